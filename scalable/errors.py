@@ -1,0 +1,27 @@
+"""What the user can mend: every message names the thing, what was found, and the remedy."""
+
+from __future__ import annotations
+
+
+class ScalableError(Exception):
+    """Base of all errors that the command line shows as one line without a traceback."""
+
+
+class UsageError(ScalableError, ValueError):
+    """The request itself is off (an unknown name, a contradiction of options); exit code 2."""
+
+
+class DataError(ScalableError, ValueError):
+    """The data cannot be used as asked: a missing column, a damaged file, a single class."""
+
+
+class ModelError(ScalableError, ValueError):
+    """A saved model is damaged, of an unknown version, or does not fit the data."""
+
+
+class PlanError(ScalableError, RuntimeError):
+    """A job was refused before it started, e.g. because its predicted memory does not fit."""
+
+
+class ClusterError(ScalableError, RuntimeError):
+    """The Dask cluster cannot be reached, lost workers, or runs other versions."""

@@ -1,0 +1,126 @@
+"""The one home of the JIT decorators: cache, fast-math and GIL policy of every kernel.
+
+Compiled kernels are cached in a per-user directory keyed by a hash of the kernel's file and of
+every project file it imports, the Numba version and the CPU. Numba's own key is the mtime of the
+*calling* file, so it keeps stale code when an inlined callee in another file changes
+(numba#1833), which would make benchmarks across commits time the wrong commit.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding
+import numba
+from numba.core import caching
+
+# Reassociation and contraction let LLVM vectorise reductions; NaN and infinity keep their IEEE
+# meaning ("nnan" and "ninf" are absent), so data validation inside kernels stays sound.
+FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+
+_ROOT = Path(__file__).resolve().parents[2]
+_IMPORT = re.compile(r"^\s*(?:from|import)\s+((?:scalable|data_gen)[\w.]*)(?:\s+import\s+(.+))?", re.M)
+
+
+def _imported_files(text: str) -> set[Path]:
+    """Return this project's files that a module's text imports."""
+    found: set[Path] = set()
+    for module, names in _IMPORT.findall(text):
+        base = _ROOT / Path(*module.split("."))
+        candidates = [base] + [base / name.strip() for name in re.split(r"[,()\s]+", names) if name.strip()]
+        found.update(c.with_suffix(".py") for c in candidates if c.with_suffix(".py").is_file())
+    return found
+
+
+@functools.cache
+def source_key(file: Path) -> str:
+    """Return a 16-digit hash of a kernel file, the project files it imports, Numba and the CPU."""
+    pending, seen = {file, Path(__file__).resolve()}, set[Path]()
+    digest = hashlib.sha256()
+    while pending:
+        seen |= pending
+        pending = {found for path in pending for found in _imported_files(path.read_text())} - seen
+    for path in sorted(seen):
+        digest.update(path.name.encode() + path.read_bytes())
+    for part in (numba.__version__, llvmlite.__version__, llvmlite.binding.get_host_cpu_name()):
+        digest.update(part.encode())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def cache_root() -> Path:
+    """Return the directory of compiled kernels (``SCALABLE_CACHE_DIR`` overrides its parent)."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    path = Path(os.environ.get("SCALABLE_CACHE_DIR") or f"{home}/scalable-training") / "kernels"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a read-only home must not stop training
+        path = Path(tempfile.gettempdir()) / f"scalable-training-{os.getuid()}" / "kernels"
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+class _SourceKeyedLocator:
+    """Tells Numba where a function's cache lives and which sources it depends on."""
+
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        self._lineno = py_func.__code__.co_firstlineno
+        self._key = source_key(Path(py_file).resolve())
+
+    def ensure_cache_path(self) -> None:
+        os.makedirs(self.get_cache_path(), exist_ok=True)
+
+    def get_cache_path(self) -> str:
+        return str(cache_root() / self._key)
+
+    def get_source_stamp(self) -> str:
+        return self._key
+
+    def get_disambiguator(self) -> str:
+        return str(self._lineno)
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> _SourceKeyedLocator | None:
+        return cls(py_func, py_file) if os.path.isfile(py_file) else None
+
+
+class _SourceKeyedImpl(caching.CompileResultCacheImpl):
+    _locator_classes = (_SourceKeyedLocator,)
+
+
+class _SourceKeyedCache(caching.FunctionCache):
+    _impl_class = _SourceKeyedImpl
+
+
+def kernel(*, fastmath: bool = False, inline: bool = False, **options: Any) -> Any:
+    """Return a decorator that compiles a function to a GIL-free, cached native kernel.
+
+    Parameters
+    ----------
+    fastmath : bool
+        Allow reassociation and contraction (``FAST``). Results then depend on the CPU's vector
+        width, never on the number of threads. NaN and infinity keep their meaning.
+    inline : bool
+        Force LLVM to inline the function into its callers (for scalar helpers of hot loops).
+    **options
+        Further ``numba.njit`` options, e.g. ``boundscheck``.
+    """
+    flags = FAST if fastmath else False
+    settings: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": flags}
+    if inline:
+        settings["forceinline"] = True
+    settings.update(options)
+
+    def decorate(py_func: Any) -> Any:
+        dispatcher = numba.njit(**settings)(py_func)
+        if not numba.config.DISABLE_JIT:
+            dispatcher._cache = _SourceKeyedCache(py_func)
+        return dispatcher
+
+    return decorate
