@@ -1,0 +1,55 @@
+"""What a metric accepts: float64 arrays of one length, or a clear refusal."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from scalable.errors import DataError
+
+Array = npt.NDArray[np.float64]
+NO_WEIGHT: Array = np.empty(0)
+
+
+def as_columns(
+    y: npt.ArrayLike, p: npt.ArrayLike, weight: npt.ArrayLike | None, n_classes: int | None = None
+) -> tuple[Array, Array, Array]:
+    """Return labels, predictions and weights as contiguous float64 arrays.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        Labels or targets.
+    p : array-like of shape (n,), or (n, n_classes) when `n_classes` is given
+        Predictions.
+    weight : array-like of shape (n,), optional
+        Sample weights; None becomes an empty array, which the kernels read as one each.
+
+    Raises
+    ------
+    DataError
+        When shapes disagree.
+    """
+    labels = np.ascontiguousarray(y, dtype=np.float64)
+    scores = np.ascontiguousarray(p, dtype=np.float64)
+    weights = NO_WEIGHT if weight is None else np.ascontiguousarray(weight, dtype=np.float64)
+    expected = labels.shape if n_classes is None else (*labels.shape, n_classes)
+    if labels.ndim != 1 or scores.shape != expected or (weight is not None and weights.shape != labels.shape):
+        raise DataError(
+            f"evaluation: labels have shape {labels.shape}, predictions {scores.shape}"
+            + ("" if weight is None else f", weights {weights.shape}")
+            + f"; expected one label and {n_classes or 1} prediction(s) for each row"
+        )
+    return labels, scores, weights
+
+
+def refuse_row(row: int, y: Array, p: Array, weight: Array, expected: str) -> None:
+    """Raise `DataError` about `row` of a block unless it is -1, the kernels' word for no bad row."""
+    if row >= 0:
+        found = f"label {y[row]!r}, prediction {p[row]!r}" + (
+            f", weight {weight[row]!r}" if weight.size else ""
+        )
+        raise DataError(
+            f"evaluation: row {row} of a block has {found}; expected {expected} and a finite weight >= 0. "
+            "Check the target and weight columns, and that the predictions are of this kind of model"
+        )
