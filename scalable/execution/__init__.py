@@ -1,1 +1,1 @@
-"""execution."""
+"""Folds over shards, the rounds that run them, and the executors that do the work."""

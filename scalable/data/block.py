@@ -1,0 +1,60 @@
+"""Blocks: the bounded pieces in which rows travel from a file to a kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+BLOCK_ROWS = 2**17
+
+
+@dataclass(slots=True)
+class RawBlock:
+    """Decoded rows of one shard, as Arrow columns.
+
+    Attributes
+    ----------
+    arrays : dict of str to pyarrow.Array
+        One array of `n_rows` values a column; text columns are dictionary arrays.
+    first_row : int
+        Index of the first row within the whole dataset.
+    n_rows : int
+        Number of rows, at most ``BLOCK_ROWS`` unless the caller asked for more.
+    """
+
+    arrays: dict[str, pa.Array]
+    first_row: int
+    n_rows: int
+
+
+@dataclass(slots=True)
+class Block:
+    """Encoded rows, ready for the kernels.
+
+    Attributes
+    ----------
+    columns : float32 or float64 array of shape (n_columns, n_rows)
+        C-contiguous: one feature is one contiguous row of this array.
+    ids : int32 array of shape (n_hashed, n_rows)
+        Slots in the sparse weight table, each in ``[0, n_slots)``.
+    label : float64 array of shape (n_rows,) or None
+        Class index or target value.
+    weight : float64 array of shape (n_rows,) or None
+        Non-negative sample weights.
+    first_row : int
+        Index of the first row within the whole dataset.
+    """
+
+    columns: NDArray[np.float32] | NDArray[np.float64]
+    ids: NDArray[np.int32]
+    label: NDArray[np.float64] | None
+    weight: NDArray[np.float64] | None
+    first_row: int
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return int(self.columns.shape[1])

@@ -1,0 +1,133 @@
+"""Finding Parquet files and reading their footers: most bad input is caught here."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scalable.errors import DataError
+
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """What is known of a file before any of its data is read."""
+
+    path: str
+    size: int
+    modified_ns: int
+    row_groups: tuple[int, ...]
+    byte_stream_split: bool
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows in the file."""
+        return sum(self.row_groups)
+
+
+def find_files(paths: Paths) -> list[str]:
+    """Return the Parquet files behind a file, a directory, a glob or a list of those.
+
+    Raises
+    ------
+    DataError
+        When a path does not exist or no Parquet file is found.
+    """
+    if isinstance(paths, (str, os.PathLike)):
+        return _expand(os.fspath(paths))
+    found = [file for path in paths for file in _expand(os.fspath(path))]
+    if not found:
+        raise DataError("no Parquet files: the list of paths is empty")
+    return found
+
+
+def _expand(path: str) -> list[str]:
+    if os.path.isfile(path):
+        return [path]
+    if os.path.isdir(path):
+        files = sorted(
+            str(file)
+            for file in Path(path).rglob("*.parquet")
+            if not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
+        )
+        if not files:
+            raise DataError(f"{path}: the directory holds no *.parquet file")
+        return files
+    files = sorted(file for file in glob.glob(path, recursive=True) if os.path.isfile(file))
+    if not files:
+        raise DataError(f"{path}: no such file or directory, and no file matches it as a glob")
+    return files
+
+
+def read_footers(files: Sequence[str]) -> tuple[list[Footer], pa.Schema]:
+    """Read all footers; the schemas must agree in names and types.
+
+    Returns
+    -------
+    footers : list of Footer
+        One per file, in order.
+    schema : pyarrow.Schema
+        The common schema.
+
+    Raises
+    ------
+    DataError
+        When a file is not Parquet, is truncated, or differs in schema from the first one.
+    """
+    with ThreadPoolExecutor(min(16, len(files))) as pool:
+        read = list(pool.map(_read_footer, files))
+    first = read[0][1]
+    for file, (_, schema) in zip(files, read, strict=True):
+        _check_same(files[0], first, file, schema)
+    return [footer for footer, _ in read], first
+
+
+def _read_footer(path: str) -> tuple[Footer, pa.Schema]:
+    try:
+        status = os.stat(path)
+        with pq.ParquetFile(path) as file:
+            metadata, schema = file.metadata, file.schema_arrow
+            groups = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
+            split = metadata.num_row_groups > 0 and any(
+                "BYTE_STREAM_SPLIT" in metadata.row_group(0).column(i).encodings
+                for i in range(metadata.num_columns)
+            )
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"{path}: not a readable Parquet file ({_first_line(error)}); it may be truncated or of "
+            "another format: write it again or leave it out"
+        ) from error
+    except OSError as error:
+        reason = error.strerror or _first_line(error)
+        raise DataError(f"{path}: cannot be read ({reason}); check the path and its permissions") from error
+    return Footer(path, status.st_size, status.st_mtime_ns, groups, split), schema.remove_metadata()
+
+
+def _check_same(first_file: str, first: pa.Schema, file: str, schema: pa.Schema) -> None:
+    for field in first:
+        position = schema.get_field_index(field.name)
+        if position < 0:
+            raise DataError(f"{file}: column {field.name!r} is missing, but {first_file} has it; {_REWRITE}")
+        found = schema.field(position).type
+        if found != field.type:
+            raise DataError(
+                f"{file}: column {field.name!r} is {found}, but {field.type} in {first_file}; {_REWRITE}"
+            )
+    for name in schema.names:
+        if first.get_field_index(name) < 0:
+            raise DataError(f"{file}: column {name!r} is not in {first_file}; {_REWRITE}")
+
+
+_REWRITE = "write the files with one schema, or pass only those that agree"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -1,0 +1,98 @@
+"""Datasets as the learners see them: any Parquet, planned into shards, decoded column by column."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from scalable.data.block import BLOCK_ROWS, RawBlock
+from scalable.data.columns import check_roles
+from scalable.data.footers import Paths, find_files, read_footers
+from scalable.data.planned import Source
+from scalable.data.readers import read_columns
+from scalable.data.shard import Shard, plan_shards
+from scalable.errors import DataError
+
+
+class ParquetSource(Source):
+    """A dataset of Parquet files, read shard by shard and never held.
+
+    Parameters
+    ----------
+    paths : str, path, or iterable of those
+        A file, a directory (searched recursively for ``*.parquet``), a glob, or a list of them.
+    target : str, optional
+        The column to learn.
+    features : sequence of str, optional
+        The columns to learn from; by default all but `target` and `weight`.
+    weight : str, optional
+        The column of non-negative sample weights.
+
+    Attributes
+    ----------
+    shards : tuple of Shard
+        The plan, made from the footers alone.
+    schema : pyarrow.Schema
+        Names and types of the feature columns.
+
+    Raises
+    ------
+    DataError
+        When no file is found, a file is damaged, files differ in schema, a column is missing or
+        of a type that cannot be learned from, or there are no rows.
+
+    Examples
+    --------
+    >>> source = ParquetSource("transactions/", target="is_fraud")  # doctest: +SKIP
+    >>> train, held_out = source.split(every=5)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        target: str | None = None,
+        features: Sequence[str] | None = None,
+        weight: str | None = None,
+    ) -> None:
+        self.footers, full = read_footers(find_files(paths))
+        self.target = target
+        self.weight = weight
+        where = self.footers[0].path
+        self.feature_names = check_roles(full, where, target, features, weight)
+        self.full_schema = full
+        self.shards = plan_shards([footer.row_groups for footer in self.footers])
+        if not self.shards:
+            raise DataError(f"{where}: the dataset has no rows; check that its writer finished")
+
+    @property
+    def paths(self) -> list[str]:
+        """Files of the dataset, in order."""
+        return [footer.path for footer in self.footers]
+
+    @property
+    def sequential(self) -> bool:
+        """True when neighbouring shards share a row group and are best read by one worker in order."""
+        return any(max(footer.row_groups, default=0) > self.shards[0].n_rows for footer in self.footers)
+
+    def describe_place(self) -> str:
+        """Return a short name of the dataset for messages."""
+        first = self.footers[0].path
+        return (
+            first
+            if len(self.footers) == 1
+            else f"{os.path.dirname(first) or '.'} ({len(self.footers)} files)"
+        )
+
+    def raw_blocks(
+        self, shard: Shard, columns: Sequence[str] | None = None, block_rows: int = BLOCK_ROWS
+    ) -> Iterator[RawBlock]:
+        """Decode a shard; see `Source.raw_blocks`."""
+        names = list(self.needed if columns is None else columns)
+        footer = self.footers[shard.file]
+        done = 0
+        for arrays in read_columns(
+            footer, self.full_schema, names, shard.row_start, shard.row_stop, block_rows
+        ):
+            n_rows = len(arrays[0]) if arrays else 0
+            yield RawBlock(dict(zip(names, arrays, strict=True)), shard.first_row + done, n_rows)
+            done += n_rows

@@ -1,0 +1,134 @@
+"""In-memory data behind the face of a source, so that learners have one road only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from scalable.data.block import BLOCK_ROWS, RawBlock
+from scalable.data.columns import check_roles
+from scalable.data.planned import Source
+from scalable.data.readers.arrow import canonical
+from scalable.data.shard import Shard, plan_shards
+from scalable.errors import DataError
+
+TARGET = "__target__"
+WEIGHT = "__weight__"
+
+
+class TableSource(Source):
+    """An Arrow table with the face of a `ParquetSource`.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The data; never copied.
+    target, features, weight
+        As for `ParquetSource`.
+    """
+
+    def __init__(
+        self,
+        table: pa.Table,
+        target: str | None = None,
+        features: Sequence[str] | None = None,
+        weight: str | None = None,
+    ) -> None:
+        self.table = table
+        self.target = target
+        self.weight = weight
+        self.full_schema = table.schema.remove_metadata()
+        self.feature_names = check_roles(self.full_schema, "the table", target, features, weight)
+        self.shards = plan_shards([[table.num_rows]])
+        if not self.shards:
+            raise DataError("the table has no rows")
+
+    def describe_place(self) -> str:
+        """Return a short name of the dataset for messages."""
+        return "the table"
+
+    def raw_blocks(
+        self, shard: Shard, columns: Sequence[str] | None = None, block_rows: int = BLOCK_ROWS
+    ) -> Iterator[RawBlock]:
+        """Hand out slices of the table; see `ParquetSource.raw_blocks`."""
+        names = list(self.needed if columns is None else columns)
+        for start in range(shard.row_start, shard.row_stop, block_rows):
+            n_rows = min(block_rows, shard.row_stop - start)
+            arrays = {name: _one_array(self.table.column(name).slice(start, n_rows)) for name in names}
+            yield RawBlock(arrays, shard.first_row + start - shard.row_start, n_rows)
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        column = column.unify_dictionaries()
+    return canonical(_combined(column), column.type)
+
+
+def _combined(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def as_source(X: Any, y: Any = None, sample_weight: Any = None) -> Source:
+    """Wrap what a user passes to ``fit`` or ``predict`` as a source.
+
+    Parameters
+    ----------
+    X : source, array of shape (n_rows, n_features), or pandas/polars/Arrow table
+        NumPy columns are named ``x0, x1, ...``.
+    y : array-like of shape (n_rows,), optional
+        Target; not allowed beside a source, which names its own.
+    sample_weight : array-like of shape (n_rows,), optional
+        Non-negative weights.
+
+    Returns
+    -------
+    ParquetSource or TableSource
+
+    Raises
+    ------
+    DataError
+        When lengths differ or the data is of a kind that cannot be wrapped.
+    """
+    if isinstance(X, Source):
+        if y is not None or sample_weight is not None:
+            raise DataError("a source names its own target and weight columns: leave y and sample_weight out")
+        return X
+    table = to_table(X)
+    for name, values in ((TARGET, y), (WEIGHT, sample_weight)):
+        if values is None:
+            continue
+        array = (
+            values
+            if isinstance(values, (pa.Array, pa.ChunkedArray))
+            else pa.array(np.asarray(values).ravel())
+        )
+        if len(array) != table.num_rows:
+            raise DataError(f"X has {table.num_rows:,} rows but {name.strip('_')} has {len(array):,}")
+        table = table.append_column(name, array)
+    return TableSource(
+        table, TARGET if y is not None else None, None, WEIGHT if sample_weight is not None else None
+    )
+
+
+def to_table(X: Any) -> pa.Table:
+    """Return X as an Arrow table, without a copy where the library allows it."""
+    if isinstance(X, pa.Table):
+        return X
+    if isinstance(X, pa.RecordBatch):
+        return pa.Table.from_batches([X])
+    module = type(X).__module__.partition(".")[0]
+    if module == "polars":
+        return X.to_arrow()
+    if module == "pandas":
+        return pa.Table.from_pandas(X, preserve_index=False)
+    array = np.asarray(X)
+    if array.ndim != 2:
+        raise DataError(
+            f"X has {array.ndim} dimension(s); give a table or an array of shape (rows, features)"
+        )
+    if array.dtype == object:
+        array = array.astype(np.float64)
+    return pa.table({f"x{j}": np.ascontiguousarray(array[:, j]) for j in range(array.shape[1])})

@@ -1,0 +1,54 @@
+"""Arrow columns as NumPy numbers: missing becomes NaN, times become epoch counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+from numpy.typing import NDArray
+
+
+def numbers(array: pa.Array) -> NDArray[Any]:
+    """Return a numeric, boolean or temporal column as numbers, without a copy where possible.
+
+    Parameters
+    ----------
+    array : pyarrow.Array
+        Column of kind boolean, integer, float or temporal.
+
+    Returns
+    -------
+    array of shape (n_rows,)
+        Of the column's own dtype when nothing is null (uint8 for booleans, int64 epoch units for
+        times); float64 with NaN for null otherwise (float32 columns stay float32).
+    """
+    array = _plain(array)
+    if array.null_count == 0:
+        return np.asarray(array.to_numpy(zero_copy_only=False))
+    if not pt.is_floating(array.type):
+        array = array.cast(pa.float64(), safe=False)
+    return np.asarray(array.to_numpy(zero_copy_only=False))
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    kind = array.type
+    if pt.is_boolean(kind):
+        return array.cast(pa.uint8())
+    if pt.is_null(kind) or pt.is_decimal(kind):
+        return array.cast(pa.float64())
+    if pt.is_date32(kind) or pt.is_time32(kind):
+        return array.cast(pa.int32()).cast(pa.int64())
+    if pt.is_temporal(kind):
+        return array.cast(pa.int64())
+    return array.cast(pa.float32()) if pt.is_float16(kind) else array
+
+
+def missing_count(array: pa.Array) -> int:
+    """Return how many values are null or NaN."""
+    missing = int(array.null_count)
+    if pt.is_floating(array.type) and array.type != pa.float16():
+        missing += int(pc.sum(pc.is_nan(array)).as_py() or 0)
+    return missing

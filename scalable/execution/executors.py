@@ -1,0 +1,78 @@
+"""Choosing who runs a fold: threads of this process, or a Dask cluster by client or address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from scalable.errors import ClusterError, UsageError
+from scalable.execution.dask import Dask
+from scalable.execution.threads import Threads
+from scalable.execution.work import Report, Work
+
+CONNECT_SECONDS = 10
+
+
+class Executor(Protocol):
+    """Runs work and hands back one state a group, in order."""
+
+    @property
+    def n_workers(self) -> int:
+        """Number of workers that can run at once."""
+
+    def run(self, work: Work, report: Report) -> list[Any]:
+        """Run `work`."""
+
+
+@contextmanager
+def connected(client: Any) -> Iterator[Any]:
+    """Yield a Dask client for a client or an address; closes only what it opened.
+
+    Raises
+    ------
+    ClusterError
+        When no scheduler answers at the address.
+    UsageError
+        When `client` is neither.
+    """
+    if not isinstance(client, str):
+        if not hasattr(client, "scheduler_info") or not hasattr(client, "submit"):
+            raise UsageError(f"client must be a dask Client, an address or None, not {type(client).__name__}")
+        yield client
+        return
+    import logging
+
+    from distributed import Client
+
+    logger = logging.getLogger("distributed")  # its retries print tracebacks of their own
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        opened = Client(client, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ClusterError(
+            f"no Dask scheduler answers at {client!r}; check the address, or start one with `dask scheduler`"
+        ) from error
+    finally:
+        logger.setLevel(level)
+    with opened:
+        yield opened
+
+
+@contextmanager
+def get_executor(client: Any = None, n_workers: int | None = None) -> Iterator[Executor]:
+    """Yield the executor for a `client` argument.
+
+    Parameters
+    ----------
+    client : distributed.Client, str or None
+        A client, the address of a scheduler, or None for threads of this process.
+    n_workers : int, optional
+        Number of threads when there is no client; all processors by default.
+    """
+    if client is None:
+        yield Threads(n_workers)
+        return
+    with connected(client) as dask_client:
+        yield Dask(dask_client)

@@ -1,0 +1,112 @@
+"""The two kinds of round: a fold over all shards, and lanes that run shards one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from scalable import progress
+from scalable.data.planned import Source
+from scalable.data.profile import Profile, ProfileFold
+from scalable.data.shard import Shard
+from scalable.execution.executors import Executor
+from scalable.execution.fold import Fold, merge_tree, subtrees
+from scalable.execution.reader import BlockReader
+from scalable.execution.threads import Threads
+from scalable.execution.work import Work
+
+Result = TypeVar("Result")
+State = TypeVar("State")
+SAMPLE_ROWS = 2**21
+TASKS_PER_WORKER = 4  # of uneven subtrees, so that workers finish close together
+
+
+def run_fold(
+    executor: Executor,
+    fold: Fold[Any, Any, Result],
+    reader: BlockReader,
+    shards: Sequence[Shard] | None = None,
+    label: str | None = None,
+) -> Result:
+    """Fold all shards and merge the states along a fixed binary tree over the shard index.
+
+    Parameters
+    ----------
+    executor : Executor
+        Who does the work; it cannot change the result.
+    fold : Fold
+        What is computed.
+    reader : BlockReader
+        Where the blocks come from.
+    shards : sequence of Shard, optional
+        By default all shards of the reader's source.
+    label : str, optional
+        Name of the work on the progress display; silent without.
+    """
+    chosen = tuple(reader.source.shards if shards is None else shards)
+    per_worker = 1 if reader.source.sequential else TASKS_PER_WORKER
+    ranges = subtrees(len(chosen), per_worker * executor.n_workers)
+    work = Work(fold, reader, tuple(chosen[low:high] for low, high in ranges))
+    states = _run(executor, work, label)
+    parts = [(low, high, state) for (low, high), state in zip(ranges, states, strict=True)]
+    return fold.finish(merge_tree(fold, parts, len(chosen)))
+
+
+def run_lanes(
+    executor: Executor,
+    fold: Fold[State, Any, Any],
+    reader: BlockReader,
+    start: State,
+    lanes: Sequence[Sequence[Shard]],
+    label: str | None = None,
+) -> list[State]:
+    """Run every lane's shards one after another from `start`; return the lanes' states in order.
+
+    ``fold.step`` must not change `start` itself: every lane begins with the same object.
+    """
+    work = Work(fold, reader, tuple(tuple(lane) for lane in lanes), start)
+    return _run(executor, work, label)
+
+
+def profile_source(
+    source: Source,
+    executor: Executor | None = None,
+    names: Sequence[str] | None = None,
+    max_rows: int = SAMPLE_ROWS,
+) -> Profile:
+    """Profile the columns of a source, all rows or the heads of evenly spaced shards.
+
+    Parameters
+    ----------
+    source : Source
+        What to profile.
+    executor : Executor, optional
+        By default threads.
+    names : sequence of str, optional
+        By default the features, the target and the weight.
+    max_rows : int
+        Above this many rows, a deterministic sample of about as many is read: the head of every
+        shard, or of evenly spaced shards.
+    """
+    chosen = tuple(source.needed if names is None else names)
+    fold = ProfileFold(chosen, source.full_schema)
+    reader = BlockReader(source, columns=chosen)
+    return run_fold(executor or Threads(), fold, reader, sample_shards(source, max_rows), "read columns")
+
+
+def sample_shards(source: Source, max_rows: int) -> list[Shard]:
+    """Return shards, or heads of evenly spaced shards, that hold at most about `max_rows` rows."""
+    if source.n_rows <= max_rows:
+        return list(source.shards)
+    least = 2**14  # shorter heads cost more to open than to decode
+    count = max(1, min(len(source.shards), max_rows // least))
+    chosen = [source.shards[len(source.shards) * k // count] for k in range(count)]
+    return [shard.head(max_rows // count) for shard in chosen]
+
+
+def _run(executor: Executor, work: Work, label: str | None) -> list[Any]:
+    rows = sum(shard.n_rows for group in work.groups for shard in group)
+    if label is None:
+        return executor.run(work, lambda n_rows, metrics: None)
+    with progress.task(label, rows) as shown:
+        return executor.run(work, lambda n_rows, metrics: shown.advance(n_rows, **metrics))

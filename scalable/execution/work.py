@@ -1,0 +1,82 @@
+"""What one worker does with the shards it was given; the same code on a thread and on Dask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scalable.data.shard import Shard
+from scalable.execution.fold import Fold, half
+from scalable.execution.reader import BlockReader
+
+Report = Callable[[int, dict[str, float]], None]
+
+
+class StoppedError(Exception):
+    """Raised inside a worker whose work is no longer wanted."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A fold over groups of shards.
+
+    Parameters
+    ----------
+    fold : Fold
+        Optionally with ``metrics(state) -> dict`` for the progress display.
+    reader : BlockReader
+        Where blocks come from.
+    groups : tuple of tuple of Shard
+        Each group yields one state.
+    start : state or None
+        None: every shard starts from ``fold.init()`` and the shards of a group merge along the
+        binary tree over their positions. Otherwise each group is one lane: its shards are folded
+        one after another, starting from this state.
+    """
+
+    fold: Fold[Any, Any, Any]
+    reader: BlockReader
+    groups: tuple[tuple[Shard, ...], ...]
+    start: Any = None
+
+    def part(self, positions: Sequence[int]) -> Work:
+        """Return the same work for some of the groups."""
+        return Work(self.fold, self.reader, tuple(self.groups[i] for i in positions), self.start)
+
+    def run(self, stopped: Callable[[], bool], report: Report) -> list[Any]:
+        """Compute one state a group.
+
+        Parameters
+        ----------
+        stopped : callable
+            Asked before every block; True ends the work with `StoppedError`.
+        report : callable
+            Told the rows of every finished block and the fold's metrics.
+        """
+        return [self._group(group, stopped, report) for group in self.groups]
+
+    def _group(self, group: tuple[Shard, ...], stopped: Callable[[], bool], report: Report) -> Any:
+        if self.start is not None:
+            state = self.start
+            for shard in group:
+                state = self._shard(shard, state, stopped, report)
+            return state
+
+        def node(low: int, high: int) -> Any:
+            if high - low == 1:
+                return self._shard(group[low], self.fold.init(), stopped, report)
+            middle = low + half(high - low)
+            left = node(low, middle)
+            return self.fold.merge(left, node(middle, high))
+
+        return node(0, len(group))
+
+    def _shard(self, shard: Shard, state: Any, stopped: Callable[[], bool], report: Report) -> Any:
+        metrics = getattr(self.fold, "metrics", None)
+        for block in self.reader.blocks(shard):
+            if stopped():
+                raise StoppedError
+            state = self.fold.step(state, block)
+            report(block.n_rows, metrics(state) if metrics is not None else {})
+        return state
