@@ -1,1 +1,14 @@
-"""cli."""
+"""The command line: one file a command; heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 success, 1 failure, 2 usage, 130 interrupted."""
+    from scalable.cli.app import build
+    from scalable.cli.failure import run
+
+    sys.exit(run(build(), list(sys.argv[1:] if argv is None else argv)))

@@ -1,0 +1,1 @@
+"""Benchmarks: asv suites and side-by-side runs with peers."""

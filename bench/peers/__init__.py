@@ -1,0 +1,1 @@
+"""Peers: what people would use instead, one file each."""

@@ -1,0 +1,1 @@
+"""asv suites (the ``benchmark_dir``)."""

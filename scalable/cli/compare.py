@@ -1,0 +1,38 @@
+"""``scalable compare``: what changed between two results, and whether it is more than noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scalable.cli.options import Debug, Json, Quiet
+
+HELP = """Compare two results files: what changed, and whether it is more than noise.
+
+\b
+Examples:
+  scalable compare before.json after.json
+  scalable compare laptop.json server.json --force
+"""
+
+
+def command(
+    before: Annotated[Path, typer.Argument(metavar="A.json")],
+    after: Annotated[Path, typer.Argument(metavar="B.json")],
+    force: Annotated[bool, typer.Option("--force", help="Compare other machines or datasets too.")] = False,
+    json_file: Json = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Compare results."""
+    from scalable.report.compare import compare
+    from scalable.report.results import new_results, read_results, write_results
+    from scalable.report.terminal import show_comparison
+
+    changes = compare(read_results(before), read_results(after), force=force)
+    if not quiet:
+        show_comparison(changes)
+    if json_file is not None:
+        write_results(json_file, new_results("compare", {"compare": changes}))

@@ -1,0 +1,48 @@
+"""``scalable latency``: how fast a model answers, engine beside engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scalable.cli.options import Debug, Json, Quiet, split_names
+
+HELP = """Compare the latency of MODEL's engines on rows of DATA that are shuffled and never repeated.
+
+\b
+Examples:
+  scalable latency fraud.model fraud/
+  scalable latency fraud.model fraud/ --engines scalable,lightgbm,onnxruntime --out latency.html
+"""
+
+
+def command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A saved model or LightGBM model text.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="File, directory or glob of Parquet.")],
+    engines: Annotated[
+        str | None, typer.Option("--engines", metavar="A,B,...", help="Default: all that are installed.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Also write a page.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Order of the rows.")] = 0,
+    json_file: Json = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Measure latency."""
+    from scalable.cli.display import live
+    from scalable.inference import latency
+    from scalable.report import render
+    from scalable.report.results import new_results, write_results, write_text
+    from scalable.report.terminal import show_results
+
+    with live(quiet):
+        section = latency.measure_model(model, data, engines=split_names(engines), seed=seed)
+    results = new_results("latency", {"latency": section}, seed)
+    if not quiet:
+        show_results(results)
+    if out is not None:
+        write_text(out, render([results]))
+    if json_file is not None:
+        write_results(json_file, results)

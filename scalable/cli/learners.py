@@ -1,0 +1,124 @@
+"""The learners `scalable train` knows, and how their options are read from the command line."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """One name on the command line.
+
+    Attributes
+    ----------
+    module, classes : str, dict
+        Where its estimators are; `classes` maps a task ("classification", "regression") to a class.
+    summary : str
+        One line for ``--list``.
+    """
+
+    module: str
+    classes: dict[str, str]
+    summary: str
+
+    def build(self, task: str, options: dict[str, Any]) -> Any:
+        """Return an estimator for a task.
+
+        Raises
+        ------
+        typer.BadParameter
+            When the task does not suit the learner or an option is unknown (with the nearest name).
+        """
+        name = self.classes.get(task)
+        if name is None:
+            raise typer.BadParameter(
+                f"{task} is not what this learner does ({' or '.join(self.classes)}); see `scalable train --list`"
+            )
+        cls = getattr(importlib.import_module(self.module), name)
+        known = list(cls().get_params())
+        for option in options:
+            if option not in known and self.module != "scalable.boosting":
+                near = difflib.get_close_matches(option, known, n=1)
+                hint = (
+                    f"did you mean --{near[0].replace('_', '-')}?"
+                    if near
+                    else "its options: " + _flags(known)
+                )
+                raise typer.BadParameter(
+                    f"unknown option --{option.replace('_', '-')} for this learner; {hint}"
+                )
+        return cls(**options)
+
+
+def _flags(names: Sequence[str]) -> str:
+    return ", ".join("--" + name.replace("_", "-") for name in names if name not in {"client", "n_workers"})
+
+
+LEARNERS = {
+    "logistic": Learner(
+        "scalable.linear", {"classification": "LogisticRegression"}, "logistic regression, out of core"
+    ),
+    "linear": Learner("scalable.linear", {"regression": "Ridge"}, "least squares from one streamed pass"),
+    "lightgbm": Learner(
+        "scalable.boosting",
+        {"classification": "LGBMClassifier", "regression": "LGBMRegressor"},
+        "LightGBM, streamed and distributed; every LightGBM parameter passes through",
+    ),
+}
+
+
+def get_learner(name: str) -> Learner:
+    """Return a learner by its name on the command line."""
+    if name not in LEARNERS:
+        near = difflib.get_close_matches(name, LEARNERS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(LEARNERS)}"
+        raise typer.BadParameter(f"unknown learner {name!r}; {hint}")
+    return LEARNERS[name]
+
+
+def literal(pair: str) -> tuple[str, Any]:
+    """Return the name and the value of ``name=value``; numbers, booleans and None are read as such."""
+    name, equals, text = pair.partition("=")
+    if not equals or not name:
+        raise typer.BadParameter(f"{pair!r} is not NAME=VALUE")
+    return name.strip().replace("-", "_"), _value(text.strip())
+
+
+def parse_options(arguments: Sequence[str]) -> dict[str, Any]:
+    """Read ``--num-leaves 63 --learning-rate=0.05 --verbose`` as keyword arguments."""
+    options: dict[str, Any] = {}
+    pending: str | None = None
+    for argument in arguments:
+        if argument.startswith("--"):
+            if pending is not None:
+                options[pending] = True
+            name, equals, text = argument[2:].partition("=")
+            pending = name.replace("-", "_")
+            if equals:
+                options[pending] = _value(text)
+                pending = None
+        elif pending is not None:
+            options[pending] = _value(argument)
+            pending = None
+        else:
+            raise typer.BadParameter(f"unexpected argument {argument!r}; options look like --num-leaves 63")
+    if pending is not None:
+        options[pending] = True
+    return options
+
+
+def _value(text: str) -> Any:
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

@@ -1,0 +1,39 @@
+"""``scalable report``: turn results into one page that opens offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scalable.cli.options import Debug, Json, Quiet
+
+HELP = """Turn one or several results files into one self-contained HTML page.
+
+\b
+Examples:
+  scalable report quickstart/results.json --out report.html
+  scalable report a.json b.json --out both.html
+"""
+
+
+def command(
+    results: Annotated[
+        list[Path], typer.Argument(metavar="RESULTS.json...", help="Files written by --json.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Page to write.")] = Path("report.html"),
+    json_file: Json = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write a report."""
+    from scalable.report import render
+    from scalable.report.results import new_results, read_results, write_results, write_text
+
+    documents = [read_results(path) for path in results]
+    write_text(out, render(documents))
+    if not quiet:
+        typer.echo(f"{out}: {out.stat().st_size / 1e3:.0f} kB, from {len(documents)} result(s)")
+    if json_file is not None:
+        write_results(json_file, new_results("report", {"report": {"page": out, "results": results}}))

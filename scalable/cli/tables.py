@@ -1,0 +1,33 @@
+"""Plain tables of the dataset commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def show_datasets(datasets: Any) -> None:
+    """Print the registry of datasets with their knobs and defaults."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for entry in datasets.values():
+        console.print(f"[bold]{entry.name}[/bold]  {entry.summary}")
+        table = Table(box=None, padding=(0, 2), show_header=False)
+        for knob in entry.knobs:
+            table.add_row(f"  {knob.name}", str(knob.default), knob.help)
+        console.print(table)
+
+
+def show_columns(description: Any) -> None:
+    """Print the columns of a described dataset."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2))
+    rows = description.table()
+    for heading in rows[0]:
+        table.add_column(heading, justify="left" if heading in {"column", "type"} else "right")
+    for row in rows[1:]:
+        table.add_row(*map(str, row))
+    Console().print(table)

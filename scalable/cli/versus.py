@@ -1,0 +1,52 @@
+"""``scalable versus``: side by side with what people would use instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scalable.cli.options import Debug, Json, Quiet, Resume
+from scalable.errors import UsageError
+
+HELP = """Run this project and its peers on the same rows, interleaved, quality next to speed.
+
+Peers come with `pip install 'scalable-training[peers]'`; an absent one is listed with the reason.
+
+\b
+Examples:
+  scalable versus --profile quick
+  scalable versus --profile standard --out versus/ --resume
+"""
+
+PROFILES = ("quick", "standard", "full")
+
+
+def command(
+    profile: Annotated[str, typer.Option("--profile", help="quick, standard or full.")] = "quick",
+    jobs: Annotated[
+        str | None, typer.Option("--jobs", metavar="A,B", help="linear, boosting, inference, generation.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Results and report.")] = Path("versus"),
+    resume: Resume = False,
+    json_file: Json = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Compare with peers."""
+    if profile not in PROFILES:
+        raise UsageError(f"unknown profile {profile!r}; choose from {', '.join(PROFILES)}")
+    from bench.peers.run import run_versus
+
+    from scalable.cli.display import live
+    from scalable.cli.options import split_names
+    from scalable.report.results import write_results
+    from scalable.report.terminal import show_results
+
+    with live(quiet):
+        results = run_versus(profile, split_names(jobs), out, resume=resume)
+    if not quiet:
+        show_results(results)
+    if json_file is not None:
+        write_results(json_file, results)
