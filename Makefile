@@ -3,6 +3,7 @@ VENV ?= .venv
 PYTHON ?= $(shell sh .ci/find-python)
 BIN := $(VENV)/bin
 ARGS ?=
+export PYTHON
 
 .DEFAULT_GOAL := help
 .PHONY: help check quickstart test test-slow lint format bench bench-compare bench-check clean

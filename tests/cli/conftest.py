@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def scalable(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run a command line in this process, as `main` does."""
+    from scalable.cli.app import build
+    from scalable.cli.failure import run
+
+    def call(*argv: object) -> Outcome:
+        capfd.readouterr()
+        code = run(build(), [str(argument) for argument in argv])
+        out, err = capfd.readouterr()
+        return Outcome(code, out, err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two files of 3,000 rows: numbers, text, nulls, a constant; a two-class and a numeric target."""
+    folder = tmp_path_factory.mktemp("toy")
+    rng = np.random.default_rng(7)
+    for part in range(2):
+        n = 3000
+        x = rng.normal(size=n)
+        city = rng.choice(["Bern", "Lima", "Oslo"], n)
+        logit = 1.5 * x - 0.5 + (city == "Lima")
+        label = rng.random(n) < 1 / (1 + np.exp(-logit))
+        table = pa.table(
+            {
+                "x": x,
+                "count": rng.poisson(4, n),
+                "city": city,
+                "gap": pa.array(np.where(rng.random(n) < 0.1, np.nan, x + rng.normal(size=n)), from_pandas=True),
+                "flag": rng.random(n) < 0.5,
+                "same": np.ones(n, np.int32),
+                "label": np.where(label, "yes", "no"),
+                "amount": 3 * x + rng.normal(size=n),
+            }
+        )
+        pq.write_table(table, folder / f"part-{part}.parquet", row_group_size=1000)
+    return folder

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+import pytest
+
+from scalable.cli.failure import explain
+from scalable.errors import DataError, UsageError
+
+
+def test_own_errors_are_shown_as_they_are() -> None:
+    assert explain(DataError("a.parquet: truncated;\n write it again")) == (1, "a.parquet: truncated; write it again")
+    assert explain(UsageError("no such thing")) == (2, "no such thing")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT, errno.EPIPE])
+def test_operating_system_errors_name_the_file(number: int) -> None:
+    code, line = explain(OSError(number, "text", "/some/where"))
+    assert code == 1
+    assert line.startswith("/some/where: ")
+    assert ";" in line
+
+
+def test_a_bug_is_called_unexpected() -> None:
+    code, line = explain(KeyError("x"))
+    assert code == 1
+    assert "unexpected KeyError" in line
+    assert "--debug" in line
+
+
+def test_usage_errors_end_with_2(scalable: Callable[..., object]) -> None:
+    for words in (["train", "logistics", "d", "--target", "y", "--model", "m"], ["nothing"], ["generate", "--rows", "x"]):
+        code, _, err = scalable(*words)  # type: ignore[misc]
+        assert code == 2
+        assert "Traceback" not in err
+
+
+def test_nearest_learner_is_proposed(scalable: Callable[..., object]) -> None:
+    _, _, err = scalable("train", "logistics", "d", "--target", "y", "--model", "m")  # type: ignore[misc]
+    assert "did you mean logistic?" in err
