@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -39,6 +40,11 @@ def check_roles(
     DataError
         When a column is missing (with the nearest name), has two roles, or cannot be learned from.
     """
+    twice = sorted(name for name, count in Counter(schema.names).items() if count > 1)
+    if twice:
+        raise DataError(
+            f"{where}: several columns are named {twice[0]!r}; rename them so that names are unique"
+        )
     for role, name in (("target", target), ("weight", weight)):
         if name is not None:
             require_column(schema, name, where, role)
@@ -46,6 +52,8 @@ def check_roles(
         raise DataError(
             f"{where}: weight column {weight!r} is {schema.field(weight).type}; weights are numbers"
         )
+    if target is not None and target == weight:
+        raise DataError(f"{where}: column {target!r} is given as both target and weight")
     taken = {target, weight} - {None}
     if features is None:
         names = [name for name in schema.names if name not in taken]
@@ -55,6 +63,10 @@ def check_roles(
             require_column(schema, name, where, "feature")
             if name in taken:
                 raise DataError(f"{where}: column {name!r} is given as a feature and as target or weight")
+    if len(set(names)) < len(names):
+        raise DataError(
+            f"{where}: column {Counter(names).most_common(1)[0][0]!r} is given twice as a feature"
+        )
     if not names:
         raise DataError(f"{where}: no feature columns are left besides {sorted(map(str, taken))}")
     for name in names:

@@ -56,7 +56,8 @@ def _expand(path: str) -> list[str]:
         files = sorted(
             str(file)
             for file in Path(path).rglob("*.parquet")
-            if not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
+            if file.is_file()  # other writers make directories of that name
+            and not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
         )
         if not files:
             raise DataError(f"{path}: the directory holds no *.parquet file")
@@ -100,14 +101,16 @@ def _read_footer(path: str) -> tuple[Footer, pa.Schema]:
                 "BYTE_STREAM_SPLIT" in metadata.row_group(0).column(i).encodings
                 for i in range(metadata.num_columns)
             )
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            reason = error.strerror or _first_line(error)
+            raise DataError(
+                f"{path}: cannot be read ({reason}); check the path and its permissions"
+            ) from error
         raise DataError(
             f"{path}: not a readable Parquet file ({_first_line(error)}); it may be truncated or of "
             "another format: write it again or leave it out"
         ) from error
-    except OSError as error:
-        reason = error.strerror or _first_line(error)
-        raise DataError(f"{path}: cannot be read ({reason}); check the path and its permissions") from error
     return Footer(path, status.st_size, status.st_mtime_ns, groups, split), schema.remove_metadata()
 
 

@@ -35,10 +35,8 @@ class Source(ABC):
     target: str | None
     weight: str | None
 
-    @property
-    def sequential(self) -> bool:
-        """True when neighbouring shards share a row group and are best read by one worker in order."""
-        return False
+    in_memory = False  # True when the rows themselves are held by this object
+    sequential = False  # True when neighbouring shards share a row group: best read by one worker in order
 
     @abstractmethod
     def describe_place(self) -> str:
@@ -119,6 +117,13 @@ class Source(ABC):
         other.__dict__.update(self.__dict__)
         other.shards = tuple(shards)
         return other
+
+    def only(self, shards: Sequence[Shard]) -> Self:
+        """Return a source that can decode `shards` but carries no plan, to be sent to a worker."""
+        return self.with_shards(())
+
+    def release(self) -> None:  # noqa: B027  most sources keep nothing open
+        """Close what is kept open between shards for whoever goes on reading."""
 
     def with_features(self, features: Sequence[str]) -> Self:
         """Return the same source with other feature columns, checked against the files."""

@@ -131,7 +131,7 @@ class ProfileFold:
             if pa.types.is_dictionary(array.type):
                 _add_text(state[name], array)
             else:
-                _add_numbers(state[name], numbers(array), pa.types.is_boolean(array.type))
+                _add_numbers(state[name], array)
         return state
 
     def merge(self, left: ProfileState, right: ProfileState) -> ProfileState:
@@ -150,18 +150,23 @@ def _add_text(state: ColumnState, array: pa.DictionaryArray) -> None:
     state.count += len(array) - array.null_count
     if state.levels is None:
         return
-    if len(array.dictionary) <= 4 * MAX_LEVELS or len(pc.unique(array.indices)) <= MAX_LEVELS:
-        indices = array.indices.drop_null().to_numpy(zero_copy_only=False)
+    present = array.indices.drop_null()
+    if len(array.dictionary) <= 4 * MAX_LEVELS or len(pc.unique(present)) <= MAX_LEVELS:
+        indices = present.to_numpy(zero_copy_only=False)
         counts = np.bincount(indices, minlength=len(array.dictionary))
         values = array.dictionary.to_pylist()
-        present = np.flatnonzero(counts)
-        _add_levels(state, [values[i] for i in present], counts[present].tolist())
+        used = np.flatnonzero(counts)
+        _add_levels(state, [values[i] for i in used], counts[used].tolist())
     else:
         state.levels = None
 
 
-def _add_numbers(state: ColumnState, values: NDArray[Any], boolean: bool) -> None:
-    state.rows += len(values)
+def _add_numbers(state: ColumnState, array: pa.Array) -> None:
+    state.rows += len(array)
+    if array.null_count and not pa.types.is_floating(array.type):
+        state.missing += array.null_count
+        array = array.drop_null()  # as float64 with NaN, large integers would be rounded
+    values = numbers(array)
     if values.dtype.kind == "f":
         finite = values[np.isfinite(values)]
         missing = int(np.isnan(values).sum())
@@ -172,20 +177,24 @@ def _add_numbers(state: ColumnState, values: NDArray[Any], boolean: bool) -> Non
     if len(finite) == 0:
         return
     low, high = finite.min(), finite.max()
-    mean = float(finite.mean(dtype=np.float64))
     centred = finite.astype(np.float64)
-    centred -= mean
-    part = ColumnState(count=len(finite), mean=mean, m2=float(np.dot(centred, centred)), levels=None)
+    with np.errstate(over="ignore"):  # beyond 1e154 the variance is truly infinite in float64
+        mean = float(centred.mean())
+        if math.isinf(mean):
+            mean = float((centred / len(centred)).sum())
+        centred -= mean
+        part = ColumnState(count=len(finite), mean=mean, m2=float(np.dot(centred, centred)), levels=None)
     _merge_moments(state, part)
     state.minimum, state.maximum = min(state.minimum, float(low)), max(state.maximum, float(high))
     if state.levels is not None:
-        _count_levels(state, finite, low, high, boolean)
+        _count_levels(state, finite, low, high, pa.types.is_boolean(array.type))
 
 
 def _count_levels(state: ColumnState, finite: NDArray[Any], low: Any, high: Any, boolean: bool) -> None:
     low, high = int(low), int(high)
     if high - low < 2**16:
-        counts = np.bincount((finite - finite.dtype.type(low)).astype(np.int64))
+        wide = finite if finite.dtype == np.uint64 else finite.astype(np.int64)  # int8 would wrap around
+        counts = np.bincount((wide - wide.dtype.type(low)).astype(np.int64))
         present = np.flatnonzero(counts)
         levels, found = (present + low).tolist(), counts[present].tolist()
     else:

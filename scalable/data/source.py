@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from scalable.data.block import BLOCK_ROWS, RawBlock
 from scalable.data.columns import check_roles
 from scalable.data.footers import Paths, find_files, read_footers
 from scalable.data.planned import Source
 from scalable.data.readers import read_columns
+from scalable.data.readers.parked import release
 from scalable.data.shard import Shard, plan_shards
 from scalable.errors import DataError
 
@@ -54,29 +56,37 @@ class ParquetSource(Source):
         features: Sequence[str] | None = None,
         weight: str | None = None,
     ) -> None:
-        self.footers, full = read_footers(find_files(paths))
+        footers, full = read_footers(find_files(paths))
+        self.footers = dict(enumerate(footers))
         self.target = target
         self.weight = weight
-        where = self.footers[0].path
+        where = footers[0].path
         self.feature_names = check_roles(full, where, target, features, weight)
         self.full_schema = full
-        self.shards = plan_shards([footer.row_groups for footer in self.footers])
+        self.shards = plan_shards([footer.row_groups for footer in footers])
         if not self.shards:
             raise DataError(f"{where}: the dataset has no rows; check that its writer finished")
+        ends = [set(accumulate(footer.row_groups)) for footer in footers]
+        self.sequential = any(shard.row_stop not in ends[shard.file] for shard in self.shards)
 
     @property
     def paths(self) -> list[str]:
         """Files of the dataset, in order."""
-        return [footer.path for footer in self.footers]
+        return [footer.path for footer in self.footers.values()]
 
-    @property
-    def sequential(self) -> bool:
-        """True when neighbouring shards share a row group and are best read by one worker in order."""
-        return any(max(footer.row_groups, default=0) > self.shards[0].n_rows for footer in self.footers)
+    def only(self, shards: Sequence[Shard]) -> ParquetSource:
+        """Return a source with the footers of `shards` and no plan; see `Source.only`."""
+        other = self.with_shards(())
+        other.footers = {file: self.footers[file] for file in sorted({shard.file for shard in shards})}
+        return other
+
+    def release(self) -> None:
+        """Close files kept open between shards."""
+        release(set(self.paths))
 
     def describe_place(self) -> str:
         """Return a short name of the dataset for messages."""
-        first = self.footers[0].path
+        first = next(iter(self.footers.values())).path
         return (
             first
             if len(self.footers) == 1

@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable.data.placing import place_directory
 from scalable.errors import ModelError
 
 FORMAT = 1
 DOCUMENT = "model.json"
 ARRAYS = "arrays.npz"
+SEAL = "model.sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,21 @@ def save_model(
         When `path` exists and is not a model, or cannot be written.
     """
     target = Path(path)
+    if not target.name or target.name == "..":
+        raise ModelError(f"{target}: not a name for a model; give the directory to create")
+    for name in texts or {}:
+        if not _plain_name(name) or name in (DOCUMENT, ARRAYS, SEAL):
+            raise ValueError(f"{name!r} cannot name a part of a model")
+    for name, array in (arrays or {}).items():
+        if np.asarray(array).dtype.hasobject:
+            raise ValueError(f"array {name!r} holds Python objects, which only a pickle could store")
     if target.exists() and not (target / DOCUMENT).is_file():
         raise ModelError(f"{target}: exists and is not a saved model; choose another name or remove it")
     parts: dict[str, bytes] = {name: text.encode() for name, text in (texts or {}).items()}
     if arrays:
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **{name: np.asarray(a) for name, a in arrays.items()})
+        stored: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+        np.savez(buffer, **stored)
         parts[ARRAYS] = buffer.getvalue()
     document = {
         "format": FORMAT,
@@ -85,19 +96,13 @@ def save_model(
     except OSError as error:
         raise ModelError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
     try:
-        for name, data in {**parts, DOCUMENT: body, "model.sha256": document_hash.encode()}.items():
+        for name, data in {**parts, DOCUMENT: body, SEAL: document_hash.encode()}.items():
             with open(scratch / name, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
         scratch.chmod(0o755)
-        if target.exists():
-            retired = target.with_name(f".{target.name}.old-{os.getpid()}")
-            target.rename(retired)
-            scratch.rename(target)
-            shutil.rmtree(retired)
-        else:
-            scratch.rename(target)
+        place_directory(scratch, target)
     except OSError as error:
         raise ModelError(
             f"{target}: cannot be written ({error.strerror}); free space or choose another place"
@@ -123,7 +128,7 @@ def read_model(path: str | os.PathLike[str]) -> StoredModel:
     body = (source / DOCUMENT).read_bytes()
     try:
         document = json.loads(body)
-        expected = (source / "model.sha256").read_text().strip()
+        expected = (source / SEAL).read_text().strip()
         kind, meta, parts = document["kind"], document["meta"], dict(document["parts"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{source}/{DOCUMENT}: damaged ({error}); train or copy the model again") from error
@@ -146,8 +151,16 @@ def read_model(path: str | os.PathLike[str]) -> StoredModel:
     return StoredModel(kind, meta, arrays, {name: data.decode() for name, data in contents.items()})
 
 
+def _plain_name(name: str) -> bool:
+    return bool(name) and name == os.path.basename(name) and not name.startswith(".") and "\0" not in name
+
+
 def _checked(source: Path, name: str, digest: str) -> bytes:
     path = source / os.path.basename(name)
+    if not _plain_name(name):
+        raise ModelError(
+            f"{source}/{DOCUMENT}: names a part outside the model ({name!r}); do not use this model"
+        )
     if not path.is_file():
         raise ModelError(f"{path}: missing from the saved model; copy the whole directory")
     data = path.read_bytes()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from scalable.data.block import BLOCK_ROWS, RawBlock
 from scalable.data.columns import check_roles
+from scalable.data.intake import to_column, to_table
 from scalable.data.planned import Source
 from scalable.data.readers.arrow import canonical
 from scalable.data.shard import Shard, plan_shards
@@ -29,6 +29,8 @@ class TableSource(Source):
     target, features, weight
         As for `ParquetSource`.
     """
+
+    in_memory = True
 
     def __init__(
         self,
@@ -64,11 +66,7 @@ class TableSource(Source):
 def _one_array(column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.unify_dictionaries()
-    return canonical(_combined(column), column.type)
-
-
-def _combined(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return canonical(column.chunk(0) if column.num_chunks == 1 else column.combine_chunks(), column.type)
 
 
 def as_source(X: Any, y: Any = None, sample_weight: Any = None) -> Source:
@@ -100,35 +98,10 @@ def as_source(X: Any, y: Any = None, sample_weight: Any = None) -> Source:
     for name, values in ((TARGET, y), (WEIGHT, sample_weight)):
         if values is None:
             continue
-        array = (
-            values
-            if isinstance(values, (pa.Array, pa.ChunkedArray))
-            else pa.array(np.asarray(values).ravel())
-        )
+        array = to_column(values, name.strip("_"))
         if len(array) != table.num_rows:
             raise DataError(f"X has {table.num_rows:,} rows but {name.strip('_')} has {len(array):,}")
         table = table.append_column(name, array)
     return TableSource(
         table, TARGET if y is not None else None, None, WEIGHT if sample_weight is not None else None
     )
-
-
-def to_table(X: Any) -> pa.Table:
-    """Return X as an Arrow table, without a copy where the library allows it."""
-    if isinstance(X, pa.Table):
-        return X
-    if isinstance(X, pa.RecordBatch):
-        return pa.Table.from_batches([X])
-    module = type(X).__module__.partition(".")[0]
-    if module == "polars":
-        return X.to_arrow()
-    if module == "pandas":
-        return pa.Table.from_pandas(X, preserve_index=False)
-    array = np.asarray(X)
-    if array.ndim != 2:
-        raise DataError(
-            f"X has {array.ndim} dimension(s); give a table or an array of shape (rows, features)"
-        )
-    if array.dtype == object:
-        array = array.astype(np.float64)
-    return pa.table({f"x{j}": np.ascontiguousarray(array[:, j]) for j in range(array.shape[1])})

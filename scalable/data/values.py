@@ -49,6 +49,8 @@ def _plain(array: pa.Array) -> pa.Array:
 def missing_count(array: pa.Array) -> int:
     """Return how many values are null or NaN."""
     missing = int(array.null_count)
-    if pt.is_floating(array.type) and array.type != pa.float16():
+    if pt.is_float16(array.type):
+        array = array.cast(pa.float32())
+    if pt.is_floating(array.type):
         missing += int(pc.sum(pc.is_nan(array)).as_py() or 0)
     return missing

@@ -1,25 +1,30 @@
-"""The cluster executor: one long task per worker and round; data never passes the client."""
+"""The cluster executor: one long task per worker thread and round; data never passes the client."""
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 import time
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from scalable.errors import ClusterError
+from scalable.execution.blas import one_blas_thread
+from scalable.execution.threads import Threads
 from scalable.execution.work import Report, Work
 
 NO_WORKER_SECONDS = 30.0
+REPORT_SECONDS = 0.2
 
 
 class Dask:
     """Runs work on a Dask cluster.
 
-    A round is dealt as one task per worker, not pinned: when a worker is lost, the scheduler runs
-    its task elsewhere and the result has the same bits.
+    A round is dealt as one task per worker thread, not pinned: when a worker is lost, the
+    scheduler runs its task elsewhere and the result has the same bits.
 
     Parameters
     ----------
@@ -29,39 +34,71 @@ class Dask:
 
     def __init__(self, client: Any) -> None:
         self.client = client
+        # One topic a fit, not a round: the scheduler remembers topics for ever.
+        self._topic = f"scalable-{uuid.uuid4().hex}"
 
     @property
     def n_workers(self) -> int:
-        """Number of workers connected now."""
-        return max(1, len(self.client.scheduler_info(n_workers=-1)["workers"]))
+        """Number of worker threads connected now."""
+        return max(1, sum(int(worker["nthreads"]) for worker in self._workers().values()))
 
     def run(self, work: Work, report: Report) -> list[Any]:
         """Return one state a group, in order.
 
+        Work on rows that this process holds is done by threads of this process: sending the rows
+        would cost more.
+
         Raises
         ------
         ClusterError
-            When no worker is left for ``NO_WORKER_SECONDS``.
+            When no worker is left for ``NO_WORKER_SECONDS``, a task has killed several workers,
+            the work was cancelled from elsewhere, or the scheduler is lost.
         Exception
             The first failure of a task, as it was raised there; the other tasks are cancelled.
         """
-        n = min(self.n_workers, len(work.groups))
-        edges = [len(work.groups) * k // n for k in range(n + 1)]
-        topic = f"scalable-{uuid.uuid4().hex}"
-        self.client.subscribe_topic(topic, lambda event: report(event[1]["rows"], event[1]["metrics"]))
+        if work.reader.source.in_memory:
+            return Threads().run(work, report)
         key = f"scalable-round-{uuid.uuid4().hex[:12]}"
-        futures = [
-            self.client.submit(
-                _run_part, work.part(range(edges[i], edges[i + 1])), topic, key=f"{key}-{i}", pure=False
-            )
-            for i in range(n)
-        ]
+        with self._progress(report, work.n_rows):
+            futures = []
+            try:
+                for i, part in enumerate(work.dealt(self.n_workers)):
+                    future = self.client.submit(
+                        _run_part, part.packed(), self._topic, key=f"{key}-{i}", pure=False
+                    )
+                    futures.append(future)
+                self._wait(futures)
+                return [state for states in self._gather(futures) for state in states]
+            finally:
+                if self.client.status == "running":
+                    self.client.cancel(futures, force=True)
+
+    def _workers(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.client.scheduler_info(n_workers=-1)["workers"]
+        return found
+
+    @contextmanager
+    def _progress(self, report: Report, total: int) -> Iterator[None]:
+        """Pass on what workers tell; rows that a lost worker had counted are not counted twice."""
+        done = 0
+        lock = threading.Lock()
+
+        def hear(event: Any) -> None:
+            nonlocal done
+            with lock:
+                rows = min(event[1]["rows"], total - done)
+                done += rows
+            report(rows, event[1]["metrics"])
+
+        self.client.subscribe_topic(self._topic, hear)
         try:
-            self._wait(futures)
-            return [state for states in self.client.gather(futures) for state in states]
+            yield
+            with lock:
+                left, done = total - done, total
+            report(left, {})  # events may arrive after the results
         finally:
-            self.client.cancel(futures, force=True)
-            self.client.unsubscribe_topic(topic)
+            if self.client.status == "running":
+                self.client.unsubscribe_topic(self._topic)
 
     def _wait(self, futures: list[Any]) -> None:
         """Block until all are done or one failed, unless the cluster stays without workers."""
@@ -70,13 +107,13 @@ class Dask:
 
         alone_since: float | None = None
         while True:
-            with suppress(WaitTimeout):
+            with suppress(WaitTimeout), self.client.as_current():
                 wait(futures, timeout=1)
             if all(future.done() for future in futures) or any(f.status == "error" for f in futures):
                 return
             if self.client.status != "running":
                 raise ClusterError("the connection to the Dask scheduler was lost; restart it and resume")
-            if self.client.scheduler_info(n_workers=-1)["workers"]:
+            if self._workers():
                 alone_since = None
             elif alone_since is None:
                 alone_since = time.monotonic()
@@ -84,6 +121,23 @@ class Dask:
                 raise ClusterError(
                     f"the cluster has had no worker for {NO_WORKER_SECONDS:.0f} s; start workers and resume"
                 )
+
+    def _gather(self, futures: list[Any]) -> list[Any]:
+        from distributed.scheduler import KilledWorker
+
+        failed = [future for future in futures if future.status == "error"]
+        if not failed and any(future.status in ("cancelled", "lost") for future in futures):
+            raise ClusterError(
+                "the work was cancelled on the cluster, or the cluster restarted; run it again"
+            )
+        try:
+            found: list[Any] = self.client.gather(failed or futures)
+        except KilledWorker as error:
+            raise ClusterError(
+                f"a task lost {error.allowed_failures + 1} workers in a row (the last was "
+                f"{error.last_worker.address}); look for a lack of memory in the workers' logs"
+            ) from error
+        return found
 
     def __repr__(self) -> str:
         return f"Dask({self.client.scheduler.address!r})"
@@ -93,8 +147,9 @@ def _run_part(work: Work, topic: str) -> list[Any]:
     """Run on a worker: fold the groups, tell the client about progress, stop when cancelled."""
     from distributed import get_worker
 
-    threadpool_limits(1, user_api="blas")  # for good: the order of sums must not depend on threads
     worker = get_worker()
+    if "polars" not in sys.modules:  # its pool would take all processors of the machine, in every worker
+        os.environ.setdefault("POLARS_MAX_THREADS", str(worker.state.nthreads))
     key = worker.get_current_task()
     last = time.monotonic()
     rows = 0
@@ -106,11 +161,13 @@ def _run_part(work: Work, topic: str) -> list[Any]:
     def report(n_rows: int, metrics: dict[str, float]) -> None:
         nonlocal last, rows
         rows += n_rows
-        if time.monotonic() - last >= 0.2:
-            worker.log_event(topic, {"rows": rows, "metrics": metrics})
+        if time.monotonic() - last >= REPORT_SECONDS:
+            shown = {name: float(value) for name, value in metrics.items()}
+            worker.log_event(topic, {"rows": rows, "metrics": shown})
             last, rows = time.monotonic(), 0
 
-    states = work.run(stopped, report)
-    if rows:
-        worker.log_event(topic, {"rows": rows, "metrics": {}})
-    return states
+    try:
+        with one_blas_thread():
+            return work.run(stopped, report)
+    finally:
+        work.reader.source.release()

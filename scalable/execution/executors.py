@@ -39,6 +39,8 @@ def connected(client: Any) -> Iterator[Any]:
     if not isinstance(client, str):
         if not hasattr(client, "scheduler_info") or not hasattr(client, "submit"):
             raise UsageError(f"client must be a dask Client, an address or None, not {type(client).__name__}")
+        if getattr(client, "asynchronous", False):
+            raise UsageError("client is asynchronous; give one made with asynchronous=False, or its address")
         yield client
         return
     import logging

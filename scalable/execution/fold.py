@@ -37,19 +37,18 @@ def half(n: int) -> int:
 
 
 def subtrees(n: int, wanted: int) -> list[tuple[int, int]]:
-    """Cut ``range(n)`` into at least `wanted` ranges (when n allows) that are nodes of the merge tree."""
-    ranges = [(0, n)]
-    while len(ranges) < min(wanted, n):
-        ranges = [piece for low, high in ranges for piece in _divide(low, high)]
-    return ranges
+    """Cut ``range(n)`` into nodes of the merge tree, each of at most ``n / wanted`` leaves or single."""
+    most = max(1, n // wanted)
 
+    def pieces(low: int, high: int) -> Iterator[tuple[int, int]]:
+        if high - low <= most:
+            yield low, high
+        else:
+            middle = low + half(high - low)
+            yield from pieces(low, middle)
+            yield from pieces(middle, high)
 
-def _divide(low: int, high: int) -> Iterator[tuple[int, int]]:
-    if high - low == 1:
-        yield low, high
-    else:
-        middle = low + half(high - low)
-        yield from ((low, middle), (middle, high))
+    return list(pieces(0, n))
 
 
 def merge_tree(fold: Fold[Any, Any, Any], states: Sequence[tuple[int, int, Any]], n: int) -> Any:

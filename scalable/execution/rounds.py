@@ -44,8 +44,9 @@ def run_fold(
         Name of the work on the progress display; silent without.
     """
     chosen = tuple(reader.source.shards if shards is None else shards)
-    per_worker = 1 if reader.source.sequential else TASKS_PER_WORKER
-    ranges = subtrees(len(chosen), per_worker * executor.n_workers)
+    if not chosen:
+        return fold.finish(fold.init())
+    ranges = subtrees(len(chosen), TASKS_PER_WORKER * executor.n_workers)
     work = Work(fold, reader, tuple(chosen[low:high] for low, high in ranges))
     states = _run(executor, work, label)
     parts = [(low, high, state) for (low, high), state in zip(ranges, states, strict=True)]
@@ -105,8 +106,7 @@ def sample_shards(source: Source, max_rows: int) -> list[Shard]:
 
 
 def _run(executor: Executor, work: Work, label: str | None) -> list[Any]:
-    rows = sum(shard.n_rows for group in work.groups for shard in group)
     if label is None:
         return executor.run(work, lambda n_rows, metrics: None)
-    with progress.task(label, rows) as shown:
+    with progress.task(label, work.n_rows) as shown:
         return executor.run(work, lambda n_rows, metrics: shown.advance(n_rows, **metrics))

@@ -7,8 +7,8 @@ import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
+from scalable.errors import UsageError
+from scalable.execution.blas import one_blas_thread
 from scalable.execution.work import Report, StoppedError, Work
 
 
@@ -22,20 +22,26 @@ class Threads:
     """
 
     def __init__(self, n: int | None = None) -> None:
-        self.n_workers = n or len(os.sched_getaffinity(0))
+        if n is not None and n < 1:
+            raise UsageError(f"the number of threads must be at least 1, found {n}")
+        self.n_workers = len(os.sched_getaffinity(0)) if n is None else n
 
     def run(self, work: Work, report: Report) -> list[Any]:
         """Return one state a group, in order; the first failure stops the rest and is raised."""
-        with threadpool_limits(1, user_api="blas"):  # the order of sums must not depend on threads
-            return self._run(work, report)
+        try:
+            with one_blas_thread():
+                return self._run(work, report)
+        finally:
+            work.reader.source.release()
 
     def _run(self, work: Work, report: Report) -> list[Any]:
         stop = threading.Event()
         if self.n_workers == 1 or len(work.groups) == 1:
             return work.run(stop.is_set, report)
         pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="fold")
+        parts = work.dealt(self.n_workers if work.reader.source.sequential else len(work.groups))
         try:
-            futures = [pool.submit(work.part([i]).run, stop.is_set, report) for i in range(len(work.groups))]
+            futures = [pool.submit(part.run, stop.is_set, report) for part in parts]
             wait(futures, return_when=FIRST_EXCEPTION)
             failed = [f.exception() for f in futures if f.done() and f.exception() is not None]
             stop.set()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scalable.data.shard import Shard
@@ -40,9 +40,27 @@ class Work:
     groups: tuple[tuple[Shard, ...], ...]
     start: Any = None
 
-    def part(self, positions: Sequence[int]) -> Work:
-        """Return the same work for some of the groups."""
-        return Work(self.fold, self.reader, tuple(self.groups[i] for i in positions), self.start)
+    @property
+    def n_rows(self) -> int:
+        """Number of rows in all groups."""
+        return sum(shard.n_rows for group in self.groups for shard in group)
+
+    def dealt(self, n: int) -> list[Work]:
+        """Divide into at most `n` works of consecutive groups and about equally many rows."""
+        sizes = [sum(shard.n_rows for shard in group) for group in self.groups]
+        hands: dict[int, list[tuple[Shard, ...]]] = {}
+        total, before = max(1, sum(sizes)), 0
+        for position, (group, size) in enumerate(zip(self.groups, sizes, strict=True)):
+            # A group goes where its middle row falls; with a hand for each, where its position says.
+            hand = position if n >= len(sizes) else min(n - 1, (2 * before + size) * n // (2 * total))
+            hands.setdefault(hand, []).append(group)
+            before += size
+        return [replace(self, groups=tuple(groups)) for groups in hands.values()]
+
+    def packed(self) -> Work:
+        """Return the same work without what its shards do not need, to be sent elsewhere."""
+        shards = [shard for group in self.groups for shard in group]
+        return replace(self, reader=replace(self.reader, source=self.reader.source.only(shards)))
 
     def run(self, stopped: Callable[[], bool], report: Report) -> list[Any]:
         """Compute one state a group.

@@ -44,6 +44,8 @@ def open_with_arrow(
 def canonical(array: pa.Array, declared: pa.DataType) -> pa.Array:
     """Return text as ``dictionary<int32, string>`` and any other dictionary decoded."""
     if column_kind(declared) == "text":
+        if pa.types.is_dictionary(array.type) and array.dictionary.null_count:
+            array = array.dictionary_decode()
         if not pa.types.is_dictionary(array.type):
             array = array.cast(pa.string()).dictionary_encode()
         return array if array.type == TEXT else array.cast(TEXT)

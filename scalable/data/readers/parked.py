@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 
 from scalable.data.readers.cursor import Cursor
 
+Key = tuple[str, *tuple[Hashable, ...]]  # the path first
 LIMIT = 8  # more would hold memory for readers that never come back
 
 _lock = threading.Lock()
-_cursors: OrderedDict[Hashable, Cursor] = OrderedDict()
+_cursors: OrderedDict[Key, Cursor] = OrderedDict()
 
 
-def park(key: Hashable, cursor: Cursor) -> None:
+def park(key: Key, cursor: Cursor) -> None:
     """Keep an open cursor for whoever asks for `key`; the oldest beyond ``LIMIT`` is closed."""
     with _lock:
         displaced = [_cursors.pop(key)] if key in _cursors else []
@@ -30,7 +31,15 @@ def park(key: Hashable, cursor: Cursor) -> None:
         old.close()
 
 
-def take(key: Hashable) -> Cursor | None:
+def release(paths: Collection[str]) -> None:
+    """Close the parked cursors of these files."""
+    with _lock:
+        left = [_cursors.pop(key) for key in list(_cursors) if key[0] in paths]
+    for cursor in left:
+        cursor.close()
+
+
+def take(key: Key) -> Cursor | None:
     """Return the cursor parked under `key`, which now belongs to the caller."""
     with _lock:
         return _cursors.pop(key, None)

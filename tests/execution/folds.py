@@ -1,0 +1,131 @@
+"""Folds that the tests of executors run; importable on the Dask workers."""
+
+import math
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from scalable.data.values import numbers
+
+
+@dataclass(frozen=True)
+class FloatSums:
+    """Float sums, products and a Gram matrix: any other order of summation gives other bits."""
+
+    names: tuple[str, ...]
+    pause: float = 0.0
+
+    def init(self):
+        k = len(self.names)
+        return {"gram": np.zeros((k, k)), "sums": np.zeros(k, np.float32), "log": 0.0, "rows": []}
+
+    def step(self, state, block):
+        if self.pause:
+            time.sleep(self.pause)
+        x = np.stack([numbers(block.arrays[name]).astype(np.float64) for name in self.names])
+        return {
+            "gram": state["gram"] + x @ x.T,
+            "sums": state["sums"] + x.sum(axis=1).astype(np.float32),
+            "log": state["log"] * 0.999 + float(np.log1p(np.abs(x[0])).sum()),
+            "rows": [*state["rows"], (block.first_row, block.n_rows)],
+        }
+
+    def merge(self, left, right):
+        return {
+            "gram": left["gram"] + right["gram"],
+            "sums": left["sums"] + right["sums"],
+            "log": math.fsum([left["log"], 0.1 * right["log"]]),
+            "rows": left["rows"] + right["rows"],
+        }
+
+    def finish(self, state):
+        return state
+
+    def metrics(self, state):
+        return {"log": np.float64(state["log"])}
+
+
+def as_bytes(state):
+    """Everything a FloatSums state holds, bit for bit."""
+    return state["gram"].tobytes() + state["sums"].tobytes() + repr((state["log"], state["rows"])).encode()
+
+
+class SpecialError(Exception):
+    """What FailAt raises."""
+
+
+@dataclass(frozen=True)
+class FailAt:
+    """Fails at one row; every step leaves a line in `diary`, so that tests see who went on."""
+
+    row: int
+    diary: str
+    pause: float = 0.05
+
+    def init(self):
+        return 0
+
+    def step(self, state, block):
+        with open(self.diary, "a") as file:
+            file.write(f"{time.time()} {os.getpid()}\n")
+        if block.first_row <= self.row < block.first_row + block.n_rows:
+            raise SpecialError(f"row {self.row}")
+        time.sleep(self.pause)
+        return state + block.n_rows
+
+    def merge(self, left, right):
+        return left + right
+
+    def finish(self, state):
+        return state
+
+
+@dataclass(frozen=True)
+class DieOnce:
+    """Kills its own process with SIGKILL at one row, the first time anyone reaches it."""
+
+    inner: FloatSums
+    row: int
+    mark: str
+    always: bool = False
+
+    def init(self):
+        return self.inner.init()
+
+    def step(self, state, block):
+        if block.first_row <= self.row < block.first_row + block.n_rows:
+            mark = Path(self.mark)
+            if self.always or not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), 9)
+        return self.inner.step(state, block)
+
+    def merge(self, left, right):
+        return self.inner.merge(left, right)
+
+    def finish(self, state):
+        return self.inner.finish(state)
+
+
+@dataclass(frozen=True)
+class ThreadPools:
+    """Reports how many threads polars and BLAS may use where the fold runs."""
+
+    def init(self):
+        return []
+
+    def step(self, state, block):
+        import polars as pl
+        from threadpoolctl import threadpool_info
+
+        blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+        return [*state, (os.getpid(), pl.thread_pool_size(), max(blas))]
+
+    def merge(self, left, right):
+        return left + right
+
+    def finish(self, state):
+        return state

@@ -1,0 +1,165 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from scalable import ParquetSource, progress
+from scalable.data.table import TableSource
+from scalable.execution.dask import Dask
+from scalable.execution.reader import BlockReader
+from scalable.execution.rounds import profile_source, run_fold, run_lanes, sample_shards
+from scalable.execution.threads import Threads
+from tests.execution.folds import FailAt, FloatSums, SpecialError, as_bytes
+
+NAMES = ("a", "b", "c")
+
+
+def table(rows, seed=0):
+    rng = np.random.default_rng(seed)
+    return pa.table({name: rng.lognormal(0, 3, rows) for name in NAMES})
+
+
+@pytest.fixture(scope="module", params=["many groups", "one group", "uneven files"])
+def source(request, tmp_path_factory):
+    """Three layouts of the same 300,000 rows."""
+    path = tmp_path_factory.mktemp("rounds")
+    data = table(300_000)
+    if request.param == "many groups":
+        pq.write_table(data, path / "a.parquet", row_group_size=7_001)
+    elif request.param == "one group":
+        pq.write_table(data, path / "a.parquet", row_group_size=2**20)
+    else:
+        edges = [0, 1, 1, 50_000, 210_000, 300_000]
+        for i in range(5):
+            part = data.slice(edges[i], edges[i + 1] - edges[i])
+            pq.write_table(part, path / f"{i}.parquet", row_group_size=[9, 9, 40_000, 2**20, 10_000][i])
+    return ParquetSource(path)
+
+
+def test_run_fold_gives_the_same_bits_on_any_number_of_threads(source):
+    reader = BlockReader(source, block_rows=3_000)
+    one = run_fold(Threads(1), FloatSums(NAMES), reader)
+    for n in (2, 3, 4, 7):
+        assert as_bytes(run_fold(Threads(n), FloatSums(NAMES), reader)) == as_bytes(one)
+
+
+def test_run_fold_gives_the_same_bits_on_dask(source, dask_client):
+    reader = BlockReader(source, block_rows=3_000)
+    one = run_fold(Threads(1), FloatSums(NAMES), reader)
+    assert as_bytes(run_fold(Dask(dask_client), FloatSums(NAMES), reader)) == as_bytes(one)
+
+
+def test_run_fold_sees_every_row_once_and_sums_right(source):
+    result = run_fold(Threads(2), FloatSums(NAMES), BlockReader(source))
+    x = np.stack([table(300_000)[name].to_numpy() for name in NAMES])
+    np.testing.assert_allclose(result["gram"], x @ x.T, rtol=1e-10)
+    position = 0
+    for first_row, n_rows in result["rows"]:
+        assert first_row == position
+        position += n_rows
+    assert position == 300_000
+
+
+def test_run_fold_does_not_depend_on_prefetch_depth(source):
+    results = {
+        as_bytes(run_fold(Threads(2), FloatSums(NAMES), BlockReader(source, depth=d, block_rows=3_000)))
+        for d in (0, 1, 3)
+    }
+    assert len(results) == 1
+
+
+def test_run_lanes_gives_the_same_bits_on_threads_and_dask(source, dask_client):
+    reader = BlockReader(source, block_rows=3_000)
+    fold = FloatSums(NAMES)
+    lanes = [list(source.shards[k::5]) for k in range(5)]
+    start = fold.step(fold.init(), next(source.raw_blocks(source.shards[0].head(100))))
+    before = as_bytes(start)
+    one = [as_bytes(s) for s in run_lanes(Threads(1), fold, reader, start, lanes)]
+    for executor in (Threads(2), Threads(4), Dask(dask_client)):
+        assert [as_bytes(s) for s in run_lanes(executor, fold, reader, start, lanes)] == one
+    assert as_bytes(start) == before
+    assert len(set(one)) == 5
+
+
+def test_lanes_run_their_shards_in_the_order_given(source):
+    fold = FloatSums(NAMES)
+    lane = list(source.shards[::-1])[:4]
+    (state,) = run_lanes(Threads(1), fold, BlockReader(source, block_rows=10**7), fold.init(), [lane])
+    assert [first for first, _ in state["rows"]] == [shard.first_row for shard in lane]
+
+
+def test_an_empty_lane_returns_the_start(source):
+    start = FloatSums(NAMES).init()
+    states = run_lanes(Threads(2), FloatSums(NAMES), BlockReader(source), start, [[], [source.shards[0]]])
+    assert states[0] is start
+    assert len(states[1]["rows"]) == 1
+
+
+def test_a_fold_of_no_shards_is_the_finished_initial_state(source):
+    fold = FloatSums(NAMES)
+    assert as_bytes(run_fold(Threads(2), fold, BlockReader(source), [])) == as_bytes(fold.init())
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_original_exception_surfaces_from_threads(source, tmp_path, threads):
+    fold = FailAt(100_000, str(tmp_path / "diary"), pause=0)
+    with pytest.raises(SpecialError, match="row 100000"):
+        run_fold(Threads(threads), fold, BlockReader(source, block_rows=3_000))
+
+
+def test_progress_counts_every_row_once_on_all_executors(source, dask_client):
+    class Shown:
+        rows = 0.0
+
+        def __init__(self):
+            self.metrics = {}
+
+        def open(self, label, total, unit):
+            self.spec = (label, total, unit)
+            return self
+
+        def advance(self, amount, **metrics):
+            assert amount >= 0
+            self.rows += amount
+            self.metrics = {**self.metrics, **metrics}
+
+        def close(self):
+            self.closed = True
+
+    for executor in (Threads(1), Threads(2), Dask(dask_client)):
+        shown = Shown()
+        progress.install(shown)
+        try:
+            fold = FloatSums(NAMES, pause=0.02)
+            run_fold(executor, fold, BlockReader(source, block_rows=20_000), label="summing")
+        finally:
+            progress.install(None)
+        assert shown.spec == ("summing", 300_000, "rows")
+        assert shown.rows == 300_000
+        assert shown.metrics["log"] > 0
+        assert shown.closed
+
+
+def test_sample_shards_are_few_spread_and_deterministic(tmp_path):
+    pq.write_table(table(400_000), tmp_path / "a.parquet", row_group_size=5_000)
+    source = ParquetSource(tmp_path)
+    sample = sample_shards(source, 60_000)
+    assert sum(shard.n_rows for shard in sample) <= 60_000
+    assert sample == sample_shards(source, 60_000)
+    firsts = [shard.first_row for shard in sample]
+    assert firsts[0] == 0
+    assert firsts[-1] >= 200_000
+    assert list(sample_shards(source, 10**9)) == list(source.shards)
+
+
+def test_profile_source_is_the_same_from_files_and_from_memory(tmp_path):
+    data = table(30_000).append_column("t", pa.array(["x", "y", None] * 10_000))
+    pq.write_table(data, tmp_path / "a.parquet", row_group_size=4_321)
+    from_files = profile_source(ParquetSource(tmp_path))
+    from_memory = profile_source(TableSource(data), Threads(1))
+    assert from_files.rows == from_memory.rows == 30_000
+    assert from_files.columns["t"] == from_memory.columns["t"]
+    for name in NAMES:
+        np.testing.assert_allclose(
+            from_files.columns[name].variance, from_memory.columns[name].variance, rtol=1e-12
+        )
