@@ -12,6 +12,7 @@ from scalable.errors import DataError
 from scalable.evaluate.calibration import WIDTHS, Reliability, by_weight, by_width, calibration_error
 from scalable.evaluate.inputs import Array, as_columns, refuse_row
 from scalable.evaluate.ranking import rank
+from scalable.evaluate.uncertainty import standard_errors
 from scalable.kernels import metrics as kernels
 
 EXPECTED = "a label of 0 or 1, a probability within [0, 1]"
@@ -41,6 +42,8 @@ class BinaryReport:
         Area under ROC, average precision (PR-AUC), Kolmogorov-Smirnov distance of the classes.
     auc_error, average_precision_error, ks_error : float
         Bounds of their error from binning scores; 0 where every bin holds one distinct score.
+    auc_se, log_loss_se, brier_se : float
+        Standard errors over the draw of the rows (weights count as numbers of rows).
     log_loss : float
         Mean negative log-likelihood in nats, probabilities clipped to [2**-52, 1 - 2**-52].
     base_log_loss : float
@@ -65,9 +68,12 @@ class BinaryReport:
     average_precision_error: float | None
     ks: float | None
     ks_error: float | None
+    auc_se: float | None
     log_loss: float
+    log_loss_se: float
     base_log_loss: float
     brier: float
+    brier_se: float
     calibration_error: float
     calibration_error_width: float
     roc: list[list[float]]
@@ -141,7 +147,7 @@ class BinaryMetrics:
             raise DataError(
                 f"evaluation: {state.rows} rows, none of positive weight; nothing can be measured"
             )
-        ranking = rank(state.bins)
+        ranking, errors = rank(state.bins), standard_errors(state.bins)
         mass = state.bins.sum(axis=0)
         prevalence = float(mass[kernels.POSITIVE] / (mass[kernels.POSITIVE] + mass[kernels.NEGATIVE]))
         rates = np.array([prevalence, 1 - prevalence])
@@ -158,6 +164,9 @@ class BinaryMetrics:
             average_precision_error=ranking.average_precision_error,
             ks=ranking.ks,
             ks_error=ranking.ks_error,
+            auc_se=errors.auc,
+            log_loss_se=errors.log_loss,
+            brier_se=errors.brier,
             log_loss=float(state.sums[kernels.LOG_LOSS]) / total,
             base_log_loss=abs(float(base)),
             brier=float(state.sums[kernels.SQUARED]) / total,

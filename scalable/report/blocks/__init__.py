@@ -1,0 +1,43 @@
+"""Blocks of a report: each turns one section of a results document into cards, figures and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scalable.report.blocks.block import Block, Card, plain_block
+from scalable.report.blocks.latency import latency_block
+from scalable.report.blocks.quality import quality_block
+from scalable.report.blocks.run import dataset_block, stages_block
+from scalable.report.figures.style import Palette
+
+# In the order of a page. A section's function takes (section, palette) and returns a Block.
+BLOCKS: dict[str, Callable[[Any, Palette], Block]] = {
+    "dataset": dataset_block,
+    "stages": stages_block,
+    "quality": quality_block,
+    "latency": latency_block,
+}
+
+
+def build_blocks(sections: dict[str, Any], palette: Palette) -> list[Block]:
+    """Return the blocks of a document's sections; those unknown or of another shape become plain tables."""
+    known = [name for name in BLOCKS if sections.get(name)]
+    others = [name for name in sections if name not in BLOCKS and sections[name]]
+    blocks = [_known_block(name, sections[name], palette) for name in known]
+    return blocks + [plain_block(name, sections[name]) for name in others]
+
+
+def _known_block(name: str, section: Any, palette: Palette) -> Block:
+    try:
+        return BLOCKS[name](section, palette)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        # One section of another shape must not cost the reader the rest of the page.
+        block = plain_block(name, section)
+        block.notes.append(
+            f"Shown as it is, for its shape is not that of “{name}” ({type(error).__name__}: {error})."
+        )
+        return block
+
+
+__all__ = ["BLOCKS", "Block", "Card", "build_blocks"]

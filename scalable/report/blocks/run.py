@@ -1,0 +1,85 @@
+"""What was learned from, and what each stage of the run cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scalable.report.blocks.block import Block, Card, Cell, Table, table
+from scalable.report.blocks.quality import METRICS
+from scalable.report.figures.bars import Bar, bars
+from scalable.report.figures.style import SERIES, Palette
+from scalable.report.format import anything, count, score, seconds, size
+
+STAGES = (
+    ("Stage", "name", str),
+    ("Time", "seconds", seconds),
+    ("Rows", "rows", count),
+    ("Rows / s", "rows_per_second", count),
+    ("Peak memory", "peak_memory_bytes", size),
+    ("Note", "note", str),
+)
+
+
+def dataset_block(dataset: dict[str, Any], palette: Palette) -> Block:
+    """Return the dataset as cards, and its Bayes-optimal scores."""
+    cards = [Card("Rows", count(dataset["rows"]), f"{dataset['rows']:,}")]
+    if dataset.get("files") or dataset.get("bytes"):
+        files = dataset.get("files")
+        cards.append(
+            Card(
+                "On disk",
+                size(dataset.get("bytes")),
+                f"{files:,} Parquet file{'s' if files > 1 else ''}" if files else "",
+            )
+        )
+    if dataset.get("train_rows"):
+        held = dataset.get("held_out_rows")
+        cards.append(
+            Card("Trained on", count(dataset["train_rows"]), f"{count(held)} held out" if held else "")
+        )
+    shown = {"name", "rows", "files", "bytes", "truth", "train_rows", "held_out_rows"}
+    rest = [
+        [Cell(key.replace("_", " ")), Cell(anything(value))]
+        for key, value in dataset.items()
+        if key not in shown
+    ]
+    tables = [Table(["Entry", "Value"], [False, False], rest)] if rest else []
+    truth = dataset.get("truth") or {}
+    cards += [
+        Card(f"Best possible {METRICS[name][0]}", score(value), "Bayes-optimal, known by construction")
+        for name, value in truth.items()
+        if name in ("auc", "log_loss", "r2")
+    ]
+    return Block("dataset", f"Dataset: {dataset['name']}", cards=cards, tables=tables)
+
+
+def stages_block(stages: list[dict[str, Any]], palette: Palette) -> Block:
+    """Return throughput and memory of the stages."""
+    stages = [dict(stage) for stage in stages]
+    for stage in stages:
+        if stage.get("rows_per_second") is None and stage.get("rows") and stage.get("seconds"):
+            stage["rows_per_second"] = stage["rows"] / stage["seconds"]
+    pictures = []
+    fast = [stage for stage in stages if stage.get("rows_per_second")]
+    if fast:
+        items = [
+            Bar(s["name"], s["rows_per_second"], f"{count(s['rows_per_second'])} rows/s", SERIES[0])
+            for s in fast
+        ]
+        pictures.append(
+            bars("Throughput", items, "Rows a second, wall time of the whole stage. Longer is better.")
+        )
+    heavy = [stage for stage in stages if stage.get("peak_memory_bytes")]
+    if heavy:
+        items = [
+            Bar(s["name"], s["peak_memory_bytes"], size(s["peak_memory_bytes"]), SERIES[1]) for s in heavy
+        ]
+        pictures.append(bars("Peak memory", items, "The process and its children. Shorter is better."))
+    timed = [stage for stage in stages if stage.get("seconds")]
+    if timed:
+        items = [Bar(s["name"], s["seconds"], seconds(s["seconds"]), SERIES[2]) for s in timed]
+        pictures.append(bars("Time", items, "Wall time of each stage. Shorter is better."))
+    total = sum(stage["seconds"] for stage in stages if stage.get("seconds"))
+    return Block(
+        "stages", "Stages", f"{seconds(total)} in all.", pictures=pictures, tables=[table(stages, STAGES)]
+    )

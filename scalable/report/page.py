@@ -1,0 +1,111 @@
+"""The HTML report: one file that opens offline, from one or several results documents."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from scalable.errors import UsageError
+from scalable.report import format as fmt
+from scalable.report.blocks import build_blocks
+from scalable.report.cards import summary_cards
+from scalable.report.figures.style import Palette
+from scalable.report.results import write_text
+
+_HERE = Path(__file__).parent
+
+
+def render(results: Sequence[dict[str, Any]], title: str | None = None) -> str:
+    """Return a self-contained HTML page about results documents of any kind.
+
+    Parameters
+    ----------
+    results : sequence of dict
+        Documents as :func:`scalable.report.read_results` returns them. Sections the page does not know
+        are shown as plain tables.
+    title : str, optional
+        Heading; by default made from the documents.
+
+    Raises
+    ------
+    UsageError
+        When there is no document.
+    """
+    import jinja2
+
+    if not results:
+        raise UsageError("report: no results given; name at least one results.json")
+    palette = Palette()
+    articles = [_article(document, palette, number) for number, document in enumerate(results, 1)]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("page.html.j2").render(
+        title=title or _title(results),
+        articles=articles,
+        style=(_HERE / "page.css").read_text(encoding="utf-8"),
+        script=(_HERE / "page.js").read_text(encoding="utf-8"),
+    )
+
+
+def write_report(
+    path: str | os.PathLike[str], results: Sequence[dict[str, Any]], title: str | None = None
+) -> None:
+    """Write the page atomically; raises `DataError` when the file cannot be written."""
+    write_text(path, render(results, title))
+
+
+def _title(results: Sequence[dict[str, Any]]) -> str:
+    kinds = list(dict.fromkeys(str(document.get("kind", "results")) for document in results))
+    return " and ".join(kinds).capitalize()
+
+
+def _article(document: dict[str, Any], palette: Palette, number: int) -> dict[str, Any]:
+    """Return what the template shows of one document."""
+    sections = document.get("sections", {})
+    machine = document.get("machine", {})
+    dataset = sections.get("dataset") if isinstance(sections.get("dataset"), dict) else {}
+    created = str(document.get("created", ""))
+    facts = {
+        "Processor": machine.get("cpu"),
+        "Cores used": machine.get("cores"),
+        "Memory": fmt.size(machine.get("memory_bytes")),
+        "System": machine.get("system"),
+        "Vector instructions": machine.get("vectors"),
+        "Load when written": machine.get("load"),
+        "Commit": document.get("git_commit"),
+        "Seed": document.get("seed"),
+        "Created": created.replace("T", " ").replace("+00:00", " UTC"),
+    }
+    facts |= {key: value for key, value in machine.items() if key not in _MACHINE}
+    blocks = build_blocks(sections, palette)
+    return {
+        "id": f"run{number}",
+        "kind": str(document.get("kind", "results")),
+        "subtitle": _subtitle(dataset or {}, machine, created),
+        "cards": summary_cards(sections),
+        "blocks": blocks,
+        "command": document.get("command"),
+        "facts": {key: fmt.anything(value) for key, value in facts.items() if value is not None},
+        "versions": document.get("versions", {}),
+    }
+
+
+_MACHINE = {"cpu", "cores", "memory_bytes", "system", "vectors", "load"}
+
+
+def _subtitle(dataset: dict[str, Any], machine: dict[str, Any], created: str) -> str:
+    parts = []
+    if dataset.get("name"):
+        rows = f", {fmt.count(dataset['rows'])} rows" if dataset.get("rows") else ""
+        parts.append(f"{dataset['name']}{rows}")
+    if machine.get("cpu"):
+        parts.append(f"{machine['cpu']}, {machine.get('cores', '?')} cores")
+    parts.append(created[:10])
+    return " · ".join(part for part in parts if part)

@@ -1,0 +1,139 @@
+"""Shapes of the sections of a results document. Every key not marked required may be left out.
+
+Rows may carry further keys: pages show what they know and leave the rest alone. Sections of other
+names are shown as plain tables, so a new kind of result needs no change here to be readable.
+Times are in seconds unless the name ends in ``_us``, memory in bytes, ``None`` is "not known".
+"""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict
+
+
+class Dataset(TypedDict):
+    """``dataset``: what was learned from; ``truth`` holds Bayes-optimal scores by metric name."""
+
+    name: str
+    rows: int
+    files: NotRequired[int]
+    bytes: NotRequired[int]
+    truth: NotRequired[dict[str, float] | None]
+    train_rows: NotRequired[int]
+    held_out_rows: NotRequired[int]
+    checksum: NotRequired[str]
+
+
+class Stage(TypedDict):
+    """One of ``stages``: a step of the run; ``peak_memory_bytes`` covers the process and its children."""
+
+    name: str
+    seconds: float
+    rows: NotRequired[int | None]
+    rows_per_second: NotRequired[float | None]
+    peak_memory_bytes: NotRequired[int | None]
+    note: NotRequired[str]
+
+
+class Quality(TypedDict):
+    """One of ``quality``: a model's metrics on held-out rows, named as in `scalable.evaluate` reports.
+
+    The row whose model is "Bayes-optimal" (`BAYES`) is the reference the others are held against.
+    """
+
+    model: str
+    auc: NotRequired[float | None]
+    auc_error: NotRequired[float | None]
+    average_precision: NotRequired[float | None]
+    log_loss: NotRequired[float | None]
+    brier: NotRequired[float | None]
+    calibration_error: NotRequired[float | None]
+    rmse: NotRequired[float | None]
+    r2: NotRequired[float | None]
+    accuracy: NotRequired[float | None]
+    rows: NotRequired[int]
+    prevalence: NotRequired[float]
+    roc: NotRequired[list[list[float]]]
+    pr: NotRequired[list[list[float]]]
+    reliability: NotRequired[list[dict[str, float]]]
+
+
+class Latency(TypedDict):
+    """One of ``latency[str(batch)]``: an engine's time per call on `batch` rows.
+
+    ``quantiles_us`` lists [quantile, microseconds per call], rising, some 200 points with a fine tail.
+    ``baseline`` marks the engine that speed-ups are relative to.
+    """
+
+    engine: str
+    batch: int
+    p50_us: float
+    p90_us: NotRequired[float]
+    p99_us: NotRequired[float]
+    rows_per_second: NotRequired[float]
+    quantiles_us: NotRequired[list[list[float]]]
+    calls: NotRequired[int]
+    threads: NotRequired[int]
+    bit_equal: NotRequired[bool | None]
+    max_abs_difference: NotRequired[float | None]
+    baseline: NotRequired[bool]
+
+
+class Peer(TypedDict):
+    """One of ``peers``: one contender at one job of a side-by-side run.
+
+    ``status`` is "ok", "failed" or "absent"; the latter two say why in ``message``.
+    """
+
+    job: str
+    peer: str
+    status: str
+    message: NotRequired[str]
+    version: NotRequired[str]
+    ours: NotRequired[bool]
+    rows: NotRequired[int]
+    threads: NotRequired[int]
+    seconds: NotRequired[float]
+    samples: NotRequired[list[float]]
+    peak_memory_bytes: NotRequired[int | None]
+    cache: NotRequired[str]
+    quality: NotRequired[dict[str, float]]
+    checksum: NotRequired[str]
+    command: NotRequired[str]
+
+
+class Scaling(TypedDict):
+    """One of ``scaling``: one job at one size and number of workers."""
+
+    job: str
+    rows: int
+    seconds: float
+    workers: NotRequired[int]
+    peak_memory_bytes: NotRequired[int | None]
+
+
+class Step(TypedDict):
+    """One step of a waterfall: the measured `value` once this change is in, too."""
+
+    name: str
+    value: float
+    note: NotRequired[str]
+
+
+class Waterfall(TypedDict):
+    """One of ``waterfall``: what each optimisation brought, in the order applied."""
+
+    title: str
+    unit: str
+    steps: list[Step]
+
+
+class History(TypedDict):
+    """One of ``history``: a tracked benchmark over commits; points hold date (ms), commit, value, low, high."""
+
+    benchmark: str
+    unit: str
+    points: list[dict[str, Any]]
+
+
+BAYES = "Bayes-optimal"
+KNOWN = ("dataset", "stages", "quality", "latency", "peers", "scaling", "waterfall", "history", "notes")

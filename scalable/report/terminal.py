@@ -1,0 +1,148 @@
+"""What the terminal shows at the end of a run: the same numbers as the page, at most 100 columns wide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from scalable.report import format as fmt
+from scalable.report.blocks.block import Column
+from scalable.report.blocks.latency import with_speedups
+from scalable.report.blocks.quality import METRICS, reference_row
+from scalable.report.cards import summary_cards
+from scalable.report.sections import BAYES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+WIDTH = 100
+_STAGES: Sequence[Column] = (
+    ("stage", "name", str),
+    ("time", "seconds", fmt.seconds),
+    ("rows", "rows", fmt.count),
+    ("rows/s", "rows_per_second", fmt.count),
+    ("peak memory", "peak_memory_bytes", fmt.size),
+)
+_LATENCY: Sequence[Column] = (
+    ("engine", "engine", str),
+    ("p50", "p50_us", fmt.micros),
+    ("p99", "p99_us", fmt.micros),
+    ("a row", "row_us", fmt.micros),
+    ("rows/s", "rows_per_second", fmt.count),
+    ("speed-up", "speedup", fmt.factor),
+    ("bit for bit", "bit_equal", fmt.anything),
+    ("status", "status", str),
+)
+_CHANGES: Sequence[Column] = (
+    ("what", "what", str),
+    ("A", "a", fmt.anything),
+    ("B", "b", fmt.anything),
+    ("change", "change_text", str),
+    ("noise", "noise_text", str),
+    ("verdict", "verdict", str),
+)
+_TONES = {"better": "green", "worse": "red", "noise": "dim"}
+
+
+def _table(title: str, rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> Table:
+    """Return a table of the columns that at least one row knows."""
+    from rich import box
+    from rich.table import Table
+
+    shown = [column for column in columns if any(row.get(column[1]) is not None for row in rows)]
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading, key, _ in shown:
+        text = any(isinstance(row.get(key), str) for row in rows) and not key.endswith("_text")
+        table.add_column(heading, justify="left" if text else "right", overflow="fold", no_wrap=not text)
+    for row in rows:
+        tone = _TONES.get(str(row.get("verdict")))
+        cells = [fmt.MISSING if row.get(key) is None else write(row[key]) for _, key, write in shown]
+        table.add_row(*(_escape(cell) for cell in cells), style=tone)
+    return table
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _quality(rows: Sequence[dict[str, Any]]) -> Table:
+    """Return metrics, each beside its distance to the Bayes-optimal value."""
+    best = reference_row(list(rows))
+    names = [name for name in METRICS if any(row.get(name) is not None for row in rows)][:5]
+    columns: list[Column] = [("model", "model", str)]
+    shown: list[dict[str, Any]] = []
+    for row in rows:
+        line = {"model": row["model"]}
+        for name in names:
+            value = row.get(name)
+            if value is not None:
+                line[name] = fmt.score(value)
+                if best and row is not best and best.get(name) is not None:
+                    line[name] += f"\n{fmt.signed(value - best[name])}"
+        shown.append(line)
+    columns += [
+        (METRICS[name][0].lower().replace("auc", "AUC").replace("pr-", "PR-"), name, str) for name in names
+    ]
+    table = _table("Quality" + (f", and distance to {BAYES}" if best else ""), shown, columns)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
+
+
+def _console(console: Console | None) -> Console:
+    from rich.console import Console
+
+    console = console or Console()
+    if console.is_terminal and console.width <= WIDTH:
+        return console
+    return Console(
+        file=console.file, width=WIDTH, force_terminal=console.is_terminal, no_color=console.no_color
+    )
+
+
+def print_summary(results: dict[str, Any], console: Console | None = None, report: str | None = None) -> None:
+    """Print a results document's stages, quality and latency as tables, and its headline figures.
+
+    Parameters
+    ----------
+    results : dict
+        A results document; sections it lacks are skipped.
+    console : rich.console.Console, optional
+        Where to print; by default standard output. Wider consoles are used up to 100 columns.
+    report : str, optional
+        Path of the page written, named in the last line.
+    """
+    console = _console(console)
+    sections = results.get("sections", {})
+    if isinstance(stages := sections.get("stages"), list) and stages:
+        console.print(_table("Stages", stages, _STAGES))
+    if isinstance(quality := sections.get("quality"), list) and quality:
+        console.print(_quality(quality))
+    for batch, rows in sorted((sections.get("latency") or {}).items(), key=lambda item: int(item[0])):
+        name = "one row at a time" if int(batch) == 1 else f"{int(batch):,} rows a call"
+        console.print(_table(f"Latency, {name}", with_speedups(rows), _LATENCY))
+    cards = summary_cards(sections)
+    label = max((len(card.label) for card in cards), default=0)
+    value = max((len(card.value) for card in cards), default=0)
+    for card in cards:
+        tone = {"good": "green", "bad": "red"}.get(card.tone, "cyan")
+        name, shown, detail = (_escape(text) for text in (card.label, card.value, card.detail))
+        console.print(f"{name:<{label}}  [bold {tone}]{shown:<{value}}[/]  [dim]{detail}[/]", highlight=False)
+    if report:
+        console.print(f"\nReport: {_escape(report)}", soft_wrap=True, highlight=False)
+
+
+def print_comparison(comparison: dict[str, Any], console: Console | None = None) -> None:
+    """Print what :func:`scalable.report.compare.compare` found."""
+    console = _console(console)
+    for warning in comparison["warnings"]:
+        console.print(f"[yellow]{_escape(warning)}[/]")
+    order = {"worse": 0, "better": 1, "noise": 2}
+    changed = [row for row in comparison["rows"] if row["verdict"] in order]
+    if changed:
+        changed.sort(key=lambda row: order[row["verdict"]])
+        console.print(_table("Changes from A to B", changed, _CHANGES))
+    console.print(comparison["summary"], highlight=False)

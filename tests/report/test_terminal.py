@@ -1,0 +1,61 @@
+"""The summary fits 100 columns and says what the page says."""
+
+from __future__ import annotations
+
+import copy
+import io
+
+import pytest
+from rich.console import Console
+
+from scalable.report.compare import compare
+from scalable.report.terminal import print_comparison, print_summary
+
+
+def shown(print_it, width=160, **options):
+    stream = io.StringIO()
+    print_it(Console(file=stream, width=width, **options))
+    return stream.getvalue()
+
+
+def test_summary_has_the_numbers_and_fits(quickstart):
+    text = shown(lambda console: print_summary(quickstart, console, report="out/report.html"))
+    assert max(map(len, text.splitlines())) <= 100
+    for row in quickstart["sections"]["quality"]:
+        assert row["model"] in text
+        assert f"{row['auc']:.5f}" in text
+    assert "1,000 rows a call" in text
+    assert "speed-up" in text
+    assert text.rstrip().endswith("Report: out/report.html")
+
+
+def test_a_narrow_terminal_is_respected(quickstart):
+    text = shown(
+        lambda console: print_summary(quickstart, console), width=70, force_terminal=True, color_system=None
+    )
+    assert max(map(len, text.splitlines())) <= 70
+
+
+@pytest.mark.parametrize(
+    "sections", [{}, {"stages": []}, {"quality": [{"model": "m", "rmse": 2.0}]}, {"other": 3}]
+)
+def test_absent_sections_are_skipped(quickstart, sections):
+    text = shown(lambda console: print_summary({**quickstart, "sections": sections}, console))
+    assert ("RMSE" in text.upper()) == ("quality" in sections)
+
+
+def test_markup_in_names_is_text(quickstart):
+    document = copy.deepcopy(quickstart)
+    document["sections"]["stages"][0]["name"] = "[red]odd[/nonsense]"
+    assert "[red]odd[/nonsense]" in shown(lambda console: print_summary(document, console))
+
+
+def test_comparison_shows_changes_and_warnings(quickstart):
+    other = copy.deepcopy(quickstart)
+    other["machine"]["cpu"] = "another"
+    other["sections"]["stages"][0]["seconds"] *= 3
+    text = shown(lambda console: print_comparison(compare(quickstart, other, force=True), console))
+    assert "differs" in text
+    assert "generate seconds" in text
+    assert "worse" in text
+    assert "train logistic seconds" not in text  # unchanged
