@@ -26,11 +26,11 @@ class BayesFold:
     seed: int
     knobs: dict[str, Any]
     target: str
-    metrics: BinaryMetrics = field(default_factory=BinaryMetrics)
+    measures: BinaryMetrics = field(default_factory=BinaryMetrics)
 
     def init(self) -> Any:
         """Return the metrics of no rows."""
-        return self.metrics.init()
+        return self.measures.init()
 
     def step(self, state: Any, block: RawBlock) -> Any:
         """Add a block."""
@@ -38,15 +38,15 @@ class BayesFold:
 
         stop = block.first_row + block.n_rows
         p = data_gen.truth(self.dataset, block.first_row, stop, seed=self.seed, **self.knobs)
-        return self.metrics.step(state, numbers(block.arrays[self.target]).astype(np.float64), p)
+        return self.measures.step(state, numbers(block.arrays[self.target]).astype(np.float64), p)
 
     def merge(self, left: Any, right: Any) -> Any:
         """Merge neighbours."""
-        return self.metrics.merge(left, right)
+        return self.measures.merge(left, right)
 
     def finish(self, state: Any) -> BinaryReport:
         """Return the report."""
-        return self.metrics.finish(state)
+        return self.measures.finish(state)
 
 
 def bayes_report(source: Source, data: str | os.PathLike[str], executor: Executor) -> BinaryReport | None:
@@ -61,8 +61,9 @@ def bayes_report(source: Source, data: str | os.PathLike[str], executor: Executo
     if not (directory / "manifest.json").is_file():
         return None
     manifest = data_gen.read_manifest(directory)
-    if manifest.target != source.target or manifest.task != "binary":
+    if manifest.target != source.target or "auc" not in manifest.truth or manifest.share:
         return None
-    fold = BayesFold(manifest.dataset, manifest.seed, dict(manifest.knobs), str(source.target))
+    request = manifest.request
+    fold = BayesFold(request.dataset, request.seed, dict(request.knobs), str(source.target))
     reader = BlockReader(source, columns=(str(source.target),))
     return run_fold(executor, fold, reader, label="Bayes-optimal")

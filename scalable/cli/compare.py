@@ -29,10 +29,10 @@ def command(
     """Compare results."""
     from scalable.report.compare import compare
     from scalable.report.results import new_results, read_results, write_results
-    from scalable.report.terminal import show_comparison
+    from scalable.report.terminal import print_comparison
 
     changes = compare(read_results(before), read_results(after), force=force)
     if not quiet:
-        show_comparison(changes)
+        print_comparison(changes)
     if json_file is not None:
         write_results(json_file, new_results("compare", {"compare": changes}))

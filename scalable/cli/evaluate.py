@@ -40,7 +40,7 @@ def command(
     from scalable.inference.model import load_model
     from scalable.inference.quality import evaluate_model, quality_row
     from scalable.report.results import new_results, write_results
-    from scalable.report.terminal import show_results
+    from scalable.report.terminal import print_summary
 
     predictor = load_model(model)
     source = ParquetSource(data, target=target, features=predictor.needed, weight=weight)
@@ -60,6 +60,6 @@ def command(
         },
     )
     if not quiet:
-        show_results(results)
+        print_summary(results)
     if json_file is not None:
         write_results(json_file, results)

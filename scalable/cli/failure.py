@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-import click
 import typer
 
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
@@ -20,7 +19,7 @@ def run(command: Any, argv: Sequence[str]) -> int:
     try:
         result = command.main(args=list(argv), prog_name="scalable", standalone_mode=False)
     except Exception as error:
-        return _failed(error, "--debug" in argv)
+        return _failed(error, argv)
     except KeyboardInterrupt:
         say("interrupted; " + _resume_hint(argv))
         return INTERRUPTED
@@ -32,21 +31,15 @@ def say(message: str) -> None:
     print(f"scalable: {message}", file=sys.stderr)
 
 
-def _failed(error: Exception, debug: bool) -> int:
-    if isinstance(error, (click.exceptions.Abort, typer.Abort)):
-        say("interrupted")
+def _failed(error: Exception, argv: Sequence[str]) -> int:
+    if isinstance(error, typer.Abort):
+        say("interrupted; " + _resume_hint(argv))
         return INTERRUPTED
-    if isinstance(error, click.exceptions.Exit):
+    if hasattr(error, "exit_code"):  # Click's own, which newer Typers carry within themselves
+        if hasattr(error, "show"):
+            error.show()
         return int(error.exit_code)
-    if isinstance(error, click.ClickException):
-        error.show()
-        return int(error.exit_code)
-    if hasattr(error, "exit_code") and hasattr(error, "show"):  # a vendored Click's own classes
-        error.show()
-        return int(error.exit_code)
-    if hasattr(error, "exit_code"):
-        return int(error.exit_code)
-    if debug:
+    if "--debug" in argv:
         traceback.print_exception(error)
     code, message = explain(error)
     say(message)
@@ -58,7 +51,7 @@ def explain(error: Exception) -> tuple[int, str]:
     from scalable.errors import ScalableError, UsageError
 
     text = " ".join(str(error).split())
-    if isinstance(error, UsageError) or type(error).__name__ == "UsageError":
+    if isinstance(error, UsageError) or type(error).__name__ == "RequestError":
         return USAGE, text
     if isinstance(error, ScalableError) or type(error).__module__.startswith(("data_gen", "scalable")):
         return FAILURE, text

@@ -95,13 +95,18 @@ def command(
         )
     size = sum(file.stat().st_size for file in Path(out).rglob("*.parquet"))
     truth = manifest.truth
+    best = {
+        name: value["expected"]
+        for name, value in truth.items()
+        if isinstance(value, dict) and "expected" in value
+    }
     if not quiet:
         typer.echo(
             f"{out}: {rows:,} rows of {dataset}, {megabytes(size)} ({size / rows:.1f} B/row), "
             f"{stage.seconds:.1f} s, {human(rows / stage.seconds)} rows/s"
         )
-        if truth:
-            facts = (f"{name} {value:.5g}" for name, value in truth.items() if isinstance(value, float))
+        if best:
+            facts = (f"{name.replace('_', ' ')} {value:.5g}" for name, value in best.items())
             typer.echo(f"best achievable: {', '.join(facts)}")
     if json_file is not None:
         sections = {

@@ -7,19 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import data_gen
 from scalable import ParquetSource, progress
 from scalable.cli.bayes import bayes_report
 from scalable.cli.meter import Stage, measured
 from scalable.data.planned import Source
 from scalable.errors import DataError
-from scalable.execution.rounds import sample_shards
 from scalable.execution.threads import Threads
 
 DATASET, TARGET = "fraud", "is_fraud"
-TREES = {"n_estimators": 60, "num_leaves": 63, "learning_rate": 0.15}
+TREES: dict[str, Any] = {"n_estimators": 60, "num_leaves": 63, "learning_rate": 0.15}
 LEAST_ROWS = 20_000  # below, a held-out shard may hold no fraud at all
 HELD_OUT = 5
 LATENCY_ROWS = 150_000
@@ -137,13 +134,10 @@ def _evaluate(name: str, path: Path, held_out: Source, stages: list[Stage]) -> d
 
 def compare_latency(held_out: Source, path: Path, seed: int, stages: list[Stage]) -> Any:
     """Compare the compiled forest with ``Booster.predict`` on held-out rows."""
+    from scalable.cli.model_rows import rows_from
     from scalable.inference import latency
     from scalable.inference.model import load_model
 
-    predictor = load_model(path)
-    shards = sample_shards(held_out, LATENCY_ROWS)
-    names = list(predictor.needed)
-    blocks = [raw for shard in shards for raw in held_out.raw_blocks(shard, names)]
-    rows = np.concatenate([predictor.matrix(raw) for raw in blocks])
+    rows = rows_from(load_model(path), held_out, LATENCY_ROWS)
     with _stage(stages, "compare latency", len(rows)):
-        return latency.measure(predictor.booster, rows, engines=["scalable", "lightgbm"], seed=seed)
+        return latency.measure(path, rows, seed=seed)

@@ -35,13 +35,13 @@ def command(
     from scalable.inference import latency
     from scalable.report import render
     from scalable.report.results import new_results, write_results, write_text
-    from scalable.report.terminal import show_results
+    from scalable.report.terminal import print_summary
 
     with live(quiet):
         section = latency.measure_model(model, data, engines=split_names(engines), seed=seed)
     results = new_results("latency", {"latency": section}, seed)
     if not quiet:
-        show_results(results)
+        print_summary(results)
     if out is not None:
         write_text(out, render([results]))
     if json_file is not None:

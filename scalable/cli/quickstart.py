@@ -37,7 +37,7 @@ def command(
     from scalable.cli.journey import travel
     from scalable.report import render
     from scalable.report.results import new_results, write_results, write_text
-    from scalable.report.terminal import show_results
+    from scalable.report.terminal import print_summary
 
     with live(quiet):
         sections = travel(out, rows, seed)
@@ -47,5 +47,5 @@ def command(
     if json_file is not None:
         write_results(json_file, results)
     if not quiet:
-        show_results(results)
+        print_summary(results)
         typer.echo(f"report:  {out / 'report.html'}\nresults: {out / 'results.json'}")

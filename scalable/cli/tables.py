@@ -12,10 +12,10 @@ def show_datasets(datasets: Any) -> None:
 
     console = Console()
     for entry in datasets.values():
-        console.print(f"[bold]{entry.name}[/bold]  {entry.summary}")
+        console.print(f"[bold]{entry.name}[/bold]  {entry.description}")
         table = Table(box=None, padding=(0, 2), show_header=False)
         for knob in entry.knobs:
-            table.add_row(f"  {knob.name}", str(knob.default), knob.help)
+            table.add_row(f"  {knob.name}", str(knob.default), knob.meaning)
         console.print(table)
 
 

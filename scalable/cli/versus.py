@@ -42,11 +42,11 @@ def command(
     from scalable.cli.display import live
     from scalable.cli.options import split_names
     from scalable.report.results import write_results
-    from scalable.report.terminal import show_results
+    from scalable.report.terminal import print_summary
 
     with live(quiet):
         results = run_versus(profile, split_names(jobs), out, resume=resume)
     if not quiet:
-        show_results(results)
+        print_summary(results)
     if json_file is not None:
         write_results(json_file, results)

@@ -26,7 +26,7 @@ class QualityFold:
     ----------
     predictor : Predictor
         A loaded model.
-    metrics : BinaryMetrics, MulticlassMetrics or RegressionMetrics
+    measures : BinaryMetrics, MulticlassMetrics or RegressionMetrics
         What to measure.
     target : str
         Label column.
@@ -35,27 +35,27 @@ class QualityFold:
     """
 
     predictor: Any
-    metrics: Any
+    measures: Any
     target: str
     weight: str | None = None
 
     def init(self) -> Any:
         """Return the metrics of no rows."""
-        return self.metrics.init()
+        return self.measures.init()
 
     def step(self, state: Any, block: RawBlock) -> Any:
         """Add a block."""
         y = self.predictor.encode_label(block.arrays[self.target])
         weight = None if self.weight is None else numbers(block.arrays[self.weight])
-        return self.metrics.step(state, y, self.predictor.predict_block(block), weight)
+        return self.measures.step(state, y, self.predictor.predict_block(block), weight)
 
     def merge(self, left: Any, right: Any) -> Any:
         """Merge neighbours."""
-        return self.metrics.merge(left, right)
+        return self.measures.merge(left, right)
 
     def finish(self, state: Any) -> Report:
         """Return the report."""
-        report: Report = self.metrics.finish(state)
+        report: Report = self.measures.finish(state)
         return report
 
 
