@@ -41,6 +41,8 @@ def seconds(value: float | None) -> str:
     """Return a duration: 850 µs, 12.3 ms, 4.56 s, 2 min 05 s, 1 h 05 min."""
     if value is None:
         return MISSING
+    if value == 0:
+        return "0 s"
     if value >= 3600:
         return f"{int(value // 3600)} h {int(value % 3600 // 60):02d} min"
     if value >= 100:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,9 @@ from typing import Any
 from scalable.errors import UsageError
 from scalable.report import format as fmt
 from scalable.report.blocks import build_blocks
+from scalable.report.blocks.scaling import across
 from scalable.report.cards import summary_cards
-from scalable.report.figures.style import Palette
+from scalable.report.figures.style import FIGURE, Palette
 from scalable.report.results import write_text
 
 _HERE = Path(__file__).parent
@@ -37,8 +40,9 @@ def render(results: Sequence[dict[str, Any]], title: str | None = None) -> str:
 
     if not results:
         raise UsageError("report: no results given; name at least one results.json")
-    palette = Palette()
-    articles = [_article(document, palette, number) for number, document in enumerate(results, 1)]
+    together = across(results)
+    documents = [{**_bare("across runs", results), "sections": {"scaling": together}}] if together else []
+    articles = [_article(document, number) for number, document in enumerate([*documents, *results], 1)]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -46,11 +50,15 @@ def render(results: Sequence[dict[str, Any]], title: str | None = None) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    return environment.get_template("page.html.j2").render(
+    page = environment.get_template("page.html.j2").render(
         title=title or _title(results),
         articles=articles,
         style=(_HERE / "page.css").read_text(encoding="utf-8"),
         script=(_HERE / "page.js").read_text(encoding="utf-8"),
+    )
+    numbers = itertools.count(1)
+    return re.sub(
+        r"<svg.*?</svg>", lambda svg: svg[0].replace(FIGURE, f"f{next(numbers)}-"), page, flags=re.S
     )
 
 
@@ -61,12 +69,17 @@ def write_report(
     write_text(path, render(results, title))
 
 
+def _bare(kind: str, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return a document made here from others: it has their machine, but no command of its own."""
+    return {"kind": kind, "machine": results[0].get("machine", {}), "created": "", "versions": {}}
+
+
 def _title(results: Sequence[dict[str, Any]]) -> str:
     kinds = list(dict.fromkeys(str(document.get("kind", "results")) for document in results))
     return " and ".join(kinds).capitalize()
 
 
-def _article(document: dict[str, Any], palette: Palette, number: int) -> dict[str, Any]:
+def _article(document: dict[str, Any], number: int) -> dict[str, Any]:
     """Return what the template shows of one document."""
     sections = document.get("sections", {})
     machine = document.get("machine", {})
@@ -84,7 +97,7 @@ def _article(document: dict[str, Any], palette: Palette, number: int) -> dict[st
         "Created": created.replace("T", " ").replace("+00:00", " UTC"),
     }
     facts |= {key: value for key, value in machine.items() if key not in _MACHINE}
-    blocks = build_blocks(sections, palette)
+    blocks = build_blocks(sections, Palette())
     return {
         "id": f"run{number}",
         "kind": str(document.get("kind", "results")),
@@ -92,7 +105,7 @@ def _article(document: dict[str, Any], palette: Palette, number: int) -> dict[st
         "cards": summary_cards(sections),
         "blocks": blocks,
         "command": document.get("command"),
-        "facts": {key: fmt.anything(value) for key, value in facts.items() if value is not None},
+        "facts": {key: fmt.anything(value) for key, value in facts.items() if value not in (None, "")},
         "versions": document.get("versions", {}),
     }
 

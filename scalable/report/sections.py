@@ -125,6 +125,7 @@ class Waterfall(TypedDict):
     title: str
     unit: str
     steps: list[Step]
+    larger_is_better: NotRequired[bool]
 
 
 class History(TypedDict):
@@ -132,6 +133,7 @@ class History(TypedDict):
 
     benchmark: str
     unit: str
+    params: NotRequired[str]
     points: list[dict[str, Any]]
 
 

@@ -8,7 +8,9 @@ import lightgbm as lgb
 import numpy as np
 import psutil
 import pytest
+import sklearn
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 
 from scalable.evaluate import evaluate_predictions
 from scalable.report.results import new_results
@@ -100,3 +102,58 @@ def compute_quickstart(rows=20_000, trees=20, calls=200, seed=7):
 def quickstart():
     """One small quickstart, computed once for the session."""
     return compute_quickstart()
+
+
+def compute_versus(rows=8_000, seed=3):
+    """Race a few scikit-learn learners, and record how long sorting takes at growing sizes."""
+    x, y, _ = _draw(rows, seed)
+    held_x, held_y, _ = _draw(rows, seed + 1)
+    contenders = {
+        "lbfgs": lambda: LogisticRegression().fit(x, y),
+        "newton": lambda: LogisticRegression(solver="newton-cholesky").fit(x, y),
+        "naive Bayes": lambda: GaussianNB().fit(x, y),
+    }
+    peers = []
+    for name, work in contenders.items():
+        samples = []
+        for _ in range(5):
+            start = time.perf_counter()
+            model = work()
+            samples.append(time.perf_counter() - start)
+        report = evaluate_predictions(held_y, model.predict_proba(held_x)[:, 1])
+        quality = {metric: report[metric] for metric in ("auc", "log_loss")}
+        peers.append({
+            "job": "linear", "peer": name, "status": "ok", "ours": name == "newton", "rows": rows, "threads": 1,
+            "seconds": float(np.median(samples)), "samples": samples, "quality": quality, "cache": "warm",
+            "peak_memory_bytes": psutil.Process().memory_info().rss, "version": sklearn.__version__,
+        })  # fmt: skip
+    try:
+        LogisticRegression(solver="no-such-solver").fit(x, y)
+    except ValueError as error:
+        peers.append(
+            {"job": "linear", "peer": "broken", "status": "failed", "message": str(error).splitlines()[0]}
+        )
+    scaling = []
+    for size in (10_000, 100_000, 1_000_000):
+        values = np.random.default_rng(seed).random(size)
+        _, stage = _stage("sort", size, lambda values=values: np.sort(values))
+        scaling.append({"job": "sort", "workers": 1, **stage})
+    steps, matrix = [], np.random.default_rng(seed).random((400, 400))
+    for name, work in (
+        ("row by row", lambda: [sum(row) for row in matrix.tolist()]),
+        ("one call a row", lambda: [row.sum() for row in matrix]),
+        ("one call", lambda: matrix.sum(axis=1)),
+    ):
+        work()
+        _, stage = _stage(name, 400, work)
+        steps.append({"name": name, "value": stage["seconds"] * 1e6})
+    sections = {
+        "peers": peers, "scaling": scaling, "waterfall": [{"title": "Row sums", "unit": "µs", "steps": steps}],
+    }  # fmt: skip
+    return new_results("versus", sections, seed=seed, command="scalable versus --profile quick")
+
+
+@pytest.fixture(scope="session")
+def versus():
+    """One small race."""
+    return compute_versus()

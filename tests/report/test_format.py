@@ -20,7 +20,7 @@ from scalable.report import format as fmt
         (fmt.size, 0, "0 B"),
         (fmt.size, 1536, "1.5 KiB"),
         (fmt.size, 1.21 * 2**30, "1.21 GiB"),
-        (fmt.seconds, 0.0, "0 ns"),
+        (fmt.seconds, 0.0, "0 s"),
         (fmt.seconds, 850e-9, "850 ns"),
         (fmt.seconds, 12.34e-3, "12.3 ms"),
         (fmt.seconds, 4.56, "4.56 s"),

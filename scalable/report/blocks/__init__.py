@@ -7,8 +7,11 @@ from typing import Any
 
 from scalable.report.blocks.block import Block, Card, plain_block
 from scalable.report.blocks.latency import latency_block
+from scalable.report.blocks.peers import peers_block
+from scalable.report.blocks.progress import history_block, waterfall_block
 from scalable.report.blocks.quality import quality_block
 from scalable.report.blocks.run import dataset_block, stages_block
+from scalable.report.blocks.scaling import scaling_block
 from scalable.report.figures.style import Palette
 
 # In the order of a page. A section's function takes (section, palette) and returns a Block.
@@ -17,6 +20,10 @@ BLOCKS: dict[str, Callable[[Any, Palette], Block]] = {
     "stages": stages_block,
     "quality": quality_block,
     "latency": latency_block,
+    "peers": peers_block,
+    "scaling": scaling_block,
+    "waterfall": waterfall_block,
+    "history": history_block,
 }
 
 

@@ -76,9 +76,10 @@ def _cell(value: Any, write: Callable[[Any], str]) -> Cell:
         return Cell("yes" if value else "NO", int(value), "good" if value else "bad")
     if _is_number(value):
         return Cell(write(value), value if math.isfinite(value) else None)
-    return Cell(
-        write(value) if value is not None else anything(None), None if value is None else anything(value)
-    )
+    if value is None:
+        return Cell(anything(None))
+    tone = {"ok": "good", "failed": "bad"}.get(value, "") if isinstance(value, str) else ""
+    return Cell(write(value), anything(value), tone)
 
 
 def plain_block(name: str, section: Any) -> Block:

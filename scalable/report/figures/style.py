@@ -6,7 +6,6 @@ text in the page's font, so one drawing serves light, dark and print, and can be
 
 from __future__ import annotations
 
-import hashlib
 import html
 import io
 import re
@@ -81,7 +80,7 @@ class Picture:
 
 
 class Palette:
-    """Gives each name one colour for a whole page, in order of first use."""
+    """Gives each name one colour for a whole document, in order of first use."""
 
     def __init__(self) -> None:
         self._given: dict[str, str] = {}
@@ -111,7 +110,10 @@ def canvas(width: float = WIDTH, height: float = HEIGHT) -> Iterator[tuple[Figur
         yield figure, figure.add_subplot()
 
 
-_IDS = re.compile(r'\bid="([^"]+)"')
+FIGURE = "@figure@"  # stands in every id of a figure until a page numbers its figures
+_ID = re.compile(r'\sid="([^"]+)"')
+_REFERENCE = re.compile(r'(?:href="|url\()#([^")]+)')
+_DECIMALS = re.compile(r"-?\d+\.\d{3,}")
 
 
 def to_svg(figure: Figure, title: str, description: str) -> str:
@@ -131,24 +133,24 @@ def to_svg(figure: Figure, title: str, description: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
     text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text).replace("xlink:href", "href")
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
+    text = re.sub(r"<!--.*?-->|<style.*?</style>", "", text, flags=re.S)
+    text = re.sub(r"<defs>\s*</defs>", "", re.sub(r" font-family: [^;\"]*;", "", text))
     body = text[text.index(">") + 1 :]
-    # Ids must be unique in the page, and the same for the same content so that reports can be compared.
-    unique = "g" + hashlib.sha256((title + body).encode()).hexdigest()[:8]
-    names = set(_IDS.findall(body))
-    body = re.sub(r'\b(id="|href="#|url\(#)([^")]+)', lambda m: f"{m[1]}{unique}{_short(m[2], names)}", body)
+    used = set(_REFERENCE.findall(body))
+    body = _ID.sub(lambda m: f' id="{FIGURE}{m[1]}"' if m[1] in used else "", body)
+    body = _REFERENCE.sub(lambda m: m[0].replace("#", f"#{FIGURE}"), body)
     for colour, name in _VARIABLES.items():
         body = body.replace(colour, f"var({name})")
-    body = re.sub(r"(-?\d+\.\d{2})\d+", r"\1", body)
+    body = re.sub(r"<[^>]+>", lambda tag: _DECIMALS.sub(_hundredths, tag[0]), body)
     body = re.sub(r"\s*\n\s*", "\n", body).strip()
     box = "0 0 {:.0f} {:.0f}".format(*(72 * figure.get_size_inches()))
     return (
-        f'<svg viewBox="{box}" role="img" aria-labelledby="{unique}t {unique}d">'
-        f'<title id="{unique}t">{html.escape(title)}</title>'
-        f'<desc id="{unique}d">{html.escape(description)}</desc>{body}'
+        f'<svg viewBox="{box}" role="img" aria-labelledby="{FIGURE}t {FIGURE}d">'
+        f'<title id="{FIGURE}t">{html.escape(title)}</title>'
+        f'<desc id="{FIGURE}d">{html.escape(description)}</desc>{body}'
     )
 
 
-def _short(name: str, names: set[str]) -> str:
-    """Return a name for an id; references to nothing stay as they are."""
-    return name if name in names else f"-{name}"
+def _hundredths(number: re.Match[str]) -> str:
+    """Return a coordinate to a hundredth of a pixel."""
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")

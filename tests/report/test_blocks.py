@@ -1,0 +1,107 @@
+"""Sections as tables and figures."""
+
+from __future__ import annotations
+
+import pytest
+
+from scalable.report.blocks import BLOCKS, build_blocks
+from scalable.report.blocks.scaling import across
+from scalable.report.cards import summary_cards
+from scalable.report.figures.style import Palette
+from scalable.report.sections import BAYES
+
+
+def build(name, section):
+    return BLOCKS[name](section, Palette())
+
+
+def column(table, heading):
+    place = table.columns.index(heading)
+    return [row[place] for row in table.rows]
+
+
+def test_blocks_come_in_the_order_of_a_page_and_unknown_ones_last(quickstart, versus):
+    sections = {"zebra": [{"a": 1}], **versus["sections"], **quickstart["sections"]}
+    names = [block.key for block in build_blocks(sections, Palette())]
+    assert names == ["dataset", "stages", "quality", "latency", "peers", "scaling", "waterfall", "zebra"]
+
+
+def test_a_section_of_another_shape_says_so():
+    block = build_blocks({"stages": [{"seconds": "long"}]}, Palette())[0]
+    assert "not that of “stages”" in block.notes[-1]
+    assert column(block.tables[0], "seconds")[0].text == "long"
+
+
+def test_rows_per_second_are_worked_out_where_missing():
+    table = build("stages", [{"name": "train", "seconds": 2.0, "rows": 10}]).tables[0]
+    assert column(table, "Rows / s")[0].sort == 5.0
+    assert "Peak memory" not in table.columns  # nothing known, no column
+
+
+def test_quality_without_a_reference_has_no_distances():
+    rows = [{"model": "m", "auc": 0.8}]
+    assert column(build("quality", rows).tables[0], "AUC")[0].under == ""
+    rows.append({"model": BAYES, "auc": 0.9})
+    assert column(build("quality", rows).tables[0], "AUC")[0].under == "−0.10000"
+
+
+def test_peers_show_failures_as_failures(versus):
+    block = build("peers", versus["sections"]["peers"])
+    status = {
+        row[0].text: (cell.text, cell.tone)
+        for row, cell in zip(block.tables[0].rows, column(block.tables[0], "Status"), strict=True)
+    }
+    assert status["broken"] == ("failed", "bad")
+    assert status["lbfgs"] == ("ok", "good")
+    assert any("broken: failed. " in note and "no-such-solver" in note for note in block.notes)
+    assert [picture.title for picture in block.pictures] == [
+        "Time: linear",
+        "AUC against time: linear",
+        "Peak memory: linear",
+    ]
+
+
+def test_scaling_draws_only_what_varies(versus):
+    rows = versus["sections"]["scaling"]
+    titles = [picture.title for picture in build("scaling", rows).pictures]
+    assert titles == ["Cost of a row as data grows", "Memory as data grows"]
+    rows = [{"job": "train", "rows": 100, "workers": w, "seconds": 4.0 / w} for w in (1, 2)]
+    block = build("scaling", rows)
+    assert [picture.title for picture in block.pictures] == ["Speed-up with workers"]
+    assert "2× at 2" in block.pictures[0].svg
+
+
+def document(rows, seconds, cpu="a", name="fraud"):
+    stages = [{"name": "train", "rows": rows, "seconds": seconds}]
+    sections = {"dataset": {"name": name, "rows": rows}, "stages": stages}
+    return {"kind": "billion", "machine": {"cpu": cpu, "cores": 2}, "sections": sections}
+
+
+def test_equal_stages_at_several_sizes_are_put_together():
+    rows = across([document(10**7, 1.0), document(10**8, 10.0)])
+    assert [(row["job"], row["rows"], row["seconds"]) for row in rows] == [
+        ("train", 10**7, 1.0),
+        ("train", 10**8, 10.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    "others",
+    [[], [document(10**7, 2.0)], [document(10**8, 2.0, cpu="b")], [document(10**8, 2.0, name="clicks")]],
+)
+def test_unlike_runs_are_not_put_together(others):
+    assert across([document(10**7, 1.0), *others]) == []
+
+
+def test_cards_tell_the_headlines(quickstart):
+    cards = {card.label: card for card in summary_cards(quickstart["sections"])}
+    assert cards["train logistic"].value.endswith("rows/s")
+    best = max(row["auc"] for row in quickstart["sections"]["quality"] if row["model"] != BAYES)
+    assert cards["Best AUC"].value == f"{best:.5f}"
+    assert "Predictions bit for bit" in cards
+
+
+def test_a_difference_of_bits_is_bad_news():
+    latency = {"1": [{"engine": "e", "batch": 1, "p50_us": 1.0, "bit_equal": False}]}
+    card = next(card for card in summary_cards({"latency": latency}) if "bit" in card.label)
+    assert (card.value, card.tone) == ("0 of 1", "bad")
