@@ -1,0 +1,131 @@
+"""The best score any model can reach, streamed: counts over bins of p(y=1|x), scored at the end.
+
+A bin is a run of float32 numbers that share exponent and the first ten mantissa bits, so its width
+is 0.1% of p; the scores below are computed from the bins' exact means and are right to about
+one in 10**6. Counts and sums add up, so files are scored apart and merged in file order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from scalable.kernels.jit import kernel
+
+_SHIFT = np.uint32(13)
+_LOWEST = np.uint32(np.float32(2.0**-40).view(np.uint32)) >> _SHIFT
+_UNIT = 2.0**30
+N_BINS = int((np.uint32(np.float32(1).view(np.uint32)) >> _SHIFT) - _LOWEST) + 1
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@kernel()
+def count_bins(probability: Any, label: Any, rows: Any, positives: Any, mass: Any) -> None:
+    """Add rows, positives and the sum of p to the bins of p.
+
+    Parameters
+    ----------
+    probability : (n,) float64
+    label : (n,) int8
+    rows, positives : (N_BINS,) int64
+    mass : (N_BINS,) int64
+        In units of 2**-30, so that sums do not depend on their order.
+    """
+    for i in range(probability.size):
+        bits = np.uint32(np.float32(probability[i]).view(np.uint32)) >> _SHIFT
+        b = np.int64(max(bits, _LOWEST) - _LOWEST)
+        rows[b] += 1
+        mass[b] += np.int64(np.rint(probability[i] * _UNIT))
+        if label[i] != 0:
+            positives[b] += 1
+
+
+@dataclass
+class BinaryTruth:
+    """Streaming Bayes scores of a 0/1 target.
+
+    Parameters
+    ----------
+    rows, positives : (N_BINS,) int64
+    mass : (N_BINS,) int64
+        Sum of p(y=1|x) in each bin, in units of 2**-30.
+    """
+
+    rows: Array = field(default_factory=lambda: np.zeros(N_BINS, np.int64))
+    positives: Array = field(default_factory=lambda: np.zeros(N_BINS, np.int64))
+    mass: Array = field(default_factory=lambda: np.zeros(N_BINS, np.int64))
+
+    def update(self, known: tuple[Array, Array]) -> None:
+        """Add rows: p(y=1|x) and labels, as `BinaryRecipe.score` returns them."""
+        count_bins(known[0], known[1], self.rows, self.positives, self.mass)
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the state, to be written to disk."""
+        return {"rows": self.rows, "positives": self.positives, "mass": self.mass}
+
+    def merge(self, state: dict[str, Array]) -> None:
+        """Add the state of other rows."""
+        self.rows += state["rows"]
+        self.positives += state["positives"]
+        self.mass += state["mass"]
+
+    def scores(self) -> dict[str, Any]:
+        """Return the Bayes scores.
+
+        Returns
+        -------
+        dict
+            ``rows``, ``positives``, ``prevalence`` (mean of p), and for each of ``auc``,
+            ``average_precision``, ``log_loss`` (nats) and ``brier``: ``expected`` over the draw of
+            the labels, ``realised`` by the labels drawn (None with one class), and ``se``, the
+            standard error of either as an estimate of the population's score (DeLong's for AUC;
+            None for average precision).
+        """
+        used = self.rows > 0
+        rows, positives, mass = self.rows[used], self.positives[used], self.mass[used] / _UNIT
+        n = int(rows.sum())
+        chance = np.clip(mass / rows, 2.0**-40, 1 - 2.0**-24)
+        expected = _ranked(mass, rows - mass)
+        realised = _ranked(positives.astype(float), (rows - positives).astype(float))
+        score = {
+            key: {"expected": expected[key], "realised": realised[key]}
+            for key in ("auc", "average_precision")
+        }
+        score["auc"]["se"] = expected["auc_se"]
+        score["average_precision"]["se"] = None
+        hit, miss = -np.log(chance), -np.log1p(-chance)
+        for key, one, zero in (("log_loss", hit, miss), ("brier", (1 - chance) ** 2, chance**2)):
+            mean = float(mass @ one + (rows - mass) @ zero) / n
+            square = float(mass @ one**2 + (rows - mass) @ zero**2) / n
+            real = float(positives @ one + (rows - positives) @ zero) / n
+            se = float(np.sqrt(max(square - mean**2, 0.0) / n))
+            score[key] = {"expected": mean, "realised": real, "se": se}
+        return {
+            "rows": n,
+            "positives": int(positives.sum()),
+            "prevalence": float(mass.sum() / n),
+            **score,
+        }
+
+
+def _ranked(positive: Array, negative: Array) -> dict[str, Any]:
+    """Return AUC with DeLong's standard error and average precision of weights by ascending score."""
+    n_pos, n_neg = positive.sum(), negative.sum()
+    if n_pos <= 0 or n_neg <= 0:
+        return {"auc": None, "auc_se": None, "average_precision": None}
+    below = (np.cumsum(negative) - negative / 2) / n_neg  # a positive's chance to beat a negative
+    above = 1 - (np.cumsum(positive) - positive / 2) / n_pos
+    auc = float(positive @ below / n_pos)
+    variance = (positive @ (below - auc) ** 2 / n_pos) / n_pos + (
+        negative @ (above - auc) ** 2 / n_neg
+    ) / n_neg
+    hits, flagged = np.cumsum(positive[::-1]), np.cumsum((positive + negative)[::-1])
+    precision = float(positive[::-1] @ (hits / flagged) / n_pos)
+    return {"auc": auc, "auc_se": float(np.sqrt(variance)), "average_precision": precision}
+
+
+def new_truth(kind: str) -> BinaryTruth:
+    """Return an empty accumulator for a recipe's ``truth_kind``."""
+    return {"binary": BinaryTruth}[kind]()

@@ -1,0 +1,148 @@
+"""manifest.json: what a dataset is, where it came from, and the best score possible on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from data_gen.columns import Column
+from data_gen.errors import VerificationError
+from data_gen.plan import Request
+from data_gen.storage import write_json
+
+NAME = "manifest.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of a dataset.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the manifest.
+    first_row, rows, bytes : int
+    sha256 : str
+    """
+
+    path: str
+    first_row: int
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The contents of manifest.json.
+
+    Parameters
+    ----------
+    directory : Path
+        Where the dataset is; not part of the file.
+    request : Request
+    target : str or None
+    columns : list of dict
+        Name, type, unit, law, encoding, nullable and levels of each column.
+    files : list of FileEntry
+    truth : dict
+        Bayes scores, or the true parameters.
+    versions : dict
+        Of everything that decides the bytes.
+    share : str
+        ``"i/n"`` when this is one machine's part of a dataset, else empty.
+    """
+
+    directory: Path
+    request: Request
+    target: str | None
+    columns: list[dict[str, Any]]
+    files: list[FileEntry]
+    truth: dict[str, Any]
+    versions: dict[str, str] = field(default_factory=dict)
+    share: str = ""
+
+    @property
+    def rows(self) -> int:
+        """Rows in the files listed."""
+        return sum(f.rows for f in self.files)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the files listed."""
+        return sum(f.bytes for f in self.files)
+
+    @property
+    def paths(self) -> list[Path]:
+        """Paths of the files listed."""
+        return [self.directory / f.path for f in self.files]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what manifest.json holds, JSON types only."""
+        return {
+            "format": FORMAT,
+            **self.request.to_json(),
+            **({"share": self.share} if self.share else {}),
+            "target": self.target,
+            "bytes": self.bytes,
+            "truth": self.truth,
+            "columns": self.columns,
+            "versions": self.versions,
+            "files": [asdict(f) for f in self.files],
+        }
+
+    def write(self, name: str = NAME) -> None:
+        """Write manifest.json (or another name) atomically."""
+        write_json(self.directory / name, self.to_json())
+
+
+def column_json(column: Column) -> dict[str, Any]:
+    """Return a column's description as JSON types, without empty entries."""
+    described = {**asdict(column), "levels": list(column.levels)}
+    return {key: value for key, value in described.items() if value not in (False, [])}
+
+
+def read(directory: str | os.PathLike[str], name: str = NAME) -> Manifest:
+    """Read the manifest of a dataset.
+
+    Raises
+    ------
+    VerificationError
+        When there is none or it cannot be understood.
+    """
+    path = Path(directory) / name
+    try:
+        raw = json.loads(path.read_text())
+        if raw["format"] != FORMAT:
+            raise VerificationError(f"{path}: format {raw['format']} is not the {FORMAT} this version reads")
+        request = Request(**{key: raw[key] for key in Request.__dataclass_fields__})
+        files = [FileEntry(**entry) for entry in raw["files"]]
+        return Manifest(
+            Path(directory), request, raw["target"], raw["columns"], files, raw["truth"], raw["versions"],
+            raw.get("share", ""),
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise VerificationError(f"{path} does not exist; was this written by `scalable generate`?") from error
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, VerificationError):
+            raise
+        raise VerificationError(f"{path} is damaged ({error!r}); generate the dataset again") from error
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that decides the bytes of a dataset."""
+    import llvmlite.binding
+
+    found = {name: version(name) for name in ("numpy", "numba", "llvmlite", "pyarrow")}
+    try:
+        own = version("scalable-training")
+    except PackageNotFoundError:
+        own = "source"
+    cpu = llvmlite.binding.get_host_cpu_name()
+    return {"data_gen": own, "python": platform.python_version(), **found, "cpu": str(cpu)}
