@@ -1,0 +1,190 @@
+"""Who trains: this machine alone, a local cluster made for one fit, or the workers of a Dask client."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from scalable.boosting.launch import DaskLauncher, Launcher, LocalLauncher
+from scalable.errors import ClusterError, UsageError
+from scalable.execution.dask import Dask
+from scalable.execution.executors import Executor, connected
+from scalable.execution.threads import Threads
+
+CHECK_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one rank runs.
+
+    Attributes
+    ----------
+    name : str
+        For messages: a worker's address, or "this machine".
+    host : str
+        Address its peers reach it at.
+    n_threads : int
+        Threads it may use.
+    """
+
+    name: str
+    host: str
+    n_threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """The ranks' places, and how to run folds and ranks there.
+
+    Attributes
+    ----------
+    places : tuple of Place
+        One per rank.
+    executor : Executor
+        For the passes before training.
+    launcher : callable
+        Makes the launcher of one attempt for a list of ranks' places.
+    client : distributed.Client or None
+        None when no cluster takes part.
+    """
+
+    places: tuple[Place, ...]
+    executor: Executor
+    launcher: Callable[[], Launcher]
+    client: Any = None
+
+
+def processors() -> int:
+    """Return the processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def team_of(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> Iterator[Team]:
+    """Yield the team for a ``client`` argument; closes only what it opened.
+
+    Parameters
+    ----------
+    client : distributed.Client, str or None
+        A client, a scheduler's address, or None for this machine.
+    n_workers : int or None
+        Without a client: local worker processes, by default one with all processors. With a client:
+        how many of its workers take part, by default all.
+    paths : tuple of str
+        Files every worker must be able to read.
+
+    Raises
+    ------
+    ClusterError
+        When workers are missing, run other versions, or cannot read the data.
+    """
+    if n_workers is not None and n_workers < 1:
+        raise UsageError(f"n_workers must be at least 1, found {n_workers}")
+    with ExitStack() as stack:
+        if client is None and n_workers in (None, 1):
+            place = Place("this machine", "127.0.0.1", processors())
+            yield Team((place,), Threads(), LocalLauncher)
+            return
+        if client is None:
+            assert n_workers is not None
+            client = stack.enter_context(_local_client(n_workers))
+        else:
+            client = stack.enter_context(connected(client))
+        places = _places(client, n_workers, paths)
+        names = [place.name for place in places]
+        yield Team(places, Dask(client), lambda: DaskLauncher(client, names), client)
+
+
+@contextmanager
+def _local_client(n_workers: int) -> Iterator[Any]:
+    from distributed import Client, LocalCluster
+
+    cluster = LocalCluster(
+        n_workers=n_workers,
+        threads_per_worker=max(1, processors() // n_workers),
+        processes=True,
+        dashboard_address=None,
+        memory_limit=0,  # a rank's memory is its own process's, planned before the start
+    )
+    with cluster, Client(cluster, set_as_default=False) as client:
+        yield client
+
+
+def _places(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> tuple[Place, ...]:
+    found = client.nthreads()
+    if not found:
+        raise ClusterError("the Dask cluster has no workers; start some with `dask worker ADDRESS`")
+    addresses = sorted(found)
+    if n_workers is not None:
+        if n_workers > len(addresses):
+            raise ClusterError(
+                f"n_workers={n_workers} but the cluster has {len(addresses)}; start more or ask for fewer"
+            )
+        addresses = addresses[:n_workers]
+    reports = _ask(client, addresses, paths)
+    own = versions()
+    for address in addresses:
+        report = reports[address]
+        if report["versions"] != own:
+            differing = [
+                f"{name} {report['versions'].get(name)} (here {own[name]})"
+                for name in own
+                if report["versions"].get(name) != own[name]
+            ]
+            raise ClusterError(
+                f"worker {address} runs {', '.join(differing)}; install the same versions everywhere"
+            )
+        if report["unreadable"]:
+            raise ClusterError(
+                f"worker {address} cannot read {report['unreadable']}; every worker must see the data at the same path"
+            )
+    return tuple(Place(a, host_of(a), int(found[a])) for a in addresses)
+
+
+def _ask(client: Any, addresses: list[str], paths: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    from distributed import TimeoutError as DaskTimeout
+
+    try:
+        answers = client.sync(
+            client._run, inspect_worker, paths[:1], workers=addresses, callback_timeout=CHECK_SECONDS
+        )
+    except (DaskTimeout, TimeoutError, OSError) as error:
+        raise ClusterError(
+            f"the workers did not answer within {CHECK_SECONDS} s; look at their logs, or restart the frozen one"
+        ) from error
+    except ModuleNotFoundError as error:
+        raise ClusterError(f"a worker lacks a package ({error}); install scalable-training there") from error
+    return dict(answers)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that must agree on all ranks."""
+    from importlib import metadata
+
+    names = ("scalable-training", "lightgbm", "numpy", "pyarrow")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
+
+
+def inspect_worker(paths: tuple[str, ...]) -> dict[str, Any]:
+    """Run on a worker: report versions and whether data can be read."""
+    import pyarrow.parquet as pq
+
+    unreadable = ""
+    for path in paths:
+        try:
+            pq.read_metadata(path)
+        except Exception as error:
+            unreadable = f"{path} ({error})"
+    return {"versions": versions(), "unreadable": unreadable}
+
+
+def host_of(address: str) -> str:
+    """Return the interface a worker's address names, on which its rank listens too."""
+    from distributed.comm.addressing import get_address_host
+
+    return "127.0.0.1" if address.startswith("inproc") else str(get_address_host(address))

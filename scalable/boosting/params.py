@@ -1,0 +1,158 @@
+"""LightGBM's parameters: many spellings in, one spelling out, and what cannot be trained refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lightgbm.basic import _ConfigAliases
+
+from scalable.errors import UsageError
+
+# Set by this package from the data, the cluster or its own arguments.
+_OWNED = {
+    "num_machines": "it follows from the workers",
+    "machines": "workers find each other",
+    "machine_list_filename": "workers find each other",
+    "local_listen_port": "workers use ports that are free",
+    "time_out": "deadlines are the transport's own",
+    "tree_learner": 'training on several workers is always tree_learner="data"',
+    "two_round": "data is always streamed",
+    "pre_partition": "rows are dealt by this package",
+    "categorical_feature": "text columns are categories; give numbers as numbers",
+    "group_column": "ranking is not supported",
+    "weight_column": "name the weight column in the source",
+    "label_column": "name the target in the source",
+    "ignore_column": "name the features in the source",
+    "forcedbins_filename": "bins come from a sample of all rows",
+    "device_type": "only the CPU is supported",
+}
+# Modes whose training on several ranks would be silently different or wrong, with the reason.
+_NOT_DISTRIBUTED = {
+    "linear_tree": "LightGBM fits linear leaves from one rank's rows only",
+    "forcedsplits_filename": "LightGBM's data-parallel learner does not support forced splits",
+    "cegb_tradeoff": "cost-effective boosting keeps per-row state that ranks do not share",
+    "cegb_penalty_split": "cost-effective boosting keeps per-row state that ranks do not share",
+    "interaction_constraints": "",
+}
+_REFUSED_OBJECTIVES = ("lambdarank", "rank_xendcg")
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Parameters in canonical spelling.
+
+    Attributes
+    ----------
+    values : dict
+        For LightGBM.
+    n_rounds : int
+        Boosting iterations.
+    sample_rows : int
+        Rows of the sample that bins are made from.
+    seed : int
+        Seed of that sample.
+    n_threads : int
+        Threads per rank the user asked for; 0 for all that a worker has.
+    """
+
+    values: dict[str, Any]
+    n_rounds: int
+    sample_rows: int
+    seed: int
+    n_threads: int
+
+    @property
+    def objective(self) -> str:
+        """LightGBM's objective."""
+        return str(self.values["objective"])
+
+    @property
+    def n_scores(self) -> int:
+        """Raw scores per row, which is trees per iteration."""
+        return int(self.values.get("num_class", 1))
+
+
+def canonical(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters under LightGBM's main names.
+
+    Raises
+    ------
+    UsageError
+        When one parameter is given under two names with different values.
+    """
+    main_name = {
+        alias: main for main, aliases in _ConfigAliases._get_all_param_aliases().items() for alias in aliases
+    }
+    result: dict[str, Any] = {}
+    spelled: dict[str, str] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        main = main_name.get(name, name)
+        if main in result and result[main] != value:
+            raise UsageError(
+                f"{spelled[main]}={result[main]!r} and {name}={value!r} are one parameter; give one"
+            )
+        result[main], spelled[main] = value, name
+    return result
+
+
+def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
+    """Check parameters and add what the target decides.
+
+    Parameters
+    ----------
+    given : mapping
+        As the user spelled them.
+    n_classes : int or None
+        Classes of the target; None for numbers.
+
+    Raises
+    ------
+    UsageError
+        On parameters that this package sets itself, or an objective that does not fit the target.
+    """
+    values = canonical(given)
+    for name, reason in _OWNED.items():
+        if name in values:
+            raise UsageError(f"parameter {name} cannot be given: {reason}")
+    n_rounds = int(values.pop("num_iterations", 100))
+    if n_rounds < 0:
+        raise UsageError(f"n_estimators must not be negative, found {n_rounds}")
+    objective = str(values.pop("objective", None) or _default_objective(n_classes))
+    if objective in _REFUSED_OBJECTIVES:
+        raise UsageError(
+            f"objective {objective!r} needs query groups, which are not supported; use lightgbm itself"
+        )
+    if n_classes is not None and n_classes > 2:
+        values.setdefault("num_class", n_classes)
+        if int(values["num_class"]) != n_classes:
+            raise UsageError(f"num_class={values['num_class']} but the target has {n_classes} classes")
+    values["objective"] = objective
+    values.setdefault("verbosity", -1)
+    seed = int(values.get("data_random_seed", values.get("seed", 1)))
+    sample_rows = int(values.get("bin_construct_sample_cnt", 200_000))
+    return Params(values, n_rounds, sample_rows, seed, max(0, int(values.pop("num_threads", 0))))
+
+
+def check_distributed(params: Params, n_ranks: int) -> None:
+    """Refuse by name what several ranks cannot train.
+
+    Raises
+    ------
+    UsageError
+        Naming the parameter and the reason.
+    """
+    if n_ranks == 1:
+        return
+    for name, reason in _NOT_DISTRIBUTED.items():
+        if reason and params.values.get(name) not in (None, False, "", 0, 0.0):
+            raise UsageError(f"{name} cannot be trained on several workers: {reason}; use n_workers=1")
+
+
+def _default_objective(n_classes: int | None) -> str:
+    if n_classes is None:
+        return "regression"
+    return "binary" if n_classes == 2 else "multiclass"

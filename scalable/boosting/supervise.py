@@ -1,0 +1,143 @@
+"""The parent's side of one rank: start its process, pass messages, and leave no process behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import IO, Any
+
+from scalable.boosting.job import Outcome, RankJob, read_frame, write_frame
+
+PING_SECONDS = 2.0
+POLL_SECONDS = 0.1
+FROZEN_SECONDS = 25.0  # a rank speaks every second
+
+
+class Mailbox:
+    """Where the driver leaves the roster, or the wish to stop, for a rank's supervisor."""
+
+    def __init__(self) -> None:
+        self.roster: list[tuple[str, int]] | None = None
+        self.stop = threading.Event()
+
+
+def supervise(
+    job: RankJob,
+    mailbox: Mailbox,
+    tell: Callable[[dict[str, Any]], None],
+    stopped: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Run one rank in a process of its own until it ends, and see to it that it does.
+
+    Parameters
+    ----------
+    job : RankJob
+        What the rank does.
+    mailbox : Mailbox
+        Read every tenth of a second.
+    tell : callable
+        Receives the rank's messages, each a dict with "kind" and "rank".
+    stopped : callable
+        A further reason to stop, e.g. that the Dask task was cancelled.
+    """
+    child = _start(job)
+    messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    threading.Thread(target=_read_forever, args=(child, messages), daemon=True).start()
+    outcome: Outcome | None = None
+    try:
+        _send(child, job)
+        outcome = _converse(job, child, messages, mailbox, tell, stopped)
+    finally:
+        _end(child, 5.0 if outcome is not None and outcome.status == "done" else 0.0)
+    return outcome or Outcome("died", job.rank, reason=_how(child.returncode), stats={"pid": child.pid})
+
+
+def _send(child: subprocess.Popen[bytes], message: Any) -> None:
+    # A broken pipe means that the process is gone; what it said last is still to be read.
+    with contextlib.suppress(OSError):
+        write_frame(_pipe(child.stdin), message)
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None  # both are pipes, as _start asks for
+    return stream
+
+
+def _start(job: RankJob) -> subprocess.Popen[bytes]:
+    env = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(job.n_threads),
+        "POLARS_MAX_THREADS": str(job.n_threads),
+    }
+    command = [sys.executable, "-m", "scalable.boosting.rank"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+
+
+def _read_forever(child: subprocess.Popen[bytes], messages: queue.Queue[dict[str, Any] | None]) -> None:
+    with contextlib.suppress(EOFError, OSError, ValueError):
+        while True:
+            messages.put(read_frame(_pipe(child.stdout)))
+    messages.put(None)
+
+
+def _converse(
+    job: RankJob,
+    child: subprocess.Popen[bytes],
+    messages: queue.Queue[dict[str, Any] | None],
+    mailbox: Mailbox,
+    tell: Callable[[dict[str, Any]], None],
+    stopped: Callable[[], bool],
+) -> Outcome | None:
+    """Pass messages until the rank has an outcome; None when its process ended without one."""
+    introduced, pinged, heard = False, 0.0, time.monotonic()
+    tell({"kind": "started", "rank": job.rank, "pid": child.pid})
+    while True:
+        if mailbox.stop.is_set() or stopped():
+            return Outcome("stopped", job.rank)
+        if mailbox.roster is not None and not introduced:
+            _send(child, {"kind": "roster", "roster": mailbox.roster})
+            introduced = True
+        if time.monotonic() - pinged > PING_SECONDS:
+            pinged = time.monotonic()
+            _send(child, {"kind": "ping"})
+        try:
+            message = messages.get(timeout=POLL_SECONDS)
+        except queue.Empty:
+            if time.monotonic() - heard > FROZEN_SECONDS:
+                return Outcome("died", job.rank, reason=f"its process was frozen for {FROZEN_SECONDS:.0f} s")
+            continue
+        heard = time.monotonic()
+        if message is None:
+            return None
+        if message["kind"] == "outcome":
+            result: Outcome = message["outcome"]
+            return result
+        tell({**message, "rank": job.rank})
+
+
+def _end(child: subprocess.Popen[bytes], grace: float) -> None:
+    """Reap the process, by force unless it ends within `grace` seconds."""
+    try:
+        child.wait(grace)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    for pipe in (child.stdin, child.stdout):
+        with contextlib.suppress(OSError):
+            if pipe is not None:
+                pipe.close()
+
+
+def _how(code: int) -> str:
+    if code < 0:
+        name = signal.Signals(-code).name
+        hint = " (often the kernel's or Dask's answer to too much memory)" if name == "SIGKILL" else ""
+        return f"its process was ended by {name}{hint}"
+    return f"its process ended with exit code {code}"

@@ -1,0 +1,333 @@
+"""Raw blocks to the row-major matrix that LightGBM reads.
+
+Trees split on order, so numbers pass as they are. Text of up to ``MAX_CATEGORIES`` levels becomes category codes,
+which LightGBM splits as sets; text of more levels becomes, per level, its mean target and its share of the rows (see
+`scalable.data.encoders.rates`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from scalable.data.block import RawBlock
+from scalable.data.columns import column_kind
+from scalable.data.encoders.labels import Labels
+from scalable.data.encoders.rates import FoldRates, Rates
+from scalable.data.values import numbers
+from scalable.errors import DataError, ModelError
+
+MAX_CATEGORIES = 1000
+_STRIP = 4096  # rows transposed at a time: the strip of the matrix stays in cache
+
+
+@dataclass(slots=True)
+class TreeRows:
+    """Encoded rows, ready for LightGBM.
+
+    Attributes
+    ----------
+    matrix : float32 or float64 array of shape (n_rows, n_columns), C-contiguous
+        NaN is missing.
+    label : float64 array of shape (n_rows,) or None
+        Class index or target value.
+    weight : float64 array of shape (n_rows,) or None
+        Non-negative sample weights.
+    first_row : int
+        Index of the first row within the whole dataset.
+    """
+
+    matrix: NDArray[np.float32] | NDArray[np.float64]
+    label: NDArray[np.float64] | None
+    weight: NDArray[np.float64] | None
+    first_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class TreeColumn:
+    """What is done with one raw column.
+
+    Attributes
+    ----------
+    name, arrow_type, kind : str
+        As in the files; `kind` is one of ``scalable.data.columns.KINDS``.
+    levels : tuple of str or None
+        Level of each category code, for text that becomes codes.
+    rates : Rates or None
+        Mean targets and shares, for text of more levels.
+    """
+
+    name: str
+    arrow_type: str
+    kind: str
+    levels: tuple[str, ...] | None = None
+    rates: Rates | None = None
+
+    @property
+    def width(self) -> int:
+        """Number of matrix columns."""
+        return self.rates.width if self.rates is not None else 1
+
+
+class TreeEncoder:
+    """Immutable, picklable map from `RawBlock` to `TreeRows`.
+
+    Parameters
+    ----------
+    columns : sequence of TreeColumn
+        Feature columns, in order.
+    labels : Labels or None
+        How the target column becomes class indices or numbers.
+    weight : str or None
+        Weight column.
+    fold_rates : mapping of str to FoldRates, optional
+        During training only: tables that give each row rates learned without its own fold.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[TreeColumn],
+        labels: Labels | None = None,
+        weight: str | None = None,
+        fold_rates: Mapping[str, FoldRates] | None = None,
+    ) -> None:
+        self.columns = tuple(columns)
+        self.labels = labels
+        self.weight = weight
+        self.fold_rates = dict(fold_rates or {})
+        narrow = all(c.rates is None and _fits_float32(c) for c in self.columns)
+        self.dtype: Any = np.float32 if narrow else np.float64
+
+    @classmethod
+    def learn(
+        cls,
+        schema: pa.Schema,
+        levels: Mapping[str, Sequence[str] | None],
+        labels: Labels | None = None,
+        weight: str | None = None,
+        rates: Mapping[str, FoldRates] | None = None,
+    ) -> TreeEncoder:
+        """Decide on every feature column.
+
+        Parameters
+        ----------
+        schema : pyarrow.Schema
+            Feature columns, in order.
+        levels : mapping of str to sequence of str or None
+            For each text column its levels, most frequent first, or None when there are more than
+            ``MAX_CATEGORIES``.
+        labels, weight
+            See the class.
+        rates : mapping of str to FoldRates, optional
+            Tables of the text columns whose levels are None.
+        """
+        columns = []
+        for field in schema:
+            kind = column_kind(field.type) or "float"
+            found = levels.get(field.name) if kind == "text" else None
+            table = (rates or {}).get(field.name)
+            if kind == "text" and found is None and table is None:
+                raise ValueError(f"text column {field.name!r} has neither levels nor rates")
+            columns.append(
+                TreeColumn(
+                    field.name,
+                    str(field.type),
+                    kind,
+                    None if found is None else tuple(found),
+                    table.total() if found is None and table is not None else None,
+                )
+            )
+        return cls(columns, labels, weight, rates)
+
+    @property
+    def needed(self) -> list[str]:
+        """Names of the feature columns it reads."""
+        return [column.name for column in self.columns]
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the matrix."""
+        return sum(column.width for column in self.columns)
+
+    @property
+    def categorical(self) -> list[int]:
+        """Matrix columns that hold category codes."""
+        starts = np.cumsum([0, *(column.width for column in self.columns)])
+        return [
+            int(at) for at, column in zip(starts, self.columns, strict=False) if column.levels is not None
+        ]
+
+    @property
+    def feature_names(self) -> list[str]:
+        """Names of the matrix columns, in the characters LightGBM allows, without duplicates."""
+        names: list[str] = []
+        for column in self.columns:
+            if column.rates is None:
+                names.append(column.name)
+            else:
+                names.extend(f"{column.name}_{suffix}" for suffix in column.rates.suffixes)
+        return _legal(names)
+
+    def encode(self, raw: RawBlock) -> TreeRows:
+        """Encode one block as prediction does; also label and weight where the block has them."""
+        return self._encode(raw, out_of_fold=False)
+
+    def encode_training(self, raw: RawBlock) -> TreeRows:
+        """Encode one block as training does: rates come from the other folds' rows."""
+        return self._encode(raw, out_of_fold=True)
+
+    def _encode(self, raw: RawBlock, *, out_of_fold: bool) -> TreeRows:
+        parts: list[NDArray[Any]] = []
+        for column in self.columns:
+            array = raw.arrays[column.name]
+            self._check(column, array)
+            if column.rates is not None:
+                fold = self.fold_rates.get(column.name) if out_of_fold else None
+                parts.extend(
+                    column.rates.encode(array) if fold is None else fold.encode(array, raw.first_row)
+                )
+            elif column.levels is not None:
+                parts.append(category_codes(array, column.levels))
+            else:
+                parts.append(numbers(array))
+        label = weight = None
+        if self.labels is not None and self.labels.column in raw.arrays:
+            label = self.labels.encode(raw.arrays[self.labels.column])
+        if self.weight is not None and self.weight in raw.arrays:
+            weight = _weights(raw.arrays[self.weight], self.weight)
+        return TreeRows(rows_of(parts, self.dtype), label, weight, raw.first_row)
+
+    @staticmethod
+    def _check(column: TreeColumn, array: pa.Array) -> None:
+        if (column.kind == "text") != (column_kind(array.type) == "text"):
+            raise DataError(
+                f"column {column.name!r} is {array.type} here but was {column.arrow_type} in training; "
+                "give data of the training schema"
+            )
+
+    def describe(self) -> list[str]:
+        """Return one line a column: what was done with it."""
+        return [f"{column.name} ({column.arrow_type}): {_treatment(column)}" for column in self.columns]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-able form; the tables of the training folds are not part of it."""
+        return {
+            "columns": [
+                {
+                    "name": c.name,
+                    "type": c.arrow_type,
+                    "kind": c.kind,
+                    "levels": None if c.levels is None else list(c.levels),
+                    "rates": None if c.rates is None else c.rates.to_json(),
+                }
+                for c in self.columns
+            ],
+            "labels": None if self.labels is None else self.labels.to_json(),
+            "weight": self.weight,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TreeEncoder:
+        """Rebuild an encoder from `to_json`."""
+        try:
+            columns = [
+                TreeColumn(
+                    c["name"],
+                    c["type"],
+                    c["kind"],
+                    None if c["levels"] is None else tuple(c["levels"]),
+                    None if c["rates"] is None else Rates.from_json(c["rates"]),
+                )
+                for c in data["columns"]
+            ]
+            labels = None if data["labels"] is None else Labels.from_json(data["labels"])
+            return cls(columns, labels, data["weight"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"the model's encoder is damaged ({error!r}); train or copy the model again"
+            ) from error
+
+    def without_folds(self) -> TreeEncoder:
+        """Return the encoder as it is used after training."""
+        return TreeEncoder(self.columns, self.labels, self.weight)
+
+    def with_labels(self, labels: Labels | None) -> TreeEncoder:
+        """Return the encoder with another target column."""
+        return TreeEncoder(self.columns, labels, self.weight, self.fold_rates)
+
+
+def renamed(column: TreeColumn, name: str) -> TreeColumn:
+    """Return the same treatment under another column name."""
+    return replace(column, name=name)
+
+
+def category_codes(array: pa.Array, levels: Sequence[str]) -> NDArray[np.float64]:
+    """Return the code of each value; NaN for null and for levels never seen in training."""
+    code_of = {level: float(code) for code, level in enumerate(levels)}
+    values = array.dictionary.to_pylist()
+    # One entry more than the dictionary: where nulls point to.
+    table = np.array([*(code_of.get(value, np.nan) for value in values), np.nan])
+    indices = array.indices
+    if indices.null_count:
+        indices = indices.fill_null(len(values))
+    return np.asarray(table[indices.to_numpy(zero_copy_only=False)])
+
+
+def rows_of(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
+    """Return the columns `parts` side by side as one C-contiguous matrix of `dtype`."""
+    n_rows = len(parts[0]) if parts else 0
+    matrix = np.empty((n_rows, len(parts)), dtype)
+    for start in range(0, n_rows, _STRIP):
+        strip = matrix[start : start + _STRIP]
+        for j, part in enumerate(parts):
+            strip[:, j] = part[start : start + _STRIP]
+    return matrix
+
+
+def _weights(array: pa.Array, name: str) -> NDArray[np.float64]:
+    weight = numbers(array).astype(np.float64)
+    if not np.all(np.isfinite(weight) & (weight >= 0)):
+        raise DataError(
+            f"weight column {name!r} holds a negative, missing or infinite weight; weights are >= 0"
+        )
+    return weight
+
+
+def _fits_float32(column: TreeColumn) -> bool:
+    return column.levels is not None or column.arrow_type in (
+        "bool", "int8", "uint8", "int16", "uint16", "float", "halffloat", "null",
+    )  # fmt: skip
+
+
+def _legal(names: Sequence[str]) -> list[str]:
+    seen: set[str] = set()
+    legal = []
+    for name in names:
+        base = candidate = re.sub(r"[^\w.+\-]", "_", name) or "_"
+        n = 1
+        while candidate in seen:
+            n += 1
+            candidate = f"{base}_{n}"
+        seen.add(candidate)
+        legal.append(candidate)
+    return legal
+
+
+def _treatment(column: TreeColumn) -> str:
+    if column.rates is not None:
+        return column.rates.describe()
+    if column.levels is not None:
+        return f"{len(column.levels)} categories"
+    if column.kind == "temporal":
+        return "number (epoch units)"
+    if column.kind == "boolean":
+        return "0/1"
+    if column.arrow_type in ("int64", "uint64"):
+        return "number (exact up to 2^53)"
+    return "number"

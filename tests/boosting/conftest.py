@@ -1,0 +1,16 @@
+import pytest
+
+from scalable.boosting.cluster import Place, Team
+from scalable.boosting.launch import LocalLauncher
+from scalable.execution.threads import Threads
+
+
+@pytest.fixture
+def local_team():
+    """Makes a team of k one-thread ranks that are children of this process."""
+
+    def make(n_ranks):
+        places = tuple(Place(f"rank {rank}", "127.0.0.1", 1) for rank in range(n_ranks))
+        return Team(places, Threads(1), LocalLauncher)
+
+    return make

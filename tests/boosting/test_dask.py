@@ -1,0 +1,131 @@
+"""Fits on Dask workers: the same model, and no fit that hangs."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from scalable import ParquetSource
+from scalable.boosting import LGBMClassifier
+from scalable.boosting.launch import DaskLauncher
+from scalable.errors import ClusterError
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(20_000, 8)).astype(np.float32)
+    y = X[:, 0] + X[:, 1] * X[:, 2] + rng.normal(size=20_000) > 0.5
+    place = tmp_path_factory.mktemp("rows") / "rows.parquet"
+    pq.write_table(pa.table({**{f"x{j}": X[:, j] for j in range(8)}, "y": y}), place, row_group_size=2000)
+    return str(place)
+
+
+def rank_processes():
+    """Rank processes below this test's process tree."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if "scalable.boosting.rank" in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def wait_until(condition, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def in_background(model, source):
+    result = {}
+
+    def run():
+        try:
+            result["model"] = model.fit(source)
+        except BaseException as error:
+            result["error"] = error
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, result
+
+
+def test_two_workers_train_the_model_of_one(dask_client, rows):
+    params = {"n_estimators": 10, "min_child_samples": 1, "min_sum_hessian_in_leaf": 5.0}
+    params |= {"deterministic": True, "force_col_wise": True, "num_threads": 1}
+    source = ParquetSource(rows, target="y")
+    here = LGBMClassifier(**params).fit(source)
+    there = LGBMClassifier(**params, client=dask_client).fit(source)
+    by_address = LGBMClassifier(**params, client=dask_client.scheduler.address).fit(source)
+    expected = here.predict_proba(source)
+    np.testing.assert_allclose(there.predict_proba(source), expected, atol=1e-9)
+    np.testing.assert_array_equal(by_address.predict_proba(source), there.predict_proba(source))
+    ranks = there.stats_["ranks"]
+    assert [rank["rows"] for rank in ranks] == [10_000, 10_000]
+    assert all(rank["bytes_sent"] > 0 for rank in ranks)
+    assert abs(ranks[0]["bytes_sent"] - ranks[1]["bytes_received"]) < 1000  # but for beats on the way
+    wait_until(lambda: not rank_processes())
+
+
+def test_arrays_are_streamed_to_workers_too(dask_client):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(5000, 3))
+    y = np.where(X[:, 0] > 0, "up", "down")
+    model = LGBMClassifier(n_estimators=5, client=dask_client).fit(X, y, sample_weight=np.ones(5000))
+    assert model.score(X, y) > 0.95
+
+
+def test_a_killed_rank_fails_the_fit_and_leaves_nobody(dask_client, rows):
+    model = LGBMClassifier(n_estimators=100_000, client=dask_client)
+    thread, result = in_background(model, ParquetSource(rows, target="y"))
+    wait_until(lambda: len(rank_processes()) == 2)
+    time.sleep(1.0)
+    os.kill(rank_processes()[-1].pid, signal.SIGKILL)
+    thread.join(15)
+    assert not thread.is_alive()
+    assert isinstance(result["error"], ClusterError)
+    assert "SIGKILL" in str(result["error"])
+    wait_until(lambda: not rank_processes())
+
+
+def test_a_cancelled_task_ends_the_fit_and_its_processes(dask_client, rows, monkeypatch):
+    started = []
+    original = DaskLauncher.start
+
+    def start(self, jobs, tell):
+        original(self, jobs, tell)
+        started.append(self)
+
+    monkeypatch.setattr(DaskLauncher, "start", start)
+    model = LGBMClassifier(n_estimators=100_000, client=dask_client)
+    thread, result = in_background(model, ParquetSource(rows, target="y"))
+    wait_until(lambda: len(rank_processes()) == 2)
+    dask_client.cancel(started[0]._futures[:1], force=True)
+    thread.join(15)
+    assert not thread.is_alive()
+    assert isinstance(result["error"], ClusterError)
+    wait_until(lambda: not rank_processes(), 5)
+
+
+def test_an_exception_on_one_rank_is_raised_as_it_was(dask_client, rows, tmp_path):
+    model = LGBMClassifier(client=dask_client, monotone_constraints=[1, 0])  # two of eight features
+    with pytest.raises(Exception, match="monotone_constraints"):
+        model.fit(ParquetSource(rows, target="y"))
+    wait_until(lambda: not rank_processes(), 5)
+
+
+def test_a_cluster_without_the_data_or_enough_workers_is_told(dask_client, rows):
+    with pytest.raises(ClusterError, match="the cluster has 2"):
+        LGBMClassifier(client=dask_client, n_workers=3).fit(ParquetSource(rows, target="y"))
+    with pytest.raises(ClusterError, match="no Dask scheduler answers"):
+        LGBMClassifier(client="tcp://127.0.0.1:9").fit(ParquetSource(rows, target="y"))

@@ -1,0 +1,130 @@
+import datetime
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from scalable.data.block import RawBlock
+from scalable.data.encoders.labels import Labels
+from scalable.data.encoders.rates import N_FOLDS, N_SLOTS, FoldRates
+from scalable.data.encoders.tree import TreeEncoder
+from scalable.data.table import TableSource
+from scalable.errors import DataError, ModelError
+
+
+def block(columns):
+    source = TableSource(pa.table(columns))
+    return source.schema, next(source.raw_blocks(source.shards[0]))
+
+
+MIXED = {
+    "flag": pa.array([True, None, False]),
+    "small": pa.array([1, 2, None], pa.int16()),
+    "big": pa.array([2**53, -5, 7], pa.int64()),
+    "x": pa.array([1.5, None, float("nan")], pa.float32()),
+    "when": pa.array([datetime.date(1970, 1, 2), None, datetime.date(1970, 1, 11)]),
+    "kind": pa.array(["b", None, "unseen"]),
+}
+
+
+def test_every_kind_of_column_becomes_numbers():
+    schema, raw = block(MIXED)
+    encoder = TreeEncoder.learn(schema, {"kind": ["a", "b"]})
+    rows = encoder.encode(raw)
+    nan = np.nan
+    expected = [[1, 1, 2**53, 1.5, 1, 1], [nan, 2, -5, nan, nan, nan], [0, nan, 7, nan, 10, nan]]
+    np.testing.assert_array_equal(rows.matrix, np.array(expected, np.float64))
+    assert rows.matrix.flags.c_contiguous
+    assert rows.label is None
+    assert rows.weight is None
+    assert encoder.categorical == [5]
+    assert len(encoder.describe()) == 6
+    assert encoder.needed == list(MIXED)
+
+
+def test_narrow_columns_stay_float32_and_wide_ones_do_not():
+    schema, raw = block({"a": pa.array([0.1], pa.float32()), "b": pa.array([True])})
+    assert TreeEncoder.learn(schema, {}).encode(raw).matrix.dtype == np.float32
+    schema, raw = block({"a": pa.array([0.1], pa.float64())})
+    assert TreeEncoder.learn(schema, {}).encode(raw).matrix.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("classes", "values", "expected"),
+    [
+        (("no", "yes"), pa.array(["yes", "no", "yes"]), [1, 0, 1]),
+        ((False, True), pa.array([True, False, True]), [1, 0, 1]),
+        ((-1, 1, 4), pa.array([4, -1, 1]), [2, 0, 1]),
+        ((0.5, 1.5), pa.array([1.5, 0.5, 0.5]), [1, 0, 0]),
+        (None, pa.array([1.25, -3, 0]), [1.25, -3, 0]),
+    ],
+)
+def test_labels_of_any_type(classes, values, expected):
+    schema, raw = block({"x": pa.array([1.0, 2.0, 3.0]), "y": values})
+    labels = Labels("y", classes)
+    encoder = TreeEncoder.learn(pa.schema([schema.field("x")]), {}, labels)
+    assert encoder.encode(raw).label.tolist() == expected
+    again = TreeEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    assert again.labels == labels
+    if classes is not None:
+        assert labels.decode(np.array(expected)).tolist() == values.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("classes", "values", "message"),
+    [
+        (("no", "yes"), pa.array(["yes", "maybe"]), "holds 'maybe'"),
+        (("no", "yes"), pa.array(["yes", None]), "1 nulls"),
+        ((0, 1), pa.array([1, 2]), "holds 2"),
+        (None, pa.array([1.0, float("inf")]), "infinite"),
+        (None, pa.array(["a", "b"]), "text"),
+    ],
+)
+def test_bad_labels_are_named(classes, values, message):
+    schema, raw = block({"x": pa.array([1.0, 2.0]), "y": values})
+    encoder = TreeEncoder.learn(pa.schema([schema.field("x")]), {}, Labels("y", classes))
+    with pytest.raises(DataError, match=message):
+        encoder.encode(raw)
+
+
+def test_weights_must_be_weights():
+    schema, raw = block({"x": pa.array([1.0, 2.0]), "w": pa.array([1.0, -2.0])})
+    encoder = TreeEncoder.learn(pa.schema([schema.field("x")]), {}, weight="w")
+    with pytest.raises(DataError, match="negative"):
+        encoder.encode(raw)
+
+
+def test_names_are_made_legal_and_unique():
+    schema, _ = block({"a b": [1.0], "a_b": [2.0], "größe:[m]": [3.0]})
+    assert TreeEncoder.learn(schema, {}).feature_names == ["a_b", "a_b_2", "größe__m_"]
+
+
+def test_rates_survive_json_and_widen_the_matrix():
+    rng = np.random.default_rng(0)
+    rates = FoldRates(rng.integers(0, 5, (N_FOLDS, N_SLOTS)), rng.random((N_FOLDS, 1, N_SLOTS)))
+    schema, raw = block({"x": [1.0, 2.0, 3.0], "id": ["a", None, "never"], "z": ["q", "q", "r"]})
+    encoder = TreeEncoder.learn(schema, {"id": None, "z": ["q", "r"]}, rates={"id": rates})
+    assert encoder.n_columns == 4 == len(encoder.feature_names)
+    assert encoder.categorical == [3]
+    again = TreeEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    np.testing.assert_array_equal(again.encode(raw).matrix, encoder.encode(raw).matrix)
+    assert np.isnan(encoder.encode(raw).matrix[1, 1:3]).all()
+    trained = encoder.encode_training(raw).matrix
+    assert not np.array_equal(trained[:, 1], encoder.encode(raw).matrix[:, 1])
+    assert np.array_equal(
+        encoder.without_folds().encode_training(raw).matrix[0], encoder.encode(raw).matrix[0]
+    )
+
+
+def test_a_column_that_changed_its_kind_is_refused():
+    schema, _ = block({"x": [1.0]})
+    encoder = TreeEncoder.learn(schema, {})
+    text = RawBlock({"x": pa.array(["a"]).dictionary_encode()}, 0, 1)
+    with pytest.raises(DataError, match="training schema"):
+        encoder.encode(text)
+
+
+def test_damaged_json_is_a_model_error():
+    with pytest.raises(ModelError, match="damaged"):
+        TreeEncoder.from_json({"columns": [{"name": "x"}]})
