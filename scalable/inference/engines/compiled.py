@@ -1,0 +1,27 @@
+"""Ours as users get it: `compile_model`, blocks for batches and the single-row engine for one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scalable.inference.engines.base import Engine, ForestModel
+
+
+class _Compiled:
+    def __init__(self, model: ForestModel, n_threads: int) -> None:
+        from scalable.inference.compiler import compile_model
+
+        self._forest = compile_model(model.text)
+        self._n_threads = n_threads
+        self.predict_one = self._forest.predict_one
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        result: Any = self._forest.predict(X, n_threads=self._n_threads)
+        return np.asarray(result)
+
+
+def build(model: ForestModel, n_threads: int) -> Engine:
+    """Compile the text."""
+    return _Compiled(model, n_threads)
