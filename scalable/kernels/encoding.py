@@ -1,0 +1,136 @@
+"""Raw values to what the linear kernels take: standardised float32 and hashed slots."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scalable.kernels.jit import kernel
+
+_MIX1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX2 = np.uint64(0x94D049BB133111EB)
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_FNV_OFFSET = np.uint64(0xCBF29CE484222325)
+_FNV_PRIME = np.uint64(0x100000001B3)
+
+
+@kernel(fastmath=True)
+def standardize(x: np.ndarray, offset: float, scale: float, out: np.ndarray) -> int:
+    """Write ``(x - offset) / scale``, the difference taken in float64.
+
+    Parameters
+    ----------
+    x : array of shape (n,), any real dtype
+        Raw values.
+    offset, scale : float
+        What is subtracted, then divided by.
+    out : array of shape (n,), float32 or float64
+        Output.
+
+    Returns
+    -------
+    int
+        How many results are NaN or infinite.
+    """
+    inverse = 1.0 / scale
+    bad = 0
+    for i in range(x.size):
+        value = (np.float64(x[i]) - offset) * inverse
+        out[i] = value
+        bad += 0 if abs(value) <= 1e30 else 1
+    return bad
+
+
+@kernel()
+def log_standardize(x: np.ndarray, unit: float, offset: float, scale: float, out: np.ndarray) -> int:
+    """Write ``(log(1 + max(x, 0) / unit) - offset) / scale``; otherwise like `standardize`."""
+    bad = 0
+    for i in range(x.size):
+        raw = np.float64(x[i])
+        value = np.nan if np.isnan(raw) else (np.log1p(max(raw, 0.0) / unit) - offset) / scale
+        out[i] = value
+        bad += 0 if abs(value) <= 1e30 else 1
+    return bad
+
+
+@kernel()
+def mark_missing(out: np.ndarray, fill: float, indicator: np.ndarray, present: float, missing: float) -> int:
+    """Replace NaN by `fill` and write the indicator of missing values.
+
+    Parameters
+    ----------
+    out : array of shape (n,)
+        Standardised values, updated.
+    fill : float
+        The standardised mean.
+    indicator : array of shape (n,) or (0,)
+        Output: `missing` where a value was NaN, else `present`; empty when there is no indicator.
+    present, missing : float
+        The indicator's two values.
+
+    Returns
+    -------
+    int
+        How many values were NaN.
+    """
+    n_missing = 0
+    for i in range(out.size):
+        nan = out[i] != out[i]
+        if nan:
+            out[i] = fill
+            n_missing += 1
+        if indicator.size:
+            indicator[i] = missing if nan else present
+    return n_missing
+
+
+@kernel(inline=True)
+def mix(x: Any) -> Any:
+    """Return the finalizer of SplitMix64 (Steele, Lea & Flood, 2014) of a uint64."""
+    x = (x ^ (x >> np.uint64(30))) * _MIX1
+    x = (x ^ (x >> np.uint64(27))) * _MIX2
+    return x ^ (x >> np.uint64(31))
+
+
+@kernel()
+def hash_integers(x: np.ndarray, salt: np.uint64, base: int, n_bins: int, out: np.ndarray) -> None:
+    """Write the slot ``base + hash(x, salt) % n_bins`` of integers.
+
+    Parameters
+    ----------
+    x : array of shape (n,), int64
+        Values.
+    salt : uint64
+        Tells features apart that share bins.
+    base, n_bins : int
+        First slot, and number of slots (a power of two).
+    out : array of shape (n,), int32
+        Output.
+    """
+    mask = np.uint64(n_bins - 1)
+    for i in range(x.size):
+        out[i] = base + np.int64(mix((np.uint64(x[i]) + _GOLDEN) ^ salt) & mask)
+
+
+@kernel()
+def hash_texts(
+    offsets: np.ndarray, data: np.ndarray, salt: np.uint64, base: int, n_bins: int, out: np.ndarray
+) -> None:
+    """Write the slots of texts, by FNV-1a over their bytes and a final mix.
+
+    Parameters
+    ----------
+    offsets : array of shape (n + 1,), int32 or int64
+        Where each text starts in `data`.
+    data : array of uint8
+        UTF-8.
+    salt, base, n_bins, out
+        As for `hash_integers`.
+    """
+    mask = np.uint64(n_bins - 1)
+    for i in range(offsets.size - 1):
+        h = _FNV_OFFSET
+        for p in range(offsets[i], offsets[i + 1]):
+            h = (h ^ np.uint64(data[p])) * _FNV_PRIME
+        out[i] = base + np.int64(mix(h ^ salt) & mask)

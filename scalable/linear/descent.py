@@ -1,0 +1,206 @@
+"""Mini-batch descent over lanes of shards.
+
+Shards are dealt to a fixed number of lanes; each lane learns on a model of its own and the models
+merge in lane order after every round, so the result does not depend on who ran the lanes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.data.block import Block
+from scalable.data.shard import Shard
+from scalable.kernels import descent, optimizers
+from scalable.linear.task import Objective
+
+LANE_ROWS = 2**18  # fewer rows a lane would learn less from each other than they lose by parting
+MAX_LANES = 8
+ROUND_ROWS = 2**22
+
+
+@dataclass
+class DescentState:
+    """Model of one lane.
+
+    Attributes
+    ----------
+    table : float32 array of shape (n_outputs, n_columns + 1 + n_slots, 8)
+        Cells of `scalable.kernels.optimizers`.
+    steps : float
+        Finished steps.
+    loss, weight : float
+        Progressive loss of this round and the weight it is over.
+    shared : bool
+        Whether other lanes start from the same table, which must then be copied before learning.
+    """
+
+    table: NDArray[np.float32]
+    steps: float = 0.0
+    loss: float = 0.0
+    weight: float = 0.0
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class DescentFold:
+    """Fold that learns from each block in order.
+
+    Parameters
+    ----------
+    objective : Objective
+        What is minimised.
+    optimizer : int
+        Number of the optimizer.
+    hyper : float64 array of shape (8,)
+        See `scalable.kernels.optimizers.hyper_parameters`.
+    batch : int
+        Rows a step.
+    """
+
+    objective: Objective
+    optimizer: int
+    hyper: NDArray[np.float64]
+    batch: int
+
+    def init(self) -> DescentState:
+        """Return an untrained model."""
+        n = len(self.objective.factors)
+        return DescentState(np.zeros((self.objective.n_outputs, n, optimizers.FIELDS), np.float32))
+
+    def step(self, state: DescentState, block: Block) -> DescentState:
+        """Learn from a block."""
+        o = self.objective
+        if state.shared:
+            state = replace(state, table=state.table.copy(), shared=False)
+        n_columns = block.columns.shape[0]
+        weight = o.weight(block).astype(np.float32)
+        loss, steps = descent.descend(
+            block.columns,
+            block.ids,
+            o.target(block).astype(np.float32),
+            weight,
+            o.loss,
+            o.delta,
+            self.optimizer,
+            self.hyper,
+            o.factors,
+            self.batch,
+            state.steps,
+            o.fit_intercept,
+            state.table,
+            np.empty((2 * o.n_outputs + 1, descent.MAX_BATCH), np.float32),
+            np.empty((2, n_columns), np.float32),
+        )
+        state.steps = steps
+        state.loss += loss
+        state.weight += float(weight.sum(dtype=np.float64))
+        return state
+
+    def merge(self, left: DescentState, right: DescentState) -> DescentState:
+        """Lanes merge all at once, in `merge_lanes`."""
+        raise NotImplementedError
+
+    def finish(self, state: DescentState) -> DescentState:
+        """Return the state with every cell up to date; on the merged model of a round."""
+        if state.shared:
+            state = replace(state, table=state.table.copy(), shared=False)
+        optimizers.flush(self.optimizer, self.hyper, state.table, self.objective.factors, state.steps)
+        return state
+
+    def metrics(self, state: DescentState) -> dict[str, float]:
+        """Return the progressive loss for the progress display."""
+        return {"loss": state.loss / state.weight} if state.weight > 0 else {}
+
+
+def deal(shards: Sequence[Shard], n_lanes: int, round_rows: int = ROUND_ROWS) -> list[list[list[Shard]]]:
+    """Deal shards to rounds of lanes: shard i of a round goes to lane i modulo `n_lanes`.
+
+    Returns
+    -------
+    list of rounds, each a list of lanes, each a list of Shard
+        Empty lanes are left out.
+    """
+    rounds: list[list[list[Shard]]] = []
+    lanes: list[list[Shard]] = [[] for _ in range(n_lanes)]
+    rows = count = 0
+    for shard in shards:
+        lanes[count % n_lanes].append(shard)
+        count += 1
+        rows += shard.n_rows
+        if rows >= round_rows * n_lanes:
+            rounds.append([lane for lane in lanes if lane])
+            lanes, rows, count = [[] for _ in range(n_lanes)], 0, 0
+    if count:
+        rounds.append([lane for lane in lanes if lane])
+    return rounds
+
+
+def merge_lanes(fold: DescentFold, start: DescentState, states: Sequence[DescentState]) -> DescentState:
+    """Merge the models of the lanes of a round.
+
+    Each coefficient moves by the mean of its moves in the lanes, weighted by what each lane learned
+    of it: the growth of its sum of squared gradients, as in Vowpal Wabbit's cluster mode (Agarwal et
+    al., "A reliable effective terascale linear learning system", 2014). Slots that a lane never saw
+    do not dilute the others.
+    """
+    states = [fold.finish(state) for state in states]
+    before = start.table
+    code = fold.optimizer
+    source = optimizers.S0 if code in (optimizers.NORMALIZED, optimizers.ADAGRAD) else optimizers.S1
+    moves = np.zeros((*before.shape[:2], 2), np.float64)
+    learned = np.zeros(before.shape[:2], np.float64)
+    sums = before.astype(np.float64)
+    fields = [optimizers.W, optimizers.AVERAGE]
+    for state in states:
+        if code == optimizers.ADAM:
+            share = (state.table[..., optimizers.W] != before[..., optimizers.W]).astype(np.float64)
+        else:
+            share = state.table[..., source].astype(np.float64) - before[..., source]
+        learned += share
+        moves += share[..., None] * (state.table[..., fields].astype(np.float64) - before[..., fields])
+        sums[..., optimizers.S0] += (
+            state.table[..., optimizers.S0].astype(np.float64) - before[..., optimizers.S0]
+        )
+        sums[..., optimizers.S1] += (
+            state.table[..., optimizers.S1].astype(np.float64) - before[..., optimizers.S1]
+        )
+    still = learned <= 0.0
+    moves /= np.where(still, 1.0, learned)[..., None]
+    merged = before.astype(np.float64)
+    merged[..., fields] += moves
+    if code in (optimizers.NORMALIZED, optimizers.ADAGRAD):
+        merged[..., optimizers.S0] = sums[..., optimizers.S0]
+    elif code == optimizers.FTRL:
+        merged[..., optimizers.S1] = sums[..., optimizers.S1]
+        mean_z = before[..., optimizers.S0] + (sums[..., optimizers.S0] - before[..., optimizers.S0]) / len(
+            states
+        )
+        merged[..., optimizers.S0] = _ftrl_state(fold, merged, mean_z, max(s.steps for s in states))
+    else:
+        for place in (optimizers.S0, optimizers.S1):
+            merged[..., place] += (sums[..., place] - before[..., place]) / len(states)
+    steps = max(state.steps for state in states)
+    merged[..., optimizers.SEEN] = steps + 1.0
+    return DescentState(
+        merged.astype(np.float32),
+        steps,
+        start.loss + sum(s.loss - start.loss for s in states),
+        start.weight + sum(s.weight - start.weight for s in states),
+        shared=True,
+    )
+
+
+def _ftrl_state(
+    fold: DescentFold, merged: NDArray[np.float64], mean_z: NDArray[np.float64], steps: float
+) -> NDArray[np.float64]:
+    """Return the accumulators from which FTRL would compute the merged weights."""
+    h = fold.hyper
+    f = fold.objective.factors
+    l1, l2 = h[optimizers.L1] * f * steps, h[optimizers.L2] * f * f * steps
+    w = merged[..., optimizers.W]
+    slope = (h[optimizers.FTRL_BETA] + np.sqrt(merged[..., optimizers.S1])) / h[optimizers.RATE] + l2
+    return np.where(w == 0.0, np.clip(mean_z, -l1, l1), -w * slope - np.sign(w) * l1)

@@ -1,0 +1,211 @@
+"""Ordinary least squares and ridge regression, exact from one streamed pass."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import RegressorMixin
+
+from scalable.errors import DataError, UsageError
+from scalable.execution.executors import get_executor
+from scalable.execution.rounds import run_fold
+from scalable.inference.linear import LinearModel
+from scalable.kernels import losses
+from scalable.linear.base import LinearEstimator
+from scalable.linear.gram import (
+    REFINE_CONDITION,
+    GramFold,
+    Moments,
+    ResidualFold,
+    condition_number,
+    free_coordinates,
+)
+from scalable.linear.newton import solve_psd
+from scalable.linear.prepare import Prepared, prepare
+from scalable.linear.task import Objective, penalty_factors
+
+MAX_TERMS = 4096  # a Gram matrix of 128 MiB
+
+
+class Ridge(RegressorMixin, LinearEstimator):
+    """Least squares with an l2 penalty: ``sum(w_i (y_i - z_i)^2) + alpha |coef|^2``.
+
+    One pass accumulates the Gram matrix in float64; a second refines the solution when the
+    condition number is above 1e4.
+
+    Parameters
+    ----------
+    alpha : float
+        Strength of the penalty, as in scikit-learn.
+    fit_intercept : bool
+        Whether to learn an intercept (never penalised).
+    standardize : bool
+        Whether the penalty is on coefficients per standard deviation rather than per raw unit.
+    one_hot, n_bins, categorical, log, missing, n_workers, client
+        As for `LogisticRegression`; hashed columns need `n_bins` of at most a few thousand here.
+
+    Attributes
+    ----------
+    coef_ : array of shape (n_terms,)
+        In raw units.
+    intercept_ : float
+    condition_number_ : float
+        Of the standardised columns.
+    n_iter_ : int
+        Passes over the data: 1, or 2 when refined.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        one_hot: int = 64,
+        n_bins: int = 2**10,
+        categorical: Any = None,
+        log: Any = False,
+        missing: str = "indicator",
+        n_workers: int | None = None,
+        client: Any = None,
+    ) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.one_hot = one_hot
+        self.n_bins = n_bins
+        self.categorical = categorical
+        self.log = log
+        self.missing = missing
+        self.n_workers = n_workers
+        self.client = client
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        X : ParquetSource, or array or frame of shape (n_rows, n_features)
+            Features; a source brings its own target and weights.
+        y : array of shape (n_rows,), optional
+            Targets.
+        sample_weight : array of shape (n_rows,), optional
+            Non-negative weights.
+
+        Raises
+        ------
+        DataError
+            When the target or a column is unusable.
+        """
+        alpha = float(getattr(self, "alpha", 0.0))
+        if not alpha >= 0.0:
+            raise UsageError(f"alpha must be >= 0, not {alpha!r}")
+        source, plain = self._source(X, y, sample_weight)
+        with get_executor(self.client, self.n_workers) as executor:
+            ready = prepare(source, executor, self._exact_options(plain), False, None)
+            objective = squared_objective(ready, bool(self.fit_intercept), self._standardized())
+            totals = run_fold(ready.executor, GramFold(objective), ready.reader, label="train least squares")
+            coef = self._solve(totals, objective, ready, 2.0 * alpha)
+        self._publish(LinearModel(ready.encoder, unscaled(coef[None], objective, ready), "identity"))
+        return self
+
+    def _standardized(self) -> bool:
+        return bool(getattr(self, "standardize", False))
+
+    def _exact_options(self, plain: bool) -> Any:
+        from dataclasses import replace
+
+        return replace(self._options(plain), dtype="float64")
+
+    def _solve(
+        self, totals: Moments, objective: Objective, ready: Prepared, strength: float
+    ) -> NDArray[np.float64]:
+        """Return the coefficients that minimise half the weighted squares plus the penalty."""
+        free = free_coordinates(objective, ready.encoder.n_columns)
+        at = np.ix_(free, free)
+        # The penalty is stated for raw targets and summed weights; moments hold scaled ones.
+        ridge = 0.5 * strength / objective.weight_mean * objective.factors**2
+        matrix = totals.gram[at] + np.diag(ridge[free])
+        coef = np.zeros(len(objective.factors))
+        coef[free] = solve_psd(matrix, totals.cross[free])
+        self.condition_number_ = condition_number(totals.gram[at])
+        self.n_iter_ = 1
+        if self.condition_number_ > REFINE_CONDITION:
+            gradient = run_fold(ready.executor, ResidualFold(objective, coef), ready.reader, label="refine")
+            coef[free] += solve_psd(matrix, gradient[free] - ridge[free] * coef[free])
+            self.n_iter_ = 2
+        return coef
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Return the predicted means, shape (n_rows,)."""
+        return np.asarray(self._scores(X)[0])
+
+
+class LinearRegression(Ridge):
+    """Ordinary least squares; the least-norm solution (of standardised columns) when it is not unique.
+
+    Parameters and attributes are those of `Ridge` without the penalty.
+    """
+
+    def __init__(
+        self,
+        *,
+        fit_intercept: bool = True,
+        one_hot: int = 64,
+        n_bins: int = 2**10,
+        categorical: Any = None,
+        log: Any = False,
+        missing: str = "indicator",
+        n_workers: int | None = None,
+        client: Any = None,
+    ) -> None:
+        self.fit_intercept = fit_intercept
+        self.one_hot = one_hot
+        self.n_bins = n_bins
+        self.categorical = categorical
+        self.log = log
+        self.missing = missing
+        self.n_workers = n_workers
+        self.client = client
+
+
+def squared_objective(ready: Prepared, fit_intercept: bool, standardize: bool) -> Objective:
+    """Return the squared-error objective of prepared rows, its target standardised.
+
+    Raises
+    ------
+    DataError
+        When the rows have too many terms for a Gram matrix.
+    """
+    factors = penalty_factors(ready.encoder, standardize)
+    if len(factors) > MAX_TERMS:
+        raise DataError(
+            f"{len(factors):,} terms are too many for exact least squares (at most {MAX_TERMS:,}); lower n_bins, "
+            "leave out columns of many levels, or use SGDRegressor"
+        )
+    target = ready.target
+    scale = float(np.sqrt(target.variance))
+    usable = np.isfinite(scale) and scale > 0.0 and np.isfinite(1.0 / scale)
+    return Objective(
+        losses.SQUARED,
+        1.0,
+        1,
+        0.0,
+        0.0,
+        factors,
+        target.weight / target.rows,
+        (),
+        shift=target.mean if fit_intercept else 0.0,
+        scale=scale if usable else 1.0,
+        fit_intercept=fit_intercept,
+        rows=target.rows,
+    )
+
+
+def unscaled(coef: NDArray[np.float64], objective: Objective, ready: Prepared) -> NDArray[np.float64]:
+    """Return coefficients for raw targets, shape (n_outputs, p)."""
+    out = coef * objective.scale
+    out[:, ready.encoder.n_columns] += objective.shift
+    return out

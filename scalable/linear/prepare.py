@@ -1,0 +1,78 @@
+"""From what a user passes to ``fit`` to encoded rows: the part all linear learners share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from scalable.data.encoders.labels import Labels
+from scalable.data.encoders.linear import LinearEncoder
+from scalable.data.encoders.plan import EncoderOptions
+from scalable.data.planned import Source
+from scalable.errors import DataError
+from scalable.execution.executors import Executor
+from scalable.execution.reader import BlockReader
+from scalable.execution.rounds import profile_source, run_fold
+from scalable.execution.threads import Threads
+from scalable.linear.cache import encoded_bytes, hold
+from scalable.linear.target import TargetFold, TargetSummary
+
+HELD_BYTES = 2**28  # encoded data of up to 256 MiB is kept for the passes after the first
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Encoded rows and what is known of them.
+
+    Attributes
+    ----------
+    reader : BlockReader or MemoryReader
+        The encoded rows.
+    executor : Executor
+        Who should work on them: data held in memory stays in this process.
+    encoder : LinearEncoder
+        The map from raw columns.
+    target : TargetSummary
+        Classes, totals, moments.
+    held : bool
+        Whether the rows are in memory.
+    """
+
+    reader: Any
+    executor: Executor
+    encoder: LinearEncoder
+    target: TargetSummary
+    held: bool
+
+
+def prepare(
+    source: Source,
+    executor: Executor,
+    options: EncoderOptions,
+    classify: bool,
+    shuffle_seed: int | None,
+) -> Prepared:
+    """Profile a source, plan its encoder, and hold the rows when they are few.
+
+    Raises
+    ------
+    DataError
+        When there is no target, it is unusable, or a feature column is.
+    """
+    if source.target is None:
+        raise DataError(
+            f"{source.describe_place()}: no target column was named; pass target=... to the source"
+        )
+    names = list(source.feature_names)
+    profile = profile_source(source, executor, names)
+    roles = tuple(name for name in (source.target, source.weight) if name is not None)
+    fold = TargetFold(source.target, source.weight, classify)
+    target: TargetSummary = run_fold(executor, fold, BlockReader(source, columns=roles))
+    labels = Labels(source.target, target.classes if classify else None)
+    encoder = LinearEncoder.learn(profile, names, labels, source.weight, options)
+    reader: Any = BlockReader(source, encoder)
+    held = encoded_bytes(reader) <= HELD_BYTES
+    if held:
+        reader = hold(replace(reader, depth=0), shuffle_seed)
+        executor = executor if isinstance(executor, Threads) else Threads()
+    return Prepared(reader, executor, encoder, target, held)
