@@ -46,7 +46,7 @@ def dataset_block(dataset: dict[str, Any], palette: Palette) -> Block:
     tables = [Table(["Entry", "Value"], [False, False], rest)] if rest else []
     truth = dataset.get("truth") or {}
     cards += [
-        Card(f"Best possible {METRICS[name][0]}", score(value), "Bayes-optimal, known by construction")
+        Card(f"Best possible {METRICS[name][0].replace('Log', 'log')}", score(value), "Bayes-optimal, known by construction")
         for name, value in truth.items()
         if name in ("auc", "log_loss", "r2")
     ]

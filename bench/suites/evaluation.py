@@ -1,0 +1,108 @@
+"""What measuring a model costs: kernels, merging and finishing apart, and whole evaluations."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from bench.data import scaled
+from scalable.evaluate import BinaryMetrics, MulticlassMetrics, RegressionMetrics, evaluate_predictions
+
+BLOCK = 2**17
+REPEATS = 7
+
+
+def _draw(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and the rare-event probabilities they were drawn from."""
+    random = np.random.default_rng(0)
+    p = 1 / (1 + np.exp(-random.normal(-5, 1.5, rows)))
+    return (random.random(rows) < p).astype(np.float64), p
+
+
+def _nanoseconds_per_row(work: Callable[[], object], rows: int) -> float:
+    """Return the median time of `work` divided by `rows`."""
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter_ns()
+        work()
+        times.append(time.perf_counter_ns() - start)
+    return statistics.median(times) / rows
+
+
+class Kernels:
+    """One block into a state that exists: the cost of a row. Compiled in `setup`."""
+
+    params = (["unweighted", "weighted"],)
+    param_names = ("weights",)
+    unit = "ns/row"
+
+    def setup(self, weights: str) -> None:
+        self.y, self.p = _draw(BLOCK)
+        self.weight = np.full(BLOCK, 0.5) if weights == "weighted" else None
+        self.classes = np.column_stack([1 - self.p, self.p * 0.5, self.p * 0.5])
+        self.binary, self.three, self.regression = BinaryMetrics(), MulticlassMetrics(3), RegressionMetrics()
+        self.states = (self.binary.init(), self.three.init(), self.regression.init())
+        self._binary(), self._multiclass(), self._regression()
+
+    def _binary(self) -> object:
+        return self.binary.step(self.states[0], self.y, self.p, self.weight)
+
+    def _multiclass(self) -> object:
+        return self.three.step(self.states[1], self.y, self.classes, self.weight)
+
+    def _regression(self) -> object:
+        return self.regression.step(self.states[2], self.y, self.p, self.weight)
+
+    def track_binary(self, weights: str) -> float:
+        return _nanoseconds_per_row(self._binary, BLOCK)
+
+    def track_three_classes(self, weights: str) -> float:
+        return _nanoseconds_per_row(self._multiclass, BLOCK)
+
+    def track_regression(self, weights: str) -> float:
+        return _nanoseconds_per_row(self._regression, BLOCK)
+
+    track_binary.unit = track_three_classes.unit = track_regression.unit = unit  # type: ignore[attr-defined]  # asv reads it
+
+
+class States:
+    """What a shard adds besides its rows: a state to make, to merge and to finish."""
+
+    def setup(self) -> None:
+        self.fold = BinaryMetrics()
+        y, p = _draw(BLOCK)
+        self.left = self.fold.step(self.fold.init(), y, p)
+        self.right = self.fold.step(self.fold.init(), y, p)
+        self.fold.finish(self.fold.merge(self.fold.init(), self.right))
+
+    def time_merge(self) -> None:
+        self.fold.merge(self.left, self.right)
+
+    def time_finish(self) -> None:
+        self.fold.finish(self.right)
+
+
+class Job:
+    """A whole evaluation of predictions in memory, curves and error bounds included."""
+
+    timeout = 600
+
+    def setup(self) -> None:
+        self.rows = scaled(1_000_000)
+        self.y, self.p = _draw(self.rows)
+        evaluate_predictions(self.y[:100], self.p[:100])
+
+    def track_evaluate(self) -> float:
+        return _nanoseconds_per_row(lambda: evaluate_predictions(self.y, self.p), self.rows)
+
+    def track_auc_error_bound(self) -> float:
+        return float(evaluate_predictions(self.y, self.p)["auc_error"])
+
+    def peakmem_evaluate(self) -> None:
+        evaluate_predictions(self.y, self.p)
+
+    track_evaluate.unit = "ns/row"  # type: ignore[attr-defined]  # asv reads it
+    track_auc_error_bound.unit = "AUC"  # type: ignore[attr-defined]  # asv reads it
