@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from scalable.errors import UsageError
 from scalable.inference import trees as trees_module
@@ -14,9 +16,11 @@ from scalable.inference.inputs import as_matrix
 from scalable.inference.lightgbm_text import TextModel
 from scalable.inference.links import Link, link_of
 from scalable.inference.plan import MAX_PLAN_LEAVES, Plan, Scratch, make_plan, scratch
+from scalable.inference.single_row import FrozenForest, freeze
 from scalable.inference.trees import Trees
 from scalable.kernels.forest_block import score_rows
 from scalable.kernels.forest_links import IDENTITY, link_rows
+from scalable.kernels.forest_row import row_score, row_scores
 from scalable.kernels.forest_walk import walk_rows
 from scalable.kernels.lanes import ROWS
 
@@ -115,13 +119,34 @@ class CompiledForest:
             matrix, n_threads, stop=(pred_early_stop_freq, pred_early_stop_margin) if stop else None
         )
         if not raw_score:
-            part._finish(out)
+            part.finish(out)
         return out[:, 0] if self.n_outputs == 1 else out
 
     def predict_one(self, x: Any, raw_score: bool = False) -> Any:
-        """Predict one row: a float, or float64 (n_outputs,) with several outputs."""
-        out = self.predict(np.asarray(x).reshape(1, -1), raw_score)
-        return float(out[0]) if self.n_outputs == 1 else out[0]
+        """Predict one row: a float, or float64 (n_outputs,) with several outputs.
+
+        A contiguous float64 array of `n_features` values takes the short way; anything else that `predict` takes as
+        one row is converted first.
+        """
+        try:
+            return self._row(x, raw_score)
+        except (TypeError, ValueError):
+            row = np.ascontiguousarray(as_matrix(x, self.n_features, self.pandas_categorical)[0], np.float64)
+            return self._row(row.copy(), raw_score)
+
+    @cached_property
+    def _row(self) -> Any:
+        """The function behind `predict_one`: the frozen forest if it can be frozen, else a batch of one."""
+        return row_function(self.iterations())
+
+    @cached_property
+    def frozen(self) -> FrozenForest | None:
+        """The single-row kernel's model; None for what only the walking kernel can do."""
+        plan = self.plan
+        if plan is None:
+            return None
+        divisor = float(self.n_iterations) if self.average else 0.0
+        return freeze(self.trees, plan.decisions, self.link, divisor)
 
     def iterations(self, num_iteration: int | None = None, start_iteration: int = 0) -> CompiledForest:
         """Return the forest of a range of iterations, itself when that is all of them."""
@@ -142,7 +167,8 @@ class CompiledForest:
             self._slices[start, stop] = part
         return part
 
-    def _finish(self, scores: np.ndarray) -> None:
+    def finish(self, scores: np.ndarray) -> None:
+        """Turn raw scores (n_rows, n_outputs) into predictions in place."""
         if self.average and self.n_iterations:
             scores /= self.n_iterations
         if self.link.kind != IDENTITY:
@@ -200,6 +226,44 @@ class CompiledForest:
             out,
             leaf_out,
         )
+
+
+def row_function(forest: CompiledForest) -> Any:
+    """Return ``f(x, raw_score)`` for contiguous float64 rows; TypeError or ValueError for anything else."""
+    frozen, finish = forest.frozen, forest.finish
+    if frozen is None:
+
+        def walk(x: Any, raw_score: bool) -> Any:
+            out = forest.predict(x.reshape(1, -1), raw_score, num_iteration=-1)
+            return float(out[0]) if forest.n_outputs == 1 else out[0]
+
+        return walk
+    address, n_outputs = frozen.address, forest.n_outputs
+    if n_outputs == 1:
+        kernel = prepared(row_score, types.float64(types.int64, types.float64[::1], types.boolean))
+
+        def score(x: Any, raw_score: bool, frozen: FrozenForest = frozen) -> Any:
+            return kernel(address, x, raw_score)  # `frozen` in the closure keeps the memory alive
+
+        return score
+    kernels = prepared(row_scores, types.void(types.int64, types.float64[::1], types.float64[::1]))
+
+    def scores(x: Any, raw_score: bool, frozen: FrozenForest = frozen) -> Any:
+        out = np.empty(n_outputs)
+        kernels(address, x, out)
+        if not raw_score:
+            finish(out.reshape(1, -1))
+        return out
+
+    return scores
+
+
+@cache
+def prepared(kernel: Any, signature: Any) -> Any:
+    """Compile `kernel` for one signature only, so that other arguments are refused instead of compiled for."""
+    kernel.compile(signature)
+    kernel.disable_compile()
+    return kernel
 
 
 def _address(matrix: np.ndarray) -> tuple[Any, Any, Any, bool]:

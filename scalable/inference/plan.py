@@ -67,7 +67,7 @@ class Scratch:
                 self.total)  # fmt: skip
 
 
-def _aligned(n_bytes: int) -> np.ndarray:
+def aligned(n_bytes: int) -> np.ndarray:
     """Return zeroed bytes that start on a cache line."""
     raw = np.zeros(n_bytes + 64, np.uint8)
     first = -raw.ctypes.data % 64
@@ -76,17 +76,17 @@ def _aligned(n_bytes: int) -> np.ndarray:
 
 def scratch(plan: Plan) -> Scratch:
     """Allocate the working memory that one thread needs to run `plan`."""
-    reach = _aligned(plan.n_slots * PLANE)
+    reach = aligned(plan.n_slots * PLANE)
     reach[:PLANE] = 255
     return Scratch(
         np.zeros(ROWS),
-        _aligned(2 * ROWS),
+        aligned(2 * ROWS),
         np.zeros(64, np.uint64),
-        _aligned(18 * PLANE),
-        _aligned(max(1, plan.decisions.n_planes) * PLANE).view(np.uint64),
+        aligned(18 * PLANE),
+        aligned(max(1, plan.decisions.n_planes) * PLANE).view(np.uint64),
         reach,
-        _aligned(8 * GROUP * PLANE),
-        _aligned(GROUP * ROWS),
+        aligned(8 * GROUP * PLANE),
+        aligned(GROUP * ROWS),
         np.zeros((plan.n_outputs, ROWS)),
     )
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from scalable.kernels.jit import kernel
-from scalable.kernels.lanes import PLANE, ROWS, bits_above, bits_equal, combine, load_f32, load_f64
+from scalable.kernels.lanes import PLANE, ROWS, bits_above, bits_equal, combine
+from scalable.kernels.memory import load_f32, load_f64
 
 CHUNK = 16  # thresholds per chunk: a rank is 16 * high + low, both single bytes
 MAX_THRESHOLDS = 255 * CHUNK

@@ -12,7 +12,7 @@ import numpy as np
 
 from scalable.kernels.forest_rank import ZERO
 from scalable.kernels.jit import kernel
-from scalable.kernels.lanes import load_f32, load_f64
+from scalable.kernels.memory import load_f32, load_f64
 
 
 @kernel(inline=True)

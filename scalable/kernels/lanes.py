@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 
 ROWS = 512  # rows per block: planes of 64 bytes, so that decoding one instruction costs less than its vector work
 PLANE = ROWS // 8
-_I8, _I64, _F32, _F64 = ir.IntType(8), ir.IntType(64), ir.FloatType(), ir.DoubleType()
+_I8, _I64 = ir.IntType(8), ir.IntType(64)
 _WORDS = ir.VectorType(_I64, PLANE // 8)
 _HALF = ir.VectorType(_I64, 4)
 
@@ -132,25 +132,3 @@ def transpose8(typingctx: Any, planes: Any, out: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.uintp, types.uintp), generate
-
-
-def _loader(kind: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = _load(builder, args[0], kind, 1)
-        return builder.fpext(value, _F64) if kind is _F32 else value
-
-    return types.float64(types.uintp), generate
-
-
-@intrinsic
-def load_f64(typingctx: Any, address: Any) -> Any:
-    """Return the double at `address`."""
-    del typingctx, address
-    return _loader(_F64)
-
-
-@intrinsic
-def load_f32(typingctx: Any, address: Any) -> Any:
-    """Return the float at `address`, widened to double."""
-    del typingctx, address
-    return _loader(_F32)
