@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from scalable.inference.inputs import as_matrix
 from scalable.inference.lightgbm_text import TextModel
 from scalable.inference.links import Link, link_of
 from scalable.inference.plan import MAX_PLAN_LEAVES, Plan, Scratch, make_plan, scratch
+from scalable.inference.prepared import prepared
 from scalable.inference.single_row import FrozenForest, freeze
 from scalable.inference.trees import Trees
 from scalable.kernels.forest_block import score_rows
@@ -256,14 +257,6 @@ def row_function(forest: CompiledForest) -> Any:
         return out
 
     return scores
-
-
-@cache
-def prepared(kernel: Any, signature: Any) -> Any:
-    """Compile `kernel` for one signature only, so that other arguments are refused instead of compiled for."""
-    kernel.compile(signature)
-    kernel.disable_compile()
-    return kernel
 
 
 def _address(matrix: np.ndarray) -> tuple[Any, Any, Any, bool]:

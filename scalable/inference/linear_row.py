@@ -1,0 +1,92 @@
+"""Compiled linear models: raw features in, prediction out, one row in well under a microsecond."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+from scipy import special
+
+from scalable.errors import ModelError
+from scalable.inference.inputs import as_matrix
+from scalable.inference.plan import aligned
+from scalable.inference.prepared import prepared
+from scalable.kernels.linear_row import HEADER_BYTES, linear_row
+
+
+class CompiledLinear:
+    """A linear model over numeric features.
+
+    Sums run in the order that is fastest here, so results agree with other implementations to rounding (about 1e-15
+    relative to the largest term), not to the bit.
+
+    Parameters
+    ----------
+    coef : float64 (n_outputs, n_features)
+    intercept : float64 (n_outputs,)
+    link : str
+        "identity", "logistic" (one output) or "softmax".
+    """
+
+    def __init__(self, coef: np.ndarray, intercept: np.ndarray, link: str) -> None:
+        self.coef = np.ascontiguousarray(np.atleast_2d(coef), np.float64)
+        self.intercept = np.ascontiguousarray(np.atleast_1d(intercept), np.float64)
+        self.link = link
+        self.n_outputs, self.n_features = self.coef.shape
+        if self.intercept.shape != (self.n_outputs,):
+            raise ModelError(
+                f"coef_ has {self.n_outputs} outputs but intercept_ has shape {self.intercept.shape}"
+            )
+        self._memory = aligned(HEADER_BYTES + 8 * self.n_features)
+        self._memory[:16] = np.array([self.n_features, link == "logistic"], np.int64).view(np.uint8)
+        self._memory[16:] = np.r_[self.intercept[0], self.coef[0]].view(np.uint8)
+        self._address = self._memory.ctypes.data
+        self._row = prepared(linear_row, types.float64(types.int64, types.float64[::1], types.boolean))
+
+    @classmethod
+    def from_estimator(cls, estimator: Any) -> CompiledLinear:
+        """Compile a fitted estimator with ``coef_`` and ``intercept_``, ours or scikit-learn's.
+
+        Raises
+        ------
+        ModelError
+            Its coefficients are not one per raw feature (text columns, for instance, need the encoder).
+        """
+        coef = np.atleast_2d(np.asarray(estimator.coef_, np.float64))
+        n_features = getattr(estimator, "n_features_in_", coef.shape[1])
+        if coef.shape[1] != n_features:
+            raise ModelError(
+                f"the model has {coef.shape[1]} coefficients for {n_features} features: it encodes its columns; "
+                "save it and use scalable.inference.load_model"
+            )
+        intercept = np.broadcast_to(np.asarray(estimator.intercept_, np.float64), (len(coef),))
+        classifies = hasattr(estimator, "classes_") and hasattr(estimator, "predict_proba")
+        link = ("logistic" if len(coef) == 1 else "softmax") if classifies else "identity"
+        return cls(coef, intercept, link)
+
+    def predict(self, X: Any, raw_score: bool = False, n_threads: int = 1) -> np.ndarray:
+        """Predict rows: float64 (n_rows,), or (n_rows, n_outputs) with several outputs.
+
+        Raises
+        ------
+        DataError
+            Wrong number of features or non-numeric columns.
+        """
+        del n_threads  # the product is BLAS's, which has threads of its own
+        scores = as_matrix(X, self.n_features) @ self.coef.T + self.intercept
+        if not raw_score and self.link == "logistic":
+            scores = special.expit(scores)
+        elif not raw_score and self.link == "softmax":
+            scores = special.softmax(scores, axis=1)
+        return np.asarray(scores[:, 0] if self.n_outputs == 1 else scores, np.float64)
+
+    def predict_one(self, x: Any, raw_score: bool = False) -> Any:
+        """Predict one row: a float, or float64 (n_outputs,) with several outputs."""
+        if self.n_outputs > 1:
+            return self.predict(x, raw_score)[0]
+        try:
+            return self._row(self._address, x, raw_score)
+        except (TypeError, ValueError):
+            row = np.array(as_matrix(x, self.n_features)[0], np.float64)
+            return self._row(self._address, row, raw_score)

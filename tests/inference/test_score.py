@@ -1,0 +1,160 @@
+"""Scoring Parquet: input order, same values as in memory, resumable after a kill, refusals."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import lightgbm as lgb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from scalable import ParquetSource
+from scalable.data.encoders.tree import TreeEncoder
+from scalable.data.store import save_model
+from scalable.errors import DataError, ModelError, UsageError
+from scalable.execution.executors import Dask
+from scalable.execution.threads import Threads
+from scalable.inference.model import load_model
+from scalable.inference.score import score
+
+
+def table_of(rows, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((3, rows))
+    x[0, rng.random(rows) < 0.1] = np.nan
+    return pa.table({"a": x[0], "b": x[1].astype(np.float32), "c": rng.integers(0, 9, rows)})
+
+
+def save_forest(path, n_classes):
+    table = table_of(3000, 0)
+    encoder = TreeEncoder.learn(table.schema, {})
+    X = np.stack([c.to_numpy().astype(np.float64) for c in table.columns], axis=1)
+    y = np.digitize(np.nan_to_num(X[:, 0]) + X[:, 1], np.linspace(-1, 1, n_classes + 1)[1:-1])
+    objective = (
+        {"objective": "binary"} if n_classes == 2 else {"objective": "multiclass", "num_class": n_classes}
+    )
+    params = objective | {"verbose": -1, "num_threads": 1}
+    booster = lgb.train(params, lgb.Dataset(X, y, params={"verbose": -1}), 12)
+    meta = {
+        "encoder": encoder.to_json(),
+        "objective": objective["objective"],
+        "classes": list(range(n_classes)),
+    }
+    save_model(path, "forest", meta, texts={"booster.txt": booster.model_to_string()})
+    return booster
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data")
+    for i, rows in enumerate((30_000, 1, 17_000)):
+        pq.write_table(table_of(rows, i + 1), path / f"{i}.parquet", row_group_size=7000)
+    return path
+
+
+def read(path):
+    parts = sorted(Path(path).glob("part-*.parquet"))
+    return pa.concat_tables([pq.read_table(part) for part in parts])
+
+
+def expected(booster, dataset):
+    table = pa.concat_tables([pq.read_table(path) for path in sorted(dataset.glob("*.parquet"))])
+    return booster.predict(np.stack([c.to_numpy().astype(np.float64) for c in table.columns], axis=1))
+
+
+def test_binary_scores_equal_lightgbm_in_input_order(tmp_path, dataset):
+    booster = save_forest(tmp_path / "m", 2)
+    source = ParquetSource(str(dataset))
+    assert score(load_model(tmp_path / "m"), source, tmp_path / "out", executor=Threads(2)) == 47_001
+    scored = read(tmp_path / "out")
+    assert scored.column_names == ["prediction"]
+    np.testing.assert_array_equal(scored["prediction"].to_numpy(), expected(booster, dataset))
+
+
+def test_multiclass_has_one_column_per_class(tmp_path, dataset):
+    booster = save_forest(tmp_path / "m", 3)
+    score(load_model(tmp_path / "m"), ParquetSource(str(dataset)), tmp_path / "out")
+    scored = read(tmp_path / "out")
+    assert scored.column_names == ["prediction_0", "prediction_1", "prediction_2"]
+    np.testing.assert_array_equal(
+        np.stack([c.to_numpy() for c in scored.columns], axis=1), expected(booster, dataset)
+    )
+
+
+@pytest.mark.slow
+def test_dask_writes_the_same(tmp_path, dataset, dask_client):
+    booster = save_forest(tmp_path / "m", 2)
+    score(
+        load_model(tmp_path / "m"), ParquetSource(str(dataset)), tmp_path / "out", executor=Dask(dask_client)
+    )
+    np.testing.assert_array_equal(read(tmp_path / "out")["prediction"].to_numpy(), expected(booster, dataset))
+
+
+def test_resume_writes_only_what_is_missing(tmp_path, dataset):
+    booster = save_forest(tmp_path / "m", 2)
+    predictor, source = load_model(tmp_path / "m"), ParquetSource(str(dataset))
+    score(predictor, source, tmp_path / "out")
+    parts = sorted((tmp_path / "out").glob("part-*"))
+    stamps = {part.name: part.stat().st_mtime_ns for part in parts[1:]}
+    parts[0].unlink()
+    (tmp_path / "out" / ".part-000000.parquet.abc.tmp").write_bytes(b"half")
+    assert score(predictor, source, tmp_path / "out", resume=True) == source.shards[0].n_rows
+    assert {part.name: part.stat().st_mtime_ns for part in parts[1:]} == stamps
+    assert not list((tmp_path / "out").glob(".*.tmp"))
+    np.testing.assert_array_equal(read(tmp_path / "out")["prediction"].to_numpy(), expected(booster, dataset))
+
+
+def test_refusals(tmp_path, dataset):
+    save_forest(tmp_path / "m", 2)
+    save_forest(tmp_path / "other", 3)
+    predictor, source = load_model(tmp_path / "m"), ParquetSource(str(dataset))
+    score(predictor, source, tmp_path / "out")
+    with pytest.raises(UsageError, match="--resume"):
+        score(predictor, source, tmp_path / "out")
+    with pytest.raises(DataError, match="another model"):
+        score(load_model(tmp_path / "other"), source, tmp_path / "out", resume=True)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match="no scoring job"):
+        score(predictor, source, tmp_path / "taken", resume=True)
+    (tmp_path / "m" / "booster.txt").write_text("tree\n")
+    with pytest.raises(ModelError, match="booster"):
+        load_model(tmp_path / "m")
+
+
+_CHILD = """
+import sys, time
+from scalable import ParquetSource
+from scalable.execution.threads import Threads
+from scalable.inference import score as module
+write = module._write
+def slow(table, path):
+    time.sleep(0.1)
+    write(table, path)
+module._write = slow
+from scalable.inference.model import load_model
+module.score(load_model(sys.argv[1]), ParquetSource(sys.argv[2]), sys.argv[3], executor=Threads(1))
+"""
+
+
+def test_killed_run_leaves_whole_files_and_resumes(tmp_path, dataset):
+    booster = save_forest(tmp_path / "m", 2)
+    out = tmp_path / "out"
+    child = subprocess.Popen([sys.executable, "-c", _CHILD, str(tmp_path / "m"), str(dataset), str(out)])
+    deadline = time.monotonic() + 60
+    while len(list(out.glob("part-*.parquet"))) < 2 and time.monotonic() < deadline and child.poll() is None:
+        time.sleep(0.005)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    source = ParquetSource(str(dataset))
+    done = list(out.glob("part-*.parquet"))
+    assert 2 <= len(done) < len(source.shards)
+    for part in done:
+        pq.read_table(part)
+    score(load_model(tmp_path / "m"), source, out, resume=True)
+    np.testing.assert_array_equal(read(out)["prediction"].to_numpy(), expected(booster, dataset))
