@@ -1,6 +1,7 @@
 """Settings and fixtures of the whole suite."""
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,24 +14,42 @@ settings.load_profile("suite")
 REPO = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="session")
-def dask_client(tmp_path_factory):
-    """A client of two worker processes with one thread each, shared by all tests of a run."""
+@contextmanager
+def worker_processes(n_workers, scratch):
+    """A client of `n_workers` processes with one thread each; all have ended when it is left."""
     from distributed import Client, LocalCluster
 
     with (
         LocalCluster(
-            n_workers=2,
+            n_workers=n_workers,
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # None would still listen, on a fixed port
             memory_limit=0,
-            local_directory=str(tmp_path_factory.mktemp("dask")),
+            local_directory=str(scratch),
             env={"PYTHONPATH": os.pathsep.join([str(REPO), os.environ.get("PYTHONPATH", "")])},
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
+        yield client
+
+
+@pytest.fixture(scope="session")
+def dask_client(tmp_path_factory):
+    """A client of two worker processes, shared by all tests of a run: do not kill or restart them."""
+    with worker_processes(2, tmp_path_factory.mktemp("dask")) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def mortal_client(tmp_path_factory):
+    """A client of worker processes that tests may kill.
+
+    Now and then a nanny of distributed 2026.8 does not bring back a worker that was killed, so
+    tests must not wait for a certain number of them.
+    """
+    with worker_processes(3, tmp_path_factory.mktemp("mortal")) as client:
         yield client
 
 

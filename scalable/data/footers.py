@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import glob
 import os
+import zlib
+from array import array
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,6 +34,15 @@ class Footer:
     def n_rows(self) -> int:
         """Number of rows in the file."""
         return sum(self.row_groups)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        packed = zlib.compress(array("q", self.row_groups).tobytes())  # thousands of equal sizes, usually
+        return _unpack, (self.path, self.size, self.modified_ns, packed, self.byte_stream_split)
+
+
+def _unpack(path: str, size: int, modified_ns: int, packed: bytes, byte_stream_split: bool) -> Footer:
+    row_groups = tuple(array("q", zlib.decompress(packed)))
+    return Footer(path, size, modified_ns, row_groups, byte_stream_split)
 
 
 def find_files(paths: Paths) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 MIN_ROWS = 2**12
 MAX_ROWS = 2**20
@@ -42,6 +43,9 @@ class Shard:
     def n_rows(self) -> int:
         """Number of rows."""
         return self.row_stop - self.row_start
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Shard, (self.index, self.file, self.row_start, self.row_stop, self.first_row)
 
     def head(self, n_rows: int) -> Shard:
         """Return the first `n_rows` rows of this shard as a shard of the same index."""

@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -88,15 +89,19 @@ class Dask:
             with lock:
                 rows = min(event[1]["rows"], total - done)
                 done += rows
-            report(rows, event[1]["metrics"])
+            if rows:
+                report(rows, event[1]["metrics"])
 
         self.client.subscribe_topic(self._topic, hear)
         try:
             yield
             with lock:
                 left, done = total - done, total
-            report(left, {})  # events may arrive after the results
+            if left:
+                report(left, {})  # events may arrive after the results
         finally:
+            with lock:
+                done = total  # nobody listens any more
             if self.client.status == "running":
                 self.client.unsubscribe_topic(self._topic)
 
@@ -107,7 +112,7 @@ class Dask:
 
         alone_since: float | None = None
         while True:
-            with suppress(WaitTimeout), self.client.as_current():
+            with suppress(WaitTimeout, CancelledError), self.client.as_current():
                 wait(futures, timeout=1)
             if all(future.done() for future in futures) or any(f.status == "error" for f in futures):
                 return
@@ -126,12 +131,12 @@ class Dask:
         from distributed.scheduler import KilledWorker
 
         failed = [future for future in futures if future.status == "error"]
-        if not failed and any(future.status in ("cancelled", "lost") for future in futures):
-            raise ClusterError(
-                "the work was cancelled on the cluster, or the cluster restarted; run it again"
-            )
         try:
             found: list[Any] = self.client.gather(failed or futures)
+        except CancelledError as error:
+            raise ClusterError(
+                "the work was cancelled on the cluster, or the cluster restarted; run it again"
+            ) from error
         except KilledWorker as error:
             raise ClusterError(
                 f"a task lost {error.allowed_failures + 1} workers in a row (the last was "

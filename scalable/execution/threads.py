@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures._base import DoneAndNotDoneFutures
 from typing import Any
 
 from scalable.errors import UsageError
@@ -42,7 +43,10 @@ class Threads:
         parts = work.dealt(self.n_workers if work.reader.source.sequential else len(work.groups))
         try:
             futures = [pool.submit(part.run, stop.is_set, report) for part in parts]
-            wait(futures, return_when=FIRST_EXCEPTION)
+            # In slices: polars' handler of SIGINT restarts system calls, so that an endless wait
+            # would see Ctrl-C only when the next thread is done.
+            while not _settled(wait(futures, timeout=0.2, return_when=FIRST_EXCEPTION)):
+                pass
             failed = [f.exception() for f in futures if f.done() and f.exception() is not None]
             stop.set()
             for error in failed:
@@ -55,3 +59,7 @@ class Threads:
 
     def __repr__(self) -> str:
         return f"Threads({self.n_workers})"
+
+
+def _settled(waited: DoneAndNotDoneFutures[Any]) -> bool:
+    return not waited.not_done or any(future.exception() is not None for future in waited.done)
