@@ -27,6 +27,11 @@ def count(value: float | None) -> str:
     return _digits(value)
 
 
+def rows(value: float | None) -> str:
+    """Return a number of rows; a stage of no rows has none to show."""
+    return count(value or None)
+
+
 def size(value: float | None) -> str:
     """Return bytes: 1.21 GiB."""
     if value is None:

@@ -11,13 +11,16 @@ from typing import Any, NotRequired, TypedDict
 
 
 class Dataset(TypedDict):
-    """``dataset``: what was learned from; ``truth`` holds Bayes-optimal scores by metric name."""
+    """``dataset``: what was learned from; ``truth`` holds Bayes-optimal scores by metric name.
+
+    A score is a number, or a dict of what is ``expected`` and what the rows ``realised``.
+    """
 
     name: str
     rows: int
     files: NotRequired[int]
     bytes: NotRequired[int]
-    truth: NotRequired[dict[str, float] | None]
+    truth: NotRequired[dict[str, Any] | None]
     train_rows: NotRequired[int]
     held_out_rows: NotRequired[int]
     checksum: NotRequired[str]
@@ -138,4 +141,5 @@ class History(TypedDict):
 
 
 BAYES = "Bayes-optimal"
+OURS = "scalable"  # the engine whose figures head the page
 KNOWN = ("dataset", "stages", "quality", "latency", "peers", "scaling", "waterfall", "history", "notes")

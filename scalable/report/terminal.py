@@ -20,7 +20,7 @@ WIDTH = 100
 _STAGES: Sequence[Column] = (
     ("stage", "name", str),
     ("time", "seconds", fmt.seconds),
-    ("rows", "rows", fmt.count),
+    ("rows", "rows", fmt.rows),
     ("rows/s", "rows_per_second", fmt.count),
     ("peak memory", "peak_memory_bytes", fmt.size),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from scalable.evaluate import evaluate_predictions
 from scalable.report.blocks import BLOCKS, build_blocks
 from scalable.report.blocks.scaling import across
 from scalable.report.cards import summary_cards
@@ -43,6 +44,27 @@ def test_quality_without_a_reference_has_no_distances():
     assert column(build("quality", rows).tables[0], "AUC")[0].under == ""
     rows.append({"model": BAYES, "auc": 0.9})
     assert column(build("quality", rows).tables[0], "AUC")[0].under == "−0.10000"
+
+
+@pytest.mark.parametrize(
+    ("truth", "value", "detail"),
+    [
+        (0.83, "0.83000", "by construction"),
+        ({"expected": 0.83, "realised": 0.84, "se": 0.1}, "0.83000", "0.84000 on these"),
+    ],
+)
+def test_the_best_possible_is_a_number_or_what_the_generator_knows(truth, value, detail):
+    cards = build("dataset", {"name": "fraud", "rows": 10, "truth": {"auc": truth, "rows": 10}}).cards
+    card = next(card for card in cards if card.label == "Best possible AUC")
+    assert card.value == value
+    assert detail in card.detail
+
+
+def test_each_class_has_its_row():
+    report = evaluate_predictions([0, 1, 1], [[0.8, 0.2], [0.4, 0.6], [0.9, 0.1]], kind="multiclass")
+    block = build("quality", [{"model": "m", **report}])
+    assert [cell.text for cell in column(block.tables[1], "Recall")] == ["1.00000", "0.50000"]
+    assert column(block.tables[0], "Accuracy")[0].sort == pytest.approx(2 / 3)
 
 
 def test_peers_show_failures_as_failures(versus):
@@ -95,10 +117,20 @@ def test_unlike_runs_are_not_put_together(others):
 
 def test_cards_tell_the_headlines(quickstart):
     cards = {card.label: card for card in summary_cards(quickstart["sections"])}
-    assert cards["train logistic"].value.endswith("rows/s")
+    assert cards["Train logistic"].value.endswith("rows/s")
     best = max(row["auc"] for row in quickstart["sections"]["quality"] if row["model"] != BAYES)
     assert cards["Best AUC"].value == f"{best:.5f}"
     assert "Predictions bit for bit" in cards
+
+
+def test_the_headline_of_latency_is_ours():
+    rows = [
+        {"engine": "Booster.predict", "batch": 1, "p50_us": 40.0},
+        {"engine": "scalable", "batch": 1, "p50_us": 10.0},
+        {"engine": "other", "batch": 1, "p50_us": 5.0},
+    ]
+    card = next(card for card in summary_cards({"latency": {"1": rows}}) if "prediction" in card.label)
+    assert (card.value, card.detail) == ("10 µs", "scalable, 4× faster")
 
 
 def test_a_difference_of_bits_is_bad_news():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
-from scalable.report.figures import bars, latency, pareto, scaling, waterfall
+from scalable.report.figures import bars, latency, pareto, quality, scaling, waterfall
 from scalable.report.figures.style import SERIES, Palette, variable
 
 
@@ -82,6 +83,19 @@ def test_waterfall_says_what_each_step_brought(larger, factors):
     steps = [{"name": "start", "value": 10.0}, {"name": "a", "value": 5.0}, {"name": "b", "value": 10.0}]
     words = description(waterfall.waterfall("Steps", "ns/row", steps, larger))
     assert words == f"start: 10 ns/row; a: 5 ns/row  ({factors[0]}); b: 10 ns/row  ({factors[1]})"
+
+
+def test_sparse_groups_of_a_reliability_diagram_are_joined():
+    groups = [
+        {"predicted": 0.001, "observed": o, "weight": 1000.0, "error": 0.0}
+        for o in (0.0, 0.0, 0.003, 0.001, 0.0)
+    ]
+    groups += [{"predicted": 0.1, "observed": 0.2, "weight": 1000.0, "error": 0.0}]
+    joined = quality._joined(groups)
+    assert [group["weight"] for group in joined] == [5000, 1000]
+    assert joined[0]["observed"] == pytest.approx(0.0008)
+    assert joined[0]["error"] == pytest.approx(np.sqrt(0.001 * 0.999 / 5000))
+    assert groups[0]["weight"] == 1000.0  # the document is left alone
 
 
 def engine(name, p50, **more):

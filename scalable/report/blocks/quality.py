@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalable.report.blocks.block import Block, Cell, Table
+from scalable.report.blocks.block import Block, Cell, Table, table
 from scalable.report.figures import quality as figures
 from scalable.report.figures.style import Palette
 from scalable.report.format import count, score, seconds, signed
@@ -65,9 +65,23 @@ def quality_block(rows: list[dict[str, Any]], palette: Palette) -> Block:
         notes.append(
             f"Another draw of held-out rows would move AUC by about {max(errors):.1e} (one standard error)."
         )
-    return Block(
-        "quality", "Quality", lead, pictures=pictures, tables=[Table(columns, numeric, cells)], notes=notes
+    tables = [Table(columns, numeric, cells), *(_classes(row) for row in rows if row.get("classes"))]
+    return Block("quality", "Quality", lead, pictures=pictures, tables=tables, notes=notes)
+
+
+def _classes(row: dict[str, Any]) -> Table:
+    """Return the metrics of each class against the rest."""
+    names = row.get("class_names") or range(len(row["classes"]))
+    lines = [{"class": str(name), **one} for name, one in zip(names, row["classes"], strict=False)]
+    columns = (
+        ("Class", "class", str),
+        ("Share", "prevalence", lambda value: f"{value:.2%}"),
+        ("AUC", "auc", score),
+        ("PR-AUC", "average_precision", score),
+        ("Precision", "precision", score),
+        ("Recall", "recall", score),
     )
+    return table(lines, columns, f"{row['model']}: each class against the rest")
 
 
 def _metric(row: dict[str, Any], best: dict[str, Any] | None, name: str) -> Cell:

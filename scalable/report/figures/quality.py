@@ -74,9 +74,32 @@ def _wants_log(rows: Sequence[dict[str, Any]]) -> bool:
     )
 
 
+def _joined(groups: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    """Join neighbouring groups until each holds about five positives, found or predicted.
+
+    Emptier groups are noise, and on a logarithmic axis noise is what one would see.
+    """
+    joined: list[dict[str, float]] = []
+    enough = True
+    for group in groups:
+        if enough:
+            joined.append(dict(group))
+        else:
+            last, total = joined[-1], joined[-1]["weight"] + group["weight"]
+            for key in ("predicted", "observed"):
+                last[key] += (group[key] - last[key]) * group["weight"] / total
+            last["weight"] = total
+        last = joined[-1]
+        last["error"] = max(last["predicted"] * (1 - last["predicted"]) / last["weight"], 0.0) ** 0.5
+        enough = last["weight"] * max(last["predicted"], last["observed"]) >= 5
+    return joined
+
+
 def reliability(rows: Sequence[dict[str, Any]], palette: style.Palette) -> style.Picture:
     """Draw observed rates against predicted ones, bars being two standard errors."""
     log = _wants_log(rows)
+    if log:
+        rows = [{**row, "reliability": _joined(row["reliability"])} for row in rows]
     with style.canvas() as (figure, axes):
         everything = [g[key] for row in rows for g in row["reliability"] for key in ("predicted", "observed")]
         low = 0.7 * min(value for value in everything if value > 0) if log else 0.0
@@ -116,6 +139,6 @@ def reliability(rows: Sequence[dict[str, Any]], palette: style.Palette) -> style
             units(axis, percent, log)
         words = _words(rows, "calibration_error", "calibration error")
         svg = style.to_svg(figure, "Reliability diagram", words)
-    caption = "Groups of equal weight, bars of two standard errors; on the dashed line a prediction means what it says."
+    caption = "Bars: two standard errors. On the dashed line a score of 20% comes true one time in five."
     legend.append(style.Entry("perfectly calibrated", style.variable(style.INK), dashed=True))
     return style.Picture("Reliability", svg, caption, legend)
