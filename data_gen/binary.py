@@ -15,7 +15,7 @@ import numpy as np
 from data_gen.columns import Column, Frame
 from data_gen.elementary import exp2, exp2f
 from data_gen.laws import unit64
-from data_gen.recipe import Chunk, Recipe, copy_rows, empty_frame
+from data_gen.recipe import Chunk, Recipe, copy_rows, empty_frame, first_rows
 from scalable.kernels.jit import kernel
 
 BLOCK = 1 << 15  # rows
@@ -110,9 +110,11 @@ class BinaryRecipe(Recipe):
             return super().compute(start, stop, columns)
         return self.score(start, stop, columns)[0]
 
-    def score(self, start: int, stop: int, columns: Sequence[Column]) -> tuple[Frame, tuple[Array, Array]]:
+    def score(
+        self, start: int, stop: int, columns: Sequence[Column], room: Frame | None = None
+    ) -> tuple[Frame, tuple[Array, Array]]:
         """Return the values, and p(y=1|x) (float64) with the labels (int8) of the same rows."""
-        frame = empty_frame(columns, stop - start)
+        frame = empty_frame(columns, stop - start) if room is None else first_rows(room, stop - start)
         plain = {name: values for name, values in frame.items() if name not in self.after_label}
         chance, label = np.empty(stop - start), np.empty(stop - start, np.int8)
         scores = np.empty(BLOCK, np.float32)

@@ -41,7 +41,7 @@ class Column:
     law : str
         How the values are distributed, in one sentence.
     encoding : {"plain", "dictionary", "delta"}
-        Parquet encoding; dictionaries only where there are few levels.
+        Parquet encoding: dictionaries only where there are few levels, deltas for times and counts.
     nullable : bool
         Whether values can be missing.
     levels : tuple of str

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_gen import arrow
-from data_gen.columns import Column
+from data_gen.columns import CATEGORY, Column
 from data_gen.plan import Part, Request
-from data_gen.recipe import Recipe
+from data_gen.recipe import Recipe, empty_frame
 
 
 class HashingFile:
@@ -70,7 +70,8 @@ def open_writer(where: Any, columns: Sequence[Column], compression: str) -> pq.P
         compression=compression.upper(),
         use_dictionary=[c.name for c in columns if c.encoding == "dictionary"],
         column_encoding=plain or None,
-        write_statistics=True,
+        # bounds of a category's strings help nobody and cost as much as encoding its codes
+        write_statistics=[c.name for c in columns if c.type != CATEGORY],
         data_page_size=1 << 20,
     )
 
@@ -106,13 +107,15 @@ def write_part(recipe: Recipe, request: Request, part: Part, path: Path, truth: 
     sink = HashingFile(path)
     try:
         with open_writer(sink, recipe.columns, request.compression) as writer:
+            room = empty_frame(recipe.columns, min(request.row_group_rows, part.rows))
             for start in range(part.start, part.stop, request.row_group_rows):
                 stop = min(start + request.row_group_rows, part.stop)
-                frame, known = recipe.score(start, stop, recipe.columns)
+                frame, known = recipe.score(start, stop, recipe.columns, room)
                 truth.update(known)
                 del known
                 table = arrow.table(recipe.columns, frame)
                 writer.write_table(table, row_group_size=request.row_group_rows)
+                del table  # before its memory is written over
                 advance(stop - start)
     finally:
         sink.close()

@@ -136,8 +136,14 @@ class Recipe:
             copy_rows(frame, chunk, start, stop)
         return frame
 
-    def score(self, start: int, stop: int, columns: Sequence[Column]) -> tuple[Frame, Any]:
-        """Return the values and what `data_gen.truth` needs about the same rows."""
+    def score(
+        self, start: int, stop: int, columns: Sequence[Column], room: Frame | None = None
+    ) -> tuple[Frame, Any]:
+        """Return the values and what the truth accumulator needs about the same rows.
+
+        `room` is a frame of at least as many rows to write into: a writer that keeps one spares the
+        kernel from clearing fresh pages for every row group.
+        """
         raise NotImplementedError
 
     def truth_parameters(self) -> dict[str, Any]:
@@ -150,6 +156,14 @@ def empty_frame(columns: Sequence[Column], n_rows: int) -> Frame:
     return {
         c.name: Values(np.empty(n_rows, c.storage), np.ones(n_rows, np.bool_) if c.nullable else None)
         for c in columns
+    }
+
+
+def first_rows(frame: Frame, n_rows: int) -> Frame:
+    """Return views of the first `n_rows` of a frame."""
+    return {
+        name: Values(v.data[:n_rows], None if v.valid is None else v.valid[:n_rows])
+        for name, v in frame.items()
     }
 
 

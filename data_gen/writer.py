@@ -55,7 +55,7 @@ def generate(
     shards_of: tuple[int, int] | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    compression: str = "lz4",
+    compression: str = "none",
     rows_per_file: int | None = None,
     row_group_rows: int | None = None,
     progress: Progress | None = None,

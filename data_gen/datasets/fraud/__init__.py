@@ -45,17 +45,17 @@ COLUMNS = (
     Column("customer_age", "int8", "year", "a property of the card; 2% missing completely at random",
            "dictionary", nullable=True),
     Column("account_age_days", "int32", "day", "a property of the card (uniform 0 .. 4095) plus the day",
-           "dictionary"),
+           "delta"),
     Column("credit_score", "int16", "point", "a property of the card, normal(670, 85) in 300 .. 850; missing "
            "for 30% below 560 and 4% above (not at random)", "dictionary", nullable=True),
     Column("distance_home_km", "float32", "km", "log-normal, farther abroad; missing for 85% of remote and 1% "
            "of other payments (at random given the channel)", nullable=True),
     Column("distance_last_km", "float32", "km", "log-normal given the seconds since the last payment"),
     Column("seconds_since_last", "int32", "s", "exponential given the counts, at most 30 days"),
-    Column("tx_count_1h", "int16", "1", "geometric-like given the row's hidden rush", "dictionary"),
-    Column("tx_count_24h", "int16", "1", "tx_count_1h plus a count given the rush", "dictionary"),
+    Column("tx_count_1h", "int16", "1", "geometric-like given the row's hidden rush", "delta"),
+    Column("tx_count_24h", "int16", "1", "tx_count_1h plus a count given the rush", "delta"),
     Column("declines_24h", "int8", "1", "geometric-like given the rush", "dictionary"),
-    Column("merchants_7d", "int8", "1", "distinct merchants, uniform given tx_count_24h", "dictionary"),
+    Column("merchants_7d", "int8", "1", "distinct merchants, uniform given tx_count_24h", "delta"),
     Column("address_risk", "float32", "1", "reputation of the network address, cube of a uniform, to 0.01; "
            "online only", "dictionary", nullable=True),
     Column("is_fraud", "int8", "1", "drawn from p(y=1|x) of the row as written", "dictionary"),

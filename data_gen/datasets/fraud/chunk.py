@@ -56,10 +56,9 @@ class FraudChunk(BinaryChunk):
     def _time(self) -> Any:
         per_day = self.recipe.knobs["rows_per_day"]
         day, slot = divmod(self.start, per_day)
-        (out,) = self.empty(np.int64)
-        day_ms = EPOCH_MS + day * k.DAY_MS
-        k.make_time(self.words("time"), slot, day_ms, per_day, self.recipe.world.clock, out)
-        return out, ((out - EPOCH_MS) // k.DAY_MS).astype(np.int32)
+        out, days = self.empty(np.int64, np.int32)
+        k.make_time(self.words("time"), slot, day, EPOCH_MS, per_day, self.recipe.world.clock, out, days)
+        return out, days
 
     @makes("card_id")
     def _card_id(self) -> Any:
@@ -103,17 +102,17 @@ class FraudChunk(BinaryChunk):
     @makes("amount_cents", "amount_ratio")
     def _amount(self) -> Any:
         world = self.recipe.world
-        amount, ratio = self.empty(np.int32, np.float32)
-        k.make_amount(self.words("amount_cents"), self.words("amount_ratio"),
-                      world.median_amount[self["category"]], self["card hash"], world.quantiles,
-                      self["channel"], amount, ratio)  # fmt: skip
+        level, amount, ratio = self.empty(np.float32, np.int32, np.float32)
+        k.make_amount(self.words("amount_cents"), self.words("amount_ratio"), self["category"],
+                      world.median_amount, self["card hash"], world.quantiles, self["channel"], level,
+                      amount, ratio)  # fmt: skip
         return amount, ratio
 
     @makes("tx_count_1h", "tx_count_24h", "declines_24h", "merchants_7d", "seconds_since_last")
     def _velocity(self) -> Any:
         out = self.empty(np.int16, np.int16, np.int8, np.int8, np.int32)
         names = ("rush", "tx_count_1h", "tx_count_24h", "declines_24h", "seconds_since_last")
-        k.make_velocity(*(self.words(name) for name in names), *out)
+        k.make_velocity(*(self.words(name) for name in names), *self.empty(np.float32), *out)
         return out
 
     @makes("distance_home_km", "distance_last_km")
@@ -135,8 +134,9 @@ class FraudChunk(BinaryChunk):
         by, (out,) = world.risk, self.empty(np.float32)
         risk.add_signals(self["amount_cents"], self["amount_ratio"], self["declines_24h"],
                          self["tx_count_1h"], self["tx_count_24h"], self["merchants_7d"],
-                         self["account_age_days"], *self["address_risk"], out)  # fmt: skip
-        risk.add_context(self["time"], EPOCH_MS, _DRIFT[knobs["drift"]], np.float32(knobs["drift_day"]),
+                         self["account_age_days"], self["channel"], *self["address_risk"],
+                         self["distance_last_km"], *self.empty(np.float32), out)  # fmt: skip
+        risk.add_context(self["time"], self["day"], EPOCH_MS, _DRIFT[knobs["drift"]], np.float32(knobs["drift_day"]),
                          np.float32(knobs["drift_days"]), self["category"], self["country"],
                          self["channel"], *self["device"], self["cross_border"], *self["customer_age"], by["category"],
                          by["category after drift"], by["country"], by["pair"], by["channel"], by["device"],

@@ -40,7 +40,8 @@ def hundredth(x: Any) -> Any:
 
 
 @kernel()
-def make_time(words: Any, first_slot: Any, day_ms: Any, slots: Any, clock: Any, out: Any) -> None:
+def make_time(words: Any, first_slot: Any, first_day: Any, epoch: Any, slots: Any, clock: Any, out: Any,
+              day_out: Any) -> None:  # fmt: skip
     """Write payment times, increasing with the row.
 
     Parameters
@@ -49,20 +50,23 @@ def make_time(words: Any, first_slot: Any, day_ms: Any, slots: Any, clock: Any, 
         Places a payment inside its slot.
     first_slot, slots : int
         Slot of the first row in its day, and slots (rows) in a day.
-    day_ms : int64
-        Start of the first row's day, ms since 1970.
+    first_day, epoch : int
+        Day of the first row, and ms since 1970 of day 0.
     clock : (4097,) float64
     out : (n,) int64
         Milliseconds since 1970 UTC.
+    day_out : (n,) int32
+        Days since the epoch.
     """
-    day, slot = day_ms, first_slot
+    day, slot = first_day, first_slot
     for i in range(out.size):
         share = 4096.0 * ((slot + np.float64(unit(words[i]))) / slots)
         knot = min(int(share), 4095)
-        out[i] = day + int(clock[knot] + (share - knot) * (clock[knot + 1] - clock[knot]))
+        out[i] = epoch + day * DAY_MS + int(clock[knot] + (share - knot) * (clock[knot + 1] - clock[knot]))
+        day_out[i] = day
         slot += 1
         if slot == slots:
-            slot, day = 0, day + DAY_MS
+            slot, day = 0, day + 1
 
 
 @kernel()
@@ -106,69 +110,80 @@ def make_channel(words: Any, category: Any, home_out: Any, merchant_hash: Any, c
     card-present payment in 25 (travelling). The device is known online only (missing at random).
     """
     for i in range(words.size):
-        w = words[i]
-        c = channels[category[i], I32(w & np.uint32(0xFF))]
-        channel[i] = c
-        device[i] = devices[I32((w >> np.uint32(8)) & np.uint32(0xFF))]
-        device_valid[i] = c == 2
-        away = np.uint32(85) if c == 2 else np.uint32(10)
-        moves = ((w >> np.uint32(16)) & np.uint32(0xFF)) < away
+        channel[i] = channels[category[i], I32(words[i] & np.uint32(0xFF))]
+    for i in range(words.size):
+        device[i] = devices[I32((words[i] >> np.uint32(8)) & np.uint32(0xFF))]
+        device_valid[i] = channel[i] == 2
+    for i in range(words.size):
+        away = np.uint32(85) if channel[i] == 2 else np.uint32(10)
+        moves = ((words[i] >> np.uint32(16)) & np.uint32(0xFF)) < away
         there = home[byte(merchant_hash[i], 8)]
         country[i] = there if moves else home_out[i]
+    for i in range(words.size):
         abroad[i] = country[i] != home_out[i]
 
 
 @kernel(fastmath=True)
-def make_amount(words: Any, noise: Any, median: Any, card_hash: Any, quantiles: Any, channel: Any,
-                amount: Any, ratio: Any) -> None:  # fmt: skip
+def make_amount(words: Any, noise: Any, category: Any, medians: Any, card_hash: Any, quantiles: Any,
+                channel: Any, level: Any, amount: Any, ratio: Any) -> None:  # fmt: skip
     """Write the amount in cents (log-normal) and its ratio to the card's 30-day mean.
 
-    The logarithm's mean is the category's median plus the card's spending level; the recent mean
-    is the card's level, known up to a log-normal factor.
+    The logarithm's mean is the category's median plus the card's spending `level` (scratch); the
+    recent mean is the card's level, known up to a log-normal factor. Loops are kept apart because
+    LLVM vectorises only those that touch few arrays.
     """
     for i in range(words.size):
-        level = F(0.7) * quantiles[byte(card_hash[i], 24)]
-        remote = F(0.35) if channel[i] >= 2 else F(0)
-        cents = exp2f(median[i] + level + remote + F(1.25) * normal(words[i]))
+        level[i] = F(0.7) * quantiles[byte(card_hash[i], 24)]
+    for i in range(words.size):
+        ratio[i] = medians[category[i]] + level[i] + (F(0.35) if channel[i] >= 2 else F(0))
+    for i in range(words.size):
+        cents = exp2f(ratio[i] + F(1.25) * normal(words[i]))
         amount[i] = I32(min(max(np.rint(cents), F(1)), F(1e9)))
-        usual = exp2f(F(12.2) + level + F(0.4) * normal(noise[i]))
+    for i in range(words.size):
+        usual = exp2f(F(12.2) + level[i] + F(0.4) * normal(noise[i]))
         ratio[i] = hundredth(min(F(amount[i]) / usual, F(1000)))
 
 
-@kernel()
-def make_velocity(rush: Any, first: Any, second: Any, third: Any, last: Any, hour: Any, day: Any,
+@kernel(fastmath=True)
+def make_velocity(rush: Any, first: Any, second: Any, third: Any, last: Any, busy: Any, hour: Any, day: Any,
                   declines: Any, merchants: Any, seconds: Any) -> None:  # fmt: skip
     """Write counts of the last hour, day and week and the seconds since the last payment.
 
     All are drawn given the row's hidden rush (exponential): geometric-like counts whose mean grows
-    with it, distinct merchants given the day's count, a waiting time given both counts.
+    with it, distinct merchants given the day's count, a waiting time given both counts. `busy` is
+    scratch.
     """
     for i in range(rush.size):
-        busy = exponential(rush[i])
-        h = min(I32(F(0.45) * (F(0.25) + busy) * exponential(first[i])), I32(60))
-        d = min(h + I32(F(1.2) * (F(0.4) + busy) * exponential(second[i])), I32(200))
-        hour[i], day[i] = h, d
-        spare = unit(third[i])
-        declines[i] = min(I32(F(0.16) * (F(0.3) + busy) * exponential(third[i])), I32(20))
-        merchants[i] = min(I32(1) + I32(F(d + 3) * spare), I32(100))
-        wait = exponential(last[i]) * F(86400) / F(1 + d)
-        if h > 0:
-            wait = min(wait, F(3599) * unit(last[i]))
-        seconds[i] = I32(min(wait, F(2592000)))
+        busy[i] = exponential(rush[i])
+    for i in range(rush.size):
+        hour[i] = min(I32(F(0.45) * (F(0.25) + busy[i]) * exponential(first[i])), I32(60))
+    for i in range(rush.size):
+        day[i] = min(hour[i] + I32(F(1.2) * (F(0.4) + busy[i]) * exponential(second[i])), I32(200))
+    for i in range(rush.size):
+        declines[i] = min(I32(F(0.16) * (F(0.3) + busy[i]) * exponential(third[i])), I32(20))
+    for i in range(rush.size):
+        merchants[i] = min(I32(1) + I32(F(I32(day[i]) + 3) * unit(third[i])), I32(100))
+    for i in range(rush.size):
+        wait = exponential(last[i]) * F(86400) / F(1 + I32(day[i]))
+        recent = min(wait, F(3599) * unit(last[i]))
+        seconds[i] = I32(min(recent if hour[i] > 0 else wait, F(2592000)))
 
 
-@kernel()
+@kernel(fastmath=True)
 def make_distance(words: Any, moved: Any, channel: Any, abroad: Any, seconds: Any, home: Any, home_valid: Any,
                   last: Any) -> None:  # fmt: skip
     """Write kilometres from home (mostly unknown when remote) and from the last payment."""
     for i in range(words.size):
         far = F(7.5) if abroad[i] else F(0)
         home[i] = tenth(min(exp2f(F(2.6) + far + F(1.6) * normal(words[i])), F(20000)))
+    for i in range(words.size):
         hide = np.uint32(218) if channel[i] >= 2 else np.uint32(3)
         home_valid[i] = (moved[i] & np.uint32(0xFF)) >= hide
-        reach = F(0.5) * log2f(F(1 + seconds[i]))
+    for i in range(words.size):
         z = normal((moved[i] & np.uint32(0xFFFFFF00)) | np.uint32(128))
-        last[i] = tenth(min(exp2f(F(-2.5) + reach + F(0.5) * far + F(1.5) * z), F(20000)))
+        far = F(3.75) if abroad[i] else F(0)
+        reach = F(0.5) * log2f(F(1 + seconds[i]))
+        last[i] = tenth(min(exp2f(F(-2.5) + reach + far + F(1.5) * z), F(20000)))
 
 
 @kernel()
@@ -176,8 +191,8 @@ def make_address_risk(words: Any, device: Any, channel: Any, out: Any, valid: An
     """Write the reputation of the payer's network address: online only, 0 is clean, 1 is bad."""
     for i in range(words.size):
         u = unit(words[i])
-        bad = u * u * u if device[i] != 5 else u
-        out[i] = hundredth(bad)
+        out[i] = hundredth(u * u * u if device[i] != 5 else u)
+    for i in range(words.size):
         valid[i] = channel[i] == 2
 
 

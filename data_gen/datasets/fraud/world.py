@@ -134,10 +134,10 @@ class World:
         """Effects on the log-odds of categories, countries, channels, devices and their pairs."""
         n_cat, n_country = len(CATEGORIES), len(COUNTRIES)
         return {
-            "category": self.effects("risk of category", n_cat, 0.35),
+            "category": self.effects("risk of category", n_cat, 0.3),
             "category after drift": self.effects("risk of category after drift", n_cat, 0.45),
             "country": self.effects("risk of country", n_country, 0.25),
-            "pair": self.effects("risk of category and country", n_cat * n_country, 0.6),
-            "channel": np.asarray((-0.4, -0.3, 0.4, 0.2), np.float32),
+            "pair": self.effects("risk of category and country", n_cat * n_country, 0.5),
+            "channel": np.asarray((-0.25, -0.2, 0.25, 0.15), np.float32),
             "device": np.asarray((-0.3, 0.0, 0.2, -0.2, 0.3, 1.3), np.float32),
         }
