@@ -6,11 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scalable.inference.compiled_file import load_compiled
     from scalable.inference.compiler import compile_model
     from scalable.inference.model import load_model
 
-__all__ = ["compile_model", "load_model"]
-_HOMES = {"compile_model": "compiler", "load_model": "model"}
+__all__ = ["compile_model", "load_compiled", "load_model"]
+_HOMES = {"compile_model": "compiler", "load_compiled": "compiled_file", "load_model": "model"}
 
 
 def __getattr__(name: str) -> Any:

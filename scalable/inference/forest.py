@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -148,6 +149,17 @@ class CompiledForest:
             return None
         divisor = float(self.n_iterations) if self.average else 0.0
         return freeze(self.trees, plan.decisions, self.link, divisor)
+
+    def adopt(self, plan: Plan, frozen: FrozenForest | None) -> None:
+        """Take over what an earlier compilation made (see ``compiled_file``)."""
+        self._plan = plan
+        self.__dict__["frozen"] = frozen
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the compiled form to one file, for ``load_compiled``."""
+        from scalable.inference.compiled_file import save_compiled
+
+        save_compiled(self, path)
 
     def iterations(self, num_iteration: int | None = None, start_iteration: int = 0) -> CompiledForest:
         """Return the forest of a range of iterations, itself when that is all of them."""

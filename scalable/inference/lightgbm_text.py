@@ -209,6 +209,8 @@ def parse_text(text: str) -> TextModel:
     where = "header"
     num_class = _integer(header, "num_class", where, 1, 1_000_000)
     per_iteration = _integer(header, "num_tree_per_iteration", where, 1, 1_000_000)
+    if per_iteration != num_class:
+        raise _fail(where, f"{per_iteration} trees per iteration for {num_class} classes or outputs")
     n_features = _integer(header, "max_feature_idx", where, 0, 2**31 - 2) + 1
     names = header.get("feature_names", "").split(" ")
     if len(names) != n_features:

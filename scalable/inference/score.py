@@ -29,7 +29,7 @@ from scalable.execution.rounds import run_fold
 from scalable.execution.threads import Threads
 from scalable.inference.model import Predictor
 
-JOB = "scoring.json"
+JOB = "_scoring.json"  # readers of datasets skip names that start so
 
 
 @dataclass(slots=True)
