@@ -15,6 +15,7 @@ HELP = """Turn one or several results files into one self-contained HTML page.
 Examples:
   scalable report quickstart/results.json --out report.html
   scalable report a.json b.json --out both.html
+  scalable report results.json --asv .asv --out history.html
 """
 
 
@@ -23,6 +24,9 @@ def command(
         list[Path], typer.Argument(metavar="RESULTS.json...", help="Files written by --json.")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Page to write.")] = Path("report.html"),
+    asv: Annotated[
+        Path | None, typer.Option("--asv", metavar="DIR", help="Also show asv's history from this directory.")
+    ] = None,
     json_file: Json = None,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -32,6 +36,10 @@ def command(
     from scalable.report.results import new_results, read_results, write_results, write_text
 
     documents = [read_results(path) for path in results]
+    if asv is not None:
+        from scalable.report.asv import read_asv
+
+        documents.append(read_asv(asv))
     write_text(out, render(documents))
     if not quiet:
         typer.echo(f"{out}: {out.stat().st_size / 1e3:.0f} kB, from {len(documents)} result(s)")

@@ -56,20 +56,20 @@ def new_results(
         "command": command,
         "sections": dict(sections),
     }
-    plain: dict[str, Any] = _plain(document)
-    return plain
+    found: dict[str, Any] = plain(document)
+    return found
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return `value` as JSON's own types; NaN and infinities, which JSON lacks, become None."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return plain(value.item())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, os.PathLike):
@@ -104,11 +104,11 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 def write_results(path: str | os.PathLike[str], results: Mapping[str, Any]) -> None:
     """Write a results document atomically; raises `DataError` when that is not possible."""
-    write_text(path, json.dumps(_plain(results), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(plain(results), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def read_results(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a results document.
+    """Read a results document, or the journal (``.jsonl``) of one that grows.
 
     Raises
     ------
@@ -117,6 +117,10 @@ def read_results(path: str | os.PathLike[str]) -> dict[str, Any]:
         names the file, what was found and the remedy.
     """
     remedy = "give a results.json written by `scalable ... --json FILE`"
+    if Path(path).suffix == ".jsonl":
+        from scalable.report.journal import read_journal
+
+        return read_journal(path)
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scalable.report import format as fmt
 from scalable.report.blocks.block import Column
 from scalable.report.blocks.latency import with_speedups
+from scalable.report.blocks.peers import flat
 from scalable.report.blocks.quality import METRICS, reference_row
 from scalable.report.cards import summary_cards
 from scalable.report.sections import BAYES
@@ -33,6 +34,16 @@ _LATENCY: Sequence[Column] = (
     ("speed-up", "speedup", fmt.factor),
     ("bit for bit", "bit_equal", fmt.anything),
     ("status", "status", str),
+)
+_PEERS: Sequence[Column] = (
+    ("contender", "peer", str),
+    ("status", "status", str),
+    ("time", "seconds", fmt.seconds),
+    ("rows/s", "rows_per_second", fmt.count),
+    ("peak memory", "peak_memory_bytes", fmt.size),
+    ("AUC", "quality auc", fmt.score),
+    ("log loss", "quality log_loss", fmt.score),
+    ("RMSE", "quality rmse", fmt.score),
 )
 _CHANGES: Sequence[Column] = (
     ("what", "what", str),
@@ -124,6 +135,15 @@ def print_summary(results: dict[str, Any], console: Console | None = None, repor
     for batch, rows in sorted((sections.get("latency") or {}).items(), key=lambda item: int(item[0])):
         name = "one row at a time" if int(batch) == 1 else f"{int(batch):,} rows a call"
         console.print(_table(f"Latency, {name}", with_speedups(rows), _LATENCY))
+    if isinstance(peers := sections.get("peers"), list):
+        for job in dict.fromkeys(row.get("job") for row in peers):
+            contenders = [flat(row) for row in peers if row.get("job") == job]
+            console.print(_table(f"Side by side: {job}", contenders, _PEERS))
+            for row in contenders:
+                if row.get("message"):
+                    console.print(
+                        f"  {_escape(str(row.get('peer')))}: {_escape(str(row['message']))}", style="dim"
+                    )
     cards = summary_cards(sections)
     label = max((len(card.label) for card in cards), default=0)
     value = max((len(card.value) for card in cards), default=0)

@@ -50,6 +50,15 @@ def test_markup_in_names_is_text(quickstart):
     assert "[red]odd[/nonsense]" in shown(lambda console: print_summary(document, console))
 
 
+def test_peers_are_listed_with_their_failures(versus):
+    text = shown(lambda console: print_summary(versus, console))
+    assert "Side by side: linear" in text
+    assert "naive Bayes" in text
+    assert "broken: " in text
+    assert "no-such-solver" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
 def test_comparison_shows_changes_and_warnings(quickstart):
     other = copy.deepcopy(quickstart)
     other["machine"]["cpu"] = "another"

@@ -34,7 +34,7 @@ def peers_block(rows: list[dict[str, Any]], palette: Palette) -> Block:
     tables: list[Table] = []
     notes: list[str] = []
     for job in dict.fromkeys(row["job"] for row in rows):
-        contenders = [_flat(row) for row in rows if row["job"] == job]
+        contenders = [flat(row) for row in rows if row["job"] == job]
         timed = [row for row in contenders if row.get("status", "ok") == "ok" and row.get("seconds")]
         timed.sort(key=lambda row: row["seconds"])
         if len(timed) > 1:
@@ -75,7 +75,7 @@ def peers_block(rows: list[dict[str, Any]], palette: Palette) -> Block:
     return Block("peers", "Side by side", pictures=pictures, tables=tables, notes=notes)
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
+def flat(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row with its quality metrics, rate and spread as columns of their own."""
     flat = dict(row)
     for name, value in (row.get("quality") or {}).items():
