@@ -12,9 +12,10 @@ from scalable.data.footers import Footer
 from scalable.data.readers.arrow import open_with_arrow
 from scalable.data.readers.cursor import Cursor
 from scalable.data.readers.parked import park, take
-from scalable.data.readers.polars import open_with_polars
+from scalable.data.readers.polars import open_with_polars, row_bytes
 from scalable.errors import DataError
 
+LARGE_BYTES = 2**27  # of one decoded row group, which polars would hold whole
 Opener = Callable[[Footer, pa.Schema, Sequence[str], int, int, int], Cursor]
 
 
@@ -31,11 +32,11 @@ def read_columns(
     """
     _check_unchanged(footer)
     identity = (footer.path, footer.modified_ns, tuple(names), block_rows)
-    divided = _inside_row_group(footer, stop)
+    divided = all(end != stop for _, end in _groups_of(footer, start, stop))
     try:
         cursor = take((*identity, start))
         if cursor is None:
-            opener = open_with_arrow if divided else choose_reader(footer, schema, names)
+            opener = open_with_arrow if divided else choose_reader(footer, schema, names, start, stop)
             cursor = opener(footer, schema, names, start, stop, block_rows)
         finished = False
         try:
@@ -53,7 +54,7 @@ def read_columns(
                 park((*identity, stop), cursor)
             else:
                 cursor.close()
-    except (DataError, GeneratorExit):
+    except (DataError, MemoryError):
         raise
     except FileNotFoundError as error:
         raise DataError(f"{footer.path}: vanished while it was read; restore it and resume") from error
@@ -64,27 +65,35 @@ def read_columns(
         ) from error
 
 
-def choose_reader(footer: Footer, schema: pa.Schema, names: Sequence[str]) -> Opener:
+def choose_reader(footer: Footer, schema: pa.Schema, names: Sequence[str], start: int, stop: int) -> Opener:
     """Return the fastest reader for a file's encodings and the columns asked for.
 
     Measured (docs/reading.md): polars decodes plain and compressed numeric pages about twice as
     fast as pyarrow; pyarrow is faster on byte-stream-split pages, and only pyarrow hands over
-    dictionary-encoded text without building the strings.
+    dictionary-encoded text without building the strings, or decodes large row groups in pieces.
     """
     types = [schema.field(name).type for name in names]
-    plain = all(
-        (pt.is_boolean(t) or pt.is_floating(t) or pt.is_integer(t)) and t != pa.float16() for t in types
-    )
-    return open_with_polars if plain and not footer.byte_stream_split else open_with_arrow
+    if footer.byte_stream_split or not all(map(_plain, types)):
+        return open_with_arrow
+    largest = max(size for size, _ in _groups_of(footer, start, stop))
+    return open_with_polars if largest * row_bytes(types) <= LARGE_BYTES else open_with_arrow
 
 
-def _inside_row_group(footer: Footer, row: int) -> bool:
-    position = 0
+def _plain(kind: pa.DataType) -> bool:
+    """Return whether polars and pyarrow decode a type to the same values, at its own width."""
+    number = pt.is_boolean(kind) or pt.is_integer(kind) or pt.is_float32(kind) or pt.is_float64(kind)
+    return bool(number or pt.is_date32(kind) or pt.is_timestamp(kind))
+
+
+def _groups_of(footer: Footer, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Yield size and end of the row groups that hold rows ``[start, stop)``."""
+    end = 0
     for size in footer.row_groups:
-        position += size
-        if position >= row:
-            return position != row
-    return False
+        end += size
+        if end > start and size:
+            yield size, end
+        if end >= stop:
+            return
 
 
 def _check_unchanged(footer: Footer) -> None:

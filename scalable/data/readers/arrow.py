@@ -1,7 +1,9 @@
 """Decoding with pyarrow: text, dictionaries, timestamps, byte-stream-split pages, huge row groups.
 
 ``ParquetFile.iter_batches`` keeps memory bounded where ``pyarrow.dataset`` scanners do not
-(apache/arrow#39808).
+(apache/arrow#39808). Files are not memory-mapped, because a file that is truncated while it is
+mapped kills the process. Without a buffer size a whole column chunk would be read at once, and
+with pre-buffering all row groups asked for.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from scalable.data.columns import column_kind
 from scalable.data.footers import Footer
 from scalable.data.readers.cursor import Cursor
 
+BUFFER_BYTES = 2**17
 TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -32,13 +35,22 @@ def open_with_arrow(
         position += size
     types = [schema.field(name).type for name in names]
     text = [name for name, kind in zip(names, types, strict=True) if column_kind(kind) == "text"]
-    file = pq.ParquetFile(footer.path, memory_map=True, read_dictionary=text)
+    file = pq.ParquetFile(footer.path, read_dictionary=text, buffer_size=BUFFER_BYTES, pre_buffer=False)
     batches = file.iter_batches(block_rows, row_groups=groups, columns=list(names), use_threads=False)
     pieces = (
-        [canonical(batch.column(name), kind) for name, kind in zip(names, types, strict=True)]
+        [_checked(name, canonical(batch.column(name), kind)) for name, kind in zip(names, types, strict=True)]
         for batch in batches
     )
     return Cursor(pieces, skip, file.close)
+
+
+def _checked(name: str, array: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(array.type):
+        try:
+            array.dictionary.validate(full=True)  # Parquet readers do not look at the bytes of text
+        except pa.ArrowInvalid as error:
+            raise ValueError(f"column {name!r} is not text: {error}") from error
+    return array
 
 
 def canonical(array: pa.Array, declared: pa.DataType) -> pa.Array:

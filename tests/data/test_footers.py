@@ -1,0 +1,158 @@
+import os
+import pickle
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from scalable.data.footers import find_files, read_footers
+from scalable.errors import DataError
+
+
+def write(path, table=None, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(
+        pa.table({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]}) if table is None else table, path, **options
+    )
+    return str(path)
+
+
+def test_a_directory_is_searched_recursively_in_sorted_order_without_hidden_parts(tmp_path):
+    wanted = [write(tmp_path / name) for name in ("b/1.parquet", "a.parquet", "b/0.parquet", "c d/é.parquet")]
+    write(tmp_path / "_temporary" / "x.parquet")
+    write(tmp_path / ".hidden.parquet")
+    write(tmp_path / "b" / "_metadata.parquet")
+    (tmp_path / "manifest.json").write_text("{}")
+    assert find_files(tmp_path) == sorted(wanted)
+
+
+def test_directories_named_like_files_are_searched_not_read(tmp_path):
+    part = write(tmp_path / "train.parquet" / "part.0.parquet")
+    assert find_files(tmp_path) == [part]
+    assert find_files(str(tmp_path / "train.parquet")) == [part]
+
+
+def test_a_hidden_directory_can_be_named_itself(tmp_path):
+    inside = write(tmp_path / ".cache" / "a.parquet")
+    assert find_files(tmp_path / ".cache") == [inside]
+
+
+def test_globs_lists_and_odd_names(tmp_path):
+    a, b = write(tmp_path / "a[1].parquet"), write(tmp_path / "sub" / "b.pq")
+    assert find_files(a) == [a]
+    assert find_files(str(tmp_path / "**" / "*.pq")) == [b]
+    assert find_files([b, tmp_path / "a[[]1].parquet"]) == [b, a]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: p / "absent.parquet", r"absent\.parquet: no such file or directory"),
+        (lambda p: p / "*.nothing", "no file matches it as a glob"),
+        (lambda p: [], "the list of paths is empty"),
+        (lambda p: p, r"holds no \*\.parquet file"),
+    ],
+)
+def test_nothing_found_is_a_clear_error(tmp_path, make, message):
+    with pytest.raises(DataError, match=message):
+        find_files(make(tmp_path))
+
+
+def test_row_groups_sizes_and_encodings_are_known(tmp_path):
+    table = pa.table({"a": np.arange(10.0), "b": np.arange(10.0)})
+    plain = write(tmp_path / "a.parquet", table, row_group_size=4)
+    split = write(
+        tmp_path / "b.parquet", table, use_dictionary=False, column_encoding={"b": "BYTE_STREAM_SPLIT"}
+    )
+    footers, schema = read_footers([plain, split])
+    assert footers[0].row_groups == (4, 4, 2)
+    assert footers[0].n_rows == footers[1].n_rows == 10
+    assert [footer.byte_stream_split for footer in footers] == [False, True]
+    assert footers[0].size == os.path.getsize(plain)
+    assert schema.names == ["a", "b"]
+
+
+def test_footers_pickle_small(tmp_path):
+    path = write(tmp_path / "a.parquet", pa.table({"a": np.arange(3_000)}), row_group_size=1)
+    (footer,), _ = read_footers([path])
+    data = pickle.dumps(footer)
+    assert pickle.loads(data) == footer
+    assert len(data) < 600
+
+
+def truncated(path):
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+def no_footer_length(path):
+    path.write_bytes(path.read_bytes()[:-4] + b"XXXX")
+
+
+def scrambled_footer(path):
+    data = bytearray(path.read_bytes())
+    length = int.from_bytes(data[-8:-4], "little")
+    data[-8 - length : -8] = bytes(255 - byte for byte in data[-8 - length : -8])
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"PAR1"),
+        lambda path: path.write_text("a,b\n1,2\n" * 100),
+        truncated,
+        no_footer_length,
+        scrambled_footer,
+    ],
+    ids=["empty", "four bytes", "csv", "truncated", "no magic", "scrambled footer"],
+)
+def test_a_damaged_file_is_named_with_a_remedy(tmp_path, damage):
+    good = write(tmp_path / "good.parquet")
+    bad = tmp_path / "bad.parquet"
+    write(bad)
+    damage(bad)
+    with pytest.raises(
+        DataError, match=r"bad\.parquet: not a readable Parquet file .*write it again"
+    ) as caught:
+        read_footers([good, str(bad)])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_is_named(tmp_path):
+    path = write(tmp_path / "a.parquet")
+    os.chmod(path, 0)
+    with pytest.raises(DataError, match="Permission denied"):
+        read_footers([path])
+
+
+def test_a_vanished_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"gone\.parquet: cannot be read \(No such file.*check the path"):
+        read_footers([str(tmp_path / "gone.parquet")])
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"a": [1]}, r"two\.parquet: column 'b' is missing, but .*one\.parquet has it; write the files"),
+        ({"a": [1.0], "b": [1.0]}, r"two\.parquet: column 'a' is double, but int64 in .*one\.parquet"),
+        ({"a": [1], "b": [1.0], "c": [1]}, r"two\.parquet: column 'c' is not in .*one\.parquet"),
+    ],
+)
+def test_files_of_differing_schemas_are_told_apart(tmp_path, other, message):
+    one, two = write(tmp_path / "one.parquet"), write(tmp_path / "two.parquet", pa.table(other))
+    with pytest.raises(DataError, match=message):
+        read_footers([one, two])
+
+
+def test_order_nullability_and_metadata_of_columns_may_differ(tmp_path):
+    one = write(tmp_path / "one.parquet")
+    fields = [pa.field("b", pa.float64(), nullable=False), pa.field("a", pa.int64(), metadata={"unit": "cm"})]
+    table = pa.table([pa.array([1.0]), pa.array([1])], schema=pa.schema(fields, metadata={"x": "y"}))
+    footers, schema = read_footers([one, write(tmp_path / "two.parquet", table)])
+    assert len(footers) == 2
+    assert schema.names == ["a", "b"]
+    assert schema.metadata is None

@@ -1,0 +1,309 @@
+import datetime
+import decimal
+import os
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scalable.data import readers
+from scalable.data.footers import read_footers
+from scalable.data.readers import choose_reader, read_columns
+from scalable.data.readers import polars as polars_module
+from scalable.data.readers.arrow import TEXT, open_with_arrow
+from scalable.data.readers.polars import open_with_polars
+from scalable.errors import DataError
+
+N = 5_000
+
+
+def random_numbers(rng, kind):
+    numpy_type = kind.to_pandas_dtype()
+    if pa.types.is_floating(kind):
+        values = rng.normal(size=N).astype(numpy_type)
+        values[::17] = np.nan
+        values[1::101] = np.inf
+        return values
+    info = np.iinfo(numpy_type)
+    return rng.integers(info.min, info.max, N, dtype=numpy_type, endpoint=True)
+
+
+NUMERIC = [
+    *(pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()),
+    *(pa.float32(), pa.float64()),
+]
+MASK = np.random.default_rng(1).random(N) < 0.1
+
+
+def numeric_columns():
+    rng = np.random.default_rng(0)
+    columns = {}
+    for kind in NUMERIC:
+        values = random_numbers(rng, kind)
+        columns[f"{kind}"] = pa.array(values, kind)
+        columns[f"{kind} nulls"] = pa.array(values, kind, mask=MASK)
+        columns[f"{kind} all null"] = pa.nulls(N, kind)
+    columns["bool"] = pa.array(rng.random(N) < 0.3)
+    columns["bool nulls"] = pa.array(rng.random(N) < 0.3, mask=MASK)
+    days = rng.integers(-30_000, 30_000, N).astype(np.int32)
+    columns["date32"] = pa.array(days, pa.int32()).cast(pa.date32())
+    for unit in ("ms", "us", "ns"):
+        ticks = pa.array(rng.integers(-(10**12), 10**12, N), pa.int64(), mask=MASK)
+        columns[f"timestamp {unit}"] = ticks.cast(pa.timestamp(unit))
+        columns[f"timestamp {unit} tz"] = ticks.cast(pa.timestamp(unit, "Europe/Rome"))
+    return columns
+
+
+def write(path, table, row_group_size=700, **options):
+    pq.write_table(table, path, row_group_size=row_group_size, **options)
+    (footer,), schema = read_footers([str(path)])
+    return footer, schema
+
+
+def read_all(opener, footer, schema, names, block_rows=900):
+    cursor = opener(footer, schema, names, 0, footer.n_rows, block_rows)
+    starts = range(0, footer.n_rows, block_rows)
+    pieces = [cursor.read(min(block_rows, footer.n_rows - row)) for row in starts]
+    cursor.close()
+    return [pa.concat_arrays(list(column)) for column in zip(*pieces, strict=True)]
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_both_readers_give_equal_arrays_of_the_declared_types(tmp_path, version, compression, dictionary):
+    table = pa.table(numeric_columns())
+    footer, schema = write(
+        tmp_path / "a.parquet",
+        table,
+        data_page_version=version,
+        compression=compression,
+        use_dictionary=dictionary,
+        data_page_size=2_000,
+    )
+    names = schema.names
+    by_arrow = read_all(open_with_arrow, footer, schema, names)
+    by_polars = read_all(open_with_polars, footer, schema, names)
+    for name, one, other in zip(names, by_arrow, by_polars, strict=True):
+        assert one.type == other.type == schema.field(name).type, name
+        assert one.null_count == other.null_count, name
+        assert pa.compute.is_valid(one).equals(pa.compute.is_valid(other)), name
+        left = one.drop_null().to_numpy(zero_copy_only=False)
+        right = other.drop_null().to_numpy(zero_copy_only=False)
+        np.testing.assert_array_equal(left, right, err_msg=name)
+        expected = table[name].combine_chunks().drop_null().to_numpy(zero_copy_only=False)
+        np.testing.assert_array_equal(left, expected, err_msg=name)
+
+
+def test_every_plain_numeric_type_goes_to_polars_and_back_to_the_same_values(tmp_path):
+    footer, schema = write(tmp_path / "a.parquet", pa.table(numeric_columns()))
+    for name in schema.names:
+        assert choose_reader(footer, schema, [name], 0, N) is open_with_polars, name
+
+
+def test_legacy_int96_timestamps_agree(tmp_path):
+    moments = [datetime.datetime(2020, 1, 1, 12, 30, 0, 123456), None, datetime.datetime(1901, 5, 5)]
+    table = pa.table({"t": pa.array(moments, pa.timestamp("ns"))})
+    footer, schema = write(tmp_path / "a.parquet", table, use_deprecated_int96_timestamps=True)
+    (one,), (other,) = (read_all(o, footer, schema, ["t"]) for o in (open_with_arrow, open_with_polars))
+    assert one.equals(other)
+    assert one.equals(table["t"].combine_chunks())
+
+
+OTHERS = {
+    "float16": pa.array(np.array([1.5, np.nan, -2.0], np.float16)),
+    "decimal128": pa.array([decimal.Decimal("1.25"), None, decimal.Decimal("-3.00")], pa.decimal128(10, 2)),
+    "decimal256": pa.array([decimal.Decimal("1.25"), None, decimal.Decimal("-3.00")], pa.decimal256(60, 2)),
+    "time64": pa.array([1, None, 3], pa.time64("us")),
+    "duration": pa.array([1, None, 3], pa.duration("ns")),
+    "null": pa.nulls(3),
+    "dictionary of int": pa.array([10, None, 10**12]).dictionary_encode(),
+    "dictionary of float": pa.array([0.5, None, 2.5]).dictionary_encode(),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_numbers_go_to_arrow_and_come_back_decoded(tmp_path, name):
+    values = OTHERS[name]
+    footer, schema = write(tmp_path / "a.parquet", pa.table({"x": values}), row_group_size=2)
+    numbers_in_file = schema.field("x").type in (
+        pa.int64(),
+        pa.float64(),
+    )  # dictionaries of numbers are plain
+    assert choose_reader(footer, schema, ["x"], 0, 3) is (
+        open_with_polars if numbers_in_file else open_with_arrow
+    )
+    (read,) = read_all(open_with_arrow, footer, schema, ["x"], block_rows=2)
+    expected = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+    assert repr(read.to_pylist()) == repr(expected.to_pylist())  # NaN equals NaN here
+    assert read.type == expected.type
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()], ids=str)
+@pytest.mark.parametrize("stored_as_dictionary", [False, True])
+def test_text_of_every_kind_becomes_a_dictionary(tmp_path, kind, stored_as_dictionary):
+    words = ["b", None, "a", "", "é漢", "b", None, "long " * 50] * 50
+    array = pa.array(words, kind)
+    if stored_as_dictionary and kind != pa.string_view():
+        array = array.dictionary_encode()
+    footer, schema = write(tmp_path / "a.parquet", pa.table({"x": array, "y": range(400)}), row_group_size=37)
+    blocks = list(read_columns(footer, schema, ["y", "x"], 11, 390, 100))
+    assert all(block[1].type == TEXT for block in blocks)
+    assert [value for block in blocks for value in block[1].to_pylist()] == words[11:390]
+    assert [value for block in blocks for value in block[0].to_pylist()] == list(range(11, 390))
+
+
+def test_byte_stream_split_goes_to_arrow(tmp_path):
+    table = pa.table({"x": np.arange(N, dtype=np.float32)})
+    footer, schema = write(
+        tmp_path / "a.parquet", table, use_dictionary=False, column_encoding={"x": "BYTE_STREAM_SPLIT"}
+    )
+    assert choose_reader(footer, schema, ["x"], 0, N) is open_with_arrow
+
+
+def test_large_row_groups_go_to_arrow(tmp_path, monkeypatch):
+    table = pa.table({"x": np.arange(N, dtype=np.float32)})
+    footer, schema = write(tmp_path / "a.parquet", table, row_group_size=N - 100)
+    monkeypatch.setattr(readers, "LARGE_BYTES", 4 * (N - 100) - 1)
+    assert choose_reader(footer, schema, ["x"], 0, N) is open_with_arrow
+    assert choose_reader(footer, schema, ["x"], N - 100, N) is open_with_polars
+
+
+layout = st.lists(st.integers(0, 40), min_size=1, max_size=9).filter(sum)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(sizes=layout, data=st.data())
+def test_any_range_in_any_blocks_is_the_slice_of_the_whole_file(tmp_path, monkeypatch, sizes, data):
+    total = sum(sizes)
+    table = pa.table({"i": pa.array(range(total)), "t": pa.array([str(i % 11) for i in range(total)])})
+    path = tmp_path / "h.parquet"
+    with pq.ParquetWriter(path, table.schema) as writer:
+        position = 0
+        for size in sizes:  # also empty row groups
+            writer.write_table(table.slice(position, size))
+            position += size
+    (footer,), schema = read_footers([str(path)])
+    start = data.draw(st.integers(0, total - 1))
+    stop = data.draw(st.integers(start + 1, total))
+    block_rows = data.draw(st.integers(1, total + 5))
+    names = data.draw(st.sampled_from([["i"], ["t", "i"]]))
+    monkeypatch.setattr(polars_module, "WINDOW_BYTES", data.draw(st.sampled_from([1, 160, 2**26])))
+    blocks = list(read_columns(footer, schema, names, start, stop, block_rows))
+    lengths = [len(block[0]) for block in blocks]
+    assert lengths[:-1] == [block_rows] * (len(blocks) - 1)
+    assert sum(lengths) == stop - start
+    expected = pq.read_table(path, columns=["i"])["i"].to_pylist()[start:stop]
+    assert [value for block in blocks for value in block[names.index("i")].to_pylist()] == expected
+    if "t" in names:
+        text = [value for block in blocks for value in block[0].to_pylist()]
+        assert text == [str(i % 11) for i in expected]
+
+
+def pieces(footer, schema, names, edges):
+    return [
+        value
+        for start, stop in pairwise(edges)
+        for block in read_columns(footer, schema, names, start, stop, 64)
+        for value in block[0].to_pylist()
+    ]
+
+
+def test_pieces_of_one_row_group_are_right_in_any_order(tmp_path):
+    footer, schema = write(tmp_path / "a.parquet", pa.table({"x": range(1_000)}), row_group_size=1_000)
+    assert pieces(footer, schema, ["x"], [0, 300, 301, 800, 1_000]) == list(range(1_000))
+    assert pieces(footer, schema, ["x"], [500, 700]) == list(range(500, 700))
+    assert pieces(footer, schema, ["x"], [700, 1_000]) == list(range(700, 1_000))  # the parked cursor
+    assert pieces(footer, schema, ["x"], [700, 1_000]) == list(range(700, 1_000))  # without one
+
+
+@pytest.mark.parametrize("text", [False, True], ids=["polars", "arrow"])
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_damaged_pages_are_data_errors_that_name_the_file(tmp_path, text, compression):
+    rng = np.random.default_rng(3)
+    columns = {"y": rng.integers(0, 1_000, 20_000)}
+    if text:
+        columns["t"] = np.array(["ab", "cde", "f"])[rng.integers(0, 3, 20_000)]
+    path = tmp_path / "bad.parquet"
+    footer, schema = write(path, pa.table(columns), row_group_size=5_000, compression=compression)
+    good = path.read_bytes()
+    metadata = pq.read_metadata(path)
+    chunk = metadata.row_group(2).column(metadata.num_columns - 1)
+    start = chunk.dictionary_page_offset
+    damaged = bytearray(good)
+    damaged[start : start + chunk.total_compressed_size] = bytes(chunk.total_compressed_size)
+    path.write_bytes(bytes(damaged))
+    os.utime(path, ns=(footer.modified_ns, footer.modified_ns))
+    assert list(read_columns(footer, schema, schema.names, 0, 5_000, 5_000))  # others stay readable
+    with pytest.raises(
+        DataError, match=r"bad\.parquet: rows 10,000 to 15,000 cannot be decoded .*write it again"
+    ):
+        list(read_columns(footer, schema, schema.names, 10_000, 15_000, 5_000))
+
+
+@pytest.mark.parametrize("text", [False, True], ids=["polars", "arrow"])
+def test_a_file_truncated_while_it_is_read_is_an_error_not_a_crash(tmp_path, text):
+    columns = {"x": np.random.default_rng(0).random(400_000)}
+    if text:
+        columns["t"] = ["a", "b"] * 200_000
+    path = tmp_path / "cut.parquet"
+    footer, schema = write(path, pa.table(columns), row_group_size=20_000, use_dictionary=["t"])
+    blocks = read_columns(footer, schema, schema.names, 0, 400_000, 1_000)
+    next(blocks)
+    os.truncate(path, 500_000)
+    with pytest.raises(DataError, match=r"cut\.parquet: .*write it again"):
+        for _ in blocks:
+            pass
+
+
+def test_a_changed_or_vanished_file_is_named_before_it_is_read(tmp_path):
+    path = tmp_path / "a.parquet"
+    footer, schema = write(path, pa.table({"x": range(1_000)}))
+    write(path, pa.table({"x": range(1_001)}))
+    with pytest.raises(
+        DataError, match=r"a\.parquet: the file changed since the run was planned; start again"
+    ):
+        next(read_columns(footer, schema, ["x"], 0, 10, 10))
+    path.unlink()
+    with pytest.raises(
+        DataError, match=r"a\.parquet: the file vanished after planning; restore it and resume"
+    ):
+        next(read_columns(footer, schema, ["x"], 0, 10, 10))
+
+
+def test_a_lack_of_memory_is_not_called_damage(tmp_path, monkeypatch):
+    footer, schema = write(tmp_path / "a.parquet", pa.table({"x": range(1_000)}))
+
+    def opener(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(readers, "choose_reader", lambda *args: opener)
+    with pytest.raises(MemoryError):
+        next(read_columns(footer, schema, ["x"], 0, 1_000, 10))
+
+
+def test_invalid_text_is_a_data_error(tmp_path):
+    broken = pa.array([b"ok", b"\xff\xfe", b"ok"]).view(pa.string())
+    footer, schema = write(tmp_path / "a.parquet", pa.table({"x": broken}))
+    with pytest.raises(DataError, match=r"a\.parquet: .*'x'.*UTF"):
+        list(read_columns(footer, schema, ["x"], 0, 3, 10))
+
+
+def test_unsupported_columns_beside_the_wanted_ones_do_no_harm(tmp_path):
+    odd = {
+        "map": pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int32())),
+        "struct": pa.array([{"a": 1}]),
+        "list": pa.array([[1, 2]]),
+        "binary": pa.array([b"\xff"]),
+        "decimal256": pa.array([decimal.Decimal(1)], pa.decimal256(60, 2)),
+        "x.y": pa.array([7]),
+    }
+    footer, schema = write(tmp_path / "a.parquet", pa.table({"x": [1.5], **odd}))
+    (block,) = read_columns(footer, schema, ["x"], 0, 1, 10)
+    assert block[0].to_pylist() == [1.5]
+    (block,) = read_columns(footer, schema, ["x.y"], 0, 1, 10)
+    assert block[0].to_pylist() == [7]
