@@ -39,6 +39,11 @@ class Attempt:
         died = [o.rank for o in self.outcomes if o.status == "died"]
         return died or sorted({o.peer for o in self.outcomes if o.status == "lost" and o.peer is not None})
 
+    @property
+    def can_carry_on(self) -> bool:
+        """True when ranks were lost, rather than failed by an exception of their own or cancelled."""
+        return bool(self.lost_ranks) and all(o.status != "error" for o in self.outcomes)
+
     def error(self, places: Sequence[str]) -> Exception:
         """Return the exception to raise: the original one of a rank, or one that names the lost ranks."""
         for outcome in self.outcomes:

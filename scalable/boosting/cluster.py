@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scalable.boosting.launch import DaskLauncher, Launcher, LocalLauncher
 from scalable.errors import ClusterError, UsageError
 from scalable.execution.dask import Dask
 from scalable.execution.executors import Executor, connected
+from scalable.execution.local import local_cluster
 from scalable.execution.threads import Threads
 
 CHECK_SECONDS = 30
+ANSWER_SECONDS = 3.0
+REPLACE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,27 +96,12 @@ def team_of(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> Itera
             return
         if client is None:
             assert n_workers is not None
-            client = stack.enter_context(_local_client(n_workers))
+            client = stack.enter_context(local_cluster(n_workers, max(1, processors() // n_workers)))
         else:
             client = stack.enter_context(connected(client))
         places = _places(client, n_workers, paths)
         names = [place.name for place in places]
         yield Team(places, Dask(client), lambda: DaskLauncher(client, names), client)
-
-
-@contextmanager
-def _local_client(n_workers: int) -> Iterator[Any]:
-    from distributed import Client, LocalCluster
-
-    cluster = LocalCluster(
-        n_workers=n_workers,
-        threads_per_worker=max(1, processors() // n_workers),
-        processes=True,
-        dashboard_address=None,
-        memory_limit=0,  # a rank's memory is its own process's, planned before the start
-    )
-    with cluster, Client(cluster, set_as_default=False) as client:
-        yield client
 
 
 def _places(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> tuple[Place, ...]:
@@ -160,6 +149,64 @@ def _ask(client: Any, addresses: list[str], paths: tuple[str, ...]) -> dict[str,
     except ModuleNotFoundError as error:
         raise ClusterError(f"a worker lacks a package ({error}); install scalable-training there") from error
     return dict(answers)
+
+
+def regrouped(team: Team, lost: list[int], policy: str) -> Team:
+    """Return the team that carries on after ranks were lost.
+
+    Parameters
+    ----------
+    team : Team
+        Of the attempt that failed.
+    lost : list of int
+        Ranks whose process, worker or connection was lost.
+    policy : str
+        "replace" for as many ranks as before, waiting for workers if need be; "shrink" for those left.
+
+    Raises
+    ------
+    ClusterError
+        When no worker is left, or none came to replace the lost ones in time.
+    """
+    left = [place for rank, place in enumerate(team.places) if rank not in lost]
+    if team.client is None:
+        places = tuple(left) or team.places[:1] if policy == "shrink" else team.places
+        return replace(team, places=places)
+    client, wanted = team.client, len(team.places)
+    deadline = time.monotonic() + REPLACE_SECONDS
+    if policy == "shrink":
+        places = tuple(place for place in left if _answers(client, place.name))
+        if not places:
+            raise ClusterError(
+                "no worker is left to carry on with; start workers and resume from the checkpoint"
+            )
+    else:
+        while True:
+            threads = client.nthreads()
+            # A worker whose rank was killed but which itself is well takes part again.
+            names = [place.name for place in team.places if place.name in threads]
+            names += sorted(set(threads) - set(names))
+            places = tuple(
+                Place(name, host_of(name), int(threads[name])) for name in names if _answers(client, name)
+            )[:wanted]
+            if len(places) == wanted:
+                break
+            if time.monotonic() > deadline:
+                raise ClusterError(
+                    f"{wanted - len(places)} of {wanted} workers were lost and none came to replace them within "
+                    f'{REPLACE_SECONDS:.0f} s; start workers and resume, or fit with on_loss="shrink"'
+                )
+            time.sleep(0.5)
+    chosen = [place.name for place in places]
+    return Team(places, team.executor, lambda: DaskLauncher(client, chosen), client)
+
+
+def _answers(client: Any, address: str) -> bool:
+    try:
+        client.sync(client._run, os.getpid, workers=[address], callback_timeout=ANSWER_SECONDS)
+    except Exception:
+        return False
+    return True
 
 
 def versions() -> dict[str, str]:

@@ -7,7 +7,8 @@ exception must not cross, so a failure is handed to `give_up`, which must not re
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lightgbm.basic import _LIB, _c_str, _safe_call
@@ -38,10 +39,16 @@ class Collectives:
         Connected to all ranks.
     give_up : callable
         Called with the exception when a collective fails; ends the process.
+    initial : sequence of float
+        Starting scores of all rows. LightGBM's first exchange of one number is the mean of the ranks'
+        own starting scores; these take its place.
     """
 
-    def __init__(self, mesh: Mesh, give_up: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, mesh: Mesh, give_up: Callable[[BaseException], None], initial: Sequence[float] = ()
+    ) -> None:
         self._mesh = mesh
+        self._initial = list(initial)
         self._give_up = give_up
         self._scratch = bytearray()
         self._callbacks = (_REDUCE_SCATTER(self._reduce_scatter), _ALLGATHER(self._allgather))
@@ -96,6 +103,8 @@ class Collectives:
             mesh = self._mesh
             others = [r for r in range(n) if r != mesh.rank]
             mine = bytes(_view(source, size))
+            if self._initial and size == 8 and n * 8 == _room:
+                mine = struct.pack("<d", self._initial.pop(0))
             _view(target + starts[mesh.rank], size)[:] = mine
             payload = memoryview(mine)
             mesh.exchange(

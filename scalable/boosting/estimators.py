@@ -58,7 +58,11 @@ class LGBMModel(BaseEstimator):
     encoder_ : TreeEncoder
         From raw columns to the booster's matrix.
     stats_ : dict
-        Seconds of the phases of the fit; per rank rows, seconds and bytes.
+        Seconds of the phases of the fit; per rank rows, seconds and bytes; losses on the way.
+    best_iteration_ : int
+        Iterations kept, fewer than asked for when training stopped early.
+    evals_result_ : dict of str to list of float
+        Validation metrics of every iteration.
     """
 
     _classify = False
@@ -124,7 +128,7 @@ class LGBMModel(BaseEstimator):
         check_is_fitted(self, "booster_")
         return self.encoder_.describe()
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **options: Any) -> Self:
         """Train.
 
         Parameters
@@ -135,6 +139,10 @@ class LGBMModel(BaseEstimator):
             Classes of any type, or numbers for a regressor.
         sample_weight : array-like of shape (n_rows,), optional
             Non-negative weights.
+        **options
+            The attributes of `scalable.boosting.options.Options`: ``valid`` (a source, or a tuple X, y
+            or X, y, weights), ``early_stopping`` (iterations), ``custom_metrics``, ``callbacks``,
+            ``init_model``, ``checkpoint`` (directory), ``checkpoint_every``, ``resume``, ``on_loss``.
 
         Raises
         ------
@@ -151,12 +159,15 @@ class LGBMModel(BaseEstimator):
         source = as_source(X, y, sample_weight)
         if source.target is None:
             raise UsageError("no target: give fit(X, y), or name it in ParquetSource(..., target=COLUMN)")
+        if isinstance(options.get("valid"), tuple):
+            options["valid"] = as_source(*options["valid"])
         trained = train(
             self._lightgbm_params(),
             source,
             classify=self._classify,
             client=self.client,
             n_workers=self.n_workers,
+            **options,
         )
         self._adopt(trained.booster, trained.encoder)
         self._trained(trained)
@@ -164,6 +175,10 @@ class LGBMModel(BaseEstimator):
 
     def _trained(self, trained: Trained) -> None:
         self.stats_ = trained.stats
+        self.best_iteration_ = trained.best_iteration or trained.booster.current_iteration()
+        self.evals_result_ = {
+            name: [dict(step)[name] for step in trained.history] for name, _ in (trained.history or [[]])[-1]
+        }
 
     def _adopt(self, booster: lgb.Booster, encoder: TreeEncoder) -> None:
         self.booster_ = booster

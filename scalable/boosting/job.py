@@ -7,10 +7,38 @@ import struct
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+import cloudpickle  # type: ignore[import-untyped]  # ships no types
+
+from scalable.boosting.checkpoint import Saved
 from scalable.data.encoders.tree import TreeEncoder
 from scalable.data.planned import Source
 
 _LENGTH = struct.Struct("<Q")
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What happens between iterations.
+
+    Attributes
+    ----------
+    metrics : tuple of str
+        Evaluated on the validation rows of all ranks.
+    custom : tuple of callable
+        ``func(y_true, y_pred, weight) -> (name, value, higher_is_better)``.
+    callbacks : tuple of callable
+        LightGBM callbacks; run on every rank with the same values.
+    objective : callable or None
+        ``func(y_true, y_pred, weight) -> (gradient, hessian)`` on this rank's rows.
+    patience : int
+        Iterations without improvement of the first metric before training stops; 0 for never.
+    """
+
+    metrics: tuple[str, ...] = ()
+    custom: tuple[Any, ...] = ()
+    callbacks: tuple[Any, ...] = ()
+    objective: Any = None
+    patience: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +67,22 @@ class RankJob:
         Iterations to train.
     n_threads : int
         Threads of this rank.
+    n_scores : int
+        Raw scores per row.
     silence : float
         Seconds without a byte after which a peer counts as lost.
+    valid : Source or None
+        This rank's validation shards.
+    watch : Watch
+        What happens between iterations, the same on all ranks.
+    base : Saved
+        Trees to continue from.
+    keep_every : int
+        Iterations between checkpoints; 0 for none.
+    directory, mark : str
+        Where rank 0 writes checkpoints, if anywhere, and the fingerprint they carry.
+    initial : tuple of float
+        Starting score per class where LightGBM would average the ranks' own; empty to leave it alone.
     """
 
     fit: str
@@ -57,6 +99,13 @@ class RankJob:
     n_threads: int
     n_scores: int = 1
     silence: float = 20.0
+    valid: Source | None = None
+    watch: Watch = Watch()
+    base: Saved = Saved()  # noqa: RUF009  frozen, never changed
+    keep_every: int = 0
+    directory: str = ""
+    mark: str = ""
+    initial: tuple[float, ...] = ()
 
 
 @dataclass(slots=True)
@@ -78,6 +127,12 @@ class Outcome:
         For "lost" and "died", what was seen.
     text : str
         For "done" on rank 0, the model text.
+    saved : Saved or None
+        The rank's last checkpoint, also when it died.
+    best_iteration : int
+        Where training stopped early, counted from 1; 0 when it did not.
+    history : list
+        Evaluation results per iteration.
     stats : dict
         Seconds, bytes, memory.
     """
@@ -89,11 +144,14 @@ class Outcome:
     reason: str = ""
     text: str = ""
     stats: dict[str, Any] = field(default_factory=dict)
+    saved: Saved | None = None
+    best_iteration: int = 0
+    history: list[Any] = field(default_factory=list)
 
 
 def write_frame(stream: IO[bytes], message: Any) -> None:
     """Write one message; pipes between parent and child only, never files."""
-    data = pickle.dumps(message, protocol=5)
+    data = cloudpickle.dumps(message, protocol=5)  # by value, for callables of the user's main module
     stream.write(_LENGTH.pack(len(data)) + data)
     stream.flush()
 

@@ -12,6 +12,9 @@ from scalable.boosting.job import Outcome, RankJob
 from scalable.boosting.supervise import Mailbox, supervise
 
 Message = dict[str, Any]
+TELL_SECONDS = 5.0
+FETCH_SECONDS = 10.0
+GANG = "scalable-boosting-start"
 STOP_SECONDS = 1.5  # for supervisors to end their ranks before the tasks themselves are cancelled
 
 
@@ -22,7 +25,7 @@ class Launcher(Protocol):
         """Start one supervised process per job."""
 
     def deliver(self, roster: list[tuple[str, int]]) -> None:
-        """Tell every rank where its peers listen."""
+        """Tell every rank where its peers listen; all of them run by now."""
 
     def outcomes(self) -> dict[int, Outcome]:
         """Return how ranks ended that ended."""
@@ -129,12 +132,14 @@ class DaskLauncher:
         self._outcomes: dict[int, Outcome] = {}
         self._fit = ""
         self._checked = 0.0
+        self._gang: Any = None
 
     def start(self, jobs: Sequence[RankJob], tell: Callable[[Message], None]) -> None:
         """See `Launcher.start`."""
         self._fit = jobs[0].fit
         self._topic = f"scalable-boosting-{self._fit}"
         self.client.subscribe_topic(self._topic, lambda event: tell(event[1]))
+        self._take_gang_lock()
         for job, worker in zip(jobs, self.workers, strict=True):
             future = self.client.submit(
                 run_on_worker,
@@ -150,7 +155,31 @@ class DaskLauncher:
 
     def deliver(self, roster: list[tuple[str, int]]) -> None:
         """See `Launcher.deliver`."""
-        self.client.run(leave_roster, self._fit, roster, workers=self.workers, wait=False)
+        self._free_gang_lock()
+        self._tell_workers(leave_roster, self._fit, roster, workers=self.workers)
+
+    def _take_gang_lock(self) -> None:
+        """Start all ranks of one fit before any of another: two fits that hold half the workers each wait for ever."""
+        from distributed import Lock
+
+        with self.client.as_current():
+            self._gang = Lock(GANG)
+            while not self._gang.acquire(timeout=1.0):  # in turns, so that Ctrl-C is heard
+                continue
+
+    def _free_gang_lock(self) -> None:
+        gang, self._gang = self._gang, None
+        if gang is not None:
+            with contextlib.suppress(Exception), self.client.as_current():
+                gang.release()
+
+    def _tell_workers(self, function: Any, *args: Any, workers: list[str]) -> None:
+        """Run a coroutine on workers without waiting for it, nor for ever for a worker that is frozen."""
+        with contextlib.suppress(Exception):
+            self.client.sync(
+                self.client._run, function, *args, workers=workers, wait=False, on_error="ignore",
+                callback_timeout=TELL_SECONDS,
+            )  # fmt: skip
 
     def outcomes(self) -> dict[int, Outcome]:
         """See `Launcher.outcomes`; a worker that left the cluster counts as died."""
@@ -158,13 +187,20 @@ class DaskLauncher:
             if rank in self._outcomes or not future.done():
                 continue
             if future.status == "finished":
-                self._outcomes[rank] = future.result()
+                self._outcomes[rank] = self._fetch(rank, future)
             elif future.status == "cancelled":
                 self._outcomes[rank] = Outcome("stopped", rank, reason="its Dask task was cancelled")
             else:
                 self._outcomes[rank] = _failed(rank, future.exception())
         self._check_workers()
         return dict(self._outcomes)
+
+    def _fetch(self, rank: int, future: Any) -> Outcome:
+        try:
+            outcome: Outcome = future.result(timeout=FETCH_SECONDS)
+        except Exception as error:
+            return _failed(rank, error)
+        return outcome
 
     def _check_workers(self) -> None:
         if time.monotonic() - self._checked < 1.0:
@@ -184,8 +220,9 @@ class DaskLauncher:
         """See `Launcher.stop`."""
         running = [w for rank, w in enumerate(self.workers) if rank not in self._outcomes]
         with contextlib.suppress(Exception):
+            self._free_gang_lock()
             if running:
-                self.client.run(ask_to_stop, self._fit, workers=running, wait=False)
+                self._tell_workers(ask_to_stop, self._fit, workers=running)
                 self._await_end(time.monotonic() + STOP_SECONDS)
         with contextlib.suppress(Exception):
             self.client.cancel(self._futures, force=True)
@@ -200,6 +237,6 @@ class DaskLauncher:
 
 def _failed(rank: int, error: BaseException | None) -> Outcome:
     name = type(error).__name__
-    if name in {"KilledWorker", "CancelledError", "FutureCancelledError", "CommClosedError"}:
+    if name in {"KilledWorker", "CancelledError", "FutureCancelledError", "CommClosedError", "TimeoutError"}:
         return Outcome("died", rank, reason=f"its Dask worker was lost ({name})")
     return Outcome("error", rank, error=error if isinstance(error, Exception) else RuntimeError(repr(error)))

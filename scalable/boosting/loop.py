@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import lightgbm as lgb
+import numpy as np
+from lightgbm.callback import CallbackEnv, EarlyStopException
+from numpy.typing import NDArray
 
-from scalable.boosting.fill import fill
+from scalable.boosting import checkpoint
+from scalable.boosting.checkpoint import Saved
+from scalable.boosting.evaluation import Evaluator, Result, agreed
+from scalable.boosting.fill import Scorer, fill
 from scalable.boosting.job import Outcome, RankJob
+from scalable.boosting.merge import joined, truncated
 from scalable.boosting.transport import Mesh
 
 TELL_SECONDS = 0.2
+# Older LightGBM hands callbacks plain tuples.
+_EvalResult: Any = getattr(lgb.basic, "EvalResult", lambda *values: values)
 
 
 class Tell(Protocol):
@@ -31,44 +41,170 @@ def train_rank(job: RankJob, mesh: Mesh | None, tell: Tell) -> Outcome:
     mesh : Mesh or None
         Connection to the other ranks; None for a single process.
     tell : callable
-        Receives "filled" and "trees" messages.
+        Receives "filled", "trees" and "saved" messages.
     """
     began = time.monotonic()
     progress = _Throttle(tell)
-    dataset = fill(
-        job.source,
-        job.encoder,
-        job.reference,
-        job.dataset_params,
-        n_threads=job.n_threads,
-        n_scores=job.n_scores,
-        tell=progress.rows,
+    scorer = scorer_of(job.base.text, job.n_threads)
+    options: dict[str, Any] = {"n_threads": job.n_threads, "n_scores": job.n_scores, "scorer": scorer}
+    args = (job.encoder, job.reference, job.dataset_params)
+    dataset = fill(job.source, *args, **options, tell=progress.rows)
+    valid = (
+        None if job.valid is None else fill(job.valid, *args, **options, training=False, tell=progress.rows)
     )
     fill_seconds = time.monotonic() - began
-    params = {**job.params, "num_threads": job.n_threads}
+    params = {**job.params, "num_threads": job.n_threads, "metric": "None"}
     if mesh is not None:
         params |= {"tree_learner": "data", "num_machines": mesh.n_ranks}
     booster = lgb.Booster(params, dataset)
+    evaluator = None
+    if valid is not None:
+        booster.add_valid(valid, "valid")
+        evaluator = Evaluator(valid, job.watch.metrics, job.watch.custom, mesh, job.n_scores)
     began = time.monotonic()
-    for iteration in range(job.n_rounds):
-        booster.update()
-        progress.trees(iteration + 1, (time.monotonic() - began) / (iteration + 1))
-    progress.flush()
-    stats = {
+    outcome = _boost(job, booster, evaluator, mesh, tell, progress)
+    outcome.stats |= {
         "rows": job.source.n_rows,
         "fill_seconds": fill_seconds,
         "train_seconds": time.monotonic() - began,
-        "trees": booster.num_trees(),
     }
+    if evaluator is not None and evaluator.auc_bound:
+        outcome.stats["auc_error_bound"] = evaluator.auc_bound
     if mesh is not None:
-        stats |= {
+        outcome.stats |= {
             "bytes_sent": mesh.bytes_sent,
             "bytes_received": mesh.bytes_received,
             "exchanges": mesh.exchanges,
             "exchange_seconds": mesh.seconds,
         }
-    text = booster.model_to_string() if job.rank == 0 else ""
-    return Outcome("done", job.rank, text=text, stats=stats)
+    return outcome
+
+
+def scorer_of(text: str, n_threads: int) -> Scorer | None:
+    """Return what gives rows the raw scores of a model's trees; None for no trees."""
+    if not text:
+        return None
+    booster = lgb.Booster(model_str=text)
+
+    def score(matrix: NDArray[Any]) -> NDArray[np.float64]:
+        raw = np.asarray(booster.predict(matrix, raw_score=True, num_threads=n_threads))
+        return np.ascontiguousarray(raw.reshape(len(matrix), -1).T)
+
+    return score
+
+
+def _boost(
+    job: RankJob,
+    booster: lgb.Booster,
+    evaluator: Evaluator | None,
+    mesh: Mesh | None,
+    tell: Tell,
+    progress: _Throttle,
+) -> Outcome:
+    """Iterate from the base to the end, or to where early stopping ends it."""
+    callbacks = _Callbacks(job, booster)
+    gradients = _gradients(job.watch.objective)
+    history: list[list[Result]] = [list(step) for step in job.base.history]
+    began = time.monotonic()
+    best: int | None = None
+    for iteration in range(job.base.iteration, job.n_rounds):
+        if job.keep_every and iteration % job.keep_every == 0:
+            reseed(booster, job.params, iteration)
+        callbacks.before(iteration)
+        booster.update(fobj=gradients)
+        results = evaluator(booster) if evaluator is not None else []
+        history.append(results)
+        verdict = callbacks.after(iteration, results)
+        seconds = (time.monotonic() - began) / (iteration + 1 - job.base.iteration)
+        extra = {} if mesh is None else {"exchanged": mesh.bytes_sent + mesh.bytes_received}
+        progress.trees(iteration + 1, seconds, {name: value for _, name, value, _ in results}, extra)
+        best = agreed(mesh, verdict) if callbacks.can_stop else None
+        if best is not None:
+            break
+        if job.keep_every and (iteration + 1) % job.keep_every == 0 and iteration + 1 < job.n_rounds:
+            saved = Saved(
+                iteration + 1, joined(job.base.text, booster.model_to_string(num_iteration=-1)), history
+            )
+            tell("saved", saved=saved)
+            if job.directory and job.rank == 0:
+                checkpoint.write(job.directory, saved, job.mark)
+    progress.flush()
+    text = ""
+    if job.rank == 0:
+        text = joined(job.base.text, str(booster.model_to_string(num_iteration=-1)))
+        if best is not None:
+            text = truncated(text, best)
+    stats = {"trees": booster.num_trees()}
+    return Outcome("done", job.rank, text=text, stats=stats, best_iteration=best or 0, history=history)
+
+
+def reseed(booster: lgb.Booster, params: Mapping[str, Any], iteration: int) -> None:
+    """Restart every random stream from the iteration's number, where a resumed run can join.
+
+    LightGBM does not save the state of its generators. It restarts bagging's only when the fraction changes, so the
+    fraction moves by one part in 10^9, by another amount at every call.
+    """
+    changes: dict[str, Any] = {}
+    seed = (int(params.get("seed", 0)) * 1_000_003 + iteration * 7_919 + 1) % (2**31 - 1)
+    for name in ("bagging_fraction", "pos_bagging_fraction", "neg_bagging_fraction"):
+        if float(params.get(name, 1.0)) < 1 and int(params.get("bagging_freq", 0)) > 0:
+            changes[name] = float(params[name]) * (1 - 1e-9 * (1 + iteration % 1000))
+            changes["bagging_seed"] = seed
+    if min(float(params.get(n, 1.0)) for n in ("feature_fraction", "feature_fraction_bynode")) < 1:
+        changes["feature_fraction_seed"] = seed + 1
+    if params.get("extra_trees"):
+        changes["extra_seed"] = seed + 2
+    if changes:
+        booster.reset_parameter(changes)
+
+
+def _gradients(objective: Callable[..., Any] | None) -> Callable[..., Any] | None:
+    """Wrap a custom objective as LightGBM calls it."""
+    if objective is None:
+        return None
+
+    def of(prediction: NDArray[np.float64], data: lgb.Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
+        gradient, hessian = objective(data.get_label(), prediction, data.get_weight())
+        return np.asarray(gradient, np.float32), np.asarray(hessian, np.float32)
+
+    return of
+
+
+class _Callbacks:
+    """LightGBM's callbacks, and its early stopping, run between iterations."""
+
+    def __init__(self, job: RankJob, booster: lgb.Booster) -> None:
+        self._job, self._booster = job, booster
+        chosen = list(job.watch.callbacks)
+        if job.watch.patience:
+            chosen.append(lgb.early_stopping(job.watch.patience, first_metric_only=True, verbose=False))
+        chosen.sort(key=lambda callback: getattr(callback, "order", 0))
+        self._before = [c for c in chosen if getattr(c, "before_iteration", False)]
+        self._after = [c for c in chosen if not getattr(c, "before_iteration", False)]
+        self.can_stop = bool(self._after)
+        # A resumed run shows its callbacks what they would have seen.
+        for iteration, results in enumerate(job.base.history):
+            self.before(iteration)
+            self.after(iteration, results)
+
+    def _env(self, iteration: int, results: list[Result] | None) -> CallbackEnv:
+        first = self._job.base.iteration if not self._job.base.history else 0
+        listed = None if results is None else [_EvalResult(*result) for result in results]
+        return CallbackEnv(self._booster, self._job.params, iteration, first, self._job.n_rounds, listed)
+
+    def before(self, iteration: int) -> None:
+        """Run what runs before an iteration."""
+        for callback in self._before:
+            callback(self._env(iteration, None))
+
+    def after(self, iteration: int, results: list[Result]) -> int | None:
+        """Run what runs after an iteration; return the number of iterations to keep when one says stop."""
+        try:
+            for callback in self._after:
+                callback(self._env(iteration, results))
+        except EarlyStopException as stop:
+            return int(stop.best_iteration) + 1
+        return None
 
 
 class _Throttle:
@@ -86,8 +222,8 @@ class _Throttle:
             self._tell("filled", rows=self._rows)
             self._rows = 0
 
-    def trees(self, done: int, seconds: float, **metrics: float) -> None:
-        self._trees = {"done": done, "seconds": seconds, "metrics": metrics}
+    def trees(self, done: int, seconds: float, metrics: dict[str, float], extra: dict[str, Any]) -> None:
+        self._trees = {"done": done, "seconds": seconds, "metrics": metrics, **extra}
         if self._due():
             self.flush()
 

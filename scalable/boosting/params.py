@@ -132,6 +132,10 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
             raise UsageError(f"num_class={values['num_class']} but the target has {n_classes} classes")
     values["objective"] = objective
     values.setdefault("verbosity", -1)
+    values["num_iterations"] = n_rounds
+    # Evaluated and decided over all ranks by this package.
+    values.pop("metric", None)
+    values.pop("early_stopping_round", None)
     seed = int(values.get("data_random_seed", values.get("seed", 1)))
     sample_rows = int(values.get("bin_construct_sample_cnt", 200_000))
     return Params(values, n_rounds, sample_rows, seed, max(0, int(values.pop("num_threads", 0))))

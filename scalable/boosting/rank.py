@@ -146,7 +146,7 @@ def _connect_and_train(job: RankJob, parent: Parent) -> Outcome:
         parent.tell("outcome", outcome=_failure(job, error))
         os._exit(EXIT_LOST)
 
-    collectives = Collectives(mesh, give_up)
+    collectives = Collectives(mesh, give_up, job.initial)
     try:
         return train_rank(job, mesh, parent.tell)
     finally:

@@ -56,7 +56,7 @@ def supervise(
         outcome = _converse(job, child, messages, mailbox, tell, stopped)
     finally:
         _end(child, 5.0 if outcome is not None and outcome.status == "done" else 0.0)
-    return outcome or Outcome("died", job.rank, reason=_how(child.returncode), stats={"pid": child.pid})
+    return outcome
 
 
 def _send(child: subprocess.Popen[bytes], message: Any) -> None:
@@ -94,13 +94,14 @@ def _converse(
     mailbox: Mailbox,
     tell: Callable[[dict[str, Any]], None],
     stopped: Callable[[], bool],
-) -> Outcome | None:
-    """Pass messages until the rank has an outcome; None when its process ended without one."""
+) -> Outcome:
+    """Pass messages until the rank has an outcome, or its process ended without one."""
     introduced, pinged, heard = False, 0.0, time.monotonic()
+    saved = None
     tell({"kind": "started", "rank": job.rank, "pid": child.pid})
     while True:
         if mailbox.stop.is_set() or stopped():
-            return Outcome("stopped", job.rank)
+            return Outcome("stopped", job.rank, saved=saved)
         if mailbox.roster is not None and not introduced:
             _send(child, {"kind": "roster", "roster": mailbox.roster})
             introduced = True
@@ -111,14 +112,21 @@ def _converse(
             message = messages.get(timeout=POLL_SECONDS)
         except queue.Empty:
             if time.monotonic() - heard > FROZEN_SECONDS:
-                return Outcome("died", job.rank, reason=f"its process was frozen for {FROZEN_SECONDS:.0f} s")
+                reason = f"its process was frozen for {FROZEN_SECONDS:.0f} s"
+                return Outcome("died", job.rank, reason=reason, saved=saved)
             continue
         heard = time.monotonic()
         if message is None:
-            return None
+            child.wait()
+            stats = {"pid": child.pid}
+            return Outcome("died", job.rank, reason=_how(child.returncode), stats=stats, saved=saved)
         if message["kind"] == "outcome":
             result: Outcome = message["outcome"]
+            result.saved = saved
             return result
+        if message["kind"] == "saved":
+            saved = message["saved"]
+            continue
         tell({**message, "rank": job.rank})
 
 

@@ -90,6 +90,8 @@ class SurveyState:
     sample: list[RawBlock] = field(default_factory=list)
     levels: dict[str, dict[str, int] | None] = field(default_factory=dict)
     labels: set[Any] = field(default_factory=set)
+    weighted: float = 0.0
+    weights: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +106,14 @@ class Survey:
         Per text column its levels, most frequent first; None for more than ``MAX_CATEGORIES``.
     labels : Labels or None
         The target's encoding.
+    mean : float or None
+        Weighted mean of a numeric target.
     """
 
     sample: tuple[RawBlock, ...]
     levels: dict[str, tuple[str, ...] | None]
     labels: Labels | None
+    mean: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,8 @@ class SurveyFold:
         Target column.
     classify : bool
         Whether the target's values are classes.
+    weight : str or None
+        Weight column.
     """
 
     positions: Positions
@@ -139,6 +146,7 @@ class SurveyFold:
     features: tuple[str, ...]
     target: str | None
     classify: bool
+    weight: str | None = None
 
     def init(self) -> SurveyState:
         """Return the empty state."""
@@ -156,6 +164,14 @@ class SurveyFold:
         if self.target is not None and self.classify:
             state.labels |= _distinct(block.arrays[self.target], self.target)
             _check_classes(state.labels, self.target)
+        elif self.target is not None:
+            # LightGBM multiplies labels and weights as float32 and sums in float64.
+            label = Labels(self.target).encode(block.arrays[self.target]).astype(np.float32)
+            weight = np.ones(1, np.float32)
+            if self.weight is not None:
+                weight = numbers(block.arrays[self.weight]).astype(np.float32)
+            state.weighted += float((label * weight).sum(dtype=np.float64))
+            state.weights += float(weight.sum(dtype=np.float64)) if len(weight) == len(label) else len(label)
         return state
 
     def merge(self, left: SurveyState, right: SurveyState) -> SurveyState:
@@ -170,7 +186,13 @@ class SurveyFold:
         labels = left.labels | right.labels
         if self.target is not None:
             _check_classes(labels, self.target)
-        return SurveyState(left.sample + right.sample, levels, labels)
+        return SurveyState(
+            left.sample + right.sample,
+            levels,
+            labels,
+            left.weighted + right.weighted,
+            left.weights + right.weights,
+        )
 
     def finish(self, state: SurveyState) -> Survey:
         """Return the survey."""
@@ -178,7 +200,7 @@ class SurveyFold:
             name: None if found is None else tuple(sorted(found, key=lambda v: (-found[v], v)))
             for name, found in state.levels.items()
         }
-        labels = None
+        labels = mean = None
         if self.target is not None and self.classify:
             classes = tuple(sorted(state.labels))
             if len(classes) < 2:
@@ -188,7 +210,8 @@ class SurveyFold:
             labels = Labels(self.target, classes)
         elif self.target is not None:
             labels = Labels(self.target)
-        return Survey(tuple(state.sample), levels, labels)
+            mean = state.weighted / state.weights if state.weights > 0 else None
+        return Survey(tuple(state.sample), levels, labels, mean)
 
 
 def _take(array: pa.Array, at: NDArray[np.int64]) -> pa.Array:

@@ -1,0 +1,84 @@
+"""What a fit is asked for beyond LightGBM's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scalable.boosting.params import Params
+from scalable.data.planned import Source
+from scalable.errors import UsageError
+
+ON_LOSS = ("raise", "replace", "shrink")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Evaluation, callbacks, checkpoints and what to do when a worker is lost.
+
+    Attributes
+    ----------
+    valid : Source or None
+        Validation rows, evaluated over all ranks after every iteration.
+    early_stopping : int
+        Iterations without improvement of the first metric before training stops; 0 for never.
+    custom_metrics : sequence of callable
+        ``func(y_true, y_pred, weight) -> (name, value, higher_is_better)`` on the validation rows of
+        all ranks; `y_pred` after the link.
+    callbacks : sequence of callable
+        LightGBM callbacks; run on every rank with the same values.
+    init_model : lightgbm.Booster, fitted estimator or None
+        Trees to continue from.
+    checkpoint : str or None
+        Directory for checkpoints, visible to the driver and to the first worker.
+    checkpoint_every : int
+        Iterations between checkpoints.
+    resume : bool
+        Continue from the newest checkpoint of the same data and parameters.
+    on_loss : str
+        When a worker is lost: "raise", carry on with "replace"d workers, or "shrink" to those left.
+    """
+
+    valid: Source | None = None
+    early_stopping: int = 0
+    custom_metrics: Sequence[Any] = ()
+    callbacks: Sequence[Any] = ()
+    init_model: Any = None
+    checkpoint: str | None = None
+    checkpoint_every: int = 10
+    resume: bool = False
+    on_loss: str = "raise"
+
+    def check(self, params: Params) -> None:
+        """Raise a UsageError on what contradicts itself or the parameters."""
+        if self.on_loss not in ON_LOSS:
+            raise UsageError(f"on_loss must be one of {', '.join(ON_LOSS)}, found {self.on_loss!r}")
+        if self.checkpoint_every < 1:
+            raise UsageError(f"checkpoint_every must be at least 1, found {self.checkpoint_every}")
+        if self.early_stopping and self.valid is None:
+            raise UsageError(
+                "early_stopping needs validation rows: give valid=ParquetSource(...) or eval_set"
+            )
+        if self.resume and self.checkpoint is None:
+            raise UsageError("resume needs the directory that holds the checkpoints: give checkpoint=DIR")
+        continued = self.keeps or self.init_model is not None
+        boosting, sampling = params.values.get("boosting", "gbdt"), params.values.get("data_sample_strategy")
+        if continued and (boosting in ("dart", "rf") or sampling == "goss" or boosting == "goss"):
+            name = sampling if sampling == "goss" else boosting
+            raise UsageError(
+                f"{name} cannot be continued from saved trees: its state is more than their scores; leave out "
+                "checkpoint, init_model and on_loss, or use boosting='gbdt'"
+            )
+
+    @property
+    def keeps(self) -> bool:
+        """Whether checkpoints are taken, on disk or in the supervisors' memory."""
+        return self.checkpoint is not None or self.on_loss != "raise"
+
+    def keep_every(self, params: Params) -> int:
+        """Return the iterations between checkpoints, a multiple of ``bagging_freq``; 0 for none."""
+        if not self.keeps:
+            return 0
+        frequency = max(1, int(params.values.get("bagging_freq", 0)))
+        return -(-self.checkpoint_every // frequency) * frequency

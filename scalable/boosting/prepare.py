@@ -1,0 +1,158 @@
+"""Before the ranks start: one survey of the data, the encoder, and the bins that all ranks share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scalable.boosting import native
+from scalable.boosting.cluster import Team
+from scalable.boosting.params import Params, check_distributed, resolve
+from scalable.boosting.survey import Positions, RatesFold, Survey, SurveyFold
+from scalable.data.columns import column_kind
+from scalable.data.encoders.rates import FoldRates
+from scalable.data.encoders.tree import TreeEncoder
+from scalable.data.planned import Source
+from scalable.execution.executors import Executor
+from scalable.execution.reader import BlockReader
+from scalable.execution.rounds import run_fold
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What all ranks share.
+
+    Attributes
+    ----------
+    encoder : TreeEncoder
+        From raw columns to the matrix, with the target's labels.
+    reference : bytes
+        Serialised bins.
+    params : Params
+        Resolved for the target.
+    dataset_params : dict
+        What the reference was made with.
+    initial : tuple of float
+        Starting score where ranks would otherwise average their own; empty where LightGBM gets it right.
+    """
+
+    encoder: TreeEncoder
+    reference: bytes
+    params: Params
+    dataset_params: dict[str, Any]
+    initial: tuple[float, ...] = ()
+
+
+def prepare(
+    source: Source, given: Mapping[str, Any], classify: bool, team: Team, encoder: TreeEncoder | None = None
+) -> Prepared:
+    """Survey the data and decide what all ranks share.
+
+    Parameters
+    ----------
+    source : Source
+        Training rows.
+    given : mapping
+        LightGBM's parameters.
+    classify : bool
+        Whether the target holds classes.
+    team : Team
+        Who reads the data, and how many ranks there will be.
+    encoder : TreeEncoder, optional
+        Of a model that is continued: used as it is.
+    """
+    early = resolve(given, None)
+    check_distributed(early, len(team.places))
+    survey, learned = learn_encoder(source, early, classify, team.executor, encoder)
+    assert learned.labels is not None
+    classes = learned.labels.classes
+    params = resolve(given, None if classes is None else len(classes))
+    dataset_params = {
+        **params.values,
+        "categorical_feature": ",".join(map(str, learned.categorical)),
+        "num_threads": team.places[0].n_threads,
+    }
+    reference = make_reference(survey, learned, source.n_rows, dataset_params)
+    initial = starting_score(params.values, survey)
+    return Prepared(learned, reference, params, dataset_params, initial)
+
+
+def learn_encoder(
+    source: Source, params: Params, classify: bool, executor: Executor, encoder: TreeEncoder | None = None
+) -> tuple[Survey, TreeEncoder]:
+    """Survey the source and decide how its columns are encoded.
+
+    Parameters
+    ----------
+    source : Source
+        Training rows.
+    params : Params
+        Size and seed of the sample.
+    classify : bool
+        Whether the target holds classes.
+    executor : Executor
+        Who reads the data.
+    encoder : TreeEncoder, optional
+        Used as it is instead of a new one.
+    """
+    assert source.target is not None
+    text = tuple(field.name for field in source.schema if column_kind(field.type) == "text")
+    if encoder is not None:
+        text = ()
+    fold = SurveyFold(
+        Positions.of(source),
+        source.n_rows,
+        params.sample_rows,
+        params.seed,
+        text,
+        tuple(source.feature_names),
+        source.target,
+        classify,
+        source.weight,
+    )
+    survey = run_fold(executor, fold, BlockReader(source), label="sample rows")
+    if encoder is not None:
+        return survey, encoder
+    wide = tuple(name for name in text if survey.levels[name] is None)
+    rates: dict[str, FoldRates] = {}
+    if wide:
+        assert survey.labels is not None
+        reader = BlockReader(source, columns=(*wide, source.target))
+        rates = run_fold(executor, RatesFold(wide, survey.labels), reader, label="encode levels")
+    return survey, TreeEncoder.learn(source.schema, survey.levels, survey.labels, source.weight, rates)
+
+
+def make_reference(survey: Survey, encoder: TreeEncoder, n_rows: int, params: Mapping[str, Any]) -> bytes:
+    """Return the serialised bins made from the survey's sample."""
+    matrices = [encoder.encode(block).matrix for block in survey.sample]
+    columns = [
+        np.concatenate([matrix[:, j] for matrix in matrices]).astype(np.float64)
+        for j in range(encoder.n_columns)
+    ]
+    reference = native.reference_from_sample(
+        columns, n_rows=n_rows, params=params, names=encoder.feature_names
+    )
+    return native.serialize_reference(reference)
+
+
+def starting_score(params: Mapping[str, Any], survey: Survey) -> tuple[float, ...]:
+    """Return the score training starts from, for objectives whose ranks would average their own means.
+
+    LightGBM 4.7 averages the ranks' starting scores without weights, which is the score of all rows only when every
+    rank holds a fair sample of them; binary and multiclass objectives sum counts first and need no help.
+    """
+    mean, objective = survey.mean, params["objective"]
+    if mean is None or not params.get("boost_from_average", True):
+        return ()
+    if objective in ("regression", "huber", "fair"):
+        return (mean,)
+    if objective in ("poisson", "gamma", "tweedie"):
+        return (math.log(mean),) if mean > 0 else ()
+    if objective == "cross_entropy":
+        clipped = min(max(mean, 1e-15), 1 - 1e-15)
+        return (math.log(clipped / (1 - clipped)),)
+    return ()
