@@ -10,5 +10,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 success, 1 failure, 2 usage, 130 interrupted."""
     from scalable.cli.app import build
     from scalable.cli.failure import run
+    from scalable.cli.interrupt import INTERRUPTED, leave_at_once, watch
 
-    sys.exit(run(build(), list(sys.argv[1:] if argv is None else argv)))
+    words = list(sys.argv[1:] if argv is None else argv)
+    watch(words)
+    code = run(build(), words)
+    if code == INTERRUPTED:
+        leave_at_once()
+    sys.exit(code)

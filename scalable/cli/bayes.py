@@ -49,6 +49,14 @@ class BayesFold:
         return self.measures.finish(state)
 
 
+def expected_scores(manifest: Any) -> dict[str, float]:
+    """Return the best achievable scores that a manifest carries, by metric."""
+    truth = manifest.truth.items()
+    return {
+        name: value["expected"] for name, value in truth if isinstance(value, dict) and "expected" in value
+    }
+
+
 def bayes_report(source: Source, data: str | os.PathLike[str], executor: Executor) -> BinaryReport | None:
     """Return the scores of the true probabilities on the rows of `source`.
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 import traceback
 from collections.abc import Sequence
 from typing import Any
 
 import typer
 
-FAILURE, USAGE, INTERRUPTED = 1, 2, 130
+from scalable.cli.interrupt import INTERRUPTED, resume_hint, say
+
+FAILURE, USAGE = 1, 2
 
 
 def run(command: Any, argv: Sequence[str]) -> int:
@@ -20,20 +21,19 @@ def run(command: Any, argv: Sequence[str]) -> int:
         result = command.main(args=list(argv), prog_name="scalable", standalone_mode=False)
     except Exception as error:
         return _failed(error, argv)
-    except KeyboardInterrupt:
-        say("interrupted; " + _resume_hint(argv))
+    except (KeyboardInterrupt, SystemExit) as stop:  # newer Typers turn the one into the other
+        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
+            raise
+        say("interrupted; " + resume_hint(argv))
         return INTERRUPTED
+    if result == INTERRUPTED:
+        say("interrupted; " + resume_hint(argv))
     return result if isinstance(result, int) else 0
-
-
-def say(message: str) -> None:
-    """Print one line to standard error."""
-    print(f"scalable: {message}", file=sys.stderr)
 
 
 def _failed(error: Exception, argv: Sequence[str]) -> int:
     if isinstance(error, typer.Abort):
-        say("interrupted; " + _resume_hint(argv))
+        say("interrupted; " + resume_hint(argv))
         return INTERRUPTED
     if hasattr(error, "exit_code"):  # Click's own, which newer Typers carry within themselves
         if hasattr(error, "show"):
@@ -78,11 +78,3 @@ def _explain_os_error(error: OSError) -> str:
     }
     known = remedies.get(error.errno or 0)
     return f"{where}: {known or os.strerror(error.errno or 0) + '; check the path'}"
-
-
-def _resume_hint(argv: Sequence[str]) -> str:
-    resumable = {"generate", "train", "predict", "versus"}
-    if argv and argv[0] in resumable:
-        again = " ".join(argv if "--resume" in argv else [*argv, "--resume"])
-        return f"go on with: scalable {again}"
-    return "nothing half-written was left; run the same command again"

@@ -56,6 +56,7 @@ def command(
     """Generate a dataset."""
     import data_gen
     from scalable import progress
+    from scalable.cli.bayes import expected_scores
     from scalable.cli.display import human, live, megabytes
     from scalable.cli.learners import literal
     from scalable.cli.meter import measured
@@ -95,11 +96,7 @@ def command(
         )
     size = sum(file.stat().st_size for file in Path(out).rglob("*.parquet"))
     truth = manifest.truth
-    best = {
-        name: value["expected"]
-        for name, value in truth.items()
-        if isinstance(value, dict) and "expected" in value
-    }
+    best = expected_scores(manifest)
     if not quiet:
         typer.echo(
             f"{out}: {rows:,} rows of {dataset}, {megabytes(size)} ({size / rows:.1f} B/row), "

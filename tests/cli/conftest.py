@@ -47,7 +47,9 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "x": x,
                 "count": rng.poisson(4, n),
                 "city": city,
-                "gap": pa.array(np.where(rng.random(n) < 0.1, np.nan, x + rng.normal(size=n)), from_pandas=True),
+                "gap": pa.array(
+                    np.where(rng.random(n) < 0.1, np.nan, x + rng.normal(size=n)), from_pandas=True
+                ),
                 "flag": rng.random(n) < 0.5,
                 "same": np.ones(n, np.int32),
                 "label": np.where(label, "yes", "no"),

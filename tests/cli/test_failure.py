@@ -10,7 +10,10 @@ from scalable.errors import DataError, UsageError
 
 
 def test_own_errors_are_shown_as_they_are() -> None:
-    assert explain(DataError("a.parquet: truncated;\n write it again")) == (1, "a.parquet: truncated; write it again")
+    assert explain(DataError("a.parquet: truncated;\n write it again")) == (
+        1,
+        "a.parquet: truncated; write it again",
+    )
     assert explain(UsageError("no such thing")) == (2, "no such thing")
 
 
@@ -30,7 +33,11 @@ def test_a_bug_is_called_unexpected() -> None:
 
 
 def test_usage_errors_end_with_2(scalable: Callable[..., object]) -> None:
-    for words in (["train", "logistics", "d", "--target", "y", "--model", "m"], ["nothing"], ["generate", "--rows", "x"]):
+    for words in (
+        ["train", "logistics", "d", "--target", "y", "--model", "m"],
+        ["nothing"],
+        ["generate", "--rows", "x"],
+    ):
         code, _, err = scalable(*words)  # type: ignore[misc]
         assert code == 2
         assert "Traceback" not in err

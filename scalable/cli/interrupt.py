@@ -1,0 +1,63 @@
+"""Ctrl-C: the command ends within two seconds, with all it started, and says how to go on."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn
+
+INTERRUPTED = 130
+GRACE_SECONDS = 1.2  # for clean ends of threads, workers and displays; then all is killed
+
+
+def say(message: str) -> None:
+    """Print one line to standard error."""
+    print(f"scalable: {message}", file=sys.stderr)
+
+
+def watch(argv: Sequence[str]) -> None:
+    """Bound the clean-up after the first Ctrl-C; the second one ends at once.
+
+    A thread waits for the signal itself: Python's own handlers run only when the main thread
+    comes back from whatever native call it is in.
+    """
+    listening, ringing = os.pipe()
+    os.set_blocking(ringing, False)
+    signal.set_wakeup_fd(ringing, warn_on_full_buffer=False)
+
+    def wait() -> None:
+        while os.read(listening, 1) != bytes([signal.SIGINT]):
+            pass
+        select.select([listening], [], [], GRACE_SECONDS)
+        if sys.stderr.isatty():
+            sys.stderr.write("\x1b[?25h\n")  # the progress display had hidden the cursor
+        say("interrupted; " + resume_hint(argv))
+        leave_at_once()
+
+    threading.Thread(target=wait, name="interrupt", daemon=True).start()
+
+
+def leave_at_once() -> NoReturn:
+    """End this process and whatever it started, without waiting for threads that are still busy."""
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            child.kill()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
+
+
+def resume_hint(argv: Sequence[str]) -> str:
+    """Return what to type to go on."""
+    resumable = {"generate", "train", "predict", "versus"}
+    if argv and argv[0] in resumable:
+        again = " ".join(argv if "--resume" in argv else [*argv, "--resume"])
+        return f"go on with: scalable {again}"
+    return "nothing half-written was left; run the same command again"

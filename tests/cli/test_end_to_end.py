@@ -1,0 +1,134 @@
+"""The commands as a user chains them, on Parquet this project did not write."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+Run = Callable[..., Any]
+
+JOBS = [
+    ("logistic", "label", ["prediction"]),
+    ("linear", "amount", ["prediction"]),
+    ("lightgbm", "label", ["prediction"]),
+    ("lightgbm", "amount", ["prediction"]),
+    ("lightgbm", "city", ["prediction_Bern", "prediction_Lima", "prediction_Oslo"]),
+]
+
+
+@pytest.mark.parametrize(("learner", "target", "columns"), JOBS)
+def test_train_evaluate_predict(
+    learner: str, target: str, columns: list[str], scalable: Run, toy: Path, tmp_path: Path
+) -> None:
+    model, scores = tmp_path / "model", tmp_path / "scores"
+    outcome = scalable(
+        "train", learner, toy, "--target", target, "--model", model, "--json", tmp_path / "t.json"
+    )
+    assert outcome.code == 0, outcome.err
+    assert "same (int32): dropped (constant)" in outcome.out or learner == "lightgbm"
+    assert json.loads((tmp_path / "t.json").read_text())["sections"]["stages"][0]["rows"] == 6000
+
+    outcome = scalable("evaluate", model, toy, "--target", target, "--json", tmp_path / "e.json")
+    assert outcome.code == 0, outcome.err
+    quality = json.loads((tmp_path / "e.json").read_text())["sections"]["quality"][0]
+    assert quality.get("auc", quality.get("r2", quality.get("accuracy"))) > 0.3
+
+    outcome = scalable("predict", model, toy, "--out", scores)
+    assert outcome.code == 0, outcome.err
+    written = pq.read_table(scores)
+    assert written.column_names == columns
+    assert written.num_rows == 6000
+    assert not any(np.isnan(column.to_numpy()).any() for column in written.columns)
+
+
+def test_same_predictions_in_a_fresh_process(scalable: Run, toy: Path, tmp_path: Path) -> None:
+    for learner, target in (("logistic", "label"), ("lightgbm", "label")):
+        model = tmp_path / learner
+        assert scalable("train", learner, toy, "--target", target, "--model", model).code == 0
+        assert scalable("predict", model, toy, "--out", tmp_path / f"{learner}-here").code == 0
+        words = [
+            sys.executable,
+            "-m",
+            "scalable",
+            "predict",
+            model,
+            toy,
+            "--out",
+            tmp_path / f"{learner}-there",
+        ]
+        subprocess.run([str(word) for word in words], check=True, capture_output=True)
+        here, there = (pq.read_table(tmp_path / f"{learner}-{where}") for where in ("here", "there"))
+        assert here.equals(there)
+
+
+def test_unlabelled_data_of_other_column_order(scalable: Run, toy: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    assert scalable("train", "logistic", toy, "--target", "label", "--model", model).code == 0
+    table = pq.read_table(toy)
+    names = [name for name in reversed(table.column_names) if name != "label"]
+    pq.write_table(table.select(names), tmp_path / "new.parquet")
+    assert scalable("predict", model, tmp_path / "new.parquet", "--out", tmp_path / "a").code == 0
+    assert scalable("predict", model, toy, "--out", tmp_path / "b").code == 0
+    assert pq.read_table(tmp_path / "a").equals(pq.read_table(tmp_path / "b"))
+
+
+def test_missing_feature_is_named(scalable: Run, toy: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    assert scalable("train", "logistic", toy, "--target", "label", "--model", model).code == 0
+    pq.write_table(pq.read_table(toy).drop_columns(["city"]), tmp_path / "new.parquet")
+    outcome = scalable("predict", model, tmp_path / "new.parquet", "--out", tmp_path / "a")
+    assert outcome.code == 1
+    assert "'city'" in outcome.err
+    assert not (tmp_path / "a").exists()
+
+
+class _References(HTMLParser):
+    """Collects whatever a browser would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            local = value is None or value.startswith(("#", "data:"))
+            if name in {"src", "href", "xlink:href"} and not local and tag != "a":
+                self.found.append(f"{tag} {name}={value}")
+
+
+@pytest.mark.xdist_group("dask")
+def test_quickstart(scalable: Run, tmp_path: Path) -> None:
+    outcome = scalable("quickstart", "--rows", "60k", "--out", tmp_path / "q", "--json", tmp_path / "r.json")
+    assert outcome.code == 0, outcome.err
+    results = json.loads((tmp_path / "r.json").read_text())
+    assert results == json.loads((tmp_path / "q" / "results.json").read_text())
+    assert {"machine", "versions", "git_commit", "seed", "command"} <= set(results)
+    quality = {row["model"]: row for row in results["sections"]["quality"]}
+    best = quality["Bayes-optimal"]
+    for name in ("logistic", "LightGBM"):
+        assert 0.5 < quality[name]["auc"] < best["auc"] + 0.02
+        assert quality[name]["log_loss"] > best["log_loss"]
+    assert best["auc"] == pytest.approx(results["sections"]["dataset"]["truth"]["auc"], abs=0.04)
+    latency = results["sections"]["latency"]
+    assert set(latency) >= {"1", "1000"}
+    assert all(row["bit_equal"] for rows in latency.values() for row in rows)
+    page = (tmp_path / "q" / "report.html").read_text()
+    reader = _References()
+    reader.feed(page)
+    assert reader.found == []
+    assert page.count("<svg") >= 5
+
+    outcome = scalable("report", tmp_path / "r.json", "--out", tmp_path / "again.html")
+    assert outcome.code == 0, outcome.err
+    assert "<svg" in (tmp_path / "again.html").read_text()
+    outcome = scalable("compare", tmp_path / "r.json", tmp_path / "r.json")
+    assert outcome.code == 0, outcome.err
