@@ -198,9 +198,9 @@ class CompiledForest:
 
         def share(rows: slice) -> None:
             if walk:
-                self._walk(matrix[rows], out[rows], leaf_out[rows], stop or (0, 0.0))
+                self.walk(matrix[rows], out[rows], leaf_out[rows], stop or (0, 0.0))
             else:
-                self._score(matrix[rows], out[rows])
+                self.score(matrix[rows], out[rows])
 
         blocks = (len(matrix) + ROWS - 1) // ROWS
         per_thread = (blocks + n_threads - 1) // n_threads * ROWS
@@ -211,7 +211,8 @@ class CompiledForest:
                 list(pool.map(share, [slice(s, s + per_thread) for s in range(0, len(matrix), per_thread)]))
         return leaf_out if leaves else out
 
-    def _score(self, matrix: np.ndarray, out: np.ndarray) -> None:
+    def score(self, matrix: np.ndarray, out: np.ndarray) -> None:
+        """Write raw scores (n_rows, n_outputs) by the block kernel."""
         plan = self.plan
         assert plan is not None
         try:
@@ -220,24 +221,32 @@ class CompiledForest:
             mine = scratch(plan)
         d = plan.decisions
         score_rows(
-            *_address(matrix), len(matrix), d.columns, d.thresholds, d.to_class, d.signatures,
+            *address_of(matrix), len(matrix), d.columns, d.thresholds, d.to_class, d.signatures,
             plan.groups, plan.slots, plan.plane_of, plan.starts, plan.table, *mine.arrays(), out,
         )  # fmt: skip
         self._free.append(mine)
 
-    def _walk(
-        self, matrix: np.ndarray, out: np.ndarray, leaf_out: np.ndarray, stop: tuple[int, float]
+    def walk(
+        self,
+        matrix: np.ndarray,
+        out: np.ndarray,
+        leaf_out: np.ndarray | None = None,
+        stop: tuple[int, float] = (0, 0.0),
     ) -> None:
+        """Write raw scores (n_rows, n_outputs) by following every tree; leaf indices too where wanted.
+
+        `stop` is LightGBM's prediction early stopping: every how many iterations, at which margin.
+        """
         if self._walk_arrays is None:
             self._walk_arrays = _walk_arrays(self.trees)
         walk_rows(
-            *_address(matrix),
+            *address_of(matrix),
             *self._walk_arrays,
             stop[0],
             float(stop[1]),
             np.empty(self.n_features),
             out,
-            leaf_out,
+            np.zeros((len(matrix), 0), np.int32) if leaf_out is None else leaf_out,
         )
 
 
@@ -271,7 +280,7 @@ def row_function(forest: CompiledForest) -> Any:
     return scores
 
 
-def _address(matrix: np.ndarray) -> tuple[Any, Any, Any, bool]:
+def address_of(matrix: np.ndarray) -> tuple[Any, Any, Any, bool]:
     """Return where a matrix lies: address, row and column stride in bytes (two's complement), float32 or not."""
     rows, columns = (np.array(matrix.strides, np.int64)).view(np.uint64)
     return np.uintp(matrix.ctypes.data), np.uintp(rows), np.uintp(columns), matrix.dtype == np.float32

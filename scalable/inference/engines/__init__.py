@@ -7,19 +7,33 @@ when it cannot run here, and a line in `ENGINES`.
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 from scalable.errors import UsageError
 from scalable.inference.engines.base import Absent, Engine, ForestModel, describe
 
-__all__ = ["DEFAULT", "ENGINES", "Absent", "Engine", "ForestModel", "build", "describe"]
+__all__ = ["DEFAULT", "ENGINES", "STEPS", "Absent", "Engine", "ForestModel", "build", "describe"]
 
-ENGINES: dict[str, str] = {
-    "lightgbm": "lightgbm_booster",
-    "lightgbm-fast": "lightgbm_fast",
-    "scalable": "compiled",
+# name -> (module, its build function, further arguments to get that function)
+ENGINES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "lightgbm": ("lightgbm_booster", "build", ()),
+    "lightgbm-fast": ("lightgbm_fast", "build", ()),
+    "scalable": ("compiled", "build", ()),
+    "lignum": ("lignum", "build", ()),
+    "lignum-compiled": ("lignum", "build_compiled", ()),
+    "onnxruntime": ("onnxruntime", "build", ()),
+    "treelite": ("treelite", "build", ()),
+    "tl2cgen": ("treelite", "build_compiled", ()),
+    "daal4py": ("daal4py", "build", ()),
+    "lleaves": ("lleaves", "build", ()),
+    "step-walk": ("steps", "build_step", ("walk",)),
+    "step-ranks": ("steps", "build_step", ("ranks",)),
+    "step-blocks": ("steps", "build_step", ("blocks",)),
+    "step-select": ("steps", "build_step", ("select",)),
 }
 
 DEFAULT = ("lightgbm", "lightgbm-fast", "scalable")
+STEPS = ("step-walk", "step-ranks", "step-blocks", "step-select", "scalable")
 
 
 def build(name: str, model: ForestModel, n_threads: int = 1) -> Engine:
@@ -34,6 +48,7 @@ def build(name: str, model: ForestModel, n_threads: int = 1) -> Engine:
     """
     if name not in ENGINES:
         raise UsageError(f"unknown engine {name!r}; there are {', '.join(ENGINES)}")
-    module = importlib.import_module(f"scalable.inference.engines.{ENGINES[name]}")
-    engine: Engine = module.build(model, n_threads)
+    module, function, further = ENGINES[name]
+    make: Any = getattr(importlib.import_module(f"scalable.inference.engines.{module}"), function)
+    engine: Engine = (make(*further) if further else make)(model, n_threads)
     return engine

@@ -1,0 +1,81 @@
+"""Engines of ours agree with LightGBM bit for bit; absent peers say why; the laboratory's figures make sense."""
+
+import importlib.util
+import json
+
+import lightgbm as lgb
+import numpy as np
+import pytest
+
+from scalable.errors import UsageError
+from scalable.inference import engines, latency
+
+
+@pytest.fixture(scope="module")
+def model():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((3000, 6))
+    X[rng.random((3000, 6)) < 0.05] = np.nan
+    y = np.nan_to_num(X[:, 0] * X[:, 1]) > 0
+    params = {"objective": "binary", "verbose": -1, "num_leaves": 31, "num_threads": 1}
+    return lgb.train(params, lgb.Dataset(X, y), 25), X
+
+
+OURS = ("lightgbm", "lightgbm-fast", "scalable", "step-walk", "step-ranks", "step-blocks", "step-select")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_engine_has_the_same_bits(model, name):
+    booster, X = model
+    engine = engines.build(name, engines.describe(booster.model_to_string()))
+    expected = booster.predict(X)
+    np.testing.assert_array_equal(engine.predict(X), expected)
+    np.testing.assert_array_equal([engine.predict_one(x) for x in X[:50]], expected[:50])
+
+
+@pytest.mark.parametrize("name", sorted(set(engines.ENGINES) - set(OURS)))
+def test_peer_agrees_or_is_absent_with_a_reason(model, name):
+    booster, X = model
+    if importlib.util.find_spec(engines.ENGINES[name][0]) and name != "lleaves":
+        engine = engines.build(name, engines.describe(booster.model_to_string()))
+        np.testing.assert_allclose(engine.predict(X[:500]), booster.predict(X[:500]), atol=0.02)
+        return
+    with pytest.raises(engines.Absent, match=r"install|imported|environment"):
+        engines.build(name, engines.describe(booster.model_to_string()))
+
+
+def test_multiclass_engines(model):
+    _, X = model
+    y = np.digitize(np.nan_to_num(X[:, 0]), [-0.5, 0.5])
+    params = {"objective": "multiclass", "num_class": 3, "verbose": -1, "num_threads": 1}
+    booster = lgb.train(params, lgb.Dataset(X, y), 7)
+    for name in ("lightgbm", "lightgbm-fast", "scalable"):
+        engine = engines.build(name, engines.describe(booster.model_to_string()))
+        np.testing.assert_array_equal(engine.predict(X), booster.predict(X))
+        np.testing.assert_array_equal(engine.predict_one(X[0]), booster.predict(X[:1])[0])
+
+
+def test_unknown_engine_is_refused(model):
+    with pytest.raises(UsageError, match="warp-drive"):
+        engines.build("warp-drive", engines.describe(model[0].model_to_string()))
+
+
+def test_measure_reports_every_engine_and_batch(model):
+    booster, X = model
+    names = ("lightgbm", "lightgbm-fast", "scalable", "lleaves")
+    result = latency.measure(booster, X, names, single_rows=300, batch_sizes=(100, 10**9), repeats=3)
+    json.dumps(result)
+    assert list(result) == ["1", "100", "3000"]
+    single = {row["engine"]: row for row in result["1"]}
+    assert "SCALABLE_LLEAVES_PYTHON" in single["lleaves"]["message"]
+    for name in names[:3]:
+        row = single[name]
+        assert row["bit_equal"] is True
+        assert row["calls"] == 300
+        assert row["min_us"] <= row["p50_us"] <= row["p99_us"] <= row["max_us"]
+        assert row["baseline"] == (name == "lightgbm")
+    batch = {row["engine"]: row for row in result["100"]}
+    assert batch["scalable"]["rows_per_second"] == pytest.approx(
+        100 * 1e6 / batch["scalable"]["p50_us"], rel=0.5
+    )
+    assert "p50_us" not in batch.get("lightgbm-fast", {})
