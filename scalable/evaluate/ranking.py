@@ -47,7 +47,7 @@ def _precision_extremes(positive: Array, tp: Array, fp: Array, negative: Array) 
     best = positive * tp / (tp + fp - negative)
     # All negatives of the bin first: the integral of precision over its positives, which is at most
     # the step sum that average precision takes.
-    worst = positive - fp * np.log((tp + fp) / (tp - positive + fp), where=fp > 0, out=np.zeros_like(fp))
+    worst = positive - fp * np.log1p(positive / np.maximum(tp - positive + fp, 1e-300))
     return worst, best
 
 

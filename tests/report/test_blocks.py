@@ -123,6 +123,32 @@ def test_cards_tell_the_headlines(quickstart):
     assert "Predictions bit for bit" in cards
 
 
+def test_latency_says_what_was_measured_and_why_engines_are_absent():
+    row = {
+        "engine": "ours",
+        "batch": 1,
+        "p50_us": 4.0,
+        "clock_overhead_us": 0.1,
+        "model": {"trees": 5, "leaves": 1000},
+    }
+    away = {"engine": "theirs", "batch": 1, "status": "absent", "message": "not installed"}
+    block = build("latency", {"1": [row, away], "1000": [{**row, "batch": 1000, "p50_us": 500.0}]})
+    assert block.notes == [
+        "Model: 5 trees, 1,000 leaves.",
+        "Every call includes 100 ns of reading the clock.",
+        "theirs: absent. not installed",
+    ]
+    assert [picture.title for picture in block.pictures] == ["Throughput against batch size"]
+    assert "250k at 1, 2M at 1k" in block.pictures[0].svg
+
+
+def test_a_handful_of_calls_is_no_distribution():
+    quantiles = [[0.0, 1.0], [1.0, 2.0]]
+    row = {"engine": "ours", "batch": 1, "p50_us": 1.0, "quantiles_us": quantiles, "calls": 5}
+    assert build("latency", {"1": [row]}).pictures == []
+    assert len(build("latency", {"1": [{**row, "calls": 500}]}).pictures) == 1
+
+
 def test_the_headline_of_latency_is_ours():
     rows = [
         {"engine": "Booster.predict", "batch": 1, "p50_us": 40.0},

@@ -69,7 +69,7 @@ def test_a_phone_does_not_scroll_sideways(found):
 
 
 def test_figures_use_the_width_of_a_phone(found):
-    assert len(found["figures"]) == 10
+    assert len(found["figures"]) == 11
     assert all(300 < width <= 375 for width in found["figures"])
 
 

@@ -94,8 +94,8 @@ def test_distance_to_the_best_possible_is_shown(page, quickstart):
 def test_every_figure_is_described(page):
     figures = re.findall(r"<svg.*?</svg>", page, flags=re.S)
     assert (
-        len(figures) == 10
-    )  # 3 of the stages, 3 of quality, a distribution and a speed-up for 2 batch sizes
+        len(figures) == 11
+    )  # 3 of stages, 3 of quality; distributions and speed-ups of 2 batch sizes, and both
     for figure in figures:
         assert 'role="img"' in figure
         assert re.search(r"<title id=[^>]*>[^<]+</title><desc id=[^>]*>[^<]+</desc>", figure)

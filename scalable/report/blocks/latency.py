@@ -6,24 +6,29 @@ from typing import Any
 
 from scalable.report.blocks.block import Block, Table, table
 from scalable.report.figures import latency as figures
+from scalable.report.figures import scaling
 from scalable.report.figures.style import Palette, Picture
-from scalable.report.format import count, factor, micros
+from scalable.report.format import count, factor, micros, seconds, size
 
+FEWEST = 20  # calls below which a distribution would be drawn out of thin air
 ENGINES = (
     ("Engine", "engine", str),
     ("p50", "p50_us", micros),
     ("p90", "p90_us", micros),
     ("p99", "p99_us", micros),
     ("p99.9", "p999_us", micros),
+    ("Max", "max_us", micros),
     ("Per row", "row_us", micros),
     ("Rows / s", "rows_per_second", count),
     ("Speed-up", "speedup", factor),
     ("Bit for bit", "bit_equal", str),
     ("Max. difference", "max_abs_difference", lambda value: f"{value:.1e}" if value else "0"),
+    ("Load", "load_seconds", seconds),
+    ("First answer", "first_prediction_seconds", seconds),
+    ("Memory", "memory_bytes", size),
     ("Calls", "calls", count),
     ("Threads", "threads", str),
     ("Status", "status", str),
-    ("Message", "message", str),
 )
 
 
@@ -48,13 +53,44 @@ def latency_block(batches: dict[str, list[dict[str, Any]]], palette: Palette) ->
     tables: list[Table] = []
     for batch in sorted(batches, key=int):
         rows = with_speedups(batches[batch])
-        drawn = [row for row in rows if row.get("quantiles_us")]
+        drawn = [row for row in rows if row.get("quantiles_us") and row.get("calls", FEWEST) >= FEWEST]
         if drawn:
             pictures.append(figures.distribution(batch, drawn, palette))
         timed = [row for row in rows if row.get("p50_us")]
         if timed and (speedup := figures.speedups(batch, timed, palette)):
             speedups.append(speedup)
         name = "One row at a time" if int(batch) == 1 else f"{int(batch):,} rows a call"
+        if not any(row.get("max_abs_difference") for row in rows):
+            rows = [{**row, "max_abs_difference": None} for row in rows]  # a column of zeros says nothing
         tables.append(table(rows, ENGINES, name))
+    growing = _throughput(batches)
+    if growing:
+        pictures.append(scaling.throughput(growing, palette))
+    everything = [row for rows in batches.values() for row in rows]
     lead = "Time of whole calls, as Python makes them."
-    return Block("latency", "Latency", lead, pictures=pictures + speedups, tables=tables)
+    return Block(
+        "latency", "Latency", lead, pictures=pictures + speedups, tables=tables, notes=_notes(everything)
+    )
+
+
+def _throughput(batches: dict[str, list[dict[str, Any]]]) -> dict[str, list[tuple[float, float]]]:
+    """Return (rows a call, rows a second) of the engines measured at several batch sizes."""
+    points: dict[str, list[tuple[float, float]]] = {}
+    for batch, rows in batches.items():
+        for row in rows:
+            if row.get("p50_us"):
+                points.setdefault(row["engine"], []).append((int(batch), int(batch) / row["p50_us"] * 1e6))
+    return {engine: line for engine, line in points.items() if len(line) > 1}
+
+
+def _notes(rows: list[dict[str, Any]]) -> list[str]:
+    """Return what was measured, the cost of the clock, and why engines are absent; each said once."""
+    notes = []
+    for row in rows:
+        if isinstance(model := row.get("model"), dict):
+            notes.append("Model: " + ", ".join(f"{value:,} {name}" for name, value in model.items()) + ".")
+        if clock := row.get("clock_overhead_us"):
+            notes.append(f"Every call includes {micros(clock)} of reading the clock.")
+        if row.get("message"):
+            notes.append(f"{row['engine']}: {row.get('status', 'absent')}. {row['message']}")
+    return list(dict.fromkeys(notes))

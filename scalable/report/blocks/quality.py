@@ -63,7 +63,7 @@ def quality_block(rows: list[dict[str, Any]], palette: Palette) -> Block:
     notes = [f"AUC is exact within {bound:.1e}, the bound of its streamed histogram."] if bound else []
     if errors := [row["auc_se"] for row in rows if row.get("auc_se") is not None]:
         notes.append(
-            f"Another draw of held-out rows would move AUC by about {max(errors):.1e} (one standard error)."
+            f"Another draw of held-out rows would move AUC by about {max(errors):.2g} (one standard error)."
         )
     tables = [Table(columns, numeric, cells), *(_classes(row) for row in rows if row.get("classes"))]
     return Block("quality", "Quality", lead, pictures=pictures, tables=tables, notes=notes)

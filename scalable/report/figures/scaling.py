@@ -62,6 +62,19 @@ def cost_per_row(series: Mapping[str, Points], palette: style.Palette) -> style.
     )
 
 
+def throughput(series: Mapping[str, Points], palette: style.Palette) -> style.Picture:
+    """Draw rows a second against rows a call: points are (rows a call, rows a second)."""
+    return _lines(
+        "Throughput against batch size",
+        series,
+        palette,
+        ("rows a call", fmt.count),
+        ("rows a second", fmt.count),
+        "What a call costs before its first row weighs less, the more rows it brings. Both axes are logarithmic.",
+        log_y=True,
+    )
+
+
 def memory(series: Mapping[str, Points], palette: style.Palette) -> style.Picture:
     """Draw peak memory against rows: points are (rows, bytes)."""
     return _lines(

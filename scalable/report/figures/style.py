@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import io
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,6 +106,8 @@ def canvas(width: float = WIDTH, height: float = HEIGHT) -> Iterator[tuple[Figur
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
+    # Building its font cache, once a machine, takes matplotlib seconds and a warning nobody can act on.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     with mpl.rc_context(_RC):
         figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
         yield figure, figure.add_subplot()
