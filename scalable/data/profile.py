@@ -196,7 +196,7 @@ def _count_levels(state: ColumnState, finite: NDArray[Any], low: Any, high: Any,
         wide = finite if finite.dtype == np.uint64 else finite.astype(np.int64)  # int8 would wrap around
         counts = np.bincount((wide - wide.dtype.type(low)).astype(np.int64))
         present = np.flatnonzero(counts)
-        levels, found = (present + low).tolist(), counts[present].tolist()
+        levels, found = [low + offset for offset in present.tolist()], counts[present].tolist()
     else:
         sample = np.unique(finite[: 4 * MAX_LEVELS])
         if len(sample) > MAX_LEVELS:  # spares sorting whole blocks of ids
@@ -217,6 +217,9 @@ def _add_levels(state: ColumnState, levels: Sequence[Any], counts: Sequence[int]
 
 def _merge_moments(state: ColumnState, other: ColumnState) -> None:
     if other.count == 0:
+        return
+    if state.count == 0:
+        state.count, state.mean, state.m2 = other.count, other.mean, other.m2
         return
     total = state.count + other.count
     delta = other.mean - state.mean
