@@ -28,11 +28,10 @@ def as_columns(
     Raises
     ------
     DataError
-        When shapes disagree.
+        When shapes disagree or something is not a number.
     """
-    labels = np.ascontiguousarray(y, dtype=np.float64)
-    scores = np.ascontiguousarray(p, dtype=np.float64)
-    weights = NO_WEIGHT if weight is None else np.ascontiguousarray(weight, dtype=np.float64)
+    labels, scores = _numbers("labels", y), _numbers("predictions", p)
+    weights = NO_WEIGHT if weight is None else _numbers("weights", weight)
     expected = labels.shape if n_classes is None else (*labels.shape, n_classes)
     if labels.ndim != 1 or scores.shape != expected or (weight is not None and weights.shape != labels.shape):
         raise DataError(
@@ -41,6 +40,16 @@ def as_columns(
             + f"; expected one label and {n_classes or 1} prediction(s) for each row"
         )
     return labels, scores, weights
+
+
+def _numbers(name: str, values: npt.ArrayLike) -> Array:
+    """Return values as contiguous float64."""
+    try:
+        return np.ascontiguousarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"evaluation: {name} are not numbers ({error}); give labels as 0 and 1 or as class indices"
+        ) from error
 
 
 def refuse_row(row: int, y: Array, p: Array, weight: Array, expected: str) -> None:

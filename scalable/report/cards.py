@@ -48,7 +48,7 @@ def _quality(sections: dict[str, Any]) -> list[Card]:
         detail = winner["model"]
         if best and best.get(name) is not None:
             detail += f"; best possible {score(best[name])}"
-        return [Card(f"Best {heading}", score(winner[name]), detail)]
+        return [Card(f"Best {heading}" if len(known) > 1 else heading, score(winner[name]), detail)]
     return []
 
 

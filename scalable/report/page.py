@@ -74,6 +74,13 @@ def _bare(kind: str, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"kind": kind, "machine": results[0].get("machine", {}), "created": "", "versions": {}}
 
 
+def _name(document: dict[str, Any]) -> str:
+    """Return what tells a run from others on the page."""
+    dataset = document.get("sections", {}).get("dataset")
+    kind = str(document.get("kind", "results")).capitalize()
+    return f"{kind}: {dataset['name']}" if isinstance(dataset, dict) and dataset.get("name") else kind
+
+
 def _title(results: Sequence[dict[str, Any]]) -> str:
     kinds = list(dict.fromkeys(str(document.get("kind", "results")) for document in results))
     return " and ".join(kinds).capitalize()
@@ -100,7 +107,7 @@ def _article(document: dict[str, Any], number: int) -> dict[str, Any]:
     blocks = build_blocks(sections, Palette())
     return {
         "id": f"run{number}",
-        "kind": str(document.get("kind", "results")),
+        "kind": _name(document),
         "subtitle": _subtitle(dataset or {}, machine, created),
         "cards": summary_cards(sections),
         "blocks": blocks,

@@ -226,6 +226,7 @@ def test_state_does_not_grow_with_rows():
         ([0, 2], [0.5, 0.5], None, r"row 1 .* label .*2\.0.* expected a label of 0 or 1"),
         ([0, 1], [0.5, 7.0], None, "probability within"),
         ([0, 1], [0.5, 0.5], [1, -1], r"weight .*-1\.0"),
+        (["no", "yes"], [0.5, 0.5], None, "labels are not numbers .*'no'.* 0 and 1"),
         ([0, 1], [0.5], None, r"shape \(2,\), predictions \(1,\)"),
         ([0, 1], [0.5, 0.6], [1], r"weights \(1,\)"),
         ([], [], None, "0 rows"),

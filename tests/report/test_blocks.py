@@ -65,6 +65,10 @@ def test_each_class_has_its_row():
     block = build("quality", [{"model": "m", **report}])
     assert [cell.text for cell in column(block.tables[1], "Recall")] == ["1.00000", "0.50000"]
     assert column(block.tables[0], "Accuracy")[0].sort == pytest.approx(2 / 3)
+    assert [picture.title for picture in block.pictures] == ["m: confusion"]
+    assert "class 1: 50.0% recognised" in block.pictures[0].svg
+    named = build("quality", [{"model": "m", "class_names": ["no", "yes"], **report}])
+    assert [cell.text for cell in column(named.tables[1], "Class")] == ["no", "yes"]
 
 
 def test_peers_show_failures_as_failures(versus):

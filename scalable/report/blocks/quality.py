@@ -6,6 +6,7 @@ from typing import Any
 
 from scalable.report.blocks.block import Block, Cell, Table, table
 from scalable.report.figures import quality as figures
+from scalable.report.figures.confusion import confusion
 from scalable.report.figures.style import Palette
 from scalable.report.format import count, score, seconds, signed
 from scalable.report.sections import BAYES
@@ -56,6 +57,8 @@ def quality_block(rows: list[dict[str, Any]], palette: Palette) -> Block:
         drawn = [row for row in rows if row.get(key)]
         if drawn and (key != "reliability" or any(row["model"] != BAYES for row in drawn)):
             pictures.append(draw(drawn, palette))
+    matrices = [confusion(row, _names(row)) for row in rows if row.get("confusion")]
+    pictures += [picture for picture in matrices if picture is not None]
     lead = ""
     if best:
         lead = "Under each value: its distance to the Bayes-optimal score, which no model of these columns can beat."
@@ -71,8 +74,7 @@ def quality_block(rows: list[dict[str, Any]], palette: Palette) -> Block:
 
 def _classes(row: dict[str, Any]) -> Table:
     """Return the metrics of each class against the rest."""
-    names = row.get("class_names") or range(len(row["classes"]))
-    lines = [{"class": str(name), **one} for name, one in zip(names, row["classes"], strict=False)]
+    lines = [{"class": name, **one} for name, one in zip(_names(row), row["classes"], strict=False)]
     columns = (
         ("Class", "class", str),
         ("Share", "prevalence", lambda value: f"{value:.2%}"),
@@ -82,6 +84,11 @@ def _classes(row: dict[str, Any]) -> Table:
         ("Recall", "recall", score),
     )
     return table(lines, columns, f"{row['model']}: each class against the rest")
+
+
+def _names(row: dict[str, Any]) -> list[str]:
+    """Return the names of a row's classes, their indices when it has none."""
+    return [str(name) for name in row.get("class_names") or range(len(row["classes"]))]
 
 
 def _metric(row: dict[str, Any], best: dict[str, Any] | None, name: str) -> Cell:
