@@ -8,11 +8,13 @@ every project file it imports, the Numba version and the CPU. Numba's own key is
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import os
-import re
+import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +27,22 @@ from numba.core import caching
 FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 
 _ROOT = Path(__file__).resolve().parents[2]
-_IMPORT = re.compile(r"^\s*(?:from|import)\s+((?:scalable|data_gen)[\w.]*)(?:\s+import\s+(.+))?", re.M)
+_PROJECT = ("scalable", "data_gen")
 
 
-def _imported_files(text: str) -> set[Path]:
-    """Return this project's files that a module's text imports."""
-    found: set[Path] = set()
-    for module, names in _IMPORT.findall(text):
-        base = _ROOT / Path(*module.split("."))
-        candidates = [base] + [base / name.strip() for name in re.split(r"[,()\s]+", names) if name.strip()]
-        found.update(c.with_suffix(".py") for c in candidates if c.with_suffix(".py").is_file())
-    return found
+@functools.cache
+def _imported_files(file: Path) -> frozenset[Path]:
+    """Return this project's files that a module imports."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            modules.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules.add(node.module)
+            modules.update(f"{node.module}.{alias.name}" for alias in node.names)
+    places = [_ROOT.joinpath(*name.split(".")) for name in modules if name.partition(".")[0] in _PROJECT]
+    files = [file for place in places for file in (place.with_suffix(".py"), place / "__init__.py")]
+    return frozenset(file for file in files if file.is_file())
 
 
 @functools.cache
@@ -45,7 +52,7 @@ def source_key(file: Path) -> str:
     digest = hashlib.sha256()
     while pending:
         seen |= pending
-        pending = {found for path in pending for found in _imported_files(path.read_text())} - seen
+        pending = {found for path in pending for found in _imported_files(path)} - seen
     for path in sorted(seen):
         digest.update(path.name.encode() + path.read_bytes())
     for part in (numba.__version__, llvmlite.__version__, llvmlite.binding.get_host_cpu_name()):
@@ -60,10 +67,20 @@ def cache_root() -> Path:
     path = Path(os.environ.get("SCALABLE_CACHE_DIR") or f"{home}/scalable-training") / "kernels"
     try:
         path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return path
     except OSError:  # a read-only home must not stop training
-        path = Path(tempfile.gettempdir()) / f"scalable-training-{os.getuid()}" / "kernels"
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return path
+        return _temporary_root()
+
+
+def _temporary_root() -> Path:
+    path = Path(tempfile.gettempdir()) / f"scalable-training-{os.getuid()}"
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    status = path.lstat()
+    mine = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
+    # Compiled code is loaded from here, so nobody else may have prepared the place.
+    return path if mine else Path(tempfile.mkdtemp(prefix="scalable-training-"))
 
 
 class _SourceKeyedLocator:

@@ -1,0 +1,174 @@
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scalable.kernels import jit
+from scalable.kernels.jit import FAST, cache_root, kernel, source_key
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project of its own: the real jit.py, a kernel that inlines another file's function."""
+    package = tmp_path / "scalable" / "kernels"
+    package.mkdir(parents=True)
+    (tmp_path / "scalable" / "__init__.py").write_text("")
+    (package / "__init__.py").write_text("")
+    shutil.copy(ROOT / "scalable" / "kernels" / "jit.py", package / "jit.py")
+    (package / "inner.py").write_text(
+        "from scalable.kernels.jit import kernel\n\n@kernel(inline=True)\ndef add(x):\n    return x + 1\n"
+    )
+    (package / "outer.py").write_text(
+        "from scalable.kernels import (\n    inner as callee,\n)\nfrom scalable.kernels.jit import kernel\n\n"
+        "@kernel()\ndef run(x):\n    return callee.add(x)\n"
+    )
+    return tmp_path
+
+
+def run_in(project, code, **env):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(project), "SCALABLE_CACHE_DIR": str(project / "cache"), **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+RUN = """
+    from scalable.kernels.outer import run
+    print(run(1), sum(run.stats.cache_hits.values()))
+"""
+
+
+def test_a_second_process_loads_the_compiled_kernel(project):
+    assert run_in(project, RUN) == ["2", "0"]
+    assert run_in(project, RUN) == ["2", "1"]
+
+
+def test_a_changed_callee_in_another_file_is_compiled_anew(project):
+    assert run_in(project, RUN) == ["2", "0"]
+    inner = project / "scalable" / "kernels" / "inner.py"
+    times = inner.stat()
+    inner.write_text(inner.read_text().replace("x + 1", "x + 5"))
+    os.utime(inner, ns=(times.st_atime_ns, times.st_mtime_ns))  # the file's time says nothing
+    assert run_in(project, RUN) == ["6", "0"]
+    inner.write_text(inner.read_text().replace("x + 5", "x + 1"))
+    assert run_in(project, RUN) == ["2", "1"]  # going back finds the old one
+
+
+def test_a_place_that_cannot_be_written_is_replaced(project):
+    (project / "file").write_text("")
+    code = """
+        from scalable.kernels.jit import cache_root
+        print(cache_root())
+    """
+    (found,) = run_in(project, code, SCALABLE_CACHE_DIR=str(project / "file"), TMPDIR=str(project))
+    assert found == str(project / f"scalable-training-{os.getuid()}")
+    assert os.stat(found).st_mode & 0o077 == 0
+    os.chmod(found, 0o777)  # anyone may have put code there
+    (other,) = run_in(project, code, SCALABLE_CACHE_DIR=str(project / "file"), TMPDIR=str(project))
+    assert other != found
+
+
+IMPORTS = {
+    "import scalable.kernels.a": {"a"},
+    "import os, scalable.kernels.a, scalable.kernels.b as c": {"a", "b"},
+    "from scalable.kernels.a import f": {"a"},
+    "from scalable.kernels import a, b as c": {"a", "b", "__init__"},
+    "from scalable.kernels import (\n    a,\n    b,\n)": {"a", "b", "__init__"},
+    "def f():\n    from scalable.kernels.a import g\n": {"a"},
+    "import numpy\nfrom numba import njit\n": set(),
+    "# from scalable.kernels import a\nx = 'import scalable.kernels.b'\n": set(),
+}
+
+
+@pytest.mark.parametrize("text", IMPORTS)
+def test_imports_are_found_however_they_are_written(tmp_path, monkeypatch, text):
+    package = tmp_path / "scalable" / "kernels"
+    package.mkdir(parents=True)
+    for name in ("__init__", "a", "b"):
+        (package / f"{name}.py").write_text("")
+    monkeypatch.setattr(jit, "_ROOT", tmp_path)
+    file = tmp_path / "k.py"
+    file.write_text(text)
+    assert {found.stem for found in jit._imported_files(file)} == IMPORTS[text]
+
+
+def test_keys_differ_between_files_and_are_stable():
+    kernels = ROOT / "scalable" / "kernels"
+    keys = {source_key(kernels / name) for name in ("jit.py", "metrics.py")}
+    assert len(keys) == 2
+    assert all(len(key) == 16 for key in keys)
+    assert cache_root() == cache_root()
+
+
+@kernel(fastmath=True)
+def fast_sum(x):
+    total = 0.0
+    for value in x:
+        total += value
+    return total
+
+
+@kernel()
+def exact_sum(x):
+    total = 0.0
+    for value in x:
+        total += value
+    return total
+
+
+@kernel(fastmath=True)
+def count_bad(x):
+    bad = 0
+    for value in x:
+        if np.isnan(value) or np.isinf(value):
+            bad += 1
+    return bad
+
+
+@kernel()
+def divide(a, b):
+    return a / b
+
+
+def test_fast_math_keeps_nan_and_infinity():
+    assert "nnan" not in FAST
+    assert "ninf" not in FAST
+    assert count_bad(np.array([1.0, np.nan, np.inf, -np.inf, 0.0])) == 3
+    assert np.isnan(fast_sum(np.array([1.0, np.nan])))
+
+
+def test_without_fast_math_sums_run_in_order():
+    x = np.random.default_rng(0).lognormal(0, 5, 10_001)
+    total = 0.0
+    for value in x:
+        total += float(value)
+    assert exact_sum(x) == total
+    assert fast_sum(x) == pytest.approx(total, rel=1e-12)
+
+
+def test_division_follows_numpy_and_the_gil_is_released():
+    assert divide(1.0, 0.0) == np.inf
+    assert divide.targetoptions["nogil"] is True
+    assert divide.targetoptions["error_model"] == "numpy"
+
+
+def test_options_are_passed_on():
+    @kernel(boundscheck=True)
+    def third(x):
+        return x[3]
+
+    with pytest.raises(IndexError):
+        third(np.zeros(3))

@@ -1,0 +1,155 @@
+"""Which package may import which, and what starting up may load."""
+
+import ast
+import functools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Each package may import itself and those before it.
+ORDER = ("kernels", "data", "execution", "evaluate", "inference", ("linear", "boosting"), "report", "cli")
+RANKS = {
+    name: rank for rank, names in enumerate(ORDER) for name in ([names] if isinstance(names, str) else names)
+}
+ANYONE = {"scalable", "scalable.errors", "scalable.progress"}
+HEAVY = (
+    "numba",
+    "llvmlite",
+    "lightgbm",
+    "dask",
+    "distributed",
+    "pyarrow",
+    "polars",
+    "matplotlib",
+    "sklearn",
+    "pandas",
+)
+
+
+def files(package):
+    return sorted(path for path in (ROOT / package).rglob("*.py"))
+
+
+@functools.cache
+def nodes(path):
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+def module_of(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def exists(module):
+    place = ROOT.joinpath(*module.split("."))
+    return place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()
+
+
+def imports(path):
+    """All project modules a file imports, at the top or inside functions, also for type checking."""
+    found = set()
+    for node in nodes(path):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide their direction"
+            found.add(node.module)
+            found.update(name for a in node.names if exists(name := f"{node.module}.{a.name}"))
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
+            found.update(
+                a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
+            )
+    return {
+        name for name in found if name and name.split(".")[0] in ("scalable", "data_gen", "bench", "tests")
+    }
+
+
+@pytest.mark.parametrize("path", files("scalable"), ids=module_of)
+def test_scalable_imports_one_way(path):
+    module = module_of(path).replace("scalable.__main__", "scalable.cli.main")
+    for name in imports(path):
+        top, _, rest = name.partition(".")
+        if top != "scalable":
+            assert module.startswith("scalable.cli"), f"{module} imports {name}; only scalable.cli may"
+            continue
+        if name in ANYONE or module == "scalable":
+            continue
+        assert module not in ANYONE, f"{module} may import nothing of the project, but imports {name}"
+        own, other = module.split(".")[1], rest.split(".")[0]
+        assert own in RANKS, f"{own} has no place in the order"
+        assert other in RANKS, f"{module} imports {name}, which has no place in the order"
+        allowed = RANKS[other] < RANKS[own] or own == other
+        assert allowed, f"{module} imports {name}, against the order {ORDER}"
+
+
+def test_kernels_import_only_kernels_numba_and_numpy():
+    for path in files("scalable/kernels"):
+        for name in imports(path):
+            assert name.startswith("scalable.kernels"), (path, name)
+        for node in nodes(path):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                top = name.split(".")[0]
+                allowed = {"numba", "numpy", "llvmlite", "scalable"} | sys.stdlib_module_names
+                assert top in allowed, (path, name)
+
+
+def test_only_jit_compiles():
+    for path in [*files("scalable"), *files("data_gen")]:
+        if path.name == "jit.py":
+            continue
+        for node in nodes(path):
+            if isinstance(node, ast.ImportFrom) and node.module == "numba":
+                names = {alias.name for alias in node.names}
+                assert not names & {"njit", "jit", "vectorize", "guvectorize", "prange"}, path
+            if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "numba":
+                assert node.attr not in {"njit", "jit", "vectorize", "guvectorize"}, path
+
+
+@pytest.mark.parametrize("path", files("data_gen"), ids=module_of)
+def test_data_gen_imports_only_the_kernels_of_scalable(path):
+    for name in imports(path):
+        top = name.split(".")[0]
+        assert top in ("scalable", "data_gen"), (path, name)
+        if top == "scalable":
+            assert name == "scalable.kernels" or name.startswith("scalable.kernels."), (path, name)
+
+
+@pytest.mark.parametrize("path", [*files("scalable"), *files("data_gen"), *files("bench")], ids=module_of)
+def test_nothing_imports_the_tests_or_reads_a_pickle(path):
+    assert not any(name.startswith("tests") for name in imports(path))
+    for node in nodes(path):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            assert (node.value.id, node.attr) not in {("pickle", "load"), ("joblib", "load")}, path
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            assert getattr(node.value, "value", None) is False, path
+
+
+@pytest.mark.parametrize("path", [*files("scalable"), *files("data_gen"), *files("bench")], ids=module_of)
+def test_rooms_are_small(path):
+    lines = path.read_text().count("\n")
+    assert lines <= 350, f"{path} has {lines} lines; one concept a file"
+
+
+@pytest.mark.parametrize(
+    "module", ["scalable", "scalable.cli", "scalable.errors", "scalable.progress", "data_gen"]
+)
+def test_importing_loads_nothing_heavy(module):
+    code = f"import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stdout.split()) & set(HEAVY)
+    assert not loaded, f"import {module} loads {sorted(loaded)}"
+
+
+def test_public_names_are_lazy_and_complete():
+    import scalable
+
+    for name in scalable.__all__:
+        assert getattr(scalable, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        scalable.nothing  # noqa: B018
