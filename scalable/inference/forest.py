@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
@@ -124,22 +125,18 @@ class CompiledForest:
             part.finish(out)
         return out[:, 0] if self.n_outputs == 1 else out
 
-    def predict_one(self, x: Any, raw_score: bool = False) -> Any:
-        """Predict one row: a float, or float64 (n_outputs,) with several outputs.
+    @cached_property
+    def predict_one(self) -> Callable[..., Any]:
+        """``predict_one(x, raw_score=False)``: one row to a float, or to float64 (n_outputs,) with several outputs.
 
         A contiguous float64 array of `n_features` values takes the short way; anything else that `predict` takes as
-        one row is converted first.
+        one row is converted first. A function of its own, as finding a method costs as much as a few trees.
         """
-        try:
-            return self._row(x, raw_score)
-        except (TypeError, ValueError):
-            row = np.ascontiguousarray(as_matrix(x, self.n_features, self.pandas_categorical)[0], np.float64)
-            return self._row(row.copy(), raw_score)
+        return row_function(self.iterations(), self.as_row)
 
-    @cached_property
-    def _row(self) -> Any:
-        """The function behind `predict_one`: the frozen forest if it can be frozen, else a batch of one."""
-        return row_function(self.iterations())
+    def as_row(self, x: Any) -> np.ndarray:
+        """Return one row in any form as the contiguous float64 array that the short way takes."""
+        return np.array(as_matrix(x, self.n_features, self.pandas_categorical)[0], np.float64)
 
     @cached_property
     def frozen(self) -> FrozenForest | None:
@@ -250,29 +247,35 @@ class CompiledForest:
         )
 
 
-def row_function(forest: CompiledForest) -> Any:
-    """Return ``f(x, raw_score)`` for contiguous float64 rows; TypeError or ValueError for anything else."""
-    frozen, finish = forest.frozen, forest.finish
+def row_function(forest: CompiledForest, convert: Callable[[Any], np.ndarray]) -> Callable[..., Any]:
+    """Return ``f(x, raw_score=False)``; rows in any other form than contiguous float64 pass `convert` first."""
+    frozen, finish, n_outputs = forest.frozen, forest.finish, forest.n_outputs
     if frozen is None:
 
-        def walk(x: Any, raw_score: bool) -> Any:
-            out = forest.predict(x.reshape(1, -1), raw_score, num_iteration=-1)
-            return float(out[0]) if forest.n_outputs == 1 else out[0]
+        def walk(x: Any, raw_score: bool = False) -> Any:
+            out = forest.predict(convert(x).reshape(1, -1), raw_score, num_iteration=-1)
+            return float(out[0]) if n_outputs == 1 else out[0]
 
         return walk
-    address, n_outputs = frozen.address, forest.n_outputs
+    address, alive = frozen.address, frozen
     if n_outputs == 1:
         kernel = prepared(row_score, types.float64(types.int64, types.float64[::1], types.boolean))
 
-        def score(x: Any, raw_score: bool, frozen: FrozenForest = frozen) -> Any:
-            return kernel(address, x, raw_score)  # `frozen` in the closure keeps the memory alive
+        def score(x: Any, raw_score: bool = False, alive: FrozenForest = alive) -> Any:
+            try:
+                return kernel(address, x, raw_score)
+            except (TypeError, ValueError):  # refused: another type, or another number of features
+                return kernel(address, convert(x), raw_score)
 
         return score
     kernels = prepared(row_scores, types.void(types.int64, types.float64[::1], types.float64[::1]))
 
-    def scores(x: Any, raw_score: bool, frozen: FrozenForest = frozen) -> Any:
+    def scores(x: Any, raw_score: bool = False, alive: FrozenForest = alive) -> Any:
         out = np.empty(n_outputs)
-        kernels(address, x, out)
+        try:
+            kernels(address, x, out)
+        except (TypeError, ValueError):
+            kernels(address, convert(x), out)
         if not raw_score:
             finish(out.reshape(1, -1))
         return out

@@ -12,6 +12,7 @@ from scalable.inference.links import Link
 from scalable.inference.plan import aligned
 from scalable.inference.trees import Trees
 from scalable.kernels import forest_row as row
+from scalable.kernels import forest_top as top
 from scalable.kernels.forest_rank import RANK_CATEGORY
 
 
@@ -63,22 +64,30 @@ def _slots(decisions: Decisions) -> np.ndarray:
     return slot
 
 
+def _places(decisions: Decisions) -> tuple[np.ndarray, np.ndarray]:
+    """Return each node's column and the offset of its plane within the column."""
+    by_plane = np.argsort(decisions.columns[:, 5], kind="stable")
+    first = decisions.columns[by_plane, 5]
+    place = np.searchsorted(first, decisions.plane, "right") - 1
+    return by_plane[place], decisions.plane - first[place]
+
+
 def _nodes(
-    trees: Trees, decisions: Decisions, slot: np.ndarray, entries: tuple[np.ndarray, ...]
+    trees: Trees,
+    decisions: Decisions,
+    slot: np.ndarray,
+    column: np.ndarray,
+    offset: np.ndarray,
+    entries: tuple[np.ndarray, ...],
 ) -> np.ndarray:
     """Return the entries: nodes packed as the kernel reads them, leaves as the bits of their values."""
-    _, node_at, leaf_at = entries
+    node_at, leaf_at = entries[1:]
     packed = np.zeros(len(node_at) + len(leaf_at), np.uint64)
     packed[leaf_at] = trees.leaf_value.view(np.uint64)
     if not len(node_at):
         return packed
-    columns = decisions.columns
-    by_plane = columns[np.argsort(columns[:, 5], kind="stable")]
-    slot_by_plane = slot[np.argsort(columns[:, 5], kind="stable")]
-    column = np.searchsorted(by_plane[:, 5], decisions.plane, "right") - 1
-    offset = decisions.plane - by_plane[column, 5]
-    categorical = by_plane[column, 1] == RANK_CATEGORY
-    where = slot_by_plane[column] + np.where(categorical, offset // 16, 0)
+    categorical = decisions.columns[column, 1] == RANK_CATEGORY
+    where = slot[column] + np.where(categorical, offset // 16, 0)
     limit = np.where(categorical, row.IN_SET + offset % 16, offset)
     tree_of = np.repeat(np.arange(trees.n_trees), np.diff(trees.node_start))
     left_leaf = trees.leaf_start[tree_of] + np.where(trees.left < 0, ~trees.left, 0)
@@ -94,12 +103,70 @@ def _nodes(
     return packed
 
 
-def _columns(decisions: Decisions, slot: np.ndarray) -> np.ndarray:
+def _rank_bytes(decisions: Decisions, top_use: np.ndarray) -> np.ndarray:
+    """Return each column's rank byte, ``NO_BYTE`` without: the most used columns whose ranks fit a byte."""
+    c = decisions.columns
+    fits = np.flatnonzero((c[:, 1] != RANK_CATEGORY) & (c[:, 4] <= 255) & (top_use > 0))
+    chosen = fits[np.argsort(-top_use[fits], kind="stable")][: 16 * top.MAX_GROUPS]
+    byte = np.full(len(c), row.NO_BYTE, np.int64)
+    byte[chosen] = np.arange(len(chosen))
+    return byte
+
+
+def _top(
+    trees: Trees,
+    decisions: Decisions,
+    column: np.ndarray,
+    offset: np.ndarray,
+    entries: tuple[np.ndarray, ...],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lay out the top levels, chunk by chunk of trees, heap order, column bytes then limit bytes.
+
+    Returns
+    -------
+    nodes : uint8 (chunks, NODES, 2, LANES)
+    exits : uint32 (n_trees, 2 ** DEPTH)
+        Entry reached, its top bit set where that is an inner node.
+    byte : int64 (n_columns,)
+    """
+    base, node_at, leaf_at = entries
+    shallow = column[trees.level < top.DEPTH]
+    byte = _rank_bytes(decisions, np.bincount(shallow, minlength=len(decisions.columns)))
+    n_padded = -(-trees.n_trees // top.LANES) * top.LANES
+    columns, limits = np.zeros((top.NODES, n_padded), np.uint8), np.full((top.NODES, n_padded), 255, np.uint8)
+    # Where each path has come to: a node, or -1 for a leaf; and the entry of either.
+    has_root = np.diff(trees.node_start) > 0
+    node = np.where(has_root, trees.node_start[:-1], -1)[None]
+    entry = base[None]
+    n, live = trees.n_trees, len(node_at) > 0
+    for level in range(top.DEPTH):
+        first, width = (1 << level) - 1, 1 << level
+        safe = np.maximum(node, 0)
+        moves = (node >= 0) & (byte[column[safe]] != row.NO_BYTE) if live else np.zeros(node.shape, bool)
+        if live:
+            columns[first : first + width, :n] = np.where(moves, byte[column[safe]], 0)
+            limits[first : first + width, :n] = np.where(moves, offset[safe], 255)
+        below_nodes, below_entries = [node, node], [entry, entry]
+        for side, child in enumerate((trees.left, trees.right)) if live else ():
+            to = child[safe]
+            leaf = leaf_at[trees.leaf_start[:-1][None] + np.where(moves & (to < 0), ~to, 0)]
+            inner = trees.node_start[:-1][None] + np.where(moves & (to >= 0), to, 0)
+            inner = np.minimum(inner, len(node_at) - 1)
+            below_nodes[side] = np.where(moves, np.where(to < 0, -1, inner), node)
+            below_entries[side] = np.where(moves, np.where(to < 0, leaf, node_at[inner]), entry)
+        node = np.stack(below_nodes, axis=1).reshape(2 * width, n)
+        entry = np.stack(below_entries, axis=1).reshape(2 * width, n)
+    exits = (entry | (node >= 0).astype(np.int64) << 31).T.astype(np.uint32)
+    both = np.stack([columns, limits ^ 0x80], axis=1).reshape(top.NODES, 2, -1, top.LANES)
+    return np.ascontiguousarray(both.transpose(2, 0, 1, 3)), exits, byte
+
+
+def _columns(decisions: Decisions, slot: np.ndarray, byte: np.ndarray) -> np.ndarray:
     c = decisions.columns
     categorical = c[:, 1] == RANK_CATEGORY
     size = np.where(categorical, c[:, 4], [int(n).bit_length() for n in c[:, 4]])
     first = np.where(categorical, 4, 8) * c[:, 3]
-    return np.stack([c[:, 0], c[:, 1], c[:, 2], first, size, slot, c[:, 7], 8 * c[:, 8]], axis=1)
+    return np.stack([c[:, 0], c[:, 1], c[:, 2], first, size, slot, c[:, 7], 8 * c[:, 8], byte], axis=1)
 
 
 def freeze(trees: Trees, decisions: Decisions, link: Link, divisor: float) -> FrozenForest | None:
@@ -123,31 +190,33 @@ def freeze(trees: Trees, decisions: Decisions, link: Link, divisor: float) -> Fr
     n_entries = len(entries[1]) + len(entries[2])
     if n_slots > row.MAX_SLOTS or n_entries >= row.MAX_ENTRIES:
         return None
-    base, node_at, leaf_at = entries
-    inner = np.flatnonzero(np.diff(trees.node_start) > 0)
-    start = (inner.astype(np.uint64) << np.uint64(32)) | base[inner].astype(np.uint64)
+    column, offset = _places(decisions)
+    tops, exits, byte = _top(trees, decisions, column, offset, entries)
     parts: dict[int, np.ndarray] = {
-        row.H_COLUMN_AT: _columns(decisions, slot),
+        row.H_COLUMN_AT: _columns(decisions, slot, byte),
         row.H_THRESHOLD_AT: decisions.thresholds,
         row.H_CLASS_AT: decisions.to_class,
         row.H_SIGNATURE_AT: decisions.signatures,
-        row.H_NODE_AT: _nodes(trees, decisions, slot, entries),
-        row.H_START_AT: start,
+        row.H_NODE_AT: _nodes(trees, decisions, slot, column, offset, entries),
         row.H_RANK_AT: np.zeros(n_slots, np.uint16),
         row.H_LIST_AT: np.zeros(trees.n_trees + 1, np.uint64),
-        row.H_STATE_AT: base.astype(np.uint32),
+        row.H_STATE_AT: entries[0].astype(np.uint32),
+        row.H_TOP_AT: tops,
+        row.H_EXIT_AT: exits,
+        row.H_BYTE_AT: np.full(256, 0x80, np.uint8),
+        row.H_CODE_AT: np.zeros(tops.shape[0] * top.LANES, np.uint8),
     }
-    del node_at, leaf_at
-    return _assemble(trees, decisions, link, divisor, len(inner), parts)
+    groups = -(-int((byte != row.NO_BYTE).sum()) // 16)
+    return _assemble(trees, decisions, link, divisor, groups, parts)
 
 
 def _assemble(
-    trees: Trees, decisions: Decisions, link: Link, divisor: float, active: int, parts: dict[int, Any]
+    trees: Trees, decisions: Decisions, link: Link, divisor: float, groups: int, parts: dict[int, Any]
 ) -> FrozenForest:
     """Write header and parts one after another, each on a cache line of its own."""
     header = np.zeros(row.HEADER_WORDS, np.int64)
     header[row.H_FEATURES], header[row.H_OUTPUTS] = trees.n_features, trees.per_iteration
-    header[row.H_TREES], header[row.H_ACTIVE] = trees.n_trees, active
+    header[row.H_TREES], header[row.H_GROUPS] = trees.n_trees, groups
     header[row.H_COLUMNS], header[row.H_LINK] = len(decisions.columns), link.kind
     header[[row.H_SCALE, row.H_DIVISOR]] = np.array([link.scale, divisor]).view(np.int64)
     header[row.H_CATEGORIES] = bool((decisions.columns[:, 1] == RANK_CATEGORY).any())

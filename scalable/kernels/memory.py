@@ -86,6 +86,20 @@ def load_u16(typingctx: Any, address: Any) -> Any:
 
 
 @intrinsic
+def load_u8(typingctx: Any, address: Any) -> Any:
+    """Return the unsigned byte at `address`."""
+    del typingctx, address
+    return _loader("u8")
+
+
+@intrinsic
+def store_u8(typingctx: Any, address: Any, value: Any) -> Any:
+    """Store an unsigned byte at `address`."""
+    del typingctx, address, value
+    return _storer("u8")
+
+
+@intrinsic
 def store_u64(typingctx: Any, address: Any, value: Any) -> Any:
     """Store an unsigned 64-bit integer at `address`."""
     del typingctx, address, value

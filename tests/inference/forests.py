@@ -89,7 +89,7 @@ def random_booster(seed):
         and rng.random() < 0.4
     )
     if linear:
-        params["linear_tree"] = True
+        params |= {"linear_tree": True, "zero_as_missing": False}
     group = [n // 10] * 10 if objective in ("lambdarank", "rank_xendcg") else None
     data = lgb.Dataset(X, y, group=group, categorical_feature=categorical or "auto", params={"verbose": -1})
     booster = lgb.train(params, data, int(rng.choice([1, 3, 17, 40])))
