@@ -77,6 +77,8 @@ def live(quiet: bool) -> Iterator[None]:
         TimeRemainingColumn,
     )
 
+    from scalable.cli.compiling import compilation_shown
+
     class Count(MofNCompleteColumn):
         def render(self, task: Any) -> Any:
             from rich.text import Text
@@ -100,6 +102,7 @@ def live(quiet: bool) -> Iterator[None]:
     with bars:
         progress.install(_Bars(bars))
         try:
-            yield
+            with compilation_shown():
+                yield
         finally:
             progress.install(None)

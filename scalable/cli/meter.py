@@ -16,20 +16,24 @@ INTERVAL = 0.05
 
 
 def memory_now() -> int:
-    """Return the bytes of memory of this process and its descendants.
+    """Return the bytes of memory of this process and its descendants; see `memory_of`."""
+    return memory_of(os.getpid())
+
+
+def memory_of(pid: int) -> int:
+    """Return the bytes of memory of a process and its descendants, 0 once it has ended.
 
     Proportional set size where the kernel tells it: pages shared by k processes count 1/k each,
     so forked workers are not counted twice and mapped model files are.
     """
-    return sum(_pss(pid) for pid in _family())
+    return sum(_pss(member) for member in _family(pid))
 
 
-def _family() -> list[int]:
-    me = psutil.Process()
+def _family(pid: int) -> list[int]:
     try:
-        return [me.pid, *(child.pid for child in me.children(recursive=True))]
+        return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
     except psutil.Error:
-        return [me.pid]
+        return [pid]
 
 
 def _pss(pid: int) -> int:
