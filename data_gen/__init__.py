@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from data_gen.datasets import Dataset
+    from data_gen.description import Description, describe
     from data_gen.manifest import Manifest
     from data_gen.manifest import read as read_manifest
     from data_gen.reading import bayes_scores, rows, truth
@@ -29,6 +30,8 @@ _HOMES = {
     "rows": ("data_gen.reading", "rows"),
     "truth": ("data_gen.reading", "truth"),
     "bayes_scores": ("data_gen.reading", "bayes_scores"),
+    "describe": ("data_gen.description", "describe"),
+    "Description": ("data_gen.description", "Description"),
     "verify": ("data_gen.verification", "verify"),
     "combine": ("data_gen.shares", "combine"),
     "read_manifest": ("data_gen.manifest", "read"),
@@ -38,10 +41,12 @@ _HOMES = {
 
 __all__ = [
     "Dataset",
+    "Description",
     "Manifest",
     "bayes_scores",
     "combine",
     "datasets",
+    "describe",
     "generate",
     "read_manifest",
     "rows",

@@ -124,8 +124,3 @@ def _ranked(positive: Array, negative: Array) -> dict[str, Any]:
     hits, flagged = np.cumsum(positive[::-1]), np.cumsum((positive + negative)[::-1])
     precision = float(positive[::-1] @ (hits / flagged) / n_pos)
     return {"auc": auc, "auc_se": float(np.sqrt(variance)), "average_precision": precision}
-
-
-def new_truth(kind: str) -> BinaryTruth:
-    """Return an empty accumulator for a recipe's ``truth_kind``."""
-    return {"binary": BinaryTruth}[kind]()

@@ -24,7 +24,7 @@ from data_gen.storage import read_arrays, sha256_of, write_arrays, write_json
 
 _OURS = re.compile(
     r"part-\d{6,}\.parquet|manifest(-\d+-of-\d+)?\.json(\.tmp)?|truth-\d+-of-\d+\.npz(\.tmp)?|"
-    r"\.generation(-\d+-of-\d+)?|description\.html(\.tmp)?"
+    r"\.generation(-\d+-of-\d+)?|describe\.html(\.tmp)?"
 )
 
 

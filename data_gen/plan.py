@@ -79,9 +79,9 @@ class Request:
         return Part(index, start, min(start + self.rows_per_file, self.rows))
 
     def parts(self, shards_of: tuple[int, int] | None = None) -> list[Part]:
-        """Return the files of share ``i`` of ``n`` (counted from 1; None: all of them)."""
-        i, n = shards_of or (1, 1)
-        first, last = self.n_files * (i - 1) // n, self.n_files * i // n
+        """Return the files of share ``i`` of ``n`` (counted from 0; None: all of them)."""
+        i, n = shards_of or (0, 1)
+        first, last = self.n_files * i // n, self.n_files * (i + 1) // n
         return [self.part(index) for index in range(first, last)]
 
     def to_json(self) -> dict[str, Any]:
@@ -115,9 +115,9 @@ def make_request(dataset: str, knobs: dict[str, Any], seed: int, rows: Any, rows
 
 
 def check_share(shards_of: tuple[int, int] | None) -> None:
-    """Raise `RequestError` unless ``(i, n)`` is a share: 1 <= i <= n."""
+    """Raise `RequestError` unless ``(i, n)`` is a share: 0 <= i < n."""
     if shards_of is None:
         return
-    i, n = (_whole("shards_of", v, 1, 10**6) for v in shards_of)
-    if i > n:
-        raise RequestError(f"shards_of={i}/{n}: the share is counted from 1/{n} to {n}/{n}")
+    i, n = (_whole("shards_of", v, 0, 10**6) for v in shards_of)
+    if i >= n:
+        raise RequestError(f"shards_of={i}/{n}: the share is counted from 0/{n} to {n - 1}/{n}")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data_gen import arrow
-from data_gen.bayes import new_truth
 from data_gen.datasets import recipe
 from data_gen.errors import RequestError
 from data_gen.recipe import MAX_ROW
+from data_gen.scoring import new_truth
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from data_gen.bayes import new_truth
 from data_gen.datasets import recipe
 from data_gen.errors import VerificationError
 from data_gen.manifest import Manifest, read
+from data_gen.scoring import new_truth
 from data_gen.storage import read_arrays, write_arrays
 
 
@@ -25,7 +25,7 @@ def write_share(manifest: Manifest, truth: dict[str, np.ndarray[Any, Any]], shar
 
 def combine_if_complete(out: Path, n: int) -> Manifest | None:
     """Return the joined manifest when all `n` shares are in `out`, else None."""
-    present = all((out / f"manifest-{i}-of-{n}.json").exists() for i in range(1, n + 1))
+    present = all((out / f"manifest-{i}-of-{n}.json").exists() for i in range(n))
     return combine(out) if present else None
 
 
@@ -43,7 +43,7 @@ def combine(directory: str | os.PathLike[str]) -> Manifest:
         raise VerificationError(f"{out} holds no shares (manifest-i-of-n.json) to combine")
     n = int(names[0].removesuffix(".json").split("-")[-1])
     shares = []
-    for i in range(1, n + 1):
+    for i in range(n):
         if f"manifest-{i}-of-{n}.json" not in names:
             raise VerificationError(f"{out} lacks share {i} of {n}; generate it with --shards-of {i}/{n}")
         shares.append(read(out, f"manifest-{i}-of-{n}.json"))
@@ -55,13 +55,13 @@ def combine(directory: str | os.PathLike[str]) -> Manifest:
             )
     bound = recipe(first.request.dataset, first.request.seed, first.request.knobs)
     truth = new_truth(bound.truth_kind)
-    for i in range(1, n + 1):
+    for i in range(n):
         truth.merge(read_arrays(out / f"truth-{i}-of-{n}.npz"))
     scores = {**bound.truth_parameters(), **truth.scores()}
     files = [entry for share in shares for entry in share.files]
     manifest = replace(first, files=files, truth=scores, share="")
     manifest.write()
-    for i in range(1, n + 1):
+    for i in range(n):
         (out / f"truth-{i}-of-{n}.npz").unlink()
         (out / f"manifest-{i}-of-{n}.json").unlink()
     return manifest

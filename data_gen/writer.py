@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from data_gen.bayes import new_truth
 from data_gen.datasets import checked_knobs, recipe
 from data_gen.errors import GenerationError, OutputError, RequestError
 from data_gen.journal import Journal
 from data_gen.manifest import Manifest, column_json, read, versions
 from data_gen.parquet import encoded_size, write_part
 from data_gen.plan import Part, Request, check_share, make_request
+from data_gen.scoring import new_truth
 from data_gen.shares import combine_if_complete, write_share
 from data_gen.storage import sync_directory
 
@@ -76,7 +76,7 @@ def generate(
     client : distributed.Client or str, optional
         Write the files on a Dask cluster instead; `out` must be on storage its workers share.
     shards_of : (i, n), optional
-        Write only the i-th of n shares (from 1) of the files; the manifest is completed by
+        Write only the i-th of n shares (from 0) of the files; the manifest is completed by
         whichever share finishes last in the same directory, or by `data_gen.combine`.
     resume : bool
         Finish an interrupted run; the result has the same bytes as an uninterrupted one.

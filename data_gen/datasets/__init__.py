@@ -18,7 +18,7 @@ from data_gen.errors import RequestError, nearest
 if TYPE_CHECKING:
     from data_gen.recipe import Recipe
 
-NAMES = ("fraud",)
+NAMES = ("fraud", "clicks", "physics", "regression", "mixture")
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,8 @@ from data_gen.errors import RequestError
             "none, lz4, snappy, zstd",
         ),
         (
-            lambda: data_gen.generate("fraud", rows=9, out="unused", shards_of=(3, 2)),
-            "counted from 1/2 to 2/2",
+            lambda: data_gen.generate("fraud", rows=9, out="unused", shards_of=(2, 2)),
+            "counted from 0/2 to 1/2",
         ),
         (lambda: data_gen.generate("fraud", rows=9, out="unused", row_group_rows=-1), "row_group_rows=-1"),
         (lambda: data_gen.bayes_scores("fraud", []), "hold no rows"),

@@ -70,7 +70,7 @@ class FraudRecipe(BinaryRecipe):
 
     def __init__(self, name: str, seed: int, knobs: Mapping[str, Any]) -> None:
         super().__init__(name, seed, knobs)
-        self.world = w.World(self.knobs["world"])
+        self.world = w.World(self.knobs["world"], "fraud")
         self.columns = COLUMNS
         leak = self.knobs["leakage"]
         if leak:

@@ -41,12 +41,9 @@ class FraudChunk(BinaryChunk):
         fraction = self.recipe.knobs["duplicates"]
         if not fraction:
             return None
-        rows = np.arange(self.n)
-        bits = self.bits("duplicate")
-        place = rows % _TRAP
-        back = 1 + (bits & np.uint64(0xFFFF)).astype(np.int64) % np.maximum(place, 1)
-        repeats = ((bits >> np.uint64(16)).astype(np.float64) * 2.0**-48 < fraction) & (place > 0)
-        return np.where(repeats, rows - back, rows)
+        source = np.empty(self.n, np.int64)
+        k.choose_sources(self.bits("duplicate"), fraction, _TRAP, source)
+        return source
 
     def empty(self, *types: Any) -> list[Any]:
         """Return uninitialised arrays of the chunk's length."""

@@ -201,3 +201,15 @@ def make_leak(label: Any, bits: Any, out: Any) -> None:
     """Write a flag that is set after the fact: for 96% of the frauds and 0.05% of the rest."""
     for i in range(label.size):
         out[i] = unit64(bits[i]) < (0.96 if label[i] == 1 else 0.0005)
+
+
+@kernel()
+def choose_sources(bits: Any, fraction: Any, group: Any, out: Any) -> None:
+    """Write which row each row repeats: itself, or for `fraction` of them an earlier one as written.
+
+    The first row of every `group` rows is never a repetition, and none reaches into another group.
+    """
+    for i in range(bits.size):
+        place = i % group
+        back = 1 + np.int64(bits[i] & np.uint64(0xFFFF)) % max(place, 1)
+        out[i] = out[i - back] if place > 0 and unit64(bits[i]) < fraction else i

@@ -6,14 +6,12 @@ independent samples of one population, as a training and a later test set are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from data_gen.laws import fill_normal
-from data_gen.random import Stream
+from data_gen.population import Population
 
 CATEGORIES = (
     "grocery", "fuel", "restaurant", "fashion", "electronics", "pharmacy", "travel", "hotel",
@@ -46,39 +44,8 @@ def _spread(shares: Any) -> np.ndarray[Any, np.dtype[np.int8]]:
     return np.searchsorted(edges / edges[-1], (np.arange(256) + 0.5) / 256).astype(np.int8)
 
 
-def _normal_quantiles() -> np.ndarray[Any, np.dtype[np.float32]]:
-    out = np.empty(256, np.float32)
-    fill_normal((np.arange(256) * 2**24 + 2**23 - 2**31).astype(np.int64).astype(np.uint32), out)
-    return np.asarray(out / out.std(), np.float32)
-
-
-@dataclass(frozen=True)
-class World:
-    """Tables of one population.
-
-    Parameters
-    ----------
-    key : int
-        The ``world`` knob.
-    """
-
-    key: int
-
-    def stream(self, name: str) -> Stream:
-        """Return the stream of an attribute of the population."""
-        return Stream.of(self.key, "fraud world", name)
-
-    def effects(self, name: str, n: int, size: float) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Return `n` normal effects on the log-odds with standard deviation `size`, mean zero."""
-        out = np.empty(n, np.float32)
-        fill_normal(self.stream(name).words(0, n), out)
-        out -= out.mean()
-        return np.asarray(out * (size / out.std()), np.float32)
-
-    @cached_property
-    def quantiles(self) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """256 standard normal quantiles: an attribute indexed by 8 bits of an id's hash."""
-        return _normal_quantiles()
+class World(Population):
+    """Tables of one population of cards and merchants."""
 
     @cached_property
     def home(self) -> np.ndarray[Any, np.dtype[np.int8]]:

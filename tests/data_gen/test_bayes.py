@@ -1,0 +1,84 @@
+"""Streamed Bayes scores against scikit-learn's on the same rows."""
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+import data_gen
+from data_gen.bayes import BinaryTruth
+
+
+@pytest.fixture(scope="module")
+def known():
+    p = data_gen.truth("fraud", 0, 200_000, prevalence=0.03)
+    return p, data_gen.rows("fraud", 0, 200_000, ["is_fraud"], prevalence=0.03)["is_fraud"].to_numpy()
+
+
+def test_scores_match_scikit_learn(known):
+    p, y = known
+    truth = BinaryTruth()
+    truth.update(known)
+    scores = truth.scores()
+    assert scores["rows"] == len(y)
+    assert scores["positives"] == y.sum()
+    assert scores["prevalence"] == pytest.approx(p.mean(), rel=1e-6)
+    assert scores["auc"]["realised"] == pytest.approx(metrics.roc_auc_score(y, p), abs=2e-5)
+    assert scores["average_precision"]["realised"] == pytest.approx(
+        metrics.average_precision_score(y, p), abs=5e-4
+    )
+    assert scores["log_loss"]["realised"] == pytest.approx(metrics.log_loss(y, p), rel=1e-5)
+    assert scores["brier"]["realised"] == pytest.approx(metrics.brier_score_loss(y, p), rel=1e-5)
+    assert scores["log_loss"]["expected"] == pytest.approx(
+        -(p * np.log(p) + (1 - p) * np.log1p(-p)).mean(), rel=1e-5
+    )
+    assert scores["brier"]["expected"] == pytest.approx((p * (1 - p)).mean(), rel=1e-5)
+
+
+def test_expected_auc_is_the_weighted_one(known):
+    p = known[0][:20_000]
+    truth = BinaryTruth()
+    truth.update((p, np.zeros(len(p), np.int8)))
+    both = np.r_[np.ones(len(p)), np.zeros(len(p))]
+    exact = metrics.roc_auc_score(both, np.r_[p, p], sample_weight=np.r_[p, 1 - p])
+    assert truth.scores()["auc"]["expected"] == pytest.approx(exact, abs=2e-5)
+    assert truth.scores()["auc"]["realised"] is None
+
+
+def test_standard_errors_describe_the_spread_of_samples():
+    found = [data_gen.bayes_scores("fraud", [(i << 15, (i + 1) << 15)], prevalence=0.05) for i in range(30)]
+    for key in ("auc", "log_loss", "brier"):
+        spread = np.std([f[key] for f in found], ddof=1)
+        assert 0.6 < spread / np.mean([f[f"se_{key}"] for f in found]) < 1.6
+
+
+def test_merging_in_any_order_gives_the_same_bits(known):
+    p, y = known
+    parts = []
+    for a, b in ((0, 70_000), (70_000, 70_001), (70_001, 200_000)):
+        part = BinaryTruth()
+        part.update((p[a:b], y[a:b]))
+        parts.append(part.arrays())
+    results = []
+    for order in ((0, 1, 2), (2, 0, 1)):
+        whole = BinaryTruth()
+        for i in order:
+            whole.merge(parts[i])
+        results.append(whole.scores())
+    once = BinaryTruth()
+    once.update(known)
+    assert results[0] == results[1] == once.scores()
+
+
+def test_bayes_scores_of_ranges():
+    ranges = [(0, 40_000), (300_000, 350_001), (1000_003, 1000_004)]
+    found = data_gen.bayes_scores("fraud", ranges, seed=4, workers=2)
+    truth = BinaryTruth()
+    for a, b in ranges:
+        label = data_gen.rows("fraud", a, b, ["is_fraud"], seed=4)["is_fraud"].to_numpy()
+        truth.update((data_gen.truth("fraud", a, b, seed=4), label))
+    expected = truth.scores()
+    assert found["rows"] == 90_002
+    for key in ("auc", "average_precision", "log_loss", "brier"):
+        assert found[key] == expected[key]["realised"]
+        assert found[f"expected_{key}"] == expected[key]["expected"]
+        assert found[f"se_{key}"] == expected[key]["se"]
