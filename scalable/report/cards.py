@@ -17,7 +17,7 @@ def summary_cards(sections: dict[str, Any]) -> list[Card]:
     for make in (_throughput, _quality, _latency, _exactness, _memory, _total):
         try:
             cards += make(sections)
-        except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):
+        except Exception:  # a section of another shape has no headline; its block shows it
             continue
     return cards
 

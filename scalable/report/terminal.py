@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalable.report import format as fmt
@@ -79,8 +79,8 @@ def _escape(text: str) -> str:
     return escape(text)
 
 
-def _quality(rows: Sequence[dict[str, Any]]) -> Table:
-    """Return metrics, each beside its distance to the Bayes-optimal value."""
+def _quality(rows: Any) -> Iterator[Table]:
+    """Yield metrics, each beside its distance to the Bayes-optimal value."""
     best = reference_row(list(rows))
     names = [name for name in METRICS if any(row.get(name) is not None for row in rows)][:5]
     columns: list[Column] = [("model", "model", str)]
@@ -100,7 +100,29 @@ def _quality(rows: Sequence[dict[str, Any]]) -> Table:
     table = _table("Quality" + (f", and distance to {BAYES}" if best else ""), shown, columns)
     for column in table.columns[1:]:
         column.justify = "right"
-    return table
+    yield table
+
+
+def _stages(stages: Any) -> Iterator[Table]:
+    """Yield the table of the stages."""
+    yield _table("Stages", stages, _STAGES)
+
+
+def _latency(batches: Any) -> Iterator[Table]:
+    """Yield one table a batch size."""
+    for batch in sorted(batches, key=int):
+        name = "one row at a time" if int(batch) == 1 else f"{int(batch):,} rows a call"
+        yield _table(f"Latency, {name}", with_speedups(batches[batch]), _LATENCY)
+
+
+def _peers(peers: Any) -> Iterator[Table | str]:
+    """Yield one table a job, and under it why contenders failed or are absent."""
+    for job in dict.fromkeys(row["job"] for row in peers):
+        contenders = [flat(row) for row in peers if row["job"] == job]
+        yield _table(f"Side by side: {job}", contenders, _PEERS)
+        for row in contenders:
+            if row.get("message"):
+                yield f"  {row['peer']}: {row['message']}"
 
 
 def _console(console: Console | None) -> Console:
@@ -126,24 +148,24 @@ def print_summary(results: dict[str, Any], console: Console | None = None, repor
     report : str, optional
         Path of the page written, named in the last line.
     """
+    from rich.text import Text
+
     console = _console(console)
     sections = results.get("sections", {})
-    if isinstance(stages := sections.get("stages"), list) and stages:
-        console.print(_table("Stages", stages, _STAGES))
-    if isinstance(quality := sections.get("quality"), list) and quality:
-        console.print(_quality(quality))
-    for batch, rows in sorted((sections.get("latency") or {}).items(), key=lambda item: int(item[0])):
-        name = "one row at a time" if int(batch) == 1 else f"{int(batch):,} rows a call"
-        console.print(_table(f"Latency, {name}", with_speedups(rows), _LATENCY))
-    if isinstance(peers := sections.get("peers"), list):
-        for job in dict.fromkeys(row.get("job") for row in peers):
-            contenders = [flat(row) for row in peers if row.get("job") == job]
-            console.print(_table(f"Side by side: {job}", contenders, _PEERS))
-            for row in contenders:
-                if row.get("message"):
-                    console.print(
-                        f"  {_escape(str(row.get('peer')))}: {_escape(str(row['message']))}", style="dim"
-                    )
+    for name, tables in (
+        ("stages", _stages),
+        ("quality", _quality),
+        ("latency", _latency),
+        ("peers", _peers),
+    ):
+        if not sections.get(name):
+            continue
+        try:
+            parts = list(tables(sections[name]))
+        except Exception as error:  # a file of somebody else; the page shows such a section as it is
+            parts = [f"{name}: of another shape ({type(error).__name__}); see the page"]
+        for part in parts:
+            console.print(Text(part, style="dim") if isinstance(part, str) else part, highlight=False)
     cards = summary_cards(sections)
     label = max((len(card.label) for card in cards), default=0)
     value = max((len(card.value) for card in cards), default=0)

@@ -155,6 +155,12 @@ def test_unknown_sections_become_tables(quickstart):
         {"latency": [1, 2]},
         {"dataset": {"rows": 3}},
         {"dataset": "name"},
+        {"peers": [{"peer": "x"}]},
+        {"scaling": [{"job": "x", "rows": 0, "seconds": 1.0}, {"job": "x", "rows": 1, "seconds": 0.0}]},
+        {"waterfall": [{"title": "t", "unit": "s", "steps": []}]},
+        {"waterfall": [{"title": "t", "unit": "s", "steps": [{"name": "a", "value": 0.0}]}]},
+        {"history": [{"benchmark": "b", "unit": "", "points": []}]},
+        {"quality": [{"model": "m", "classes": [{}], "confusion": [[1]]}]},
     ],
 )
 def test_sections_of_any_shape_never_fail(quickstart, sections):

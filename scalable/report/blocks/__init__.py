@@ -38,8 +38,7 @@ def build_blocks(sections: dict[str, Any], palette: Palette) -> list[Block]:
 def _known_block(name: str, section: Any, palette: Palette) -> Block:
     try:
         return BLOCKS[name](section, palette)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        # One section of another shape must not cost the reader the rest of the page.
+    except Exception as error:  # whatever is wrong with one section must not cost the reader the others
         block = plain_block(name, section)
         block.notes.append(
             f"Shown as it is, for its shape is not that of “{name}” ({type(error).__name__}: {error})."
