@@ -61,11 +61,29 @@ def _flags(names: Sequence[str]) -> str:
     return ", ".join("--" + name.replace("_", "-") for name in names if name not in {"client", "n_workers"})
 
 
+def _regression(name: str, summary: str) -> Learner:
+    return Learner("scalable.linear", {"regression": name}, summary)
+
+
 LEARNERS = {
     "logistic": Learner(
-        "scalable.linear", {"classification": "LogisticRegression"}, "logistic regression, out of core"
+        "scalable.linear",
+        {"classification": "LogisticRegression"},
+        "logistic regression, by Newton or descent",
     ),
-    "linear": Learner("scalable.linear", {"regression": "Ridge"}, "least squares from one streamed pass"),
+    "linear": _regression("LinearRegression", "least squares, exact, from one streamed pass"),
+    "ridge": _regression("Ridge", "least squares with an L2 penalty, from one pass"),
+    "lasso": _regression("Lasso", "least squares with an L1 penalty, from one pass"),
+    "elastic-net": _regression("ElasticNet", "least squares with both penalties, from one pass"),
+    "elastic-net-cv": _regression("ElasticNetCV", "the whole penalty path, cross-validated in one pass"),
+    "svc": Learner(
+        "scalable.linear", {"classification": "LinearSVC"}, "linear support vectors (hinge losses)"
+    ),
+    "sgd": Learner(
+        "scalable.linear",
+        {"classification": "SGDClassifier", "regression": "SGDRegressor"},
+        "stochastic descent with a choice of losses, penalties and optimizers",
+    ),
     "lightgbm": Learner(
         "scalable.boosting",
         {"classification": "LGBMClassifier", "regression": "LGBMRegressor"},

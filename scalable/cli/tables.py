@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+WIDTH = 110  # narrower, the figures would be cut
+
 
 def show_datasets(datasets: Any) -> None:
     """Print the registry of datasets with their knobs and defaults."""
@@ -24,10 +26,12 @@ def show_columns(description: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, padding=(0, 2))
+    table = Table(box=None, padding=(0, 1))
     rows = description.table()
     for heading in rows[0]:
-        table.add_column(heading, justify="left" if heading in {"column", "type"} else "right")
+        left = heading in {"column", "type", "unit"}
+        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
     for row in rows[1:]:
         table.add_row(*map(str, row))
-    Console().print(table)
+    console = Console()
+    Console(width=max(console.width, WIDTH)).print(table)

@@ -59,7 +59,7 @@ def command(
 
     if list_all:
         for name, entry in LEARNERS.items():
-            typer.echo(f"{name:10} {entry.summary}")
+            typer.echo(f"{name:16}{entry.summary}")
         return
     missing = [
         name
