@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ from scalable.kernels.lanes import ROWS
 
 # Objectives whose predictions LightGBM lets stop early: those that need an order, not a value.
 _MAY_STOP = {"binary", "multiclass", "multiclassova", "lambdarank", "rank_xendcg"}
+_MAX_FEW = ROWS  # rows that are ever predicted one by one
 _SLICES = 8  # compiled iteration ranges kept
 
 
@@ -189,6 +191,8 @@ class CompiledForest:
     ) -> np.ndarray:
         """Return raw scores (n_rows, n_outputs), or leaf indices."""
         walk = leaves or stop is not None or self.plan is None
+        if not walk and len(matrix) <= _MAX_FEW and len(matrix) < self.few_rows:
+            return self._one_by_one(matrix)
         width = self.trees.n_trees if leaves else 0
         out = np.zeros((len(matrix), self.n_outputs))
         leaf_out = np.zeros((len(matrix), width), np.int32)
@@ -207,6 +211,26 @@ class CompiledForest:
             with ThreadPoolExecutor(n_threads) as pool:
                 list(pool.map(share, [slice(s, s + per_thread) for s in range(0, len(matrix), per_thread)]))
         return leaf_out if leaves else out
+
+    @cached_property
+    def few_rows(self) -> int:
+        """Batches below this many rows are faster row by row than as a block; measured once, here and now."""
+        if self.frozen is None:
+            return 0
+        x, out = np.zeros((ROWS, self.n_features)), np.zeros((ROWS, self.n_outputs))
+        block = min(_seconds(lambda: self.score(x, out)) for _ in range(3))
+        row = min(_seconds(lambda: self._one_by_one(x[:8])) for _ in range(5)) / 8
+        return min(_MAX_FEW, int(block / row))
+
+    def _one_by_one(self, matrix: np.ndarray) -> np.ndarray:
+        rows = np.ascontiguousarray(matrix, np.float64)
+        if not rows.flags.writeable:
+            rows = rows.copy()
+        return np.array([self._raw_row(x, True) for x in rows]).reshape(len(rows), self.n_outputs)
+
+    @cached_property
+    def _raw_row(self) -> Callable[..., Any]:
+        return row_function(self, self.as_row)
 
     def score(self, matrix: np.ndarray, out: np.ndarray) -> None:
         """Write raw scores (n_rows, n_outputs) by the block kernel."""
@@ -245,6 +269,12 @@ class CompiledForest:
             out,
             np.zeros((len(matrix), 0), np.int32) if leaf_out is None else leaf_out,
         )
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
 def row_function(forest: CompiledForest, convert: Callable[[Any], np.ndarray]) -> Callable[..., Any]:

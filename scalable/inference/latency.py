@@ -29,20 +29,28 @@ def clock_overhead() -> int:
     return int(np.median(np.diff(ticks)))
 
 
-def summary(ns: np.ndarray, batch: int) -> dict[str, Any]:
-    """Return the statistics of call times of `batch` rows each, in the shape of ``sections.Latency``."""
-    if not len(ns):
-        return {"calls": 0}
+def quantiles_us(ns: np.ndarray) -> dict[str, float]:
+    """Return p50 ... p99.9, extremes and mean of times, in microseconds."""
     us = np.sort(ns) / 1e3
-    grid = np.r_[np.linspace(0, 0.98, 99), 1 - np.geomspace(0.02, max(1 / len(us), 1e-5), 60)]
     return {
         **{f"{name}_us": float(np.quantile(us, q, method="higher")) for name, q in QUANTILES},
         "min_us": float(us[0]),
         "max_us": float(us[-1]),
         "mean_us": float(us.mean()),
-        "rows_per_second": batch * 1e6 / float(np.median(us)),
-        "calls": len(us),
-        "quantiles_us": [[float(q), float(np.quantile(us, q))] for q in grid],
+    }
+
+
+def summary(ns: np.ndarray, batch: int) -> dict[str, Any]:
+    """Return the statistics of call times of `batch` rows each, in the shape of ``sections.Latency``."""
+    if not len(ns):
+        return {"calls": 0}
+    grid = np.r_[np.linspace(0, 0.98, 99), 1 - np.geomspace(0.02, max(1 / len(ns), 1e-5), 60)]
+    figures = quantiles_us(ns)
+    return {
+        **figures,
+        "rows_per_second": batch * 1e6 / figures["p50_us"],
+        "calls": len(ns),
+        "quantiles_us": [[float(q), float(np.quantile(ns, q)) / 1e3] for q in grid],
     }
 
 

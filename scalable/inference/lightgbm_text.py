@@ -14,8 +14,13 @@ import numpy as np
 
 from scalable.errors import ModelError
 
-_TREE = re.compile(r"^Tree=(\d+)$", re.M)
 MAX_LEAVES = 131_072  # LightGBM's own limit on num_leaves
+
+
+_LIMITS: dict[type, tuple[int, int]] = {
+    kind: (int(np.iinfo(kind).min), int(np.iinfo(kind).max))
+    for kind in (np.uint8, np.int32, np.uint32, np.int64)
+}
 
 
 @dataclass(slots=True)
@@ -66,6 +71,16 @@ def _fail(where: str, what: str) -> ModelError:
     return ModelError(f"LightGBM model text, {where}: {what}; save the model again with Booster.save_model")
 
 
+def _tree_starts(text: str, end: int) -> list[int]:
+    """Return where the lines "Tree=..." begin."""
+    starts = []
+    at = text.find("\nTree=", 0, end)
+    while at >= 0:
+        starts.append(at + 1)
+        at = text.find("\nTree=", at + 1, end)
+    return starts
+
+
 def _pairs(block: str) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for line in block.split("\n"):
@@ -93,18 +108,21 @@ def _numbers(pairs: dict[str, str], key: str, where: str, count: int, dtype: typ
     text = pairs.get(key)
     if text is None:
         raise _fail(where, f"'{key}' is missing")
-    words = text.split()
-    if len(words) != count:
-        raise _fail(where, f"'{key}' should have {count} numbers, found {len(words)}")
+    wide = np.float64 if dtype is np.float64 else np.int64
     try:
-        if dtype is np.float64:
-            values = np.array(list(map(float, words)), dtype=np.float64)
-        else:
-            wide = list(map(int, words))
-            values = np.array(wide, dtype=dtype)
-    except (ValueError, OverflowError):
+        values = np.fromstring(text, wide, sep=" ") if text.strip() else np.empty(0, wide)
+    except (ValueError, DeprecationWarning):  # NumPy stops at what is no number, with an error or a warning
         raise _fail(where, f"'{key}' has an entry that is not a valid {np.dtype(dtype).name}") from None
-    if dtype is np.float64 and np.isnan(values).any():
+    if len(values) != count:
+        raise _fail(
+            where, f"'{key}' should have {count} numbers, found {len(values)} valid {np.dtype(dtype).name}"
+        )
+    if dtype is not np.float64:
+        low, high = _LIMITS[dtype]
+        if count and not (low <= values.min() and values.max() <= high):
+            raise _fail(where, f"'{key}' has an entry that is not a valid {np.dtype(dtype).name}")
+        values = values.astype(dtype)
+    elif count and np.isnan(values.min()):
         raise _fail(where, f"'{key}' has a NaN")
     return values
 
@@ -204,8 +222,9 @@ def parse_text(text: str) -> TextModel:
     end = text.find("\nend of trees")
     if end < 0:
         raise _fail("end", "'end of trees' is missing, the file is truncated")
-    starts = list(_TREE.finditer(text, 0, end + 1))
-    header = _pairs(text[: starts[0].start()] if starts else text[:end])
+    starts = _tree_starts(text, end)
+    before = text[: starts[0]] if starts else text[:end]
+    header = _pairs(before)
     where = "header"
     num_class = _integer(header, "num_class", where, 1, 1_000_000)
     per_iteration = _integer(header, "num_tree_per_iteration", where, 1, 1_000_000)
@@ -221,18 +240,19 @@ def parse_text(text: str) -> TextModel:
     if "tree_sizes" in header and len(sizes) != len(starts):
         raise _fail("header", f"'tree_sizes' announces {len(sizes)} trees, found {len(starts)}")
     trees = []
-    for i, match in enumerate(starts):
-        stop = starts[i + 1].start() if i + 1 < len(starts) else end + 1
-        if match.group(1) != str(i) or (sizes and sizes[i] != str(stop - match.start())):
+    for i, start in enumerate(starts):
+        stop = starts[i + 1] if i + 1 < len(starts) else end + 1
+        first = text.find("\n", start)
+        if text[start:first] != f"Tree={i}" or (sizes and sizes[i] != str(stop - start)):
             raise _fail(f"tree {i}", "its length differs from 'tree_sizes': the file was truncated or edited")
-        trees.append(_tree(text[match.end() + 1 : stop], f"tree {i}", n_features))
+        trees.append(_tree(text[first + 1 : stop], f"tree {i}", n_features))
     return TextModel(
         num_class,
         per_iteration,
         n_features,
         names,
         header["objective"].strip() if header.get("objective") else None,
-        re.search(r"^average_output$", text[: starts[0].start()] if starts else "", re.M) is not None,
+        "average_output" in before.split("\n"),
         trees,
         _pandas_categorical(text[end:]),
     )
