@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 SCALES = {"quick": 1, "standard": 10, "full": 100}
 
@@ -39,7 +40,7 @@ def directory() -> Path:
     return path
 
 
-def prepared(dataset: str, rows: int, seed: int = 0, **knobs: object) -> Path:
+def prepared(dataset: str, rows: int, seed: int = 0, **knobs: Any) -> Path:
     """Return the directory of a generated dataset, writing it when it is not there yet.
 
     Parameters

@@ -1,1 +1,1 @@
-"""Peers: what people would use instead, one file each."""
+"""Side by side with others: one file a peer, each run in a fresh process; see ``docs/benchmarks.md``."""

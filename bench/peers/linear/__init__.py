@@ -1,0 +1,1 @@
+"""Contenders at logistic regression on numeric columns."""
