@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from scalable.kernels.elementary import log
 from scalable.kernels.jit import kernel
 
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -42,13 +43,16 @@ def standardize(x: np.ndarray, offset: float, scale: float, out: np.ndarray) -> 
     return bad
 
 
-@kernel()
+@kernel(fastmath=True)
 def log_standardize(x: np.ndarray, unit: float, offset: float, scale: float, out: np.ndarray) -> int:
     """Write ``(log(1 + max(x, 0) / unit) - offset) / scale``; otherwise like `standardize`."""
+    per_unit = 1.0 / unit
+    inverse = 1.0 / scale
     bad = 0
     for i in range(x.size):
         raw = np.float64(x[i])
-        value = np.nan if np.isnan(raw) else (np.log1p(max(raw, 0.0) / unit) - offset) / scale
+        value = (log(1.0 + max(raw, 0.0) * per_unit) - offset) * inverse
+        value = raw if raw - raw != 0.0 else value  # NaN and infinity stay what they are
         out[i] = value
         bad += 0 if abs(value) <= 1e30 else 1
     return bad

@@ -6,9 +6,8 @@ Targets of classification losses are 0 or 1, of the others real numbers. A loss 
 
 from __future__ import annotations
 
-from typing import Any
-
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 

@@ -24,7 +24,7 @@ NORMALIZED, ADAGRAD, SGD, ADAM, FTRL = range(5)
 
 # name -> (code, default rate). "normalized" divides its rate by the root of the active features.
 OPTIMIZERS = {
-    "normalized": (NORMALIZED, 1.5),
+    "normalized": (NORMALIZED, 2.0),
     "adagrad": (ADAGRAD, 0.1),
     "sgd": (SGD, 0.05),
     "adam": (ADAM, 0.005),

@@ -156,6 +156,12 @@ class LinearEstimator(BaseEstimator):
         estimator._publish(model)
         return estimator
 
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags: missing values are learned from, not refused."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.get_params(deep=False).get("missing") != "error"
+        return tags
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave the client behind: connections do not travel."""
         state = dict(super().__getstate__())

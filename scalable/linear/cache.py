@@ -8,10 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from scalable.data.block import Block
-from scalable.data.planned import Source
+from scalable.data.block import BLOCK_ROWS, Block
 from scalable.data.shard import Shard
 from scalable.execution.reader import BlockReader
+
+LEAST_ROWS = 256  # of a held shard; small ones let little data be held out and dealt
+MOST_SHARDS = 64
+
+
+@dataclass(frozen=True)
+class HeldRows:
+    """The face of a source that rounds need: shards of rows that are already encoded."""
+
+    shards: tuple[Shard, ...]
+    n_rows: int
+    sequential: bool = False
+
+    def release(self) -> None:
+        """Do nothing: no file is open."""
 
 
 @dataclass(frozen=True)
@@ -20,18 +34,20 @@ class MemoryReader:
 
     Parameters
     ----------
-    source : Source
-        Where the blocks came from.
-    held : dict of int to Block
-        The one block of each shard, by shard index.
+    source : HeldRows
+        The plan of the held rows.
+    held : Block
+        All rows.
     """
 
-    source: Source
-    held: dict[int, Block]
+    source: HeldRows
+    held: Block
 
     def blocks(self, shard: Shard) -> Iterator[Block]:
-        """Yield the block of a shard."""
-        yield self.held[shard.index]
+        """Yield the blocks of a shard, copied to be contiguous."""
+        for start in range(shard.row_start, shard.row_stop, BLOCK_ROWS):
+            rows = slice(start, min(start + BLOCK_ROWS, shard.row_stop))
+            yield _part(self.held, rows)
 
 
 def encoded_bytes(reader: BlockReader) -> int:
@@ -43,33 +59,34 @@ def encoded_bytes(reader: BlockReader) -> int:
 
 
 def hold(reader: BlockReader, seed: int | None) -> MemoryReader:
-    """Encode all shards once.
+    """Encode all rows once.
 
     Parameters
     ----------
     reader : BlockReader
         Of a source that fits in memory.
     seed : int or None
-        Rows are dealt anew to the shards in a random order, so that sorted data does not mislead
-        descent; None keeps their order.
+        Rows are put in a random order, so that sorted data does not mislead descent; None keeps it.
     """
-    shards = reader.source.shards
-    whole = _joined([block for shard in shards for block in reader.blocks(shard)])
-    order = np.arange(whole.n_rows) if seed is None else np.random.default_rng(seed).permutation(whole.n_rows)
-    held: dict[int, Block] = {}
-    start = 0
-    for shard in shards:
-        rows = order[start : start + shard.n_rows]
-        columns: Any = np.ascontiguousarray(whole.columns[:, rows])
-        held[shard.index] = Block(
-            columns,
-            np.ascontiguousarray(whole.ids[:, rows]),
-            None if whole.label is None else whole.label[rows],
-            None if whole.weight is None else whole.weight[rows],
-            start,
-        )
-        start += shard.n_rows
-    return MemoryReader(reader.source, held)
+    whole = _joined([block for shard in reader.source.shards for block in reader.blocks(shard)])
+    n = whole.n_rows
+    if seed is not None:
+        whole = _part(whole, np.random.default_rng(seed).permutation(n))
+    count = max(1, min(MOST_SHARDS, n // LEAST_ROWS))
+    edges = [n * k // count for k in range(count + 1)]
+    shards = tuple(Shard(k, 0, edges[k], edges[k + 1], edges[k]) for k in range(count))
+    return MemoryReader(HeldRows(shards, n), whole)
+
+
+def _part(block: Block, rows: Any) -> Block:
+    columns: Any = np.ascontiguousarray(block.columns[:, rows])
+    return Block(
+        columns,
+        np.ascontiguousarray(block.ids[:, rows]),
+        None if block.label is None else block.label[rows],
+        None if block.weight is None else block.weight[rows],
+        0,
+    )
 
 
 def _joined(blocks: list[Block]) -> Block:

@@ -19,7 +19,7 @@ from scalable.linear.task import Objective
 
 LANE_ROWS = 2**18  # fewer rows a lane would learn less from each other than they lose by parting
 MAX_LANES = 8
-ROUND_ROWS = 2**22
+ROUND_ROWS = 2**21
 
 
 @dataclass

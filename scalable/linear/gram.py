@@ -9,16 +9,70 @@ restores them (Higham, "Accuracy and Stability of Numerical Algorithms", 2002, c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 from scalable.data.block import Block
 from scalable.kernels import descent, moments
-from scalable.linear.newton import add_gram
 from scalable.linear.task import Objective
 
 REFINE_CONDITION = 1e4
+CHUNK = 2048  # rows a BLAS call: the weighted copy stays in the second-level cache
+
+
+def add_gram(
+    columns: NDArray[Any], ids: NDArray[np.int32], weight: NDArray[np.float64], out: NDArray[np.float64]
+) -> None:
+    """Add the weighted Gram matrix of ``[columns; 1; slots]`` to `out`, shape (p, p).
+
+    Weights are non-negative; products of a chunk have the precision of `columns`, sums are float64.
+    """
+    d = columns.shape[0] + 1
+    scaled = np.empty((d, CHUNK), columns.dtype)
+    for start in range(0, columns.shape[1], CHUNK):
+        m = min(CHUNK, columns.shape[1] - start)
+        part = scaled if m == CHUNK else np.empty((d, m), columns.dtype)
+        moments.weighted_rows(columns, start, weight[start : start + m], part)
+        out[:d, :d] += part @ part.T
+    if len(ids):
+        cross = np.zeros((d, out.shape[0] - d))
+        square = np.zeros((out.shape[0] - d, out.shape[0] - d))
+        moments.add_slot_moments(columns, ids, weight, cross, square)
+        out[:d, d:] += cross
+        out[d:, :d] += cross.T
+        out[d:, d:] += square
+
+
+def add_gradient(
+    columns: NDArray[Any], ids: NDArray[np.int32], r: NDArray[np.float64], out: NDArray[np.float64]
+) -> None:
+    """Add ``[columns; 1; slots] @ r`` to `out`, shape (p,), in float64."""
+    moments.add_gradient(columns, ids, r, out)
+
+
+def solve_psd(matrix: NDArray[np.float64], rhs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Solve a positive semidefinite system; the least-norm solution when it is singular.
+
+    Rows and columns are first scaled to a unit diagonal, so that the units of columns do not decide
+    what counts as singular.
+    """
+    diagonal = np.sqrt(np.maximum(np.diag(matrix), 0.0))
+    scale = np.where(diagonal > 0.0, 1.0 / np.where(diagonal > 0.0, diagonal, 1.0), 0.0)
+    scaled = matrix * scale[:, None] * scale
+    try:
+        factor = linalg.cho_factor(scaled, lower=True, check_finite=False)
+        pivots = np.diag(factor[0])
+        if pivots.min() > 1e-7 * max(1.0, pivots.max()):
+            return np.asarray(scale * linalg.cho_solve(factor, scale * rhs, check_finite=False))
+    except linalg.LinAlgError:
+        pass
+    values, vectors = linalg.eigh(scaled, check_finite=False)
+    kept = values > len(values) * np.finfo(float).eps * max(values.max(), 1e-300)
+    inverse = np.where(kept, 1.0 / np.where(kept, values, 1.0), 0.0)
+    return np.asarray(scale * (vectors @ (inverse * (vectors.T @ (scale * rhs)))))
 
 
 @dataclass
@@ -41,6 +95,11 @@ class Moments:
     square: float = 0.0
     weight: float = 0.0
     rows: int = 0
+
+    def mean_squared_error(self, coef: NDArray[np.float64]) -> float:
+        """Return the weighted mean squared error of coefficients, shape (p,), on these rows."""
+        squares = self.square - 2.0 * float(self.cross @ coef) + float(coef @ self.gram @ coef)
+        return max(squares, 0.0) / self.weight
 
     def __add__(self, other: Moments) -> Moments:
         return Moments(
@@ -73,7 +132,7 @@ class GramFold:
         """Add a block."""
         y, w = self.objective.target(block), self.objective.weight(block)
         add_gram(block.columns, block.ids, w, state.gram)
-        moments.add_gradient(block.columns, block.ids, w * y, state.cross)
+        add_gradient(block.columns, block.ids, w * y, state.cross)
         state.square += float(np.dot(w, y * y))
         state.weight += float(w.sum())
         state.rows += block.n_rows
@@ -104,7 +163,7 @@ class ResidualFold:
         z = np.empty((1, block.n_rows), block.columns.dtype)
         descent.predict(block.columns, block.ids, self.coef[None].astype(block.columns.dtype), z)
         residual = self.objective.weight(block) * (self.objective.target(block) - z[0])
-        moments.add_gradient(block.columns, block.ids, residual, state)
+        add_gradient(block.columns, block.ids, residual, state)
         return state
 
     def merge(self, left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -114,6 +173,30 @@ class ResidualFold:
     def finish(self, state: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the gradient."""
         return state
+
+
+def least_norm(
+    matrix: NDArray[np.float64], solution: NDArray[np.float64], scales: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the solution of a singular system whose ``solution / scales`` is shortest.
+
+    Parameters
+    ----------
+    matrix : float64 array of shape (p, p)
+        Positive semidefinite.
+    solution : float64 array of shape (p,)
+        Any solution.
+    scales : float64 array of shape (p,)
+        Raw units per unit of each coefficient's column; infinite for what has no norm (the intercept).
+    """
+    diagonal = np.sqrt(np.maximum(np.diag(matrix), 0.0))
+    unit = np.where(diagonal > 0.0, 1.0 / np.where(diagonal > 0.0, diagonal, 1.0), 1.0)
+    values, vectors = linalg.eigh(matrix * unit[:, None] * unit, check_finite=False)
+    kernel = unit[:, None] * vectors[:, values <= len(values) * np.finfo(float).eps * values.max()]
+    if not kernel.shape[1]:
+        return solution
+    raw = kernel / scales[:, None]
+    return np.asarray(solution - kernel @ np.linalg.lstsq(raw, solution / scales, rcond=None)[0])
 
 
 def free_coordinates(objective: Objective, n_columns: int) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,13 +11,16 @@ from numpy.typing import NDArray
 
 from scalable.data.block import Block
 from scalable.data.shard import Shard
+from scalable.errors import DataError
 from scalable.execution.executors import Executor
 from scalable.execution.rounds import run_fold, run_lanes
 from scalable.kernels import descent, losses, optimizers
+from scalable.linear.checkpoint import Checkpoint
 from scalable.linear.descent import LANE_ROWS, MAX_LANES, DescentFold, DescentState, deal, merge_lanes
 from scalable.linear.newton import penalty_value
-from scalable.linear.task import Objective
+from scalable.linear.task import HASHED_FACTOR, Objective
 
+PRIOR_STEPS = 10.0
 ONE_PASS_ROWS = 10**6  # from here on, one pass reaches the optimum's held-out loss
 
 
@@ -29,20 +33,27 @@ class DescentPlan:
     n_lanes : int or None
         Models trained side by side and merged; None: one per 2^18 rows, at most 8.
     max_passes : int or None
-        None: one pass from 10^6 rows on; else up to 50, ended by `tol`.
+        None: one pass from 10^6 rows on; else up to 100, ended by `tol`.
     tol : float
         Stop when a pass lowers the objective by less than this share.
     average : bool
         Whether the result is the average of the iterates (weighted towards the last).
     seed : int
         Order of the shards.
+    held_out : float
+        Share of the shards that are held out; training stops when their loss, rather than the
+        objective, no longer falls, and returns the coefficients with the least. 0 for none.
+    patience : int
+        Passes without improvement before stopping, when rows are held out.
     """
 
     n_lanes: int | None = None
     max_passes: int | None = None
-    tol: float = 1e-4
+    tol: float = 2e-5
     average: bool = True
     seed: int = 0
+    held_out: float = 0.0
+    patience: int = 1
 
     def lanes_for(self, rows: int) -> int:
         """Return the number of lanes for so many rows."""
@@ -50,7 +61,26 @@ class DescentPlan:
 
     def passes_for(self, rows: int) -> int:
         """Return the most passes for so many rows."""
-        return self.max_passes or (1 if rows >= ONE_PASS_ROWS else 50)
+        return self.max_passes or (1 if rows >= ONE_PASS_ROWS and not self.held_out else 100)
+
+    def divide(self, shards: Sequence[Shard]) -> tuple[list[Shard], list[Shard]]:
+        """Return the shards to learn from and those held out.
+
+        Raises
+        ------
+        DataError
+            When there are too few shards to hold any out.
+        """
+        if not self.held_out:
+            return list(shards), []
+        every = max(2, round(1.0 / self.held_out))
+        held = [shard for k, shard in enumerate(shards) if k % every == every - 1]
+        if not held:
+            raise DataError(
+                f"{len(shards)} shards are too few to hold out one in {every} for early stopping; "
+                "raise validation_fraction, or set early_stopping=False"
+            )
+        return [shard for k, shard in enumerate(shards) if k % every != every - 1], held
 
 
 @dataclass
@@ -65,6 +95,8 @@ class DescentResult:
         Passes over the data.
     progressive_loss : list of float
         Mean loss of each pass, every batch scored before it was learned from.
+    held_out_loss : list of float
+        Loss of the held-out shards after each pass.
     converged : bool
         Whether the stopping rule ended the training.
     """
@@ -72,6 +104,7 @@ class DescentResult:
     coef: NDArray[np.float64]
     passes: int = 0
     progressive_loss: list[float] = field(default_factory=list)
+    held_out_loss: list[float] = field(default_factory=list)
     converged: bool = False
 
 
@@ -128,6 +161,7 @@ def descend(
     executor: Executor,
     plan: DescentPlan,
     label: str,
+    checkpoint: Checkpoint | None = None,
 ) -> DescentResult:
     """Run passes of descent until the plan or the stopping rule ends them.
 
@@ -145,45 +179,96 @@ def descend(
         Lanes, passes, stopping.
     label : str
         Shown as progress.
+    checkpoint : Checkpoint, optional
+        Written after every round.
     """
+    state = start_state(fold, start)
+    shards, held = plan.divide(reader.source.shards)
+    rows = sum(shard.n_rows for shard in shards)
+    max_passes = plan.passes_for(rows)
+    result = DescentResult(start)
+    best, best_coef, stale, done, number = np.inf, start, 0, 0, 0
+    saved = checkpoint.read("descent") if checkpoint is not None else None
+    if saved is not None:
+        meta, arrays = saved
+        best, best_coef, stale, done, number = (
+            meta["best"],
+            arrays["best"],
+            meta["stale"],
+            meta["done"],
+            meta["pass"],
+        )
+        result.progressive_loss, result.held_out_loss = meta["progressive"], meta["held_out"]
+        state = DescentState(arrays["table"], meta["steps"], meta["loss"], meta["weight"], shared=True)
+
+    def keep() -> None:
+        if checkpoint is not None:
+            meta: dict[str, Any] = {
+                "best": best,
+                "stale": stale,
+                "done": done,
+                "pass": number,
+                "steps": state.steps,
+            }
+            meta |= {"loss": state.loss, "weight": state.weight}
+            meta |= {"progressive": result.progressive_loss, "held_out": result.held_out_loss}
+            checkpoint.write("descent", meta, {"table": state.table, "best": best_coef})
+
+    while number < max_passes:
+        if done == 0:
+            state.loss = state.weight = 0.0
+        rounds = deal(_order(shards, plan.seed, number), plan.lanes_for(rows))
+        for lanes in rounds[done:]:
+            state = merge_lanes(fold, state, run_lanes(executor, fold, reader, state, lanes, label))
+            done += 1
+            if done < len(rounds):
+                keep()
+        number, done = number + 1, 0
+        result.progressive_loss.append(state.loss / max(state.weight, 1e-300))
+        result.coef = coefficients(state, plan.average)
+        if max_passes > 1:
+            value = run_fold(executor, LossFold(fold.objective, result.coef), reader, held or shards)
+            if held:
+                result.held_out_loss.append(value)
+            else:
+                value += penalty_value(fold.objective, result.coef)
+            stale = stale + 1 if best - value < plan.tol * max(abs(value), 1e-3) else 0
+            if value < best:
+                best, best_coef = value, result.coef
+            if stale >= plan.patience and number >= 3:
+                result.converged = True
+                break
+        if number < max_passes:
+            keep()
+    result.passes = number
+    if max_passes > 1:
+        result.coef = best_coef
+    return result
+
+
+def start_state(fold: DescentFold, start: NDArray[np.float64]) -> DescentState:
+    """Return the state from which all lanes begin, with coefficients `start`."""
     state = fold.init()
     state.table[..., optimizers.W] = start
     if fold.optimizer in (optimizers.NORMALIZED, optimizers.ADAGRAD):
         state.table[..., optimizers.S0] = first_squares(fold)
     state.shared = True
-    shards = list(reader.source.shards)
-    rows = reader.source.n_rows
-    n_lanes, max_passes = plan.lanes_for(rows), plan.passes_for(rows)
-    result = DescentResult(start)
-    best = np.inf
-    for number in range(max_passes):
-        state.loss = state.weight = 0.0
-        for lanes in deal(_order(shards, plan.seed, number), n_lanes):
-            state = merge_lanes(fold, state, run_lanes(executor, fold, reader, state, lanes, label))
-        result.passes = number + 1
-        result.progressive_loss.append(state.loss / max(state.weight, 1e-300))
-        result.coef = coefficients(state, plan.average)
-        if max_passes == 1:
-            break
-        value = run_fold(executor, LossFold(fold.objective, result.coef), reader)
-        value += penalty_value(fold.objective, result.coef)
-        if best - value < plan.tol * max(abs(value), 1e-3) and number >= 2:
-            result.converged = True
-            break
-        best = min(best, value)
-    return result
+    return state
 
 
-def first_squares(fold: DescentFold) -> float:
-    """Return the sum of squared gradients that cells start with.
+def first_squares(fold: DescentFold) -> NDArray[np.float64]:
+    """Return the sums of squared gradients that cells start with, shape (p,).
 
-    From zero, the first step of a rare category would have full length however small its gradient.
-    This start makes it at most (total weight) / max(1, penalty) times a row's gradient over the total
-    weight: what a unit normal prior, or a tighter penalty, would allow.
+    From zero, the first step of every coefficient would have full length however small its gradient,
+    and with rare positives it takes a whole pass to mend that. So a cell starts as if it had seen
+    ``PRIOR_STEPS`` typical gradients, and in any case so many that a row moves the coefficient of a
+    rare category by no more than a unit normal prior (or a tighter penalty) would allow.
     """
-    rows = fold.objective.rows
-    strength = max(1.0, fold.objective.l2 * rows)
-    return float((fold.hyper[optimizers.RATE] * strength / fold.batch) ** 2)
+    o = fold.objective
+    typical = PRIOR_STEPS * o.residual_variance * o.frequencies / fold.batch
+    prior = np.where(o.frequencies == 0.0, HASHED_FACTOR**2, 1.0)
+    strength = np.maximum(prior, o.l2 * o.rows * o.factors**2)
+    return np.asarray(np.maximum(typical, (fold.hyper[optimizers.RATE] * strength / fold.batch) ** 2))
 
 
 def coefficients(state: DescentState, average: bool) -> NDArray[np.float64]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 
+from scalable.data.encoders.plan import EncoderOptions
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import get_executor
 from scalable.execution.rounds import run_fold
 from scalable.inference.linear import LinearModel
 from scalable.kernels import losses
 from scalable.linear.base import LinearEstimator
+from scalable.linear.gradient import target_scale
 from scalable.linear.gram import (
     REFINE_CONDITION,
     GramFold,
@@ -21,8 +24,9 @@ from scalable.linear.gram import (
     ResidualFold,
     condition_number,
     free_coordinates,
+    least_norm,
+    solve_psd,
 )
-from scalable.linear.newton import solve_psd
 from scalable.linear.prepare import Prepared, prepare
 from scalable.linear.task import Objective, penalty_factors
 
@@ -104,7 +108,7 @@ class Ridge(RegressorMixin, LinearEstimator):
             raise UsageError(f"alpha must be >= 0, not {alpha!r}")
         source, plain = self._source(X, y, sample_weight)
         with get_executor(self.client, self.n_workers) as executor:
-            ready = prepare(source, executor, self._exact_options(plain), False, None)
+            ready = prepare(source, executor, exact_options(self, plain), False, None)
             objective = squared_objective(ready, bool(self.fit_intercept), self._standardized())
             totals = run_fold(ready.executor, GramFold(objective), ready.reader, label="train least squares")
             coef = self._solve(totals, objective, ready, 2.0 * alpha)
@@ -113,11 +117,6 @@ class Ridge(RegressorMixin, LinearEstimator):
 
     def _standardized(self) -> bool:
         return bool(getattr(self, "standardize", False))
-
-    def _exact_options(self, plain: bool) -> Any:
-        from dataclasses import replace
-
-        return replace(self._options(plain), dtype="float64")
 
     def _solve(
         self, totals: Moments, objective: Objective, ready: Prepared, strength: float
@@ -132,6 +131,9 @@ class Ridge(RegressorMixin, LinearEstimator):
         coef[free] = solve_psd(matrix, totals.cross[free])
         self.condition_number_ = condition_number(totals.gram[at])
         self.n_iter_ = 1
+        if strength == 0.0 and self.condition_number_ > 1e7:
+            scales = np.concatenate([ready.encoder.column_scales(), [np.inf], np.ones(ready.encoder.n_slots)])
+            coef[free] = least_norm(matrix, coef[free], scales[free])
         if self.condition_number_ > REFINE_CONDITION:
             gradient = run_fold(ready.executor, ResidualFold(objective, coef), ready.reader, label="refine")
             coef[free] += solve_psd(matrix, gradient[free] - ridge[free] * coef[free])
@@ -144,7 +146,7 @@ class Ridge(RegressorMixin, LinearEstimator):
 
 
 class LinearRegression(Ridge):
-    """Ordinary least squares; the least-norm solution (of standardised columns) when it is not unique.
+    """Ordinary least squares; the solution of least norm, in raw units, when it is not unique.
 
     Parameters and attributes are those of `Ridge` without the penalty.
     """
@@ -171,6 +173,11 @@ class LinearRegression(Ridge):
         self.client = client
 
 
+def exact_options(estimator: LinearEstimator, plain: bool) -> EncoderOptions:
+    """Return the column options of an estimator with float64 columns."""
+    return replace(estimator._options(plain), dtype="float64")
+
+
 def squared_objective(ready: Prepared, fit_intercept: bool, standardize: bool) -> Objective:
     """Return the squared-error objective of prepared rows, its target standardised.
 
@@ -186,8 +193,7 @@ def squared_objective(ready: Prepared, fit_intercept: bool, standardize: bool) -
             "leave out columns of many levels, or use SGDRegressor"
         )
     target = ready.target
-    scale = float(np.sqrt(target.variance))
-    usable = np.isfinite(scale) and scale > 0.0 and np.isfinite(1.0 / scale)
+    mean, scale = target_scale(target)
     return Objective(
         losses.SQUARED,
         1.0,
@@ -197,8 +203,8 @@ def squared_objective(ready: Prepared, fit_intercept: bool, standardize: bool) -
         factors,
         target.weight / target.rows,
         (),
-        shift=target.mean if fit_intercept else 0.0,
-        scale=scale if usable else 1.0,
+        shift=mean if fit_intercept else 0.0,
+        scale=scale,
         fit_intercept=fit_intercept,
         rows=target.rows,
     )

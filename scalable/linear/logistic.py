@@ -7,30 +7,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
-from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
 
-from scalable.errors import DataError, UsageError
-from scalable.execution.executors import get_executor
-from scalable.execution.rounds import run_fold
-from scalable.inference.linear import LinearModel
-from scalable.kernels import losses, optimizers, penalties
-from scalable.linear.base import LinearEstimator
-from scalable.linear.descent import DescentFold
-from scalable.linear.learn import ONE_PASS_ROWS, DescentPlan, descend
-from scalable.linear.newton import minimize
-from scalable.linear.prepare import Prepared, prepare
-from scalable.linear.task import Objective, penalty_factors
-
-NEWTON_COLUMNS = 512
-WARM_ROWS = ONE_PASS_ROWS  # from here on a pass of descent saves more Newton passes than it costs
+from scalable.linear.classifier import GradientClassifier
 
 
-class LogisticRegression(ClassifierMixin, LinearEstimator):
+class LogisticRegression(GradientClassifier):
     """Logistic regression on data of any size.
 
-    Minimises ``C * sum(w_i * log(1 + exp(-s_i z_i))) + penalty`` as scikit-learn does, except that by
-    default the penalty is on coefficients per standard deviation, so the units of columns do not matter.
+    Minimises ``C * sum(w_i * log_loss_i) + penalty`` as scikit-learn does (multinomial for more than
+    two classes), except that by default the penalty is on coefficients per standard deviation, so the
+    units of columns do not matter. Hashed categories are penalised as if their weights were doubled.
 
     Parameters
     ----------
@@ -47,7 +33,7 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):
     solver : {"auto", "newton", "sgd"}
         ``"newton"`` (exact; one pass per step) up to some hundreds of columns, else ``"sgd"``.
     max_iter : int, optional
-        Most passes over the data; by default 25 for newton, and for sgd one pass from 10^6 rows on.
+        Most passes over the data; by default 25 for newton; for sgd 1 from 10^6 rows on, else 100.
     tol : float
         Relative decrease of the objective below which training stops.
     optimizer : {"normalized", "adagrad", "adam", "ftrl", "sgd"}
@@ -55,8 +41,8 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):
         "Normalized online learning", 2013).
     learning_rate : float, optional
         Step size of sgd; each optimizer has its own default.
-    batch_size : int
-        Rows a step of sgd, at most 1,024.
+    batch_size : int, optional
+        Rows a step of sgd, at most 1,024; by default 256, or fewer for fewer than 130,000 rows.
     average : bool
         Whether sgd returns an average of its iterates.
     n_lanes : int, optional
@@ -73,6 +59,16 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):
         Whether heavy-tailed columns are log-transformed; not done to plain arrays unless asked for.
     missing : {"indicator", "error"}
         Missing values become the mean and an indicator, or an error.
+    early_stopping : bool
+        Whether sgd holds out shards and stops when their loss no longer falls.
+    validation_fraction : float
+        Share of the shards held out for that.
+    n_iter_no_change : int
+        Passes without improvement before that.
+    checkpoint : str or path, optional
+        Directory that is written after every round of passes and removed at the end.
+    resume : bool
+        Whether to continue from `checkpoint`; the result has the bits of an uninterrupted run.
     random_state : int, optional
         Seed of the order of rows.
     n_workers : int, optional
@@ -82,10 +78,12 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):
 
     Attributes
     ----------
-    classes_ : array of shape (2,)
-    coef_ : array of shape (1, n_terms)
+    classes_ : array of shape (n_classes,)
+    coef_ : array of shape (1, n_terms), or (n_classes, n_terms) for more than two classes
         In raw units; one per feature when all are plain numbers, otherwise as named by `coef_names_`.
-    intercept_ : array of shape (1,)
+    intercept_ : array of shape (1,) or (n_classes,)
+    progressive_loss_ : list of float
+        Mean loss of each pass of sgd, every batch scored before it was learned from.
     n_iter_ : int
         Passes over the data (a warm start included).
 
@@ -93,8 +91,6 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):
     --------
     >>> model = LogisticRegression().fit(ParquetSource("adult.parquet", target="label"))  # doctest: +SKIP
     """
-
-    _classify = True
 
     def __init__(
         self,
@@ -109,7 +105,7 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):
         tol: float | None = None,
         optimizer: str = "normalized",
         learning_rate: float | None = None,
-        batch_size: int = 256,
+        batch_size: int | None = None,
         average: bool = True,
         n_lanes: int | None = None,
         standardize: bool = True,
@@ -118,6 +114,11 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):
         categorical: Any = None,
         log: Any = "auto",
         missing: str = "indicator",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        checkpoint: Any = None,
+        resume: bool = False,
         random_state: int | None = None,
         n_workers: int | None = None,
         client: Any = None,
@@ -141,9 +142,23 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):
         self.categorical = categorical
         self.log = log
         self.missing = missing
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.checkpoint = checkpoint
+        self.resume = resume
         self.random_state = random_state
         self.n_workers = n_workers
         self.client = client
+
+    def _loss(self) -> tuple[str, float]:
+        return "log_loss", 1.0
+
+    def _strength(self, total_weight: float) -> float:
+        return 0.0 if np.isinf(self.C) else 1.0 / (float(self.C) * total_weight)
+
+    def _link(self, n_outputs: int) -> str:
+        return "logistic" if n_outputs == 1 else "softmax"
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train.
@@ -160,164 +175,21 @@ class LogisticRegression(ClassifierMixin, LinearEstimator):
         Raises
         ------
         DataError
-            When the target has not exactly two values, or a column is unusable.
+            When the target has fewer than two values, or a column is unusable.
         """
-        self._check_parameters()
-        if y is not None:
-            check_classification_targets(y)
-        source, plain = self._source(X, y, sample_weight)
-        seed = 0 if self.random_state is None else int(self.random_state)
-        with get_executor(self.client, self.n_workers) as executor:
-            ready = prepare(source, executor, self._options(plain), True, seed)
-            check_two_classes(ready, str(source.target))
-            objective = self._objective(ready)
-            solver = self._solver(ready)
-            start = np.zeros((1, len(objective.factors)))
-            if self.fit_intercept:
-                start[0, ready.encoder.n_columns] = prior_log_odds(ready, objective)
-            coef = self._solve(solver, objective, start, ready, seed)
-        self.solver_ = solver
-        self._publish(LinearModel(ready.encoder, coef, "logistic"))
-        if y is not None:
-            self.classes_ = np.unique(np.asarray(y))  # of the dtype that was given
-        return self
-
-    def _solve(
-        self, solver: str, objective: Objective, start: NDArray[np.float64], ready: Prepared, seed: int
-    ) -> NDArray[np.float64]:
-        passes = 0
-        coef = start
-        rows = ready.target.rows
-        if solver == "sgd" or rows >= WARM_ROWS:
-            warm = solver == "newton"
-            plan = DescentPlan(
-                self.n_lanes, 1 if warm else self.max_iter, self.tol or 1e-4, self.average, seed
-            )
-            fold = DescentFold(objective, *self._optimizer(ready, objective), min(1024, int(self.batch_size)))
-            result = descend(fold, coef, ready.reader, ready.executor, plan, "train logistic")
-            coef, passes = result.coef, result.passes
-            self.progressive_loss_ = result.progressive_loss
-        if solver == "newton":
-
-            def evaluate(fold: Any) -> Any:
-                return run_fold(ready.executor, fold, ready.reader, label="train logistic (newton)")
-
-            found = minimize(objective, coef, evaluate, self.max_iter or 25, self.tol or 1e-9)
-            coef, passes = found.coef, passes + found.passes
-        self.n_iter_ = passes
-        return coef
-
-    def _optimizer(self, ready: Prepared, objective: Objective) -> tuple[int, NDArray[np.float64]]:
-        code, rate = optimizers.OPTIMIZERS[self.optimizer]
-        rate = self.learning_rate or rate
-        if code == optimizers.NORMALIZED:
-            rate /= np.sqrt(ready.encoder.n_columns + ready.encoder.n_ids + 1)
-        return code, optimizers.hyper_parameters(rate, l1=objective.l1, l2=objective.l2)
-
-    def _objective(self, ready: Prepared) -> Objective:
-        target = ready.target
-        by_class = class_weights(self.class_weight, target.classes, target.class_weight)
-        total = float(np.dot(by_class, target.class_weight)) if by_class else target.weight
-        if not total > 0.0:
-            raise DataError("class weights leave no row any weight; check class_weight")
-        strength = 0.0 if np.isinf(self.C) else 1.0 / (float(self.C) * total)
-        l1, l2 = penalties.shares(self.penalty, self.l1_ratio)
-        return Objective(
-            losses.LOG,
-            1.0,
-            1,
-            l1 * strength,
-            l2 * strength,
-            penalty_factors(ready.encoder, self.standardize),
-            total / target.rows,
-            by_class,
-            fit_intercept=bool(self.fit_intercept),
-            rows=target.rows,
-        )
-
-    def _solver(self, ready: Prepared) -> str:
-        if self.solver != "auto":
-            return self.solver
-        encoder = ready.encoder
-        small = not encoder.hashed and encoder.n_columns + encoder.n_slots <= NEWTON_COLUMNS
-        return "newton" if small else "sgd"
-
-    def _check_parameters(self) -> None:
-        choices = (
-            ("penalty", self.penalty, (*penalties.PENALTIES, None)),
-            ("solver", self.solver, ("auto", "newton", "sgd")),
-            ("optimizer", self.optimizer, tuple(optimizers.OPTIMIZERS)),
-            ("missing", self.missing, ("indicator", "error")),
-        )
-        for name, value, allowed in choices:
-            if value not in allowed:
-                raise UsageError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
-        if not float(self.C) > 0.0:
-            raise UsageError(f"C must be positive, not {self.C!r}")
-
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return the log-odds of the second class, shape (n_rows,)."""
-        return np.asarray(self._scores(X)[0])
+        return self._fit_classes(X, y, sample_weight)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probabilities of both classes, shape (n_rows, 2)."""
-        p = special.expit(self._scores(X)[0])
-        return np.column_stack([1.0 - p, p])
+        """Return the probabilities of the classes, shape (n_rows, n_classes)."""
+        scores = self._scores(X)
+        if len(scores) == 1:
+            p = special.expit(scores[0])
+            return np.column_stack([1.0 - p, p])
+        return np.asarray(special.softmax(scores, axis=0).T)
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the logarithms of `predict_proba`."""
-        z = self._scores(X)[0]
-        return np.column_stack([special.log_expit(-z), special.log_expit(z)])
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the more probable class of each row, shape (n_rows,)."""
-        scores = self._scores(X)[0]
-        return np.asarray(self.classes_[(scores > 0.0).astype(np.intp)])
-
-
-def check_two_classes(ready: Prepared, name: str) -> None:
-    """Raise a DataError unless the target has exactly two values."""
-    classes = ready.target.classes
-    if len(classes) < 2:
-        raise DataError(
-            f"target column {name!r} has one class only ({classes[0]!r}): "
-            "a classifier needs two; check the target or take more rows"
-        )
-    if len(classes) > 2:
-        shown = ", ".join(repr(c) for c in classes[:5])
-        raise DataError(
-            f"target column {name!r} is not two-valued: it has {len(classes)} values "
-            f"({shown}{', ...' if len(classes) > 5 else ''}); choose a two-valued target"
-        )
-
-
-def class_weights(given: Any, classes: tuple[Any, ...], totals: list[float]) -> tuple[float, ...]:
-    """Return a factor a class, or nothing for none.
-
-    Raises
-    ------
-    UsageError
-        When `given` is neither None, "balanced" nor a dict of known classes.
-    """
-    if given is None:
-        return ()
-    if isinstance(given, str) and given == "balanced":
-        whole = sum(totals)
-        return tuple(whole / (len(classes) * total) if total > 0.0 else 0.0 for total in totals)
-    if isinstance(given, dict):
-        unknown = [label for label in given if label not in classes]
-        if unknown:
-            raise UsageError(
-                f"class_weight names {unknown[0]!r}, which is not among the classes {list(classes)}"
-            )
-        return tuple(float(given.get(label, 1.0)) for label in classes)
-    raise UsageError(f"class_weight must be None, 'balanced' or a dict, not {given!r}")
-
-
-def prior_log_odds(ready: Prepared, objective: Objective) -> float:
-    """Return the log-odds of the weighted classes: where the intercept of rare positives starts."""
-    totals = np.asarray(ready.target.class_weight)
-    if objective.class_weight:
-        totals = totals * np.asarray(objective.class_weight)
-    low, high = np.maximum(totals, 1e-12 * max(totals.sum(), 1e-300))
-    return float(np.log(high / low))
+        scores = self._scores(X)
+        if len(scores) == 1:
+            return np.column_stack([special.log_expit(-scores[0]), special.log_expit(scores[0])])
+        return np.asarray(special.log_softmax(scores, axis=0).T)

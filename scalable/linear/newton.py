@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from scalable.data.block import Block
-from scalable.kernels import descent, losses, moments
+from scalable.kernels import descent, losses
 from scalable.kernels.coordinate import minimize_quadratic
+from scalable.linear.checkpoint import Checkpoint
+from scalable.linear.gram import add_gradient, add_gram, solve_psd
 from scalable.linear.task import Objective
-
-CHUNK = 2048  # rows a BLAS call: the weighted copy stays in the second-level cache
 
 
 @dataclass
@@ -40,8 +39,8 @@ class NewtonFold:
     Parameters
     ----------
     objective : Objective
-        Of one output.
-    coef : float64 array of shape (1, n_columns + 1 + n_slots)
+        Of a smooth loss; one versus rest when there are several outputs, unless it is softmax.
+    coef : float64 array of shape (k, n_columns + 1 + n_slots)
         Where to expand.
     """
 
@@ -50,24 +49,52 @@ class NewtonFold:
 
     def init(self) -> NewtonState:
         """Return zero sums."""
-        p = self.coef.shape[1]
-        return NewtonState(np.zeros((p, p)), np.zeros(p))
+        size = self.coef.size
+        return NewtonState(np.zeros((size, size)), np.zeros(size))
 
     def step(self, state: NewtonState, block: Block) -> NewtonState:
         """Add a block."""
         o = self.objective
         columns = block.columns
-        z = np.empty((1, block.n_rows), columns.dtype)
+        k, p = self.coef.shape
+        z = np.empty((k, block.n_rows), columns.dtype)
         descent.predict(columns, block.ids, self.coef.astype(columns.dtype), z)
-        residual = np.empty(block.n_rows)
-        curvature = np.empty(block.n_rows)
-        weight = o.weight(block)
-        loss = losses.curvatures(o.loss, o.delta, z[0], o.target(block), weight, residual, curvature)
-        moments.add_gradient(columns, block.ids, residual, state.gradient)
-        add_gram(columns, block.ids, curvature, state.hessian)
-        state.loss += loss
+        weight, y = o.weight(block), o.target(block)
+        residual = np.empty((k, block.n_rows))
+        if o.loss == descent.SOFTMAX:
+            state.loss += losses.softmax_gradients(k, z, y, weight, residual)
+            self._softmax_curvature(state.hessian, block, weight, y, residual)
+        else:
+            curvature = np.empty(block.n_rows)
+            for c in range(k):
+                rest = y if k == 1 else (y == c).astype(np.float64)  # one versus rest
+                state.loss += losses.curvatures(o.loss, o.delta, z[c], rest, weight, residual[c], curvature)
+                own = slice(c * p, (c + 1) * p)
+                add_gram(columns, block.ids, curvature, state.hessian[own, own])
+        for c in range(k):
+            add_gradient(columns, block.ids, residual[c], state.gradient[c * p : (c + 1) * p])
         state.weight += float(weight.sum())
         return state
+
+    def _softmax_curvature(
+        self, hessian: NDArray[np.float64], block: Block, weight: Any, y: Any, residual: Any
+    ) -> None:
+        """Add ``w (diag(q) - q q')`` times the rows' Gram matrix, class pair by class pair."""
+        k, p = self.coef.shape
+        safe = np.where(weight > 0.0, weight, 1.0)
+        q = residual / safe + (np.arange(k)[:, None] == y)
+        q = np.clip(q, 0.0, 1.0)
+        for a in range(k):
+            for b in range(a + 1):
+                bend = weight * q[a] * ((1.0 - q[a]) if a == b else q[b])
+                part = np.zeros((p, p))
+                add_gram(block.columns, block.ids, bend, part)
+                rows, others = slice(a * p, (a + 1) * p), slice(b * p, (b + 1) * p)
+                if a == b:
+                    hessian[rows, rows] += part
+                else:
+                    hessian[rows, others] -= part
+                    hessian[others, rows] -= part
 
     def merge(self, left: NewtonState, right: NewtonState) -> NewtonState:
         """Return the sums of both."""
@@ -89,26 +116,6 @@ class NewtonFold:
         return {"loss": state.loss / state.weight} if state.weight > 0 else {}
 
 
-def add_gram(
-    columns: NDArray[Any], ids: NDArray[np.int32], weight: NDArray[np.float64], out: NDArray[np.float64]
-) -> None:
-    """Add the weighted Gram matrix of ``[columns; 1; slots]`` to `out`, shape (p, p)."""
-    d = columns.shape[0] + 1
-    scaled = np.empty((d, CHUNK), columns.dtype)
-    for start in range(0, columns.shape[1], CHUNK):
-        m = min(CHUNK, columns.shape[1] - start)
-        part = scaled[:, :m] if m == CHUNK else np.empty((d, m), columns.dtype)
-        moments.weighted_rows(columns, start, weight[start : start + m], part)
-        out[:d, :d] += part @ part.T
-    if len(ids):
-        cross = np.zeros((d, out.shape[0] - d))
-        square = np.zeros((out.shape[0] - d, out.shape[0] - d))
-        moments.add_slot_moments(columns, ids, weight, cross, square)
-        out[:d, d:] += cross
-        out[d:, :d] += cross.T
-        out[d:, d:] += square
-
-
 @dataclass(frozen=True)
 class NewtonResult:
     """Coefficients and how they were reached."""
@@ -125,14 +132,15 @@ def minimize(
     evaluate: Callable[[NewtonFold], NewtonState],
     max_passes: int,
     tol: float,
+    checkpoint: Checkpoint | None = None,
 ) -> NewtonResult:
     """Minimise an objective by damped Newton steps.
 
     Parameters
     ----------
     objective : Objective
-        Of one output and a smooth loss.
-    start : float64 array of shape (1, p)
+        Of a smooth loss.
+    start : float64 array of shape (k, p)
         Starting coefficients.
     evaluate : callable
         Runs a fold over all rows.
@@ -140,17 +148,22 @@ def minimize(
         Most passes over the data.
     tol : float
         Stop when the predicted decrease falls below `tol` times the objective.
+    checkpoint : Checkpoint, optional
+        Written after every pass.
 
     Returns
     -------
     NewtonResult
-        The last step is taken without a pass to confirm it when its predicted decrease is below
-        the square root of `tol`: convergence is quadratic there.
+        The last step is taken without a pass to confirm it: convergence is quadratic there.
     """
     coef = start.copy()
-    best = np.inf
-    origin, direction, share = coef, np.zeros_like(coef), 1.0
-    passes = 0
+    best, share, passes = np.inf, 1.0, 0
+    origin, direction = coef, np.zeros_like(coef)
+    saved = checkpoint.read("newton") if checkpoint is not None else None
+    if saved is not None:
+        meta, arrays = saved
+        best, share, passes = meta["best"], meta["share"], meta["passes"]
+        coef, origin, direction = arrays["coef"], arrays["origin"], arrays["direction"]
     while True:
         state = evaluate(NewtonFold(objective, coef))
         passes += 1
@@ -160,20 +173,20 @@ def minimize(
             if passes >= max_passes or share < 1e-6:
                 return NewtonResult(origin, passes, False, best)
             coef = origin + share * direction
-            continue
-        origin, best, share = coef, value, 1.0
-        step, predicted = _model_step(objective, state, coef)
-        direction = step
-        coef = coef + step
-        scale = max(abs(best), 1e-3)
-        if predicted <= tol * scale:
-            return NewtonResult(coef, passes, True, best)
-        if passes >= max_passes:
-            # An unconfirmed step is only worth taking where the model can be trusted.
-            trusted = predicted <= 1e-2 * scale
-            return NewtonResult(
-                coef if trusted else origin, passes, trusted and predicted <= np.sqrt(tol) * scale, best
-            )
+        else:
+            origin, best, share = coef, value, 1.0
+            direction, predicted = _model_step(objective, state, coef)
+            coef = coef + direction
+            scale = max(abs(best), 1e-3)
+            if predicted <= tol * scale:
+                return NewtonResult(coef, passes, True, best)
+            if passes >= max_passes:
+                # An unconfirmed step is only worth taking where the model can be trusted.
+                trusted = predicted <= 1e-2 * scale
+                return NewtonResult(coef if trusted else origin, passes, False, best)
+        if checkpoint is not None:
+            meta = {"best": best, "share": share, "passes": passes}
+            checkpoint.write("newton", meta, {"coef": coef, "origin": origin, "direction": direction})
 
 
 def penalty_value(objective: Objective, coef: NDArray[np.float64]) -> float:
@@ -186,8 +199,8 @@ def _model_step(
     objective: Objective, state: NewtonState, coef: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
     """Return the minimiser of the penalised quadratic model, as a step, and its predicted decrease."""
-    f = objective.factors
-    w = coef[0]
+    f = np.tile(objective.factors, len(coef))
+    w = coef.ravel()
     free = np.ones(len(w), bool)
     if not objective.fit_intercept:
         free[f == 0.0] = False
@@ -200,28 +213,6 @@ def _model_step(
         step = target - w
         change = objective.l1 * (np.abs(f * (w + step)).sum() - np.abs(f * w).sum())
         predicted = -(gradient @ step + 0.5 * step @ hessian @ step + change)
-        return step[None], float(max(predicted, 0.0))
+        return step.reshape(coef.shape), float(max(predicted, 0.0))
     step[free] = -solve_psd(hessian[np.ix_(free, free)], gradient[free])
-    return step[None], float(-0.5 * gradient @ step)
-
-
-def solve_psd(matrix: NDArray[np.float64], rhs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Solve a positive semidefinite system; the least-norm solution when it is singular.
-
-    Rows and columns are first scaled to a unit diagonal, so that the units of columns do not decide
-    what counts as singular.
-    """
-    diagonal = np.sqrt(np.maximum(np.diag(matrix), 0.0))
-    scale = np.where(diagonal > 0.0, 1.0 / np.where(diagonal > 0.0, diagonal, 1.0), 0.0)
-    scaled = matrix * scale[:, None] * scale
-    try:
-        factor = linalg.cho_factor(scaled, lower=True, check_finite=False)
-        pivots = np.diag(factor[0])
-        if pivots.min() > 1e-7 * max(1.0, pivots.max()):
-            return np.asarray(scale * linalg.cho_solve(factor, scale * rhs, check_finite=False))
-    except linalg.LinAlgError:
-        pass
-    values, vectors = linalg.eigh(scaled, check_finite=False)
-    kept = values > len(values) * np.finfo(float).eps * max(values.max(), 1e-300)
-    inverse = np.where(kept, 1.0 / np.where(kept, values, 1.0), 0.0)
-    return np.asarray(scale * (vectors @ (inverse * (vectors.T @ (scale * rhs)))))
+    return step.reshape(coef.shape), float(-0.5 * gradient @ step)

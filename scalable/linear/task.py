@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scalable.data.block import Block
 from scalable.data.encoders.linear import LinearEncoder
 
+HASHED_FACTOR = 2.0  # levels of a hashed category are many and rare: half the prior deviation of others
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -37,6 +39,11 @@ class Objective:
         Whether there is an intercept.
     rows : int
         Number of training rows, which turns penalties on the mean loss into penalties on the sum.
+    frequencies : float64 array of shape (n_columns + 1 + n_slots,)
+        Mean square of each coefficient's input: 1 for standardised columns, the share of rows that
+        have a slot, 0 where that is unknown.
+    residual_variance : float
+        Mean squared gradient of a row's loss before anything but the intercept is learned.
     """
 
     loss: int
@@ -51,6 +58,8 @@ class Objective:
     scale: float = 1.0
     fit_intercept: bool = True
     rows: int = 1
+    frequencies: NDArray[np.float64] | float = 1.0
+    residual_variance: float = 1.0
 
     def target(self, block: Block) -> NDArray[np.float64]:
         """Return the targets of a block as the loss takes them."""
@@ -70,7 +79,16 @@ class Objective:
         return w / self.weight_mean
 
 
+def input_frequencies(encoder: LinearEncoder) -> NDArray[np.float64]:
+    """Return the mean square of each coefficient's input, see `Objective.frequencies`."""
+    slots = [share for plan in encoder.plans for share in plan.slot_shares]
+    hashed = encoder.n_slots - len(slots)
+    return np.concatenate([np.ones(encoder.n_columns + 1), np.array(slots), np.zeros(hashed)])
+
+
 def penalty_factors(encoder: LinearEncoder, standardize: bool) -> NDArray[np.float64]:
-    """Return the penalty factors: 1 per standard deviation, or 1 per raw unit; 0 for the intercept."""
+    """Return the penalty factors: per standard deviation or raw unit; 0 for the intercept."""
     dense = np.ones(encoder.n_columns) if standardize else 1.0 / encoder.column_scales()
-    return np.concatenate([dense, [0.0], np.ones(encoder.n_slots)])
+    hashed = encoder.n_bins if encoder.hashed else 0
+    slots = [np.ones(encoder.n_slots - hashed), np.full(hashed, HASHED_FACTOR)]
+    return np.concatenate([dense, [0.0], *slots])

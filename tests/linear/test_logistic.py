@@ -161,7 +161,7 @@ def test_clones_and_pickles_leave_the_client_behind():
     ("change", "message"),
     [
         ({"y": [0, 0, 0, 0]}, "one class only"),
-        ({"y": [0, 1, 2, 1]}, "not two-valued"),
+        ({"y": [0.5, 1.0, 2.25, 1.0]}, "not two-valued"),
         ({"y": [0, 1, None, 1]}, "nulls"),
         ({"x": [1.0, float("inf"), 2.0, 3.0]}, "infinite"),
         ({"x": [None] * 4}, "constant or empty"),

@@ -73,6 +73,8 @@ class ColumnPlan:
         Whether a second column says which values were missing.
     missing_rate : float
         Share of missing values in training; centres the indicator.
+    levels, shares : tuple
+        Known levels and the share of the rows that have each.
     calendar : tuple of str
         Parts of a time that are categories too: ``"hour"``, ``"weekday"``.
     day_ticks : float
@@ -92,6 +94,7 @@ class ColumnPlan:
     missing_rate: float = 0.0
     forbid_missing: bool = False
     levels: tuple[Any, ...] = ()
+    shares: tuple[float, ...] = ()
     calendar: tuple[str, ...] = ()
     day_ticks: float = _DAY_SECONDS
 
@@ -134,6 +137,16 @@ class ColumnPlan:
         parts = {"hour": range(24), "weekday": range(7)}
         return [f"{self.name}.{part}={k}" for part in self.calendar for k in (*parts[part], "(missing)")]
 
+    @property
+    def slot_shares(self) -> list[float]:
+        """Share of the rows that have each of the own slots."""
+        if self.action == "levels":
+            return [*self.shares, 0.0, self.missing_rate]
+        parts = {"hour": 24, "weekday": 7}
+        return [
+            s for part in self.calendar for s in (*([1.0 / parts[part]] * parts[part]), self.missing_rate)
+        ]
+
     def describe(self, n_bins: int) -> str:
         """Return what is done, in one line."""
         if self.action == "drop":
@@ -158,7 +171,7 @@ class ColumnPlan:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ColumnPlan:
         """Rebuild a plan from `to_json`."""
-        fixed = {key: tuple(data[key]) for key in ("levels", "calendar")}
+        fixed = {key: tuple(data[key]) for key in ("levels", "shares", "calendar")}
         return cls(**{**data, **fixed})
 
 
@@ -192,8 +205,14 @@ def plan_column(column: ColumnProfile, options: EncoderOptions) -> ColumnPlan:
         return ColumnPlan(*base, "drop", "constant")
     category = column.kind == "text" or (column.kind == "integer" and name in options.categorical)
     if category and column.levels is not None and len(column.levels) <= options.one_hot:
-        levels = sorted((value for value, _ in column.levels), key=lambda v: (str(type(v)), v))
-        return ColumnPlan(*base, "levels", levels=tuple(levels))
+        counted = sorted(column.levels)
+        return ColumnPlan(
+            *base,
+            "levels",
+            levels=tuple(value for value, _ in counted),
+            shares=tuple(count / column.rows for _, count in counted),
+            missing_rate=column.missing / column.rows,
+        )
     if category:
         found = "more than 1,024" if column.levels is None else f"{len(column.levels):,}"
         return ColumnPlan(*base, "hash", f"{found} levels")

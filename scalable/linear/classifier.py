@@ -1,0 +1,50 @@
+"""Manners of the classifiers among the gradient learners."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from scalable.linear.gradient import GradientEstimator
+
+
+class GradientClassifier(ClassifierMixin, GradientEstimator):
+    """Base of the classifiers: labels of any type, one score for two classes, else one a class."""
+
+    _classify = True
+
+    def _fit_classes(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        if y is not None:
+            check_classification_targets(y)
+        self.__dict__.pop("_partial", None)
+        self._train(X, y, sample_weight)
+        if y is not None:
+            self.classes_ = np.unique(np.asarray(y))  # of the dtype that was given
+        return self
+
+    def _partial_fit_classes(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> Self:
+        given = getattr(self, "classes_", None) if hasattr(self, "_partial") else classes
+        if given is None and y is not None:
+            given = y  # a first part that has them all
+        self._learn_part(X, y, given, sample_weight)
+        if given is not None:
+            self.classes_ = np.unique(np.asarray(given))
+        return self
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the scores: shape (n_rows,) for two classes, else (n_rows, n_classes)."""
+        check_is_fitted(self)
+        scores = self._scores(X)
+        return np.asarray(scores[0] if len(scores) == 1 else scores.T)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the class of the highest score of each row, shape (n_rows,)."""
+        check_is_fitted(self)
+        scores = self._scores(X)
+        index = (scores[0] > 0.0).astype(np.intp) if len(scores) == 1 else scores.argmax(axis=0)
+        return np.asarray(self.classes_[index])

@@ -1,0 +1,258 @@
+"""Lasso and elastic net, exact from one streamed pass."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import RegressorMixin
+
+from scalable.errors import UsageError
+from scalable.execution.executors import get_executor
+from scalable.execution.rounds import run_fold
+from scalable.inference.linear import LinearModel
+from scalable.linear.base import LinearEstimator
+from scalable.linear.gram import GramFold, Moments
+from scalable.linear.least_squares import exact_options, squared_objective, unscaled
+from scalable.linear.path import alpha_grid, centred, elastic_net_path
+from scalable.linear.prepare import Prepared, prepare
+from scalable.linear.task import Objective
+
+
+class ElasticNet(RegressorMixin, LinearEstimator):
+    """Least squares with l1 and l2 penalties, from the Gram matrix of one pass.
+
+    Minimises ``sum(w_i (y_i - z_i)^2) / (2 sum(w)) + alpha (l1_ratio |coef|_1 + (1 - l1_ratio) |coef|^2 / 2)``
+    as scikit-learn does, by coordinate descent on the Gram matrix (Friedman, Hastie & Tibshirani, 2010).
+
+    Parameters
+    ----------
+    alpha : float
+        Strength of the penalty.
+    l1_ratio : float
+        Share of l1.
+    max_iter : int
+        Most sweeps over the coefficients (in memory, not over the data).
+    tol : float
+        Stop when no coefficient changes the objective by more than this share of the target's variance.
+    fit_intercept, standardize, one_hot, n_bins, categorical, log, missing, n_workers, client
+        As for `Ridge`.
+
+    Attributes
+    ----------
+    coef_, intercept_
+        As for `Ridge`.
+    n_iter_ : int
+        Sweeps.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        l1_ratio: float = 0.5,
+        fit_intercept: bool = True,
+        max_iter: int = 100_000,
+        tol: float = 1e-20,
+        standardize: bool = False,
+        one_hot: int = 64,
+        n_bins: int = 2**10,
+        categorical: Any = None,
+        log: Any = False,
+        missing: str = "indicator",
+        n_workers: int | None = None,
+        client: Any = None,
+    ) -> None:
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+        self.standardize = standardize
+        self.one_hot = one_hot
+        self.n_bins = n_bins
+        self.categorical = categorical
+        self.log = log
+        self.missing = missing
+        self.n_workers = n_workers
+        self.client = client
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train; see `Ridge.fit`."""
+        alpha, ratio = float(self.alpha), float(getattr(self, "l1_ratio", 1.0))
+        if not (alpha >= 0.0 and 0.0 <= ratio <= 1.0):
+            raise UsageError(f"alpha must be >= 0 and l1_ratio in [0, 1], not {alpha!r} and {ratio!r}")
+        ready, objective, totals = gather(self, X, y, sample_weight, GramFold)
+        problem = centred(totals, objective, ready.encoder.n_columns)
+        path = elastic_net_path(problem, np.array([alpha]), ratio, int(self.max_iter), float(self.tol))
+        self.n_iter_ = int(path.sweeps[0])
+        self._publish(finished(path.coef[:, 0], objective, ready))
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Return the predicted means, shape (n_rows,)."""
+        return np.asarray(self._scores(X)[0])
+
+
+class Lasso(ElasticNet):
+    """Least squares with an l1 penalty: `ElasticNet` with ``l1_ratio=1``; same parameters otherwise."""
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        fit_intercept: bool = True,
+        max_iter: int = 100_000,
+        tol: float = 1e-20,
+        standardize: bool = False,
+        one_hot: int = 64,
+        n_bins: int = 2**10,
+        categorical: Any = None,
+        log: Any = False,
+        missing: str = "indicator",
+        n_workers: int | None = None,
+        client: Any = None,
+    ) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+        self.standardize = standardize
+        self.one_hot = one_hot
+        self.n_bins = n_bins
+        self.categorical = categorical
+        self.log = log
+        self.missing = missing
+        self.n_workers = n_workers
+        self.client = client
+
+
+class ElasticNetCV(RegressorMixin, LinearEstimator):
+    """Elastic net whose strength is chosen by cross-validation, all from a single pass.
+
+    The pass keeps one Gram matrix a fold; the training rows of a fold are the sum of the others, and
+    its error is a quadratic form of its own, so no row is read again for any fold or strength.
+
+    Parameters
+    ----------
+    l1_ratio : float
+        Share of l1.
+    n_alphas : int
+        Strengths on the path, from the least that zeroes everything down to `eps` times that.
+    eps : float
+        Length of the path.
+    alphas : array, optional
+        The strengths themselves, in place of `n_alphas` and `eps`.
+    cv : int
+        Folds; row i belongs to fold i modulo `cv`.
+    fit_intercept, max_iter, tol, standardize, one_hot, n_bins, categorical, log, missing, n_workers, client
+        As for `ElasticNet`.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The chosen strength.
+    alphas_ : array of shape (n_alphas,)
+    mse_path_ : array of shape (n_alphas, cv)
+        Mean squared error of each fold.
+    coef_, intercept_
+        Of all rows at `alpha_`.
+    """
+
+    def __init__(
+        self,
+        *,
+        l1_ratio: float = 0.5,
+        n_alphas: int = 100,
+        eps: float = 1e-3,
+        alphas: Any = None,
+        cv: int = 5,
+        fit_intercept: bool = True,
+        max_iter: int = 100_000,
+        tol: float = 1e-20,
+        standardize: bool = False,
+        one_hot: int = 64,
+        n_bins: int = 2**10,
+        categorical: Any = None,
+        log: Any = False,
+        missing: str = "indicator",
+        n_workers: int | None = None,
+        client: Any = None,
+    ) -> None:
+        self.l1_ratio = l1_ratio
+        self.n_alphas = n_alphas
+        self.eps = eps
+        self.alphas = alphas
+        self.cv = cv
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+        self.standardize = standardize
+        self.one_hot = one_hot
+        self.n_bins = n_bins
+        self.categorical = categorical
+        self.log = log
+        self.missing = missing
+        self.n_workers = n_workers
+        self.client = client
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train; see `Ridge.fit`."""
+        from scalable.linear.path import FoldedGramFold
+
+        if not (isinstance(self.cv, (int, np.integer)) and self.cv >= 2):
+            raise UsageError(f"cv must be an integer of at least 2, not {self.cv!r}")
+        ready, objective, folds = gather(
+            self, X, y, sample_weight, lambda objective: FoldedGramFold(objective, int(self.cv))
+        )
+        if ready.target.rows < self.cv:
+            raise UsageError(f"cv={self.cv} folds need as many rows; there are {ready.target.rows} sample(s)")
+        n_columns = ready.encoder.n_columns
+        total = folds[0]
+        for part in folds[1:]:
+            total = total + part
+        whole = centred(total, objective, n_columns)
+        ratio, sweeps, tol = float(self.l1_ratio), int(self.max_iter), float(self.tol)
+        if self.alphas is None:
+            alphas = alpha_grid(whole, ratio, int(self.n_alphas), float(self.eps))
+        else:
+            alphas = np.sort(np.asarray(self.alphas, np.float64))[::-1]
+        errors = np.empty((len(alphas), len(folds)))
+        for k, held in enumerate(folds):
+            others = [part for i, part in enumerate(folds) if i != k]
+            rest = others[0]
+            for part in others[1:]:
+                rest = rest + part
+            path = elastic_net_path(centred(rest, objective, n_columns), alphas, ratio, sweeps, tol)
+            errors[:, k] = [held.mean_squared_error(path.coef[:, i]) for i in range(len(alphas))]
+        self.mse_path_ = errors * objective.scale**2
+        self.alphas_ = alphas
+        best = int(errors.mean(axis=1).argmin())
+        self.alpha_ = float(alphas[best])
+        path = elastic_net_path(whole, alphas[: best + 1], ratio, sweeps, tol)
+        self.n_iter_ = int(path.sweeps[-1])
+        self._publish(finished(path.coef[:, -1], objective, ready))
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Return the predicted means, shape (n_rows,)."""
+        return np.asarray(self._scores(X)[0])
+
+
+def gather(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, fold_of: Any
+) -> tuple[Prepared, Objective, Any]:
+    """Run a Gram fold over the rows that were passed to an estimator's ``fit``."""
+    source, plain = estimator._source(X, y, sample_weight)
+    with get_executor(estimator.client, estimator.n_workers) as executor:
+        ready = prepare(source, executor, exact_options(estimator, plain), False, None)
+        objective = squared_objective(ready, bool(estimator.fit_intercept), bool(estimator.standardize))
+        label = f"train {type(estimator).__name__}"
+        totals: Moments = run_fold(ready.executor, fold_of(objective), ready.reader, label=label)
+    return ready, objective, totals
+
+
+def finished(coef: NDArray[np.float64], objective: Objective, ready: Prepared) -> LinearModel:
+    """Return the model of coefficients for scaled targets."""
+    return LinearModel(ready.encoder, unscaled(coef[None], objective, ready), "identity")

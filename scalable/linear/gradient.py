@@ -1,0 +1,301 @@
+"""What the learners that follow gradients share: objective, solver, passes, checkpoints, ``partial_fit``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.data.encoders.labels import Labels
+from scalable.data.encoders.linear import LinearEncoder
+from scalable.data.planned import Source
+from scalable.errors import DataError, UsageError
+from scalable.execution.executors import get_executor
+from scalable.execution.reader import BlockReader
+from scalable.execution.rounds import profile_source, run_fold
+from scalable.execution.threads import Threads
+from scalable.inference.linear import LinearModel
+from scalable.kernels import descent, losses, optimizers, penalties
+from scalable.linear.base import LinearEstimator
+from scalable.linear.checkpoint import Checkpoint, identity_of
+from scalable.linear.descent import DescentFold
+from scalable.linear.learn import ONE_PASS_ROWS, DescentPlan, coefficients, descend, start_state
+from scalable.linear.newton import minimize
+from scalable.linear.prepare import Prepared, prepare
+from scalable.linear.target import TargetFold, TargetSummary
+from scalable.linear.task import Objective, input_frequencies, penalty_factors
+from scalable.linear.weights import class_weights, prior_scores, residual_variance
+
+NEWTON_TERMS = 512
+WARM_ROWS = ONE_PASS_ROWS  # from here on a pass of descent saves more Newton passes than it costs
+
+
+class GradientEstimator(LinearEstimator):
+    """Base of the learners that minimise a mean loss by Newton's method or by descent."""
+
+    def _loss(self) -> tuple[str, float]:
+        """Return the name of the loss and its parameter."""
+        raise NotImplementedError
+
+    def _strength(self, total_weight: float) -> float:
+        """Return the strength of the penalty in units of the mean loss."""
+        raise NotImplementedError
+
+    def _link(self, n_outputs: int) -> str:
+        raise NotImplementedError
+
+    def _param(self, name: str, default: Any) -> Any:
+        return getattr(self, name, default)
+
+    def _seed(self) -> int:
+        state = self._param("random_state", None)
+        if isinstance(state, np.random.RandomState):
+            return int(state.randint(2**31 - 1))
+        return 0 if state is None else int(state)
+
+    def _train(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Fit on a source or arrays and publish the model."""
+        self._check_parameters()
+        source, plain = self._source(X, y, sample_weight)
+        with get_executor(self._param("client", None), self._param("n_workers", None)) as executor:
+            ready = prepare(source, executor, self._options(plain), self._classify, self._seed())
+            objective = self._objective(ready.target, ready.encoder, str(source.target))
+            coef = self._solve(objective, self._start(objective, ready.target, ready.encoder), ready)
+        self._finish(ready.encoder, objective, coef)
+
+    def _finish(self, encoder: LinearEncoder, objective: Objective, coef: NDArray[np.float64]) -> None:
+        raw = coef * objective.scale
+        raw[:, encoder.n_columns] += objective.shift
+        self._publish(LinearModel(encoder, raw, self._link(len(coef))))
+
+    def _objective(self, target: TargetSummary, encoder: LinearEncoder, name: str) -> Objective:
+        """Return what is minimised, with targets scaled for descent."""
+        loss_name, delta = self._loss()
+        spec = losses.LOSSES[loss_name]
+        by_class: tuple[float, ...] = ()
+        n_outputs, code, total, variance = 1, spec.code, target.weight, 1.0
+        if self._classify:
+            n_classes = check_classes(target, name)
+            by_class = class_weights(self._param("class_weight", None), target.classes, target.class_weight)
+            total = float(np.dot(by_class, target.class_weight)) if by_class else total
+            if not total > 0.0:
+                raise DataError("class weights leave no row any weight; check class_weight")
+            if spec.code == losses.LOG:
+                variance = residual_variance(target.class_weight, by_class)
+            n_outputs = 1 if n_classes == 2 else n_classes
+            if n_outputs > 1 and spec.code == losses.LOG and self._link(n_outputs) == "softmax":
+                code = descent.SOFTMAX
+        elif spec.positive and target.minimum < 0.0:
+            raise DataError(
+                f"target column {name!r} holds {target.minimum!r}; the {loss_name} loss needs values >= 0"
+            )
+        elif spec.positive:
+            variance = max(target.variance, target.mean, 1e-12)
+        shift, scale = (0.0, 1.0) if self._classify or spec.positive else target_scale(target)
+        if not self._param("fit_intercept", True):
+            shift = 0.0
+        # In scaled targets a loss shrinks by scale^degree and a coefficient by scale.
+        degree = 2 if spec.code in (losses.SQUARED, losses.HUBER) else 1
+        scaled_delta = delta / scale if spec.code in (losses.HUBER, losses.EPSILON) else delta
+        l1, l2 = penalties.shares(self._param("penalty", "l2"), self._param("l1_ratio", None))
+        strength = self._strength(total)
+        return Objective(
+            code,
+            scaled_delta,
+            n_outputs,
+            l1 * strength * scale ** (1 - degree),
+            l2 * strength * scale ** (2 - degree),
+            penalty_factors(encoder, bool(self._param("standardize", True))),
+            total / target.rows,
+            by_class,
+            shift,
+            scale,
+            bool(self._param("fit_intercept", True)),
+            target.rows,
+            input_frequencies(encoder),
+            variance,
+        )
+
+    def _start(
+        self, objective: Objective, target: TargetSummary, encoder: LinearEncoder
+    ) -> NDArray[np.float64]:
+        start = np.zeros((objective.n_outputs, len(objective.factors)))
+        if objective.fit_intercept:
+            if objective.loss in (losses.LOG, descent.SOFTMAX):
+                start[:, encoder.n_columns] = prior_scores(target.class_weight, objective)
+            elif objective.loss == losses.POISSON:
+                start[:, encoder.n_columns] = np.log(max(target.mean, 1e-12))
+        return start
+
+    def _solve(
+        self, objective: Objective, start: NDArray[np.float64], ready: Prepared
+    ) -> NDArray[np.float64]:
+        solver = self.solver_ = self._solver(objective, ready)
+        shards = ready.reader.source.shards
+        params = self.get_params(deep=False)
+        identity = identity_of(params, ready.encoder.to_json(), ready.target.rows, shards)
+        checkpoint = Checkpoint(self._param("checkpoint", None), identity, bool(self._param("resume", False)))
+        label = f"train {type(self).__name__}"
+        passes, coef = 0, start
+        max_iter, tol = self._param("max_iter", None), self._param("tol", None)
+        warm = solver == "newton" and ready.target.rows >= WARM_ROWS
+        if (solver == "sgd" or warm) and checkpoint.stage() != "newton":
+            plan = DescentPlan(
+                self._param("n_lanes", None),
+                1 if warm else max_iter,
+                2e-5 if tol is None else tol,
+                bool(self._param("average", True)),
+                self._seed(),
+                self._param("validation_fraction", 0.1)
+                if self._param("early_stopping", False) and not warm
+                else 0.0,
+                self._param("n_iter_no_change", 1) if self._param("early_stopping", False) else 1,
+            )
+            fold = self._fold(objective, ready.encoder)
+            result = descend(fold, coef, ready.reader, ready.executor, plan, label, checkpoint)
+            coef, passes = result.coef, result.passes
+            self.progressive_loss_ = result.progressive_loss
+            if result.held_out_loss:
+                self.held_out_loss_ = result.held_out_loss
+        if solver == "newton":
+
+            def evaluate(fold: Any) -> Any:
+                return run_fold(ready.executor, fold, ready.reader, label=f"{label} (newton)")
+
+            found = minimize(objective, coef, evaluate, max_iter or 25, tol or 1e-9, checkpoint)
+            coef, passes = found.coef, passes + found.passes
+            self.objective_ = found.objective
+        checkpoint.remove()
+        self.n_iter_ = passes
+        return coef
+
+    def _fold(self, objective: Objective, encoder: LinearEncoder) -> DescentFold:
+        name = self._param("optimizer", "normalized")
+        code, rate = optimizers.OPTIMIZERS[name]
+        rate = self._param("learning_rate", None) or rate
+        if code == optimizers.NORMALIZED:
+            rate /= np.sqrt(encoder.n_columns + encoder.n_ids + 1)
+        hyper = optimizers.hyper_parameters(rate, l1=objective.l1, l2=objective.l2)
+        batch = self._param("batch_size", None) or default_batch(objective.rows)
+        return DescentFold(objective, code, hyper, min(descent.MAX_BATCH, int(batch)))
+
+    def _solver(self, objective: Objective, ready: Prepared) -> str:
+        asked = self._param("solver", "sgd")
+        terms = objective.n_outputs * len(objective.factors)
+        smooth = losses.LOSSES[self._loss()[0]].smooth
+        if asked == "newton" and not smooth:
+            raise UsageError(
+                f"solver='newton' needs a smooth loss, which {self._loss()[0]} is not; use 'sgd'"
+            )
+        if asked != "auto":
+            return str(asked)
+        small = not ready.encoder.hashed and terms <= NEWTON_TERMS
+        return "newton" if small and smooth else "sgd"
+
+    def _check_parameters(self) -> None:
+        choices = (
+            ("penalty", (*penalties.PENALTIES, None)),
+            ("solver", ("auto", "newton", "sgd")),
+            ("optimizer", tuple(optimizers.OPTIMIZERS)),
+            ("missing", ("indicator", "error")),
+            ("loss", tuple(losses.LOSSES)),
+        )
+        for name, allowed in choices:
+            value = self._param(name, allowed[0])
+            if value not in allowed:
+                raise UsageError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
+        for name in ("C", "learning_rate", "batch_size", "max_iter", "n_lanes"):
+            value = self._param(name, None)
+            if value is not None and not float(value) > 0.0:
+                raise UsageError(f"{name} must be positive, not {value!r}")
+        for name in ("alpha", "epsilon"):
+            if not float(self._param(name, 0.0)) >= 0.0:
+                raise UsageError(f"{name} must not be negative, not {self._param(name, 0.0)!r}")
+        if not 0.0 < float(self._param("quantile", 0.5)) < 1.0:
+            raise UsageError(f"quantile must lie in (0, 1), not {self._param('quantile', 0.5)!r}")
+
+    def _learn_part(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
+        """One more pass of ``partial_fit`` over a part of the data, in one lane."""
+        self._check_parameters()
+        state = getattr(self, "_partial", None)
+        source, plain = (
+            self._source(X, y, sample_weight) if state is None else self._more(X, y, sample_weight)
+        )
+        if state is None:
+            state = self._begin(source, plain, classes)
+        fold, encoder, lane = state
+        for shard in source.shards:
+            for block in BlockReader(source, encoder, depth=0).blocks(shard):
+                lane = fold.step(lane, block)
+        self._partial = (fold, encoder, lane)
+        done = fold.finish(lane)
+        self.n_iter_ = getattr(self, "n_iter_", 0) + 1
+        self.solver_ = "sgd"
+        self._finish(encoder, fold.objective, coefficients(done, bool(self._param("average", True))))
+
+    def _more(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
+        n = self.n_features_in_
+        source, plain = self._source(X, y, sample_weight)
+        if self.n_features_in_ != n:
+            found, self.n_features_in_ = self.n_features_in_, n
+            raise ValueError(
+                f"X has {found} features, but {type(self).__name__} is expecting {n} features as input"
+            )
+        return source, plain
+
+    def _begin(self, source: Source, plain: bool, classes: Any) -> tuple[DescentFold, LinearEncoder, Any]:
+        """Plan the encoder and the objective of a series of parts from the first one."""
+        if source.target is None:
+            raise DataError(
+                f"{source.describe_place()}: no target column was named; pass target=... to the source"
+            )
+        threads = Threads(1)
+        profile = profile_source(source, threads, list(source.feature_names))
+        roles = tuple(name for name in (source.target, source.weight) if name is not None)
+        fold = TargetFold(source.target, source.weight, self._classify)
+        target: TargetSummary = run_fold(threads, fold, BlockReader(source, columns=roles))
+        if self._classify and classes is not None:
+            counts = dict(zip(target.classes, target.class_weight, strict=True))
+            known = tuple(np.unique(np.asarray(classes)).tolist())
+            strange = [c for c in target.classes if c not in known]
+            if strange:
+                raise ValueError(f"y holds the label {strange[0]!r}, which is not in classes")
+            # Every class counts as seen once more, so that none starts at minus infinity.
+            target.classes, target.class_weight = known, [counts.get(c, 0.0) + 1.0 for c in known]
+        labels = Labels(source.target, target.classes if self._classify else None)
+        encoder = LinearEncoder.learn(
+            profile, list(source.feature_names), labels, source.weight, self._options(plain)
+        )
+        objective = self._objective(target, encoder, str(source.target))
+        descent_fold = self._fold(objective, encoder)
+        lane = start_state(descent_fold, self._start(objective, target, encoder))
+        return descent_fold, encoder, lane
+
+
+def default_batch(rows: int) -> int:
+    """Return the rows a step: 256, or the power of two that gives a pass some 500 steps."""
+    return int(min(256, max(16, 1 << (max(1, rows // 512)).bit_length() - 1)))
+
+
+def check_classes(target: TargetSummary, name: str) -> int:
+    """Return the number of classes; raises a DataError when there are fewer than two."""
+    if len(target.classes) < 2:
+        raise DataError(
+            f"target column {name!r} has one class only ({target.classes[0]!r}): "
+            "a classifier needs two; check the target or take more rows"
+        )
+    fractions = [label for label in target.classes if isinstance(label, float) and label != int(label)]
+    if len(target.classes) > 2 and fractions:
+        raise DataError(
+            f"target column {name!r} is not two-valued and holds fractions such as {fractions[0]!r}: it is a quantity, "
+            "not a class; train a regressor, or choose another target"
+        )
+    return len(target.classes)
+
+
+def target_scale(target: TargetSummary) -> tuple[float, float]:
+    """Return mean and standard deviation of the target, or (0, 1) where it does not vary."""
+    scale = float(np.sqrt(target.variance))
+    usable = np.isfinite(scale) and scale > 0.0 and np.isfinite(1.0 / scale)
+    return (target.mean, scale) if usable else (target.mean, 1.0)

@@ -1,0 +1,285 @@
+"""Linear models of any loss, by mini-batch descent."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+from sklearn.base import RegressorMixin
+from sklearn.utils.metaestimators import available_if
+
+from scalable.errors import UsageError
+from scalable.kernels import losses
+from scalable.linear.classifier import GradientClassifier
+from scalable.linear.gradient import GradientEstimator
+
+
+class _Descent(GradientEstimator):
+    """Parameters that classifier and regressor share."""
+
+    alpha: float
+    loss: str
+
+    def _strength(self, total_weight: float) -> float:
+        return float(self.alpha)
+
+
+def _has_probabilities(estimator: Any) -> bool:
+    if estimator.loss != "log_loss":
+        raise AttributeError(f"probabilities exist for loss='log_loss' only, not {estimator.loss!r}")
+    return True
+
+
+class SGDClassifier(_Descent, GradientClassifier):
+    """Linear classifier of any loss, by descent; one versus rest for more than two classes.
+
+    Parameters
+    ----------
+    loss : {"hinge", "log_loss", "squared_hinge", "modified_huber"}
+        What is minimised.
+    class_weight : dict, "balanced" or None
+        Weights of the classes.
+    penalty : {"l2", "l1", "elasticnet", None}
+        Kind of penalty.
+    alpha : float
+        Its strength, in units of the mean loss.
+    l1_ratio : float
+        Share of l1 in ``"elasticnet"``.
+    solver : {"sgd", "newton", "auto"}
+        ``"newton"`` is for smooth losses and some hundreds of columns.
+    **others
+        As for `LogisticRegression`.
+
+    Attributes
+    ----------
+    classes_, coef_, intercept_, n_iter_, progressive_loss_
+        As for `LogisticRegression`.
+    """
+
+    def __init__(
+        self,
+        loss: str = "hinge",
+        *,
+        penalty: str | None = "l2",
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.15,
+        fit_intercept: bool = True,
+        class_weight: Any = None,
+        solver: str = "sgd",
+        max_iter: int | None = None,
+        tol: float | None = None,
+        optimizer: str = "normalized",
+        learning_rate: float | None = None,
+        batch_size: int | None = None,
+        average: bool = True,
+        n_lanes: int | None = None,
+        standardize: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        one_hot: int = 64,
+        n_bins: int = 2**18,
+        categorical: Any = None,
+        log: Any = "auto",
+        missing: str = "indicator",
+        checkpoint: Any = None,
+        resume: bool = False,
+        random_state: int | None = None,
+        n_workers: int | None = None,
+        client: Any = None,
+    ) -> None:
+        self.loss = loss
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.average = average
+        self.n_lanes = n_lanes
+        self.standardize = standardize
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.one_hot = one_hot
+        self.n_bins = n_bins
+        self.categorical = categorical
+        self.log = log
+        self.missing = missing
+        self.checkpoint = checkpoint
+        self.resume = resume
+        self.random_state = random_state
+        self.n_workers = n_workers
+        self.client = client
+
+    def _loss(self) -> tuple[str, float]:
+        return known_loss(self.loss, True), 1.0
+
+    def _link(self, n_outputs: int) -> str:
+        return "logistic" if self.loss == "log_loss" and n_outputs == 1 else "margin"
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train; see `LogisticRegression.fit`."""
+        return self._fit_classes(X, y, sample_weight)
+
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Learn from one more part of the data, once.
+
+        The first part decides how columns are treated and scaled.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+        classes : array, optional
+            All labels that will ever come; by default those of the first part.
+        """
+        return self._partial_fit_classes(X, y, classes, sample_weight)
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probabilities of the classes, shape (n_rows, n_classes); log loss only."""
+        p = special.expit(self._scores(X))
+        if len(p) == 1:
+            return np.column_stack([1.0 - p[0], p[0]])
+        return np.asarray((p / p.sum(axis=0)).T)
+
+
+class SGDRegressor(RegressorMixin, _Descent):
+    """Linear regression of any loss, by descent.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "huber", "quantile", "epsilon_insensitive", "poisson"}
+        What is minimised; ``"poisson"`` predicts ``exp`` of the linear score.
+    epsilon : float
+        Where ``"huber"`` becomes linear, or what ``"epsilon_insensitive"`` ignores; in units of the target.
+    quantile : float
+        The quantile that ``"quantile"`` predicts.
+    penalty : {"l2", "l1", "elasticnet", None}
+        Kind of penalty.
+    alpha : float
+        Its strength, in units of the mean loss.
+    l1_ratio : float
+        Share of l1 in ``"elasticnet"``.
+    solver : {"sgd", "newton", "auto"}
+        ``"newton"`` is for smooth losses and some hundreds of columns.
+    **others
+        As for `LogisticRegression`.
+
+    Attributes
+    ----------
+    coef_, intercept_, n_iter_, progressive_loss_
+        As for `LogisticRegression`, one output.
+    """
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        *,
+        penalty: str | None = "l2",
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.15,
+        epsilon: float = 0.1,
+        quantile: float = 0.5,
+        fit_intercept: bool = True,
+        solver: str = "sgd",
+        max_iter: int | None = None,
+        tol: float | None = None,
+        optimizer: str = "normalized",
+        learning_rate: float | None = None,
+        batch_size: int | None = None,
+        average: bool = True,
+        n_lanes: int | None = None,
+        standardize: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        one_hot: int = 64,
+        n_bins: int = 2**18,
+        categorical: Any = None,
+        log: Any = False,
+        missing: str = "indicator",
+        checkpoint: Any = None,
+        resume: bool = False,
+        random_state: int | None = None,
+        n_workers: int | None = None,
+        client: Any = None,
+    ) -> None:
+        self.loss = loss
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.epsilon = epsilon
+        self.quantile = quantile
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.average = average
+        self.n_lanes = n_lanes
+        self.standardize = standardize
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.one_hot = one_hot
+        self.n_bins = n_bins
+        self.categorical = categorical
+        self.log = log
+        self.missing = missing
+        self.checkpoint = checkpoint
+        self.resume = resume
+        self.random_state = random_state
+        self.n_workers = n_workers
+        self.client = client
+
+    def _loss(self) -> tuple[str, float]:
+        name = known_loss(self.loss, False)
+        return name, float(self.quantile) if name == "quantile" else float(self.epsilon)
+
+    def _link(self, n_outputs: int) -> str:
+        return "log" if self.loss == "poisson" else "identity"
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        X : ParquetSource, or array or frame of shape (n_rows, n_features)
+            Features; a source brings its own target and weights.
+        y : array of shape (n_rows,), optional
+            Targets.
+        sample_weight : array of shape (n_rows,), optional
+            Non-negative weights.
+        """
+        self.__dict__.pop("_partial", None)
+        self._train(X, y, sample_weight)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Learn from one more part of the data, once; the first part decides scales."""
+        self._learn_part(X, y, None, sample_weight)
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Return predictions, shape (n_rows,)."""
+        scores = self._scores(X)
+        return self.model_.apply_link(scores)
+
+
+def known_loss(loss: str, classification: bool) -> str:
+    """Return the name of a loss of the wanted kind, or raise a UsageError that lists them."""
+    allowed = [name for name, spec in losses.LOSSES.items() if spec.classification == classification]
+    if loss not in allowed:
+        raise UsageError(f"loss must be one of {', '.join(map(repr, allowed))}, not {loss!r}")
+    return loss
