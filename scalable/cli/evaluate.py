@@ -47,7 +47,7 @@ def command(
     with live(quiet), get_executor(client, workers) as executor:
         with measured("evaluate", source.n_rows) as stage:
             report = evaluate_model(predictor, source, executor)
-        rows = [quality_row(str(model), report)]
+        rows = [quality_row(str(model), report, predictor.classes)]
         best = bayes_report(source, data, executor)
     if best is not None:
         rows.append(quality_row("Bayes-optimal", best))

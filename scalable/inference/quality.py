@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,6 +92,9 @@ def evaluate_model(predictor: Any, source: Source, executor: Executor) -> Report
     return run_fold(executor, fold, reader, label="evaluate")
 
 
-def quality_row(model: str, report: Report) -> dict[str, Any]:
-    """Return a report as a row of a results document's ``quality`` section."""
-    return {"model": model, **report.to_json()}
+def quality_row(model: str, report: Report, classes: Sequence[Any] | None = None) -> dict[str, Any]:
+    """Return a report as a row of a results document's ``quality`` section, its classes named."""
+    row = {"model": model, **report.to_json()}
+    if isinstance(report, MulticlassReport) and classes is not None:
+        row["class_names"] = [str(name) for name in classes]
+    return row
