@@ -36,24 +36,40 @@ def test_whole_pieces_are_handed_on_without_a_copy():
     assert got[0].buffers()[1].address == piece[0].buffers()[1].address
 
 
+def test_skipping_passes_over_rows_at_any_point():
+    cursor = Cursor(pieces_of([4, 4, 4]), 1, lambda: None)
+    assert cursor.read(2)[0].to_pylist() == [1, 2]
+    cursor.skip(4)
+    assert cursor.read(3)[0].to_pylist() == [7, 8, 9]
+
+
 def test_parked_cursors_are_taken_once_bounded_and_released():
     closed = []
 
     def cursor(i):
         return Cursor(iter([]), 0, lambda: closed.append(i))
 
+    file = ("file", 1)
     for i in range(parked.LIMIT + 3):
-        parked.park(("file", i), cursor(i))
+        parked.park(file, i, cursor(i))
     assert closed == [0, 1, 2]
-    assert parked.take(("file", 0)) is None
-    assert parked.take(("file", 5)) is not None
-    assert parked.take(("file", 5)) is None
-    parked.park(("file", 6), cursor("again"))
+    assert parked.take(file, 0, 2) is None
+    assert parked.take(file, 5, 5) is not None
+    assert parked.take(file, 5, 5) is None
+    assert parked.take(("file", 2), 0, 100) is None
+    parked.park(file, 6, cursor("again"))
     assert closed == [0, 1, 2, 6]
-    parked.park(("other", 0), cursor("other"))
+    parked.park(("other", 1), 0, cursor("other"))
     parked.release({"file"})
     assert "other" not in closed
     parked.release({"other"})
     assert closed[-1] == "other"
     assert len(closed) == parked.LIMIT + 4
     assert not parked._cursors
+
+
+def test_a_parked_cursor_is_moved_forward_within_its_row_group():
+    parked.park(("file",), 2, Cursor(pieces_of([10]), 2, lambda: None))
+    assert parked.take(("file",), 3, 5) is None
+    moved = parked.take(("file",), 0, 5)
+    assert moved.read(2)[0].to_pylist() == [5, 6]

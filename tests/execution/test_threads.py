@@ -138,15 +138,23 @@ def test_one_huge_row_group_is_decoded_once_per_thread(one_group, monkeypatch):
         opened.clear()
         run_fold(Threads(n), FloatSums(("a", "b")), BlockReader(one_group))
         assert len(opened) <= n
-    assert not parked._cursors
+        opened.clear()
+        heads = [shard.head(1_000) for shard in one_group.shards]
+        run_fold(Threads(n), FloatSums(("a", "b")), BlockReader(one_group), heads)
+        assert len(opened) <= n
+    assert not parked_of(one_group)
 
 
 def test_no_file_stays_open_after_a_failed_run(one_group, tmp_path):
     with pytest.raises(SpecialError):
         run_fold(Threads(2), FailAt(30_000, str(tmp_path / "diary"), 0), BlockReader(one_group))
-    assert not parked._cursors
+    assert not parked_of(one_group)
     held = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_link(fd)]
     assert one_group.paths[0] not in held
+
+
+def parked_of(source):
+    return [key for key in parked._cursors if key[0][0] in source.paths]
 
 
 def _is_link(fd):

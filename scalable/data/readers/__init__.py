@@ -32,9 +32,10 @@ def read_columns(
     """
     _check_unchanged(footer)
     identity = (footer.path, footer.modified_ns, tuple(names), block_rows)
-    divided = all(end != stop for _, end in _groups_of(footer, start, stop))
+    groups = list(_groups_of(footer, start, stop))
+    divided = groups[-1][1] != stop
     try:
-        cursor = take((*identity, start))
+        cursor = take(identity, groups[0][1] - groups[0][0], start) if len(groups) == 1 else None
         if cursor is None:
             opener = open_with_arrow if divided else choose_reader(footer, schema, names, start, stop)
             cursor = opener(footer, schema, names, start, stop, block_rows)
@@ -51,7 +52,7 @@ def read_columns(
             finished = True
         finally:
             if finished and divided:
-                park((*identity, stop), cursor)
+                park(identity, stop, cursor)
             else:
                 cursor.close()
     except (DataError, MemoryError):

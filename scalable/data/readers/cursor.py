@@ -29,6 +29,10 @@ class Cursor:
         self._used = 0
         self.close = close
 
+    def skip(self, n_rows: int) -> None:
+        """Pass over the next `n_rows` rows when they come."""
+        self._skip += n_rows
+
     def read(self, n_rows: int) -> Columns:
         """Return the next `n_rows` rows; fewer only at the end of the pieces."""
         parts: list[Columns] = []

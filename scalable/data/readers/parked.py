@@ -13,15 +13,16 @@ from collections.abc import Collection, Hashable
 
 from scalable.data.readers.cursor import Cursor
 
-Key = tuple[str, *tuple[Hashable, ...]]  # the path first
+Identity = tuple[str, *tuple[Hashable, ...]]  # the path first, then all that shapes the blocks
 LIMIT = 8  # more would hold memory for readers that never come back
 
 _lock = threading.Lock()
-_cursors: OrderedDict[Key, Cursor] = OrderedDict()
+_cursors: OrderedDict[tuple[Identity, int], Cursor] = OrderedDict()
 
 
-def park(key: Key, cursor: Cursor) -> None:
-    """Keep an open cursor for whoever asks for `key`; the oldest beyond ``LIMIT`` is closed."""
+def park(identity: Identity, row: int, cursor: Cursor) -> None:
+    """Keep an open cursor that stands at `row`; the oldest beyond ``LIMIT`` is closed."""
+    key = (identity, row)
     with _lock:
         displaced = [_cursors.pop(key)] if key in _cursors else []
         _cursors[key] = cursor
@@ -31,15 +32,30 @@ def park(key: Key, cursor: Cursor) -> None:
         old.close()
 
 
+def take(identity: Identity, first: int, row: int) -> Cursor | None:
+    """Return a cursor that stands, or was moved forward, at `row` and now belongs to the caller.
+
+    Parameters
+    ----------
+    identity : tuple
+        What the cursor decodes.
+    first : int
+        First row of the row group; a cursor before it would not be worth moving.
+    row : int
+        Where to go on.
+    """
+    with _lock:
+        places = [at for kept, at in _cursors if kept == identity and first <= at <= row]
+        if not places:
+            return None
+        cursor = _cursors.pop((identity, max(places)))
+    cursor.skip(row - max(places))
+    return cursor
+
+
 def release(paths: Collection[str]) -> None:
     """Close the parked cursors of these files."""
     with _lock:
-        left = [_cursors.pop(key) for key in list(_cursors) if key[0] in paths]
+        left = [_cursors.pop(key) for key in list(_cursors) if key[0][0] in paths]
     for cursor in left:
         cursor.close()
-
-
-def take(key: Key) -> Cursor | None:
-    """Return the cursor parked under `key`, which now belongs to the caller."""
-    with _lock:
-        return _cursors.pop(key, None)
