@@ -8,6 +8,7 @@ from typing import Any
 from data_gen.errors import RequestError
 
 ROW_GROUP = 1 << 18  # rows; decodes at full speed and keeps a worker's memory under 100 MB
+SMALLEST_GROUP = 1 << 13  # rows
 SMALLEST_FILE, LARGEST_FILE = 1 << 19, 1 << 24  # rows
 COMPRESSIONS = ("none", "lz4", "snappy", "zstd")
 
@@ -97,9 +98,19 @@ def _whole(name: str, value: Any, low: int, high: int) -> int:
     return value
 
 
+def default_row_group(row_bytes: int) -> int:
+    """Return 2**18 rows, or fewer (at least 2**13) where a row group would exceed 64 MB."""
+    rows = ROW_GROUP
+    while rows > SMALLEST_GROUP and rows * row_bytes > 1 << 26:
+        rows //= 2
+    return rows
+
+
 def make_request(dataset: str, knobs: dict[str, Any], seed: int, rows: Any, rows_per_file: Any,
-                 row_group_rows: Any, compression: str) -> Request:  # fmt: skip
-    """Return a checked request with defaults filled in (`knobs` are checked already).
+                 row_group_rows: Any, compression: str, row_bytes: int) -> Request:  # fmt: skip
+    """Return a checked request with defaults filled in.
+
+    `knobs` are checked already; `row_bytes` is the size of a generated row in memory.
 
     Raises
     ------
@@ -108,7 +119,7 @@ def make_request(dataset: str, knobs: dict[str, Any], seed: int, rows: Any, rows
     """
     rows = _whole("rows", rows, 1, 2**63 - 1)
     per_file = _whole("rows_per_file", rows_per_file or default_rows_per_file(rows), 1, 2**31)
-    group = _whole("row_group_rows", row_group_rows or ROW_GROUP, 1, 2**24)
+    group = _whole("row_group_rows", row_group_rows or default_row_group(row_bytes), 1, 2**24)
     if compression not in COMPRESSIONS:
         raise RequestError(f"compression={compression!r}: expected one of {', '.join(COMPRESSIONS)}")
     return Request(dataset, knobs, seed, rows, per_file, group, compression)

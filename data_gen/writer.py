@@ -84,7 +84,8 @@ def generate(
         Replace a dataset that is in `out`.
     compression : {"none", "lz4", "snappy", "zstd"}
     rows_per_file, row_group_rows : int, optional
-        By default 2**19 to 2**24 rows a file (at most 64 files where possible) and 2**18 a row group.
+        By default 2**19 to 2**24 rows a file (at most 64 files where possible) and 2**18 a row group
+        (fewer where that would take more than 64 MB).
     progress : callable, optional
         Called with the number of rows finished so far, from any thread.
     **knobs
@@ -102,7 +103,8 @@ def generate(
         When `out` cannot be used or the disk is too small.
     """
     bound = recipe(dataset, seed, checked_knobs(dataset, knobs))
-    request = make_request(dataset, bound.knobs, seed, rows, rows_per_file, row_group_rows, compression)
+    request = make_request(dataset, bound.knobs, seed, rows, rows_per_file, row_group_rows, compression,
+                           sum(c.storage.itemsize for c in bound.columns))  # fmt: skip
     check_share(shards_of)
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise RequestError(f"workers={workers!r}: expected a whole number from 1")

@@ -18,7 +18,7 @@ from scalable.kernels.jit import kernel
 DESCRIPTION = "100 correlated columns, sparse linear truth, known R^2: least squares, ridge, lasso"
 
 KNOBS = (
-    Knob("features", 100, "number of features", low=1, high=100_000),
+    Knob("features", 100, "number of features", low=1, high=10_000),
     Knob("block", 5, "features that share a factor", low=1, high=100_000),
     Knob("condition", 100.0, "condition number of the features' correlation matrix", low=1.0, high=1e8),
     Knob("nonzero", 10, "features with a coefficient other than zero", low=1, high=100_000),
@@ -70,18 +70,21 @@ class RegressionChunk(Chunk):
     def __getitem__(self, name: str) -> Any:
         if name not in self._made and name.startswith("x_"):
             r = self.recipe
-            factor = self._normal(f"factor {int(name[2:]) // r.knobs['block']}")
+            factor = self._factor(int(name[2:]) // r.knobs["block"])
             out = np.empty(self.n, np.float32)
             make_feature(factor, self._normal(name), F(math.sqrt(r.rho)), F(math.sqrt(1 - r.rho)), out)
             self._made[name] = out
         return super().__getitem__(name)
 
     def _normal(self, name: str) -> Any:
-        key = f"normal {name}"
+        out = np.empty(self.n, np.float32)
+        fill_normal(self.words(name), out)
+        return out
+
+    def _factor(self, block: int) -> Any:
+        key = f"factor {block}"
         if key not in self._made:
-            out = np.empty(self.n, np.float32)
-            fill_normal(self.words(name), out)
-            self._made[key] = out
+            self._made[key] = self._normal(key)
         return self._made[key]
 
     @makes("mean")

@@ -7,6 +7,7 @@ from scipy import stats
 import data_gen
 from data_gen.datasets import recipe
 from data_gen.datasets.fraud.kernels import DAY_MS
+from data_gen.recipe import CHUNK
 
 N = 1 << 18
 
@@ -120,7 +121,7 @@ def test_missing_at_random_given_the_channel(frame):
 
 
 def test_missing_not_at_random(bound):
-    chunks = [bound.chunk_type(bound, i * 8192) for i in range(16)]
+    chunks = [bound.chunk_type(bound, i * CHUNK) for i in range(4)]
     score = np.concatenate([c["credit_score"].data for c in chunks])
     valid = np.concatenate([c["credit_score"].valid for c in chunks])
     for group, rate in ((score < 560, 19661 / 65536), (score >= 560, 2621 / 65536)):
@@ -196,7 +197,7 @@ def test_drift_curve(kind, expected):
     options = {"rows_per_day": 8192, "drift_day": 10.5, "drift_days": 8.0}
     drifting, steady = recipe("fraud", 1, {**options, "drift": kind}), recipe("fraud", 1, options)
     for day, weight in zip((2, 10 if kind == "gradual" else 11, 18), expected, strict=True):
-        a, b = (r.chunk_type(r, day * 8192) for r in (drifting, steady))
+        a, b = (r.chunk_type(r, day * 8192, 8192) for r in (drifting, steady))
         hour = (a["time"] % DAY_MS) // 3_600_000
         plain = (hour >= 6) & (a["channel"] != 3)
         if kind == "gradual" and weight == 0.5:

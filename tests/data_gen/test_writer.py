@@ -177,7 +177,7 @@ def test_disk_space_is_checked_before_the_first_byte(small, monkeypatch, tmp_pat
 
 def test_two_processes_cannot_write_one_dataset(small, tmp_path):
 
-    request = make_request("fraud", checked_knobs("fraud", {}), 3, ROWS, 8192, 4096, "none")
+    request = make_request("fraud", checked_knobs("fraud", {}), 3, ROWS, 8192, 4096, "none", 64)
     journal = Journal(tmp_path / "data", request, None)
     journal.open(resume=False, overwrite=False)
     with pytest.raises(OutputError, match="another process"):
