@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Read by OpenMP when LightGBM is loaded: spinning threads of two test processes starve each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # The first example of a test compiles kernels; timings are never asserted here.
 settings.register_profile("suite", deadline=None, print_blob=True)
 settings.load_profile("suite")
