@@ -15,6 +15,7 @@ from numba import types
 
 from scalable.errors import UsageError
 from scalable.inference import trees as trees_module
+from scalable.inference.decisions import Decisions, collect
 from scalable.inference.inputs import as_matrix
 from scalable.inference.lightgbm_text import TextModel
 from scalable.inference.links import Link, link_of
@@ -60,7 +61,6 @@ class CompiledForest:
         self.n_features = trees.n_features
         self.n_outputs = trees.per_iteration
         self.n_iterations = trees.n_iterations
-        self._plan: Plan | None = None
         self._free: deque[Scratch] = deque()
         self._slices: dict[tuple[int, int], CompiledForest] = {}
         self._walk_arrays: tuple[tuple[Any, ...], tuple[Any, ...]] | None = None
@@ -74,14 +74,23 @@ class CompiledForest:
             pandas_categorical=model.pandas_categorical,
         )  # fmt: skip
 
-    @property
+    @cached_property
+    def compilable(self) -> bool:
+        """Whether the fast kernels can run it; linear trees and giant trees are walked."""
+        return (
+            self.trees.linear_start is None
+            and np.diff(self.trees.leaf_start).max(initial=0) <= MAX_PLAN_LEAVES
+        )
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """The distinct decisions of all nodes."""
+        return collect(self.trees)
+
+    @cached_property
     def plan(self) -> Plan | None:
         """The block kernel's program; None for what only the walking kernel can do."""
-        if self._plan is None and self.trees.linear_start is None:
-            leaves = np.diff(self.trees.leaf_start)
-            if leaves.max(initial=0) <= MAX_PLAN_LEAVES:
-                self._plan = make_plan(self.trees)
-        return self._plan
+        return make_plan(self.trees, self.decisions) if self.compilable else None
 
     def predict(
         self, X: Any, raw_score: bool = False, n_threads: int = 1, pred_leaf: bool = False,
@@ -143,16 +152,12 @@ class CompiledForest:
     @cached_property
     def frozen(self) -> FrozenForest | None:
         """The single-row kernel's model; None for what only the walking kernel can do."""
-        plan = self.plan
-        if plan is None:
-            return None
         divisor = float(self.n_iterations) if self.average else 0.0
-        return freeze(self.trees, plan.decisions, self.link, divisor)
+        return freeze(self.trees, self.decisions, self.link, divisor) if self.compilable else None
 
     def adopt(self, plan: Plan, frozen: FrozenForest | None) -> None:
         """Take over what an earlier compilation made (see ``compiled_file``)."""
-        self._plan = plan
-        self.__dict__["frozen"] = frozen
+        self.__dict__.update(plan=plan, decisions=plan.decisions, frozen=frozen)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the compiled form to one file, for ``load_compiled``."""
@@ -190,7 +195,7 @@ class CompiledForest:
         self, matrix: np.ndarray, n_threads: int, leaves: bool = False, stop: tuple[int, float] | None = None
     ) -> np.ndarray:
         """Return raw scores (n_rows, n_outputs), or leaf indices."""
-        walk = leaves or stop is not None or self.plan is None
+        walk = leaves or stop is not None or not self.compilable
         if not walk and len(matrix) <= _MAX_FEW and len(matrix) < self.few_rows:
             return self._one_by_one(matrix)
         width = self.trees.n_trees if leaves else 0

@@ -213,6 +213,8 @@ def measure_model(
         A saved forest, or LightGBM text (whose features are looked up in the data by name).
     data : str
         File, directory or glob of Parquet.
+    engines : names, optional
+        By default ours and every peer; those not installed are listed with the reason.
     max_rows : int
         Rows to take from the data, at most about.
     """
@@ -233,13 +235,36 @@ def measure_model(
         to_rows = _numeric_rows
     source = ParquetSource(data, features=names)
     blocks = [raw for shard in sample_shards(source, max_rows) for raw in source.raw_blocks(shard, names)]
-    return measure(text, np.concatenate([to_rows(raw) for raw in blocks]), engines, seed=seed, **options)
+    rows = np.concatenate([to_rows(raw) for raw in blocks])
+    return measure(text, rows, engines or registry.PEERS, seed=seed, **options)
 
 
 def _numeric_rows(raw: Any) -> np.ndarray:
     from scalable.data.values import numbers
 
     return np.stack([numbers(array).astype(np.float64) for array in raw.arrays.values()], axis=1)
+
+
+def waterfall(latency: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the report's ``waterfall`` section: what each optimisation brought, per batch size.
+
+    Parameters
+    ----------
+    latency : dict
+        What `measure` returned for the engines of ``registry.STEPS``.
+    """
+    shown = []
+    for batch, rows in latency.items():
+        by_name = {row["engine"]: row for row in rows if row.get("p50_us")}
+        steps = [
+            {"name": title, "value": by_name[name]["p50_us"] / int(batch), "note": name}
+            for name, title in registry.STEPS.items()
+            if name in by_name
+        ]
+        if int(batch) > 1 and len(steps) > 1:
+            title = f"Microseconds a row, {int(batch):,} rows a call"
+            shown.append({"title": title, "unit": "us/row", "steps": steps})
+    return shown
 
 
 def _batch_capable(loaded: dict[str, Engine]) -> dict[str, Engine]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scalable.inference.decisions import Decisions, collect
+from scalable.inference.decisions import Decisions
 from scalable.inference.trees import Trees
 from scalable.kernels.forest_labels import label_trees
 from scalable.kernels.lanes import PLANE, ROWS
@@ -116,9 +116,8 @@ def _within(keys: np.ndarray) -> np.ndarray:
     return np.arange(len(keys)) - np.repeat(first, np.diff(np.r_[first, len(keys)]))
 
 
-def make_plan(trees: Trees) -> Plan:
-    """Compile a forest with constant leaves of at most `MAX_PLAN_LEAVES` per tree."""
-    decisions = collect(trees)
+def make_plan(trees: Trees, decisions: Decisions) -> Plan:
+    """Compile a forest with constant leaves of at most `MAX_PLAN_LEAVES` per tree; `decisions` are its own."""
     n_nodes = np.diff(trees.node_start)
     leaves = n_nodes + 1
     bits = np.ceil(np.log2(leaves)).astype(np.int64)

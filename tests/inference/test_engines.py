@@ -79,3 +79,12 @@ def test_measure_reports_every_engine_and_batch(model):
         100 * 1e6 / batch["scalable"]["p50_us"], rel=0.5
     )
     assert "p50_us" not in batch.get("lightgbm-fast", {})
+
+
+def test_waterfall_follows_the_steps(model):
+    booster, X = model
+    names = ("lightgbm", "step-walk", "step-select", "scalable")
+    result = latency.measure(booster, X, names, single_rows=50, batch_sizes=(1000,), repeats=1)
+    (chart,) = latency.waterfall(result)
+    assert [step["note"] for step in chart["steps"]] == list(names)
+    assert all(step["value"] > 0 for step in chart["steps"])

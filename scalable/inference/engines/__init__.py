@@ -12,7 +12,7 @@ from typing import Any
 from scalable.errors import UsageError
 from scalable.inference.engines.base import Absent, Engine, ForestModel, describe
 
-__all__ = ["DEFAULT", "ENGINES", "STEPS", "Absent", "Engine", "ForestModel", "build", "describe"]
+__all__ = ["DEFAULT", "ENGINES", "PEERS", "STEPS", "Absent", "Engine", "ForestModel", "build", "describe"]
 
 # name -> (module, its build function, further arguments to get that function)
 ENGINES: dict[str, tuple[str, str, tuple[str, ...]]] = {
@@ -33,7 +33,15 @@ ENGINES: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 
 DEFAULT = ("lightgbm", "lightgbm-fast", "scalable")
-STEPS = ("step-walk", "step-ranks", "step-blocks", "step-select", "scalable")
+PEERS = tuple(name for name in ENGINES if not name.startswith("step-"))
+STEPS = {
+    "lightgbm": "Booster.predict",
+    "step-walk": "follow trees on float64",
+    "step-ranks": "compare ranks",
+    "step-blocks": "a tree at a time over 512 rows",
+    "step-select": "select bytes, no branches",
+    "scalable": "bit planes",
+}
 
 
 def build(name: str, model: ForestModel, n_threads: int = 1) -> Engine:
