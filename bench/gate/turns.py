@@ -1,0 +1,101 @@
+"""Two builds, each in its own process, take turns sample by sample, so that drift meets both alike."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.suites.gate import WORKS
+from scalable import progress
+
+SUITE = Path(__file__).resolve().parents[1] / "suites" / "gate.py"
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS")
+STARTS, TURNS = 3, 12
+
+
+class Side:
+    """A process that measures one build on demand."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def sample(self, work: str) -> float | str:
+        """Return ns a row, or why there is no such number."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(f"{work}\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            return f"the process ended with code {self._process.wait()}"
+        reply: dict[str, Any] = json.loads(line)
+        return float(reply["value"]) if "value" in reply else str(reply["error"])
+
+
+@contextmanager
+def side(packages: Path) -> Iterator[Side]:
+    """Start a process that imports the project from `packages`; it has ended after the block."""
+    environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1"), "PYTHONPATH": str(packages)}
+    with tempfile.TemporaryDirectory(prefix="gate-") as folder:
+        process = subprocess.Popen(
+            [sys.executable, "-P", str(SUITE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=environment, cwd=folder, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            yield Side(process)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def take_turns(
+    base: Path, head: Path, works: Sequence[str] = tuple(WORKS), starts: int = STARTS, turns: int = TURNS
+) -> dict[str, dict[str, Any]]:
+    """Measure two builds in turns.
+
+    Parameters
+    ----------
+    base, head : Path
+        Directories with the packages of each.
+    works : sequence of str
+        Names of ``bench.suites.gate.WORKS``.
+    starts : int
+        Pairs of fresh processes: where code and data come to lie in memory changes speed, too.
+    turns : int
+        Samples of each work a process takes; who goes first alternates.
+
+    Returns
+    -------
+    dict
+        By work: ``base`` and ``head``, lists of ns a row, pair by pair; or ``missing``, why there are none.
+    """
+    found: dict[str, dict[str, Any]] = {work: {"base": [], "head": []} for work in works}
+    with progress.task("gate", starts * turns * len(works), "turns") as shown:
+        for _ in range(starts):
+            with ExitStack() as stack:
+                pair = [("base", stack.enter_context(side(base))), ("head", stack.enter_context(side(head)))]
+                for turn in range(turns):
+                    for work in works:
+                        shown.advance(1)
+                        if "missing" not in found[work]:
+                            _turn(found, work, pair if turn % 2 else pair[::-1])
+    return found
+
+
+def _turn(found: dict[str, dict[str, Any]], work: str, pair: Sequence[tuple[str, Side]]) -> None:
+    for name, one in pair:
+        value = one.sample(work)
+        if isinstance(value, str):
+            found[work]["missing"] = f"{name}: {value}"
+            return
+        found[work][name].append(value)

@@ -1,0 +1,87 @@
+"""Is it slower? The median of ratios of neighbouring samples, and how sure that is."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from math import comb
+from typing import Any
+
+FACTOR = 1.1
+SURE = 1e-3
+
+
+def sign_p(ratios: Sequence[float]) -> float:
+    """Return the chance of at least so many ratios above 1 if both sides were alike (one-sided sign test)."""
+    n, slower = len(ratios), sum(ratio > 1 for ratio in ratios)
+    return float(sum(comb(n, k) for k in range(slower, n + 1)) / 2**n)
+
+
+def judge(base: Sequence[float], head: Sequence[float], factor: float = FACTOR) -> dict[str, Any]:
+    """Return the verdict on paired samples.
+
+    Parameters
+    ----------
+    base, head : sequence of float
+        Times of neighbouring samples, in pairs.
+    factor : float
+        Ratio above which a change matters.
+
+    Returns
+    -------
+    dict
+        ``base`` and ``head`` (medians), ``ratio`` (median of head / base over pairs), ``low`` and ``high`` (its
+        quartiles), ``p`` (sign test towards the ratio's side) and ``verdict``: "slower" or "faster" when the
+        ratio is beyond `factor` and p below 0.001, else "same".
+    """
+    ratios = [h / b for b, h in zip(base, head, strict=True)]
+    ratio = statistics.median(ratios)
+    p = min(sign_p(ratios), sign_p([1 / r for r in ratios]))
+    verdict = "same"
+    if p < SURE and ratio > factor:
+        verdict = "slower"
+    elif p < SURE and ratio < 1 / factor:
+        verdict = "faster"
+    low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else (ratio, ratio, ratio)
+    return {
+        "base": statistics.median(base), "head": statistics.median(head), "ratio": ratio, "low": low,
+        "high": high, "p": p, "pairs": len(ratios), "verdict": verdict,
+    }  # fmt: skip
+
+
+def judge_all(samples: Mapping[str, Mapping[str, Any]], factor: float = FACTOR) -> list[dict[str, Any]]:
+    """Return a verdict for each work; one that a side cannot do is "skipped" with the reason."""
+    return [
+        {"work": work, "verdict": "skipped", "message": sides["missing"]}
+        if "missing" in sides
+        else {"work": work, **judge(sides["base"], sides["head"], factor)}
+        for work, sides in samples.items()
+    ]
+
+
+def markdown(rows: Sequence[Mapping[str, Any]], base: str, head: str, factor: float = FACTOR) -> str:
+    """Return the verdicts as a Markdown summary."""
+    slower = [row["work"] for row in rows if row["verdict"] == "slower"]
+    headline = f"**slower: {', '.join(slower)}**" if slower else "nothing slower"
+    lines = [
+        f"### {head} against {base}: {headline}",
+        "",
+        f"| work | {base} | {head} | ratio | quartiles | p | verdict |",
+        "|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for row in rows:
+        if row["verdict"] == "skipped":
+            lines.append(f"| {row['work']} | | | | | | skipped: {row['message']} |")
+        else:
+            lines.append(
+                f"| {row['work']} | {row['base']:,.1f} ns | {row['head']:,.1f} ns | {row['ratio']:.3f} "
+                f"| {row['low']:.3f} to {row['high']:.3f} | {row['p']:.1g} | {row['verdict']} |"
+            )
+    pairs = max((row.get("pairs", 0) for row in rows), default=0)
+    return "\n".join([
+        *lines,
+        "",
+        f"Nanoseconds a row, medians of {pairs} samples a side, taken in turns on one machine; flagged beyond a "
+        f"factor of {factor} with p < {SURE}.",
+        "",
+    ])  # fmt: skip

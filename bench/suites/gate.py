@@ -1,0 +1,182 @@
+"""The gate: a few short works, one for each kind of speed a change could cost.
+
+asv tracks them like all others. ``bench.gate`` runs this file as a script against two builds at once and lets them
+take turns, sample by sample; so it imports of the project only inside the works, and what an old commit lacks
+is skipped there. To add one: a function that prepares and returns a sample function, and its line in `WORKS`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Sample = Callable[[], float]  # one short measurement in ns a row
+COLUMNS, BLOCK = 28, 2**16
+SAMPLES = 9
+
+
+def _ns_per_row(work: Callable[[], object], rows: int, least: float = 0.02) -> Sample:
+    """Return a sample function that repeats `work` for at least `least` seconds and takes the fastest."""
+
+    def sample() -> float:
+        best, end = float("inf"), time.perf_counter() + least
+        while True:
+            start = time.perf_counter_ns()
+            work()
+            best = min(best, time.perf_counter_ns() - start)
+            if time.perf_counter() > end:
+                return best / rows
+
+    return sample
+
+
+def _numbers(rows: int) -> tuple[Any, Any]:
+    random = np.random.default_rng(0)
+    x = random.standard_normal((rows, COLUMNS), np.float32)
+    return x, (x[:, 0] * x[:, 1] + x[:, 2] + random.standard_normal(rows) > 0).astype(np.float64)
+
+
+def decode() -> Sample:
+    """Decode a plain Parquet file of float32."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from scalable.data.source import ParquetSource
+
+    x, _ = _numbers(BLOCK)
+    folder = Path(tempfile.mkdtemp(prefix="gate-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "rows.parquet"
+    pq.write_table(
+        pa.table({f"x{j}": x[:, j] for j in range(COLUMNS)}), path, use_dictionary=False, compression="none"
+    )
+    source = ParquetSource(path)
+
+    def work() -> int:
+        return sum(block.n_rows for shard in source.shards for block in source.raw_blocks(shard))
+
+    return _ns_per_row(work, BLOCK)
+
+
+def descent() -> Sample:
+    """Learn one block of 28 columns by mini-batch descent: the kernel alone."""
+    from scalable.data.block import Block
+    from scalable.kernels import losses, optimizers
+    from scalable.linear.descent import DescentFold
+    from scalable.linear.task import Objective
+
+    x, y = _numbers(BLOCK)
+    block = Block(np.ascontiguousarray(x.T), np.empty((0, BLOCK), np.int32), y, None, 0)
+    objective = Objective(losses.LOG, 0.0, 1, 0.0, 1e-9, np.r_[np.ones(COLUMNS), 0.0])
+    fold = DescentFold(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 256)
+    state = fold.init()
+    return _ns_per_row(lambda: fold.step(state, block), BLOCK)
+
+
+def measure() -> Sample:
+    """Add one block of predictions to the binary metrics."""
+    from scalable.evaluate import BinaryMetrics
+
+    x, y = _numbers(BLOCK)
+    p = 1 / (1 + np.exp(-x[:, 2].astype(np.float64)))
+    fold = BinaryMetrics()
+    state = fold.init()
+    return _ns_per_row(lambda: fold.step(state, y, p), BLOCK)
+
+
+def generate() -> Sample:
+    """Compute rows of `fraud`, nothing written."""
+    import data_gen
+
+    return _ns_per_row(lambda: data_gen.rows("fraud", 0, BLOCK), BLOCK)
+
+
+def _forest() -> Any:
+    import lightgbm
+
+    from scalable.inference import compile_model
+
+    x, y = _numbers(20_000)
+    params = {"objective": "binary", "num_leaves": 63, "verbose": -1, "num_threads": 1, "min_data_in_leaf": 5}
+    return compile_model(lightgbm.train(params, lightgbm.Dataset(x, y), 60))
+
+
+def forest_batch() -> Sample:
+    """Score 4,096 rows by a forest of 60 trees: the block kernel."""
+    forest, x = _forest(), _numbers(4096)[0].astype(np.float64)
+    return _ns_per_row(lambda: forest.predict(x), len(x))
+
+
+def forest_row() -> Sample:
+    """Score single rows that are never repeated within a sample: the median call."""
+    predict, clock = _forest().predict_one, time.perf_counter_ns
+    rows = list(_numbers(2000)[0].astype(np.float64))
+
+    def sample() -> float:
+        taken = np.empty(len(rows), np.int64)
+        for i, row in enumerate(rows):
+            start = clock()
+            predict(row)
+            taken[i] = clock() - start
+        return float(np.median(taken))
+
+    return sample
+
+
+WORKS: dict[str, Callable[[], Sample]] = {
+    "decode": decode,
+    "descent": descent,
+    "measure": measure,
+    "generate": generate,
+    "forest_batch": forest_batch,
+    "forest_row": forest_row,
+}
+
+
+class Gate:
+    params = (list(WORKS),)
+    param_names = ("work",)
+    unit = "ns/row"
+    timeout = 120
+
+    def setup(self, work: str) -> None:
+        try:
+            self.sample = WORKS[work]()
+        except (ImportError, AttributeError) as error:  # a commit from before this work: skipped, not broken
+            raise NotImplementedError(str(error)) from error
+        self.sample()
+
+    def track_gate(self, work: str) -> float:
+        return statistics.median(self.sample() for _ in range(SAMPLES))
+
+
+def serve() -> None:
+    """Answer each line that names a work with a line of JSON: a sample, or why there is none."""
+    samples: dict[str, Sample] = {}
+    answer = sys.stdout
+    sys.stdout = sys.stderr  # what libraries print must not be taken for an answer
+    for line in sys.stdin:
+        name = line.strip()
+        try:
+            if name not in samples:
+                samples[name] = WORKS[name]()
+                samples[name]()
+            reply: dict[str, Any] = {"value": samples[name]()}
+        except Exception as error:  # told to whoever asked
+            reply = {"error": f"{type(error).__name__}: {error}"}
+        answer.write(json.dumps(reply) + "\n")
+        answer.flush()
+
+
+if __name__ == "__main__":
+    serve()

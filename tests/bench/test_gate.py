@@ -1,0 +1,98 @@
+"""The gate: its verdicts on known samples, and its turns on real builds, one slowed on purpose."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from bench.gate.build import ROOT, build, commit_of
+from bench.gate.check import SLOWDOWNS, inject
+from bench.gate.turns import side, take_turns
+from bench.gate.verdict import judge, judge_all, markdown, sign_p
+from scalable.errors import UsageError
+
+
+def _noise(n: int, scale: float, seed: int = 0) -> np.ndarray:
+    return 100 * np.exp(np.random.default_rng(seed).normal(0, scale, n))
+
+
+def test_sign_p_is_the_binomial_test() -> None:
+    for slower in range(13):
+        ratios = [1.5] * slower + [0.9] * (12 - slower)
+        assert sign_p(ratios) == pytest.approx(binomtest(slower, 12, alternative="greater").pvalue)
+
+
+def test_a_slowdown_of_a_fifth_is_flagged_and_noise_is_not() -> None:
+    a, b = _noise(36, 0.05, 1), _noise(36, 0.05, 2)
+    assert judge(a, b)["verdict"] == "same"
+    assert judge(a, 1.2 * b)["verdict"] == "slower"
+    assert judge(1.2 * b, a)["verdict"] == "faster"
+    assert judge(a, 1.05 * a)["verdict"] == "same", "sure, but within the factor"
+    assert judge([100, 100], [150, 150])["verdict"] == "same", "two pairs are not enough to be sure"
+
+
+def test_drift_shared_by_both_sides_does_not_flag() -> None:
+    drift = np.linspace(1, 4, 36)
+    assert judge(drift * _noise(36, 0.03, 3), drift * _noise(36, 0.03, 4))["verdict"] == "same"
+
+
+def test_wild_noise_on_one_side_is_not_called_sure() -> None:
+    random = np.random.default_rng(5)
+    found = judge(_noise(36, 0.01), 100 * np.where(random.random(36) < 0.6, 1.3, 0.8))
+    assert found["ratio"] > 1.1
+    assert found["verdict"] == "same"
+
+
+def test_summary_names_what_is_slower_and_what_was_skipped() -> None:
+    rows = judge_all({
+        "fast": {"base": [1.0] * 20, "head": [1.0] * 20},
+        "slow": {"base": [1.0] * 20, "head": [2.0] * 20},
+        "new": {"base": [], "head": [], "missing": "base: ImportError: no module"},
+    })  # fmt: skip
+    text = markdown(rows, "main", "topic")
+    assert "topic against main: **slower: slow**" in text
+    assert "| new | | | | | | skipped: base: ImportError: no module |" in text
+    assert "2.000" in text
+
+
+def test_an_unknown_revision_is_refused() -> None:
+    with pytest.raises(UsageError, match="no-such-branch: not a commit"):
+        commit_of("no-such-branch")
+
+
+def test_a_wheel_holds_the_packages_of_its_commit(tmp_path: Path) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    made = build("HEAD", tmp_path / "packages")
+    for package in ("scalable", "data_gen", "bench"):
+        assert (made.directory / package / "__init__.py").is_file()
+    assert (made.directory / "scalable" / "report" / "page.html.j2").is_file()
+
+
+def _copy(target: Path) -> Path:
+    for package in ("scalable", "data_gen"):
+        shutil.copytree(ROOT / package, target / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return target
+
+
+def test_sides_import_their_own_copy_and_an_error_is_an_answer(tmp_path: Path) -> None:
+    packages = _copy(tmp_path / "copy")
+    (packages / "scalable" / "evaluate" / "__init__.py").write_text("raise ImportError('of this copy')\n")
+    with side(packages) as one:
+        assert "of this copy" in str(one.sample("measure"))
+        assert "KeyError" in str(one.sample("no such work"))
+        assert one.sample("descent") > 0
+
+
+@pytest.mark.parametrize("slowdown", SLOWDOWNS, ids=lambda one: one.work)
+def test_an_injected_slowdown_shows_in_its_work(tmp_path: Path, slowdown: object) -> None:
+    # Fivefold, so that no noise of a busy machine could do it; `make gate-check` is about a fifth.
+    one = _copy(tmp_path / "one")
+    inject(one, tmp_path / "two", slowdown, share=4.0)
+    found = take_turns(one, tmp_path / "two", [slowdown.work], starts=1, turns=4)[slowdown.work]
+    assert len(found["base"]) == len(found["head"]) == 4
+    assert np.median(found["head"]) > 2 * np.median(found["base"])
