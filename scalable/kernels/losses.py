@@ -17,6 +17,9 @@ from scalable.kernels.jit import kernel
 LOG, HINGE, SQUARED_HINGE, MODIFIED_HUBER, SQUARED, HUBER, QUANTILE, EPSILON, POISSON = range(9)
 
 
+STEEPEST = 1e12  # of a row in single precision: its square, summed over any data, stays a float32
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """What the learners need to know of a loss.
@@ -156,7 +159,7 @@ def _gradients(
     total = 0.0
     for i in range(z.size):
         value, slope, _ = triple(code, delta, np.float64(z[i]), y[i])
-        gradient[i] = weight[i] * slope
+        gradient[i] = min(max(weight[i] * slope, -STEEPEST), STEEPEST)
         total += weight[i] * value
     return total
 

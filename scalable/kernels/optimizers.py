@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from scalable.kernels.jit import kernel
+from scalable.kernels.losses import STEEPEST
 from scalable.kernels.penalties import penalty_value, prox, soft_threshold
 
 W, S0, S1, GRADIENT, SEEN, AVERAGE = range(6)
@@ -109,6 +110,7 @@ def update(code: int, hyper: np.ndarray, cell: np.ndarray, g: float, factor: flo
     l1 = hyper[L1] * factor
     l2 = hyper[L2] * factor * factor
     w = np.float64(cell[W])
+    g = min(max(g, -STEEPEST), STEEPEST)
     if code == FTRL:
         n = np.float64(cell[S1])
         grown = n + g * g
@@ -130,7 +132,7 @@ def update(code: int, hyper: np.ndarray, cell: np.ndarray, g: float, factor: flo
         cell[S0] += g * g
         move = g
     rate = step_rate(code, hyper, cell, t)
-    cell[W] = prox(w - rate * move, rate, l1, l2)
+    cell[W] = min(max(prox(w - rate * move, rate, l1, l2), -STEEPEST), STEEPEST)
 
 
 @kernel()

@@ -12,7 +12,7 @@ from scalable.data.block import BLOCK_ROWS, Block
 from scalable.data.shard import Shard
 from scalable.execution.reader import BlockReader
 
-LEAST_ROWS = 256  # of a held shard; small ones let little data be held out and dealt
+LEAST_ROWS = 32  # of a held shard; small ones let little data be held out and dealt
 MOST_SHARDS = 64
 
 

@@ -268,7 +268,8 @@ def first_squares(fold: DescentFold) -> NDArray[np.float64]:
     typical = PRIOR_STEPS * o.residual_variance * o.frequencies / fold.batch
     prior = np.where(o.frequencies == 0.0, HASHED_FACTOR**2, 1.0)
     strength = np.maximum(prior, o.l2 * o.rows * o.factors**2)
-    return np.asarray(np.maximum(typical, (fold.hyper[optimizers.RATE] * strength / fold.batch) ** 2))
+    start = np.maximum(typical, (fold.hyper[optimizers.RATE] * strength / fold.batch) ** 2)
+    return np.asarray(np.minimum(start, 1e30))  # cells are float32
 
 
 def coefficients(state: DescentState, average: bool) -> NDArray[np.float64]:

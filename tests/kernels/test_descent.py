@@ -1,0 +1,93 @@
+"""A block of descent against the same steps in plain NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import special
+
+from scalable.kernels import descent, losses
+from scalable.kernels import optimizers as o
+
+
+def block(n: int = 700, n_columns: int = 9):
+    rng = np.random.default_rng(0)
+    columns = rng.normal(size=(n_columns, n)).astype(np.float32)
+    ids = np.stack([rng.integers(0, 4, n), rng.integers(4, 20, n)]).astype(np.int32)
+    return columns, ids, rng.random(n).astype(np.float32) * 2
+
+
+def plain(columns, ids, y, weight, k, softmax, hyper, batch):
+    """Return the weights after AdaGrad over dense one-hot rows."""
+    n_columns, n = columns.shape
+    hot = (ids[0] == np.arange(20)[:, None]) | (ids[1] == np.arange(20)[:, None])
+    design = np.vstack([columns, np.ones((1, n)), hot]).astype(np.float64)
+    w, squares = np.zeros((k, len(design))), np.zeros((k, len(design)))
+    start = t = 0
+    total = 0.0
+    while start < n:
+        t += 1
+        stop = min(n, start + min(batch, 32 << (t // 32)))
+        x, yb, wb = design[:, start:stop], y[start:stop], weight[start:stop]
+        z = w @ x
+        if softmax:
+            p = special.softmax(z, axis=0)
+            total -= float(wb @ np.log(p[yb.astype(int), np.arange(len(yb))]))
+            r = wb * (p - (np.arange(k)[:, None] == yb))
+        else:
+            total += float((wb * (np.logaddexp(0, z) - yb * z)).sum())
+            r = wb * (special.expit(z) - yb)
+        g = r @ x.T / (stop - start)
+        squares += g * g
+        w -= hyper[o.RATE] * g / np.sqrt(np.where(squares > 0, squares, 1.0))
+        start = stop
+    return w, total
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_adagrad_over_dense_columns_and_slots(k):
+    columns, ids, weight = block()
+    n_columns, n = columns.shape
+    y = np.random.default_rng(1).integers(0, max(2, k), n).astype(np.float32)
+    hyper = o.hyper_parameters(0.1)
+    table = np.zeros((k, n_columns + 21, o.FIELDS), np.float32)
+    loss, steps = descent.descend(
+        columns,
+        ids,
+        y,
+        weight,
+        losses.LOG if k == 1 else descent.SOFTMAX,
+        1.0,
+        o.ADAGRAD,
+        hyper,
+        np.ones(n_columns + 21),
+        64,
+        0.0,
+        True,
+        table,
+        np.empty((2 * k + 1, descent.MAX_BATCH), np.float32),
+        np.empty((2, n_columns), np.float32),
+    )
+    w, total = plain(columns, ids, y, weight.astype(float), k, k > 1, hyper, 64)
+    np.testing.assert_allclose(table[:, :, o.W], w, rtol=1e-3, atol=1e-4)
+    assert loss == pytest.approx(total, rel=1e-4)
+    assert (table[:, :, o.GRADIENT] == 0).all()
+    assert steps == descent_steps(n, 64)
+
+
+def descent_steps(n: int, batch: int) -> int:
+    t = done = 0
+    while done < n:
+        t += 1
+        done += min(batch, 32 << (t // 32))
+    return t
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scores_are_dot_products(dtype):
+    columns, ids, _ = block(3000)
+    coef = np.random.default_rng(2).normal(size=(2, 30)).astype(dtype)
+    out = np.empty((2, 3000), dtype)
+    descent.predict(columns.astype(dtype), ids, coef, out)
+    expected = coef[:, :9] @ columns + coef[:, 9:10] + coef[:, 10:][:, ids].sum(axis=1)
+    np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-4)
