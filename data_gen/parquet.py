@@ -70,8 +70,9 @@ def open_writer(where: Any, columns: Sequence[Column], compression: str) -> pq.P
         compression=compression.upper(),
         use_dictionary=[c.name for c in columns if c.encoding == "dictionary"],
         column_encoding=plain or None,
-        # bounds of a category's strings help nobody and cost as much as encoding its codes
-        write_statistics=[c.name for c in columns if c.type != CATEGORY],
+        # bounds of strings and floats help no reader here and cost up to as much as the encoding
+        write_statistics=[c.name for c in columns if c.type not in (CATEGORY, "float32", "float64")],
+        write_batch_size=1 << 16,
         data_page_size=1 << 20,
     )
 

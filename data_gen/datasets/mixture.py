@@ -50,7 +50,8 @@ def make_feature(component: Any, factor: Any, own: Any, mean: Any, spread: Any, 
 
 
 @kernel(fastmath=True)
-def log_joint(features: Any, mean: Any, spread: Any, log_weight: Any, rho: Any, out: Any) -> None:
+def log_joint(features: Any, mean: Any, spread: Any, log_weight: Any, rho: Any, total: Any, square: Any,
+              out: Any) -> None:  # fmt: skip
     """Write log(weight * density) of every row under every component.
 
     The covariance is ``S ((1 - rho) I + rho 1 1') S`` with S diagonal, so its inverse and its
@@ -62,6 +63,8 @@ def log_joint(features: Any, mean: Any, spread: Any, log_weight: Any, rho: Any, 
     mean, spread : (d, k) float64
     log_weight : (k,) float64
     rho : float
+    total, square : (n,) float64
+        Scratch.
     out : (k, n) float64
     """
     d, n = features.shape
@@ -69,15 +72,18 @@ def log_joint(features: Any, mean: Any, spread: Any, log_weight: Any, rho: Any, 
     constant = -0.5 * (d * math.log(2 * math.pi) + (d - 1) * math.log(1 - rho) + math.log(1 - rho + d * rho))
     for k in range(log_weight.size):
         scale = 0.0
+        total[:] = 0.0
+        square[:] = 0.0
         for j in range(d):
             scale += math.log(spread[j, k])
+            centre, inverse = mean[j, k], 1.0 / spread[j, k]
+            for i in range(n):
+                z = (np.float64(features[j, i]) - centre) * inverse
+                total[i] += z
+                square[i] += z * z
         for i in range(n):
-            total, square = 0.0, 0.0
-            for j in range(d):
-                z = (np.float64(features[j, i]) - mean[j, k]) / spread[j, k]
-                total += z
-                square += z * z
-            out[k, i] = log_weight[k] + constant - scale - 0.5 * (square - shrink * total * total) / (1 - rho)
+            exponent = (square[i] - shrink * total[i] * total[i]) / (1 - rho)
+            out[k, i] = log_weight[k] + constant - scale - 0.5 * exponent
 
 
 class MixtureChunk(Chunk):
@@ -111,7 +117,8 @@ class MixtureChunk(Chunk):
         r = self.recipe
         features = np.stack([self[name] for name in r.feature_names])
         joint = np.empty((len(r.weights), self.n))
-        log_joint(features, r.mean, r.spread, np.log(r.weights), r.knobs["correlation"], joint)
+        log_joint(features, r.mean, r.spread, np.log(r.weights), r.knobs["correlation"],
+                  np.empty(self.n), np.empty(self.n), joint)  # fmt: skip
         top = joint.max(axis=0)
         density = top + np.log(np.exp(joint - top).sum(axis=0))
         return density, joint.argmax(axis=0), np.exp(top - density)

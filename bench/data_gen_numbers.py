@@ -1,0 +1,221 @@
+"""Measure the generator: kernels, writing beside its peers, the share of computing, memory.
+
+    python -m bench.data_gen_numbers --tpchgen PATH/TO/tpchgen-cli --json docs/results/data_gen_speed.json
+    python -m bench.data_gen_numbers --memory --json docs/results/data_gen_memory.json
+
+Work of the generator and of its peers alternates in one run. Wall-clock time is what a user waits;
+processor time (user + system, of the process and its children) is what the work costs, and is what
+to compare when the machine is busy with something else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+import data_gen
+from data_gen.laws import fill_normal, fill_uniform, fill_zipf, zipf_constants
+from data_gen.plan import ROW_GROUP
+from data_gen.random import Stream, fill_bits
+from data_gen.recipe import empty_frame
+from scalable.report.results import new_results, write_results
+
+BLOCK = 1 << 13
+LINEITEM_COLUMNS = 16
+
+
+def cpu_seconds() -> float:
+    """Return user and system time of this process, its threads and its finished children."""
+    parts = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(p.ru_utime + p.ru_stime for p in parts)
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Return wall-clock and processor seconds of a call."""
+    wall, cpu = time.perf_counter(), cpu_seconds()
+    work()
+    return time.perf_counter() - wall, cpu_seconds() - cpu
+
+
+def kernel_rates() -> dict[str, float]:
+    """Return values a second of one core, from the best of many rounds of thread time."""
+    stream = Stream.of(0, "bench", "kernel")
+    bits, floats, ranks = np.empty(BLOCK, np.uint64), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int32)
+    words = np.empty(BLOCK // 2, np.uint64)
+    scale, power = zipf_constants(10**7, 1.05)
+
+    def hash_words() -> None:
+        fill_bits(stream.key0, stream.key1, np.uint64(0), bits)
+
+    def uniform() -> None:
+        fill_bits(stream.key0, stream.key1, np.uint64(0), words)
+        fill_uniform(words.view(np.uint32), floats)
+
+    def normal() -> None:
+        fill_bits(stream.key0, stream.key1, np.uint64(0), words)
+        fill_normal(words.view(np.uint32), floats)
+
+    def zipf() -> None:
+        fill_bits(stream.key0, stream.key1, np.uint64(0), bits)
+        fill_zipf(bits, scale, power, np.int32(10**7 - 1), ranks)
+
+    rates = {}
+    for name, work in (("bits64", hash_words), ("uniform", uniform), ("normal", normal), ("zipf", zipf)):
+        work()
+        best = float("inf")
+        for _ in range(60):
+            start = time.thread_time_ns()
+            for _ in range(50):
+                work()
+            best = min(best, (time.thread_time_ns() - start) / 50)
+        rates[name] = BLOCK / best * 1e9
+    return rates
+
+
+def computing_share(rows: int = 4 * ROW_GROUP) -> dict[str, float]:
+    """Return processor nanoseconds a `fraud` row takes to compute alone, on one thread."""
+    from data_gen.datasets import recipe
+
+    bound = recipe("fraud")
+    room = empty_frame(bound.columns, ROW_GROUP)
+    bound.score(0, ROW_GROUP, bound.columns, room)
+    start = time.thread_time_ns()
+    for first in range(0, rows, ROW_GROUP):
+        bound.score(first, first + ROW_GROUP, bound.columns, room)
+    return {"computing_ns_per_row": (time.thread_time_ns() - start) / rows}
+
+
+def contest(directory: Path, tpchgen: str | None, rounds: int, workers: int) -> list[dict[str, Any]]:
+    """Return one record for each competitor and round, alternating."""
+    from sklearn.datasets import make_classification
+
+    fraud, physics, dense, scale = 4_000_000, 2_000_000, 200_000, 0.5
+    columns = {name: len(d.columns) for name, d in data_gen.datasets().items()}
+
+    def generated(name: str, rows: int) -> Callable[[], object]:
+        return lambda: data_gen.generate(
+            name, rows=rows, out=directory / name, overwrite=True, workers=workers
+        )
+
+    def lineitem() -> object:
+        return subprocess.run(
+            [str(tpchgen), "parquet", "-s", str(scale), "--tables=lineitem", f"--output-dir={directory / 'tpch'}",
+             "--compression=UNCOMPRESSED", f"--num-threads={workers}", "--overwrite"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+
+    work: list[tuple[str, int, int, Callable[[], object]]] = [
+        ("fraud", fraud, columns["fraud"], generated("fraud", fraud)),
+        ("physics", physics, columns["physics"], generated("physics", physics)),
+        ("make_classification", dense, 28, lambda: make_classification(dense, 28, random_state=0)),
+    ]
+    if tpchgen:
+        work.insert(1, ("tpchgen-cli lineitem", round(6_001_215 * scale), LINEITEM_COLUMNS, lineitem))
+    records = []
+    for name in ("fraud", "physics"):
+        data_gen.rows(name, 0, 1)  # compiled code is loaded outside of the timing
+    for number in range(rounds):
+        for name, rows, width, call in work:
+            wall, cpu = timed(call)
+            size = sum(f.stat().st_size for f in directory.rglob("*.parquet"))
+            shutil.rmtree(directory)
+            directory.mkdir()
+            records.append({"who": name, "round": number, "rows": rows, "columns": width, "seconds": wall,
+                            "cpu_seconds": cpu, "bytes_per_row": size / rows, "load": os.getloadavg()[0]})  # fmt: skip
+    return records
+
+
+def summary(records: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return medians over the rounds: rows and cells a second, cells a processor second, bytes a row."""
+    found = {}
+    for name in dict.fromkeys(r["who"] for r in records):
+        mine = [r for r in records if r["who"] == name]
+        cells = mine[0]["rows"] * mine[0]["columns"]
+        found[name] = {
+            "rows_per_second": statistics.median(r["rows"] / r["seconds"] for r in mine),
+            "cells_per_second": statistics.median(cells / r["seconds"] for r in mine),
+            "cells_per_cpu_second": statistics.median(cells / r["cpu_seconds"] for r in mine),
+            "cpu_ns_per_row": statistics.median(r["cpu_seconds"] / r["rows"] * 1e9 for r in mine),
+            "best_rows_per_second": max(r["rows"] / r["seconds"] for r in mine),
+            "bytes_per_row": mine[0]["bytes_per_row"],
+        }
+    return found
+
+
+def _shown(value: Any) -> str:
+    return f"{value:,.2f}" if isinstance(value, float) else str(value)
+
+
+def peak_memory(rows: int, directory: Path, workers: int) -> dict[str, float]:
+    """Return the peak PSS (bytes) of a process that writes `rows` rows of `fraud`, and its children's."""
+    target = str(directory / "data")
+    call = f"data_gen.generate('fraud', rows={rows}, out={target!r}, workers={workers})"
+    start, peak = time.perf_counter(), 0
+    with subprocess.Popen([sys.executable, "-c", f"import data_gen; {call}"]) as child:
+        process = psutil.Process(child.pid)
+        while child.poll() is None:
+            try:
+                family = [process, *process.children(recursive=True)]
+                peak = max(peak, sum(p.memory_full_info().pss for p in family))
+            except psutil.NoSuchProcess:
+                break
+            time.sleep(0.1)
+    if child.wait() != 0:
+        raise RuntimeError(f"the process that generates {rows} rows failed with {child.returncode}")
+    shutil.rmtree(directory / "data")
+    return {"rows": rows, "peak_pss_bytes": peak, "seconds": time.perf_counter() - start}
+
+
+def main() -> None:
+    """Run what was asked for and write the results document."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--tpchgen", help="path of tpchgen-cli (PyPI), left out when not given")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--memory", action="store_true", help="measure memory at 10^7 and 10^8 rows instead")
+    parser.add_argument("--json", type=Path, required=True)
+    options = parser.parse_args()
+    sections: dict[str, Any]
+    with tempfile.TemporaryDirectory(prefix="data_gen_numbers") as name:
+        if options.memory:
+            sections = {"memory": [peak_memory(n, Path(name), options.workers) for n in (10**7, 10**8)]}
+        else:
+            records = contest(Path(name), options.tpchgen, options.rounds, options.workers)
+            versions = {}
+            if options.tpchgen:
+                said = subprocess.run(
+                    [options.tpchgen, "--version"], check=True, capture_output=True, text=True
+                )
+                versions["tpchgen-cli"] = said.stdout.strip()
+            sections = {
+                "kernels_per_second": kernel_rates(),
+                "computing": computing_share(),
+                "summary": summary(records),
+                "records": records,
+                "peers": versions,
+            }
+    command = "python -m bench.data_gen_numbers " + " ".join(
+        Path(a).name if a.startswith("/") else a for a in sys.argv[1:]
+    )
+    write_results(options.json, new_results("data_gen", sections, command=command))
+    for key, value in sections.items():
+        rows = value if isinstance(value, list) else [value]
+        for row in rows:
+            print(key, {k: _shown(v) for k, v in row.items()} if isinstance(row, dict) else row)
+
+
+if __name__ == "__main__":
+    main()

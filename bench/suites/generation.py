@@ -1,0 +1,111 @@
+"""What a generated row costs: kernels, assembled blocks and written files, per dataset."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import data_gen
+from bench.data import scaled
+from data_gen.datasets import NAMES, recipe
+from data_gen.laws import fill_normal, fill_uniform, fill_zipf, zipf_constants
+from data_gen.random import Stream, fill_bits
+from data_gen.recipe import empty_frame
+
+BLOCK = 1 << 15
+REPEATS = 9
+
+
+def _median(work: Callable[[], object], rows: int) -> float:
+    """Return nanoseconds a row of the median of several calls."""
+    work()
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter_ns()
+        work()
+        times.append(time.perf_counter_ns() - start)
+    return statistics.median(times) / rows
+
+
+class Kernels:
+    """One value of each law, hash included."""
+
+    params = (["bits", "uniform", "normal", "zipf"],)
+    param_names = ("law",)
+    unit = "ns/value"
+
+    def setup(self, law: str) -> None:
+        self.stream = Stream.of(0, "bench", law)
+        self.wide, self.words = np.empty(BLOCK, np.uint64), np.empty(BLOCK // 2, np.uint64)
+        self.floats, self.ranks = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int32)
+        self.constants = zipf_constants(10**7, 1.05)
+
+    def _work(self, law: str) -> None:
+        key0, key1, zero = self.stream.key0, self.stream.key1, np.uint64(0)
+        if law in ("bits", "zipf"):
+            fill_bits(key0, key1, zero, self.wide)
+            if law == "zipf":
+                fill_zipf(self.wide, *self.constants, np.int32(10**7 - 1), self.ranks)
+            return
+        fill_bits(key0, key1, zero, self.words)
+        (fill_uniform if law == "uniform" else fill_normal)(self.words.view(np.uint32), self.floats)
+
+    def track_value(self, law: str) -> float:
+        return _median(lambda: self._work(law), BLOCK)
+
+
+class Blocks:
+    """All columns of a row in memory, with the truth; nothing is encoded."""
+
+    params = (list(NAMES),)
+    param_names = ("dataset",)
+    unit = "ns/row"
+
+    def setup(self, dataset: str) -> None:
+        self.recipe = recipe(dataset)
+        self.room = empty_frame(self.recipe.columns, 2 * BLOCK)
+
+    def track_row(self, dataset: str) -> float:
+        return _median(lambda: self.recipe.score(0, 2 * BLOCK, self.recipe.columns, self.room), 2 * BLOCK)
+
+
+class Writing:
+    """Whole datasets on two threads, files and manifest on disk."""
+
+    params = (list(NAMES),)
+    param_names = ("dataset",)
+    timeout = 600
+    unit = "ns/row"
+
+    def setup(self, dataset: str) -> None:
+        self.rows = scaled(500_000)
+        self.directory = Path(tempfile.mkdtemp(prefix="generation"))
+        self._write(dataset, 1)
+
+    def teardown(self, dataset: str) -> None:
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _write(self, dataset: str, rows: int) -> data_gen.Manifest:
+        return data_gen.generate(dataset, rows=rows, out=self.directory / "data", overwrite=True, workers=2)
+
+    def track_row(self, dataset: str) -> float:
+        times = []
+        for _ in range(3):
+            start = time.perf_counter_ns()
+            self._write(dataset, self.rows)
+            times.append(time.perf_counter_ns() - start)
+        return statistics.median(times) / self.rows
+
+    def track_bytes_per_row(self, dataset: str) -> float:
+        return self._write(dataset, self.rows).bytes / self.rows
+
+    track_bytes_per_row.unit = "bytes"  # type: ignore[attr-defined]  # how asv learns a unit
+
+    def peakmem_write(self, dataset: str) -> None:
+        self._write(dataset, self.rows)
