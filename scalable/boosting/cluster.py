@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from scalable.boosting.launch import DaskLauncher, Launcher, LocalLauncher
@@ -34,11 +35,17 @@ class Place:
         Address its peers reach it at.
     n_threads : int
         Threads it may use.
+    memory : int
+        Bytes its machine (or its control group) has to spare; 0 when unknown.
+    machine : str
+        Identifies the machine whose memory it shares with other ranks.
     """
 
     name: str
     host: str
     n_threads: int
+    memory: int = 0
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,7 @@ def team_of(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> Itera
         raise UsageError(f"n_workers must be at least 1, found {n_workers}")
     with ExitStack() as stack:
         if client is None and n_workers in (None, 1):
-            place = Place("this machine", "127.0.0.1", processors())
+            place = Place("this machine", "127.0.0.1", processors(), spare_memory())
             yield Team((place,), Threads(), LocalLauncher)
             return
         if client is None:
@@ -132,7 +139,9 @@ def _places(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> tuple
             raise ClusterError(
                 f"worker {address} cannot read {report['unreadable']}; every worker must see the data at the same path"
             )
-    return tuple(Place(a, host_of(a), int(found[a])) for a in addresses)
+    return tuple(
+        Place(a, host_of(a), int(found[a]), reports[a]["memory"], reports[a]["machine"]) for a in addresses
+    )
 
 
 def _ask(client: Any, addresses: list[str], paths: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -227,7 +236,25 @@ def inspect_worker(paths: tuple[str, ...]) -> dict[str, Any]:
             pq.read_metadata(path)
         except Exception as error:
             unreadable = f"{path} ({error})"
-    return {"versions": versions(), "unreadable": unreadable}
+    return {
+        "versions": versions(),
+        "unreadable": unreadable,
+        "memory": spare_memory(),
+        "machine": platform.node(),
+    }
+
+
+def spare_memory() -> int:
+    """Return the bytes that may still be used here: of the machine, or of the control group if that is less."""
+    import psutil
+
+    room = int(psutil.virtual_memory().available)
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = Path("/sys/fs/cgroup/memory.current").read_text().strip()
+    except OSError:
+        return room
+    return room if limit == "max" else min(room, max(0, int(limit) - int(used)))
 
 
 def host_of(address: str) -> str:

@@ -74,12 +74,14 @@ class Fit:
                 n_rounds=params.n_rounds,
                 n_threads=min(place.n_threads, params.n_threads or place.n_threads),
                 n_scores=params.n_scores,
+                silence=self.options.silence,
                 valid=None if valid is None else part(valid, held[rank]),
                 watch=self.watch,
                 base=self.base,
                 keep_every=self.options.keep_every(params),
                 directory=self.options.checkpoint or "",
                 mark=self.mark,
+                rotation=params.rotation.part(n_ranks),
                 initial=() if self.base.text or n_ranks == 1 else self.prepared.initial,
             )
             for rank, place in enumerate(team.places)

@@ -10,6 +10,7 @@ from typing import IO, Any
 import cloudpickle  # type: ignore[import-untyped]  # ships no types
 
 from scalable.boosting.checkpoint import Saved
+from scalable.boosting.rotate import Rotation
 from scalable.data.encoders.tree import TreeEncoder
 from scalable.data.planned import Source
 
@@ -81,6 +82,8 @@ class RankJob:
         Iterations between checkpoints; 0 for none.
     directory, mark : str
         Where rank 0 writes checkpoints, if anywhere, and the fingerprint they carry.
+    rotation : Rotation
+        Sets of this rank's rows that take turns; all at once when it has no rows.
     initial : tuple of float
         Starting score per class where LightGBM would average the ranks' own; empty to leave it alone.
     """
@@ -105,6 +108,7 @@ class RankJob:
     keep_every: int = 0
     directory: str = ""
     mark: str = ""
+    rotation: Rotation = Rotation()  # noqa: RUF009  frozen
     initial: tuple[float, ...] = ()
 
 

@@ -38,6 +38,8 @@ class Options:
         Continue from the newest checkpoint of the same data and parameters.
     on_loss : str
         When a worker is lost: "raise", carry on with "replace"d workers, or "shrink" to those left.
+    silence : float
+        Seconds without a sign of life after which a rank counts as lost.
     """
 
     valid: Source | None = None
@@ -49,6 +51,7 @@ class Options:
     checkpoint_every: int = 10
     resume: bool = False
     on_loss: str = "raise"
+    silence: float = 20.0
 
     def check(self, params: Params) -> None:
         """Raise a UsageError on what contradicts itself or the parameters."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from lightgbm.basic import _ConfigAliases
 
+from scalable.boosting.rotate import DEFAULT_EVERY, DEFAULT_ROWS, Rotation
 from scalable.errors import UsageError
 
 # Set by this package from the data, the cluster or its own arguments.
@@ -30,12 +31,14 @@ _OWNED = {
 }
 # Modes whose training on several ranks would be silently different or wrong, with the reason.
 _NOT_DISTRIBUTED = {
-    "linear_tree": "LightGBM fits linear leaves from one rank's rows only",
     "forcedsplits_filename": "LightGBM's data-parallel learner does not support forced splits",
     "cegb_tradeoff": "cost-effective boosting keeps per-row state that ranks do not share",
     "cegb_penalty_split": "cost-effective boosting keeps per-row state that ranks do not share",
-    "interaction_constraints": "",
+    "interaction_constraints": "LightGBM 4.7 crashes in its data-parallel learner (measured)",
+    "use_quantized_grad": "LightGBM 4.7 trained other trees on two ranks than on one (measured)",
 }
+# Objectives whose leaves are percentiles: LightGBM averages those of the ranks, whatever rows these hold.
+_PERCENTILES = ("regression_l1", "l1", "mae", "mean_absolute_error", "quantile", "mape")
 _REFUSED_OBJECTIVES = ("lambdarank", "rank_xendcg")
 
 
@@ -55,6 +58,8 @@ class Params:
         Seed of that sample.
     n_threads : int
         Threads per rank the user asked for; 0 for all that a worker has.
+    rotation : Rotation
+        Sets of rows that take turns, for ``boosting="rotate"``.
     """
 
     values: dict[str, Any]
@@ -62,6 +67,7 @@ class Params:
     sample_rows: int
     seed: int
     n_threads: int
+    rotation: Rotation = Rotation()  # noqa: RUF009  frozen
 
     @property
     def objective(self) -> str:
@@ -138,7 +144,19 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
     values.pop("early_stopping_round", None)
     seed = int(values.get("data_random_seed", values.get("seed", 1)))
     sample_rows = int(values.get("bin_construct_sample_cnt", 200_000))
-    return Params(values, n_rounds, sample_rows, seed, max(0, int(values.pop("num_threads", 0))))
+    n_threads = max(0, int(values.pop("num_threads", 0)))
+    return Params(values, n_rounds, sample_rows, seed, n_threads, _rotation(values, seed))
+
+
+def _rotation(values: dict[str, Any], seed: int) -> Rotation:
+    """Take this package's own parameters out of LightGBM's."""
+    rows, every = values.pop("rotate_rows", DEFAULT_ROWS), values.pop("rotate_every", DEFAULT_EVERY)
+    if values.get("boosting") != "rotate":
+        return Rotation()
+    if int(rows) < 1 or int(every) < 1:
+        raise UsageError(f"rotate_rows and rotate_every must be at least 1, found {rows} and {every}")
+    values["boosting"] = "gbdt"
+    return Rotation(int(rows), int(every), seed)
 
 
 def check_distributed(params: Params, n_ranks: int) -> None:
@@ -149,10 +167,24 @@ def check_distributed(params: Params, n_ranks: int) -> None:
     UsageError
         Naming the parameter and the reason.
     """
+    if params.values.get("linear_tree"):
+        raise UsageError(
+            "linear_tree needs the raw values, which streaming does not keep; use lightgbm itself"
+        )
     if n_ranks == 1:
         return
+    boosting, sampling = params.values.get("boosting"), params.values.get("data_sample_strategy")
+    if "goss" in (boosting, sampling):
+        raise UsageError(
+            "goss cannot be trained on several workers: its thresholds would be each worker's own"
+        )
+    if params.objective in _PERCENTILES:
+        raise UsageError(
+            f"objective {params.objective!r} cannot be trained on several workers: its leaves would be averages of the "
+            "workers' own percentiles; use objective='huber' or 'fair', or n_workers=1"
+        )
     for name, reason in _NOT_DISTRIBUTED.items():
-        if reason and params.values.get(name) not in (None, False, "", 0, 0.0):
+        if params.values.get(name) not in (None, False, "", 0, 0.0, []):
             raise UsageError(f"{name} cannot be trained on several workers: {reason}; use n_workers=1")
 
 

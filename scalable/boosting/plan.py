@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from scalable.data.planned import Source
 from scalable.data.shard import Shard
@@ -57,3 +59,153 @@ def check_rows(n_rows: int, n_ranks: int) -> None:
         )
     if n_rows < n_ranks:
         raise PlanError(f"{n_rows:,} rows cannot be dealt to {n_ranks} workers; use fewer workers")
+
+
+BYTES_PER_ROW = 40  # label 4, score 8, gradients and hessians 8 + 8 ordered, indices 4, partition buffers 8
+BYTES_INIT_SCORE = 8
+BYTES_WEIGHT = 4
+PROCESS_BYTES = 300 * 2**20  # interpreter, libraries, blocks being decoded
+HISTOGRAM_BYTES = 24  # two float64 and, while ranks exchange them, a copy
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """Predicted memory of one rank.
+
+    Attributes
+    ----------
+    rows : int
+        Rows of the rank.
+    row_bytes : float
+        Bytes per row: the bins, and what training keeps beside them.
+    fixed_bytes : int
+        Process, histograms, reference.
+    """
+
+    rows: int
+    row_bytes: float
+    fixed_bytes: int
+
+    @property
+    def total(self) -> int:
+        """Bytes in all."""
+        return int(self.rows * self.row_bytes) + self.fixed_bytes
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rows:,} rows x {self.row_bytes:.1f} bytes + {self.fixed_bytes / 2**20:,.0f} MiB = "
+            f"{self.total / 2**30:.2f} GiB a worker"
+        )
+
+
+def predict_memory(
+    n_rows: int, n_columns: int, params: Mapping[str, Any], *, weighted: bool, continued: bool, n_scores: int
+) -> MemoryPlan:
+    """Predict the memory of a rank.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows of the rank.
+    n_columns : int
+        Columns of the matrix.
+    params : mapping
+        LightGBM's parameters.
+    weighted, continued : bool
+        Whether rows have weights, initial scores.
+    n_scores : int
+        Raw scores per row: each has its own score, gradient and hessian.
+    """
+    max_bin = int(params.get("max_bin", 255))
+    per_bin = 0.5 if max_bin <= 15 else 1.0 if max_bin <= 255 else 2.0
+    copies = 1.0 if params.get("force_col_wise") else 2.0  # row-wise histograms keep the bins once more
+    per_row = n_columns * per_bin * copies + BYTES_PER_ROW + (n_scores - 1) * 24
+    per_row += BYTES_WEIGHT * weighted + BYTES_INIT_SCORE * n_scores * continued
+    leaves = int(params.get("num_leaves", 31))
+    histograms = n_columns * (max_bin + 1) * HISTOGRAM_BYTES * leaves
+    return MemoryPlan(n_rows, per_row, PROCESS_BYTES + histograms)
+
+
+def check_memory(
+    plan: MemoryPlan, n_workers: Sequence[int], available: Sequence[int], names: Sequence[str]
+) -> None:
+    """Refuse a job that cannot fit, saying what would.
+
+    Parameters
+    ----------
+    plan : MemoryPlan
+        Of one rank.
+    n_workers : sequence of int
+        Per rank, the ranks that share its machine's memory.
+    available : sequence of int
+        Per rank, bytes that its machine has to spare.
+    names : sequence of str
+        Per rank, for the message.
+
+    Raises
+    ------
+    PlanError
+        With the numbers and with what would fit.
+    """
+    for share, room, name in zip(n_workers, available, names, strict=True):
+        if plan.total * share <= room:
+            continue
+        spare = max(0, room // share - plan.fixed_bytes)
+        fits = int(spare / plan.row_bytes)
+        raise PlanError(
+            f"training needs {plan}, and {name} has {room / 2**30:.2f} GiB for {share} of them; what would fit: "
+            f"{fits:,} rows a worker, more workers on other machines, max_bin=15 (half the bins' memory), or "
+            'boosting="rotate", which uses all rows in bounded memory'
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficPlan:
+    """Predicted bytes that one rank sends (and as many that it receives) per tree.
+
+    Attributes
+    ----------
+    histogram_bytes : float
+        The exchange of histograms, one per leaf: ``(n - 1) / n`` of 16 bytes a bin.
+    split_bytes : float
+        The exchange of the best splits, two records to every peer per leaf.
+    exchanges : int
+        Rounds of messages, each of which costs a round trip.
+    """
+
+    histogram_bytes: float
+    split_bytes: float
+    exchanges: int
+
+    @property
+    def total(self) -> float:
+        """Bytes sent per tree."""
+        return self.histogram_bytes + self.split_bytes
+
+    def seconds(self, bytes_per_second: float, latency: float) -> float:
+        """Return the seconds per tree on links of this speed and this one-way latency."""
+        return self.total / bytes_per_second + self.exchanges * latency
+
+
+SPLIT_RECORD = (
+    438  # the best splits of both children, with room for category sets: measured, as LightGBM pads it
+)
+
+
+def predict_traffic(n_bins: int, num_leaves: int, n_ranks: int) -> TrafficPlan:
+    """Predict what a rank sends per tree; flat as ranks grow.
+
+    Parameters
+    ----------
+    n_bins : int
+        Bins of all features together, at most ``max_bin`` for each; ``stats_["bins"]`` after a fit.
+    num_leaves : int
+        Leaves of the tree.
+    n_ranks : int
+        Ranks.
+    """
+    if n_ranks < 2:
+        return TrafficPlan(0.0, 0.0, 0)
+    splits = num_leaves - 1  # fewer when leaves are too small to be split further
+    histograms = splits * 16.0 * n_bins * (n_ranks - 1) / n_ranks
+    return TrafficPlan(histograms, splits * SPLIT_RECORD * (n_ranks - 1.0), 2 * splits + 1)

@@ -38,6 +38,8 @@ class Prepared:
         What the reference was made with.
     initial : tuple of float
         Starting score where ranks would otherwise average their own; empty where LightGBM gets it right.
+    n_bins : int
+        Bins of all features together.
     """
 
     encoder: TreeEncoder
@@ -45,6 +47,7 @@ class Prepared:
     params: Params
     dataset_params: dict[str, Any]
     initial: tuple[float, ...] = ()
+    n_bins: int = 0
 
 
 def prepare(
@@ -76,9 +79,10 @@ def prepare(
         "categorical_feature": ",".join(map(str, learned.categorical)),
         "num_threads": team.places[0].n_threads,
     }
-    reference = make_reference(survey, learned, source.n_rows, dataset_params)
+    held = min(source.n_rows, params.rotation.rows or source.n_rows)
+    reference, n_bins = make_reference(survey, learned, held, dataset_params)
     initial = starting_score(params.values, survey)
-    return Prepared(learned, reference, params, dataset_params, initial)
+    return Prepared(learned, reference, params, dataset_params, initial, n_bins)
 
 
 def learn_encoder(
@@ -126,8 +130,10 @@ def learn_encoder(
     return survey, TreeEncoder.learn(source.schema, survey.levels, survey.labels, source.weight, rates)
 
 
-def make_reference(survey: Survey, encoder: TreeEncoder, n_rows: int, params: Mapping[str, Any]) -> bytes:
-    """Return the serialised bins made from the survey's sample."""
+def make_reference(
+    survey: Survey, encoder: TreeEncoder, n_rows: int, params: Mapping[str, Any]
+) -> tuple[bytes, int]:
+    """Return the serialised bins made from the survey's sample, and how many there are."""
     matrices = [encoder.encode(block).matrix for block in survey.sample]
     columns = [
         np.concatenate([matrix[:, j] for matrix in matrices]).astype(np.float64)
@@ -136,7 +142,8 @@ def make_reference(survey: Survey, encoder: TreeEncoder, n_rows: int, params: Ma
     reference = native.reference_from_sample(
         columns, n_rows=n_rows, params=params, names=encoder.feature_names
     )
-    return native.serialize_reference(reference)
+    n_bins = sum(int(reference.feature_num_bin(j)) for j in range(len(columns)))
+    return native.serialize_reference(reference), n_bins
 
 
 def starting_score(params: Mapping[str, Any], survey: Survey) -> tuple[float, ...]:

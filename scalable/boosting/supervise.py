@@ -17,6 +17,7 @@ from scalable.boosting.job import Outcome, RankJob, read_frame, write_frame
 
 PING_SECONDS = 2.0
 POLL_SECONDS = 0.1
+LOAD_SECONDS = 30.0  # until a rank's first word
 
 
 class Mailbox:
@@ -48,20 +49,25 @@ def supervise(
     """
     child = _start(job)
     messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
-    threading.Thread(target=_read_forever, args=(child, messages), daemon=True).start()
+    outgoing: queue.Queue[Any] = queue.Queue()
+    for body, lane in ((_read_forever, messages), (_write_forever, outgoing)):
+        threading.Thread(target=body, args=(child, lane), daemon=True).start()
     outcome: Outcome | None = None
     try:
-        _send(child, job)
-        outcome = _converse(job, child, messages, mailbox, tell, stopped)
+        outgoing.put(job)
+        outcome = _converse(job, child, messages, outgoing, mailbox, tell, stopped)
     finally:
+        outgoing.put(None)
         _end(child, 5.0 if outcome is not None and outcome.status == "done" else 0.0)
     return outcome
 
 
-def _send(child: subprocess.Popen[bytes], message: Any) -> None:
+def _write_forever(child: subprocess.Popen[bytes], outgoing: queue.Queue[Any]) -> None:
+    """Write what is put until None; a thread of its own, because a frozen process does not read its pipe."""
     # A broken pipe means that the process is gone; what it said last is still to be read.
-    with contextlib.suppress(OSError):
-        write_frame(_pipe(child.stdin), message)
+    with contextlib.suppress(OSError, ValueError):
+        while (message := outgoing.get()) is not None:
+            write_frame(_pipe(child.stdin), message)
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
@@ -93,31 +99,33 @@ def _converse(
     job: RankJob,
     child: subprocess.Popen[bytes],
     messages: queue.Queue[dict[str, Any] | None],
+    outgoing: queue.Queue[Any],
     mailbox: Mailbox,
     tell: Callable[[dict[str, Any]], None],
     stopped: Callable[[], bool],
 ) -> Outcome:
     """Pass messages until the rank has an outcome, or its process ended without one."""
-    introduced, pinged, heard = False, 0.0, time.monotonic()
+    introduced, spoken, pinged, heard = False, False, 0.0, time.monotonic()
     saved = None
     tell({"kind": "started", "rank": job.rank, "pid": child.pid})
     while True:
         if mailbox.stop.is_set() or stopped():
             return Outcome("stopped", job.rank, saved=saved)
         if mailbox.roster is not None and not introduced:
-            _send(child, {"kind": "roster", "roster": mailbox.roster})
+            outgoing.put({"kind": "roster", "roster": mailbox.roster})
             introduced = True
         if time.monotonic() - pinged > PING_SECONDS:
             pinged = time.monotonic()
-            _send(child, {"kind": "ping"})
+            outgoing.put({"kind": "ping"})
         try:
             message = messages.get(timeout=POLL_SECONDS)
         except queue.Empty:
-            if time.monotonic() - heard > job.silence + 2:  # its peers are quicker, and are first to say so
+            # Its peers are quicker, and are first to say so; loading libraries may take its time.
+            if time.monotonic() - heard > (job.silence + 2 if spoken else max(job.silence, LOAD_SECONDS)):
                 reason = f"its process was frozen for {job.silence:.0f} s"
                 return Outcome("died", job.rank, reason=reason, saved=saved)
             continue
-        heard = time.monotonic()
+        heard, spoken = time.monotonic(), True
         if message is None:
             child.wait()
             stats = {"pid": child.pid}

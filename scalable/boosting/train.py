@@ -13,6 +13,7 @@ from typing import Any
 import lightgbm as lgb
 import pyarrow.parquet as pq
 
+from scalable import progress
 from scalable.boosting import checkpoint
 from scalable.boosting.checkpoint import Saved
 from scalable.boosting.cluster import Team, team_of
@@ -21,7 +22,7 @@ from scalable.boosting.job import Watch
 from scalable.boosting.metrics import metric_names
 from scalable.boosting.options import Options
 from scalable.boosting.params import canonical, resolve
-from scalable.boosting.plan import check_rows
+from scalable.boosting.plan import MemoryPlan, check_memory, check_rows, predict_memory
 from scalable.boosting.prepare import Prepared, prepare
 from scalable.data.encoders.tree import TreeEncoder
 from scalable.data.planned import Source
@@ -143,12 +144,14 @@ def train_on(
     patience = options.early_stopping or int(canonical(params).get("early_stopping_round") or 0)
     options = replace(options, early_stopping=patience)
     options.check(resolve(params, None))
-    check_rows(source.n_rows, len(team.places))
+    rotation = resolve(params, None).rotation
+    check_rows(min(source.n_rows, rotation.rows or source.n_rows), len(team.places))
     began = time.monotonic()
     encoder, init_text = starting_model(options.init_model)
     prepared = prepare(source, params, classify, team, encoder)
     seconds = time.monotonic() - began
     resolved = prepared.params
+    plan = plan_memory(team, prepared, source, continued=bool(init_text))
     metrics: tuple[str, ...] = ()
     if options.valid is not None:
         check_rows(options.valid.n_rows, len(team.places))
@@ -167,6 +170,9 @@ def train_on(
     outcomes = train_here(fit, team) if in_process else train_there(fit, team)
     stats = {
         "prepare_seconds": seconds,
+        "plan": str(plan),
+        "planned_bytes": plan.total,
+        "bins": prepared.n_bins,
         "ranks": [outcome.stats for outcome in outcomes],
         "losses": fit.losses,
     }
@@ -178,6 +184,35 @@ def train_on(
         outcomes[0].best_iteration,
         [[(name, value) for _, name, value, _ in step] for step in outcomes[0].history],
     )
+
+
+def plan_memory(team: Team, prepared: Prepared, source: Source, *, continued: bool) -> MemoryPlan:
+    """Predict the memory of a rank, show it, and refuse a job that cannot fit.
+
+    Raises
+    ------
+    PlanError
+        With the numbers and with what would fit.
+    """
+    rotated = prepared.params.rotation.rows
+    plan = predict_memory(
+        -(-min(source.n_rows, rotated or source.n_rows) // len(team.places)),
+        prepared.encoder.n_columns,
+        prepared.params.values,
+        weighted=source.weight is not None,
+        continued=continued or bool(rotated),
+        n_scores=prepared.params.n_scores,
+    )
+    with progress.task(f"plan: {plan}"):
+        known = [place for place in team.places if place.memory]
+        machines = [place.machine for place in known]
+        check_memory(
+            plan,
+            [machines.count(machine) for machine in machines],
+            [place.memory for place in known],
+            [place.name for place in known],
+        )
+    return plan
 
 
 def starting_model(init_model: Any) -> tuple[TreeEncoder | None, str]:

@@ -129,3 +129,40 @@ def test_a_cluster_without_the_data_or_enough_workers_is_told(dask_client, rows)
         LGBMClassifier(client=dask_client, n_workers=3).fit(ParquetSource(rows, target="y"))
     with pytest.raises(ClusterError, match="no Dask scheduler answers"):
         LGBMClassifier(client="tcp://127.0.0.1:9").fit(ParquetSource(rows, target="y"))
+
+
+@pytest.mark.parametrize("policy", ["replace", pytest.param("shrink", marks=pytest.mark.slow)])
+def test_a_fit_carries_on_after_a_killed_rank(dask_client, rows, policy):
+    source = ParquetSource(rows, target="y")
+    params = {"n_estimators": 120, "num_leaves": 63, "min_child_samples": 1, "min_sum_hessian_in_leaf": 5.0}
+    params |= {"deterministic": True, "force_col_wise": True, "num_threads": 1}
+    model = LGBMClassifier(**params, client=dask_client)
+    killed = threading.Event()
+
+    def kill_one():
+        wait_until(lambda: len(rank_processes()) == 2)
+        time.sleep(2.0)
+        os.kill(rank_processes()[0].pid, signal.SIGKILL)
+        killed.set()
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    model.fit(source, on_loss=policy, checkpoint_every=5)
+    killer.join()
+    assert killed.is_set()
+    assert model.booster_.num_trees() == 120
+    if model.stats_["losses"]:  # else the fit was done before the kill
+        assert "SIGKILL" in model.stats_["losses"][0]
+        assert len(model.stats_["ranks"]) == (2 if policy == "replace" else 1)
+    whole = LGBMClassifier(**params).fit(source)
+    np.testing.assert_allclose(model.predict_proba(source), whole.predict_proba(source), atol=1e-6)
+    wait_until(lambda: not rank_processes())
+
+
+def test_two_fits_at_once_both_finish(dask_client, rows):
+    source = ParquetSource(rows, target="y")
+    fits = [in_background(LGBMClassifier(n_estimators=6, client=dask_client), source) for _ in range(2)]
+    for thread, result in fits:
+        thread.join(120)
+        assert not thread.is_alive()
+        assert result["model"].booster_.num_trees() == 6

@@ -67,8 +67,16 @@ def test_early_stopping_sees_the_values_of_one_process(local_team, data, n_ranks
         assert ours["auc"] == pytest.approx(auc, abs=1e-9)
 
 
-@pytest.mark.parametrize("extra", [{}, STOCHASTIC], ids=["plain", "stochastic"])
-@pytest.mark.parametrize("n_ranks", [1, 2])
+@pytest.mark.parametrize(
+    ("extra", "n_ranks"),
+    [
+        (STOCHASTIC, 2),
+        pytest.param(STOCHASTIC, 1, marks=pytest.mark.slow),
+        pytest.param({}, 1, marks=pytest.mark.slow),
+        pytest.param({}, 2, marks=pytest.mark.slow),
+    ],
+    ids=["stochastic-2", "stochastic-1", "plain-1", "plain-2"],
+)
 def test_a_resumed_fit_ends_with_the_same_text(local_team, data, tmp_path, extra, n_ranks):
     train, _, _ = data
     params = {**PARAMS, **extra, "num_iterations": 13}
@@ -163,7 +171,7 @@ def mean_error(y_true, y_pred, weight):
     return "mean_error", float(abs(np.average(y_true - y_pred, weights=weight))), False
 
 
-@pytest.mark.parametrize("n_ranks", [1, 2])
+@pytest.mark.parametrize("n_ranks", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_custom_objectives_metrics_and_callbacks(local_team, n_ranks):
     X, s, w = rows(3000, 5)
     Xv, sv, wv = rows(800, 6)

@@ -1,11 +1,15 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalable.boosting.plan import check_rows, deal
+from scalable.boosting import LGBMRegressor
+from scalable.boosting.plan import check_memory, check_rows, deal, predict_memory, predict_traffic
+from scalable.boosting.train import train_on
 from scalable.data.shard import Shard
+from scalable.data.table import as_source
 from scalable.errors import PlanError
 
 
@@ -38,3 +42,33 @@ def test_rows_beyond_lightgbm_s_counters_are_refused():
         check_rows(2**31, 64)
     with pytest.raises(PlanError, match="fewer workers"):
         check_rows(3, 4)
+
+
+def test_memory_is_predicted_and_a_job_that_cannot_fit_is_refused():
+    plan = predict_memory(10**7, 28, {"force_col_wise": True}, weighted=True, continued=False, n_scores=1)
+    assert plan.row_bytes == 28 + 40 + 4
+    small = predict_memory(
+        10**7, 28, {"force_col_wise": True, "max_bin": 15}, weighted=False, continued=True, n_scores=1
+    )
+    assert small.row_bytes == 14 + 40 + 8
+    check_memory(plan, [2, 2], [3 * 2**30] * 2, ["a", "b"])
+    with pytest.raises(PlanError, match=r"10,000,000 rows x 72.0 bytes.*b has 1.00 GiB for 2.*rotate"):
+        check_memory(plan, [2, 2], [3 * 2**30, 2**30], ["a", "b"])
+
+
+def test_a_fit_that_cannot_fit_is_refused_before_it_starts(monkeypatch):
+    monkeypatch.setattr("scalable.boosting.cluster.spare_memory", lambda: 2**20)
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    with pytest.raises(PlanError, match="what would fit"):
+        LGBMRegressor().fit(X, X[:, 0])
+
+
+@pytest.mark.parametrize("n_ranks", [2, 3])
+def test_traffic_is_predicted_to_five_percent(local_team, n_ranks):
+    X = np.random.default_rng(0).normal(size=(30_000, 12))
+    params = {"num_iterations": 4, "num_leaves": 31, "num_threads": 1, "min_data_in_leaf": 1}
+    fitted = train_on(local_team(n_ranks), params, as_source(X, X[:, 0] * X[:, 1] + X[:, 2]), classify=False)
+    plan = predict_traffic(fitted.stats["bins"], 31, n_ranks)
+    sent = np.mean([rank["bytes_sent"] for rank in fitted.stats["ranks"]]) / 4
+    assert plan.total == pytest.approx(sent, rel=0.05)
+    assert plan.exchanges == pytest.approx(fitted.stats["ranks"][0]["exchanges"] / 4, rel=0.1)

@@ -32,7 +32,7 @@ def splits(text):
     return [line for line in text.splitlines() if line.startswith(wanted)]
 
 
-@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("classes", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_one_two_and_three_ranks_train_the_same_trees_on_label_sorted_rows(local_team, classes):
     X, y, weight = rows(classes=classes)
     order = np.argsort(y, kind="stable")  # with two ranks the first sees almost one class only

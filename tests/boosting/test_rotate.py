@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from scalable.boosting import LGBMClassifier
+from scalable.boosting.options import Options
+from scalable.boosting.rotate import Rotation, turn
+from scalable.boosting.train import train_on
+from scalable.data.shard import Shard
+from scalable.data.table import as_source
+from scalable.errors import UsageError
+
+PARAMS = {
+    "boosting": "rotate",
+    "rotate_rows": 3000,
+    "rotate_every": 4,
+    "num_iterations": 14,
+    "num_leaves": 15,
+    "deterministic": True,
+    "force_col_wise": True,
+    "num_threads": 1,
+    "max_bin": 31,
+    "min_data_in_leaf": 1,
+    "min_sum_hessian_in_leaf": 10.0,
+}
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=6), st.integers(1, 1500), st.integers(0, 9))
+def test_one_pass_of_turns_uses_every_row_once(sizes, rows, epoch):
+    shards, first = [], 0
+    for index, size in enumerate(sizes):
+        shards.append(Shard(index, 0, first, first + size, first))
+        first += size
+    per_pass = max(1, first // min(rows, first))
+    seen = []
+    for k in range(per_pass):
+        chosen = turn(shards, Rotation(rows, 5, 1), epoch * per_pass + k)
+        assert [s.first_row for s in chosen] == sorted(s.first_row for s in chosen)
+        assert sum(s.n_rows for s in chosen) <= 2 * rows + rows // 8 + 16
+        seen += [row for s in chosen for row in range(s.first_row, s.first_row + s.n_rows)]
+    assert sorted(seen) == list(range(first))
+
+
+def rows(n, seed):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 5))
+    return X, X[:, 0] + X[:, 1] * X[:, 2] + rng.normal(size=n) > 0
+
+
+def test_rotation_of_one_set_is_plain_boosting(local_team):
+    X, y = rows(2500, 0)
+    source = as_source(X, y)
+    rotated = train_on(local_team(1), PARAMS, source, classify=True, in_process=True)
+    plain = train_on(local_team(1), {**PARAMS, "boosting": "gbdt"}, source, classify=True, in_process=True)
+    np.testing.assert_array_equal(
+        rotated.booster.predict(X, raw_score=True), plain.booster.predict(X, raw_score=True)
+    )
+
+
+@pytest.mark.parametrize("n_ranks", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_rotation_learns_from_all_rows_and_resumes(local_team, tmp_path, n_ranks):
+    X, y = rows(12_000, 1)
+    Xv, yv = rows(3000, 2)
+    source, valid = as_source(X, y), as_source(Xv, yv)
+
+    def fit(options):
+        return train_on(
+            local_team(n_ranks), PARAMS, source, classify=True, options=options, in_process=n_ranks == 1
+        )
+
+    whole = fit(Options(valid=valid, checkpoint=str(tmp_path / "a"), checkpoint_every=3))
+    assert whole.booster.num_trees() == 14
+    losses = [dict(step)["binary_logloss"] for step in whole.history]
+    p = whole.booster.predict(Xv)
+    assert losses[-1] == pytest.approx(-np.mean(np.log(np.where(yv, p, 1 - p))), abs=1e-9)
+    full = LGBMClassifier(14, 15, num_threads=1, max_bin=31).fit(X, y)
+    assert roc_auc_score(yv, p) > roc_auc_score(yv, full.predict_proba(Xv)[:, 1]) - 0.02
+
+    def fail(env):
+        if env.iteration == 7:
+            raise RuntimeError("out")
+
+    place = str(tmp_path / "b")
+    with pytest.raises(RuntimeError, match="out"):
+        fit(Options(valid=valid, checkpoint=place, checkpoint_every=3, callbacks=[fail]))
+    again = fit(Options(valid=valid, checkpoint=place, checkpoint_every=3, resume=True))
+    assert again.booster.model_to_string() == whole.booster.model_to_string()
+
+
+def test_nonsense_is_refused():
+    X, y = rows(100, 3)
+    with pytest.raises(UsageError, match="rotate_rows"):
+        LGBMClassifier(boosting="rotate", rotate_rows=0).fit(X, y)
