@@ -1,7 +1,7 @@
 """Data of the benchmarks: made once, outside asv's environments, in a directory keyed by its id.
 
-``SCALABLE_BENCH_DATA`` moves the directory; ``SCALABLE_BENCH_PROFILE`` (quick, standard, full)
-scales every benchmark.
+``SCALABLE_BENCH_DATA`` moves the directory; ``SCALABLE_BENCH_PROFILE`` (quick, standard, full;
+tiny for tests) scales every benchmark.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-SCALES = {"quick": 1, "standard": 10, "full": 100}
+SCALES = {"tiny": 0.01, "quick": 1, "standard": 10, "full": 100}
 
 
 def profile() -> str:
@@ -29,7 +29,7 @@ def profile() -> str:
 
 def scaled(rows_in_quick: int) -> int:
     """Return a number of rows scaled to the profile."""
-    return rows_in_quick * SCALES[profile()]
+    return int(rows_in_quick * SCALES[profile()])
 
 
 def directory() -> Path:
@@ -46,8 +46,8 @@ def prepared(dataset: str, rows: int, seed: int = 0, **knobs: Any) -> Path:
     Parameters
     ----------
     dataset, rows, seed, knobs
-        As for ``data_gen.generate``; all of them, and the generator's version of the dataset, are
-        part of the directory's name.
+        As for ``data_gen.generate``; all of them are part of the directory's name. Whichever commit
+        comes first writes it, so that all commits are measured on the same rows.
     """
     import data_gen
 

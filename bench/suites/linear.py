@@ -1,0 +1,163 @@
+"""What linear training costs: kernels, encoding, and fits from Parquet."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+try:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from bench.data import scaled
+    from scalable import ParquetSource
+    from scalable.execution.reader import BlockReader
+    from scalable.kernels import descent, losses, optimizers
+    from scalable.linear import LogisticRegression, Ridge
+    from scalable.linear.gram import add_gram
+
+    missing = ""
+except ImportError as error:  # a commit from before these
+    missing = str(error)
+
+COLUMNS = 28
+SLICE_ROWS = 4096  # 28 float32 columns of it fill most of a 512 KiB second-level cache
+GRAM_ROWS = 2**15
+
+
+def setup(*params: object) -> None:
+    """Skip what an old commit lacks; asv calls this before each benchmark of the file."""
+    if missing:
+        raise NotImplementedError(missing)
+
+
+def _ns_per_row(work: Callable[[], object], rows: int, repeats: int) -> float:
+    """Return the median time of a row after one call that is not counted."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter_ns()
+        work()
+        times.append(time.perf_counter_ns() - start)
+    return statistics.median(times) / rows
+
+
+class Descent:
+    """One thread, one mini-batch step after another over a slice that stays in cache."""
+
+    params = (["log_loss", "squared_error", "hinge"],)
+    param_names = ("loss",)
+    unit = "ns/row"
+
+    def setup(self, loss: str) -> None:
+        rng = np.random.default_rng(0)
+        self.columns = rng.normal(size=(COLUMNS, SLICE_ROWS)).astype(np.float32)
+        self.y = (rng.random(SLICE_ROWS) < 0.3).astype(np.float32)
+        self.weight = np.ones(SLICE_ROWS, np.float32)
+        self.ids = np.empty((0, SLICE_ROWS), np.int32)
+        self.table = np.zeros((1, COLUMNS + 1, optimizers.FIELDS), np.float32)
+        self.factors = np.ones(COLUMNS + 1)
+        self.hyper = optimizers.hyper_parameters(0.1)
+        self.scratch = np.empty((3, descent.MAX_BATCH), np.float32)
+        self.dense = np.empty((2, COLUMNS), np.float32)
+        self.code = losses.LOSSES[loss].code
+
+    def track_slice(self, loss: str) -> float:
+        """Learn from 4,096 rows x 28 columns."""
+        return _ns_per_row(self._learn, SLICE_ROWS, 99)
+
+    def _learn(self) -> None:
+        descent.descend(
+            self.columns,
+            self.ids,
+            self.y,
+            self.weight,
+            self.code,
+            1.0,
+            optimizers.NORMALIZED,
+            self.hyper,
+            self.factors,
+            256,
+            1e6,
+            True,
+            self.table,
+            self.scratch,
+            self.dense,
+        )
+
+
+class Gram:
+    """One thread, the Gram matrix of a block."""
+
+    params = (["float32", "float64"],)
+    param_names = ("dtype",)
+    unit = "ns/row"
+
+    def setup(self, dtype: str) -> None:
+        rng = np.random.default_rng(0)
+        self.columns = rng.normal(size=(COLUMNS, GRAM_ROWS)).astype(dtype)
+        self.weight = rng.random(GRAM_ROWS)
+        self.ids = np.empty((0, GRAM_ROWS), np.int32)
+        self.out = np.zeros((COLUMNS + 1, COLUMNS + 1))
+
+    def track_block(self, dtype: str) -> float:
+        """Add 32,768 weighted rows x 28 columns."""
+        return _ns_per_row(lambda: add_gram(self.columns, self.ids, self.weight, self.out), GRAM_ROWS, 19)
+
+
+class Fit:
+    """From Parquet in the page cache to a model, both threads."""
+
+    timeout = 300
+    unit = "ns/row"
+
+    def setup_cache(self) -> str:
+        if missing:
+            return ""
+        rows = scaled(400_000)
+        rng = np.random.default_rng(0)
+        x: Any = rng.normal(size=(COLUMNS, rows)).astype(np.float32)
+        y = (rng.random(rows) < 1 / (1 + np.exp(-x[0] - x[1]))).astype(np.int8)
+        path = Path("linear.parquet").resolve()
+        pq.write_table(
+            pa.table({**{f"f{j}": x[j] for j in range(COLUMNS)}, "y": y}), path, use_dictionary=False
+        )
+        return str(path)
+
+    def setup(self, path: str) -> None:
+        self.source = ParquetSource(path, target="y")
+        self.encoder = LogisticRegression(max_iter=1).fit(self.source).model_.encoder
+
+    def track_descent_pass(self, path: str) -> float:
+        """Profile, then one pass of descent."""
+        return self._track(lambda: LogisticRegression(solver="sgd", max_iter=1).fit(self.source))
+
+    def track_newton(self, path: str) -> float:
+        """Newton's method to convergence."""
+        return self._track(lambda: LogisticRegression(solver="newton").fit(self.source))
+
+    def track_ridge(self, path: str) -> float:
+        """Profile, then one pass for the Gram matrix."""
+        return self._track(lambda: Ridge().fit(self.source))
+
+    def _track(self, work: Callable[[], object]) -> float:
+        return _ns_per_row(work, self.source.n_rows, 3)
+
+    def track_decode_and_encode(self, path: str) -> float:
+        """Blocks on one thread, nothing learned."""
+        return self._track(self._decode)
+
+    def _decode(self) -> None:
+        reader = BlockReader(self.source, self.encoder, depth=0)
+        for shard in self.source.shards:
+            for _ in reader.blocks(shard):
+                pass
+
+    def peakmem_descent_pass(self, path: str) -> None:
+        """Peak memory of a pass."""
+        LogisticRegression(solver="sgd", max_iter=1).fit(self.source)

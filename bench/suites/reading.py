@@ -1,0 +1,112 @@
+"""What reading costs: decoding by layout of the file, encoding for a learner, and planning."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+try:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from bench.data import directory, scaled
+    from scalable.data.encoders.linear import LinearEncoder
+    from scalable.data.source import ParquetSource
+    from scalable.execution.rounds import profile_source
+
+    missing = ""
+except ImportError as error:  # a commit from before these
+    missing = str(error)
+
+COLUMNS, REPEATS = 28, 5
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "plain": {"compression": "none"},
+    "lz4": {"compression": "lz4"},
+    "zstd": {"compression": "zstd", "compression_level": 1},
+    "split": {"compression": "lz4", "use_byte_stream_split": True},
+}
+
+
+def setup(*params: object) -> None:
+    """Skip what an old commit lacks; asv calls this before each benchmark of the file."""
+    if missing:
+        raise NotImplementedError(missing)
+
+
+def _file(layout: str, rows: int) -> Path:
+    """Return a file of float32 noise and a label, written when it is not there yet."""
+    path = directory() / f"reading-{layout}-{rows}.parquet"
+    if not path.is_file():
+        random = np.random.default_rng(0)
+        columns: dict[str, Any] = {f"x{j}": random.random(rows, np.float32) for j in range(COLUMNS)}
+        table = pa.table({**columns, "y": (columns["x0"] > 0.5).astype(np.int8)})
+        partial = path.with_suffix(".partial")
+        pq.write_table(table, partial, row_group_size=2**17, use_dictionary=False, **LAYOUTS[layout])
+        partial.rename(path)
+    return path
+
+
+def _ns_per_row(work: Callable[[], object], rows: int) -> float:
+    work()
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter_ns()
+        work()
+        times.append(time.perf_counter_ns() - start)
+    return statistics.median(times) / rows
+
+
+class Decode:
+    """All columns of a file in the page cache, one thread, nothing learned."""
+
+    params = (list(LAYOUTS),)
+    param_names = ("layout",)
+    unit = "ns/row"
+    timeout = 600
+
+    def setup(self, layout: str) -> None:
+        self.source = ParquetSource(_file(layout, scaled(500_000)), target="y")
+
+    def _scan(self) -> int:
+        return sum(raw.n_rows for shard in self.source.shards for raw in self.source.raw_blocks(shard))
+
+    def track_row(self, layout: str) -> float:
+        return _ns_per_row(self._scan, self.source.n_rows)
+
+    def peakmem_scan(self, layout: str) -> None:
+        self._scan()
+
+
+class Encode:
+    """One decoded block to the columns of a linear learner."""
+
+    unit = "ns/row"
+
+    def setup(self) -> None:
+        source = ParquetSource(_file("plain", scaled(500_000)), target="y")
+        self.encoder = LinearEncoder.learn(profile_source(source), source.feature_names)
+        self.raw = next(source.raw_blocks(source.shards[0]))
+
+    def track_row(self) -> float:
+        return _ns_per_row(lambda: self.encoder.encode(self.raw), self.raw.n_rows)
+
+
+class Plan:
+    """What comes before the first row."""
+
+    unit = "ns/row"
+
+    def setup(self) -> None:
+        self.path = _file("plain", scaled(500_000))
+        self.source = ParquetSource(self.path, target="y")
+
+    def time_open(self) -> None:
+        ParquetSource(self.path, target="y")
+
+    def track_profile(self) -> float:
+        return _ns_per_row(lambda: profile_source(self.source), self.source.n_rows)
