@@ -32,14 +32,14 @@ def command(
 ) -> None:
     """Measure latency."""
     from scalable.cli.display import live
-    from scalable.inference import latency
+    from scalable.inference import laboratory
     from scalable.report import render
     from scalable.report.results import new_results, write_results, write_text
     from scalable.report.terminal import print_summary
 
     with live(quiet):
-        section = latency.measure_model(model, data, engines=split_names(engines), seed=seed)
-    results = new_results("latency", {"latency": section}, seed)
+        sections = laboratory.examine(model, data, engines=split_names(engines), seed=seed)
+    results = new_results("latency", sections, seed)
     if not quiet:
         print_summary(results)
     if out is not None:

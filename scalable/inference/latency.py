@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from scalable import progress
-from scalable.errors import UsageError
 from scalable.inference import engines as registry
-from scalable.inference.engines import Absent, Engine, ForestModel
+from scalable.inference.engines import Absent, Engine, ForestModel, text_of
 
 TURN = 200  # single rows an engine takes before the next engine's turn
 QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999))
@@ -196,55 +195,6 @@ def measure(
     }
 
 
-def measure_model(
-    model: Any,
-    data: str,
-    engines: Sequence[str] | None = None,
-    *,
-    seed: int = 0,
-    max_rows: int = 200_000,
-    **options: Any,
-) -> dict[str, list[dict[str, Any]]]:
-    """Measure engines on a saved model and rows of a Parquet dataset; for the rest see `measure`.
-
-    Parameters
-    ----------
-    model : path
-        A saved forest, or LightGBM text (whose features are looked up in the data by name).
-    data : str
-        File, directory or glob of Parquet.
-    engines : names, optional
-        By default ours and every peer; those not installed are listed with the reason.
-    max_rows : int
-        Rows to take from the data, at most about.
-    """
-    from pathlib import Path
-
-    from scalable.data.source import ParquetSource
-    from scalable.execution.rounds import sample_shards
-    from scalable.inference.model import load_model
-
-    if Path(model).is_dir():
-        predictor = load_model(model)
-        if not hasattr(predictor, "booster"):
-            raise UsageError(f"{model}: latency compares forests; this is a linear model")
-        names, to_rows, text = predictor.needed, predictor.matrix, predictor.text
-    else:
-        text = text_of(model)
-        names = registry.describe(text).feature_names
-        to_rows = _numeric_rows
-    source = ParquetSource(data, features=names)
-    blocks = [raw for shard in sample_shards(source, max_rows) for raw in source.raw_blocks(shard, names)]
-    rows = np.concatenate([to_rows(raw) for raw in blocks])
-    return measure(text, rows, engines or registry.PEERS, seed=seed, **options)
-
-
-def _numeric_rows(raw: Any) -> np.ndarray:
-    from scalable.data.values import numbers
-
-    return np.stack([numbers(array).astype(np.float64) for array in raw.arrays.values()], axis=1)
-
-
 def waterfall(latency: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Return the report's ``waterfall`` section: what each optimisation brought, per batch size.
 
@@ -270,20 +220,3 @@ def waterfall(latency: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
 def _batch_capable(loaded: dict[str, Engine]) -> dict[str, Engine]:
     """Leave out engines that only know single rows."""
     return {name: engine for name, engine in loaded.items() if not getattr(engine, "single_only", False)}
-
-
-def text_of(model: Any) -> str:
-    """Return LightGBM's text of whatever ``compile_model`` accepts."""
-    from pathlib import Path
-
-    model = getattr(model, "booster_", model)
-    if hasattr(model, "model_to_string"):
-        return str(model.model_to_string())
-    if isinstance(model, str) and "\n" in model:
-        return model
-    path = Path(model)
-    if path.is_dir():
-        from scalable.data.store import read_model
-
-        return str(read_model(path).texts["booster.txt"])
-    return path.read_text("utf-8")

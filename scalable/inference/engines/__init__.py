@@ -10,9 +10,20 @@ import importlib
 from typing import Any
 
 from scalable.errors import UsageError
-from scalable.inference.engines.base import Absent, Engine, ForestModel, describe
+from scalable.inference.engines.base import Absent, Engine, ForestModel, describe, text_of
 
-__all__ = ["DEFAULT", "ENGINES", "PEERS", "STEPS", "Absent", "Engine", "ForestModel", "build", "describe"]
+__all__ = [
+    "DEFAULT",
+    "ENGINES",
+    "PEERS",
+    "STEPS",
+    "Absent",
+    "Engine",
+    "ForestModel",
+    "build",
+    "describe",
+    "text_of",
+]
 
 # name -> (module, its build function, further arguments to get that function)
 ENGINES: dict[str, tuple[str, str, tuple[str, ...]]] = {

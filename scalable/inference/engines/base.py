@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,3 +45,18 @@ def describe(text: str) -> ForestModel:
         text, model.n_features, model.trees_per_iteration, model.objective, len(model.trees),
         sum(t.num_leaves for t in model.trees), model.feature_names,
     )  # fmt: skip
+
+
+def text_of(model: Any) -> str:
+    """Return LightGBM's text of whatever ``compile_model`` accepts, a linear model excepted."""
+    model = getattr(model, "booster_", model)
+    if hasattr(model, "model_to_string"):
+        return str(model.model_to_string())
+    if isinstance(model, str) and "\n" in model:
+        return model
+    path = Path(model)
+    if path.is_dir():
+        from scalable.data.store import read_model
+
+        return str(read_model(path).texts["booster.txt"])
+    return path.read_text("utf-8")

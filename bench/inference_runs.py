@@ -1,0 +1,212 @@
+"""The recorded runs behind docs/inference.md; each writes one results document.
+
+    python -m bench.inference_runs latency --out docs/results/inference_latency.json
+    python -m bench.inference_runs grid    --out docs/results/inference_grid.json
+    python -m bench.inference_runs load    --out docs/results/inference_load.json
+    python -m bench.inference_runs open    --out docs/results/inference_open_loop.json
+    python -m bench.inference_runs exact   --out docs/results/inference_exactness.json --models 200 --seed 20261122
+
+Models are trained on synthetic rows once and kept in ``--cache``. The exactness run needs the tests beside the package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scalable.inference import engines as registry
+from scalable.inference import latency, open_loop
+from scalable.report.results import new_results, write_results
+
+MAIN = (500, 63, 28)
+GRID = tuple((t, leaves, f) for f in (20, 100) for leaves in (31, 63, 255) for t in (100, 500, 1000))
+
+
+def rows_of(features: int, count: int, seed: int) -> np.ndarray:
+    """Return standard normal rows."""
+    return np.random.default_rng(seed).standard_normal((count, features))
+
+
+def model_text(shape: tuple[int, int, int], cache: Path) -> str:
+    """Return the text of a binary model of (trees, leaves, features), trained once."""
+    import lightgbm
+
+    trees, leaves, features = shape
+    path = cache / f"{trees}_{leaves}_{features}.txt"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        X = rows_of(features, 20_000, features)
+        z = (
+            X[:, 0]
+            + np.sin(2 * X[:, 0] * X[:, 1])
+            + X[:, 2] * X[:, 3]
+            - 0.5 * X[:, 4] ** 2
+            + X[:, 5:].mean(1)
+        )
+        y = np.random.default_rng(0).random(len(X)) < 1 / (1 + np.exp(-z))
+        params = {"objective": "binary", "num_leaves": leaves, "learning_rate": 0.05, "min_data_in_leaf": 5,
+                  "feature_fraction": 0.5, "verbose": -1, "num_threads": 1}  # fmt: skip
+        lightgbm.train(params, lightgbm.Dataset(X, y.astype(float)), trees).save_model(path)
+    return path.read_text()
+
+
+def run_latency(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure every engine on the main model, then ours on one and two threads, then each step."""
+    text, X = model_text(MAIN, cache), rows_of(MAIN[2], options.rows, 1)
+    names = options.engines.split(",") if options.engines else registry.PEERS
+    found = latency.measure(text, X, names, single_rows=2000, batch_sizes=(1000, options.rows), repeats=3)
+    steps = latency.measure(
+        text, X[:20_000], tuple(registry.STEPS), single_rows=200, batch_sizes=(1000,), repeats=5
+    )
+    two = latency.measure(
+        text, X, ("scalable",), single_rows=200, batch_sizes=(options.rows,), repeats=5, n_threads=2
+    )
+    more = two[str(options.rows)]
+    found[str(options.rows)] += [row | {"engine": "scalable, 2 threads", "baseline": False} for row in more]
+    return {"latency": found, "waterfall": latency.waterfall(steps)}
+
+
+def run_grid(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure LightGBM and ours over the grid of model sizes."""
+    table = []
+    for shape in GRID:
+        X = rows_of(shape[2], 6000, 2)
+        names = ("lightgbm", "lightgbm-fast", "scalable")
+        found = latency.measure(
+            model_text(shape, cache), X, names, single_rows=600, batch_sizes=(1000, 5000), repeats=3
+        )
+        for batch, rows in found.items():
+            table += [
+                {"trees": shape[0], "leaves": shape[1], "features": shape[2], "batch": int(batch), **{
+                    key: row[key] for key in ("engine", "p50_us", "p99_us", "min_us", "bit_equal") if key in row}}
+                for row in rows
+            ]  # fmt: skip
+        print(shape, flush=True)
+    return {"grid": table}
+
+
+_LOAD = """
+import json, sys, time
+import numba, numpy as np, scipy.linalg
+from scalable.inference import compile_model, load_compiled
+import scalable.inference.forest
+from scalable.inference.linear_row import CompiledLinear
+CompiledLinear(np.zeros(2), 0.0, "identity").predict_one(np.zeros(2))  # Numba itself is up
+path, mapped = sys.argv[1:]
+n_features = 20
+x, X = np.zeros(n_features), np.zeros((1000, n_features))
+def timed(make, rows):
+    wall, cpu = time.perf_counter(), time.process_time()
+    model = make()
+    (model.predict_one if rows.ndim == 1 else model.predict)(rows)
+    return {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
+out = {"text_to_first_row": timed(lambda: compile_model(path), x)}
+out["text_to_first_batch"] = timed(lambda: compile_model(path), X)
+compile_model(path).save(mapped)
+mapped_times = [timed(lambda: load_compiled(mapped), x) for _ in range(7)]
+out["mapped_to_first_row"] = min(mapped_times, key=lambda t: t["seconds"])
+out["mapped_bytes"] = __import__("os").path.getsize(mapped)
+print(json.dumps(out))
+"""
+
+
+def run_load(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Time loading 1,000 trees in fresh processes: with an empty kernel cache, then with a warm one.
+
+    CPU seconds stand beside, as a shared machine stretches the others.
+    """
+    model_text((1000, 63, 20), cache)
+    path = str(cache / "1000_63_20.txt")
+    empty = cache / f"kernels-{os.getpid()}"
+    found = {}
+    for name in ("empty kernel cache", "warm kernel cache"):
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", _LOAD, path, str(cache / "mapped.forest")],
+            env=os.environ | {"SCALABLE_CACHE_DIR": str(empty)}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        found[name] = json.loads(done.stdout) | {"process_seconds": time.perf_counter() - start}
+    return {"load": found}
+
+
+def run_open(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure under Poisson arrivals."""
+    text, X = model_text(MAIN, cache), rows_of(MAIN[2], 4000, 3)
+    return {
+        "open_loop": open_loop.measure_open_loop(
+            text, X, ("lightgbm", "lightgbm-fast", "scalable"), requests=2000
+        )
+    }
+
+
+def run_exact(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Compare engines with LightGBM, bit for bit, on random models and rows on the edges of their decisions."""
+    from tests.inference import forests
+
+    edge_rows: Any = forests.edge_rows
+    random_booster: Any = forests.random_booster
+
+    names = options.engines.split(",") if options.engines else ["scalable", "lightgbm-fast"]
+    found: dict[str, Any] = {
+        name: {"models": 0, "exact_models": 0, "rows": 0, "wrong_rows": 0, "refused": {}} for name in names
+    }
+    for seed in range(options.seed, options.seed + options.models):
+        booster, _ = random_booster(seed)
+        X = np.ascontiguousarray(edge_rows(booster, seed))
+        expected = booster.predict(X)
+        for name in names:
+            try:
+                got = registry.build(name, registry.describe(booster.model_to_string())).predict(X)
+            except Exception as error:  # a peer may refuse a model in any way it likes
+                reasons = found[name]["refused"]
+                reasons[str(error)[:80]] = reasons.get(str(error)[:80], 0) + 1
+                continue
+            got = got.reshape(expected.shape)
+            same = (got == expected) | (np.isnan(got) & np.isnan(expected))
+            wrong = int((~same).reshape(len(X), -1).any(axis=1).sum())
+            figures = found[name]
+            figures["models"] += 1
+            figures["exact_models"] += wrong == 0
+            figures["rows"] += len(X)
+            figures["wrong_rows"] += wrong
+    return {"exactness": {"seed": options.seed, "models": options.models, "engines": found}}
+
+
+RUNS = {"latency": run_latency, "grid": run_grid, "load": run_load, "open": run_open, "exact": run_exact}
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", choices=RUNS)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, default=Path(".inference-models"))
+    parser.add_argument("--engines", help="comma-separated; by default all peers")
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--models", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=20261122)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    before = os.getloadavg()[0]
+    sections = RUNS[options.run](options.cache.resolve(), options)
+    after = os.getloadavg()[0]
+    notes = [
+        f"Load average {before:.1f} before and {after:.1f} after, on {os.cpu_count()} shared processors."
+    ]
+    command = f"python -m bench.inference_runs {options.run}"
+    write_results(options.out, new_results("inference", sections | {"notes": notes}, options.seed, command))
+
+
+if __name__ == "__main__":
+    main()
