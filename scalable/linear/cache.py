@@ -47,7 +47,7 @@ class MemoryReader:
         """Yield the blocks of a shard, copied to be contiguous."""
         for start in range(shard.row_start, shard.row_stop, BLOCK_ROWS):
             rows = slice(start, min(start + BLOCK_ROWS, shard.row_stop))
-            yield _part(self.held, rows)
+            yield _part(self.held, rows, start)
 
 
 def encoded_bytes(reader: BlockReader) -> int:
@@ -78,14 +78,14 @@ def hold(reader: BlockReader, seed: int | None) -> MemoryReader:
     return MemoryReader(HeldRows(shards, n), whole)
 
 
-def _part(block: Block, rows: Any) -> Block:
+def _part(block: Block, rows: Any, first_row: int = 0) -> Block:
     columns: Any = np.ascontiguousarray(block.columns[:, rows])
     return Block(
         columns,
         np.ascontiguousarray(block.ids[:, rows]),
         None if block.label is None else block.label[rows],
         None if block.weight is None else block.weight[rows],
-        0,
+        first_row,
     )
 
 

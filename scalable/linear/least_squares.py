@@ -16,6 +16,7 @@ from scalable.execution.rounds import run_fold
 from scalable.inference.linear import LinearModel
 from scalable.kernels import losses
 from scalable.linear.base import LinearEstimator
+from scalable.linear.diagnostics import diagnose
 from scalable.linear.gradient import target_scale
 from scalable.linear.gram import (
     REFINE_CONDITION,
@@ -27,6 +28,7 @@ from scalable.linear.gram import (
     least_norm,
     solve_psd,
 )
+from scalable.linear.path import centred
 from scalable.linear.prepare import Prepared, prepare
 from scalable.linear.task import Objective, penalty_factors
 
@@ -57,6 +59,9 @@ class Ridge(RegressorMixin, LinearEstimator):
     intercept_ : float
     condition_number_ : float
         Of the standardised columns.
+    diagnostics_ : Diagnostics
+        R^2, residual deviation, standard errors and variance inflation factors; those of the data
+        without the penalty.
     n_iter_ : int
         Passes over the data: 1, or 2 when refined.
     """
@@ -138,6 +143,9 @@ class Ridge(RegressorMixin, LinearEstimator):
             gradient = run_fold(ready.executor, ResidualFold(objective, coef), ready.reader, label="refine")
             coef[free] += solve_psd(matrix, gradient[free] - ridge[free] * coef[free])
             self.n_iter_ = 2
+        scales = np.concatenate([ready.encoder.column_scales(), np.ones(ready.encoder.n_slots)])
+        problem = centred(totals, objective, ready.encoder.n_columns)
+        self.diagnostics_ = diagnose(totals, problem, coef, scales)
         return coef
 
     def predict(self, X: Any) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from scalable.execution.threads import Threads
 from scalable.linear.cache import encoded_bytes, hold
 from scalable.linear.target import TargetFold, TargetSummary
 
+PROFILE_ROWS = 2**20  # from more rows, a sample of about as many decides how columns are treated
 HELD_BYTES = 2**28  # encoded data of up to 256 MiB is kept for the passes after the first
 
 
@@ -64,7 +65,7 @@ def prepare(
             f"{source.describe_place()}: no target column was named; pass target=... to the source"
         )
     names = list(source.feature_names)
-    profile = profile_source(source, executor, names)
+    profile = profile_source(source, executor, names, PROFILE_ROWS)
     roles = tuple(name for name in (source.target, source.weight) if name is not None)
     fold = TargetFold(source.target, source.weight, classify)
     target: TargetSummary = run_fold(executor, fold, BlockReader(source, columns=roles))

@@ -19,7 +19,7 @@ def block(n: int = 700, n_columns: int = 9):
 
 def plain(columns, ids, y, weight, k, softmax, hyper, batch):
     """Return the weights after AdaGrad over dense one-hot rows."""
-    n_columns, n = columns.shape
+    n = columns.shape[1]
     hot = (ids[0] == np.arange(20)[:, None]) | (ids[1] == np.arange(20)[:, None])
     design = np.vstack([columns, np.ones((1, n)), hot]).astype(np.float64)
     w, squares = np.zeros((k, len(design))), np.zeros((k, len(design)))

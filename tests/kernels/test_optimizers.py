@@ -16,14 +16,6 @@ def reference(name: str, hyper: np.ndarray, gradients: np.ndarray, factor: float
     w = s0 = s1 = 0.0
     iterates = [0.0]
     for t, g in enumerate(gradients, 1):
-
-        def step_rate(t=t):
-            if code == o.SGD:
-                return rate / t**power
-            if code == o.ADAM:
-                return rate / (np.sqrt(s1 / (1 - beta2**t)) + epsilon)
-            return rate / np.sqrt(s0) if s0 > 0 else 0.0
-
         if g != 0.0:
             if code == o.FTRL:
                 grown = s1 + g * g
@@ -39,8 +31,14 @@ def reference(name: str, hyper: np.ndarray, gradients: np.ndarray, factor: float
                 else:
                     s0 += g * g
                     move = g
-                w -= step_rate() * move
-                w = np.sign(w) * max(abs(w) - step_rate() * l1, 0.0) / (1 + step_rate() * l2)
+                if code == o.SGD:
+                    step = rate / t**power
+                elif code == o.ADAM:
+                    step = rate / (np.sqrt(s1 / (1 - beta2**t)) + epsilon)
+                else:
+                    step = rate / np.sqrt(s0)
+                w -= step * move
+                w = np.sign(w) * max(abs(w) - step * l1, 0.0) / (1 + step * l2)
         iterates.append(w)
     k = np.arange(1, len(iterates) + 1.0)
     weight = k**4 - (k - 1) ** 4

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.block import Block, RawBlock
+from scalable.data.encoders.buffers import take
 from scalable.data.encoders.labels import Labels
 from scalable.data.encoders.plan import ColumnPlan, EncoderOptions, plan_column
 from scalable.data.encoders.slots import calendar_slots, hashed_slots, level_slots
@@ -108,8 +109,8 @@ class LinearEncoder:
             On infinite values, forbidden missing ones, text where a number was (or the reverse),
             unknown labels, or unusable weights.
         """
-        columns = np.empty((self.n_columns, raw.n_rows), self.dtype)
-        ids = np.empty((self.n_ids, raw.n_rows), np.int32)
+        columns = take((self.n_columns, raw.n_rows), self.dtype)
+        ids = take((self.n_ids, raw.n_rows), np.int32)
         j = h = 0
         for plan, base in zip(self.plans, self._bases, strict=True):
             if plan.action == "drop":

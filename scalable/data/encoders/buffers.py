@@ -1,0 +1,46 @@
+"""Reused memory for encoded blocks: fresh pages cost more than filling them.
+
+A block of 15 MB taken from the system is thousands of page faults. Buffers go back to a small pool
+when the array handed out is collected. Slices of that array do not keep the buffer, so whoever
+keeps rows beyond their block copies them, as `scalable.linear.cache` does.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_FREE = 8  # buffers kept for reuse; with prefetch, two a worker are in use
+LEAST_BYTES = 2**18  # below this the allocator reuses memory by itself
+
+_free: list[NDArray[np.uint8]] = []
+_lock = threading.Lock()
+
+
+def take(shape: tuple[int, int], dtype: Any) -> NDArray[Any]:
+    """Return an uninitialised array of a shape and dtype, from the pool where a buffer fits."""
+    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if n_bytes < LEAST_BYTES:
+        return np.empty(shape, dtype)
+    buffer = None
+    with _lock:
+        for k, candidate in enumerate(_free):
+            if n_bytes <= candidate.nbytes <= 4 * n_bytes:
+                buffer = _free.pop(k)
+                break
+    if buffer is None:
+        buffer = np.empty(n_bytes, np.uint8)
+    array = buffer[:n_bytes].view(dtype).reshape(shape)
+    weakref.finalize(array, _give, buffer).atexit = False
+    return np.asarray(array)
+
+
+def _give(buffer: NDArray[np.uint8]) -> None:
+    with _lock:
+        if len(_free) >= MAX_FREE:
+            _free.pop(0)
+        _free.append(buffer)
