@@ -98,6 +98,34 @@ def computing_share(rows: int = 4 * ROW_GROUP) -> dict[str, float]:
     return {"computing_ns_per_row": (time.thread_time_ns() - start) / rows}
 
 
+def compressions(directory: Path) -> dict[str, dict[str, float]]:
+    """Return processor nanoseconds to encode and to decode a `fraud` row, and its bytes, by codec."""
+    import pyarrow.parquet as pq
+
+    from data_gen import arrow
+    from data_gen.datasets import recipe
+    from data_gen.parquet import open_writer
+    from data_gen.plan import COMPRESSIONS
+
+    bound = recipe("fraud")
+    table = arrow.table(bound.columns, bound.compute(0, ROW_GROUP, bound.columns))
+    path = directory / "codec.parquet"
+    found: dict[str, dict[str, float]] = {}
+    for _ in range(5):
+        for codec in COMPRESSIONS:
+            start = time.thread_time_ns()
+            with open_writer(path, bound.columns, codec) as writer:
+                writer.write_table(table, row_group_size=ROW_GROUP)
+            middle = time.thread_time_ns()
+            pq.ParquetFile(path).read_row_group(0, use_threads=False)
+            row = found.setdefault(codec, {"encode_ns": 1e9, "decode_ns": 1e9})
+            row["encode_ns"] = min(row["encode_ns"], (middle - start) / ROW_GROUP)
+            row["decode_ns"] = min(row["decode_ns"], (time.thread_time_ns() - middle) / ROW_GROUP)
+            row["bytes"] = path.stat().st_size / ROW_GROUP
+    path.unlink()
+    return found
+
+
 def contest(directory: Path, tpchgen: str | None, rounds: int, workers: int) -> list[dict[str, Any]]:
     """Return one record for each competitor and round, alternating."""
     from sklearn.datasets import make_classification
@@ -203,6 +231,7 @@ def main() -> None:
             sections = {
                 "kernels_per_second": kernel_rates(),
                 "computing": computing_share(),
+                **{f"codec_{k}": v for k, v in compressions(Path(name)).items()},
                 "summary": summary(records),
                 "records": records,
                 "peers": versions,

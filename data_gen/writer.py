@@ -7,7 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,8 @@ def _write(journal: Journal, bound: Any, part: Part, advance: Callable[[int], No
     try:
         size, digest = write_part(bound, journal.request, part, temporary, truth, advance)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         reason = error.strerror or str(error)
         raise OutputError(
             f"{journal.out / part.name} could not be written ({reason}); --resume continues"
@@ -203,7 +204,7 @@ def _run_dask(client: Any, journal: Journal, parts: list[Part], tally: _Tally) -
         for part in parts
     ]
     try:
-        for future in as_completed(futures):
+        for future in as_completed(futures, loop=cluster.loop):
             tally.advance(future.result())
     except BaseException:
         cluster.cancel(futures)
