@@ -64,7 +64,7 @@ def diagnose(
     centred_rank = int((values > len(unit) * np.finfo(float).eps * values.max(initial=0.0)).sum())
     rank = centred_rank + int(problem.means[problem.intercept] > 0.0)  # 1 where there is an intercept
     inverse = np.full(len(unit), np.inf)
-    if centred_rank == int(varies.sum()):
+    if varies.any() and centred_rank == int(varies.sum()):
         at = np.ix_(varies, varies)
         inverse[varies] = np.diag(solve_psd_matrix(correlation[at]))
     squares = totals.mean_squared_error(coef) * totals.weight
