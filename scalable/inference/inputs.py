@@ -23,30 +23,25 @@ def _from_columns(columns: list[tuple[str, np.ndarray]], n_rows: int) -> np.ndar
 
 
 def _from_arrow(table: Any) -> np.ndarray:
+    import pyarrow as pa
+
     columns = []
     for name, column in zip(table.schema.names, table.columns, strict=True):
-        import pyarrow.types as kinds
-
-        if not (
-            kinds.is_floating(column.type) or kinds.is_integer(column.type) or kinds.is_boolean(column.type)
-        ):
+        kind = column.type
+        if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
             raise DataError(
-                f"column {name!r} should be numeric, found {column.type}; encode it as for training"
+                f"column {name!r} should be numeric, found {kind}; encode it as it was for training"
             )
-        values = (
-            column.to_numpy(zero_copy_only=False) if hasattr(column, "chunks") is False else column.to_numpy()
-        )
-        if values.dtype == object:  # booleans or integers with nulls
-            values = np.array([np.nan if v is None else float(v) for v in values])
-        columns.append((str(name), values))
+        wide = column.cast(pa.float64(), safe=False)  # large integers round, as they do in LightGBM
+        whole = wide.combine_chunks() if isinstance(wide, pa.ChunkedArray) else wide
+        columns.append((str(name), whole.to_numpy(zero_copy_only=False)))
     return _from_columns(columns, table.num_rows)
 
 
-def _pandas_codes(column: Any, levels: Sequence[object], name: str) -> np.ndarray:
+def _pandas_codes(column: Any, levels: Sequence[object]) -> np.ndarray:
     """Return category codes by the training levels; unseen and missing values become NaN."""
     codes = np.asarray(column.cat.set_categories(levels).cat.codes, np.float64)
     codes[codes == -1] = np.nan
-    del name
     return codes
 
 
@@ -62,7 +57,7 @@ def _from_pandas(frame: Any, pandas_categorical: list[list[object]]) -> np.ndarr
     for name in frame.columns:
         column = frame[name]
         if name in levels:
-            columns.append((str(name), _pandas_codes(column, levels[name], str(name))))
+            columns.append((str(name), _pandas_codes(column, levels[name])))
         else:
             kind = getattr(column.dtype, "kind", "O")
             values = (
