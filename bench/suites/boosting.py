@@ -1,31 +1,31 @@
-"""What boosting past memory costs: streaming rows into LightGBM, trees, ranks on Dask, the memory of workers."""
+"""What boosting costs around LightGBM: the fill, the transport, and whole fits."""
 
 from __future__ import annotations
 
-import os
+import statistics
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 try:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from bench.data import directory, scaled
-    from scalable.boosting import LGBMClassifier
-    from scalable.cli.meter import measured
-    from scalable.data.source import ParquetSource
-    from scalable.execution.local import local_cluster
+    from bench.data import scaled
+    from scalable.boosting.cluster import Place, Team
+    from scalable.boosting.fill import fill
+    from scalable.boosting.launch import LocalLauncher
+    from scalable.boosting.params import resolve
+    from scalable.boosting.prepare import learn_encoder, make_reference
+    from scalable.boosting.train import train_on
+    from scalable.boosting.transport import Mesh, listen
+    from scalable.data.table import as_source
+    from scalable.execution.threads import Threads
 
     missing = ""
 except ImportError as error:  # a commit from before these
     missing = str(error)
 
-COLUMNS, TREES = 28, 10
+COLUMNS = 28
 
 
 def setup(*params: object) -> None:
@@ -34,80 +34,79 @@ def setup(*params: object) -> None:
         raise NotImplementedError(missing)
 
 
-def _source() -> Any:
-    """Return rows of float32 with a label, written when they are not there yet."""
-    rows = scaled(200_000)
-    path = directory() / f"boosting-{rows}.parquet"
-    if not path.is_file():
-        random = np.random.default_rng(0)
-        x: Any = random.standard_normal((COLUMNS, rows), np.float32)
-        y = (x[0] * x[1] + x[2] + random.standard_normal(rows) > 0).astype(np.int8)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        columns = {f"x{j}": x[j] for j in range(COLUMNS)}
-        pq.write_table(pa.table({**columns, "y": y}), partial, row_group_size=2**14, use_dictionary=False)
-        partial.rename(path)
-    return ParquetSource(path, target="y")
+def _rows(n: int) -> Any:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, COLUMNS), np.float32)
+    return as_source(X, X[:, 0] + X[:, 1] * X[:, 2] + rng.normal(size=n) > 0)
 
 
-def _learner(trees: int, **options: Any) -> Any:
-    return LGBMClassifier(n_estimators=trees, num_leaves=63, random_state=0, verbosity=-1, **options)
+class Fill:
+    """Encoding, transposing and binning of rows in memory, on one thread."""
 
-
-@contextmanager
-def _cluster() -> Iterator[Any]:
-    """Yield a client of two one-thread workers that have fitted once, on a few rows, and so imported all."""
-    few = np.random.default_rng(0).random((5_000, 3))
-    with local_cluster(2) as client:
-        _learner(1, client=client).fit(few, few[:, 0] > 0.5)
-        yield client
-
-
-class Local:
-    """A fit in one process with one thread: survey, bins, rows streamed in, trees."""
-
-    params = ([1, TREES],)
-    param_names = ("trees",)
     unit = "ns/row"
-    timeout = 600
-
-    def setup(self, trees: int) -> None:
-        self.source = _source()
-        few = np.random.default_rng(0).random((5_000, 3))
-        _learner(1, n_jobs=1).fit(few, few[:, 0] > 0.5)
-
-    def track_fit(self, trees: int) -> float:
-        start = time.perf_counter_ns()
-        _learner(trees, n_jobs=1).fit(self.source)
-        return (time.perf_counter_ns() - start) / float(self.source.n_rows)
-
-
-class OnDask:
-    """A fit on two one-thread workers that run already."""
-
-    timeout = 600
 
     def setup(self) -> None:
-        self.source = _source()
+        self.source = _rows(scaled(100_000))
+        survey, self.encoder = learn_encoder(self.source, resolve({}, None), True, Threads(1))
+        self.params = {"num_threads": 1, "verbosity": -1}
+        self.reference, _ = make_reference(survey, self.encoder, self.source.n_rows, self.params)
 
-    def track_fit(self) -> float:
-        with _cluster() as client:
-            start = time.perf_counter_ns()
-            _learner(TREES, client=client).fit(self.source)
-            return (time.perf_counter_ns() - start) / float(self.source.n_rows)
+    def track_fill(self) -> float:
+        times = []
+        for _ in range(5):
+            began = time.perf_counter_ns()
+            fill(self.source, self.encoder, self.reference, self.params, n_threads=1)
+            times.append(time.perf_counter_ns() - began)
+        return float(statistics.median(times) / self.source.n_rows)
 
-    def track_memory(self) -> float:
-        """Track the peak PSS of this process and all workers, in MB."""
-        with _cluster() as client, measured("fit") as stage:
-            _learner(TREES, client=client).fit(self.source)
-        return stage.peak_memory_bytes / 1e6
 
-    def track_model_bytes(self) -> float:
-        """Track the size of the saved model."""
-        path = Path(f"model-{os.getpid()}")
-        with _cluster() as client:
-            _learner(TREES, client=client).fit(self.source).save(path)
-        return float(sum(part.stat().st_size for part in path.iterdir()))
+class Transport:
+    """Two ranks as threads: microseconds of one exchange, small and of a histogram's size."""
 
-    track_fit.unit = "ns/row"  # type: ignore[attr-defined]  # asv reads it
-    track_memory.unit = "MB"  # type: ignore[attr-defined]  # asv reads it
-    track_model_bytes.unit = "bytes"  # type: ignore[attr-defined]  # asv reads it
+    params = ([64, 2**20],)
+    param_names = ("bytes",)
+    unit = "us"
+
+    def track_exchange(self, n_bytes: int) -> float:
+        listeners = [listen("127.0.0.1") for _ in range(2)]
+        roster = [("127.0.0.1", listener.getsockname()[1]) for listener in listeners]
+        times: list[int] = []
+
+        def rank(me: int) -> None:
+            mesh = Mesh(me, roster, b"secret", listeners[me])
+            sent, got = memoryview(bytes(n_bytes)), memoryview(bytearray(n_bytes))
+            for _ in range(200):
+                began = time.perf_counter_ns()
+                mesh.exchange({1 - me: sent}, {1 - me: got})
+                if me == 0:
+                    times.append(time.perf_counter_ns() - began)
+            mesh.close()
+
+        threads = [threading.Thread(target=rank, args=(me,)) for me in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return statistics.median(times) / 1e3
+
+
+class Fit:
+    """Twenty trees from start to end: one process, two ranks, and what two ranks exchange."""
+
+    params = ([1, 2],)
+    param_names = ("ranks",)
+    timeout = 300
+
+    def setup(self, n_ranks: int) -> None:
+        self.source = _rows(scaled(50_000))
+        places = tuple(Place(f"rank {r}", "127.0.0.1", 1) for r in range(n_ranks))
+        self.team = Team(places, Threads(1), LocalLauncher)
+
+    def _fit(self) -> Any:
+        return train_on(self.team, {"num_iterations": 20, "num_threads": 1}, self.source, classify=True)
+
+    def time_fit(self, n_ranks: int) -> None:
+        self._fit()
+
+    def track_bytes_per_tree(self, n_ranks: int) -> float:
+        return float(sum(rank.get("bytes_sent", 0) for rank in self._fit().stats["ranks"]) / 20)

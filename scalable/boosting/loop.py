@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -88,6 +89,7 @@ def _train_until(job: RankJob, until: int, mesh: Mesh | None, tell: Tell, progre
         "rows": job.source.n_rows,
         "fill_seconds": fill_seconds,
         "train_seconds": time.monotonic() - began,
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
     if evaluator is not None and evaluator.auc_bound:
         outcome.stats["auc_error_bound"] = evaluator.auc_bound

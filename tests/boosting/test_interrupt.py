@@ -1,0 +1,74 @@
+"""Ctrl-C and the death of the driver: every rank's process is gone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+SCRIPT = """
+import sys
+from scalable import ParquetSource
+from scalable.boosting import LGBMClassifier
+
+if __name__ == "__main__":
+    LGBMClassifier(10**6, n_workers=int(sys.argv[2])).fit(ParquetSource(sys.argv[1], target="y"))
+"""
+
+
+@pytest.fixture
+def running(tmp_path, request):
+    """A driver in the middle of a fit, and its rank processes."""
+    X = np.random.default_rng(0).normal(size=(20_000, 4))
+    pq.write_table(
+        pa.table({**{f"x{j}": X[:, j] for j in range(4)}, "y": X[:, 0] > 0}), tmp_path / "rows.parquet"
+    )
+    (tmp_path / "fit.py").write_text(SCRIPT)
+    n_workers = request.param
+    driver = subprocess.Popen(
+        [sys.executable, tmp_path / "fit.py", tmp_path / "rows.parquet", str(n_workers)],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    deadline = time.monotonic() + 90
+    ranks = []
+    while len(ranks) < n_workers:
+        assert time.monotonic() < deadline
+        assert driver.poll() is None
+        time.sleep(0.1)
+        ranks = [p for p in psutil.Process(driver.pid).children(recursive=True) if is_rank(p)]
+    time.sleep(2.0)
+    yield driver, ranks
+    if driver.poll() is None:
+        driver.kill()
+    driver.communicate()
+
+
+def is_rank(process):
+    try:
+        return "scalable.boosting.rank" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
+@pytest.mark.parametrize("running", [1, pytest.param(2, marks=pytest.mark.slow)], indirect=True)
+def test_ctrl_c_ends_driver_and_ranks(running):
+    driver, ranks = running
+    driver.send_signal(signal.SIGINT)
+    _, errors = driver.communicate(timeout=30)
+    assert driver.returncode != 0
+    assert b"KeyboardInterrupt" in errors
+    assert psutil.wait_procs(ranks, timeout=5)[1] == []
+
+
+@pytest.mark.parametrize("running", [1], indirect=True)
+def test_ranks_die_with_a_killed_driver(running):
+    driver, ranks = running
+    driver.kill()
+    assert psutil.wait_procs(ranks, timeout=10)[1] == []
