@@ -3,10 +3,15 @@ VENV ?= .venv
 PYTHON ?= $(shell sh .ci/find-python)
 BIN := $(VENV)/bin
 ARGS ?=
+PROFILE ?= quick
+RANGE ?= HEAD~10..HEAD
 export PYTHON
+export SCALABLE_BENCH_PROFILE ?= $(PROFILE)
+export SCALABLE_PEERS_PYTHON ?= $(wildcard .venv-peers/bin/python)
 
 .DEFAULT_GOAL := help
-.PHONY: help check quickstart test test-slow lint format bench bench-compare bench-check clean
+.PHONY: help check quickstart test test-slow lint format bench bench-compare bench-history bench-continuous \
+	bench-check gate-check versus peers clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -46,16 +51,35 @@ format: $(VENV)/.installed-dev  ## let ruff rewrite the sources
 bench-check: $(VENV)/.installed-dev  ## do the benchmarks import?
 	$(BIN)/asv check -E existing:$(CURDIR)/$(BIN)/python
 
-bench: $(VENV)/.installed-dev  ## run asv on the current commit and publish HTML to .asv/html
+bench: $(VENV)/.installed-dev  ## asv on the current commit, HTML to .asv/html; PROFILE=quick, standard, full
 	$(BIN)/asv machine --yes
 	$(BIN)/asv run --show-stderr $(ARGS) HEAD^!
 	$(BIN)/asv publish
 	@echo "open .asv/html/index.html (or: $(BIN)/asv preview)"
 
 BASE ?= HEAD~1
-bench-compare: $(VENV)/.installed-dev  ## compare HEAD with BASE=..., each built as a wheel
+HEAD ?= HEAD
+bench-compare: $(VENV)/.installed-dev  ## pull-request gate: BASE=... against HEAD=..., two wheels in turns
+	$(BIN)/python -m bench.gate compare $(ARGS) $(BASE) $(HEAD)
+
+bench-history: $(VENV)/.installed-dev  ## asv over RANGE=..., each commit built as its own wheel
 	$(BIN)/asv machine --yes
-	$(BIN)/asv continuous --factor 1.1 --interleave-rounds $(ARGS) $(BASE) HEAD
+	$(BIN)/asv run --skip-existing-commits --show-stderr $(ARGS) $(RANGE)
+	$(BIN)/asv publish
+
+bench-continuous: $(VENV)/.installed-dev  ## all suites of BASE=... and HEAD=..., asv's own comparison
+	$(BIN)/asv machine --yes
+	$(BIN)/asv continuous --factor 1.1 --interleave-rounds $(ARGS) $(BASE) $(HEAD)
+
+gate-check: $(VENV)/.installed-dev  ## does the gate stay silent on A/A and see injected slowdowns?
+	$(BIN)/python -m bench.gate check --record docs/results/gate.json $(ARGS) $(HEAD)
+
+versus: $(VENV)/.installed  ## side by side with peers; PROFILE=quick, standard or full
+	$(BIN)/scalable versus --profile $(PROFILE) --out versus $(ARGS)
+
+peers: $(VENV)/.installed  ## an environment of its own with every peer; `make versus` finds it
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --editable '.[peers]'
 
 clean:  ## remove the environment and all that was generated
-	rm -rf $(VENV) .asv quickstart build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .asv quickstart versus build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
