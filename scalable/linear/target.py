@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from scalable.data.block import RawBlock
+from scalable.data.encoders.labels import codes_of
 from scalable.data.encoders.linear import read_weights
 from scalable.data.values import numbers
 from scalable.errors import DataError
@@ -117,10 +118,12 @@ class TargetFold:
                 f"target column {self.target!r} contains NaN or infinite values; remove those rows"
             )
         if self.classify:
-            unique, codes = np.unique(values, return_inverse=True)
+            unique, codes = codes_of(values)
+            rows = np.bincount(codes, minlength=len(unique))
+            totals = rows if w is None else np.bincount(codes, w, minlength=len(unique))
             labels = unique.astype(bool) if pa.types.is_boolean(array.type) else unique
-            totals = np.bincount(codes, w, minlength=len(unique))
-            part.classes = dict(zip(labels.tolist(), map(float, totals), strict=True))
+            counted = zip(labels.tolist(), totals.tolist(), rows.tolist(), strict=True)
+            part.classes = {label: float(total) for label, total, n in counted if n}
         else:
             _add_moments(part, values.astype(np.float64), w)
         return self.merge(state, part)
