@@ -1,6 +1,7 @@
 """Measure the generator: kernels, writing beside its peers, the share of computing, memory.
 
     python -m bench.data_gen_numbers --tpchgen PATH/TO/tpchgen-cli --json docs/results/data_gen_speed.json
+    python -m bench.data_gen_numbers --codecs --json docs/results/data_gen_codecs.json
     python -m bench.data_gen_numbers --memory --json docs/results/data_gen_memory.json
 
 Work of the generator and of its peers alternates in one run. Wall-clock time is what a user waits;
@@ -214,12 +215,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--memory", action="store_true", help="measure memory at 10^7 and 10^8 rows instead")
+    parser.add_argument("--codecs", action="store_true", help="measure one thread's work only, no peers")
     parser.add_argument("--json", type=Path, required=True)
     options = parser.parse_args()
     sections: dict[str, Any]
     with tempfile.TemporaryDirectory(prefix="data_gen_numbers") as name:
         if options.memory:
             sections = {"memory": [peak_memory(n, Path(name), options.workers) for n in (10**7, 10**8)]}
+        elif options.codecs:
+            sections = {
+                "kernels_per_second": kernel_rates(),
+                "computing": computing_share(),
+                **{f"codec_{k}": v for k, v in compressions(Path(name)).items()},
+            }
         else:
             records = contest(Path(name), options.tpchgen, options.rounds, options.workers)
             versions = {}
