@@ -64,6 +64,7 @@ def test_an_unknown_revision_is_refused() -> None:
         commit_of("no-such-branch")
 
 
+@pytest.mark.slow
 def test_a_wheel_holds_the_packages_of_its_commit(tmp_path: Path) -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
@@ -88,7 +89,9 @@ def test_sides_import_their_own_copy_and_an_error_is_an_answer(tmp_path: Path) -
         assert one.sample("descent") > 0
 
 
-@pytest.mark.parametrize("slowdown", SLOWDOWNS, ids=lambda one: one.work)
+@pytest.mark.parametrize(
+    "slowdown", [SLOWDOWNS[0], *(pytest.param(one, marks=pytest.mark.slow) for one in SLOWDOWNS[1:])]
+)
 def test_an_injected_slowdown_shows_in_its_work(tmp_path: Path, slowdown: object) -> None:
     # Fivefold, so that no noise of a busy machine could do it; `make gate-check` is about a fifth.
     one = _copy(tmp_path / "one")

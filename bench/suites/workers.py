@@ -1,0 +1,91 @@
+"""What a Dask cluster adds: time and memory of fits on two one-thread workers that run already."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+try:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from bench.data import directory, scaled
+    from scalable.boosting import LGBMClassifier
+    from scalable.cli.meter import measured
+    from scalable.data.source import ParquetSource
+    from scalable.execution.local import local_cluster
+    from scalable.linear import LogisticRegression
+
+    missing = ""
+except ImportError as error:  # a commit from before these
+    missing = str(error)
+
+COLUMNS, TREES = 28, 10
+
+
+def setup(*params: object) -> None:
+    """Skip what an old commit lacks; asv calls this before each benchmark of the file."""
+    if missing:
+        raise NotImplementedError(missing)
+
+
+def _source() -> Any:
+    """Return rows of float32 with a label, written when they are not there yet."""
+    rows = scaled(200_000)
+    path = directory() / f"workers-{rows}.parquet"
+    if not path.is_file():
+        random = np.random.default_rng(0)
+        x: Any = random.standard_normal((COLUMNS, rows), np.float32)
+        y = (x[0] * x[1] + x[2] + random.standard_normal(rows) > 0).astype(np.int8)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        columns = {f"x{j}": x[j] for j in range(COLUMNS)}
+        pq.write_table(pa.table({**columns, "y": y}), partial, row_group_size=2**13, use_dictionary=False)
+        partial.rename(path)
+    return ParquetSource(path, target="y")
+
+
+def _logistic(client: Any) -> Any:
+    return LogisticRegression(solver="newton", client=client)
+
+
+def _forest(client: Any) -> Any:
+    return LGBMClassifier(TREES, num_leaves=63, random_state=0, verbosity=-1, client=client)
+
+
+LEARNERS: dict[str, Callable[[Any], Any]] = {"logistic": _logistic, "forest": _forest}
+
+
+class Fit:
+    params = (list(LEARNERS),)
+    param_names = ("learner",)
+    timeout = 600
+
+    def setup(self, learner: str) -> None:
+        self.source = _source()
+
+    @contextmanager
+    def _warm(self, learner: str) -> Iterator[Any]:
+        """Yield a learner whose workers have fitted once already, and so imported and compiled all."""
+        with local_cluster(2) as client:
+            LEARNERS[learner](client).fit(self.source)
+            yield LEARNERS[learner](client)
+
+    def track_fit(self, learner: str) -> float:
+        with self._warm(learner) as model:
+            start = time.perf_counter_ns()
+            model.fit(self.source)
+            return (time.perf_counter_ns() - start) / float(self.source.n_rows)
+
+    def track_memory(self, learner: str) -> float:
+        """Track the peak PSS of this process and all workers."""
+        with self._warm(learner) as model, measured("fit") as stage:
+            model.fit(self.source)
+        return stage.peak_memory_bytes / 1e6
+
+    track_fit.unit = "ns/row"  # type: ignore[attr-defined]  # asv reads it
+    track_memory.unit = "MB"  # type: ignore[attr-defined]  # asv reads it
