@@ -1,6 +1,7 @@
 """The recorded runs behind docs/inference.md; each writes one results document.
 
     python -m bench.inference_runs latency --out docs/results/inference_latency.json
+    python -m bench.inference_runs steps   --out docs/results/inference_steps.json
     python -m bench.inference_runs grid    --out docs/results/inference_grid.json
     python -m bench.inference_runs load    --out docs/results/inference_load.json
     python -m bench.inference_runs open    --out docs/results/inference_open_loop.json
@@ -12,6 +13,7 @@ Models are trained on synthetic rows once and kept in ``--cache``. The exactness
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import subprocess
@@ -60,19 +62,24 @@ def model_text(shape: tuple[int, int, int], cache: Path) -> str:
 
 
 def run_latency(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Measure every engine on the main model, then ours on one and two threads, then each step."""
+    """Measure every engine on the main model, then ours on two threads."""
     text, X = model_text(MAIN, cache), rows_of(MAIN[2], options.rows, 1)
     names = options.engines.split(",") if options.engines else registry.PEERS
     found = latency.measure(text, X, names, single_rows=2000, batch_sizes=(1000, options.rows), repeats=3)
-    steps = latency.measure(
-        text, X[:20_000], tuple(registry.STEPS), single_rows=200, batch_sizes=(1000,), repeats=5
-    )
     two = latency.measure(
         text, X, ("scalable",), single_rows=200, batch_sizes=(options.rows,), repeats=5, n_threads=2
     )
     more = two[str(options.rows)]
     found[str(options.rows)] += [row | {"engine": "scalable, 2 threads", "baseline": False} for row in more]
-    return {"latency": found, "waterfall": latency.waterfall(steps)}
+    return {"latency": found}
+
+
+def run_steps(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure ours with each optimisation switched on one after another."""
+    text, X = model_text(MAIN, cache), rows_of(MAIN[2], 20_000, 4)
+    steps = tuple(registry.STEPS)
+    found = latency.measure(text, X, steps, single_rows=100, batch_sizes=(1000,), repeats=15)
+    return {"latency": found, "waterfall": latency.waterfall(found)}
 
 
 def run_grid(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -150,18 +157,15 @@ def run_open(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 def run_exact(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Compare engines with LightGBM, bit for bit, on random models and rows on the edges of their decisions."""
-    from tests.inference import forests
-
-    edge_rows: Any = forests.edge_rows
-    random_booster: Any = forests.random_booster
+    forests = importlib.import_module("tests.inference.forests")  # random models and edge rows of the tests
 
     names = options.engines.split(",") if options.engines else ["scalable", "lightgbm-fast"]
     found: dict[str, Any] = {
         name: {"models": 0, "exact_models": 0, "rows": 0, "wrong_rows": 0, "refused": {}} for name in names
     }
     for seed in range(options.seed, options.seed + options.models):
-        booster, _ = random_booster(seed)
-        X = np.ascontiguousarray(edge_rows(booster, seed))
+        booster, _ = forests.random_booster(seed)
+        X = np.ascontiguousarray(forests.edge_rows(booster, seed))
         expected = booster.predict(X)
         for name in names:
             try:
@@ -181,7 +185,14 @@ def run_exact(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
     return {"exactness": {"seed": options.seed, "models": options.models, "engines": found}}
 
 
-RUNS = {"latency": run_latency, "grid": run_grid, "load": run_load, "open": run_open, "exact": run_exact}
+RUNS = {
+    "latency": run_latency,
+    "steps": run_steps,
+    "grid": run_grid,
+    "load": run_load,
+    "open": run_open,
+    "exact": run_exact,
+}
 
 
 def main() -> None:
