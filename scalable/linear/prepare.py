@@ -15,6 +15,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import profile_source, run_fold
 from scalable.execution.threads import Threads
 from scalable.linear.cache import encoded_bytes, hold
+from scalable.linear.learn import ONE_PASS_ROWS
 from scalable.linear.target import TargetFold, TargetSummary
 
 PROFILE_ROWS = 2**20  # from more rows, a sample of about as many decides how columns are treated
@@ -72,7 +73,8 @@ def prepare(
     labels = Labels(source.target, target.classes if classify else None)
     encoder = LinearEncoder.learn(profile, names, labels, source.weight, options)
     reader: Any = BlockReader(source, encoder)
-    held = encoded_bytes(reader) <= HELD_BYTES
+    # One pass would pay for copying and shuffling without ever reading the copy again.
+    held = target.rows < ONE_PASS_ROWS and encoded_bytes(reader) <= HELD_BYTES
     if held:
         reader = hold(replace(reader, depth=0), shuffle_seed)
         executor = executor if isinstance(executor, Threads) else Threads()
