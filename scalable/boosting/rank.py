@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from scalable.boosting.job import Outcome, RankJob, read_frame, write_frame
 
-PARENT_SILENCE = 30.0
+PARENT_SILENCE = 25.0
 PR_SET_PDEATHSIG = 1
 EXIT_LOST = 71
 EXIT_ORPHAN = 72
@@ -53,11 +53,19 @@ class Parent:
                     self.roster.put(message["roster"])
         os._exit(EXIT_ORPHAN)
 
-    def watch_forever(self) -> None:
-        """Report memory every second and give up on a silent parent; the body of a daemon thread."""
+    def beat_forever(self) -> None:
+        """Report memory every second; the body of a daemon thread."""
         while True:
             time.sleep(1.0)
             self.tell("beat", peak_rss=peak_rss())
+
+    def watch_forever(self) -> None:
+        """Give up on a silent parent; the body of a daemon thread.
+
+        It writes nothing: a frozen parent does not read, and the pipe fills.
+        """
+        while True:
+            time.sleep(1.0)
             if time.monotonic() - self._heard > PARENT_SILENCE:
                 os._exit(EXIT_ORPHAN)
 
@@ -100,7 +108,7 @@ def main() -> None:
     incoming = sys.stdin.buffer
     job: RankJob = read_frame(incoming)
     parent = Parent(incoming, outgoing)
-    for body in (parent.listen_forever, parent.watch_forever):
+    for body in (parent.listen_forever, parent.beat_forever, parent.watch_forever):
         threading.Thread(target=body, daemon=True).start()
     try:
         import_lightgbm_alone()
