@@ -72,7 +72,7 @@ def check(revision: str, runs: int, record: Path | None, share: float = 0.2) -> 
     runs : int
         A/A runs; none may flag anything.
     record : Path, optional
-        Results document to write.
+        Results document, written anew after each check, so that an interrupted run leaves what it found.
     share : float
         Size of the injected slowdowns; each must be flagged.
     """
@@ -80,13 +80,16 @@ def check(revision: str, runs: int, record: Path | None, share: float = 0.2) -> 
     with tempfile.TemporaryDirectory(prefix="gate-") as folder:
         one = build(revision, Path(folder) / "one").directory
         shutil.copytree(one, Path(folder) / "two")
-        rows += [_one(one, Path(folder) / "two", f"A/A {run + 1}", set()) for run in range(runs)]
+        pairs = []
         for slowdown in SLOWDOWNS:
             slow = Path(folder) / slowdown.work
             inject(one, slow, slowdown, share)
-            rows.append(_one(one, slow, f"{slowdown.work} slowed by {share:.0%}", {slowdown.work}))
-    if record is not None:
-        write_results(record, new_results("gate check", {"gate_check": rows}))
+            pairs.append((slow, f"{slowdown.work} slowed by {share:.0%}", {slowdown.work}))
+        pairs += [(Path(folder) / "two", f"A/A {run + 1}", set()) for run in range(runs)]
+        for other, name, expected in pairs:
+            rows.append(_one(one, other, name, expected))
+            if record is not None:
+                write_results(record, new_results("gate check", {"gate_check": rows}))
     return all(row["as_it_must"] for row in rows)
 
 
@@ -100,4 +103,5 @@ def _one(base: Path, head: Path, name: str, expected: set[str]) -> dict[str, Any
         "seconds": time.perf_counter() - start, **{f"{work} ratio": ratio for work, ratio in ratios.items()},
     }  # fmt: skip
     sys.stdout.write(f"{name}: flagged {row['flagged']}: {'as it must' if row['as_it_must'] else 'WRONG'}\n")
+    sys.stdout.flush()
     return row

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bench.peers.contender import Generator, Learner
-from bench.peers.task import Task, labels
+from bench.peers.task import Task, labels, matrix
 
 QUALITY = ("auc", "average_precision", "log_loss", "brier")
 TINY_ROWS = 20_000
@@ -122,9 +122,7 @@ def infer(engine: str, task: Task, announce: Announce) -> dict[str, Any]:
     from scalable.inference import latency
 
     text = Path(task.model).read_text("utf-8")
-    held_out = task.held_out()
-    x = np.column_stack([held_out.column(name).to_numpy() for name in held_out.column_names[:-1]])
-    x = x[:, [held_out.column_names[:-1].index(name) for name in task.features]].astype(np.float64)
+    x = matrix(task.held_out(), task.features, np.float64)
     rival = "lightgbm" if engine != "lightgbm" else "lightgbm-fast"
     row: dict[str, Any] = {"rows": len(x)}
     with timed(announce, row):

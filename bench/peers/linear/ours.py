@@ -11,6 +11,9 @@ from bench.peers.contender import Learner
 from bench.peers.task import Task
 
 
+_LOGS = "heavy-tailed columns become logarithms by default, which the others do not do"
+
+
 class _Ours(Learner):
     packages: ClassVar[tuple[str, ...]] = ("scalable-training",)
     solver: ClassVar[str]
@@ -32,13 +35,14 @@ class Descent(_Ours):
     """``LogisticRegression(solver="sgd")``."""
 
     solver = "sgd"
-    note = "one pass from a million rows on, more below"
+    note = f"one pass from a million rows on, more below; {_LOGS}"
 
 
 class Newton(_Ours):
     """``LogisticRegression(solver="newton")``."""
 
     solver = "newton"
+    note = _LOGS
 
 
 class Scan(Learner):

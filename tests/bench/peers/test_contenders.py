@@ -64,7 +64,9 @@ def test_linear(name: str, task: Task, reference: dict[str, float]) -> None:
         assert "quality" not in row
         return
     assert row["quality"]["auc"] == pytest.approx(reference["auc"], abs=0.03)
-    if name in ("sklearn lbfgs", "scalable newton", "liblinear", "snapml"):  # the same optimum
+    if name == "scalable newton":  # with logarithms of some columns
+        assert row["quality"]["log_loss"] < reference["log_loss"] + 2e-3
+    if name in ("sklearn lbfgs", "liblinear", "snapml"):  # the same optimum
         assert row["quality"]["log_loss"] == pytest.approx(reference["log_loss"], abs=2e-3)
 
 
