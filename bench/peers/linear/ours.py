@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from bench.peers.contender import Learner
 from bench.peers.task import Task
 
-
 _LOGS = "heavy-tailed columns become logarithms by default, which the others do not do"
 
 
