@@ -25,12 +25,12 @@ def capture(name: str) -> str:
     screen = io.StringIO()
     print_summary(document, Console(file=screen, width=100, no_color=True))
     lines = [line.rstrip() for line in screen.getvalue().splitlines()]
-    return "```console\n$ " + document["command"] + "\n" + "\n".join(lines).strip("\n") + "\n```\n"
+    return "```console\n$ " + str(document["command"]) + "\n" + "\n".join(lines).strip("\n") + "\n```\n"
 
 
 def filled(text: str) -> str:
     """Return a Markdown text with every capture block made anew from its record."""
-    return BLOCK.sub(lambda found: found[1] + capture(found[2]) + found[4], text)
+    return BLOCK.sub(lambda found: f"{found[1]}{capture(found[2])}{found[4]}", text)
 
 
 def main() -> None:

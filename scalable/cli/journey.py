@@ -17,13 +17,14 @@ from scalable.execution.threads import Threads
 
 DATASET, TARGET = "fraud", "is_fraud"
 TREES: dict[str, Any] = {
-    "n_estimators": 80,
+    "n_estimators": 60,
     "num_leaves": 63,
     "learning_rate": 0.1,
     # One row in 200 is fraud: leaves need this much evidence, or they learn noise.
     "min_child_samples": 500,
     "min_sum_hessian_in_leaf": 2.0,
     "lambda_l2": 10.0,
+    "force_row_wise": True,  # a quarter less time here than what LightGBM picks for one thread
 }
 LEAST_ROWS = 20_000  # below, a held-out shard may hold no fraud at all
 HELD_OUT = 5

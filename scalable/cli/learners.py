@@ -22,11 +22,18 @@ class Learner:
         Where its estimators are; `classes` maps a task ("classification", "regression") to a class.
     summary : str
         One line for ``--list``.
+    fit_names : tuple of str
+        Options that are arguments of ``fit`` and not of the estimator.
     """
 
     module: str
     classes: dict[str, str]
     summary: str
+    fit_names: tuple[str, ...] = ()
+
+    def fit_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Take the options that belong to ``fit`` out of `options` and return them."""
+        return {name: options.pop(name) for name in self.fit_names if name in options}
 
     def build(self, task: str, options: dict[str, Any]) -> Any:
         """Return an estimator for a task.
@@ -88,6 +95,7 @@ LEARNERS = {
         "scalable.boosting",
         {"classification": "LGBMClassifier", "regression": "LGBMRegressor"},
         "LightGBM, streamed and distributed; every LightGBM parameter passes through",
+        ("valid", "early_stopping", "checkpoint_every", "on_loss"),
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,7 @@ Examples:
   scalable train logistic adult_train.parquet --target label --model adult.model
   scalable train linear housing/ --target price --model price.model --alpha 0.1
   scalable train lightgbm fraud/ --target is_fraud --model fraud.model --workers 2 --n-estimators 300
+  scalable train lightgbm fraud/ --target is_fraud --model m --valid held_out/ --early-stopping 20
   scalable train lightgbm 'data/2026-*.parquet' --target y --model m --client tcp://10.0.0.5:8786
 """
 
@@ -83,14 +85,24 @@ def command(
         options["client"] = client
     if workers is not None:
         options["n_workers"] = workers
-    if resume:
-        options["resume"] = True
+    fit_options = entry.fit_options(options)
     estimator = entry.build(kind, options)
-    if hasattr(estimator, "checkpoint") and options.get("checkpoint") is None:
-        estimator.set_params(checkpoint=str(model) + ".checkpoint")
+    checkpoint = Path(f"{model}.checkpoint")
+    if resume and not checkpoint.exists() and not quiet:
+        typer.echo(f"{checkpoint}: nothing to resume, starting from the beginning")
+    kept = {"checkpoint": str(checkpoint), "resume": resume and checkpoint.exists()}
+    if entry.fit_names:
+        fit_options |= kept
+    elif "checkpoint" in estimator.get_params():
+        estimator.set_params(**kept)
+    if "valid" in fit_options:
+        fit_options["valid"] = ParquetSource(
+            fit_options["valid"], target=target, features=source.feature_names, weight=weight
+        )
     with live(quiet), measured(f"train {learner}", source.n_rows) as stage:
-        estimator.fit(source)
+        estimator.fit(source, **fit_options)
     estimator.save(model)
+    shutil.rmtree(checkpoint, ignore_errors=True)
     columns = estimator.describe_columns()
     if not quiet:
         for line in columns:

@@ -41,7 +41,7 @@ class Dask:
     @property
     def n_workers(self) -> int:
         """Number of worker threads connected now."""
-        return max(1, sum(int(worker["nthreads"]) for worker in self._workers().values()))
+        return max(1, sum(self._workers().values()))
 
     def run(self, work: Work, report: Report) -> list[Any]:
         """Return one state a group, in order.
@@ -74,8 +74,9 @@ class Dask:
                 if self.client.status == "running":
                     self.client.cancel(futures, force=True)
 
-    def _workers(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.client.scheduler_info(n_workers=-1)["workers"]
+    def _workers(self) -> dict[str, int]:
+        """Return threads by worker; ``scheduler_info`` is now and then refreshed without workers."""
+        found: dict[str, int] = self.client.nthreads()
         return found
 
     @contextmanager
