@@ -45,8 +45,9 @@ class Side:
 @contextmanager
 def side(packages: Path) -> Iterator[Side]:
     """Start a process that imports the project from `packages`; it has ended after the block."""
-    environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1"), "PYTHONPATH": str(packages)}
     with tempfile.TemporaryDirectory(prefix="gate-") as folder:
+        environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1"), "PYTHONPATH": str(packages)}
+        environment["TMPDIR"] = folder  # the process is killed in the end, and what it wrote must go
         process = subprocess.Popen(
             [sys.executable, "-P", str(SUITE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env=environment, cwd=folder, stderr=subprocess.DEVNULL,

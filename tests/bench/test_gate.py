@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,11 @@ def test_sides_import_their_own_copy_and_an_error_is_an_answer(tmp_path: Path) -
     packages = _copy(tmp_path / "copy")
     (packages / "scalable" / "evaluate" / "__init__.py").write_text("raise ImportError('of this copy')\n")
     with side(packages) as one:
+        before = set(Path(tempfile.gettempdir()).glob("gate-*"))
+        assert one.sample("decode") > 0
+        assert set(Path(tempfile.gettempdir()).glob("gate-*")) <= before, (
+            "its files must go when it is killed"
+        )
         assert "of this copy" in str(one.sample("measure"))
         assert "KeyError" in str(one.sample("no such work"))
         assert one.sample("descent") > 0
