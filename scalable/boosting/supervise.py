@@ -77,8 +77,7 @@ def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
 
 def _start(job: RankJob) -> subprocess.Popen[bytes]:
     env = {
-        # Idle OpenMP threads that spin make a fit five to twenty times slower on a busy machine, and
-        # gain a few per cent on an idle one (docs/boosting.md).
+        # OpenMP threads that spin while they wait made a fit five to twenty times slower on a busy machine.
         "OMP_WAIT_POLICY": "PASSIVE",
         **os.environ,
         "OMP_NUM_THREADS": str(job.n_threads),
