@@ -7,13 +7,12 @@
     python -m bench.inference_runs open    --out docs/results/inference_open_loop.json
     python -m bench.inference_runs exact   --out docs/results/inference_exactness.json --models 200 --seed 20261122
 
-Models are trained on synthetic rows once and kept in ``--cache``. The exactness run needs the tests beside the package.
+Models are trained on synthetic rows once and kept in ``--cache``.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import subprocess
@@ -157,7 +156,7 @@ def run_open(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 def run_exact(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Compare engines with LightGBM, bit for bit, on random models and rows on the edges of their decisions."""
-    forests = importlib.import_module("tests.inference.forests")  # random models and edge rows of the tests
+    from bench import forests
 
     names = options.engines.split(",") if options.engines else ["scalable", "lightgbm-fast"]
     found: dict[str, Any] = {

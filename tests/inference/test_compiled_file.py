@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from bench.forests import edge_rows, random_booster
 from scalable.errors import ModelError
 from scalable.inference import compile_model, load_compiled
-from tests.inference.forests import edge_rows, random_booster
 
 
 @pytest.mark.parametrize("seed", range(100, 112))

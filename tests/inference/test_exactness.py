@@ -6,8 +6,8 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
+from bench.forests import edge_rows, random_booster, random_data
 from scalable.inference import compile_model
-from tests.inference.forests import edge_rows, random_booster, random_data
 
 SEED = int(os.environ.get("SCALABLE_TEST_SEED", np.random.SeedSequence().entropy % 1_000_000))
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bench.forests import random_booster
 from scalable.errors import ModelError
 from scalable.inference import compile_model
 from scalable.inference.lightgbm_text import parse_text
-from tests.inference.forests import random_booster
 
 
 def text_of(seed):

@@ -1,5 +1,9 @@
 """Random LightGBM models of every kind, and rows that sit on the edges of their decisions."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import lightgbm as lgb
 import numpy as np
 
@@ -10,7 +14,7 @@ OBJECTIVES = (
 )  # fmt: skip
 
 
-def _target(objective, score, rng):
+def _target(objective: str, score: Any, rng: np.random.Generator) -> Any:
     positive = np.abs(score) + 0.1
     unit = 1.0 / (1.0 + np.exp(-score))
     if objective in ("poisson", "gamma", "tweedie", "mape"):
@@ -24,7 +28,7 @@ def _target(objective, score, rng):
     return (rng.random(len(score)) < unit).astype(float) if objective == "binary" else score
 
 
-def random_data(rng, n, n_features):
+def random_data(rng: np.random.Generator, n: int, n_features: int) -> Any:
     """Columns of every awkward kind: missing, zeros, few values, huge and tiny magnitudes, categories."""
     X = rng.standard_normal((n, n_features))
     categorical = []
@@ -49,7 +53,7 @@ def random_data(rng, n, n_features):
     return X, categorical
 
 
-def random_booster(seed):
+def random_booster(seed: int) -> Any:
     """Return a trained model of a random configuration and its description."""
     rng = np.random.default_rng(seed)
     objective = str(rng.choice(OBJECTIVES))
@@ -97,7 +101,7 @@ def random_booster(seed):
     return booster, f"seed {seed}, {objective}, {n_features} features, categorical {categorical}, {shown}"
 
 
-def thresholds(booster):
+def thresholds(booster: lgb.Booster) -> Any:
     """Return [(feature, threshold)] of all numeric splits of the text."""
     found = []
     for block in booster.model_to_string().split("\nTree=")[1:]:
@@ -110,7 +114,7 @@ def thresholds(booster):
     return found
 
 
-def edge_rows(booster, seed, n_random=300, n_edges=1200):
+def edge_rows(booster: lgb.Booster, seed: int, n_random: int = 300, n_edges: int = 1200) -> Any:
     """Return rows at random, on, one ulp below and one ulp above thresholds, and full of special values."""
     rng = np.random.default_rng(seed)
     n_features = booster.num_feature()
