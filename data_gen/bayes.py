@@ -97,9 +97,9 @@ class BinaryTruth:
         score["average_precision"]["se"] = None
         hit, miss = -np.log(chance), -np.log1p(-chance)
         for key, one, zero in (("log_loss", hit, miss), ("brier", (1 - chance) ** 2, chance**2)):
-            mean = float(mass @ one + (rows - mass) @ zero) / n
-            square = float(mass @ one**2 + (rows - mass) @ zero**2) / n
-            real = float(positives @ one + (rows - positives) @ zero) / n
+            mean = (_dot(mass, one) + _dot(rows - mass, zero)) / n
+            square = (_dot(mass, one**2) + _dot(rows - mass, zero**2)) / n
+            real = (_dot(positives, one) + _dot(rows - positives, zero)) / n
             se = float(np.sqrt(max(square - mean**2, 0.0) / n))
             score[key] = {"expected": mean, "realised": real, "se": se}
         return {
@@ -110,6 +110,11 @@ class BinaryTruth:
         }
 
 
+def _dot(a: Array, b: Array) -> float:
+    """Return the sum of products in NumPy's own order: that of BLAS depends on its threads."""
+    return float(np.sum(a * b))
+
+
 def _ranked(positive: Array, negative: Array) -> dict[str, Any]:
     """Return AUC with DeLong's standard error and average precision of weights by ascending score."""
     n_pos, n_neg = positive.sum(), negative.sum()
@@ -117,10 +122,11 @@ def _ranked(positive: Array, negative: Array) -> dict[str, Any]:
         return {"auc": None, "auc_se": None, "average_precision": None}
     below = (np.cumsum(negative) - negative / 2) / n_neg  # a positive's chance to beat a negative
     above = 1 - (np.cumsum(positive) - positive / 2) / n_pos
-    auc = float(positive @ below / n_pos)
-    variance = (positive @ (below - auc) ** 2 / n_pos) / n_pos + (
-        negative @ (above - auc) ** 2 / n_neg
-    ) / n_neg
+    auc = _dot(positive, below) / n_pos
+    variance = (
+        _dot(positive, (below - auc) ** 2) / n_pos / n_pos
+        + _dot(negative, (above - auc) ** 2) / n_neg / n_neg
+    )
     hits, flagged = np.cumsum(positive[::-1]), np.cumsum((positive + negative)[::-1])
-    precision = float(positive[::-1] @ (hits / flagged) / n_pos)
-    return {"auc": auc, "auc_se": float(np.sqrt(variance)), "average_precision": precision}
+    precision = _dot(positive[::-1], hits / flagged) / n_pos
+    return {"auc": float(auc), "auc_se": float(np.sqrt(variance)), "average_precision": float(precision)}
