@@ -50,6 +50,7 @@ class task:  # noqa: N801  reads as a verb: `with progress.task(...)`
     def __init__(self, label: str, total: float | None = None, unit: str = "rows") -> None:
         self._spec = (label, total, unit)
         self._shown: Task | None = None
+        self._reached = 0.0
         self._lock = threading.Lock()
 
     def __enter__(self) -> task:
@@ -62,6 +63,11 @@ class task:  # noqa: N801  reads as a verb: `with progress.task(...)`
         if self._shown is not None:
             with self._lock:
                 self._shown.advance(amount, **metrics)
+
+    def reach(self, total: float) -> None:
+        """Report that `total` units are finished in all; for work that counts by itself, on one thread."""
+        self.advance(total - self._reached)
+        self._reached = total
 
     def __exit__(self, *exc: Any) -> None:
         if self._shown is not None:

@@ -75,13 +75,6 @@ def command(
     if workers is not None:
         settings["workers"] = workers
     with live(quiet), measured("generate", rows) as stage, progress.task(f"generate {dataset}", rows) as task:
-        done = 0
-
-        def report(total: int) -> None:
-            nonlocal done
-            task.advance(total - done)
-            done = total
-
         manifest = data_gen.generate(
             dataset,
             rows=rows,
@@ -91,7 +84,7 @@ def command(
             shards_of=parse_part(shards_of),
             resume=resume,
             overwrite=overwrite,
-            progress=report,
+            progress=task.reach,
             **settings,
         )
     size = sum(file.stat().st_size for file in Path(out).rglob("*.parquet"))

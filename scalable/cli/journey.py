@@ -79,15 +79,8 @@ def generate(directory: Path, rows: int, seed: int, stages: list[Stage]) -> Any:
     """Write the dataset; one of an earlier quickstart is replaced, anything else refused."""
     ours = (directory / "manifest.json").is_file()
     with _stage(stages, "generate", rows), progress.task(f"generate {DATASET}", rows) as task:
-        done = 0
-
-        def report(total: int) -> None:
-            nonlocal done
-            task.advance(total - done)
-            done = total
-
         return data_gen.generate(
-            DATASET, rows=rows, out=directory, seed=seed, overwrite=ours, progress=report
+            DATASET, rows=rows, out=directory, seed=seed, overwrite=ours, progress=task.reach
         )
 
 
