@@ -39,8 +39,9 @@ test: $(VENV)/.installed-dev  ## the whole test suite
 test-slow: $(VENV)/.installed-dev  ## the long and destructive tests
 	$(BIN)/python -m pytest -m slow --timeout=3600 $(ARGS)
 
+# no cache: ruff keeps a verdict on import order when the folders it was reached with have changed
 lint: $(VENV)/.installed-dev  ## ruff and mypy
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 

@@ -38,7 +38,6 @@ def command(
     if profile not in PROFILES:
         raise UsageError(f"unknown profile {profile!r}; choose from {', '.join(PROFILES)}")
     from bench.peers.run import run_versus
-
     from scalable.cli.display import live
     from scalable.cli.options import split_names
     from scalable.report.results import write_results
