@@ -6,14 +6,13 @@ import queue
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from scalable.boosting.job import Outcome, RankJob
 from scalable.boosting.launch import Launcher, Message
 from scalable.errors import ClusterError
 
 GRACE_SECONDS = 5.0
-STOP_GRACE_SECONDS = 2.0
+ROSTER_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -81,19 +80,21 @@ def run_attempt(
         Receives the ranks' progress messages, on the calling thread.
     """
     inbox: queue.Queue[Message] = queue.Queue()
-    roster: dict[int, Any] = {}
+    meeting = _Meeting(launcher, len(jobs))
     failed_at: float | None = None
     try:
         launcher.start(jobs, inbox.put)
         while True:
-            _drain(inbox, roster, jobs, launcher, hear)
+            _drain(inbox, meeting, hear)
+            meeting.remind()
             outcomes = launcher.outcomes()
             if len(outcomes) == len(jobs):
                 break
             if failed_at is None and any(o.status != "done" for o in outcomes.values()):
                 failed_at = time.monotonic()
-            # The survivors notice a lost peer by themselves and say so; then they are not waited for.
-            if failed_at is not None and time.monotonic() - failed_at > GRACE_SECONDS:
+            # Survivors that know each other notice a lost peer by themselves and say so.
+            grace = GRACE_SECONDS if meeting.complete else 0.0
+            if failed_at is not None and time.monotonic() - failed_at > grace:
                 break
     finally:
         launcher.stop()
@@ -104,25 +105,44 @@ def run_attempt(
     return Attempt([ended[job.rank] for job in jobs])
 
 
-def _drain(
-    inbox: queue.Queue[Message],
-    roster: dict[int, Any],
-    jobs: Sequence[RankJob],
-    launcher: Launcher,
-    hear: Callable[[Message], None],
-) -> None:
+class _Meeting:
+    """Collects where ranks listen and tells them all, until every one of them has met the others."""
+
+    def __init__(self, launcher: Launcher, n_ranks: int) -> None:
+        self._launcher, self._n_ranks = launcher, n_ranks
+        self._roster: dict[int, tuple[str, int]] = {}
+        self._met: set[int] = set()
+        self._told = 0.0
+
+    def hear(self, message: Message) -> None:
+        """Take note of a rank's message."""
+        if message["kind"] == "hello":
+            self._roster[message["rank"]] = message["address"]
+        elif message["kind"] == "met":
+            self._met.add(message["rank"])
+
+    @property
+    def complete(self) -> bool:
+        """Whether every rank has said where it listens."""
+        return len(self._roster) == self._n_ranks
+
+    def remind(self) -> None:
+        """Deliver the roster once it is complete, and again while a rank may not have got it."""
+        awaited = self.complete and len(self._met) < self._n_ranks
+        if awaited and time.monotonic() - self._told > ROSTER_SECONDS:
+            self._launcher.deliver([self._roster[rank] for rank in range(self._n_ranks)])
+            self._told = time.monotonic()
+
+
+def _drain(inbox: queue.Queue[Message], meeting: _Meeting, hear: Callable[[Message], None]) -> None:
     """Handle the messages of the next tenth of a second."""
     try:
         message = inbox.get(timeout=0.1)
     except queue.Empty:
         return
     while True:
-        if message["kind"] == "hello":
-            roster[message["rank"]] = message["address"]
-            if len(roster) == len(jobs):
-                launcher.deliver([roster[job.rank] for job in jobs])
-        else:
-            hear(message)
+        meeting.hear(message)
+        hear(message)
         try:
             message = inbox.get_nowait()
         except queue.Empty:

@@ -211,9 +211,10 @@ def regrouped(team: Team, lost: list[int], policy: str) -> Team:
 
 
 def _answers(client: Any, address: str) -> bool:
+    """Return whether a worker runs what it is asked to; False for one that left, freezes, or is cut off."""
     try:
         client.sync(client._run, os.getpid, workers=[address], callback_timeout=ANSWER_SECONDS)
-    except Exception:
+    except (OSError, RuntimeError):  # no such worker any more, no answer in time, or it is shutting down
         return False
     return True
 

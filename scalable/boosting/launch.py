@@ -10,11 +10,14 @@ from typing import Any, Protocol
 
 from scalable.boosting.job import Outcome, RankJob
 from scalable.boosting.supervise import Mailbox, supervise
+from scalable.errors import ClusterError
+from scalable.execution.liveness import Liveness
 
 Message = dict[str, Any]
 TELL_SECONDS = 5.0
 FETCH_SECONDS = 10.0
 GANG = "scalable-boosting-start"
+SLACK_SECONDS = 5.0  # a frozen process is given up by its peers first, who know more
 STOP_SECONDS = 1.5  # for supervisors to end their ranks before the tasks themselves are cancelled
 
 
@@ -103,7 +106,10 @@ def run_on_worker(job: RankJob, topic: str) -> Outcome:
 
 async def leave_roster(fit: str, roster: list[tuple[str, int]]) -> None:
     """Run on a worker: hand the roster to the fit's supervisors there."""
-    _mailbox_of(fit).roster = roster
+    with _mailboxes_lock:
+        mailbox = _mailboxes.get(fit)
+    if mailbox is not None:  # else its ranks have ended already
+        mailbox.roster = roster
 
 
 async def ask_to_stop(fit: str) -> None:
@@ -131,12 +137,14 @@ class DaskLauncher:
         self._futures: list[Any] = []
         self._outcomes: dict[int, Outcome] = {}
         self._fit = ""
-        self._checked = 0.0
         self._gang: Any = None
+        self._liveness = Liveness(client)
+        self._silence = 0.0
 
     def start(self, jobs: Sequence[RankJob], tell: Callable[[Message], None]) -> None:
         """See `Launcher.start`."""
         self._fit = jobs[0].fit
+        self._silence = jobs[0].silence + SLACK_SECONDS
         self._topic = f"scalable-boosting-{self._fit}"
         self.client.subscribe_topic(self._topic, lambda event: tell(event[1]))
         self._take_gang_lock()
@@ -203,18 +211,22 @@ class DaskLauncher:
         return outcome
 
     def _check_workers(self) -> None:
-        if time.monotonic() - self._checked < 1.0:
+        """Tell workers that left, and those whose process is frozen: their ranks may run on, or never have begun."""
+        ages = self._liveness.ages()
+        lost = self.client.status != "running"
+        if lost or self._liveness.scheduler_age() > self._silence:
+            what = "was lost" if lost else f"has been silent for {self._silence:.0f} s"
+            error = ClusterError(f"boosting stopped: the connection to the Dask scheduler {what}; restart it")
+            for rank in range(len(self._futures)):
+                self._outcomes.setdefault(rank, Outcome("error", rank, error=error))
             return
-        self._checked = time.monotonic()
-        if self.client.status != "running":
-            present: set[str] = set()
-        else:
-            present = set(self.client.nthreads())  # `scheduler_info` is overwritten without workers meanwhile
+        if ages is None:
+            return
         for rank, worker in enumerate(self.workers):
-            if rank not in self._outcomes and worker not in present:
-                self._outcomes[rank] = Outcome(
-                    "died", rank, reason=f"its Dask worker {worker} left the cluster"
-                )
+            age = ages.get(worker, float("inf"))
+            if rank not in self._outcomes and age > self._silence:
+                reason = "left the cluster" if worker not in ages else f"has been frozen for {age:.0f} s"
+                self._outcomes[rank] = Outcome("died", rank, reason=f"its Dask worker {worker} {reason}")
 
     def stop(self) -> None:
         """See `Launcher.stop`."""

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from scalable.boosting.job import Outcome, RankJob, read_frame, write_frame
 
-PARENT_SILENCE = 25.0
+PARENT_SLACK = 5.0  # beyond the silence at which peers give each other up
 PR_SET_PDEATHSIG = 1
 EXIT_LOST = 71
 EXIT_ORPHAN = 72
@@ -29,8 +29,8 @@ EXIT_ORPHAN = 72
 class Parent:
     """The pipes to the supervising process."""
 
-    def __init__(self, incoming: IO[bytes], outgoing: IO[bytes]) -> None:
-        self._incoming, self._outgoing = incoming, outgoing
+    def __init__(self, incoming: IO[bytes], outgoing: IO[bytes], silence: float) -> None:
+        self._incoming, self._outgoing, self._silence = incoming, outgoing, silence
         self._lock = threading.Lock()
         self.roster: queue.Queue[list[tuple[str, int]]] = queue.Queue()
         self._heard = time.monotonic()
@@ -66,7 +66,7 @@ class Parent:
         """
         while True:
             time.sleep(1.0)
-            if time.monotonic() - self._heard > PARENT_SILENCE:
+            if time.monotonic() - self._heard > self._silence + PARENT_SLACK:
                 os._exit(EXIT_ORPHAN)
 
 
@@ -107,7 +107,7 @@ def main() -> None:
     os.dup2(2, 1)
     incoming = sys.stdin.buffer
     job: RankJob = read_frame(incoming)
-    parent = Parent(incoming, outgoing)
+    parent = Parent(incoming, outgoing, job.silence)
     for body in (parent.listen_forever, parent.beat_forever, parent.watch_forever):
         threading.Thread(target=body, daemon=True).start()
     try:
@@ -131,7 +131,7 @@ def _failure(job: RankJob, error: BaseException) -> Outcome:
 
     try:
         pickle.loads(pickle.dumps(kept))
-    except Exception:
+    except Exception:  # pickling runs code of whoever wrote the exception: anything may be raised
         kept = RuntimeError(f"{type(error).__name__}: {error}")
     return Outcome("error", job.rank, error=kept, reason="".join(traceback.format_exception(error)))
 
@@ -149,6 +149,7 @@ def _connect_and_train(job: RankJob, parent: Parent) -> Outcome:
     parent.tell("hello", address=(job.host, listener.getsockname()[1]))
     roster = parent.roster.get()
     mesh = Mesh(job.rank, roster, job.secret, listener, silence=job.silence)
+    parent.tell("met")
 
     def give_up(error: BaseException) -> None:
         parent.tell("outcome", outcome=_failure(job, error))

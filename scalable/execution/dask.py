@@ -14,10 +14,12 @@ from typing import Any
 
 from scalable.errors import ClusterError
 from scalable.execution.blas import one_blas_thread
+from scalable.execution.liveness import Liveness
 from scalable.execution.threads import Threads
 from scalable.execution.work import Report, Work
 
 NO_WORKER_SECONDS = 30.0
+FROZEN_SECONDS = 30.0
 REPORT_SECONDS = 0.2
 
 
@@ -52,8 +54,9 @@ class Dask:
         Raises
         ------
         ClusterError
-            When no worker is left for ``NO_WORKER_SECONDS``, a task has killed several workers,
-            the work was cancelled from elsewhere, or the scheduler is lost.
+            When no worker is left for ``NO_WORKER_SECONDS``, a worker or the scheduler gave no sign of
+            life for ``FROZEN_SECONDS``, a task has killed several workers, the work was cancelled from
+            elsewhere, or the scheduler is lost.
         Exception
             The first failure of a task, as it was raised there; the other tasks are cancelled.
         """
@@ -107,11 +110,12 @@ class Dask:
                 self.client.unsubscribe_topic(self._topic)
 
     def _wait(self, futures: list[Any]) -> None:
-        """Block until all are done or one failed, unless the cluster stays without workers."""
+        """Block until all are done or one failed, unless the cluster freezes or stays without workers."""
         from distributed import TimeoutError as WaitTimeout
         from distributed import wait
 
         alone_since: float | None = None
+        liveness = Liveness(self.client)
         while True:
             with suppress(WaitTimeout, CancelledError), self.client.as_current():
                 wait(futures, timeout=1)
@@ -119,7 +123,14 @@ class Dask:
                 return
             if self.client.status != "running":
                 raise ClusterError("the connection to the Dask scheduler was lost; restart it and resume")
-            if self._workers():
+            ages = liveness.ages()
+            frozen = [address for address, age in (ages or {}).items() if age > FROZEN_SECONDS]
+            if frozen or liveness.scheduler_age() > FROZEN_SECONDS:
+                who = f"worker {frozen[0]}" if frozen else "the Dask scheduler"
+                raise ClusterError(
+                    f"{who} gave no sign of life for {FROZEN_SECONDS:.0f} s; restart it and run this again"
+                )
+            if ages or ages is None:
                 alone_since = None
             elif alone_since is None:
                 alone_since = time.monotonic()

@@ -46,12 +46,12 @@ def wait_until(condition, seconds=20.0):
         time.sleep(0.05)
 
 
-def in_background(model, source):
+def in_background(model, source, **options):
     result = {}
 
     def run():
         try:
-            result["model"] = model.fit(source)
+            result["model"] = model.fit(source, **options)
         except BaseException as error:
             result["error"] = error
 
@@ -166,3 +166,44 @@ def test_two_fits_at_once_both_finish(dask_client, rows):
         thread.join(120)
         assert not thread.is_alive()
         assert result["model"].booster_.num_trees() == 6
+
+
+def test_a_worker_frozen_before_its_rank_begins_is_named(dask_client, rows, monkeypatch):
+    pids = dask_client.run(os.getpid)
+    address = sorted(pids)[1]
+    original = DaskLauncher.start
+
+    def freeze_and_start(self, jobs, tell):
+        os.kill(pids[address], signal.SIGSTOP)
+        original(self, jobs, tell)
+
+    monkeypatch.setattr(DaskLauncher, "start", freeze_and_start)
+    thread, result = in_background(
+        LGBMClassifier(n_estimators=100_000, client=dask_client), ParquetSource(rows, target="y"), silence=1.0
+    )
+    try:
+        thread.join(45)
+        assert not thread.is_alive()
+    finally:
+        os.kill(pids[address], signal.SIGCONT)
+    assert isinstance(result["error"], ClusterError)
+    assert f"{address} has been frozen" in str(result["error"])
+    wait_until(lambda: not rank_processes())
+
+
+@pytest.mark.slow
+def test_a_worker_frozen_in_training_is_noticed_in_time(dask_client, rows):
+    pid = dask_client.run(os.getpid).popitem()[1]
+    thread, result = in_background(
+        LGBMClassifier(n_estimators=100_000, client=dask_client), ParquetSource(rows, target="y")
+    )
+    wait_until(lambda: len(rank_processes()) == 2)
+    time.sleep(5.0)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        thread.join(45)
+        assert not thread.is_alive()
+        wait_until(lambda: not rank_processes())
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert isinstance(result["error"], ClusterError)

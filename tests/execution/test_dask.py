@@ -16,6 +16,7 @@ from scalable.errors import ClusterError
 from scalable.execution import dask as dask_module
 from scalable.execution.dask import Dask
 from scalable.execution.executors import connected, get_executor
+from scalable.execution.liveness import Liveness
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_fold, run_lanes
 from scalable.execution.threads import Threads
@@ -137,14 +138,14 @@ def test_an_interrupt_stops_the_work_within_two_seconds(source, client, tmp_path
     fold = FailAt(row=-1, diary=str(diary), pause=0.05)
     lanes = [list(source.shards) * 20] * 2
     executor = Dask(client)
-    real = executor._workers
+    real = Liveness.ages
 
-    def interrupted():
+    def interrupted(self):
         if diary.exists():
             raise KeyboardInterrupt
-        return real()
+        return real(self)
 
-    monkeypatch.setattr(executor, "_workers", interrupted)
+    monkeypatch.setattr(Liveness, "ages", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_lanes(executor, fold, BlockReader(source, block_rows=3_000), 0, lanes)
     stopped_at = time.time()
@@ -242,6 +243,17 @@ def test_a_cluster_without_workers_is_a_cluster_error(source, monkeypatch):
         pytest.raises(ClusterError, match="no worker for 1 s; start workers"),
     ):
         run_fold(Dask(empty), FloatSums(NAMES), BlockReader(source))
+
+
+def test_a_frozen_worker_is_named(source, client, monkeypatch):
+    monkeypatch.setattr(dask_module, "FROZEN_SECONDS", 2.0)
+    address, pid = client.run(os.getpid).popitem()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(ClusterError, match=f"{address} gave no sign of life"):
+            run_fold(Dask(client), FloatSums(NAMES), BlockReader(source))
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_work_cancelled_by_someone_else_is_a_cluster_error(source, client):

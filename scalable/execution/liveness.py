@@ -1,0 +1,65 @@
+"""Which workers of a Dask cluster have gone silent without leaving it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+CHECK_SECONDS = 1.0
+ANSWER_SECONDS = 5.0
+
+
+class Liveness:
+    """Watches the heartbeats that workers send to the scheduler.
+
+    A stopped process keeps its connections, so distributed itself waits five minutes before it
+    gives such a worker up. Ages are counted by this process's clock, from when a heartbeat was
+    first seen to stand still; the clocks of other hosts do not matter.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Connected and synchronous.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._answered = time.monotonic()
+        self._asked = float("-inf")
+        self._seen: dict[str, tuple[float, float]] | None = None
+
+    def ages(self) -> dict[str, float] | None:
+        """Return the seconds since its last heartbeat of every worker in the cluster, by address.
+
+        Asks the scheduler once a second at most, and counts until its last answer; None before the first.
+        """
+        if time.monotonic() - self._asked >= CHECK_SECONDS:
+            self._ask()
+        if self._seen is None:
+            return None
+        return {address: self._answered - since for address, (_, since) in self._seen.items()}
+
+    def scheduler_age(self) -> float:
+        """Return the seconds since the scheduler's last answer."""
+        self.ages()
+        return time.monotonic() - self._answered
+
+    def _ask(self) -> None:
+        client = self._client
+        try:
+            if client.status == "running":
+                found = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_SECONDS)
+                self._note(
+                    {address: float(worker["last_seen"]) for address, worker in found["workers"].items()}
+                )
+        except (OSError, RuntimeError):  # timed out, the connection broke, or the client was closed meanwhile
+            pass
+        self._asked = time.monotonic()
+
+    def _note(self, beats: dict[str, float]) -> None:
+        now = self._answered = time.monotonic()
+        before = self._seen or {}
+        self._seen = {
+            address: before[address] if address in before and before[address][0] == beat else (beat, now)
+            for address, beat in beats.items()
+        }
