@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from scalable.errors import ModelError
-from scalable.inference.lightgbm_text import TextModel
+from scalable.inference.lightgbm_text import TextModel, damaged, integer
+from scalable.inference.tree_numbers import all_numbers, numbers
 
 CATEGORICAL, DEFAULT_LEFT = 1, 2
 MISSING_NONE, MISSING_ZERO, MISSING_NAN = 0, 1, 2
@@ -69,13 +70,7 @@ class Trees:
         return self.n_trees // self.per_iteration
 
 
-def _cat(parts: list[np.ndarray], dtype: type) -> np.ndarray:
-    return np.concatenate(parts).astype(dtype) if parts else np.empty(0, dtype)
-
-
-def _levels(
-    node_start: np.ndarray, leaf_start: np.ndarray, left: np.ndarray, right: np.ndarray
-) -> np.ndarray:
+def levels(node_start: np.ndarray, leaf_start: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return each node's depth after proving that every tree is a tree (each node and leaf reached once)."""
     nodes = np.diff(node_start)
     tree = np.repeat(np.arange(len(nodes)), nodes)
@@ -105,55 +100,106 @@ def _levels(
 
 
 def flatten(model: TextModel) -> Trees:
-    """Concatenate and check the trees of a parsed model.
+    """Read, check and concatenate the trees of a model.
 
     Raises
     ------
     ModelError
-        The children do not form trees.
+        A number is damaged, or the children do not form trees.
     """
-    trees = model.trees
-    node_start = np.cumsum([0] + [t.num_leaves - 1 for t in trees])
-    leaf_start = np.cumsum([0] + [t.num_leaves for t in trees])
-    left, right = _cat([t.left for t in trees], np.int32), _cat([t.right for t in trees], np.int32)
-    decision = _cat([t.decision for t in trees], np.uint8)
-    threshold = _cat([t.threshold for t in trees], np.float64)
+    texts = model.trees
+    nodes = [leaves - 1 for leaves in model.leaves]
+    node_start, leaf_start = np.cumsum([0, *nodes]), np.cumsum([0, *model.leaves])
+    leaf_value = all_numbers(texts, "leaf_value", model.leaves, np.float64)
+    feature = all_numbers(texts, "split_feature", nodes, np.int32)
+    threshold = all_numbers(texts, "threshold", nodes, np.float64)
+    decision = all_numbers(texts, "decision_type", nodes, np.uint8)
+    left = all_numbers(texts, "left_child", nodes, np.int32)
+    right = all_numbers(texts, "right_child", nodes, np.int32)
+    if np.isnan(threshold).any():  # leaves may be NaN: degenerate forests of LightGBM's are
+        raise damaged(_tree_of(np.isnan(threshold), node_start), "'threshold' has a NaN")
+    outside = (feature < 0) | (feature >= model.n_features)
+    if outside.any():
+        tree = _tree_of(outside, node_start)
+        raise damaged(tree, f"'split_feature' names a feature outside [0, {model.n_features})")
+    if (decision >> 2 > MISSING_NAN).any():
+        raise damaged(
+            _tree_of(decision >> 2 > MISSING_NAN, node_start), "'decision_type' has an unknown missing type"
+        )
     cat_start, cat_stop = np.zeros(len(left), np.int64), np.zeros(len(left), np.int64)
-    word0 = 0
-    for i, t in enumerate(trees):
-        if t.cat_threshold.size or len(t.cat_boundaries) > 1:
-            here = slice(node_start[i], node_start[i + 1])
-            nodes = np.flatnonzero(decision[here] & CATEGORICAL)
-            which = t.threshold[nodes].astype(np.int64)
-            cat_start[here][nodes] = word0 + t.cat_boundaries[which]
-            cat_stop[here][nodes] = word0 + t.cat_boundaries[which + 1]
-            word0 += len(t.cat_threshold)
+    words = _categories(texts, node_start, threshold, decision, cat_start, cat_stop)
     flat = Trees(
-        model.trees_per_iteration, model.n_features, node_start, leaf_start,
-        _cat([t.feature for t in trees], np.int32), threshold, decision, left, right,
-        _levels(node_start, leaf_start, left, right), cat_start, cat_stop,
-        _cat([t.cat_threshold for t in trees], np.uint32), _cat([t.leaf_value for t in trees], np.float64),
+        model.trees_per_iteration, model.n_features, node_start, leaf_start, feature, threshold, decision, left,
+        right, levels(node_start, leaf_start, left, right), cat_start, cat_stop, words, leaf_value,
     )  # fmt: skip
-    if any(t.leaf_const is not None for t in trees):
-        _flatten_linear(model, flat)
+    linear = [tree.get("is_linear", "0").strip() == "1" for tree in texts]
+    if any(linear):
+        _linear(model, linear, flat)
     return flat
 
 
-def _flatten_linear(model: TextModel, flat: Trees) -> None:
-    counts, features, coefficients, constants, linear = [], [], [], [], []
-    for t in model.trees:
-        linear.append(np.full(t.num_leaves, t.leaf_const is not None))
-        constants.append(t.leaf_value if t.leaf_const is None else t.leaf_const)
-        for leaf in range(t.num_leaves):
-            names = t.leaf_features[leaf] if t.leaf_features is not None else np.empty(0, np.int32)
-            counts.append(len(names))
-            features.append(names)
-            coefficients.append(t.leaf_coeff[leaf] if t.leaf_coeff is not None else np.empty(0))
-    flat.linear_start = np.cumsum([0, *counts])
-    flat.linear_feature = _cat(features, np.int32)
-    flat.linear_coeff = _cat(coefficients, np.float64)
+def _tree_of(nodes: np.ndarray, node_start: np.ndarray) -> str:
+    """Return the name of the tree of the first marked node."""
+    return f"tree {int(np.searchsorted(node_start, np.argmax(nodes), 'right')) - 1}"
+
+
+def _categories(
+    texts: list[dict[str, str]], node_start: np.ndarray, threshold: np.ndarray, decision: np.ndarray,
+    cat_start: np.ndarray, cat_stop: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """Fill in the range of each categorical node's bitset; return the words of all bitsets."""
+    words: list[np.ndarray] = []
+    word0 = 0
+    categorical = (decision & CATEGORICAL) > 0
+    sets = [tree.get("num_cat", "0") != "0" for tree in texts]
+    owners = np.searchsorted(node_start, np.flatnonzero(categorical), "right") - 1
+    for i in np.union1d(np.flatnonzero(sets), owners):
+        tree, where = texts[i], f"tree {i}"
+        here = slice(node_start[i], node_start[i + 1])
+        n_cat = integer(tree, "num_cat", where, 0, int(node_start[i + 1] - node_start[i])) if sets[i] else 0
+        bounds = (
+            numbers(tree, "cat_boundaries", where, n_cat + 1, np.int64) if n_cat else np.zeros(1, np.int64)
+        )
+        limit = len(tree.get("cat_threshold", ""))
+        if bounds[0] != 0 or (np.diff(bounds) < 0).any() or bounds[-1] > limit:
+            raise damaged(where, "'cat_boundaries' does not ascend from 0 within 'cat_threshold'")
+        nodes = np.flatnonzero(categorical[here])
+        which = threshold[here][nodes]
+        if ((which < 0) | (which >= n_cat) | (which != np.floor(which))).any():
+            raise damaged(where, "a categorical split names a category set that the tree does not have")
+        if n_cat:
+            words.append(numbers(tree, "cat_threshold", where, int(bounds[-1]), np.uint32))
+            cat_start[here][nodes] = word0 + bounds[which.astype(np.int64)]
+            cat_stop[here][nodes] = word0 + bounds[which.astype(np.int64) + 1]
+            word0 += int(bounds[-1])
+    return np.concatenate([np.empty(0, np.uint32), *words])
+
+
+def _linear(model: TextModel, linear: list[bool], flat: Trees) -> None:
+    """Fill in the linear models of the leaves; leaves of ordinary trees get none."""
+    counts = [np.empty(0, np.int64)]
+    features, coefficients, constants = [np.empty(0, np.int32)], [np.empty(0)], []
+    for i, (tree, leaves) in enumerate(zip(model.trees, model.leaves, strict=True)):
+        if not linear[i]:
+            counts.append(np.zeros(leaves, np.int64))
+            constants.append(flat.leaf_value[flat.leaf_start[i] : flat.leaf_start[i + 1]])
+            continue
+        where = f"tree {i}"
+        constants.append(numbers(tree, "leaf_const", where, leaves, np.float64))
+        counts.append(numbers(tree, "num_features", where, leaves, np.int64))
+        if (counts[-1] < 0).any():
+            raise damaged(where, "'num_features' has a negative count")
+        total = int(counts[-1].sum())
+        if not 0 <= total <= len(tree.get("leaf_features", "")):
+            raise damaged(where, f"'leaf_features' should have {total} numbers")
+        features.append(numbers(tree, "leaf_features", where, total, np.int32))
+        if total and not (features[-1].min() >= 0 and features[-1].max() < model.n_features):
+            raise damaged(where, f"'leaf_features' names a feature outside [0, {model.n_features})")
+        coefficients.append(numbers(tree, "leaf_coeff", where, total, np.float64))
+    flat.linear_start = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
+    flat.linear_feature, flat.linear_coeff = np.concatenate(features), np.concatenate(coefficients)
     flat.leaf_const = np.concatenate(constants)
-    flat.leaf_linear = np.concatenate(linear)
+    flat.leaf_linear = np.repeat(np.array(linear), model.leaves)
 
 
 def select(trees: Trees, start: int, stop: int) -> Trees:

@@ -123,3 +123,14 @@ def test_best_iteration_is_the_default_range():
         compiled.predict(X, num_iteration=-1), booster.predict(X, num_iteration=-1), "all iterations"
     )
     assert_same_bits(compiled.predict(X, start_iteration=2), booster.predict(X, start_iteration=2), "from 2")
+
+
+def test_leaves_that_are_not_a_number():
+    """Random forests of rankers can have them; even the NaN's sign is LightGBM's."""
+    booster, what = random_booster(575457)
+    X = edge_rows(booster, 0, 20, 20)
+    expected = booster.predict(X)
+    assert np.isnan(expected).all()
+    assert_same_bits(compile_model(booster).predict(X), expected, what)
+    one = np.array([compile_model(booster).predict_one(x) for x in X])
+    assert_same_bits(one, expected, what)

@@ -43,7 +43,7 @@ def describe(text: str) -> ForestModel:
     model = parse_text(text)
     return ForestModel(
         text, model.n_features, model.trees_per_iteration, model.objective, len(model.trees),
-        sum(t.num_leaves for t in model.trees), model.feature_names,
+        sum(model.leaves), model.feature_names,
     )  # fmt: skip
 
 
