@@ -1,8 +1,10 @@
 """Logarithm and exponential as polynomials, so that LLVM can vectorise the loops that use them.
 
-libm's versions are scalar calls. The coefficients are least-maximum-error fits over one octave
-(the logarithm's mantissa is centred on one, the exponent's remainder on zero); the tests state
-and check the errors. Arguments are finite and, for logarithms, positive and normal.
+libm's versions are scalar calls. The coefficients are least-maximum-error fits over one octave (the
+logarithm's mantissa is centred on one, the exponent's remainder on zero); the tests state and check
+the errors. They are summed in pairs (Estrin's scheme): a chain of multiplications that wait for one
+another fills the processor's queues before the next vector can start. Arguments are finite and, for
+logarithms, positive and normal.
 """
 
 from __future__ import annotations
@@ -53,15 +55,10 @@ def log2f(x: Any) -> Any:
     bits = np.uint32(_F(x).view(np.uint32))
     exponent = np.int32(bits - _SQRT_HALF) >> _S23
     t = np.uint32(bits - np.uint32(np.uint32(exponent) << _M23)).view(np.float32) - _ONE
-    p = _L[7]
-    p = p * t + _L[6]
-    p = p * t + _L[5]
-    p = p * t + _L[4]
-    p = p * t + _L[3]
-    p = p * t + _L[2]
-    p = p * t + _L[1]
-    p = p * t + _L[0]
-    return _F(exponent) + p * t
+    t2 = t * t
+    low = (_L[0] + _L[1] * t) + (_L[2] + _L[3] * t) * t2
+    high = (_L[4] + _L[5] * t) + (_L[6] + _L[7] * t) * t2
+    return _F(exponent) + (low + high * (t2 * t2)) * t
 
 
 @kernel(inline=True)
@@ -70,13 +67,9 @@ def exp2f(x: Any) -> Any:
     y = min(max(_F(x), _EXP_LOW), _EXP_HIGH)
     whole = np.rint(y)
     t = y - whole
-    p = _E[6]
-    p = p * t + _E[5]
-    p = p * t + _E[4]
-    p = p * t + _E[3]
-    p = p * t + _E[2]
-    p = p * t + _E[1]
-    p = p * t + _E[0]
+    t2 = t * t
+    high = _E[4] + _E[5] * t + _E[6] * t2
+    p = (_E[0] + _E[1] * t) + (_E[2] + _E[3] * t) * t2 + high * (t2 * t2)
     return p * np.uint32(np.uint32(np.int32(whole) + _BIAS) << _M23).view(np.float32)
 
 
@@ -117,12 +110,8 @@ def log2(x: Any) -> Any:
     mantissa = np.uint64((shifted & _MANTISSA) + _SQRT_HALF_64).view(np.float64)
     s = (mantissa - 1.0) / (mantissa + 1.0)
     z = s * s
-    p = _D[5]
-    p = p * z + _D[4]
-    p = p * z + _D[3]
-    p = p * z + _D[2]
-    p = p * z + _D[1]
-    p = p * z + _D[0]
+    z2 = z * z
+    p = (_D[0] + _D[1] * z) + (_D[2] + _D[3] * z) * z2 + (_D[4] + _D[5] * z) * (z2 * z2)
     return exponent + p * s
 
 
@@ -132,14 +121,9 @@ def exp2(x: Any) -> Any:
     y = min(max(x, -1000.0), 1000.0)
     whole = np.rint(y)
     t = y - whole
-    p = _X[9]
-    p = p * t + _X[8]
-    p = p * t + _X[7]
-    p = p * t + _X[6]
-    p = p * t + _X[5]
-    p = p * t + _X[4]
-    p = p * t + _X[3]
-    p = p * t + _X[2]
-    p = p * t + _X[1]
-    p = p * t + _X[0]
+    t2 = t * t
+    t4 = t2 * t2
+    low = (_X[0] + _X[1] * t) + (_X[2] + _X[3] * t) * t2
+    high = (_X[4] + _X[5] * t) + (_X[6] + _X[7] * t) * t2 + (_X[8] + _X[9] * t) * t4
+    p = low + high * t4
     return p * np.uint64(np.uint64(np.int32(whole) + np.int32(1023)) << _U52).view(np.float64)

@@ -88,21 +88,13 @@ def normal(word: Any) -> Any:
     gap = (_F(np.int32(_MAX31 - (signed ^ (signed >> _S31)))) + _HALF) * _2M31  # 1 - |x|, exact near 0
     w = -log2f(gap * (_TWO - gap))
     t = w - _THREE
-    p = _C[6]
-    p = p * t + _C[5]
-    p = p * t + _C[4]
-    p = p * t + _C[3]
-    p = p * t + _C[2]
-    p = p * t + _C[1]
-    p = p * t + _C[0]
+    t2 = t * t
+    p = (_C[4] + _C[5] * t + _C[6] * t2) * (t2 * t2)
+    p = (_C[0] + _C[1] * t) + (_C[2] + _C[3] * t) * t2 + p
     t = np.sqrt(max(w, _F(0))) - _TAIL
-    q = _T[6]
-    q = q * t + _T[5]
-    q = q * t + _T[4]
-    q = q * t + _T[3]
-    q = q * t + _T[2]
-    q = q * t + _T[1]
-    q = q * t + _T[0]
+    t2 = t * t
+    q = (_T[4] + _T[5] * t + _T[6] * t2) * (t2 * t2)
+    q = (_T[0] + _T[1] * t) + (_T[2] + _T[3] * t) * t2 + q
     return x * (p if w < _SIX else q)
 
 

@@ -16,48 +16,55 @@ from data_gen.columns import CATEGORY, Column
 from data_gen.plan import Part, Request
 from data_gen.recipe import Recipe, empty_frame
 
+BUFFER = 1 << 18  # bytes; measured: fits the L2 cache, and system calls no longer matter
 
-class HashingFile:
-    """A binary file that knows the SHA-256 of what was written to it.
+
+class HashedFile:
+    """A new file that Arrow writes to natively, and the SHA-256 of what is in it.
+
+    A Python object as Arrow's sink would copy every page into a fresh `bytes`, a third of the cost of
+    writing; reading the page cache back into one small buffer takes a tenth of it.
 
     Parameters
     ----------
     path : Path
         Created or truncated.
+
+    Attributes
+    ----------
+    sink : pa.NativeFile
+        What to write to.
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = open(path, "wb", buffering=0)  # noqa: SIM115  closed by `close`
-        self._digest = hashlib.sha256()
-        self.size = 0
+        self._read = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+        self.sink = pa.BufferedOutputStream(pa.OSFile(str(path), "wb"), BUFFER)
+        self._digest, self._piece, self.size = hashlib.sha256(), bytearray(BUFFER), 0
 
-    def write(self, data: Any) -> int:
-        """Append bytes and return how many."""
-        view = memoryview(data).cast("B")
-        self._digest.update(view)
-        written = 0
-        while written < len(view):
-            written += self._file.write(view[written:])
-        self.size += written
-        return written
-
-    def flush(self) -> None:
-        """Nothing is buffered."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether the file is closed."""
-        return self._file.closed
+    def hash_written(self) -> None:
+        """Add what was written since the last call to the digest."""
+        if not self.sink.closed:
+            self.sink.flush()
+        whole = memoryview(self._piece)
+        while n := os.preadv(self._read, [self._piece], self.size):
+            self._digest.update(whole[:n])
+            self.size += n
 
     def close(self) -> None:
         """Flush to the disk and close."""
-        if not self._file.closed:
-            os.fsync(self._file.fileno())
-            self._file.close()
+        if self._read < 0:
+            return
+        try:
+            self.sink.close()
+            self.hash_written()
+            os.fsync(self._read)
+        finally:
+            os.close(self._read)
+            self._read = -1
 
     @property
     def sha256(self) -> str:
-        """Hexadecimal digest of everything written."""
+        """Hexadecimal digest of everything written, once closed."""
         return self._digest.hexdigest()
 
 
@@ -105,9 +112,9 @@ def write_part(recipe: Recipe, request: Request, part: Part, path: Path, truth: 
     -------
     size, sha256 : int, str
     """
-    sink = HashingFile(path)
+    file = HashedFile(path)
     try:
-        with open_writer(sink, recipe.columns, request.compression) as writer:
+        with open_writer(file.sink, recipe.columns, request.compression) as writer:
             room = empty_frame(recipe.columns, min(request.row_group_rows, part.rows))
             for start in range(part.start, part.stop, request.row_group_rows):
                 stop = min(start + request.row_group_rows, part.stop)
@@ -117,7 +124,8 @@ def write_part(recipe: Recipe, request: Request, part: Part, path: Path, truth: 
                 table = arrow.table(recipe.columns, frame)
                 writer.write_table(table, row_group_size=request.row_group_rows)
                 del table  # before its memory is written over
+                file.hash_written()
                 advance(stop - start)
     finally:
-        sink.close()
-    return sink.size, sink.sha256
+        file.close()
+    return file.size, file.sha256

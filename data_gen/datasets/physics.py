@@ -25,12 +25,13 @@ F = np.float32
 _LOG2E = F(math.log2(math.e))
 _TURN = F(2 * math.pi)
 _ONE = F(1)
+TILE = 256  # rows
 
 
 @kernel(inline=True)
 def thousandth(x: Any) -> Any:
     """Return a float32 rounded to three decimals."""
-    return F(np.float64(np.rint(x * F(1000))) / 1000.0)
+    return F(np.float64(np.rint(x * F(1000))) * 1e-3)
 
 
 @kernel(inline=True)
@@ -78,25 +79,57 @@ def make_tag(words: Any, high: Any, out: Any) -> None:
 
 
 @kernel(fastmath=True)
-def add_vector(momentum: Any, rapidity: Any, angle: Any, total: Any) -> None:
-    """Add a massless particle's four-momentum to `total` (4, n) float32: px, py, pz, E."""
+def make_vector(momentum: Any, rapidity: Any, angle: Any, out: Any) -> None:
+    """Write a massless particle's four-momentum to `out` (4, n) float32: px, py, pz, E."""
     for i in range(momentum.size):
-        total[0, i] += momentum[i] * cosine(angle[i])
+        out[0, i] = momentum[i] * cosine(angle[i])
     for i in range(momentum.size):
-        total[1, i] += momentum[i] * cosine(angle[i] - F(math.pi / 2))
+        out[1, i] = momentum[i] * cosine(angle[i] - F(math.pi / 2))
     for i in range(momentum.size):
         grow = exp2f(rapidity[i] * _LOG2E)
-        total[2, i] += momentum[i] * F(0.5) * (grow - _ONE / grow)
-        total[3, i] += momentum[i] * F(0.5) * (grow + _ONE / grow)
+        shrink = _ONE / grow
+        out[2, i] = momentum[i] * F(0.5) * (grow - shrink)
+        out[3, i] = momentum[i] * F(0.5) * (grow + shrink)
 
 
 @kernel(fastmath=True)
-def make_mass(total: Any, out: Any) -> None:
-    """Write the invariant mass of a four-momentum."""
+def make_mass(first: Any, second: Any, total: Any, out: Any) -> None:
+    """Write the sum of two four-momenta (4, n) to `total`, which may be one of them, and its mass to `out`."""
     for i in range(out.size):
-        square = total[3, i] * total[3, i] - total[2, i] * total[2, i]
-        square -= total[0, i] * total[0, i] + total[1, i] * total[1, i]
-        out[i] = thousandth(np.sqrt(max(square, F(0))))
+        x, y = first[0, i] + second[0, i], first[1, i] + second[1, i]
+        z, energy = first[2, i] + second[2, i], first[3, i] + second[3, i]
+        total[0, i], total[1, i], total[2, i], total[3, i] = x, y, z, energy
+        out[i] = thousandth(np.sqrt(max(energy * energy - z * z - (x * x + y * y), F(0))))
+
+
+@kernel(fastmath=True)
+def make_masses(momenta: Any, rapidities: Any, angles: Any, room: Any, out: Any) -> None:
+    """Write the seven masses, a tile of rows at a time, so that four-momenta stay in the L1 cache.
+
+    Parameters
+    ----------
+    momenta, rapidities, angles : tuples of (n,) float32
+        Of lepton, missing energy (whose rapidity counts as zero) and the four jets.
+    room : (7, 4, tile) float32
+    out : (7, n) float32
+        In the order of `MASSES`.
+    """
+    tile = room.shape[2]
+    for start in range(0, out.shape[1], tile):
+        n = min(tile, out.shape[1] - start)
+        stop = start + n
+        for j in range(6):
+            make_vector(momenta[j][start:stop], rapidities[j][start:stop], angles[j][start:stop], room[j])
+        lepton, missing, jet_1, jet_2 = room[0], room[1], room[2], room[3]
+        jet_3, jet_4, spare = room[4], room[5], room[6]
+        w, dijet, bb = lepton, jet_1, jet_3  # each sum takes the place of a part no longer needed
+        make_mass(jet_1, jet_2, dijet, out[0, start:stop])
+        make_mass(dijet, jet_3, spare, out[1, start:stop])
+        make_mass(lepton, missing, w, out[2, start:stop])
+        make_mass(w, jet_4, spare, out[3, start:stop])
+        make_mass(jet_3, jet_4, bb, out[4, start:stop])
+        make_mass(w, bb, spare, out[5, start:stop])
+        make_mass(spare, dijet, spare, out[6, start:stop])
 
 
 @kernel(fastmath=True)
@@ -128,23 +161,15 @@ class PhysicsChunk(BinaryChunk):
             self._made[name] = out
         return super().__getitem__(name)
 
-    def _vector(self, *objects: str) -> Any:
-        total = np.zeros((4, self.n), np.float32)
-        for name in objects:
-            rapidity = np.zeros(self.n, np.float32) if name == "missing" else self[f"{name}_eta"]
-            add_vector(self[f"{name}_pt"], rapidity, self[f"{name}_phi"], total)
-        return total
-
     @makes(*MASSES)
     def _masses(self) -> Any:
-        jets = [self._vector(f"jet_{i}") for i in (1, 2, 3, 4)]
-        lepton, missing = self._vector("lepton"), self._vector("missing")
-        w, dijet, bb = lepton + missing, jets[0] + jets[1], jets[2] + jets[3]
-        totals = (dijet, dijet + jets[2], w, w + jets[3], bb, w + bb, w + bb + dijet)
-        masses = [np.empty(self.n, np.float32) for _ in totals]
-        for total, out in zip(totals, masses, strict=True):
-            make_mass(total, out)
-        return masses
+        things = (OBJECTS[0], "missing", *OBJECTS[1:])
+        flat = np.zeros(self.n, np.float32)
+        rapidities = tuple(flat if thing == "missing" else self[f"{thing}_eta"] for thing in things)
+        momenta, angles = (tuple(self[f"{thing}_{part}"] for thing in things) for part in ("pt", "phi"))
+        out = np.empty((len(MASSES), self.n), np.float32)
+        make_masses(momenta, rapidities, angles, np.empty((7, 4, TILE), np.float32), out)
+        return tuple(out)
 
     @makes("score")
     def _score(self) -> Any:

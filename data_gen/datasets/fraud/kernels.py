@@ -30,13 +30,13 @@ def byte(hashed: Any, shift: Any) -> Any:
 @kernel(inline=True)
 def tenth(x: Any) -> Any:
     """Return a float32 rounded to one decimal, as the nearest float32 to that decimal."""
-    return F(np.float64(np.rint(x * F(10))) / 10.0)
+    return F(np.float64(np.rint(x * F(10))) * 0.1)
 
 
 @kernel(inline=True)
 def hundredth(x: Any) -> Any:
     """Return a float32 rounded to two decimals, as the nearest float32 to that decimal."""
-    return F(np.float64(np.rint(x * F(100))) / 100.0)
+    return F(np.float64(np.rint(x * F(100))) * 1e-2)
 
 
 @kernel()
