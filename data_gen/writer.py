@@ -11,12 +11,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from data_gen.cluster import run_dask
 from data_gen.datasets import checked_knobs, recipe
 from data_gen.errors import GenerationError, OutputError, RequestError
 from data_gen.journal import Journal
 from data_gen.manifest import Manifest, column_json, read, versions
 from data_gen.parquet import encoded_size, write_part
-from data_gen.plan import Part, Request, check_share, make_request
+from data_gen.plan import Part, check_share, make_request
 from data_gen.scoring import new_truth
 from data_gen.shares import combine_if_complete, write_share
 from data_gen.storage import sync_directory
@@ -122,7 +123,7 @@ def generate(
             if client is None:
                 _run_threads(pool, journal, bound, missing, tally)
             else:
-                _run_dask(client, journal, missing, tally)
+                run_dask(client, _write, journal, missing, tally.advance)
         sync_directory(journal.out)
         return _finish(journal, bound, parts)
     finally:
@@ -182,36 +183,6 @@ def _run_threads(
         for future in futures:
             future.cancel()
         raise
-
-
-def write_remotely(out: str, request: Request, shards_of: tuple[int, int] | None, index: int) -> int:
-    """Write one file on a Dask worker and return its rows."""
-    journal = Journal(Path(out), request, shards_of)
-    bound = recipe(request.dataset, request.seed, request.knobs)
-    part = request.part(index)
-    _write(journal, bound, part, lambda rows: None)
-    return part.rows
-
-
-def _run_dask(client: Any, journal: Journal, parts: list[Part], tally: _Tally) -> None:
-    from distributed import Client, as_completed
-
-    own = Client(client) if isinstance(client, str) else None
-    cluster: Any = own or client
-    out = str(journal.out.resolve())
-    futures = [
-        cluster.submit(write_remotely, out, journal.request, journal.shards_of, part.index, pure=False)
-        for part in parts
-    ]
-    try:
-        for future in as_completed(futures, loop=cluster.loop):
-            tally.advance(future.result())
-    except BaseException:
-        cluster.cancel(futures)
-        raise
-    finally:
-        if own is not None:
-            own.close()
 
 
 def _finish(journal: Journal, bound: Any, parts: list[Part]) -> Manifest:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from data_gen.errors import OutputError
+from data_gen import cluster
+from data_gen.errors import GenerationError, OutputError
 
 
 def test_the_same_bytes_as_on_threads(small, dask_client, tmp_path, contents):
@@ -28,3 +29,16 @@ def test_a_failing_worker_raises_its_own_error(small, dask_client, tmp_path, mon
 
     with pytest.raises(OutputError, match=r"part-000000.parquet could not be written"):
         small(client=dask_client, progress=spoil)
+
+
+def test_a_cluster_without_workers_is_said_so(small, tmp_path, monkeypatch):
+    from distributed import Client, LocalCluster
+
+    monkeypatch.setattr(cluster, "NO_WORKER_SECONDS", 1.0)
+    monkeypatch.setattr(cluster, "_LOOK_SECONDS", 0.3)
+    with (
+        LocalCluster(n_workers=0, processes=True, dashboard_address=None) as local,
+        Client(local) as client,
+        pytest.raises(GenerationError, match="no worker for 1 s; start workers"),
+    ):
+        small(client=client)
