@@ -172,3 +172,13 @@ def test_options_are_passed_on():
 
     with pytest.raises(IndexError):
         third(np.zeros(3))
+
+
+def test_an_inlined_kernel_answers_python_and_kernels(project):
+    code = """
+        from scalable.kernels.inner import add
+        from scalable.kernels.outer import run
+        print(add(1), run(1), add(2.5), run(2.5))
+    """
+    assert run_in(project, code) == ["2", "2", "3.5", "3.5"]
+    assert run_in(project, code) == ["2", "2", "3.5", "3.5"]  # both forms from the cache
