@@ -38,8 +38,8 @@ class Saved:
     history: list[list[tuple[str, str, float, bool]]] = field(default_factory=list)
 
 
-def fingerprint(source: Source, params: Mapping[str, Any], n_sample: int) -> str:
-    """Return a hash of what must be the same for a run to be resumed: the rows and the parameters.
+def fingerprint(source: Source, params: Mapping[str, Any], *others: Any) -> str:
+    """Return a hash of what must be the same for a run to be resumed: the rows, the parameters, and others given.
 
     The number of iterations is left out, so that a finished run can be continued.
     """
@@ -47,7 +47,7 @@ def fingerprint(source: Source, params: Mapping[str, Any], n_sample: int) -> str
     if isinstance(source, ParquetSource):
         rows.append([[footer.path, footer.size, footer.modified_ns] for footer in source.footers.values()])
     kept = {key: value for key, value in params.items() if key not in ("num_iterations", "verbosity")}
-    content = [rows, source.feature_names, source.target, source.weight, kept, n_sample]
+    content = [rows, source.feature_names, source.target, source.weight, kept, others]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=repr).encode()).hexdigest()
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 import lightgbm as lgb
@@ -11,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.boosting.native import StreamedDataset
+from scalable.boosting.rotate import pieces_of
 from scalable.data.block import RawBlock
 from scalable.data.encoders.tree import TreeEncoder, TreeRows
 from scalable.data.planned import Source
+from scalable.data.shard import Shard
 from scalable.errors import DataError
 from scalable.execution.reader import BlockReader
 
@@ -68,11 +73,11 @@ def fill(
     params : mapping
         Dataset parameters, as the reference was made with.
     n_threads : int
-        Threads LightGBM may bin with.
+        Threads that decode, encode, score and push, each its own shards.
     n_scores : int
         Raw scores per row.
     scorer : callable, optional
-        Gives the initial score of every row.
+        Gives the initial score of every row; called by all threads.
     training : bool
         False for validation rows, which are encoded as in prediction.
     tell : callable
@@ -84,6 +89,7 @@ def fill(
         When the source yields another number of rows than its footers promise.
     """
     weighted = source.weight is not None
+    n_pushers = max(1, min(n_threads, source.n_rows // FILL_ROWS))
     target = StreamedDataset(
         reference,
         source.n_rows,
@@ -92,24 +98,72 @@ def fill(
         has_weight=weighted,
         has_init_score=scorer is not None,
         n_scores=n_scores,
-        n_threads=n_threads,
+        n_pushers=n_pushers,
     )
-    reader = BlockReader(source, TrainingEncoder(encoder) if training else encoder, block_rows=FILL_ROWS)
-    pushed = 0
-    for shard in source.shards:
-        for rows in reader.blocks(shard):
-            assert rows.label is not None
-            target.push(
-                rows.matrix,
-                rows.label.astype(np.float32),
-                rows.weight.astype(np.float32) if weighted else None,
-                None if scorer is None else scorer(rows.matrix),
-            )
-            pushed += len(rows.matrix)
-            tell(len(rows.matrix))
+    # One thread decodes ahead of itself; several are busy enough with whole shards.
+    reader = BlockReader(
+        source,
+        TrainingEncoder(encoder) if training else encoder,
+        depth=1 if n_pushers == 1 else 0,
+        block_rows=FILL_ROWS,
+    )
+    todo = SimpleQueue[tuple[Shard, int]]()
+    for placed in _placed(source.shards, n_pushers):
+        todo.put(placed)
+    stop, lock, pushed = threading.Event(), threading.Lock(), 0
+
+    def push(pusher: int) -> None:
+        nonlocal pushed
+        while not stop.is_set():
+            try:
+                shard, start = todo.get_nowait()
+            except Empty:
+                return
+            for rows in reader.blocks(shard):
+                if stop.is_set():
+                    return
+                _push(target, rows, weighted, scorer, start, pusher)
+                start += len(rows.matrix)
+                with lock:
+                    pushed += len(rows.matrix)
+                    tell(len(rows.matrix))
+
+    if n_pushers == 1:
+        push(0)
+    else:
+        with ThreadPoolExecutor(n_pushers, thread_name_prefix="fill") as pool:
+            try:
+                for done in as_completed([pool.submit(push, pusher) for pusher in range(n_pushers)]):
+                    done.result()
+            finally:  # the first failure, or Ctrl-C, ends the others
+                stop.set()
+    source.release()
     if pushed != source.n_rows:
         raise DataError(
             f"{source.describe_place()}: {pushed:,} rows decoded where the footers promise {source.n_rows:,}; "
             "the files changed while they were read: start again"
         )
     return target.finish()
+
+
+def _placed(shards: Sequence[Shard], n_pushers: int) -> Iterator[tuple[Shard, int]]:
+    """Yield shards and where their rows go, cut where there are too few to share."""
+    rows = sum(shard.n_rows for shard in shards)
+    start = 0
+    for piece in pieces_of(shards, max(FILL_ROWS, rows // n_pushers)) if n_pushers > 1 else shards:
+        yield piece, start
+        start += piece.n_rows
+
+
+def _push(
+    target: StreamedDataset, rows: TreeRows, weighted: bool, scorer: Scorer | None, start: int, pusher: int
+) -> None:
+    assert rows.label is not None
+    target.push(
+        rows.matrix,
+        rows.label.astype(np.float32),
+        rows.weight.astype(np.float32) if weighted and rows.weight is not None else None,
+        None if scorer is None else scorer(rows.matrix),
+        start=start,
+        pusher=pusher,
+    )

@@ -47,7 +47,7 @@ def train_rank(job: RankJob, mesh: Mesh | None, tell: Tell) -> Outcome:
         Receives "filled", "trees" and "saved" messages.
     """
     progress = _Throttle(tell)
-    if not job.rotation.rows:
+    if not job.rotation.on:
         return _train_until(job, job.n_rounds, mesh, tell, progress)
     every, shards, seconds = job.rotation.every, job.source.shards, [0.0, 0.0]
     while True:
@@ -67,7 +67,7 @@ def train_rank(job: RankJob, mesh: Mesh | None, tell: Tell) -> Outcome:
 def _train_until(job: RankJob, until: int, mesh: Mesh | None, tell: Tell, progress: _Throttle) -> Outcome:
     """Fill the datasets and boost to an iteration."""
     began = time.monotonic()
-    scorer = scorer_of(job.base.text, job.n_threads, fast=bool(job.rotation.rows))
+    scorer = scorer_of(job.base.text, fast=job.rotation.on)
     options: dict[str, Any] = {"n_threads": job.n_threads, "n_scores": job.n_scores, "scorer": scorer}
     args = (job.encoder, job.reference, job.dataset_params)
     dataset = fill(job.source, *args, **options, tell=progress.rows)
@@ -103,8 +103,8 @@ def _train_until(job: RankJob, until: int, mesh: Mesh | None, tell: Tell, progre
     return outcome
 
 
-def scorer_of(text: str, n_threads: int, *, fast: bool = False) -> Scorer | None:
-    """Return what gives rows the raw scores of a model's trees; None for no trees.
+def scorer_of(text: str, *, fast: bool = False) -> Scorer | None:
+    """Return what gives rows the raw scores of a model's trees, on the calling thread; None for no trees.
 
     The compiled forest gives the same bits as LightGBM several times faster, once it is loaded: for the
     many rows of rotations.
@@ -117,14 +117,14 @@ def scorer_of(text: str, n_threads: int, *, fast: bool = False) -> Scorer | None
         forest = compile_model(text)
 
         def score_fast(matrix: NDArray[Any]) -> NDArray[np.float64]:
-            raw = np.asarray(forest.predict(matrix, raw_score=True, n_threads=n_threads))
+            raw = np.asarray(forest.predict(matrix, raw_score=True))
             return np.ascontiguousarray(raw.reshape(len(matrix), -1).T)
 
         return score_fast
     booster = lgb.Booster(model_str=text)
 
     def score(matrix: NDArray[Any]) -> NDArray[np.float64]:
-        raw = np.asarray(booster.predict(matrix, raw_score=True, num_threads=n_threads))
+        raw = np.asarray(booster.predict(matrix, raw_score=True, num_threads=1))
         return np.ascontiguousarray(raw.reshape(len(matrix), -1).T)
 
     return score

@@ -8,6 +8,7 @@ pushes rows into it, block by block, so that raw values exist for one block at a
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -125,8 +126,9 @@ class StreamedDataset:
         Whether every block brings weights, initial raw scores.
     n_scores : int
         Raw scores per row: the classes of a multiclass model, otherwise 1.
-    n_threads : int
-        Threads that LightGBM may use while binning a block.
+    n_pushers : int
+        Threads that push blocks at the same time, each under a number of its own. LightGBM itself must
+        be held to one thread meanwhile: it numbers its buffers by pusher.
     """
 
     def __init__(
@@ -139,9 +141,10 @@ class StreamedDataset:
         has_weight: bool = False,
         has_init_score: bool = False,
         n_scores: int = 1,
-        n_threads: int = 1,
+        n_pushers: int = 1,
     ) -> None:
         handle = ctypes.c_void_p()
+        params = {**params, "num_threads": 1}
         _safe_call(
             _LIB.LGBM_DatasetCreateFromSerializedReference(
                 ctypes.c_char_p(reference),
@@ -157,7 +160,8 @@ class StreamedDataset:
         self.dataset = _wrap(handle, params, names)
         self.n_rows, self.n_columns, self.n_scores = n_rows, len(names), n_scores
         self.has_weight, self.has_init_score = has_weight, has_init_score
-        self._next = 0
+        self._next = self._pushed = 0
+        self._lock = threading.Lock()
         _safe_call(
             _LIB.LGBM_DatasetInitStreaming(
                 handle,
@@ -165,8 +169,8 @@ class StreamedDataset:
                 ctypes.c_int32(has_init_score),
                 ctypes.c_int32(0),
                 ctypes.c_int32(n_scores),
+                ctypes.c_int32(n_pushers),
                 ctypes.c_int32(1),
-                ctypes.c_int32(n_threads),
             )
         )
         _safe_call(_LIB.LGBM_DatasetSetWaitForManualFinish(handle, ctypes.c_int(1)))
@@ -177,8 +181,11 @@ class StreamedDataset:
         label: npt.NDArray[np.float32],
         weight: npt.NDArray[np.float32] | None = None,
         init_score: npt.NDArray[np.float64] | None = None,
+        *,
+        start: int | None = None,
+        pusher: int = 0,
     ) -> None:
-        """Append one block.
+        """Add one block; safe to call from `n_pushers` threads at once.
 
         Parameters
         ----------
@@ -186,16 +193,23 @@ class StreamedDataset:
         label, weight : float32 arrays of shape (n,)
         init_score : float64 array of shape (n_scores, n)
             Class-major, as LightGBM reads it.
+        start : int, optional
+            Index of the block's first row; by default after the block pushed last.
+        pusher : int
+            Number of the calling thread, in ``[0, n_pushers)``.
         """
         n = len(rows)
         if rows.shape != (n, self.n_columns) or not rows.flags.c_contiguous or len(label) != n:
             raise ValueError(
                 f"a block of shape {rows.shape} with {len(label)} labels for {self.n_columns} columns"
             )
-        if self._next + n > self.n_rows:
-            raise ValueError(f"{self._next + n} rows pushed into a dataset of {self.n_rows}")
         if (weight is not None) != self.has_weight or (init_score is not None) != self.has_init_score:
             raise ValueError("weights and initial scores come with every block or with none")
+        with self._lock:
+            start = self._next if start is None else start
+            self._next = start + n
+        if start + n > self.n_rows:
+            raise ValueError(f"{start + n} rows pushed into a dataset of {self.n_rows}")
         _safe_call(
             _LIB.LGBM_DatasetPushRowsWithMetadata(
                 _handle(self.dataset),
@@ -203,20 +217,21 @@ class StreamedDataset:
                 ctypes.c_int(_DTYPES[rows.dtype]),
                 ctypes.c_int32(n),
                 ctypes.c_int32(self.n_columns),
-                ctypes.c_int32(self._next),
+                ctypes.c_int32(start),
                 _pointer(label, np.float32),
                 _pointer(weight, np.float32),
                 _pointer(init_score, np.float64),
                 None,
-                ctypes.c_int32(0),
+                ctypes.c_int32(pusher),
             )
         )
-        self._next += n
+        with self._lock:
+            self._pushed += n
 
     def finish(self) -> lgb.Dataset:
         """Close the dataset for training; every promised row must have been pushed."""
-        if self._next != self.n_rows:
-            raise ValueError(f"{self._next} rows pushed into a dataset of {self.n_rows}")
+        if self._pushed != self.n_rows:
+            raise ValueError(f"{self._pushed} rows pushed into a dataset of {self.n_rows}")
         _safe_call(_LIB.LGBM_DatasetMarkFinished(_handle(self.dataset)))
         return self.dataset
 

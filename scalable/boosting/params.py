@@ -8,7 +8,7 @@ from typing import Any
 
 from lightgbm.basic import _ConfigAliases
 
-from scalable.boosting.rotate import DEFAULT_EVERY, DEFAULT_ROWS, Rotation
+from scalable.boosting.rotate import Rotation
 from scalable.errors import UsageError
 
 # Set by this package from the data, the cluster or its own arguments.
@@ -150,13 +150,16 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
 
 def _rotation(values: dict[str, Any], seed: int) -> Rotation:
     """Take this package's own parameters out of LightGBM's."""
-    rows, every = values.pop("rotate_rows", DEFAULT_ROWS), values.pop("rotate_every", DEFAULT_EVERY)
+    rows, every = values.pop("rotate_rows", None), values.pop("rotate_every", None)
     if values.get("boosting") != "rotate":
         return Rotation()
-    if int(rows) < 1 or int(every) < 1:
-        raise UsageError(f"rotate_rows and rotate_every must be at least 1, found {rows} and {every}")
+    for name, value in (("rotate_rows", rows), ("rotate_every", every)):
+        if value is not None and int(value) < 1:
+            raise UsageError(f"{name} must be at least 1, found {value}")
     values["boosting"] = "gbdt"
-    return Rotation(int(rows), int(every), seed)
+    if not values.get("force_col_wise"):
+        values["force_row_wise"] = True  # trying both ways costs as much as a tree, for every set anew
+    return Rotation(True, int(rows or 0), int(every or 0), seed)
 
 
 def check_distributed(params: Params, n_ranks: int) -> None:

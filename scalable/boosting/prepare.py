@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from scalable.boosting import native
 from scalable.boosting.cluster import Team
 from scalable.boosting.params import Params, check_distributed, resolve
+from scalable.boosting.rotate import PIECE_ROWS, pieces_of
 from scalable.boosting.survey import Positions, RatesFold, Survey, SurveyFold
 from scalable.data.columns import column_kind
 from scalable.data.encoders.rates import FoldRates
@@ -20,6 +21,8 @@ from scalable.data.planned import Source
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_fold
+
+SAMPLED_ROWS = 2**23
 
 
 @dataclass(slots=True)
@@ -74,12 +77,13 @@ def prepare(
     assert learned.labels is not None
     classes = learned.labels.classes
     params = resolve(given, None if classes is None else len(classes))
+    params = replace(params, rotation=params.rotation.planned(source.n_rows, params.n_rounds))
     dataset_params = {
         **params.values,
         "categorical_feature": ",".join(map(str, learned.categorical)),
         "num_threads": team.places[0].n_threads,
     }
-    held = min(source.n_rows, params.rotation.rows or source.n_rows)
+    held = params.rotation.rows if params.rotation.on else source.n_rows
     reference, n_bins = make_reference(survey, learned, held, dataset_params)
     initial = starting_score(params.values, survey)
     return Prepared(learned, reference, params, dataset_params, initial, n_bins)
@@ -107,18 +111,7 @@ def learn_encoder(
     text = tuple(field.name for field in source.schema if column_kind(field.type) == "text")
     if encoder is not None:
         text = ()
-    fold = SurveyFold(
-        Positions.of(source),
-        source.n_rows,
-        params.sample_rows,
-        params.seed,
-        text,
-        tuple(source.feature_names),
-        source.target,
-        classify,
-        source.weight,
-    )
-    survey = run_fold(executor, fold, BlockReader(source), label="sample rows")
+    survey = _survey(source, params, text, classify, executor)
     if encoder is not None:
         return survey, encoder
     wide = tuple(name for name in text if survey.levels[name] is None)
@@ -128,6 +121,33 @@ def learn_encoder(
         reader = BlockReader(source, columns=(*wide, source.target))
         rates = run_fold(executor, RatesFold(wide, survey.labels), reader, label="encode levels")
     return survey, TreeEncoder.learn(source.schema, survey.levels, survey.labels, source.weight, rates)
+
+
+def _survey(
+    source: Source, params: Params, text: tuple[str, ...], classify: bool, executor: Executor
+) -> Survey:
+    """Sample rows for the bins, and go through all rows for levels and labels.
+
+    Reading all columns of all rows for a few hundred thousand of them takes a tenth of a rotation's time; there, the
+    sample comes from pieces spread evenly over the data, and all rows are read in few columns.
+    """
+    features, target, weight = tuple(source.feature_names), source.target, source.weight
+    size = (params.sample_rows, params.seed)
+    if not params.rotation.on or source.n_rows <= SAMPLED_ROWS:
+        fold = SurveyFold(
+            Positions.of(source), source.n_rows, *size, text, features, target, classify, weight
+        )
+        return run_fold(executor, fold, BlockReader(source), label="sample rows")
+    pieces = pieces_of(source.shards, min(PIECE_ROWS, SAMPLED_ROWS // 64))
+    step = -(-source.n_rows // SAMPLED_ROWS)
+    part = source.with_shards(pieces[step // 2 :: step])
+    fold = SurveyFold(Positions.of(part), part.n_rows, *size, (), features, None, False)
+    sample = run_fold(executor, fold, BlockReader(part, columns=features), label="sample rows").sample
+    fold = SurveyFold(Positions.of(source), source.n_rows, 0, 0, text, (), target, classify, weight)
+    columns = tuple(name for name in (*text, target, weight) if name)
+    return replace(
+        run_fold(executor, fold, BlockReader(source, columns=columns), label="count levels"), sample=sample
+    )
 
 
 def make_reference(

@@ -15,9 +15,10 @@ import numpy as np
 
 from scalable.data.shard import Shard
 
-PIECE_ROWS = 2**16
-DEFAULT_ROWS = 2**22
-DEFAULT_EVERY = 10
+PIECE_ROWS = 2**17
+LEAST_ROWS = 2**22
+MOST_ROWS = 2**24  # of a set whose size nobody asked for: larger ones gain nothing but memory
+MOST_TREES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +27,37 @@ class Rotation:
 
     Attributes
     ----------
+    on : bool
+        Whether rows rotate at all; otherwise all are held.
     rows : int
-        Rows in memory at a time, over all ranks together; 0 when all rows are.
+        Rows in memory at a time, over all ranks together; 0 until `planned`.
     every : int
-        Iterations on one set.
+        Iterations on one set; 0 until `planned`.
     seed : int
         Of the order of the pieces.
     """
 
+    on: bool = False
     rows: int = 0
-    every: int = DEFAULT_EVERY
+    every: int = 0
     seed: int = 0
+
+    def planned(self, n_rows: int, n_rounds: int) -> Rotation:
+        """Return the rotation with what was left open decided: every row should have its turn.
+
+        With more rows than that takes at `LEAST_ROWS` a set, sets grow to `MOST_ROWS`, then change more often,
+        and then grow further.
+        """
+        if not self.on:
+            return self
+        n_rounds = max(1, n_rounds)
+        every = self.every or min(MOST_TREES, max(1, n_rounds * (self.rows or MOST_ROWS) // max(1, n_rows)))
+        rows = self.rows or max(LEAST_ROWS, -(-n_rows * every // n_rounds))
+        return replace(self, rows=min(rows, max(1, n_rows)), every=every)
 
     def part(self, n_ranks: int) -> Rotation:
         """Return one rank's rotation."""
-        return replace(self, rows=max(1, self.rows // n_ranks)) if self.rows else self
+        return replace(self, rows=max(1, self.rows // n_ranks)) if self.on else self
 
 
 def pieces_of(shards: Sequence[Shard], rows: int = PIECE_ROWS) -> list[Shard]:
@@ -75,13 +92,13 @@ def turn(shards: Sequence[Shard], rotation: Rotation, index: int) -> list[Shard]
     Returns
     -------
     list of Shard
-        About ``rotation.rows`` rows. Sets follow one another through a permutation of all pieces, a
+        Up to ``rotation.rows`` rows and a piece. Sets follow one another through a permutation of all pieces, a
         new one for every pass over the data.
     """
     total = sum(shard.n_rows for shard in shards)
     # Pieces no larger than a sixteenth of a set, so that a set is never a few stretches only.
     pieces = pieces_of(shards, max(1, min(PIECE_ROWS, rotation.rows // 16)))
-    per_pass = max(1, total // max(1, min(rotation.rows, total)))
+    per_pass = max(1, -(-total // max(1, rotation.rows)))
     epoch, position = divmod(index, per_pass)
     order = np.random.default_rng([rotation.seed, epoch]).permutation(len(pieces))
     edges = [len(pieces) * k // per_pass for k in range(per_pass + 1)]

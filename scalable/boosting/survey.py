@@ -59,10 +59,12 @@ def sampled_positions(start: int, stop: int, n_rows: int, n_sample: int, seed: i
     start, stop : int
         Range of positions.
     n_rows, n_sample : int
-        Rows in all and rows wanted in all; every row is taken when no more are there.
+        Rows in all and rows wanted in all; every row is taken when no more are there; none when none is wanted.
     seed : int
         Seed of the draws.
     """
+    if n_sample == 0:
+        return np.empty(0, np.int64)
     if n_sample >= n_rows:
         return np.arange(start, stop, dtype=np.int64)
     low = start * n_sample // n_rows

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,8 +144,9 @@ def train_on(
     patience = options.early_stopping or int(canonical(params).get("early_stopping_round") or 0)
     options = replace(options, early_stopping=patience)
     options.check(resolve(params, None))
-    rotation = resolve(params, None).rotation
-    check_rows(min(source.n_rows, rotation.rows or source.n_rows), len(team.places))
+    early = resolve(params, None)
+    rotation = early.rotation.planned(source.n_rows, early.n_rounds)
+    check_rows(rotation.rows if rotation.on else source.n_rows, len(team.places))
     began = time.monotonic()
     encoder, init_text = starting_model(options.init_model)
     prepared = prepare(source, params, classify, team, encoder)
@@ -163,7 +164,7 @@ def train_on(
         fit.base = Saved(begun, init_text)
         prepared.params = replace(resolved, n_rounds=resolved.n_rounds + begun)
     if options.checkpoint is not None:
-        fit.mark = checkpoint.fingerprint(source, resolved.values, resolved.sample_rows)
+        fit.mark = checkpoint.fingerprint(source, resolved.values, resolved.sample_rows, resolved.rotation)
         if options.resume:
             found = checkpoint.newest(options.checkpoint, fit.mark)
             fit.base = max([fit.base, found], key=lambda saved: saved.iteration)
@@ -173,6 +174,7 @@ def train_on(
         "plan": str(plan),
         "planned_bytes": plan.total,
         "bins": prepared.n_bins,
+        "rotation": asdict(resolved.rotation) if resolved.rotation.on else {},
         "ranks": [outcome.stats for outcome in outcomes],
         "losses": fit.losses,
     }
@@ -194,13 +196,13 @@ def plan_memory(team: Team, prepared: Prepared, source: Source, *, continued: bo
     PlanError
         With the numbers and with what would fit.
     """
-    rotated = prepared.params.rotation.rows
+    rotation = prepared.params.rotation
     plan = predict_memory(
-        -(-min(source.n_rows, rotated or source.n_rows) // len(team.places)),
+        -(-(rotation.rows if rotation.on else source.n_rows) // len(team.places)),
         prepared.encoder.n_columns,
         prepared.params.values,
         weighted=source.weight is not None,
-        continued=continued or bool(rotated),
+        continued=continued or rotation.on,
         n_scores=prepared.params.n_scores,
     )
     with progress.task(f"plan: {plan}"):

@@ -1,3 +1,6 @@
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import lightgbm as lgb
 import numpy as np
 import pytest
@@ -20,7 +23,7 @@ def rows():
     return X, y, rng.random(3000).astype(np.float32)
 
 
-def streamed(X, y, weight, *, blocks, params, init_score=None, dtype=np.float64):
+def streamed(X, y, weight, *, blocks, params, init_score=None, dtype=np.float64, pushers=1):
     columns = [np.ascontiguousarray(X[:, j]) for j in range(X.shape[1])]
     reference = native.reference_from_sample(columns, n_rows=len(X), params=params, names=NAMES)
     target = native.StreamedDataset(
@@ -30,14 +33,24 @@ def streamed(X, y, weight, *, blocks, params, init_score=None, dtype=np.float64)
         NAMES,
         has_weight=weight is not None,
         has_init_score=init_score is not None,
+        n_pushers=pushers,
     )
-    for part in np.array_split(np.arange(len(X)), blocks):
-        target.push(
-            np.ascontiguousarray(X[part], dtype),
-            y[part],
-            None if weight is None else weight[part],
-            None if init_score is None else init_score[:, part].copy(),
-        )
+    parts = np.array_split(np.arange(len(X)), blocks)
+
+    def push(pusher):
+        while parts:
+            part = parts.pop(0 if pusher == 0 else -1)
+            target.push(
+                np.ascontiguousarray(X[part], dtype),
+                y[part],
+                None if weight is None else weight[part],
+                None if init_score is None else init_score[:, part].copy(),
+                start=int(part[0]),
+                pusher=pusher,
+            )
+
+    with ThreadPoolExecutor(pushers) as pool:
+        list(pool.map(push, range(pushers)))
     return target.finish()
 
 
@@ -61,6 +74,25 @@ def test_streamed_rows_train_the_trees_of_plain_lightgbm(rows, weighted, blocks)
         num_boost_round=15,
     )
     assert trees(booster) == trees(expected)
+
+
+@pytest.mark.parametrize("pushers", [2, 5])
+def test_blocks_pushed_at_once_and_in_any_order_make_the_same_dataset(rows, pushers):
+    X, y, weight = (np.concatenate([part] * 9) for part in rows)  # columns 3 and 5 are sparse, 2 categorical
+    X = np.column_stack([X, X[:, 5], X[::-1, 5], X[:, 3]])  # exclusive columns are bundled
+    names = [f"x{j}" for j in range(X.shape[1])]
+    params = {**PARAMS, "objective": "binary", "categorical_feature": "2", "max_bin": 15}
+    score = np.linspace(-1, 1, len(X))[None]
+    saved = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[__name__], "NAMES", names)
+        for n in (1, pushers):
+            data = streamed(X, y, weight, blocks=60, params=params, init_score=score, pushers=n)
+            booster = lgb.Booster(params, data)
+            for _ in range(3):
+                booster.update()
+            saved.append(booster.model_to_string())
+    assert saved[0] == saved[1]
 
 
 def test_initial_scores_reach_the_booster(rows):

@@ -1,16 +1,21 @@
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from scalable.boosting import LGBMClassifier
+from scalable import ParquetSource
+from scalable.boosting import LGBMClassifier, prepare
 from scalable.boosting.options import Options
+from scalable.boosting.params import resolve
 from scalable.boosting.rotate import Rotation, turn
 from scalable.boosting.train import train_on
 from scalable.data.shard import Shard
 from scalable.data.table import as_source
 from scalable.errors import UsageError
+from scalable.execution.threads import Threads
 
 PARAMS = {
     "boosting": "rotate",
@@ -28,20 +33,58 @@ PARAMS = {
 
 
 @settings(max_examples=30)
-@given(st.lists(st.integers(1, 900), min_size=1, max_size=6), st.integers(1, 1500), st.integers(0, 9))
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=6), st.integers(40, 1500), st.integers(0, 9))
 def test_one_pass_of_turns_uses_every_row_once(sizes, rows, epoch):
     shards, first = [], 0
     for index, size in enumerate(sizes):
         shards.append(Shard(index, 0, first, first + size, first))
         first += size
-    per_pass = max(1, first // min(rows, first))
+    per_pass = -(-first // rows)
     seen = []
     for k in range(per_pass):
-        chosen = turn(shards, Rotation(rows, 5, 1), epoch * per_pass + k)
+        chosen = turn(shards, Rotation(True, rows, 5, 1), epoch * per_pass + k)
         assert [s.first_row for s in chosen] == sorted(s.first_row for s in chosen)
-        assert sum(s.n_rows for s in chosen) <= 2 * rows + rows // 8 + 16
+        assert sum(s.n_rows for s in chosen) <= rows + rows // 8 + 16
         seen += [row for s in chosen for row in range(s.first_row, s.first_row + s.n_rows)]
     assert sorted(seen) == list(range(first))
+
+
+@given(st.integers(1, 10**11), st.integers(1, 3000), st.integers(0, 10**7), st.integers(0, 20))
+def test_a_plan_gives_every_row_its_turn_when_left_to_itself(n_rows, n_rounds, rows, every):
+    plan = Rotation(True, rows, every, 0).planned(n_rows, n_rounds)
+    assert plan.every >= 1
+    assert 1 <= plan.rows <= n_rows
+    turns = -(-n_rounds // plan.every)
+    if not rows:
+        assert plan.rows * turns >= n_rows
+    assert plan.rows == min(rows, n_rows) or not rows
+    assert plan.every == every or not every
+    assert plan.planned(n_rows, n_rounds) == plan
+
+
+def test_a_billion_rows_need_sets_of_about_sixteen_million():
+    plan = Rotation(True).planned(10**9, 300)
+    assert plan.every == 5
+    assert plan.rows == -(-(10**9) // 60)
+
+
+def test_levels_of_all_rows_and_bins_of_spread_pieces_are_learned(tmp_path, monkeypatch):
+    monkeypatch.setattr(prepare, "SAMPLED_ROWS", 2000)
+    rng = np.random.default_rng(5)
+    kind = np.where(np.arange(9000) < 8990, rng.choice(["a", "b"], 9000), "rare")
+    table = pa.table({"x": rng.normal(size=9000), "kind": kind, "y": rng.random(9000) < 0.5})
+    pq.write_table(table, tmp_path / "rows.parquet", row_group_size=500)
+    source = ParquetSource(tmp_path / "rows.parquet", target="y")
+    params = {"boosting": "rotate", "rotate_rows": 3000}
+    survey, encoder = prepare.learn_encoder(source, resolve(params, None), True, Threads(2))
+    assert encoder.columns[1].levels[-1] == "rare"
+    assert encoder.labels.classes == (False, True)
+    x = np.concatenate([block.arrays["x"].to_numpy() for block in survey.sample])
+    assert len(x) < 4000
+    assert np.isin(x, table["x"].to_numpy()).all()
+    at = [block.first_row for block in survey.sample]
+    assert min(at) < 1000
+    assert max(at) >= 8000
 
 
 def rows(n, seed):
