@@ -38,12 +38,13 @@ def rows_of(features: int, count: int, seed: int) -> np.ndarray:
 
 
 def model_text(shape: tuple[int, int, int], cache: Path) -> str:
-    """Return the text of a binary model of (trees, leaves, features), trained once."""
+    """Return the text of a binary model of (trees, leaves, features): the first trees of one trained once."""
     import lightgbm
 
     trees, leaves, features = shape
     path = cache / f"{trees}_{leaves}_{features}.txt"
     if not path.exists():
+        sizes = {t for t, *rest in (MAIN, *GRID) if rest == [leaves, features]} | {trees}
         cache.mkdir(parents=True, exist_ok=True)
         X = rows_of(features, 20_000, features)
         z = (
@@ -56,7 +57,9 @@ def model_text(shape: tuple[int, int, int], cache: Path) -> str:
         y = np.random.default_rng(0).random(len(X)) < 1 / (1 + np.exp(-z))
         params = {"objective": "binary", "num_leaves": leaves, "learning_rate": 0.05, "min_data_in_leaf": 5,
                   "feature_fraction": 0.5, "verbose": -1, "num_threads": 1}  # fmt: skip
-        lightgbm.train(params, lightgbm.Dataset(X, y.astype(float)), trees).save_model(path)
+        booster = lightgbm.train(params, lightgbm.Dataset(X, y.astype(float)), max(sizes))
+        for size in sizes:
+            booster.save_model(cache / f"{size}_{leaves}_{features}.txt", num_iteration=size)
     return path.read_text()
 
 

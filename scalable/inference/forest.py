@@ -6,26 +6,25 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import types
 
 from scalable.errors import UsageError
 from scalable.inference import trees as trees_module
+from scalable.inference.columns import Columns
 from scalable.inference.decisions import Decisions, collect
-from scalable.inference.inputs import as_matrix
+from scalable.inference.inputs import as_columns
 from scalable.inference.lightgbm_text import TextModel
 from scalable.inference.links import Link, link_of
 from scalable.inference.plan import MAX_PLAN_LEAVES, Plan, Scratch, make_plan, scratch
-from scalable.inference.prepared import prepared
+from scalable.inference.row_call import row_function
+from scalable.inference.sharing import share_rows
 from scalable.inference.single_row import FrozenForest, freeze
 from scalable.inference.trees import Trees
 from scalable.kernels.forest_block import score_rows
 from scalable.kernels.forest_links import IDENTITY, link_rows
-from scalable.kernels.forest_row import row_score, row_scores
 from scalable.kernels.forest_walk import walk_rows
 from scalable.kernels.lanes import ROWS
 
@@ -124,16 +123,13 @@ class CompiledForest:
         """
         if n_threads < 1:
             raise UsageError(f"n_threads should be at least 1, found {n_threads}")
-        matrix = as_matrix(X, self.n_features, self.pandas_categorical)
+        columns = as_columns(X, self.n_features, self.pandas_categorical)
         part = self.iterations(num_iteration, start_iteration)
         if pred_leaf:
-            return part._run(matrix, n_threads, leaves=True)
-        stop = pred_early_stop and self.link.name in _MAY_STOP
-        out = part._run(
-            matrix, n_threads, stop=(pred_early_stop_freq, pred_early_stop_margin) if stop else None
-        )
-        if not raw_score:
-            part.finish(out)
+            return part._run(columns, n_threads, leaves=True)
+        early = (pred_early_stop_freq, float(pred_early_stop_margin))
+        stop = early if pred_early_stop and self.link.name in _MAY_STOP else (0, 0.0)
+        out = part._run(columns, n_threads, raw_score, stop)
         return out[:, 0] if self.n_outputs == 1 else out
 
     @cached_property
@@ -147,7 +143,7 @@ class CompiledForest:
 
     def as_row(self, x: Any) -> np.ndarray:
         """Return one row in any form as the contiguous float64 array that the short way takes."""
-        return np.array(as_matrix(x, self.n_features, self.pandas_categorical)[0], np.float64)
+        return np.array(as_columns(x, self.n_features, self.pandas_categorical).matrix()[0], np.float64)
 
     @cached_property
     def frozen(self) -> FrozenForest | None:
@@ -192,29 +188,29 @@ class CompiledForest:
             link_rows(scores, self.link.kind, self.link.scale)
 
     def _run(
-        self, matrix: np.ndarray, n_threads: int, leaves: bool = False, stop: tuple[int, float] | None = None
-    ) -> np.ndarray:
-        """Return raw scores (n_rows, n_outputs), or leaf indices."""
-        walk = leaves or stop is not None or not self.compilable
-        if not walk and len(matrix) <= _MAX_FEW and len(matrix) < self.few_rows:
-            return self._one_by_one(matrix)
-        width = self.trees.n_trees if leaves else 0
-        out = np.zeros((len(matrix), self.n_outputs))
-        leaf_out = np.zeros((len(matrix), width), np.int32)
+        self, columns: Columns, n_threads: int, raw: bool = True, stop: tuple[int, float] = (0, 0.0),
+        leaves: bool = False,
+    ) -> np.ndarray:  # fmt: skip
+        """Return predictions or raw scores (n_rows, n_outputs), or leaf indices."""
+        n_rows = columns.n_rows
+        walk = leaves or stop[0] > 0 or not self.compilable
+        out = np.zeros((n_rows, self.n_outputs))
+        leaf_out = np.zeros((n_rows, self.trees.n_trees if leaves else 0), np.int32)
 
-        def share(rows: slice) -> None:
+        def share(start: int, end: int) -> None:
             if walk:
-                self.walk(matrix[rows], out[rows], leaf_out[rows], stop or (0, 0.0))
+                self.walk(columns, start, out[start:end], leaf_out[start:end], stop)
             else:
-                self.score(matrix[rows], out[rows])
+                self.score(columns, start, out[start:end])
+            if not raw and not leaves:
+                self.finish(out[start:end])
 
-        blocks = (len(matrix) + ROWS - 1) // ROWS
-        per_thread = (blocks + n_threads - 1) // n_threads * ROWS
-        if n_threads == 1 or blocks <= 1:
-            share(slice(0, len(matrix)))
+        if not walk and n_rows <= _MAX_FEW and n_rows < self.few_rows:
+            out[:] = self._one_by_one(columns)
+            if not raw:
+                self.finish(out)
         else:
-            with ThreadPoolExecutor(n_threads) as pool:
-                list(pool.map(share, [slice(s, s + per_thread) for s in range(0, len(matrix), per_thread)]))
+            share_rows(n_rows, n_threads, share)
         return leaf_out if leaves else out
 
     @cached_property
@@ -222,13 +218,14 @@ class CompiledForest:
         """Batches below this many rows are faster row by row than as a block; measured once, here and now."""
         if self.frozen is None:
             return 0
-        x, out = np.zeros((ROWS, self.n_features)), np.zeros((ROWS, self.n_outputs))
-        block = min(_seconds(lambda: self.score(x, out)) for _ in range(3))
-        row = min(_seconds(lambda: self._one_by_one(x[:8])) for _ in range(5)) / 8
+        rows, out = Columns.of_matrix(np.zeros((ROWS, self.n_features))), np.zeros((ROWS, self.n_outputs))
+        few = Columns.of_matrix(rows.matrix()[:8])
+        block = min(_seconds(lambda: self.score(rows, 0, out)) for _ in range(3))
+        row = min(_seconds(lambda: self._one_by_one(few)) for _ in range(5)) / 8
         return min(_MAX_FEW, int(block / row))
 
-    def _one_by_one(self, matrix: np.ndarray) -> np.ndarray:
-        rows = np.ascontiguousarray(matrix, np.float64)
+    def _one_by_one(self, columns: Columns) -> np.ndarray:
+        rows = np.ascontiguousarray(columns.matrix(), np.float64)
         if not rows.flags.writeable:
             rows = rows.copy()
         return np.array([self._raw_row(x, True) for x in rows]).reshape(len(rows), self.n_outputs)
@@ -237,8 +234,8 @@ class CompiledForest:
     def _raw_row(self) -> Callable[..., Any]:
         return row_function(self, self.as_row)
 
-    def score(self, matrix: np.ndarray, out: np.ndarray) -> None:
-        """Write raw scores (n_rows, n_outputs) by the block kernel."""
+    def score(self, columns: Columns, first_row: int, out: np.ndarray) -> None:
+        """Write the raw scores of ``len(out)`` rows from `first_row` on, by the block kernel."""
         plan = self.plan
         assert plan is not None
         try:
@@ -247,32 +244,24 @@ class CompiledForest:
             mine = scratch(plan)
         d = plan.decisions
         score_rows(
-            *address_of(matrix), len(matrix), d.columns, d.thresholds, d.to_class, d.signatures,
+            columns.places, first_row, d.columns, d.thresholds, d.to_class, d.signatures,
             plan.groups, plan.slots, plan.plane_of, plan.starts, plan.table, *mine.arrays(), out,
         )  # fmt: skip
         self._free.append(mine)
 
     def walk(
-        self,
-        matrix: np.ndarray,
-        out: np.ndarray,
-        leaf_out: np.ndarray | None = None,
+        self, columns: Columns, first_row: int, out: np.ndarray, leaf_out: np.ndarray | None = None,
         stop: tuple[int, float] = (0, 0.0),
-    ) -> None:
-        """Write raw scores (n_rows, n_outputs) by following every tree; leaf indices too where wanted.
+    ) -> None:  # fmt: skip
+        """Write raw scores by following every tree; leaf indices too where wanted.
 
         `stop` is LightGBM's prediction early stopping: every how many iterations, at which margin.
         """
         if self._walk_arrays is None:
             self._walk_arrays = _walk_arrays(self.trees)
+        leaves = np.zeros((len(out), 0), np.int32) if leaf_out is None else leaf_out
         walk_rows(
-            *address_of(matrix),
-            *self._walk_arrays,
-            stop[0],
-            float(stop[1]),
-            np.empty(self.n_features),
-            out,
-            np.zeros((len(matrix), 0), np.int32) if leaf_out is None else leaf_out,
+            columns.places, first_row, *self._walk_arrays, *stop, np.empty(self.n_features), out, leaves
         )
 
 
@@ -280,48 +269,6 @@ def _seconds(call: Callable[[], Any]) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
-
-
-def row_function(forest: CompiledForest, convert: Callable[[Any], np.ndarray]) -> Callable[..., Any]:
-    """Return ``f(x, raw_score=False)``; rows in any other form than contiguous float64 pass `convert` first."""
-    frozen, finish, n_outputs = forest.frozen, forest.finish, forest.n_outputs
-    if frozen is None:
-
-        def walk(x: Any, raw_score: bool = False) -> Any:
-            out = forest.predict(convert(x).reshape(1, -1), raw_score, num_iteration=-1)
-            return float(out[0]) if n_outputs == 1 else out[0]
-
-        return walk
-    address, alive = frozen.address, frozen
-    if n_outputs == 1:
-        kernel = prepared(row_score, types.float64(types.int64, types.float64[::1], types.boolean))
-
-        def score(x: Any, raw_score: bool = False, alive: FrozenForest = alive) -> Any:
-            try:
-                return kernel(address, x, raw_score)
-            except (TypeError, ValueError):  # refused: another type, or another number of features
-                return kernel(address, convert(x), raw_score)
-
-        return score
-    kernels = prepared(row_scores, types.void(types.int64, types.float64[::1], types.float64[::1]))
-
-    def scores(x: Any, raw_score: bool = False, alive: FrozenForest = alive) -> Any:
-        out = np.empty(n_outputs)
-        try:
-            kernels(address, x, out)
-        except (TypeError, ValueError):
-            kernels(address, convert(x), out)
-        if not raw_score:
-            finish(out.reshape(1, -1))
-        return out
-
-    return scores
-
-
-def address_of(matrix: np.ndarray) -> tuple[Any, Any, Any, bool]:
-    """Return where a matrix lies: address, row and column stride in bytes (two's complement), float32 or not."""
-    rows, columns = (np.array(matrix.strides, np.int64)).view(np.uint64)
-    return np.uintp(matrix.ctypes.data), np.uintp(rows), np.uintp(columns), matrix.dtype == np.float32
 
 
 def _walk_arrays(trees: Trees) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

@@ -9,7 +9,7 @@ from numba import types
 from scipy import special
 
 from scalable.errors import ModelError
-from scalable.inference.inputs import as_matrix
+from scalable.inference.inputs import as_columns
 from scalable.inference.plan import aligned
 from scalable.inference.prepared import prepared
 from scalable.kernels.linear_row import HEADER_BYTES, linear_row
@@ -74,7 +74,7 @@ class CompiledLinear:
             Wrong number of features or non-numeric columns.
         """
         del n_threads  # the product is BLAS's, which has threads of its own
-        scores = as_matrix(X, self.n_features) @ self.coef.T + self.intercept
+        scores = as_columns(X, self.n_features).matrix() @ self.coef.T + self.intercept
         if not raw_score and self.link == "logistic":
             scores = special.expit(scores)
         elif not raw_score and self.link == "softmax":
@@ -88,5 +88,5 @@ class CompiledLinear:
         try:
             return self._row(self._address, x, raw_score)
         except (TypeError, ValueError):
-            row = np.array(as_matrix(x, self.n_features)[0], np.float64)
+            row = np.array(as_columns(x, self.n_features).matrix()[0], np.float64)
             return self._row(self._address, row, raw_score)

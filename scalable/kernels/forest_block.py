@@ -20,10 +20,8 @@ from scalable.kernels.lanes import PLANE, ROWS, mark, split, transpose8
 
 @kernel(inline=True)
 def _planes(
-    address: Any,
-    row_stride: Any,
-    column_stride: Any,
-    is_f32: Any,
+    places: Any,
+    start: Any,
     n: Any,
     columns: Any,
     thresholds: Any,
@@ -35,7 +33,7 @@ def _planes(
     work: Any,
     planes: Any,
 ) -> None:
-    """Compute all decision planes of `n` rows."""
+    """Compute all decision planes of `n` rows from row `start`."""
     base = np.uintp(planes.ctypes.data)
     high, low = np.uintp(ranks.ctypes.data), np.uintp(ranks.ctypes.data + ROWS)
     scratch = np.uintp(work.ctypes.data)
@@ -43,7 +41,7 @@ def _planes(
     for c in range(columns.shape[0]):
         feature, kind, special, first, count, plane, sets, words, signature = columns[c]
         if feature != last:
-            gather_column(address + np.uintp(feature) * column_stride, row_stride, is_f32, n, x)
+            gather_column(places[feature], start, n, x)
             last = feature
         if kind == RANK_CATEGORY:
             spec = (first, count, signature, words, plane, sets)
@@ -102,11 +100,8 @@ def _add(codes: Any, table: Any, starts: Any, first: Any, count: Any, wide: Any,
 
 @kernel()
 def score_rows(
-    address: Any,
-    row_stride: Any,
-    column_stride: Any,
-    is_f32: Any,
-    n_rows: Any,
+    places: Any,
+    first_row: Any,
     columns: Any,
     thresholds: Any,
     to_class: Any,
@@ -127,14 +122,14 @@ def score_rows(
     total: Any,
     out: Any,
 ) -> None:
-    """Write the raw scores of `n_rows` rows.
+    """Write the raw scores of consecutive rows.
 
     Parameters
     ----------
-    address, row_stride, column_stride : uintp
-        Where the matrix lies and its strides in bytes.
-    is_f32 : bool
-        float32 entries, else float64.
+    places : int64 (n_features, 3)
+        Where each feature's values lie, see ``scalable.inference.columns.Columns``.
+    first_row : int
+        Row of `places` that is the first of `out`.
     columns ... table
         The plan, see ``scalable.inference.plan.Plan``.
     x ... total
@@ -143,13 +138,11 @@ def score_rows(
     """
     plane0, reach0 = np.uintp(planes.ctypes.data), np.uintp(reach.ctypes.data)
     label0, code0 = np.uintp(labels.ctypes.data), np.uintp(codes.ctypes.data)
-    for start in range(0, n_rows, ROWS):
-        n = min(ROWS, n_rows - start)
+    for start in range(0, out.shape[0], ROWS):
+        n = min(ROWS, out.shape[0] - start)
         _planes(
-            address + np.uintp(start) * row_stride,
-            row_stride,
-            column_stride,
-            is_f32,
+            places,
+            first_row + start,
             n,
             columns,
             thresholds,

@@ -22,14 +22,16 @@ RANK_NAN, RANK_ZERO, RANK_CATEGORY = 0, 1, 2  # column kinds: NaN is special; ze
 
 
 @kernel(inline=True)
-def gather_column(address: Any, stride: Any, is_f32: Any, n: Any, out: Any) -> None:
-    """Copy `n` values `stride` bytes apart to `out` as doubles."""
-    if is_f32:
+def gather_column(place: Any, first: Any, n: Any, out: Any) -> None:
+    """Copy `n` values from row `first` on to `out` as doubles; `place` is address, stride in bytes, is float32."""
+    stride = place[1]
+    address = place[0] + first * stride
+    if place[2]:
         for i in range(n):
-            out[i] = load_f32(address + np.uintp(i) * stride)
+            out[i] = load_f32(np.uintp(address + i * stride))
     else:
         for i in range(n):
-            out[i] = load_f64(address + np.uintp(i) * stride)
+            out[i] = load_f64(np.uintp(address + i * stride))
 
 
 @kernel(inline=True)

@@ -14,20 +14,18 @@ BLOCK = 512
 
 @kernel(inline=True)
 def _rank_block(
-    address: Any,
-    row_stride: Any,
-    column_stride: Any,
-    is_f32: Any,
+    places: Any,
+    start: Any,
     n: Any,
     columns: Any,
     thresholds: Any,
     ranks: Any,
 ) -> None:
-    """Write uint16 ranks (n_columns, BLOCK) of `n` rows."""
+    """Write uint16 ranks (n_columns, BLOCK) of `n` rows from row `start`."""
     x = np.zeros(BLOCK)
     high, low = np.zeros(BLOCK, np.uint8), np.zeros(BLOCK, np.uint8)
     for c in range(columns.shape[0]):
-        gather_column(address + np.uintp(columns[c, 0]) * column_stride, row_stride, is_f32, n, x)
+        gather_column(places[columns[c, 0]], start, n, x)
         rank_column(x, n, thresholds, columns[c, 3], columns[c, 4], columns[c, 1], columns[c, 2], high, low)
         for i in range(n):
             ranks[c, i] = np.uint16(high[i]) * np.uint16(16) + np.uint16(low[i])
@@ -46,24 +44,12 @@ def _leaf(t: Any, i: Any, ranks: Any, nodes: Any) -> Any:
 
 
 @kernel()
-def walk_ranks(
-    address: Any, row_stride: Any, column_stride: Any, is_f32: Any, n_rows: Any, columns: Any, thresholds: Any,
-    nodes: Any, out: Any,
-) -> None:  # fmt: skip
+def walk_ranks(places: Any, n_rows: Any, columns: Any, thresholds: Any, nodes: Any, out: Any) -> None:
     """Follow all trees for one row after another, on ranks."""
     ranks = np.zeros((columns.shape[0], BLOCK), np.uint16)
     for start in range(0, n_rows, BLOCK):
         n = min(BLOCK, n_rows - start)
-        _rank_block(
-            address + np.uintp(start) * row_stride,
-            row_stride,
-            column_stride,
-            is_f32,
-            n,
-            columns,
-            thresholds,
-            ranks,
-        )
+        _rank_block(places, start, n, columns, thresholds, ranks)
         for i in range(n):
             total = 0.0
             for t in range(len(nodes[0]) - 1):
@@ -72,24 +58,12 @@ def walk_ranks(
 
 
 @kernel()
-def walk_blocks(
-    address: Any, row_stride: Any, column_stride: Any, is_f32: Any, n_rows: Any, columns: Any, thresholds: Any,
-    nodes: Any, out: Any,
-) -> None:  # fmt: skip
+def walk_blocks(places: Any, n_rows: Any, columns: Any, thresholds: Any, nodes: Any, out: Any) -> None:
     """Follow one tree after another for a block of rows, on ranks."""
     ranks = np.zeros((columns.shape[0], BLOCK), np.uint16)
     for start in range(0, n_rows, BLOCK):
         n = min(BLOCK, n_rows - start)
-        _rank_block(
-            address + np.uintp(start) * row_stride,
-            row_stride,
-            column_stride,
-            is_f32,
-            n,
-            columns,
-            thresholds,
-            ranks,
-        )
+        _rank_block(places, start, n, columns, thresholds, ranks)
         for t in range(len(nodes[0]) - 1):
             for i in range(n):
                 out[start + i, 0] += _leaf(t, i, ranks, nodes)
@@ -106,10 +80,7 @@ def _select(rank: Any, limit: Any, right: Any, result: Any) -> None:
 
 
 @kernel()
-def select_blocks(
-    address: Any, row_stride: Any, column_stride: Any, is_f32: Any, n_rows: Any, columns: Any, thresholds: Any,
-    nodes: Any, out: Any,
-) -> None:  # fmt: skip
+def select_blocks(places: Any, n_rows: Any, columns: Any, thresholds: Any, nodes: Any, out: Any) -> None:
     """Decide every node of a tree for a block of rows, from the leaves up, by byte compare and blend."""
     node_start, leaf_start, column, limit, left, right, leaf_value, order = nodes
     ranks = np.zeros((columns.shape[0], BLOCK), np.uint16)
@@ -123,16 +94,7 @@ def select_blocks(
         constant[leaf] = leaf
     for start in range(0, n_rows, BLOCK):
         n = min(BLOCK, n_rows - start)
-        _rank_block(
-            address + np.uintp(start) * row_stride,
-            row_stride,
-            column_stride,
-            is_f32,
-            n,
-            columns,
-            thresholds,
-            ranks,
-        )
+        _rank_block(places, start, n, columns, thresholds, ranks)
         for c in range(columns.shape[0]):
             for i in range(BLOCK):
                 narrow[c, i] = ranks[c, i]

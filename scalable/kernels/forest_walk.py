@@ -16,13 +16,11 @@ from scalable.kernels.memory import load_f32, load_f64
 
 
 @kernel(inline=True)
-def load_row(address: Any, column_stride: Any, is_f32: Any, out: Any) -> None:
+def load_row(places: Any, row: Any, out: Any) -> None:
     """Copy one row to `out`; magnitudes up to LightGBM's zero threshold become 0."""
     for f in range(len(out)):
-        if is_f32:
-            value = load_f32(address + np.uintp(f) * column_stride)
-        else:
-            value = load_f64(address + np.uintp(f) * column_stride)
+        address = np.uintp(places[f, 0] + row * places[f, 1])
+        value = load_f32(address) if places[f, 2] else load_f64(address)
         out[f] = 0.0 if abs(value) <= ZERO else value
 
 
@@ -99,10 +97,8 @@ def _confident(total: Any, margin: Any) -> Any:
 
 @kernel()
 def walk_rows(
-    address: Any,
-    row_stride: Any,
-    column_stride: Any,
-    is_f32: Any,
+    places: Any,
+    first_row: Any,
     trees: Any,
     leaves: Any,
     stop_every: Any,
@@ -115,8 +111,10 @@ def walk_rows(
 
     Parameters
     ----------
-    address, row_stride, column_stride, is_f32
-        The matrix, strides in bytes.
+    places : int64 (n_features, 3)
+        Where each feature's values lie, see ``scalable.inference.columns.Columns``.
+    first_row : int
+        Row of `places` that is the first of `out`.
     trees : tuple
         node_start, leaf_start, feature, threshold, decision, left, right, cat_start, cat_stop, cat_words.
     leaves : tuple
@@ -132,7 +130,7 @@ def walk_rows(
     outputs = out.shape[1]
     leaf_start = trees[1]
     for row in range(out.shape[0]):
-        load_row(address + np.uintp(row) * row_stride, column_stride, is_f32, x)
+        load_row(places, first_row + row, x)
         out[row] = 0.0
         output = iterations = 0
         for t in range(len(leaf_start) - 1):

@@ -43,12 +43,13 @@ class _Step:
         self._divisor = float(trees.n_iterations) if self._forest.average else 0.0
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        from scalable.inference.forest import address_of
+        from scalable.inference.columns import Columns
         from scalable.kernels import forest_steps as kernels
 
         out = np.zeros((len(X), self._forest.n_outputs))
+        columns = Columns.of_matrix(X)
         if self._how == "walk":
-            self._forest.walk(X, out)
+            self._forest.walk(columns, 0, out)
         else:
             d = self._decisions
             run: Any = {
@@ -56,7 +57,7 @@ class _Step:
                 "blocks": kernels.walk_blocks,
                 "select": kernels.select_blocks,
             }[self._how]
-            run(*address_of(X), len(X), d.columns, d.thresholds, self._nodes, out)
+            run(columns.places, len(X), d.columns, d.thresholds, self._nodes, out)
         self._forest.finish(out)
         return out[:, 0] if self._forest.n_outputs == 1 else out
 

@@ -1,0 +1,56 @@
+"""Rows as the kernels take them: for every feature the place of its values, in a matrix or in columns of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Float values of `n_rows` rows, wherever they lie.
+
+    Attributes
+    ----------
+    places : int64 (n_features, 3)
+        Address of a feature's first value, bytes from one row to the next, 1 for float32 or 0 for float64.
+    n_rows : int
+    values : tuple of array
+        What the places point into, which it keeps alive: one matrix, or one array (n_rows,) a feature.
+    """
+
+    places: np.ndarray
+    n_rows: int
+    values: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of_matrix(cls, matrix: np.ndarray) -> Columns:
+        """Point into a native float32 or float64 matrix (n_rows, n_features) of any strides."""
+        row, column = matrix.strides
+        places = np.empty((matrix.shape[1], 3), np.int64)
+        places[:, 0] = matrix.ctypes.data + column * np.arange(matrix.shape[1])
+        places[:, 1], places[:, 2] = row, matrix.dtype == np.float32
+        return cls(places, len(matrix), (matrix,))
+
+    @classmethod
+    def of_arrays(cls, arrays: Sequence[np.ndarray], n_rows: int) -> Columns:
+        """Point into one numeric array a feature; what is neither float32 nor float64 is converted to float64."""
+        kept = tuple(a if a.dtype in (np.float32, np.float64) else a.astype(np.float64) for a in arrays)
+        places = [(a.ctypes.data, a.strides[0], a.dtype == np.float32) for a in kept]
+        return cls(np.array(places, np.int64).reshape(-1, 3), n_rows, kept)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return len(self.places)
+
+    def matrix(self) -> np.ndarray:
+        """Return the rows as one matrix: the one they lie in, or else a float64 one of their values."""
+        if len(self.values) == 1 and self.values[0].ndim == 2:
+            return self.values[0]
+        out = np.empty((self.n_rows, self.n_features))
+        for j, values in enumerate(self.values):
+            out[:, j] = values
+        return out
