@@ -39,6 +39,9 @@ class ColumnProfile:
     levels : list of (value, count) or None
         Of text, integer and boolean columns with at most ``MAX_LEVELS`` distinct values, most
         frequent first, ties in order of value; None otherwise.
+    local : float
+        Share of the variance that lies within blocks: near 1 for rows in no order, near 0 for a
+        column that follows the order of the rows, as a time does.
     """
 
     name: str
@@ -52,6 +55,7 @@ class ColumnProfile:
     minimum: float
     maximum: float
     levels: list[tuple[Any, int]] | None
+    local: float = 1.0
 
     @property
     def constant(self) -> bool:
@@ -93,6 +97,7 @@ class ColumnState:
     count: int = 0
     mean: float = 0.0
     m2: float = 0.0
+    within: float = 0.0
     minimum: float = math.inf
     maximum: float = -math.inf
     levels: dict[Any, int] | None = field(default_factory=dict)
@@ -185,6 +190,7 @@ def _add_numbers(state: ColumnState, array: pa.Array) -> None:
         centred -= mean
         part = ColumnState(count=len(finite), mean=mean, m2=float(np.dot(centred, centred)), levels=None)
     _merge_moments(state, part)
+    state.within += part.m2
     state.minimum, state.maximum = min(state.minimum, float(low)), max(state.maximum, float(high))
     if state.levels is not None:
         _count_levels(state, finite, low, high, pa.types.is_boolean(array.type))
@@ -236,6 +242,7 @@ def _merge(left: ColumnState, right: ColumnState) -> ColumnState:
         count=left.count,
         mean=left.mean,
         m2=left.m2,
+        within=left.within + right.within,
         minimum=min(left.minimum, right.minimum),
         maximum=max(left.maximum, right.maximum),
         levels=None,
@@ -267,4 +274,5 @@ def _finish(name: str, declared: pa.DataType, state: ColumnState) -> ColumnProfi
         minimum=state.minimum if numeric else math.nan,
         maximum=state.maximum if numeric else math.nan,
         levels=levels,
+        local=min(1.0, state.within / state.m2) if numeric and 0.0 < state.m2 < math.inf else 1.0,
     )

@@ -1,8 +1,9 @@
 """Optimizers: how one coefficient moves on one mini-batch gradient.
 
 A coefficient is a cell of eight float32: weight, two accumulators, the gradient being gathered, the
-number of iterates its average has seen, and that average. Dense columns and hashed slots use the
-same cells and the same function, so a sparse model pays only for the slots a row has.
+number of iterates its average has seen, that average, and the share by which its rate is lowered.
+Dense columns and hashed slots use the same cells and the same function, so a sparse model pays only
+for the slots a row has.
 
 Coefficients that a batch does not touch are brought up to date when next touched: the penalty of
 the missed steps first (lazy regularisation), then the average over the iterates they stood still.
@@ -18,7 +19,7 @@ from scalable.kernels.jit import kernel
 from scalable.kernels.losses import STEEPEST
 from scalable.kernels.penalties import penalty_value, prox, soft_threshold
 
-W, S0, S1, GRADIENT, SEEN, AVERAGE = range(6)
+W, S0, S1, GRADIENT, SEEN, AVERAGE, DRAG = range(7)
 FIELDS = 8  # 32 bytes: two cells a cache line
 
 NORMALIZED, ADAGRAD, SGD, ADAM, FTRL = range(5)
@@ -54,11 +55,12 @@ def hyper_parameters(
 @kernel(inline=True)
 def step_rate(code: int, hyper: np.ndarray, cell: np.ndarray, t: float) -> Any:
     """Return the rate at which a cell moves at step `t` >= 1 (also used for missed penalties)."""
+    base = hyper[RATE] * (1.0 - cell[DRAG])
     if code == SGD:
-        return hyper[RATE] / t ** hyper[POWER]
+        return base / t ** hyper[POWER]
     if code == ADAM:
-        return hyper[RATE] / (np.sqrt(cell[S1] / (1.0 - hyper[BETA2] ** t)) + hyper[EPSILON])
-    return hyper[RATE] / (np.sqrt(np.float64(cell[S0])) + 1e-30) if cell[S0] > 0.0 else 0.0
+        return base / (np.sqrt(cell[S1] / (1.0 - hyper[BETA2] ** t)) + hyper[EPSILON])
+    return base / (np.sqrt(np.float64(cell[S0])) + 1e-30) if cell[S0] > 0.0 else 0.0
 
 
 @kernel(inline=True)

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from scalable.data.block import Block
 from scalable.data.shard import Shard
 from scalable.kernels import descent, optimizers
-from scalable.linear.task import Objective
+from scalable.linear.task import HASHED_FACTOR, Objective
 
 LANE_ROWS = 2**18  # fewer rows a lane would learn less from each other than they lose by parting
 MAX_LANES = 8
 ROUND_ROWS = 2**21
+PRIOR_STEPS = 10.0
 
 
 @dataclass
@@ -139,20 +140,38 @@ def deal(shards: Sequence[Shard], n_lanes: int, round_rows: int = ROUND_ROWS) ->
     return rounds
 
 
+def first_squares(fold: DescentFold) -> NDArray[np.float64]:
+    """Return the sums of squared gradients that cells start with, shape (p,).
+
+    From zero, the first step of every coefficient would have full length however small its gradient,
+    and with rare positives it takes a whole pass to mend that. So a cell starts as if it had seen
+    ``PRIOR_STEPS`` typical gradients, and in any case so many that a row moves the coefficient of a
+    rare category by no more than a unit normal prior (or a tighter penalty) would allow.
+    """
+    o = fold.objective
+    typical = PRIOR_STEPS * o.residual_variance * o.frequencies / fold.batch
+    prior = np.where(o.frequencies == 0.0, HASHED_FACTOR**2, 1.0)
+    strength = np.maximum(prior, o.l2 * o.rows * o.factors**2)
+    start = np.maximum(typical, (fold.hyper[optimizers.RATE] * strength / fold.batch) ** 2)
+    return np.asarray(np.minimum(start, 1e30))  # cells are float32
+
+
 def merge_lanes(fold: DescentFold, start: DescentState, states: Sequence[DescentState]) -> DescentState:
     """Merge the models of the lanes of a round.
 
     Each coefficient moves by the mean of its moves in the lanes, weighted by what each lane learned
     of it: the growth of its sum of squared gradients, as in Vowpal Wabbit's cluster mode (Agarwal et
-    al., "A reliable effective terascale linear learning system", 2014). Slots that a lane never saw
-    do not dilute the others.
+    al., "A reliable effective terascale linear learning system", 2014). Where lanes learned less than
+    the prior that all of them started from, as of rare categories, each holds its coefficient back
+    for that one prior: there the moves add up, as posterior means with a common prior do.
     """
     states = [fold.finish(state) for state in states]
     before = start.table
     code = fold.optimizer
     source = optimizers.S0 if code in (optimizers.NORMALIZED, optimizers.ADAGRAD) else optimizers.S1
+    prior = first_squares(fold) if source == optimizers.S0 else np.zeros(before.shape[1])
     moves = np.zeros((*before.shape[:2], 2), np.float64)
-    learned = np.zeros(before.shape[:2], np.float64)
+    learned = np.broadcast_to(prior, before.shape[:2]).copy()
     sums = before.astype(np.float64)
     fields = [optimizers.W, optimizers.AVERAGE]
     for state in states:
@@ -161,7 +180,9 @@ def merge_lanes(fold: DescentFold, start: DescentState, states: Sequence[Descent
         else:
             share = state.table[..., source].astype(np.float64) - before[..., source]
         learned += share
-        moves += share[..., None] * (state.table[..., fields].astype(np.float64) - before[..., fields])
+        moves += (prior + share)[..., None] * (
+            state.table[..., fields].astype(np.float64) - before[..., fields]
+        )
         sums[..., optimizers.S0] += (
             state.table[..., optimizers.S0].astype(np.float64) - before[..., optimizers.S0]
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from scalable.linear.learn import ONE_PASS_ROWS, DescentPlan, coefficients, desc
 from scalable.linear.newton import minimize
 from scalable.linear.prepare import Prepared, prepare
 from scalable.linear.target import TargetFold, TargetSummary
-from scalable.linear.task import Objective, input_frequencies, penalty_factors
+from scalable.linear.task import Objective, input_frequencies, order_drag, penalty_factors
 from scalable.linear.weights import class_weights, prior_scores, residual_variance
 
 NEWTON_TERMS = 512
@@ -61,6 +62,8 @@ class GradientEstimator(LinearEstimator):
         with get_executor(self._param("client", None), self._param("n_workers", None)) as executor:
             ready = prepare(source, executor, self._options(plain), self._classify, self._seed())
             objective = self._objective(ready.target, ready.encoder, str(source.target))
+            if not ready.held:  # held rows are in a random order
+                objective = replace(objective, drag=order_drag(ready.encoder))
             coef = self._solve(objective, self._start(objective, ready.target, ready.encoder), ready)
         self._finish(ready.encoder, objective, coef)
 

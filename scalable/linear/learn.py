@@ -16,11 +16,18 @@ from scalable.execution.executors import Executor
 from scalable.execution.rounds import run_fold, run_lanes
 from scalable.kernels import descent, losses, optimizers
 from scalable.linear.checkpoint import Checkpoint
-from scalable.linear.descent import LANE_ROWS, MAX_LANES, DescentFold, DescentState, deal, merge_lanes
+from scalable.linear.descent import (
+    LANE_ROWS,
+    MAX_LANES,
+    DescentFold,
+    DescentState,
+    deal,
+    first_squares,
+    merge_lanes,
+)
 from scalable.linear.newton import penalty_value
-from scalable.linear.task import HASHED_FACTOR, Objective
+from scalable.linear.task import Objective
 
-PRIOR_STEPS = 10.0
 ONE_PASS_ROWS = 10**6  # from here on, one pass reaches the optimum's held-out loss
 
 
@@ -250,26 +257,11 @@ def start_state(fold: DescentFold, start: NDArray[np.float64]) -> DescentState:
     """Return the state from which all lanes begin, with coefficients `start`."""
     state = fold.init()
     state.table[..., optimizers.W] = start
+    state.table[..., optimizers.DRAG] = fold.objective.drag
     if fold.optimizer in (optimizers.NORMALIZED, optimizers.ADAGRAD):
         state.table[..., optimizers.S0] = first_squares(fold)
     state.shared = True
     return state
-
-
-def first_squares(fold: DescentFold) -> NDArray[np.float64]:
-    """Return the sums of squared gradients that cells start with, shape (p,).
-
-    From zero, the first step of every coefficient would have full length however small its gradient,
-    and with rare positives it takes a whole pass to mend that. So a cell starts as if it had seen
-    ``PRIOR_STEPS`` typical gradients, and in any case so many that a row moves the coefficient of a
-    rare category by no more than a unit normal prior (or a tighter penalty) would allow.
-    """
-    o = fold.objective
-    typical = PRIOR_STEPS * o.residual_variance * o.frequencies / fold.batch
-    prior = np.where(o.frequencies == 0.0, HASHED_FACTOR**2, 1.0)
-    strength = np.maximum(prior, o.l2 * o.rows * o.factors**2)
-    start = np.maximum(typical, (fold.hyper[optimizers.RATE] * strength / fold.batch) ** 2)
-    return np.asarray(np.minimum(start, 1e30))  # cells are float32
 
 
 def coefficients(state: DescentState, average: bool) -> NDArray[np.float64]:

@@ -28,19 +28,19 @@ LogisticRegression(checkpoint=sys.argv[3], resume=True, **options).fit(ParquetSo
 """
 
 
-def write(path, rows: int = 150_000):
+def write(path, rows: int = 32_000):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(6, rows)).astype(np.float32)
     y = (rng.random(rows) < 1 / (1 + np.exp(-X[0] + X[1]))).astype(np.int8)
     table = pa.table({**{f"f{j}": X[j] for j in range(6)}, "y": y})
-    pq.write_table(table, path, row_group_size=4096)
+    pq.write_table(table, path, row_group_size=1024)
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"solver": "sgd", "n_lanes": 2, "max_iter": 40, "tol": 0.0, "n_workers": 1},
-        {"solver": "newton", "max_iter": 40, "tol": 1e-300, "C": 1e-3, "n_workers": 1},
+        {"solver": "sgd", "n_lanes": 2, "max_iter": 12, "tol": 0.0, "n_workers": 1},
+        {"solver": "newton", "max_iter": 12, "tol": 1e-300, "C": 1e-3, "n_workers": 1},
     ],
 )
 def test_killed_and_resumed(tmp_path, monkeypatch, options):
@@ -66,7 +66,7 @@ def test_killed_and_resumed(tmp_path, monkeypatch, options):
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path, monkeypatch):
-    write(tmp_path / "a.parquet", rows=20_000)
+    write(tmp_path / "a.parquet", rows=8_000)
     monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
     source = ParquetSource(tmp_path / "a.parquet", target="y")
 

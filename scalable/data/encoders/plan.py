@@ -79,6 +79,8 @@ class ColumnPlan:
         Parts of a time that are categories too: ``"hour"``, ``"weekday"``.
     day_ticks : float
         Units of a time column a day.
+    local : float
+        Share of the variance that lies within blocks of the training rows, see `ColumnProfile`.
     """
 
     name: str
@@ -97,6 +99,7 @@ class ColumnPlan:
     shares: tuple[float, ...] = ()
     calendar: tuple[str, ...] = ()
     day_ticks: float = _DAY_SECONDS
+    local: float = 1.0
 
     @property
     def n_columns(self) -> int:
@@ -255,6 +258,7 @@ def _plan_number(column: ColumnProfile, options: EncoderOptions) -> ColumnPlan:
         forbid_missing=options.missing == "error",
         calendar=calendar,
         day_ticks=ticks,
+        local=column.local,
     )
 
 

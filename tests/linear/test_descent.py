@@ -1,0 +1,82 @@
+"""Descent over rows that come in an order, and lanes that each see little of a category."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from scalable.data.table import TableSource
+from scalable.kernels import losses, optimizers
+from scalable.linear import LogisticRegression
+from scalable.linear.descent import DescentFold, DescentState, first_squares, merge_lanes
+from scalable.linear.task import HASHED_FACTOR, Objective
+
+
+def test_a_column_that_follows_the_rows_does_not_mislead_one_pass(monkeypatch):
+    """The base rate swings with the rows; a time could explain every swing, but only locally."""
+    monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
+    rng = np.random.default_rng(5)
+    n = 200_000
+    time = np.arange(n)
+    X = rng.normal(size=(3, n)).astype(np.float32)
+    z = X[0] - 0.5 * X[1] + 0.5 * np.sin(time / 5000.0) - 3.0
+    table = pa.table(
+        {"time": time, "a": X[0], "b": X[1], "c": X[2], "y": rng.random(n) < 1 / (1 + np.exp(-z))}
+    )
+    source = TableSource(table, target="y")
+    y = table["y"].to_numpy().astype(float)
+
+    def loss(**options):
+        p = LogisticRegression(**options).fit(source).predict_proba(source)[:, 1]
+        return -np.mean(np.log(np.where(y == 1.0, p, 1.0 - p)))
+
+    best = loss(solver="newton")
+    assert loss(solver="sgd", max_iter=1, n_lanes=1) < 1.003 * best
+    monkeypatch.setattr("scalable.linear.task.ORDERED", 0.0)  # nothing held back
+    assert loss(solver="sgd", max_iter=1, n_lanes=1) > 1.01 * best
+
+
+@pytest.fixture
+def fold() -> DescentFold:
+    factors = np.array([1.0, 0.0, HASHED_FACTOR, HASHED_FACTOR])
+    objective = Objective(
+        losses.LOSSES["log_loss"].code,
+        1.0,
+        1,
+        0.0,
+        0.0,
+        factors,
+        rows=10**6,
+        frequencies=np.array([1.0, 1.0, 0.0, 0.0]),
+    )
+    return DescentFold(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(1.0), 256)
+
+
+def lane(fold: DescentFold, place: int, move: float, growth: float) -> DescentState:
+    state = fold.init()
+    state.table[..., optimizers.S0] = first_squares(fold)
+    state.table[0, place, [optimizers.W, optimizers.AVERAGE]] += move
+    state.table[0, place, optimizers.S0] += growth
+    return state
+
+
+def start(fold: DescentFold) -> DescentState:
+    state = fold.init()
+    state.table[..., optimizers.S0] = first_squares(fold)
+    return state
+
+
+def test_moves_of_rare_categories_add_up(fold):
+    prior = first_squares(fold)[2]
+    lanes = [lane(fold, 2, 0.01, 1e-4 * prior), lane(fold, 2, 0.03, 1e-4 * prior), lane(fold, 3, 0.5, prior)]
+    merged = merge_lanes(fold, start(fold), lanes).table[0]
+    assert merged[2, optimizers.W] == pytest.approx(0.04, rel=1e-3)
+    assert merged[3, optimizers.W] == pytest.approx(0.5, rel=1e-3)  # nobody else saw it
+
+
+def test_moves_of_well_known_coefficients_are_averaged(fold):
+    prior = first_squares(fold)[0]
+    lanes = [lane(fold, 0, 0.2, 3e5 * prior), lane(fold, 0, 0.6, 1e5 * prior)]
+    merged = merge_lanes(fold, start(fold), lanes).table[0]
+    assert merged[0, optimizers.W] == pytest.approx(0.3, rel=1e-3)
