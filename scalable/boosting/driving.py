@@ -79,6 +79,7 @@ class Fit:
                 watch=self.watch,
                 base=self.base,
                 keep_every=self.options.keep_every(params),
+                cache=self.options.cache or "",
                 directory=self.options.checkpoint or "",
                 mark=self.mark,
                 rotation=params.rotation.part(n_ranks),

@@ -142,7 +142,8 @@ class LGBMModel(BaseEstimator):
         **options
             The attributes of `scalable.boosting.options.Options`: ``valid`` (a source, or a tuple X, y
             or X, y, weights), ``early_stopping`` (iterations), ``custom_metrics``, ``callbacks``,
-            ``init_model``, ``checkpoint`` (directory), ``checkpoint_every``, ``resume``, ``on_loss``.
+            ``init_model``, ``checkpoint`` (directory), ``checkpoint_every``, ``resume``,
+            ``cache`` (directory), ``on_loss``.
 
         Raises
         ------

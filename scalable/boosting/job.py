@@ -80,6 +80,8 @@ class RankJob:
         Trees to continue from.
     keep_every : int
         Iterations between checkpoints; 0 for none.
+    cache : str
+        Where the filled datasets are kept, if anywhere.
     directory, mark : str
         Where rank 0 writes checkpoints, if anywhere, and the fingerprint they carry.
     rotation : Rotation
@@ -106,6 +108,7 @@ class RankJob:
     watch: Watch = Watch()
     base: Saved = Saved()  # noqa: RUF009  frozen, never changed
     keep_every: int = 0
+    cache: str = ""
     directory: str = ""
     mark: str = ""
     rotation: Rotation = Rotation()  # noqa: RUF009  frozen

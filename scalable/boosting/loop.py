@@ -10,21 +10,19 @@ from typing import Any, Protocol
 
 import lightgbm as lgb
 import numpy as np
-from lightgbm.callback import CallbackEnv, EarlyStopException
 from numpy.typing import NDArray
 
 from scalable.boosting import checkpoint
+from scalable.boosting.callbacks import Callbacks
 from scalable.boosting.checkpoint import Saved
+from scalable.boosting.datasets import datasets_of
 from scalable.boosting.evaluation import Evaluator, Result, agreed
-from scalable.boosting.fill import Scorer, fill
 from scalable.boosting.job import Outcome, RankJob
 from scalable.boosting.merge import joined, truncated
 from scalable.boosting.rotate import turn
 from scalable.boosting.transport import Mesh
 
 TELL_SECONDS = 0.2
-# Older LightGBM hands callbacks plain tuples.
-_EvalResult: Any = getattr(lgb.basic, "EvalResult", lambda *values: values)
 
 
 class Tell(Protocol):
@@ -67,13 +65,7 @@ def train_rank(job: RankJob, mesh: Mesh | None, tell: Tell) -> Outcome:
 def _train_until(job: RankJob, until: int, mesh: Mesh | None, tell: Tell, progress: _Throttle) -> Outcome:
     """Fill the datasets and boost to an iteration."""
     began = time.monotonic()
-    scorer = scorer_of(job.base.text, fast=job.rotation.on)
-    options: dict[str, Any] = {"n_threads": job.n_threads, "n_scores": job.n_scores, "scorer": scorer}
-    args = (job.encoder, job.reference, job.dataset_params)
-    dataset = fill(job.source, *args, **options, tell=progress.rows)
-    valid = (
-        None if job.valid is None else fill(job.valid, *args, **options, training=False, tell=progress.rows)
-    )
+    dataset, valid, words = datasets_of(job, progress.rows)
     fill_seconds = time.monotonic() - began
     params = {**job.params, "num_threads": job.n_threads, "metric": "None"}
     if mesh is not None:
@@ -91,6 +83,8 @@ def _train_until(job: RankJob, until: int, mesh: Mesh | None, tell: Tell, progre
         "train_seconds": time.monotonic() - began,
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
+    if words:
+        outcome.stats["cache"] = words
     if evaluator is not None and evaluator.auc_bound:
         outcome.stats["auc_error_bound"] = evaluator.auc_bound
     if mesh is not None:
@@ -103,33 +97,6 @@ def _train_until(job: RankJob, until: int, mesh: Mesh | None, tell: Tell, progre
     return outcome
 
 
-def scorer_of(text: str, *, fast: bool = False) -> Scorer | None:
-    """Return what gives rows the raw scores of a model's trees, on the calling thread; None for no trees.
-
-    The compiled forest gives the same bits as LightGBM several times faster, once it is loaded: for the
-    many rows of rotations.
-    """
-    if not text:
-        return None
-    if fast:
-        from scalable.inference import compile_model
-
-        forest = compile_model(text)
-
-        def score_fast(matrix: NDArray[Any]) -> NDArray[np.float64]:
-            raw = np.asarray(forest.predict(matrix, raw_score=True))
-            return np.ascontiguousarray(raw.reshape(len(matrix), -1).T)
-
-        return score_fast
-    booster = lgb.Booster(model_str=text)
-
-    def score(matrix: NDArray[Any]) -> NDArray[np.float64]:
-        raw = np.asarray(booster.predict(matrix, raw_score=True, num_threads=1))
-        return np.ascontiguousarray(raw.reshape(len(matrix), -1).T)
-
-    return score
-
-
 def _boost(
     job: RankJob,
     until: int,
@@ -140,7 +107,7 @@ def _boost(
     progress: _Throttle,
 ) -> Outcome:
     """Iterate from the base to the end, or to where early stopping ends it."""
-    callbacks = _Callbacks(job, booster)
+    callbacks = Callbacks(job, booster)
     gradients = _gradients(job.watch.objective)
     history: list[list[Result]] = [list(step) for step in job.base.history]
     began = time.monotonic()
@@ -206,43 +173,6 @@ def _gradients(objective: Callable[..., Any] | None) -> Callable[..., Any] | Non
         return np.asarray(gradient, np.float32), np.asarray(hessian, np.float32)
 
     return of
-
-
-class _Callbacks:
-    """LightGBM's callbacks, and its early stopping, run between iterations."""
-
-    def __init__(self, job: RankJob, booster: lgb.Booster) -> None:
-        self._job, self._booster = job, booster
-        chosen = list(job.watch.callbacks)
-        if job.watch.patience:
-            chosen.append(lgb.early_stopping(job.watch.patience, first_metric_only=True, verbose=False))
-        chosen.sort(key=lambda callback: getattr(callback, "order", 0))
-        self._before = [c for c in chosen if getattr(c, "before_iteration", False)]
-        self._after = [c for c in chosen if not getattr(c, "before_iteration", False)]
-        self.can_stop = bool(self._after)
-        # A resumed run shows its callbacks what they would have seen.
-        for iteration, results in enumerate(job.base.history):
-            self.before(iteration)
-            self.after(iteration, results)
-
-    def _env(self, iteration: int, results: list[Result] | None) -> CallbackEnv:
-        first = self._job.base.iteration if not self._job.base.history else 0
-        listed = None if results is None else [_EvalResult(*result) for result in results]
-        return CallbackEnv(self._booster, self._job.params, iteration, first, self._job.n_rounds, listed)
-
-    def before(self, iteration: int) -> None:
-        """Run what runs before an iteration."""
-        for callback in self._before:
-            callback(self._env(iteration, None))
-
-    def after(self, iteration: int, results: list[Result]) -> int | None:
-        """Run what runs after an iteration; return the number of iterations to keep when one says stop."""
-        try:
-            for callback in self._after:
-                callback(self._env(iteration, results))
-        except EarlyStopException as stop:
-            return int(stop.best_iteration) + 1
-        return None
 
 
 class _Throttle:

@@ -36,6 +36,9 @@ class Options:
         Iterations between checkpoints.
     resume : bool
         Continue from the newest checkpoint of the same data and parameters.
+    cache : str or None
+        Directory for the filled datasets: the next fit on the same rows, columns and bins reads them
+        back instead of decoding and binning. Visible to the workers, which may each have their own.
     on_loss : str
         When a worker is lost: "raise", carry on with "replace"d workers, or "shrink" to those left.
     silence : float
@@ -50,6 +53,7 @@ class Options:
     checkpoint: str | None = None
     checkpoint_every: int = 10
     resume: bool = False
+    cache: str | None = None
     on_loss: str = "raise"
     silence: float = 20.0
 
@@ -65,6 +69,8 @@ class Options:
             )
         if self.resume and self.checkpoint is None:
             raise UsageError("resume needs the directory that holds the checkpoints: give checkpoint=DIR")
+        if self.cache is not None and params.rotation.on:
+            raise UsageError("cache keeps one filled dataset, and rotation fills many; leave cache out")
         continued = self.keeps or self.init_model is not None
         boosting, sampling = params.values.get("boosting", "gbdt"), params.values.get("data_sample_strategy")
         if continued and (boosting in ("dart", "rf") or sampling == "goss" or boosting == "goss"):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from scalable.boosting import checkpoint
 from scalable.boosting.checkpoint import Saved
 from scalable.boosting.cluster import Team, team_of
 from scalable.boosting.driving import Fit, train_here, train_there
-from scalable.boosting.job import Watch
+from scalable.boosting.job import Outcome, Watch
 from scalable.boosting.metrics import metric_names
 from scalable.boosting.options import Options
 from scalable.boosting.params import canonical, resolve
@@ -87,7 +88,7 @@ def train(
     **options
         The attributes of `scalable.boosting.options.Options`: ``valid``, ``early_stopping``,
         ``custom_metrics``, ``callbacks``, ``init_model``, ``checkpoint``, ``checkpoint_every``,
-        ``resume``, ``on_loss``.
+        ``resume``, ``cache``, ``on_loss``.
 
     Raises
     ------
@@ -168,7 +169,10 @@ def train_on(
         if options.resume:
             found = checkpoint.newest(options.checkpoint, fit.mark)
             fit.base = max([fit.base, found], key=lambda saved: saved.iteration)
+    if options.cache is not None and isinstance(source, TableSource):
+        raise UsageError("cache needs rows that are known again: fit a ParquetSource")
     outcomes = train_here(fit, team) if in_process else train_there(fit, team)
+    _warn_of_caches(outcomes)
     stats = {
         "prepare_seconds": seconds,
         "plan": str(plan),
@@ -186,6 +190,14 @@ def train_on(
         outcomes[0].best_iteration,
         [[(name, value) for _, name, value, _ in step] for step in outcomes[0].history],
     )
+
+
+def _warn_of_caches(outcomes: Sequence[Outcome]) -> None:
+    """Name the caches that were damaged, of other rows, or could not be written; the model does not depend on them."""
+    for outcome in outcomes:
+        for word in outcome.stats.get("cache", {}).values():
+            if word not in ("filled", "reloaded"):
+                warnings.warn(f"cache of rank {outcome.rank} {word}", UserWarning, stacklevel=2)
 
 
 def plan_memory(team: Team, prepared: Prepared, source: Source, *, continued: bool) -> MemoryPlan:
