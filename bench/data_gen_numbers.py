@@ -189,11 +189,11 @@ def _shown(value: Any) -> str:
 
 
 def peak_memory(rows: int, directory: Path, workers: int) -> dict[str, float]:
-    """Return the peak PSS (bytes) of a process that writes `rows` rows of `fraud`, and its children's."""
-    target = str(directory / "data")
-    call = f"data_gen.generate('fraud', rows={rows}, out={target!r}, workers={workers})"
+    """Return the peak PSS (bytes) of `scalable generate fraud`, its children's included."""
+    command = [sys.executable, "-m", "scalable", "generate", "fraud", "--rows", str(rows), "--quiet",
+               "--workers", str(workers), "--out", str(directory / "data")]  # fmt: skip
     start, peak = time.perf_counter(), 0
-    with subprocess.Popen([sys.executable, "-c", f"import data_gen; {call}"]) as child:
+    with subprocess.Popen(command) as child:
         process = psutil.Process(child.pid)
         while child.poll() is None:
             try:
@@ -201,7 +201,7 @@ def peak_memory(rows: int, directory: Path, workers: int) -> dict[str, float]:
                 peak = max(peak, sum(p.memory_full_info().pss for p in family))
             except psutil.NoSuchProcess:
                 break
-            time.sleep(0.1)
+            time.sleep(0.02)
     if child.wait() != 0:
         raise RuntimeError(f"the process that generates {rows} rows failed with {child.returncode}")
     shutil.rmtree(directory / "data")

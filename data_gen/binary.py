@@ -15,7 +15,7 @@ import numpy as np
 from data_gen.columns import Column, Frame
 from data_gen.elementary import exp2, exp2f
 from data_gen.laws import unit64
-from data_gen.recipe import Chunk, Recipe, copy_rows, empty_frame, first_rows
+from data_gen.recipe import Chunk, Recipe, copy_rows, empty_frame, part_of
 from scalable.kernels.jit import kernel
 
 BLOCK = 1 << 15  # rows
@@ -104,17 +104,17 @@ class BinaryRecipe(Recipe):
         """Names of the columns computed from the label, itself included."""
         return (self.target,)
 
-    def compute(self, start: int, stop: int, columns: Sequence[Column]) -> Frame:
+    def compute(self, start: int, stop: int, columns: Sequence[Column], room: Frame | None = None) -> Frame:
         """Return generated values of rows ``start .. stop``; whole blocks are read for a label."""
         if not self.needs_label(columns):
-            return super().compute(start, stop, columns)
-        return self.score(start, stop, columns)[0]
+            return super().compute(start, stop, columns, room)
+        return self.score(start, stop, columns, room)[0]
 
     def score(
         self, start: int, stop: int, columns: Sequence[Column], room: Frame | None = None
     ) -> tuple[Frame, tuple[Array, Array]]:
         """Return the values, and p(y=1|x) (float64) with the labels (int8) of the same rows."""
-        frame = empty_frame(columns, stop - start) if room is None else first_rows(room, stop - start)
+        frame = empty_frame(columns, stop - start) if room is None else part_of(room, 0, stop - start)
         plain = {name: values for name, values in frame.items() if name not in self.after_label}
         chance, label = np.empty(stop - start), np.empty(stop - start, np.int8)
         scores = np.empty(BLOCK, np.float32)
@@ -122,6 +122,7 @@ class BinaryRecipe(Recipe):
             low, high = max(start, first), min(stop, first + BLOCK)
             draws = np.empty(high - low, np.uint64)
             for chunk in self.chunks(first, first + BLOCK):
+                chunk.put_into(plain, start, stop)
                 scores[chunk.start - first :][: chunk.n] = chunk["score"]
                 if chunk.start < high and chunk.start + chunk.n > low:
                     copy_rows(plain, chunk, start, stop)

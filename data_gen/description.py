@@ -52,6 +52,19 @@ class ColumnSummary:
     edges: list[Any] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
 
+    @property
+    def is_time(self) -> bool:
+        """Whether numbers are milliseconds since 1970 UTC."""
+        return self.type.startswith("timestamp")
+
+    def shown(self, value: float | None) -> str:
+        """Return a value of this column as text."""
+        if value is None:
+            return ""
+        if self.is_time:
+            return str(np.datetime64(round(value), "ms").astype("datetime64[m]")).replace("T", " ")
+        return f"{value:,.4g}"
+
 
 @dataclass
 class Description:
@@ -88,7 +101,7 @@ class Description:
         """Return the column summary as rows of text, the heading first."""
         rows = [["column", "type", "unit", "missing", "distinct", "min", "mean", "max"]]
         for c in self.columns:
-            numbers = ["" if v is None else f"{v:,.4g}" for v in (c.minimum, c.mean, c.maximum)]
+            numbers = [c.shown(v) for v in (c.minimum, c.mean, c.maximum)]
             rows.append(
                 [c.name, c.type, c.unit, f"{c.missing:.1%}" if c.missing else "", f"{c.distinct:,}", *numbers]
             )

@@ -56,10 +56,10 @@ def _svg(figure: Figure) -> str:
     return text[text.index("<svg") :]
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Any]:
+def _figure(width: float, height: float, left: float = 0.35) -> tuple[Figure, Any]:
     figure = Figure(figsize=(width, height))
     # fixed margins: a layout engine would draw every picture twice
-    axes = figure.add_axes((0.35 / width, 0.55 / height, 1 - 0.5 / width, 1 - 0.8 / height))
+    axes = figure.add_axes((left / width, 0.55 / height, 1 - (left + 0.15) / width, 1 - 0.8 / height))
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=7, colors=_GREY)
     return figure, axes
@@ -72,6 +72,13 @@ def _histogram(column: ColumnSummary) -> str:
         labels = [e if isinstance(e, str) else f"{e:g}" for e in column.edges]
         axes.bar(range(len(labels)), column.counts, color=_BLUE)
         axes.set_xticks(range(len(labels)), labels, rotation=60 if len(labels) > 4 else 0, ha="center")
+    elif column.is_time and column.edges:
+        axes.stairs(column.counts, column.edges, fill=True, color=_BLUE)
+        ends = (column.edges[0], column.edges[-1])
+        for text, side in zip(
+            axes.set_xticks(ends, [column.shown(t) for t in ends]), ("left", "right"), strict=True
+        ):
+            text.label1.set_ha(side)
     elif column.edges:
         axes.stairs(column.counts, column.edges, fill=True, color=_BLUE)
         widths = column.edges[1] - column.edges[0], column.edges[-1] - column.edges[-2]
@@ -84,7 +91,7 @@ def _histogram(column: ColumnSummary) -> str:
 def _label_picture(description: Description) -> str:
     if len(description.label) < 2:
         return ""
-    figure, axes = _figure(9, 2.6)
+    figure, axes = _figure(9, 2.6, left=0.6)
     middle = [first + rows / 2 for first, rows, _ in description.label]
     mean = [m for _, _, m in description.label]
     binary = "auc" in description.manifest.truth

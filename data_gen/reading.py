@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from data_gen import arrow
 from data_gen.datasets import recipe
 from data_gen.errors import RequestError
-from data_gen.recipe import MAX_ROW
+from data_gen.plan import available_cpus
+from data_gen.recipe import MAX_ROW, empty_frame, part_of
 from data_gen.scoring import new_truth
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_T = TypeVar("_T")
 _PIECE = 1 << 18  # rows scored at a time by one thread
 
 
@@ -28,8 +31,38 @@ def check_range(start: Any, stop: Any) -> None:
         raise RequestError(f"rows {start!r} .. {stop!r}: expected 0 <= start <= stop < 2**63")
 
 
+def _pieces(start: int, stop: int) -> list[tuple[int, int]]:
+    """Return the range cut at multiples of a piece, so that no block of rows is computed twice."""
+    cuts = [start, *range(start // _PIECE * _PIECE + _PIECE, stop, _PIECE), stop]
+    return [(a, b) for a, b in pairwise(cuts) if b > a]
+
+
+def _each(
+    work: Callable[[tuple[int, int]], _T], pieces: list[tuple[int, int]], workers: int | None
+) -> Iterator[_T]:
+    """Yield the results of all pieces, in order, computed on threads when there are several."""
+    size = min(available_cpus() if workers is None else max(workers, 1), len(pieces))
+    if size <= 1:
+        yield from map(work, pieces)
+        return
+    with ThreadPoolExecutor(size) as pool:
+        waiting: deque[Future[_T]] = deque()
+        for piece in pieces:
+            waiting.append(pool.submit(work, piece))
+            if len(waiting) > 2 * size:  # results may be large
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
 def rows(
-    dataset: str, start: int, stop: int, columns: Iterable[str] | None = None, seed: int = 0, **knobs: Any
+    dataset: str,
+    start: int,
+    stop: int,
+    columns: Iterable[str] | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    **knobs: Any,
 ) -> pa.Table:
     """Return rows ``start .. stop`` of a dataset, whatever their number, as an Arrow table.
 
@@ -41,6 +74,8 @@ def rows(
     columns : iterable of str, optional
         In the order wanted; only what they need is computed.
     seed : int
+    workers : int, optional
+        Threads; by default the processors this process may use.
     **knobs
         Of the dataset.
 
@@ -52,7 +87,16 @@ def rows(
     check_range(start, stop)
     bound = recipe(dataset, seed, knobs)
     wanted = bound.select(columns)
-    return arrow.table(wanted, bound.compute(int(start), int(stop), wanted))
+    start, stop = int(start), int(stop)
+    frame = empty_frame(wanted, stop - start)
+
+    def fill(piece: tuple[int, int]) -> None:
+        low, high = piece
+        bound.compute(low, high, wanted, part_of(frame, low - start, high - start))
+
+    for _ in _each(fill, _pieces(start, stop), workers):
+        pass
+    return arrow.table(wanted, frame)
 
 
 def truth(
@@ -107,17 +151,13 @@ def bayes_scores(
     RequestError
         On an unknown name or a bad range, or when the dataset has no 0/1 target.
     """
-    from data_gen.writer import available_cpus
-
     bound = recipe(dataset, seed, knobs)
     if bound.truth_kind != "binary":
         raise RequestError(f"bayes_scores: {dataset} has no 0/1 target; see data_gen.truth")
     pieces: list[tuple[int, int]] = []
     for start, stop in ranges:
         check_range(start, stop)
-        # cut at multiples of a piece, so that no block of rows is computed twice
-        cuts = [int(start), *range(int(start) // _PIECE * _PIECE + _PIECE, int(stop), _PIECE), int(stop)]
-        pieces += [(a, b) for a, b in pairwise(cuts) if b > a]
+        pieces += _pieces(int(start), int(stop))
     if not pieces:
         raise RequestError("bayes_scores: the ranges hold no rows")
 
@@ -127,9 +167,8 @@ def bayes_scores(
         return part.arrays()
 
     total = new_truth("binary")
-    with ThreadPoolExecutor(workers or available_cpus()) as pool:
-        for state in pool.map(one, pieces):
-            total.merge(state)
+    for state in _each(one, pieces, workers):
+        total.merge(state)
     found = total.scores()
     flat = {key: found[key] for key in ("rows", "positives", "prevalence")}
     for key in ("auc", "average_precision", "log_loss", "brier"):

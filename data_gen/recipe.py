@@ -50,6 +50,21 @@ class Chunk:
     def __init__(self, recipe: Any, start: int, n: int = CHUNK) -> None:
         self.recipe, self.start, self.n = recipe, start, n
         self._made: dict[str, Any] = {}
+        self._places: Frame = {}
+
+    def put_into(self, frame: Frame, start: int, stop: int) -> None:
+        """Let makers write to `frame` (rows ``start .. stop``) directly where it holds the whole chunk."""
+        if start <= self.start and self.start + self.n <= stop:
+            self._places = part_of(frame, self.start - start, self.start + self.n - start)
+
+    def room(self, name: str, dtype: Any) -> Any:
+        """Return an array for the values of a column that has no missing ones: its final place, if known."""
+        place = self._places.get(name)
+        return np.empty(self.n, dtype) if place is None else place.data
+
+    def in_place(self, name: str, values: Values) -> bool:
+        """Return whether `values` are already where `put_into` said they belong."""
+        return name in self._places and values.data is self._places[name].data
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
@@ -129,10 +144,11 @@ class Recipe:
         for first in range(start - start % CHUNK, stop, CHUNK):
             yield self.chunk_type(self, first)
 
-    def compute(self, start: int, stop: int, columns: Sequence[Column]) -> Frame:
-        """Return generated values of rows ``start .. stop`` (which may be any), for `columns`."""
-        frame = empty_frame(columns, stop - start)
+    def compute(self, start: int, stop: int, columns: Sequence[Column], room: Frame | None = None) -> Frame:
+        """Return generated values of rows ``start .. stop`` (which may be any), for `columns`, in `room`."""
+        frame = empty_frame(columns, stop - start) if room is None else room
         for chunk in self.chunks(start, stop):
+            chunk.put_into(frame, start, stop)
             copy_rows(frame, chunk, start, stop)
         return frame
 
@@ -159,11 +175,11 @@ def empty_frame(columns: Sequence[Column], n_rows: int) -> Frame:
     }
 
 
-def first_rows(frame: Frame, n_rows: int) -> Frame:
-    """Return views of the first `n_rows` of a frame."""
+def part_of(frame: Frame, start: int, stop: int) -> Frame:
+    """Return views of the rows ``start .. stop`` of a frame."""
+    here = slice(start, stop)
     return {
-        name: Values(v.data[:n_rows], None if v.valid is None else v.valid[:n_rows])
-        for name, v in frame.items()
+        name: Values(v.data[here], None if v.valid is None else v.valid[here]) for name, v in frame.items()
     }
 
 
@@ -173,6 +189,7 @@ def copy_rows(frame: Frame, chunk: Chunk, start: int, stop: int) -> None:
     here, there = slice(low - chunk.start, high - chunk.start), slice(low - start, high - start)
     for name, out in frame.items():
         values = chunk.column(name)
-        out.data[there] = values.data[here]
+        if not chunk.in_place(name, values):
+            out.data[there] = values.data[here]
         if values.valid is not None and out.valid is not None:
             out.valid[there] = values.valid[here]

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from data_gen import arrow
 from data_gen.datasets import recipe
 from data_gen.manifest import FileEntry, Manifest, read
+from data_gen.plan import available_cpus
 from data_gen.random import Stream
 from data_gen.storage import sha256_of
-from data_gen.writer import available_cpus
 
 _SAMPLE = 1 << 12  # rows recomputed in each file
 

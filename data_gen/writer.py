@@ -17,7 +17,7 @@ from data_gen.errors import GenerationError, OutputError, RequestError
 from data_gen.journal import Journal
 from data_gen.manifest import Manifest, column_json, read, versions
 from data_gen.parquet import encoded_size, write_part
-from data_gen.plan import Part, check_share, make_request
+from data_gen.plan import Part, available_cpus, check_share, make_request
 from data_gen.scoring import new_truth
 from data_gen.shares import combine_if_complete, write_share
 from data_gen.storage import sync_directory
@@ -128,11 +128,6 @@ def generate(
         return _finish(journal, bound, parts)
     finally:
         journal.close()
-
-
-def available_cpus() -> int:
-    """Return the number of processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from data_gen.columns import Column, Frame, Knob
 from data_gen.laws import fill_normal, unit
 from data_gen.population import Population
-from data_gen.recipe import Chunk, Recipe, copy_rows, empty_frame, first_rows, makes
+from data_gen.recipe import Chunk, Recipe, copy_rows, empty_frame, makes, part_of
 from scalable.kernels.jit import kernel
 
 DESCRIPTION = "k Gaussian components in d dimensions, parameters known: EM, naive Bayes, PCA"
@@ -156,7 +156,7 @@ class MixtureRecipe(Recipe):
     ) -> tuple[Frame, Any]:
         """Return the values, and log density, posterior of the likeliest component and whether it is right."""
         n = stop - start
-        frame = empty_frame(columns, n) if room is None else first_rows(room, n)
+        frame = empty_frame(columns, n) if room is None else part_of(room, 0, n)
         density, posterior, right = np.empty(n), np.empty(n), np.empty(n, np.bool_)
         for chunk in self.chunks(start, stop):
             copy_rows(frame, chunk, start, stop)

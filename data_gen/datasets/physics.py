@@ -111,25 +111,25 @@ def make_masses(momenta: Any, rapidities: Any, angles: Any, room: Any, out: Any)
     momenta, rapidities, angles : tuples of (n,) float32
         Of lepton, missing energy (whose rapidity counts as zero) and the four jets.
     room : (7, 4, tile) float32
-    out : (7, n) float32
+    out : tuple of seven (n,) float32
         In the order of `MASSES`.
     """
     tile = room.shape[2]
-    for start in range(0, out.shape[1], tile):
-        n = min(tile, out.shape[1] - start)
+    for start in range(0, out[0].size, tile):
+        n = min(tile, out[0].size - start)
         stop = start + n
         for j in range(6):
             make_vector(momenta[j][start:stop], rapidities[j][start:stop], angles[j][start:stop], room[j])
         lepton, missing, jet_1, jet_2 = room[0], room[1], room[2], room[3]
         jet_3, jet_4, spare = room[4], room[5], room[6]
         w, dijet, bb = lepton, jet_1, jet_3  # each sum takes the place of a part no longer needed
-        make_mass(jet_1, jet_2, dijet, out[0, start:stop])
-        make_mass(dijet, jet_3, spare, out[1, start:stop])
-        make_mass(lepton, missing, w, out[2, start:stop])
-        make_mass(w, jet_4, spare, out[3, start:stop])
-        make_mass(jet_3, jet_4, bb, out[4, start:stop])
-        make_mass(w, bb, spare, out[5, start:stop])
-        make_mass(spare, dijet, spare, out[6, start:stop])
+        make_mass(jet_1, jet_2, dijet, out[0][start:stop])
+        make_mass(dijet, jet_3, spare, out[1][start:stop])
+        make_mass(lepton, missing, w, out[2][start:stop])
+        make_mass(w, jet_4, spare, out[3][start:stop])
+        make_mass(jet_3, jet_4, bb, out[4][start:stop])
+        make_mass(w, bb, spare, out[5][start:stop])
+        make_mass(spare, dijet, spare, out[6][start:stop])
 
 
 @kernel(fastmath=True)
@@ -155,7 +155,7 @@ class PhysicsChunk(BinaryChunk):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made and name in self.recipe.low_level:
-            out = np.empty(self.n, np.float32)
+            out = self.room(name, np.float32)
             fill, *arguments = self.recipe.low_level[name]
             fill(self.words(name), *arguments, out)
             self._made[name] = out
@@ -167,9 +167,9 @@ class PhysicsChunk(BinaryChunk):
         flat = np.zeros(self.n, np.float32)
         rapidities = tuple(flat if thing == "missing" else self[f"{thing}_eta"] for thing in things)
         momenta, angles = (tuple(self[f"{thing}_{part}"] for thing in things) for part in ("pt", "phi"))
-        out = np.empty((len(MASSES), self.n), np.float32)
+        out = tuple(self.room(name, np.float32) for name in MASSES)
         make_masses(momenta, rapidities, angles, np.empty((7, 4, TILE), np.float32), out)
-        return tuple(out)
+        return out
 
     @makes("score")
     def _score(self) -> Any:

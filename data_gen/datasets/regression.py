@@ -12,7 +12,7 @@ import numpy as np
 from data_gen.columns import Column, Frame, Knob
 from data_gen.laws import fill_normal, unit64
 from data_gen.population import Population
-from data_gen.recipe import Chunk, Recipe, copy_rows, empty_frame, first_rows, makes
+from data_gen.recipe import Chunk, Recipe, copy_rows, empty_frame, makes, part_of
 from scalable.kernels.jit import kernel
 
 DESCRIPTION = "100 correlated columns, sparse linear truth, known R^2: least squares, ridge, lasso"
@@ -160,7 +160,7 @@ class RegressionRecipe(Recipe):
     ) -> tuple[Frame, Any]:
         """Return the values, and the conditional mean and deviation with the target of the same rows."""
         n = stop - start
-        frame = empty_frame(columns, n) if room is None else first_rows(room, n)
+        frame = empty_frame(columns, n) if room is None else part_of(room, 0, n)
         known = {key: np.empty(n) for key in ("mean", "deviation", "target")}
         for chunk in self.chunks(start, stop):
             copy_rows(frame, chunk, start, stop)

@@ -53,7 +53,7 @@ class FraudChunk(BinaryChunk):
     def _time(self) -> Any:
         per_day = self.recipe.knobs["rows_per_day"]
         day, slot = divmod(self.start, per_day)
-        out, days = self.empty(np.int64, np.int32)
+        out, days = self.room("time", np.int64), np.empty(self.n, np.int32)
         k.make_time(self.words("time"), slot, day, EPOCH_MS, per_day, self.recipe.world.clock, out, days)
         return out, days
 
@@ -66,7 +66,7 @@ class FraudChunk(BinaryChunk):
         return self._ids("merchant_id", self.recipe.knobs["merchants"], 0.75)
 
     def _ids(self, name: str, n_levels: int, exponent: float) -> Any:
-        (out,) = self.empty(np.int32)
+        out = self.room(name, np.int32)
         fill_zipf(self.bits(name), *zipf_constants(n_levels, exponent), np.int32(n_levels - 1), out)
         return out
 
