@@ -26,7 +26,7 @@ from scalable.inference.single_row import FrozenForest
 from scalable.inference.trees import Trees
 
 MAGIC = b"SCFOREST"
-VERSION = 1
+VERSION = 2
 _ALIGN = 64
 
 

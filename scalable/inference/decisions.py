@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scalable.inference.trees import CATEGORICAL, DEFAULT_LEFT, MISSING_NAN, MISSING_NONE, MISSING_ZERO, Trees
+from scalable.kernels.forest_category import MAX_TABULATED, OCTET
 from scalable.kernels.forest_rank import MAX_THRESHOLDS, RANK_CATEGORY, RANK_NAN, RANK_ZERO, ZERO
 
 
@@ -16,15 +17,18 @@ class Decisions:
 
     Attributes
     ----------
-    columns : int64 (n_columns, 9)
+    columns : int64 (n_columns, 11)
         feature, kind, rank of a missing value, first threshold (or first category in `to_class`), number of
-        thresholds (or categories), first plane, category sets, words per signature, first signature word.
+        thresholds (or categories), first plane, category sets, words per signature, first signature word, first
+        mask, octets of classes (0 for numeric columns and for those of too many categories).
     thresholds : float64
         Ascending within a column, each padded with infinity to ``2 ** m - 1`` entries for the search.
     to_class : uint32
         Category -> class, 0 for categories in no set.
     signatures : uint64
         Per class, bit ``d`` says that it goes right at the column's set ``d``.
+    masks : uint8
+        Per octet of classes and set, bit ``b`` says that the set holds the octet's class ``b``; class 1 comes first.
     plane : int64 (n_nodes,)
         Plane of each node, 1 for rows that go right.
     n_planes : int
@@ -34,6 +38,7 @@ class Decisions:
     thresholds: np.ndarray
     to_class: np.ndarray
     signatures: np.ndarray
+    masks: np.ndarray
     plane: np.ndarray
     n_planes: int
 
@@ -69,7 +74,7 @@ def _numeric(trees: Trees, nodes: np.ndarray, plane: np.ndarray) -> tuple[list[l
             kind = RANK_ZERO if kind_mode >> 1 == MISSING_ZERO else RANK_NAN
             size = (1 << count.bit_length()) - 1
             padded.append(np.r_[mine, np.full(size - count, np.inf)])
-            rows.append([name, kind, special, base, count, first, 0, 0, 0])
+            rows.append([name, kind, special, base, count, first, 0, 0, 0, 0, 0])
             base += size
     assert MISSING_NAN == 2
     return rows, np.concatenate(padded), len(thresholds)
@@ -82,12 +87,13 @@ def _members(words: np.ndarray) -> np.ndarray:
 
 def _categorical(
     trees: Trees, nodes: np.ndarray, plane: np.ndarray, next_plane: int
-) -> tuple[list[list[int]], np.ndarray, np.ndarray, int]:
-    """Assign planes to categorical nodes; return columns, the class map, signatures and the next free plane."""
+) -> tuple[list[list[int]], np.ndarray, np.ndarray, np.ndarray, int]:
+    """Assign planes to categorical nodes; return columns, the class map, signatures, masks, the next free plane."""
     rows: list[list[int]] = []
     class_parts: list[np.ndarray] = []
     signature_parts: list[np.ndarray] = []
-    class0 = signature0 = 0
+    mask_parts: list[np.ndarray] = []
+    class0 = signature0 = mask0 = 0
     for feature in np.unique(trees.feature[nodes]):
         mine = nodes[trees.feature[nodes] == feature]
         sets: dict[bytes, int] = {}
@@ -106,18 +112,29 @@ def _categorical(
         bits = np.ones((len(used) + 1, 64 * n_words), np.uint8)
         for d, inside in enumerate(members):
             bits[to_class[inside], d] = 0
+        # An unused octet keeps the kernel's loop over octets from being empty.
+        octets = max(1, -(-len(used) // OCTET)) if len(used) <= MAX_TABULATED else 0
+        inside_by_class = 1 - bits[1:, : len(members)]
+        inside_by_class.resize((octets * OCTET, len(members)), refcheck=False)
+        masks = np.packbits(
+            inside_by_class.reshape(octets, OCTET, len(members)), axis=1, bitorder="little"
+        ).ravel()
         packed = np.packbits(bits, axis=1, bitorder="little").view("<u8").astype(np.uint64)
         rows.append(
-            [int(feature), RANK_CATEGORY, 0, class0, count, next_plane, len(members), n_words, signature0]
-        )
+            [int(feature), RANK_CATEGORY, 0, class0, count, next_plane, len(members), n_words, signature0,
+             mask0, octets]
+        )  # fmt: skip
         class_parts.append(to_class)
         signature_parts.append(packed.ravel())
+        mask_parts.append(masks)
         class0 += count
         signature0 += packed.size
+        mask0 += masks.size
         next_plane += len(members)
     empty = np.empty(0, np.uint64)
     to_class = np.concatenate([np.empty(0, np.uint32), *class_parts])
-    return rows, to_class, np.concatenate([empty, *signature_parts]), next_plane
+    masks = np.concatenate([np.empty(0, np.uint8), *mask_parts])
+    return rows, to_class, np.concatenate([empty, *signature_parts]), masks, next_plane
 
 
 def collect(trees: Trees) -> Decisions:
@@ -129,7 +146,7 @@ def collect(trees: Trees) -> Decisions:
     thresholds, n_planes = np.empty(0), 0
     if numeric_nodes.size:
         rows, thresholds, n_planes = _numeric(trees, numeric_nodes, plane)
-    more, to_class, signatures, n_planes = _categorical(trees, category_nodes, plane, n_planes)
-    columns = np.array(rows + more, np.int64).reshape(-1, 9)
+    more, to_class, signatures, masks, n_planes = _categorical(trees, category_nodes, plane, n_planes)
+    columns = np.array(rows + more, np.int64).reshape(-1, 11)
     columns = columns[np.argsort(columns[:, 0], kind="stable")]
-    return Decisions(columns, thresholds, to_class, signatures, plane, n_planes)
+    return Decisions(columns, thresholds, to_class, signatures, masks, plane, n_planes)

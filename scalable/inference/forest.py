@@ -244,7 +244,7 @@ class CompiledForest:
             mine = scratch(plan)
         d = plan.decisions
         score_rows(
-            columns.places, first_row, d.columns, d.thresholds, d.to_class, d.signatures,
+            columns.places, first_row, d.columns, d.thresholds, d.to_class, d.signatures, d.masks,
             plan.groups, plan.slots, plan.plane_of, plan.starts, plan.table, *mine.arrays(), out,
         )  # fmt: skip
         self._free.append(mine)

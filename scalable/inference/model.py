@@ -16,6 +16,7 @@ from scalable.data.encoders.labels import Labels
 from scalable.data.encoders.tree import TreeEncoder
 from scalable.data.store import StoredModel, read_model
 from scalable.errors import DataError, ModelError
+from scalable.inference.columns import Columns
 from scalable.inference.forest import CompiledForest
 from scalable.inference.lightgbm_text import parse_text
 from scalable.inference.linear import LinearModel
@@ -82,16 +83,20 @@ class ForestPredictor:
 
     def matrix(self, raw: RawBlock) -> NDArray[Any]:
         """Return the encoded rows (n_rows, n_columns) that the trees split."""
+        self._check(raw)
+        return self.encoder.encode(raw).matrix
+
+    def _check(self, raw: RawBlock) -> None:
         missing = [name for name in self.needed if name not in raw.arrays]
         if missing:
             raise DataError(
                 f"column {missing[0]!r}, which the model was trained on, is missing from the data"
             )
-        return self.encoder.encode(raw).matrix
 
     def predict_block(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return predictions, see `Predictor`."""
-        return self.forest.predict(self.matrix(raw))
+        self._check(raw)
+        return self.forest.predict(Columns.of_arrays(self.encoder.arrays(raw), raw.n_rows))
 
     def encode_label(self, array: pa.Array) -> NDArray[np.float64]:
         """Return class indices or target values of a label column."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from scalable.inference.decisions import Decisions
 from scalable.inference.trees import Trees
+from scalable.kernels.forest_category import TABLE_PLANES
 from scalable.kernels.forest_labels import label_trees
 from scalable.kernels.lanes import PLANE, ROWS
 
@@ -82,7 +83,7 @@ def scratch(plan: Plan) -> Scratch:
         np.zeros(ROWS),
         aligned(2 * ROWS),
         np.zeros(64, np.uint64),
-        aligned(18 * PLANE),
+        aligned(TABLE_PLANES * PLANE),
         aligned(max(1, plan.decisions.n_planes) * PLANE).view(np.uint64),
         reach,
         aligned(8 * GROUP * PLANE),

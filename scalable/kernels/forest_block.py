@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scalable.kernels.forest_category import category_planes
+from scalable.kernels.forest_category import category_planes, tabulated_planes
 from scalable.kernels.forest_rank import RANK_CATEGORY, gather_column, rank_column, threshold_planes
 from scalable.kernels.jit import kernel
 from scalable.kernels.lanes import PLANE, ROWS, mark, split, transpose8
@@ -27,6 +27,7 @@ def _planes(
     thresholds: Any,
     to_class: Any,
     signatures: Any,
+    masks: Any,
     x: Any,
     ranks: Any,
     matrix: Any,
@@ -39,11 +40,15 @@ def _planes(
     scratch = np.uintp(work.ctypes.data)
     last = -1
     for c in range(columns.shape[0]):
-        feature, kind, special, first, count, plane, sets, words, signature = columns[c]
+        feature, kind, special, first, count, plane, sets, words, signature, mask, octets = columns[c]
         if feature != last:
             gather_column(places[feature], start, n, x)
             last = feature
-        if kind == RANK_CATEGORY:
+        if kind == RANK_CATEGORY and octets > 0:
+            few = (first, count, mask, octets, sets)
+            to = base + np.uintp(plane) * np.uintp(PLANE)
+            tabulated_planes(x, n, to_class, few, masks, ranks, scratch, to)
+        elif kind == RANK_CATEGORY:
             spec = (first, count, signature, words, plane, sets)
             category_planes(x, n, to_class, spec, signatures, matrix, planes)
         else:
@@ -106,6 +111,7 @@ def score_rows(
     thresholds: Any,
     to_class: Any,
     signatures: Any,
+    masks: Any,
     groups: Any,
     slots: Any,
     plane_of: Any,
@@ -148,6 +154,7 @@ def score_rows(
             thresholds,
             to_class,
             signatures,
+            masks,
             x,
             ranks,
             matrix,

@@ -1,4 +1,9 @@
-"""Category membership as planes, one bit per row: table look-up and bit-matrix transposition."""
+"""Category membership as planes, one bit per row.
+
+A column of few categories has a plane for each, and a set is the intersection of one of 256 prepared planes for every
+eight of them (the table method of Arlazarov, Dinic, Kronrod and Faradzev, 1970). In a column of many, each row's
+signature, a bit a set, is looked up and the bit matrix transposed.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,12 @@ from typing import Any
 import numpy as np
 
 from scalable.kernels.jit import kernel
-from scalable.kernels.lanes import PLANE
+from scalable.kernels.lanes import PLANE, ROWS, bits_equal, both, without
+from scalable.kernels.memory import store_u64
+
+OCTET = 8  # categories whose unions are tabulated together
+TABLE_PLANES = (1 << OCTET) + 1  # scratch of `tabulated_planes`
+MAX_TABULATED = 31 * OCTET  # categories: classes are bytes, and beyond this the transposition is faster
 
 
 @kernel(inline=True)
@@ -31,6 +41,48 @@ def transpose64(m: Any) -> None:
                 m[i] ^= turned << np.uint64(shift)
         shift >>= 1
         mask ^= mask << np.uint64(shift)
+
+
+@kernel(inline=True)
+def tabulated_planes(
+    x: Any, n: Any, to_class: Any, spec: Any, masks: Any, classes: Any, table: Any, planes: Any
+) -> None:
+    """Write the planes "goes right" of all distinct sets of a column of at most `MAX_TABULATED` used categories.
+
+    Parameters
+    ----------
+    spec : (first class, number of categories, first mask, octets, planes)
+    masks : uint8
+        For each octet of classes, for each set, which of them it holds.
+    classes : uint8 (ROWS,)
+        Scratch, on a cache line.
+    table : uintp
+        Address of `TABLE_PLANES` scratch planes.
+    planes : uintp
+        Address of the column's first plane.
+    """
+    first, count, mask, octets, sets = spec
+    size = np.uintp(PLANE)
+    for i in range(n):
+        classes[i] = np.uint8(category_class(x[i], to_class, first, count))
+    rows = np.uintp(classes.ctypes.data)
+    here = table + np.uintp(1 << OCTET) * size
+    for octet in range(octets):
+        for word in range(PLANE // 8):
+            store_u64(table + np.uintp(8 * word), ~np.uint64(0))
+        for bit in range(OCTET):
+            for word in range(ROWS // 64):
+                bits_equal(
+                    rows + np.uintp(64 * word), np.uint8(octet * OCTET + bit + 1), here + np.uintp(8 * word)
+                )
+            for union in range(1 << bit):
+                source = table + np.uintp(union) * size
+                without(source, here, source + np.uintp(1 << bit) * size)
+        out = planes
+        for d in range(sets):
+            chosen = table + np.uintp(masks[mask + octet * sets + d]) * size
+            both(table if octet == 0 else out, chosen, out)
+            out += size
 
 
 @kernel(inline=True)

@@ -77,6 +77,33 @@ def combine(typingctx: Any, above: Any, within: Any, low: Any, out: Any) -> Any:
     return types.void(*[types.uintp] * 4), generate
 
 
+@intrinsic
+def both(typingctx: Any, first: Any, second: Any, out: Any) -> Any:
+    """Store ``out = first & second``."""
+    del typingctx, first, second, out
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        rows, more = (_load(builder, a, _WORDS, 32) for a in args[:2])
+        builder.store(builder.and_(rows, more), _pointer(builder, args[2], _WORDS), align=32)
+        return context.get_dummy_value()
+
+    return types.void(*[types.uintp] * 3), generate
+
+
+@intrinsic
+def without(typingctx: Any, first: Any, second: Any, out: Any) -> Any:
+    """Store ``out = first & ~second``."""
+    del typingctx, first, second, out
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        rows, less = (_load(builder, a, _WORDS, 32) for a in args[:2])
+        kept = builder.and_(rows, builder.not_(less))
+        builder.store(kept, _pointer(builder, args[2], _WORDS), align=32)
+        return context.get_dummy_value()
+
+    return types.void(*[types.uintp] * 3), generate
+
+
 def _compare(predicate: str) -> Any:
     bytes64 = ir.VectorType(_I8, 64)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.forests import edge_rows, random_booster, random_data
-from scalable.inference import compile_model
+from scalable.inference import compile_model, decisions
 
 SEED = int(os.environ.get("SCALABLE_TEST_SEED", np.random.SeedSequence().entropy % 1_000_000))
 
@@ -100,6 +100,30 @@ def test_more_thresholds_than_one_column_of_ranks_holds():
     compiled = compile_model(booster)
     assert len(compiled.plan.decisions.columns) > 1
     assert_same_bits(compiled.predict(probes), booster.predict(probes), "many thresholds")
+
+
+@pytest.mark.parametrize("levels", [1, 8, 9, 60, 248, 249, 600])
+def test_sets_of_few_and_many_categories(levels, monkeypatch):
+    """Tabulated unions and transposed signatures are the same planes, and LightGBM's."""
+    rng = np.random.default_rng(levels)
+    X = np.stack([rng.integers(0, levels, 4000), rng.integers(0, 3, 4000)], axis=1).astype(float)
+    y = rng.standard_normal(levels)[X[:, 0].astype(int)] + X[:, 1]
+    params = {
+        "verbose": -1,
+        "num_threads": 1,
+        "min_data_per_group": 1,
+        "cat_smooth": 0.1,
+        "min_data_in_leaf": 1,
+    }
+    data = lgb.Dataset(X, y, categorical_feature=[0, 1], params={"verbose": -1})
+    booster = lgb.train(params | {"max_cat_threshold": 300, "max_cat_to_onehot": 1}, data, 12)
+    probes = np.r_[X[:600], [[np.nan, 1.0], [-1.0, 2.0], [levels, 0.0], [1e9, np.nan], [0.9, -0.5]]]
+    compiled = compile_model(booster)
+    assert_same_bits(compiled.predict(probes), booster.predict(probes), "tabulated where few")
+    monkeypatch.setattr(decisions, "MAX_TABULATED", 0)
+    transposed = compile_model(booster)
+    assert not transposed.decisions.masks.size
+    assert_same_bits(transposed.predict(probes), booster.predict(probes), "transposed")
 
 
 def test_best_iteration_is_the_default_range():

@@ -182,7 +182,8 @@ class TreeEncoder:
         """Encode one block as training does: rates come from the other folds' rows."""
         return self._encode(raw, out_of_fold=True)
 
-    def _encode(self, raw: RawBlock, *, out_of_fold: bool) -> TreeRows:
+    def arrays(self, raw: RawBlock, *, out_of_fold: bool = False) -> list[NDArray[Any]]:
+        """Return one numeric array a matrix column, encoded as prediction does; views of the block where possible."""
         parts: list[NDArray[Any]] = []
         for column in self.columns:
             array = raw.arrays[column.name]
@@ -196,6 +197,10 @@ class TreeEncoder:
                 parts.append(category_codes(array, column.levels))
             else:
                 parts.append(numbers(array))
+        return parts
+
+    def _encode(self, raw: RawBlock, *, out_of_fold: bool) -> TreeRows:
+        parts = self.arrays(raw, out_of_fold=out_of_fold)
         label = weight = None
         if self.labels is not None and self.labels.column in raw.arrays:
             label = self.labels.encode(raw.arrays[self.labels.column])
