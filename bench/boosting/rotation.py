@@ -1,0 +1,71 @@
+"""Rotation: what a row costs, what memory it needs, and how good the trees are beside training on all rows."""
+
+from __future__ import annotations
+
+import resource
+import time
+from typing import Any
+
+import numpy as np
+
+from bench.boosting.processes import in_own_process
+from bench.data import prepared
+
+TEST_ROWS, TEST_SEED = 2 * 10**6, 2
+TRAIN_SEED = 1
+LEAVES = 63
+
+
+def section_rotate(
+    rows: int, trees: int, only: list[str], params: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Train on fraud rows by rotation and, when asked for, on all of them at once; gaps to the Bayes-optimal AUC."""
+    directory = str(prepared("fraud", rows, TRAIN_SEED))
+    test = str(prepared("fraud", TEST_ROWS, TEST_SEED))
+    runs = {
+        boosting: in_own_process(_trained, directory, trees, test, boosting, params or {})
+        for boosting in ("rotate", "gbdt")
+        if boosting in only
+    }
+    for run in runs.values():
+        run["microseconds_per_row"] = run["fit_seconds"] / rows * 1e6
+    return {"rows": rows, "trees": trees, "leaves": LEAVES, "params": params or {}, "runs": runs}
+
+
+def _trained(directory: str, trees: int, test: str, boosting: str, params: dict[str, Any]) -> dict[str, Any]:
+    from scalable import ParquetSource
+    from scalable.boosting import LGBMClassifier
+
+    extra: dict[str, Any] = {"boosting": "rotate", **params} if boosting == "rotate" else {}
+    began = time.perf_counter()
+    model = LGBMClassifier(trees, num_leaves=LEAVES, **extra).fit(ParquetSource(directory, target="is_fraud"))
+    seconds = time.perf_counter() - began
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = {
+        "fit_seconds": seconds,
+        "ranks_cpu_seconds": used.ru_utime + used.ru_stime,
+        "stats": model.stats_,
+    }
+    return {**found, **_quality(model, test)}
+
+
+def _quality(model: Any, test: str) -> dict[str, float]:
+    """Return the AUC on rows of another seed, and the AUC of their true probabilities."""
+    from sklearn.metrics import roc_auc_score
+
+    import data_gen
+    from scalable import ParquetSource
+    from scalable.execution.reader import BlockReader
+    from scalable.inference import compile_model
+
+    source = ParquetSource(test, target="is_fraud")
+    forest = compile_model(model.booster_)
+    labels, scores = [], []
+    for shard in source.shards:
+        for rows in BlockReader(source, model.encoder_).blocks(shard):
+            labels.append(rows.label)
+            scores.append(forest.predict(rows.matrix, raw_score=True, n_threads=2))
+    label = np.concatenate(labels)
+    best = float(roc_auc_score(label, data_gen.truth("fraud", 0, len(label), seed=TEST_SEED)))
+    found = float(roc_auc_score(label, np.concatenate(scores)))
+    return {"auc": found, "bayes_auc": best, "gap": best - found}

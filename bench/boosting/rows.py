@@ -1,0 +1,76 @@
+"""Rows that the sections train on, written once into the benchmark data directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.data import directory
+
+COLUMNS = 28
+TEST_ROWS = 100_000
+FILE_ROWS = 10**6
+NARROW_COLUMNS = 16
+NARROW_LEVELS = 16
+
+
+def rows_of(n: int, seed: int, columns: int = COLUMNS) -> tuple[np.ndarray, np.ndarray]:
+    """Return float32 features of shape (n, columns) and labels: a few products drive the log odds."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, columns), np.float32)
+    odds = X[:, 0] + X[:, 1] * X[:, 2] + np.abs(X[:, 3]) - 1
+    return X, (rng.random(n) < 1 / (1 + np.exp(-odds))).astype(np.int8)
+
+
+def wide(n_rows: int) -> Path:
+    """Return the directory of `n_rows` x 28 float32 rows and a label, in files of a million, written if need be."""
+
+    def table(k: int, n: int) -> pa.Table:
+        X, y = rows_of(n, k)
+        return pa.table({**{f"x{j}": X[:, j] for j in range(COLUMNS)}, "y": y})
+
+    return _written(f"boosting-{n_rows}x{COLUMNS}", n_rows, table, use_dictionary=False, row_group_size=2**17)
+
+
+def narrow(n_rows: int) -> Path:
+    """Return the directory of `n_rows` x 16 columns of 16 levels each and a label: 8 bytes a row on disk."""
+    levels = np.linspace(-2, 2, NARROW_LEVELS).astype(np.float32)
+
+    def table(k: int, n: int) -> pa.Table:
+        rng = np.random.default_rng(k)
+        X = rng.integers(0, NARROW_LEVELS, (NARROW_COLUMNS, n), dtype=np.uint8)
+        middle = X.astype(np.float32) - (NARROW_LEVELS - 1) / 2
+        odds = middle[0] / 4 + middle[1] * middle[2] / 16
+        y = (rng.random(n, dtype=np.float32) < 1 / (1 + np.exp(-odds))).astype(np.int8)
+        return pa.table({**{f"x{j}": levels[X[j]] for j in range(NARROW_COLUMNS)}, "y": y})
+
+    return _written(
+        f"boosting-{n_rows}x{NARROW_COLUMNS}", n_rows, table, use_dictionary=True, row_group_size=2**18
+    )
+
+
+def held_out(place: Path) -> str:
+    """Write rows that no training file holds; return the file's path."""
+    X, y = rows_of(TEST_ROWS, 10**6)
+    path = place / "held_out.npz"
+    np.savez(path, X=X, y=y)
+    return str(path)
+
+
+def _written(name: str, n_rows: int, table: Callable[[int, int], pa.Table], **options: Any) -> Path:
+    target = directory() / name
+    target.mkdir(exist_ok=True)
+    for k, start in enumerate(range(0, n_rows, FILE_ROWS)):
+        path = target / f"part-{k:04d}.parquet"
+        if path.exists():
+            continue
+        scratch = path.with_suffix(".tmp")
+        pq.write_table(table(k, min(FILE_ROWS, n_rows - start)), scratch, compression="none", **options)
+        os.replace(scratch, path)
+    return target
