@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ SECTIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "kill": section_kill,
     "network": section_network,
 }
-EVERYBODY = "ours,plain,lightgbm_dask,rotate,gbdt"
+EVERYBODY = "ours,ours_dask,plain,lightgbm_dask,rotate,gbdt"
 
 
 def main() -> None:
@@ -48,7 +50,9 @@ def main() -> None:
     content = SECTIONS[args.section](
         int(args.rows), args.trees, args.only.split(","), **json.loads(args.extra)
     )
-    write_results(Path(args.out), new_results(f"boosting {args.section}", {"boosting": content}))
+    command = shlex.join(["python", "-m", "bench.boosting_numbers", *sys.argv[1:]])
+    document = new_results(f"boosting {args.section}", {"boosting": content}, command=command)
+    write_results(Path(args.out), document)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Who trains: this machine alone, a local cluster made for one fit, or the workers of a Dask client."""
+"""Who trains: processes of this machine, or the workers of a Dask client."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import time
@@ -15,7 +16,6 @@ from scalable.boosting.launch import DaskLauncher, Launcher, LocalLauncher
 from scalable.errors import ClusterError, UsageError
 from scalable.execution.dask import Dask
 from scalable.execution.executors import Executor, connected
-from scalable.execution.local import local_cluster
 from scalable.execution.threads import Threads
 
 CHECK_SECONDS = 30
@@ -84,7 +84,7 @@ def team_of(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> Itera
     client : distributed.Client, str or None
         A client, a scheduler's address, or None for this machine.
     n_workers : int or None
-        Without a client: local worker processes, by default one with all processors. With a client:
+        Without a client: processes of this machine, by default one with all processors. With a client:
         how many of its workers take part, by default all.
     paths : tuple of str
         Files every worker must be able to read.
@@ -97,18 +97,23 @@ def team_of(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> Itera
     if n_workers is not None and n_workers < 1:
         raise UsageError(f"n_workers must be at least 1, found {n_workers}")
     with ExitStack() as stack:
-        if client is None and n_workers in (None, 1):
-            place = Place("this machine", "127.0.0.1", processors(), spare_memory())
-            yield Team((place,), Threads(), LocalLauncher)
-            return
         if client is None:
-            assert n_workers is not None
-            client = stack.enter_context(local_cluster(n_workers, max(1, processors() // n_workers)))
-        else:
-            client = stack.enter_context(connected(client))
+            yield local_team(n_workers or 1)
+            return
+        client = stack.enter_context(connected(client))
         places = _places(client, n_workers, paths)
         names = [place.name for place in places]
         yield Team(places, Dask(client), lambda: DaskLauncher(client, names), client)
+
+
+def local_team(n_ranks: int) -> Team:
+    """Return a team of processes of this machine, which need no Dask cluster to be started and watched."""
+    threads, room, machine = max(1, processors() // n_ranks), spare_memory(), platform.node()
+    places = tuple(
+        Place("this machine" if n_ranks == 1 else f"local rank {rank}", "127.0.0.1", threads, room, machine)
+        for rank in range(n_ranks)
+    )
+    return Team(places, Threads(), LocalLauncher)
 
 
 def _places(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> tuple[Place, ...]:
@@ -250,12 +255,29 @@ def spare_memory() -> int:
     import psutil
 
     room = int(psutil.virtual_memory().available)
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        used = Path("/sys/fs/cgroup/memory.current").read_text().strip()
-    except OSError:
-        return room
-    return room if limit == "max" else min(room, max(0, int(limit) - int(used)))
+    for names in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+        for group in _control_groups():
+            try:
+                limit, used = ((group / name).read_text().strip() for name in names)
+                fields = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            except (OSError, ValueError):
+                continue
+            if limit != "max":  # file pages that nobody uses are given back when memory is wanted
+                inactive = int(fields.get("total_inactive_file", fields.get("inactive_file", 0)))
+                room = min(room, max(0, int(limit) - int(used) + inactive))
+    return room
+
+
+def _control_groups() -> list[Path]:
+    """Return the directories of this process's memory control group, of either version, and of a container's."""
+    root = Path("/sys/fs/cgroup")
+    found = [root, root / "memory"]
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, name = line.split(":", 2)
+            if controllers == "" or "memory" in controllers.split(","):
+                found.append((root if controllers == "" else root / "memory") / name.lstrip("/"))
+    return found
 
 
 def host_of(address: str) -> str:
