@@ -11,7 +11,7 @@ export SCALABLE_PEERS_PYTHON ?= $(wildcard .venv-peers/bin/python)
 
 .DEFAULT_GOAL := help
 .PHONY: help check quickstart test test-slow lint format bench bench-compare bench-history bench-continuous \
-	bench-check gate-check versus peers clean
+	bench-check gate-check versus billion peers clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -78,9 +78,12 @@ gate-check: $(VENV)/.installed-dev  ## does the gate stay silent on A/A and see 
 versus: $(VENV)/.installed  ## side by side with peers; PROFILE=quick, standard or full
 	$(BIN)/scalable versus --profile $(PROFILE) --out versus $(ARGS)
 
+billion: $(VENV)/.installed  ## a billion rows on this machine, about two hours; goes on after a kill
+	$(BIN)/python -m bench.billion --cluster-at 1e8 $(ARGS)
+
 peers: $(VENV)/.installed  ## an environment of its own with every peer; `make versus` finds it
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --editable '.[peers]'
 
 clean:  ## remove the environment and all that was generated
-	rm -rf $(VENV) .venv-peers .asv quickstart versus build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .asv quickstart versus billion build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -36,8 +36,15 @@ class Footer:
         return sum(self.row_groups)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        # with the absolute path: a worker on a cluster has another working directory
         packed = zlib.compress(array("q", self.row_groups).tobytes())  # thousands of equal sizes, usually
-        return _unpack, (self.path, self.size, self.modified_ns, packed, self.byte_stream_split)
+        return _unpack, (
+            os.path.abspath(self.path),
+            self.size,
+            self.modified_ns,
+            packed,
+            self.byte_stream_split,
+        )
 
 
 def _unpack(path: str, size: int, modified_ns: int, packed: bytes, byte_stream_split: bool) -> Footer:

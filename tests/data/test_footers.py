@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from scalable import ParquetSource
 from scalable.data.footers import find_files, read_footers
 from scalable.errors import DataError
 
@@ -156,3 +157,11 @@ def test_order_nullability_and_metadata_of_columns_may_differ(tmp_path):
     assert len(footers) == 2
     assert schema.names == ["a", "b"]
     assert schema.metadata is None
+
+
+def test_travels_with_its_absolute_path(tmp_path, monkeypatch):
+    pq.write_table(pa.table({"x": [1.0, 2.0]}), tmp_path / "a.parquet")
+    monkeypatch.chdir(tmp_path)
+    source = ParquetSource("a.parquet")
+    assert source.paths == ["a.parquet"]
+    assert pickle.loads(pickle.dumps(source)).paths == [str(tmp_path / "a.parquet")]

@@ -1,0 +1,1 @@
+"""A billion rows on one small machine: every stage through the command line, timed, watched, resumable."""
