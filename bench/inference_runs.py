@@ -1,6 +1,8 @@
 """The recorded runs behind docs/inference.md; each writes one results document.
 
     python -m bench.inference_runs latency --out docs/results/inference_latency.json
+    python -m bench.inference_runs linear  --out docs/results/inference_linear.json
+    python -m bench.inference_runs threads --out docs/results/inference_threads.json --repeats 21
     python -m bench.inference_runs steps   --out docs/results/inference_steps.json
     python -m bench.inference_runs grid    --out docs/results/inference_grid.json
     python -m bench.inference_runs load    --out docs/results/inference_load.json
@@ -64,16 +66,42 @@ def model_text(shape: tuple[int, int, int], cache: Path) -> str:
 
 
 def run_latency(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Measure every engine on the main model, then ours on two threads."""
+    """Measure engines on the main model, all batch sizes, one and two threads."""
     text, X = model_text(MAIN, cache), rows_of(MAIN[2], options.rows, 1)
     names = options.engines.split(",") if options.engines else registry.PEERS
-    found = latency.measure(text, X, names, single_rows=2000, batch_sizes=(1000, options.rows), repeats=3)
-    two = latency.measure(
-        text, X, ("scalable",), single_rows=200, batch_sizes=(options.rows,), repeats=5, n_threads=2
+    sizes = [size for size in (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000) if size <= options.rows]
+    found = latency.measure(
+        text, X, names, single_rows=5000, batch_sizes=sizes, repeats=options.repeats, threads=(1, 2)
     )
-    more = two[str(options.rows)]
-    found[str(options.rows)] += [row | {"engine": "scalable, 2 threads", "baseline": False} for row in more]
     return {"latency": found}
+
+
+def run_linear(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure a logistic model of 28 features, ours and scikit-learn's."""
+    model = registry.LinearFacts(np.linspace(-1, 1, MAIN[2])[None], np.zeros(1), "logistic")
+    X = rows_of(MAIN[2], options.rows, 1)
+    found = latency.measure(model, X, None, single_rows=20_000, batch_sizes=(1000, options.rows), repeats=9)
+    return {"latency": found}
+
+
+def run_threads(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure ours on one and two threads in turns, 100,000 rows a call."""
+    text, X = model_text(MAIN, cache), rows_of(MAIN[2], 100_000, 1)
+    from scalable.inference import compile_model
+
+    forest = compile_model(text)
+    forest.predict(X, n_threads=2)
+    taken: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(options.repeats):
+        for threads, seconds in taken.items():
+            start = time.perf_counter()
+            forest.predict(X, n_threads=threads)
+            seconds.append(time.perf_counter() - start)
+    ratios = np.array(taken[1]) / np.array(taken[2])
+    figures = {f"{n}": {"median": float(np.median(t)), "fastest": min(t)} for n, t in taken.items()}
+    return {"threads": {"rows": len(X), "calls": options.repeats, "seconds": figures,
+                        "ratio_of_neighbours": {"median": float(np.median(ratios)), "best": float(ratios.max()),
+                                                "worst": float(ratios.min())}}}  # fmt: skip
 
 
 def run_steps(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -163,7 +191,15 @@ def run_exact(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
 
     names = options.engines.split(",") if options.engines else ["scalable", "lightgbm-fast"]
     found: dict[str, Any] = {
-        name: {"models": 0, "exact_models": 0, "rows": 0, "wrong_rows": 0, "refused": {}} for name in names
+        name: {
+            "models": 0,
+            "exact_models": 0,
+            "rows": 0,
+            "wrong_rows": 0,
+            "largest_relative": 0.0,
+            "refused": {},
+        }
+        for name in names
     }
     for seed in range(options.seed, options.seed + options.models):
         booster, _ = forests.random_booster(seed)
@@ -184,11 +220,21 @@ def run_exact(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
             figures["exact_models"] += wrong == 0
             figures["rows"] += len(X)
             figures["wrong_rows"] += wrong
+            figures["largest_relative"] = max(figures["largest_relative"], _relative(got, expected))
     return {"exactness": {"seed": options.seed, "models": options.models, "engines": found}}
+
+
+def _relative(got: np.ndarray, expected: np.ndarray) -> float:
+    """Return the largest difference of finite values, relative to the larger of 1e-6 and the expected value."""
+    finite = np.isfinite(got) & np.isfinite(expected)
+    scale = np.maximum(np.abs(expected[finite]), 1e-6)
+    return float((np.abs(got[finite] - expected[finite]) / scale).max(initial=0.0))
 
 
 RUNS = {
     "latency": run_latency,
+    "linear": run_linear,
+    "threads": run_threads,
     "steps": run_steps,
     "grid": run_grid,
     "load": run_load,
@@ -207,6 +253,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(".inference-models"))
     parser.add_argument("--engines", help="comma-separated; by default all peers")
     parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--models", type=int, default=200)
     parser.add_argument("--seed", type=int, default=20261122)
     options = parser.parse_args()

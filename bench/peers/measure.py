@@ -128,7 +128,7 @@ def infer(engine: str, task: Task, announce: Announce) -> dict[str, Any]:
     with timed(announce, row):
         measured = latency.measure(
             text, x, [engine, rival], single_rows=task.single_rows, batch_sizes=task.batch_sizes,
-            repeats=task.batches, n_threads=task.threads,
+            repeats=task.batches, threads=(task.threads,),
         )  # fmt: skip
     found = [line for lines in measured.values() for line in lines if line.get("engine", engine) == engine]
     if absent := [line for line in found if line.get("status") == "absent"]:

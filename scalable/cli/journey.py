@@ -133,10 +133,10 @@ def _evaluate(name: str, path: Path, held_out: Source, stages: list[Stage]) -> d
 
 def compare_latency(held_out: Source, path: Path, seed: int, stages: list[Stage]) -> Any:
     """Compare the compiled forest with ``Booster.predict`` on held-out rows."""
-    from scalable.cli.model_rows import rows_from
-    from scalable.inference import latency
+    from scalable.inference import laboratory, latency
     from scalable.inference.model import load_model
 
-    rows = rows_from(load_model(path), held_out, LATENCY_ROWS)
+    predictor = load_model(path)
+    rows = laboratory.sample_rows(predictor.needed, predictor.matrix, held_out, LATENCY_ROWS)
     with _stage(stages, "compare latency", len(rows)):
         return latency.measure(path, rows, seed=seed)

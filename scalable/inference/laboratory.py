@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,59 +12,101 @@ from scalable.errors import DataError, UsageError
 from scalable.inference import engines as registry
 from scalable.inference import latency, open_loop
 
-MAX_ROWS = 200_000
-BATCHES = (10, 100, 1_000, 10_000, 100_000)
+if TYPE_CHECKING:
+    from scalable.data.planned import Source
+
+MAX_ROWS = 1_000_000
+MAX_BYTES = 2**29  # of the rows as one float64 matrix; wider models get fewer rows
+BATCHES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
+THREADS = (1, 2)
 
 
-def load(model: Any, data: str, max_rows: int = MAX_ROWS) -> tuple[str, np.ndarray]:
-    """Return a forest's text and about `max_rows` rows of a dataset as its trees see them.
+def sample_rows(
+    names: Sequence[str], encode: Callable[[Any], np.ndarray], source: Source, limit: int
+) -> np.ndarray:
+    """Return about `limit` rows, from the heads of evenly spaced shards, as a model's engines take them.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns to decode.
+    encode : callable
+        From a `RawBlock` to a matrix (n_rows, n_features).
+
+    Raises
+    ------
+    DataError
+        There are no rows.
+    """
+    from scalable.execution.rounds import sample_shards
+
+    chosen = sample_shards(source, limit)
+    blocks = [encode(raw) for shard in chosen for raw in source.raw_blocks(shard, list(names))]
+    if not blocks:
+        raise DataError("the dataset has no rows to predict")
+    return np.concatenate(blocks)
+
+
+def load(model: Any, data: str, max_rows: int = MAX_ROWS) -> tuple[Any, np.ndarray]:
+    """Return what engines are built from and about `max_rows` rows of a dataset as they take them.
 
     Parameters
     ----------
     model : path
-        A saved forest, or LightGBM text, whose features are looked up in the data by name.
+        A saved model, or LightGBM text, whose features are looked up in the data by name.
     data : str
         File, directory or glob of Parquet.
 
     Raises
     ------
     UsageError
-        The model is linear.
+        A linear model that needs more than plain numbers.
     DataError
         The dataset has no rows.
     """
     from scalable.data.source import ParquetSource
     from scalable.data.values import numbers
-    from scalable.execution.rounds import sample_shards
     from scalable.inference.model import load_model
 
+    encode: Callable[[Any], np.ndarray]
     if Path(model).is_dir():
         predictor = load_model(model)
-        if not hasattr(predictor, "booster"):
-            raise UsageError(f"{model}: latency compares forests; this is a linear model")
-        names, to_rows, text = predictor.needed, predictor.matrix, predictor.text
+        if hasattr(predictor, "booster"):
+            facts, names, encode = registry.describe(predictor.text), predictor.needed, predictor.matrix
+        else:
+            facts, names, encode = _linear(model, predictor.model)
     else:
-        text = registry.text_of(model)
-        names = registry.describe(text).feature_names
+        facts = registry.describe(registry.text_of(model))
+        names = facts.feature_names
 
-        def to_rows(raw: Any) -> np.ndarray:
+        def encode(raw: Any) -> np.ndarray:
             return np.stack([numbers(raw.arrays[name]).astype(np.float64) for name in names], axis=1)
 
-    source = ParquetSource(data, features=names)
-    blocks = [raw for shard in sample_shards(source, max_rows) for raw in source.raw_blocks(shard, names)]
-    if not blocks:
-        raise DataError(f"{data}: has no rows to predict")
-    return text, np.concatenate([to_rows(raw) for raw in blocks])
+    limit = min(max_rows, MAX_BYTES // (8 * facts.shape["features"]))
+    return facts, sample_rows(names, encode, ParquetSource(data, features=names), limit)
+
+
+def _linear(path: Any, model: Any) -> tuple[Any, list[str], Callable[[Any], np.ndarray]]:
+    """Return facts, columns and encoding of a saved linear model."""
+    n = model.encoder.n_columns
+    if model.encoder.n_slots or model.link not in ("identity", "logistic", "softmax"):
+        raise UsageError(
+            f"{path}: latency compares forests, and linear models of plain numbers with the link identity, logistic "
+            f"or softmax; this one has the link {model.link} and {model.encoder.n_slots:,} slots for text"
+        )
+    facts = registry.LinearFacts(model.coef[:, :n], model.coef[:, n], model.link)
+    return facts, model.needed, lambda raw: model.encode(raw).columns.T.astype(np.float64)
 
 
 def examine(
-    model: Any, data: str, engines: Sequence[str] | None = None, *, seed: int = 0, requests: int = 2000
-) -> dict[str, Any]:
+    model: Any, data: str, engines: Sequence[str] | None = None, *, seed: int = 0, requests: int = 2000,
+    max_rows: int = MAX_ROWS,
+) -> dict[str, Any]:  # fmt: skip
     """Measure a model on a dataset in every way.
 
     Parameters
     ----------
-    model, data
+    model, data, max_rows
         See `load`.
     engines : names, optional
         By default ours and every peer; those not installed are listed with the reason.
@@ -76,13 +118,17 @@ def examine(
     Returns
     -------
     dict
-        Sections ``latency``, ``waterfall`` (our steps) and ``open_loop``.
+        Sections ``latency`` and, for forests, ``waterfall`` (our steps) and ``open_loop``.
     """
-    text, rows = load(model, data)
-    found = latency.measure(text, rows, engines or registry.PEERS, batch_sizes=BATCHES, seed=seed)
+    facts, rows = load(model, data, max_rows)
+    forest = isinstance(facts, registry.ForestModel)
+    named = engines or (registry.PEERS if forest else registry.LINEAR)
+    found = latency.measure(facts, rows, named, batch_sizes=BATCHES, threads=THREADS, seed=seed)
+    if not forest:
+        return {"latency": found}
     steps = latency.measure(
-        text, rows[:20_000], tuple(registry.STEPS), single_rows=100, batch_sizes=(1_000,), seed=seed
+        facts, rows[:20_000], tuple(registry.STEPS), single_rows=100, batch_sizes=(1_000,), seed=seed
     )
     loaded = [name for name in ("lightgbm", "scalable") if engines is None or name in engines]
-    served = open_loop.measure_open_loop(text, rows, loaded, requests=requests, seed=seed)
+    served = open_loop.measure_open_loop(facts, rows, loaded, requests=requests, seed=seed)
     return {"latency": found, "waterfall": latency.waterfall(steps), "open_loop": served}

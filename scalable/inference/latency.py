@@ -7,115 +7,95 @@ sees each row once per part of the run, and engines take turns so that drift of 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import psutil
 
 from scalable import progress
 from scalable.inference import engines as registry
-from scalable.inference.engines import Absent, Engine, ForestModel, text_of
+from scalable.inference.engines import Absent, Engine
+from scalable.inference.timing import Stopwatch, clock_overhead, summary
 
 TURN = 200  # single rows an engine takes before the next engine's turn
-QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999))
+PATIENCE = 30.0  # seconds one call of an engine may be expected to take; larger batches are left out
+
+Contender = tuple[str, int]  # engine, threads
+Timings = dict[Contender, dict[str, Any]]
 
 
-def clock_overhead() -> int:
-    """Return the median ns between two successive clock readings; every latency includes one of these."""
-    ticks = np.empty(2001, np.int64)
-    for i in range(len(ticks)):
-        ticks[i] = time.perf_counter_ns()
-    return int(np.median(np.diff(ticks)))
-
-
-def quantiles_us(ns: np.ndarray) -> dict[str, float]:
-    """Return p50 ... p99.9, extremes and mean of times, in microseconds."""
-    us = np.sort(ns) / 1e3
-    return {
-        **{f"{name}_us": float(np.quantile(us, q, method="higher")) for name, q in QUANTILES},
-        "min_us": float(us[0]),
-        "max_us": float(us[-1]),
-        "mean_us": float(us.mean()),
-    }
-
-
-def summary(ns: np.ndarray, batch: int) -> dict[str, Any]:
-    """Return the statistics of call times of `batch` rows each, in the shape of ``sections.Latency``."""
-    if not len(ns):
-        return {"calls": 0}
-    grid = np.r_[np.linspace(0, 0.98, 99), 1 - np.geomspace(0.02, max(1 / len(ns), 1e-5), 60)]
-    figures = quantiles_us(ns)
-    return {
-        **figures,
-        "rows_per_second": batch * 1e6 / figures["p50_us"],
-        "calls": len(ns),
-        "quantiles_us": [[float(q), float(np.quantile(ns, q)) / 1e3] for q in grid],
-    }
-
-
-def time_each(call: Callable[[np.ndarray], Any], rows: Sequence[np.ndarray], out: np.ndarray) -> None:
-    """Store the ns that `call` takes on each row."""
-    clock = time.perf_counter_ns
-    for i, row in enumerate(rows):
-        start = clock()
-        call(row)
-        out[i] = clock() - start
-
-
-def _load(
-    names: Sequence[str], model: ForestModel, n_threads: int
-) -> tuple[dict[str, Engine], dict[str, Any]]:
+def _load(names: Sequence[str], model: Any, X: np.ndarray) -> tuple[dict[str, Engine], dict[str, Any]]:
     """Build the engines that can be; say why the others cannot."""
     loaded: dict[str, Engine] = {}
     results: dict[str, Any] = {}
-    probe = np.zeros((2, model.n_features))
+    process = psutil.Process()
     for name in names:
-        start = time.perf_counter()
+        before, start = process.memory_info().rss, time.perf_counter()
         try:
-            engine = registry.build(name, model, n_threads)
+            engine = registry.build(name, model)
             ready = time.perf_counter()
-            engine.predict(probe)
-            engine.predict_one(probe[0])
+            engine.predict(X[:2])
+            engine.predict_one(X[0])
         except Absent as reason:
             results[name] = {"status": "absent", "message": str(reason)}
             continue
         done = time.perf_counter()
+        engine.predict(X[:1000])
+        grown = max(0, process.memory_info().rss - before)
         results[name] = {
             "present": True,
             "load_seconds": ready - start,
             "first_prediction_seconds": done - start,
+            "memory_bytes": getattr(engine, "memory_bytes", grown),
         }
         loaded[name] = engine
     return loaded, results
 
 
-def _single(loaded: dict[str, Engine], rows: list[np.ndarray]) -> dict[str, np.ndarray]:
+def _single(loaded: dict[str, Engine], rows: list[np.ndarray]) -> Timings:
     """Time one row at a time, in turns; the first turn warms up on rows of its own and is not counted."""
     times = {name: np.empty(max(0, len(rows) - TURN), np.int64) for name in loaded}
+    watches = {name: Stopwatch(engine) for name, engine in loaded.items()}
     warm = np.empty(TURN, np.int64)
     with progress.task("latency, one row", total=len(rows) * len(loaded), unit="rows") as shown:
         for start in range(0, len(rows), TURN):
             part = rows[start : start + TURN]
-            for name, engine in loaded.items():
+            for name, watch in watches.items():
                 out = warm if start == 0 else times[name][start - TURN : start - TURN + len(part)]
-                time_each(engine.predict_one, part, out)
+                watch.rows(part, out)
                 shown.advance(len(part))
-    return times
+    return {(name, 1): summary(times[name], 1) | watches[name].notes() for name in loaded}
 
 
-def _batches(engines: dict[str, Engine], X: np.ndarray, size: int, repeats: int) -> dict[str, np.ndarray]:
-    """Time batches of `size` fresh rows, in turns, in ns a call."""
+def _batches(
+    engines: dict[str, Engine], X: np.ndarray, size: int, repeats: int, threads: Sequence[int],
+    pace: dict[str, float],
+) -> Timings:  # fmt: skip
+    """Time batches of `size` fresh rows, in turns; `pace` is the last known seconds a row of each engine."""
     rounds = max(1, min(repeats, len(X) // size))
-    taken = {name: np.empty(rounds, np.int64) for name in engines}
-    with progress.task(f"latency, {size:,} rows", total=rounds * len(engines), unit="batches") as shown:
+    ready = [(name, n) for name in engines for n in threads if size * pace.get(name, 0.0) <= PATIENCE]
+    taken: dict[Contender, list[int]] = {contender: [] for contender in ready}
+    watches = {name: Stopwatch(engine) for name, engine in engines.items()}
+    with progress.task(f"latency, {size:,} rows", total=rounds * len(ready), unit="batches") as shown:
         for r in range(rounds):
             batch = X[r * size : (r + 1) * size]
-            for name, engine in engines.items():
-                start = time.perf_counter_ns()
-                engine.predict(batch)
-                taken[name][r] = time.perf_counter_ns() - start
+            for name, n in ready:
+                if engines[name].n_threads != n:
+                    engines[name].n_threads = n
+                    engines[name].predict(X[:2])  # whatever a change of threads sets up is not timed
+                taken[name, n].append(watches[name].batch(batch))
                 shown.advance(1)
-    return taken
+    for (name, n), ns in taken.items():
+        if n == threads[0]:
+            pace[name] = min(ns) / 1e9 / size
+    return {
+        (name, n): summary(np.array(ns), size) | watches[name].notes() for (name, n), ns in taken.items()
+    } | {
+        (name, threads[0]): {"message": f"would take over {PATIENCE:.0f} s a call", "status": "skipped"}
+        for name in engines
+        if (name, threads[0]) not in taken
+    }
 
 
 def _bits(loaded: dict[str, Engine], X: np.ndarray, reference: str) -> dict[str, dict[str, Any]]:
@@ -137,26 +117,27 @@ def _bits(loaded: dict[str, Engine], X: np.ndarray, reference: str) -> dict[str,
 
 def measure(
     model: Any, X: np.ndarray, engines: Sequence[str] | None = None, *, single_rows: int = 2000,
-    batch_sizes: Sequence[int] = (1_000, 100_000), repeats: int = 5, n_threads: int = 1, seed: int = 0,
+    batch_sizes: Sequence[int] = (1_000, 100_000), repeats: int = 5, threads: Sequence[int] = (1,), seed: int = 0,
 ) -> dict[str, list[dict[str, Any]]]:  # fmt: skip
     """Measure engines on one model.
 
     Parameters
     ----------
-    model : lightgbm.Booster, fitted learner, text, or path
+    model : lightgbm.Booster, fitted learner, text, path, or CompiledLinear
         As for ``compile_model``.
     X : float64 (n_rows, n_features)
         Real rows; shuffled here, each used once per engine in each part.
     engines : names of ``scalable.inference.engines.ENGINES``, optional
-        `DEFAULT` without. Results are compared with LightGBM's, or else the first one's.
+        `DEFAULT` without, `LINEAR` for a linear model. Results are compared with those of LightGBM or scikit-learn,
+        or else the first one's.
     single_rows : int
         Rows predicted one at a time, at most.
     batch_sizes : sequence of int
-        Rows per call; capped by the rows there are.
+        Rows per call; capped by the rows there are. Engines too slow for a size are listed with the reason.
     repeats : int
         Batches per size, at most.
-    n_threads : int
-        For batches.
+    threads : sequence of int
+        Threads for batches, each a row of the result.
     seed : int
         Of the shuffle.
 
@@ -164,35 +145,35 @@ def measure(
     -------
     dict of batch size (as text) to rows of the report's ``latency`` section
         See ``scalable.report.sections.Latency``; an absent engine's row has ``status`` and ``message``. Beyond
-        that: ``load_seconds``, ``first_prediction_seconds``, ``clock_overhead_us``, ``model``.
+        that: ``spread`` (quartile distance over median), ``load_seconds``, ``first_prediction_seconds``,
+        ``memory_bytes`` (by which loading and 1,000 rows grew the process), ``clock_overhead_us``, ``model``, and
+        ``overhead_us`` where the way to a worker process was taken off.
     """
-    facts = registry.describe(text_of(model))
+    facts = registry.facts_of(model)
     order = np.random.default_rng(seed).permutation(len(X))
     X = np.ascontiguousarray(np.asarray(X, np.float64)[order])
-    loaded, results = _load(engines or registry.DEFAULT, facts, n_threads)
+    loaded, results = _load(engines or facts.default, facts, X)
     if not loaded:
-        return {"1": list(results.values())}
-    baseline = "lightgbm" if "lightgbm" in loaded else next(iter(loaded))
+        return {"1": [{"engine": name, **row} for name, row in results.items()]}
+    baseline = next((name for name in loaded if name in ("lightgbm", "scikit-learn")), next(iter(loaded)))
     for name, verdict in _bits(loaded, X[:20_000], baseline).items():
-        results[name] |= verdict | {"baseline": name == baseline}
-    clock = clock_overhead() / 1e3
-    shape = {"trees": facts.n_trees, "leaves": facts.n_leaves, "features": facts.n_features}
+        results[name] |= verdict
+    common = {"clock_overhead_us": clock_overhead() / 1e3, "model": facts.shape}
     sizes = sorted({min(size, len(X)) for size in batch_sizes} - {1})
     timings = {1: _single(loaded, list(X[: min(single_rows + TURN, len(X))]))}
-    timings |= {size: _batches(_batch_capable(loaded), X, size, repeats) for size in sizes}
+    capable = {n: engine for n, engine in loaded.items() if not getattr(engine, "single_only", False)}
+    pace: dict[str, float] = {}
+    for size in sizes:
+        timings[size] = _batches(capable, X, size, repeats, threads, pace)
+    missing = {name: row for name, row in results.items() if name not in loaded}
     return {
         str(size): [
-            {"engine": name, "batch": size, "threads": 1 if size == 1 else n_threads, **results[name]}
-            | (
-                summary(taken[name], size) | {"clock_overhead_us": clock, "model": shape}
-                if name in taken
-                else {}
-            )
-            for name in results
-            if name in taken or name not in loaded
-        ]
+            {"engine": name if n in (1, threads[0]) else f"{name}, {n} threads", "batch": size, "threads": n,
+             "baseline": name == baseline and n in (1, threads[0]), **results[name], **common, **figures}
+            for (name, n), figures in taken.items()
+        ] + [{"engine": name, "batch": size, "threads": 1, **row} for name, row in missing.items()]
         for size, taken in timings.items()
-    }
+    }  # fmt: skip
 
 
 def waterfall(latency: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -217,8 +198,3 @@ def waterfall(latency: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
             title = f"Microseconds a row, {int(batch):,} rows a call"
             shown.append({"title": title, "unit": "us/row", "steps": steps})
     return shown
-
-
-def _batch_capable(loaded: dict[str, Engine]) -> dict[str, Engine]:
-    """Leave out engines that only know single rows."""
-    return {name: engine for name, engine in loaded.items() if not getattr(engine, "single_only", False)}

@@ -15,8 +15,8 @@ import numpy as np
 
 from scalable import progress
 from scalable.inference import engines as registry
-from scalable.inference.engines import Engine, text_of
-from scalable.inference.latency import quantiles_us
+from scalable.inference.engines import Engine
+from scalable.inference.timing import quantiles_us
 
 MODES = ("one at a time", "micro-batches")
 GOAL_US = 1000.0
@@ -139,7 +139,7 @@ def measure_open_loop(
         engine, mode, fraction, rate (requests/s), p50_us ... max_us from the intended start; and once per engine
         and mode ``highest_rate``: the highest rate found with p99 under 1 ms, or None.
     """
-    facts = registry.describe(text_of(model))
+    facts = registry.facts_of(model)
     order = np.random.default_rng(seed).permutation(len(X))[:requests]
     rows = np.ascontiguousarray(np.asarray(X, np.float64)[order])
     results: list[dict[str, Any]] = []

@@ -2,13 +2,14 @@
 
 import importlib.util
 import json
+import time
 
 import lightgbm as lgb
 import numpy as np
 import pytest
 
 from scalable.errors import UsageError
-from scalable.inference import engines, latency
+from scalable.inference import engines, latency, timing
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,16 @@ def model():
     return lgb.train(params, lgb.Dataset(X, y), 25), X
 
 
-OURS = ("lightgbm", "lightgbm-fast", "scalable", "step-walk", "step-ranks", "step-blocks", "step-select")
+OURS = (
+    "lightgbm",
+    "lightgbm-fast",
+    "scalable",
+    "scalable-2",
+    "step-walk",
+    "step-ranks",
+    "step-blocks",
+    "step-select",
+)
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -33,7 +43,7 @@ def test_engine_has_the_same_bits(model, name):
     np.testing.assert_array_equal([engine.predict_one(x) for x in X[:50]], expected[:50])
 
 
-@pytest.mark.parametrize("name", sorted(set(engines.ENGINES) - set(OURS)))
+@pytest.mark.parametrize("name", sorted(set(engines.ENGINES) - set(OURS) - set(engines.LINEAR)))
 def test_peer_agrees_or_is_absent_with_a_reason(model, name):
     booster, X = model
     if importlib.util.find_spec(engines.ENGINES[name][0]) and name != "lleaves":
@@ -63,7 +73,9 @@ def test_unknown_engine_is_refused(model):
 def test_measure_reports_every_engine_and_batch(model):
     booster, X = model
     names = ("lightgbm", "lightgbm-fast", "scalable", "lleaves")
-    result = latency.measure(booster, X, names, single_rows=300, batch_sizes=(100, 10**9), repeats=3)
+    result = latency.measure(
+        booster, X, names, single_rows=300, batch_sizes=(100, 10**9), repeats=3, threads=(1, 2)
+    )
     json.dumps(result)
     assert list(result) == ["1", "100", "3000"]
     single = {row["engine"]: row for row in result["1"]}
@@ -79,6 +91,34 @@ def test_measure_reports_every_engine_and_batch(model):
         100 * 1e6 / batch["scalable"]["p50_us"], rel=0.5
     )
     assert "p50_us" not in batch.get("lightgbm-fast", {})
+    assert [batch[name]["threads"] for name in ("scalable", "scalable, 2 threads")] == [1, 2]
+    assert batch["lightgbm, 2 threads"]["baseline"] is False
+
+
+@pytest.mark.parametrize("link", ["identity", "logistic", "softmax"])
+def test_linear_engines_agree(link):
+    rng = np.random.default_rng(0)
+    coef = rng.standard_normal((3 if link == "softmax" else 1, 5))
+    facts = engines.LinearFacts(coef, np.arange(float(len(coef))), link)
+    X = rng.standard_normal((50, 5))
+    ours, theirs = (engines.build(name, facts) for name in ("linear", "scikit-learn"))
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-12)
+    np.testing.assert_allclose([ours.predict_one(x) for x in X], theirs.predict(X), rtol=1e-12)
+    with pytest.raises(engines.Absent, match="forests"):
+        engines.build("scalable", facts)
+
+
+def test_a_worker_s_overhead_is_taken_off_and_shown():
+    class Remote:
+        n_threads, overhead_seconds = 1, 0.004
+
+        def predict(self, X):
+            time.sleep(0.005)
+            return X[:, 0]
+
+    watch = timing.Stopwatch(Remote())
+    assert 0.0005e9 < watch.batch(np.zeros((3, 1))) < 0.2e9
+    assert watch.notes() == {"overhead_us": 4000.0}
 
 
 def test_waterfall_follows_the_steps(model):

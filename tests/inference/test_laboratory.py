@@ -8,8 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from scalable import ParquetSource
 from scalable.errors import ModelError
 from scalable.inference import laboratory
+from scalable.linear import Ridge
 
 
 @pytest.fixture
@@ -27,8 +29,8 @@ def files(tmp_path):
 
 def test_rows_are_looked_up_by_name(files):
     path, booster, X = files
-    text, rows = laboratory.load(path / "m.txt", str(path / "d.parquet"))
-    assert text == booster.model_to_string()
+    facts, rows = laboratory.load(path / "m.txt", str(path / "d.parquet"))
+    assert facts.text == booster.model_to_string()
     np.testing.assert_array_equal(np.sort(rows, axis=0), np.sort(X, axis=0))
     np.testing.assert_array_equal(rows, X)
 
@@ -43,6 +45,18 @@ def test_examine_returns_every_section(files):
     assert list(sections["latency"]) == ["1", "10", "100", "1000", "3000"]
     assert {row["engine"] for row in sections["open_loop"]} == {"lightgbm", "scalable"}
     assert all(row["bit_equal"] for row in sections["latency"]["1000"] if "p50_us" in row)
+
+
+def test_a_linear_model_is_compared_with_scikit_learn(files):
+    path = files[0]
+    source = ParquetSource(path / "d.parquet", target="other", features=["a", "b", "c"])
+    Ridge().fit(source).save(path / "linear.model")
+    sections = laboratory.examine(path / "linear.model", str(path / "d.parquet"))
+    assert set(sections) == {"latency"}
+    single = {row["engine"]: row for row in sections["latency"]["1"]}
+    assert set(single) == {"scikit-learn", "linear"}
+    assert single["scikit-learn"]["baseline"]
+    assert single["linear"]["max_abs_difference"] < 1e-12
 
 
 def test_damaged_model_is_named(files):

@@ -10,18 +10,29 @@ import importlib
 from typing import Any
 
 from scalable.errors import UsageError
-from scalable.inference.engines.base import Absent, Engine, ForestModel, describe, text_of
+from scalable.inference.engines.base import (
+    Absent,
+    Engine,
+    ForestModel,
+    LinearFacts,
+    describe,
+    facts_of,
+    text_of,
+)
 
 __all__ = [
     "DEFAULT",
     "ENGINES",
+    "LINEAR",
     "PEERS",
     "STEPS",
     "Absent",
     "Engine",
     "ForestModel",
+    "LinearFacts",
     "build",
     "describe",
+    "facts_of",
     "text_of",
 ]
 
@@ -30,6 +41,7 @@ ENGINES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "lightgbm": ("lightgbm_booster", "build", ()),
     "lightgbm-fast": ("lightgbm_fast", "build", ()),
     "scalable": ("compiled", "build", ()),
+    "scalable-2": ("compiled", "build_two", ()),
     "lignum": ("lignum", "build", ()),
     "lignum-compiled": ("lignum", "build_compiled", ()),
     "onnxruntime": ("onnxruntime", "build", ()),
@@ -37,6 +49,8 @@ ENGINES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "tl2cgen": ("treelite", "build_compiled", ()),
     "daal4py": ("daal4py", "build", ()),
     "lleaves": ("lleaves", "build", ()),
+    "linear": ("linear", "build", ()),
+    "scikit-learn": ("linear", "build_scikit_learn", ()),
     "step-walk": ("steps", "build_step", ("walk",)),
     "step-ranks": ("steps", "build_step", ("ranks",)),
     "step-blocks": ("steps", "build_step", ("blocks",)),
@@ -44,7 +58,8 @@ ENGINES: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 
 DEFAULT = ("lightgbm", "lightgbm-fast", "scalable")
-PEERS = tuple(name for name in ENGINES if not name.startswith("step-"))
+LINEAR = ("scikit-learn", "linear")
+PEERS = tuple(n for n in ENGINES if not n.startswith("step-") and n not in (*LINEAR, "scalable-2"))
 STEPS = {
     "lightgbm": "Booster.predict",
     "step-walk": "follow trees on float64",
@@ -52,11 +67,12 @@ STEPS = {
     "step-blocks": "a tree at a time over 512 rows",
     "step-select": "select bytes, no branches",
     "scalable": "bit planes",
+    "scalable-2": "two threads",
 }
 
 
-def build(name: str, model: ForestModel, n_threads: int = 1) -> Engine:
-    """Load `model` into the engine called `name`.
+def build(name: str, model: Any, n_threads: int = 1) -> Engine:
+    """Load `model` (a `ForestModel` or `LinearFacts`) into the engine called `name`.
 
     Raises
     ------
@@ -67,6 +83,8 @@ def build(name: str, model: ForestModel, n_threads: int = 1) -> Engine:
     """
     if name not in ENGINES:
         raise UsageError(f"unknown engine {name!r}; there are {', '.join(ENGINES)}")
+    if (name in LINEAR) != isinstance(model, LinearFacts):
+        raise Absent(f"is an engine of {'linear models' if name in LINEAR else 'forests'}")
     module, function, further = ENGINES[name]
     make: Any = getattr(importlib.import_module(f"scalable.inference.engines.{module}"), function)
     engine: Engine = (make(*further) if further else make)(model, n_threads)

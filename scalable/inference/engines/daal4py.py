@@ -18,12 +18,22 @@ class _Daal:
             raise Absent(f"daal4py cannot be imported ({error})") from error
         if model.n_outputs > 1:
             raise Absent("shown for one output only")
-        daal4py.daalinit(n_threads)
+        self._init = daal4py.daalinit
+        self.n_threads = n_threads
         try:
             self._model = daal4py.mb.convert_model(lightgbm.Booster(model_str=model.text))
         except Exception as error:  # the converter raises what it likes
             raise Absent(f"daal4py cannot convert this model: {str(error)[:120]}") from error
         self._binary = (model.objective or "").startswith("binary")
+
+    @property
+    def n_threads(self) -> int:
+        return self._threads
+
+    @n_threads.setter
+    def n_threads(self, threads: int) -> None:
+        self._threads = threads
+        self._init(threads)  # a setting of the process
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         out = self._model.predict_proba(X)[:, 1] if self._binary else self._model.predict(X)

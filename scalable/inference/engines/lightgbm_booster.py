@@ -12,16 +12,16 @@ class _Booster:
         import lightgbm
 
         self._booster = lightgbm.Booster(model_str=model.text)
-        self._n_threads = n_threads
+        self.n_threads = n_threads
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        return np.asarray(self._booster.predict(X, num_threads=self._n_threads))
+        return np.asarray(self._booster.predict(X, num_threads=self.n_threads))
 
     def predict_one(self, x: np.ndarray) -> float:
-        return float(self._booster.predict(x.reshape(1, -1), num_threads=self._n_threads)[0])
+        return float(self._booster.predict(x.reshape(1, -1), num_threads=self.n_threads)[0])
 
     def predict_row(self, x: np.ndarray) -> np.ndarray:
-        return np.asarray(self._booster.predict(x.reshape(1, -1), num_threads=self._n_threads)[0])
+        return np.asarray(self._booster.predict(x.reshape(1, -1), num_threads=self.n_threads)[0])
 
 
 def build(model: ForestModel, n_threads: int) -> Engine:

@@ -14,6 +14,7 @@ _FLOAT64, _NORMAL = 1, 0
 
 class _SingleRowFast:
     single_only = True
+    n_threads = 1
 
     def __init__(self, model: ForestModel) -> None:
         import lightgbm

@@ -29,10 +29,10 @@ class _Lignum:
                 self._model.compile(work_dir=tempfile.mkdtemp(prefix="lignum-"))
             except Exception as error:  # no compiler, or one that fails
                 raise Absent(f"lignum could not compile: {str(error)[:120]}") from error
-        self._n_threads = n_threads
+        self.n_threads = n_threads
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        return np.asarray(self._model.predict(X, n_jobs=self._n_threads))
+        return np.asarray(self._model.predict(X, n_jobs=self.n_threads))
 
     def predict_one(self, x: np.ndarray) -> Any:
         return self._model.predict(x.reshape(1, -1), n_jobs=1)[0]

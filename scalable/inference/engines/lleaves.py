@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 import numpy as np
+import psutil
 
 from scalable.inference.engines.base import Absent, Engine, ForestModel
 
@@ -21,14 +22,14 @@ import struct, sys, tempfile, time
 import numpy as np
 import lleaves
 source, sink = sys.stdin.buffer, sys.stdout.buffer
-n_features, n_text, threads = struct.unpack("<qqq", source.read(24))
+n_features, n_text = struct.unpack("<qq", source.read(16))
 with tempfile.NamedTemporaryFile("wb", suffix=".txt") as file:
     file.write(source.read(n_text)); file.flush()
     model = lleaves.Model(model_file=file.name)
     model.compile()
 sink.write(b"ready"); sink.flush()
-while head := source.read(8):
-    rows, = struct.unpack("<q", head)
+while head := source.read(16):
+    rows, threads = struct.unpack("<qq", head)
     X = np.frombuffer(source.read(rows * n_features * 8)).reshape(rows, n_features)
     start = time.perf_counter()
     out = np.asarray(model.predict(X, n_jobs=threads), np.float64)
@@ -47,14 +48,15 @@ class _Worker:
         )
         text = model.text.encode()
         try:
-            self._send(struct.pack("<qqq", model.n_features, len(text), n_threads) + text)
+            self._send(struct.pack("<qq", model.n_features, len(text)) + text)
             ready = self._receive(5)
         except (BrokenPipeError, EOFError):
             ready = b""
         if ready != b"ready":
             self._child.kill()
             raise Absent(f"the worker of {python} did not start: is lleaves installed there?")
-        self.overhead_seconds = 0.0
+        self.overhead_seconds, self.n_threads = 0.0, n_threads
+        self.memory_bytes = psutil.Process(self._child.pid).memory_info().rss
 
     def _send(self, data: bytes) -> None:
         assert self._child.stdin is not None
@@ -70,7 +72,7 @@ class _Worker:
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         start = time.perf_counter()
-        self._send(struct.pack("<q", len(X)) + np.ascontiguousarray(X, np.float64).tobytes())
+        self._send(struct.pack("<qq", len(X), self.n_threads) + np.ascontiguousarray(X, np.float64).tobytes())
         spent, size = struct.unpack("<dq", self._receive(16))
         out = np.frombuffer(self._receive(8 * size))
         self.overhead_seconds = time.perf_counter() - start - spent

@@ -24,15 +24,25 @@ class _Onnx:
             converted = onnxmltools.convert_lightgbm(booster, initial_types=shape, zipmap=False)
         except Exception as error:  # the converter raises what it likes
             raise Absent(f"onnxmltools cannot convert this model: {str(error)[:120]}") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = n_threads
-        options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            converted.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self._runtime, self._bytes = onnxruntime, converted.SerializeToString()
+        self.n_threads = n_threads
         self._input = self._session.get_inputs()[0].name
         self._output = self._session.get_outputs()[-1].name
         self._binary = (model.objective or "").startswith("binary")
+
+    @property
+    def n_threads(self) -> int:
+        return self._threads
+
+    @n_threads.setter
+    def n_threads(self, threads: int) -> None:
+        options = self._runtime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        self._threads = threads
+        self._session = self._runtime.InferenceSession(
+            self._bytes, options, providers=["CPUExecutionProvider"]
+        )
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         out = self._session.run([self._output], {self._input: X.astype(np.float32)})[0]

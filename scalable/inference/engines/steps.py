@@ -3,7 +3,7 @@
 ``step-walk``: each row follows each tree on its float64 values. ``step-ranks``: the same on ranks, so that a
 comparison is of small integers. ``step-blocks``: trees outermost over a block of rows, so that a tree stays in cache.
 ``step-select``: per tree, all nodes decided for all rows of the block by byte comparison and blending, no branches.
-``scalable``: bit planes instead of bytes. ``scalable-2``: two threads.
+``scalable``: bit planes instead of bytes. ``scalable-2``: the same on two threads.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class _Step:
 
         self._forest = CompiledForest.from_text(parse_text(model.text))
         self._how = how
+        self.n_threads = 1
         if how == "walk":
             return
         plan = self._forest.plan

@@ -47,7 +47,16 @@ class _Compiled:
         except Exception as error:  # no compiler, or one that fails
             raise Absent(f"tl2cgen could not compile: {str(error)[:120]}") from error
         self._matrix = tl2cgen.DMatrix
-        self._predictor = tl2cgen.Predictor(library, nthread=n_threads)
+        self._open: Any = lambda threads: tl2cgen.Predictor(library, nthread=threads)
+        self.n_threads = n_threads
+
+    @property
+    def n_threads(self) -> int:
+        return self._threads
+
+    @n_threads.setter
+    def n_threads(self, threads: int) -> None:
+        self._threads, self._predictor = threads, self._open(threads)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         return _shape(self._predictor.predict(self._matrix(X)), len(X))
@@ -61,10 +70,10 @@ class _Interpreter:
         self._forest = _load(model)
         import treelite
 
-        self._run, self._n_threads = treelite.gtil.predict, n_threads
+        self._run, self.n_threads = treelite.gtil.predict, n_threads
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        return _shape(self._run(self._forest, X, nthread=self._n_threads), len(X))
+        return _shape(self._run(self._forest, X, nthread=self.n_threads), len(X))
 
     def predict_one(self, x: np.ndarray) -> Any:
         return self.predict(x.reshape(1, -1))[0]
