@@ -1,7 +1,8 @@
-"""Copies recorded results into the README, between ``<!-- capture:NAME -->`` and ``<!-- /capture -->``.
+"""Copies recorded results into the README and the pages of docs/.
 
-``python -m bench.readme`` rewrites the blocks from ``docs/results/NAME.json``; a test fails when
-the README and the records differ.
+``python -m bench.readme`` rewrites what stands between ``<!-- capture:NAME -->`` and ``<!-- /capture -->``
+with what the terminal showed of ``docs/results/NAME.json``, and the tables of :mod:`bench.tables`; a test
+fails when pages and records differ.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+
+from bench import tables
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- capture:(\w+) -->\n)(.*?)(<!-- /capture -->)", re.DOTALL)
@@ -29,14 +32,20 @@ def capture(name: str) -> str:
 
 
 def filled(text: str) -> str:
-    """Return a Markdown text with every capture block made anew from its record."""
-    return BLOCK.sub(lambda found: f"{found[1]}{capture(found[2])}{found[4]}", text)
+    """Return a Markdown text with every block made anew from its record."""
+    text = BLOCK.sub(lambda found: f"{found[1]}{capture(found[2])}{found[4]}", text)
+    return tables.filled(text, ROOT / "docs" / "results")
+
+
+def pages() -> list[Path]:
+    """Return the Markdown files that may hold blocks."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def main() -> None:
-    """Rewrite the README in place."""
-    readme = ROOT / "README.md"
-    readme.write_text(filled(readme.read_text()))
+    """Rewrite the pages in place."""
+    for page in pages():
+        page.write_text(filled(page.read_text()))
 
 
 if __name__ == "__main__":

@@ -97,7 +97,8 @@ def test_every_stage_of_the_cluster_writes_apart_from_the_machine_s():
 
 def test_tables_say_what_took_longer_or_more_memory_than_asked():
     row = {"size": 10, "stage": "sgd", "rows": 10, "seconds": 100.0, "rows_per_second": 0.1, "read_bytes": 0,
-           "written_bytes": 0, "peak_memory_bytes": 2 << 30, "most_seconds": 90, "most_memory_bytes": 1 << 30}  # fmt: skip
+           "written_bytes": 0, "peak_memory_bytes": 2 << 30, "most_seconds": 90,
+           "most_memory_bytes": 1 << 30}  # fmt: skip
     (line,) = tables([row])["stages"][2:]
     assert line.count("(more than asked)") == 2
     (line,) = tables([{**row, "seconds": 80.0, "peak_memory_bytes": 1 << 29}])["stages"][2:]

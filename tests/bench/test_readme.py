@@ -3,13 +3,32 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bench.readme import BLOCK, ROOT, filled
+from bench.readme import BLOCK, ROOT, filled, pages
+from bench.tables import table
 
 
 def test_readme_shows_the_recorded_run() -> None:
     text = (ROOT / "README.md").read_text()
     assert [found[2] for found in BLOCK.finditer(text)] == ["quickstart"]
-    assert filled(text) == text, "run `python -m bench.readme`"
+
+
+def test_every_page_shows_the_recorded_runs() -> None:
+    for page in pages():
+        text = page.read_text()
+        assert filled(text) == text, f"{page.name}: run `python -m bench.readme`"
+
+
+def test_cells_are_shown_in_the_unit_of_their_column() -> None:
+    row = {"n": 1234567, "peak_memory_bytes": 3 << 20, "seconds": 0.012345, "auc": 0.87651, "rate": 123456.7}
+    lines = table(
+        [row, {"n": 1}], ["n=Number_of_rows", "peak_memory_bytes", "seconds", "auc", "rate", "absent"]
+    )
+    assert lines.splitlines() == [
+        "| Number of rows | peak memory bytes | seconds | auc | rate | absent |",
+        "|---|---|---|---|---|---|",
+        "| 1,234,567 | 3 MiB | 0.0123 | 0.8765 | 123,457 |  |",
+        "| 1 |  |  |  |  |  |",
+    ]
 
 
 def test_links_lead_somewhere() -> None:
