@@ -88,6 +88,7 @@ def _hosts(n: int, megabit: int) -> Iterator[None]:
             _ip("netns", "add", name)
             stack.callback(_ip, "netns", "del", name)
             _ip("link", "add", f"sbtv{host}", "type", "veth", "peer", "name", "eth0", "netns", name)
+            stack.callback(_ip, "link", "del", f"sbtv{host}")  # a namespace gives its devices up only later
             _ip("link", "set", f"sbtv{host}", "master", "sbtbr", "up")
             _ip("-n", name, "addr", "add", f"{_address(host)}/24", "dev", "eth0")
             for device in ("eth0", "lo"):

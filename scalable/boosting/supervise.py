@@ -83,8 +83,12 @@ def _start(job: RankJob) -> subprocess.Popen[bytes]:
         "OMP_NUM_THREADS": str(job.n_threads),
         "POLARS_MAX_THREADS": str(job.n_threads),
     }
-    command = [sys.executable, "-m", "scalable.boosting.rank"]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+    return subprocess.Popen(rank_command(job), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+
+
+def rank_command(job: RankJob) -> list[str]:
+    """Return the command line of a rank's process."""
+    return [sys.executable, "-m", "scalable.boosting.rank"]
 
 
 def _read_forever(child: subprocess.Popen[bytes], messages: queue.Queue[dict[str, Any] | None]) -> None:

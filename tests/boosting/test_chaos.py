@@ -3,18 +3,25 @@
 import os
 import random
 import signal
+import socket
 import threading
 import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import lightgbm as lgb
 import numpy as np
 import psutil
 import pytest
 
+from scalable.boosting import supervise
+from scalable.boosting.launch import LocalLauncher
 from scalable.boosting.options import Options
 from scalable.boosting.train import train_on
 from scalable.data.table import as_source
-from scalable.errors import ClusterError
+from scalable.errors import ClusterError, ModelError
+from tests.boosting.hosts import allowed as hosts_allowed
+from tests.boosting.hosts import namespace_hosts, small_disk
 
 TREES = 150
 PARAMS = {
@@ -74,39 +81,96 @@ def strike(kind, rng, done):
         return
 
 
-def run_trial(kind, seed, team, source, expected, policy):
+def cut(hosts, rng, done):
+    """Take one host's link down for ten seconds."""
+    deadline = time.monotonic() + 60
+    while len(rank_processes()) < 2 and time.monotonic() < deadline and not done.is_set():
+        time.sleep(0.02)
+    done.wait(rng.uniform(1, 5))
+    host = rng.randrange(2)
+    hosts.link(host, "down")
+    done.wait(10)
+    hosts.link(host, "up")
+
+
+@contextmanager
+def stolen_port(rng):
+    """Let somebody else listen where rank 0 of the first attempt is said to."""
+    deliver, thief, stolen = LocalLauncher.deliver, socket.create_server(("127.0.0.1", 0)), []
+
+    def mislead(self, roster):
+        if not stolen or stolen[0] is self:
+            stolen.append(self)
+            roster = [thief.getsockname(), *roster[1:]]
+        deliver(self, roster)
+
+    with thief, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalLauncher, "deliver", mislead)
+        yield
+
+
+@contextmanager
+def accident(kind, rng, team, tmp_path):
+    """Arrange for one accident; yields the team it happens to and the checkpoint directory."""
+    done, striker, checkpoint = threading.Event(), None, None
+    with ExitStack() as stack:
+        if kind in ("kill", "freeze"):
+            striker = threading.Thread(target=strike, args=(kind, rng, done))
+        elif kind == "port":
+            stack.enter_context(stolen_port(rng))
+        elif kind == "disk":
+            place = tmp_path / f"disk{rng.random()}"
+            place.mkdir()
+            stack.enter_context(small_disk(place, 2**16))
+            checkpoint = str(place / "trees")
+        elif kind == "cut":
+            found = stack.enter_context(namespace_hosts(len(team.places)))
+            places = [replace(p, host=a) for p, a in zip(team.places, found.addresses, strict=True)]
+            team = replace(team, places=tuple(places))
+            patch = stack.enter_context(pytest.MonkeyPatch.context())
+            command = supervise.rank_command
+            patch.setattr(supervise, "rank_command", lambda job: found.inside(job.host, command(job)))
+            striker = threading.Thread(target=cut, args=(found, rng, done))
+        if striker is not None:
+            striker.start()
+        try:
+            yield team, checkpoint
+        finally:
+            done.set()
+            if striker is not None:
+                striker.join()
+
+
+def run_trial(kind, seed, team, source, expected, policy, tmp_path):
     rng = random.Random(seed)
-    done = threading.Event()
     bomb = rng.randrange(TREES)
 
     def fail(env):
         if env.iteration == bomb and int(env.params["num_leaves"]) > 0:
             raise ZeroDivisionError("a bug in a callback")
 
-    options = Options(
-        on_loss=policy, checkpoint_every=10, silence=3.0, callbacks=[fail] if kind == "exception" else []
-    )
-    striker = threading.Thread(target=strike, args=(kind, rng, done))
-    if kind != "exception":
-        striker.start()
     began = time.monotonic()
-    try:
-        fitted = train_on(team, PARAMS, source, classify=True, options=options)
-    except ClusterError:
-        assert policy == "raise"
-    except ZeroDivisionError:
-        assert kind == "exception"
-    else:
-        assert kind != "exception"
-        X, scores = expected
-        assert fitted.booster.num_trees() == TREES
-        np.testing.assert_allclose(fitted.booster.predict(X, raw_score=True), scores, atol=1e-6)
-    finally:
-        took = time.monotonic() - began
-        done.set()
-        if striker.is_alive():
-            striker.join()
-    assert took < 180, "hanging, even on a loaded machine"
+    with accident(kind, rng, team, tmp_path) as (struck, checkpoint):
+        options = Options(
+            on_loss=policy, checkpoint=checkpoint, checkpoint_every=10, silence=3.0,
+            callbacks=[fail] if kind == "exception" else [],
+        )  # fmt: skip
+        try:
+            fitted = train_on(struck, PARAMS, source, classify=True, options=options)
+        except ClusterError:
+            assert policy == "raise"
+        except ModelError:
+            assert kind == "disk"
+        except ZeroDivisionError:
+            assert kind == "exception"
+        else:
+            assert kind not in ("exception", "disk")
+            X, scores = expected
+            assert fitted.booster.num_trees() == TREES
+            np.testing.assert_allclose(fitted.booster.predict(X, raw_score=True), scores, atol=1e-6)
+            if kind == "port":
+                assert fitted.stats["losses"]
+    assert time.monotonic() - began < 180, "hanging, even on a loaded machine"
     deadline = time.monotonic() + 5
     while rank_processes():
         assert time.monotonic() < deadline, "an orphan"
@@ -116,15 +180,27 @@ def run_trial(kind, seed, team, source, expected, policy):
 @pytest.mark.parametrize(
     ("kind", "policy"), [("kill", "replace"), ("freeze", "shrink"), ("exception", "replace")]
 )
-def test_three_accidents(local_team, source, expected, kind, policy):
-    run_trial(kind, 1, local_team(2), source, expected, policy)
+def test_three_accidents(local_team, source, expected, kind, policy, tmp_path):
+    run_trial(kind, 1, local_team(2), source, expected, policy, tmp_path)
+
+
+KINDS = ["kill", "kill", "freeze", "exception", "port"] + ["cut", "disk"] * hosts_allowed()
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(7200)
-def test_two_hundred_accidents(local_team, source, expected):
+@pytest.mark.parametrize("policy", ["raise", "replace", "shrink"])
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"kill", "exception"}))
+def test_every_kind_of_accident(local_team, source, expected, kind, policy, tmp_path):
+    run_trial(kind, 3, local_team(2), source, expected, policy, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(14_400)
+def test_two_hundred_accidents(local_team, source, expected, tmp_path):
     rng = random.Random(20261122)
     for seed in range(int(os.environ.get("SCALABLE_CHAOS_TRIALS", "200"))):
-        kind = rng.choice(["kill", "kill", "freeze", "exception"])
+        kind = rng.choice(KINDS)
         policy = rng.choice(["raise", "replace", "shrink"])
-        run_trial(kind, seed, local_team(rng.choice([2, 2, 3])), source, expected, policy)
+        began = time.monotonic()
+        run_trial(kind, seed, local_team(rng.choice([2, 2, 3])), source, expected, policy, tmp_path)
+        print(f"trial {seed}: {kind}, {policy}: {time.monotonic() - began:.0f} s", flush=True)
