@@ -52,9 +52,11 @@ format: $(VENV)/.installed-dev  ## let ruff rewrite the sources
 bench-check: $(VENV)/.installed-dev  ## do the benchmarks import?
 	$(BIN)/asv check -E existing:$(CURDIR)/$(BIN)/python
 
-bench: $(VENV)/.installed-dev  ## asv on the current commit, HTML to .asv/html; PROFILE=quick, standard, full
+# in this environment, not in a wheel of its own as bench-history does: nothing to build, and the tree is what runs
+bench: $(VENV)/.installed-dev  ## asv on the working tree, HTML to .asv/html; PROFILE=quick, standard, full
+	@git diff --quiet HEAD || echo "note: uncommitted changes will be counted as $$(git rev-parse --short HEAD)"
 	$(BIN)/asv machine --yes
-	$(BIN)/asv run --show-stderr $(ARGS) HEAD^!
+	$(BIN)/asv run -E existing:$(CURDIR)/$(BIN)/python --set-commit-hash $$(git rev-parse HEAD) --show-stderr $(ARGS)
 	$(BIN)/asv publish
 	@echo "open .asv/html/index.html (or: $(BIN)/asv preview)"
 
