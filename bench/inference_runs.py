@@ -7,6 +7,7 @@
     python -m bench.inference_runs grid    --out docs/results/inference_grid.json
     python -m bench.inference_runs load    --out docs/results/inference_load.json
     python -m bench.inference_runs open    --out docs/results/inference_open_loop.json
+    python -m bench.inference_runs score   --out docs/results/inference_scoring.json
     python -m bench.inference_runs exact   --out docs/results/inference_exactness.json --models 200 --seed 20261122
 
 Models are trained on synthetic rows once and kept in ``--cache``.
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -185,6 +187,68 @@ def run_open(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def run_score(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Score a Parquet dataset of 22 columns, 6 of text, with 300 trees x 63 leaves; beside it its two limits."""
+    import psutil
+
+    import data_gen
+    from scalable import ParquetSource
+    from scalable.boosting import LGBMClassifier
+    from scalable.execution.reader import BlockReader
+    from scalable.execution.rounds import run_fold
+    from scalable.execution.threads import Threads
+    from scalable.inference.model import load_model
+    from scalable.inference.score import score
+
+    home = cache / "fraud"
+    if not (home / "m").exists():
+        data_gen.generate("fraud", rows=3_000_000, out=home / "data", seed=0)
+        data_gen.generate("fraud", rows=300_000, out=home / "train", seed=1)
+        LGBMClassifier(n_estimators=300, num_leaves=63).fit(
+            ParquetSource(home / "train", target="is_fraud")
+        ).save(home / "m")
+    predictor = load_model(home / "m")
+    source = ParquetSource(home / "data", features=predictor.needed)
+    held = [raw for shard in source.shards[:12] for raw in source.raw_blocks(shard, predictor.needed)]
+    X = np.concatenate([predictor.matrix(raw) for raw in held])
+    predictor.forest.predict(X[:20_000], n_threads=2)
+    table = []
+    for threads in (1, 2) * 3:
+        shutil.rmtree(home / "scored", ignore_errors=True)
+        executor = Threads(threads)
+        reader = BlockReader(source, columns=tuple(predictor.needed))
+        ticks = [time.perf_counter()]
+        run_fold(executor, _Rows(), reader)
+        ticks.append(time.perf_counter())
+        predictor.forest.predict(X, n_threads=threads)
+        ticks.append(time.perf_counter())
+        score(predictor, source, home / "scored", executor=executor)
+        ticks.append(time.perf_counter())
+        seconds = np.diff(ticks)
+        scan, memory, scored = source.n_rows / seconds[0], len(X) / seconds[1], source.n_rows / seconds[2]
+        table.append({"threads": threads, "rows": source.n_rows, "scan": scan, "in_memory": memory, "scored": scored,
+                      "of_the_smaller": scored / min(scan, memory),
+                      "rss_bytes": psutil.Process().memory_info().rss})  # fmt: skip
+        print(table[-1], flush=True)
+    return {"scoring": table}
+
+
+class _Rows:
+    """Counts rows: the bare scan as a fold."""
+
+    def init(self) -> int:
+        return 0
+
+    def step(self, state: int, block: Any) -> int:
+        return state + int(block.n_rows)
+
+    def merge(self, left: int, right: int) -> int:
+        return left + right
+
+    def finish(self, state: int) -> int:
+        return state
+
+
 def run_exact(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Compare engines with LightGBM, bit for bit, on random models and rows on the edges of their decisions."""
     from bench import forests
@@ -239,6 +303,7 @@ RUNS = {
     "grid": run_grid,
     "load": run_load,
     "open": run_open,
+    "score": run_score,
     "exact": run_exact,
 }
 

@@ -11,6 +11,7 @@ import json
 import os
 import pickle
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,46 @@ from scalable.inference.model import Predictor
 JOB = "_scoring.json"  # readers of datasets skip names that start so
 
 
+class _Part(threading.Thread):
+    """A part on its way to the disk, whose waits the next shard's prediction fills."""
+
+    def __init__(self, table: pa.Table, path: Path) -> None:
+        super().__init__(name="write")
+        self._table, self._path = table, path
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            _write(self._table, self._path)
+        except BaseException as error:  # raised again by `settle`
+            self._error = error
+
+    def settle(self) -> None:
+        """Wait until it is written; raise what went wrong."""
+        self.join()
+        if self._error is not None:
+            raise self._error
+
+
 @dataclass(slots=True)
 class _Written:
-    """State of a run of shards: predictions of the unfinished one, rows of the finished ones."""
+    """State of a run of shards: predictions of the unfinished one, rows of the finished ones, the part under way."""
 
     rows: int
     parts: list[NDArray[np.float64]]
     pending: int
+    last: _Part | None = None
+
+    def settled(self) -> _Written:
+        """Return the same when everything is on the disk."""
+        if self.last is not None:
+            self.last.settle()
+        return _Written(self.rows, self.parts, self.pending)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        done = self.settled()
+        return _Written, (done.rows, done.parts, done.pending)
 
 
 @dataclass(frozen=True)
@@ -70,17 +104,17 @@ class ScoreFold:
         index, n_rows = self.shards[first]
         if state.pending == n_rows:
             table = prediction_table(np.concatenate(state.parts), self.predictor.classes)
-            _write(table, Path(self.out) / part_name(index))
-            return _Written(state.rows + n_rows, [], 0)
+            state.settled()
+            return _Written(state.rows + n_rows, [], 0, _Part(table, Path(self.out) / part_name(index)))
         return state
 
     def merge(self, left: _Written, right: _Written) -> _Written:
         """Add up."""
-        return _Written(left.rows + right.rows, [], 0)
+        return _Written(left.settled().rows + right.rows, [], 0, right.last)
 
     def finish(self, state: _Written) -> int:
         """Return the rows written."""
-        return state.rows
+        return state.settled().rows
 
 
 def part_name(index: int) -> str:
