@@ -131,7 +131,7 @@ def contest(directory: Path, tpchgen: str | None, rounds: int, workers: int) -> 
     """Return one record for each competitor and round, alternating."""
     from sklearn.datasets import make_classification
 
-    fraud, physics, dense, scale = 4_000_000, 2_000_000, 200_000, 0.5
+    fraud, physics, dense, scale = 8_000_000, 4_000_000, 200_000, 0.5
     columns = {name: len(d.columns) for name, d in data_gen.datasets().items()}
 
     def generated(name: str, rows: int) -> Callable[[], object]:
@@ -149,7 +149,13 @@ def contest(directory: Path, tpchgen: str | None, rounds: int, workers: int) -> 
     work: list[tuple[str, int, int, Callable[[], object]]] = [
         ("fraud", fraud, columns["fraud"], generated("fraud", fraud)),
         ("physics", physics, columns["physics"], generated("physics", physics)),
-        ("make_classification", dense, 28, lambda: make_classification(dense, 28, random_state=0)),
+        (
+            "physics, in memory",
+            physics,
+            columns["physics"],
+            lambda: data_gen.rows("physics", 0, physics, workers=workers),
+        ),
+        ("make_classification, in memory", dense, 28, lambda: make_classification(dense, 28, random_state=0)),
     ]
     if tpchgen:
         work.insert(1, ("tpchgen-cli lineitem", round(6_001_215 * scale), LINEITEM_COLUMNS, lineitem))
@@ -167,21 +173,32 @@ def contest(directory: Path, tpchgen: str | None, rounds: int, workers: int) -> 
     return records
 
 
-def summary(records: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+def summary(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return medians over the rounds: rows and cells a second, cells a processor second, bytes a row."""
-    found = {}
+    found = []
     for name in dict.fromkeys(r["who"] for r in records):
         mine = [r for r in records if r["who"] == name]
-        cells = mine[0]["rows"] * mine[0]["columns"]
-        found[name] = {
-            "rows_per_second": statistics.median(r["rows"] / r["seconds"] for r in mine),
-            "cells_per_second": statistics.median(cells / r["seconds"] for r in mine),
+        rows, cells = mine[0]["rows"], mine[0]["rows"] * mine[0]["columns"]
+        seconds = [r["seconds"] for r in mine]
+        found.append({
+            "who": name, "rows": rows, "columns": mine[0]["columns"], "rounds": len(mine),
+            "rows_per_second": rows / statistics.median(seconds),
+            "best_rows_per_second": rows / min(seconds),
+            "cells_per_second": cells / statistics.median(seconds),
             "cells_per_cpu_second": statistics.median(cells / r["cpu_seconds"] for r in mine),
-            "cpu_ns_per_row": statistics.median(r["cpu_seconds"] / r["rows"] * 1e9 for r in mine),
-            "best_rows_per_second": max(r["rows"] / r["seconds"] for r in mine),
-            "bytes_per_row": mine[0]["bytes_per_row"],
-        }
+            "cpu_ns_per_row": statistics.median(r["cpu_seconds"] / rows * 1e9 for r in mine),
+            "bytes_per_row": mine[0]["bytes_per_row"] or None,
+        })  # fmt: skip
     return found
+
+
+def one_thread(directory: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return what one thread does: laws, computing, codecs."""
+    return {
+        "laws": [{"law": law, "values_per_second": rate} for law, rate in kernel_rates().items()],
+        "computing": [{"dataset": "fraud", **computing_share()}],
+        "codecs": [{"codec": name, **found} for name, found in compressions(directory).items()],
+    }
 
 
 def _shown(value: Any) -> str:
@@ -208,6 +225,12 @@ def peak_memory(rows: int, directory: Path, workers: int) -> dict[str, float]:
     return {"rows": rows, "peak_pss_bytes": peak, "seconds": time.perf_counter() - start}
 
 
+def _median_peak(runs: list[dict[str, float]], rows: int) -> dict[str, float]:
+    peaks = [run["peak_pss_bytes"] for run in runs if run["rows"] == rows]
+    return {"rows": rows, "peak_pss_bytes": statistics.median(peaks), "lowest_bytes": min(peaks),
+            "highest_bytes": max(peaks), "runs": len(peaks)}  # fmt: skip
+
+
 def main() -> None:
     """Run what was asked for and write the results document."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -221,13 +244,11 @@ def main() -> None:
     sections: dict[str, Any]
     with tempfile.TemporaryDirectory(prefix="data_gen_numbers") as name:
         if options.memory:
-            sections = {"memory": [peak_memory(n, Path(name), options.workers) for n in (10**7, 10**8)]}
+            sizes = (10**7, 10**8) * options.rounds
+            runs = [peak_memory(n, Path(name), options.workers) for n in sizes]
+            sections = {"memory": [_median_peak(runs, n) for n in (10**7, 10**8)], "runs": runs}
         elif options.codecs:
-            sections = {
-                "kernels_per_second": kernel_rates(),
-                "computing": computing_share(),
-                **{f"codec_{k}": v for k, v in compressions(Path(name)).items()},
-            }
+            sections = one_thread(Path(name))
         else:
             records = contest(Path(name), options.tpchgen, options.rounds, options.workers)
             versions = {}
@@ -236,14 +257,7 @@ def main() -> None:
                     [options.tpchgen, "--version"], check=True, capture_output=True, text=True
                 )
                 versions["tpchgen-cli"] = said.stdout.strip()
-            sections = {
-                "kernels_per_second": kernel_rates(),
-                "computing": computing_share(),
-                **{f"codec_{k}": v for k, v in compressions(Path(name)).items()},
-                "summary": summary(records),
-                "records": records,
-                "peers": versions,
-            }
+            sections = {"contest": summary(records), "peers": versions, "records": records}
     command = "python -m bench.data_gen_numbers " + " ".join(
         Path(a).name if a.startswith("/") else a for a in sys.argv[1:]
     )

@@ -2,7 +2,8 @@
 
 They stand between ``<!-- table:RECORD:SECTION COLUMN ... -->`` and ``<!-- /table -->``. RECORD is a file of
 docs/results without ``.json``, SECTION one of its lists of rows, a column ``key`` or ``key=Heading`` with ``_``
-for spaces. Bytes are shown in MiB, seconds and rates to three digits.
+for spaces. Bytes are shown in MiB, other fractions to three digits, large
+ones as M (10^6) and G (10^9).
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ def shown(key: str, value: Any) -> str:
     if key.endswith("_bytes"):
         return f"{value / 2**20:,.0f} MiB"
     if isinstance(value, float):
+        for unit, name in ((1e9, "G"), (1e6, "M")):
+            if value >= unit:
+                return f"{value / unit:.3g} {name}"
         return (
             f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if "auc" not in key else f"{value:.4f}"
         )

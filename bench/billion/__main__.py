@@ -48,6 +48,9 @@ def main() -> int:
     except (StageError, ScalableError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on", file=sys.stderr)
+        return 130
     if options.record:
         shutil.copy(options.out / "results.json", RECORD)
         write_page()

@@ -57,6 +57,8 @@ def run(out: Path, sizes: Sequence[int], *, cluster_at: int = 0, trees: int = 30
         )
     for rows in sizes:
         folder = out / f"{rows}"
+        if not resume:
+            shutil.rmtree(folder, ignore_errors=True)
         todo = [stage for stage in stages(rows, trees) if not _done(journal, rows, stage.name)]
         if todo:
             _check_disk(out, rows)

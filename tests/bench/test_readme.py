@@ -19,15 +19,22 @@ def test_every_page_shows_the_recorded_runs() -> None:
 
 
 def test_cells_are_shown_in_the_unit_of_their_column() -> None:
-    row = {"n": 1234567, "peak_memory_bytes": 3 << 20, "seconds": 0.012345, "auc": 0.87651, "rate": 123456.7}
+    row = {
+        "n": 1234567,
+        "peak_memory_bytes": 3 << 20,
+        "seconds": 0.012345,
+        "auc": 0.87651,
+        "rate": 123456.7,
+        "fast": 1.6097e9,
+    }
     lines = table(
-        [row, {"n": 1}], ["n=Number_of_rows", "peak_memory_bytes", "seconds", "auc", "rate", "absent"]
+        [row, {"n": 1}], ["n=Number_of_rows", "peak_memory_bytes", "seconds", "auc", "rate", "fast", "absent"]
     )
     assert lines.splitlines() == [
-        "| Number of rows | peak memory bytes | seconds | auc | rate | absent |",
-        "|---|---|---|---|---|---|",
-        "| 1,234,567 | 3 MiB | 0.0123 | 0.8765 | 123,457 |  |",
-        "| 1 |  |  |  |  |  |",
+        "| Number of rows | peak memory bytes | seconds | auc | rate | fast | absent |",
+        "|---|---|---|---|---|---|---|",
+        "| 1,234,567 | 3 MiB | 0.0123 | 0.8765 | 123,457 | 1.61 G |  |",
+        "| 1 |  |  |  |  |  |  |",
     ]
 
 
