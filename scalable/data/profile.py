@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scalable.data.block import RawBlock
 from scalable.data.columns import column_kind
 from scalable.data.values import numbers
+from scalable.kernels import moments
 
 MAX_LEVELS = 1024
 
@@ -172,6 +173,8 @@ def _add_numbers(state: ColumnState, array: pa.Array) -> None:
         state.missing += array.null_count
         array = array.drop_null()  # as float64 with NaN, large integers would be rounded
     values = numbers(array)
+    if values.dtype in (np.float32, np.float64) and _add_floats(state, values):
+        return
     if values.dtype.kind == "f":
         finite = values[np.isfinite(values)]
         missing = int(np.isnan(values).sum())
@@ -194,6 +197,22 @@ def _add_numbers(state: ColumnState, array: pa.Array) -> None:
     state.minimum, state.maximum = min(state.minimum, float(low)), max(state.maximum, float(high))
     if state.levels is not None:
         _count_levels(state, finite, low, high, pa.types.is_boolean(array.type))
+
+
+def _add_floats(state: ColumnState, values: NDArray[Any]) -> bool:
+    """Add floating values; False where sums overflow, which takes more care."""
+    out = np.empty(6)
+    moments.summarize(values, out)
+    count, missing, mean, squares, low, high = out.tolist()
+    if not math.isfinite(mean) or not math.isfinite(squares):
+        return False
+    state.missing += int(missing)
+    state.infinite += len(values) - int(missing) - int(count)
+    if count:
+        _merge_moments(state, ColumnState(count=int(count), mean=mean, m2=squares, levels=None))
+        state.within += squares
+        state.minimum, state.maximum = min(state.minimum, low), max(state.maximum, high)
+    return True
 
 
 def _count_levels(state: ColumnState, finite: NDArray[Any], low: Any, high: Any, boolean: bool) -> None:

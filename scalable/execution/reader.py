@@ -1,4 +1,4 @@
-"""From shards to blocks: decoding and encoding one block ahead of whoever consumes them."""
+"""From shards to blocks: decoding and encoding, on the consumer's own thread or ahead of it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+import pyarrow as pa
+
 from scalable.data.block import BLOCK_ROWS, RawBlock
 from scalable.data.planned import Source
 from scalable.data.shard import Shard
 
 T = TypeVar("T")
+BLOCK_BYTES = 2**25
+LEAST_ROWS = 2**9
 
 
 class Encoder(Protocol):
@@ -39,28 +43,44 @@ class BlockReader:
     columns : tuple of str, optional
         Columns to decode; by default the encoder's, or all that the source needs.
     depth : int
-        Blocks decoded ahead of the consumer; 0 decodes on the consumer's own thread.
+        Blocks decoded ahead of the consumer; 0 decodes on the consumer's own thread, which is faster
+        where every processor has a worker: decoding in one overlaps with learning in another.
     block_rows : int
-        Rows a block.
+        Most rows a block; fewer where columns are so many that a block would exceed ``BLOCK_BYTES``.
     """
 
     source: Source
     encoder: Encoder | None = None
     columns: tuple[str, ...] | None = None
-    depth: int = 1
+    depth: int = 0
     block_rows: int = BLOCK_ROWS
 
     def blocks(self, shard: Shard) -> Iterator[Any]:
         """Yield the blocks of a shard in row order."""
-        raw = self.source.raw_blocks(shard, self._names(), self.block_rows)
+        names = self._names()
+        raw = self.source.raw_blocks(shard, names, self._rows(self.source.needed if names is None else names))
         encoded = raw if self.encoder is None else map(self.encoder.encode, raw)
         return ahead(encoded, self.depth) if self.depth else encoded
+
+    def _rows(self, names: Sequence[str]) -> int:
+        """Return the rows a block: a power of two below `block_rows` when it would take too much memory."""
+        width = sum(_width(self.source.field_type(name)) for name in names)
+        fitting = max(LEAST_ROWS, BLOCK_BYTES // max(1, width))
+        return min(self.block_rows, 1 << fitting.bit_length() - 1)
 
     def _names(self) -> list[str] | None:
         if self.columns is not None or self.encoder is None:
             return None if self.columns is None else list(self.columns)
         roles = (self.source.target, self.source.weight)
         return list(dict.fromkeys([*self.encoder.needed, *(name for name in roles if name)]))
+
+
+def _width(kind: pa.DataType) -> int:
+    """Return the decoded bytes of a value; of text, those of its place in the dictionary."""
+    try:
+        return max(1, kind.bit_width // 8)
+    except ValueError:
+        return 4
 
 
 def ahead(items: Iterator[T], depth: int) -> Iterator[T]:

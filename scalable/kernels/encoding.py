@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import carray
 
 from scalable.kernels.elementary import log
 from scalable.kernels.jit import kernel
+from scalable.kernels.memory import as_pointer
 
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
@@ -41,6 +43,35 @@ def standardize(x: np.ndarray, offset: float, scale: float, out: np.ndarray) -> 
         out[i] = value
         bad += 0 if abs(value) <= 1e30 else 1
     return bad
+
+
+@kernel()
+def standardize_columns(
+    addresses: np.ndarray,
+    places: np.ndarray,
+    offsets: np.ndarray,
+    scales: np.ndarray,
+    bad: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Do `standardize` for many float32 columns in one call.
+
+    Parameters
+    ----------
+    addresses : array of shape (n,), uint64
+        Where the values of each column are in memory, as many as `out` has columns.
+    places : array of shape (n,), int64
+        Rows of `out` to write.
+    offsets, scales : arrays of shape (n,), float64
+        See `standardize`.
+    bad : array of shape (n,), int64
+        Output: how many results of each are NaN or infinite.
+    out : array of shape (n_columns, n_rows)
+        Output.
+    """
+    for k in range(addresses.size):
+        x = carray(as_pointer(addresses[k]), (out.shape[1],), np.float32)
+        bad[k] = standardize(x, offsets[k], scales[k], out[places[k]])
 
 
 @kernel(fastmath=True)
@@ -115,6 +146,37 @@ def hash_integers(x: np.ndarray, salt: np.uint64, base: int, n_bins: int, out: n
     mask = np.uint64(n_bins - 1)
     for i in range(x.size):
         out[i] = base + np.int64(mix((np.uint64(x[i]) + _GOLDEN) ^ salt) & mask)
+
+
+@kernel()
+def take_slots(table: np.ndarray, indices: np.ndarray, out: np.ndarray) -> None:
+    """Write ``table[indices]`` to `out`, int32 arrays; indices are within the table."""
+    for i in range(indices.size):
+        out[i] = table[np.uint32(indices[i])]
+
+
+@kernel()
+def calendar(ticks: np.ndarray, day: int, hour_base: int, weekday_base: int, out: np.ndarray) -> None:
+    """Write the slots of hour and weekday of epoch counts (UTC; Monday is 0).
+
+    Parameters
+    ----------
+    ticks : array of shape (n,), int64
+        Counts since 1970.
+    day : int
+        Counts a day.
+    hour_base, weekday_base : int
+        First slot of each part; -1 for a part that is not wanted.
+    out : array of shape (n_parts, n), int32
+        Output: the hour, then the weekday, as far as wanted.
+    """
+    weekday_row = 1 if hour_base >= 0 else 0
+    for i in range(ticks.size):
+        number = ticks[i] // day
+        if hour_base >= 0:
+            out[0, i] = hour_base + (ticks[i] - number * day) * 24 // day
+        if weekday_base >= 0:
+            out[weekday_row, i] = weekday_base + (number + 3) % 7  # the epoch began on a Thursday
 
 
 @kernel()

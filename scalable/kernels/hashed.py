@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from scalable.kernels.jit import kernel
-from scalable.kernels.optimizers import GRADIENT, W, update
+from scalable.kernels.optimizers import ADAGRAD, GRADIENT, NORMALIZED, W, update, update_adaptive
 
 
 @kernel(inline=True)
@@ -75,6 +75,16 @@ def update_slots(
     code, hyper, factors, t
         See `update`.
     """
+    if code in (NORMALIZED, ADAGRAD):
+        for h in range(ids.shape[0]):
+            slots = ids[h, start : start + m]
+            for i in range(m):
+                s = np.uint32(slots[i])
+                gathered = np.float64(cells[s, GRADIENT])
+                if gathered != 0.0:
+                    update_adaptive(hyper, cells, s, gathered * share, factors[s], t)
+                    cells[s, GRADIENT] = 0.0
+        return
     for h in range(ids.shape[0]):
         slots = ids[h, start : start + m]
         for i in range(m):

@@ -44,6 +44,17 @@ def _storer(name: str) -> Any:
 
 
 @intrinsic
+def as_pointer(typingctx: Any, address: Any) -> Any:
+    """Return an address as the pointer that ``numba.carray`` takes."""
+    del typingctx, address
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(types.uintp), generate
+
+
+@intrinsic
 def load_f64(typingctx: Any, address: Any) -> Any:
     """Return the double at `address`."""
     del typingctx, address

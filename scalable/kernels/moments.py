@@ -10,6 +10,51 @@ import numpy as np
 
 from scalable.kernels.jit import kernel
 
+TURNED = 128  # rows turned at once: they stay in the nearest cache
+
+
+@kernel(fastmath=True)
+def summarize(x: np.ndarray, out: np.ndarray) -> None:
+    """Write what a profile needs of the finite values of a column, in two sweeps.
+
+    Parameters
+    ----------
+    x : array of shape (n,), float32 or float64
+        Values.
+    out : float64 array of shape (6,)
+        Output: number of finite values, number of NaN, mean, sum of squared deviations, minimum, maximum.
+    """
+    total = 0.0
+    low = np.inf
+    high = -np.inf
+    n = 0
+    missing = 0
+    pivot = 0.0  # sums of differences keep the digits of columns far from zero
+    for i in range(x.size):
+        if np.float64(x[i]) - np.float64(x[i]) == 0.0:
+            pivot = np.float64(x[i])
+            break
+    for i in range(x.size):
+        value = np.float64(x[i])
+        finite = value - value == 0.0
+        n += 1 if finite else 0
+        missing += 1 if np.isnan(value) else 0
+        total += value - pivot if finite else 0.0
+        low = min(low, value) if finite else low
+        high = max(high, value) if finite else high
+    mean = pivot + total / n if n else 0.0
+    squares = 0.0
+    left = 0.0
+    for i in range(x.size):
+        value = np.float64(x[i])
+        gap = value - mean if value - value == 0.0 else 0.0
+        squares += gap * gap
+        left += gap
+    if n:
+        mean += left / n
+        squares = max(squares - left * left / n, 0.0)
+    out[0], out[1], out[2], out[3], out[4], out[5] = n, missing, mean, squares, low, high
+
 
 @kernel(fastmath=True)
 def weighted_rows(columns: np.ndarray, start: int, weight: np.ndarray, out: np.ndarray) -> None:
@@ -38,11 +83,13 @@ def weighted_rows(columns: np.ndarray, start: int, weight: np.ndarray, out: np.n
             row[i] = x[i] * root[i]
 
 
-@kernel()
+@kernel(fastmath=True)
 def add_slot_moments(
     columns: np.ndarray, ids: np.ndarray, weight: np.ndarray, cross: np.ndarray, square: np.ndarray
 ) -> None:
     """Add the moments between slots and dense columns, and among slots.
+
+    Rows are turned a few at a time, so that what a row adds to one of its slots is one contiguous sum.
 
     Parameters
     ----------
@@ -52,26 +99,34 @@ def add_slot_moments(
         Slots.
     weight : array of shape (n_rows,), float64
         Weights.
-    cross : array of shape (n_columns + 1, n_slots), float64
-        Updated; its last row belongs to the intercept.
+    cross : array of shape (n_slots, n_columns + 1), float64
+        Updated; its last column belongs to the intercept.
     square : array of shape (n_slots, n_slots), float64
-        Updated.
+        Updated: the diagonal, and every pair of slots once, at either of its two places.
     """
     n_columns, n_rows = columns.shape
-    for h in range(ids.shape[0]):
-        slots = ids[h]
+    n_ids = ids.shape[0]
+    turned = np.empty((TURNED, n_columns + 1))
+    for start in range(0, n_rows, TURNED):
+        m = min(TURNED, n_rows - start)
         for j in range(n_columns):
-            x = columns[j]
-            row = cross[j]
-            for i in range(n_rows):
-                row[np.uint32(slots[i])] += weight[i] * x[i]
-        row = cross[n_columns]
-        for i in range(n_rows):
-            row[np.uint32(slots[i])] += weight[i]
-        for other in range(ids.shape[0]):
-            partners = ids[other]
-            for i in range(n_rows):
-                square[np.uint32(slots[i]), np.uint32(partners[i])] += weight[i]
+            x = columns[j, start : start + m]
+            for i in range(m):
+                turned[i, j] = weight[start + i] * x[i]
+        for i in range(m):
+            turned[i, n_columns] = weight[start + i]
+        for h in range(n_ids):
+            for i in range(m):
+                slot = np.uint32(ids[h, start + i])
+                row = cross[slot]
+                values = turned[i]
+                for j in range(n_columns + 1):
+                    row[j] += values[j]
+                w = values[n_columns]
+                square[slot, slot] += w
+                for other in range(h):
+                    partner = np.uint32(ids[other, start + i])
+                    square[slot, partner] += w if partner != slot else 2.0 * w
 
 
 @kernel(fastmath=True)

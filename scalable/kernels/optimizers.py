@@ -137,6 +137,33 @@ def update(code: int, hyper: np.ndarray, cell: np.ndarray, g: float, factor: flo
     cell[W] = min(max(prox(w - rate * move, rate, l1, l2), -STEEPEST), STEEPEST)
 
 
+@kernel(inline=True)
+def update_adaptive(hyper: np.ndarray, cells: np.ndarray, s: int, g: float, factor: float, t: float) -> None:
+    """Do `update` of ``cells[s]`` for the optimizers that divide by the root of summed squares.
+
+    The hot path of sparse models: without the branches of the others, and without a call.
+    """
+    l1 = hyper[L1] * factor
+    l2 = hyper[L2] * factor * factor
+    base = hyper[RATE] * (1.0 - cells[s, DRAG])
+    w = np.float64(cells[s, W])
+    squares = np.float64(cells[s, S0])
+    seen = np.float64(cells[s, SEEN])
+    if seen < t:
+        missed = t - 1.0 - seen
+        if missed > 0.0 and w != 0.0 and l1 + l2 > 0.0 and squares > 0.0:
+            w = np.float64(np.float32(prox(w, base / np.sqrt(squares) * missed, l1, l2)))
+        share = seen / t
+        share *= share
+        cells[s, AVERAGE] = w + (np.float64(cells[s, AVERAGE]) - w) * share * share
+        cells[s, SEEN] = t
+    g = min(max(g, -STEEPEST), STEEPEST)
+    cells[s, S0] = squares + g * g
+    grown = np.float64(cells[s, S0])
+    rate = base / np.sqrt(grown) if grown > 0.0 else 0.0
+    cells[s, W] = min(max(prox(w - rate * g, rate, l1, l2), -STEEPEST), STEEPEST)
+
+
 @kernel()
 def flush(code: int, hyper: np.ndarray, table: np.ndarray, factors: np.ndarray, t: float) -> None:
     """Bring every cell up to date with `t` finished steps.
@@ -151,6 +178,50 @@ def flush(code: int, hyper: np.ndarray, table: np.ndarray, factors: np.ndarray, 
     for o in range(table.shape[0]):
         for j in range(table.shape[1]):
             catch_up(code, hyper, table[o, j], factors[j], t + 1.0)
+
+
+@kernel()
+def add_lane(
+    touched: bool,
+    source: int,
+    before: np.ndarray,
+    after: np.ndarray,
+    prior: np.ndarray,
+    moves: np.ndarray,
+    learned: np.ndarray,
+    growth: np.ndarray,
+) -> None:
+    """Add what one lane learned to the sums over lanes from which their models are merged.
+
+    Parameters
+    ----------
+    touched : bool
+        Whether a lane counts for a coefficient as soon as it moved it; otherwise by the growth of `source`.
+    source : int
+        The accumulator that grows with what is learned.
+    before, after : arrays of shape (k, n, 8), float32
+        Cells at the start of the round, and of the lane at its end.
+    prior : array of shape (n,)
+        What every lane counts for beside its growth.
+    moves : array of shape (k, n, 2), float64
+        Updated: weighted moves of weight and average.
+    learned : array of shape (k, n), float64
+        Updated: growth of `source`.
+    growth : array of shape (k, n, 2), float64
+        Updated: growth of both accumulators.
+    """
+    for o in range(before.shape[0]):
+        for j in range(before.shape[1]):
+            old = before[o, j]
+            new = after[o, j]
+            moved = 1.0 if new[W] != old[W] else 0.0
+            share = moved if touched else np.float64(new[source]) - np.float64(old[source])
+            learned[o, j] += share
+            weight = prior[j] + share
+            moves[o, j, 0] += weight * (np.float64(new[W]) - np.float64(old[W]))
+            moves[o, j, 1] += weight * (np.float64(new[AVERAGE]) - np.float64(old[AVERAGE]))
+            growth[o, j, 0] += np.float64(new[S0]) - np.float64(old[S0])
+            growth[o, j, 1] += np.float64(new[S1]) - np.float64(old[S1])
 
 
 @kernel()

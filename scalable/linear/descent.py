@@ -78,7 +78,7 @@ class DescentFold:
         if state.shared:
             state = replace(state, table=state.table.copy(), shared=False)
         n_columns = block.columns.shape[0]
-        weight = o.weight(block).astype(np.float32)
+        weight = o.single_weight(block)
         loss, steps = descent.descend(
             block.columns,
             block.ids,
@@ -98,7 +98,8 @@ class DescentFold:
         )
         state.steps = steps
         state.loss += loss
-        state.weight += float(weight.sum(dtype=np.float64))
+        plain = block.weight is None and not o.class_weight
+        state.weight += float(block.n_rows) if plain else float(weight.sum(dtype=np.float64))
         return state
 
     def merge(self, left: DescentState, right: DescentState) -> DescentState:
@@ -170,40 +171,27 @@ def merge_lanes(fold: DescentFold, start: DescentState, states: Sequence[Descent
     code = fold.optimizer
     source = optimizers.S0 if code in (optimizers.NORMALIZED, optimizers.ADAGRAD) else optimizers.S1
     prior = first_squares(fold) if source == optimizers.S0 else np.zeros(before.shape[1])
-    moves = np.zeros((*before.shape[:2], 2), np.float64)
+    moves = np.zeros((*before.shape[:2], 2))
     learned = np.broadcast_to(prior, before.shape[:2]).copy()
-    sums = before.astype(np.float64)
+    growth = np.zeros((*before.shape[:2], 2))
     fields = [optimizers.W, optimizers.AVERAGE]
     for state in states:
-        if code == optimizers.ADAM:
-            share = (state.table[..., optimizers.W] != before[..., optimizers.W]).astype(np.float64)
-        else:
-            share = state.table[..., source].astype(np.float64) - before[..., source]
-        learned += share
-        moves += (prior + share)[..., None] * (
-            state.table[..., fields].astype(np.float64) - before[..., fields]
+        optimizers.add_lane(
+            code == optimizers.ADAM, source, before, state.table, prior, moves, learned, growth
         )
-        sums[..., optimizers.S0] += (
-            state.table[..., optimizers.S0].astype(np.float64) - before[..., optimizers.S0]
-        )
-        sums[..., optimizers.S1] += (
-            state.table[..., optimizers.S1].astype(np.float64) - before[..., optimizers.S1]
-        )
+    sums = before[..., [optimizers.S0, optimizers.S1]] + growth
     still = learned <= 0.0
     moves /= np.where(still, 1.0, learned)[..., None]
     merged = before.astype(np.float64)
     merged[..., fields] += moves
     if code in (optimizers.NORMALIZED, optimizers.ADAGRAD):
-        merged[..., optimizers.S0] = sums[..., optimizers.S0]
+        merged[..., optimizers.S0] = sums[..., 0]
     elif code == optimizers.FTRL:
-        merged[..., optimizers.S1] = sums[..., optimizers.S1]
-        mean_z = before[..., optimizers.S0] + (sums[..., optimizers.S0] - before[..., optimizers.S0]) / len(
-            states
-        )
+        merged[..., optimizers.S1] = sums[..., 1]
+        mean_z = before[..., optimizers.S0] + growth[..., 0] / len(states)
         merged[..., optimizers.S0] = _ftrl_state(fold, merged, mean_z, max(s.steps for s in states))
     else:
-        for place in (optimizers.S0, optimizers.S1):
-            merged[..., place] += (sums[..., place] - before[..., place]) / len(states)
+        merged[..., [optimizers.S0, optimizers.S1]] += growth / len(states)
     steps = max(state.steps for state in states)
     merged[..., optimizers.SEEN] = steps + 1.0
     return DescentState(

@@ -38,12 +38,12 @@ def add_gram(
         moments.weighted_rows(columns, start, weight[start : start + m], part)
         out[:d, :d] += part @ part.T
     if len(ids):
-        cross = np.zeros((d, out.shape[0] - d))
+        cross = np.zeros((out.shape[0] - d, d))
         square = np.zeros((out.shape[0] - d, out.shape[0] - d))
         moments.add_slot_moments(columns, ids, weight, cross, square)
-        out[:d, d:] += cross
-        out[d:, :d] += cross.T
-        out[d:, d:] += square
+        out[:d, d:] += cross.T
+        out[d:, :d] += cross
+        out[d:, d:] += square + square.T - np.diag(np.diag(square))
 
 
 def add_gradient(

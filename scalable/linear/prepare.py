@@ -18,7 +18,7 @@ from scalable.linear.cache import encoded_bytes, hold
 from scalable.linear.learn import ONE_PASS_ROWS
 from scalable.linear.target import TargetFold, TargetSummary
 
-PROFILE_ROWS = 2**20  # from more rows, a sample of about as many decides how columns are treated
+PROFILE_ROWS = 2**18  # from more rows, a sample of about as many decides how columns are treated
 HELD_BYTES = 2**28  # encoded data of up to 256 MiB is kept for the passes after the first
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +74,12 @@ class Objective:
             return block.label
         return (block.label - self.shift) / self.scale
 
+    def single_weight(self, block: Block) -> NDArray[np.float32]:
+        """Return `weight` in single precision; not to be written to."""
+        if block.weight is None and not self.class_weight:
+            return _ones(block.n_rows)
+        return self.weight(block).astype(np.float32)
+
     def weight(self, block: Block) -> NDArray[np.float64]:
         """Return the weights of a block, with mean 1 over all training rows."""
         assert block.label is not None
@@ -82,6 +89,11 @@ class Objective:
         if self.class_weight:
             w = w * np.asarray(self.class_weight)[block.label.astype(np.intp)]
         return w / self.weight_mean
+
+
+@functools.lru_cache(4)
+def _ones(n: int) -> NDArray[np.float32]:
+    return np.ones(n, np.float32)
 
 
 def input_frequencies(encoder: LinearEncoder) -> NDArray[np.float64]:

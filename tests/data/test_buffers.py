@@ -1,6 +1,6 @@
 import numpy as np
 
-from scalable.data.encoders import buffers
+from scalable.data import buffers
 
 
 def test_a_dropped_array_gives_its_memory_to_the_next():

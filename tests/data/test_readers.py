@@ -15,6 +15,7 @@ from scalable.data.footers import read_footers
 from scalable.data.readers import choose_reader, parked, read_columns
 from scalable.data.readers import polars as polars_module
 from scalable.data.readers.arrow import TEXT, open_with_arrow
+from scalable.data.readers.pages import open_with_pages
 from scalable.data.readers.polars import open_with_polars
 from scalable.errors import DataError
 
@@ -314,3 +315,33 @@ def test_unsupported_columns_beside_the_wanted_ones_do_no_harm(tmp_path):
     assert block[0].to_pylist() == [1.5]
     (block,) = read_columns(footer, schema, ["x.y"], 0, 1, 10)
     assert block[0].to_pylist() == [7]
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("compression", ["none", "lz4"])
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_plain_pages_are_read_like_any_others(tmp_path, monkeypatch, version, compression, dictionary):
+    columns = numeric_columns()
+    opened = []
+    monkeypatch.setattr(
+        readers, "open_with_pages", lambda *args: opened.append(open_with_pages(*args)) or opened[-1]
+    )
+    options = {"compression": compression, "use_dictionary": dictionary, "data_page_version": version}
+    footer, schema = write(tmp_path / "a.parquet", pa.table(columns), data_page_size=900, **options)
+    names = list(columns)
+    for start, stop in ((0, N), (700, 2_100)):
+        blocks = list(read_columns(footer, schema, names, start, stop, 430))
+        for j, name in enumerate(names):
+            found = pa.concat_arrays([block[j] for block in blocks])
+            assert found.equals(columns[name].slice(start, stop - start)) or nearly(
+                found, columns[name].slice(start, stop - start)
+            ), name
+    plain = compression == "none" and not dictionary
+    assert all((cursor is not None) == plain for cursor in opened)
+
+
+def nearly(found, expected):
+    """NaN differs from itself for Arrow."""
+    return found.null_count == expected.null_count and np.array_equal(
+        found.to_numpy(zero_copy_only=False), expected.to_numpy(zero_copy_only=False), equal_nan=True
+    )

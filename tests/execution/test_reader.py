@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource
+from scalable.data.table import TableSource
 from scalable.execution.reader import BlockReader, ahead
 
 
@@ -126,3 +127,12 @@ def test_a_reader_is_small_and_survives_pickling(source):
     blocks = list(reader.blocks(reader.source.shards[-1]))
     expected = list(BlockReader(source, Doubler(), block_rows=500).blocks(source.shards[-1]))
     assert [block[0] for block in blocks] == [block[0] for block in expected]
+
+
+def test_blocks_of_very_wide_tables_have_fewer_rows(monkeypatch):
+    table = pa.table({f"x{j}": np.arange(3000, dtype=np.float64) for j in range(64)})
+    source = TableSource(table)
+    monkeypatch.setattr("scalable.execution.reader.BLOCK_BYTES", 600 * 64 * 8)
+    sizes = [block.n_rows for block in BlockReader(source).blocks(source.shards[0])]
+    assert sizes == [512, 512, 512, 512, 512, 440]
+    assert [b.n_rows for b in BlockReader(source, columns=("x3",)).blocks(source.shards[0])] == [3000]

@@ -52,7 +52,7 @@ class Labels:
         index_of = {label: float(index) for index, label in enumerate(self.classes)}
         table = np.array([index_of.get(value, np.nan) for value in values], np.float64)
         encoded = table[inverse] if len(values) else np.empty(0)
-        if np.isnan(encoded).any():
+        if np.isnan(np.dot(encoded, encoded)):
             strange = values[int(inverse[int(np.flatnonzero(np.isnan(encoded))[0])])]
             known = ", ".join(repr(c) for c in self.classes[:8])
             raise DataError(f"target column {self.column!r} holds {strange!r}; the model knows {known}")
@@ -89,6 +89,10 @@ def codes_of(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     Integers of a small range are their own codes (some candidates may then not occur); other numbers
     are sorted, which costs twenty times as much.
     """
+    if values.dtype.itemsize == 1 and values.dtype.kind in "iu":
+        if values.dtype.kind == "u":
+            return np.arange(256), values
+        return np.arange(-128, 128), values.view(np.uint8) ^ np.uint8(128)  # shifted by 128
     if values.dtype.kind in "iub" and values.size:
         low, high = int(values.min()), int(values.max())
         if high - low < 2**16:

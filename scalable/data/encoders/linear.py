@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.block import Block, RawBlock
-from scalable.data.encoders.buffers import take
+from scalable.data.buffers import take
 from scalable.data.encoders.labels import Labels
 from scalable.data.encoders.plan import ColumnPlan, EncoderOptions, plan_column
 from scalable.data.encoders.slots import calendar_slots, hashed_slots, level_slots
@@ -62,6 +62,17 @@ class LinearEncoder:
         self.n_ids = sum(plan.n_ids for plan in self.plans)
         self.hashed = any(plan.action == "hash" for plan in self.plans)
         self.n_slots = base + (n_bins if self.hashed else 0)
+        place = np.cumsum([0, *(plan.n_columns for plan in self.plans)]).tolist()
+        self._floats = [
+            (plan.name, (place[k], plan.offset, plan.scale))
+            for k, plan in enumerate(self.plans)
+            if plan.arrow_type == "float" and plan.simple
+        ]
+        self._float_plan = (
+            np.array([p for _, (p, _, _) in self._floats], np.int64),
+            np.array([o for _, (_, o, _) in self._floats], np.float64),
+            np.array([s for _, (_, _, s) in self._floats], np.float64),
+        )
 
     @classmethod
     def learn(
@@ -111,9 +122,13 @@ class LinearEncoder:
         """
         columns = take((self.n_columns, raw.n_rows), self.dtype)
         ids = take((self.n_ids, raw.n_rows), np.int32)
+        done = self._fill_floats(raw, columns)
         j = h = 0
         for plan, base in zip(self.plans, self._bases, strict=True):
             if plan.action == "drop":
+                continue
+            if plan.name in done:
+                j += 1
                 continue
             array = raw.arrays[plan.name]
             _check_kind(plan, array)
@@ -135,6 +150,23 @@ class LinearEncoder:
         if self.weight is not None and self.weight in raw.arrays:
             weight = read_weights(raw.arrays[self.weight], self.weight)
         return Block(columns, ids, label, weight, raw.first_row)
+
+    def _fill_floats(self, raw: RawBlock, columns: NDArray[Any]) -> set[str]:
+        """Standardise the simple float32 columns, all in one call; return the names of those that are done."""
+        ready = []
+        for k, (name, _) in enumerate(self._floats):
+            array = raw.arrays[name]
+            if array.type == _FLOAT32 and not array.null_count:
+                ready.append((k, name, array.buffers()[1].address + 4 * array.offset))
+        if not ready:
+            return set()
+        chosen = [k for k, _, _ in ready]
+        bad = np.empty(len(ready), np.int64)
+        places, offsets, scales = (part[chosen] for part in self._float_plan)
+        addresses = np.array([address for _, _, address in ready], np.uint64)
+        encoding.standardize_columns(addresses, places, offsets, scales, bad, columns)
+        # What is missing or infinite is treated, or refused, with its column.
+        return {name for (_, name, _), n in zip(ready, bad.tolist(), strict=True) if not n}
 
     def column_scales(self) -> NDArray[np.float64]:
         """Return the raw units per unit of each dense column, shape (n_columns,)."""
@@ -179,6 +211,9 @@ class LinearEncoder:
             raise ModelError(
                 f"the model's encoder is damaged ({error!r}); train or copy the model again"
             ) from error
+
+
+_FLOAT32 = pa.float32()
 
 
 def read_weights(array: pa.Array, name: str) -> NDArray[np.float64]:

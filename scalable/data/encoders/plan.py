@@ -107,6 +107,11 @@ class ColumnPlan:
         return 1 + self.indicator if self.action == "number" else 0
 
     @property
+    def simple(self) -> bool:
+        """Whether it is a number that is standardised and nothing else."""
+        return self.action == "number" and self.log_unit is None and not self.indicator and not self.calendar
+
+    @property
     def n_ids(self) -> int:
         """Number of slots a row has in this feature."""
         return len(self.calendar) if self.action == "number" else int(self.action in ("levels", "hash"))

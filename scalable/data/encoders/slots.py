@@ -23,7 +23,7 @@ def level_slots(plan: ColumnPlan, array: pa.Array, base: int, out: NDArray[np.in
     if pa.types.is_dictionary(array.type):
         values = array.dictionary.to_pylist()
         table = np.array([*(slot_of.get(value, other) for value in values), missing], np.int32)
-        out[:] = table[_indices(array, len(values))]
+        encoding.take_slots(table, _indices(array, len(values)), out)
         return
     values = numbers(array)
     levels = np.array(plan.levels, np.float64)
@@ -49,7 +49,7 @@ def hashed_slots(
         table = np.empty(n + 1, np.int32)
         encoding.hash_texts(starts, content, seed, base, n_bins, table[:n])
         table[n] = empty[0]
-        out[:] = table[_indices(array, n)]
+        encoding.take_slots(table, _indices(array, n), out)
         return
     nulls = np.asarray(array.is_null().to_numpy(zero_copy_only=False)) if array.null_count else None
     values = np.asarray(
@@ -62,6 +62,11 @@ def hashed_slots(
 
 def calendar_slots(plan: ColumnPlan, values: NDArray[Any], base: int, out: NDArray[np.int32]) -> None:
     """Write hour and weekday slots (UTC; Monday is 0) of epoch counts, shape (n_parts, n_rows)."""
+    if values.dtype == np.int64 and plan.day_ticks == int(plan.day_ticks):
+        after = base + 25 if "hour" in plan.calendar else base
+        places = [at if part in plan.calendar else -1 for part, at in (("hour", base), ("weekday", after))]
+        encoding.calendar(values, int(plan.day_ticks), *places, out)
+        return
     missing = np.isnan(values) if values.dtype.kind == "f" else None
     ticks = np.where(missing, 0.0, values) if missing is not None else values
     days = np.floor_divide(ticks, plan.day_ticks)

@@ -11,6 +11,7 @@ import pyarrow.types as pt
 from scalable.data.footers import Footer
 from scalable.data.readers.arrow import open_with_arrow
 from scalable.data.readers.cursor import Cursor
+from scalable.data.readers.pages import open_with_pages
 from scalable.data.readers.parked import park, take
 from scalable.data.readers.polars import open_with_polars, row_bytes
 from scalable.errors import DataError
@@ -37,8 +38,16 @@ def read_columns(
     try:
         cursor = take(identity, groups[0][1] - groups[0][0], start) if len(groups) == 1 else None
         if cursor is None:
-            opener = open_with_arrow if divided else choose_reader(footer, schema, names, start, stop)
-            cursor = opener(footer, schema, names, start, stop, block_rows)
+
+            def rest(others: Sequence[str]) -> Cursor:
+                opener = open_with_arrow if divided else choose_reader(footer, schema, others, start, stop)
+                return opener(footer, schema, others, start, stop, block_rows)
+
+            cursor = open_with_pages(
+                footer, schema, names, start, stop, block_rows, None if divided else rest
+            )
+            divided = divided and cursor is None
+            cursor = cursor or rest(names)
         finished = False
         try:
             for row in range(start, stop, block_rows):
