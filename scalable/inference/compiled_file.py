@@ -2,13 +2,14 @@
 
 Layout: 8 bytes of magic, the length of a JSON header (8 bytes, little-endian), the header, then arrays on 64-byte
 boundaries. The header names each array's place and the SHA-256 of everything after the header. No code, no pickle.
-The checksum finds damage, not malice: exchange models with strangers as LightGBM text, which is checked in full.
+The checksum finds damage; whatever passes it is still checked part against part (see ``compiled_check``).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import mmap
 import os
 from dataclasses import fields
@@ -18,15 +19,16 @@ from typing import Any
 import numpy as np
 
 from scalable.errors import ModelError
+from scalable.inference import compiled_check
 from scalable.inference.decisions import Decisions
 from scalable.inference.forest import CompiledForest
-from scalable.inference.links import Link
+from scalable.inference.links import link_of
 from scalable.inference.plan import Plan
 from scalable.inference.single_row import FrozenForest
 from scalable.inference.trees import Trees
 
 MAGIC = b"SCFOREST"
-VERSION = 2
+VERSION = 3
 _ALIGN = 64
 
 
@@ -71,7 +73,7 @@ def save_compiled(forest: CompiledForest, path: str | os.PathLike[str]) -> None:
     header = {
         "version": VERSION, "sha256": digest.hexdigest(), "bytes": at, "arrays": places, "counts": counts,
         "per_iteration": forest.n_outputs, "n_features": forest.n_features, "feature_names": forest.feature_names,
-        "objective": forest.objective, "link": [forest.link.name, forest.link.kind, forest.link.scale],
+        "objective": forest.objective,
         "average": forest.average, "best_iteration": forest.best_iteration,
         "pandas_categorical": forest.pandas_categorical,
     }  # fmt: skip
@@ -126,34 +128,41 @@ def load_compiled(path: str | os.PathLike[str]) -> CompiledForest:
         if hashlib.sha256(payload.data).hexdigest() != header["sha256"]:
             raise ModelError(f"{source}: altered since it was saved; compile the model and save it again")
         return _rebuild(header, payload)
-    except (KeyError, ValueError, TypeError, IndexError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError, AttributeError) as error:
         if isinstance(error, ModelError):
             raise
-        raise ModelError(
-            f"{source}: damaged header ({error}); compile the model and save it again"
-        ) from error
+        raise ModelError(f"{source}: damaged ({error}); compile the model and save it again") from error
 
 
 def _rebuild(header: dict[str, Any], payload: np.ndarray) -> CompiledForest:
     arrays: dict[str, np.ndarray] = {}
     for name, (dtype, shape, at) in header["arrays"].items():
-        kind, count = np.dtype(dtype), int(np.prod(shape))
+        if at < 0 or at % _ALIGN or min(shape, default=0) < 0:
+            raise ValueError(f"place of {name}")
+        kind, count = np.dtype(dtype), math.prod(shape)
         arrays[name] = payload[at : at + count * kind.itemsize].view(kind).reshape(shape)
 
     def part(prefix: str) -> dict[str, Any]:
         return {name.split(".")[1]: a for name, a in arrays.items() if name.startswith(prefix + ".")}
 
     per_iteration, counts = int(header["per_iteration"]), header["counts"]
+    names = [str(name) for name in header["feature_names"]]
     trees = Trees(per_iteration=per_iteration, n_features=int(header["n_features"]), **part("trees"))
-    name, kind, scale = header["link"]
+    compiled_check.check_trees(trees, len(names))
     forest = CompiledForest(
-        trees, Link(name, int(kind), float(scale)), header["feature_names"], objective=header["objective"],
-        average=header["average"], best_iteration=header["best_iteration"],
+        trees, link_of(header["objective"]), names, objective=header["objective"],
+        average=bool(header["average"]), best_iteration=int(header["best_iteration"]),
         pandas_categorical=header["pandas_categorical"],
     )  # fmt: skip
-    if "plan.groups" in arrays:
-        decisions = Decisions(n_planes=counts["n_planes"], **part("decisions"))
-        plan = Plan(decisions=decisions, n_slots=counts["n_slots"], n_outputs=per_iteration, **part("plan"))
+    if "plan.groups" in arrays and forest.compilable:
+        decisions = Decisions(n_planes=int(counts["n_planes"]), **part("decisions"))
+        compiled_check.check_decisions(decisions, trees.n_features, len(trees.feature))
+        plan = Plan(
+            decisions=decisions, n_slots=int(counts["n_slots"]), n_outputs=per_iteration, **part("plan")
+        )
+        compiled_check.check_plan(plan, trees.n_trees)
         frozen = arrays.get("frozen")
+        if frozen is not None:
+            compiled_check.check_frozen(frozen, trees)
         forest.adopt(plan, None if frozen is None else FrozenForest(frozen, frozen.ctypes.data))
     return forest

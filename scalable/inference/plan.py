@@ -14,6 +14,7 @@ from scalable.kernels.lanes import PLANE, ROWS
 
 GROUP = 4  # trees whose leaves are added in one sweep over the block's sums
 MAX_PLAN_LEAVES = 32_768  # 16-bit slots and labels; larger trees are walked
+TABLE_MARGIN = 2**8  # values after the last tree's; 2**16 where a tree has labels of 16 bits
 _ONES, _SINK, _FIRST = 0, 1, 2  # reach slots: every row; nobody reads it; the first inner node below a root
 
 
@@ -146,7 +147,8 @@ def make_plan(trees: Trees, decisions: Decisions) -> Plan:
     plan_order = np.lexsort((place, group_of))  # trees as the kernel adds them
     starts = np.zeros(trees.n_trees, np.int64)
     starts[plan_order] = np.cumsum(np.r_[0, (1 << bits[plan_order])[:-1]])[: trees.n_trees]
-    table = np.zeros(int((1 << bits).sum()))
+    # With the margin, a label of any value finds something in the table: nothing to check per row.
+    table = np.zeros(int((1 << bits).sum()) + (2**16 if (bits > 8).any() else TABLE_MARGIN))
     table[np.repeat(starts, leaves) + leaf_label] = trees.leaf_value
 
     base = trees.node_start[tree_of]

@@ -37,6 +37,10 @@ from scalable.kernels.memory import (
     H_GROUPS, H_TOP_AT, H_EXIT_AT, H_BYTE_AT, H_CODE_AT,
 ) = range(21)  # fmt: skip
 HEADER_WORDS = 24
+PARTS = (
+    H_COLUMN_AT, H_THRESHOLD_AT, H_CLASS_AT, H_SIGNATURE_AT, H_NODE_AT, H_RANK_AT, H_LIST_AT, H_STATE_AT,
+    H_TOP_AT, H_EXIT_AT, H_BYTE_AT, H_CODE_AT,
+)  # in the order in which they lie in memory  # fmt: skip
 # A column: feature, kind, rank of a missing value, byte offset of its thresholds or category classes, search steps
 # or number of categories, first rank slot, words per signature, byte offset of its signatures, rank byte (`NO_BYTE`
 # when the column has none).

@@ -1,11 +1,17 @@
 """Compiled forests saved and mapped back: same bits, damage named."""
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench.forests import edge_rows, random_booster
 from scalable.errors import ModelError
 from scalable.inference import compile_model, load_compiled
+from scalable.inference.columns import Columns
 
 
 @pytest.mark.parametrize("seed", range(100, 112))
@@ -50,3 +56,71 @@ def test_missing_file_and_unwritable_place(tmp_path):
         load_compiled(tmp_path / "nothing")
     with pytest.raises(ModelError, match="cannot be written"):
         compile_model(random_booster(3)[0]).save(tmp_path / "no" / "m.forest")
+
+
+def resealed(data, body):
+    """The file with another body and a checksum that fits."""
+    size = int.from_bytes(data[8:16], "little")
+    header = json.loads(data[16 : 16 + size]) | {
+        "sha256": hashlib.sha256(body).hexdigest(),
+        "bytes": len(body),
+    }
+    return data[:16] + json.dumps(header).encode().ljust(size)[:size] + body
+
+
+@pytest.fixture(scope="module")
+def whole_files(tmp_path_factory):
+    found = {}
+    for seed in (3, 4, 33):
+        path = tmp_path_factory.mktemp("whole") / "m.forest"
+        compile_model(random_booster(seed)[0]).save(path)
+        found[seed] = path.read_bytes()
+    return found
+
+
+@settings(max_examples=120)
+@given(
+    which=st.sampled_from([3, 4, 33]),
+    changes=st.lists(
+        st.tuples(st.floats(0, 1, exclude_max=True), st.sampled_from([0, 1, 0x7F, 0x80, 0xFF])),
+        min_size=1,
+        max_size=5,
+    ),
+)
+def test_altered_body_with_its_checksum_in_order_never_crashes(tmp_path_factory, whole_files, which, changes):
+    """Whoever writes such files on purpose gets wrong numbers at most: kernels stay within their memory."""
+    data = whole_files[which]
+    size = int.from_bytes(data[8:16], "little")
+    body = bytearray(data[16 + size :])
+    for place, value in changes:
+        body[int(place * len(body))] = value
+    path = tmp_path_factory.mktemp("altered") / "a.forest"
+    path.write_bytes(resealed(data, bytes(body)))
+    try:
+        forest = load_compiled(path)
+    except ModelError:
+        return
+    X = np.random.default_rng(0).standard_normal((40, forest.n_features))
+    forest.predict(X, raw_score=True, num_iteration=1)
+    forest.score(Columns.of_matrix(X), 0, np.zeros((40, forest.n_outputs)))
+    forest.predict(X, pred_leaf=True)
+    for x in X:
+        forest.predict_one(x)
+
+
+@pytest.mark.parametrize(
+    ("part", "entry", "value"),
+    [("trees.left", 0, 10**6), ("trees.feature", 0, 99), ("plan.slots", 0, 65535), ("plan.plane_of", 0, 10**6),
+     ("plan.starts", 0, 10**9), ("decisions.columns", 3, 10**9), ("frozen", 8, 10**12)],
+)  # fmt: skip
+def test_a_part_that_does_not_fit_is_named(tmp_path, saved, part, entry, value):
+    size = int.from_bytes(saved[8:16], "little")
+    dtype, _, at = json.loads(saved[16 : 16 + size])["arrays"][part]
+    body = bytearray(saved[16 + size :])
+    kind = np.dtype(np.int64 if part == "frozen" else dtype)
+    body[at + entry * kind.itemsize : at + (entry + 1) * kind.itemsize] = (
+        np.array(value).astype(kind).tobytes()
+    )
+    (tmp_path / "a.forest").write_bytes(resealed(saved, bytes(body)))
+    with pytest.raises(ModelError, match=r"a.forest: damaged \(\w+"):
+        load_compiled(tmp_path / "a.forest")
