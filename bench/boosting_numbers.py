@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,8 @@ def main() -> None:
     )
     parser.add_argument("--out", required=True)
     args = parser.parse_args()
+    # A run that is told to end still takes down what it set up: namespaces, control groups, processes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     content = SECTIONS[args.section](
         int(args.rows), args.trees, args.only.split(","), **json.loads(args.extra)
     )

@@ -36,7 +36,7 @@ def section_network(rows: int, trees: int, only: list[str], megabit: int = MEGAB
     out = []
     for n_hosts in HOSTS:
         with _hosts(n_hosts + 1, megabit), _cluster(n_hosts) as address:
-            run = _fit(address, directory, trees)
+            run = _fit(address, directory, trees, n_hosts)
         plan = predict_traffic(run["bins"], LEAVES, n_hosts)
         predicted = plan.seconds(megabit * 1e6 / 8 * PAYLOAD, run["round_trip_seconds"] / 2)
         sent = max(rank.get("bytes_sent", 0) for rank in run["ranks"]) / trees
@@ -126,16 +126,18 @@ def _cluster(n_workers: int) -> Iterator[str]:
                 process.wait(30)
 
 
-def _fit(address: str, directory: str, trees: int) -> dict[str, Any]:
+def _fit(address: str, directory: str, trees: int, n_hosts: int) -> dict[str, Any]:
     """Run `main` below on host 0 and return what it prints."""
-    command = _inside(0, sys.executable, "-m", "bench.boosting.network", address, directory, str(trees))
+    command = _inside(
+        0, sys.executable, "-m", "bench.boosting.network", address, directory, str(trees), str(n_hosts)
+    )
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=dict(os.environ))
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 def main() -> None:
-    """Fit from host 0: `ADDRESS DIRECTORY TREES`."""
+    """Fit from host 0: `ADDRESS DIRECTORY TREES WORKERS`."""
     from distributed import Client
 
     from scalable import ParquetSource
@@ -143,8 +145,7 @@ def main() -> None:
 
     address, directory, trees = sys.argv[1], sys.argv[2], int(sys.argv[3])
     with Client(address, timeout=60) as client:
-        client.wait_for_workers(1)
-        time.sleep(3.0)
+        client.wait_for_workers(int(sys.argv[4]))
         began = time.perf_counter()
         model = LGBMClassifier(trees, num_leaves=LEAVES, min_child_samples=1, client=client)
         model.fit(ParquetSource(directory, target="y"))

@@ -13,8 +13,8 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.boosting.native import StreamedDataset
 from scalable.boosting.rotate import pieces_of
+from scalable.boosting.sinks import DatasetSpec, Sink, sink_for
 from scalable.data.block import RawBlock
 from scalable.data.encoders.tree import TreeEncoder, TreeRows
 from scalable.data.planned import Source
@@ -22,6 +22,7 @@ from scalable.data.shard import Shard
 from scalable.errors import DataError
 from scalable.execution.reader import BlockReader
 
+SOME_ROWS = 700
 FILL_ROWS = 2**16  # small blocks keep the prefetched matrices in cache
 
 
@@ -88,18 +89,7 @@ def fill(
     DataError
         When the source yields another number of rows than its footers promise.
     """
-    weighted = source.weight is not None
     n_pushers = max(1, min(n_threads, source.n_rows // FILL_ROWS))
-    target = StreamedDataset(
-        reference,
-        source.n_rows,
-        params,
-        encoder.feature_names,
-        has_weight=weighted,
-        has_init_score=scorer is not None,
-        n_scores=n_scores,
-        n_pushers=n_pushers,
-    )
     # One thread decodes ahead of itself; several are busy enough with whole shards.
     reader = BlockReader(
         source,
@@ -107,6 +97,27 @@ def fill(
         depth=1 if n_pushers == 1 else 0,
         block_rows=FILL_ROWS,
     )
+    spec = DatasetSpec(
+        reference, params, tuple(encoder.feature_names), source.n_rows, source.weight is not None, n_scores
+    )
+    with sink_for(spec, lambda: _some_rows(reader), scored=scorer is not None, n_pushers=n_pushers) as sink:
+        _pour(reader, sink, scorer, n_pushers, tell)
+        return sink.finish()
+
+
+def _some_rows(reader: BlockReader) -> NDArray[Any]:
+    """Return encoded rows from the beginning, the middle and the end of a source."""
+    shards = reader.source.shards
+    chosen = {0: shards[0], len(shards) // 2: shards[len(shards) // 2], len(shards) - 1: shards[-1]}
+    blocks = (next(iter(reader.blocks(shard.head(SOME_ROWS)))) for shard in chosen.values())
+    return np.concatenate([block.matrix for block in blocks])
+
+
+def _pour(
+    reader: BlockReader, sink: Sink, scorer: Scorer | None, n_pushers: int, tell: Callable[[int], None]
+) -> None:
+    """Read, encode and score all blocks and give them to the sink."""
+    source = reader.source
     todo = SimpleQueue[tuple[Shard, int]]()
     for placed in _placed(source.shards, n_pushers):
         todo.put(placed)
@@ -122,7 +133,11 @@ def fill(
             for rows in reader.blocks(shard):
                 if stop.is_set():
                     return
-                _push(target, rows, weighted, scorer, start, pusher)
+                weight = None if source.weight is None else rows.weight.astype(np.float32)
+                score = None if scorer is None else scorer(rows.matrix)
+                sink.put(
+                    rows.matrix, rows.label.astype(np.float32), weight, score, start=start, pusher=pusher
+                )
                 start += len(rows.matrix)
                 with lock:
                     pushed += len(rows.matrix)
@@ -143,7 +158,6 @@ def fill(
             f"{source.describe_place()}: {pushed:,} rows decoded where the footers promise {source.n_rows:,}; "
             "the files changed while they were read: start again"
         )
-    return target.finish()
 
 
 def _placed(shards: Sequence[Shard], n_pushers: int) -> Iterator[tuple[Shard, int]]:
@@ -153,17 +167,3 @@ def _placed(shards: Sequence[Shard], n_pushers: int) -> Iterator[tuple[Shard, in
     for piece in pieces_of(shards, max(FILL_ROWS, rows // n_pushers)) if n_pushers > 1 else shards:
         yield piece, start
         start += piece.n_rows
-
-
-def _push(
-    target: StreamedDataset, rows: TreeRows, weighted: bool, scorer: Scorer | None, start: int, pusher: int
-) -> None:
-    assert rows.label is not None
-    target.push(
-        rows.matrix,
-        rows.label.astype(np.float32),
-        rows.weight.astype(np.float32) if weighted and rows.weight is not None else None,
-        None if scorer is None else scorer(rows.matrix),
-        start=start,
-        pusher=pusher,
-    )

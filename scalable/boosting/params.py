@@ -157,8 +157,6 @@ def _rotation(values: dict[str, Any], seed: int) -> Rotation:
         if value is not None and int(value) < 1:
             raise UsageError(f"{name} must be at least 1, found {value}")
     values["boosting"] = "gbdt"
-    if not values.get("force_col_wise"):
-        values["force_row_wise"] = True  # trying both ways costs as much as a tree, for every set anew
     return Rotation(True, int(rows or 0), int(every or 0), seed)
 
 

@@ -23,6 +23,9 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_fold
 
 SAMPLED_ROWS = 2**23
+# LightGBM tries both ways on a moment's timing, each rank for itself: with histograms that fit in a core's own cache
+# row-wise is faster, and a rank that guesses wrong makes all others wait.
+MOST_BINS_ROW_WISE = 2**15
 
 
 @dataclass(slots=True)
@@ -85,6 +88,8 @@ def prepare(
     }
     held = params.rotation.rows if params.rotation.on else source.n_rows
     reference, n_bins = make_reference(survey, learned, held, dataset_params)
+    if not {"force_row_wise", "force_col_wise"} & set(params.values) and n_bins <= MOST_BINS_ROW_WISE:
+        params.values["force_row_wise"] = True
     initial = starting_score(params.values, survey)
     return Prepared(learned, reference, params, dataset_params, initial, n_bins)
 
