@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
 import pyarrow as pa
 
 from scalable.data.block import BLOCK_ROWS, RawBlock
-from scalable.data.columns import check_roles
+from scalable.data.columns import check_roles, require_column
+from scalable.data.selection import Selection, divide
 from scalable.data.shard import Shard
 from scalable.errors import DataError
 
@@ -35,6 +36,7 @@ class Source(ABC):
     target: str | None
     weight: str | None
 
+    selection: Selection | None = None  # of rows within the shards
     in_memory = False  # True when the rows themselves are held by this object
     sequential = False  # True when neighbouring shards share a row group: best read by one worker in order
 
@@ -75,7 +77,7 @@ class Source(ABC):
 
     @property
     def n_rows(self) -> int:
-        """Number of rows in the shards of this source."""
+        """Number of rows in the shards of this source, before any selection among them."""
         return sum(shard.n_rows for shard in self.shards)
 
     @property
@@ -110,6 +112,52 @@ class Source(ABC):
                 f"out one in {every}; give the held-out rows as files of their own"
             )
         return self.with_shards(kept), self.with_shards(held)
+
+    def split_rows(self, *shares: float, by: str | None = None, seed: int = 0) -> tuple[Self, ...]:
+        """Divide the rows by a hash: the same row is in the same part on any machine and in any order.
+
+        Parameters
+        ----------
+        *shares : float
+            Sizes of the parts, relative to their sum, e.g. ``0.8, 0.1, 0.1``.
+        by : str, optional
+            Column whose equal values stay together, e.g. a customer; by default the row's index is hashed.
+        seed : int
+            Another seed is another split.
+
+        Returns
+        -------
+        tuple of Source
+            One a share. Rows of other parts are decoded too, so a split of shards is cheaper to read;
+            `n_rows` counts the rows of the shards, of all parts.
+
+        Raises
+        ------
+        DataError
+            When there is no column `by`.
+        """
+        if by is not None:
+            require_column(self.full_schema, by, self.describe_place(), "split")
+        before = self.selection or Selection()
+        sources = []
+        for part in divide(shares, by, seed):
+            other = self.with_shards(self.shards)
+            other.selection = Selection(before.filters, (*before.parts, part))
+            sources.append(other)
+        return tuple(sources)
+
+    def _selected(
+        self, read: Callable[[list[str]], Iterator[RawBlock]], names: list[str]
+    ) -> Iterator[RawBlock]:
+        """Yield blocks of the columns `names`, with the selected rows only."""
+        selection = self.selection
+        if selection is None:
+            yield from read(names)
+            return
+        for block in read(list(dict.fromkeys([*names, *selection.columns]))):
+            chosen = selection.apply(block, names)
+            if chosen.n_rows:
+                yield chosen
 
     def with_shards(self, shards: Sequence[Shard]) -> Self:
         """Return the same source restricted to `shards`."""

@@ -12,7 +12,9 @@ from scalable.data.footers import Paths, find_files, read_footers
 from scalable.data.planned import Source
 from scalable.data.readers import read_columns
 from scalable.data.readers.parked import release
+from scalable.data.selection import Filters, read_filters
 from scalable.data.shard import Shard, plan_shards
+from scalable.data.statistics import possible_shards
 from scalable.errors import DataError
 
 
@@ -29,6 +31,10 @@ class ParquetSource(Source):
         The columns to learn from; by default all but `target` and `weight`.
     weight : str, optional
         The column of non-negative sample weights.
+    filters : sequence of (column, operator, value), optional
+        Only rows for which all conditions hold, or, given a list of such lists, all of any of them.
+        Operators are ``== != < <= > >= in`` and ``not in``; no condition holds for a missing value.
+        Row groups whose statistics exclude them are not read.
 
     Attributes
     ----------
@@ -55,6 +61,7 @@ class ParquetSource(Source):
         target: str | None = None,
         features: Sequence[str] | None = None,
         weight: str | None = None,
+        filters: Filters | None = None,
     ) -> None:
         footers, full = read_footers(find_files(paths))
         self.footers = dict(enumerate(footers))
@@ -66,6 +73,11 @@ class ParquetSource(Source):
         self.shards = plan_shards([footer.row_groups for footer in footers])
         if not self.shards:
             raise DataError(f"{where}: the dataset has no rows; check that its writer finished")
+        self.selection = read_filters(filters, full, where)
+        if self.selection is not None:
+            self.shards = possible_shards(self.selection, self.shards, self.footers)
+            if not self.shards:
+                raise DataError(f"{where}: no row group can hold rows that satisfy {filters!r}")
         ends = [set(accumulate(footer.row_groups)) for footer in footers]
         self.sequential = any(shard.row_stop not in ends[shard.file] for shard in self.shards)
 
@@ -98,6 +110,9 @@ class ParquetSource(Source):
     ) -> Iterator[RawBlock]:
         """Decode a shard; see `Source.raw_blocks`."""
         names = list(self.needed if columns is None else columns)
+        return self._selected(lambda wanted: self._decode(shard, wanted, block_rows), names)
+
+    def _decode(self, shard: Shard, names: list[str], block_rows: int) -> Iterator[RawBlock]:
         footer = self.footers[shard.file]
         done = 0
         for arrays in read_columns(

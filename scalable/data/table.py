@@ -57,6 +57,9 @@ class TableSource(Source):
     ) -> Iterator[RawBlock]:
         """Hand out slices of the table; see `ParquetSource.raw_blocks`."""
         names = list(self.needed if columns is None else columns)
+        return self._selected(lambda wanted: self._slices(shard, wanted, block_rows), names)
+
+    def _slices(self, shard: Shard, names: list[str], block_rows: int) -> Iterator[RawBlock]:
         for start in range(shard.row_start, shard.row_stop, block_rows):
             n_rows = min(block_rows, shard.row_stop - start)
             arrays = {name: _one_array(self.table.column(name).slice(start, n_rows)) for name in names}

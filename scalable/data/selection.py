@@ -1,0 +1,179 @@
+"""Which rows of a source are used: filters on values, and deterministic splits by a hash."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from scalable.data.block import RawBlock
+from scalable.data.columns import require_column
+from scalable.data.values import numbers
+from scalable.errors import UsageError
+from scalable.kernels import encoding
+
+Condition = tuple[str, str, Any]
+Filters = Sequence[Condition] | Sequence[Sequence[Condition]]
+
+_COMPARE: dict[str, tuple[Callable[..., Any], Callable[[Any, Any, Any], bool]]] = {
+    # operator -> the comparison, and whether a range of values can hold a match
+    "==": (pc.equal, lambda low, high, value: low <= value <= high),
+    "!=": (pc.not_equal, lambda low, high, value: not low == high == value),
+    "<": (pc.less, lambda low, high, value: low < value),
+    "<=": (pc.less_equal, lambda low, high, value: low <= value),
+    ">": (pc.greater, lambda low, high, value: high > value),
+    ">=": (pc.greater_equal, lambda low, high, value: high >= value),
+    "in": (lambda array, values: pc.is_in(array, pa.array(list(values))), lambda low, high, values: any(
+        low <= value <= high for value in values
+    )),
+    "not in": (lambda array, values: pc.invert(pc.is_in(array, pa.array(list(values)))), lambda *_: True),
+}  # fmt: skip
+_BUCKETS = 2**30
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows whose hash falls in ``[low, high)`` of the unit interval.
+
+    Attributes
+    ----------
+    by : str or None
+        Column whose values are hashed, so that equal ones stay together; None: the row's index.
+    seed : int
+        Another seed is another split.
+    """
+
+    low: float
+    high: float
+    by: str | None = None
+    seed: int = 0
+
+    def mask(self, block: RawBlock) -> NDArray[np.bool_]:
+        """Return which rows of a block belong to the part."""
+        salt = np.uint64(zlib.crc32(f"split {self.seed}".encode()))
+        places = np.empty(block.n_rows, np.int32)
+        if self.by is None:
+            rows = np.arange(block.first_row, block.first_row + block.n_rows)
+            encoding.hash_integers(rows, salt, 0, _BUCKETS, places)
+        else:
+            _hash_values(block.arrays[self.by], salt, places)
+        return (places >= self.low * _BUCKETS) & (places < self.high * _BUCKETS)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Rows that satisfy any of some conjunctions of conditions, and lie in all of some parts.
+
+    Attributes
+    ----------
+    filters : tuple of tuple of (column, operator, value)
+        Any of these must hold with all its conditions; none at all selects every row.
+    parts : tuple of Part
+        Splits of splits.
+    """
+
+    filters: tuple[tuple[Condition, ...], ...] = ()
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns it looks at."""
+        names = [name for all_of in self.filters for name, _, _ in all_of]
+        return list(dict.fromkeys([*names, *(part.by for part in self.parts if part.by is not None)]))
+
+    def apply(self, block: RawBlock, names: Sequence[str]) -> RawBlock:
+        """Return the selected rows of a block, columns `names` only."""
+        mask = np.ones(block.n_rows, bool)
+        if self.filters:
+            held = [
+                np.logical_and.reduce([_holds(block.arrays[name], how, value) for name, how, value in all_of])
+                for all_of in self.filters
+            ]
+            mask &= np.logical_or.reduce(held)
+        for part in self.parts:
+            mask &= part.mask(block)
+        chosen = pa.array(mask)
+        arrays = {name: block.arrays[name] for name in names}
+        if not mask.all():
+            arrays = {name: array.filter(chosen) for name, array in arrays.items()}
+        return RawBlock(arrays, block.first_row, int(mask.sum()))
+
+    def possible(self, ranges: Callable[[str], tuple[Any, Any] | None]) -> bool:
+        """Return whether rows may match, given the least and greatest value of a column where known."""
+
+        def can_hold(name: str, how: str, value: Any) -> bool:
+            known = ranges(name)
+            try:
+                return known is None or bool(_COMPARE[how][1](*known, value))
+            except TypeError:  # statistics of another type than the value: the rows will tell
+                return True
+
+        return not self.filters or any(all(can_hold(*one) for one in all_of) for all_of in self.filters)
+
+
+def read_filters(filters: Filters | None, schema: pa.Schema, where: str) -> Selection | None:
+    """Check filters as users write them: conditions that must all hold, or a list of such lists.
+
+    Raises
+    ------
+    UsageError
+        When a condition is not (column, operator, value) or the operator is unknown.
+    DataError
+        When the column does not exist.
+    """
+    if not filters:
+        return None
+    nested: Iterable[Any] = [filters] if isinstance(filters[0], tuple) else filters
+    found = tuple(tuple(tuple(condition) for condition in all_of) for all_of in nested)
+    for all_of in found:
+        for condition in all_of:
+            if len(condition) != 3 or condition[1] not in _COMPARE:
+                raise UsageError(
+                    f"filter {condition!r} is not (column, operator, value) with one of {', '.join(_COMPARE)}"
+                )
+            require_column(schema, condition[0], where, "filter")
+    return Selection(found)
+
+
+def divide(shares: Sequence[float], by: str | None, seed: int) -> list[Part]:
+    """Return parts of the unit interval of sizes in proportion to `shares`."""
+    if not shares or min(shares) <= 0.0:
+        raise UsageError(f"shares must be positive, not {list(shares)}")
+    edges = np.cumsum([0.0, *shares]) / sum(shares)
+    edges[-1] = 1.0
+    return [Part(float(low), float(high), by, seed) for low, high in pairwise(edges)]
+
+
+def _holds(array: pa.Array, how: str, value: Any) -> NDArray[np.bool_]:
+    """Return where a condition holds; never for null."""
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(pa.string())
+    try:
+        found = _COMPARE[how][0](array, value)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        raise UsageError(f"a column of {array.type} cannot be compared with {value!r} ({error})") from error
+    return np.asarray(pc.and_(pc.is_valid(array), found.fill_null(False)).to_numpy(zero_copy_only=False))
+
+
+def _hash_values(array: pa.Array, salt: np.uint64, out: NDArray[np.int32]) -> None:
+    if pa.types.is_dictionary(array.type):
+        texts = array.dictionary.to_pylist()
+        table = np.empty(len(texts) + 1, np.int32)
+        codes = np.array([zlib.crc32(text.encode()) for text in [*texts, ""]], np.int64)
+        encoding.hash_integers(codes, salt, 0, _BUCKETS, table)
+        indices = array.indices.fill_null(len(texts)) if array.null_count else array.indices
+        encoding.take_slots(table, np.asarray(indices.to_numpy(zero_copy_only=False)), out)
+        return
+    values = numbers(array)
+    if values.dtype.kind == "f":
+        whole = np.where(np.isfinite(values), values, -1.0).astype(np.float64).view(np.int64)
+    else:
+        whole = values.astype(np.int64)
+    encoding.hash_integers(whole, salt, 0, _BUCKETS, out)
