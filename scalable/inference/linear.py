@@ -83,6 +83,16 @@ class LinearModel:
         """Return probabilities of the positive class, of every class (n_rows, k), or means."""
         return self.apply_link(self.scores(self.encode(raw)))
 
+    def rank_block(self, raw: RawBlock) -> NDArray[np.float64]:
+        """Return what ranks rows: predictions, or, of a model without probabilities, its squashed scores.
+
+        Those grow with the decision value and are 1/2 at the boundary, but are not calibrated.
+        """
+        if self.link != "margin":
+            return self.predict_block(raw)
+        scores = self.scores(self.encode(raw))
+        return np.asarray(special.expit(scores[0]) if len(scores) == 1 else special.softmax(scores, axis=0).T)
+
     def encode(self, raw: RawBlock) -> Block:
         """Encode features only; raises DataError when a column is missing."""
         missing = [name for name in self.encoder.needed if name not in raw.arrays]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -81,12 +83,23 @@ class CompiledLinear:
             scores = special.softmax(scores, axis=1)
         return np.asarray(scores[:, 0] if self.n_outputs == 1 else scores, np.float64)
 
-    def predict_one(self, x: Any, raw_score: bool = False) -> Any:
-        """Predict one row: a float, or float64 (n_outputs,) with several outputs."""
+    @cached_property
+    def predict_one(self) -> Callable[..., Any]:
+        """``predict_one(x, raw_score=False)``: one row to a float, or to float64 (n_outputs,) with several outputs.
+
+        A function of its own: finding a method and its attributes costs as much as the row itself.
+        """
         if self.n_outputs > 1:
-            return self.predict(x, raw_score)[0]
-        try:
-            return self._row(self._address, x, raw_score)
-        except (TypeError, ValueError):
-            row = np.array(as_columns(x, self.n_features).matrix()[0], np.float64)
-            return self._row(self._address, row, raw_score)
+            return lambda x, raw_score=False: self.predict(x, raw_score)[0]
+        kernel, address, convert = self._row, self._address, self._as_row
+
+        def one(x: Any, raw_score: bool = False, alive: np.ndarray = self._memory) -> Any:
+            try:
+                return kernel(address, x, raw_score)
+            except (TypeError, ValueError):  # refused: another type, or another number of features
+                return kernel(address, convert(x), raw_score)
+
+        return one
+
+    def _as_row(self, x: Any) -> np.ndarray:
+        return np.array(as_columns(x, self.n_features).matrix()[0], np.float64)

@@ -120,6 +120,10 @@ class LinearPredictor:
         """Return predictions, see `Predictor`."""
         return self.model.predict_block(raw)
 
+    def rank_block(self, raw: RawBlock) -> NDArray[np.float64]:
+        """Return what ranks rows, see `LinearModel.rank_block`."""
+        return self.model.rank_block(raw)
+
     def encode_label(self, array: pa.Array) -> NDArray[np.float64]:
         """Return class indices or target values of a label column."""
         return self.model.encode_label(array)

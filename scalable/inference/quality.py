@@ -48,7 +48,8 @@ class QualityFold:
         """Add a block."""
         y = self.predictor.encode_label(block.arrays[self.target])
         weight = None if self.weight is None else numbers(block.arrays[self.weight])
-        return self.measures.step(state, y, self.predictor.predict_block(block), weight)
+        predict = getattr(self.predictor, "rank_block", self.predictor.predict_block)
+        return self.measures.step(state, y, predict(block), weight)
 
     def merge(self, left: Any, right: Any) -> Any:
         """Merge neighbours."""
