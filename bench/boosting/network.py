@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,15 @@ PAYLOAD = 1448 / 1514
 PORT = 8786
 
 
-def section_network(rows: int, trees: int, only: list[str], megabit: int = MEGABIT) -> dict[str, Any]:
+def section_network(
+    rows: int, trees: int, only: list[str], megabit: int = MEGABIT, hosts: Sequence[int] = HOSTS
+) -> dict[str, Any]:
     """Fit on 1, 2 and 4 namespace hosts and compare bytes and exchange seconds per tree with the model."""
     from scalable.boosting.plan import predict_traffic
 
     directory = str(wide(rows))
     out = []
-    for n_hosts in HOSTS:
+    for n_hosts in hosts:
         with _hosts(n_hosts + 1, megabit), _cluster(n_hosts) as address:
             run = _fit(address, directory, trees, n_hosts)
         plan = predict_traffic(run["bins"], LEAVES, n_hosts)
@@ -123,7 +125,11 @@ def _cluster(n_workers: int) -> Iterator[str]:
             for process in reversed(started):
                 process.terminate()
             for process in started:
-                process.wait(30)
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
 
 
 def _fit(address: str, directory: str, trees: int, n_hosts: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,21 +134,27 @@ def latest(attempt: Attempt, base: Saved) -> Saved:
 
 
 class _Display:
-    """Shows rank 0's trees on the progress display; rows while datasets fill are not trees."""
+    """Shows rank 0's trees and the largest rank's memory; rows while datasets fill are not trees."""
 
     def __init__(self, shown: progress.task, done: int) -> None:
         self._shown = shown
         self._done = done
+        self._peaks: dict[int, int] = {}
         if done:
             shown.advance(done)
 
-    def __call__(self, message: dict[str, Any]) -> None:
-        if message["kind"] != "trees" or message.get("rank", 0) != 0:
+    def __call__(self, message: Mapping[str, Any]) -> None:
+        rank = int(message.get("rank", 0))
+        if message["kind"] == "beat":
+            self._peaks[rank] = int(message["peak_rss"])
+        if message["kind"] != "trees" or rank != 0:
             return
         # After a loss, trees are trained a second time and shown once.
         new = max(0, message["done"] - self._done)
         shown = {"s/tree": message["seconds"], **message["metrics"]}
         if "exchanged" in message:
             shown["MB"] = message["exchanged"] / 1e6
+        if self._peaks:
+            shown["GB/worker"] = max(self._peaks.values()) / 1e9
         self._shown.advance(new, **shown)
         self._done += new

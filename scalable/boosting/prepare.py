@@ -12,7 +12,7 @@ import numpy as np
 from scalable.boosting import native
 from scalable.boosting.cluster import Team
 from scalable.boosting.params import Params, check_distributed, resolve
-from scalable.boosting.rotate import PIECE_ROWS, pieces_of
+from scalable.boosting.rotate import pieces_of
 from scalable.boosting.survey import Positions, RatesFold, Survey, SurveyFold
 from scalable.data.columns import column_kind
 from scalable.data.encoders.rates import FoldRates
@@ -22,7 +22,7 @@ from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_fold
 
-SAMPLED_ROWS = 2**23
+SAMPLED_ROWS, SAMPLED_PIECES = 2**23, 2**10
 # LightGBM tries both ways on a moment's timing, each rank for itself: with histograms that fit in a core's own cache
 # row-wise is faster, and a rank that guesses wrong makes all others wait.
 MOST_BINS_ROW_WISE = 2**15
@@ -143,7 +143,7 @@ def _survey(
             Positions.of(source), source.n_rows, *size, text, features, target, classify, weight
         )
         return run_fold(executor, fold, BlockReader(source), label="sample rows")
-    pieces = pieces_of(source.shards, min(PIECE_ROWS, SAMPLED_ROWS // 64))
+    pieces = pieces_of(source.shards, SAMPLED_ROWS // SAMPLED_PIECES)
     step = -(-source.n_rows // SAMPLED_ROWS)
     part = source.with_shards(pieces[step // 2 :: step])
     fold = SurveyFold(Positions.of(part), part.n_rows, *size, (), features, None, False)
