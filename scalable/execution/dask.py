@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
@@ -67,15 +68,18 @@ class Dask:
             futures = []
             try:
                 for i, part in enumerate(work.dealt(self.n_workers)):
-                    future = self.client.submit(
-                        _run_part, part.packed(), self._topic, key=f"{key}-{i}", pure=False
-                    )
-                    futures.append(future)
+                    futures.append(self._submit(part.packed(), f"{key}-{i}"))
                 self._wait(futures)
                 return [state for states in self._gather(futures) for state in states]
             finally:
                 if self.client.status == "running":
                     self.client.cancel(futures, force=True)
+
+    def _submit(self, part: Work, key: str) -> Any:
+        with warnings.catch_warnings():
+            # A model of hashed categories is megabytes, which Dask takes for data.
+            warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+            return self.client.submit(_run_part, part, self._topic, key=key, pure=False)
 
     def _workers(self) -> dict[str, int]:
         """Return threads by worker; ``scheduler_info`` is now and then refreshed without workers."""

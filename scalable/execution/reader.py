@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
@@ -55,6 +55,10 @@ class BlockReader:
     depth: int = 0
     block_rows: int = BLOCK_ROWS
 
+    def only(self, shards: Sequence[Shard]) -> BlockReader:
+        """Return the reader without what `shards` do not need, to be sent elsewhere."""
+        return replace(self, source=self.source.only(shards))
+
     def blocks(self, shard: Shard) -> Iterator[Any]:
         """Yield the blocks of a shard in row order."""
         names = self._names()
@@ -66,7 +70,7 @@ class BlockReader:
         """Return the rows a block: a power of two below `block_rows` when it would take too much memory."""
         width = sum(_width(self.source.field_type(name)) for name in names)
         fitting = max(LEAST_ROWS, BLOCK_BYTES // max(1, width))
-        return min(self.block_rows, 1 << fitting.bit_length() - 1)
+        return int(min(self.block_rows, 1 << fitting.bit_length() - 1))
 
     def _names(self) -> list[str] | None:
         if self.columns is not None or self.encoder is None:
@@ -78,7 +82,7 @@ class BlockReader:
 def _width(kind: pa.DataType) -> int:
     """Return the decoded bytes of a value; of text, those of its place in the dictionary."""
     try:
-        return max(1, kind.bit_width // 8)
+        return max(1, int(kind.bit_width) // 8)
     except ValueError:
         return 4
 

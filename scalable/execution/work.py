@@ -60,7 +60,7 @@ class Work:
     def packed(self) -> Work:
         """Return the same work without what its shards do not need, to be sent elsewhere."""
         shards = [shard for group in self.groups for shard in group]
-        return replace(self, reader=replace(self.reader, source=self.reader.source.only(shards)))
+        return replace(self, reader=self.reader.only(shards))
 
     def run(self, stopped: Callable[[], bool], report: Report) -> list[Any]:
         """Compute one state a group.

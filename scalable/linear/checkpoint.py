@@ -95,7 +95,7 @@ def identity_of(params: Mapping[str, Any], encoder: Mapping[str, Any], rows: int
     kept = {
         k: v
         for k, v in params.items()
-        if k not in {"client", "n_workers", "n_jobs", "checkpoint", "resume", "verbose"}
+        if k not in {"client", "n_workers", "n_jobs", "cache", "checkpoint", "resume", "verbose"}
     }
     plan = [[s.file, s.row_start, s.row_stop] for s in shards]
     text = json.dumps([kept, encoder, rows, plan, np.__version__], sort_keys=True, default=repr)

@@ -27,7 +27,19 @@ class GradientClassifier(ClassifierMixin, GradientEstimator):
             self.classes_ = np.unique(np.asarray(y))  # of the dtype that was given
         return self
 
-    def _partial_fit_classes(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Learn from one more part of the data, once, by descent.
+
+        The first part decides how columns are treated and scaled, and how a penalty stated for all
+        rows, as by ``C``, counts for one.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+        classes : array, optional
+            All labels that will ever come; by default those of the first part.
+        """
         given = getattr(self, "classes_", None) if hasattr(self, "_partial") else classes
         if given is None and y is not None:
             given = y  # a first part that has them all

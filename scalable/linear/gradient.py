@@ -60,7 +60,14 @@ class GradientEstimator(LinearEstimator):
         self._check_parameters()
         source, plain = self._source(X, y, sample_weight)
         with get_executor(self._param("client", None), self._param("n_workers", None)) as executor:
-            ready = prepare(source, executor, self._options(plain), self._classify, self._seed())
+            ready = prepare(
+                source,
+                executor,
+                self._options(plain),
+                self._classify,
+                self._seed(),
+                self._param("cache", None),
+            )
             objective = self._objective(ready.target, ready.encoder, str(source.target))
             if not ready.held:  # held rows are in a random order
                 objective = replace(objective, drag=order_drag(ready.encoder))

@@ -65,6 +65,9 @@ class LogisticRegression(GradientClassifier):
         Share of the shards held out for that.
     n_iter_no_change : int
         Passes without improvement before that.
+    cache : str or path, optional
+        Directory where encoded rows are kept for the passes after the first, when they are too many to
+        be held in memory: as large as the encoded rows; invalid as soon as a file changes.
     checkpoint : str or path, optional
         Directory that is written after every round of passes and removed at the end.
     resume : bool
@@ -117,6 +120,7 @@ class LogisticRegression(GradientClassifier):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
+        cache: Any = None,
         checkpoint: Any = None,
         resume: bool = False,
         random_state: int | None = None,
@@ -145,6 +149,7 @@ class LogisticRegression(GradientClassifier):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.cache = cache
         self.checkpoint = checkpoint
         self.resume = resume
         self.random_state = random_state

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from scalable.data.cache import CachedReader, cache_directory
 from scalable.data.encoders.labels import Labels
 from scalable.data.encoders.linear import LinearEncoder
 from scalable.data.encoders.plan import EncoderOptions
 from scalable.data.planned import Source
+from scalable.data.source import ParquetSource
 from scalable.errors import DataError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
@@ -53,8 +55,14 @@ def prepare(
     options: EncoderOptions,
     classify: bool,
     shuffle_seed: int | None,
+    cache: Any = None,
 ) -> Prepared:
     """Profile a source, plan its encoder, and hold the rows when they are few.
+
+    Parameters
+    ----------
+    cache : path, optional
+        Directory for encoded rows, where they are too many to be held.
 
     Raises
     ------
@@ -78,4 +86,6 @@ def prepare(
     if held:
         reader = hold(replace(reader, depth=0), shuffle_seed)
         executor = executor if isinstance(executor, Threads) else Threads()
+    elif cache is not None and isinstance(source, ParquetSource):
+        reader = CachedReader(reader, cache_directory(cache, source, encoder, reader.block_rows))
     return Prepared(reader, executor, encoder, target, held)

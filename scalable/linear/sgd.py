@@ -84,6 +84,7 @@ class SGDClassifier(_Descent, GradientClassifier):
         categorical: Any = None,
         log: Any = "auto",
         missing: str = "indicator",
+        cache: Any = None,
         checkpoint: Any = None,
         resume: bool = False,
         random_state: int | None = None,
@@ -113,6 +114,7 @@ class SGDClassifier(_Descent, GradientClassifier):
         self.categorical = categorical
         self.log = log
         self.missing = missing
+        self.cache = cache
         self.checkpoint = checkpoint
         self.resume = resume
         self.random_state = random_state
@@ -128,20 +130,6 @@ class SGDClassifier(_Descent, GradientClassifier):
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train; see `LogisticRegression.fit`."""
         return self._fit_classes(X, y, sample_weight)
-
-    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Learn from one more part of the data, once.
-
-        The first part decides how columns are treated and scaled.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            As for `fit`.
-        classes : array, optional
-            All labels that will ever come; by default those of the first part.
-        """
-        return self._partial_fit_classes(X, y, classes, sample_weight)
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -207,6 +195,7 @@ class SGDRegressor(RegressorMixin, _Descent):
         categorical: Any = None,
         log: Any = False,
         missing: str = "indicator",
+        cache: Any = None,
         checkpoint: Any = None,
         resume: bool = False,
         random_state: int | None = None,
@@ -237,6 +226,7 @@ class SGDRegressor(RegressorMixin, _Descent):
         self.categorical = categorical
         self.log = log
         self.missing = missing
+        self.cache = cache
         self.checkpoint = checkpoint
         self.resume = resume
         self.random_state = random_state

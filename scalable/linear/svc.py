@@ -25,7 +25,7 @@ class LinearSVC(GradientClassifier):
         Weights of the classes.
     fit_intercept, solver, max_iter, tol, optimizer, learning_rate, batch_size, average, n_lanes, \
 standardize, early_stopping, validation_fraction, n_iter_no_change, one_hot, n_bins, categorical, log, \
-missing, checkpoint, resume, random_state, n_workers, client
+missing, cache, checkpoint, resume, random_state, n_workers, client
         As for `LogisticRegression`.
 
     Attributes
@@ -59,6 +59,7 @@ missing, checkpoint, resume, random_state, n_workers, client
         categorical: Any = None,
         log: Any = "auto",
         missing: str = "indicator",
+        cache: Any = None,
         checkpoint: Any = None,
         resume: bool = False,
         random_state: int | None = None,
@@ -87,6 +88,7 @@ missing, checkpoint, resume, random_state, n_workers, client
         self.categorical = categorical
         self.log = log
         self.missing = missing
+        self.cache = cache
         self.checkpoint = checkpoint
         self.resume = resume
         self.random_state = random_state

@@ -182,3 +182,17 @@ def test_wrong_parameters_are_named():
     for options in ({"solver": "lbfgs"}, {"penalty": "l3"}, {"C": 0.0}, {"n_bins": 1000}, {"optimizer": "x"}):
         with pytest.raises(UsageError):
             LogisticRegression(**options).fit(X, y)
+
+
+def test_partial_fit_over_parts_comes_near_one_fit():
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(40_000, 4))
+    y = np.where(rng.random(40_000) < 1 / (1 + np.exp(-X @ [1.0, -1.0, 0.5, 0.0])), "yes", "no")
+    whole = LogisticRegression().fit(X, y)
+    parts = LogisticRegression()
+    for k in range(8):
+        rows = slice(5_000 * k, 5_000 * (k + 1))
+        parts.partial_fit(X[rows], y[rows], classes=["no", "yes"])
+    assert parts.n_iter_ == 8
+    np.testing.assert_allclose(parts.coef_, whole.coef_, atol=0.06)
+    assert list(parts.classes_) == ["no", "yes"]

@@ -1,0 +1,111 @@
+"""Encoded rows on disk: the same blocks, and never those of other data."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from scalable import ParquetSource
+from scalable.data import cache
+from scalable.data.cache import CachedReader, cache_directory
+from scalable.errors import DataError
+from scalable.execution.reader import BlockReader
+from scalable.linear import LogisticRegression
+
+OPTIONS = {"n_lanes": 2, "n_workers": 2}
+
+
+def write(path, seed: int = 0, rows: int = 20_000):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(3, rows)).astype(np.float32)
+    y = (rng.random(rows) < 1 / (1 + np.exp(-x[0]))).astype(np.int8)
+    text = rng.choice(["a", "b", "c"], rows)
+    pq.write_table(pa.table({"a": x[0], "b": x[1], "t": text, "w": rng.random(rows), "y": y}), path)
+    return ParquetSource(path, target="y", weight="w")
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch):
+    monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
+    source = write(tmp_path / "a.parquet")
+    encoder = LogisticRegression(max_iter=1).fit(source).model_.encoder
+    plain = BlockReader(source, encoder, block_rows=1500)
+    return CachedReader(plain, cache_directory(tmp_path / "cache", source, encoder, 1500))
+
+
+def same(left, right) -> bool:
+    pairs = zip(left, right, strict=True)
+    names = ("columns", "ids", "label", "weight", "first_row")
+    return all(np.array_equal(getattr(a, n), getattr(b, n)) for a, b in pairs for n in names)
+
+
+def test_kept_blocks_are_the_blocks(reader):
+    for shard in reader.source.shards:
+        first = list(reader.blocks(shard))
+        again = list(reader.blocks(shard))
+        assert same(first, again)
+        assert same(again, list(reader.reader.blocks(shard)))
+    assert not list(reader.directory.glob("*.part"))
+
+
+def test_an_abandoned_pass_keeps_nothing(reader):
+    blocks = reader.blocks(reader.source.shards[0])
+    next(blocks)
+    blocks.close()
+    assert not list(reader.directory.iterdir())
+
+
+@pytest.mark.parametrize("damage", ["byte", "cut", "index"])
+def test_damaged_files_are_not_used(reader, damage):
+    shard = reader.source.shards[0]
+    expected = list(reader.blocks(shard))
+    (path,) = reader.directory.iterdir()
+    data = bytearray(path.read_bytes())
+    if damage == "cut":
+        data = data[: len(data) // 2]
+    else:
+        data[1000 if damage == "byte" else len(data) - 40] ^= 1
+    path.write_bytes(data)
+    cache._checked.clear()
+    assert same(list(reader.blocks(shard)), expected)
+    assert path.read_bytes() != bytes(data)
+
+
+@pytest.mark.parametrize("options", [{"solver": "newton"}, {"solver": "sgd", "max_iter": 4, "tol": 0.0}])
+def test_training_with_a_cache_has_the_same_bits_and_reads_once(tmp_path, monkeypatch, options):
+    monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
+    source = write(tmp_path / "a.parquet")
+    plain = LogisticRegression(**options, **OPTIONS).fit(source)
+    reads = []
+    encode = type(plain.model_.encoder).encode
+    monkeypatch.setattr(
+        type(plain.model_.encoder), "encode", lambda self, raw: reads.append(raw.n_rows) or encode(self, raw)
+    )
+    for _ in range(2):
+        cached = LogisticRegression(**options, **OPTIONS, cache=tmp_path / "cache").fit(source)
+        np.testing.assert_array_equal(cached.model_.coef, plain.model_.coef)
+    assert sum(reads) == source.n_rows
+
+
+def test_a_changed_source_starts_a_new_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
+    place = tmp_path / "cache"
+    LogisticRegression(cache=place).fit(write(tmp_path / "a.parquet"))
+    (first,) = place.iterdir()
+    os.utime(tmp_path / "a.parquet", ns=(1, 1))
+    changed = write(tmp_path / "a.parquet", seed=1)
+    found = LogisticRegression(cache=place).fit(changed).model_.coef
+    (second,) = place.iterdir()  # the old one is gone
+    assert first != second
+    np.testing.assert_array_equal(found, LogisticRegression().fit(changed).model_.coef)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cache cannot be made"):
+        LogisticRegression(cache=tmp_path / "file").fit(write(tmp_path / "a.parquet"))
