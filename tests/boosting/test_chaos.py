@@ -170,7 +170,7 @@ def run_trial(kind, seed, team, source, expected, policy, tmp_path):
             np.testing.assert_allclose(fitted.booster.predict(X, raw_score=True), scores, atol=1e-6)
             if kind == "port":
                 assert fitted.stats["losses"]
-    assert time.monotonic() - began < 180, "hanging, even on a loaded machine"
+    assert time.monotonic() - began < 600, "hanging, even on a machine that is busy with other work"
     deadline = time.monotonic() + 5
     while rank_processes():
         assert time.monotonic() < deadline, "an orphan"
@@ -200,7 +200,9 @@ def test_two_hundred_accidents(local_team, source, expected, tmp_path):
     rng = random.Random(20261122)
     for seed in range(int(os.environ.get("SCALABLE_CHAOS_TRIALS", "200"))):
         kind = rng.choice(KINDS)
-        policy = rng.choice(["raise", "replace", "shrink"])
+        policy, n_ranks = rng.choice(["raise", "replace", "shrink"]), rng.choice([2, 2, 3])
+        if seed < int(os.environ.get("SCALABLE_CHAOS_FIRST", "0")):
+            continue
         began = time.monotonic()
-        run_trial(kind, seed, local_team(rng.choice([2, 2, 3])), source, expected, policy, tmp_path)
+        run_trial(kind, seed, local_team(n_ranks), source, expected, policy, tmp_path)
         print(f"trial {seed}: {kind}, {policy}: {time.monotonic() - began:.0f} s", flush=True)
