@@ -21,7 +21,7 @@ from scalable.kernels import descent, losses, optimizers, penalties
 from scalable.linear.base import LinearEstimator
 from scalable.linear.checkpoint import Checkpoint, identity_of
 from scalable.linear.descent import DescentFold
-from scalable.linear.learn import ONE_PASS_ROWS, DescentPlan, coefficients, descend, start_state
+from scalable.linear.learn import DescentPlan, coefficients, descend, start_state
 from scalable.linear.newton import minimize
 from scalable.linear.prepare import Prepared, prepare
 from scalable.linear.target import TargetFold, TargetSummary
@@ -29,7 +29,9 @@ from scalable.linear.task import Objective, input_frequencies, order_drag, penal
 from scalable.linear.weights import class_weights, prior_scores, residual_variance
 
 NEWTON_TERMS = 512
-WARM_ROWS = ONE_PASS_ROWS  # from here on a pass of descent saves more Newton passes than it costs
+WARM_ROWS = 2**12  # from here on a pass of descent saves more Newton passes than it costs
+NEWTON_TOL = 1e-6  # quadratic convergence: the step that is then taken leaves about the square of it
+EXACT_TOL = 1e-9  # of few rows, whose passes cost nothing
 
 
 class GradientEstimator(LinearEstimator):
@@ -148,9 +150,12 @@ class GradientEstimator(LinearEstimator):
         checkpoint = Checkpoint(self._param("checkpoint", None), identity, bool(self._param("resume", False)))
         label = f"train {type(self).__name__}"
         passes, coef = 0, start
+        resumed_stage = checkpoint.stage()
         max_iter, tol = self._param("max_iter", None), self._param("tol", None)
         warm = solver == "newton" and ready.target.rows >= WARM_ROWS
-        if (solver == "sgd" or warm) and checkpoint.stage() != "newton":
+        if warm and resumed_stage == "newton":
+            passes = 1  # the start was finished by the run that is resumed
+        elif solver == "sgd" or warm:
             plan = DescentPlan(
                 self._param("n_lanes", None),
                 1 if warm else max_iter,
@@ -173,7 +178,8 @@ class GradientEstimator(LinearEstimator):
             def evaluate(fold: Any) -> Any:
                 return run_fold(ready.executor, fold, ready.reader, label=f"{label} (newton)")
 
-            found = minimize(objective, coef, evaluate, max_iter or 25, tol or 1e-9, checkpoint)
+            least = NEWTON_TOL if ready.target.rows >= WARM_ROWS else EXACT_TOL
+            found = minimize(objective, coef, evaluate, max_iter or 25, tol or least, checkpoint)
             coef, passes = found.coef, passes + found.passes
             self.objective_ = found.objective
         checkpoint.remove()
