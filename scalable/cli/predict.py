@@ -48,11 +48,12 @@ def command(
         get_executor(client, workers) as executor,
         measured("predict", source.n_rows) as stage,
     ):
-        score(predictor, source, out, executor=executor, resume=resume)
+        written = score(predictor, source, out, executor=executor, resume=resume)
     if not quiet:
+        before = "" if written == source.n_rows else f", {source.n_rows - written:,} were there before"
         typer.echo(
-            f"{out}: {source.n_rows:,} predictions in {stage.seconds:.1f} s "
-            f"({human(source.n_rows / stage.seconds)} rows/s, peak {megabytes(stage.peak_memory_bytes)})"
+            f"{out}: {written:,} predictions in {stage.seconds:.1f} s "
+            f"({human(written / stage.seconds)} rows/s, peak {megabytes(stage.peak_memory_bytes)}){before}"
         )
     if json_file is not None:
         sections = {"dataset": {"name": data, "rows": source.n_rows}, "stages": [stage.to_json()]}

@@ -13,11 +13,11 @@ import numpy as np
 
 from scalable.inference.decisions import Decisions
 from scalable.inference.plan import GROUP, TABLE_MARGIN, Plan
-from scalable.inference.trees import MISSING_NAN, Trees
+from scalable.inference.trees import Trees
 from scalable.kernels import forest_row as row
 from scalable.kernels import forest_top as top
 from scalable.kernels.forest_category import MAX_TABULATED, OCTET
-from scalable.kernels.forest_check import nodes_are_closed
+from scalable.kernels.forest_check import nodes_are_closed, program_is_closed, trees_are_closed
 from scalable.kernels.forest_rank import MAX_THRESHOLDS, RANK_CATEGORY, RANK_ZERO
 
 DTYPES = {
@@ -67,13 +67,8 @@ def check_trees(t: Trees, n_names: int) -> None:
     per_node = (t.feature, t.threshold, t.decision, t.left, t.right, t.level, t.cat_start, t.cat_stop)
     lengths = {len(values) for values in per_node}
     _must(lengths == {int(t.node_start[-1])} and len(t.leaf_value) == t.leaf_start[-1], "lengths")
-    _must(_within(t.feature, 0, t.n_features), "feature")
-    _must(t.decision >> 2 <= MISSING_NAN, "decision")
-    owner_nodes, base = np.repeat(n_nodes, n_nodes), np.repeat(t.node_start[:-1], n_nodes)
-    for child in (t.left, t.right):
-        _must(_within(child, -1 - owner_nodes, owner_nodes), "child")
-        inner = child >= 0
-        _must(t.level[(base + child)[inner]] == t.level[inner] + 1, "level")
+    nodes = (t.left, t.right, t.level, t.feature, t.n_features, t.decision)
+    _must(trees_are_closed(t.node_start, *nodes), "nodes")
     _must((t.cat_start >= 0) & (t.cat_start <= t.cat_stop) & (t.cat_stop <= len(t.cat_words)), "categories")
     if t.linear_start is not None:
         assert t.linear_feature is not None
@@ -118,12 +113,9 @@ def check_plan(p: Plan, n_trees: int) -> None:
     _must(_within(sets, 0, GROUP + 1) & _within(count, 1, GROUP + 1) & _within(wide, 0, 2), "groups")
     _must((count == 1) | (wide == 0), "wide groups")
     _must((first >= 0) & (first + count <= n_trees) & _within(output, 0, p.n_outputs), "groups")
-    _must(p.slots[:, :3] < p.n_slots, "slots")
-    _must(p.slots[:, 3] < 8 * GROUP, "labels")
-    _must(p.plane_of < p.decisions.n_planes, "plane_of")
-    # A label is at most a byte, or two; the kernel never writes the plane of all rows.
+    _must(program_is_closed(p.slots, p.plane_of, p.n_slots, 8 * GROUP, p.decisions.n_planes), "slots")
+    # A label is at most a byte, or two.
     reach = np.where(wide == 1, 2**16, 2**8)
-    _must((p.slots[:, 1:3] > 0), "slots")
     tree = np.repeat(first, count) + np.concatenate([np.arange(n) for n in count] or [np.empty(0, np.int64)])
     _must((p.starts >= 0).all() and (p.starts[tree] + np.repeat(reach, count) <= len(p.table)), "starts")
     _must(len(p.table) >= TABLE_MARGIN or not n_trees, "table")

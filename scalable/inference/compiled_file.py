@@ -12,6 +12,7 @@ import json
 import math
 import mmap
 import os
+import threading
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -125,13 +126,25 @@ def load_compiled(path: str | os.PathLike[str]) -> CompiledForest:
                 f"{source}: truncated, {len(mapped) - start:,} of {length:,} bytes; copy it again"
             )
         payload = np.frombuffer(mapped, np.uint8, length, start)
-        if hashlib.sha256(payload.data).hexdigest() != header["sha256"]:
-            raise ModelError(f"{source}: altered since it was saved; compile the model and save it again")
-        return _rebuild(header, payload)
+        return _checked(source, header, payload)
     except (KeyError, ValueError, TypeError, IndexError, OverflowError, AttributeError) as error:
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"{source}: damaged ({error}); compile the model and save it again") from error
+
+
+def _checked(source: Path, header: dict[str, Any], payload: np.ndarray) -> CompiledForest:
+    """Rebuild the forest while another thread computes the checksum, which takes half of the time."""
+    found: list[str] = []
+    hashing = threading.Thread(target=lambda: found.append(hashlib.sha256(payload.data).hexdigest()))
+    hashing.start()
+    try:
+        forest = _rebuild(header, payload)
+    finally:
+        hashing.join()
+        if found != [header["sha256"]]:
+            raise ModelError(f"{source}: altered since it was saved; compile the model and save it again")
+    return forest
 
 
 def _rebuild(header: dict[str, Any], payload: np.ndarray) -> CompiledForest:
