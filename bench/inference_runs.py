@@ -3,6 +3,7 @@
     python -m bench.inference_runs latency --out docs/results/inference_latency.json
     python -m bench.inference_runs linear  --out docs/results/inference_linear.json
     python -m bench.inference_runs threads --out docs/results/inference_threads.json --repeats 21
+    python -m bench.inference_runs tail    --out docs/results/inference_tail.json
     python -m bench.inference_runs steps   --out docs/results/inference_steps.json
     python -m bench.inference_runs grid    --out docs/results/inference_grid.json
     python -m bench.inference_runs load    --out docs/results/inference_load.json
@@ -16,55 +17,18 @@ Models are trained on synthetic rows once and kept in ``--cache``.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import shutil
-import subprocess
-import sys
-import time
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.inference_models import GRID, MAIN, model_text, rows_of
+from bench.inference_single import run_load, run_score, run_tail, run_threads
 from scalable.inference import engines as registry
 from scalable.inference import latency, open_loop
 from scalable.report.results import new_results, write_results
-
-MAIN = (500, 63, 28)
-GRID = tuple((t, leaves, f) for f in (20, 100) for leaves in (31, 63, 255) for t in (100, 500, 1000))
-
-
-def rows_of(features: int, count: int, seed: int) -> np.ndarray:
-    """Return standard normal rows."""
-    return np.random.default_rng(seed).standard_normal((count, features))
-
-
-def model_text(shape: tuple[int, int, int], cache: Path) -> str:
-    """Return the text of a binary model of (trees, leaves, features): the first trees of one trained once."""
-    import lightgbm
-
-    trees, leaves, features = shape
-    path = cache / f"{trees}_{leaves}_{features}.txt"
-    if not path.exists():
-        sizes = {t for t, *rest in (MAIN, *GRID) if rest == [leaves, features]} | {trees}
-        cache.mkdir(parents=True, exist_ok=True)
-        X = rows_of(features, 20_000, features)
-        z = (
-            X[:, 0]
-            + np.sin(2 * X[:, 0] * X[:, 1])
-            + X[:, 2] * X[:, 3]
-            - 0.5 * X[:, 4] ** 2
-            + X[:, 5:].mean(1)
-        )
-        y = np.random.default_rng(0).random(len(X)) < 1 / (1 + np.exp(-z))
-        params = {"objective": "binary", "num_leaves": leaves, "learning_rate": 0.05, "min_data_in_leaf": 5,
-                  "feature_fraction": 0.5, "verbose": -1, "num_threads": 1}  # fmt: skip
-        booster = lightgbm.train(params, lightgbm.Dataset(X, y.astype(float)), max(sizes))
-        for size in sizes:
-            booster.save_model(cache / f"{size}_{leaves}_{features}.txt", num_iteration=size)
-    return path.read_text()
 
 
 def run_latency(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -84,36 +48,6 @@ def run_linear(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
     X = rows_of(MAIN[2], options.rows, 1)
     found = latency.measure(model, X, None, single_rows=20_000, batch_sizes=(1000, options.rows), repeats=9)
     return {"latency": found}
-
-
-def run_threads(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Measure ours on one and two threads in turns, 100,000 rows a call."""
-    text, X = model_text(MAIN, cache), rows_of(MAIN[2], 100_000, 1)
-    from scalable.inference import compile_model
-
-    forest = compile_model(text)
-    forest.predict(X, n_threads=2)
-    taken: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
-    for _ in range(options.repeats):
-        for threads, calls in taken.items():
-            wall, cpu = time.perf_counter(), time.process_time()
-            forest.predict(X, n_threads=threads)
-            calls.append((time.perf_counter() - wall, time.process_time() - cpu))
-    one, two = np.array(taken[1]), np.array(taken[2])
-    ratios = one[:, 0] / two[:, 0]
-    # What other programs take of the processors lengthens the clock's time, not the processors'.
-    undisturbed = 2 * one[:, 1] / two[:, 1]
-
-    def spread(values: np.ndarray) -> dict[str, float]:
-        low, middle, high = np.quantile(values, (0.1, 0.5, 0.9))
-        return {"p10": float(low), "median": float(middle), "p90": float(high), "best": float(values.max())}
-
-    return {"threads": {
-        "rows": len(X), "calls": options.repeats,
-        "seconds": {"1": spread(one[:, 0]), "2": spread(two[:, 0])},
-        "cpu_seconds": {"1": spread(one[:, 1]), "2": spread(two[:, 1])},
-        "ratio_by_clock": spread(ratios), "ratio_by_processor_time": spread(undisturbed),
-    }}  # fmt: skip
 
 
 def run_steps(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -143,50 +77,6 @@ def run_grid(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
     return {"grid": table}
 
 
-_LOAD = """
-import json, sys, time
-import numba, numpy as np, scipy.linalg
-from scalable.inference import compile_model, load_compiled
-import scalable.inference.forest
-from scalable.inference.linear_row import CompiledLinear
-CompiledLinear(np.zeros(2), 0.0, "identity").predict_one(np.zeros(2))  # Numba itself is up
-path, mapped = sys.argv[1:]
-n_features = 20
-x, X = np.zeros(n_features), np.zeros((1000, n_features))
-def timed(make, rows):
-    wall, cpu = time.perf_counter(), time.process_time()
-    model = make()
-    (model.predict_one if rows.ndim == 1 else model.predict)(rows)
-    return {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
-out = {"text_to_first_row": timed(lambda: compile_model(path), x)}
-out["text_to_first_batch"] = timed(lambda: compile_model(path), X)
-compile_model(path).save(mapped)
-mapped_times = [timed(lambda: load_compiled(mapped), x) for _ in range(7)]
-out["mapped_to_first_row"] = min(mapped_times, key=lambda t: t["seconds"])
-out["mapped_bytes"] = __import__("os").path.getsize(mapped)
-print(json.dumps(out))
-"""
-
-
-def run_load(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Time loading 1,000 trees in fresh processes: with an empty kernel cache, then with a warm one.
-
-    CPU seconds stand beside, as a shared machine stretches the others.
-    """
-    model_text((1000, 63, 20), cache)
-    path = str(cache / "1000_63_20.txt")
-    empty = cache / f"kernels-{os.getpid()}"
-    found = {}
-    for name in ("empty kernel cache", "warm kernel cache"):
-        start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-c", _LOAD, path, str(cache / "mapped.forest")],
-            env=os.environ | {"SCALABLE_CACHE_DIR": str(empty)}, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        found[name] = json.loads(done.stdout) | {"process_seconds": time.perf_counter() - start}
-    return {"load": found}
-
-
 def run_open(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Measure under Poisson arrivals."""
     text, X = model_text(MAIN, cache), rows_of(MAIN[2], 4000, 3)
@@ -195,68 +85,6 @@ def run_open(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
             text, X, ("lightgbm", "lightgbm-fast", "scalable"), requests=2000
         )
     }
-
-
-def run_score(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Score a Parquet dataset of 22 columns, 6 of text, with 300 trees x 63 leaves; beside it its two limits."""
-    import psutil
-
-    import data_gen
-    from scalable import ParquetSource
-    from scalable.boosting import LGBMClassifier
-    from scalable.execution.reader import BlockReader
-    from scalable.execution.rounds import run_fold
-    from scalable.execution.threads import Threads
-    from scalable.inference.model import load_model
-    from scalable.inference.score import score
-
-    home = cache / "fraud"
-    if not (home / "m").exists():
-        data_gen.generate("fraud", rows=3_000_000, out=home / "data", seed=0)
-        data_gen.generate("fraud", rows=300_000, out=home / "train", seed=1)
-        LGBMClassifier(n_estimators=300, num_leaves=63).fit(
-            ParquetSource(home / "train", target="is_fraud")
-        ).save(home / "m")
-    predictor = load_model(home / "m")
-    source = ParquetSource(home / "data", features=predictor.needed)
-    held = [raw for shard in source.shards[:12] for raw in source.raw_blocks(shard, predictor.needed)]
-    X = np.concatenate([predictor.matrix(raw) for raw in held])
-    predictor.forest.predict(X[:20_000], n_threads=2)
-    table = []
-    for threads in (1, 2) * 3:
-        shutil.rmtree(home / "scored", ignore_errors=True)
-        executor = Threads(threads)
-        reader = BlockReader(source, columns=tuple(predictor.needed))
-        ticks = [time.perf_counter()]
-        run_fold(executor, _Rows(), reader)
-        ticks.append(time.perf_counter())
-        predictor.forest.predict(X, n_threads=threads)
-        ticks.append(time.perf_counter())
-        score(predictor, source, home / "scored", executor=executor)
-        ticks.append(time.perf_counter())
-        seconds = np.diff(ticks)
-        scan, memory, scored = source.n_rows / seconds[0], len(X) / seconds[1], source.n_rows / seconds[2]
-        table.append({"threads": threads, "rows": source.n_rows, "scan": scan, "in_memory": memory, "scored": scored,
-                      "of_the_smaller": scored / min(scan, memory),
-                      "rss_bytes": psutil.Process().memory_info().rss})  # fmt: skip
-        print(table[-1], flush=True)
-    return {"scoring": table}
-
-
-class _Rows:
-    """Counts rows: the bare scan as a fold."""
-
-    def init(self) -> int:
-        return 0
-
-    def step(self, state: int, block: Any) -> int:
-        return state + int(block.n_rows)
-
-    def merge(self, left: int, right: int) -> int:
-        return left + right
-
-    def finish(self, state: int) -> int:
-        return state
 
 
 def run_exact(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -309,6 +137,7 @@ RUNS = {
     "latency": run_latency,
     "linear": run_linear,
     "threads": run_threads,
+    "tail": run_tail,
     "steps": run_steps,
     "grid": run_grid,
     "load": run_load,
