@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import hashlib
 from collections.abc import Callable
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.boosting import checkpoint
@@ -62,7 +65,16 @@ def datasets_of(
         return dataset
 
     train = make(job.source, "train")
-    return train, None if job.valid is None else make(job.valid, "valid"), words
+    valid = None if job.valid is None else make(job.valid, "valid")
+    _give_back()
+    return train, valid, words
+
+
+def _give_back() -> None:
+    """Return the memory of decoding to the system: allocators keep it, and training needs none of it."""
+    pa.default_memory_pool().release_unused()
+    with contextlib.suppress(OSError, AttributeError):  # only the GNU C library has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def scorer_of(text: str, *, fast: bool = False) -> Scorer | None:
