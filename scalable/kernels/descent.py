@@ -7,16 +7,20 @@ an honest estimate for rows the model has not seen, on the first pass.
 from __future__ import annotations
 
 import numpy as np
+from numba import carray
 
 from scalable.kernels.dense import add_linear, dot_columns
+from scalable.kernels.encoding import standardize_floats
 from scalable.kernels.hashed import add_slot_weights, add_slots, scatter, update_slots
 from scalable.kernels.jit import kernel
 from scalable.kernels.losses import gradients, softmax_gradients
+from scalable.kernels.memory import as_pointer
 from scalable.kernels.optimizers import W, update
 
 SOFTMAX = -1  # code of the one loss over several outputs
 MAX_BATCH = 1024
 FIRST_BATCH = 32
+TILE_ROWS = 2048  # standardised at once: 28 columns of it stay in the second-level cache
 GROWTH_STEPS = 32.0  # the batch doubles every so many steps until it has its full size
 
 
@@ -31,6 +35,68 @@ def batch_size(t: float, full: int) -> int:
 def _one_versus_rest(y: np.ndarray, target: int, out: np.ndarray) -> None:
     for i in range(y.size):
         out[i] = np.float32(1.0) if y[i] == target else np.float32(0.0)
+
+
+@kernel(inline=True, fastmath=True)
+def _learn(
+    columns: np.ndarray,
+    at: int,
+    ids: np.ndarray,
+    start: int,
+    yb: np.ndarray,
+    wb: np.ndarray,
+    loss: int,
+    delta: float,
+    optimizer: int,
+    hyper: np.ndarray,
+    factors: np.ndarray,
+    t: float,
+    fit_intercept: bool,
+    table: np.ndarray,
+    scratch: np.ndarray,
+    dense: np.ndarray,
+) -> float:
+    """Score a batch and learn from it; dense columns from row `at` on, slots from row `start` on."""
+    n_columns = columns.shape[0]
+    k = table.shape[0]
+    m = yb.size
+    base = n_columns + 1
+    w = dense[0]
+    g = dense[1]
+    total = 0.0
+    share = 1.0 / m
+    for o in range(k):
+        cells = table[o]
+        for j in range(n_columns):
+            w[j] = cells[j, W]
+        z = scratch[o, :m]
+        z[:] = cells[n_columns, W]
+        add_linear(columns, at, w, z)
+        add_slots(ids, start, cells[base:], z)
+    if loss == SOFTMAX:
+        total += softmax_gradients(k, scratch, yb, wb, scratch[k:])
+    elif k == 1:
+        total += gradients(loss, delta, scratch[0, :m], yb, wb, scratch[1, :m])
+    else:
+        hot = scratch[2 * k, :m]
+        for o in range(k):
+            _one_versus_rest(yb, o, hot)
+            total += gradients(loss, delta, scratch[o, :m], hot, wb, scratch[k + o, :m])
+    for o in range(k):
+        cells = table[o]
+        ro = scratch[k + o, :m]
+        dot_columns(columns, at, ro, g)
+        for j in range(n_columns):
+            update(optimizer, hyper, cells[j], np.float64(g[j]) * share, factors[j], t)
+        if fit_intercept:
+            residual = np.float32(0.0)
+            for i in range(m):
+                residual += ro[i]
+            update(optimizer, hyper, cells[n_columns], np.float64(residual) * share, 0.0, t)
+        if ids.shape[0]:
+            scatter(ids, start, ro, cells[base:])
+            update_slots(ids, start, m, share, optimizer, hyper, factors[base:], t, cells[base:])
+    return total
 
 
 @kernel(fastmath=True)
@@ -83,52 +149,88 @@ def descend(
     tuple of float
         Weighted sum of the losses before learning, and the number of finished steps.
     """
-    n_columns, n_rows = columns.shape
-    k = table.shape[0]
-    base = n_columns + 1
-    w = dense[0]
-    g = dense[1]
+    n_rows = columns.shape[1]
     total = 0.0
     start = 0
     while start < n_rows:
         t += 1.0
         m = min(batch_size(t, full_batch), n_rows - start)
-        share = 1.0 / m
         yb = y[start : start + m]
         wb = weight[start : start + m]
-        for o in range(k):
-            cells = table[o]
-            for j in range(n_columns):
-                w[j] = cells[j, W]
-            z = scratch[o, :m]
-            z[:] = cells[n_columns, W]
-            add_linear(columns, start, w, z)
-            add_slots(ids, start, cells[base:], z)
-        if loss == SOFTMAX:
-            total += softmax_gradients(k, scratch, yb, wb, scratch[k:])
-        elif k == 1:
-            total += gradients(loss, delta, scratch[0, :m], yb, wb, scratch[1, :m])
-        else:
-            hot = scratch[2 * k, :m]
-            for o in range(k):
-                _one_versus_rest(yb, o, hot)
-                total += gradients(loss, delta, scratch[o, :m], hot, wb, scratch[k + o, :m])
-        for o in range(k):
-            cells = table[o]
-            ro = scratch[k + o, :m]
-            dot_columns(columns, start, ro, g)
-            for j in range(n_columns):
-                update(optimizer, hyper, cells[j], np.float64(g[j]) * share, factors[j], t)
-            if fit_intercept:
-                residual = np.float32(0.0)
-                for i in range(m):
-                    residual += ro[i]
-                update(optimizer, hyper, cells[n_columns], np.float64(residual) * share, 0.0, t)
-            if ids.shape[0]:
-                scatter(ids, start, ro, cells[base:])
-                update_slots(ids, start, m, share, optimizer, hyper, factors[base:], t, cells[base:])
+        total += _learn(
+            columns, start, ids, start, yb, wb, loss, delta, optimizer, hyper, factors, t, fit_intercept,
+            table, scratch, dense,
+        )  # fmt: skip
         start += m
     return total, t
+
+
+@kernel(fastmath=True)
+def descend_raw(
+    addresses: np.ndarray,
+    offsets: np.ndarray,
+    scales: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    loss: int,
+    delta: float,
+    optimizer: int,
+    hyper: np.ndarray,
+    factors: np.ndarray,
+    full_batch: int,
+    t: float,
+    fit_intercept: bool,
+    table: np.ndarray,
+    scratch: np.ndarray,
+    dense: np.ndarray,
+    tile: np.ndarray,
+) -> tuple[float, float, int]:
+    """Do `descend` on float32 columns that are standardised tile by tile and learned from the near cache.
+
+    Parameters
+    ----------
+    addresses : array of shape (n_columns,), uint64
+        Where each column is in memory.
+    offsets, scales : arrays of shape (n_columns,), float64
+        See `standardize`.
+    tile : array of shape (n_columns, >= TILE_ROWS), float32
+        Work space; rows should not be a power of two apart.
+    y, weight, loss, ..., dense
+        See `descend`.
+
+    Returns
+    -------
+    tuple
+        Sum of losses, finished steps, and the row where it stopped: that of a tile with a value that
+        is NaN or infinite, or the number of rows.
+    """
+    n_columns = addresses.size
+    n_rows = y.size
+    none = np.empty((0, n_rows), np.int32)
+    total = 0.0
+    start = 0
+    while start < n_rows:
+        stop = min(start + TILE_ROWS, n_rows)
+        bad = 0
+        for j in range(n_columns):
+            x = carray(as_pointer(addresses[j]), (n_rows,), np.float32)
+            bad += standardize_floats(x[start:stop], offsets[j], scales[j], tile[j, : stop - start])
+        if bad:
+            return total, t, start
+        first = start
+        while start < stop:
+            m = min(batch_size(t + 1.0, full_batch), n_rows - start)
+            if start + m > stop:
+                break  # the next tile begins with this batch
+            t += 1.0
+            yb = y[start : start + m]
+            wb = weight[start : start + m]
+            total += _learn(
+                tile, start - first, none, 0, yb, wb, loss, delta, optimizer, hyper, factors, t,
+                fit_intercept, table, scratch, dense,
+            )  # fmt: skip
+            start += m
+    return total, t, start
 
 
 @kernel(fastmath=True)

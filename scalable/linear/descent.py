@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.block import Block
+from scalable.data.deferred import DeferredBlock
 from scalable.data.shard import Shard
 from scalable.kernels import descent, optimizers
 from scalable.linear.task import HASHED_FACTOR, Objective
@@ -77,25 +79,39 @@ class DescentFold:
         o = self.objective
         if state.shared:
             state = replace(state, table=state.table.copy(), shared=False)
-        n_columns = block.columns.shape[0]
-        weight = o.single_weight(block)
-        loss, steps = descent.descend(
-            block.columns,
-            block.ids,
-            o.target(block).astype(np.float32),
-            weight,
-            o.loss,
-            o.delta,
-            self.optimizer,
-            self.hyper,
-            o.factors,
-            self.batch,
-            state.steps,
-            o.fit_intercept,
-            state.table,
-            np.empty((2 * o.n_outputs + 1, descent.MAX_BATCH), np.float32),
-            np.empty((2, n_columns), np.float32),
-        )
+        y, weight = o.target(block).astype(np.float32), o.single_weight(block)
+        n_columns = len(block.raw.addresses) if isinstance(block, DeferredBlock) else len(block.columns)
+        scratch = np.empty((2 * o.n_outputs + 1, descent.MAX_BATCH), np.float32)
+        dense = np.empty((2, n_columns), np.float32)
+        how = (o.loss, o.delta, self.optimizer, self.hyper, o.factors, self.batch)
+        loss, steps, done = 0.0, state.steps, 0
+        if isinstance(block, DeferredBlock):
+            raw = block.raw
+            tile = np.empty(
+                (n_columns, descent.TILE_ROWS + 16), np.float32
+            )  # rows fall into different cache sets
+            loss, steps, done = descent.descend_raw(
+                raw.addresses, raw.offsets, raw.scales, y, weight, *how, steps, o.fit_intercept, state.table,
+                scratch, dense, tile,
+            )  # fmt: skip
+        if done < block.n_rows:
+            columns: Any = block.columns
+            ids = block.ids
+            if done:  # missing values ahead: the encoder fills, or refuses, them
+                columns, ids = np.ascontiguousarray(columns[:, done:]), np.ascontiguousarray(ids[:, done:])
+            more, steps = descent.descend(
+                columns,
+                ids,
+                y[done:],
+                weight[done:],
+                *how,
+                steps,
+                o.fit_intercept,
+                state.table,
+                scratch,
+                dense,
+            )
+            loss += more
         state.steps = steps
         state.loss += loss
         plain = block.weight is None and not o.class_weight

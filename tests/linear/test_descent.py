@@ -6,7 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from scalable.data.block import Block
+from scalable.data.deferred import DeferredBlock
+from scalable.data.shard import Shard
 from scalable.data.table import TableSource
+from scalable.errors import DataError
 from scalable.kernels import losses, optimizers
 from scalable.linear import LogisticRegression
 from scalable.linear.descent import DescentFold, DescentState, first_squares, merge_lanes
@@ -80,3 +84,47 @@ def test_moves_of_well_known_coefficients_are_averaged(fold):
     lanes = [lane(fold, 0, 0.2, 3e5 * prior), lane(fold, 0, 0.6, 1e5 * prior)]
     merged = merge_lanes(fold, start(fold), lanes).table[0]
     assert merged[0, optimizers.W] == pytest.approx(0.3, rel=1e-3)
+
+
+@pytest.mark.parametrize("at", [None, 0, 700, 2999])
+def test_deferred_blocks_teach_the_same_bits(monkeypatch, at):
+    """Standardised batch by batch or at once; from a missing value on, the encoder's way is taken."""
+    monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
+    rng = np.random.default_rng(8)
+    X = rng.normal(3.0, 2.0, size=(5, 3000)).astype(np.float32)
+    names = [f"x{j}" for j in range(5)]
+    y = (X[0] > X[1]).astype(np.int8)
+    model = LogisticRegression(max_iter=1).fit(
+        TableSource(pa.table(dict(zip([*names, "y"], [*X, y], strict=True))), "y")
+    )
+    encoder = model.model_.encoder
+    if at is not None:
+        X[2, at] = np.nan
+    raw = next(
+        TableSource(pa.table(dict(zip([*names, "y"], [*X, y], strict=True))), "y").raw_blocks(
+            Shard(0, 0, 0, 3000, 0)
+        )
+    )
+    objective = Objective(losses.LOSSES["log_loss"].code, 1.0, 1, 0.0, 1e-5, np.array([1.0] * 5 + [0.0]))
+    fold = DescentFold(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 256)
+    block = encoder.encode(raw)
+    assert isinstance(block, DeferredBlock)
+    plain = Block(block.columns, block.ids, block.label, block.weight, 0)
+    tables = []
+    for given in (encoder.encode(raw), plain):
+        state = fold.step(fold.step(fold.init(), given), given)
+        tables.append(state.table)
+        assert state.weight == 6000.0
+    np.testing.assert_array_equal(*tables)
+    assert np.isfinite(tables[0]).all()
+
+
+def test_infinite_values_are_refused_in_deferred_blocks():
+    raw_table = pa.table({"a": np.array([1.0, 2.0, np.inf, 4.0] * 9, np.float32), "y": [0, 1] * 18})
+    clean = pa.table({"a": np.arange(36, dtype=np.float32), "y": [0, 1] * 18})
+    encoder = LogisticRegression(max_iter=1).fit(TableSource(clean, "y")).model_.encoder
+    raw = next(TableSource(raw_table, "y").raw_blocks(Shard(0, 0, 0, 36, 0)))
+    objective = Objective(losses.LOSSES["log_loss"].code, 1.0, 1, 0.0, 0.0, np.array([1.0, 0.0]))
+    fold = DescentFold(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 16)
+    with pytest.raises(DataError, match=r"column 'a' is infinite.*row 2"):
+        fold.step(fold.init(), encoder.encode(raw))

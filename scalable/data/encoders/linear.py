@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scalable.data.block import Block, RawBlock
 from scalable.data.buffers import take
+from scalable.data.deferred import DeferredBlock, RawFloats
 from scalable.data.encoders.labels import Labels
 from scalable.data.encoders.plan import ColumnPlan, EncoderOptions, plan_column
 from scalable.data.encoders.slots import calendar_slots, hashed_slots, level_slots
@@ -120,6 +121,21 @@ class LinearEncoder:
             On infinite values, forbidden missing ones, text where a number was (or the reverse),
             unknown labels, or unusable weights.
         """
+        label = weight = None
+        if self.labels is not None and self.labels.column in raw.arrays:
+            label = self.labels.encode(raw.arrays[self.labels.column])
+        if self.weight is not None and self.weight in raw.arrays:
+            weight = read_weights(raw.arrays[self.weight], self.weight)
+        floats = self._raw_floats(raw)
+        if floats is not None:
+            return DeferredBlock(
+                floats, lambda: self._columns(raw)[0], label, weight, raw.first_row, raw.n_rows
+            )
+        columns, ids = self._columns(raw)
+        return Block(columns, ids, label, weight, raw.first_row)
+
+    def _columns(self, raw: RawBlock) -> tuple[NDArray[Any], NDArray[np.int32]]:
+        """Return dense columns and slots."""
         columns = take((self.n_columns, raw.n_rows), self.dtype)
         ids = take((self.n_ids, raw.n_rows), np.int32)
         done = self._fill_floats(raw, columns)
@@ -144,16 +160,24 @@ class LinearEncoder:
                 hashed_slots(plan, array, salt, self._hash_base, self.n_bins, ids[h])
             j += plan.n_columns
             h += plan.n_ids
-        label = weight = None
-        if self.labels is not None and self.labels.column in raw.arrays:
-            label = self.labels.encode(raw.arrays[self.labels.column])
-        if self.weight is not None and self.weight in raw.arrays:
-            weight = read_weights(raw.arrays[self.weight], self.weight)
-        return Block(columns, ids, label, weight, raw.first_row)
+        return columns, ids
+
+    def _raw_floats(self, raw: RawBlock) -> RawFloats | None:
+        """Return the features as they are in memory, when all are simple float32 columns."""
+        if self.n_ids or self.dtype != "float32" or not len(self._floats) == self.n_columns > 0:
+            return None
+        arrays = [raw.arrays[name] for name, _ in self._floats]
+        if any(array.type != _FLOAT32 or array.null_count for array in arrays):
+            return None
+        addresses = np.array([a.buffers()[1].address + 4 * a.offset for a in arrays], np.uint64)
+        _, offsets, scales = self._float_plan
+        return RawFloats(addresses, offsets, scales, arrays)
 
     def _fill_floats(self, raw: RawBlock, columns: NDArray[Any]) -> set[str]:
         """Standardise the simple float32 columns, all in one call; return the names of those that are done."""
-        ready = []
+        ready: list[tuple[int, str, int]] = []
+        if self.dtype != "float32":
+            return set()
         for k, (name, _) in enumerate(self._floats):
             array = raw.arrays[name]
             if array.type == _FLOAT32 and not array.null_count:
@@ -244,6 +268,8 @@ def _fill_number(plan: ColumnPlan, values: NDArray[Any], out: NDArray[Any], firs
     """Standardise into ``out[0]``, then deal with what is missing; indicator in ``out[1]`` if planned."""
     if plan.log_unit is not None:
         bad = encoding.log_standardize(values, plan.log_unit, plan.offset, plan.scale, out[0])
+    elif values.dtype == out.dtype == np.float32:
+        bad = encoding.standardize_floats(values, plan.offset, plan.scale, out[0])
     else:
         bad = encoding.standardize(values, plan.offset, plan.scale, out[0])
     indicator = out[1] if plan.indicator else np.empty(0, out.dtype)
