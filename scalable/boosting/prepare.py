@@ -24,8 +24,9 @@ from scalable.execution.rounds import run_fold
 
 SAMPLED_ROWS, SAMPLED_PIECES = 2**23, 2**10
 # LightGBM tries both ways on a moment's timing, each rank for itself: with histograms that fit in a core's own cache
-# row-wise is faster, and a rank that guesses wrong makes all others wait.
+# row-wise is faster, and a rank that guesses wrong makes all others wait. It keeps the bins twice, though.
 MOST_BINS_ROW_WISE = 2**15
+MOST_BYTES_COPIED = 2**27
 
 
 @dataclass(slots=True)
@@ -89,7 +90,9 @@ def prepare(
     held = params.rotation.rows if params.rotation.on else source.n_rows
     reference, n_bins = make_reference(survey, learned, held, dataset_params)
     if not {"force_row_wise", "force_col_wise"} & set(params.values) and n_bins <= MOST_BINS_ROW_WISE:
-        params.values["force_row_wise"] = True
+        copied = held * learned.n_columns // len(team.places)
+        row_wise = params.rotation.on or copied <= MOST_BYTES_COPIED
+        params.values["force_row_wise" if row_wise else "force_col_wise"] = True
     initial = starting_score(params.values, survey)
     return Prepared(learned, reference, params, dataset_params, initial, n_bins)
 
