@@ -19,6 +19,8 @@ from scalable.boosting.fill import Scorer, fill
 from scalable.boosting.job import RankJob
 from scalable.data.planned import Source
 
+MOST_WORK_INTERPRETED = 10**7  # rows times trees, some two seconds of LightGBM's own prediction
+
 
 def datasets_of(
     job: RankJob, tell: Callable[[int], None]
@@ -37,7 +39,8 @@ def datasets_of(
     lightgbm.Dataset, lightgbm.Dataset or None, dict
         Training and validation rows, and what the cache did with each, if there is one.
     """
-    scorer = scorer_of(job.base.text, fast=job.rotation.on)
+    work = job.source.n_rows * job.base.iteration * job.n_scores
+    scorer = scorer_of(job.base.text, fast=job.rotation.on or work > MOST_WORK_INTERPRETED)
     words: dict[str, str] = {}
 
     def make(source: Source, kind: str) -> lgb.Dataset:
@@ -80,8 +83,8 @@ def _give_back() -> None:
 def scorer_of(text: str, *, fast: bool = False) -> Scorer | None:
     """Return what gives rows the raw scores of a model's trees, on the calling thread; None for no trees.
 
-    The compiled forest gives the same bits as LightGBM several times faster, once it is loaded: for the
-    many rows of rotations.
+    The compiled forest gives the same bits as LightGBM many times faster, once it is loaded: for many rows
+    and trees.
     """
     if not text:
         return None
