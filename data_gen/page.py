@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from data_gen.description import ColumnSummary, Description
+if TYPE_CHECKING:
+    from data_gen.description import ColumnSummary, Description
 
 _BLUE, _RED, _GREY = "#2f6db3", "#c0392b", "#5b6b7b"
 _MOST = 60  # histograms drawn
