@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 SAMPLE_SECONDS = 0.2
+LIMITED_SECONDS = 100  # for a contender within a memory limit: whose worker was killed may wait for ever
 
 
 class PeakMemory:
@@ -68,8 +69,13 @@ def in_own_process(function: Callable[..., dict[str, Any]], *args: Any, limit: i
         began = time.perf_counter()
         process.start()
         there.close()
+        result: dict[str, Any]
         try:
-            result: dict[str, Any] = here.recv()
+            if group and not here.poll(LIMITED_SECONDS):
+                result = {"failed": f"hung: no result after {LIMITED_SECONDS} s"}
+                _end_all(Path(group))
+            else:
+                result = here.recv()
         except EOFError:
             process.join()
             result = {"failed": f"ended with exit code {process.exitcode}"}
