@@ -116,7 +116,8 @@ def check_plan(p: Plan, n_trees: int) -> None:
     _must(program_is_closed(p.slots, p.plane_of, p.n_slots, 8 * GROUP, p.decisions.n_planes), "slots")
     # A label is at most a byte, or two.
     reach = np.where(wide == 1, 2**16, 2**8)
-    tree = np.repeat(first, count) + np.concatenate([np.arange(n) for n in count] or [np.empty(0, np.int64)])
+    before = np.repeat(first - np.cumsum(count) + count, count)
+    tree = before + np.arange(len(before))
     _must((p.starts >= 0).all() and (p.starts[tree] + np.repeat(reach, count) <= len(p.table)), "starts")
     _must(len(p.table) >= TABLE_MARGIN or not n_trees, "table")
 
