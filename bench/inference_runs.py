@@ -74,7 +74,25 @@ def run_grid(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
                 for row in rows
             ]  # fmt: skip
         print(shape, flush=True)
-    return {"grid": table}
+    return {"grid": table, "grid_by_shape": by_shape(table)}
+
+
+def by_shape(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one row a model: our microseconds a row, and how many times those `Booster.predict` takes."""
+    rows: dict[tuple[int, ...], dict[str, Any]] = {}
+    theirs = {(*_shape(r), r["batch"]): r["p50_us"] for r in table if r["engine"] == "lightgbm"}
+    for r in table:
+        if r["engine"] == "scalable":
+            row = rows.setdefault(
+                _shape(r), dict(zip(("trees", "leaves", "features"), _shape(r), strict=True))
+            )
+            row[f"us_{r['batch']}"] = r["p50_us"] / r["batch"]
+            row[f"times_{r['batch']}"] = theirs[*_shape(r), r["batch"]] / r["p50_us"]
+    return [rows[shape] for shape in sorted(rows)]
+
+
+def _shape(row: dict[str, Any]) -> tuple[int, ...]:
+    return row["trees"], row["leaves"], row["features"]
 
 
 def run_open(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -123,7 +141,8 @@ def run_exact(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
             figures["rows"] += len(X)
             figures["wrong_rows"] += wrong
             figures["largest_relative"] = max(figures["largest_relative"], _relative(got, expected))
-    return {"exactness": {"seed": options.seed, "models": options.models, "engines": found}}
+    table = [{"engine": name, **figures} for name, figures in found.items()]
+    return {"exactness": table, "exactness_of": {"seed": options.seed, "models": options.models}}
 
 
 def _relative(got: np.ndarray, expected: np.ndarray) -> float:

@@ -10,6 +10,8 @@ import numpy as np
 
 QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999))
 
+FEWEST = 20  # calls below which a distribution would be drawn out of thin air
+
 
 def clock_overhead() -> int:
     """Return the median ns between two successive clock readings; every latency includes one of these."""
@@ -45,8 +47,11 @@ def summary(ns: np.ndarray, batch: int) -> dict[str, Any]:
         "spread": float(high - low) / 1e3 / figures["p50_us"],
         "rows_per_second": batch * 1e6 / figures["p50_us"],
         "calls": len(ns),
-        "quantiles_us": [[float(q), float(np.quantile(ns, q)) / 1e3] for q in grid],
-    }
+    } | (
+        {"quantiles_us": [[float(q), float(np.quantile(ns, q)) / 1e3] for q in grid]}
+        if len(ns) >= FEWEST
+        else {}
+    )
 
 
 class Stopwatch:
