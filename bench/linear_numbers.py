@@ -1,4 +1,4 @@
-"""Quality and speed of the linear learners on generated data: ``python -m bench.linear_numbers --out FILE``.
+"""Quality and speed of the linear learners on generated data: ``python -m bench.linear_numbers WHAT --out FILE``.
 
 Speeds are processor time as well as elapsed time, so that a busy machine can be told from slow code.
 """
@@ -6,9 +6,13 @@ Speeds are processor time as well as elapsed time, so that a busy machine can be
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +29,17 @@ from scalable.linear import LinearRegression, LogisticRegression, SGDRegressor
 from scalable.report.results import new_results, write_results
 
 REPEATS = 3
-COMMAND = "python -m bench.linear_numbers --out docs/results/linear_quality.json"
+CHILD = """
+import json, sys
+from scalable import ParquetSource
+from scalable.cli.meter import measured
+from scalable.linear import LogisticRegression
+paths = ParquetSource(sys.argv[1]).paths * int(sys.argv[2])
+source = ParquetSource(paths, target="signal")
+with measured("fit", source.n_rows) as stage:
+    LogisticRegression(solver="sgd").fit(source)
+print(json.dumps({"peak": stage.peak_memory_bytes, "ns": 1e9 * stage.seconds / source.n_rows}))
+"""
 
 
 class Count:
@@ -73,7 +87,7 @@ def log_loss(y: Any, p: Any) -> float:
 
 
 def classification(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
-    """Compare one pass of descent with Newton's optimum on `physics`, and time it against the scan."""
+    """Compare one pass of descent with Newton's optimum on `physics`."""
     place = directory / "physics"
     data_gen.generate("physics", rows=rows, out=place, seed=seed)
     source = ParquetSource(place, target="signal")
@@ -83,18 +97,12 @@ def classification(directory: Path, rows: int, seed: int) -> list[dict[str, Any]
     descent = LogisticRegression(solver="sgd").fit(train)
     best = log_loss(y, newton.predict_proba(held_out)[:, 1])
     once = log_loss(y, descent.predict_proba(held_out)[:, 1])
-    n = train.n_rows
     return [
-        {"what": "physics: rows trained on", "value": n},
+        {"what": "physics: rows trained on", "value": train.n_rows},
         {"what": "physics: passes of Newton with its warm start", "value": newton.n_iter_},
         {"what": "physics: held-out log loss, Newton", "value": best},
         {"what": "physics: held-out log loss, one pass of descent", "value": once},
         {"what": "physics: excess of one pass, relative", "value": once / best - 1},
-        {"what": "physics: bare scan", **timed(lambda: run_fold(Threads(), Count(), BlockReader(train)), n)},
-        {
-            "what": "physics: fit by descent, profile included",
-            **timed(lambda: LogisticRegression(solver="sgd").fit(train), n),
-        },
     ]
 
 
@@ -113,6 +121,98 @@ def regression(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
     ]
 
 
+def ordered(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
+    """Compare one pass with Newton's optimum on `fraud`: rare positives, rows in order of time, no ids."""
+    place = directory / "fraud"
+    data_gen.generate("fraud", rows=rows, out=place, seed=seed)
+    source = ParquetSource(place, target="is_fraud")
+    train, held_out = source.with_features([n for n in source.feature_names if n[-3:] != "_id"]).split(
+        every=5
+    )
+    y = targets(held_out)
+    best = log_loss(y, LogisticRegression(solver="newton").fit(train).predict_proba(held_out)[:, 1])
+    once = log_loss(y, LogisticRegression(solver="sgd").fit(train).predict_proba(held_out)[:, 1])
+    return [
+        {"what": "fraud without ids: rows trained on", "value": train.n_rows},
+        {"what": "fraud without ids: held-out log loss, Newton", "value": best},
+        {"what": "fraud without ids: held-out log loss, one pass of descent", "value": once},
+        {"what": "fraud without ids: excess of one pass, relative", "value": once / best - 1},
+    ]
+
+
+def real(directory: Path) -> list[dict[str, Any]]:
+    """Compare descent, by its own stopping rule, with Newton on the real datasets of a directory."""
+    found = []
+    for train in sorted(directory.glob("*_train.parquet")):
+        name = train.name.removesuffix("_train.parquet")
+        held_out = ParquetSource(directory / f"{name}_test.parquet", target="label")
+        y = targets(held_out)
+        source = ParquetSource(train, target="label")
+        newton = LogisticRegression(solver="newton").fit(source)
+        descent = LogisticRegression(solver="sgd").fit(source)
+        best = log_loss(y, newton.predict_proba(held_out)[:, 1])
+        own = log_loss(y, descent.predict_proba(held_out)[:, 1])
+        found += [
+            {"what": f"{name}: passes of Newton, its start by descent counted", "value": newton.n_iter_},
+            {"what": f"{name}: held-out log loss, Newton", "value": best},
+            {"what": f"{name}: held-out log loss, descent", "value": own},
+            {"what": f"{name}: passes of descent", "value": descent.n_iter_},
+        ]
+    return found
+
+
+def scan(source: ParquetSource) -> int:
+    """Decode all rows by one polars query, in order, and do nothing with them."""
+    import polars as pl
+
+    query = pl.scan_parquet(source.paths).select(source.needed)
+    return sum(frame.height for frame in query.collect_batches(chunk_size=2**17, maintain_order=True))
+
+
+def speed(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
+    """Time fits against the scan of the same columns, interleaved in one process."""
+    found = []
+    for name, target, compression in (
+        ("physics", "signal", "none"),
+        ("physics", "signal", "lz4"),
+        ("fraud", "is_fraud", "none"),
+    ):
+        place = directory / f"{name}-{compression}-{rows}"
+        if not (place / "manifest.json").exists():
+            data_gen.generate(name, rows=rows, out=place, seed=seed, compression=compression)
+        source = ParquetSource(place, target=target)
+        label = f"{name}, {compression}"
+        work: dict[str, Callable[[], Any]] = {
+            "bare scan, one polars query": partial(scan, source),
+            "our readers alone": partial(run_fold, Threads(), Count(), BlockReader(source)),
+            "fit by descent, profile included": partial(_descend, source, None),
+            "fit by descent on one thread": partial(_descend, source, 1),
+        }
+        for what, run in work.items():
+            run()
+            found.append({"what": f"{label}: {what}", **timed(run, source.n_rows)})
+    return found
+
+
+def memory(directory: Path, rows: int, seed: int, times: Sequence[int]) -> list[dict[str, Any]]:
+    """Measure one fit a process over the same files named several times: peak memory must not grow."""
+    place = directory / f"physics-none-{rows}"
+    if not (place / "manifest.json").exists():
+        data_gen.generate("physics", rows=rows, out=place, seed=seed)
+    found = []
+    for repeated in times:
+        child = [sys.executable, "-c", CHILD, str(place), str(repeated)]
+        answer = json.loads(subprocess.run(child, check=True, capture_output=True, text=True).stdout)
+        label = f"physics, none, {rows * repeated:,} rows"
+        found.append({"what": f"{label}: peak memory of a fit by descent, bytes", "value": answer["peak"]})
+        found.append({"what": f"{label}: fit by descent", "elapsed_ns_per_row": answer["ns"]})
+    return found
+
+
+def _descend(source: ParquetSource, workers: int | None) -> Any:
+    return LogisticRegression(solver="sgd", n_workers=workers).fit(source)
+
+
 def kernel() -> list[dict[str, Any]]:
     """Time the descent kernel on a slice that stays in the second-level cache."""
     rows = []
@@ -126,14 +226,26 @@ def kernel() -> list[dict[str, Any]]:
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("quality", "speed", "memory"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=1_500_000)
     parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--real", type=Path, help="directory of real datasets, NAME_train and NAME_test")
+    parser.add_argument("--data", type=Path, help="directory where generated data is kept; else removed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        found = classification(Path(scratch), options.rows, options.seed)
-        found += regression(Path(scratch), options.rows, options.seed) + kernel()
-    write_results(options.out, new_results("linear", {"linear": found}, seed=options.seed, command=COMMAND))
+        place = options.data or Path(scratch)
+        if options.what == "speed":
+            found = speed(place, options.rows, options.seed) + kernel()
+        elif options.what == "memory":
+            found = memory(place, options.rows, options.seed, (1, 3, 25))
+        else:
+            found = classification(place, options.rows, options.seed)
+            found += regression(place, options.rows, options.seed)
+            found += ordered(place, options.rows, options.seed)
+            found += real(options.real) if options.real else []
+    command = f"python -m bench.linear_numbers {options.what} --rows {options.rows} --out FILE"
+    write_results(options.out, new_results("linear", {"linear": found}, seed=options.seed, command=command))
 
 
 if __name__ == "__main__":
