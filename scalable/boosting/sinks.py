@@ -84,13 +84,16 @@ def sink_for(
     n_pushers : int
         Threads that will call `put`.
     """
-    if spec.n_rows >= LEAST_ROWS:
-        with tempfile.TemporaryDirectory(prefix="scalable-bins-") as place:
-            binned = _binned(spec, some_rows, place)
+    with contextlib.ExitStack() as stack:
+        if spec.n_rows >= LEAST_ROWS:
+            binned = None
+            with contextlib.suppress(OSError):  # no place for temporary files, or a disk that is full already
+                place = stack.enter_context(tempfile.TemporaryDirectory(prefix="scalable-bins-"))
+                binned = _binned(spec, some_rows, place)
             if binned is not None:
                 yield _Direct(spec, binned, place, scored=scored)
                 return
-    yield _Pushed(spec, scored=scored, n_pushers=n_pushers)
+        yield _Pushed(spec, scored=scored, n_pushers=n_pushers)
 
 
 def _binned(spec: DatasetSpec, some_rows: Callable[[], NDArray[Any]], place: str) -> BinnedRows | None:

@@ -1,5 +1,6 @@
 import itertools
 import struct
+import tempfile
 
 import lightgbm as lgb
 import numpy as np
@@ -98,6 +99,10 @@ def test_a_layout_that_differs_is_not_trusted(tmp_path, monkeypatch):
         assert chosen() == "_Pushed"
     with monkeypatch.context() as patch:
         patch.setattr(sinks, "ROOM", 1e15)  # no disk has that
+        assert chosen() == "_Pushed"
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", "/nowhere")
         assert chosen() == "_Pushed"
 
     def unknown(data, at):
