@@ -54,7 +54,9 @@ class _Worker:
             ready = b""
         if ready != b"ready":
             self._child.kill()
-            raise Absent(f"the worker of {python} did not start: is lleaves installed there?")
+            raise Absent(
+                "the worker of SCALABLE_LLEAVES_PYTHON did not start: lleaves cannot load this model, or is not there"
+            )
         self.overhead_seconds, self.n_threads = 0.0, n_threads
         self.memory_bytes = psutil.Process(self._child.pid).memory_info().rss
 
