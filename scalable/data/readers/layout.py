@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
@@ -75,14 +76,16 @@ def group_layout(footer: Footer, schema: pa.Schema, group: int) -> GroupLayout:
 
 
 @functools.lru_cache(8)
-def _metadata(path: str, size: int, modified_ns: int) -> pq.FileMetaData:
-    return pq.read_metadata(path)
+def _metadata(path: str, size: int, modified_ns: int) -> tuple[pq.FileMetaData, list[int]]:
+    """Return the footer of a file and the first row of each row group, with the number of rows at the end."""
+    metadata = pq.read_metadata(path)
+    rows = (metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
+    return metadata, list(accumulate(rows, initial=0))
 
 
 @functools.lru_cache(512)
 def _layout(path: str, size: int, modified_ns: int, schema: pa.Schema, group: int) -> GroupLayout:
-    metadata = _metadata(path, size, modified_ns)
-    rows = [metadata.row_group(i).num_rows for i in range(group + 1)]
+    metadata, starts = _metadata(path, size, modified_ns)
     row_group = metadata.row_group(group)
     chunks = {}
     for i in range(metadata.num_columns):
@@ -103,7 +106,7 @@ def _layout(path: str, size: int, modified_ns: int, schema: pa.Schema, group: in
                 column.data_page_offset + column.total_compressed_size,
                 shape.max_definition_level == 1,
             )
-    return GroupLayout(sum(rows[:-1]), rows[-1], chunks)
+    return GroupLayout(starts[group], starts[group + 1] - starts[group], chunks)
 
 
 def _all_there(column: pq.ColumnChunkMetaData) -> bool:
