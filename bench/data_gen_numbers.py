@@ -35,6 +35,7 @@ from data_gen.recipe import empty_frame
 from scalable.report.results import new_results, write_results
 
 BLOCK = 1 << 13
+SWEEPS = 8
 LINEITEM_COLUMNS = 16
 
 
@@ -52,7 +53,7 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def kernel_rates() -> dict[str, float]:
-    """Return values a second of one core, from the best of many rounds of thread time."""
+    """Return values a second of one core, the best of many rounds of thread time spread over some seconds."""
     stream = Stream.of(0, "bench", "kernel")
     bits, floats, ranks = np.empty(BLOCK, np.uint64), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int32)
     words = np.empty(BLOCK // 2, np.uint64)
@@ -73,16 +74,17 @@ def kernel_rates() -> dict[str, float]:
         fill_bits(stream.key0, stream.key1, np.uint64(0), bits)
         fill_zipf(bits, scale, power, np.int32(10**7 - 1), ranks)
 
-    rates = {}
-    for name, work in (("bits64", hash_words), ("uniform", uniform), ("normal", normal), ("zipf", zipf)):
-        work()
-        best = float("inf")
-        for _ in range(60):
-            start = time.thread_time_ns()
-            for _ in range(50):
-                work()
-            best = min(best, (time.thread_time_ns() - start) / 50)
-        rates[name] = BLOCK / best * 1e9
+    works = {"bits64": hash_words, "uniform": uniform, "normal": normal, "zipf": zipf}
+    rates = dict.fromkeys(works, 0.0)
+    for _ in range(SWEEPS):
+        for name, work in works.items():
+            work()
+            for _ in range(12):
+                start = time.thread_time_ns()
+                for _ in range(50):
+                    work()
+                rates[name] = max(rates[name], 50 * BLOCK / (time.thread_time_ns() - start) * 1e9)
+        time.sleep(1)  # neighbours on a shared machine slow it down for seconds at a time
     return rates
 
 
