@@ -96,6 +96,8 @@ def parse_header(buffer: np.ndarray, out: np.ndarray) -> int:
             fields[level] += step
         else:
             raw, at = _varint(buffer, at)
+            if at < 0:
+                return -1
             fields[level] = (raw >> 1) ^ -(raw & 1)
         field = fields[level]
         parent = parents[level]
@@ -110,7 +112,8 @@ def parse_header(buffer: np.ndarray, out: np.ndarray) -> int:
             at += 8
         elif kind == _BINARY:
             raw, at = _varint(buffer, at)
-            at = at + raw if at >= 0 else -1
+            # a length that overflowed is negative and would lead back: forward only
+            at = at + raw if at >= 0 and 0 <= raw <= buffer.size - at else -1
         elif kind == _STRUCT and level + 1 < _DEPTH:
             level += 1
             # A field number says what a structure is only in the header itself.

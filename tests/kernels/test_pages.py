@@ -52,6 +52,13 @@ def test_rubbish_is_not_read_beyond_its_end(data):
     assert pages.skip_levels(buffer, 3) >= -1
 
 
+def test_a_length_that_overflows_does_not_lead_back_for_ever():
+    backward = 2**64 - 11  # -11 as a signed length: back to where it is read
+    varint = bytes([*((backward >> shift & 127) | 128 for shift in range(0, 63, 7)), backward >> 63])
+    data = np.frombuffer(bytes([0x18]) + varint + bytes(20), np.uint8)
+    assert pages.parse_header(data, np.zeros(pages.N_FIELDS, np.int64)) == -1
+
+
 def test_levels_must_all_be_one():
     page = np.array([2, 0, 0, 0, 20, 1, 9, 9], np.uint8)  # a run of ten ones
     assert pages.skip_levels(page, 10) == 6
