@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
-
 import numpy as np
+
+from .median import ns_per_row
 
 try:
     from bench.data import scaled
@@ -31,16 +29,6 @@ def _draw(rows: int) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(0)
     p = 1 / (1 + np.exp(-random.normal(-5, 1.5, rows)))
     return (random.random(rows) < p).astype(np.float64), p
-
-
-def _nanoseconds_per_row(work: Callable[[], object], rows: int) -> float:
-    """Return the median time of `work` divided by `rows`."""
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter_ns()
-        work()
-        times.append(time.perf_counter_ns() - start)
-    return statistics.median(times) / rows
 
 
 class Kernels:
@@ -68,13 +56,13 @@ class Kernels:
         return self.regression.step(self.states[2], self.y, self.p, self.weight)
 
     def track_binary(self, weights: str) -> float:
-        return _nanoseconds_per_row(self._binary, BLOCK)
+        return ns_per_row(self._binary, BLOCK, REPEATS)
 
     def track_three_classes(self, weights: str) -> float:
-        return _nanoseconds_per_row(self._multiclass, BLOCK)
+        return ns_per_row(self._multiclass, BLOCK, REPEATS)
 
     def track_regression(self, weights: str) -> float:
-        return _nanoseconds_per_row(self._regression, BLOCK)
+        return ns_per_row(self._regression, BLOCK, REPEATS)
 
     track_binary.unit = track_three_classes.unit = track_regression.unit = unit  # type: ignore[attr-defined]  # asv reads it
 
@@ -107,7 +95,7 @@ class Job:
         evaluate_predictions(self.y[:100], self.p[:100])
 
     def track_evaluate(self) -> float:
-        return _nanoseconds_per_row(lambda: evaluate_predictions(self.y, self.p), self.rows)
+        return ns_per_row(lambda: evaluate_predictions(self.y, self.p), self.rows, REPEATS)
 
     def track_auc_error_bound(self) -> float:
         return float(evaluate_predictions(self.y, self.p)["auc_error"])

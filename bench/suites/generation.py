@@ -6,10 +6,11 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+from .median import ns_per_row
 
 try:
     import data_gen
@@ -33,17 +34,6 @@ def setup(*params: object) -> None:
     """Skip what an old commit lacks; asv calls this before each benchmark of the file."""
     if missing:
         raise NotImplementedError(missing)
-
-
-def _median(work: Callable[[], object], rows: int) -> float:
-    """Return nanoseconds a row of the median of several calls."""
-    work()
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter_ns()
-        work()
-        times.append(time.perf_counter_ns() - start)
-    return statistics.median(times) / rows
 
 
 class Kernels:
@@ -70,7 +60,7 @@ class Kernels:
         (fill_uniform if law == "uniform" else fill_normal)(self.words.view(np.uint32), self.floats)
 
     def track_value(self, law: str) -> float:
-        return _median(lambda: self._work(law), BLOCK)
+        return ns_per_row(lambda: self._work(law), BLOCK, REPEATS)
 
 
 class Blocks:
@@ -85,7 +75,9 @@ class Blocks:
         self.room = empty_frame(self.recipe.columns, 2 * BLOCK)
 
     def track_row(self, dataset: str) -> float:
-        return _median(lambda: self.recipe.score(0, 2 * BLOCK, self.recipe.columns, self.room), 2 * BLOCK)
+        return ns_per_row(
+            lambda: self.recipe.score(0, 2 * BLOCK, self.recipe.columns, self.room), 2 * BLOCK, REPEATS
+        )
 
 
 class Writing:

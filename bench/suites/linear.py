@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from .median import ns_per_row
 
 try:
     import pyarrow as pa
@@ -36,17 +36,6 @@ def setup(*params: object) -> None:
         raise NotImplementedError(missing)
 
 
-def _ns_per_row(work: Callable[[], object], rows: int, repeats: int) -> float:
-    """Return the median time of a row after one call that is not counted."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter_ns()
-        work()
-        times.append(time.perf_counter_ns() - start)
-    return statistics.median(times) / rows
-
-
 class Descent:
     """One thread, one mini-batch step after another over a slice that stays in cache."""
 
@@ -69,7 +58,7 @@ class Descent:
 
     def track_slice(self, loss: str) -> float:
         """Learn from 4,096 rows x 28 columns."""
-        return _ns_per_row(self._learn, SLICE_ROWS, 99)
+        return ns_per_row(self._learn, SLICE_ROWS, 99)
 
     def _learn(self) -> None:
         descent.descend(
@@ -107,7 +96,7 @@ class Gram:
 
     def track_block(self, dtype: str) -> float:
         """Add 32,768 weighted rows x 28 columns."""
-        return _ns_per_row(lambda: add_gram(self.columns, self.ids, self.weight, self.out), GRAM_ROWS, 19)
+        return ns_per_row(lambda: add_gram(self.columns, self.ids, self.weight, self.out), GRAM_ROWS, 19)
 
 
 class Fit:
@@ -146,7 +135,7 @@ class Fit:
         return self._track(lambda: Ridge().fit(self.source))
 
     def _track(self, work: Callable[[], object]) -> float:
-        return _ns_per_row(work, self.source.n_rows, 3)
+        return ns_per_row(work, self.source.n_rows, 3)
 
     def track_decode_and_encode(self, path: str) -> float:
         """Blocks on one thread, nothing learned."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from .median import ns_per_row
 
 try:
     import pyarrow as pa
@@ -51,16 +50,6 @@ def _file(layout: str, rows: int) -> Path:
     return path
 
 
-def _ns_per_row(work: Callable[[], object], rows: int) -> float:
-    work()
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter_ns()
-        work()
-        times.append(time.perf_counter_ns() - start)
-    return statistics.median(times) / rows
-
-
 class Decode:
     """All columns of a file in the page cache, one thread, nothing learned."""
 
@@ -76,7 +65,7 @@ class Decode:
         return sum(raw.n_rows for shard in self.source.shards for raw in self.source.raw_blocks(shard))
 
     def track_row(self, layout: str) -> float:
-        return _ns_per_row(self._scan, self.source.n_rows)
+        return ns_per_row(self._scan, self.source.n_rows, REPEATS)
 
     def peakmem_scan(self, layout: str) -> None:
         self._scan()
@@ -93,7 +82,7 @@ class Encode:
         self.raw = next(source.raw_blocks(source.shards[0]))
 
     def track_row(self) -> float:
-        return _ns_per_row(lambda: self.encoder.encode(self.raw), self.raw.n_rows)
+        return ns_per_row(lambda: self.encoder.encode(self.raw), self.raw.n_rows, REPEATS)
 
 
 class Plan:
@@ -109,4 +98,4 @@ class Plan:
         ParquetSource(self.path, target="y")
 
     def track_profile(self) -> float:
-        return _ns_per_row(lambda: profile_source(self.source), self.source.n_rows)
+        return ns_per_row(lambda: profile_source(self.source), self.source.n_rows, REPEATS)

@@ -135,7 +135,7 @@ def _pour(
                     return
                 weight = None if source.weight is None else rows.weight.astype(np.float32)
                 score = None if scorer is None else scorer(rows.matrix)
-                sink.put(
+                sink.push(
                     rows.matrix, rows.label.astype(np.float32), weight, score, start=start, pusher=pusher
                 )
                 start += len(rows.matrix)

@@ -23,7 +23,7 @@ ROOM = 1.1  # bytes that must be free on disk for each byte of the file
 class Sink(Protocol):
     """Takes all rows of a dataset, in any order, from several threads."""
 
-    def put(
+    def push(
         self,
         rows: NDArray[Any],
         label: NDArray[np.float32],
@@ -33,7 +33,7 @@ class Sink(Protocol):
         start: int,
         pusher: int,
     ) -> None:
-        """Take one block; arguments as for `StreamedDataset.push`."""
+        """Take one block; arguments as for `StreamedDataset.push`, which is one."""
 
     def finish(self) -> lgb.Dataset:
         """Return the dataset."""
@@ -82,7 +82,7 @@ def sink_for(
     scored : bool
         Whether rows bring initial scores.
     n_pushers : int
-        Threads that will call `put`.
+        Threads that will call `push`.
     """
     with contextlib.ExitStack() as stack:
         if spec.n_rows >= LEAST_ROWS:
@@ -93,7 +93,16 @@ def sink_for(
             if binned is not None:
                 yield _Direct(spec, binned, place, scored=scored)
                 return
-        yield _Pushed(spec, scored=scored, n_pushers=n_pushers)
+        yield StreamedDataset(
+            spec.reference,
+            spec.n_rows,
+            spec.params,
+            spec.names,
+            has_weight=spec.weighted,
+            has_init_score=scored,
+            n_scores=spec.n_scores,
+            n_pushers=n_pushers,
+        )
 
 
 def _binned(spec: DatasetSpec, some_rows: Callable[[], NDArray[Any]], place: str) -> BinnedRows | None:
@@ -113,7 +122,7 @@ class _Direct:
         self._params, self._binned, self._place = spec.params, binned, place
         self._scores = np.empty((spec.n_scores, spec.n_rows)) if scored else None
 
-    def put(
+    def push(
         self,
         rows: NDArray[Any],
         label: NDArray[np.float32],
@@ -123,7 +132,7 @@ class _Direct:
         start: int,
         pusher: int,
     ) -> None:
-        """See `Sink.put`."""
+        """See `Sink.push`."""
         self._binned.put(rows, label, weight, start)
         if self._scores is not None:
             assert init_score is not None
@@ -135,36 +144,3 @@ class _Direct:
         if self._scores is not None:
             dataset.set_field("init_score", self._scores.ravel())
         return dataset
-
-
-class _Pushed:
-    """Pushes rows into LightGBM."""
-
-    def __init__(self, spec: DatasetSpec, *, scored: bool, n_pushers: int) -> None:
-        self._target = StreamedDataset(
-            spec.reference,
-            spec.n_rows,
-            spec.params,
-            spec.names,
-            has_weight=spec.weighted,
-            has_init_score=scored,
-            n_scores=spec.n_scores,
-            n_pushers=n_pushers,
-        )
-
-    def put(
-        self,
-        rows: NDArray[Any],
-        label: NDArray[np.float32],
-        weight: NDArray[np.float32] | None,
-        init_score: NDArray[np.float64] | None,
-        *,
-        start: int,
-        pusher: int,
-    ) -> None:
-        """See `Sink.put`."""
-        self._target.push(rows, label, weight, init_score, start=start, pusher=pusher)
-
-    def finish(self) -> lgb.Dataset:
-        """See `Sink.finish`."""
-        return self._target.finish()
