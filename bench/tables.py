@@ -1,9 +1,10 @@
 """Markdown tables made from recorded runs.
 
 They stand between ``<!-- table:RECORD:SECTION COLUMN ... -->`` and ``<!-- /table -->``. RECORD is a file of
-docs/results without ``.json``, SECTION one of its lists of rows, a column ``key`` or ``key=Heading`` with ``_``
-for spaces. Bytes are shown in MiB, other fractions to three digits, large
-ones as M (10^6) and G (10^9).
+docs/results without ``.json``. SECTION is one of its lists of rows, or what dots lead to inside it
+(``latency.1000``); an object of objects is a row each, with its key as ``name``. A column is ``key`` or
+``key=Heading``, with ``_`` for spaces and dots into nested objects; ``?key=value`` keeps the rows that have this value.
+Bytes are shown in MiB, other fractions to three digits, large ones as M (10^6) and G (10^9).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-BLOCK = re.compile(r"(<!-- table:(\w+):(\w+) ([^>]*?) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- table:(\w+):([\w.]+) ([^>]*?) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 
 
 def shown(key: str, value: Any) -> str:
@@ -31,6 +32,33 @@ def shown(key: str, value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
+def inside(value: Any, path: str) -> Any:
+    """Return what dots lead to: keys of objects, numbers of list entries; None where there is nothing."""
+    for key in path.split("."):
+        if isinstance(value, list) and key.isdigit():
+            value = value[int(key)] if int(key) < len(value) else None
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def rows_of(section: Any) -> list[dict[str, Any]]:
+    """Return a section as rows: a list is one, an object of objects a row a key, an object one row.
+
+    Raises
+    ------
+    ValueError
+        It is none of these, for example because the record has no section of that name.
+    """
+    if isinstance(section, list):
+        return section
+    if not isinstance(section, dict):
+        raise ValueError(f"a table needs a list of rows or an object, not {type(section).__name__}")
+    if section and all(isinstance(value, dict) for value in section.values()):
+        return [{"name": key, **value} for key, value in section.items()]
+    return [section]
+
+
 def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
     """Return rows as a Markdown table.
 
@@ -38,11 +66,14 @@ def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
     ----------
     rows : list of dict
     columns : list of str
-        ``key`` or ``key=Heading``.
+        ``key`` or ``key=Heading``; or ``?key=value``, which leaves out rows with another value.
     """
+    for key, _, value in (c[1:].partition("=") for c in columns if c.startswith("?")):
+        rows = [row for row in rows if str(inside(row, key)).replace(" ", "_") == value]
+    columns = [c for c in columns if not c.startswith("?")]
     keys, heads = zip(*((c.partition("=")[0], c.partition("=")[2] or c) for c in columns), strict=True)
     lines = ["| " + " | ".join(head.replace("_", " ") for head in heads) + " |", "|---" * len(keys) + "|"]
-    lines += ["| " + " | ".join(shown(key, row.get(key)) for key in keys) + " |" for row in rows]
+    lines += ["| " + " | ".join(shown(key, inside(row, key)) for key in keys) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -52,6 +83,7 @@ def filled(text: str, records: Path) -> str:
 
     def one(found: re.Match[str]) -> str:
         document = read_results(records / f"{found[2]}.json")
-        return f"{found[1]}{table(document['sections'][found[3]], found[4].split())}{found[6]}"
+        rows = rows_of(inside(document["sections"], found[3]))
+        return f"{found[1]}{table(rows, found[4].split())}{found[6]}"
 
     return BLOCK.sub(one, text)

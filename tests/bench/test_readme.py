@@ -3,8 +3,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from bench.readme import BLOCK, ROOT, filled, pages
-from bench.tables import table
+from bench.tables import inside, rows_of, table
 
 
 def test_readme_shows_the_recorded_run() -> None:
@@ -36,6 +38,21 @@ def test_cells_are_shown_in_the_unit_of_their_column() -> None:
         "| 1,234,567 | 3 MiB | 0.0123 | 0.8765 | 123,457 | 1.61 G |  |",
         "| 1 |  |  |  |  |  |  |",
     ]
+
+
+def test_nested_sections_are_rows_and_rows_can_be_chosen() -> None:
+    record = {
+        "runs": {"ours": {"s": {"t": 1.5}, "n": 2}, "the other": {"s": {"t": 2.5}, "n": 3}},
+        "steps": [{"a": [7]}],
+    }
+    lines = table(rows_of(inside(record, "runs")), ["name=who", "s.t=seconds", "?n=3"]).splitlines()
+    assert lines == ["| who | seconds |", "|---|---|", "| the other | 2.5 |"]
+    assert table(rows_of(inside(record, "runs")), ["name", "?name=the_other"]).splitlines()[2:] == [
+        "| the other |"
+    ]
+    assert table(rows_of(inside(record, "steps")), ["a.0=first", "a.1=none"]).splitlines()[2:] == ["| 7 |  |"]
+    with pytest.raises(ValueError, match="NoneType"):
+        rows_of(inside(record, "absent.further"))
 
 
 def test_links_lead_somewhere() -> None:
