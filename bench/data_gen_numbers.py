@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 import data_gen
 from data_gen.laws import fill_normal, fill_uniform, fill_zipf, zipf_constants
 from data_gen.plan import ROW_GROUP
 from data_gen.random import Stream, fill_bits
 from data_gen.recipe import empty_frame
+from scalable.cli.meter import memory_of
 from scalable.report.results import new_results, write_results
 
 BLOCK = 1 << 13
@@ -213,13 +213,8 @@ def peak_memory(rows: int, directory: Path, workers: int) -> dict[str, float]:
                "--workers", str(workers), "--out", str(directory / "data")]  # fmt: skip
     start, peak = time.perf_counter(), 0
     with subprocess.Popen(command) as child:
-        process = psutil.Process(child.pid)
         while child.poll() is None:
-            try:
-                family = [process, *process.children(recursive=True)]
-                peak = max(peak, sum(p.memory_full_info().pss for p in family))
-            except psutil.NoSuchProcess:
-                break
+            peak = max(peak, memory_of(child.pid))
             time.sleep(0.02)
     if child.wait() != 0:
         raise RuntimeError(f"the process that generates {rows} rows failed with {child.returncode}")

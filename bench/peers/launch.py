@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scalable.cli.meter import INTERVAL, memory_of
+from scalable.cli.meter import INTERVAL, memory_of, pause
 
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = (
@@ -99,9 +99,10 @@ def _watch(process: subprocess.Popen[bytes], hear: int, deadline: float) -> tupl
     while process.poll() is None:
         if time.monotonic() > deadline:
             return peak, True
+        began = time.thread_time()
         if running:
             peak = max(peak, memory_of(process.pid))
-        if select.select([hear], [], [], INTERVAL)[0]:
+        if select.select([hear], [], [], pause(time.thread_time() - began))[0]:
             words = os.read(hear, 4096)
             if not words:  # the process is ending
                 time.sleep(INTERVAL)
