@@ -17,35 +17,35 @@ ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- capture:(\w+) -->\n)(.*?)(<!-- /capture -->)", re.DOTALL)
 
 
-def capture(name: str) -> str:
+def capture(name: str, root: Path = ROOT) -> str:
     """Return what the terminal showed at the end of a recorded run, as a Markdown code block."""
     from rich.console import Console
 
     from scalable.report.results import read_results
     from scalable.report.terminal import print_summary
 
-    document = read_results(ROOT / "docs" / "results" / f"{name}.json")
+    document = read_results(root / "docs" / "results" / f"{name}.json")
     screen = io.StringIO()
     print_summary(document, Console(file=screen, width=100, no_color=True))
     lines = [line.rstrip() for line in screen.getvalue().splitlines()]
     return "```console\n$ " + str(document["command"]) + "\n" + "\n".join(lines).strip("\n") + "\n```\n"
 
 
-def filled(text: str) -> str:
+def filled(text: str, root: Path = ROOT) -> str:
     """Return a Markdown text with every block made anew from its record."""
-    text = BLOCK.sub(lambda found: f"{found[1]}{capture(found[2])}{found[4]}", text)
-    return tables.filled(text, ROOT / "docs" / "results")
+    text = BLOCK.sub(lambda found: f"{found[1]}{capture(found[2], root)}{found[4]}", text)
+    return tables.filled(text, root / "docs" / "results")
 
 
-def pages() -> list[Path]:
+def pages(root: Path = ROOT) -> list[Path]:
     """Return the Markdown files that may hold blocks."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
 
 
-def main() -> None:
+def main(root: Path = ROOT) -> None:
     """Rewrite the pages in place."""
-    for page in pages():
-        page.write_text(filled(page.read_text()))
+    for page in pages(root):
+        page.write_text(filled(page.read_text(), root))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 TARGET = "is_fraud"
 # Newton solves a dense system: ids and the two columns of 40 countries are left out, cross_border stays
@@ -38,6 +37,8 @@ class Stage:
         Most bytes it should need, all processes together.
     resumes : bool
         Whether ``--resume`` makes it continue what a kill left.
+    needs : tuple of str
+        Stages whose output it reads; where one of them failed it is left out.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Stage:
     seconds: float | None = None
     memory: int = GIB
     resumes: bool = False
+    needs: tuple[str, ...] = ()
 
     def command(self, resume: bool) -> list[str]:
         """Return the command, continuing an interrupted one where that is possible."""
@@ -87,41 +89,44 @@ def stages(rows: int, trees: int = 300) -> Iterator[Stage]:
         return Stage(name, "scalable", (*words, "--json", f"{name}.json", "--quiet"), rows, **more)  # type: ignore[arg-type]
 
     train = ("--target", TARGET)
+    data = ("generate",)
     yield cli("generate", "generate", "fraud", "--rows", rows, "--out", "data", seconds=300, resumes=True)
     yield cli("held_out", "generate", "fraud", "--rows", outside, "--seed", 1, "--out", "held_out",
               rows=outside, resumes=True)  # fmt: skip
-    yield cli("verify", "verify", "data")
-    yield Stage("scan", "bench.billion.scan", ("data",), rows)
-    yield cli("sgd", "train", "logistic", "data", *train, "--model", "sgd.model", seconds=90, resumes=True)
+    yield cli("verify", "verify", "data", needs=data)
+    yield Stage("scan", "bench.billion.scan", ("data",), rows, needs=data)
+    yield cli("sgd", "train", "logistic", "data", *train, "--model", "sgd.model", seconds=90, resumes=True,
+              needs=data)  # fmt: skip
     yield cli("newton", "train", "logistic", "data", *train, "--model", "newton.model", "--solver", "newton",
-              "--features", ",".join(NEWTON), seconds=600, resumes=True)  # fmt: skip
+              "--features", ",".join(NEWTON), seconds=600, resumes=True, needs=data)  # fmt: skip
     yield cli("rotate", "train", "lightgbm", "data", *train, "--model", "rotate.model", "--boosting", "rotate",
-              "--n-estimators", trees, "--num-leaves", 63, seconds=2700, memory=6 * GIB, resumes=True)  # fmt: skip
+              "--n-estimators", trees, "--num-leaves", 63, seconds=2700, memory=6 * GIB, resumes=True,
+              needs=data)  # fmt: skip
     for model in MODELS:
-        yield cli(f"evaluate_{model}", "evaluate", f"{model}.model", "held_out", *train, rows=outside)
-    yield Stage("compile", "bench.billion.compiling", ("rotate.model",), 0)
-    yield cli("score", "predict", "rotate.model", "data", "--out", "scored", resumes=True)
+        yield cli(f"evaluate_{model}", "evaluate", f"{model}.model", "held_out", *train, rows=outside,
+                  needs=("held_out", model))  # fmt: skip
+    yield Stage("compile", "bench.billion.compiling", ("rotate.model",), 0, needs=("rotate",))
+    yield cli("score", "predict", "rotate.model", "data", "--out", "scored", resumes=True,
+              needs=("generate", "rotate"))  # fmt: skip
 
 
 def cluster_stages(rows: int, address: str, trees: int = 30) -> Iterator[Stage]:
-    """Yield the stages that repeat the job on a Dask cluster at `address`; `data` and `held_out` are there."""
+    """Yield the stages that repeat the job on a Dask cluster at `address`; `data` and `held_out` are there.
+
+    Its forest is trained on all rows at once, which the workers' memory holds, and is what scores.
+    """
+    made = {"sgd": "sgd", "newton": "newton", "rotate": "lightgbm"}
     for stage in stages(rows, trees):
-        if stage.name in ("sgd", "newton", "evaluate_sgd", "score"):
-            words = [
-                w.replace(".model", "_cluster.model").replace("scored", "scored_cluster")
-                for w in stage.arguments
-            ]
-            words[words.index("--json") + 1] = f"cluster_{stage.name}.json"
-        elif stage.name == "rotate":  # data-parallel training instead: the rows fit in the workers' memory
-            words = ["train", "lightgbm", "data", "--target", TARGET, "--model", "rotate_cluster.model",
-                     "--n-estimators", str(trees), "--num-leaves", "63", "--json", "cluster_lightgbm.json",
-                     "--quiet"]  # fmt: skip
-        else:
+        if stage.name not in (*made, "evaluate_sgd", "evaluate_rotate", "score"):
             continue
-        name = "lightgbm" if stage.name == "rotate" else stage.name
-        yield Stage(f"cluster_{name}", "scalable", (*words, "--client", address), rows, memory=12 * GIB)
-
-
-def leftovers(stage: Stage, folder: Path) -> list[Path]:
-    """Return what a killed stage that cannot be continued may have left behind."""
-    return [] if stage.resumes else [folder / f"{stage.name}.json"]
+        words = [word.replace("scored", "scored_cluster") for word in stage.arguments]
+        for alone, here in made.items():
+            words = [word.replace(f"{alone}.model", f"cluster_{here}.model") for word in words]
+        name = f"cluster_{stage.name.replace('rotate', 'lightgbm')}"
+        if stage.name == "rotate":
+            at = words.index("--boosting")
+            del words[at : at + 2]
+        words[words.index("--json") + 1] = f"{name}.json"
+        needs = tuple(f"cluster_{made[need]}" if need in made else need for need in stage.needs)
+        yield Stage(name, "scalable", (*words, "--client", address), stage.rows, memory=12 * GIB,
+                    resumes=stage.resumes, needs=needs)  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ class Journal:
         As for :func:`scalable.report.results.new_results`.
     resume : bool
         Keep the rows of an interrupted run. Without it an existing file is replaced.
+    may_differ : collection of str
+        Names in `SAME` that a resumed run need not share with its beginning.
 
     Raises
     ------
@@ -46,21 +48,22 @@ class Journal:
         seed: int | None = None,
         command: str | None = None,
         resume: bool = False,
+        may_differ: Collection[str] = (),
     ) -> None:
         self.path = Path(path)
         self._header = new_results(kind, {}, seed, command)
         self._rows: list[tuple[str, dict[str, Any]]] = []
         if resume and self.path.exists():
             header, self._rows, length = _read(self.path)
-            self._check(header)
+            self._check(header, may_differ)
             self._header = header
             os.truncate(self.path, length)
         else:
             self._write("w", {"journal": 1, **self._header})
 
-    def _check(self, header: dict[str, Any]) -> None:
+    def _check(self, header: dict[str, Any], may_differ: Collection[str]) -> None:
         """Refuse to continue what was begun elsewhere or otherwise."""
-        differing = [key for key in SAME if header.get(key) != self._header[key]]
+        differing = [key for key in SAME if key not in may_differ and header.get(key) != self._header[key]]
         differing += [
             key for key in ("cpu", "cores") if header["machine"].get(key) != self._header["machine"][key]
         ]
