@@ -20,6 +20,8 @@ def shown(key: str, value: Any) -> str:
     """Return a cell's text: `value` in the unit that the name of its column implies."""
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if key.endswith("_bytes"):
         return f"{value / 2**20:,.0f} MiB"
     if isinstance(value, float):
@@ -29,7 +31,7 @@ def shown(key: str, value: Any) -> str:
         return (
             f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if "auc" not in key else f"{value:.4f}"
         )
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def inside(value: Any, path: str) -> Any:

@@ -28,15 +28,17 @@ def test_cells_are_shown_in_the_unit_of_their_column() -> None:
         "auc": 0.87651,
         "rate": 123456.7,
         "fast": 1.6097e9,
+        "same": True,
     }
     lines = table(
-        [row, {"n": 1}], ["n=Number_of_rows", "peak_memory_bytes", "seconds", "auc", "rate", "fast", "absent"]
+        [row, {"n": 1}],
+        ["n=Number_of_rows", "peak_memory_bytes", "seconds", "auc", "rate", "fast", "absent", "same"],
     )
     assert lines.splitlines() == [
-        "| Number of rows | peak memory bytes | seconds | auc | rate | fast | absent |",
-        "|---|---|---|---|---|---|---|",
-        "| 1,234,567 | 3 MiB | 0.0123 | 0.8765 | 123,457 | 1.61 G |  |",
-        "| 1 |  |  |  |  |  |  |",
+        "| Number of rows | peak memory bytes | seconds | auc | rate | fast | absent | same |",
+        "|---|---|---|---|---|---|---|---|",
+        "| 1,234,567 | 3 MiB | 0.0123 | 0.8765 | 123,457 | 1.61 G |  | yes |",
+        "| 1 |  |  |  |  |  |  |  |",
     ]
 
 
