@@ -36,11 +36,13 @@ def command(
     from scalable.report.results import new_results, read_results, write_results, write_text
 
     documents = [read_results(path) for path in results]
+    names = [path.stem if path.stem != "results" else path.parent.name for path in results]
     if asv is not None:
         from scalable.report.asv import read_asv
 
         documents.append(read_asv(asv))
-    write_text(out, render(documents))
+        names.append("")
+    write_text(out, render(documents, names=names))
     if not quiet:
         typer.echo(f"{out}: {out.stat().st_size / 1e3:.0f} kB, from {len(documents)} result(s)")
     if json_file is not None:

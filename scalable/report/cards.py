@@ -6,9 +6,10 @@ from typing import Any
 
 from scalable.report.blocks.block import Card
 from scalable.report.blocks.latency import with_speedups
-from scalable.report.blocks.quality import METRICS, reference_row
+from scalable.report.blocks.quality import reference_row
 from scalable.report.format import count, factor, micros, score, seconds, size
 from scalable.report.sections import BAYES, OURS
+from scalable.report.units import METRICS
 
 
 def summary_cards(sections: dict[str, Any]) -> list[Card]:
@@ -69,12 +70,11 @@ def _latency(sections: dict[str, Any]) -> list[Card]:
 
 
 def _exactness(sections: dict[str, Any]) -> list[Card]:
-    checked = [
-        row
-        for rows in sections.get("latency", {}).values()
-        for row in rows
-        if row.get("bit_equal") is not None
-    ]
+    rows = [row for rows in sections.get("latency", {}).values() for row in rows]
+    ours = [
+        row for row in rows if row.get("ours") or row["engine"] == OURS
+    ]  # what peers round is in their rows
+    checked = [row for row in ours or rows if row.get("bit_equal") is not None]
     if not checked:
         return []
     exact = sum(row["bit_equal"] for row in checked)

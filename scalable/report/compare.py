@@ -9,7 +9,7 @@ from typing import Any
 
 from scalable.errors import UsageError
 from scalable.report import format as fmt
-from scalable.report.blocks.quality import METRICS
+from scalable.report.units import METRICS
 
 # Relative spread to expect of a single timing, tail latency or peak memory on a quiet machine.
 TIME, TAIL, MEMORY = 0.10, 0.25, 0.05

@@ -18,9 +18,12 @@ from scalable.report.figures.style import FIGURE, Palette
 from scalable.report.results import write_text
 
 _HERE = Path(__file__).parent
+DETAILED = 4  # runs whose sections fit the line of links, too
 
 
-def render(results: Sequence[dict[str, Any]], title: str | None = None) -> str:
+def render(
+    results: Sequence[dict[str, Any]], title: str | None = None, names: Sequence[str] | None = None
+) -> str:
     """Return a self-contained HTML page about results documents of any kind.
 
     Parameters
@@ -30,6 +33,8 @@ def render(results: Sequence[dict[str, Any]], title: str | None = None) -> str:
         are shown as plain tables.
     title : str, optional
         Heading; by default made from the documents.
+    names : sequence of str, optional
+        What tells documents of the same kind apart, e.g. the names of their files.
 
     Raises
     ------
@@ -42,7 +47,12 @@ def render(results: Sequence[dict[str, Any]], title: str | None = None) -> str:
         raise UsageError("report: no results given; name at least one results.json")
     together = across(results)
     documents = [{**_bare("across runs", results), "sections": {"scaling": together}}] if together else []
-    articles = [_article(document, number) for number, document in enumerate([*documents, *results], 1)]
+    together_names = [*("" for _ in documents), *(names or ["" for _ in results])]
+    articles = [
+        _article(document, number, name)
+        for number, (document, name) in enumerate(zip([*documents, *results], together_names, strict=True), 1)
+    ]
+    _tell_apart(articles)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -53,6 +63,7 @@ def render(results: Sequence[dict[str, Any]], title: str | None = None) -> str:
     page = environment.get_template("page.html.j2").render(
         title=title or _title(results),
         articles=articles,
+        detailed=len(articles) <= DETAILED,
         style=(_HERE / "page.css").read_text(encoding="utf-8"),
         script=(_HERE / "page.js").read_text(encoding="utf-8"),
     )
@@ -77,16 +88,34 @@ def _bare(kind: str, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _name(document: dict[str, Any]) -> str:
     """Return what tells a run from others on the page."""
     dataset = document.get("sections", {}).get("dataset")
-    kind = str(document.get("kind", "results")).capitalize()
+    kind = _words(document)
     return f"{kind}: {dataset['name']}" if isinstance(dataset, dict) and dataset.get("name") else kind
 
 
+def _words(document: dict[str, Any]) -> str:
+    """Return the kind of a document as a heading."""
+    kind = str(document.get("kind", "results")).replace("_", " ")
+    return kind[:1].upper() + kind[1:]
+
+
 def _title(results: Sequence[dict[str, Any]]) -> str:
-    kinds = list(dict.fromkeys(str(document.get("kind", "results")) for document in results))
-    return " and ".join(kinds).capitalize()
+    kinds = list(dict.fromkeys(_words(document) for document in results))
+    if len(kinds) > 3:
+        return f"{len(results)} results"
+    return " and ".join([kinds[0], *(kind[:1].lower() + kind[1:] for kind in kinds[1:])])
 
 
-def _article(document: dict[str, Any], number: int) -> dict[str, Any]:
+def _tell_apart(articles: list[dict[str, Any]]) -> None:
+    """Add to headings that occur more than once what tells their runs apart."""
+    kinds = [article["kind"] for article in articles]
+    for article, kind in zip(articles, kinds, strict=True):
+        name = article["name"].replace("_", " ")
+        if kinds.count(kind) > 1 and name:
+            same = name.lower().startswith(kind.lower())
+            article["kind"] = name[:1].upper() + name[1:] if same else f"{kind}: {name}"
+
+
+def _article(document: dict[str, Any], number: int, name: str) -> dict[str, Any]:
     """Return what the template shows of one document."""
     sections = document.get("sections", {})
     machine = document.get("machine", {})
@@ -107,6 +136,7 @@ def _article(document: dict[str, Any], number: int) -> dict[str, Any]:
     blocks = build_blocks(sections, Palette())
     return {
         "id": f"run{number}",
+        "name": name,
         "kind": _name(document),
         "subtitle": _subtitle(dataset or {}, machine, created),
         "cards": summary_cards(sections),

@@ -9,9 +9,10 @@ from scalable.report import format as fmt
 from scalable.report.blocks.block import Column
 from scalable.report.blocks.latency import with_speedups
 from scalable.report.blocks.peers import flat
-from scalable.report.blocks.quality import METRICS, reference_row
+from scalable.report.blocks.quality import reference_row
 from scalable.report.cards import summary_cards
 from scalable.report.sections import BAYES
+from scalable.report.units import METRICS
 
 if TYPE_CHECKING:
     from rich.console import Console

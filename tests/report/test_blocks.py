@@ -29,8 +29,8 @@ def test_blocks_come_in_the_order_of_a_page_and_unknown_ones_last(quickstart, ve
 
 def test_a_section_of_another_shape_says_so():
     block = build_blocks({"stages": [{"seconds": "long"}]}, Palette())[0]
-    assert "not that of “stages”" in block.notes[-1]
-    assert column(block.tables[0], "seconds")[0].text == "long"
+    assert "not of the shape that “stages” has" in block.notes[-1]
+    assert column(block.tables[0], "Time")[0].text == "long"
 
 
 def test_rows_per_second_are_worked_out_where_missing():

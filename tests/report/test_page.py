@@ -116,6 +116,19 @@ def test_several_results_share_a_page(quickstart):
     assert "Two runs" in checker.text
 
 
+def test_runs_of_one_kind_are_told_apart_by_their_files(quickstart):
+    two = render([quickstart, quickstart], names=["laptop", "quickstart_server"])
+    text = " ".join(parse(two).text)
+    heading = "Quickstart: small"  # the kind and the dataset
+    assert f"{heading}: laptop" in text
+    assert f"{heading}: quickstart server" in text
+    kinds = [{**quickstart, "kind": kind} for kind in ("one_kind", "two", "three", "four")]
+    assert "One kind and two" in parse(render(kinds[:2])).text
+    assert "4 results" in parse(render(kinds)).text
+    assert 'href="#run1-stages"' in two
+    assert 'href="#run1-stages"' not in render([*kinds, quickstart])  # so many would not fit a line
+
+
 def test_all_kinds_share_a_page(quickstart, versus):
     smaller = copy.deepcopy(quickstart)
     for stage in smaller["sections"]["stages"]:
@@ -135,7 +148,7 @@ def test_unknown_sections_become_tables(quickstart):
         "single": 7.5,
     }}  # fmt: skip
     text = " ".join(parse(render([document])).text)
-    for word in ("Rare rows", "red", "1.25", "litres", "42", "deep", "value", "Tuesday", "7.5"):
+    for word in ("Rare rows", "red", "1.25", "Litres", "42", "Deep", "value", "Tuesday", "7.5"):
         assert word in text
 
 

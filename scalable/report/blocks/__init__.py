@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from scalable.report.blocks.block import Block, Card, plain_block
+from scalable.report.blocks.block import Block, Card
 from scalable.report.blocks.latency import latency_block
 from scalable.report.blocks.peers import peers_block
+from scalable.report.blocks.plain import plain_block
 from scalable.report.blocks.progress import history_block, waterfall_block
 from scalable.report.blocks.quality import quality_block
 from scalable.report.blocks.run import dataset_block, stages_block
@@ -38,11 +39,9 @@ def build_blocks(sections: dict[str, Any], palette: Palette) -> list[Block]:
 def _known_block(name: str, section: Any, palette: Palette) -> Block:
     try:
         return BLOCKS[name](section, palette)
-    except Exception as error:  # whatever is wrong with one section must not cost the reader the others
+    except Exception:  # whatever is wrong with one section must not cost the reader the others
         block = plain_block(name, section)
-        block.notes.append(
-            f"Shown as it is, for its shape is not that of “{name}” ({type(error).__name__}: {error})."
-        )
+        block.notes.append(f"Shown as it is, for it is not of the shape that “{name}” has here.")
         return block
 
 

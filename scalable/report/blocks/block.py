@@ -80,34 +80,3 @@ def _cell(value: Any, write: Callable[[Any], str]) -> Cell:
         return Cell(anything(None))
     tone = {"ok": "good", "failed": "bad"}.get(value, "") if isinstance(value, str) else ""
     return Cell(write(value), anything(value), tone)
-
-
-def plain_block(name: str, section: Any) -> Block:
-    """Return a block of tables for a section of any shape."""
-    title = name.replace("_", " ").capitalize()
-    if isinstance(section, list) and section and all(isinstance(row, dict) for row in section):
-        keys = list(dict.fromkeys(key for row in section for key in row))
-        return Block(name, title, tables=[table(section, [(_heading(key), key, anything) for key in keys])])
-    if isinstance(section, list):
-        return Block(name, title, notes=[anything(item) for item in section])
-    if isinstance(section, dict):
-        nested = {key: value for key, value in section.items() if _is_rows(value)}
-        flat = [
-            {"entry": _heading(key), "value": anything(value)}
-            for key, value in section.items()
-            if key not in nested
-        ]
-        tables = [table(flat, [("Entry", "entry", str), ("Value", "value", str)])] if flat else []
-        for key, value in nested.items():
-            inner = plain_block(key, value).tables[0]
-            tables.append(Table(inner.columns, inner.numeric, inner.rows, _heading(key)))
-        return Block(name, title, tables=tables)
-    return Block(name, title, notes=[anything(section)])
-
-
-def _is_rows(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
-
-
-def _heading(key: str) -> str:
-    return str(key).replace("_", " ")

@@ -6,10 +6,10 @@ from typing import Any
 
 from scalable.report import format as fmt
 from scalable.report.blocks.block import Block, Column, Table, table
-from scalable.report.blocks.quality import METRICS
 from scalable.report.figures.bars import Bar, bars
 from scalable.report.figures.pareto import Contender, pareto
 from scalable.report.figures.style import Palette, Picture
+from scalable.report.units import METRICS
 
 _COLUMNS: tuple[Column, ...] = (
     ("Contender", "peer", str),

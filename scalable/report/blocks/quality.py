@@ -10,22 +10,7 @@ from scalable.report.figures.confusion import confusion
 from scalable.report.figures.style import Palette
 from scalable.report.format import count, score, seconds, signed
 from scalable.report.sections import BAYES
-
-# metric: (heading, larger is better)
-METRICS = {
-    "auc": ("AUC", True),
-    "average_precision": ("PR-AUC", True),
-    "log_loss": ("Log loss", False),
-    "brier": ("Brier", False),
-    "calibration_error": ("Calibration error", False),
-    "ks": ("KS", True),
-    "accuracy": ("Accuracy", True),
-    "auc_macro": ("Macro AUC", True),
-    "rmse": ("RMSE", False),
-    "mae": ("MAE", False),
-    "r2": ("R²", True),
-    "poisson_deviance": ("Poisson deviance", False),
-}
+from scalable.report.units import METRICS
 
 
 def reference_row(rows: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from scalable.report.blocks.block import Block, Card, Cell, Table, table
-from scalable.report.blocks.quality import METRICS
 from scalable.report.figures.bars import Bar, bars
 from scalable.report.figures.style import SERIES, Palette
 from scalable.report.format import anything, count, rows, score, seconds, size
+from scalable.report.units import METRICS
 
 STAGES = (
     ("Stage", "name", str),
