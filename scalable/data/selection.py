@@ -169,7 +169,7 @@ def _hash_values(array: pa.Array, salt: np.uint64, out: NDArray[np.int32]) -> No
         codes = np.array([zlib.crc32(text.encode()) for text in [*texts, ""]], np.int64)
         encoding.hash_integers(codes, salt, 0, _BUCKETS, table)
         indices = array.indices.fill_null(len(texts)) if array.null_count else array.indices
-        encoding.take_slots(table, np.asarray(indices.to_numpy(zero_copy_only=False)), out)
+        encoding.look_up(table, np.asarray(indices.to_numpy(zero_copy_only=False)), 0, out)
         return
     values = numbers(array)
     if values.dtype.kind == "f":

@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
+from scalable.kernels.missing import fill_missing
+
 
 def numbers(array: pa.Array) -> NDArray[Any]:
     """Return a numeric, boolean or temporal column as numbers, without a copy where possible.
@@ -28,9 +30,27 @@ def numbers(array: pa.Array) -> NDArray[Any]:
     array = _plain(array)
     if array.null_count == 0:
         return np.asarray(array.to_numpy(zero_copy_only=False))
-    if not pt.is_floating(array.type):
-        array = array.cast(pa.float64(), safe=False)
-    return np.asarray(array.to_numpy(zero_copy_only=False))
+    values, valid = buffers_of(array)
+    out = np.empty(len(array), np.float32 if values.dtype == np.float32 else np.float64)
+    fill_missing(values, valid, array.offset, np.nan, out)
+    return out
+
+
+def buffers_of(array: pa.Array) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Return the values of a numeric column with nulls, and the bits of those that are none.
+
+    Returns
+    -------
+    values : array of shape (n_rows,)
+        Undefined where null.
+    valid : array of uint8
+        Validity bitmap; the bit of the first value is ``array.offset``.
+    """
+    valid, data = array.buffers()
+    values = np.frombuffer(
+        data, array.type.to_pandas_dtype(), len(array), array.offset * array.type.byte_width
+    )
+    return values, np.frombuffer(valid, np.uint8)
 
 
 def _plain(array: pa.Array) -> pa.Array:

@@ -11,11 +11,18 @@ from numba import carray
 
 from scalable.kernels.dense import add_linear, dot_columns
 from scalable.kernels.encoding import standardize_floats
-from scalable.kernels.hashed import add_slot_weights, add_slots, scatter, update_slots
+from scalable.kernels.hashed import (
+    COPIED,
+    add_slot_weights,
+    add_slots,
+    scatter,
+    update_slots,
+    update_slots_adaptive,
+)
 from scalable.kernels.jit import kernel
 from scalable.kernels.losses import gradients, softmax_gradients
 from scalable.kernels.memory import as_pointer
-from scalable.kernels.optimizers import W, update
+from scalable.kernels.optimizers import ADAGRAD, NORMALIZED, W, update
 
 SOFTMAX = -1  # code of the one loss over several outputs
 MAX_BATCH = 1024
@@ -55,6 +62,8 @@ def _learn(
     table: np.ndarray,
     scratch: np.ndarray,
     dense: np.ndarray,
+    touched: np.ndarray,
+    copies: np.ndarray,
 ) -> float:
     """Score a batch and learn from it; dense columns from row `at` on, slots from row `start` on."""
     n_columns = columns.shape[0]
@@ -95,7 +104,12 @@ def _learn(
             update(optimizer, hyper, cells[n_columns], np.float64(residual) * share, 0.0, t)
         if ids.shape[0]:
             scatter(ids, start, ro, cells[base:])
-            update_slots(ids, start, m, share, optimizer, hyper, factors[base:], t, cells[base:])
+            if optimizer in (NORMALIZED, ADAGRAD):
+                update_slots_adaptive(
+                    ids, start, m, share, hyper, factors[base:], t, cells[base:], touched, copies
+                )
+            else:
+                update_slots(ids, start, m, share, optimizer, hyper, factors[base:], t, cells[base:])
     return total
 
 
@@ -150,6 +164,8 @@ def descend(
         Weighted sum of the losses before learning, and the number of finished steps.
     """
     n_rows = columns.shape[1]
+    touched = np.empty(MAX_BATCH, np.uint32)
+    copies = np.empty((COPIED, MAX_BATCH), np.float32)
     total = 0.0
     start = 0
     while start < n_rows:
@@ -159,7 +175,7 @@ def descend(
         wb = weight[start : start + m]
         total += _learn(
             columns, start, ids, start, yb, wb, loss, delta, optimizer, hyper, factors, t, fit_intercept,
-            table, scratch, dense,
+            table, scratch, dense, touched, copies,
         )  # fmt: skip
         start += m
     return total, t
@@ -207,6 +223,8 @@ def descend_raw(
     n_columns = addresses.size
     n_rows = y.size
     none = np.empty((0, n_rows), np.int32)
+    touched = np.empty(0, np.uint32)
+    copies = np.empty((0, 0), np.float32)
     total = 0.0
     start = 0
     while start < n_rows:
@@ -227,7 +245,7 @@ def descend_raw(
             wb = weight[start : start + m]
             total += _learn(
                 tile, start - first, none, 0, yb, wb, loss, delta, optimizer, hyper, factors, t,
-                fit_intercept, table, scratch, dense,
+                fit_intercept, table, scratch, dense, touched, copies,
             )  # fmt: skip
             start += m
     return total, t, start

@@ -12,6 +12,8 @@ from scalable.kernels.jit import kernel
 from scalable.kernels.memory import as_pointer
 
 NEAR = 8.0
+FAR = 2.0**51  # days from which a float64 no longer tells one from the next
+_CHUNK = 1024
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -141,13 +143,13 @@ def mark_missing(out: np.ndarray, fill: float, indicator: np.ndarray, present: f
         How many values were NaN.
     """
     n_missing = 0
+    if indicator.size:
+        for i in range(out.size):
+            indicator[i] = missing if out[i] != out[i] else present
     for i in range(out.size):
         nan = out[i] != out[i]
-        if nan:
-            out[i] = fill
-            n_missing += 1
-        if indicator.size:
-            indicator[i] = missing if nan else present
+        n_missing += 1 if nan else 0
+        out[i] = fill if nan else out[i]
     return n_missing
 
 
@@ -180,10 +182,10 @@ def hash_integers(x: np.ndarray, salt: np.uint64, base: int, n_bins: int, out: n
 
 
 @kernel()
-def take_slots(table: np.ndarray, indices: np.ndarray, out: np.ndarray) -> None:
-    """Write ``table[indices]`` to `out`, int32 arrays; indices are within the table."""
+def look_up(table: np.ndarray, indices: np.ndarray, low: int, out: np.ndarray) -> None:
+    """Write ``table[indices - low]`` to `out`; the places are within the table."""
     for i in range(indices.size):
-        out[i] = table[np.uint32(indices[i])]
+        out[i] = table[np.uint64(np.int64(indices[i]) - low)]
 
 
 @kernel()
@@ -195,19 +197,30 @@ def calendar(ticks: np.ndarray, day: int, hour_base: int, weekday_base: int, out
     ticks : array of shape (n,), int64
         Counts since 1970.
     day : int
-        Counts a day.
+        Counts a day, at most those of nanoseconds.
     hour_base, weekday_base : int
         First slot of each part; -1 for a part that is not wanted.
     out : array of shape (n_parts, n), int32
         Output: the hour, then the weekday, as far as wanted.
     """
-    weekday_row = 1 if hour_base >= 0 else 0
-    for i in range(ticks.size):
-        number = ticks[i] // day
+    to_days = 1.0 / day
+    numbers = np.empty(_CHUNK, np.int64)
+    for start in range(0, ticks.size, _CHUNK):
+        some = ticks[start : start + _CHUNK]
+        # Dividing integers takes three times as long; rounding is at most one day off.
+        for i in range(some.size):
+            place = some[i] * to_days
+            number = np.int64(np.floor(place)) if abs(place) < FAR else some[i] // day
+            rest = some[i] - number * day
+            numbers[i] = number + np.int64(rest >= day) - np.int64(rest < 0)
         if hour_base >= 0:
-            out[0, i] = hour_base + (ticks[i] - number * day) * 24 // day
+            hours = out[0, start : start + _CHUNK]
+            for i in range(some.size):
+                hours[i] = hour_base + np.int32(np.float64(some[i] - numbers[i] * day) * 24.0 / day)
         if weekday_base >= 0:
-            out[weekday_row, i] = weekday_base + (number + 3) % 7  # the epoch began on a Thursday
+            weekdays = out[1 if hour_base >= 0 else 0, start : start + _CHUNK]
+            for i in range(some.size):
+                weekdays[i] = weekday_base + (numbers[i] + 3) % 7  # the epoch began on a Thursday
 
 
 @kernel()

@@ -137,33 +137,6 @@ def update(code: int, hyper: np.ndarray, cell: np.ndarray, g: float, factor: flo
     cell[W] = min(max(prox(w - rate * move, rate, l1, l2), -STEEPEST), STEEPEST)
 
 
-@kernel(inline=True)
-def update_adaptive(hyper: np.ndarray, cells: np.ndarray, s: int, g: float, factor: float, t: float) -> None:
-    """Do `update` of ``cells[s]`` for the optimizers that divide by the root of summed squares.
-
-    The hot path of sparse models: without the branches of the others, and without a call.
-    """
-    l1 = hyper[L1] * factor
-    l2 = hyper[L2] * factor * factor
-    base = hyper[RATE] * (1.0 - cells[s, DRAG])
-    w = np.float64(cells[s, W])
-    squares = np.float64(cells[s, S0])
-    seen = np.float64(cells[s, SEEN])
-    if seen < t:
-        missed = t - 1.0 - seen
-        if missed > 0.0 and w != 0.0 and l1 + l2 > 0.0 and squares > 0.0:
-            w = np.float64(np.float32(prox(w, base / np.sqrt(squares) * missed, l1, l2)))
-        share = seen / t
-        share *= share
-        cells[s, AVERAGE] = w + (np.float64(cells[s, AVERAGE]) - w) * share * share
-        cells[s, SEEN] = t
-    g = min(max(g, -STEEPEST), STEEPEST)
-    cells[s, S0] = squares + g * g
-    grown = np.float64(cells[s, S0])
-    rate = base / np.sqrt(grown) if grown > 0.0 else 0.0
-    cells[s, W] = min(max(prox(w - rate * g, rate, l1, l2), -STEEPEST), STEEPEST)
-
-
 @kernel()
 def flush(code: int, hyper: np.ndarray, table: np.ndarray, factors: np.ndarray, t: float) -> None:
     """Bring every cell up to date with `t` finished steps.

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from scalable.kernels import encoding
+from scalable.kernels.missing import fill_missing
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8, np.uint8, np.int32, np.int64])
@@ -41,3 +42,32 @@ def test_hashes_depend_on_value_and_salt_only():
     assert a.min() >= 50
     assert a.max() < 306
     assert (a == c).mean() < 0.02
+
+
+@pytest.mark.parametrize("per_day", [1, 86_400, 86_400_000, 86_400_000_000_000])
+def test_calendar_at_the_borders_of_hours_and_days(per_day):
+    days = np.array([-200_000 if per_day < 10**12 else -20_000, -1, 0, 1, 19_000, 100_000])
+    hour = np.arange(24) * per_day // 24
+    ticks = (days[:, None] * per_day + hour).ravel()
+    ticks = np.concatenate(
+        [ticks - 1, ticks, ticks + 1, np.random.default_rng(0).integers(-(2**50), 2**60, 3000)]
+    )
+    out = np.empty((2, len(ticks)), np.int32)
+    encoding.calendar(ticks, per_day, 100, 200, out)
+    number = ticks // per_day
+    np.testing.assert_array_equal(out[0], 100 + (ticks - number * per_day) * 24 // per_day)
+    np.testing.assert_array_equal(out[1], 200 + (number + 3) % 7)
+    alone = np.empty((1, len(ticks)), np.int32)
+    encoding.calendar(ticks, per_day, -1, 0, alone)
+    np.testing.assert_array_equal(alone[0], (number + 3) % 7)
+
+
+@pytest.mark.parametrize("first", range(9))
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 1000])
+def test_missing_values_are_found_by_their_bits(first, n):
+    random = np.random.default_rng(n)
+    bits = random.random(first + n) < 0.6
+    values = random.integers(-9, 9, n)
+    out = np.empty(n)
+    fill_missing(values, np.packbits(bits, bitorder="little"), first, np.nan, out)
+    np.testing.assert_array_equal(out, np.where(bits[first:], values, np.nan))

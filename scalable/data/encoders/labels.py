@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scalable.data.values import numbers
 from scalable.errors import DataError
+from scalable.kernels import encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ class Labels:
             values = unique.tolist()
         index_of = {label: float(index) for index, label in enumerate(self.classes)}
         table = np.array([index_of.get(value, np.nan) for value in values], np.float64)
-        encoded = table[inverse] if len(values) else np.empty(0)
+        encoded = np.empty(len(inverse))
+        encoding.look_up(table, inverse, 0, encoded)
         if np.isnan(np.dot(encoded, encoded)):
             strange = values[int(inverse[int(np.flatnonzero(np.isnan(encoded))[0])])]
             known = ", ".join(repr(c) for c in self.classes[:8])

@@ -264,10 +264,24 @@ def _check_kind(plan: ColumnPlan, array: pa.Array) -> None:
         )
 
 
+def _fill_log(plan: ColumnPlan, values: NDArray[Any], out: NDArray[Any]) -> int:
+    """Standardise logarithms; of integers of a small range, one logarithm a value that can occur."""
+    assert plan.log_unit is not None
+    if values.dtype.kind in "iu" and values.size:
+        low, high = int(values.min()), int(values.max())
+        if high - low < values.size // 4:
+            table = np.empty(high - low + 1, out.dtype)
+            every = np.arange(low, high + 1)
+            if not encoding.log_standardize(every, plan.log_unit, plan.offset, plan.scale, table):
+                encoding.look_up(table, values, low, out)
+                return 0
+    return int(encoding.log_standardize(values, plan.log_unit, plan.offset, plan.scale, out))
+
+
 def _fill_number(plan: ColumnPlan, values: NDArray[Any], out: NDArray[Any], first_row: int) -> None:
     """Standardise into ``out[0]``, then deal with what is missing; indicator in ``out[1]`` if planned."""
     if plan.log_unit is not None:
-        bad = encoding.log_standardize(values, plan.log_unit, plan.offset, plan.scale, out[0])
+        bad = _fill_log(plan, values, out[0])
     elif values.dtype == out.dtype == np.float32:
         bad = encoding.standardize_floats(values, plan.offset, plan.scale, out[0])
     else:

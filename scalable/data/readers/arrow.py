@@ -36,7 +36,8 @@ def open_with_arrow(
     types = [schema.field(name).type for name in names]
     text = [name for name, kind in zip(names, types, strict=True) if column_kind(kind) == "text"]
     file = pq.ParquetFile(footer.path, read_dictionary=text, buffer_size=BUFFER_BYTES, pre_buffer=False)
-    batches = file.iter_batches(block_rows, row_groups=groups, columns=list(names), use_threads=False)
+    rows = min(block_rows, skip + stop - start)  # a batch is decoded whole, however few rows are read of it
+    batches = file.iter_batches(rows, row_groups=groups, columns=list(names), use_threads=False)
     pieces = (
         [_checked(name, canonical(batch.column(name), kind)) for name, kind in zip(names, types, strict=True)]
         for batch in batches
