@@ -67,7 +67,7 @@ bench-compare: $(VENV)/.installed-dev  ## pull-request gate: BASE=... against HE
 
 bench-history: $(VENV)/.installed-dev  ## asv over RANGE=..., each commit built as its own wheel
 	$(BIN)/asv machine --yes
-	$(BIN)/asv run --skip-existing-commits --show-stderr $(ARGS) $(RANGE); status=$$?; \
+	$(BIN)/asv run --skip-existing-successful --show-stderr $(ARGS) $(RANGE); status=$$?; \
 		$(BIN)/asv publish && exit $$status  # one benchmark that failed at one commit hides no other
 
 bench-continuous: $(VENV)/.installed-dev  ## all suites of BASE=... and HEAD=..., asv's own comparison
