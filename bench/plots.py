@@ -151,13 +151,17 @@ def origin(plot: Plot, figures: Figures) -> str:
     return f"drawn by python -m bench.plots from docs/results/{plot.record}.json, figures {digest}"
 
 
+def write_picture(plot: Plot, figures: Figures, path: Path) -> None:
+    """Draw figures, with the note on their origin, to an SVG file; the same figures give the same bytes."""
+    with mpl.rc_context(STYLE):
+        metadata = {"Date": None, "Description": origin(plot, figures)}
+        FigureCanvasSVG(plot.draw(figures)).print_svg(path, metadata=metadata)
+
+
 def main() -> None:
     """Draw every picture again."""
     for name, plot in PLOTS.items():
-        figures = figures_of(plot)
-        with mpl.rc_context(STYLE):
-            metadata = {"Date": None, "Description": origin(plot, figures)}
-            FigureCanvasSVG(plot.draw(figures)).print_svg(RESULTS / f"{name}.svg", metadata=metadata)
+        write_picture(plot, figures_of(plot), RESULTS / f"{name}.svg")
 
 
 if __name__ == "__main__":

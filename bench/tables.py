@@ -4,7 +4,8 @@ They stand between ``<!-- table:RECORD:SECTION COLUMN ... -->`` and ``<!-- /tabl
 docs/results without ``.json``. SECTION is one of its lists of rows, or what dots lead to inside it
 (``latency.1000``); an object of objects is a row each, with its key as ``name``. A column is ``key`` or
 ``key=Heading``, with ``_`` for spaces and dots into nested objects; ``?key=value`` keeps the rows that have this value.
-Bytes are shown in MiB, other fractions to three digits, large ones as M (10^6) and G (10^9).
+Bytes are shown in MiB, AUC to four and log loss to five decimals, other fractions to three digits, large ones as
+M (10^6) and G (10^9).
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ def shown(key: str, value: Any) -> str:
         for unit, name in ((1e9, "G"), (1e6, "M")):
             if value >= unit:
                 return f"{value / unit:.3g} {name}"
-        return (
-            f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if "auc" not in key else f"{value:.4f}"
-        )
+        if abs(value) >= 1000:
+            return f"{value:,.0f}"
+        digits = next((form for name, form in (("auc", ".4f"), ("log_loss", ".5f")) if name in key), ".3g")
+        return f"{value:{digits}}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -77,7 +77,7 @@ def _remarks(run: dict[str, Any], asked: float | None) -> list[str]:
     if "first_answer_seconds" in reported:
         remarks.append(
             f"compiled in {reported['compile_seconds']:.2f} s, first row answered after "
-            f"{reported['first_answer_seconds'] * 1e3:.2g} ms more"
+            f"{reported['first_answer_seconds'] * 1e3:.3g} ms more"
         )
     return remarks
 

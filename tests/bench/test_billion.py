@@ -11,10 +11,12 @@ import psutil
 import pytest
 
 from bench.billion import run as driver
-from bench.billion.page import PICTURE, record
+from bench.billion.page import PICTURE, PLOT, RECORD, record
 from bench.billion.record import name_of, written_sections
 from bench.billion.stages import NEWTON, Stage, cluster_stages, stages
 from bench.billion.watch import StageError, end_orphan, watched
+from bench.plots import origin
+from bench.readme import ROOT
 
 
 def python(name, code, arguments=(), **more):
@@ -216,14 +218,24 @@ json.dump({"sections": {"quality": rows, "stages": [{"seconds": 0.5}]}}, open("q
     page.write_text("".join(f"{block}\n<!-- /table -->\n" for block in blocks))
     record(tmp_path / "job" / "results.json", tmp_path)
     lines = page.read_text().splitlines()
-    assert "| 1,000 | sgd | 0.8500 | 0.125 | 0.0250 |" in lines
-    assert "| 2,000 | Bayes-optimal | 0.8750 | 0.11 |  |" in lines
+    assert "| 1,000 | sgd | 0.8500 | 0.12500 | 0.0250 |" in lines
+    assert "| 2,000 | Bayes-optimal | 0.8750 | 0.11000 |  |" in lines
     assert any(line.endswith("| compiled in 0.25 s, first row answered after 1 ms more |") for line in lines)
     assert sum(line.startswith("| sgd | ") for line in lines) == 2
-    assert "<svg" in (tmp_path / PICTURE).read_text()
+    sections = json.loads((tmp_path / "job" / "results.json").read_text())["sections"]
+    assert origin(PLOT, PLOT.figures(sections)) in (tmp_path / PICTURE).read_text()
+    assert PLOT.figures(sections)["sgd"]["rows"] == [1000, 2000]
     before = page.read_text()
     record(tmp_path / "job" / "results.json", tmp_path)
     assert page.read_text() == before
+
+
+@pytest.mark.skipif(not (ROOT / RECORD).exists(), reason="the job was not recorded yet")
+def test_the_committed_picture_and_sections_are_of_the_recorded_runs():
+    sections = json.loads((ROOT / RECORD).read_text())["sections"]
+    assert origin(PLOT, PLOT.figures(sections)) in (ROOT / PICTURE).read_text()
+    made = json.loads(json.dumps(written_sections(sections["runs"])))
+    assert made.items() <= sections.items()
 
 
 @pytest.mark.slow
