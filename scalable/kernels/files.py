@@ -9,40 +9,132 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
+from scalable.kernels import pages
 from scalable.kernels.jit import kernel
 
 _pread = types.ExternalFunction("pread", types.int64(types.int32, types.uintp, types.uintp, types.int64))
 
 
+FIRST, STOP, OFFSET = range(3)  # of a page: its first row, the row after its last, where its values begin
+NOT_PLAIN, NO_ROOM = -1, -2
+_HEADER_BYTES = 512
+
+
 @kernel()
-def gather(descriptor: int, offsets: np.ndarray, sizes: np.ndarray, out: np.ndarray) -> int:
-    """Put pieces of a file one behind the other.
+def walk(
+    descriptor: int, begin: int, end: int, nullable: bool, first: int, last: int, stop: int, found: np.ndarray
+) -> int:
+    """Find the pages of a column chunk that hold plain values, from one header to the next.
 
     Parameters
     ----------
     descriptor : int
         Open file.
-    offsets : array of shape (n,), int64
-        Where each begins in the file.
-    sizes : array of shape (n,), int64
-        Bytes; they sum to the size of `out`.
-    out : array of uint8
+    begin, end : int
+        Where the chunk is in the file.
+    nullable : bool
+        Whether pages of the first version have definition levels.
+    first, last : int
+        First row of the chunk and the row after its last.
+    stop : int
+        The row after the last one wanted.
+    found : array of shape (room, 3), int64
         Output.
 
     Returns
     -------
     int
-        -1, or the number of the first piece that could not be read.
+        Number of pages; -1 when one of them holds anything but plain values, -2 when `found` is too small.
+    """
+    buffer = np.empty(_HEADER_BYTES, np.uint8)
+    head = np.empty(pages.N_FIELDS, np.int64)
+    row = first
+    at = begin
+    n = 0
+    while row < stop:
+        if n == found.shape[0]:
+            return NO_ROOM
+        got = _pread(np.int32(descriptor), np.uintp(buffer.ctypes.data), np.uintp(buffer.size), at)
+        if got <= 0:
+            return NOT_PLAIN
+        length = pages.parse_header(buffer[:got], head)
+        stored = head[pages.STORED_BYTES]
+        values = head[pages.VALUES]
+        at += length
+        if length < 0 or head[pages.ENCODING] != pages.PLAIN or values <= 0 or values > last - row:
+            return NOT_PLAIN
+        if stored < 0 or stored > end - at:
+            return NOT_PLAIN
+        skip = 0
+        if head[pages.KIND] == pages.DATA_PAGE:
+            skip = pages.skip_levels(buffer[length:got], values) if nullable else 0
+        elif head[pages.KIND] == pages.DATA_PAGE_V2 and head[pages.NULLS] == 0:
+            skip = head[pages.LEVEL_BYTES]
+        else:
+            skip = -1
+        if skip < 0:
+            return NOT_PLAIN
+        found[n, FIRST] = row
+        found[n, STOP] = row + values
+        found[n, OFFSET] = at + skip
+        n += 1
+        row += values
+        at += stored
+    return n
+
+
+@kernel()
+def gather(
+    descriptor: int,
+    places: np.ndarray,
+    bounds: np.ndarray,
+    widths: np.ndarray,
+    row: int,
+    n_rows: int,
+    out: np.ndarray,
+) -> int:
+    """Put rows of several columns one column behind the other.
+
+    Parameters
+    ----------
+    descriptor : int
+        Open file.
+    places : array of shape (n_pages, 3), int64
+        Pages of all columns, see `walk`.
+    bounds : array of shape (n_columns + 1,), int64
+        Where the pages of each column begin.
+    widths : array of shape (n_columns,), int64
+        Bytes a value.
+    row, n_rows : int
+        First row, and how many.
+    out : array of shape (sum(widths) * n_rows,), uint8
+        Output.
+
+    Returns
+    -------
+    int
+        -1, or the number of the first page that could not be read.
     """
     at = out.ctypes.data
-    for k in range(sizes.size):
-        left = sizes[k]
-        offset = offsets[k]
-        while left > 0:
-            got = _pread(np.int32(descriptor), np.uintp(at), np.uintp(left), offset)
-            if got <= 0:  # an error, or the file ends early; Python finds out which
-                return k
-            at += got
-            offset += got
-            left -= got
+    for c in range(widths.size):
+        width = widths[c]
+        here = row
+        for k in range(bounds[c], bounds[c + 1]):
+            if places[k, STOP] <= here:
+                continue
+            stop = min(places[k, STOP], row + n_rows)
+            offset = places[k, OFFSET] + (here - places[k, FIRST]) * width
+            left = (stop - here) * width
+            while left > 0:
+                got = _pread(np.int32(descriptor), np.uintp(at), np.uintp(left), offset)
+                if got <= 0:  # an error, or the file ends early; Python finds out which
+                    return k
+                at += got
+                offset += got
+                left -= got
+            here = stop
+            if here == row + n_rows:
+                break
+        if here != row + n_rows:
+            return int(bounds[c + 1]) - 1
     return -1

@@ -14,6 +14,7 @@ from scalable.kernels.jit import kernel
 KIND, PLAIN_BYTES, STORED_BYTES, VALUES, ENCODING, NULLS, LEVEL_BYTES, COMPRESSED = range(8)
 N_FIELDS = 8
 DATA_PAGE, DATA_PAGE_V2 = 0, 3
+PLAIN = 0  # the encoding
 UNKNOWN = -1  # how many values of a first-version page are null is not in its header
 
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _STRUCT = 1, 2, 3, 7, 8, 12

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -67,12 +69,51 @@ def test_levels_must_all_be_one():
     assert pages.skip_levels(page, 10) == -1
 
 
-def test_pieces_of_a_file_are_put_together(tmp_path):
+def test_rows_of_pages_are_put_together(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(bytes(range(100)))
+    # rows 0-2 and 3-9 of a column of one byte, rows 0-9 of one of two bytes
+    places = np.array([[0, 3, 90], [3, 10, 20], [0, 10, 40]])
+    bounds, widths = np.array([0, 2, 3]), np.array([1, 2])
+    out = np.zeros(12, np.uint8)
     with open(path, "rb") as file:
-        out = np.zeros(7, np.uint8)
-        pieces = np.array([90, 3]), np.array([3, 4])
-        assert files.gather(file.fileno(), *pieces, out) == -1
-        assert out.tolist() == [90, 91, 92, 3, 4, 5, 6]
-        assert files.gather(file.fileno(), np.array([0, 97]), np.array([3, 4]), out) == 1  # beyond the end
+        assert files.gather(file.fileno(), places, bounds, widths, 1, 4, out) == -1
+        assert out.tolist() == [91, 92, 20, 21, 42, 43, 44, 45, 46, 47, 48, 49]
+        assert (
+            files.gather(file.fileno(), places, bounds, widths, 8, 4, np.zeros(12, np.uint8)) == 1
+        )  # no row 10
+        places[2, files.OFFSET] = 97
+        assert files.gather(file.fileno(), places, bounds, widths, 1, 4, out) == 2  # beyond the end
+
+
+@given(st.binary(min_size=1, max_size=60), st.integers(1, 9), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_a_walk_over_rubbish_ends(data, rows, nullable):
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        found = np.zeros((4, 3), np.int64)
+        n = files.walk(file.fileno(), 0, len(data), nullable, 0, rows, rows, found)
+        assert n in (files.NOT_PLAIN, files.NO_ROOM) or found[n - 1, files.STOP] == rows
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_a_walk_stops_at_the_page_that_holds_the_last_row_wanted(tmp_path, version):
+    path = tmp_path / "a.parquet"
+    x = np.arange(5000.0)
+    table = pa.table({"x": x})
+    pq.write_table(table, path, use_dictionary=False, compression="none", data_page_version=version,
+                   data_page_size=2000, write_batch_size=100)  # fmt: skip
+    column = pq.read_metadata(path).row_group(0).column(0)
+    begin, end = column.data_page_offset, column.data_page_offset + column.total_compressed_size
+    found = np.zeros((99, 3), np.int64)
+    with open(path, "rb") as file:
+        n = files.walk(file.fileno(), begin, end, True, 0, 5000, 1000, found)
+        assert found[n - 2, files.STOP] < 1000 <= found[n - 1, files.STOP]
+        assert files.walk(file.fileno(), begin, end, True, 0, 5000, 5000, found[:2]) == files.NO_ROOM
+        n = files.walk(file.fileno(), begin, end, True, 0, 5000, 5000, found)
+        content = path.read_bytes()
+        parts = [
+            np.frombuffer(content, np.float64, stop - first, at) for first, stop, at in found[:n].tolist()
+        ]
+        np.testing.assert_array_equal(np.concatenate(parts), x)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
-import os
 from dataclasses import dataclass, field
 from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from scalable.data.footers import Footer
-from scalable.kernels import pages
+from scalable.kernels import files
 
 _PHYSICAL = {
     pa.float32(): "FLOAT",
@@ -22,25 +22,8 @@ _PHYSICAL = {
     pa.int64(): "INT64",
     pa.uint64(): "INT64",
 }
-_PLAIN = 0
-_HEADER_BYTES = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Consecutive plain values of one column.
-
-    Attributes
-    ----------
-    first, stop : int
-        Rows of the file.
-    offset : int
-        Where the first value is in the file.
-    """
-
-    first: int
-    stop: int
-    offset: int
+Pages = NDArray[np.int64]
+_NONE: Pages = np.empty((0, 3), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +42,40 @@ class GroupLayout:
     first: int
     n_rows: int
     chunks: dict[str, Chunk]
-    known: dict[str, tuple[Page, ...]] = field(default_factory=dict)
+    known: dict[str, tuple[int, Pages]] = field(default_factory=dict)
 
-    def pages(self, descriptor: int, name: str) -> tuple[Page, ...]:
-        """Return the pages of a column; none when any of them holds anything but plain values."""
-        if name not in self.known:
+    def pages(self, descriptor: int, name: str, stop: int) -> Pages:
+        """Return the pages of a column up to the row before `stop`; none when any is not plain.
+
+        Returns
+        -------
+        int64 array of shape (n_pages, 3)
+            First row, row after the last, place of the first value in the file.
+        """
+        stop = min(stop, self.first + self.n_rows)
+        reached, found = self.known.get(name, (-1, _NONE))
+        if reached < stop:
             chunk = self.chunks.get(name)
-            found = None if chunk is None else _walk(descriptor, chunk, self.first, self.n_rows)
-            self.known[name] = found or ()
-        return self.known[name]
+            found = _NONE if chunk is None else self._walk(descriptor, chunk, stop)
+            self.known[name] = (stop, found)
+        return found
+
+    def _walk(self, descriptor: int, chunk: Chunk, stop: int) -> Pages:
+        room, n = 32, files.NO_ROOM
+        while n == files.NO_ROOM:
+            room *= 2
+            found = np.empty((room, 3), np.int64)
+            n = files.walk(
+                descriptor,
+                chunk.offset,
+                chunk.stop,
+                chunk.nullable,
+                self.first,
+                self.first + self.n_rows,
+                stop,
+                found,
+            )
+        return found[:n].copy() if n > 0 else _NONE
 
 
 def group_layout(footer: Footer, schema: pa.Schema, group: int) -> GroupLayout:
@@ -113,28 +121,3 @@ def _all_there(column: pq.ColumnChunkMetaData) -> bool:
     """Return whether a chunk may have no nulls; its pages tell where statistics do not."""
     counted = column.is_stats_set and column.statistics.has_null_count
     return not counted or column.statistics.null_count == 0
-
-
-def _walk(descriptor: int, chunk: Chunk, first: int, n_rows: int) -> tuple[Page, ...] | None:
-    """Return the pages of a chunk from their headers; None when one is not plain or not full."""
-    found: list[Page] = []
-    buffer = np.empty(_HEADER_BYTES, np.uint8)
-    head = np.empty(pages.N_FIELDS, np.int64)
-    row, at = first, chunk.offset
-    while row < first + n_rows:
-        start = buffer[: os.preadv(descriptor, [buffer.data], at)]
-        length = int(pages.parse_header(start, head))
-        kind, _, stored, values, encoding, nulls, levels, _ = head.tolist()
-        at += length
-        if length < 0 or encoding != _PLAIN or values <= 0 or stored < 0 or at + stored > chunk.stop:
-            return None
-        if kind == pages.DATA_PAGE:
-            skip = int(pages.skip_levels(start[length:], values)) if chunk.nullable else 0
-        else:
-            skip = levels if kind == pages.DATA_PAGE_V2 and not nulls else -1
-        if skip < 0:
-            return None
-        found.append(Page(row, row + values, at + skip))
-        row += values
-        at += stored
-    return tuple(found) if row == first + n_rows else None

@@ -16,7 +16,7 @@ import pyarrow as pa
 from scalable.data.buffers import take
 from scalable.data.footers import Footer
 from scalable.data.readers.cursor import Columns, Cursor
-from scalable.data.readers.layout import GroupLayout, Page, group_layout
+from scalable.data.readers.layout import GroupLayout, Pages, group_layout
 from scalable.kernels import files
 
 Rest = Callable[[list[str]], Cursor]  # opens a cursor over other columns of the same rows
@@ -41,8 +41,8 @@ def open_with_pages(
     groups = _groups(footer, schema, start, stop)
     descriptor = os.open(footer.path, os.O_RDONLY)
     try:
-        found = {name: [page for g in groups for page in g.pages(descriptor, name)] for name in names}
-        full = {name for name in names if all(g.pages(descriptor, name) for g in groups)}
+        found = {name: [g.pages(descriptor, name, stop) for g in groups] for name in names}
+        full = {name for name in names if all(map(len, found[name]))}
         others = [name for name in names if name not in full]
         if not full or (others and rest is None):
             os.close(descriptor)
@@ -52,8 +52,8 @@ def open_with_pages(
         os.close(descriptor)
         raise
     types = [schema.field(name).type for name in names]
-    columns = [_Column(found[name]) if name in full else None for name in names]
-    pieces = _pieces(descriptor, columns, types, cursor, start, stop, block_rows)
+    plain = [np.concatenate(found[name]) if name in full else None for name in names]
+    pieces = _pieces(descriptor, plain, types, cursor, start, stop, block_rows)
 
     def close() -> None:
         os.close(descriptor)
@@ -74,60 +74,30 @@ def _groups(footer: Footer, schema: pa.Schema, start: int, stop: int) -> list[Gr
 
 def _pieces(
     descriptor: int,
-    columns: Sequence[_Column | None],
+    plain: Sequence[Pages | None],
     types: Sequence[pa.DataType],
     cursor: Cursor | None,
     start: int,
     stop: int,
     block_rows: int,
 ) -> Iterator[Columns]:
-    widths = [
-        0 if column is None else kind.bit_width // 8 for column, kind in zip(columns, types, strict=True)
-    ]
+    widths = [0 if pages is None else kind.bit_width // 8 for pages, kind in zip(plain, types, strict=True)]
+    tables = [pages for pages in plain if pages is not None]
+    places, bounds = np.concatenate(tables), np.cumsum([0, *map(len, tables)])
+    filled = np.array([width for width in widths if width], np.int64)
     for row in range(start, stop, block_rows):
         n = min(block_rows, stop - row)
         others = iter(cursor.read(n) if cursor is not None else ())
         whole = take((sum(widths), n), np.uint8)
-        parts = [
-            part
-            for column, width in zip(columns, widths, strict=True)
-            if column is not None
-            for part in column.parts(row, n, width)
-        ]
-        offsets, sizes = zip(*parts, strict=True)
-        failed = files.gather(
-            descriptor,
-            np.array(offsets, np.int64),
-            np.array(sizes, np.int64),
-            whole.reshape(-1),
-        )
+        failed = files.gather(descriptor, places, bounds, filled, row, n, whole.reshape(-1))
         if failed >= 0:
-            raise OSError(f"{sizes[failed]:,} bytes at {offsets[failed]:,} cannot be read")
+            raise OSError(f"the page at {places[failed, files.OFFSET]:,} cannot be read")
         buffer = pa.py_buffer(whole)  # keeps `whole`; its slices keep the buffer
         arrays, at = [], 0
-        for column, kind, width in zip(columns, types, widths, strict=True):
-            if column is None:
+        for kind, width in zip(types, widths, strict=True):
+            if not width:
                 arrays.append(next(others))
             else:
                 arrays.append(pa.Array.from_buffers(kind, n, [None, buffer.slice(at, width * n)], 0))
                 at += width * n
         yield arrays
-
-
-class _Column:
-    """The plain pages of one column, in order."""
-
-    def __init__(self, pages: Sequence[Page]) -> None:
-        self._pages = pages
-        self._place = 0
-
-    def parts(self, row: int, n: int, width: int) -> Iterator[tuple[int, int]]:
-        """Yield offset in the file and size of the pieces that hold rows ``[row, row + n)``."""
-        stop = row + n
-        while self._pages[self._place].stop <= row:
-            self._place += 1
-        for page in self._pages[self._place :]:
-            if page.first >= stop:
-                return
-            low, high = max(row, page.first), min(stop, page.stop)
-            yield page.offset + (low - page.first) * width, (high - low) * width
