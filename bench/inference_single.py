@@ -126,6 +126,7 @@ def run_score(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
     import psutil
 
     import data_gen
+    from bench.folds import CountRows
     from scalable import ParquetSource
     from scalable.boosting import LGBMClassifier
     from scalable.execution.reader import BlockReader
@@ -152,7 +153,7 @@ def run_score(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
         executor = Threads(threads)
         reader = BlockReader(source, columns=tuple(predictor.needed))
         ticks = [time.perf_counter()]
-        run_fold(executor, _Rows(), reader)
+        run_fold(executor, CountRows(), reader)
         ticks.append(time.perf_counter())
         predictor.forest.predict(X, n_threads=threads)
         ticks.append(time.perf_counter())
@@ -165,19 +166,3 @@ def run_score(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
                       "rss_bytes": psutil.Process().memory_info().rss})  # fmt: skip
         print(table[-1], flush=True)
     return {"scoring": table}
-
-
-class _Rows:
-    """Counts rows: the bare scan as a fold."""
-
-    def init(self) -> int:
-        return 0
-
-    def step(self, state: int, block: Any) -> int:
-        return state + int(block.n_rows)
-
-    def merge(self, left: int, right: int) -> int:
-        return left + right
-
-    def finish(self, state: int) -> int:
-        return state

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 import data_gen
+from bench.folds import CountRows
 from bench.suites.linear import Descent
 from scalable import ParquetSource
-from scalable.data.block import RawBlock
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_fold
 from scalable.execution.threads import Threads
@@ -40,26 +40,6 @@ with measured("fit", source.n_rows) as stage:
     LogisticRegression(solver="sgd").fit(source)
 print(json.dumps({"peak": stage.peak_memory_bytes, "ns": 1e9 * stage.seconds / source.n_rows}))
 """
-
-
-class Count:
-    """The bare scan: decodes every row and does nothing with it."""
-
-    def init(self) -> int:
-        """Return 0."""
-        return 0
-
-    def step(self, state: int, block: RawBlock) -> int:
-        """Count rows."""
-        return state + block.n_rows
-
-    def merge(self, left: int, right: int) -> int:
-        """Add."""
-        return left + right
-
-    def finish(self, state: int) -> int:
-        """Return the count."""
-        return state
 
 
 def timed(work: Callable[[], Any], rows: int) -> dict[str, float]:
@@ -184,7 +164,7 @@ def speed(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
         label = f"{name}, {compression}"
         work: dict[str, Callable[[], Any]] = {
             "bare scan, one polars query": partial(scan, source),
-            "our readers alone": partial(run_fold, Threads(), Count(), BlockReader(source)),
+            "our readers alone": partial(run_fold, Threads(), CountRows(), BlockReader(source)),
             "fit by descent, profile included": partial(_descend, source, None),
             "fit by descent on one thread": partial(_descend, source, 1),
         }

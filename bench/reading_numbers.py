@@ -23,6 +23,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench.folds import CountRows
 from scalable import ParquetSource
 from scalable.data.block import Block, RawBlock
 from scalable.data.readers import choose_reader
@@ -45,27 +46,6 @@ LAYOUTS: dict[str, tuple[str, int, dict[str, Any]]] = {
     "with 8 dictionary ints, lz4 2^17": ("ints", 2**17, {"compression": "lz4"}),
     "with 4 text columns, lz4 2^17": ("text", 2**17, {"compression": "lz4"}),
 }
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """A fold that only makes the reader work."""
-
-    def init(self) -> int:
-        """Return zero rows."""
-        return 0
-
-    def step(self, state: int, block: Any) -> int:
-        """Count the rows."""
-        return state + int(block.n_rows)
-
-    def merge(self, left: int, right: int) -> int:
-        """Add up."""
-        return left + right
-
-    def finish(self, state: int) -> int:
-        """Return the number of rows."""
-        return state
 
 
 @dataclass(frozen=True)
@@ -147,7 +127,7 @@ def measurements(path: Path) -> dict[str, Callable[[], int]]:
 
     def folded(threads: int, encoder: Matrix | None = None, block_rows: int = BLOCK) -> int:
         reader = BlockReader(source, encoder, block_rows=block_rows)
-        return run_fold(Threads(threads), Nothing(), reader)
+        return run_fold(Threads(threads), CountRows(), reader)
 
     runs: dict[str, Callable[[], int]] = {
         "bare polars scan": bare,
@@ -190,7 +170,7 @@ def by_block_size(directory: Path, rows: int, repeat: int) -> dict[str, dict[str
 
     def run(block_rows: int) -> Callable[[], int]:
         reader = BlockReader(source, matrix, block_rows=block_rows)
-        return lambda: run_fold(Threads(2), Nothing(), reader)
+        return lambda: run_fold(Threads(2), CountRows(), reader)
 
     found = rates({f"2^{k}": run(2**k) for k in range(13, 20)}, repeat)
     path.unlink()
