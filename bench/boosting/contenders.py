@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 TREE = {"objective": "binary", "num_leaves": 63, "learning_rate": 0.1, "verbosity": -1}
+
+
+@contextmanager
+def two_workers() -> Iterator[tuple[Any, float]]:
+    """Run a local Dask cluster of two one-thread workers without a limit of memory.
+
+    Yields its client and when its start began; what is imported for it is imported before.
+    """
+    from distributed import Client, LocalCluster
+
+    began = time.perf_counter()
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client, began
 
 
 def ours(directory: str, trees: int, test: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -26,16 +44,10 @@ def ours(directory: str, trees: int, test: str, params: dict[str, Any]) -> dict[
 
 def ours_dask(directory: str, trees: int, test: str, params: dict[str, Any]) -> dict[str, Any]:
     """Two one-thread workers of a local Dask cluster, its start included as in `lightgbm_dask`."""
-    from distributed import Client, LocalCluster
-
     from scalable import ParquetSource
     from scalable.boosting import LGBMClassifier
 
-    began = time.perf_counter()
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster,
-        Client(cluster) as client,
-    ):
+    with two_workers() as (client, began):
         ready = time.perf_counter()
         model = LGBMClassifier(trees, num_leaves=63, client=client, **params)
         model.fit(ParquetSource(directory, target="y"))
@@ -59,13 +71,9 @@ def lightgbm_dask(directory: str, trees: int, test: str, params: dict[str, Any])
     """``lightgbm.dask`` on persisted input, its best case; two one-thread workers."""
     import dask.dataframe as dd
     import lightgbm as lgb
-    from distributed import Client, LocalCluster, wait
+    from distributed import wait
 
-    began = time.perf_counter()
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster,
-        Client(cluster) as client,
-    ):
+    with two_workers() as (client, began):
         ready = time.perf_counter()
         frame = dd.read_parquet(directory).persist()
         wait(frame)

@@ -8,7 +8,7 @@ from unittest import mock
 
 import numpy as np
 
-from bench.boosting.contenders import TREE
+from bench.boosting.contenders import TREE, two_workers
 from bench.boosting.rows import COLUMNS, rows_of
 from scalable.data.planned import Source
 from scalable.data.shard import Shard
@@ -93,13 +93,10 @@ def _lightgbm_dask(
 ) -> dict[str, Any]:
     import dask.array as da
     import lightgbm as lgb
-    from distributed import Client, LocalCluster, wait
+    from distributed import wait
 
     found = {}
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster,
-        Client(cluster) as client,
-    ):
+    with two_workers() as (client, _):
         for name, (order, chunks) in orders.items():
             rows = client.persist(da.from_array(X[order], chunks=(tuple(chunks), X.shape[1])))
             labels = client.persist(da.from_array(y[order], chunks=(tuple(chunks),)))
