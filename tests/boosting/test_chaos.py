@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import lightgbm as lgb
 import numpy as np
-import psutil
 import pytest
 
 from scalable.boosting import supervise
@@ -22,6 +21,7 @@ from scalable.data.table import as_source
 from scalable.errors import ClusterError, ModelError
 from tests.boosting.hosts import allowed as hosts_allowed
 from tests.boosting.hosts import namespace_hosts, small_disk
+from tests.boosting.processes import rank_processes
 
 TREES = 150
 PARAMS = {
@@ -36,17 +36,6 @@ PARAMS = {
     "min_data_in_leaf": 1,
     "min_sum_hessian_in_leaf": 20.0,
 }
-
-
-def rank_processes():
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if "scalable.boosting.rank" in " ".join(process.cmdline()):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 @pytest.fixture(scope="module")

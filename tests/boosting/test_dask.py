@@ -6,7 +6,6 @@ import threading
 import time
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +14,7 @@ from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier
 from scalable.boosting.launch import DaskLauncher
 from scalable.errors import ClusterError
+from tests.boosting.processes import rank_processes
 
 
 @pytest.fixture(scope="module")
@@ -25,18 +25,6 @@ def rows(tmp_path_factory):
     place = tmp_path_factory.mktemp("rows") / "rows.parquet"
     pq.write_table(pa.table({**{f"x{j}": X[:, j] for j in range(8)}, "y": y}), place, row_group_size=2000)
     return str(place)
-
-
-def rank_processes():
-    """Rank processes below this test's process tree."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if "scalable.boosting.rank" in " ".join(process.cmdline()):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 def wait_until(condition, seconds=20.0):

@@ -1,0 +1,15 @@
+"""The processes of ranks that run below a test."""
+
+import psutil
+
+
+def rank_processes():
+    """Rank processes of this test's process tree."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if "scalable.boosting.rank" in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
