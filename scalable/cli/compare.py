@@ -27,11 +27,18 @@ def command(
     debug: Debug = False,
 ) -> None:
     """Compare results."""
+    from scalable.errors import UsageError
     from scalable.report.compare import compare
     from scalable.report.results import new_results, read_results, write_results
     from scalable.report.terminal import print_comparison
 
-    changes = compare(read_results(before), read_results(after), force=force)
+    a, b = read_results(before), read_results(after)
+    changes = compare(a, b, force=force)
+    if not changes["rows"]:
+        raise UsageError(
+            f"compare: {before} ({a['kind']}) and {after} ({b['kind']}) have no number in common; "
+            "give two results of the same command"
+        )
     if not quiet:
         print_comparison(changes)
     if json_file is not None:

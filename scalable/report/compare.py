@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from scalable.errors import UsageError
 from scalable.report import format as fmt
-from scalable.report.units import METRICS
+from scalable.report.measures import Measure, measures
 
-# Relative spread to expect of a single timing, tail latency or peak memory on a quiet machine.
-TIME, TAIL, MEMORY = 0.10, 0.25, 0.05
-SAMPLES = 4  # with so many repeats a side, repeats decide instead
+SAMPLES = (
+    5  # with so many repeats a side, repeats decide instead; fewer could never be as sure as SIGNIFICANT
+)
 SIGNIFICANT = 0.01
 SAME = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class _Measure:
-    """One number of a document: its key, value, direction, expected noise (absolute) and repeats."""
-
-    key: tuple[str, ...]
-    value: float
-    larger_is_better: bool
-    noise: float
-    samples: tuple[float, ...] = ()
+VERDICTS = ("better", "worse", "changed", "noise", "same")
 
 
 def compare(a: dict[str, Any], b: dict[str, Any], force: bool = False) -> dict[str, Any]:
@@ -44,9 +32,9 @@ def compare(a: dict[str, Any], b: dict[str, Any], force: bool = False) -> dict[s
     dict
         ``rows``: one for each number both have, with ``what``, ``a``, ``b``, ``change`` (relative, B
         against A), ``noise`` (relative; below it nothing is concluded), ``p_value`` (two-sided
-        Mann-Whitney, where both sides have at least 4 repeats, else None) and ``verdict``: "better",
-        "worse", "noise" or "same"; ``warnings``; ``only_a`` and ``only_b``: what one side lacks; ``counts`` of
-        the verdicts and a ``summary`` in words.
+        Mann-Whitney, where both sides have at least 5 repeats, else None) and ``verdict``: "better",
+        "worse", "changed" (neither way is known to be better), "noise" or "same"; ``warnings``;
+        ``only_a`` and ``only_b``: what one side lacks; ``counts`` of the verdicts and a ``summary`` in words.
 
     Raises
     ------
@@ -58,18 +46,17 @@ def compare(a: dict[str, Any], b: dict[str, Any], force: bool = False) -> dict[s
     Noise of quality is two standard errors of a difference between independent samples: those in the
     document (``auc_se`` and so on), the binomial for accuracy, and for other metrics the relative error
     of a sum over the rarer class' rows. On the same held-out rows differences are surer than that.
+    In sections of unknown shape the names of numbers tell what they are (:mod:`scalable.report.units`), texts and
+    settings of a row tell it from others, and rows told apart by nothing are repeats.
     """
     warnings = _differences(a, b)
     if warnings and not force:
         raise UsageError(
             f"compare: {'; '.join(warnings)}; such numbers do not compare (--force does it anyway)"
         )
-    before = {measure.key: measure for measure in _measures(a)}
-    after = {measure.key: measure for measure in _measures(b)}
+    before, after = measures(a), measures(b)
     rows = [_row(before[key], after[key]) for key in before if key in after]
-    counts = {
-        name: sum(row["verdict"] == name for row in rows) for name in ("better", "worse", "noise", "same")
-    }
+    counts = {name: sum(row["verdict"] == name for row in rows) for name in VERDICTS}
     only_a = [" ".join(key) for key in before if key not in after]
     only_b = [" ".join(key) for key in after if key not in before]
     summary = (
@@ -100,63 +87,7 @@ def _differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
     return found
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _rows(section: Any) -> list[dict[str, Any]]:
-    return [row for row in section if isinstance(row, dict)] if isinstance(section, list) else []
-
-
-def _measures(document: dict[str, Any]) -> Iterator[_Measure]:
-    """Yield the numbers of a document that can get better or worse."""
-    sections = document.get("sections", {})
-    for stage in _rows(sections.get("stages")):
-        yield from _costs(stage, (str(stage.get("name")),))
-    for row in _rows(sections.get("quality")):
-        for name, (heading, larger) in METRICS.items():
-            if _number(row.get(name)):
-                yield _Measure((str(row.get("model")), heading), row[name], larger, 2 * _error(name, row))
-    latency = sections.get("latency")
-    for batch, rows in latency.items() if isinstance(latency, dict) else ():
-        for row in _rows(rows):
-            for key, spread in (("p50_us", TIME), ("p99_us", TAIL)):
-                if _number(row.get(key)):
-                    call = (str(row.get("engine")), f"{batch} row(s)", key.removesuffix("_us") + " µs")
-                    yield _Measure(call, row[key], False, spread * row[key])
-    for row in _rows(sections.get("peers")):
-        yield from _costs(row, (str(row.get("job")), str(row.get("peer"))))
-
-
-def _costs(row: dict[str, Any], name: tuple[str, ...]) -> Iterator[_Measure]:
-    """Yield time and memory of a stage or a contender."""
-    if _number(row.get("seconds")):
-        samples = tuple(value for value in row.get("samples") or () if _number(value))
-        yield _Measure((*name, "seconds"), row["seconds"], False, TIME * row["seconds"], samples)
-    if _number(row.get("peak_memory_bytes")):
-        peak = row["peak_memory_bytes"]
-        yield _Measure((*name, "peak memory"), peak, False, MEMORY * peak)
-
-
-def _error(name: str, row: dict[str, Any]) -> float:
-    """Return the standard error of a quality metric on `rows` held-out rows, or of 0.5% if unknown."""
-    if _number(row.get(f"{name}_se")):
-        return float(row[f"{name}_se"])
-    value = float(row[name])
-    rows: float | None = row.get("rows")
-    prevalence: float | None = row.get("prevalence")
-    if not rows:
-        return abs(value) * 0.0025
-    positives = rows * prevalence if prevalence is not None else rows
-    rare = max(min(positives, rows - positives) if prevalence is not None else rows, 1.0)
-    if name == "accuracy":
-        return math.sqrt(value * (1 - value) / rows)
-    if name == "calibration_error" and prevalence is not None:
-        return math.sqrt(prevalence * (1 - prevalence) / rows)
-    return abs(value) / math.sqrt(rare)
-
-
-def _row(before: _Measure, after: _Measure) -> dict[str, Any]:
+def _row(before: Measure, after: Measure) -> dict[str, Any]:
     """Judge one number."""
     difference = after.value - before.value
     size = abs(before.value)
@@ -170,6 +101,8 @@ def _row(before: _Measure, after: _Measure) -> dict[str, Any]:
         verdict = "same"
     elif (p_value > SIGNIFICANT) if p_value is not None else (abs(difference) <= noise):
         verdict = "noise"
+    elif before.larger_is_better is None:
+        verdict = "changed"
     else:
         verdict = "better" if (difference > 0) == before.larger_is_better else "worse"
     change = difference / size if size else None

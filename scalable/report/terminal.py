@@ -54,7 +54,7 @@ _CHANGES: Sequence[Column] = (
     ("noise", "noise_text", str),
     ("verdict", "verdict", str),
 )
-_TONES = {"better": "green", "worse": "red", "noise": "dim"}
+_TONES = {"better": "green", "worse": "red", "changed": "yellow", "noise": "dim"}
 
 
 def _table(title: str, rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> Table:
@@ -183,7 +183,7 @@ def print_comparison(comparison: dict[str, Any], console: Console | None = None)
     console = _console(console)
     for warning in comparison["warnings"]:
         console.print(f"[yellow]{_escape(warning)}[/]")
-    order = {"worse": 0, "better": 1, "noise": 2}
+    order = {"worse": 0, "better": 1, "changed": 2, "noise": 3}
     changed = [row for row in comparison["rows"] if row["verdict"] in order]
     if changed:
         changed.sort(key=lambda row: order[row["verdict"]])
