@@ -22,6 +22,8 @@ class RawFloats:
         Where the values of each column are.
     offsets, scales : float64 arrays of shape (n_columns,)
         A value x becomes ``(x - offset) / scale``.
+    units : float64 array of shape (n_columns,)
+        Where positive, ``log(1 + x / unit)`` takes the place of x.
     owner : object
         Keeps the memory.
     """
@@ -29,6 +31,7 @@ class RawFloats:
     addresses: NDArray[np.uint64]
     offsets: NDArray[np.float64]
     scales: NDArray[np.float64]
+    units: NDArray[np.float64]
     owner: Any
 
 

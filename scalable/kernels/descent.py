@@ -10,7 +10,7 @@ import numpy as np
 from numba import carray
 
 from scalable.kernels.dense import add_linear, dot_columns
-from scalable.kernels.encoding import standardize_floats
+from scalable.kernels.encoding import encode_floats
 from scalable.kernels.hashed import (
     COPIED,
     add_slot_weights,
@@ -186,6 +186,7 @@ def descend_raw(
     addresses: np.ndarray,
     offsets: np.ndarray,
     scales: np.ndarray,
+    units: np.ndarray,
     y: np.ndarray,
     weight: np.ndarray,
     loss: int,
@@ -207,8 +208,8 @@ def descend_raw(
     ----------
     addresses : array of shape (n_columns,), uint64
         Where each column is in memory.
-    offsets, scales : arrays of shape (n_columns,), float64
-        See `standardize`.
+    offsets, scales, units : arrays of shape (n_columns,), float64
+        See `encode_floats`.
     tile : array of shape (n_columns, >= TILE_ROWS), float32
         Work space; rows should not be a power of two apart.
     y, weight, loss, ..., dense
@@ -232,7 +233,7 @@ def descend_raw(
         bad = 0
         for j in range(n_columns):
             x = carray(as_pointer(addresses[j]), (n_rows,), np.float32)
-            bad += standardize_floats(x[start:stop], offsets[j], scales[j], tile[j, : stop - start])
+            bad += encode_floats(x[start:stop], units[j], offsets[j], scales[j], tile[j, : stop - start])
         if bad:
             return total, t, start
         first = start

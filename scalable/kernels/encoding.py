@@ -78,35 +78,6 @@ def standardize_floats(x: np.ndarray, offset: float, scale: float, out: np.ndarr
     return int(standardize(x, offset, scale, out))
 
 
-@kernel()
-def standardize_columns(
-    addresses: np.ndarray,
-    places: np.ndarray,
-    offsets: np.ndarray,
-    scales: np.ndarray,
-    bad: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Do `standardize` for many float32 columns in one call.
-
-    Parameters
-    ----------
-    addresses : array of shape (n,), uint64
-        Where the values of each column are in memory, as many as `out` has columns.
-    places : array of shape (n,), int64
-        Rows of `out` to write.
-    offsets, scales : arrays of shape (n,), float64
-        See `standardize`.
-    bad : array of shape (n,), int64
-        Output: how many results of each are NaN or infinite.
-    out : array of shape (n_columns, n_rows)
-        Output.
-    """
-    for k in range(addresses.size):
-        x = carray(as_pointer(addresses[k]), (out.shape[1],), np.float32)
-        bad[k] = standardize_floats(x, offsets[k], scales[k], out[places[k]])
-
-
 @kernel(fastmath=True)
 def log_standardize(x: np.ndarray, unit: float, offset: float, scale: float, out: np.ndarray) -> int:
     """Write ``(log(1 + max(x, 0) / unit) - offset) / scale``; otherwise like `standardize`."""
@@ -120,6 +91,44 @@ def log_standardize(x: np.ndarray, unit: float, offset: float, scale: float, out
         out[i] = value
         bad += 0 if abs(value) <= 1e30 else 1
     return bad
+
+
+@kernel()
+def encode_floats(x: np.ndarray, unit: float, offset: float, scale: float, out: np.ndarray) -> int:
+    """Do `log_standardize` where `unit` is positive, else `standardize_floats`."""
+    if unit > 0.0:
+        return int(log_standardize(x, unit, offset, scale, out))
+    return int(standardize_floats(x, offset, scale, out))
+
+
+@kernel()
+def standardize_columns(
+    addresses: np.ndarray,
+    places: np.ndarray,
+    offsets: np.ndarray,
+    scales: np.ndarray,
+    units: np.ndarray,
+    bad: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Do `standardize` for many float32 columns in one call.
+
+    Parameters
+    ----------
+    addresses : array of shape (n,), uint64
+        Where the values of each column are in memory, as many as `out` has columns.
+    places : array of shape (n,), int64
+        Rows of `out` to write.
+    offsets, scales, units : arrays of shape (n,), float64
+        See `encode_floats`.
+    bad : array of shape (n,), int64
+        Output: how many results of each are NaN or infinite.
+    out : array of shape (n_columns, n_rows)
+        Output.
+    """
+    for k in range(addresses.size):
+        x = carray(as_pointer(addresses[k]), (out.shape[1],), np.float32)
+        bad[k] = encode_floats(x, units[k], offsets[k], scales[k], out[places[k]])
 
 
 @kernel()

@@ -91,7 +91,7 @@ class DescentFold:
                 (n_columns, descent.TILE_ROWS + 16), np.float32
             )  # rows fall into different cache sets
             loss, steps, done = descent.descend_raw(
-                raw.addresses, raw.offsets, raw.scales, y, weight, *how, steps, o.fit_intercept, state.table,
+                raw.addresses, raw.offsets, raw.scales, raw.units, y, weight, *how, steps, o.fit_intercept, state.table,
                 scratch, dense, tile,
             )  # fmt: skip
         if done < block.n_rows:

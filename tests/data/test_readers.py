@@ -107,6 +107,20 @@ def test_both_readers_give_equal_arrays_of_the_declared_types(tmp_path, version,
         np.testing.assert_array_equal(left, expected, err_msg=name)
 
 
+@pytest.fixture
+def of_any_size(monkeypatch):
+    monkeypatch.setattr(readers, "LEAST_BYTES", 0)
+
+
+def test_few_bytes_go_to_arrow(tmp_path, monkeypatch):
+    footer, schema = write(tmp_path / "a.parquet", pa.table({"x": np.arange(N, dtype=np.float32)}))
+    assert choose_reader(footer, schema, ["x"], 0, N) is open_with_arrow
+    monkeypatch.setattr(readers, "LEAST_BYTES", 4 * N)
+    assert choose_reader(footer, schema, ["x"], 0, N) is open_with_polars
+    assert choose_reader(footer, schema, ["x"], 1, N) is open_with_arrow
+
+
+@pytest.mark.usefixtures("of_any_size")
 def test_every_plain_numeric_type_goes_to_polars_and_back_to_the_same_values(tmp_path):
     footer, schema = write(tmp_path / "a.parquet", pa.table(numeric_columns()))
     for name in schema.names:
@@ -134,6 +148,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.usefixtures("of_any_size")
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_numbers_go_to_arrow_and_come_back_decoded(tmp_path, name):
     values = OTHERS[name]
@@ -173,6 +188,7 @@ def test_byte_stream_split_goes_to_arrow(tmp_path):
     assert choose_reader(footer, schema, ["x"], 0, N) is open_with_arrow
 
 
+@pytest.mark.usefixtures("of_any_size")
 def test_large_row_groups_go_to_arrow(tmp_path, monkeypatch):
     table = pa.table({"x": np.arange(N, dtype=np.float32)})
     footer, schema = write(tmp_path / "a.parquet", table, row_group_size=N - 100)

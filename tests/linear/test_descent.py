@@ -92,12 +92,14 @@ def test_deferred_blocks_teach_the_same_bits(monkeypatch, at):
     monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
     rng = np.random.default_rng(8)
     X = rng.normal(3.0, 2.0, size=(5, 3000)).astype(np.float32)
+    X[3] = np.exp(2.0 * X[3])  # of a heavy tail: learned from by its logarithm
     names = [f"x{j}" for j in range(5)]
     y = (X[0] > X[1]).astype(np.int8)
     model = LogisticRegression(max_iter=1).fit(
         TableSource(pa.table(dict(zip([*names, "y"], [*X, y], strict=True))), "y")
     )
     encoder = model.model_.encoder
+    assert encoder.plans[3].log_unit is not None
     if at is not None:
         X[2, at] = np.nan
     raw = next(

@@ -65,14 +65,13 @@ class LinearEncoder:
         self.n_slots = base + (n_bins if self.hashed else 0)
         place = np.cumsum([0, *(plan.n_columns for plan in self.plans)]).tolist()
         self._floats = [
-            (plan.name, (place[k], plan.offset, plan.scale))
+            (plan.name, (place[k], plan.offset, plan.scale, plan.log_unit or 0.0))
             for k, plan in enumerate(self.plans)
             if plan.arrow_type == "float" and plan.simple
         ]
+        self._float_places = np.array([numbers[0] for _, numbers in self._floats], np.int64)
         self._float_plan = (
-            np.array([p for _, (p, _, _) in self._floats], np.int64),
-            np.array([o for _, (_, o, _) in self._floats], np.float64),
-            np.array([s for _, (_, _, s) in self._floats], np.float64),
+            np.array([numbers[1:] for _, numbers in self._floats], np.float64).reshape(-1, 3).T.copy()
         )
 
     @classmethod
@@ -170,8 +169,8 @@ class LinearEncoder:
         if any(array.type != _FLOAT32 or array.null_count for array in arrays):
             return None
         addresses = np.array([a.buffers()[1].address + 4 * a.offset for a in arrays], np.uint64)
-        _, offsets, scales = self._float_plan
-        return RawFloats(addresses, offsets, scales, arrays)
+        offsets, scales, units = self._float_plan
+        return RawFloats(addresses, offsets, scales, units, arrays)
 
     def _fill_floats(self, raw: RawBlock, columns: NDArray[Any]) -> set[str]:
         """Standardise the simple float32 columns, all in one call; return the names of those that are done."""
@@ -186,9 +185,10 @@ class LinearEncoder:
             return set()
         chosen = [k for k, _, _ in ready]
         bad = np.empty(len(ready), np.int64)
-        places, offsets, scales = (part[chosen] for part in self._float_plan)
+        places = self._float_places[chosen]
+        offsets, scales, units = np.ascontiguousarray(self._float_plan[:, chosen])
         addresses = np.array([address for _, _, address in ready], np.uint64)
-        encoding.standardize_columns(addresses, places, offsets, scales, bad, columns)
+        encoding.standardize_columns(addresses, places, offsets, scales, units, bad, columns)
         # What is missing or infinite is treated, or refused, with its column.
         return {name for (_, name, _), n in zip(ready, bad.tolist(), strict=True) if not n}
 

@@ -108,8 +108,8 @@ class ColumnPlan:
 
     @property
     def simple(self) -> bool:
-        """Whether it is a number that is standardised and nothing else."""
-        return self.action == "number" and self.log_unit is None and not self.indicator and not self.calendar
+        """Whether it is a number that is standardised, after its logarithm perhaps, and nothing else."""
+        return self.action == "number" and not self.indicator and not self.calendar
 
     @property
     def n_ids(self) -> int:

@@ -17,6 +17,9 @@ from scalable.data.readers.polars import open_with_polars, row_bytes
 from scalable.errors import DataError
 
 LARGE_BYTES = 2**27  # of one decoded row group, which polars would hold whole
+LEAST_BYTES = (
+    2**22
+)  # of all decoded columns; opening a polars scan takes as long as pyarrow takes for so many
 Opener = Callable[[Footer, pa.Schema, Sequence[str], int, int, int], Cursor]
 
 
@@ -85,8 +88,9 @@ def choose_reader(footer: Footer, schema: pa.Schema, names: Sequence[str], start
     types = [schema.field(name).type for name in names]
     if footer.byte_stream_split or not all(map(_plain, types)):
         return open_with_arrow
-    largest = max(size for size, _ in _groups_of(footer, start, stop))
-    return open_with_polars if largest * row_bytes(types) <= LARGE_BYTES else open_with_arrow
+    largest, width = max(size for size, _ in _groups_of(footer, start, stop)), row_bytes(types)
+    suits = largest * width <= LARGE_BYTES and (stop - start) * width >= LEAST_BYTES
+    return open_with_polars if suits else open_with_arrow
 
 
 def _plain(kind: pa.DataType) -> bool:
