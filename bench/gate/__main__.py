@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.gate.build import build
+from bench.gate.build import build, same_packages
 from bench.gate.check import check
 from bench.gate.turns import take_turns
 from bench.gate.verdict import FACTOR, judge_all, markdown
@@ -18,17 +18,25 @@ from scalable.report.results import new_results, write_results, write_text
 
 
 def compare(base: str, head: str, out: Path, factor: float) -> bool:
-    """Build two revisions, measure them in turns, write the summary; return whether nothing is slower."""
+    """Build two revisions, measure them in turns, write the summary; return whether nothing is slower.
+
+    Where both hold the same packages (a change of docs or tests) there is nothing to measure, and the summary says so.
+    """
     with tempfile.TemporaryDirectory(prefix="gate-") as folder:
         before, after = build(base, Path(folder) / "base"), build(head, Path(folder) / "head")
         start = time.perf_counter()
-        with live(quiet=False):
-            samples = take_turns(before.directory, after.directory)
+        samples = {}
+        if not same_packages(before.directory, after.directory):
+            with live(quiet=False):
+                samples = take_turns(before.directory, after.directory)
     rows = judge_all(samples, factor)
-    text = markdown(rows, f"{base} ({before.commit[:9]})", f"{head} ({after.commit[:9]})", factor)
+    document = new_results("gate", {})
+    machine = f"{document['machine']['cpu']}, {document['machine']['cores']} cores"
+    names = f"{base} ({before.commit[:9]})", f"{head} ({after.commit[:9]})"
+    text = markdown(rows, *names, factor, machine)
     write_text(out / "gate.md", text)
     section = {"seconds": time.perf_counter() - start, "factor": factor, "verdicts": rows, "samples": samples}
-    write_results(out / "gate.json", new_results("gate", {"gate": section}))
+    write_results(out / "gate.json", {**document, "sections": {"gate": section}})
     sys.stdout.write(f"{text}\nwritten: {out / 'gate.md'} and {out / 'gate.json'}\n")
     return all(row["verdict"] != "slower" for row in rows)
 

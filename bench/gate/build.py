@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from scalable.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
+MEASURED = ("data_gen", "scalable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,22 @@ def build(revision: str, directory: Path) -> Build:
         shutil.rmtree(directory, ignore_errors=True)
         _run([*pip, "install", "--no-deps", "--no-compile", "--target", str(directory), str(wheel)], revision)
     return Build(revision, commit, directory)
+
+
+def same_packages(one: Path, other: Path) -> bool:
+    """Return whether the packages that are measured hold the same files in two build directories."""
+    return _digest(one) == _digest(other)
+
+
+def _digest(directory: Path) -> str:
+    found = hashlib.sha256()
+    for package in MEASURED:
+        for path in sorted((directory / package).rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                found.update(
+                    f"{path.relative_to(directory)}\0".encode() + hashlib.sha256(path.read_bytes()).digest()
+                )
+    return found.hexdigest()
 
 
 def _run(command: list[str], revision: str) -> None:

@@ -59,19 +59,26 @@ def judge_all(samples: Mapping[str, Mapping[str, Any]], factor: float = FACTOR) 
     ]
 
 
-def markdown(rows: Sequence[Mapping[str, Any]], base: str, head: str, factor: float = FACTOR) -> str:
-    """Return the verdicts as a Markdown summary."""
+def markdown(
+    rows: Sequence[Mapping[str, Any]], base: str, head: str, factor: float = FACTOR, machine: str = ""
+) -> str:
+    """Return the verdicts as a Markdown summary; without rows, that the sides do not differ."""
+    if not rows:
+        return (
+            f"### {head} against {base}: nothing to measure\n\nBoth build the same packages, file for file.\n"
+        )
     slower = [row["work"] for row in rows if row["verdict"] == "slower"]
     headline = f"**slower: {', '.join(slower)}**" if slower else "nothing slower"
     lines = [
         f"### {head} against {base}: {headline}",
         "",
-        f"| work | {base} | {head} | ratio | quartiles | p | verdict |",
+        f"| work | {base} | {head} | ratio | quartiles of it | p | verdict |",
         "|---|---:|---:|---:|---:|---:|---|",
     ]
     for row in rows:
         if row["verdict"] == "skipped":
-            lines.append(f"| {row['work']} | | | | | | skipped: {row['message']} |")
+            reason = " ".join(row["message"].split()).replace("|", "\\|")
+            lines.append(f"| {row['work']} | | | | | | skipped: {reason} |")
         else:
             lines.append(
                 f"| {row['work']} | {row['base']:,.1f} ns | {row['head']:,.1f} ns | {row['ratio']:.3f} "
@@ -81,7 +88,8 @@ def markdown(rows: Sequence[Mapping[str, Any]], base: str, head: str, factor: fl
     return "\n".join([
         *lines,
         "",
-        f"Nanoseconds a row, medians of {pairs} samples a side, taken in turns on one machine; flagged beyond a "
-        f"factor of {factor} with p < {SURE}.",
+        f"Nanoseconds a row, medians of {pairs} samples a side, taken in turns on one machine"
+        f"{f' ({machine})' if machine else ''}. The ratio is that of neighbouring samples: above 1, {head} is slower. "
+        f"Flagged beyond a factor of {factor:g} with p < {SURE:g}.",
         "",
     ])  # fmt: skip

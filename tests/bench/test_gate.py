@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from bench.gate.build import ROOT, build, commit_of
+from bench.gate.build import ROOT, build, commit_of, same_packages
 from bench.gate.check import SLOWDOWNS, inject
 from bench.gate.turns import side, take_turns
 from bench.gate.verdict import judge, judge_all, markdown, sign_p
@@ -58,6 +58,26 @@ def test_summary_names_what_is_slower_and_what_was_skipped() -> None:
     assert "topic against main: **slower: slow**" in text
     assert "| new | | | | | | skipped: base: ImportError: no module |" in text
     assert "2.000" in text
+
+
+def test_a_reason_with_lines_and_bars_stays_in_its_cell() -> None:
+    text = markdown([{"work": "new", "verdict": "skipped", "message": "head:\nint | None"}], "main", "topic")
+    assert "| new | | | | | | skipped: head: int \\| None |" in text
+
+
+def test_sides_that_do_not_differ_are_not_measured(tmp_path: Path) -> None:
+    for side_name, extra in (("one", ""), ("other", "x = 1\n")):
+        for package in ("scalable", "data_gen", "bench"):
+            (tmp_path / side_name / package).mkdir(parents=True)
+            (tmp_path / side_name / package / "a.py").write_text(extra if package == "bench" else "")
+    one, other = tmp_path / "one", tmp_path / "other"
+    assert same_packages(one, other), "what measures does not count"
+    (other / "scalable" / "a.py").write_text("x = 1\n")
+    assert not same_packages(one, other)
+    (other / "scalable" / "a.py").rename(other / "scalable" / "b.py")
+    (one / "scalable" / "a.py").write_text("x = 1\n")
+    assert not same_packages(one, other), "the same content under another name"
+    assert "nothing to measure" in markdown([], "main", "topic")
 
 
 def test_an_unknown_revision_is_refused() -> None:
