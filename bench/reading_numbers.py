@@ -33,6 +33,7 @@ from scalable.data.values import numbers
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_fold
 from scalable.execution.threads import Threads
+from scalable.kernels.processors import available_processors
 
 BLOCK = 2**17
 LAYOUTS: dict[str, tuple[str, int, dict[str, Any]]] = {
@@ -192,7 +193,7 @@ def main() -> None:
         blocks = by_block_size(Path(name), options.rows, options.repeat)
     document = {
         "rows": options.rows,
-        "processors": len(os.sched_getaffinity(0)),
+        "processors": available_processors(),
         "load_at_end": os.getloadavg()[0],
         "machine": platform.machine(),
         "versions": {"pyarrow": pa.__version__, "polars": pl.__version__, "numpy": np.__version__},

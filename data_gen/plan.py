@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -133,8 +132,3 @@ def check_share(shards_of: tuple[int, int] | None) -> None:
     i, n = (_whole("shards_of", v, 0, 10**6) for v in shards_of)
     if i >= n:
         raise RequestError(f"shards_of={i}/{n}: the share is counted from 0/{n} to {n - 1}/{n}")
-
-
-def available_cpus() -> int:
-    """Return the number of processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -13,9 +13,9 @@ import numpy as np
 from data_gen import arrow
 from data_gen.datasets import recipe
 from data_gen.errors import RequestError
-from data_gen.plan import available_cpus
 from data_gen.recipe import MAX_ROW, empty_frame, part_of
 from data_gen.scoring import new_truth
+from scalable.kernels.processors import available_processors
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,7 +41,7 @@ def _each(
     work: Callable[[tuple[int, int]], _T], pieces: list[tuple[int, int]], workers: int | None
 ) -> Iterator[_T]:
     """Yield the results of all pieces, in order, computed on threads when there are several."""
-    size = min(available_cpus() if workers is None else max(workers, 1), len(pieces))
+    size = min(available_processors() if workers is None else max(workers, 1), len(pieces))
     if size <= 1:
         yield from map(work, pieces)
         return

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from data_gen import arrow
 from data_gen.datasets import recipe
 from data_gen.manifest import FileEntry, Manifest, read
-from data_gen.plan import available_cpus
 from data_gen.random import Stream
 from data_gen.storage import sha256_of
+from scalable.kernels.processors import available_processors
 
 _SAMPLE = 1 << 12  # rows recomputed in each file
 
@@ -53,7 +53,7 @@ def verify(
     bound = recipe(request.dataset, request.seed, request.knobs)
     problems = list(_against_request(manifest))
     checked = 0
-    with ThreadPoolExecutor(workers or available_cpus()) as pool:
+    with ThreadPoolExecutor(workers or available_processors()) as pool:
         found_by_file = pool.map(lambda e: _check(manifest, bound, e), manifest.files)
         for entry, found in zip(manifest.files, found_by_file, strict=True):
             problems += found

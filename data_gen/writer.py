@@ -17,10 +17,11 @@ from data_gen.errors import GenerationError, OutputError, RequestError
 from data_gen.journal import Journal
 from data_gen.manifest import Manifest, column_json, read, versions
 from data_gen.parquet import encoded_size, write_part
-from data_gen.plan import Part, available_cpus, check_share, make_request
+from data_gen.plan import Part, check_share, make_request
 from data_gen.scoring import new_truth
 from data_gen.shares import combine_if_complete, write_share
 from data_gen.storage import sync_directory
+from scalable.kernels.processors import available_processors
 
 Progress = Callable[[int], None]
 
@@ -132,7 +133,7 @@ def generate(
 
 @contextmanager
 def _pool(workers: int | None, n_parts: int) -> Iterator[ThreadPoolExecutor]:
-    size = max(1, min(workers or available_cpus(), n_parts))
+    size = max(1, min(workers or available_processors(), n_parts))
     pool = ThreadPoolExecutor(size, thread_name_prefix="data_gen")
     try:
         yield pool

@@ -16,6 +16,7 @@ from bench.peers.summary import sections
 from bench.peers.task import Task
 from scalable import progress
 from scalable.errors import UsageError
+from scalable.kernels.processors import available_processors
 from scalable.report import render
 from scalable.report.journal import Journal
 from scalable.report.results import write_results, write_text
@@ -58,7 +59,7 @@ def run_versus(
     cache = os.environ.get("SCALABLE_VERSUS_CACHE", "warm")
     if cache not in CACHES:
         raise UsageError(f"SCALABLE_VERSUS_CACHE={cache!r}: choose from {', '.join(CACHES)}")
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or available_processors()
     journal = Journal(out / "results.jsonl", "versus", SEED, resume=resume)
     _continue_same(journal, {"profile": profile, "threads": threads, "cache": cache}, out)
     tasks = {job: _write_task(out, task_of(job, sizes, threads, cache)) for job in jobs}

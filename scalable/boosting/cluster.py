@@ -17,6 +17,7 @@ from scalable.errors import ClusterError, UsageError
 from scalable.execution.dask import Dask
 from scalable.execution.executors import Executor, connected
 from scalable.execution.threads import Threads
+from scalable.kernels.processors import available_processors
 
 CHECK_SECONDS = 30
 ANSWER_SECONDS = 3.0
@@ -70,11 +71,6 @@ class Team:
     client: Any = None
 
 
-def processors() -> int:
-    """Return the processors this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
 @contextmanager
 def team_of(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> Iterator[Team]:
     """Yield the team for a ``client`` argument; closes only what it opened.
@@ -108,7 +104,7 @@ def team_of(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> Itera
 
 def local_team(n_ranks: int) -> Team:
     """Return a team of processes of this machine, which need no Dask cluster to be started and watched."""
-    threads, room, machine = max(1, processors() // n_ranks), spare_memory(), platform.node()
+    threads, room, machine = max(1, available_processors() // n_ranks), spare_memory(), platform.node()
     places = tuple(
         Place("this machine" if n_ranks == 1 else f"local rank {rank}", "127.0.0.1", threads, room, machine)
         for rank in range(n_ranks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from concurrent.futures._base import DoneAndNotDoneFutures
@@ -11,6 +10,7 @@ from typing import Any
 from scalable.errors import UsageError
 from scalable.execution.blas import one_blas_thread
 from scalable.execution.work import Report, StoppedError, Work
+from scalable.kernels.processors import available_processors
 
 
 class Threads:
@@ -25,7 +25,7 @@ class Threads:
     def __init__(self, n: int | None = None) -> None:
         if n is not None and n < 1:
             raise UsageError(f"the number of threads must be at least 1, found {n}")
-        self.n_workers = len(os.sched_getaffinity(0)) if n is None else n
+        self.n_workers = available_processors() if n is None else n
 
     def run(self, work: Work, report: Report) -> list[Any]:
         """Return one state a group, in order; the first failure stops the rest and is raised."""

@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from scalable.kernels.processors import available_processors
+
 _LEARNING = ("scalable-training", "numpy", "numba", "llvmlite", "lightgbm", "scikit-learn", "scipy")
 PACKAGES = (*_LEARNING, "pyarrow", "polars", "dask", "distributed")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +51,7 @@ def machine() -> dict[str, Any]:
         load = None
     return {
         "cpu": facts.get("model name") or platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": available_processors(),
         "memory_bytes": memory,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "vectors": next((name for name in _VECTORS if name in flags), None),
