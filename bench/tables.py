@@ -3,18 +3,24 @@
 They stand between ``<!-- table:RECORD:SECTION COLUMN ... -->`` and ``<!-- /table -->``. RECORD is a file of
 docs/results without ``.json``. SECTION is one of its lists of rows, or what dots lead to inside it
 (``latency.1000``); an object of objects is a row each, with its key as ``name``. A column is ``key`` or
-``key=Heading``, with ``_`` for spaces and dots into nested objects; ``?key=value`` keeps the rows that have this value.
+``key=Heading``, with ``_`` for spaces and dots into nested objects; ``?key=value`` keeps the rows that have this value,
+``?key~text`` those whose value contains it.
 Bytes are shown in MiB, AUC to four and log loss to five decimals, other fractions to three digits, large ones as
 M (10^6) and G (10^9).
+
+``<!-- records -->`` ... ``<!-- /records -->`` is a list of all records: what made them, when, how busy the machine was.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 BLOCK = re.compile(r"(<!-- table:(\w+):([\w.]+) ([^>]*?) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
+
+RECORDS = re.compile(r"(<!-- records -->\n)(.*?)(<!-- /records -->)", re.DOTALL)
 
 
 def shown(key: str, value: Any) -> str:
@@ -70,15 +76,31 @@ def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
     ----------
     rows : list of dict
     columns : list of str
-        ``key`` or ``key=Heading``; or ``?key=value``, which leaves out rows with another value.
+        ``key`` or ``key=Heading``; or ``?key=value`` and ``?key~text``, which leave out other rows.
     """
-    for key, _, value in (c[1:].partition("=") for c in columns if c.startswith("?")):
-        rows = [row for row in rows if str(inside(row, key)).replace(" ", "_") == value]
+    for condition in (c[1:] for c in columns if c.startswith("?")):
+        key, sign, wanted = re.split("([=~])", condition, maxsplit=1)
+        values = [str(inside(row, key)).replace(" ", "_") for row in rows]
+        kept = [wanted == value if sign == "=" else wanted in value for value in values]
+        rows = [row for row, keep in zip(rows, kept, strict=True) if keep]
     columns = [c for c in columns if not c.startswith("?")]
     keys, heads = zip(*((c.partition("=")[0], c.partition("=")[2] or c) for c in columns), strict=True)
     lines = ["| " + " | ".join(head.replace("_", " ") for head in heads) + " |", "|---" * len(keys) + "|"]
     lines += ["| " + " | ".join(shown(key, inside(row, key)) for key in keys) + " |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def listed(records: Path) -> str:
+    """Return a Markdown table of all results documents of a directory, with the load average they were made at."""
+    rows = []
+    for path in sorted(records.glob("*.json")):
+        document = json.loads(path.read_text("utf-8"))
+        if "format" in document:
+            link = f"[{path.stem}](results/{path.name})"
+            rows.append(
+                {**document, "name": link, "made": document["created"][:10], "by": f"`{document['command']}`"}
+            )
+    return table(rows, ["name=record", "by=made_by", "made=on", "machine.cpu=processor", "machine.load=load"])
 
 
 def filled(text: str, records: Path) -> str:
@@ -90,4 +112,5 @@ def filled(text: str, records: Path) -> str:
         rows = rows_of(inside(document["sections"], found[3]))
         return f"{found[1]}{table(rows, found[4].split())}{found[6]}"
 
-    return BLOCK.sub(one, text)
+    text = BLOCK.sub(one, text)
+    return RECORDS.sub(lambda found: f"{found[1]}{listed(records)}{found[3]}", text)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from bench import tables
 from bench.readme import BLOCK, ROOT, filled, pages
 from bench.tables import inside, rows_of, table
 
@@ -52,9 +54,19 @@ def test_nested_sections_are_rows_and_rows_can_be_chosen() -> None:
     assert table(rows_of(inside(record, "runs")), ["name", "?name=the_other"]).splitlines()[2:] == [
         "| the other |"
     ]
+    assert table(rows_of(inside(record, "runs")), ["n", "?name~the_o"]).splitlines()[2:] == ["| 3 |"]
     assert table(rows_of(inside(record, "steps")), ["a.0=first", "a.1=none"]).splitlines()[2:] == ["| 7 |  |"]
     with pytest.raises(ValueError, match="NoneType"):
         rows_of(inside(record, "absent.further"))
+
+
+def test_records_are_listed_with_the_load_they_were_made_at(tmp_path: Path) -> None:
+    record = {"format": 1, "command": "make it", "created": "2026-11-22T10:00:00+00:00"}
+    (tmp_path / "b.json").write_text(json.dumps({**record, "machine": {"cpu": "fast", "load": 0.5}}))
+    (tmp_path / "a.json").write_text('{"rows": 3}')
+    (line,) = tables.listed(tmp_path).splitlines()[2:]
+    assert line == "| [b](results/b.json) | `make it` | 2026-11-22 | fast | 0.5 |"
+    assert tables.filled("<!-- records -->\nold\n<!-- /records -->", tmp_path).splitlines()[-2] == line
 
 
 def test_links_lead_somewhere() -> None:
