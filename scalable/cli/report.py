@@ -15,14 +15,14 @@ HELP = """Turn one or several results files into one self-contained HTML page.
 Examples:
   scalable report quickstart/results.json --out report.html
   scalable report a.json b.json --out both.html
-  scalable report results.json --asv .asv --out history.html
+  scalable report --asv .asv --out history.html
 """
 
 
 def command(
     results: Annotated[
-        list[Path], typer.Argument(metavar="RESULTS.json...", help="Files written by --json.")
-    ],
+        list[Path] | None, typer.Argument(metavar="RESULTS.json...", help="Files written by --json.")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Page to write.")] = Path("report.html"),
     asv: Annotated[
         Path | None, typer.Option("--asv", metavar="DIR", help="Also show asv's history from this directory.")
@@ -35,6 +35,7 @@ def command(
     from scalable.report import render
     from scalable.report.results import new_results, read_results, write_results, write_text
 
+    results = results or []
     documents = [read_results(path) for path in results]
     names = [path.stem if path.stem != "results" else path.parent.name for path in results]
     if asv is not None:

@@ -35,11 +35,8 @@ def read_asv(path: str | os.PathLike[str], machine: str | None = None) -> dict[s
     """
     root = Path(path)
     root = root / "results" if (root / "results").is_dir() else root
-    units = {
-        name: entry.get("unit", "")
-        for name, entry in _load(root / "benchmarks.json").items()
-        if isinstance(entry, dict)
-    }
+    known = _load(root / "benchmarks.json")
+    benchmarks = {name: entry for name, entry in known.items() if isinstance(entry, dict)}
     machines = sorted(entry.name for entry in root.iterdir() if (entry / "machine.json").is_file())
     if machine is None and len(machines) == 1:
         machine = machines[0]
@@ -53,14 +50,15 @@ def read_asv(path: str | os.PathLike[str], machine: str | None = None) -> dict[s
         result = _load(file)
         newest = max(newest, result, key=lambda one: one.get("date", 0))
         for name, values in result.get("results", {}).items():
-            for params, point in _points(dict(zip(result["result_columns"], values, strict=False))):
-                known = {"date": result["date"], "commit": result["commit_hash"]}
-                points[name, params][result["commit_hash"]] = {**known, **point}
+            names = benchmarks.get(name, {}).get("param_names") or []
+            for params, point in _points(dict(zip(result["result_columns"], values, strict=False)), names):
+                origin = {"date": result["date"], "commit": result["commit_hash"]}
+                points[name, params][result["commit_hash"]] = {**origin, **point}
     history = [
         {
             "benchmark": name,
             "params": params,
-            "unit": units.get(name, ""),
+            "unit": benchmarks.get(name, {}).get("unit", ""),
             "points": sorted(by_commit.values(), key=lambda point: point["date"]),
         }
         for (name, params), by_commit in sorted(points.items())
@@ -89,7 +87,7 @@ def read_asv(path: str | os.PathLike[str], machine: str | None = None) -> dict[s
     }
 
 
-def _points(columns: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def _points(columns: dict[str, Any], names: list[str]) -> list[tuple[str, dict[str, Any]]]:
     """Return (parameters, point) of one benchmark's result; failed and skipped ones are left out."""
     values = columns.get("result")
     combinations = list(itertools.product(*(columns.get("params") or [])))
@@ -98,8 +96,17 @@ def _points(columns: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         if isinstance(value, (int, float)) and not math.isnan(value):
             low, high = (_at(columns.get(f"stats_ci_99_{end}"), n) for end in "ab")
             point = {"value": value, "low": low, "high": high}
-            found.append((", ".join(str(param).strip("'") for param in params), point))
+            words = (
+                _parameter(param, name) for param, name in itertools.zip_longest(params, names[: len(params)])
+            )
+            found.append((", ".join(words), point))
     return found
+
+
+def _parameter(value: Any, name: str | None) -> str:
+    """Return a parameter in words: texts speak for themselves, numbers need their name."""
+    text = str(value).strip("'")
+    return f"{name} {text}" if name and text.replace(".", "", 1).lstrip("-").isdigit() else text
 
 
 def _at(values: Any, n: int) -> float | None:

@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from scalable.cli.report import command
 from scalable.errors import DataError
 from scalable.report.asv import read_asv
 from scalable.report.page import render
@@ -74,6 +75,33 @@ def test_reads_values_units_and_intervals(directory):
         "system": "Linux",
     }
     assert document["git_commit"] == "2" * 40
+
+
+def test_numbers_among_parameters_are_named(directory):
+    known = json.loads((directory / "benchmarks.json").read_text())
+    known["linear.Sgd.time_epoch"]["param_names"] = ["rows", "kind"]
+    (directory / "benchmarks.json").write_text(json.dumps(known))
+    named = {line["params"] for line in read_asv(directory)["sections"]["history"]}
+    assert named == {"rows 10, a", "rows 1000, a", ""}
+
+
+def test_one_commit_is_no_history_and_far_values_share_a_log_axis(directory):
+    for name in ("1-env.json", "2-env.json"):
+        (directory / "box" / name).unlink()
+    page = render([read_asv(directory)])
+    assert "<svg" not in page
+    assert "linear.track_rows" in page  # in the table
+    far = result("3" * 40, 1_700_000_000_009, [0.01, 2.0])
+    (directory / "box" / "3-env.json").write_text(json.dumps(far))
+    page = render([read_asv(directory)])
+    assert page.count("<svg") == 2
+    assert page.count("Log scale.") == 1
+    assert page.count("Bands: 99% intervals.") == 1  # tracked numbers have none
+
+
+def test_history_is_a_page_of_its_own(directory, tmp_path):
+    command(asv=directory, out=tmp_path / "history.html", quiet=True)
+    assert "linear.Sgd.time_epoch" in (tmp_path / "history.html").read_text()
 
 
 def test_the_directory_above_will_do(directory):

@@ -34,6 +34,8 @@ def history_block(series: list[dict[str, Any]], palette: Palette) -> Block:
             groups[line["benchmark"]].append({"label": line.get("params") or line["benchmark"], **line})
     pictures = []
     for name, lines in groups.items():
+        if len({point["commit"] for line in lines for point in line["points"]}) < 2:
+            continue  # one commit is no history; its values are in the table
         for start in range(0, len(lines), LINES):
             title = name if len(lines) <= LINES else f"{name} ({start // LINES + 1})"
             pictures.append(history(title, lines[0]["unit"], lines[start : start + LINES], Palette()))
