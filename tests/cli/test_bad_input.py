@@ -169,7 +169,7 @@ def test_damaged_results(scalable: Run, tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text('{"format": 1')
     failed(scalable("report", tmp_path / "r.json", "--out", tmp_path / "r.html"), "r.json", "cut short")
     assert not (tmp_path / "r.html").exists()
-    failed(scalable("report"), "no results given")
+    failed(scalable("report"), "no results given", code=2)
 
 
 def in_small_disk(folder: Path, *argv: object) -> subprocess.CompletedProcess[str]:
