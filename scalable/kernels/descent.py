@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numba import carray
 
+from scalable.kernels.adaptive import COPIED, G, copy_cell, move, put_back
 from scalable.kernels.dense import add_linear, dot_columns
 from scalable.kernels.encoding import encode_floats
 from scalable.kernels.hashed import (
-    COPIED,
     add_slot_weights,
     add_slots,
     scatter,
@@ -95,13 +95,26 @@ def _learn(
         cells = table[o]
         ro = scratch[k + o, :m]
         dot_columns(columns, at, ro, g)
-        for j in range(n_columns):
-            update(optimizer, hyper, cells[j], np.float64(g[j]) * share, factors[j], t)
-        if fit_intercept:
-            residual = np.float32(0.0)
-            for i in range(m):
-                residual += ro[i]
-            update(optimizer, hyper, cells[n_columns], np.float64(residual) * share, 0.0, t)
+        residual = np.float32(0.0)
+        for i in range(m):
+            residual += ro[i]
+        if optimizer in (NORMALIZED, ADAGRAD):
+            for j in range(n_columns):
+                copies[G, j] = g[j]
+                copy_cell(cells, j, factors[j], copies, j)
+            n = n_columns
+            if fit_intercept:
+                copies[G, n] = residual
+                copy_cell(cells, n, 0.0, copies, n)
+                n += 1
+            move(n, share, hyper, t, copies)
+            for j in range(n):
+                put_back(copies, j, t, cells, j)
+        else:
+            for j in range(n_columns):
+                update(optimizer, hyper, cells[j], np.float64(g[j]) * share, factors[j], t)
+            if fit_intercept:
+                update(optimizer, hyper, cells[n_columns], np.float64(residual) * share, 0.0, t)
         if ids.shape[0]:
             scatter(ids, start, ro, cells[base:])
             if optimizer in (NORMALIZED, ADAGRAD):
@@ -165,7 +178,7 @@ def descend(
     """
     n_rows = columns.shape[1]
     touched = np.empty(MAX_BATCH, np.uint32)
-    copies = np.empty((COPIED, MAX_BATCH), np.float32)
+    copies = np.empty((COPIED, max(MAX_BATCH, columns.shape[0] + 1)))
     total = 0.0
     start = 0
     while start < n_rows:
@@ -225,7 +238,7 @@ def descend_raw(
     n_rows = y.size
     none = np.empty((0, n_rows), np.int32)
     touched = np.empty(0, np.uint32)
-    copies = np.empty((0, 0), np.float32)
+    copies = np.empty((COPIED, n_columns + 1))
     total = 0.0
     start = 0
     while start < n_rows:

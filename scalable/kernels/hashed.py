@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from scalable.kernels.adaptive import G, copy_cell, move, put_back
 from scalable.kernels.jit import kernel
-from scalable.kernels.losses import STEEPEST
-from scalable.kernels.optimizers import AVERAGE, DRAG, GRADIENT, L1, L2, RATE, S0, SEEN, W, update
-from scalable.kernels.penalties import prox
+from scalable.kernels.optimizers import GRADIENT, W, update
 
 
 @kernel(inline=True)
@@ -88,10 +87,6 @@ def update_slots(
                 cell[GRADIENT] = 0.0
 
 
-COPIED = 7  # rows of `copies`
-_G, _W, _S0, _SEEN, _AVERAGE, _DRAG, _FACTOR = range(COPIED)
-
-
 @kernel(inline=True)
 def update_slots_adaptive(
     ids: np.ndarray,
@@ -107,14 +102,13 @@ def update_slots_adaptive(
 ) -> None:
     """Do `update_slots` for the optimizers that divide by the root of summed squares.
 
-    The hot path of sparse models: the cells that a feature's rows touched are copied side by side, moved
-    several at once, and put back.
+    The hot path of sparse models: the cells that a feature's rows touched move side by side.
 
     Parameters
     ----------
     touched : array of shape (>= m,), uint32
         Work space.
-    copies : array of shape (7, >= m), float32
+    copies : array of shape (7, >= m), float64
         Work space.
     """
     for h in range(ids.shape[0]):
@@ -125,52 +119,10 @@ def update_slots_adaptive(
             g = cells[s, GRADIENT]
             cells[s, GRADIENT] = np.float32(0.0)
             touched[n] = s
-            copies[_G, n] = g
+            copies[G, n] = g
             n += 1 if g != np.float32(0.0) else 0
         for i in range(n):
-            s = touched[i]
-            copies[_W, i] = cells[s, W]
-            copies[_S0, i] = cells[s, S0]
-            copies[_SEEN, i] = cells[s, SEEN]
-            copies[_AVERAGE, i] = cells[s, AVERAGE]
-            copies[_DRAG, i] = cells[s, DRAG]
-            copies[_FACTOR, i] = factors[s]
-        _move(n, share, hyper, t, copies)
+            copy_cell(cells, touched[i], factors[touched[i]], copies, i)
+        move(n, share, hyper, t, copies)
         for i in range(n):
-            s = touched[i]
-            cells[s, W] = copies[_W, i]
-            cells[s, S0] = copies[_S0, i]
-            cells[s, SEEN] = t
-            cells[s, AVERAGE] = copies[_AVERAGE, i]
-
-
-@kernel(inline=True, fastmath=True)
-def _move(n: int, share: float, hyper: np.ndarray, t: float, copies: np.ndarray) -> None:
-    """Do `update` of the first `n` copies, without branches."""
-    gradient, w, squares = copies[_G], copies[_W], copies[_S0]
-    seen, average, drag, factor = copies[_SEEN], copies[_AVERAGE], copies[_DRAG], copies[_FACTOR]
-    full, every_l1, every_l2 = hyper[RATE], hyper[L1], hyper[L2]
-    # One array written a loop: with more, LLVM gives up proving that they do not overlap.
-    for i in range(n):
-        before = np.float64(squares[i])
-        missed = max(t - 1.0 - np.float64(seen[i]), 0.0)
-        f = np.float64(factor[i])
-        base = full * (1.0 - np.float64(drag[i]))
-        owed = base / np.sqrt(before) * missed if before > 0.0 else 0.0
-        w[i] = prox(np.float64(w[i]), owed, every_l1 * f, every_l2 * f * f)
-    for i in range(n):
-        kept = min(np.float64(seen[i]) / t, 1.0)
-        kept *= kept
-        v = np.float64(w[i])
-        average[i] = v + (np.float64(average[i]) - v) * kept * kept
-    for i in range(n):
-        g = min(max(np.float64(gradient[i]) * share, -STEEPEST), STEEPEST)
-        squares[i] = np.float64(squares[i]) + g * g
-    for i in range(n):
-        g = min(max(np.float64(gradient[i]) * share, -STEEPEST), STEEPEST)
-        grown = np.float64(squares[i])
-        f = np.float64(factor[i])
-        base = full * (1.0 - np.float64(drag[i]))
-        rate = base / np.sqrt(grown) if grown > 0.0 else 0.0
-        v = prox(np.float64(w[i]) - rate * g, rate, every_l1 * f, every_l2 * f * f)
-        w[i] = min(max(v, -STEEPEST), STEEPEST)
+            put_back(copies, i, t, cells, touched[i])

@@ -222,6 +222,10 @@ def gradients(
         return _log_gradients(z, y, weight, gradient)
     if code == SQUARED:
         return _gradients(SQUARED, delta, z, y, weight, gradient)
+    if code == HINGE:
+        return _gradients(HINGE, delta, z, y, weight, gradient)
+    if code == SQUARED_HINGE:
+        return _gradients(SQUARED_HINGE, delta, z, y, weight, gradient)
     return _gradients(code, delta, z, y, weight, gradient)
 
 
