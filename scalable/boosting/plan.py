@@ -61,6 +61,22 @@ def check_rows(n_rows: int, n_ranks: int) -> None:
         raise PlanError(f"{n_rows:,} rows cannot be dealt to {n_ranks} workers; use fewer workers")
 
 
+def check_selection(source: Source, role: str) -> None:
+    """Refuse rows whose number is not known before they are read: LightGBM's dataset has a fixed size.
+
+    Raises
+    ------
+    PlanError
+        When the source has filters or is a part of `split_rows`.
+    """
+    if source.selection is not None:
+        raise PlanError(
+            f"{source.describe_place()}: the {role} rows are chosen by filters or split_rows, and boosting must know "
+            "how many there are before it reads them; write these rows to Parquet first, or hold out whole shards "
+            "by split(every=...)"
+        )
+
+
 BYTES_PER_ROW = 40  # label 4, score 8, gradients and hessians 8 + 8 ordered, indices 4, partition buffers 8
 BYTES_INIT_SCORE = 8
 BYTES_WEIGHT = 4

@@ -23,7 +23,7 @@ from scalable.boosting.job import Outcome, Watch
 from scalable.boosting.metrics import metric_names
 from scalable.boosting.options import Options
 from scalable.boosting.params import canonical, resolve
-from scalable.boosting.plan import MemoryPlan, check_memory, check_rows, predict_memory
+from scalable.boosting.plan import MemoryPlan, check_memory, check_rows, check_selection, predict_memory
 from scalable.boosting.prepare import Prepared, prepare
 from scalable.data.encoders.tree import TreeEncoder
 from scalable.data.planned import Source
@@ -100,6 +100,9 @@ def train(
     if source.target is None:
         raise UsageError("the source names no target; give ParquetSource(..., target=COLUMN) or fit(X, y)")
     chosen = Options(**options)
+    check_selection(source, "training")
+    if chosen.valid is not None:
+        check_selection(chosen.valid, "validation")
     with ExitStack() as stack:
         alone = client is None and n_workers in (None, 1)
         in_process = alone and isinstance(source, TableSource)

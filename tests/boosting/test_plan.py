@@ -56,6 +56,17 @@ def test_memory_is_predicted_and_a_job_that_cannot_fit_is_refused():
         check_memory(plan, [2, 2], [3 * 2**30, 2**30], ["a", "b"])
 
 
+def test_rows_that_nobody_has_counted_are_refused():
+    X = np.random.default_rng(0).normal(size=(500, 2))
+    source = as_source(X, X[:, 0])
+    part, rest = source.split_rows(0.5, 0.5)
+    for workers in (None, 2):  # two would have trained on all rows without a word
+        with pytest.raises(PlanError, match=r"training rows are chosen.*split\(every"):
+            LGBMRegressor(n_estimators=1, n_workers=workers).fit(part)
+    with pytest.raises(PlanError, match="validation rows are chosen"):
+        LGBMRegressor(n_estimators=1).fit(source, valid=rest)
+
+
 def test_a_fit_that_cannot_fit_is_refused_before_it_starts(monkeypatch):
     monkeypatch.setattr("scalable.boosting.cluster.spare_memory", lambda: 2**20)
     X = np.random.default_rng(0).normal(size=(200, 3))
