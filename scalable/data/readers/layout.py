@@ -84,7 +84,7 @@ def group_layout(footer: Footer, schema: pa.Schema, group: int) -> GroupLayout:
 
 
 @functools.lru_cache(8)
-def _metadata(path: str, size: int, modified_ns: int) -> tuple[pq.FileMetaData, list[int]]:
+def file_metadata(path: str, size: int, modified_ns: int) -> tuple[pq.FileMetaData, list[int]]:
     """Return the footer of a file and the first row of each row group, with the number of rows at the end."""
     metadata = pq.read_metadata(path)
     rows = (metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
@@ -93,7 +93,7 @@ def _metadata(path: str, size: int, modified_ns: int) -> tuple[pq.FileMetaData, 
 
 @functools.lru_cache(512)
 def _layout(path: str, size: int, modified_ns: int, schema: pa.Schema, group: int) -> GroupLayout:
-    metadata, starts = _metadata(path, size, modified_ns)
+    metadata, starts = file_metadata(path, size, modified_ns)
     row_group = metadata.row_group(group)
     chunks = {}
     for i in range(metadata.num_columns):
