@@ -2,7 +2,8 @@
 
 They stand between ``<!-- table:RECORD:SECTION COLUMN ... -->`` and ``<!-- /table -->``. RECORD is a file of
 docs/results without ``.json``. SECTION is one of its lists of rows, or what dots lead to inside it
-(``latency.1000``); an object of objects is a row each, with its key as ``name``. A column is ``key`` or
+(``latency.1000``); an object of objects is a row each, with its key as ``name``; ``latency`` itself is a row an engine
+(see `by_engine`). A column is ``key`` or
 ``key=Heading``, with ``_`` for spaces and dots into nested objects; ``?key=value`` keeps the rows that have this value,
 ``?key~text`` those whose value contains it.
 Bytes are shown in MiB, AUC to four and log loss to five decimals, other fractions to three digits, large ones as
@@ -64,9 +65,28 @@ def rows_of(section: Any) -> list[dict[str, Any]]:
         return section
     if not isinstance(section, dict):
         raise ValueError(f"a table needs a list of rows or an object, not {type(section).__name__}")
+    if section and all(isinstance(value, list) for value in section.values()):
+        return by_engine(section)
     if section and all(isinstance(value, dict) for value in section.values()):
         return [{"name": key, **value} for key, value in section.items()]
     return [section]
+
+
+def by_engine(latency: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return a row an engine; ``10`` is what was measured at 10 rows a call, ``10.each`` its microseconds a row.
+
+    ``each`` is the median call's, and in brackets how many times longer the baseline of the same run took.
+    """
+    engines: dict[str, dict[str, Any]] = {}
+    for batch, rows in latency.items():
+        baseline = next((row["p50_us"] for row in rows if row.get("baseline") and "p50_us" in row), None)
+        for row in rows:
+            if "p50_us" in row:
+                times = "" if baseline is None else f" ({baseline / row['p50_us']:.1f}x)"
+                each = shown("us", row["p50_us"] / int(batch)) + times
+                merged = engines.setdefault(row["engine"], {**row})
+                merged[batch] = {**row, "each": each}
+    return list(engines.values())
 
 
 def table(rows: list[dict[str, Any]], columns: list[str]) -> str:

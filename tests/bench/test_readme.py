@@ -60,6 +60,18 @@ def test_nested_sections_are_rows_and_rows_can_be_chosen() -> None:
         rows_of(inside(record, "absent.further"))
 
 
+def test_latency_is_shown_by_engine_beside_the_baseline_of_its_run() -> None:
+    def row(engine: str, p50: float, baseline: bool = False) -> dict[str, object]:
+        return {"engine": engine, "p50_us": p50, "baseline": baseline, "threads": 1}
+
+    latency = {
+        "1": [row("old", 10, True), row("new", 2.5)],
+        "100": [row("old", 900, True), {"engine": "absent"}],
+    }
+    lines = table(rows_of(latency), ["engine", "threads", "1.each=1", "100.each=100"]).splitlines()[2:]
+    assert lines == ["| old | 1 | 10 (1.0x) | 9 (1.0x) |", "| new | 1 | 2.5 (4.0x) |  |"]
+
+
 def test_records_are_listed_with_the_load_they_were_made_at(tmp_path: Path) -> None:
     record = {"format": 1, "command": "make it", "created": "2026-11-22T10:00:00+00:00"}
     (tmp_path / "b.json").write_text(json.dumps({**record, "machine": {"cpu": "fast", "load": 0.5}}))
