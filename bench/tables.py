@@ -9,6 +9,9 @@ docs/results without ``.json``. SECTION is one of its lists of rows, or what dot
 Bytes are shown in MiB, AUC to four and log loss to five decimals, other fractions to three digits, large ones as
 M (10^6) and G (10^9).
 
+A number in a sentence stands between ``<!-- value:RECORD:PATH -->`` and ``<!-- /value -->``. In a path,
+``key=value`` is the first row of a list that has this value, and ``/1000`` at its end divides.
+
 ``<!-- records -->`` ... ``<!-- /records -->`` is a list of all records: what made them, when, how busy the machine was.
 """
 
@@ -21,6 +24,7 @@ from typing import Any
 
 BLOCK = re.compile(r"(<!-- table:(\w+):([\w.]+) ([^>]*?) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 
+VALUE = re.compile(r"(<!-- value:(\w+):([\w.=-]+)(?:/(\d+))? -->)(.*?)(<!-- /value -->)")
 RECORDS = re.compile(r"(<!-- records -->\n)(.*?)(<!-- /records -->)", re.DOTALL)
 
 
@@ -44,10 +48,13 @@ def shown(key: str, value: Any) -> str:
 
 
 def inside(value: Any, path: str) -> Any:
-    """Return what dots lead to: keys of objects, numbers of list entries; None where there is nothing."""
+    """Return what dots lead to: keys of objects, entries of lists by number or content; None where there is nothing."""
     for key in path.split("."):
         if isinstance(value, list) and key.isdigit():
             value = value[int(key)] if int(key) < len(value) else None
+        elif isinstance(value, list):
+            name, _, wanted = key.partition("=")
+            value = next((row for row in value if str(row.get(name)).replace(" ", "_") == wanted), None)
         else:
             value = value.get(key) if isinstance(value, dict) else None
     return value
@@ -132,5 +139,12 @@ def filled(text: str, records: Path) -> str:
         rows = rows_of(inside(document["sections"], found[3]))
         return f"{found[1]}{table(rows, found[4].split())}{found[6]}"
 
-    text = BLOCK.sub(one, text)
+    def number(found: re.Match[str]) -> str:
+        value = inside(read_results(records / f"{found[2]}.json")["sections"], found[3])
+        if value is None:
+            raise ValueError(f"{found[2]}: nothing at {found[3]}")
+        key = found[3].rpartition(".")[2]
+        return f"{found[1]}{shown(key, value / int(found[4]) if found[4] else value)}{found[6]}"
+
+    text = VALUE.sub(number, BLOCK.sub(one, text))
     return RECORDS.sub(lambda found: f"{found[1]}{listed(records)}{found[3]}", text)

@@ -9,6 +9,7 @@ import pytest
 from bench import tables
 from bench.readme import BLOCK, ROOT, filled, pages
 from bench.tables import inside, rows_of, table
+from scalable.report import results
 
 
 def test_readme_shows_the_recorded_run() -> None:
@@ -70,6 +71,18 @@ def test_latency_is_shown_by_engine_beside_the_baseline_of_its_run() -> None:
     }
     lines = table(rows_of(latency), ["engine", "threads", "1.each=1", "100.each=100"]).splitlines()[2:]
     assert lines == ["| old | 1 | 10 (1.0x) | 9 (1.0x) |", "| new | 1 | 2.5 (4.0x) |  |"]
+
+
+def test_numbers_in_sentences_are_filled(tmp_path: Path) -> None:
+    rows = [{"engine": "old", "p50_us": 9.0}, {"engine": "new one", "p50_us": 4321.0}]
+    results.write_results(tmp_path / "r.json", results.new_results("test", {"latency": {"1000": rows}}))
+    begin = "<!-- value:r:latency.1000.engine=new_one.p50_us/1000 -->"
+    text = f"It took {begin}3<!-- /value --> us, not <!-- value:r:latency.1000.0.p50_us --><!-- /value -->."
+    filled = tables.filled(text, tmp_path)
+    assert re.sub("<!--.*?-->", "", filled) == "It took 4.32 us, not 9."
+    assert tables.filled(filled, tmp_path) == filled
+    with pytest.raises(ValueError, match="nothing at"):
+        tables.filled("<!-- value:r:latency.7 --><!-- /value -->", tmp_path)
 
 
 def test_records_are_listed_with_the_load_they_were_made_at(tmp_path: Path) -> None:
