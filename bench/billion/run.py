@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -131,6 +132,7 @@ def _each(
             _one(journal, folder, rows, stage, others)
         except StageError as error:
             problems.append(f"{rows:,} rows, {stage.name}: {error}")
+            print(problems[-1], file=sys.stderr, flush=True)  # at once; whoever watches may mend it meanwhile
         _document(journal)
     return problems
 
@@ -171,6 +173,9 @@ def _one(journal: Journal, folder: Path, rows: int, stage: Stage, others: Sequen
                             "load": os.getloadavg()[0], "git_commit": git_commit(),
                             **_found(folder, log, stage)})  # fmt: skip
     begun.unlink()
+    if not sys.stderr.isatty():  # where no progress is shown
+        line = f"{time.strftime('%H:%M:%S')} {rows:,} rows: {stage.name} {cost.seconds:,.1f} s"
+        print(f"{line}, {cost.peak_memory_bytes / 2**20:,.0f} MiB", file=sys.stderr, flush=True)
 
 
 def _row(stage: Stage, cost: Cost, size: int) -> dict[str, Any]:

@@ -196,7 +196,7 @@ def test_sizes_have_short_names():
     assert [name_of(n) for n in (1, 300_000, 10**9, 123)] == ["1e0", "3e5", "1e9", "123e0"]
 
 
-def test_a_recorded_job_fills_the_tables_of_its_pages(tmp_path, monkeypatch):
+def test_a_recorded_job_fills_the_tables_of_its_pages(tmp_path, monkeypatch, capsys):
     quality = """
 import json
 rows = [{"model": "sgd.model", "auc": 0.85, "log_loss": 0.125, "roc": [[0, 0]]},
@@ -207,6 +207,8 @@ json.dump({"sections": {"quality": rows, "stages": [{"seconds": 0.5}]}}, open("q
     plan = [python("sgd", ""), python("evaluate", quality, ("--json", "q.json")), python("compile", compiled)]
     monkeypatch.setattr(driver, "stages", lambda rows, trees: plan)
     driver.run(tmp_path / "job", [1000, 2000])
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(" rows: ")[1].split()[0] for line in said] == ["sgd", "evaluate", "compile"] * 2
     blocks = [
         "<!-- table:billion:stages_1e3 stage seconds ns_per_row peak_memory_bytes=peak note -->",
         "<!-- table:billion:sizes stage ns_1e3=at_1000 ns_2e3=at_2000 peak_2e3_bytes=peak -->",
