@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 Sample = Callable[[], float]  # one short measurement in ns a row
+FOLDERS: list[Path] = []  # made by works
 COLUMNS, BLOCK = 28, 2**16
 SAMPLES = 9
 
@@ -55,7 +56,7 @@ def decode() -> Sample:
 
     x, _ = _numbers(BLOCK)
     folder = Path(tempfile.mkdtemp(prefix="gate-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    FOLDERS.append(folder)
     path = folder / "rows.parquet"
     pq.write_table(
         pa.table({f"x{j}": x[:, j] for j in range(COLUMNS)}), path, use_dictionary=False, compression="none"
@@ -143,6 +144,12 @@ WORKS: dict[str, Callable[[], Sample]] = {
 }
 
 
+def clean() -> None:
+    """Remove what works wrote."""
+    while FOLDERS:
+        shutil.rmtree(FOLDERS.pop(), ignore_errors=True)
+
+
 class Gate:
     params = (list(WORKS),)
     param_names = ("work",)
@@ -156,6 +163,9 @@ class Gate:
             raise NotImplementedError(str(error)) from error
         self.sample()
 
+    def teardown(self, work: str) -> None:
+        clean()  # not at exit: asv's processes end without it
+
     def track_gate(self, work: str) -> float:
         return statistics.median(self.sample() for _ in range(SAMPLES))
 
@@ -163,6 +173,7 @@ class Gate:
 def serve() -> None:
     """Answer each line that names a work with a line of JSON: a sample, or why there is none."""
     samples: dict[str, Sample] = {}
+    atexit.register(clean)
     answer = sys.stdout
     sys.stdout = sys.stderr  # what libraries print must not be taken for an answer
     for line in sys.stdin:
