@@ -70,6 +70,8 @@ class Kernels:
 class States:
     """What a shard adds besides its rows: a state to make, to merge and to finish."""
 
+    rounds = 1
+
     def setup(self) -> None:
         self.fold = BinaryMetrics()
         y, p = _draw(BLOCK)

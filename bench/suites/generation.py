@@ -102,7 +102,7 @@ class Writing:
 
     def setup(self, dataset: str) -> None:
         _skip_unknown(dataset)
-        self.rows = scaled(500_000)
+        self.rows = scaled(200_000)
         self.directory = Path(tempfile.mkdtemp(prefix="generation"))
         self._write(dataset, 1)
 

@@ -115,6 +115,8 @@ class Batch(_Suite):
 class Load(_Suite):
     """From a file to a prediction, kernels already in the cache and in the process."""
 
+    rounds = 1
+
     def setup(self, text: str) -> None:
         self.load = _later("scalable.inference", "load_compiled")
         self.mapped = f"{text}.{os.getpid()}.forest"

@@ -169,6 +169,7 @@ def descend(
     plan: DescentPlan,
     label: str,
     checkpoint: Checkpoint | None = None,
+    sample: Sequence[Shard] | None = None,
 ) -> DescentResult:
     """Run passes of descent until the plan or the stopping rule ends them.
 
@@ -188,9 +189,11 @@ def descend(
         Shown as progress.
     checkpoint : Checkpoint, optional
         Written after every round.
+    sample : sequence of Shard, optional
+        The rows to learn from; by default all.
     """
     state = start_state(fold, start)
-    shards, held = plan.divide(reader.source.shards)
+    shards, held = plan.divide(reader.source.shards if sample is None else sample)
     rows = sum(shard.n_rows for shard in shards)
     max_passes = plan.passes_for(rows)
     result = DescentResult(start)

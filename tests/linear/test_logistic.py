@@ -196,3 +196,20 @@ def test_partial_fit_over_parts_comes_near_one_fit():
     assert parts.n_iter_ == 8
     np.testing.assert_allclose(parts.coef_, whole.coef_, atol=0.06)
     assert list(parts.classes_) == ["no", "yes"]
+
+
+def test_newton_that_begins_at_the_optimum_of_a_sample_ends_at_that_of_all_rows(tmp_path, monkeypatch):
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(60_000, 4))
+    drift = np.linspace(-1.0, 1.0, len(X))  # a sample of the first rows would be a poor one
+    y = (rng.random(len(X)) < 1.0 / (1.0 + np.exp(-X[:, 0] - drift * X[:, 1]))).astype(np.int8)
+    table = pa.table({**{f"x{j}": X[:, j] for j in range(4)}, "y": y})
+    for part in range(6):
+        pq.write_table(table.slice(part * 10_000, 10_000), tmp_path / f"{part}.parquet", row_group_size=5_000)
+    source = ParquetSource(tmp_path, target="y")
+    monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
+    whole = LogisticRegression(solver="newton", tol=1e-9).fit(source)
+    monkeypatch.setattr("scalable.linear.gradient.SAMPLE_ROWS", 2**13)
+    begun = LogisticRegression(solver="newton", tol=1e-9).fit(source)
+    np.testing.assert_allclose(begun.coef_, whole.coef_, rtol=1e-7, atol=1e-9)
+    assert begun.n_iter_ <= whole.n_iter_
