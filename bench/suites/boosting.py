@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from .median import ns_per_row
+
 try:
     from bench.data import scaled
     from scalable.boosting.cluster import Place, Team
@@ -52,12 +54,10 @@ class Fill:
         self.reference, _ = make_reference(survey, self.encoder, self.source.n_rows, self.params)
 
     def track_fill(self) -> float:
-        times = []
-        for _ in range(5):
-            began = time.perf_counter_ns()
-            fill(self.source, self.encoder, self.reference, self.params, n_threads=1)
-            times.append(time.perf_counter_ns() - began)
-        return float(statistics.median(times) / self.source.n_rows)
+        return ns_per_row(self._fill, self.source.n_rows, 5)
+
+    def _fill(self) -> None:
+        fill(self.source, self.encoder, self.reference, self.params, n_threads=1)
 
 
 class Transport:
