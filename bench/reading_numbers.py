@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -33,7 +31,7 @@ from scalable.data.values import numbers
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_fold
 from scalable.execution.threads import Threads
-from scalable.kernels.processors import available_processors
+from scalable.report.results import new_results, write_results
 
 BLOCK = 2**17
 LAYOUTS: dict[str, tuple[str, int, dict[str, Any]]] = {
@@ -191,17 +189,9 @@ def main() -> None:
             print(json.dumps(result), flush=True)
             layouts.append(result)
         blocks = by_block_size(Path(name), options.rows, options.repeat)
-    document = {
-        "rows": options.rows,
-        "processors": available_processors(),
-        "load_at_end": os.getloadavg()[0],
-        "machine": platform.machine(),
-        "versions": {"pyarrow": pa.__version__, "polars": pl.__version__, "numpy": np.__version__},
-        "layouts": layouts,
-        "by_block_rows": blocks,
-    }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(document, indent=1) + "\n")
+    section = {"rows": options.rows, "layouts": layouts, "by_block_rows": blocks}
+    command = f"python -m bench.reading_numbers --rows {options.rows} --repeat {options.repeat} --out FILE"
+    write_results(options.out, new_results("reading", {"reading": section}, command=command))
 
 
 if __name__ == "__main__":

@@ -56,7 +56,9 @@ def imports(path):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            if node.level == 1 and path.parent.name == "suites":  # asv runs today's suites beside old packages
+            if (
+                node.level == 1 and path.parent.name == "suites"
+            ):  # asv runs today's suites beside old packages
                 continue
             assert node.level == 0, f"{path}: relative imports hide their direction"
             found.add(node.module)
