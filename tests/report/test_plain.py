@@ -63,3 +63,9 @@ def test_yes_and_no_are_neither_good_nor_bad_and_what_is_empty_takes_no_column()
     ).tables
     assert table.columns == ["Who", "Struck"]
     assert [(row[1].text, row[1].tone) for row in table.rows] == [("yes", ""), ("no", "")]
+
+
+def test_messages_are_listed_downwards():
+    message = "the model has a categorical split, which is not supported"
+    found = tables([{"engine": "a", "refused": {message: 3}}, {"engine": "b", "refused": {}}])
+    assert found["Refused"] == [["Of", "Entry", "Value"], ["a", message, "3"]]

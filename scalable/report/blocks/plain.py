@@ -10,6 +10,7 @@ from scalable.report.format import anything
 from scalable.report.units import Unit, unit, written
 
 DEPTH = 4  # of tables within tables; what lies deeper is written into its cell
+HEADING = 30  # letters of a column's name; mappings with longer ones are listed downwards
 NAME, PARENT = "entry", "of"
 
 
@@ -93,10 +94,14 @@ def _tables(
             if not isinstance(value, (list, dict)) or not _is_nested(value):
                 continue
             label = {PARENT: _label(row, number)} if len(rows) > 1 else {}
-            if isinstance(value, dict) and all(isinstance(inner, dict) for inner in value.values()):
+            if isinstance(value, list):
+                children += [label | inner for inner in value]
+            elif all(isinstance(inner, dict) for inner in value.values()):
                 children += [label | {NAME: name} | inner for name, inner in value.items()]
+            elif any(len(name) > HEADING for name in value):  # messages, and how often each came
+                children += [label | {NAME: name, "value": inner} for name, inner in value.items()]
             else:
-                children += [label | inner for inner in (value if isinstance(value, list) else [value])]
+                children.append(label | value)
         heading = ": ".join(part for part in (caption, unit(key).heading) if part)
         yield from _tables(children, heading, unit(key), depth - 1)
 
