@@ -53,6 +53,11 @@ def buffers_of(array: pa.Array) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     return values, np.frombuffer(valid, np.uint8)
 
 
+def text_of_nulls(array: pa.Array) -> pa.Array:
+    """Return a column without any value, which has no type of its own, as text; others as they are."""
+    return pa.nulls(len(array), pa.dictionary(pa.int32(), pa.string())) if pt.is_null(array.type) else array
+
+
 def _plain(array: pa.Array) -> pa.Array:
     kind = array.type
     if pt.is_boolean(kind):

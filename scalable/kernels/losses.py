@@ -1,7 +1,7 @@
 """Losses: value, first and second derivative with respect to the linear predictor z.
 
 Targets of classification losses are 0 or 1, of the others real numbers. A loss is one function
-``(z, y, delta) -> (value, gradient, curvature)`` with its line in ``triple``, ``evaluate`` and ``LOSSES``.
+``(z, y, delta) -> (value, gradient, curvature)`` with its line in ``triple`` and ``LOSSES``.
 """
 
 from __future__ import annotations

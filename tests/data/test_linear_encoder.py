@@ -179,3 +179,12 @@ def test_the_unit_of_a_column_does_not_matter(values, exponent):
     one, two = pa.table({"x": x}), pa.table({"x": x * 10.0**exponent})
     a, b = (encode(learn(t, log=False)[0], t).columns for t in (one, two))
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("one_hot", [64, 1])
+def test_a_text_column_without_any_value_is_missing_text(one_hot):
+    table = pa.table({"kind": ["a", "b", None, "a"] * 9, "x": range(36)})
+    encoder, _ = learn(table, one_hot=one_hot)
+    missing = encode(encoder, table).ids[:, 2]
+    empty = encode(encoder, pa.table({"kind": pa.nulls(5), "x": range(5)}))
+    np.testing.assert_array_equal(empty.ids, np.repeat(missing[:, None], 5, axis=1))

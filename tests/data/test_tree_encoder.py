@@ -128,3 +128,11 @@ def test_a_column_that_changed_its_kind_is_refused():
 def test_damaged_json_is_a_model_error():
     with pytest.raises(ModelError, match="damaged"):
         TreeEncoder.from_json({"columns": [{"name": "x"}]})
+
+
+def test_a_text_column_without_any_value_is_missing_text():
+    schema, raw = block(MIXED)
+    encoder = TreeEncoder.learn(schema, {"kind": ["a", "b"]})
+    _, empty = block({**MIXED, "kind": pa.nulls(3)})
+    assert np.isnan(encoder.encode(empty).matrix[:, 5]).all()
+    np.testing.assert_array_equal(encoder.encode(empty).matrix[:, :5], encoder.encode(raw).matrix[:, :5])

@@ -17,7 +17,7 @@ from scalable.data.encoders.labels import Labels
 from scalable.data.encoders.plan import ColumnPlan, EncoderOptions, plan_column
 from scalable.data.encoders.slots import calendar_slots, hashed_slots, level_slots
 from scalable.data.profile import Profile
-from scalable.data.values import numbers
+from scalable.data.values import numbers, text_of_nulls
 from scalable.errors import DataError, ModelError
 from scalable.kernels import encoding
 
@@ -146,6 +146,8 @@ class LinearEncoder:
                 j += 1
                 continue
             array = raw.arrays[plan.name]
+            if plan.kind == "text":
+                array = text_of_nulls(array)
             _check_kind(plan, array)
             if plan.action == "number":
                 values = numbers(array)

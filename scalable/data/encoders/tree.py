@@ -20,7 +20,7 @@ from scalable.data.block import RawBlock
 from scalable.data.columns import column_kind
 from scalable.data.encoders.labels import Labels
 from scalable.data.encoders.rates import FoldRates, Rates
-from scalable.data.values import numbers
+from scalable.data.values import numbers, text_of_nulls
 from scalable.errors import DataError, ModelError
 
 MAX_CATEGORIES = 1000
@@ -187,6 +187,8 @@ class TreeEncoder:
         parts: list[NDArray[Any]] = []
         for column in self.columns:
             array = raw.arrays[column.name]
+            if column.kind == "text":
+                array = text_of_nulls(array)
             self._check(column, array)
             if column.rates is not None:
                 fold = self.fold_rates.get(column.name) if out_of_fold else None
