@@ -159,6 +159,9 @@ class Source(ABC):
             if chosen.n_rows:
                 yield chosen
 
+    def expect(self, shard: Shard, columns: Sequence[str] | None = None) -> None:  # noqa: B027  nothing to fetch in most
+        """Tell that a shard will be read next, so that it is fetched meanwhile."""
+
     def with_shards(self, shards: Sequence[Shard]) -> Self:
         """Return the same source restricted to `shards`."""
         other = object.__new__(type(self))

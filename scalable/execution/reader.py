@@ -66,6 +66,10 @@ class BlockReader:
         encoded = raw if self.encoder is None else map(self.encoder.encode, raw)
         return ahead(encoded, self.depth) if self.depth else encoded
 
+    def expect(self, shard: Shard) -> None:
+        """Have a shard fetched from the disk while another is worked on."""
+        self.source.expect(shard, self._names())
+
     def _rows(self, names: Sequence[str]) -> int:
         """Return the rows a block: a power of two below `block_rows` when it would take too much memory."""
         width = sum(_width(self.source.field_type(name)) for name in names)
