@@ -1,7 +1,4 @@
-"""Quality and speed of the linear learners on generated data: ``python -m bench.linear_numbers WHAT --out FILE``.
-
-Speeds are processor time as well as elapsed time, so that a busy machine can be told from slow code.
-"""
+"""Quality, speed and memory of the linear learners: ``python -m bench.linear_numbers WHAT --out FILE``."""
 
 from __future__ import annotations
 
@@ -10,25 +7,19 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import data_gen
-from bench.folds import CountRows
-from bench.suites.linear import Descent
+from bench.linear_speed import speed
 from scalable import ParquetSource
-from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold
-from scalable.execution.threads import Threads
+from scalable.cli.options import parse_count
 from scalable.linear import LinearRegression, LogisticRegression, SGDRegressor
 from scalable.report.results import new_results, write_results
 
-REPEATS = 3
 CHILD = """
 import json, sys
 from scalable import ParquetSource
@@ -40,17 +31,6 @@ with measured("fit", source.n_rows) as stage:
     LogisticRegression(solver="sgd").fit(source)
 print(json.dumps({"peak": stage.peak_memory_bytes, "ns": 1e9 * stage.seconds / source.n_rows}))
 """
-
-
-def timed(work: Callable[[], Any], rows: int) -> dict[str, float]:
-    """Return the least elapsed and processor nanoseconds a row of a few runs."""
-    elapsed, processor = [], []
-    for _ in range(REPEATS):
-        start, used = time.perf_counter_ns(), time.process_time_ns()
-        work()
-        elapsed.append((time.perf_counter_ns() - start) / rows)
-        processor.append((time.process_time_ns() - used) / rows)
-    return {"elapsed_ns_per_row": min(elapsed), "processor_ns_per_row": min(processor)}
 
 
 def targets(source: ParquetSource) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -141,39 +121,6 @@ def real(directory: Path) -> list[dict[str, Any]]:
     return found
 
 
-def scan(source: ParquetSource) -> int:
-    """Decode all rows by one polars query, in order, and do nothing with them."""
-    import polars as pl
-
-    query = pl.scan_parquet(source.paths).select(source.needed)
-    return sum(frame.height for frame in query.collect_batches(chunk_size=2**17, maintain_order=True))
-
-
-def speed(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
-    """Time fits against the scan of the same columns, interleaved in one process."""
-    found = []
-    for name, target, compression in (
-        ("physics", "signal", "none"),
-        ("physics", "signal", "lz4"),
-        ("fraud", "is_fraud", "none"),
-    ):
-        place = directory / f"{name}-{compression}-{rows}"
-        if not (place / "manifest.json").exists():
-            data_gen.generate(name, rows=rows, out=place, seed=seed, compression=compression)
-        source = ParquetSource(place, target=target)
-        label = f"{name}, {compression}"
-        work: dict[str, Callable[[], Any]] = {
-            "bare scan, one polars query": partial(scan, source),
-            "our readers alone": partial(run_fold, Threads(), CountRows(), BlockReader(source)),
-            "fit by descent, profile included": partial(_descend, source, None),
-            "fit by descent on one thread": partial(_descend, source, 1),
-        }
-        for what, run in work.items():
-            run()
-            found.append({"what": f"{label}: {what}", **timed(run, source.n_rows)})
-    return found
-
-
 def memory(directory: Path, rows: int, seed: int, times: Sequence[int]) -> list[dict[str, Any]]:
     """Measure one fit a process over the same files named several times: peak memory must not grow."""
     place = directory / f"physics-none-{rows}"
@@ -189,43 +136,34 @@ def memory(directory: Path, rows: int, seed: int, times: Sequence[int]) -> list[
     return found
 
 
-def _descend(source: ParquetSource, workers: int | None) -> Any:
-    return LogisticRegression(solver="sgd", n_workers=workers).fit(source)
-
-
-def kernel() -> list[dict[str, Any]]:
-    """Time the descent kernel on a slice that stays in the second-level cache."""
-    rows = []
-    for loss in Descent.params[0]:
-        suite = Descent()
-        suite.setup(loss)
-        rows.append({"what": f"kernel, {loss}, 28 columns", "elapsed_ns_per_row": suite.track_slice(loss)})
-    return rows
-
-
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("quality", "speed", "memory"))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--rows", type=int, default=1_500_000)
+    parser.add_argument(
+        "--rows", default="1.5e6", help="rows; of speed also several, e.g. 4e6,2e7 (default: 1.5e6)"
+    )
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--real", type=Path, help="directory of real datasets, NAME_train and NAME_test")
     parser.add_argument("--data", type=Path, help="directory where generated data is kept; else removed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         place = options.data or Path(scratch)
+        sizes = [parse_count(text) for text in options.rows.split(",")]
+        sections: dict[str, list[dict[str, Any]]] = {}
         if options.what == "speed":
-            found = speed(place, options.rows, options.seed) + kernel()
+            sections = speed(place, sizes, options.seed)
         elif options.what == "memory":
-            found = memory(place, options.rows, options.seed, (1, 3, 25))
+            sections["linear"] = memory(place, sizes[0], options.seed, (1, 3, 25))
         else:
-            found = classification(place, options.rows, options.seed)
-            found += regression(place, options.rows, options.seed)
-            found += ordered(place, options.rows, options.seed)
+            found = classification(place, sizes[0], options.seed)
+            found += regression(place, sizes[0], options.seed)
+            found += ordered(place, sizes[0], options.seed)
             found += real(options.real) if options.real else []
+            sections["linear"] = found
     command = f"python -m bench.linear_numbers {options.what} --rows {options.rows} --out FILE"
-    write_results(options.out, new_results("linear", {"linear": found}, seed=options.seed, command=command))
+    write_results(options.out, new_results("linear", sections, seed=options.seed, command=command))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ from scalable.report.results import write_results
 
 DATA, PREDICTIONS, BINS = 37, 9, 60  # bytes a row, measured; bins are a temporary file of the rows in memory
 ROTATED_ROWS = 1 << 24
-CLUSTER_TREES = 30
 SEED = 0
 
 
@@ -40,7 +39,7 @@ def run(out: Path, sizes: Sequence[int], *, cluster_at: int = 0, trees: int = 30
     cluster_at : int
         The size at which the job is repeated on a Dask cluster of two processes; 0 for none.
     trees : int
-        Trees of the forest; `CLUSTER_TREES` at most on the cluster.
+        Trees of the forest.
     keep : bool
         Leave data and predictions of finished sizes.
     resume : bool
@@ -101,8 +100,7 @@ def _document(journal: Journal) -> dict[str, Any]:
 def _at_size(journal: Journal, folder: Path, rows: int, trees: int, cluster: bool) -> list[str]:
     """Do what is left to do at one size; return what failed."""
     todo = [stage for stage in stages(rows, trees) if not _done(journal, rows, stage.name)]
-    fewer = min(trees, CLUSTER_TREES)
-    repeated = [stage.name for stage in cluster_stages(rows, "", fewer)] if cluster else []
+    repeated = [stage.name for stage in cluster_stages(rows, "", trees)] if cluster else []
     repeated = [name for name in repeated if not _done(journal, rows, name)]
     if todo or repeated:
         check_disk(folder, rows, on_cluster=bool(repeated))
@@ -112,7 +110,7 @@ def _at_size(journal: Journal, folder: Path, rows: int, trees: int, cluster: boo
     _empty(folder / "tmp")
     try:
         with local_cluster(folder) as running:
-            again = [s for s in cluster_stages(rows, running.address, fewer) if s.name in repeated]
+            again = [s for s in cluster_stages(rows, running.address, trees) if s.name in repeated]
             problems += _each(journal, folder, rows, again, running.pids)
     except StageError as error:
         problems.append(f"{rows:,} rows, the cluster: {error}")

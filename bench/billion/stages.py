@@ -110,23 +110,15 @@ def stages(rows: int, trees: int = 300) -> Iterator[Stage]:
               needs=("generate", "rotate"))  # fmt: skip
 
 
-def cluster_stages(rows: int, address: str, trees: int = 30) -> Iterator[Stage]:
-    """Yield the stages that repeat the job on a Dask cluster at `address`; `data` and `held_out` are there.
-
-    Its forest is trained on all rows at once, which the workers' memory holds, and is what scores.
-    """
-    made = {"sgd": "sgd", "newton": "newton", "rotate": "lightgbm"}
+def cluster_stages(rows: int, address: str, trees: int = 300) -> Iterator[Stage]:
+    """Yield the stages that repeat the job on a Dask cluster at `address`; `data` and `held_out` are there."""
     for stage in stages(rows, trees):
-        if stage.name not in (*made, "evaluate_sgd", "evaluate_rotate", "score"):
+        if stage.name not in (*MODELS, "evaluate_sgd", "evaluate_rotate", "score"):
             continue
         words = [word.replace("scored", "scored_cluster") for word in stage.arguments]
-        for alone, here in made.items():
-            words = [word.replace(f"{alone}.model", f"cluster_{here}.model") for word in words]
-        name = f"cluster_{stage.name.replace('rotate', 'lightgbm')}"
-        if stage.name == "rotate":
-            at = words.index("--boosting")
-            del words[at : at + 2]
-        words[words.index("--json") + 1] = f"{name}.json"
-        needs = tuple(f"cluster_{made[need]}" if need in made else need for need in stage.needs)
-        yield Stage(name, "scalable", (*words, "--client", address), stage.rows, memory=12 * GIB,
-                    resumes=stage.resumes, needs=needs)  # fmt: skip
+        for model in MODELS:
+            words = [word.replace(f"{model}.model", f"cluster_{model}.model") for word in words]
+        words[words.index("--json") + 1] = f"cluster_{stage.name}.json"
+        needs = tuple(f"cluster_{need}" if need in MODELS else need for need in stage.needs)
+        yield Stage(f"cluster_{stage.name}", "scalable", (*words, "--client", address), stage.rows,
+                    memory=12 * GIB, resumes=stage.resumes, needs=needs)  # fmt: skip

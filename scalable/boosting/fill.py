@@ -118,18 +118,22 @@ def _pour(
 ) -> None:
     """Read, encode and score all blocks and give them to the sink."""
     source = reader.source
-    todo = SimpleQueue[tuple[Shard, int]]()
-    for placed in _placed(source.shards, n_pushers):
-        todo.put(placed)
+    placed = list(_placed(source.shards, n_pushers))
+    todo = SimpleQueue[int]()
+    for k in range(len(placed)):
+        todo.put(k)
     stop, lock, pushed = threading.Event(), threading.Lock(), 0
 
     def push(pusher: int) -> None:
         nonlocal pushed
         while not stop.is_set():
             try:
-                shard, start = todo.get_nowait()
+                k = todo.get_nowait()
             except Empty:
                 return
+            shard, start = placed[k]
+            if k + n_pushers < len(placed):
+                reader.expect(placed[k + n_pushers][0])
             for rows in reader.blocks(shard):
                 if stop.is_set():
                     return

@@ -68,6 +68,9 @@ class CachedReader:
         kept = _open(path)
         return self._decode(shard, path) if kept is None else _stored_blocks(*kept)
 
+    def expect(self, shard: Shard) -> None:
+        """Do nothing: kept blocks are mapped, and the system reads ahead of who follows them."""
+
     def _decode(self, shard: Shard, path: Path) -> Iterator[Block]:
         try:
             descriptor, temporary = tempfile.mkstemp(dir=self.directory, suffix=".part")

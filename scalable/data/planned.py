@@ -164,6 +164,9 @@ class Source(ABC):
         """Return float32 columns of a shard in their file, for kernels that read it; None where that cannot be."""
         return None
 
+    def expect(self, shard: Shard, columns: Sequence[str] | None = None) -> None:  # noqa: B027  nothing to fetch in most
+        """Tell that a shard will be read next, so that it is fetched meanwhile."""
+
     def with_shards(self, shards: Sequence[Shard]) -> Self:
         """Return the same source restricted to `shards`."""
         other = object.__new__(type(self))

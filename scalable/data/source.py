@@ -14,6 +14,7 @@ from scalable.data.footers import Paths, find_files, read_footers
 from scalable.data.planned import Source
 from scalable.data.readers import read_columns
 from scalable.data.readers.parked import release
+from scalable.data.readers.readahead import expect_columns
 from scalable.data.readers.stored import StoredColumns, find_stored
 from scalable.data.selection import Filters, read_filters
 from scalable.data.shard import Shard, plan_shards
@@ -126,6 +127,13 @@ class ParquetSource(Source):
         except OSError:  # told by whoever reads the other columns
             return None
         return None if others else found
+
+    def expect(self, shard: Shard, columns: Sequence[str] | None = None) -> None:
+        """Have a shard's columns read into the page cache; see `Source.expect`."""
+        footer, names = self.footers[shard.file], set(self.needed if columns is None else columns)
+        if self.selection is not None:
+            names.update(self.selection.columns)
+        expect_columns(footer, names, shard.row_start, shard.row_stop)
 
     def _decode(self, shard: Shard, names: list[str], block_rows: int) -> Iterator[RawBlock]:
         footer = self.footers[shard.file]

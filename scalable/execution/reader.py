@@ -86,6 +86,10 @@ class BlockReader:
         for raw in self.source.raw_blocks(shard, roles, self._rows([*self.source.feature_names, *roles])):
             yield encode(raw, stored, shard.row_start + raw.first_row - shard.first_row)
 
+    def expect(self, shard: Shard) -> None:
+        """Have a shard fetched from the disk while another is worked on."""
+        self.source.expect(shard, self._names())
+
     def _rows(self, names: Sequence[str]) -> int:
         """Return the rows a block: a power of two below `block_rows` when it would take too much memory."""
         width = sum(_width(self.source.field_type(name)) for name in names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -77,22 +77,26 @@ class Work:
     def _group(self, group: tuple[Shard, ...], stopped: Callable[[], bool], report: Report) -> Any:
         if self.start is not None:
             state = self.start
-            for shard in group:
-                state = self._shard(shard, state, stopped, report)
+            for k in range(len(group)):
+                state = self._shard(group, k, state, stopped, report)
             return state
 
         def node(low: int, high: int) -> Any:
             if high - low == 1:
-                return self._shard(group[low], self.fold.init(), stopped, report)
+                return self._shard(group, low, self.fold.init(), stopped, report)
             middle = low + half(high - low)
             left = node(low, middle)
             return self.fold.merge(left, node(middle, high))
 
         return node(0, len(group))
 
-    def _shard(self, shard: Shard, state: Any, stopped: Callable[[], bool], report: Report) -> Any:
+    def _shard(
+        self, group: Sequence[Shard], k: int, state: Any, stopped: Callable[[], bool], report: Report
+    ) -> Any:
         metrics = getattr(self.fold, "metrics", None)
-        for block in self.reader.blocks(shard):
+        if k + 1 < len(group):
+            self.reader.expect(group[k + 1])
+        for block in self.reader.blocks(group[k]):
             if stopped():
                 raise StoppedError
             state = self.fold.step(state, block)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from scalable.kernels.lanes import ROWS
 
 _SHARES = 8  # per thread: a thread that the machine holds up keeps the others waiting for an eighth of its part only
+_LEAST_BLOCKS = 4  # per thread: waking one costs about as much as the work of a block or two
 
 
 def share_rows(n_rows: int, n_threads: int, work: Callable[[int, int], None]) -> None:
@@ -16,7 +17,8 @@ def share_rows(n_rows: int, n_threads: int, work: Callable[[int, int], None]) ->
     The calling thread is one of the workers: on a busy machine two new threads often begin on the same processor.
     """
     blocks = -(-n_rows // ROWS)
-    if n_threads == 1 or blocks <= 1:
+    n_threads = min(n_threads, blocks // _LEAST_BLOCKS)
+    if n_threads <= 1:
         work(0, n_rows)
         return
     size = max(1, blocks // (_SHARES * n_threads)) * ROWS
@@ -30,7 +32,7 @@ def share_rows(n_rows: int, n_threads: int, work: Callable[[int, int], None]) ->
         except BaseException as error:  # raised again in the calling thread
             failed.append(error)
 
-    helpers = [threading.Thread(target=run, name="predict") for _ in range(min(n_threads, blocks) - 1)]
+    helpers = [threading.Thread(target=run, name="predict") for _ in range(n_threads - 1)]
     for helper in helpers:
         helper.start()
     run()

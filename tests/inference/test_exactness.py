@@ -62,7 +62,7 @@ def test_another_random_model_has_the_same_bits(index):
 
 def test_threads_do_not_change_bits():
     booster, _ = random_booster(1)
-    X = random_data(np.random.default_rng(0), 5000, booster.num_feature())[0]
+    X = random_data(np.random.default_rng(0), 13_000, booster.num_feature())[0]
     compiled = compile_model(booster)
     for threads in (2, 3):
         assert_same_bits(compiled.predict(X, n_threads=threads), compiled.predict(X), f"{threads} threads")

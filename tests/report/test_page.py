@@ -117,16 +117,16 @@ def test_several_results_share_a_page(quickstart):
 
 
 def test_runs_of_one_kind_are_told_apart_by_their_files(quickstart):
-    two = render([quickstart, quickstart], names=["laptop", "quickstart_server"])
+    small = {**quickstart, "sections": {"dataset": {"name": "small", "rows": 9}}}
+    two = render([small, small], names=["laptop", "quickstart_server"])
     text = " ".join(parse(two).text)
-    heading = "Quickstart: small"  # the kind and the dataset
-    assert f"{heading}: laptop" in text
-    assert f"{heading}: quickstart server" in text
-    kinds = [{**quickstart, "kind": kind} for kind in ("one_kind", "two", "three", "four")]
+    assert "Quickstart: small: laptop" in text  # the kind, the dataset, the file
+    assert "Quickstart: small: quickstart server" in text
+    kinds = [{**small, "kind": kind} for kind in ("one_kind", "two", "three", "four")]
     assert "One kind and two" in parse(render(kinds[:2])).text
     assert "4 results" in parse(render(kinds)).text
-    assert 'href="#run1-stages"' in two
-    assert 'href="#run1-stages"' not in render([*kinds, quickstart])  # so many would not fit a line
+    assert 'href="#run1-dataset"' in two
+    assert 'href="#run1-dataset"' not in render([*kinds, small])  # so many would not fit a line
 
 
 def test_all_kinds_share_a_page(quickstart, versus):

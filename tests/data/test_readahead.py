@@ -1,0 +1,85 @@
+"""What is asked of the system beforehand is what will be read, and asking never fails."""
+
+import os
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from scalable import ParquetSource
+from scalable.data.readers.readahead import GAP_BYTES
+from scalable.data.shard import Shard
+from scalable.execution.executors import get_executor
+from scalable.execution.reader import BlockReader
+from scalable.execution.rounds import run_fold
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    ranges = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda fd, at, size, advice: ranges.append((at, size)))
+    return ranges
+
+
+@pytest.fixture
+def path(tmp_path):
+    random = np.random.default_rng(0)
+    table = pa.table({name: random.random(30_000) for name in "abc"} | {"y": random.integers(0, 2, 30_000)})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=10_000, compression="none")
+    return tmp_path / "a.parquet"
+
+
+def test_the_columns_of_whole_row_groups_are_asked_for_and_no_others(path, asked):
+    source = ParquetSource(path, target="y")
+    source.expect(Shard(0, 0, 10_000, 30_000, 10_000), ["a", "c"])
+    metadata = pq.read_metadata(path)
+    for group in (1, 2):
+        for name, wanted in (("a", True), ("b", False), ("c", True)):
+            column = metadata.row_group(group).column("abc".index(name))
+            first = column.dictionary_page_offset or column.data_page_offset
+            middle = first + column.total_compressed_size // 2
+            assert any(at <= middle < at + size for at, size in asked) == wanted
+    chosen = [metadata.row_group(g).column(j).total_compressed_size for g in (1, 2) for j in (0, 2)]
+    assert sum(chosen) <= sum(size for _, size in asked) <= sum(chosen) + 4 * GAP_BYTES
+
+
+def test_of_half_a_row_group_half_is_asked_for(path, asked):
+    ParquetSource(path, target="y").expect(Shard(0, 0, 0, 5_000, 0), ["b"])
+    column = pq.read_metadata(path).row_group(0).column(1)
+    assert sum(size for _, size in asked) == pytest.approx(column.total_compressed_size / 2, abs=GAP_BYTES)
+
+
+def test_the_next_shard_is_asked_for_while_one_is_read(path, asked):
+    class Rows:
+        def init(self):
+            return 0
+
+        def step(self, state, block):
+            return state + block.n_rows
+
+        def merge(self, left, right):
+            return left + right
+
+        def finish(self, state):
+            return state
+
+    source = ParquetSource(path, target="y")
+    with get_executor(None, 1) as executor:
+        assert run_fold(executor, Rows(), BlockReader(source)) == 30_000
+    assert asked
+
+
+def test_asking_for_what_is_gone_or_where_hints_are_unknown_does_nothing(path, monkeypatch):
+    source = ParquetSource(path, target="y")
+    monkeypatch.delattr(os, "posix_fadvise")
+    source.expect(source.shards[0])
+    monkeypatch.undo()
+
+    def refuse(*args):
+        raise OSError("no hints here")
+
+    monkeypatch.setattr(os, "posix_fadvise", refuse)
+    source.expect(source.shards[0])
+    path.unlink()
+    ParquetSource.expect(source, source.shards[0], ["b"])
