@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from scalable.data.block import BLOCK_ROWS, RawBlock
 from scalable.data.columns import check_roles, require_column
+from scalable.data.readers.stored import StoredColumns
 from scalable.data.selection import Selection, divide
 from scalable.data.shard import Shard
 from scalable.errors import DataError
@@ -158,6 +159,10 @@ class Source(ABC):
             chosen = selection.apply(block, names)
             if chosen.n_rows:
                 yield chosen
+
+    def stored(self, shard: Shard, names: Sequence[str]) -> StoredColumns | None:
+        """Return float32 columns of a shard in their file, for kernels that read it; None where that cannot be."""
+        return None
 
     def expect(self, shard: Shard, columns: Sequence[str] | None = None) -> None:  # noqa: B027  nothing to fetch in most
         """Tell that a shard will be read next, so that it is fetched meanwhile."""

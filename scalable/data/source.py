@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
+import pyarrow as pa
+
 from scalable.data.block import BLOCK_ROWS, RawBlock
 from scalable.data.columns import check_roles
 from scalable.data.footers import Paths, find_files, read_footers
@@ -13,6 +15,7 @@ from scalable.data.planned import Source
 from scalable.data.readers import read_columns
 from scalable.data.readers.parked import release
 from scalable.data.readers.readahead import expect_columns
+from scalable.data.readers.stored import StoredColumns, find_stored
 from scalable.data.selection import Filters, read_filters
 from scalable.data.shard import Shard, plan_shards
 from scalable.data.statistics import possible_shards
@@ -112,6 +115,18 @@ class ParquetSource(Source):
         """Decode a shard; see `Source.raw_blocks`."""
         names = list(self.needed if columns is None else columns)
         return self._selected(lambda wanted: self._decode(shard, wanted, block_rows), names)
+
+    def stored(self, shard: Shard, names: Sequence[str]) -> StoredColumns | None:
+        """Return float32 columns of a shard in their file; see `Source.stored`."""
+        float32 = all(self.field_type(name) == pa.float32() for name in names)
+        if self.selection is not None or not float32:
+            return None
+        footer = self.footers[shard.file]
+        try:
+            found, others = find_stored(footer, self.full_schema, names, shard.row_start, shard.row_stop)
+        except OSError:  # told by whoever reads the other columns
+            return None
+        return None if others else found
 
     def expect(self, shard: Shard, columns: Sequence[str] | None = None) -> None:
         """Have a shard's columns read into the page cache; see `Source.expect`."""

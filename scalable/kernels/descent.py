@@ -12,6 +12,7 @@ from numba import carray
 from scalable.kernels.adaptive import COPIED, G, copy_cell, move, put_back
 from scalable.kernels.dense import add_linear, dot_columns
 from scalable.kernels.encoding import encode_floats
+from scalable.kernels.files import read_rows
 from scalable.kernels.hashed import (
     add_slot_weights,
     add_slots,
@@ -197,6 +198,10 @@ def descend(
 @kernel(fastmath=True)
 def descend_raw(
     addresses: np.ndarray,
+    descriptor: int,
+    places: np.ndarray,
+    bounds: np.ndarray,
+    first_row: int,
     offsets: np.ndarray,
     scales: np.ndarray,
     units: np.ndarray,
@@ -220,7 +225,9 @@ def descend_raw(
     Parameters
     ----------
     addresses : array of shape (n_columns,), uint64
-        Where each column is in memory.
+        Where each column is in memory; empty when they are read from a file instead.
+    descriptor, places, bounds, first_row
+        Open file, its pages and the first row of the block, see `scalable.kernels.files.gather`.
     offsets, scales, units : arrays of shape (n_columns,), float64
         See `encode_floats`.
     tile : array of shape (n_columns, >= TILE_ROWS), float32
@@ -232,10 +239,11 @@ def descend_raw(
     -------
     tuple
         Sum of losses, finished steps, and the row where it stopped: that of a tile with a value that
-        is NaN or infinite, or the number of rows.
+        is NaN or infinite, or that cannot be read, or the number of rows.
     """
-    n_columns = addresses.size
+    n_columns = offsets.size
     n_rows = y.size
+    stored = np.empty(TILE_ROWS, np.float32)
     none = np.empty((0, n_rows), np.int32)
     touched = np.empty(0, np.uint32)
     copies = np.empty((COPIED, n_columns + 1))
@@ -245,8 +253,23 @@ def descend_raw(
         stop = min(start + TILE_ROWS, n_rows)
         bad = 0
         for j in range(n_columns):
-            x = carray(as_pointer(addresses[j]), (n_rows,), np.float32)
-            bad += encode_floats(x[start:stop], units[j], offsets[j], scales[j], tile[j, : stop - start])
+            if addresses.size:
+                x = carray(as_pointer(addresses[j]), (n_rows,), np.float32)[start:stop]
+            else:  # by system calls into the near cache: no block passes through memory
+                x = stored[: stop - start]
+                failed = read_rows(
+                    descriptor,
+                    places,
+                    bounds[j],
+                    bounds[j + 1],
+                    4,
+                    first_row + start,
+                    x.size,
+                    stored.ctypes.data,
+                )
+                if failed >= 0:
+                    return total, t, start
+            bad += encode_floats(x, units[j], offsets[j], scales[j], tile[j, : stop - start])
         if bad:
             return total, t, start
         first = start

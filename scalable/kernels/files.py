@@ -84,6 +84,55 @@ def walk(
 
 
 @kernel()
+def read_rows(
+    descriptor: int, places: np.ndarray, begin: int, end: int, width: int, row: int, n_rows: int, to: int
+) -> int:
+    """Copy rows of one column to memory.
+
+    Parameters
+    ----------
+    descriptor : int
+        Open file.
+    places : array of shape (n_pages, 3), int64
+        Pages, see `walk`; those of the column are ``places[begin:end]``.
+    width : int
+        Bytes a value.
+    row, n_rows : int
+        First row, and how many.
+    to : int
+        Address of room for all of them.
+
+    Returns
+    -------
+    int
+        -1, or the number of the first page that could not be read.
+    """
+    low, high = begin, end
+    while low < high:  # the first page that ends after the first row
+        middle = (low + high) // 2
+        if places[middle, STOP] <= row:
+            low = middle + 1
+        else:
+            high = middle
+    here = row
+    for k in range(low, end):
+        stop = min(places[k, STOP], row + n_rows)
+        offset = places[k, OFFSET] + (here - places[k, FIRST]) * width
+        left = (stop - here) * width
+        while left > 0:
+            got = _pread(np.int32(descriptor), np.uintp(to), np.uintp(left), offset)
+            if got <= 0:  # an error, or the file ends early; Python finds out which
+                return k
+            to += got
+            offset += got
+            left -= got
+        here = stop
+        if here == row + n_rows:
+            return -1
+    return -1 if here == row + n_rows else end - 1
+
+
+@kernel()
 def gather(
     descriptor: int,
     places: np.ndarray,
@@ -117,24 +166,8 @@ def gather(
     """
     at = out.ctypes.data
     for c in range(widths.size):
-        width = widths[c]
-        here = row
-        for k in range(bounds[c], bounds[c + 1]):
-            if places[k, STOP] <= here:
-                continue
-            stop = min(places[k, STOP], row + n_rows)
-            offset = places[k, OFFSET] + (here - places[k, FIRST]) * width
-            left = (stop - here) * width
-            while left > 0:
-                got = _pread(np.int32(descriptor), np.uintp(at), np.uintp(left), offset)
-                if got <= 0:  # an error, or the file ends early; Python finds out which
-                    return k
-                at += got
-                offset += got
-                left -= got
-            here = stop
-            if here == row + n_rows:
-                break
-        if here != row + n_rows:
-            return int(bounds[c + 1]) - 1
+        failed = read_rows(descriptor, places, bounds[c], bounds[c + 1], widths[c], row, n_rows, at)
+        if failed >= 0:
+            return int(failed)
+        at += widths[c] * n_rows
     return -1

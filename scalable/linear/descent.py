@@ -80,7 +80,7 @@ class DescentFold:
         if state.shared:
             state = replace(state, table=state.table.copy(), shared=False)
         y, weight = o.target(block).astype(np.float32), o.single_weight(block)
-        n_columns = len(block.raw.addresses) if isinstance(block, DeferredBlock) else len(block.columns)
+        n_columns = len(block.raw.offsets) if isinstance(block, DeferredBlock) else len(block.columns)
         scratch = np.empty((2 * o.n_outputs + 1, descent.MAX_BATCH), np.float32)
         dense = np.empty((2, n_columns), np.float32)
         how = (o.loss, o.delta, self.optimizer, self.hyper, o.factors, self.batch)
@@ -91,7 +91,8 @@ class DescentFold:
                 (n_columns, descent.TILE_ROWS + 16), np.float32
             )  # rows fall into different cache sets
             loss, steps, done = descent.descend_raw(
-                raw.addresses, raw.offsets, raw.scales, raw.units, y, weight, *how, steps, o.fit_intercept, state.table,
+                raw.addresses, raw.descriptor, raw.places, raw.bounds, raw.first_row, raw.offsets, raw.scales,
+                raw.units, y, weight, *how, steps, o.fit_intercept, state.table,
                 scratch, dense, tile,
             )  # fmt: skip
         if done < block.n_rows:

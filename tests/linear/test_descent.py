@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from scalable import ParquetSource
 from scalable.data.block import Block
 from scalable.data.deferred import DeferredBlock
+from scalable.data.encoders.linear import LinearEncoder
 from scalable.data.shard import Shard
 from scalable.data.table import TableSource
 from scalable.errors import DataError
+from scalable.execution.reader import BlockReader
 from scalable.kernels import losses, optimizers
 from scalable.linear import LogisticRegression
 from scalable.linear.descent import DescentFold, DescentState, first_squares, merge_lanes
@@ -130,3 +134,40 @@ def test_infinite_values_are_refused_in_deferred_blocks():
     fold = DescentFold(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 16)
     with pytest.raises(DataError, match=r"column 'a' is infinite.*row 2"):
         fold.step(fold.init(), encoder.encode(raw))
+
+
+def test_features_that_stay_in_their_file_teach_the_same_bits(tmp_path, monkeypatch):
+    """Plain pages are read by the kernel itself, compressed ones by a reader of blocks."""
+    monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
+    rng = np.random.default_rng(9)
+    columns = {f"x{j}": rng.normal(size=60_000).astype(np.float32) for j in range(5)}
+    columns["x3"] = np.exp(2.0 * columns["x3"])
+    y = (columns["x0"] > columns["x1"]).astype(np.int8)
+    table = pa.table({**columns, "y": y})
+    kinds = []
+    monkeypatch.setattr(
+        LinearEncoder, "encode_stored", lambda *a, f=LinearEncoder.encode_stored: kinds.append(1) or f(*a)
+    )
+    models = []
+    for compression in ("none", "lz4"):
+        path = tmp_path / f"{compression}.parquet"
+        pq.write_table(table, path, compression=compression, use_dictionary=False, row_group_size=25_000)
+        learner = LogisticRegression(solver="sgd", max_iter=2, n_lanes=2)
+        models.append(learner.fit(ParquetSource(path, target="y")).model_.coef)
+    assert kinds  # the plain file was read so
+    np.testing.assert_array_equal(*models)
+
+
+def test_a_file_that_ends_early_under_the_kernel_is_named(tmp_path):
+    columns = {f"x{j}": np.arange(4000, dtype=np.float32) for j in range(2)}
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({**columns, "y": [0, 1] * 2000}), path, compression="none", use_dictionary=False)
+    source = ParquetSource(path, target="y")
+    encoder = LogisticRegression(max_iter=1).fit(source).model_.encoder
+    (block,) = BlockReader(source, encoder).blocks(source.shards[0])
+    objective = Objective(losses.LOSSES["log_loss"].code, 1.0, 1, 0.0, 0.0, np.array([1.0, 1.0, 0.0]))
+    fold = DescentFold(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 256)
+    with open(path, "r+b") as file:
+        file.truncate(20_000)
+    with pytest.raises(DataError, match=r"a\.parquet: the page at .* cannot be read"):
+        fold.step(fold.init(), block)

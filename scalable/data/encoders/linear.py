@@ -17,6 +17,7 @@ from scalable.data.encoders.labels import Labels
 from scalable.data.encoders.plan import ColumnPlan, EncoderOptions, plan_column
 from scalable.data.encoders.slots import calendar_slots, hashed_slots, level_slots
 from scalable.data.profile import Profile
+from scalable.data.readers.stored import StoredColumns
 from scalable.data.values import numbers, text_of_nulls
 from scalable.errors import DataError, ModelError
 from scalable.kernels import encoding
@@ -107,6 +108,11 @@ class LinearEncoder:
     columns = needed
 
     @property
+    def floats_only(self) -> bool:
+        """Whether every feature that is used is a simple float32 column."""
+        return self.dtype == "float32" and not self.n_ids and len(self._floats) == self.n_columns > 0
+
+    @property
     def features_only(self) -> LinearEncoder:
         """The same encoder as prediction uses it, without label and weight."""
         return LinearEncoder(self.plans, self.n_bins, None, None, self.dtype)
@@ -120,11 +126,7 @@ class LinearEncoder:
             On infinite values, forbidden missing ones, text where a number was (or the reverse),
             unknown labels, or unusable weights.
         """
-        label = weight = None
-        if self.labels is not None and self.labels.column in raw.arrays:
-            label = self.labels.encode(raw.arrays[self.labels.column])
-        if self.weight is not None and self.weight in raw.arrays:
-            weight = read_weights(raw.arrays[self.weight], self.weight)
+        label, weight = self._roles(raw)
         floats = self._raw_floats(raw)
         if floats is not None:
             return DeferredBlock(
@@ -132,6 +134,38 @@ class LinearEncoder:
             )
         columns, ids = self._columns(raw)
         return Block(columns, ids, label, weight, raw.first_row)
+
+    def encode_stored(self, raw: RawBlock, stored: StoredColumns, row: int) -> Block:
+        """Do `encode` for features that are still in their file.
+
+        Parameters
+        ----------
+        raw : RawBlock
+            Label and weight.
+        stored : StoredColumns
+            The features, in the order of `needed`, all float32; only where `floats_only`.
+        row : int
+            Where the block begins in that file.
+        """
+        label, weight = self._roles(raw)
+        offsets, scales, units = self._float_plan
+        floats = RawFloats(
+            _NOWHERE, stored.descriptor, stored.places, stored.bounds, row, offsets, scales, units, stored
+        )
+
+        def load() -> NDArray[Any]:
+            arrays = dict(zip(self.needed, stored.read(row, raw.n_rows), strict=True))
+            return self._columns(RawBlock(arrays, raw.first_row, raw.n_rows))[0]
+
+        return DeferredBlock(floats, load, label, weight, raw.first_row, raw.n_rows)
+
+    def _roles(self, raw: RawBlock) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+        label = weight = None
+        if self.labels is not None and self.labels.column in raw.arrays:
+            label = self.labels.encode(raw.arrays[self.labels.column])
+        if self.weight is not None and self.weight in raw.arrays:
+            weight = read_weights(raw.arrays[self.weight], self.weight)
+        return label, weight
 
     def _columns(self, raw: RawBlock) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """Return dense columns and slots."""
@@ -165,14 +199,14 @@ class LinearEncoder:
 
     def _raw_floats(self, raw: RawBlock) -> RawFloats | None:
         """Return the features as they are in memory, when all are simple float32 columns."""
-        if self.n_ids or self.dtype != "float32" or not len(self._floats) == self.n_columns > 0:
+        if not self.floats_only:
             return None
         arrays = [raw.arrays[name] for name, _ in self._floats]
         if any(array.type != _FLOAT32 or array.null_count for array in arrays):
             return None
         addresses = np.array([a.buffers()[1].address + 4 * a.offset for a in arrays], np.uint64)
         offsets, scales, units = self._float_plan
-        return RawFloats(addresses, offsets, scales, units, arrays)
+        return RawFloats(addresses, -1, _NO_PAGES, _NO_BOUNDS, 0, offsets, scales, units, arrays)
 
     def _fill_floats(self, raw: RawBlock, columns: NDArray[Any]) -> set[str]:
         """Standardise the simple float32 columns, all in one call; return the names of those that are done."""
@@ -240,6 +274,9 @@ class LinearEncoder:
 
 
 _FLOAT32 = pa.float32()
+_NOWHERE = np.empty(0, np.uint64)
+_NO_PAGES = np.empty((0, 3), np.int64)
+_NO_BOUNDS = np.zeros(1, np.int64)
 
 
 def read_weights(array: pa.Array, name: str) -> NDArray[np.float64]:

@@ -83,6 +83,16 @@ def group_layout(footer: Footer, schema: pa.Schema, group: int) -> GroupLayout:
     return _layout(footer.path, footer.size, footer.modified_ns, schema, group)
 
 
+def groups_of(footer: Footer, schema: pa.Schema, start: int, stop: int) -> list[GroupLayout]:
+    """Return what is plain in the row groups that hold rows ``[start, stop)``."""
+    groups, end = [], 0
+    for group, size in enumerate(footer.row_groups):
+        if size and end < stop and end + size > start:
+            groups.append(group_layout(footer, schema, group))
+        end += size
+    return groups
+
+
 @functools.lru_cache(8)
 def file_metadata(path: str, size: int, modified_ns: int) -> tuple[pq.FileMetaData, list[int]]:
     """Return the footer of a file and the first row of each row group, with the number of rows at the end."""

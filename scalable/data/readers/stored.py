@@ -1,0 +1,87 @@
+"""Columns that stay in their file until a kernel reads them, a piece at a time, where it uses them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from scalable.data.buffers import take
+from scalable.data.footers import Footer
+from scalable.data.readers.layout import Pages, groups_of
+from scalable.errors import DataError
+from scalable.kernels import files
+
+
+class StoredColumns:
+    """Plain columns of a stretch of rows; the file is open as long as this lives.
+
+    Attributes
+    ----------
+    descriptor : int
+        Open file.
+    places : int64 array of shape (n_pages, 3)
+        Pages of all columns, see `scalable.kernels.files.walk`.
+    bounds : int64 array of shape (n_columns + 1,)
+        Where the pages of each column begin.
+    """
+
+    def __init__(
+        self, path: str, descriptor: int, pages: Sequence[Pages], types: Sequence[pa.DataType]
+    ) -> None:
+        self._path = path
+        self.descriptor = descriptor
+        self.places = np.concatenate(pages)
+        self.bounds = np.cumsum([0, *map(len, pages)])
+        self._types = tuple(types)
+        self._widths = np.array([kind.bit_width // 8 for kind in types], np.int64)
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+    def read(self, row: int, n_rows: int) -> list[pa.Array]:
+        """Return rows of all columns.
+
+        Raises
+        ------
+        DataError
+            When they cannot be read.
+        """
+        whole: NDArray[np.uint8] = take((int(self._widths.sum()), n_rows), np.uint8)
+        failed = files.gather(
+            self.descriptor, self.places, self.bounds, self._widths, row, n_rows, whole.reshape(-1)
+        )
+        if failed >= 0:
+            raise DataError(
+                f"{self._path}: the page at {self.places[failed, files.OFFSET]:,} cannot be read; the file is "
+                "damaged or changed while it was read: write it again"
+            )
+        buffer = pa.py_buffer(whole)  # keeps `whole`; its slices keep the buffer
+        arrays, at = [], 0
+        for kind, width in zip(self._types, self._widths.tolist(), strict=True):
+            arrays.append(pa.Array.from_buffers(kind, n_rows, [None, buffer.slice(at, width * n_rows)], 0))
+            at += width * n_rows
+        return arrays
+
+
+def find_stored(
+    footer: Footer, schema: pa.Schema, names: Sequence[str], start: int, stop: int
+) -> tuple[StoredColumns | None, list[str]]:
+    """Return those columns of rows ``[start, stop)`` that are plain in the file, and the names of the others."""
+    groups = groups_of(footer, schema, start, stop)
+    descriptor = os.open(footer.path, os.O_RDONLY)
+    try:
+        found = {name: [g.pages(descriptor, name, stop) for g in groups] for name in names}
+        plain = [name for name in names if all(map(len, found[name]))]
+        if not plain:
+            os.close(descriptor)
+            return None, list(names)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    pages = [np.concatenate(found[name]) for name in plain]
+    stored = StoredColumns(footer.path, descriptor, pages, [schema.field(name).type for name in plain])
+    return stored, [name for name in names if name not in plain]
