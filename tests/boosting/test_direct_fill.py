@@ -90,26 +90,26 @@ def test_a_layout_that_differs_is_not_trusted(tmp_path, monkeypatch):
         with sink_for(spec, lambda: X, scored=False, n_pushers=1) as sink:
             return type(sink).__name__
 
-    assert chosen() == "_Pushed"
+    assert chosen() == "StreamedDataset"
     monkeypatch.setattr(sinks, "LEAST_ROWS", 10)
     assert chosen() == "_Direct"
     codes = Mapper.codes
     with monkeypatch.context() as patch:
         patch.setattr(Mapper, "codes", lambda self, offset: np.roll(codes(self, offset), 1))
-        assert chosen() == "_Pushed"
+        assert chosen() == "StreamedDataset"
     with monkeypatch.context() as patch:
         patch.setattr(sinks, "ROOM", 1e15)  # no disk has that
-        assert chosen() == "_Pushed"
+        assert chosen() == "StreamedDataset"
 
     with monkeypatch.context() as patch:
         patch.setattr(tempfile, "tempdir", "/nowhere")
-        assert chosen() == "_Pushed"
+        assert chosen() == "StreamedDataset"
 
     def unknown(data, at):
         raise LayoutError("another format")
 
     monkeypatch.setattr(Mapper, "read", unknown)
-    assert chosen() == "_Pushed"
+    assert chosen() == "StreamedDataset"
 
 
 def test_a_file_of_another_shape_is_told():
