@@ -153,10 +153,27 @@ def flush(code: int, hyper: np.ndarray, table: np.ndarray, factors: np.ndarray, 
             catch_up(code, hyper, table[o, j], factors[j], t + 1.0)
 
 
+@kernel(inline=True)
+def relaxed_average(cell: np.ndarray, t: float) -> Any:
+    """Return what a cell's average would be at step `t` had its weight stood still."""
+    share = np.float64(cell[SEEN]) / t
+    share *= share
+    return cell[W] + (np.float64(cell[AVERAGE]) - cell[W]) * share * share
+
+
+@kernel()
+def relax(before: np.ndarray, t: float, out: np.ndarray) -> None:
+    """Write `relaxed_average` of all cells, shape (k, n), float64."""
+    for o in range(before.shape[0]):
+        for j in range(before.shape[1]):
+            out[o, j] = relaxed_average(before[o, j], t)
+
+
 @kernel()
 def add_lane(
     touched: bool,
     source: int,
+    t: float,
     before: np.ndarray,
     after: np.ndarray,
     prior: np.ndarray,
@@ -172,12 +189,14 @@ def add_lane(
         Whether a lane counts for a coefficient as soon as it moved it; otherwise by the growth of `source`.
     source : int
         The accumulator that grows with what is learned.
+    t : float
+        The step up to which the lane's averages go.
     before, after : arrays of shape (k, n, 8), float32
         Cells at the start of the round, and of the lane at its end.
     prior : array of shape (n,)
         What every lane counts for beside its growth.
     moves : array of shape (k, n, 2), float64
-        Updated: weighted moves of weight and average.
+        Updated: weighted moves of the weight, and of the average beyond where it would have come by itself.
     learned : array of shape (k, n), float64
         Updated: growth of `source`.
     growth : array of shape (k, n, 2), float64
@@ -192,7 +211,7 @@ def add_lane(
             learned[o, j] += share
             weight = prior[j] + share
             moves[o, j, 0] += weight * (np.float64(new[W]) - np.float64(old[W]))
-            moves[o, j, 1] += weight * (np.float64(new[AVERAGE]) - np.float64(old[AVERAGE]))
+            moves[o, j, 1] += weight * (np.float64(new[AVERAGE]) - relaxed_average(old, t))
             growth[o, j, 0] += np.float64(new[S0]) - np.float64(old[S0])
             growth[o, j, 1] += np.float64(new[S1]) - np.float64(old[S1])
 

@@ -181,7 +181,8 @@ def merge_lanes(fold: DescentFold, start: DescentState, states: Sequence[Descent
     of it: the growth of its sum of squared gradients, as in Vowpal Wabbit's cluster mode (Agarwal et
     al., "A reliable effective terascale linear learning system", 2014). Where lanes learned less than
     the prior that all of them started from, as of rare categories, each holds its coefficient back
-    for that one prior: there the moves add up, as posterior means with a common prior do.
+    for that one prior: there the moves add up, as posterior means with a common prior do. An average
+    also comes nearer to its weight by itself as steps go by, in every lane alike; that counts once.
     """
     states = [fold.finish(state) for state in states]
     before = start.table
@@ -194,12 +195,24 @@ def merge_lanes(fold: DescentFold, start: DescentState, states: Sequence[Descent
     fields = [optimizers.W, optimizers.AVERAGE]
     for state in states:
         optimizers.add_lane(
-            code == optimizers.ADAM, source, before, state.table, prior, moves, learned, growth
+            code == optimizers.ADAM,
+            source,
+            state.steps + 1.0,
+            before,
+            state.table,
+            prior,
+            moves,
+            learned,
+            growth,
         )
     sums = before[..., [optimizers.S0, optimizers.S1]] + growth
     still = learned <= 0.0
     moves /= np.where(still, 1.0, learned)[..., None]
     merged = before.astype(np.float64)
+    steps = max(state.steps for state in states)
+    average = np.empty(before.shape[:2])
+    optimizers.relax(before, steps + 1.0, average)
+    merged[..., optimizers.AVERAGE] = average
     merged[..., fields] += moves
     if code in (optimizers.NORMALIZED, optimizers.ADAGRAD):
         merged[..., optimizers.S0] = sums[..., 0]
@@ -209,7 +222,6 @@ def merge_lanes(fold: DescentFold, start: DescentState, states: Sequence[Descent
         merged[..., optimizers.S0] = _ftrl_state(fold, merged, mean_z, max(s.steps for s in states))
     else:
         merged[..., [optimizers.S0, optimizers.S1]] += growth / len(states)
-    steps = max(state.steps for state in states)
     merged[..., optimizers.SEEN] = steps + 1.0
     return DescentState(
         merged.astype(np.float32),
