@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 import lightgbm as lgb
@@ -119,17 +118,13 @@ def _pour(
     """Read, encode and score all blocks and give them to the sink."""
     source = reader.source
     placed = list(_placed(source.shards, n_pushers))
-    todo = SimpleQueue[int]()
-    for k in range(len(placed)):
-        todo.put(k)
+    turns = iter(range(len(placed)))  # advancing it is atomic
     stop, lock, pushed = threading.Event(), threading.Lock(), 0
 
     def push(pusher: int) -> None:
         nonlocal pushed
-        while not stop.is_set():
-            try:
-                k = todo.get_nowait()
-            except Empty:
+        for k in turns:
+            if stop.is_set():
                 return
             shard, start = placed[k]
             if k + n_pushers < len(placed):

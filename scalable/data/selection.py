@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
 from scalable.data.columns import require_column
-from scalable.data.values import numbers
+from scalable.data.values import dictionary_codes, numbers
 from scalable.errors import UsageError
 from scalable.kernels import encoding
 
@@ -168,8 +168,7 @@ def _hash_values(array: pa.Array, salt: np.uint64, out: NDArray[np.int32]) -> No
         table = np.empty(len(texts) + 1, np.int32)
         codes = np.array([zlib.crc32(text.encode()) for text in [*texts, ""]], np.int64)
         encoding.hash_integers(codes, salt, 0, _BUCKETS, table)
-        indices = array.indices.fill_null(len(texts)) if array.null_count else array.indices
-        encoding.look_up(table, np.asarray(indices.to_numpy(zero_copy_only=False)), 0, out)
+        encoding.look_up(table, dictionary_codes(array), 0, out)
         return
     values = numbers(array)
     if values.dtype.kind == "f":

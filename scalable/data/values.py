@@ -53,6 +53,17 @@ def buffers_of(array: pa.Array) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     return values, np.frombuffer(valid, np.uint8)
 
 
+def dictionary_codes(array: pa.DictionaryArray) -> NDArray[Any]:
+    """Return the place of each value in the dictionary; of nulls the place after its last."""
+    indices = array.indices
+    if not array.null_count:
+        return np.asarray(indices.to_numpy(zero_copy_only=False))
+    values, valid = buffers_of(indices)
+    out = np.empty(len(values), np.int32)
+    fill_missing(values, valid, indices.offset, len(array.dictionary), out)
+    return out
+
+
 def text_of_nulls(array: pa.Array) -> pa.Array:
     """Return a column without any value, which has no type of its own, as text; others as they are."""
     return pa.nulls(len(array), pa.dictionary(pa.int32(), pa.string())) if pt.is_null(array.type) else array

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import pyarrow as pa
 
 from scalable.data.block import BLOCK_ROWS, RawBlock
+from scalable.data.encoders.linear import LinearEncoder
 from scalable.data.planned import Source
 from scalable.data.readers.stored import StoredColumns
 from scalable.data.shard import Shard
@@ -65,26 +66,25 @@ class BlockReader:
         names = self._names()
         stored = self._stored(shard)
         if stored is not None:
-            return self._beside(shard, stored)
+            return stored
         raw = self.source.raw_blocks(shard, names, self._rows(self.source.needed if names is None else names))
         encoded = raw if self.encoder is None else map(self.encoder.encode, raw)
         return ahead(encoded, self.depth) if self.depth else encoded
 
-    def _stored(self, shard: Shard) -> StoredColumns | None:
-        """Return the features of a shard in their file, when the learner can take them from there."""
+    def _stored(self, shard: Shard) -> Iterator[Any] | None:
+        """Return blocks of a shard whose features are in their file, when the learner can take them from there."""
         if self.columns is not None or self.depth or self.source.target is None:
             return None
-        if not getattr(self.encoder, "floats_only", False):
+        if not isinstance(self.encoder, LinearEncoder) or not self.encoder.floats_only:
             return None
-        assert self.encoder is not None
-        return self.source.stored(shard, self.encoder.needed)
+        found = self.source.stored(shard, self.encoder.needed)
+        return None if found is None else self._beside(self.encoder, shard, found)
 
-    def _beside(self, shard: Shard, stored: StoredColumns) -> Iterator[Any]:
+    def _beside(self, encoder: LinearEncoder, shard: Shard, stored: StoredColumns) -> Iterator[Any]:
         """Yield blocks of target and weight with the features in their file."""
         roles = [name for name in (self.source.target, self.source.weight) if name is not None]
-        encode: Any = getattr(self.encoder, "encode_stored", None)
         for raw in self.source.raw_blocks(shard, roles, self._rows([*self.source.feature_names, *roles])):
-            yield encode(raw, stored, shard.row_start + raw.first_row - shard.first_row)
+            yield encoder.encode_stored(raw, stored, shard.row_start + raw.first_row - shard.first_row)
 
     def expect(self, shard: Shard) -> None:
         """Have a shard fetched from the disk while another is worked on."""

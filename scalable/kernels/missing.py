@@ -7,6 +7,11 @@ import numpy as np
 from scalable.kernels.jit import kernel
 
 
+@kernel(inline=True)
+def _present(valid: np.ndarray, place: int) -> int:
+    return int(valid[place >> 3]) >> (place & 7) & 1
+
+
 @kernel()
 def fill_missing(values: np.ndarray, valid: np.ndarray, first: int, missing: float, out: np.ndarray) -> None:
     """Write `values`, and `missing` where they are null.
@@ -27,7 +32,7 @@ def fill_missing(values: np.ndarray, valid: np.ndarray, first: int, missing: flo
     n = values.size
     head = min(n, -first % 8)
     for i in range(head):
-        out[i] = values[i] if valid[first >> 3] >> ((first + i) & 7) & 1 else missing
+        out[i] = values[i] if _present(valid, first + i) else missing
     whole = (n - head) // 8
     byte = (first + head) >> 3
     for k in range(whole):  # eight at once: what is missing cannot be foretold, so there must be no branch
@@ -37,4 +42,4 @@ def fill_missing(values: np.ndarray, valid: np.ndarray, first: int, missing: flo
         for j in range(8):
             to[j] = some[j] if bits >> np.uint32(j) & np.uint32(1) else missing
     for i in range(head + 8 * whole, n):
-        out[i] = values[i] if valid[(first + i) >> 3] >> ((first + i) & 7) & 1 else missing
+        out[i] = values[i] if _present(valid, first + i) else missing

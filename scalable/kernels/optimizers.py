@@ -69,12 +69,20 @@ def ftrl_weight(hyper: np.ndarray, z: float, n: float, l1: float, l2: float) -> 
     return -soft_threshold(z, l1) / ((hyper[FTRL_BETA] + np.sqrt(n)) / hyper[RATE] + l2)
 
 
-@kernel()
-def catch_up(code: int, hyper: np.ndarray, cell: np.ndarray, factor: float, t: float) -> None:
-    """Apply to a cell what the steps before `t` owe it: missed penalties and its average.
+@kernel(inline=True)
+def relaxed_average(cell: np.ndarray, w: float, t: float) -> Any:
+    """Return a cell's average at step `t`, its weight `w` having stood still since it was last seen.
 
     The average weighs iterate k by k^3 (polynomial decay, Shamir & Zhang, 2013).
     """
+    share = np.float64(cell[SEEN]) / t
+    share *= share
+    return w + (np.float64(cell[AVERAGE]) - w) * share * share
+
+
+@kernel()
+def catch_up(code: int, hyper: np.ndarray, cell: np.ndarray, factor: float, t: float) -> None:
+    """Apply to a cell what the steps before `t` owe it: missed penalties and its average."""
     seen = np.float64(cell[SEEN])
     if seen < t:
         missed = t - 1.0 - seen
@@ -83,9 +91,7 @@ def catch_up(code: int, hyper: np.ndarray, cell: np.ndarray, factor: float, t: f
             rate = step_rate(code, hyper, cell, t)
             w = prox(w, rate * missed, hyper[L1] * factor, hyper[L2] * factor * factor)
             cell[W] = w
-        share = seen / t
-        share *= share
-        cell[AVERAGE] = w + (np.float64(cell[AVERAGE]) - w) * share * share
+        cell[AVERAGE] = relaxed_average(cell, w, t)
         cell[SEEN] = t
 
 
@@ -153,20 +159,13 @@ def flush(code: int, hyper: np.ndarray, table: np.ndarray, factors: np.ndarray, 
             catch_up(code, hyper, table[o, j], factors[j], t + 1.0)
 
 
-@kernel(inline=True)
-def relaxed_average(cell: np.ndarray, t: float) -> Any:
-    """Return what a cell's average would be at step `t` had its weight stood still."""
-    share = np.float64(cell[SEEN]) / t
-    share *= share
-    return cell[W] + (np.float64(cell[AVERAGE]) - cell[W]) * share * share
-
-
 @kernel()
 def relax(before: np.ndarray, t: float, out: np.ndarray) -> None:
-    """Write `relaxed_average` of all cells, shape (k, n), float64."""
+    """Write to the averages of `out` those that cells `before`, both of shape (k, n, 8), have at step `t`."""
     for o in range(before.shape[0]):
         for j in range(before.shape[1]):
-            out[o, j] = relaxed_average(before[o, j], t)
+            cell = before[o, j]
+            out[o, j, AVERAGE] = relaxed_average(cell, np.float64(cell[W]), t)
 
 
 @kernel()
@@ -211,7 +210,9 @@ def add_lane(
             learned[o, j] += share
             weight = prior[j] + share
             moves[o, j, 0] += weight * (np.float64(new[W]) - np.float64(old[W]))
-            moves[o, j, 1] += weight * (np.float64(new[AVERAGE]) - relaxed_average(old, t))
+            moves[o, j, 1] += weight * (
+                np.float64(new[AVERAGE]) - relaxed_average(old, np.float64(old[W]), t)
+            )
             growth[o, j, 0] += np.float64(new[S0]) - np.float64(old[S0])
             growth[o, j, 1] += np.float64(new[S1]) - np.float64(old[S1])
 

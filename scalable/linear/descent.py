@@ -210,16 +210,14 @@ def merge_lanes(fold: DescentFold, start: DescentState, states: Sequence[Descent
     moves /= np.where(still, 1.0, learned)[..., None]
     merged = before.astype(np.float64)
     steps = max(state.steps for state in states)
-    average = np.empty(before.shape[:2])
-    optimizers.relax(before, steps + 1.0, average)
-    merged[..., optimizers.AVERAGE] = average
+    optimizers.relax(before, steps + 1.0, merged)
     merged[..., fields] += moves
     if code in (optimizers.NORMALIZED, optimizers.ADAGRAD):
         merged[..., optimizers.S0] = sums[..., 0]
     elif code == optimizers.FTRL:
         merged[..., optimizers.S1] = sums[..., 1]
         mean_z = before[..., optimizers.S0] + growth[..., 0] / len(states)
-        merged[..., optimizers.S0] = _ftrl_state(fold, merged, mean_z, max(s.steps for s in states))
+        merged[..., optimizers.S0] = _ftrl_state(fold, merged, mean_z, steps)
     else:
         merged[..., [optimizers.S0, optimizers.S1]] += growth / len(states)
     merged[..., optimizers.SEEN] = steps + 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from scalable.data.encoders.labels import Labels
 from scalable.data.encoders.linear import LinearEncoder
 from scalable.data.planned import Source
+from scalable.data.shard import Shard
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import get_executor
 from scalable.execution.reader import BlockReader
@@ -30,10 +32,10 @@ from scalable.linear.weights import class_weights, prior_scores, residual_varian
 
 NEWTON_TERMS = 512
 WARM_ROWS = 2**12  # from here on a pass of descent saves more Newton passes than it costs
-SAMPLE_ROWS = (
-    2**22
-)  # of more than four times as many, the optimum of a sample is where Newton's method begins
-SAMPLE_SHARE = 16  # one row in so many, up to four times `SAMPLE_ROWS`
+# With more rows than four times these, Newton's method begins at the optimum of a sample: of one row in
+# `SAMPLE_SHARE`, but of so many at least, and of four times as many at most.
+SAMPLE_ROWS = 2**22
+SAMPLE_SHARE = 16
 NEWTON_TOL = 1e-6  # quadratic convergence: the step that is then taken leaves about the square of it
 EXACT_TOL = 1e-9  # of few rows, whose passes cost nothing
 
@@ -157,6 +159,11 @@ class GradientEstimator(LinearEstimator):
         resumed_stage = checkpoint.stage()
         max_iter, tol = self._param("max_iter", None), self._param("tol", None)
         warm = solver == "newton" and ready.target.rows >= WARM_ROWS
+
+        def evaluate(fold: Any, over: list[Shard] | None = None) -> Any:
+            what = "newton" if over is None else "newton, sample"
+            return run_fold(ready.executor, fold, ready.reader, over, f"{label} ({what})")
+
         if warm and resumed_stage == "newton":
             passes = 1  # the start was finished by the run that is resumed
         elif solver == "sgd" or warm:
@@ -182,16 +189,8 @@ class GradientEstimator(LinearEstimator):
             if result.held_out_loss:
                 self.held_out_loss_ = result.held_out_loss
             if sample is not None:
-
-                def on_sample(fold: Any) -> Any:
-                    return run_fold(ready.executor, fold, ready.reader, sample, f"{label} (newton, sample)")
-
-                coef = minimize(objective, coef, on_sample, 25, NEWTON_TOL).coef
+                coef = minimize(objective, coef, partial(evaluate, over=sample), 25, NEWTON_TOL).coef
         if solver == "newton":
-
-            def evaluate(fold: Any) -> Any:
-                return run_fold(ready.executor, fold, ready.reader, label=f"{label} (newton)")
-
             least = NEWTON_TOL if ready.target.rows >= WARM_ROWS else EXACT_TOL
             found = minimize(objective, coef, evaluate, max_iter or 25, tol or least, checkpoint)
             coef, passes = found.coef, passes + found.passes

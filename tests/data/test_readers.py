@@ -1,6 +1,5 @@
 import datetime
 import decimal
-import os
 from itertools import pairwise
 
 import numpy as np
@@ -12,21 +11,14 @@ from hypothesis import strategies as st
 
 from scalable.data import readers
 from scalable.data.footers import read_footers
-from scalable.data.readers import choose_reader, parked, read_columns
+from scalable.data.readers import choose_reader, read_columns
 from scalable.data.readers import polars as polars_module
 from scalable.data.readers.arrow import TEXT, open_with_arrow
 from scalable.data.readers.pages import open_with_pages
 from scalable.data.readers.polars import open_with_polars
-from scalable.errors import DataError
+from tests.data.written import write
 
 N = 5_000
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays_parked():
-    """Executors release what a run parked; these tests call the readers directly."""
-    yield
-    parked.release({identity[0] for identity, _ in parked._cursors})
 
 
 def random_numbers(rng, kind):
@@ -64,12 +56,6 @@ def numeric_columns():
         columns[f"timestamp {unit}"] = ticks.cast(pa.timestamp(unit))
         columns[f"timestamp {unit} tz"] = ticks.cast(pa.timestamp(unit, "Europe/Rome"))
     return columns
-
-
-def write(path, table, row_group_size=700, **options):
-    pq.write_table(table, path, row_group_size=row_group_size, **options)
-    (footer,), schema = read_footers([str(path)])
-    return footer, schema
 
 
 def read_all(opener, footer, schema, names, block_rows=900):
@@ -243,78 +229,6 @@ def test_pieces_of_one_row_group_are_right_in_any_order(tmp_path):
     assert pieces(footer, schema, ["x"], [500, 700]) == list(range(500, 700))
     assert pieces(footer, schema, ["x"], [700, 1_000]) == list(range(700, 1_000))  # the parked cursor
     assert pieces(footer, schema, ["x"], [700, 1_000]) == list(range(700, 1_000))  # without one
-
-
-@pytest.mark.parametrize("text", [False, True], ids=["polars", "arrow"])
-@pytest.mark.parametrize("compression", ["none", "zstd"])
-def test_damaged_pages_are_data_errors_that_name_the_file(tmp_path, text, compression):
-    rng = np.random.default_rng(3)
-    columns = {"y": rng.integers(0, 1_000, 20_000)}
-    if text:
-        columns["t"] = np.array(["ab", "cde", "f"])[rng.integers(0, 3, 20_000)]
-    path = tmp_path / "bad.parquet"
-    footer, schema = write(path, pa.table(columns), row_group_size=5_000, compression=compression)
-    good = path.read_bytes()
-    metadata = pq.read_metadata(path)
-    chunk = metadata.row_group(2).column(metadata.num_columns - 1)
-    start = chunk.dictionary_page_offset
-    damaged = bytearray(good)
-    damaged[start : start + chunk.total_compressed_size] = bytes(chunk.total_compressed_size)
-    path.write_bytes(bytes(damaged))
-    os.utime(path, ns=(footer.modified_ns, footer.modified_ns))
-    assert list(read_columns(footer, schema, schema.names, 0, 5_000, 5_000))  # others stay readable
-    with pytest.raises(
-        DataError, match=r"bad\.parquet: rows 10,000 to 15,000 cannot be decoded .*write it again"
-    ):
-        list(read_columns(footer, schema, schema.names, 10_000, 15_000, 5_000))
-
-
-@pytest.mark.parametrize("text", [False, True], ids=["polars", "arrow"])
-def test_a_file_truncated_while_it_is_read_is_an_error_not_a_crash(tmp_path, text):
-    columns = {"x": np.random.default_rng(0).random(400_000)}
-    if text:
-        columns["t"] = ["a", "b"] * 200_000
-    path = tmp_path / "cut.parquet"
-    footer, schema = write(path, pa.table(columns), row_group_size=20_000, use_dictionary=["t"])
-    blocks = read_columns(footer, schema, schema.names, 0, 400_000, 1_000)
-    next(blocks)
-    os.truncate(path, 500_000)
-    with pytest.raises(DataError, match=r"cut\.parquet: .*write it again"):
-        for _ in blocks:
-            pass
-
-
-def test_a_changed_or_vanished_file_is_named_before_it_is_read(tmp_path):
-    path = tmp_path / "a.parquet"
-    footer, schema = write(path, pa.table({"x": range(1_000)}))
-    write(path, pa.table({"x": range(1_001)}))
-    with pytest.raises(
-        DataError, match=r"a\.parquet: the file changed since the run was planned; start again"
-    ):
-        next(read_columns(footer, schema, ["x"], 0, 10, 10))
-    path.unlink()
-    with pytest.raises(
-        DataError, match=r"a\.parquet: the file vanished after planning; restore it and resume"
-    ):
-        next(read_columns(footer, schema, ["x"], 0, 10, 10))
-
-
-def test_a_lack_of_memory_is_not_called_damage(tmp_path, monkeypatch):
-    footer, schema = write(tmp_path / "a.parquet", pa.table({"x": range(1_000)}))
-
-    def opener(*args):
-        raise MemoryError
-
-    monkeypatch.setattr(readers, "choose_reader", lambda *args: opener)
-    with pytest.raises(MemoryError):
-        next(read_columns(footer, schema, ["x"], 0, 1_000, 10))
-
-
-def test_invalid_text_is_a_data_error(tmp_path):
-    broken = pa.array([b"ok", b"\xff\xfe", b"ok"]).view(pa.string())
-    footer, schema = write(tmp_path / "a.parquet", pa.table({"x": broken}))
-    with pytest.raises(DataError, match=r"a\.parquet: .*'x'.*UTF"):
-        list(read_columns(footer, schema, ["x"], 0, 3, 10))
 
 
 def test_unsupported_columns_beside_the_wanted_ones_do_no_harm(tmp_path):

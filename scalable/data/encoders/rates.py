@@ -18,6 +18,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from scalable.data.values import dictionary_codes
+
 N_SLOTS = 2**16
 N_FOLDS = 8
 PRIOR_ROWS = 20.0  # a level of this many rows is believed half
@@ -32,8 +34,7 @@ def slots_of(array: pa.DictionaryArray) -> NDArray[np.int64]:
     for i in used.tolist():
         table[i] = zlib.crc32(values[i].encode()) % N_SLOTS
     table[-1] = N_SLOTS
-    indices = array.indices.fill_null(len(values)) if array.null_count else array.indices
-    return np.asarray(table[indices.to_numpy(zero_copy_only=False)])
+    return np.asarray(table[dictionary_codes(array)])
 
 
 def fold_of(first_row: int, n_rows: int) -> NDArray[np.int64]:

@@ -9,9 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.encoders.plan import ColumnPlan
-from scalable.data.values import buffers_of, numbers
+from scalable.data.values import dictionary_codes, numbers
 from scalable.kernels import encoding
-from scalable.kernels.missing import fill_missing
 
 _MISSING_SALT = 0x5C0FFEE  # a missing value of a hashed feature is a category of its own
 
@@ -24,7 +23,7 @@ def level_slots(plan: ColumnPlan, array: pa.Array, base: int, out: NDArray[np.in
     if pa.types.is_dictionary(array.type):
         values = array.dictionary.to_pylist()
         table = np.array([*(slot_of.get(value, other) for value in values), missing], np.int32)
-        encoding.look_up(table, _indices(array, len(values)), 0, out)
+        encoding.look_up(table, dictionary_codes(array), 0, out)
         return
     values = numbers(array)
     levels = np.array(plan.levels, np.float64)
@@ -50,7 +49,7 @@ def hashed_slots(
         table = np.empty(n + 1, np.int32)
         encoding.hash_texts(starts, content, seed, base, n_bins, table[:n])
         table[n] = empty[0]
-        encoding.look_up(table, _indices(array, n), 0, out)
+        encoding.look_up(table, dictionary_codes(array), 0, out)
         return
     nulls = np.asarray(array.is_null().to_numpy(zero_copy_only=False)) if array.null_count else None
     values = np.asarray(
@@ -82,13 +81,3 @@ def calendar_slots(plan: ColumnPlan, values: NDArray[Any], base: int, out: NDArr
         if missing is not None:
             out[k][missing] = base + size
         base += size + 1
-
-
-def _indices(array: pa.DictionaryArray, null_index: int) -> NDArray[Any]:
-    indices = array.indices
-    if not array.null_count:
-        return np.asarray(indices.to_numpy(zero_copy_only=False))
-    values, valid = buffers_of(indices)
-    out = np.empty(len(values), np.int32)
-    fill_missing(values, valid, indices.offset, null_index, out)
-    return out

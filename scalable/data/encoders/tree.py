@@ -20,7 +20,7 @@ from scalable.data.block import RawBlock
 from scalable.data.columns import column_kind
 from scalable.data.encoders.labels import Labels
 from scalable.data.encoders.rates import FoldRates, Rates
-from scalable.data.values import numbers, text_of_nulls
+from scalable.data.values import dictionary_codes, numbers, text_of_nulls
 from scalable.errors import DataError, ModelError
 
 MAX_CATEGORIES = 1000
@@ -280,10 +280,7 @@ def category_codes(array: pa.Array, levels: Sequence[str]) -> NDArray[np.float64
     values = array.dictionary.to_pylist()
     # One entry more than the dictionary: where nulls point to.
     table = np.array([*(code_of.get(value, np.nan) for value in values), np.nan])
-    indices = array.indices
-    if indices.null_count:
-        indices = indices.fill_null(len(values))
-    return np.asarray(table[indices.to_numpy(zero_copy_only=False)])
+    return np.asarray(table[dictionary_codes(array)])
 
 
 def rows_of(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
