@@ -1,7 +1,7 @@
 """Filling a dataset with bins found here, ten times as fast as LightGBM finds them.
 
 LightGBM bins a value by a binary search that no branch predictor can follow, about a hundred nanoseconds each. Here
-a kernel searches without branches for many rows at once, and the bins reach LightGBM as its own binary file
+they are found without branches (`scalable.boosting.bin_search`) and reach LightGBM as its own binary file
 (`scalable.boosting.binary_layout`), which it reads at the speed of memory. Before that is trusted, a few thousand
 rows are put into a file both ways, and the two must agree in every byte; else rows are pushed as ever.
 """
@@ -20,9 +20,10 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.boosting.binary_layout import Layout, LayoutError, Mapper, Store, aligned
+from scalable.boosting.bin_search import BinSearch
+from scalable.boosting.binary_layout import Layout, LayoutError, Store, aligned
 from scalable.boosting.native import StreamedDataset
-from scalable.kernels.binning import bin_categories, bin_numbers, count_sparse, pack_nibbles, write_sparse
+from scalable.kernels.binning import count_sparse, pack_nibbles, write_sparse
 
 _PROBE_ROWS = 3
 
@@ -45,12 +46,12 @@ class BinnedRows:
         self._label = np.empty(n_rows, np.float32)
         self._weight = np.empty(n_rows, np.float32) if weighted else None
         self._stores: list[tuple[Store, NDArray[Any]]] = []
-        self._searches: list[list[tuple[int, _Search]]] = []
+        self._searches: list[list[tuple[int, BinSearch]]] = []
         for group in layout.groups:
             for store in group.stores:
                 size = (n_rows + 1) // 2 if store.packed else n_rows
                 self._stores.append((store, np.zeros(size, store.dtype)))
-                self._searches.append([(column, _Search(m, first)) for column, m, first in store.features])
+                self._searches.append([(column, BinSearch(m, first)) for column, m, first in store.features])
         self._edges = threading.Lock()
 
     def put(
@@ -109,34 +110,6 @@ class BinnedRows:
             out.write(group.definition)
             for piece in pieces:
                 _write(out, piece)
-
-
-class _Search:
-    """From the values of one feature to its codes."""
-
-    def __init__(self, mapper: Mapper, first: int) -> None:
-        codes = mapper.codes(first)
-        self._bounds: NDArray[np.float64] | None = None
-        if mapper.bounds is None:
-            assert mapper.categories is not None
-            known = int(mapper.categories.max(initial=-1)) + 1
-            self._codes = np.full(known + 1, codes[0], np.uint32)
-            for bin_, category in enumerate(mapper.categories.tolist()):
-                if category >= 0:
-                    self._codes[category] = codes[bin_]
-            return
-        last = mapper.n_bins - 1 - mapper.missing_nan
-        self._steps = max(0, last).bit_length()
-        self._bounds = np.full(2**self._steps, np.inf)
-        self._bounds[: max(0, last)] = mapper.bounds[: max(0, last)]
-        self._codes = codes
-        self._missing = mapper.n_bins - 1 if mapper.missing_nan else -1
-
-    def __call__(self, rows: NDArray[Any], column: int, out: NDArray[Any]) -> None:
-        if self._bounds is None:
-            bin_categories(rows, column, self._codes, out)
-        else:
-            bin_numbers(rows, column, self._bounds, self._steps, self._missing, self._codes, out)
 
 
 def _sparse(values: NDArray[Any]) -> list[NDArray[Any]]:

@@ -21,6 +21,7 @@ from scalable.data.planned import Source
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_fold
+from scalable.kernels.processors import available_processors
 
 SAMPLED_ROWS, SAMPLED_PIECES = 2**23, 2**10
 # LightGBM tries both ways on a moment's timing, each rank for itself: with histograms that fit in a core's own cache
@@ -168,7 +169,10 @@ def make_reference(
         for j in range(encoder.n_columns)
     ]
     reference = native.reference_from_sample(
-        columns, n_rows=n_rows, params=params, names=encoder.feature_names
+        columns,
+        n_rows=n_rows,
+        params={**params, "num_threads": available_processors()},  # no rank is at work yet
+        names=encoder.feature_names,
     )
     n_bins = sum(int(reference.feature_num_bin(j)) for j in range(len(columns)))
     return native.serialize_reference(reference), n_bins

@@ -82,7 +82,12 @@ def _start(job: RankJob) -> subprocess.Popen[bytes]:
         **os.environ,
         "OMP_NUM_THREADS": str(job.n_threads),
         "POLARS_MAX_THREADS": str(job.n_threads),
+        # A rank's few dot products would wake threads that spin beside the other ranks of its machine.
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
     }
+    # Dask's, for workers that live long: with it every large array is mapped anew.
+    env.pop("MALLOC_TRIM_THRESHOLD_", None)
     return subprocess.Popen(rank_command(job), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
 
 

@@ -14,6 +14,9 @@ def bin_numbers(
     X: np.ndarray,
     column: int,
     bounds: np.ndarray,
+    first: np.ndarray,
+    low: float,
+    scale: float,
     steps: int,
     missing: int,
     codes: np.ndarray,
@@ -21,8 +24,9 @@ def bin_numbers(
 ) -> None:
     """Write the code of the first bound that is not below each value of a column.
 
-    A binary search without branches, of many values side by side: bounds that a branch predictor cannot
-    guess cost LightGBM's own search a hundred nanoseconds a value.
+    The value's cell among equally wide ones says where to begin, a binary search among the bounds of that cell does
+    the rest; both without branches and for many values side by side. Bounds that a branch predictor cannot guess
+    cost LightGBM's own search a hundred nanoseconds a value.
 
     Parameters
     ----------
@@ -30,10 +34,14 @@ def bin_numbers(
         Rows; NaN is missing.
     column : int
         Which column.
-    bounds : float64 array (2 ** steps,)
+    bounds : float64 array (n_bounds + 2 ** steps,)
         Ascending, padded with infinity.
+    first : uint32 array (n_cells,)
+        Of each cell, how many bounds lie in the cells before it.
+    low, scale : float
+        A value's cell is ``(value - low) * scale``, the nearest one where there is none.
     steps : int
-        Halvings of the search.
+        Halvings of the search: at most ``2 ** steps - 1`` bounds lie in a cell.
     missing : int
         Place among `codes` of NaN; -1 to treat NaN as 0.
     codes : uint32 array
@@ -42,23 +50,31 @@ def bin_numbers(
         Left alone where the code is 0.
     """
     value = np.empty(STRIP)
-    place = np.empty(STRIP, np.int64)
+    place = np.empty(STRIP, np.uint32)  # unsigned: Numba lets signed places count from the end
+    last = float(first.shape[0] - 1)
     for start in range(0, X.shape[0], STRIP):
         n = min(STRIP, X.shape[0] - start)
         for i in range(n):
-            v = np.float64(X[start + i, column])
-            value[i] = 0.0 if np.isnan(v) else v
-            place[i] = 0
+            v = float(X[start + i, column])
+            v = 0.0 if np.isnan(v) else v
+            cell = (v - low) * scale
+            cell = cell if cell > 0.0 else 0.0
+            value[i] = v
+            place[i] = np.uint32(np.int32(cell if cell < last else last))
+        for i in range(n):
+            place[i] = first[place[i]]
         half = 1 << steps
         for _ in range(steps):
             half >>= 1
+            probes, more = bounds[half - 1 :], np.uint32(half)
             for i in range(n):
-                place[i] += half if bounds[place[i] + half - 1] < value[i] else 0
+                place[i] += more if probes[place[i]] < value[i] else np.uint32(0)
+        if missing >= 0:
+            for i in range(n):
+                place[i] = np.uint32(missing) if np.isnan(X[start + i, column]) else place[i]
         for i in range(n):
-            absent = missing >= 0 and np.isnan(X[start + i, column])
-            code = codes[missing if absent else place[i]]
-            if code:
-                out[start + i] = code
+            code = codes[place[i]]
+            out[start + i] = code if code else out[start + i]
 
 
 @kernel()
