@@ -1,4 +1,4 @@
-"""Measure boosting: fill, workers, memory, deals, rotation, losses, network.
+"""Measure boosting: fill, workers, memory, half-byte bins, deals, rotation, losses, network.
 
 Run ``python -m bench.boosting_numbers SECTION --rows N --out docs/results/boosting_SECTION.json``; docs/boosting.md
 and docs/cluster.md explain the numbers. Data is written once under ``SCALABLE_BENCH_DATA``. Every contender runs in a
@@ -19,6 +19,7 @@ from typing import Any
 from bench.boosting.deals import section_deals
 from bench.boosting.filling import section_fill
 from bench.boosting.losses import section_kill
+from bench.boosting.narrow import section_narrow
 from bench.boosting.network import section_network
 from bench.boosting.rotation import section_rotate
 from bench.boosting.workers import section_limit, section_workers
@@ -30,6 +31,7 @@ SECTIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "fill": section_fill,
     "deals": section_deals,
     "rotate": section_rotate,
+    "narrow": section_narrow,
     "kill": section_kill,
     "network": section_network,
 }

@@ -19,6 +19,7 @@ from typing import Any
 
 import lightgbm as lgb
 
+from scalable.boosting.native import read_binned
 from scalable.data.placing import place_directory
 
 DATASET = "dataset.bin"
@@ -95,12 +96,9 @@ class BinnedCache:
         return "" if found == digest else f"the checksum of {DATASET} differs"
 
     def _load(self, params: dict[str, Any], names: list[str], n_rows: int) -> lgb.Dataset:
-        # Without pre_partition LightGBM would deal the file's rows to all ranks once more.
-        reading = {"pre_partition": True, "verbosity": -1}
-        dataset = lgb.Dataset(str(Path(self.place) / DATASET), params=reading).construct()
+        dataset = read_binned(str(Path(self.place) / DATASET), params)
         if dataset.num_data() != n_rows or dataset.get_feature_name() != names:
             raise ValueError(f"it holds {dataset.num_data():,} rows of {dataset.num_feature()} features")
-        dataset.params = dict(params)
         return dataset
 
     def _keep(self, dataset: lgb.Dataset) -> str:

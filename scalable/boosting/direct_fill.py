@@ -13,6 +13,7 @@ import struct
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from scalable.boosting.bin_search import BinSearch
 from scalable.boosting.binary_layout import Layout, LayoutError, Store, aligned
-from scalable.boosting.native import StreamedDataset
+from scalable.boosting.native import StreamedDataset, read_binned
 from scalable.kernels.binning import count_sparse, pack_nibbles, write_sparse
 
 _PROBE_ROWS = 3
@@ -172,8 +173,11 @@ def trusted_layout(
     with path.open("wb") as out:
         ours.write(out)
     same = path.read_bytes() == written(len(trial))
+    readable = False
+    with suppress(lgb.basic.LightGBMError):
+        readable = same and read_binned(str(path), params).num_data() == len(trial)
     path.unlink()
-    return layout if same else None
+    return layout if readable else None
 
 
 def loaded(binned: BinnedRows, params: Mapping[str, Any], place: str) -> lgb.Dataset:
@@ -188,11 +192,6 @@ def loaded(binned: BinnedRows, params: Mapping[str, Any], place: str) -> lgb.Dat
     try:
         with os.fdopen(handle, "wb") as out:
             binned.write(out)
-        # Without pre_partition LightGBM would deal the file's rows to all ranks once more.
-        dataset = lgb.Dataset(
-            path, params={"pre_partition": True, "verbosity": -1, "num_threads": 1}
-        ).construct()
+        return read_binned(path, params)
     finally:
         os.unlink(path)
-    dataset.params = dict(params)
-    return dataset

@@ -34,6 +34,24 @@ def _wrap(handle: ctypes.c_void_p, params: Mapping[str, Any], names: Sequence[st
     return dataset
 
 
+def read_binned(path: str, params: Mapping[str, Any]) -> lgb.Dataset:
+    """Return the dataset that LightGBM's binary file `path` holds.
+
+    Parameters
+    ----------
+    path : str
+        As ``Dataset.save_binary`` writes it.
+    params : mapping
+        The parameters its bins were made with: LightGBM reads no file whose ``max_bin`` and the like are others.
+    """
+    reading = {name: value for name, value in params.items() if name != "categorical_feature"}
+    # Without pre_partition LightGBM would deal the file's rows to all ranks once more.
+    reading |= {"pre_partition": True, "verbosity": -1, "num_threads": 1}
+    dataset = lgb.Dataset(path, params=reading).construct()
+    dataset.params = dict(params)
+    return dataset
+
+
 def reference_from_sample(
     columns: Sequence[npt.NDArray[np.float64]],
     *,

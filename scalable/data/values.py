@@ -29,7 +29,7 @@ def numbers(array: pa.Array) -> NDArray[Any]:
     """
     array = _plain(array)
     if array.null_count == 0:
-        return np.asarray(array.to_numpy(zero_copy_only=False))
+        return _values_of(array)
     values, valid = buffers_of(array)
     out = np.empty(len(array), np.float32 if values.dtype == np.float32 else np.float64)
     fill_missing(values, valid, array.offset, np.nan, out)
@@ -46,18 +46,22 @@ def buffers_of(array: pa.Array) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     valid : array of uint8
         Validity bitmap; the bit of the first value is ``array.offset``.
     """
-    valid, data = array.buffers()
-    values = np.frombuffer(
-        data, array.type.to_pandas_dtype(), len(array), array.offset * array.type.byte_width
-    )
-    return values, np.frombuffer(valid, np.uint8)
+    return _values_of(array), np.frombuffer(array.buffers()[0], np.uint8)
+
+
+def _values_of(array: pa.Array) -> NDArray[Any]:
+    """Return the values of a numeric column; ``to_numpy`` would import pandas where it is installed, .4 s a process."""
+    dtype, data = array.type.to_pandas_dtype(), array.buffers()[1]
+    if data is None:  # of a column without rows
+        return np.empty(0, dtype)
+    return np.frombuffer(data, dtype, len(array), array.offset * array.type.byte_width)
 
 
 def dictionary_codes(array: pa.DictionaryArray) -> NDArray[Any]:
     """Return the place of each value in the dictionary; of nulls the place after its last."""
     indices = array.indices
     if not array.null_count:
-        return np.asarray(indices.to_numpy(zero_copy_only=False))
+        return _values_of(indices)
     values, valid = buffers_of(indices)
     out = np.empty(len(values), np.int32)
     fill_missing(values, valid, indices.offset, len(array.dictionary), out)

@@ -14,6 +14,7 @@ from scalable.errors import UsageError
 PARAMS = {
     "num_iterations": 6,
     "num_leaves": 15,
+    "max_bin": 63,  # not LightGBM's own, which a file is read with unless told
     "num_threads": 1,
     "deterministic": True,
     "force_col_wise": True,

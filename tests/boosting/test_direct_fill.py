@@ -117,16 +117,21 @@ def test_a_file_of_another_shape_is_told():
         Layout.read(b"token\n" + bytes(400), 3, 2)
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_fits_are_the_same_either_way(local_team, monkeypatch, n_classes):
+BINNING = {"max_bin": 15, "min_data_in_bin": 5, "zero_as_missing": True, "bin_construct_sample_cnt": 900}
+
+
+@pytest.mark.parametrize(("n_classes", "binning"), [(2, {}), (3, {}), (2, BINNING)])
+def test_fits_are_the_same_either_way(local_team, monkeypatch, n_classes, binning):
     rng = np.random.default_rng(1)
     X = columns(rng, 3000, np.float64)[:, :8]
     y = (np.nan_to_num(X[:, 0]) * 2 + X[:, 3] + rng.normal(size=3000)).astype(int).clip(0, n_classes - 1)
-    params = {"num_iterations": 6, "num_threads": 2, "deterministic": True, "num_leaves": 7}
+    params = {"num_iterations": 6, "num_threads": 2, "deterministic": True, "num_leaves": 7, **binning}
     params |= {"boosting": "rotate", "rotate_rows": 2000, "rotate_every": 2}  # initial scores too
     texts = []
     for least in (10**9, 0):
         monkeypatch.setattr(sinks, "LEAST_ROWS", least)
+        if not least:
+            monkeypatch.setattr(sinks, "StreamedDataset", None)  # no falling back
         source = as_source(X, y, np.linspace(0.5, 2, 3000))
         texts.append(train_on(local_team(1), params, source, classify=True, in_process=True))
     assert texts[0].booster.model_to_string() == texts[1].booster.model_to_string()
