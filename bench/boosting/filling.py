@@ -16,6 +16,7 @@ from bench.boosting.rows import COLUMNS, wide
 def section_fill(rows: int, trees: int, only: list[str]) -> dict[str, Any]:
     """Compare the fill from Parquet with ``lgb.Dataset(ndarray).construct()`` and with the cache, in turns."""
     import lightgbm as lgb
+    from threadpoolctl import threadpool_limits
 
     from scalable import ParquetSource
     from scalable.boosting.binned_cache import BinnedCache
@@ -45,7 +46,8 @@ def section_fill(rows: int, trees: int, only: list[str]) -> dict[str, Any]:
     def filled() -> lgb.Dataset:
         return fill(source, encoder, reference, params, n_threads=1)
 
-    with tempfile.TemporaryDirectory(dir=Path(directory).parent) as place:
+    # A rank runs its BLAS on one thread too; idle ones of it would spin, and count.
+    with threadpool_limits(1), tempfile.TemporaryDirectory(dir=Path(directory).parent) as place:
         cache = BinnedCache(f"{place}/train", "key")
         args = (params, encoder.feature_names, source.n_rows)
         for k in range(3):

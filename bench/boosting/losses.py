@@ -14,24 +14,28 @@ from typing import Any
 import psutil
 
 from bench.boosting.contenders import auc
-from bench.boosting.processes import in_own_process
+from bench.boosting.processes import in_own_process, median_run
 from bench.boosting.rows import COLUMNS, held_out, wide
 
 EVERY = 10
 
 
-def section_kill(rows: int, trees: int, only: list[str], seed: int = 0) -> dict[str, Any]:
-    """Train on two workers without and with a kill."""
+def section_kill(rows: int, trees: int, only: list[str], seed: int = 0, rounds: int = 1) -> dict[str, Any]:
+    """Train on two workers without and with a kill, in turns."""
     directory = str(wide(rows))
     at = random.Random(seed).uniform(0.2, 0.9)
     with tempfile.TemporaryDirectory() as place:
         test = held_out(Path(place))
-        undisturbed = in_own_process(_fit, directory, trees, test, -1.0)
-        killed = in_own_process(_fit, directory, trees, test, at)
+        runs: dict[float, list[dict[str, Any]]] = {-1.0: [], at: []}
+        for _ in range(rounds):
+            for strike, found in runs.items():
+                found.append(in_own_process(_fit, directory, trees, test, strike, watched=False))
+    undisturbed, killed = median_run(runs[-1.0]), median_run(runs[at])
     return {
         "rows": rows,
         "columns": COLUMNS,
         "trees": trees,
+        "rounds": rounds,
         "checkpoint_every": EVERY,
         "killed_at_tree": int(at * trees),
         "overhead": killed["fit_seconds"] / undisturbed["fit_seconds"] - 1,

@@ -20,9 +20,11 @@ LIMITED_SECONDS = 100  # for a contender within a memory limit: whose worker was
 class PeakMemory:
     """Peak proportional set size of this process and all below it, and of each rank process, in bytes."""
 
-    def __enter__(self) -> PeakMemory:
+    def __init__(self) -> None:
         self.bytes = 0
         self.ranks: dict[int, int] = {}
+
+    def __enter__(self) -> PeakMemory:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -45,8 +47,12 @@ class PeakMemory:
         self._thread.join()
 
 
-def in_own_process(function: Callable[..., dict[str, Any]], *args: Any, limit: int = 0) -> dict[str, Any]:
-    """Run `function` in a fresh process; return its dict with seconds and peak memory added.
+def in_own_process(
+    function: Callable[..., dict[str, Any]], *args: Any, limit: int = 0, watched: bool = True
+) -> dict[str, Any]:
+    """Run `function` in a fresh process; return its dict with seconds and, if `watched`, peak memory added.
+
+    Watching costs: adding up the shared pages of several gigabytes, five times a second, slowed a fit by a third.
 
     Parameters
     ----------
@@ -65,7 +71,7 @@ def in_own_process(function: Callable[..., dict[str, Any]], *args: Any, limit: i
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     with _capped(limit) as group:
-        process = context.Process(target=_child, args=(there, function, args, group))
+        process = context.Process(target=_child, args=(there, function, args, group, watched))
         began = time.perf_counter()
         process.start()
         there.close()
@@ -86,18 +92,36 @@ def in_own_process(function: Callable[..., dict[str, Any]], *args: Any, limit: i
     return result
 
 
-def _child(pipe: Any, function: Callable[..., dict[str, Any]], args: tuple[Any, ...], group: str) -> None:
+def _child(
+    pipe: Any,
+    function: Callable[..., dict[str, Any]],
+    args: tuple[Any, ...],
+    group: str,
+    watched: bool = True,
+) -> None:
     if group:
         (Path(group) / "cgroup.procs").write_text(str(os.getpid()))
-    with PeakMemory() as memory:
+    memory = PeakMemory()
+    with memory if watched else contextlib.nullcontext():
         began = time.perf_counter()
         try:
             result = function(*args)
         except Exception as error:
             result = {"failed": f"{type(error).__name__}: {error}"[:300]}
         seconds = time.perf_counter() - began
-    found = {"seconds": seconds, "peak_bytes": memory.bytes, "rank_peak_bytes": list(memory.ranks.values())}
+    found: dict[str, Any] = {"seconds": seconds}
+    if watched:
+        found |= {"peak_bytes": memory.bytes, "rank_peak_bytes": list(memory.ranks.values())}
     pipe.send({**found, **result})
+
+
+def median_run(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the run of median ``fit_seconds``, with those of all; one that failed, if any did."""
+    for run in runs:
+        if "failed" in run:
+            return run
+    ranked = sorted(runs, key=lambda run: float(run["fit_seconds"]))
+    return {**ranked[len(runs) // 2], "fit_seconds_of_all": [run["fit_seconds"] for run in runs]}
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.boosting.contenders import lightgbm_dask, ours, ours_dask, plain
-from bench.boosting.processes import in_own_process
+from bench.boosting.processes import in_own_process, median_run
 from bench.boosting.rows import COLUMNS, held_out, wide
 
 CONTENDERS = {function.__name__: function for function in (ours, ours_dask, plain, lightgbm_dask)}
@@ -16,15 +16,16 @@ MODEL_FACTOR, MODEL_FIXED = 1.15, 400e6
 
 
 def section_workers(rows: int, trees: int, only: list[str], rounds: int = 1) -> dict[str, Any]:
-    """Compare seconds from Parquet to the booster, each contender's cluster included, and peak memory, in turns."""
+    """Compare seconds from Parquet to the booster, each contender's cluster included, in turns; then peak memory."""
     directory = str(wide(rows))
-    all_runs: dict[str, list[dict[str, Any]]] = {n: [] for n in CONTENDERS if n in only}
+    timed: dict[str, list[dict[str, Any]]] = {n: [] for n in CONTENDERS if n in only}
     with tempfile.TemporaryDirectory() as place:
-        test = held_out(Path(place))
+        args: tuple[Any, ...] = (directory, trees, held_out(Path(place)), {})
         for _ in range(rounds):
-            for n, found_runs in all_runs.items():
-                found_runs.append(in_own_process(CONTENDERS[n], directory, trees, test, {}))
-    runs = {n: _median(found_runs) for n, found_runs in all_runs.items()}
+            for n, found_runs in timed.items():
+                found_runs.append(in_own_process(CONTENDERS[n], *args, watched=False))
+        watched = {n: in_own_process(CONTENDERS[n], *args) for n in timed}
+    runs = {n: {**watched[n], **median_run(found_runs)} for n, found_runs in timed.items()}
     found: dict[str, Any] = {
         "rows": rows, "columns": COLUMNS, "trees": trees, "rounds": rounds, "runs": runs,
     }  # fmt: skip
@@ -37,15 +38,6 @@ def section_workers(rows: int, trees: int, only: list[str], rounds: int = 1) -> 
             found[name][f"times_as_fast_as_{other}"] = done[other]["fit_seconds"] / mine["fit_seconds"]
             found[name][f"share_of_memory_of_{other}"] = mine["peak_bytes"] / done[other]["peak_bytes"]
     return found
-
-
-def _median(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the run of median seconds, with the seconds of all; one that failed, if any did."""
-    for run in runs:
-        if "failed" in run:
-            return run
-    ranked = sorted(runs, key=lambda run: float(run["fit_seconds"]))
-    return {**ranked[len(runs) // 2], "fit_seconds_of_all": [run["fit_seconds"] for run in runs]}
 
 
 def section_limit(rows: int, trees: int, only: list[str], limit: int = 6 * 2**30) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,13 @@ CACHES = ("warm", "cold")
 
 
 def run_versus(
-    profile: str, jobs: Sequence[str] | None, out: Path, *, resume: bool = False, threads: int | None = None
+    profile: str,
+    jobs: Sequence[str] | None,
+    out: Path,
+    *,
+    resume: bool = False,
+    rounds: int | None = None,
+    threads: int | None = None,
 ) -> dict[str, Any]:
     """Run this project and its peers side by side.
 
@@ -40,6 +47,8 @@ def run_versus(
         ``logs/``.
     resume : bool
         Keep the runs that an interrupted comparison finished.
+    rounds : int, optional
+        Times that each contender runs; by default as the profile says. More may be asked for on resuming.
     threads : int, optional
         Threads of each contender; by default the processors this process may use.
 
@@ -54,6 +63,8 @@ def run_versus(
     ``SCALABLE_VERSUS_CACHE=cold`` drops the files from the page cache before each timed part.
     """
     sizes, jobs = profile_of(profile), list(dict.fromkeys(jobs or JOBS))
+    if rounds is not None:
+        sizes = replace(sizes, repeats=rounds)
     for job in jobs:
         contenders(job)  # an unknown one is refused before any work
     cache = os.environ.get("SCALABLE_VERSUS_CACHE", "warm")

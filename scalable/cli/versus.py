@@ -18,6 +18,7 @@ Peers come with `pip install 'scalable-training[peers]'`; an absent one is liste
 Examples:
   scalable versus --profile quick
   scalable versus --profile standard --out versus/ --resume
+  scalable versus --profile standard --jobs linear,generation --rounds 2
 """
 
 PROFILES = ("quick", "standard", "full")
@@ -27,6 +28,9 @@ def command(
     profile: Annotated[str, typer.Option("--profile", help="quick, standard or full.")] = "quick",
     jobs: Annotated[
         str | None, typer.Option("--jobs", metavar="A,B", help="linear, boosting, inference, generation.")
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option("--rounds", min=1, help="Runs of each contender; by default the profile's.")
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Results and report.")] = Path("versus"),
     resume: Resume = False,
@@ -44,7 +48,7 @@ def command(
     from scalable.report.terminal import print_summary
 
     with live(quiet):
-        results = run_versus(profile, split_names(jobs), out, resume=resume)
+        results = run_versus(profile, split_names(jobs), out, resume=resume, rounds=rounds)
     if not quiet:
         print_summary(results)
     if json_file is not None:

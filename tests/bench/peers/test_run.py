@@ -96,6 +96,16 @@ def test_an_interrupted_comparison_resumes_where_it_was(
     assert not third.ran
 
 
+def test_resuming_may_ask_for_more_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    once = _Fake(monkeypatch)
+    run.run_versus("quick", ["linear"], tmp_path / "out", threads=1, rounds=1)
+    assert len(once.ran) == len(CONTENDERS["linear"])
+    more = _Fake(monkeypatch)
+    found = run.run_versus("quick", ["linear"], tmp_path / "out", resume=True, threads=1, rounds=3)
+    assert Counter(more.ran)["linear", "scalable sgd"] == 2
+    assert found["sections"]["setting"]["repeats"] == 3
+
+
 def test_another_setting_is_not_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _Fake(monkeypatch)
     run.run_versus("quick", ["generation"], tmp_path / "out", threads=1)
