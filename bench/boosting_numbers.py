@@ -1,4 +1,4 @@
-"""Measure boosting: fill, workers, memory, half-byte bins, deals, rotation, losses, network.
+"""Measure boosting: fill, workers, memory, four-bit bins, deals, rotation, losses, network.
 
 Run ``python -m bench.boosting_numbers SECTION --rows N --out docs/results/boosting_SECTION.json``; docs/boosting.md
 and docs/cluster.md explain the numbers. Data is written once under ``SCALABLE_BENCH_DATA``. Every contender runs in a

@@ -1,4 +1,4 @@
-"""More rows than the machine has memory for floats: one process of ours, bins of half a byte."""
+"""More rows than the machine has memory for floats: one process of ours, bins of four bits."""
 
 from __future__ import annotations
 

@@ -63,8 +63,8 @@ def _trained(directory: str, trees: int, test: str, boosting: str, params: dict[
 
 
 def _quality(model: Any, test: str) -> dict[str, float]:
-    """Return the AUC on rows of another seed, and the AUC of their true probabilities."""
-    from sklearn.metrics import roc_auc_score
+    """Return AUC and log loss on rows of another seed, and those of their true probabilities."""
+    from sklearn.metrics import log_loss, roc_auc_score
 
     import data_gen
     from scalable import ParquetSource
@@ -78,7 +78,10 @@ def _quality(model: Any, test: str) -> dict[str, float]:
         for rows in BlockReader(source, model.encoder_).blocks(shard):
             labels.append(rows.label)
             scores.append(forest.predict(rows.matrix, raw_score=True, n_threads=2))
-    label = np.concatenate(labels)
-    best = float(roc_auc_score(label, data_gen.truth("fraud", 0, len(label), seed=TEST_SEED)))
-    found = float(roc_auc_score(label, np.concatenate(scores)))
-    return {"auc": found, "bayes_auc": best, "gap": best - found}
+    label, score = np.concatenate(labels), np.concatenate(scores)
+    truth = data_gen.truth("fraud", 0, len(label), seed=TEST_SEED)
+    best, found = float(roc_auc_score(label, truth)), float(roc_auc_score(label, score))
+    losses = [float(log_loss(label, p)) for p in (1 / (1 + np.exp(-score)), truth)]
+    return {
+        "auc": found, "bayes_auc": best, "gap": best - found, "log_loss": losses[0], "bayes_log_loss": losses[1],
+    }  # fmt: skip
