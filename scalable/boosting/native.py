@@ -49,6 +49,7 @@ def read_binned(path: str, params: Mapping[str, Any]) -> lgb.Dataset:
     reading |= {"pre_partition": True, "verbosity": -1, "num_threads": 1}
     dataset = lgb.Dataset(path, params=reading).construct()
     dataset.params = dict(params)
+    dataset.label = None  # a copy, which get_label() makes again for who asks
     return dataset
 
 

@@ -50,7 +50,7 @@ def test_memory_is_predicted_and_a_job_that_cannot_fit_is_refused():
     small = predict_memory(
         10**7, 28, {"force_col_wise": True, "max_bin": 15}, weighted=False, continued=True, n_scores=1
     )
-    assert small.row_bytes == 14 + 40 + 8
+    assert small.row_bytes == 28 + 40 + 8
     check_memory(plan, [2, 2], [3 * 2**30] * 2, ["a", "b"])
     with pytest.raises(PlanError, match=r"10,000,000 rows x 72.0 bytes.*b has 1.00 GiB for 2.*rotate"):
         check_memory(plan, [2, 2], [3 * 2**30, 2**30], ["a", "b"])
