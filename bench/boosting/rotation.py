@@ -49,7 +49,7 @@ def _trained(directory: str, trees: int, test: str, boosting: str, params: dict[
     from scalable import ParquetSource
     from scalable.boosting import LGBMClassifier
 
-    extra: dict[str, Any] = {"boosting": "rotate", **params} if boosting == "rotate" else {}
+    extra: dict[str, Any] = {"boosting": "rotate", **params} if boosting == "rotate" else params
     began = time.perf_counter()
     model = LGBMClassifier(trees, num_leaves=LEAVES, **extra).fit(ParquetSource(directory, target="is_fraud"))
     seconds = time.perf_counter() - began

@@ -38,9 +38,9 @@ class LGBMModel(BaseEstimator):
     max_depth : int
         Depth at most; no limit when not positive.
     max_bin : int
-        Bins per feature at most; 15 or fewer halve the memory.
+        Bins per feature at most; 255 or fewer take a byte a value.
     min_child_samples : int
-        Rows per leaf at least.
+        Rows per leaf at least. In rotation the hessians in a leaf are bounded too, see ``docs/boosting.md``.
     random_state : int, optional
         Seed of everything random.
     client : distributed.Client, str or None

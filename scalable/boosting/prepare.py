@@ -12,7 +12,7 @@ import numpy as np
 from scalable.boosting import native
 from scalable.boosting.cluster import Team
 from scalable.boosting.params import Params, check_distributed, resolve
-from scalable.boosting.rotate import pieces_of
+from scalable.boosting.rotate import leaf_hessian, pieces_of
 from scalable.boosting.survey import Positions, RatesFold, Survey, SurveyFold
 from scalable.data.columns import column_kind
 from scalable.data.encoders.rates import FoldRates
@@ -83,6 +83,8 @@ def prepare(
     classes = learned.labels.classes
     params = resolve(given, None if classes is None else len(classes))
     params = replace(params, rotation=params.rotation.planned(source.n_rows, params.n_rounds))
+    if params.rotation.on:
+        params.values.setdefault("min_sum_hessian_in_leaf", leaf_hessian(params.rotation.rows))
     dataset_params = {
         **params.values,
         "categorical_feature": ",".join(map(str, learned.categorical)),

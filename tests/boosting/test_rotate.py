@@ -10,7 +10,7 @@ from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier, prepare
 from scalable.boosting.options import Options
 from scalable.boosting.params import resolve
-from scalable.boosting.rotate import Rotation, turn
+from scalable.boosting.rotate import Rotation, leaf_hessian, turn
 from scalable.boosting.train import train_on
 from scalable.data.shard import Shard
 from scalable.data.table import as_source
@@ -131,6 +131,22 @@ def test_rotation_learns_from_all_rows_and_resumes(local_team, tmp_path, n_ranks
         fit(Options(valid=valid, checkpoint=place, checkpoint_every=3, callbacks=[fail]))
     again = fit(Options(valid=valid, checkpoint=place, checkpoint_every=3, resume=True))
     assert again.booster.model_to_string() == whole.booster.model_to_string()
+
+
+def test_leaves_of_rare_positives_are_large_unless_told_otherwise(local_team):
+    """Label and columns are independent here: a leaf that predicts other than the share of positives is overfit."""
+    rng = np.random.default_rng(4)
+    X, y = rng.normal(size=(2**17, 4)), rng.random(2**17) < 0.002
+
+    def spread(**given):
+        params = {"boosting": "rotate", "rotate_rows": 2**16, "num_iterations": 2, "num_leaves": 63, **given}
+        fitted = train_on(local_team(1), params, as_source(X, y), classify=True, in_process=True)
+        assert float(fitted.params["min_sum_hessian_in_leaf"]) == given.get("min_child_weight", 1.0)
+        return fitted.booster.predict(X, raw_score=True).std()
+
+    assert leaf_hessian(2**16) == 1.0
+    assert leaf_hessian(2**24) == 50.0
+    assert spread() < 0.5 * spread(min_child_weight=1e-3)
 
 
 def test_nonsense_is_refused():
