@@ -48,7 +48,7 @@ def shown(key: str, value: Any) -> str:
 
 
 def inside(value: Any, path: str) -> Any:
-    """Return what dots lead to: keys of objects, entries of lists by number or content; None where there is nothing."""
+    """Return what dots lead to: keys of objects (``_`` for spaces), entries of lists by number or content; or None."""
     for key in path.split("."):
         if isinstance(value, list) and key.isdigit():
             value = value[int(key)] if int(key) < len(value) else None
@@ -56,7 +56,7 @@ def inside(value: Any, path: str) -> Any:
             name, _, wanted = key.partition("=")
             value = next((row for row in value if str(row.get(name)).replace(" ", "_") == wanted), None)
         else:
-            value = value.get(key) if isinstance(value, dict) else None
+            value = value.get(key, value.get(key.replace("_", " "))) if isinstance(value, dict) else None
     return value
 
 
