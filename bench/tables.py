@@ -56,7 +56,8 @@ def inside(value: Any, path: str) -> Any:
             name, _, wanted = key.partition("=")
             value = next((row for row in value if str(row.get(name)).replace(" ", "_") == wanted), None)
         else:
-            value = value.get(key, value.get(key.replace("_", " "))) if isinstance(value, dict) else None
+            named = value.items() if isinstance(value, dict) else ()
+            value = next((found for name, found in named if name.replace(" ", "_") == key), None)
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import tempfile
@@ -103,7 +104,8 @@ def check(revision: str, runs: int, record: Path | None, share: float = 0.2) -> 
         for other, name, expected in pairs:
             rows.append(_one(one, other, name, expected))
             if record is not None:
-                write_results(record, new_results("gate check", {"gate_check": rows}))
+                command = shlex.join(["python", "-m", "bench.gate", *sys.argv[1:]])
+                write_results(record, new_results("gate check", {"gate_check": rows}, command=command))
     return all(row["as_it_must"] for row in rows)
 
 
