@@ -88,7 +88,12 @@ def _start(job: RankJob) -> subprocess.Popen[bytes]:
     }
     # Dask's, for workers that live long: with it every large array is mapped anew.
     env.pop("MALLOC_TRIM_THRESHOLD_", None)
-    return subprocess.Popen(rank_command(job), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+    # A terminal's Ctrl-C reaches the rank too, also before it can say that it leaves that to its parent.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return subprocess.Popen(rank_command(job), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def rank_command(job: RankJob) -> list[str]:

@@ -65,7 +65,7 @@ def interrupt(process: subprocess.Popen[str], ready: int) -> tuple[int, str]:
     return process.returncode, err
 
 
-@pytest.mark.parametrize("ready", [1, 4])
+@pytest.mark.parametrize("ready", [1, 3])  # while it surveys; with both ranks at work
 def test_lightgbm_on_worker_processes(ready: int, long_job: Path, tmp_path: Path) -> None:
     words = ["train", "lightgbm", long_job, "--target", "y", "--model", tmp_path / "m", "--workers", "2"]
     code, err = interrupt(start(*words, "--n-estimators", "5000", "--num-leaves", "255"), ready)
