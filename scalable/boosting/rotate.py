@@ -19,7 +19,7 @@ PIECE_ROWS = 2**17
 LEAST_ROWS = 2**22
 MOST_ROWS = 2**24  # of a set whose size nobody asked for: larger ones gain nothing but memory
 MOST_TREES = 10
-LEAF_HESSIAN = 50.0
+LEAF_HESSIAN = 10.0
 LEAF_SHARE = 2.0**-16  # of a small set's rows
 
 
