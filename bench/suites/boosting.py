@@ -96,7 +96,7 @@ class Fit:
     params = ([1, 2],)
     param_names = ("ranks",)
     timeout = 300
-    rounds, number, repeat = 1, 1, (1, 3, 6.0)  # asv's own choice would be 20 s a round and parameter
+    rounds, number, repeat = 1, 1, (1, 2, 3.0)  # asv's own choice would be 20 s a round and parameter
 
     def setup(self, n_ranks: int) -> None:
         self.source = _rows(scaled(50_000))
