@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from scalable.kernels.bits import expand_bits
 from scalable.kernels.jit import kernel
 
-
-@kernel(inline=True)
-def _present(valid: np.ndarray, place: int) -> int:
-    return int(valid[place >> 3]) >> (place & 7) & 1
+_CHUNK = 1024
 
 
 @kernel()
@@ -29,17 +27,13 @@ def fill_missing(values: np.ndarray, valid: np.ndarray, first: int, missing: flo
     out : array of shape (n,)
         Output.
     """
-    n = values.size
-    head = min(n, -first % 8)
-    for i in range(head):
-        out[i] = values[i] if _present(valid, first + i) else missing
-    whole = (n - head) // 8
-    byte = (first + head) >> 3
-    for k in range(whole):  # eight at once: what is missing cannot be foretold, so there must be no branch
-        bits = np.uint32(valid[byte + k])
-        some = values[head + 8 * k : head + 8 * k + 8]
-        to = out[head + 8 * k : head + 8 * k + 8]
-        for j in range(8):
-            to[j] = some[j] if bits >> np.uint32(j) & np.uint32(1) else missing
-    for i in range(head + 8 * whole, n):
-        out[i] = values[i] if _present(valid, first + i) else missing
+    typed = np.empty(1, out.dtype)  # a wider constant would widen every selection
+    typed[0] = missing
+    filler = typed[0]
+    present = np.empty(_CHUNK, np.uint8)
+    for start in range(0, values.size, _CHUNK):
+        some, to = values[start : start + _CHUNK], out[start : start + _CHUNK]
+        bit = first + start
+        expand_bits(valid, bit >> 3, bit & 7, (bit & 7) + some.size, present)
+        for i in range(some.size):
+            to[i] = some[i] if present[i] else filler

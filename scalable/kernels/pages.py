@@ -13,8 +13,8 @@ from scalable.kernels.jit import kernel
 # Places in what `parse_header` writes.
 KIND, PLAIN_BYTES, STORED_BYTES, VALUES, ENCODING, NULLS, LEVEL_BYTES, COMPRESSED = range(8)
 N_FIELDS = 8
-DATA_PAGE, DATA_PAGE_V2 = 0, 3
-PLAIN = 0  # the encoding
+DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 2, 3
+PLAIN, PLAIN_DICTIONARY, DELTA_BINARY_PACKED, RLE_DICTIONARY = 0, 2, 5, 8  # encodings
 UNKNOWN = -1  # how many values of a first-version page are null is not in its header
 
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _STRUCT = 1, 2, 3, 7, 8, 12
@@ -38,11 +38,11 @@ def _varint(buffer: np.ndarray, at: int) -> tuple[int, int]:
 
 @kernel(inline=True)
 def _keep(parent: int, field: int, value: int, out: np.ndarray) -> None:
-    """Store a field of the header (`parent` 0), of its data page (5) or data page of version 2 (8)."""
+    """Store a field of the header (`parent` 0), of its data page (5), dictionary (7) or data page of version 2 (8)."""
     place = -1
     if parent == 0 and 1 <= field <= 3:
         place = field - 1
-    elif parent == 5 and 1 <= field <= 2:
+    elif parent in (5, 7) and 1 <= field <= 2:
         place = VALUES + field - 1
     elif parent == 8:
         if field == 1:

@@ -266,8 +266,7 @@ def test_plain_pages_are_read_like_any_others(tmp_path, monkeypatch, version, co
             assert found.equals(columns[name].slice(start, stop - start)) or nearly(
                 found, columns[name].slice(start, stop - start)
             ), name
-    plain = compression == "none" and not dictionary
-    assert all((cursor is not None) == plain for cursor in opened)
+    assert all((cursor is not None) == (compression == "none") for cursor in opened)
 
 
 def nearly(found, expected):

@@ -1,8 +1,7 @@
-"""Plain pages straight from the file: uncompressed numbers go from the page cache to where they are used.
+"""Pages of uncompressed columns straight from the file, by the system's own copy or a decoder of ours.
 
-Neither polars nor pyarrow is faster than the system's own copy. Memory is taken from a pool, because
-touching fresh pages costs as much again as filling them. Files are read, not mapped: one that is
-truncated meanwhile gives an error, not a bus error.
+Neither polars nor pyarrow is faster. Memory is taken from a pool, because touching fresh pages costs as much
+again as filling them. Files are read, not mapped: one that is truncated meanwhile gives an error, not a bus error.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pyarrow as pa
 
 from scalable.data.footers import Footer
+from scalable.data.readers.coded import open_with_codes
 from scalable.data.readers.cursor import Columns, Cursor
 from scalable.data.readers.stored import StoredColumns, find_stored
 
@@ -27,32 +27,46 @@ def open_with_pages(
     block_rows: int,
     rest: Rest | None,
 ) -> Cursor | None:
-    """Return a cursor over rows ``[start, stop)``, or None when too little is plain there.
+    """Return a cursor over rows ``[start, stop)``, or None when too little can be taken from there.
 
     Parameters
     ----------
     rest : callable or None
-        Opens a cursor at row `start` for the columns that are not plain; without it, all must be.
+        Opens a cursor at row `start` for the columns that others must decode; without it, none may be left.
     """
     stored, others = find_stored(footer, schema, names, start, stop)
-    if stored is None or (others and rest is None):
+    plain = [name for name in names if name not in others]
+    coded, left = open_with_codes(footer, schema, others, start, stop, block_rows) if others else (None, [])
+    cursors = [] if coded is None else [([name for name in others if name not in left], coded)]
+
+    def close() -> None:
+        for _, cursor in cursors:
+            cursor.close()
+
+    if (left and rest is None) or (stored is None and coded is None):
+        close()
         return None
-    cursor = rest(others) if others and rest is not None else None
-    pieces = _pieces(stored, names, others, cursor, start, stop, block_rows)
-    return Cursor(pieces, 0, lambda: None if cursor is None else cursor.close())
+    try:
+        if left and rest is not None:
+            cursors.append((left, rest(left)))
+    except BaseException:
+        close()
+        raise
+    return Cursor(_pieces(stored, plain, cursors, names, start, stop, block_rows), 0, close)
 
 
 def _pieces(
-    stored: StoredColumns,
+    stored: StoredColumns | None,
+    plain: Sequence[str],
+    cursors: Sequence[tuple[list[str], Cursor]],
     names: Sequence[str],
-    others: Sequence[str],
-    cursor: Cursor | None,
     start: int,
     stop: int,
     block_rows: int,
 ) -> Iterator[Columns]:
     for row in range(start, stop, block_rows):
         n = min(block_rows, stop - row)
-        rest = iter(cursor.read(n) if cursor is not None else ())
-        plain = iter(stored.read(row, n))
-        yield [next(rest) if name in others else next(plain) for name in names]
+        found = dict(zip(plain, stored.read(row, n), strict=True)) if stored is not None else {}
+        for some, cursor in cursors:
+            found.update(zip(some, cursor.read(n), strict=True))
+        yield [found[name] for name in names]

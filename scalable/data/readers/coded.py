@@ -1,0 +1,159 @@
+"""Dictionary pages, differences, bits and nulls, decoded by a kernel of ours: a native call for all columns of a block.
+
+General readers open a scan for every shard, build text by the value and hold whole row groups; what this
+reads it reads page by page, starting anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.types as pt
+from numpy.typing import NDArray
+
+from scalable.data.buffers import take
+from scalable.data.footers import Footer
+from scalable.data.readers.arrow import TEXT
+from scalable.data.readers.coded_layout import CodedColumn, coded_groups
+from scalable.data.readers.cursor import Columns, Cursor
+from scalable.errors import DataError
+from scalable.kernels import coded
+from scalable.kernels.runs import PADDING
+
+MINI_BLOCK = 4096  # most values of a mini-block of differences; writers make 32
+
+
+class CodedReader:
+    """Decodes columns of one row group; the file is open as long as this lives.
+
+    Parameters
+    ----------
+    path : str
+        For messages.
+    descriptor : int
+        Open file; closed by whoever opened it.
+    columns : sequence of CodedColumn
+    types : sequence of pyarrow.DataType
+        What they become.
+    """
+
+    def __init__(
+        self, path: str, descriptor: int, columns: Sequence[CodedColumn], types: Sequence[pa.DataType]
+    ) -> None:
+        self._path, self._descriptor = path, descriptor
+        self._columns, self._types = tuple(columns), tuple(types)
+        self._widths = [
+            4 if c.form == coded.CODES else _width(t) for c, t in zip(columns, types, strict=True)
+        ]
+        self._pages = np.concatenate([column.pages for column in columns])
+        self._table = np.zeros((len(columns), coded.COLUMN_FIELDS), np.int64)
+        ends = np.cumsum([len(column.pages) for column in columns])
+        self._table[:, coded.END] = ends
+        self._table[1:, coded.BEGIN] = ends[:-1]
+        for row, column, width in zip(self._table, columns, self._widths, strict=True):
+            row[coded.FORM], row[coded.SOURCE_BYTES], row[coded.BYTES] = (
+                column.form,
+                column.source_bytes,
+                width,
+            )
+            row[coded.TABLE_SIZE] = column.table_size
+            if column.values is not None:
+                row[coded.TABLE] = column.values.ctypes.data
+        rows = int((self._pages[:, coded.STOP] - self._pages[:, coded.FIRST]).max())
+        self._buffer = np.zeros(int(self._pages[:, coded.SIZE].max()) + PADDING, np.uint8)
+        self._valid, self._codes = np.empty(rows + 1, np.uint8), np.empty(rows + 1, np.uint32)
+        self._words, self._some = np.empty(rows + 1, np.uint64), np.empty(MINI_BLOCK, np.uint64)
+
+    def read(self, row: int, n_rows: int) -> Columns:
+        """Return rows of all columns.
+
+        Raises
+        ------
+        DataError
+            When a page cannot be read or decoded.
+        """
+        size = -(-n_rows // 64) * 64
+        whole: NDArray[np.uint8] = take((sum(self._widths) + len(self._widths), size), np.uint8)
+        buffer, at = pa.py_buffer(whole), 0
+        places = []
+        for width, described in zip(self._widths, self._table, strict=True):
+            described[coded.OUT] = buffer.address + at
+            described[coded.VALID] = buffer.address + at + width * size
+            places.append((at, at + width * size))
+            at += (width + 1) * size
+        nulls, present = np.empty(len(self._widths), np.int64), np.empty(n_rows, np.uint8)
+        failed = coded.decode_columns(
+            self._descriptor, self._pages, self._table, row, n_rows, self._buffer, self._valid, present,
+            self._codes, self._words, self._some, nulls,
+        )  # fmt: skip
+        if failed >= 0:
+            raise DataError(
+                f"{self._path}: rows {row:,} to {row + n_rows:,} cannot be decoded (the page at "
+                f"{self._pages[failed, coded.OFFSET]:,}); the file is damaged or "
+                "changed while it was read: write it again"
+            )
+        return [
+            _array(column, kind, n_rows, buffer, *place, int(missing))
+            for column, kind, place, missing in zip(self._columns, self._types, places, nulls, strict=True)
+        ]
+
+
+def _width(kind: pa.DataType) -> int:
+    return max(1, int(kind.bit_width) // 8)
+
+
+def _array(
+    column: CodedColumn, kind: pa.DataType, n: int, buffer: pa.Buffer, at: int, valid_at: int, nulls: int
+) -> pa.Array:
+    bitmap = buffer.slice(valid_at, (n + 7) // 8) if nulls else None
+    data = buffer.slice(at)
+    if column.texts is not None:
+        codes = pa.Array.from_buffers(pa.int32(), n, [bitmap, data], nulls)
+        return pa.DictionaryArray.from_arrays(codes, column.texts, safe=False).cast(TEXT)
+    if pt.is_boolean(kind):
+        bits = np.packbits(np.frombuffer(data, np.uint8, n), bitorder="little")
+        data = pa.py_buffer(bits)
+    return pa.Array.from_buffers(kind, n, [bitmap, data], nulls)
+
+
+def open_with_codes(
+    footer: Footer, schema: pa.Schema, names: Sequence[str], start: int, stop: int, block_rows: int
+) -> tuple[Cursor | None, list[str]]:
+    """Return a cursor over those columns of rows ``[start, stop)`` that can be decoded, and the names of the others."""
+    groups = coded_groups(footer, schema, start, stop)
+    candidates = [name for name in names if all(name in group.chunks for group in groups)]
+    if not candidates:
+        return None, list(names)
+    descriptor = os.open(footer.path, os.O_RDONLY)
+    try:
+        found = {name: [g.column(descriptor, name, stop) for g in groups] for name in candidates}
+        chosen = {n: [c for c in columns if c is not None] for n, columns in found.items() if all(columns)}
+        for name, columns in chosen.items():
+            _check_texts(name, columns)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if not chosen:
+        os.close(descriptor)
+        return None, list(names)
+    types = [schema.field(name).type for name in chosen]
+
+    def pieces() -> Iterator[Columns]:
+        for k, group in enumerate(groups):
+            reader = CodedReader(footer.path, descriptor, [columns[k] for columns in chosen.values()], types)
+            for row in range(max(start, group.first), min(stop, group.last), block_rows):
+                yield reader.read(row, min(block_rows, min(stop, group.last) - row))
+
+    return Cursor(pieces(), 0, lambda: os.close(descriptor)), [name for name in names if name not in chosen]
+
+
+def _check_texts(name: str, columns: Sequence[CodedColumn]) -> None:
+    for column in columns:
+        if column.texts is not None:
+            try:
+                column.texts.validate(full=True)
+            except pa.ArrowInvalid as error:
+                raise ValueError(f"column {name!r} is not text: {error}") from error

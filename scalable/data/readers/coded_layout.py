@@ -1,0 +1,207 @@
+"""Where the pages of column chunks lie that are uncompressed but not plain, and what is in their dictionaries."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyarrow.types as pt
+from numpy.typing import NDArray
+
+from scalable.data.columns import column_kind
+from scalable.data.footers import Footer
+from scalable.data.readers.layout import file_metadata
+from scalable.kernels import coded, coded_pages, files, pages
+from scalable.kernels.texts import split_texts
+
+_ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED", "RLE_DICTIONARY", "PLAIN_DICTIONARY", "DELTA_BINARY_PACKED"}
+_SOURCE_BYTES = {"INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8, "BOOLEAN": 1, "BYTE_ARRAY": 0}
+_UNITS = {"s": "", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+_FORMS = {
+    pages.PLAIN: coded.PLAIN,
+    pages.PLAIN_DICTIONARY: coded.LOOKED_UP,
+    pages.RLE_DICTIONARY: coded.LOOKED_UP,
+    pages.DELTA_BINARY_PACKED: coded.DELTAS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CodedColumn:
+    """The pages of a column within a row group, decoded by `scalable.kernels.coded`.
+
+    Attributes
+    ----------
+    pages : int64 array of shape (n_pages, 5)
+        See `scalable.kernels.coded.decode_columns`.
+    form, source_bytes : int
+        How values are kept, and bytes of a plain one.
+    values : array of shape (n_values,) or None
+        The dictionary of numbers, as wide as results.
+    texts : pyarrow.StringArray or None
+        The dictionary of text.
+    """
+
+    pages: NDArray[np.int64]
+    form: int
+    source_bytes: int
+    values: NDArray[np.generic] | None
+    texts: pa.Array | None
+
+    @property
+    def table_size(self) -> int:
+        """Entries of the dictionary."""
+        table = self.values if self.texts is None else self.texts
+        return 0 if table is None else len(table)
+
+
+@dataclass(frozen=True, slots=True)
+class CodedChunk:
+    """A column chunk whose pages may be decodable."""
+
+    begin: int
+    end: int
+    nullable: bool
+    physical: str
+    kind: pa.DataType
+
+
+@dataclass(frozen=True)
+class CodedGroup:
+    """The candidates of one row group, and what was found of them so far."""
+
+    first: int
+    n_rows: int
+    chunks: dict[str, CodedChunk]
+    known: dict[str, tuple[int, CodedColumn | None]] = field(default_factory=dict)
+
+    @property
+    def last(self) -> int:
+        """The row after its last."""
+        return self.first + self.n_rows
+
+    def column(self, descriptor: int, name: str, stop: int) -> CodedColumn | None:
+        """Return the pages of a column up to the row before `stop`; None when they are not decodable."""
+        stop = min(stop, self.last)
+        reached, found = self.known.get(name, (-1, None))
+        if reached < stop:
+            chunk = self.chunks.get(name)
+            found = None if chunk is None else self._find(descriptor, chunk, stop)
+            self.known[name] = (stop if found is not None else self.last, found)
+        return found
+
+    def _find(self, descriptor: int, chunk: CodedChunk, stop: int) -> CodedColumn | None:
+        room, n, shape = 16, files.NO_ROOM, np.empty(coded_pages.N_SHAPE, np.int64)
+        while n == files.NO_ROOM:
+            room *= 2
+            found = np.empty((room, coded.PAGE_FIELDS), np.int64)
+            n = coded_pages.walk_coded(
+                descriptor, chunk.begin, chunk.end, chunk.nullable, self.first, self.last, stop, found, shape
+            )
+        form = _FORMS.get(int(shape[coded_pages.ENCODING]))
+        if n <= 0 or form is None:
+            return None
+        if chunk.physical == "BOOLEAN":
+            form = coded.BITS if form == coded.PLAIN else None
+        elif form == coded.DELTAS:
+            form = form if chunk.physical in ("INT32", "INT64") else None
+        values = texts = None
+        if form == coded.LOOKED_UP:
+            offset, size, count = (int(v) for v in shape[coded_pages.DICTIONARY_OFFSET :])
+            if not offset:
+                return None
+            raw = os.pread(descriptor, size, offset)
+            if chunk.physical == "BYTE_ARRAY":
+                form, texts = coded.CODES, _texts(raw, count)
+            else:
+                values = _values(raw, count, chunk)
+            if texts is None and values is None:
+                return None
+        elif chunk.physical == "BYTE_ARRAY":
+            form = None
+        if form is None:
+            return None
+        return CodedColumn(found[:n].copy(), form, _SOURCE_BYTES[chunk.physical], values, texts)
+
+
+def _texts(raw: bytes, count: int) -> pa.Array | None:
+    """Return the texts of a dictionary page; None when it is damaged."""
+    starts, content = np.empty(count + 1, np.int32), np.empty(max(1, len(raw)), np.uint8)
+    if split_texts(np.frombuffer(raw, np.uint8), starts, content) < 0:
+        return None
+    return pa.StringArray.from_buffers(count, pa.py_buffer(starts), pa.py_buffer(content))
+
+
+def _values(raw: bytes, count: int, chunk: CodedChunk) -> NDArray[np.generic] | None:
+    source = {"INT32": np.int32, "INT64": np.int64, "FLOAT": np.uint32, "DOUBLE": np.uint64}.get(
+        chunk.physical
+    )
+    if source is None or len(raw) < count * np.dtype(source).itemsize:
+        return None
+    unsigned = np.dtype(f"u{_width(chunk.kind)}")
+    return np.frombuffer(raw, source, count).astype(unsigned)  # narrower integers are the low bits
+
+
+def _width(kind: pa.DataType) -> int:
+    return max(1, int(kind.bit_width) // 8)
+
+
+def coded_groups(footer: Footer, schema: pa.Schema, start: int, stop: int) -> list[CodedGroup]:
+    """Return the candidates of the row groups that hold rows ``[start, stop)``."""
+    groups, end = [], 0
+    for group, size in enumerate(footer.row_groups):
+        if size and end < stop and end + size > start:
+            groups.append(_group(footer.path, footer.size, footer.modified_ns, schema, group))
+        end += size
+    return groups
+
+
+@functools.lru_cache(64)
+def _group(path: str, size: int, modified_ns: int, schema: pa.Schema, group: int) -> CodedGroup:
+    metadata, starts = file_metadata(path, size, modified_ns)
+    row_group = metadata.row_group(group)
+    chunks = {}
+    for i in range(metadata.num_columns):
+        column, shape = row_group.column(i), metadata.schema.column(i)
+        place = schema.get_field_index(column.path_in_schema)
+        if (
+            place >= 0
+            and column.compression == "UNCOMPRESSED"
+            and _ENCODINGS.issuperset(column.encodings)
+            and shape.max_repetition_level == 0
+            and shape.max_definition_level <= 1
+            and _decodable(schema.field(place).type, shape)
+        ):
+            begin = column.dictionary_page_offset if column.has_dictionary_page else column.data_page_offset
+            chunks[column.path_in_schema] = CodedChunk(
+                begin,
+                begin + column.total_compressed_size,
+                shape.max_definition_level == 1,
+                column.physical_type,
+                schema.field(place).type,
+            )
+    return CodedGroup(starts[group], starts[group + 1] - starts[group], chunks)
+
+
+def _decodable(kind: pa.DataType, shape: pq.ColumnSchema) -> bool:
+    """Return whether the values in the file are those of the Arrow type, at their own or a smaller width."""
+    physical = shape.physical_type
+    if column_kind(kind) == "text":
+        return bool(physical == "BYTE_ARRAY")
+    if pt.is_boolean(kind):
+        return bool(physical == "BOOLEAN")
+    if pt.is_timestamp(kind):
+        stored = json.loads(shape.logical_type.to_json())
+        return bool(physical == "INT64" and stored.get("timeUnit") == _UNITS[kind.unit])
+    if pt.is_integer(kind):
+        wide = kind.bit_width == 64
+        return bool(physical == ("INT64" if wide else "INT32"))
+    if pt.is_date32(kind):
+        return bool(physical == "INT32")
+    return bool(
+        (pt.is_float32(kind) and physical == "FLOAT") or (pt.is_float64(kind) and physical == "DOUBLE")
+    )
