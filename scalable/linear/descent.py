@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scalable.data.block import Block
 from scalable.data.deferred import DeferredBlock
 from scalable.data.shard import Shard
-from scalable.kernels import descent, optimizers
+from scalable.kernels import adaptive, descent, optimizers
 from scalable.linear.task import HASHED_FACTOR, Objective
 
 LANE_ROWS = 2**18  # fewer rows a lane would learn less from each other than they lose by parting
@@ -127,7 +127,11 @@ class DescentFold:
         """Return the state with every cell up to date; on the merged model of a round."""
         if state.shared:
             state = replace(state, table=state.table.copy(), shared=False)
-        optimizers.flush(self.optimizer, self.hyper, state.table, self.objective.factors, state.steps)
+        factors = self.objective.factors
+        if self.optimizer in (optimizers.NORMALIZED, optimizers.ADAGRAD):
+            adaptive.flush_adaptive(self.hyper, state.table, factors, state.steps)
+        else:
+            optimizers.flush(self.optimizer, self.hyper, state.table, factors, state.steps)
         return state
 
     def metrics(self, state: DescentState) -> dict[str, float]:
