@@ -26,6 +26,7 @@ from scalable import ParquetSource
 from scalable.data.block import Block, RawBlock
 from scalable.data.readers import choose_reader
 from scalable.data.readers.arrow import open_with_arrow
+from scalable.data.readers.pages import open_with_pages
 from scalable.data.readers.polars import open_with_polars
 from scalable.data.values import numbers
 from scalable.execution.reader import BlockReader
@@ -41,6 +42,8 @@ LAYOUTS: dict[str, tuple[str, int, dict[str, Any]]] = {
     "plain one group": ("floats", 2**30, {"compression": "none"}),
     "lz4 2^17": ("floats", 2**17, {"compression": "lz4"}),
     "zstd-1 2^17": ("floats", 2**17, {"compression": "zstd", "compression_level": 1}),
+    "with 8 dictionary ints, plain 2^17": ("ints", 2**17, {"compression": "none"}),
+    "with nulls, differences, text, plain 2^17": ("mixed", 2**17, {"compression": "none"}),
     "byte-stream-split lz4 2^17": ("floats", 2**17, {"compression": "lz4", "use_byte_stream_split": True}),
     "with 8 dictionary ints, lz4 2^17": ("ints", 2**17, {"compression": "lz4"}),
     "with 4 text columns, lz4 2^17": ("text", 2**17, {"compression": "lz4"}),
@@ -62,22 +65,28 @@ class Matrix:
 
 
 def make_table(kind: str, rows: int) -> pa.Table:
-    """Return columns of float32 noise, with dictionary integers or text beside them if asked for."""
+    """Return columns of float32 noise, with dictionary integers, text, or a bit of everything if asked for."""
     rng = np.random.default_rng(0)
-    n_floats = 28 if kind == "floats" else 16
+    n_floats = {"floats": 28, "mixed": 8}.get(kind, 16)
     columns: dict[str, Any] = {f"f{j}": rng.random(rows, dtype=np.float32) for j in range(n_floats)}
     if kind == "ints":
         columns.update({f"i{j}": rng.integers(0, 200, rows, dtype=np.int32) for j in range(8)})
-    if kind == "text":
+    if kind == "mixed":
+        columns = {name: pa.array(x, mask=rng.random(rows) < 0.3) for name, x in columns.items()}
+        columns.update({f"d{j}": np.cumsum(rng.integers(0, 100, rows)) for j in range(8)})
+    if kind in ("text", "mixed"):
         words = np.array([f"word {k}" for k in range(500)])
         columns.update({f"t{j}": words[rng.integers(0, 500, rows)] for j in range(4)})
     return pa.table(columns)
 
 
 def write(path: Path, table: pa.Table, group: int, options: dict[str, Any]) -> None:
-    """Write a file whose integer and text columns are dictionary-encoded."""
-    dictionary = [name for name in table.schema.names if not name.startswith("f")]
+    """Write a file whose integer and text columns are dictionary-encoded, growing integers kept as differences."""
+    dictionary = [name for name in table.schema.names if name[0] not in "fd"]
     options = dict(options)
+    growing = [name for name in table.schema.names if name.startswith("d")]
+    if growing:
+        options["column_encoding"] = dict.fromkeys(growing, "DELTA_BINARY_PACKED")
     floats = [name for name in table.schema.names if name.startswith("f")]
     if options.pop("use_byte_stream_split", False):
         options["column_encoding"] = dict.fromkeys(floats, "BYTE_STREAM_SPLIT")
@@ -141,20 +150,28 @@ def measurements(path: Path) -> dict[str, Callable[[], int]]:
     return runs
 
 
+def chosen_reader(source: ParquetSource) -> str:
+    """Return who decodes a file of one layout."""
+    footer, names = source.footers[0], source.feature_names
+    where = (footer, source.full_schema, names, 0, footer.n_rows)
+    ours = open_with_pages(*where, BLOCK, None)
+    if ours is not None:
+        ours.close()
+        return "ours"
+    return "polars" if choose_reader(*where) is open_with_polars else "pyarrow"
+
+
 def by_layout(directory: Path, rows: int, repeat: int) -> Iterator[dict[str, Any]]:
     """Measure every layout of ``LAYOUTS``."""
     for name, (kind, group, options) in LAYOUTS.items():
         path = directory / "data.parquet"
         write(path, make_table(kind, rows), group, options)
         source = ParquetSource(path)
-        chosen = choose_reader(
-            source.footers[0], source.full_schema, source.feature_names, 0, source.footers[0].n_rows
-        )
         yield {
             "layout": name,
             "bytes_per_row": round(path.stat().st_size / rows, 1),
             "shards": len(source.shards),
-            "chosen": "polars" if chosen is open_with_polars else "pyarrow",
+            "chosen": chosen_reader(source),
             "rates": rates(measurements(path), repeat),
         }
         path.unlink()

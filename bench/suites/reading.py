@@ -28,6 +28,9 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "lz4": {"compression": "lz4"},
     "zstd": {"compression": "zstd", "compression_level": 1},
     "split": {"compression": "lz4", "use_byte_stream_split": True},
+    "coded": {
+        "compression": "none"
+    },  # text and small integers in dictionaries, growing ones as differences, nulls
 }
 
 
@@ -38,16 +41,35 @@ def setup(*params: object) -> None:
 
 
 def _file(layout: str, rows: int) -> Path:
-    """Return a file of float32 noise and a label, written when it is not there yet."""
+    """Return a file of noise (float32, other kinds where it is "coded") and a label, written when it is not there yet."""
     path = directory() / f"reading-{layout}-{rows}.parquet"
     if not path.is_file():
         random = np.random.default_rng(0)
         columns: dict[str, Any] = {f"x{j}": random.random(rows, np.float32) for j in range(COLUMNS)}
-        table = pa.table({**columns, "y": (columns["x0"] > 0.5).astype(np.int8)})
+        label = (columns["x0"] > 0.5).astype(np.int8)
+        options = {"use_dictionary": False, **LAYOUTS[layout]}
+        if layout == "coded":
+            columns, coding = _coded_columns(random, rows)
+            options |= coding
         partial = path.with_suffix(".partial")
-        pq.write_table(table, partial, row_group_size=2**17, use_dictionary=False, **LAYOUTS[layout])
+        pq.write_table(pa.table({**columns, "y": label}), partial, row_group_size=2**17, **options)
         partial.rename(path)
     return path
+
+
+def _coded_columns(random: np.random.Generator, rows: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return columns that are not kept as plain values, and how they are to be written."""
+    words = np.array([f"word {k}" for k in range(40)])
+    columns: dict[str, Any] = {}
+    for j in range(COLUMNS // 4):
+        few = random.integers(0, 40, rows)
+        columns[f"text{j}"] = words[few]
+        columns[f"few{j}"] = pa.array(few.astype(np.int16), mask=random.random(rows) < 0.1)
+        columns[f"null{j}"] = pa.array(random.random(rows, np.float32), mask=random.random(rows) < 0.4)
+        columns[f"grow{j}"] = np.cumsum(random.integers(0, 100, rows))
+    dictionary = [name for name in columns if name.startswith(("text", "few"))]
+    growing = {name: "DELTA_BINARY_PACKED" for name in columns if name.startswith("grow")}
+    return columns, {"use_dictionary": dictionary, "column_encoding": growing}
 
 
 class Decode:

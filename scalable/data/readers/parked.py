@@ -1,7 +1,7 @@
 """Half-read row groups kept open, so that the next shard of the same group can go on from there.
 
-Parquet pages cannot be skipped without decoding them through pyarrow or polars: reading piece k
-of one huge row group from its start would cost k pieces. Whoever reads the pieces in order pays
+Pages that others decode for us cannot be skipped: reading piece k of one huge row group from its
+start through pyarrow or polars would cost k pieces. Whoever reads the pieces in order pays
 for each only once.
 """
 
