@@ -41,7 +41,7 @@ def setup(*params: object) -> None:
 
 
 def _file(layout: str, rows: int) -> Path:
-    """Return a file of noise (float32, other kinds where it is "coded") and a label, written when it is not there yet."""
+    """Return a file of noise and a label, written when it is not there yet; float32, but where it is "coded"."""
     path = directory() / f"reading-{layout}-{rows}.parquet"
     if not path.is_file():
         random = np.random.default_rng(0)
