@@ -89,6 +89,7 @@ def run_versus(
         _continue_same(journal, "dataset", describe(Path(data)), out)
     dataset = next(iter(journal.rows("dataset")), None)
     how = Launch(_pythons(), threads, sizes.timeout, out / "logs", out / "scratch")
+    shutil.rmtree(how.scratch, ignore_errors=True)  # of a run that was killed
     schedule, asked = Schedule(journal.rows("runs"), within), list(turns(jobs, sizes.repeats))
     with progress.task("side by side", len(asked), "runs") as shown:
         for turn in asked:
