@@ -25,7 +25,7 @@ def compare(a: dict[str, Any], b: dict[str, Any], force: bool = False) -> dict[s
     a, b : dict
         Documents as :func:`scalable.report.read_results` returns them.
     force : bool
-        Compare although machine or dataset differ, with a warning.
+        Compare although machine, dataset or setting differ, with a warning.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def compare(a: dict[str, Any], b: dict[str, Any], force: bool = False) -> dict[s
     Raises
     ------
     UsageError
-        When machines or datasets differ and `force` is not set.
+        When machines, datasets or settings differ and `force` is not set.
 
     Notes
     -----
@@ -70,7 +70,7 @@ def compare(a: dict[str, Any], b: dict[str, Any], force: bool = False) -> dict[s
 
 
 def _differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
-    """Return in words how machines and datasets differ."""
+    """Return in words how machines, datasets and settings differ."""
     found = []
     for part, keys, places in (
         ("machine", ("cpu", "cores"), (a.get("machine"), b.get("machine"))),
@@ -78,6 +78,11 @@ def _differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
             "dataset",
             ("name", "rows", "checksum"),
             tuple(d.get("sections", {}).get("dataset") for d in (a, b)),
+        ),
+        (
+            "setting",
+            ("profile", "threads", "page cache"),
+            tuple(d.get("sections", {}).get("setting") for d in (a, b)),
         ),
     ):
         left, right = ((place if isinstance(place, dict) else {}) for place in places)

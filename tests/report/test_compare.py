@@ -78,6 +78,28 @@ def test_noise_of_quality_is_two_standard_errors_of_a_difference(pair):
         assert verdicts(compare(a, b))["logistic AUC"] == verdict
 
 
+def test_few_repeats_are_no_surer_than_their_range():
+    def document(seconds, auc=0.7):
+        peer = {"job": "linear", "peer": "ours", "seconds": float(np.median(seconds)), "samples": seconds}
+        peer |= {"quality": {"auc": auc}, "held_out_rows": 10_000}
+        return {"machine": {}, "sections": {"peers": [peer]}}
+
+    found = verdicts(compare(document([1.0, 1.8, 1.2]), document([1.5, 1.6, 1.4], auc=0.8)))
+    assert found == {"linear ours seconds": "noise", "linear ours AUC": "better"}
+    assert (
+        verdicts(compare(document([1.0, 1.1, 1.2]), document([1.5, 1.6, 1.4])))["linear ours seconds"]
+        == "worse"
+    )
+
+
+def test_other_settings_are_refused_unless_forced(versus):
+    a, b = copy.deepcopy(versus), copy.deepcopy(versus)
+    a["sections"]["setting"], b["sections"]["setting"] = {"threads": 2, "limit": "5 s"}, {"threads": 4}
+    with pytest.raises(UsageError, match="setting threads differs: 2 against 4"):
+        compare(a, b)
+    assert set(verdicts(compare(a, b, force=True)).values()) == {"same"}
+
+
 @pytest.mark.parametrize(
     ("where", "key", "value", "found"),
     [

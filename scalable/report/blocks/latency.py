@@ -23,13 +23,20 @@ ENGINES = (
     ("Speed-up", "speedup", factor),
     ("Bit for bit", "bit_equal", str),
     ("Max. difference", "max_abs_difference", lambda value: f"{value:.1e}" if value else "0"),
-    ("Load", "load_seconds", seconds),
-    ("First answer", "first_prediction_seconds", seconds),
-    ("Memory", "memory_bytes", size),
     ("Calls", "calls", count),
     ("Threads", "threads", str),
     ("Status", "status", str),
 )
+CIRCUMSTANCES = (
+    ("Engine", "engine", str),
+    ("Version", "version", str),
+    ("Load", "load_seconds", seconds),
+    ("First answer", "first_prediction_seconds", seconds),
+    ("Memory", "memory_bytes", size),
+    ("Peak memory", "peak_memory_bytes", size),
+    ("Command", "command", str),
+)
+CALLS_FOR = {"p90_us": 10, "p99_us": 100, "p999_us": 1000}  # with fewer, the slowest call is all one knows
 
 
 def with_speedups(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -62,7 +69,10 @@ def latency_block(batches: dict[str, list[dict[str, Any]]], palette: Palette) ->
         name = "One row at a time" if int(batch) == 1 else f"{int(batch):,} rows a call"
         if not any(row.get("max_abs_difference") for row in rows):
             rows = [{**row, "max_abs_difference": None} for row in rows]  # a column of zeros says nothing
-        tables.append(table(rows, ENGINES, name))
+        tables.append(table([_known(row) for row in rows], ENGINES, name))
+    once = batches[min(batches, key=int)]
+    if any(row.get("load_seconds") is not None or row.get("command") for row in once):
+        tables.append(table(once, CIRCUMSTANCES, "Loading, and how to repeat it"))
     growing = _throughput(batches)
     if growing:
         pictures.append(scaling.throughput(growing, palette))
@@ -71,6 +81,13 @@ def latency_block(batches: dict[str, list[dict[str, Any]]], palette: Palette) ->
     return Block(
         "latency", "Latency", lead, pictures=pictures + speedups, tables=tables, notes=_notes(everything)
     )
+
+
+def _known(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row without the quantiles that so few calls do not tell."""
+    calls = row.get("calls")
+    few = {key for key, enough in CALLS_FOR.items() if calls is not None and calls < enough}
+    return {key: value for key, value in row.items() if key not in few}
 
 
 def _throughput(batches: dict[str, list[dict[str, Any]]]) -> dict[str, list[tuple[float, float]]]:
