@@ -14,6 +14,7 @@ from scalable.report.units import METRICS, Unit, unit
 # Relative spread to expect of a single timing, tail latency or peak memory on a quiet machine.
 TIME, TAIL, MEMORY = 0.10, 0.25, 0.05
 QUALITY = 0.005  # of a metric whose number of rows is not told: two of these standard errors of 0.25%
+CALLS = 100  # with fewer, the 99th percentile is the slowest call, which says little
 _TAILS = ("p99", "p999", "p9999", "max")
 _SETTINGS = (
     "rows",
@@ -69,7 +70,8 @@ def _all(sections: dict[str, Any]) -> Iterator[Measure]:
     for batch, rows in latency.items() if isinstance(latency, dict) else ():
         for row in _rows(rows):
             for key, spread in (("p50_us", TIME), ("p99_us", TAIL)):
-                if _number(row.get(key)):
+                few = key == "p99_us" and row.get("calls", CALLS) < CALLS
+                if _number(row.get(key)) and not few:
                     call = (str(row.get("engine")), f"{batch} row(s)", key.removesuffix("_us") + " µs")
                     samples = _samples(row, "samples_us") if key == "p50_us" else ()
                     yield Measure(call, row[key], False, _noise(spread * row[key], samples), samples)

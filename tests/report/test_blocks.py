@@ -46,6 +46,20 @@ def test_quality_without_a_reference_has_no_distances():
     assert column(build("quality", rows).tables[0], "AUC")[0].under == "−0.10000"
 
 
+def test_models_of_several_sizes_are_held_against_the_best_of_their_own():
+    rows = [
+        {"model": "m", "size": 10, "auc": 0.8},
+        {"model": BAYES, "size": 10, "auc": 0.9},
+        {"model": "m", "size": 99, "auc": 0.85},
+        {"model": BAYES, "size": 99, "auc": 0.95},
+    ]
+    table = build("quality", rows).tables[0]
+    assert [cell.under for cell in column(table, "AUC")] == ["−0.10000", "", "−0.10000", ""]
+    assert [cell.text for cell in column(table, "Size")] == ["10", "10", "99", "99"]
+    best = next(card for card in summary_cards({"quality": rows}) if card.label == "Best AUC")
+    assert best.detail == "m; best possible 0.95000"
+
+
 def test_contenders_say_what_to_know_and_how_to_repeat_them():
     rows = [
         {

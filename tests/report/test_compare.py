@@ -100,6 +100,25 @@ def test_other_settings_are_refused_unless_forced(versus):
     assert set(verdicts(compare(a, b, force=True)).values()) == {"same"}
 
 
+def test_a_busy_machine_is_pointed_out(pair):
+    a, b = pair
+    a["machine"] |= {"cores": 2, "load": 1.9}
+    b["machine"] |= {"cores": 2, "load": 2.9}
+    assert compare(a, b)["notes"] == []
+    b["machine"]["load"] = 11.5
+    (note,) = compare(a, b)["notes"]
+    assert note.startswith("measured at a load of 1.9 in A and a load of 11.5 in B")
+
+
+def test_the_tail_of_few_calls_is_not_compared(pair):
+    a, b = pair
+    for row in b["sections"]["latency"]["1000"]:
+        row["calls"], row["p99_us"] = 5, 10 * row["p99_us"]
+    result = compare(a, b)
+    assert result["counts"]["worse"] == 0
+    assert "Booster.predict 1000 row(s) p99 µs" in result["only_a"]
+
+
 @pytest.mark.parametrize(
     ("where", "key", "value", "found"),
     [
