@@ -93,7 +93,10 @@ def _launch(how: Launch, python: str, job: str, name: str, task: Path) -> dict[s
             os.close(hear)
             end_group(process)
         if late:
-            return {"status": "failed", "message": f"took longer than {how.timeout:,.0f} s, so it was ended"}
+            return {
+                "status": "failed",
+                "message": f"took longer than {how.timeout:,.0f} s in all, so it was ended",
+            }
         if not result.is_file():
             return {"status": "failed", "message": f"{_end(process.returncode)}; see {log}"}
         row: dict[str, Any] = json.loads(result.read_text("utf-8"))

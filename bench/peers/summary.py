@@ -71,7 +71,7 @@ def latency_rows(runs: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
         chosen = lines[(len(lines) - 1) // 2]
         found[str(line["batch"])] = [{
             **chosen, "samples_us": [one["p50_us"] for one in lines], "peak_memory_bytes": peak,
-            "status": "ok", **{key: first.get(key) for key in ("version", "versions", "checksum", "command")},
+            "status": "ok", **{key: first.get(key) for key in ("version", "versions", "dataset", "checksum", "command")},
         }]  # fmt: skip
     return found
 

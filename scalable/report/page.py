@@ -108,7 +108,8 @@ def _title(results: Sequence[dict[str, Any]]) -> str:
     kinds = list(dict.fromkeys(_words(document) for document in results))
     if len(kinds) > 3:
         return f"{len(results)} results"
-    return " and ".join([kinds[0], *(kind[:1].lower() + kind[1:] for kind in kinds[1:])])
+    words = [kinds[0], *(kind[:1].lower() + kind[1:] for kind in kinds[1:])]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _tell_apart(articles: list[dict[str, Any]]) -> None:
