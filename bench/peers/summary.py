@@ -18,6 +18,7 @@ OWN = (
     "wall_seconds",
     "latency",
 )  # not simply copied
+FACTS = ("version", "versions", "dataset", "checksum", "command")
 WHY = ("status", "message", "command", "checksum")
 NOT_RUN = {"status": "not run", "message": "its turn did not come; --resume goes on"}
 
@@ -71,7 +72,7 @@ def latency_rows(runs: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
         chosen = lines[(len(lines) - 1) // 2]
         found[str(line["batch"])] = [{
             **chosen, "samples_us": [one["p50_us"] for one in lines], "peak_memory_bytes": peak,
-            "status": "ok", **{key: first.get(key) for key in ("version", "versions", "dataset", "checksum", "command")},
+            "status": "ok", **{key: first.get(key) for key in FACTS},
         }]  # fmt: skip
     return found
 
