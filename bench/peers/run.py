@@ -50,7 +50,8 @@ def run_versus(
         Directory for ``results.jsonl`` (every single run), ``results.json`` (written anew after each of them),
         ``report.html`` (at the end), ``tasks/`` and ``logs/``.
     resume : bool
-        Keep the runs that an interrupted comparison finished, those of other jobs included.
+        Keep the runs that an interrupted comparison finished, those of other jobs included. Without it, the
+        journal of one begun here before is moved to ``previous.jsonl``.
     rounds : int, optional
         Times that each contender runs; by default as the profile says. More may be asked for on resuming.
     threads : int, optional
@@ -82,6 +83,8 @@ def run_versus(
         "profile": profile, "threads": threads, "page cache": cache,
         "limit": f"{sizes.timeout:,.0f} s",
     }  # fmt: skip
+    if not resume and (out / "results.jsonl").is_file():  # hours, perhaps, and --resume forgotten
+        os.replace(out / "results.jsonl", out / "previous.jsonl")
     journal = Journal(out / "results.jsonl", "versus", SEED, resume=resume)
     _continue_same(journal, "setting", setting, out)
     tasks = {job: _write_task(out, task_of(job, sizes, threads, cache)) for job in jobs}

@@ -128,6 +128,14 @@ def test_what_there_is_no_time_for_is_listed(tmp_path: Path, monkeypatch: pytest
     assert {row["repeats"] for row in found["sections"]["peers"]} == {2}
 
 
+def test_starting_over_by_mistake_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _Fake(monkeypatch)
+    run.run_versus("quick", ["generation"], tmp_path / "out", threads=1, rounds=1)
+    before = (tmp_path / "out" / "results.jsonl").read_bytes()
+    run.run_versus("quick", ["generation"], tmp_path / "out", threads=1, rounds=1)
+    assert (tmp_path / "out" / "previous.jsonl").read_bytes() == before
+
+
 def test_resuming_may_ask_for_more_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     once = _Fake(monkeypatch)
     run.run_versus("quick", ["linear"], tmp_path / "out", threads=1, rounds=1)
