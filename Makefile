@@ -11,7 +11,7 @@ export SCALABLE_PEERS_PYTHON ?= $(wildcard .venv-peers/bin/python)
 
 .DEFAULT_GOAL := help
 .PHONY: help check quickstart test test-slow lint format bench bench-compare bench-history bench-continuous \
-	bench-check gate-check versus billion peers clean
+	bench-check gate-check versus billion peers peers-lleaves clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -77,6 +77,7 @@ bench-continuous: $(VENV)/.installed-dev  ## all suites of BASE=... and HEAD=...
 gate-check: $(VENV)/.installed-dev  ## does the gate stay silent on A/A and see injected slowdowns?
 	$(BIN)/python -m bench.gate check --record docs/results/gate.json $(ARGS) $(HEAD)
 
+versus: export SCALABLE_LLEAVES_PYTHON ?= $(wildcard .venv-lleaves/bin/python)
 versus: $(VENV)/.installed  ## side by side with peers; PROFILE=quick, standard or full
 	$(BIN)/scalable versus --profile $(PROFILE) --out versus $(ARGS)
 
@@ -87,5 +88,9 @@ peers: $(VENV)/.installed  ## an environment of its own with every peer; `make v
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --editable '.[peers]'
 
+peers-lleaves:  ## lleaves needs another llvmlite than all others, so an environment of its own
+	$(PYTHON) -m venv .venv-lleaves
+	.venv-lleaves/bin/python -m pip install --quiet lleaves 'llvmlite==0.44.*' 'numba<0.62' lightgbm
+
 clean:  ## remove the environment and all that was generated
-	rm -rf $(VENV) .venv-peers .asv quickstart versus billion build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .venv-lleaves .asv quickstart versus billion build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,8 @@ PLOTS = {
     "svm_scaling": Plot("svm_scaling", svm_figures, draw_svm),
 }
 
+ELSEWHERE = ("bench.billion.page", "bench.peers.picture")  # modules with a plot of their own
+
 
 def figures_of(plot: Plot) -> Figures:
     """Return the numbers a picture of the present record shows."""
@@ -162,10 +165,10 @@ def main() -> None:
     """Draw every picture again."""
     for name, plot in PLOTS.items():
         write_picture(plot, figures_of(plot), RESULTS / f"{name}.svg")
-    if (RESULTS / "billion.json").exists():  # takes hours to record, so a checkout may be without
-        from bench.billion.page import PLOT
-
-        write_picture(PLOT, figures_of(PLOT), RESULTS / "billion.svg")
+    for module in ELSEWHERE:
+        plot = import_module(module).PLOT
+        if (RESULTS / f"{plot.record}.json").exists():  # takes hours to record, so a checkout may be without
+            write_picture(plot, figures_of(plot), RESULTS / f"{plot.record}.svg")
 
 
 if __name__ == "__main__":

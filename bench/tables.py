@@ -5,7 +5,7 @@ docs/results without ``.json``. SECTION is one of its lists of rows, or what dot
 (``latency.1000``); an object of objects is a row each, with its key as ``name``; ``latency`` itself is a row an engine
 (see `by_engine`). A column is ``key`` or
 ``key=Heading``, with ``_`` for spaces and dots into nested objects; ``?key=value`` keeps the rows that have this value,
-``?key~text`` those whose value contains it.
+``?key~text`` those whose value contains it. A column that ends in ``?`` is left out when no row has it.
 Bytes are shown in MiB, AUC to four and log loss to five decimals, other fractions to three digits, large ones as
 M (10^6) and G (10^9).
 
@@ -104,7 +104,8 @@ def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
     ----------
     rows : list of dict
     columns : list of str
-        ``key`` or ``key=Heading``; or ``?key=value`` and ``?key~text``, which leave out other rows.
+        ``key`` or ``key=Heading``, with ``?`` at the end to be left out when empty; or ``?key=value`` and
+        ``?key~text``, which leave out other rows.
     """
     for condition in (c[1:] for c in columns if c.startswith("?")):
         key, sign, wanted = re.split("([=~])", condition, maxsplit=1)
@@ -112,10 +113,15 @@ def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
         kept = [wanted == value if sign == "=" else wanted in value for value in values]
         rows = [row for row, keep in zip(rows, kept, strict=True) if keep]
     columns = [c for c in columns if not c.startswith("?")]
-    keys, heads = zip(*((c.partition("=")[0], c.partition("=")[2] or c) for c in columns), strict=True)
+    known = [c.removesuffix("?") for c in columns if not c.endswith("?") or _has(rows, c.removesuffix("?"))]
+    keys, heads = zip(*((c.partition("=")[0], c.partition("=")[2] or c) for c in known), strict=True)
     lines = ["| " + " | ".join(head.replace("_", " ") for head in heads) + " |", "|---" * len(keys) + "|"]
     lines += ["| " + " | ".join(shown(key, inside(row, key)) for key in keys) + " |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def _has(rows: list[dict[str, Any]], column: str) -> bool:
+    return any(inside(row, column.partition("=")[0]) is not None for row in rows)
 
 
 def listed(records: Path) -> str:

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("contender")
     parser.add_argument("--task", required=True, metavar="FILE", help="JSON that `scalable versus` wrote")
     parser.add_argument("--result", metavar="FILE", help="where the row goes instead of standard output")
+    parser.add_argument("--scratch", metavar="DIR", help="for temporary files instead of where the task says")
     parser.add_argument("--events", type=int, metavar="FD", help="file descriptor for the words of the clock")
     return parser.parse_args()
 
@@ -56,7 +58,10 @@ def main() -> None:
     options = _arguments()
     if options.events is not None:  # a parent that is killed takes this process along
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    row = run(options.job, options.contender, Task.read(options.task), options.events)
+    task = Task.read(options.task)
+    if options.scratch:
+        task = replace(task, scratch=options.scratch)
+    row = run(options.job, options.contender, task, options.events)
     text = json.dumps(row, default=float)
     if options.result:
         Path(options.result).write_text(text, "utf-8")

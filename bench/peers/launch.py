@@ -38,12 +38,15 @@ class Launch:
         Seconds a contender may take in all, warm-up and judgement included.
     logs : Path
         Directory for what contenders print.
+    scratch : Path
+        Directory for what they put on disk, removed with them however they end.
     """
 
     pythons: Sequence[str]
     threads: int
     timeout: float
     logs: Path
+    scratch: Path
 
 
 def command(python: str, job: str, name: str, task: Path) -> str:
@@ -54,28 +57,32 @@ def command(python: str, job: str, name: str, task: Path) -> str:
 def launch(how: Launch, job: str, name: str, task: Path) -> dict[str, Any]:
     """Run one contender once in a fresh process and return its row.
 
+    ``wall_seconds`` is what the run took in all: start, warm-up, preparation, timed part and judgement.
     A contender that dies or takes too long makes a row of status "failed"; `KeyboardInterrupt` ends it with
     all processes it started.
     """
     row: dict[str, Any] = {}
+    start = time.monotonic()
     for python in how.pythons:
         row = {**_launch(how, python, job, name, task), "command": command(python, job, name, task)}
         if row["status"] != "absent":
-            return row
-    return row
+            break
+    return {**row, "wall_seconds": time.monotonic() - start}
 
 
 def _launch(how: Launch, python: str, job: str, name: str, task: Path) -> dict[str, Any]:
-    how.logs.mkdir(parents=True, exist_ok=True)
+    for folder in (how.logs, how.scratch):
+        folder.mkdir(parents=True, exist_ok=True)
     log = how.logs / f"{job}-{name.replace(' ', '-')}.log"
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
     environment = {**os.environ, **dict.fromkeys(THREADS, str(how.threads)), "PYTHONPATH": path}
     hear, say = os.pipe()
-    with tempfile.TemporaryDirectory(prefix="versus-") as folder, open(log, "ab") as output:
-        result = Path(folder) / "row.json"
+    kept = tempfile.TemporaryDirectory(prefix="versus-", dir=how.scratch, ignore_cleanup_errors=True)
+    with kept as scratch, open(log, "ab") as output:
+        result = Path(scratch) / "row.json"
         arguments = [python, "-m", "bench.peers.child", job, name, "--task", str(task)]
         process = subprocess.Popen(
-            [*arguments, "--result", str(result), "--events", str(say)],
+            [*arguments, "--result", str(result), "--events", str(say), "--scratch", scratch],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, pass_fds=(say,),
             start_new_session=True,
         )  # fmt: skip
@@ -86,7 +93,10 @@ def _launch(how: Launch, python: str, job: str, name: str, task: Path) -> dict[s
             os.close(hear)
             end_group(process)
         if late:
-            return {"status": "failed", "message": f"took longer than {how.timeout:,.0f} s, so it was ended"}
+            return {
+                "status": "failed",
+                "message": f"took longer than {how.timeout:,.0f} s in all, so it was ended",
+            }
         if not result.is_file():
             return {"status": "failed", "message": f"{_end(process.returncode)}; see {log}"}
         row: dict[str, Any] = json.loads(result.read_text("utf-8"))

@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.peers.contender import Generator, Learner
+from bench.peers.engine_versions import engine_versions
 from bench.peers.task import Task, labels, matrix
+from bench.peers.versions import versions
 
 QUALITY = ("auc", "average_precision", "log_loss", "brier")
 TINY_ROWS = 20_000
@@ -36,17 +37,6 @@ def timed(announce: Announce, row: dict[str, Any]) -> Iterator[None]:
     finally:
         row["seconds"] = time.perf_counter() - start
         announce("done")
-
-
-def versions(packages: tuple[str, ...]) -> dict[str, str]:
-    """Return the versions of distributions that are installed."""
-    found = {}
-    for name in packages:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def settle(files: list[str], cache: str) -> None:
@@ -128,7 +118,7 @@ def infer(engine: str, task: Task, announce: Announce) -> dict[str, Any]:
     with timed(announce, row):
         measured = latency.measure(
             text, x, [engine, rival], single_rows=task.single_rows, batch_sizes=task.batch_sizes,
-            repeats=task.batches, threads=(task.threads,),
+            repeats=task.batches, threads=(task.threads,), needed=engine,
         )  # fmt: skip
     found = [line for lines in measured.values() for line in lines if line.get("engine", engine) == engine]
     if absent := [line for line in found if line.get("status") == "absent"]:
@@ -150,7 +140,7 @@ def compete(entry: Any, task: Task, announce: Announce) -> dict[str, Any]:
     try:
         if task.job == "inference":
             row = infer(entry.name, task, announce)
-            packages, threads, note = _engine_package(entry.name), task.threads, ""
+            known, threads, note = engine_versions(entry.name), task.threads, ""
         else:
             kind = entry.load()
             kind.check()
@@ -158,22 +148,10 @@ def compete(entry: Any, task: Task, announce: Announce) -> dict[str, Any]:
             contender = kind()
             work: Any = generate if isinstance(contender, Generator) else learn
             row = work(contender, replace(task, threads=threads), announce)
-            packages, note = kind.packages, kind.note
+            known, note = versions(kind.packages), kind.note
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    known = versions(packages)
     return {
-        "status": "ok", "threads": threads, "version": known.get(packages[0]) if packages else None,
-        "versions": known, **({"note": note} if note else {}), **row,
+        "status": "ok", "threads": threads, "version": next(iter(known.values()), None), "versions": known,
+        **({"note": note} if note else {}), **row,
     }  # fmt: skip
-
-
-def _engine_package(engine: str) -> tuple[str, ...]:
-    ours = ("scalable-training", "numba")
-    names = {
-        "lightgbm": "lightgbm",
-        "lightgbm-fast": "lightgbm",
-        "lignum": "pylignum",
-        "lignum-compiled": "pylignum",
-    }
-    return ours if engine == "scalable" or engine.startswith("step-") else (names.get(engine, engine),)

@@ -64,9 +64,9 @@ def contenders(job: str) -> tuple[Entry, ...]:
         No job has that name.
     """
     if job == "inference":
-        from scalable.inference.engines import ENGINES
+        from scalable.inference.engines import PEERS
 
-        return tuple(Entry(name, "inference", name == "scalable") for name in ENGINES)
+        return tuple(Entry(name, "inference", name == "scalable") for name in PEERS)
     if job not in CONTENDERS:
         raise UsageError(f"unknown job {job!r}; choose from {', '.join(JOBS)}")
     return CONTENDERS[job]

@@ -1,13 +1,26 @@
-"""From the rows of single runs to one row a contender: median, samples, worst memory."""
+"""From the rows of single runs to one row a contender: median, samples, spread, worst memory."""
 
 from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-OWN = ("job", "peer", "repeat", "seconds", "peak_memory_bytes", "latency")  # not simply copied
+from bench.peers.registry import Entry
+
+OWN = (
+    "job",
+    "peer",
+    "repeat",
+    "seconds",
+    "peak_memory_bytes",
+    "wall_seconds",
+    "latency",
+)  # not simply copied
+FACTS = ("version", "versions", "dataset", "checksum", "command")
+WHY = ("status", "message", "command", "checksum")
+NOT_RUN = {"status": "not run", "message": "its turn did not come; --resume goes on"}
 
 
 def by_contender(runs: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
@@ -33,7 +46,9 @@ def peer_row(runs: list[dict[str, Any]]) -> dict[str, Any]:
     row = {key: value for key, value in first.items() if key not in OWN}
     row |= {
         "job": first["job"], "peer": first["peer"], "seconds": statistics.median(samples), "samples": samples,
+        "least_seconds": min(samples), "most_seconds": max(samples), "repeats": len(samples),
         "peak_memory_bytes": max(run.get("peak_memory_bytes", 0) for run in runs),
+        "wall_seconds": sum(run.get("wall_seconds", 0.0) for run in runs),
     }  # fmt: skip
     ranges = {
         name: max(run["quality"][name] for run in runs) - min(run["quality"][name] for run in runs)
@@ -49,9 +64,7 @@ def latency_rows(runs: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     first = runs[0]
     for run in runs:
         if run["status"] != "ok":
-            return {
-                "1": [{"engine": run["peer"], **{k: run.get(k) for k in ("status", "message", "command")}}]
-            }
+            return {"1": [{"engine": run["peer"], **{k: run[k] for k in WHY if k in run}}]}
     peak = max(run.get("peak_memory_bytes", 0) for run in runs)
     found: dict[str, list[dict[str, Any]]] = {}
     for place, line in enumerate(first["latency"]):
@@ -59,16 +72,31 @@ def latency_rows(runs: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
         chosen = lines[(len(lines) - 1) // 2]
         found[str(line["batch"])] = [{
             **chosen, "samples_us": [one["p50_us"] for one in lines], "peak_memory_bytes": peak,
-            **{key: first.get(key) for key in ("version", "checksum", "command")},
+            "status": "ok", **{key: first.get(key) for key in FACTS},
         }]  # fmt: skip
     return found
 
 
-def sections(runs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the ``peers`` and ``latency`` sections."""
+def sections(
+    runs: Iterable[Mapping[str, Any]], entries: Mapping[str, Sequence[Entry]] | None = None
+) -> dict[str, Any]:
+    """Return the ``peers`` and ``latency`` sections.
+
+    Parameters
+    ----------
+    runs : iterable of mapping
+        Rows of single runs.
+    entries : mapping of str to sequence of Entry, optional
+        Contenders by job; those that have not run are shown as such.
+    """
     peers: list[dict[str, Any]] = []
     latency: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for (job, _), group in by_contender(runs).items():
+    groups = by_contender(runs)
+    for job, everyone in (entries or {}).items():
+        for entry in everyone:
+            idle = {"job": job, "peer": entry.name, "ours": entry.ours, **NOT_RUN}
+            groups.setdefault((job, entry.name), [idle])
+    for (job, _), group in groups.items():
         if job == "inference":
             for batch, rows in latency_rows(group).items():
                 latency[batch] += rows

@@ -19,6 +19,7 @@ Examples:
   scalable versus --profile quick
   scalable versus --profile standard --out versus/ --resume
   scalable versus --profile standard --jobs linear,generation --rounds 2
+  scalable versus --profile standard --minutes 45 --limit 300
 """
 
 PROFILES = ("quick", "standard", "full")
@@ -31,6 +32,14 @@ def command(
     ] = None,
     rounds: Annotated[
         int | None, typer.Option("--rounds", min=1, help="Runs of each contender; by default the profile's.")
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", min=0.1, help="End by then; who has had no turn is listed as not run."),
+    ] = None,
+    limit: Annotated[
+        float | None,
+        typer.Option("--limit", min=1, metavar="SECONDS", help="A run that takes longer is a failure."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Results and report.")] = Path("versus"),
     resume: Resume = False,
@@ -48,7 +57,10 @@ def command(
     from scalable.report.terminal import print_summary
 
     with live(quiet):
-        results = run_versus(profile, split_names(jobs), out, resume=resume, rounds=rounds)
+        results = run_versus(
+            profile, split_names(jobs), out, resume=resume, rounds=rounds, limit=limit,
+            within=None if minutes is None else 60 * minutes,
+        )  # fmt: skip
     if not quiet:
         print_summary(results)
     if json_file is not None:

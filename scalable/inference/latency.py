@@ -118,6 +118,7 @@ def _bits(loaded: dict[str, Engine], X: np.ndarray, reference: str) -> dict[str,
 def measure(
     model: Any, X: np.ndarray, engines: Sequence[str] | None = None, *, single_rows: int = 2000,
     batch_sizes: Sequence[int] = (1_000, 100_000), repeats: int = 5, threads: Sequence[int] = (1,), seed: int = 0,
+    needed: str | None = None,
 ) -> dict[str, list[dict[str, Any]]]:  # fmt: skip
     """Measure engines on one model.
 
@@ -140,6 +141,8 @@ def measure(
         Threads for batches, each a row of the result.
     seed : int
         Of the shuffle.
+    needed : str, optional
+        Name of an engine: where it is absent, the others are not measured either.
 
     Returns
     -------
@@ -153,7 +156,7 @@ def measure(
     order = np.random.default_rng(seed).permutation(len(X))
     X = np.ascontiguousarray(np.asarray(X, np.float64)[order])
     loaded, results = _load(engines or facts.default, facts, X)
-    if not loaded:
+    if not loaded or (needed is not None and needed not in loaded):
         return {"1": [{"engine": name, **row} for name, row in results.items()]}
     baseline = next((name for name in loaded if name in ("lightgbm", "scikit-learn")), next(iter(loaded)))
     for name, verdict in _bits(loaded, X[:20_000], baseline).items():

@@ -38,7 +38,6 @@ def _throughput(sections: dict[str, Any]) -> list[Card]:
 
 def _quality(sections: dict[str, Any]) -> list[Card]:
     rows = sections.get("quality", [])
-    best = reference_row(rows)
     models = [row for row in rows if row["model"] != BAYES]
     for name in ("auc", "r2", "accuracy", "rmse"):
         heading, larger = METRICS[name]
@@ -46,7 +45,7 @@ def _quality(sections: dict[str, Any]) -> list[Card]:
         if not known:
             continue
         winner = (max if larger else min)(known, key=lambda row: row[name])
-        detail = winner["model"]
+        detail, best = winner["model"], reference_row(rows, winner)
         if best and best.get(name) is not None:
             detail += f"; best possible {score(best[name])}"
         return [Card(f"Best {heading}" if len(known) > 1 else heading, score(winner[name]), detail)]

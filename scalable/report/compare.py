@@ -14,6 +14,7 @@ SAMPLES = (
 )
 SIGNIFICANT = 0.01
 SAME = 1e-9
+BUSY = 1.5  # load average per core; the comparison itself keeps them busy
 VERDICTS = ("better", "worse", "changed", "noise", "same")
 
 
@@ -25,7 +26,7 @@ def compare(a: dict[str, Any], b: dict[str, Any], force: bool = False) -> dict[s
     a, b : dict
         Documents as :func:`scalable.report.read_results` returns them.
     force : bool
-        Compare although machine or dataset differ, with a warning.
+        Compare although machine, dataset or setting differ, with a warning.
 
     Returns
     -------
@@ -33,13 +34,14 @@ def compare(a: dict[str, Any], b: dict[str, Any], force: bool = False) -> dict[s
         ``rows``: one for each number both have, with ``what``, ``a``, ``b``, ``change`` (relative, B
         against A), ``noise`` (relative; below it nothing is concluded), ``p_value`` (two-sided
         Mann-Whitney, where both sides have at least 5 repeats, else None) and ``verdict``: "better",
-        "worse", "changed" (neither way is known to be better), "noise" or "same"; ``warnings``;
+        "worse", "changed" (neither way is known to be better), "noise" or "same"; ``warnings``; ``notes`` on how
+        busy the machine was;
         ``only_a`` and ``only_b``: what one side lacks; ``counts`` of the verdicts and a ``summary`` in words.
 
     Raises
     ------
     UsageError
-        When machines or datasets differ and `force` is not set.
+        When machines, datasets or settings differ and `force` is not set.
 
     Notes
     -----
@@ -59,18 +61,30 @@ def compare(a: dict[str, Any], b: dict[str, Any], force: bool = False) -> dict[s
     counts = {name: sum(row["verdict"] == name for row in rows) for name in VERDICTS}
     only_a = [" ".join(key) for key in before if key not in after]
     only_b = [" ".join(key) for key in after if key not in before]
+    notes = _busy(a, b)
     summary = (
         ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "nothing in common"
     )
     if only_a or only_b:
         summary += f"; {len(only_a)} only in A, {len(only_b)} only in B"
     return {
-        "rows": rows, "warnings": warnings, "only_a": only_a, "only_b": only_b, "counts": counts, "summary": summary,
+        "rows": rows, "warnings": warnings, "notes": notes, "only_a": only_a, "only_b": only_b,
+        "counts": counts, "summary": summary,
     }  # fmt: skip
 
 
+def _busy(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
+    """Return a warning when either was measured while the machine had more to do than it has cores."""
+    loads = [document.get("machine", {}).get("load") for document in (a, b)]
+    cores = [document.get("machine", {}).get("cores") for document in (a, b)]
+    if not any(load and core and load > BUSY * core for load, core in zip(loads, cores, strict=True)):
+        return []
+    shown = " in A and ".join("an unknown load" if load is None else f"a load of {load:g}" for load in loads)
+    return [f"measured at {shown} in B, more than the cores can do: times tell of the other work as well"]
+
+
 def _differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
-    """Return in words how machines and datasets differ."""
+    """Return in words how machines, datasets and settings differ."""
     found = []
     for part, keys, places in (
         ("machine", ("cpu", "cores"), (a.get("machine"), b.get("machine"))),
@@ -78,6 +92,11 @@ def _differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
             "dataset",
             ("name", "rows", "checksum"),
             tuple(d.get("sections", {}).get("dataset") for d in (a, b)),
+        ),
+        (
+            "setting",
+            ("profile", "threads", "page cache"),
+            tuple(d.get("sections", {}).get("setting") for d in (a, b)),
         ),
     ):
         left, right = ((place if isinstance(place, dict) else {}) for place in places)

@@ -14,6 +14,7 @@ from scalable.report.units import METRICS, Unit, unit
 # Relative spread to expect of a single timing, tail latency or peak memory on a quiet machine.
 TIME, TAIL, MEMORY = 0.10, 0.25, 0.05
 QUALITY = 0.005  # of a metric whose number of rows is not told: two of these standard errors of 0.25%
+CALLS = 100  # with fewer, the 99th percentile is the slowest call, which says little
 _TAILS = ("p99", "p999", "p9999", "max")
 _SETTINGS = (
     "rows",
@@ -69,11 +70,19 @@ def _all(sections: dict[str, Any]) -> Iterator[Measure]:
     for batch, rows in latency.items() if isinstance(latency, dict) else ():
         for row in _rows(rows):
             for key, spread in (("p50_us", TIME), ("p99_us", TAIL)):
-                if _number(row.get(key)):
+                few = key == "p99_us" and row.get("calls", CALLS) < CALLS
+                if _number(row.get(key)) and not few:
                     call = (str(row.get("engine")), f"{batch} row(s)", key.removesuffix("_us") + " µs")
-                    yield Measure(call, row[key], False, spread * row[key])
+                    samples = _samples(row, "samples_us") if key == "p50_us" else ()
+                    yield Measure(call, row[key], False, _noise(spread * row[key], samples), samples)
     for row in _rows(sections.get("peers")):
-        yield from _costs(row, (str(row.get("job")), str(row.get("peer"))))
+        contender = (str(row.get("job")), str(row.get("peer")))
+        yield from _costs(row, contender)
+        for name, value in (row.get("quality") or {}).items():
+            if name in METRICS and _number(value):
+                heading, larger = METRICS[name]
+                rows_measured = {name: value, "rows": row.get("held_out_rows")}
+                yield Measure((*contender, heading), value, larger, 2 * _error(name, rows_measured))
     for name, section in sections.items():
         if name not in KNOWN or name == "scaling":
             yield from _leaves(section, (), None)
@@ -122,11 +131,21 @@ def _rows(section: Any) -> list[dict[str, Any]]:
 def _costs(row: dict[str, Any], name: tuple[str, ...]) -> Iterator[Measure]:
     """Yield time and memory of a stage or a contender."""
     if _number(row.get("seconds")):
-        samples = tuple(value for value in row.get("samples") or () if _number(value))
-        yield Measure((*name, "seconds"), row["seconds"], False, TIME * row["seconds"], samples)
+        samples = _samples(row, "samples")
+        noise = _noise(TIME * row["seconds"], samples)
+        yield Measure((*name, "seconds"), row["seconds"], False, noise, samples)
     if _number(row.get("peak_memory_bytes")):
         peak = row["peak_memory_bytes"]
         yield Measure((*name, "peak memory"), peak, False, MEMORY * peak)
+
+
+def _samples(row: dict[str, Any], key: str) -> tuple[float, ...]:
+    return tuple(value for value in row.get(key) or () if _number(value))
+
+
+def _noise(expected: float, samples: tuple[float, ...]) -> float:
+    """Return the noise to expect, or half the range of the repeats where that is more."""
+    return max(expected, (max(samples) - min(samples)) / 2) if samples else expected
 
 
 def _error(name: str, row: dict[str, Any]) -> float:

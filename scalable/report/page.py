@@ -46,7 +46,8 @@ def render(
     if not results:
         raise UsageError("report: no results given; name at least one results.json")
     together = across(results)
-    documents = [{**_bare("across runs", results), "sections": {"scaling": together}}] if together else []
+    across_runs = {**_bare("across runs", results), "sections": {"scaling": together}}
+    documents = [across_runs] if together else []
     together_names = [*("" for _ in documents), *(names or ["" for _ in results])]
     articles = [
         _article(document, number, name)
@@ -81,8 +82,12 @@ def write_report(
 
 
 def _bare(kind: str, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return a document made here from others: it has their machine, but no command of its own."""
-    return {"kind": kind, "machine": results[0].get("machine", {}), "created": "", "versions": {}}
+    """Return a document made here from others: it has their machine and commands."""
+    commands = dict.fromkeys(str(document["command"]) for document in results if document.get("command"))
+    return {
+        "kind": kind, "machine": results[0].get("machine", {}), "created": "", "versions": {},
+        "command": "\n".join(commands),
+    }  # fmt: skip
 
 
 def _name(document: dict[str, Any]) -> str:
@@ -94,7 +99,8 @@ def _name(document: dict[str, Any]) -> str:
 
 def _words(document: dict[str, Any]) -> str:
     """Return the kind of a document as a heading."""
-    kind = str(document.get("kind", "results")).replace("_", " ")
+    kind = str(document.get("kind", "results"))
+    kind = _KINDS.get(kind, kind).replace("_", " ")
     return kind[:1].upper() + kind[1:]
 
 
@@ -102,7 +108,8 @@ def _title(results: Sequence[dict[str, Any]]) -> str:
     kinds = list(dict.fromkeys(_words(document) for document in results))
     if len(kinds) > 3:
         return f"{len(results)} results"
-    return " and ".join([kinds[0], *(kind[:1].lower() + kind[1:] for kind in kinds[1:])])
+    words = [kinds[0], *(kind[:1].lower() + kind[1:] for kind in kinds[1:])]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _tell_apart(articles: list[dict[str, Any]]) -> None:
@@ -147,6 +154,7 @@ def _article(document: dict[str, Any], number: int, name: str) -> dict[str, Any]
     }
 
 
+_KINDS = {"versus": "side by side"}
 _MACHINE = {"cpu", "cores", "memory_bytes", "system", "vectors", "load"}
 
 

@@ -8,6 +8,7 @@ are those of :mod:`scalable.report.sections`.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import os
@@ -44,7 +45,7 @@ def new_results(
         The exact command that repeats the run; by default, how this process was started.
     """
     if command is None:
-        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        command = shlex.join([*_program(Path(sys.argv[0])), *sys.argv[1:]])
     document = {
         "format": FORMAT,
         "kind": kind,
@@ -58,6 +59,14 @@ def new_results(
     }
     found: dict[str, Any] = plain(document)
     return found
+
+
+def _program(started: Path) -> list[str]:
+    """Return how a program is started that is known by its first argument only."""
+    if started.name != "__main__.py":
+        return [started.name]
+    parents = itertools.takewhile(lambda folder: (folder / "__init__.py").is_file(), started.parents)
+    return ["python", "-m", ".".join(folder.name for folder in [*parents][::-1])]
 
 
 def plain(value: Any) -> Any:

@@ -84,7 +84,8 @@ class Latency(TypedDict):
 class Peer(TypedDict):
     """One of ``peers``: one contender at one job of a side-by-side run.
 
-    ``status`` is "ok", "failed" or "absent"; the latter two say why in ``message``.
+    ``status`` is "ok", "failed", "absent" or "not run"; all but the first say why in ``message``. ``seconds`` is the
+    median of ``samples``, ``wall_seconds`` what all runs took with warm-up and judgement.
     """
 
     job: str
@@ -97,6 +98,9 @@ class Peer(TypedDict):
     threads: NotRequired[int]
     seconds: NotRequired[float]
     samples: NotRequired[list[float]]
+    least_seconds: NotRequired[float]
+    most_seconds: NotRequired[float]
+    wall_seconds: NotRequired[float]
     peak_memory_bytes: NotRequired[int | None]
     cache: NotRequired[str]
     quality: NotRequired[dict[str, float]]

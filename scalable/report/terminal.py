@@ -92,8 +92,9 @@ def _quality(rows: Any) -> Iterator[Table]:
             value = row.get(name)
             if value is not None:
                 line[name] = fmt.score(value)
-                if best and row is not best and best.get(name) is not None:
-                    line[name] += f"\n{fmt.signed(value - best[name])}"
+                own = reference_row(list(rows), row)
+                if own and row is not own and own.get(name) is not None:
+                    line[name] += f"\n{fmt.signed(value - own[name])}"
         shown.append(line)
     columns += [
         (METRICS[name][0].lower().replace("auc", "AUC").replace("pr-", "PR-"), name, str) for name in names
@@ -113,7 +114,10 @@ def _latency(batches: Any) -> Iterator[Table]:
     """Yield one table a batch size."""
     for batch in sorted(batches, key=int):
         name = "one row at a time" if int(batch) == 1 else f"{int(batch):,} rows a call"
-        yield _table(f"Latency, {name}", with_speedups(batches[batch]), _LATENCY)
+        rows = with_speedups(batches[batch])
+        if all(row.get("status", "ok") == "ok" for row in rows):
+            rows = [{**row, "status": None} for row in rows]
+        yield _table(f"Latency, {name}", rows, _LATENCY)
 
 
 def _peers(peers: Any) -> Iterator[Table | str]:
@@ -181,7 +185,7 @@ def print_summary(results: dict[str, Any], console: Console | None = None, repor
 def print_comparison(comparison: dict[str, Any], console: Console | None = None) -> None:
     """Print what :func:`scalable.report.compare.compare` found."""
     console = _console(console)
-    for warning in comparison["warnings"]:
+    for warning in [*comparison["warnings"], *comparison.get("notes", [])]:
         console.print(f"[yellow]{_escape(warning)}[/]")
     order = {"worse": 0, "better": 1, "changed": 2, "noise": 3}
     changed = [row for row in comparison["rows"] if row["verdict"] in order]

@@ -62,6 +62,8 @@ def unit(key: str) -> Unit:
         # what was written or sent is a fact; only what is held in memory is a cost
         larger_is_better = False if {"peak", "memory"} & set(words) else None
         return Unit(_capital(rest), "memory", fmt.size, larger_is_better)
+    if words[0] in _SCALED and len(words) == 2:  # ns_1e7: at that size
+        return Unit(_capital(["time", words[1]]), "time", _duration(_SCALED[words[0]]), False)
     for name, scale in _SCALED.items():
         last = words[-1] == name
         if name in words and (last or words[words.index(name) + 1] == "per"):

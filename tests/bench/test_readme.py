@@ -45,6 +45,11 @@ def test_cells_are_shown_in_the_unit_of_their_column() -> None:
     ]
 
 
+def test_a_column_may_be_left_out_when_empty() -> None:
+    lines = table([{"a": 1}, {"a": 2, "c": 3}], ["a", "b=Beta?", "c=Gamma?", "d"]).splitlines()
+    assert lines == ["| a | Gamma | d |", "|---|---|---|", "| 1 |  |  |", "| 2 | 3 |  |"]
+
+
 def test_nested_sections_are_rows_and_rows_can_be_chosen() -> None:
     record = {
         "runs": {"ours": {"s": {"t": 1.5}, "n": 2}, "the other": {"s": {"t": 2.5}, "n": 3}},

@@ -46,6 +46,58 @@ def test_quality_without_a_reference_has_no_distances():
     assert column(build("quality", rows).tables[0], "AUC")[0].under == "−0.10000"
 
 
+def test_models_of_several_sizes_are_held_against_the_best_of_their_own():
+    rows = [
+        {"model": "m", "size": 10, "auc": 0.8},
+        {"model": BAYES, "size": 10, "auc": 0.9},
+        {"model": "m", "size": 99, "auc": 0.85},
+        {"model": BAYES, "size": 99, "auc": 0.95},
+    ]
+    table = build("quality", rows).tables[0]
+    assert [cell.under for cell in column(table, "AUC")] == ["−0.10000", "", "−0.10000", ""]
+    assert [cell.text for cell in column(table, "Size")] == ["10", "10", "99", "99"]
+    best = next(card for card in summary_cards({"quality": rows}) if card.label == "Best AUC")
+    assert best.detail == "m; best possible 0.95000"
+
+
+def test_contenders_say_what_to_know_and_how_to_repeat_them():
+    rows = [
+        {
+            "job": "linear",
+            "peer": f"p{n}",
+            "status": "ok",
+            "seconds": 1.0 + n,
+            "note": "two passes",
+            "command": f"run {n}",
+        }
+        for n in range(10)
+    ] + [{"job": "linear", "peer": "gone", "status": "absent", "message": "no module"}]
+    block = build("peers", rows)
+    measured, how = block.tables
+    assert [cell.text for cell in column(measured, "Status")] == ["ok"] * 10 + ["absent"]
+    assert "Command" not in measured.columns  # so long that it would hide the numbers
+    assert [cell.text for cell in column(how, "Command")][:2] == ["run 0", "run 1"]
+    assert column(how, "What to know")[0].text == "two passes"
+    assert block.notes == ["linear, gone: absent. no module"]
+
+
+def test_few_calls_tell_no_far_quantiles():
+    row = {
+        "engine": "e",
+        "batch": 1,
+        "p50_us": 5.0,
+        "p90_us": 6.0,
+        "p99_us": 7.0,
+        "command": "run e",
+        "load_seconds": 2.0,
+    }
+    few, once = build("latency", {"1": [{**row, "calls": 9}]}).tables
+    assert {"p50", "p90", "p99"} & set(few.columns) == {"p50"}
+    assert [cell.text for cell in once.rows[0]] == ["e", "2 s", "run e"]
+    many, _ = build("latency", {"1": [{**row, "calls": 100}]}).tables
+    assert {"p50", "p90", "p99"} <= set(many.columns)
+
+
 @pytest.mark.parametrize(
     ("truth", "value", "detail"),
     [

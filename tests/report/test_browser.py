@@ -50,10 +50,9 @@ addEventListener("load", () => {
 """
 
 
-@pytest.fixture(scope="module")
-def found(quickstart, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("browser")
-    page = html.escape(render([quickstart]))
+def probe(documents, directory):
+    """Return what the browser finds on the page of these documents, on a screen of 375 pixels."""
+    page = html.escape(render(documents))
     outer = directory / "probe.html"
     outer.write_text(
         f'<!doctype html><body>{PROBE}<iframe style="width:375px;height:700px;border:0" srcdoc="{page}"></iframe>'
@@ -61,6 +60,11 @@ def found(quickstart, tmp_path_factory):
     command = [BROWSER, *OPTIONS, f"--user-data-dir={directory / 'profile'}", "--dump-dom", outer.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     return json.loads(html.unescape(re.search("PROBE({.*?})PROBE", done.stdout, flags=re.S)[1]))
+
+
+@pytest.fixture(scope="module")
+def found(quickstart, tmp_path_factory):
+    return probe([quickstart], tmp_path_factory.mktemp("browser"))
 
 
 def test_a_phone_does_not_scroll_sideways(found):
@@ -88,3 +92,12 @@ def test_colours_of_figures_come_from_the_page(found):
 
 def test_nothing_is_requested(found):
     assert found["requests"] == 0
+
+
+def test_a_comparison_fits_a_phone_and_sorts_by_time(versus, tmp_path):
+    seen = probe([versus], tmp_path)
+    assert seen["width"] <= 375
+    timed = [row for row in versus["sections"]["peers"] if "seconds" in row]
+    timed.sort(key=lambda row: row["seconds"])
+    assert seen["up"] == [*(row["peer"] for row in timed), "broken"]  # who has no time comes last
+    assert seen["requests"] == 0

@@ -78,6 +78,47 @@ def test_noise_of_quality_is_two_standard_errors_of_a_difference(pair):
         assert verdicts(compare(a, b))["logistic AUC"] == verdict
 
 
+def test_few_repeats_are_no_surer_than_their_range():
+    def document(seconds, auc=0.7):
+        peer = {"job": "linear", "peer": "ours", "seconds": float(np.median(seconds)), "samples": seconds}
+        peer |= {"quality": {"auc": auc}, "held_out_rows": 10_000}
+        return {"machine": {}, "sections": {"peers": [peer]}}
+
+    found = verdicts(compare(document([1.0, 1.8, 1.2]), document([1.5, 1.6, 1.4], auc=0.8)))
+    assert found == {"linear ours seconds": "noise", "linear ours AUC": "better"}
+    assert (
+        verdicts(compare(document([1.0, 1.1, 1.2]), document([1.5, 1.6, 1.4])))["linear ours seconds"]
+        == "worse"
+    )
+
+
+def test_other_settings_are_refused_unless_forced(versus):
+    a, b = copy.deepcopy(versus), copy.deepcopy(versus)
+    a["sections"]["setting"], b["sections"]["setting"] = {"threads": 2, "limit": "5 s"}, {"threads": 4}
+    with pytest.raises(UsageError, match="setting threads differs: 2 against 4"):
+        compare(a, b)
+    assert set(verdicts(compare(a, b, force=True)).values()) == {"same"}
+
+
+def test_a_busy_machine_is_pointed_out(pair):
+    a, b = pair
+    a["machine"] |= {"cores": 2, "load": 1.9}
+    b["machine"] |= {"cores": 2, "load": 2.9}
+    assert compare(a, b)["notes"] == []
+    b["machine"]["load"] = 11.5
+    (note,) = compare(a, b)["notes"]
+    assert note.startswith("measured at a load of 1.9 in A and a load of 11.5 in B")
+
+
+def test_the_tail_of_few_calls_is_not_compared(pair):
+    a, b = pair
+    for row in b["sections"]["latency"]["1000"]:
+        row["calls"], row["p99_us"] = 5, 10 * row["p99_us"]
+    result = compare(a, b)
+    assert result["counts"]["worse"] == 0
+    assert "Booster.predict 1000 row(s) p99 µs" in result["only_a"]
+
+
 @pytest.mark.parametrize(
     ("where", "key", "value", "found"),
     [

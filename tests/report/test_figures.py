@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import numpy as np
 import pytest
 
-from scalable.report.figures import bars, latency, pareto, quality, scaling, waterfall
+from scalable.report.figures import bars, labels, latency, pareto, quality, scaling, style, waterfall
 from scalable.report.figures.style import SERIES, Palette, variable
 
 
@@ -60,9 +61,22 @@ def test_of_equals_in_time_only_the_better_is_on_the_front():
 
 def test_pareto_names_everyone():
     picture = pareto.pareto("AUC against time", "AUC", True, POINTS, Palette())
-    assert [entry.name for entry in picture.legend] == [point.name for point in POINTS]
+    names = ["1 fast and bad", "2 between", "3 beaten", "4 slow and good"]  # as numbered in the figure
+    assert [entry.name for entry in picture.legend] == names
+    assert {"1", "2", "3", "4"} <= set(texts(picture))
     assert "beaten: 5 s, AUC 0.79000" in description(picture)
     assert "Diamonds" in picture.caption
+
+
+def test_names_stand_apart():
+    points = [(0.5 + 0.01 * n, 0.5) for n in range(5)]
+    with style.canvas() as (figure, axes):
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        figure.draw_without_rendering()
+        labels.place(axes, points, [f"name {n}" for n in range(5)], ["red"] * 5, 8)
+        boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == 5
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
 
 
 def test_scaling_curves_say_their_values():

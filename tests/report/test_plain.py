@@ -69,3 +69,23 @@ def test_messages_are_listed_downwards():
     message = "the model has a categorical split, which is not supported"
     found = tables([{"engine": "a", "refused": {message: 3}}, {"engine": "b", "refused": {}}])
     assert found["Refused"] == [["Of", "Entry", "Value"], ["a", message, "3"]]
+
+
+def test_numbers_keep_the_unit_of_the_mapping_they_stand_in():
+    section = {
+        "cpu_seconds": {"fill": [0.5, 0.25], "build": 3.0},
+        "rows_per_second": {"fill": 2e6, "build": 3.0},
+    }
+    table = plain_block("boosting", section).tables[0]
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["CPU time", "500 ms, 250 ms", "3 s"],
+        ["Rows / s", "2M", "3"],
+    ]
+
+
+def test_long_texts_come_last():
+    table = plain_block("runs", [{"stage": "a", "command": "run it", "seconds": 1.0, "ns_1e7": 12.0}]).tables[
+        0
+    ]
+    assert table.columns == ["Stage", "Time", "Time 1e7", "Command"]
+    assert table.rows[0][2].text == "12 ns"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import bench
 from scalable.errors import DataError
 from scalable.report.results import new_results, read_results, write_results
 
@@ -29,6 +31,10 @@ def test_a_new_document_says_where_it_comes_from():
 def test_the_default_command_is_how_the_process_was_started(monkeypatch):
     monkeypatch.setattr("sys.argv", ["/somewhere/bin/scalable", "train", "a file.parquet"])
     assert new_results("train", {})["command"] == "scalable train 'a file.parquet'"
+    monkeypatch.setattr(
+        "sys.argv", [str(Path(bench.__file__).parent / "billion" / "__main__.py"), "--rows", "5"]
+    )
+    assert new_results("train", {})["command"] == "python -m bench.billion --rows 5"
 
 
 def test_numpy_values_and_missing_numbers_become_json(tmp_path):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import weakref
 from typing import Any
 
 import numpy as np
@@ -25,8 +27,10 @@ class _Lignum:
         finally:
             os.unlink(path)
         if compiled:
+            folder = tempfile.mkdtemp(prefix="lignum-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             try:
-                self._model.compile(work_dir=tempfile.mkdtemp(prefix="lignum-"))
+                self._model.compile(work_dir=folder)
             except Exception as error:  # no compiler, or one that fails
                 raise Absent(f"lignum could not compile: {str(error)[:120]}") from error
         self.n_threads = n_threads

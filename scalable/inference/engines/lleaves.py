@@ -87,6 +87,7 @@ class _Worker:
         child = getattr(self, "_child", None)
         if child is not None and child.poll() is None:
             child.stdin.close()
+            child.stdout.close()
             child.wait(10)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import weakref
 from typing import Any
 
 import numpy as np
@@ -39,7 +41,9 @@ class _Compiled:
         except ImportError as error:
             raise Absent("tl2cgen is not installed (pip install '.[peers]')") from error
         forest = _load(model)
-        library = os.path.join(tempfile.mkdtemp(prefix="tl2cgen-"), "forest.so")
+        folder = tempfile.mkdtemp(prefix="tl2cgen-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        library = os.path.join(folder, "forest.so")
         try:
             tl2cgen.export_lib(
                 forest, toolchain="gcc", libpath=library, params={"parallel_comp": os.cpu_count() or 1}

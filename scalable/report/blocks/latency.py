@@ -22,14 +22,21 @@ ENGINES = (
     ("Rows / s", "rows_per_second", count),
     ("Speed-up", "speedup", factor),
     ("Bit for bit", "bit_equal", str),
-    ("Max. difference", "max_abs_difference", lambda value: f"{value:.1e}" if value else "0"),
-    ("Load", "load_seconds", seconds),
-    ("First answer", "first_prediction_seconds", seconds),
-    ("Memory", "memory_bytes", size),
+    ("Max. diff.", "max_abs_difference", lambda value: f"{value:.1e}" if value else "0"),
     ("Calls", "calls", count),
     ("Threads", "threads", str),
     ("Status", "status", str),
 )
+CIRCUMSTANCES = (
+    ("Engine", "engine", str),
+    ("Version", "version", str),
+    ("Load", "load_seconds", seconds),
+    ("First answer", "first_prediction_seconds", seconds),
+    ("Memory", "memory_bytes", size),
+    ("Peak memory", "peak_memory_bytes", size),
+    ("Command", "command", str),
+)
+CALLS_FOR = {"p90_us": 10, "p99_us": 100, "p999_us": 1000}  # with fewer, the slowest call is all one knows
 
 
 def with_speedups(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -62,7 +69,12 @@ def latency_block(batches: dict[str, list[dict[str, Any]]], palette: Palette) ->
         name = "One row at a time" if int(batch) == 1 else f"{int(batch):,} rows a call"
         if not any(row.get("max_abs_difference") for row in rows):
             rows = [{**row, "max_abs_difference": None} for row in rows]  # a column of zeros says nothing
-        tables.append(table(rows, ENGINES, name))
+        if all(row.get("status", "ok") == "ok" for row in rows):
+            rows = [{**row, "status": None} for row in rows]  # nor does one of successes
+        tables.append(table([_known(row) for row in rows], ENGINES, name))
+    once = batches[min(batches, key=int)]
+    if any(row.get("load_seconds") is not None or row.get("command") for row in once):
+        tables.append(table(once, CIRCUMSTANCES, "Loading, and how to repeat it"))
     growing = _throughput(batches)
     if growing:
         pictures.append(scaling.throughput(growing, palette))
@@ -71,6 +83,13 @@ def latency_block(batches: dict[str, list[dict[str, Any]]], palette: Palette) ->
     return Block(
         "latency", "Latency", lead, pictures=pictures + speedups, tables=tables, notes=_notes(everything)
     )
+
+
+def _known(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row without the quantiles that so few calls do not tell."""
+    calls = row.get("calls")
+    few = {key for key, enough in CALLS_FOR.items() if calls is not None and calls < enough}
+    return {key: value for key, value in row.items() if key not in few}
 
 
 def _throughput(batches: dict[str, list[dict[str, Any]]]) -> dict[str, list[tuple[float, float]]]:
@@ -85,12 +104,16 @@ def _throughput(batches: dict[str, list[dict[str, Any]]]) -> dict[str, list[tupl
 
 def _notes(rows: list[dict[str, Any]]) -> list[str]:
     """Return what was measured, the cost of the clock, and why engines are absent; each said once."""
-    notes = []
-    for row in rows:
-        if isinstance(model := row.get("model"), dict):
-            notes.append("Model: " + ", ".join(f"{value:,} {name}" for name, value in model.items()) + ".")
-        if clock := row.get("clock_overhead_us"):
-            notes.append(f"Every call includes {micros(clock)} of reading the clock.")
-        if row.get("message"):
-            notes.append(f"{row['engine']}: {row.get('status', 'absent')}. {row['message']}")
+    models = [row["model"] for row in rows if isinstance(row.get("model"), dict)]
+    notes = [
+        "Model: " + ", ".join(f"{value:,} {name}" for name, value in model.items()) + "." for model in models
+    ]
+    if clocks := [row["clock_overhead_us"] for row in rows if row.get("clock_overhead_us")]:
+        span = dict.fromkeys([micros(min(clocks)), micros(max(clocks))])
+        notes.append(f"Every call includes {' to '.join(span)} of reading the clock.")
+    notes += [
+        f"{row['engine']}: {row.get('status', 'absent')}. {row['message']}"
+        for row in rows
+        if row.get("message")
+    ]
     return list(dict.fromkeys(notes))

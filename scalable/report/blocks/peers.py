@@ -14,33 +14,46 @@ from scalable.report.units import METRICS
 _COLUMNS: tuple[Column, ...] = (
     ("Contender", "peer", str),
     ("Status", "status", str),
-    ("Version", "version", str),
     ("Time", "seconds", fmt.seconds),
     ("Spread", "spread", str),
     ("Rows / s", "rows_per_second", fmt.count),
     ("Peak memory", "peak_memory_bytes", fmt.size),
     *((heading, f"quality {name}", fmt.score) for name, (heading, _) in METRICS.items()),
-    ("Rows", "rows", fmt.count),
+)
+_CIRCUMSTANCES: tuple[Column, ...] = (
+    ("Contender", "peer", str),
+    ("Version", "version", str),
     ("Threads", "threads", str),
+    ("Rows", "rows", fmt.count),
+    ("Columns", "columns", str),
+    ("On disk", "bytes", fmt.size),
     ("Cache", "cache", str),
+    ("Prepared in", "prepare_seconds", fmt.seconds),
+    ("Took in all", "wall_seconds", fmt.seconds),
     ("Data checksum", "checksum", lambda value: str(value)[:12]),
+    ("What to know", "note", str),
     ("Command", "command", str),
+)
+_LEAD = (
+    "All contenders of a job on the same rows, in turns: the median of their times, and the largest memory."
 )
 
 
 def peers_block(rows: list[dict[str, Any]], palette: Palette) -> Block:
-    """Return, job by job, times as bars, quality against time, and everything as a table."""
+    """Return, job by job, times as bars, quality against time, what was measured, and how.
+
+    Each job has colours of its own: there are more contenders than colours that can be told apart.
+    """
     pictures: list[Picture] = []
     tables: list[Table] = []
     notes: list[str] = []
     for job in dict.fromkeys(row["job"] for row in rows):
+        own = Palette()
         contenders = [flat(row) for row in rows if row["job"] == job]
         timed = [row for row in contenders if row.get("status", "ok") == "ok" and row.get("seconds")]
         timed.sort(key=lambda row: row["seconds"])
         if len(timed) > 1:
-            items = [
-                Bar(row["peer"], row["seconds"], _time(row), palette.colour(row["peer"])) for row in timed
-            ]
+            items = [Bar(row["peer"], row["seconds"], _time(row), own.colour(row["peer"])) for row in timed]
             pictures.append(bars(f"Time: {job}", items, "Median wall time. Shorter is better."))
         for name, (heading, larger) in METRICS.items():
             points = [
@@ -49,7 +62,7 @@ def peers_block(rows: list[dict[str, Any]], palette: Palette) -> Block:
                 if row.get(f"quality {name}") is not None
             ]
             if len(points) > 1:
-                pictures.append(pareto(f"{heading} against time: {job}", heading, larger, points, palette))
+                pictures.append(pareto(f"{heading} against time: {job}", heading, larger, points, own))
                 break
         heavy = [row for row in timed if row.get("peak_memory_bytes")]
         if len(heavy) > 1:
@@ -59,20 +72,21 @@ def peers_block(rows: list[dict[str, Any]], palette: Palette) -> Block:
                     row["peer"],
                     row["peak_memory_bytes"],
                     fmt.size(row["peak_memory_bytes"]),
-                    palette.colour(row["peer"]),
+                    own.colour(row["peer"]),
                 )
                 for row in heavy
             ]
             pictures.append(
                 bars(f"Peak memory: {job}", items, "All processes of the contender. Shorter is better.")
             )
-        tables.append(table(contenders, _COLUMNS, str(job)))
+        tables.append(table(contenders, _COLUMNS, f"{str(job).capitalize()}: what was measured"))
+        tables.append(table(contenders, _CIRCUMSTANCES, f"{str(job).capitalize()}: how"))
         notes += [
             f"{job}, {row['peer']}: {row.get('status', '')}. {row['message']}"
             for row in contenders
             if row.get("message")
         ]
-    return Block("peers", "Side by side", pictures=pictures, tables=tables, notes=notes)
+    return Block("peers", "Side by side", _LEAD, pictures=pictures, tables=tables, notes=notes)
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from scalable.report.units import Unit, unit, written
 
 DEPTH = 4  # of tables within tables; what lies deeper is written into its cell
 HEADING = 30  # letters of a column's name; mappings with longer ones are listed downwards
+LAST = ("command", "message", "note")  # columns of long texts, which would push numbers off the screen
 NAME, PARENT = "entry", "of"
 
 
@@ -69,7 +70,19 @@ def _grouped(
             if len(alike) == 1:
                 yield unit(key).heading, [dict(value)], unit(key)
             else:
-                yield "", [{NAME: unit(name).heading} | nested[name] for name in alike], None
+                yield (
+                    "",
+                    [{NAME: unit(name).heading} | _in_unit(nested[name], unit(name)) for name in alike],
+                    None,
+                )
+
+
+def _in_unit(values: dict[str, Any], how: Unit) -> dict[str, Any]:
+    """Return numbers as texts in the unit their mapping is named for, where one column holds several units."""
+    return {
+        key: written(value, how) if how.kind and not unit(key).kind else value
+        for key, value in values.items()
+    }
 
 
 def _same_keys(one: Any, other: dict[str, Any]) -> bool:
@@ -81,6 +94,7 @@ def _tables(
 ) -> Iterator[Table]:
     """Yield the table of `rows`, then those of what is nested in them, each row named after its parent."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
+    keys.sort(key=LAST.__contains__)
     nested = [key for key in keys if depth and any(_is_nested(row.get(key)) for row in rows)]
     columns = [_column(key, inherited) for key in keys if key not in nested]
     if columns:

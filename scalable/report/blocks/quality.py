@@ -13,9 +13,11 @@ from scalable.report.sections import BAYES
 from scalable.report.units import METRICS
 
 
-def reference_row(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the row of the Bayes-optimal score, if there is one."""
-    return next((row for row in rows if row["model"] == BAYES), None)
+def reference_row(rows: list[dict[str, Any]], of: dict[str, Any] | None = None) -> dict[str, Any] | None:
+    """Return the row of the Bayes-optimal score, if there is one: that of the same size as the row `of`."""
+    best = [row for row in rows if row["model"] == BAYES]
+    alike = [row for row in best if of is None or row.get("size") == of.get("size")]
+    return next(iter(alike), None)
 
 
 def quality_block(rows: list[dict[str, Any]], palette: Palette) -> Block:
@@ -25,9 +27,14 @@ def quality_block(rows: list[dict[str, Any]], palette: Palette) -> Block:
     columns = ["Model", *(METRICS[name][0] for name in names)]
     numeric = [False, *(True for _ in names)]
     cells = [
-        [Cell(row["model"], row["model"]), *(_metric(row, best, name) for name in names)] for row in rows
+        [Cell(row["model"], row["model"]), *(_metric(row, reference_row(rows, row), name) for name in names)]
+        for row in rows
     ]
-    for heading, key, write in (("Rows", "rows", count), ("Time", "seconds", seconds)):
+    for heading, key, write in (
+        ("Size", "size", count),
+        ("Rows", "rows", count),
+        ("Time", "seconds", seconds),
+    ):
         if any(row.get(key) is not None for row in rows):
             columns.append(heading)
             numeric.append(True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scalable.report import format as fmt
-from scalable.report.figures import style
+from scalable.report.figures import labels, style
 from scalable.report.figures.ticks import units
 
 
@@ -33,7 +33,8 @@ def front(points: Sequence[Contender], larger: bool) -> list[Contender]:
 def pareto(
     title: str, metric: str, larger: bool, points: Sequence[Contender], palette: style.Palette
 ) -> style.Picture:
-    """Draw contenders, the front as a step line; the good corner is on the left."""
+    """Draw contenders, numbered from the fastest on, the front as a step line; the good corner is on the left."""
+    points = sorted(points, key=lambda point: point.seconds)
     with style.canvas() as (figure, axes):
         best = front(points, larger)
         axes.set_xscale("log")
@@ -42,7 +43,7 @@ def pareto(
                 point.seconds,
                 point.quality,
                 marker="D" if point.ours else "o",
-                markersize=11 if point.ours else 9,
+                markersize=9 if point.ours else 8,
                 color=palette.colour(point.name),
                 markeredgecolor=style.SURFACE,
                 markeredgewidth=1.2,
@@ -64,6 +65,15 @@ def pareto(
         axes.margins(y=0.12)
         axes.set(xlabel="time", ylabel=metric)
         units(axes.xaxis, fmt.seconds, log=True)
+        figure.draw_without_rendering()  # settles the axes, so that numbers stay beside their points
+        figure.set_layout_engine("none")
+        labels.place(
+            axes,
+            [(point.seconds, point.quality) for point in points],
+            [str(number) for number, _ in enumerate(points, 1)],
+            [style.INK for _ in points],
+            11,
+        )
         words = "; ".join(
             f"{p.name}: {fmt.seconds(p.seconds)}, {metric} {fmt.score(p.quality)}" for p in points
         )
@@ -71,4 +81,6 @@ def pareto(
     caption = "Up is better, left is faster (log scale). Nobody on the dashed line is beaten on both."
     if any(point.ours for point in points):
         caption += " Diamonds are ours."
-    return style.Picture(title, svg, caption, [palette.entry(point.name) for point in points])
+    legend = [palette.entry(point.name) for point in points]
+    numbered = [replace(entry, name=f"{number} {entry.name}") for number, entry in enumerate(legend, 1)]
+    return style.Picture(title, svg, caption, numbered)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, MUTED, GRID, SURFACE = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04"
-SERIES = tuple(f"#0a0c{n:02x}" for n in range(1, 9))
+SERIES = tuple(f"#0a0c{n:02x}" for n in range(1, 13))
 _VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", SURFACE: "--surface"} | {
     colour: f"--s{n}" for n, colour in enumerate(SERIES, 1)
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from sklearn.preprocessing import StandardScaler
 from bench.peers import measure
 from bench.peers.child import run
 from bench.peers.contender import Absent, Generator, Learner
+from bench.peers.engine_versions import _PACKAGES, engine_versions
 from bench.peers.registry import CONTENDERS, JOBS, contenders, find
 from bench.peers.task import Task, arrays, labels, matrix
 from scalable.errors import UsageError
 from scalable.evaluate import evaluate_predictions
-from scalable.inference.engines import ENGINES
+from scalable.inference.engines import PEERS
 
 ON_DASK = ("dask-ml Incremental", "lightgbm.dask", "xgboost.dask", "scalable on Dask")
 
@@ -105,6 +107,27 @@ def test_inference_compares_bits_and_times(task: Task, tmp_path: Path) -> None:
     assert both["lightgbm"]["latency"][0]["baseline"]
 
 
+def test_for_an_absent_engine_nobody_is_measured(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SCALABLE_LLEAVES_PYTHON", raising=False)
+    lightgbm = pytest.importorskip("lightgbm")
+    x, y = arrays(task)
+    path = Path(task.scratch) / "model.txt"
+    data = lightgbm.Dataset(x, y)
+    lightgbm.train({"objective": "binary", "verbosity": -1, "num_threads": 1}, data, 2).save_model(path)
+    monkeypatch.setattr("scalable.inference.latency._single", None)
+    job = replace(task, job="inference", model=str(path), single_rows=300)
+    row = run("inference", "lleaves", job)
+    assert (row["status"], row["message"][:12]) == ("absent", "needs its ow")
+
+
+def test_versions_of_an_engine_are_those_of_where_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(engine_versions("scalable")) == ["scalable-training", "numba"]
+    assert engine_versions("no-such-engine") == {}
+    monkeypatch.setenv("SCALABLE_LLEAVES_PYTHON", sys.executable)
+    monkeypatch.setitem(_PACKAGES, "lleaves", ("numpy",))
+    assert engine_versions("lleaves") == {"numpy": np.__version__}
+
+
 def test_all_have_names_of_their_own_and_classes_that_load_without_their_packages() -> None:
     for job in JOBS:
         names = [entry.name for entry in contenders(job)]
@@ -114,7 +137,7 @@ def test_all_have_names_of_their_own_and_classes_that_load_without_their_package
             kind = entry.load()
             assert issubclass(kind, Generator if job == "generation" else Learner)
             assert kind.packages
-    assert [entry.name for entry in contenders("inference")] == list(ENGINES)
+    assert [entry.name for entry in contenders("inference")] == list(PEERS)
 
 
 def test_unknown_names_are_refused_with_those_known() -> None:

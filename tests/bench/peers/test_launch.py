@@ -28,7 +28,7 @@ def _interpreter(path: Path, body: str) -> str:
 
 def _how(tmp_path: Path, *bodies: str, timeout: float = 60) -> Launch:
     pythons = [_interpreter(tmp_path / f"python{i}", body) for i, body in enumerate(bodies)]
-    return Launch(pythons, 3, timeout, tmp_path / "logs")
+    return Launch(pythons, 3, timeout, tmp_path / "logs", tmp_path / "scratch")
 
 
 def test_memory_is_that_of_the_timed_part_and_of_all_processes(tmp_path: Path) -> None:
@@ -86,13 +86,21 @@ open({str(pid)!r}, "w").write(str(child.pid))
 time.sleep(600)
 """
     row = launch(_how(tmp_path, body, timeout=3), "linear", "any", tmp_path / "task.json")
-    assert row["message"] == "took longer than 3 s, so it was ended"
+    assert row["message"] == "took longer than 3 s in all, so it was ended"
     deadline = time.monotonic() + 10
     while psutil.pid_exists(int(pid.read_text())) and time.monotonic() < deadline:
         if psutil.Process(int(pid.read_text())).status() == psutil.STATUS_ZOMBIE:
             return
         time.sleep(0.05)
     assert not psutil.pid_exists(int(pid.read_text()))
+
+
+def test_what_a_contender_put_on_disk_is_removed_however_he_ends(tmp_path: Path) -> None:
+    body = "open(option['--scratch'] + '/rows', 'w').write('much'); os.kill(os.getpid(), 9)"
+    row = launch(_how(tmp_path, body), "linear", "any", tmp_path / "task.json")
+    assert "SIGKILL" in row["message"]
+    assert row["wall_seconds"] > 0
+    assert not list((tmp_path / "scratch").iterdir())
 
 
 def test_the_absent_are_looked_for_in_the_next_interpreter(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from bench.peers.launch import Launch
 from bench.peers.registry import CONTENDERS
 from bench.peers.summary import peer_row, sections
 from scalable.errors import UsageError
+from scalable.report import render
 from scalable.report.results import read_results
 
 
@@ -96,6 +97,45 @@ def test_an_interrupted_comparison_resumes_where_it_was(
     assert not third.ran
 
 
+def test_a_killed_comparison_leaves_a_whole_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _Fake(monkeypatch, 3)
+    with pytest.raises(KeyboardInterrupt):
+        run.run_versus("quick", ["linear"], tmp_path / "out", threads=1)
+    found = read_results(tmp_path / "out" / "results.json")["sections"]
+    assert Counter(row["status"] for row in found["peers"]) == {"ok": 3, "not run": 7}
+    assert found["setting"]["unfinished"] == "interrupted in repeat 1"
+    assert found["dataset"]["rows"] == 20_000
+    assert "its turn did not come" in render([{**read_results(tmp_path / "out" / "results.json")}])
+
+
+def test_other_jobs_are_kept_on_resuming(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _Fake(monkeypatch)
+    run.run_versus("quick", ["linear"], tmp_path / "out", threads=1)
+    found = run.run_versus("quick", ["generation"], tmp_path / "out", resume=True, threads=1, rounds=1)
+    assert {row["job"] for row in found["sections"]["peers"]} == {"linear", "generation"}
+    assert found["sections"]["dataset"]["rows"] == 20_000
+    assert found["sections"]["setting"]["repeats"] == "1 to 2"
+    assert "unfinished" not in found["sections"]["setting"]
+
+
+def test_what_there_is_no_time_for_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = _Fake(monkeypatch)
+    found = run.run_versus("quick", ["generation"], tmp_path / "out", threads=1, within=0)
+    assert not fake.ran
+    assert {row["status"] for row in found["sections"]["peers"]} == {"not run"}
+    assert found["sections"]["setting"]["unfinished"] == "no time for 10 of the 10 turns asked for"
+    found = run.run_versus("quick", ["generation"], tmp_path / "out", resume=True, threads=1, within=1e6)
+    assert {row["repeats"] for row in found["sections"]["peers"]} == {2}
+
+
+def test_starting_over_by_mistake_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _Fake(monkeypatch)
+    run.run_versus("quick", ["generation"], tmp_path / "out", threads=1, rounds=1)
+    before = (tmp_path / "out" / "results.jsonl").read_bytes()
+    run.run_versus("quick", ["generation"], tmp_path / "out", threads=1, rounds=1)
+    assert (tmp_path / "out" / "previous.jsonl").read_bytes() == before
+
+
 def test_resuming_may_ask_for_more_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     once = _Fake(monkeypatch)
     run.run_versus("quick", ["linear"], tmp_path / "out", threads=1, rounds=1)
@@ -103,14 +143,16 @@ def test_resuming_may_ask_for_more_rounds(tmp_path: Path, monkeypatch: pytest.Mo
     more = _Fake(monkeypatch)
     found = run.run_versus("quick", ["linear"], tmp_path / "out", resume=True, threads=1, rounds=3)
     assert Counter(more.ran)["linear", "scalable sgd"] == 2
-    assert found["sections"]["setting"]["repeats"] == 3
+    assert found["sections"]["setting"]["repeats"] == "3"
 
 
 def test_another_setting_is_not_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _Fake(monkeypatch)
     run.run_versus("quick", ["generation"], tmp_path / "out", threads=1)
-    with pytest.raises(UsageError, match="was begun with"):
+    with pytest.raises(UsageError, match=r"was begun with the setting {'threads': 1}, not {'threads': 2}"):
         run.run_versus("quick", ["generation"], tmp_path / "out", resume=True, threads=2)
+    with pytest.raises(UsageError, match="'limit': '7 s'"):
+        run.run_versus("quick", ["generation"], tmp_path / "out", resume=True, threads=1, limit=7)
 
 
 def test_bad_requests_are_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
