@@ -60,6 +60,8 @@ class Params:
         Threads per rank the user asked for; 0 for all that a worker has.
     rotation : Rotation
         Sets of rows that take turns, for ``boosting="rotate"``.
+    identifiers : bool
+        Whether integer columns named like identifiers are encoded by level instead of passed as numbers.
     """
 
     values: dict[str, Any]
@@ -68,6 +70,7 @@ class Params:
     seed: int
     n_threads: int
     rotation: Rotation = Rotation()  # noqa: RUF009  frozen
+    identifiers: bool = True
 
     @property
     def objective(self) -> str:
@@ -145,7 +148,8 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
     seed = int(values.get("data_random_seed", values.get("seed", 1)))
     sample_rows = int(values.get("bin_construct_sample_cnt", 200_000))
     n_threads = max(0, int(values.pop("num_threads", 0)))
-    return Params(values, n_rounds, sample_rows, seed, n_threads, _rotation(values, seed))
+    identifiers = bool(values.pop("identifiers", True))
+    return Params(values, n_rounds, sample_rows, seed, n_threads, _rotation(values, seed), identifiers)
 
 
 def _rotation(values: dict[str, Any], seed: int) -> Rotation:

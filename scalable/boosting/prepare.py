@@ -11,11 +11,12 @@ import numpy as np
 
 from scalable.boosting import native
 from scalable.boosting.cluster import Team
+from scalable.boosting.level_rates import identifiers_of, learn_rates
 from scalable.boosting.params import Params, check_distributed, resolve
 from scalable.boosting.rotate import leaf_hessian, pieces_of
-from scalable.boosting.survey import Positions, RatesFold, Survey, SurveyFold
+from scalable.boosting.survey import Positions, Survey, SurveyFold
 from scalable.data.columns import column_kind
-from scalable.data.encoders.rates import FoldRates
+from scalable.data.encoders.fold_rates import FoldRates
 from scalable.data.encoders.tree import TreeEncoder
 from scalable.data.planned import Source
 from scalable.execution.executors import Executor
@@ -110,7 +111,7 @@ def learn_encoder(
     source : Source
         Training rows.
     params : Params
-        Size and seed of the sample.
+        Size and seed of the sample, and whether identifiers are encoded as such.
     classify : bool
         Whether the target holds classes.
     executor : Executor
@@ -126,11 +127,12 @@ def learn_encoder(
     if encoder is not None:
         return survey, encoder
     wide = tuple(name for name in text if survey.levels[name] is None)
+    if params.identifiers:
+        wide += identifiers_of(source, survey)
     rates: dict[str, FoldRates] = {}
     if wide:
         assert survey.labels is not None
-        reader = BlockReader(source, columns=(*wide, source.target))
-        rates = run_fold(executor, RatesFold(wide, survey.labels), reader, label="encode levels")
+        rates = learn_rates(executor, source, wide, survey.labels)
     return survey, TreeEncoder.learn(source.schema, survey.levels, survey.labels, source.weight, rates)
 
 

@@ -1,8 +1,8 @@
 """Raw blocks to the row-major matrix that LightGBM reads.
 
 Trees split on order, so numbers pass as they are. Text of up to ``MAX_CATEGORIES`` levels becomes category codes,
-which LightGBM splits as sets; text of more levels becomes, per level, its mean target and its share of the rows (see
-`scalable.data.encoders.rates`).
+which LightGBM splits as sets; text of more levels, and integers that identify something, become, per level, its mean
+target and its share of the rows (see `scalable.data.encoders.rates`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
 from scalable.data.columns import column_kind
+from scalable.data.encoders.fold_rates import FoldRates, OutOfFold
 from scalable.data.encoders.labels import Labels
-from scalable.data.encoders.rates import FoldRates, Rates
+from scalable.data.encoders.rates import Rates
 from scalable.data.values import dictionary_codes, numbers, text_of_nulls
 from scalable.errors import DataError, ModelError
 
@@ -60,7 +61,7 @@ class TreeColumn:
     levels : tuple of str or None
         Level of each category code, for text that becomes codes.
     rates : Rates or None
-        Mean targets and shares, for text of more levels.
+        Mean targets and shares, for text of more levels and for identifiers.
     """
 
     name: str
@@ -86,7 +87,7 @@ class TreeEncoder:
         How the target column becomes class indices or numbers.
     weight : str or None
         Weight column.
-    fold_rates : mapping of str to FoldRates, optional
+    fold_rates : mapping of str to OutOfFold, optional
         During training only: tables that give each row rates learned without its own fold.
     """
 
@@ -95,13 +96,13 @@ class TreeEncoder:
         columns: Sequence[TreeColumn],
         labels: Labels | None = None,
         weight: str | None = None,
-        fold_rates: Mapping[str, FoldRates] | None = None,
+        fold_rates: Mapping[str, OutOfFold] | None = None,
     ) -> None:
         self.columns = tuple(columns)
         self.labels = labels
         self.weight = weight
         self.fold_rates = dict(fold_rates or {})
-        narrow = all(c.rates is None and _fits_float32(c) for c in self.columns)
+        narrow = all(_fits_float32(c) for c in self.columns)
         self.dtype: Any = np.float32 if narrow else np.float64
 
     @classmethod
@@ -125,25 +126,20 @@ class TreeEncoder:
         labels, weight
             See the class.
         rates : mapping of str to FoldRates, optional
-            Tables of the text columns whose levels are None.
+            Sums of the text columns whose levels are None, and of the integers that are identifiers.
         """
-        columns = []
+        columns, fold_rates = [], {}
         for field in schema:
             kind = column_kind(field.type) or "float"
             found = levels.get(field.name) if kind == "text" else None
-            table = (rates or {}).get(field.name)
-            if kind == "text" and found is None and table is None:
+            sums, total = (rates or {}).get(field.name), None
+            if kind == "text" and found is None and sums is None:
                 raise ValueError(f"text column {field.name!r} has neither levels nor rates")
-            columns.append(
-                TreeColumn(
-                    field.name,
-                    str(field.type),
-                    kind,
-                    None if found is None else tuple(found),
-                    table.total() if found is None and table is not None else None,
-                )
-            )
-        return cls(columns, labels, weight, rates)
+            if found is None and sums is not None:
+                total, fold_rates[field.name] = sums.finish()
+            levels_found = None if found is None else tuple(found)
+            columns.append(TreeColumn(field.name, str(field.type), kind, levels_found, total))
+        return cls(columns, labels, weight, fold_rates)
 
     @property
     def needed(self) -> list[str]:
@@ -304,6 +300,8 @@ def _weights(array: pa.Array, name: str) -> NDArray[np.float64]:
 
 
 def _fits_float32(column: TreeColumn) -> bool:
+    if column.rates is not None:
+        return column.rates.table.dtype == np.float32
     return column.levels is not None or column.arrow_type in (
         "bool", "int8", "uint8", "int16", "uint16", "float", "halffloat", "null",
     )  # fmt: skip
@@ -325,7 +323,8 @@ def _legal(names: Sequence[str]) -> list[str]:
 
 def _treatment(column: TreeColumn) -> str:
     if column.rates is not None:
-        return column.rates.describe()
+        identifier = "" if column.kind == "text" else "an identifier by its name and many values: "
+        return identifier + column.rates.describe()
     if column.levels is not None:
         return f"{len(column.levels)} categories"
     if column.kind == "temporal":
