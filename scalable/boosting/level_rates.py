@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.types as pt
+from numpy.typing import NDArray
 
 from scalable.boosting.survey import Survey
 from scalable.data.block import RawBlock
 from scalable.data.encoders.fold_rates import FoldRates
 from scalable.data.encoders.identifiers import MANY_LEVELS, named_identifier
 from scalable.data.encoders.labels import Labels
-from scalable.data.encoders.level_slots import slots_for, slots_of
 from scalable.data.encoders.rates import MAX_MEANS
 from scalable.data.planned import Source
 from scalable.data.shard import Shard
@@ -24,23 +27,39 @@ from scalable.kernels.rates import add_targets
 LANES = 4  # of sums that rounding makes depend on their order
 
 
+class Levels(Protocol):
+    """A column, or some together, whose rows each have a slot."""
+
+    @property
+    def name(self) -> str:
+        """How it is called."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns that it reads."""
+
+    @property
+    def n_slots(self) -> int:
+        """Slots of values that are not missing; those that are have the next."""
+
+    def slots(self, arrays: Mapping[str, pa.Array]) -> NDArray[np.int32]:
+        """Return the slot of each row."""
+
+
 @dataclass(frozen=True, slots=True)
 class RatesFold:
-    """Fold from raw blocks to the `FoldRates` of columns with many levels.
+    """Fold from raw blocks to the `FoldRates` of columns or pairs with many levels.
 
     Parameters
     ----------
-    names : tuple of str
-        The columns, text or integer.
+    keys : tuple of Levels
+        What has levels.
     labels : Labels
         The target.
-    n_slots : int
-        Slots of each column.
     """
 
-    names: tuple[str, ...]
+    keys: tuple[Levels, ...]
     labels: Labels
-    n_slots: int
 
     @property
     def exact(self) -> bool:
@@ -57,15 +76,15 @@ class RatesFold:
 
     def init(self) -> dict[str, FoldRates]:
         """Return zero tables."""
-        return {name: FoldRates.zeros(self.n_slots, self.n_means, classes=self.exact) for name in self.names}
+        return {key.name: FoldRates.zeros(key.n_slots, self.n_means, classes=self.exact) for key in self.keys}
 
     def step(self, state: dict[str, FoldRates], block: RawBlock) -> dict[str, FoldRates]:
         """Add a block; the tables are updated in place, those of an empty state made."""
         state = state or self.init()
         label = self.labels.encode(block.arrays[self.labels.column])
-        for name in self.names:
-            slots = slots_of(block.arrays[name], self.n_slots)
-            add_targets(slots, label, block.first_row, state[name].counts, state[name].sums)
+        for key in self.keys:
+            rates = state[key.name]
+            add_targets(key.slots(block.arrays), label, block.first_row, rates.counts, rates.sums)
         return state
 
     def merge(self, left: dict[str, FoldRates], right: dict[str, FoldRates]) -> dict[str, FoldRates]:
@@ -80,14 +99,15 @@ class RatesFold:
 
 
 def learn_rates(
-    executor: Executor, source: Source, names: tuple[str, ...], labels: Labels
+    executor: Executor, source: Source, keys: tuple[Levels, ...], labels: Labels
 ) -> dict[str, FoldRates]:
-    """Return the sums of `names` over all rows of a source; the executor cannot change their bits.
+    """Return the sums of `keys` over all rows of a source; the executor cannot change their bits.
 
     Tables are large and rows are quick, so each worker keeps one set of tables for all its shards; only sums of
     fractions, whose rounding depends on their order, are summed in a fixed number of lanes.
     """
-    fold = RatesFold(names, labels, slots_for(source.n_rows))
+    fold = RatesFold(keys, labels)
+    names = dict.fromkeys(name for key in keys for name in key.names)
     reader = BlockReader(source, columns=(*names, labels.column))
     lanes = _stretches(source.shards, executor.n_workers if fold.exact else LANES)
     nothing: dict[str, FoldRates] = {}

@@ -62,6 +62,8 @@ class Params:
         Sets of rows that take turns, for ``boosting="rotate"``.
     identifiers : bool
         Whether integer columns named like identifiers are encoded by level instead of passed as numbers.
+    pairs : bool
+        Whether pairs of categories that interact are encoded together, beside each alone.
     """
 
     values: dict[str, Any]
@@ -71,6 +73,7 @@ class Params:
     n_threads: int
     rotation: Rotation = Rotation()  # noqa: RUF009  frozen
     identifiers: bool = True
+    pairs: bool = True
 
     @property
     def objective(self) -> str:
@@ -148,8 +151,8 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
     seed = int(values.get("data_random_seed", values.get("seed", 1)))
     sample_rows = int(values.get("bin_construct_sample_cnt", 200_000))
     n_threads = max(0, int(values.pop("num_threads", 0)))
-    identifiers = bool(values.pop("identifiers", True))
-    return Params(values, n_rounds, sample_rows, seed, n_threads, _rotation(values, seed), identifiers)
+    encoded = [bool(values.pop(name, True)) for name in ("identifiers", "pairs")]
+    return Params(values, n_rounds, sample_rows, seed, n_threads, _rotation(values, seed), *encoded)
 
 
 def _rotation(values: dict[str, Any], seed: int) -> Rotation:

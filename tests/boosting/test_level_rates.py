@@ -4,12 +4,16 @@ import pytest
 
 from scalable.boosting.level_rates import RatesFold, learn_rates
 from scalable.data.encoders.labels import Labels
-from scalable.data.encoders.level_slots import slots_of
+from scalable.data.encoders.level_slots import HashedLevels, slots_of
 from scalable.data.table import TableSource
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_fold
 from scalable.execution.threads import Threads
 from scalable.kernels.rates import N_FOLDS, folds_of
+
+
+def hashed(*names):
+    return tuple(HashedLevels(name, 2**16) for name in names)
 
 
 def table(n=4000):
@@ -30,7 +34,7 @@ def table(n=4000):
 def test_rates_leave_the_row_s_own_fold_out(name):
     data = table()
     source = TableSource(data, target="t")
-    fold = RatesFold((name,), Labels("t", ("no", "yes")), 2**16)
+    fold = RatesFold((HashedLevels(name, 2**16),), Labels("t", ("no", "yes")))
     found = run_fold(Threads(2), fold, BlockReader(source, columns=(name, "t"), block_rows=700))[name]
     rates, others = found.finish()
     column = data[name].combine_chunks()
@@ -57,7 +61,7 @@ def test_rates_leave_the_row_s_own_fold_out(name):
 
 def test_levels_never_seen_get_the_overall_mean_and_no_share():
     source = TableSource(table(), target="t")
-    found = learn_rates(Threads(2), source, ("user_id", "none_id"), Labels("t", ("no", "yes")))
+    found = learn_rates(Threads(2), source, hashed("user_id", "none_id"), Labels("t", ("no", "yes")))
     rates, _ = found["user_id"].finish()
     unseen = pa.array(np.arange(10**6, 10**6 + 50))
     mean, share = rates.encode(unseen)
@@ -75,7 +79,7 @@ def test_levels_never_seen_get_the_overall_mean_and_no_share():
 def test_the_number_of_workers_changes_no_bit(labels, tmp_path):
     source = many_shards(tmp_path, labels.column)
     assert len(source.shards) > 5
-    one, three = (learn_rates(Threads(n), source, ("many", "user_id"), labels) for n in (1, 3))
+    one, three = (learn_rates(Threads(n), source, hashed("many", "user_id"), labels) for n in (1, 3))
     for name in ("many", "user_id"):
         for a, b in zip(one[name].finish(), three[name].finish(), strict=True):
             assert a.table.tobytes() == b.table.tobytes()

@@ -37,8 +37,11 @@ class OutOfFold:
 
     def encode(self, array: pa.Array, first_row: int) -> list[NDArray[np.float32]]:
         """Return what `Rates.encode` would without the rows of each row's own fold in the means."""
-        out = np.empty((self.n_means + 1, len(array)), np.float32)
-        slots = slots_of(array, len(self.table) - 1)
+        return self.take(slots_of(array, len(self.table) - 1), first_row)
+
+    def take(self, slots: NDArray[np.int32], first_row: int) -> list[NDArray[np.float32]]:
+        """Return `encode` for slots."""
+        out = np.empty((self.n_means + 1, len(slots)), np.float32)
         kernels.take_out_of_fold(slots, first_row, self.table, out)
         return list(out)
 

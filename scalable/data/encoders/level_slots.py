@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,31 @@ _SALT = np.uint64(0)
 _TWO_63, _TWO_64 = 2.0**63, 2.0**64
 LEAST_SLOTS, MOST_SLOTS = 2**16, 2**20
 _ROWS_A_SLOT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class HashedLevels:
+    """A column whose levels share slots by a hash.
+
+    Attributes
+    ----------
+    name : str
+        The column.
+    n_slots : int
+        A power of two.
+    """
+
+    name: str
+    n_slots: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns that it reads."""
+        return (self.name,)
+
+    def slots(self, arrays: Mapping[str, pa.Array]) -> NDArray[np.int32]:
+        """Return the slot of each row, see `slots_of`."""
+        return slots_of(arrays[self.name], self.n_slots)
 
 
 def slots_for(n_rows: int) -> int:

@@ -68,8 +68,12 @@ class Rates:
 
     def encode(self, array: pa.Array) -> list[NDArray[Any]]:
         """Return one array of shape (n_rows,) per matrix column; NaN for null."""
-        out = np.empty((self.width, len(array)), self.table.dtype)
-        kernels.take_rates(self.slots(array), self.table, out)
+        return self.take(self.slots(array))
+
+    def take(self, slots: NDArray[np.int32]) -> list[NDArray[Any]]:
+        """Return one array of shape (n_rows,) per matrix column for rows of `table`."""
+        out = np.empty((self.width, len(slots)), self.table.dtype)
+        kernels.take_rates(slots, self.table, out)
         return list(out)
 
     def describe(self) -> str:

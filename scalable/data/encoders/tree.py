@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,10 @@ from scalable.data.block import RawBlock
 from scalable.data.columns import column_kind
 from scalable.data.encoders.fold_rates import FoldRates, OutOfFold
 from scalable.data.encoders.labels import Labels
+from scalable.data.encoders.pairs import Pair, PairRates
 from scalable.data.encoders.rates import Rates
-from scalable.data.values import dictionary_codes, numbers, text_of_nulls
+from scalable.data.encoders.tree_columns import TreeColumn, category_codes
+from scalable.data.values import numbers, text_of_nulls
 from scalable.errors import DataError, ModelError
 
 MAX_CATEGORIES = 1000
@@ -50,32 +52,6 @@ class TreeRows:
     first_row: int
 
 
-@dataclass(frozen=True, slots=True)
-class TreeColumn:
-    """What is done with one raw column.
-
-    Attributes
-    ----------
-    name, arrow_type, kind : str
-        As in the files; `kind` is one of ``scalable.data.columns.KINDS``.
-    levels : tuple of str or None
-        Level of each category code, for text that becomes codes.
-    rates : Rates or None
-        Mean targets and shares, for text of more levels and for identifiers.
-    """
-
-    name: str
-    arrow_type: str
-    kind: str
-    levels: tuple[str, ...] | None = None
-    rates: Rates | None = None
-
-    @property
-    def width(self) -> int:
-        """Number of matrix columns."""
-        return self.rates.width if self.rates is not None else 1
-
-
 class TreeEncoder:
     """Immutable, picklable map from `RawBlock` to `TreeRows`.
 
@@ -89,6 +65,8 @@ class TreeEncoder:
         Weight column.
     fold_rates : mapping of str to OutOfFold, optional
         During training only: tables that give each row rates learned without its own fold.
+    pairs : sequence of PairRates
+        Pairs of text columns whose means follow the columns.
     """
 
     def __init__(
@@ -97,12 +75,14 @@ class TreeEncoder:
         labels: Labels | None = None,
         weight: str | None = None,
         fold_rates: Mapping[str, OutOfFold] | None = None,
+        pairs: Sequence[PairRates] = (),
     ) -> None:
         self.columns = tuple(columns)
+        self.pairs = tuple(pairs)
         self.labels = labels
         self.weight = weight
         self.fold_rates = dict(fold_rates or {})
-        narrow = all(_fits_float32(c) for c in self.columns)
+        narrow = all(c.narrow for c in self.columns)
         self.dtype: Any = np.float32 if narrow else np.float64
 
     @classmethod
@@ -113,6 +93,7 @@ class TreeEncoder:
         labels: Labels | None = None,
         weight: str | None = None,
         rates: Mapping[str, FoldRates] | None = None,
+        pairs: Sequence[Pair] = (),
     ) -> TreeEncoder:
         """Decide on every feature column.
 
@@ -126,7 +107,9 @@ class TreeEncoder:
         labels, weight
             See the class.
         rates : mapping of str to FoldRates, optional
-            Sums of the text columns whose levels are None, and of the integers that are identifiers.
+            Sums of the text columns whose levels are None, of the integers that are identifiers, and of `pairs`.
+        pairs : sequence of Pair
+            Pairs of text columns with levels.
         """
         columns, fold_rates = [], {}
         for field in schema:
@@ -139,7 +122,11 @@ class TreeEncoder:
                 total, fold_rates[field.name] = sums.finish()
             levels_found = None if found is None else tuple(found)
             columns.append(TreeColumn(field.name, str(field.type), kind, levels_found, total))
-        return cls(columns, labels, weight, fold_rates)
+        joined = []
+        for pair in pairs:
+            total, fold_rates[pair.name] = (rates or {})[pair.name].finish()
+            joined.append(PairRates(pair, total))
+        return cls(columns, labels, weight, fold_rates, joined)
 
     @property
     def needed(self) -> list[str]:
@@ -149,7 +136,7 @@ class TreeEncoder:
     @property
     def n_columns(self) -> int:
         """Columns of the matrix."""
-        return sum(column.width for column in self.columns)
+        return sum(column.width for column in self.columns) + len(self.pairs)
 
     @property
     def categorical(self) -> list[int]:
@@ -168,7 +155,7 @@ class TreeEncoder:
                 names.append(column.name)
             else:
                 names.extend(f"{column.name}_{suffix}" for suffix in column.rates.suffixes)
-        return _legal(names)
+        return _legal([*names, *(f"{joined.pair.name}_mean" for joined in self.pairs)])
 
     def encode(self, raw: RawBlock) -> TreeRows:
         """Encode one block as prediction does; also label and weight where the block has them."""
@@ -195,6 +182,10 @@ class TreeEncoder:
                 parts.append(category_codes(array, column.levels))
             else:
                 parts.append(numbers(array))
+        for joined in self.pairs:
+            text = {name: text_of_nulls(raw.arrays[name]) for name in joined.pair.names}
+            others = self.fold_rates.get(joined.pair.name) if out_of_fold else None
+            parts.append(joined.encode(text, others, raw.first_row))
         return parts
 
     def _encode(self, raw: RawBlock, *, out_of_fold: bool) -> TreeRows:
@@ -215,8 +206,9 @@ class TreeEncoder:
             )
 
     def describe(self) -> list[str]:
-        """Return one line a column: what was done with it."""
-        return [f"{column.name} ({column.arrow_type}): {_treatment(column)}" for column in self.columns]
+        """Return one line a column and pair: what was done with it."""
+        lines = [f"{column.name} ({column.arrow_type}): {column.describe()}" for column in self.columns]
+        return [*lines, *(joined.describe() for joined in self.pairs)]
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-able form; the tables of the training folds are not part of it."""
@@ -231,6 +223,7 @@ class TreeEncoder:
                 }
                 for c in self.columns
             ],
+            "pairs": [{"names": list(p.pair.names), "rates": p.rates.to_json()} for p in self.pairs],
             "labels": None if self.labels is None else self.labels.to_json(),
             "weight": self.weight,
         }
@@ -249,8 +242,14 @@ class TreeEncoder:
                 )
                 for c in data["columns"]
             ]
+            levels_of = {c.name: c.levels or () for c in columns}
+            pairs = []
+            for p in data.get("pairs", []):
+                first, second = p["names"]
+                pair = Pair((first, second), (levels_of[first], levels_of[second]))
+                pairs.append(PairRates(pair, Rates.from_json(p["rates"])))
             labels = None if data["labels"] is None else Labels.from_json(data["labels"])
-            return cls(columns, labels, data["weight"])
+            return cls(columns, labels, data["weight"], pairs=pairs)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
                 f"the model's encoder is damaged ({error!r}); train or copy the model again"
@@ -258,25 +257,11 @@ class TreeEncoder:
 
     def without_folds(self) -> TreeEncoder:
         """Return the encoder as it is used after training."""
-        return TreeEncoder(self.columns, self.labels, self.weight)
+        return TreeEncoder(self.columns, self.labels, self.weight, pairs=self.pairs)
 
     def with_labels(self, labels: Labels | None) -> TreeEncoder:
         """Return the encoder with another target column."""
-        return TreeEncoder(self.columns, labels, self.weight, self.fold_rates)
-
-
-def renamed(column: TreeColumn, name: str) -> TreeColumn:
-    """Return the same treatment under another column name."""
-    return replace(column, name=name)
-
-
-def category_codes(array: pa.Array, levels: Sequence[str]) -> NDArray[np.float64]:
-    """Return the code of each value; NaN for null and for levels never seen in training."""
-    code_of = {level: float(code) for code, level in enumerate(levels)}
-    values = array.dictionary.to_pylist()
-    # One entry more than the dictionary: where nulls point to.
-    table = np.array([*(code_of.get(value, np.nan) for value in values), np.nan])
-    return np.asarray(table[dictionary_codes(array)])
+        return TreeEncoder(self.columns, labels, self.weight, self.fold_rates, self.pairs)
 
 
 def rows_of(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
@@ -299,14 +284,6 @@ def _weights(array: pa.Array, name: str) -> NDArray[np.float64]:
     return weight
 
 
-def _fits_float32(column: TreeColumn) -> bool:
-    if column.rates is not None:
-        return column.rates.table.dtype == np.float32
-    return column.levels is not None or column.arrow_type in (
-        "bool", "int8", "uint8", "int16", "uint16", "float", "halffloat", "null",
-    )  # fmt: skip
-
-
 def _legal(names: Sequence[str]) -> list[str]:
     seen: set[str] = set()
     legal = []
@@ -319,18 +296,3 @@ def _legal(names: Sequence[str]) -> list[str]:
         seen.add(candidate)
         legal.append(candidate)
     return legal
-
-
-def _treatment(column: TreeColumn) -> str:
-    if column.rates is not None:
-        identifier = "" if column.kind == "text" else "an identifier by its name and many values: "
-        return identifier + column.rates.describe()
-    if column.levels is not None:
-        return f"{len(column.levels)} categories"
-    if column.kind == "temporal":
-        return "number (epoch units)"
-    if column.kind == "boolean":
-        return "0/1"
-    if column.arrow_type in ("int64", "uint64"):
-        return "number (exact up to 2^53)"
-    return "number"
