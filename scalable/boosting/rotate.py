@@ -16,8 +16,6 @@ import numpy as np
 from scalable.data.shard import Shard
 
 PIECE_ROWS = 2**17
-GROUP_ROWS = 2**18  # half a row group costs as much to decode and to fetch as a whole one
-MANY_PIECES = 32
 LEAST_ROWS = 2**22
 MOST_ROWS = 2**24  # of a set whose size nobody asked for: larger ones gain nothing but memory
 MOST_TREES = 10
@@ -90,12 +88,6 @@ def pieces_of(shards: Sequence[Shard], rows: int = PIECE_ROWS) -> list[Shard]:
     return pieces
 
 
-def piece_rows(rows: int) -> int:
-    """Return the rows a piece of a set of `rows`: at most a sixteenth, so that a set is never a few stretches only."""
-    most = GROUP_ROWS if rows >= MANY_PIECES * GROUP_ROWS else PIECE_ROWS
-    return max(1, min(most, rows // 16))
-
-
 def turn(shards: Sequence[Shard], rotation: Rotation, index: int) -> list[Shard]:
     """Return the pieces of the `index`-th set, in dataset order.
 
@@ -115,7 +107,8 @@ def turn(shards: Sequence[Shard], rotation: Rotation, index: int) -> list[Shard]
         new one for every pass over the data.
     """
     total = sum(shard.n_rows for shard in shards)
-    pieces = pieces_of(shards, piece_rows(rotation.rows))
+    # Pieces no larger than a sixteenth of a set, so that a set is never a few stretches only.
+    pieces = pieces_of(shards, max(1, min(PIECE_ROWS, rotation.rows // 16)))
     per_pass = max(1, -(-total // max(1, rotation.rows)))
     epoch, position = divmod(index, per_pass)
     order = np.random.default_rng([rotation.seed, epoch]).permutation(len(pieces))

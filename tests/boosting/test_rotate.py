@@ -10,7 +10,7 @@ from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier, prepare
 from scalable.boosting.options import Options
 from scalable.boosting.params import resolve
-from scalable.boosting.rotate import Rotation, leaf_hessian, piece_rows, turn
+from scalable.boosting.rotate import Rotation, leaf_hessian, turn
 from scalable.boosting.train import train_on
 from scalable.data.shard import Shard
 from scalable.data.table import as_source
@@ -66,10 +66,6 @@ def test_a_billion_rows_need_sets_of_about_sixteen_million():
     plan = Rotation(True).planned(10**9, 300)
     assert plan.every == 5
     assert plan.rows == -(-(10**9) // 60)
-
-
-def test_large_sets_take_whole_row_groups_of_the_usual_size():
-    assert [piece_rows(rows) for rows in (1, 160, 2**20, 2**22, 2**24)] == [1, 10, 2**16, 2**17, 2**18]
 
 
 def test_levels_of_all_rows_and_bins_of_spread_pieces_are_learned(tmp_path, monkeypatch):
