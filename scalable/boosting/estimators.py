@@ -48,6 +48,11 @@ class LGBMModel(BaseEstimator):
     n_workers : int, optional
         Without a client: local worker processes, by default one with all processors. With a client:
         how many of its workers take part, by default all.
+    identifiers : bool
+        Whether integer columns named like identifiers (``..._id``, ``..._key``, ``zip``) with many levels are encoded
+        as each level's mean target and share of the rows; False passes them as numbers.
+    pairs : bool
+        Whether pairs of text columns whose interaction shows in the data also have a mean target per pair of levels.
     **lightgbm_params
         Any other parameter of LightGBM, under any of its names.
 
@@ -78,6 +83,8 @@ class LGBMModel(BaseEstimator):
         random_state: int | None = None,
         client: Any = None,
         n_workers: int | None = None,
+        identifiers: bool = True,
+        pairs: bool = True,
         **lightgbm_params: Any,
     ) -> None:
         self.n_estimators = n_estimators
@@ -89,6 +96,8 @@ class LGBMModel(BaseEstimator):
         self.random_state = random_state
         self.client = client
         self.n_workers = n_workers
+        self.identifiers = identifiers
+        self.pairs = pairs
         self._extra = dict(lightgbm_params)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -118,6 +127,8 @@ class LGBMModel(BaseEstimator):
             "max_depth": self.max_depth,
             "max_bin": self.max_bin,
             "min_data_in_leaf": self.min_child_samples,
+            "identifiers": self.identifiers,
+            "pairs": self.pairs,
         }
         if self.random_state is not None:
             params["seed"] = int(self.random_state)

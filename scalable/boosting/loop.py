@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import resource
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -21,6 +22,8 @@ from scalable.boosting.job import Outcome, RankJob
 from scalable.boosting.merge import joined, truncated
 from scalable.boosting.rotate import turn
 from scalable.boosting.transport import Mesh
+from scalable.data.shard import Shard
+from scalable.execution.reader import BlockReader
 
 TELL_SECONDS = 0.2
 
@@ -53,7 +56,8 @@ def train_rank(job: RankJob, mesh: Mesh | None, tell: Tell) -> Outcome:
         chosen = turn(shards, job.rotation, done // every)
         part = replace(job, source=job.source.with_shards(chosen))
         until = min(job.n_rounds, (done // every + 1) * every)
-        outcome = _train_until(part, until, mesh, tell, progress)
+        following = turn(shards, job.rotation, done // every + 1) if until < job.n_rounds else []
+        outcome = _train_until(part, until, mesh, tell, progress, following)
         seconds = [seconds[0] + outcome.stats["fill_seconds"], seconds[1] + outcome.stats["train_seconds"]]
         if until == job.n_rounds or outcome.best_iteration:
             outcome.stats |= {"fill_seconds": seconds[0], "train_seconds": seconds[1], "trees": until}
@@ -62,10 +66,19 @@ def train_rank(job: RankJob, mesh: Mesh | None, tell: Tell) -> Outcome:
         job = replace(job, base=Saved(until, outcome.text, outcome.history), initial=())
 
 
-def _train_until(job: RankJob, until: int, mesh: Mesh | None, tell: Tell, progress: _Throttle) -> Outcome:
-    """Fill the datasets and boost to an iteration."""
+def _train_until(
+    job: RankJob,
+    until: int,
+    mesh: Mesh | None,
+    tell: Tell,
+    progress: _Throttle,
+    following: Sequence[Shard] = (),
+) -> Outcome:
+    """Fill the datasets and boost to an iteration, while the disk fetches the shards that are `following`."""
     began = time.monotonic()
     dataset, valid, words = datasets_of(job, progress.rows)
+    if following:
+        threading.Thread(target=_expect, args=(job, following), daemon=True).start()
     fill_seconds = time.monotonic() - began
     params = {**job.params, "num_threads": job.n_threads, "metric": "None"}
     if mesh is not None:
@@ -95,6 +108,13 @@ def _train_until(job: RankJob, until: int, mesh: Mesh | None, tell: Tell, progre
             "exchange_seconds": mesh.seconds,
         }
     return outcome
+
+
+def _expect(job: RankJob, shards: Sequence[Shard]) -> None:
+    """Have shards fetched; asking takes as long as the disk's queue is full."""
+    reader = BlockReader(job.source, job.encoder)
+    for shard in shards:
+        reader.expect(shard)
 
 
 def _boost(

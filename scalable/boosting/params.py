@@ -60,6 +60,10 @@ class Params:
         Threads per rank the user asked for; 0 for all that a worker has.
     rotation : Rotation
         Sets of rows that take turns, for ``boosting="rotate"``.
+    identifiers : bool
+        Whether integer columns named like identifiers are encoded by level instead of passed as numbers.
+    pairs : bool
+        Whether pairs of categories that interact are encoded together, beside each alone.
     """
 
     values: dict[str, Any]
@@ -68,6 +72,8 @@ class Params:
     seed: int
     n_threads: int
     rotation: Rotation = Rotation()  # noqa: RUF009  frozen
+    identifiers: bool = True
+    pairs: bool = True
 
     @property
     def objective(self) -> str:
@@ -145,7 +151,8 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
     seed = int(values.get("data_random_seed", values.get("seed", 1)))
     sample_rows = int(values.get("bin_construct_sample_cnt", 200_000))
     n_threads = max(0, int(values.pop("num_threads", 0)))
-    return Params(values, n_rounds, sample_rows, seed, n_threads, _rotation(values, seed))
+    encoded = [bool(values.pop(name, True)) for name in ("identifiers", "pairs")]
+    return Params(values, n_rounds, sample_rows, seed, n_threads, _rotation(values, seed), *encoded)
 
 
 def _rotation(values: dict[str, Any], seed: int) -> Rotation:

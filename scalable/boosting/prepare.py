@@ -11,11 +11,14 @@ import numpy as np
 
 from scalable.boosting import native
 from scalable.boosting.cluster import Team
+from scalable.boosting.level_rates import Levels, identifiers_of, learn_rates
+from scalable.boosting.pairs import chosen_pairs
 from scalable.boosting.params import Params, check_distributed, resolve
 from scalable.boosting.rotate import leaf_hessian, pieces_of
-from scalable.boosting.survey import Positions, RatesFold, Survey, SurveyFold
+from scalable.boosting.survey import Positions, Survey, SurveyFold
 from scalable.data.columns import column_kind
-from scalable.data.encoders.rates import FoldRates
+from scalable.data.encoders.level_slots import HashedLevels, slots_for
+from scalable.data.encoders.pairs import Pair
 from scalable.data.encoders.tree import TreeEncoder
 from scalable.data.planned import Source
 from scalable.execution.executors import Executor
@@ -110,7 +113,7 @@ def learn_encoder(
     source : Source
         Training rows.
     params : Params
-        Size and seed of the sample.
+        Size and seed of the sample, and whether identifiers and pairs are encoded as such.
     classify : bool
         Whether the target holds classes.
     executor : Executor
@@ -126,12 +129,15 @@ def learn_encoder(
     if encoder is not None:
         return survey, encoder
     wide = tuple(name for name in text if survey.levels[name] is None)
-    rates: dict[str, FoldRates] = {}
-    if wide:
-        assert survey.labels is not None
-        reader = BlockReader(source, columns=(*wide, source.target))
-        rates = run_fold(executor, RatesFold(wide, survey.labels), reader, label="encode levels")
-    return survey, TreeEncoder.learn(source.schema, survey.levels, survey.labels, source.weight, rates)
+    if params.identifiers:
+        wide += identifiers_of(source, survey)
+    assert survey.labels is not None
+    pairs: tuple[Pair, ...] = ()
+    if params.pairs:
+        pairs = chosen_pairs(executor, source, survey.levels, survey.labels)
+    keys: tuple[Levels, ...] = (*(HashedLevels(name, slots_for(source.n_rows)) for name in wide), *pairs)
+    rates = learn_rates(executor, source, keys, survey.labels) if keys else {}
+    return survey, TreeEncoder.learn(source.schema, survey.levels, survey.labels, source.weight, rates, pairs)
 
 
 def _survey(

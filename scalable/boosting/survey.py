@@ -7,7 +7,6 @@ computable for any range of rows, and covers sorted data evenly.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
 from scalable.data.encoders.labels import Labels
-from scalable.data.encoders.rates import MAX_MEANS, N_FOLDS, N_SLOTS, FoldRates, fold_of, slots_of
 from scalable.data.encoders.tree import MAX_CATEGORIES
 from scalable.data.planned import Source
 from scalable.data.values import numbers
@@ -265,67 +263,3 @@ def _check_classes(labels: set[Any], target: str) -> None:
         raise DataError(
             f"target column {target!r} has more than {MAX_CLASSES:,} distinct values; use LGBMRegressor for numbers"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class RatesFold:
-    """Fold from raw blocks to the `FoldRates` of text columns with many levels.
-
-    Parameters
-    ----------
-    names : tuple of str
-        The text columns.
-    labels : Labels
-        The target.
-    """
-
-    names: tuple[str, ...]
-    labels: Labels
-
-    @property
-    def n_means(self) -> int:
-        """Mean targets per level: one, one per class, or none for very many classes."""
-        n_classes = 1 if self.labels.classes is None else len(self.labels.classes)
-        if n_classes <= 2:
-            return 1
-        return n_classes if n_classes <= MAX_MEANS else 0
-
-    def init(self) -> dict[str, FoldRates]:
-        """Return zero tables."""
-        return {
-            name: FoldRates(
-                np.zeros((N_FOLDS, N_SLOTS), np.int64), np.zeros((N_FOLDS, self.n_means, N_SLOTS))
-            )
-            for name in self.names
-        }
-
-    def step(self, state: dict[str, FoldRates], block: RawBlock) -> dict[str, FoldRates]:
-        """Add a block; the tables are updated in place."""
-        label = self.labels.encode(block.arrays[self.labels.column])
-        folds = fold_of(block.first_row, block.n_rows)
-        for name in self.names:
-            slots = slots_of(block.arrays[name])
-            cell = folds * (N_SLOTS + 1) + slots
-            shape = (N_FOLDS, N_SLOTS + 1)
-            state[name].counts[...] += np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)[:, :-1]
-            for k in range(self.n_means):
-                value = label if self.n_means == 1 else (label == k).astype(np.float64)
-                sums = np.bincount(cell, weights=value, minlength=shape[0] * shape[1]).reshape(shape)
-                state[name].sums[:, k] += sums[:, :-1]
-        return state
-
-    def merge(self, left: dict[str, FoldRates], right: dict[str, FoldRates]) -> dict[str, FoldRates]:
-        """Return the tables of the rows of both."""
-        return {
-            name: FoldRates(left[name].counts + right[name].counts, left[name].sums + right[name].sums)
-            for name in self.names
-        }
-
-    def finish(self, state: dict[str, FoldRates]) -> dict[str, FoldRates]:
-        """Return the tables."""
-        return state
-
-
-def text_features(source: Source, kinds: Sequence[str]) -> tuple[str, ...]:
-    """Return the feature columns of text."""
-    return tuple(name for name, kind in zip(source.feature_names, kinds, strict=True) if kind == "text")

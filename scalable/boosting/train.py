@@ -168,7 +168,10 @@ def train_on(
         fit.base = Saved(begun, init_text)
         prepared.params = replace(resolved, n_rounds=resolved.n_rounds + begun)
     if options.checkpoint is not None:
-        fit.mark = checkpoint.fingerprint(source, resolved.values, resolved.sample_rows, resolved.rotation)
+        encoded = (resolved.identifiers, resolved.pairs)
+        fit.mark = checkpoint.fingerprint(
+            source, resolved.values, resolved.sample_rows, resolved.rotation, *encoded
+        )
         if options.resume:
             found = checkpoint.newest(options.checkpoint, fit.mark)
             fit.base = max([fit.base, found], key=lambda saved: saved.iteration)

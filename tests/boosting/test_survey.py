@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalable.boosting.survey import Positions, RatesFold, SurveyFold, sampled_positions
+from scalable.boosting.survey import Positions, SurveyFold, sampled_positions
 from scalable.data.encoders.labels import Labels
-from scalable.data.encoders.rates import N_FOLDS, PRIOR_ROWS, fold_of, slots_of
 from scalable.data.table import TableSource
 from scalable.errors import DataError
 from scalable.execution.reader import BlockReader
@@ -99,29 +98,3 @@ def test_bad_targets_are_named():
     many = {"few": ["x"] * 2000, "many": ["y"] * 2000, "a": np.zeros(2000), "t": np.arange(2000.0)}
     with pytest.raises(DataError, match="LGBMRegressor"):
         survey(TableSource(pa.table(many), target="t"))
-
-
-def test_rates_leave_the_row_s_own_fold_out():
-    data = table(4000)
-    source = TableSource(data, target="t")
-    labels = Labels("t", ("no", "yes"))
-    rates = run_fold(
-        Threads(2),
-        RatesFold(("many",), labels),
-        BlockReader(source, columns=("many", "t"), block_rows=700),
-    )["many"]
-    column = data["many"].combine_chunks().dictionary_encode()
-    slots, folds = slots_of(column), fold_of(0, 4000)
-    y = (np.asarray(data["t"]) == "yes").astype(float)
-    assert len(np.unique(folds)) == N_FOLDS
-    mean, share = rates.encode(column, 0)
-    full_mean, full_share = rates.total().encode(column)
-    for i in range(0, 4000, 97):
-        others = (slots == slots[i]) & (folds != folds[i])
-        same = slots == slots[i]
-        expected = (y[others].sum() + PRIOR_ROWS * y.mean()) / (others.sum() + PRIOR_ROWS)
-        assert mean[i] == pytest.approx(expected, abs=1e-12)
-        assert full_mean[i] == pytest.approx(
-            (y[same].sum() + PRIOR_ROWS * y.mean()) / (same.sum() + PRIOR_ROWS), abs=1e-12
-        )
-        assert share[i] == full_share[i] == pytest.approx(same.mean(), abs=1e-12)

@@ -1,16 +1,19 @@
+import base64
 import datetime
 import json
+import zlib
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from scalable.data.block import RawBlock
+from scalable.data.encoders.fold_rates import FoldRates
 from scalable.data.encoders.labels import Labels
-from scalable.data.encoders.rates import N_FOLDS, N_SLOTS, FoldRates
 from scalable.data.encoders.tree import TreeEncoder
 from scalable.data.table import TableSource
 from scalable.errors import DataError, ModelError
+from scalable.kernels.rates import N_FOLDS
 
 
 def block(columns):
@@ -100,11 +103,16 @@ def test_names_are_made_legal_and_unique():
     assert TreeEncoder.learn(schema, {}).feature_names == ["a_b", "a_b_2", "größe__m_"]
 
 
-def test_rates_survive_json_and_widen_the_matrix():
+def some_rates(n_slots=2**16, n_means=1):
     rng = np.random.default_rng(0)
-    rates = FoldRates(rng.integers(0, 5, (N_FOLDS, N_SLOTS)), rng.random((N_FOLDS, 1, N_SLOTS)))
+    counts = rng.integers(1, 9, (n_slots + 1, N_FOLDS)).astype(np.uint32)
+    sums = rng.integers(0, 2, (n_slots + 1, N_FOLDS, n_means)).astype(np.uint32)
+    return FoldRates(counts, np.minimum(sums, counts[..., None]))
+
+
+def test_rates_survive_json_and_widen_the_matrix():
     schema, raw = block({"x": [1.0, 2.0, 3.0], "id": ["a", None, "never"], "z": ["q", "q", "r"]})
-    encoder = TreeEncoder.learn(schema, {"id": None, "z": ["q", "r"]}, rates={"id": rates})
+    encoder = TreeEncoder.learn(schema, {"id": None, "z": ["q", "r"]}, rates={"id": some_rates()})
     assert encoder.n_columns == 4 == len(encoder.feature_names)
     assert encoder.categorical == [3]
     again = TreeEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
@@ -112,9 +120,45 @@ def test_rates_survive_json_and_widen_the_matrix():
     assert np.isnan(encoder.encode(raw).matrix[1, 1:3]).all()
     trained = encoder.encode_training(raw).matrix
     assert not np.array_equal(trained[:, 1], encoder.encode(raw).matrix[:, 1])
-    assert np.array_equal(
-        encoder.without_folds().encode_training(raw).matrix[0], encoder.encode(raw).matrix[0]
+    np.testing.assert_array_equal(
+        encoder.without_folds().encode_training(raw).matrix, encoder.encode(raw).matrix
     )
+    assert again.describe() == encoder.describe()
+
+
+@pytest.mark.parametrize("n_means", [0, 1, 3])
+def test_an_identifier_becomes_means_and_a_share_beside_float32_columns(n_means):
+    schema, raw = block(
+        {"user_id": pa.array([3, None, -7, 2**62], pa.int64()), "x": pa.array([1.0] * 4, pa.float32())}
+    )
+    encoder = TreeEncoder.learn(schema, {}, rates={"user_id": some_rates(n_means=n_means)})
+    matrix = encoder.encode(raw).matrix
+    assert matrix.shape == (4, n_means + 2)
+    assert matrix.dtype == np.float32
+    assert np.isnan(matrix[1, :-1]).all()
+    assert np.isfinite(np.delete(matrix, 1, 0)).all()
+    assert "identifier" in encoder.describe()[0]
+    again = TreeEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    np.testing.assert_array_equal(again.encode(raw).matrix, matrix)
+
+
+def packed(array):
+    return base64.b64encode(zlib.compress(array.astype("<f8").tobytes())).decode()
+
+
+def test_models_from_before_identifiers_predict_what_they_did():
+    rng = np.random.default_rng(1)
+    means, shares = rng.random((1, 2**16)), rng.random(2**16)
+    rates = {"prior": [0.25], "means": packed(means), "shares": packed(shares)}
+    column = {"name": "id", "type": "string", "kind": "text", "levels": None, "rates": rates}
+    encoder = TreeEncoder.from_json({"columns": [column], "labels": None, "weight": None})
+    for _ in range(2):
+        _, raw = block({"id": ["a", None, "größe"]})
+        slots = [zlib.crc32(text.encode()) % 2**16 for text in ("a", "größe")]
+        expected = np.column_stack([means[0], shares])[slots]
+        np.testing.assert_array_equal(encoder.encode(raw).matrix[[0, 2]], expected)
+        assert np.isnan(encoder.encode(raw).matrix[1]).all()
+        encoder = TreeEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
 
 
 def test_a_column_that_changed_its_kind_is_refused():

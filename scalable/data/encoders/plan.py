@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from scalable.data.encoders.identifiers import MANY_LEVELS, named_identifier
 from scalable.data.profile import ColumnProfile
 from scalable.errors import DataError
 
-ONE_HOT_LEVELS = 64
+ONE_HOT_LEVELS = MANY_LEVELS
 HEAVY_TAIL = 20.0  # standard deviations from mean to maximum; a normal column of 1e9 rows reaches 6
-_IDENTIFIER = re.compile(r"(^|_)(id|ids|uid|uuid|key|zip|zipcode|postcode)$", re.I)
 _DAY_SECONDS = 86_400.0
 
 
@@ -231,7 +231,7 @@ def plan_column(column: ColumnProfile, options: EncoderOptions) -> ColumnPlan:
 
 def _is_identifier(column: ColumnProfile, options: EncoderOptions) -> bool:
     many = column.levels is None or len(column.levels) > options.one_hot
-    return options.identifiers and many and _IDENTIFIER.search(column.name) is not None
+    return options.identifiers and many and named_identifier(column.name)
 
 
 def _plan_number(column: ColumnProfile, options: EncoderOptions) -> ColumnPlan:

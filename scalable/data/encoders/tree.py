@@ -1,15 +1,15 @@
 """Raw blocks to the row-major matrix that LightGBM reads.
 
 Trees split on order, so numbers pass as they are. Text of up to ``MAX_CATEGORIES`` levels becomes category codes,
-which LightGBM splits as sets; text of more levels becomes, per level, its mean target and its share of the rows (see
-`scalable.data.encoders.rates`).
+which LightGBM splits as sets; text of more levels, and integers that identify something, become, per level, its mean
+target and its share of the rows (see `scalable.data.encoders.rates`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
 from scalable.data.columns import column_kind
+from scalable.data.encoders.fold_rates import FoldRates, OutOfFold
 from scalable.data.encoders.labels import Labels
-from scalable.data.encoders.rates import FoldRates, Rates
-from scalable.data.values import dictionary_codes, numbers, text_of_nulls
+from scalable.data.encoders.pairs import Pair, PairRates
+from scalable.data.encoders.rates import Rates
+from scalable.data.encoders.tree_columns import TreeColumn, category_codes
+from scalable.data.values import numbers, text_of_nulls
 from scalable.errors import DataError, ModelError
 
 MAX_CATEGORIES = 1000
@@ -49,32 +52,6 @@ class TreeRows:
     first_row: int
 
 
-@dataclass(frozen=True, slots=True)
-class TreeColumn:
-    """What is done with one raw column.
-
-    Attributes
-    ----------
-    name, arrow_type, kind : str
-        As in the files; `kind` is one of ``scalable.data.columns.KINDS``.
-    levels : tuple of str or None
-        Level of each category code, for text that becomes codes.
-    rates : Rates or None
-        Mean targets and shares, for text of more levels.
-    """
-
-    name: str
-    arrow_type: str
-    kind: str
-    levels: tuple[str, ...] | None = None
-    rates: Rates | None = None
-
-    @property
-    def width(self) -> int:
-        """Number of matrix columns."""
-        return self.rates.width if self.rates is not None else 1
-
-
 class TreeEncoder:
     """Immutable, picklable map from `RawBlock` to `TreeRows`.
 
@@ -86,8 +63,10 @@ class TreeEncoder:
         How the target column becomes class indices or numbers.
     weight : str or None
         Weight column.
-    fold_rates : mapping of str to FoldRates, optional
+    fold_rates : mapping of str to OutOfFold, optional
         During training only: tables that give each row rates learned without its own fold.
+    pairs : sequence of PairRates
+        Pairs of text columns whose means follow the columns.
     """
 
     def __init__(
@@ -95,13 +74,15 @@ class TreeEncoder:
         columns: Sequence[TreeColumn],
         labels: Labels | None = None,
         weight: str | None = None,
-        fold_rates: Mapping[str, FoldRates] | None = None,
+        fold_rates: Mapping[str, OutOfFold] | None = None,
+        pairs: Sequence[PairRates] = (),
     ) -> None:
         self.columns = tuple(columns)
+        self.pairs = tuple(pairs)
         self.labels = labels
         self.weight = weight
         self.fold_rates = dict(fold_rates or {})
-        narrow = all(c.rates is None and _fits_float32(c) for c in self.columns)
+        narrow = all(c.narrow for c in self.columns)
         self.dtype: Any = np.float32 if narrow else np.float64
 
     @classmethod
@@ -112,6 +93,7 @@ class TreeEncoder:
         labels: Labels | None = None,
         weight: str | None = None,
         rates: Mapping[str, FoldRates] | None = None,
+        pairs: Sequence[Pair] = (),
     ) -> TreeEncoder:
         """Decide on every feature column.
 
@@ -125,25 +107,26 @@ class TreeEncoder:
         labels, weight
             See the class.
         rates : mapping of str to FoldRates, optional
-            Tables of the text columns whose levels are None.
+            Sums of the text columns whose levels are None, of the integers that are identifiers, and of `pairs`.
+        pairs : sequence of Pair
+            Pairs of text columns with levels.
         """
-        columns = []
+        columns, fold_rates = [], {}
         for field in schema:
             kind = column_kind(field.type) or "float"
             found = levels.get(field.name) if kind == "text" else None
-            table = (rates or {}).get(field.name)
-            if kind == "text" and found is None and table is None:
+            sums, total = (rates or {}).get(field.name), None
+            if kind == "text" and found is None and sums is None:
                 raise ValueError(f"text column {field.name!r} has neither levels nor rates")
-            columns.append(
-                TreeColumn(
-                    field.name,
-                    str(field.type),
-                    kind,
-                    None if found is None else tuple(found),
-                    table.total() if found is None and table is not None else None,
-                )
-            )
-        return cls(columns, labels, weight, rates)
+            if found is None and sums is not None:
+                total, fold_rates[field.name] = sums.finish()
+            levels_found = None if found is None else tuple(found)
+            columns.append(TreeColumn(field.name, str(field.type), kind, levels_found, total))
+        joined = []
+        for pair in pairs:
+            total, fold_rates[pair.name] = (rates or {})[pair.name].finish()
+            joined.append(PairRates(pair, total))
+        return cls(columns, labels, weight, fold_rates, joined)
 
     @property
     def needed(self) -> list[str]:
@@ -153,7 +136,7 @@ class TreeEncoder:
     @property
     def n_columns(self) -> int:
         """Columns of the matrix."""
-        return sum(column.width for column in self.columns)
+        return sum(column.width for column in self.columns) + len(self.pairs)
 
     @property
     def categorical(self) -> list[int]:
@@ -172,7 +155,7 @@ class TreeEncoder:
                 names.append(column.name)
             else:
                 names.extend(f"{column.name}_{suffix}" for suffix in column.rates.suffixes)
-        return _legal(names)
+        return _legal([*names, *(f"{joined.pair.name}_mean" for joined in self.pairs)])
 
     def encode(self, raw: RawBlock) -> TreeRows:
         """Encode one block as prediction does; also label and weight where the block has them."""
@@ -199,6 +182,10 @@ class TreeEncoder:
                 parts.append(category_codes(array, column.levels))
             else:
                 parts.append(numbers(array))
+        for joined in self.pairs:
+            text = {name: text_of_nulls(raw.arrays[name]) for name in joined.pair.names}
+            others = self.fold_rates.get(joined.pair.name) if out_of_fold else None
+            parts.append(joined.encode(text, others, raw.first_row))
         return parts
 
     def _encode(self, raw: RawBlock, *, out_of_fold: bool) -> TreeRows:
@@ -219,8 +206,9 @@ class TreeEncoder:
             )
 
     def describe(self) -> list[str]:
-        """Return one line a column: what was done with it."""
-        return [f"{column.name} ({column.arrow_type}): {_treatment(column)}" for column in self.columns]
+        """Return one line a column and pair: what was done with it."""
+        lines = [f"{column.name} ({column.arrow_type}): {column.describe()}" for column in self.columns]
+        return [*lines, *(joined.describe() for joined in self.pairs)]
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-able form; the tables of the training folds are not part of it."""
@@ -235,6 +223,7 @@ class TreeEncoder:
                 }
                 for c in self.columns
             ],
+            "pairs": [{"names": list(p.pair.names), "rates": p.rates.to_json()} for p in self.pairs],
             "labels": None if self.labels is None else self.labels.to_json(),
             "weight": self.weight,
         }
@@ -253,8 +242,14 @@ class TreeEncoder:
                 )
                 for c in data["columns"]
             ]
+            levels_of = {c.name: c.levels or () for c in columns}
+            pairs = []
+            for p in data.get("pairs", []):
+                first, second = p["names"]
+                pair = Pair((first, second), (levels_of[first], levels_of[second]))
+                pairs.append(PairRates(pair, Rates.from_json(p["rates"])))
             labels = None if data["labels"] is None else Labels.from_json(data["labels"])
-            return cls(columns, labels, data["weight"])
+            return cls(columns, labels, data["weight"], pairs=pairs)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
                 f"the model's encoder is damaged ({error!r}); train or copy the model again"
@@ -262,25 +257,11 @@ class TreeEncoder:
 
     def without_folds(self) -> TreeEncoder:
         """Return the encoder as it is used after training."""
-        return TreeEncoder(self.columns, self.labels, self.weight)
+        return TreeEncoder(self.columns, self.labels, self.weight, pairs=self.pairs)
 
     def with_labels(self, labels: Labels | None) -> TreeEncoder:
         """Return the encoder with another target column."""
-        return TreeEncoder(self.columns, labels, self.weight, self.fold_rates)
-
-
-def renamed(column: TreeColumn, name: str) -> TreeColumn:
-    """Return the same treatment under another column name."""
-    return replace(column, name=name)
-
-
-def category_codes(array: pa.Array, levels: Sequence[str]) -> NDArray[np.float64]:
-    """Return the code of each value; NaN for null and for levels never seen in training."""
-    code_of = {level: float(code) for code, level in enumerate(levels)}
-    values = array.dictionary.to_pylist()
-    # One entry more than the dictionary: where nulls point to.
-    table = np.array([*(code_of.get(value, np.nan) for value in values), np.nan])
-    return np.asarray(table[dictionary_codes(array)])
+        return TreeEncoder(self.columns, labels, self.weight, self.fold_rates, self.pairs)
 
 
 def rows_of(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
@@ -303,12 +284,6 @@ def _weights(array: pa.Array, name: str) -> NDArray[np.float64]:
     return weight
 
 
-def _fits_float32(column: TreeColumn) -> bool:
-    return column.levels is not None or column.arrow_type in (
-        "bool", "int8", "uint8", "int16", "uint16", "float", "halffloat", "null",
-    )  # fmt: skip
-
-
 def _legal(names: Sequence[str]) -> list[str]:
     seen: set[str] = set()
     legal = []
@@ -321,17 +296,3 @@ def _legal(names: Sequence[str]) -> list[str]:
         seen.add(candidate)
         legal.append(candidate)
     return legal
-
-
-def _treatment(column: TreeColumn) -> str:
-    if column.rates is not None:
-        return column.rates.describe()
-    if column.levels is not None:
-        return f"{len(column.levels)} categories"
-    if column.kind == "temporal":
-        return "number (epoch units)"
-    if column.kind == "boolean":
-        return "0/1"
-    if column.arrow_type in ("int64", "uint64"):
-        return "number (exact up to 2^53)"
-    return "number"

@@ -1,0 +1,95 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from scalable.boosting.level_rates import RatesFold, learn_rates
+from scalable.data.encoders.labels import Labels
+from scalable.data.encoders.level_slots import HashedLevels, slots_of
+from scalable.data.table import TableSource
+from scalable.execution.reader import BlockReader
+from scalable.execution.rounds import run_fold
+from scalable.execution.threads import Threads
+from scalable.kernels.rates import N_FOLDS, folds_of
+
+
+def hashed(*names):
+    return tuple(HashedLevels(name, 2**16) for name in names)
+
+
+def table(n=4000):
+    rng = np.random.default_rng(1)
+    number = rng.integers(-1500, 1500, n)
+    return pa.table(
+        {
+            "many": [f"id{k}" for k in number],
+            "user_id": pa.array(number, pa.int64(), mask=rng.random(n) < 0.1),
+            "none_id": pa.nulls(n, pa.int32()),
+            "t": rng.choice(["no", "yes"], n),
+            "size": rng.normal(size=n) + number / 1000,
+        }
+    )
+
+
+@pytest.mark.parametrize("name", ["many", "user_id"])
+def test_rates_leave_the_row_s_own_fold_out(name):
+    data = table()
+    source = TableSource(data, target="t")
+    fold = RatesFold((HashedLevels(name, 2**16),), Labels("t", ("no", "yes")))
+    found = run_fold(Threads(2), fold, BlockReader(source, columns=(name, "t"), block_rows=700))[name]
+    rates, others = found.finish()
+    column = data[name].combine_chunks()
+    column = column.dictionary_encode() if name == "many" else column
+    slots, folds = slots_of(column, 2**16), np.empty(4000, np.int64)
+    folds_of(0, folds)
+    known = slots < 2**16
+    y = (np.asarray(data["t"]) == "yes").astype(float)
+    prior, weight = y[known].mean(), rates.strength[0]
+    assert rates.prior[0] == pytest.approx(prior)
+    assert len(np.unique(folds)) == N_FOLDS
+    mean, share = others.encode(column, 0)
+    full_mean, full_share = rates.encode(column)
+    for i in range(0, 4000, 97):
+        same = slots == slots[i]
+        rest = same & (folds != folds[i])
+        if not known[i]:
+            assert np.isnan([mean[i], share[i], full_mean[i], full_share[i]]).all()
+            continue
+        expected = [(y[rows].sum() + weight * prior) / (rows.sum() + weight) for rows in (rest, same)]
+        assert [mean[i], full_mean[i]] == pytest.approx(expected, rel=1e-6)
+        assert share[i] == full_share[i] == pytest.approx(same.sum() / known.sum(), rel=1e-6)
+
+
+def test_levels_never_seen_get_the_overall_mean_and_no_share():
+    source = TableSource(table(), target="t")
+    found = learn_rates(Threads(2), source, hashed("user_id", "none_id"), Labels("t", ("no", "yes")))
+    rates, _ = found["user_id"].finish()
+    unseen = pa.array(np.arange(10**6, 10**6 + 50))
+    mean, share = rates.encode(unseen)
+    fresh = share == 0
+    assert fresh.sum() > 40
+    np.testing.assert_allclose(mean[fresh], rates.prior[0], rtol=1e-6)
+    empty, others = found["none_id"].finish()
+    for column in (*empty.encode(unseen), *others.encode(unseen, 0)):
+        assert np.isfinite(column).all()
+
+
+@pytest.mark.parametrize(
+    "labels", [Labels("t", ("no", "yes")), Labels("size"), Labels("t", ("maybe", "no", "yes"))]
+)
+def test_the_number_of_workers_changes_no_bit(labels, tmp_path):
+    source = many_shards(tmp_path, labels.column)
+    assert len(source.shards) > 5
+    one, three = (learn_rates(Threads(n), source, hashed("many", "user_id"), labels) for n in (1, 3))
+    for name in ("many", "user_id"):
+        for a, b in zip(one[name].finish(), three[name].finish(), strict=True):
+            assert a.table.tobytes() == b.table.tobytes()
+
+
+def many_shards(tmp_path, target):
+    import pyarrow.parquet as pq
+
+    from scalable import ParquetSource
+
+    for k in range(7):
+        pq.write_table(table(500 + k), tmp_path / f"{k}.parquet")
+    return ParquetSource(str(tmp_path), target=target)
