@@ -1,6 +1,7 @@
 """Settings and fixtures of the whole suite."""
 
 import os
+import signal
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +10,11 @@ from hypothesis import settings
 
 # Read by OpenMP when LightGBM is loaded: spinning threads of two test processes starve each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# A shell starts what it runs in the background with SIGINT ignored, and children inherit that: tests of Ctrl-C would
+# wait in vain for programs that never hear it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The first example of a test compiles kernels; timings are never asserted here.
 settings.register_profile("suite", deadline=None, print_blob=True)
