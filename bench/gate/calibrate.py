@@ -1,98 +1,65 @@
-"""How many turns of the loop make a work slower by a given share? Measured, not computed.
+"""How many turns of the loop make a work slower by a given share? Measured as the gate measures, not computed.
 
-Run as a script beside a build. The plain and the slowed function take turns in one process, on the same data where the
-work finds the function at each call, so that nothing but the loop tells them apart.
+The share is not the loop's time over the call's: data that rest for the time of the loop have left the caches a little
+more, which alone makes a slowdown of descent by a fifth one by a quarter when other programs use the same caches.
 """
 
 from __future__ import annotations
 
-import importlib
-import json
-import runpy
-import statistics
-import subprocess
-import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # the script sees a build of any age, and of this project only what is sent to it
-    from bench.gate.slowdown import Slowdown
+from bench.gate.slowdown import Slowdown, inject
+from bench.gate.turns import STARTS, take_turns
+from bench.gate.verdict import judge
 
-FEW, MANY = 9, 45  # pairs of samples, while searching and for what is recorded
 CORRECTIONS = 3
+NEAR = 0.01  # of the share: two measurements do not agree better than that
+MOST = 2**24  # a work that so many turns do not slow calls another function
 
 
-def calibrate(packages: Path, slowdown: Slowdown, share: float) -> tuple[int, float]:
-    """Return how many turns make the work slower by `share`, and the share that they were measured to make."""
-    from bench.gate.turns import SUITE, environment
+def calibrate(original: Path, slowdown: Slowdown, share: float) -> tuple[int, float]:
+    """Return how many turns make a work slower by `share`, and the share that they were measured to make."""
 
-    task = {
-        "suite": str(SUITE), "work": slowdown.work, "module": slowdown.module, "name": slowdown.name,
-        "source": slowdown.source(0), "share": share,
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-P", __file__], input=json.dumps(task), capture_output=True, text=True, check=False,
-        env=environment(packages),
-    )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(f"{slowdown.work} could not be slowed: {done.stderr.strip()[-800:]}")
-    found = json.loads(done.stdout.splitlines()[-1])
-    return int(found["loops"]), float(found["delivered"])
+    def delivered(loops: int, starts: int) -> float:
+        with tempfile.TemporaryDirectory(prefix="gate-") as folder:
+            slow = Path(folder) / "slow"
+            inject(original, slow, slowdown, loops)
+            found = take_turns(original, slow, [slowdown.work], starts)[slowdown.work]
+        if "missing" in found:
+            raise RuntimeError(f"{slowdown.work} cannot be slowed: {found['missing']}")
+        return float(judge(found["base"], found["head"])["ratio"]) - 1
+
+    return search(delivered, share, slowdown.guess)
 
 
-def search(delivered: Callable[[int, int], float], share: float) -> tuple[int, float]:
+def search(delivered: Callable[[int, int], float], share: float, guess: int) -> tuple[int, float]:
     """Return the loops that deliver `share`, and what they were measured to deliver.
 
-    `delivered` measures what so many loops add, over so many pairs. The wrapper itself costs something, so a straight
-    line is laid through two measured points, none of them zero.
+    Parameters
+    ----------
+    delivered : callable
+        Measures the share that a number of loops adds, over a number of pairs of processes.
+    share : float
+        What is asked for.
+    guess : int
+        Loops to begin with; doubled until they make a difference that can be measured.
     """
-    low, high = 0, 4
-    below = delivered(low, FEW)
-    while (above := delivered(high, FEW)) < 2 * share:
-        high *= 2
-    slope = (above - below) / (high - low)
-    loops = max(0, round((share - below) / slope))
-    found = delivered(loops, MANY)
+    # What replaces the function costs something without a loop: a straight line through two points, none of them zero.
+    wrapper, loops = delivered(0, 1), guess
+    while (found := delivered(loops, 1)) - wrapper < share / 2:
+        if loops >= MOST:
+            raise RuntimeError(
+                f"{loops} turns of the loop add {found - wrapper:.1%}: this function is not what is called"
+            )
+        loops *= 2
+    slope = (found - wrapper) / loops
+    loops = max(0, round((share - wrapper) / slope))
+    best = loops, delivered(loops, STARTS)
     for _ in range(CORRECTIONS):
-        step = round((share - found) / slope)
-        if not step or loops + step < 0:
+        loops = max(0, round(best[0] + (share - best[1]) / slope))
+        if abs(best[1] - share) <= NEAR or loops == best[0]:
             break
-        other = delivered(loops + step, MANY)
-        if abs(other - share) < abs(found - share):
-            loops, found = loops + step, other
-    return loops, found
-
-
-def _serve(task: dict[str, Any]) -> dict[str, Any]:
-    module = importlib.import_module(task["module"])
-    *owners, name = task["name"].split(".")
-    owner: Any = module
-    for part in owners:
-        owner = getattr(owner, part)
-    prepare = runpy.run_path(task["suite"])["WORKS"][task["work"]]
-    plain, samples = getattr(owner, name), []
-    samples.append(prepare())
-    exec(task["source"], vars(module))  # as if it stood in the file
-    slowed = getattr(owner, name)
-    # A method is found at each call: the same data serve both. What a maker made is bound to what was prepared.
-    samples.append(samples[0] if owners else prepare())
-
-    def delivered(loops: int, pairs: int) -> float:
-        vars(module)["SLOWER_BY"] = bytes(loops)
-        ratios = []
-        for pair in range(-1, pairs):
-            taken = [0.0, 0.0]
-            for which in (0, 1) if pair % 2 else (1, 0):
-                setattr(owner, name, (plain, slowed)[which])
-                taken[which] = samples[which]()
-            if pair >= 0:  # the first is cold
-                ratios.append(taken[1] / taken[0])
-        return statistics.median(ratios) - 1
-
-    loops, found = search(delivered, task["share"])
-    return {"loops": loops, "delivered": found}
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(_serve(json.load(sys.stdin))) + "\n")
+        best = min(best, (loops, delivered(loops, STARTS)), key=lambda tried: abs(tried[1] - share))
+    return best

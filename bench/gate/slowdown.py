@@ -35,11 +35,13 @@ class Slowdown:
     """A work, and the function whose slowing must be seen in it: one that is called, or what makes the called one.
 
     It is a function of Python: a kernel whose file changed would be compiled anew, and come to lie elsewhere.
+    `guess` is a number of turns to begin the search for a fifth with.
     """
 
     work: str
     module: str
     name: str
+    guess: int
     code: str = CALLED
 
     def source(self, loops: int) -> str:
@@ -48,8 +50,8 @@ class Slowdown:
 
 
 SLOWDOWNS = (
-    Slowdown("descent", "scalable.linear.descent", "DescentFold.step"),
-    Slowdown("forest_row", "scalable.inference.forest", "row_function", MAKER),
+    Slowdown("descent", "scalable.linear.descent", "DescentFold.step", 2**14),
+    Slowdown("forest_row", "scalable.inference.forest", "row_function", 2**4, MAKER),
 )
 
 

@@ -20,11 +20,6 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS", "
 STARTS, TURNS = 3, 12
 
 
-def environment(packages: Path) -> dict[str, str]:
-    """Return what a process needs to measure the packages in a directory, by one thread."""
-    return {**os.environ, **dict.fromkeys(ONE_THREAD, "1"), "PYTHONPATH": str(packages)}
-
-
 class Side:
     """A process that measures one build on demand."""
 
@@ -51,11 +46,11 @@ class Side:
 def side(packages: Path) -> Iterator[Side]:
     """Start a process that imports the project from `packages`; it has ended after the block."""
     with tempfile.TemporaryDirectory(prefix="gate-") as folder:
-        # the process is killed in the end, and what it wrote must go
-        variables = {**environment(packages), "TMPDIR": folder}
+        environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1"), "PYTHONPATH": str(packages)}
+        environment["TMPDIR"] = folder  # the process is killed in the end, and what it wrote must go
         process = subprocess.Popen(
             [sys.executable, "-P", str(SUITE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=variables, cwd=folder, stderr=subprocess.DEVNULL,
+            env=environment, cwd=folder, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
             yield Side(process)
