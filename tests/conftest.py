@@ -23,6 +23,18 @@ settings.load_profile("suite")
 REPO = Path(__file__).resolve().parents[1]
 
 
+CLUSTERS = ("dask_client", "mortal_client")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """Let the tests of a shared cluster run in one process: each that runs one of them starts a cluster of its own."""
+    for item in items:
+        for name in CLUSTERS:
+            if name in item.fixturenames and item.get_closest_marker("xdist_group") is None:
+                item.add_marker(pytest.mark.xdist_group(name))
+
+
 @contextmanager
 def worker_processes(n_workers, scratch):
     """A client of `n_workers` processes with one thread each; all have ended when it is left."""

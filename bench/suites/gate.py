@@ -8,6 +8,7 @@ is skipped there. To add one: a function that prepares and returns a sample func
 from __future__ import annotations
 
 import atexit
+import functools
 import json
 import shutil
 import statistics
@@ -115,6 +116,7 @@ def generate() -> Sample:
     return _ns_per_row(lambda: data_gen.rows("fraud", 0, BLOCK), BLOCK)
 
 
+@functools.cache  # two works score by it
 def _forest() -> Any:
     import lightgbm
 
