@@ -28,11 +28,16 @@ CLUSTERS = ("dask_client", "mortal_client")
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """Let the tests of a shared cluster run in one process: each that runs one of them starts a cluster of its own."""
+    """Let a module's tests, and all tests of a shared cluster, run in one of pytest's processes.
+
+    Each process that runs one of them makes the module's data, compiles its kernels, starts the cluster anew.
+    """
     for item in items:
-        for name in CLUSTERS:
-            if name in item.fixturenames and item.get_closest_marker("xdist_group") is None:
-                item.add_marker(pytest.mark.xdist_group(name))
+        if item.get_closest_marker("xdist_group") is None:
+            group = next(
+                (name for name in CLUSTERS if name in item.fixturenames), item.nodeid.partition("::")[0]
+            )
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @contextmanager
