@@ -33,8 +33,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 quickstart: $(VENV)/.installed  ## generate, train, evaluate, serve; ARGS="--rows 1M" passes options
 	$(BIN)/scalable quickstart $(ARGS)
 
+# a group is a module (tests/conftest.py); reordered, the long modules of few tests would come last, one core idle
 test: $(VENV)/.installed-dev  ## the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 test-slow: $(VENV)/.installed-dev  ## the long and destructive tests
 	$(BIN)/python -m pytest -m slow --timeout=3600 $(ARGS)

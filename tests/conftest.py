@@ -1,6 +1,7 @@
 """Settings and fixtures of the whole suite."""
 
 import os
+import signal
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,11 +11,33 @@ from hypothesis import settings
 # Read by OpenMP when LightGBM is loaded: spinning threads of two test processes starve each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# A shell starts what it runs in the background with SIGINT ignored, and children inherit that: tests of Ctrl-C would
+# wait in vain for programs that never hear it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # The first example of a test compiles kernels; timings are never asserted here.
 settings.register_profile("suite", deadline=None, print_blob=True)
 settings.load_profile("suite")
 
 REPO = Path(__file__).resolve().parents[1]
+
+
+CLUSTERS = ("dask_client", "mortal_client")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """Let a module's tests, and all tests of a shared cluster, run in one of pytest's processes.
+
+    Each process that runs one of them makes the module's data, compiles its kernels, starts the cluster anew.
+    """
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            group = next(
+                (name for name in CLUSTERS if name in item.fixturenames), item.nodeid.partition("::")[0]
+            )
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @contextmanager

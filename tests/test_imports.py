@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -141,7 +142,16 @@ def test_rooms_are_small(path):
 
 
 @pytest.mark.parametrize(
-    "module", ["scalable", "scalable.cli", "scalable.errors", "scalable.progress", "data_gen"]
+    "module",
+    [
+        "scalable",
+        "scalable.boosting",
+        "scalable.cli",
+        "scalable.errors",
+        "scalable.linear",
+        "scalable.progress",
+        "data_gen",
+    ],
 )
 def test_importing_loads_nothing_heavy(module):
     code = f"import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
@@ -150,10 +160,17 @@ def test_importing_loads_nothing_heavy(module):
     assert not loaded, f"import {module} loads {sorted(loaded)}"
 
 
-def test_public_names_are_lazy_and_complete():
-    import scalable
+def test_a_worker_loads_no_scikit_learn_to_run_a_fold():
+    folds = "descent", "gram", "newton"
+    code = f"import sys, scalable.linear.{', scalable.linear.'.join(folds)}; print('sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == ["False"]
 
-    for name in scalable.__all__:
-        assert getattr(scalable, name) is not None
+
+@pytest.mark.parametrize("name", ["scalable", "scalable.boosting", "scalable.linear"])
+def test_public_names_are_lazy_and_complete(name):
+    package = importlib.import_module(name)
+    for public in package.__all__:
+        assert getattr(package, public) is not None
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
-        scalable.nothing  # noqa: B018
+        package.nothing  # noqa: B018

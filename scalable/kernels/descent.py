@@ -6,6 +6,8 @@ an honest estimate for rows the model has not seen, on the first pass.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import carray
 
@@ -181,7 +183,7 @@ def descend(
     touched = np.empty(MAX_BATCH, np.uint32)
     copies = np.empty((COPIED, max(MAX_BATCH, columns.shape[0] + 1)))
     total = 0.0
-    start = 0
+    start: Any = np.int64(0)  # a literal would be compiled for itself, all of `_learn` once more
     while start < n_rows:
         t += 1.0
         m = min(batch_size(t, full_batch), n_rows - start)
@@ -248,7 +250,7 @@ def descend_raw(
     touched = np.empty(0, np.uint32)
     copies = np.empty((COPIED, n_columns + 1))
     total = 0.0
-    start = 0
+    start: Any = np.int64(0)  # a literal would be compiled for itself, all of `_learn` once more
     while start < n_rows:
         stop = min(start + TILE_ROWS, n_rows)
         bad = 0
@@ -281,7 +283,7 @@ def descend_raw(
             yb = y[start : start + m]
             wb = weight[start : start + m]
             total += _learn(
-                tile, start - first, none, 0, yb, wb, loss, delta, optimizer, hyper, factors, t,
+                tile, start - first, none, np.int64(0), yb, wb, loss, delta, optimizer, hyper, factors, t,
                 fit_intercept, table, scratch, dense, touched, copies,
             )  # fmt: skip
             start += m

@@ -11,7 +11,9 @@ import pytest
 from scipy.stats import binomtest
 
 from bench.gate.build import ROOT, build, commit_of, same_packages
-from bench.gate.check import SLOWDOWNS, inject
+from bench.gate.calibrate import calibrate, search
+from bench.gate.check import delivered_well
+from bench.gate.slowdown import SLOWDOWNS, Slowdown, inject
 from bench.gate.turns import side, take_turns
 from bench.gate.verdict import judge, judge_all, markdown, sign_p
 from scalable.errors import UsageError
@@ -121,10 +123,61 @@ def test_sides_import_their_own_copy_and_an_error_is_an_answer(
 @pytest.mark.parametrize(
     "slowdown", [SLOWDOWNS[0], *(pytest.param(one, marks=pytest.mark.slow) for one in SLOWDOWNS[1:])]
 )
-def test_an_injected_slowdown_shows_in_its_work(tmp_path: Path, slowdown: object) -> None:
-    # Fivefold, so that no noise of a busy machine could do it; `make gate-check` is about a fifth.
+def test_an_injected_slowdown_shows_in_its_work(tmp_path: Path, slowdown: Slowdown) -> None:
+    # Several fold, so that no noise of a busy machine could do it; `make gate-check` is about a fifth.
     one = _copy(tmp_path / "one")
-    inject(one, tmp_path / "two", slowdown, share=4.0)
+    inject(one, tmp_path / "two", slowdown, loops=400_000 if slowdown.work == "descent" else 2000)
     found = take_turns(one, tmp_path / "two", [slowdown.work], starts=1, turns=4)[slowdown.work]
     assert len(found["base"]) == len(found["head"]) == 4
     assert np.median(found["head"]) > 2 * np.median(found["base"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slowdown", SLOWDOWNS)
+def test_calibration_measures_what_it_delivers(tmp_path: Path, slowdown: Slowdown) -> None:
+    loops, delivered = calibrate(_copy(tmp_path / "one"), slowdown, 0.5)
+    assert loops > 0
+    assert delivered == pytest.approx(0.5, abs=0.2), "the bounds allow for a busy machine"
+
+
+@pytest.mark.parametrize("guess", [1, 16, 2**14])
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+@pytest.mark.parametrize(("wrapper", "loop"), [(0.08, 0.009), (0.0002, 1.3e-5)])
+def test_the_search_hits_the_share_whatever_the_wrapper_costs(
+    guess: int, noise: float, wrapper: float, loop: float
+) -> None:
+    random = np.random.default_rng(0)
+
+    def measured(loops: int, starts: int) -> float:
+        return wrapper + loop * loops + noise * random.normal() / starts**0.5
+
+    loops, delivered = search(measured, 0.2, guess)
+    assert wrapper + loop * loops == pytest.approx(0.2, abs=0.02)
+    assert delivered == pytest.approx(0.2, abs=0.02)
+
+
+def test_the_search_says_when_the_wrapper_alone_costs_more() -> None:
+    assert search(lambda loops, _: 0.26 + 0.01 * loops, 0.2, 16) == (0, 0.26)
+
+
+def test_the_search_ends_when_another_function_was_slowed() -> None:
+    with pytest.raises(RuntimeError, match="not what is called"):
+        search(lambda loops, starts: 0.001, 0.2, 16)
+
+
+@pytest.mark.parametrize(
+    ("delivered", "seen", "well"),
+    [
+        (1.2, 1.2, True),
+        (1.18, 1.23, True),
+        (1.34, 1.2, False),
+        (1.2, 1.34, False),
+        (1.2, 1.12, False),
+        (1.2, None, False),
+    ],
+)
+def test_a_slowdown_far_from_what_was_asked_is_wrong(
+    delivered: float, seen: float | None, well: bool
+) -> None:
+    row = {"asked": 1.2, "delivered": delivered, "descent ratio": seen, "forest_row ratio": 1.0}
+    assert delivered_well(row, "descent") is well

@@ -112,7 +112,8 @@ def test_an_exception_on_one_rank_is_raised_as_it_was(dask_client, rows, tmp_pat
     wait_until(lambda: not rank_processes(), 5)
 
 
-def test_a_cluster_without_the_data_or_enough_workers_is_told(dask_client, rows):
+def test_a_cluster_without_the_data_or_enough_workers_is_told(dask_client, rows, monkeypatch):
+    monkeypatch.setattr("scalable.execution.executors.CONNECT_SECONDS", 1)
     with pytest.raises(ClusterError, match="the cluster has 2"):
         LGBMClassifier(client=dask_client, n_workers=3).fit(ParquetSource(rows, target="y"))
     with pytest.raises(ClusterError, match="no Dask scheduler answers"):

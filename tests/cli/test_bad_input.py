@@ -123,7 +123,10 @@ def test_model_name_taken_by_something_else(scalable: Run, toy: Path, tmp_path: 
     assert (tmp_path / "precious" / "thesis.txt").read_text() == "years"
 
 
-def test_unreachable_scheduler(scalable: Run, toy: Path, model: Path) -> None:
+def test_unreachable_scheduler(
+    scalable: Run, toy: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scalable.execution.executors.CONNECT_SECONDS", 1)
     outcome = scalable(
         "train", "logistic", toy, "--target", "label", "--model", model, "--client", "tcp://127.0.0.1:9"
     )

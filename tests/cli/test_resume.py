@@ -17,7 +17,7 @@ from scalable.data.store import read_model
 
 Run = Callable[..., Any]
 JOBS = {
-    "lightgbm": ["--n-estimators", "600", "--checkpoint-every", "20", "--random-state", "0"],
+    "lightgbm": ["--n-estimators", "300", "--checkpoint-every", "20", "--random-state", "0"],
     "logistic": ["--solver", "sgd", "--max-iter", "400", "--tol", "0"],
 }
 
