@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("billion"), help="directory (default: billion)")
     parser.add_argument("--rows", default="1e7,1e8,1e9", help="sizes, in order (default: 1e7,1e8,1e9)")
     parser.add_argument("--cluster-at", default="0", help="size to repeat on a two-process Dask cluster")
-    parser.add_argument("--trees", type=int, default=300, help="trees of the forest (default: 300)")
+    parser.add_argument("--trees", type=int, default=400, help="trees of the forest (default: 400)")
     parser.add_argument("--keep", action="store_true", help="keep the data of finished sizes")
     parser.add_argument("--fresh", action="store_true", help="start over instead of going on")
     parser.add_argument(

@@ -26,7 +26,7 @@ ROTATED_ROWS = 1 << 24
 SEED = 0
 
 
-def run(out: Path, sizes: Sequence[int], *, cluster_at: int = 0, trees: int = 300, keep: bool = False,
+def run(out: Path, sizes: Sequence[int], *, cluster_at: int = 0, trees: int = 400, keep: bool = False,
         resume: bool = True, mended: bool = False) -> dict[str, Any]:  # fmt: skip
     """Do the whole job at each size.
 

@@ -72,7 +72,7 @@ def held_out_rows(rows: int) -> int:
     return min(rows // 10, HELD_OUT_ROWS)
 
 
-def stages(rows: int, trees: int = 300) -> Iterator[Stage]:
+def stages(rows: int, trees: int = 400) -> Iterator[Stage]:
     """Yield the stages of the job on one machine.
 
     Parameters
@@ -110,7 +110,7 @@ def stages(rows: int, trees: int = 300) -> Iterator[Stage]:
               needs=("generate", "rotate"))  # fmt: skip
 
 
-def cluster_stages(rows: int, address: str, trees: int = 300) -> Iterator[Stage]:
+def cluster_stages(rows: int, address: str, trees: int = 400) -> Iterator[Stage]:
     """Yield the stages that repeat the job on a Dask cluster at `address`; `data` and `held_out` are there."""
     for stage in stages(rows, trees):
         if stage.name not in (*MODELS, "evaluate_sgd", "evaluate_rotate", "score"):
