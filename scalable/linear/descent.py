@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.block import Block
+from scalable.data.buffers import aligned
 from scalable.data.deferred import DeferredBlock
 from scalable.data.shard import Shard
 from scalable.kernels import adaptive, descent, optimizers
@@ -87,7 +88,7 @@ class DescentFold:
         loss, steps, done = 0.0, state.steps, 0
         if isinstance(block, DeferredBlock):
             raw = block.raw
-            tile = np.empty(
+            tile = aligned(
                 (n_columns, descent.TILE_ROWS + 16), np.float32
             )  # rows fall into different cache sets
             loss, steps, done = descent.descend_raw(

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from scalable.data import buffers
 
@@ -21,3 +22,10 @@ def test_the_pool_is_bounded():
     arrays = [buffers.take((1, 2**20), np.uint8) for _ in range(3 * buffers.MAX_FREE)]
     arrays.clear()
     assert len(buffers._free) <= buffers.MAX_FREE
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (7, buffers.LEAST_BYTES)])
+def test_arrays_begin_on_a_cache_line(shape):
+    for array in (buffers.take(shape, np.float32), buffers.aligned(shape, np.int32)):
+        assert array.shape == shape
+        assert array.ctypes.data % buffers.LINE == 0
