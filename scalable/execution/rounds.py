@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from scalable.execution.executors import Executor
 from scalable.execution.fold import Fold, merge_tree, subtrees
 from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
-from scalable.execution.work import Work
+from scalable.execution.work import Work, shards_ahead
 
 Result = TypeVar("Result")
 State = TypeVar("State")
@@ -60,13 +61,24 @@ def run_lanes(
     start: State,
     lanes: Sequence[Sequence[Shard]],
     label: str | None = None,
+    upcoming: Sequence[Sequence[Shard]] = (),
 ) -> list[State]:
     """Run every lane's shards one after another from `start`; return the lanes' states in order.
 
-    ``fold.step`` must not change `start` itself: every lane begins with the same object.
+    ``fold.step`` must not change `start` itself: every lane begins with the same object. The beginnings of lanes
+    that are `upcoming` are fetched from the disk meanwhile, where the executor works in this process.
     """
     work = Work(fold, reader, tuple(tuple(lane) for lane in lanes), start)
+    if isinstance(executor, Threads):
+        beginnings = [shard for lane in upcoming for shard in lane[: shards_ahead(lane)]]
+        # a thread, because asking takes as long as the disk takes where its queue is full
+        threading.Thread(target=_expect, args=(reader, beginnings), name="fetch", daemon=True).start()
     return _run(executor, work, label)
+
+
+def _expect(reader: BlockReader, shards: Sequence[Shard]) -> None:
+    for shard in shards:
+        reader.expect(shard)
 
 
 def profile_source(

@@ -10,6 +10,7 @@ from scalable.data.shard import Shard
 from scalable.execution.fold import Fold, half
 from scalable.execution.reader import BlockReader
 
+AHEAD_ROWS = 2**20  # that the disk is asked for before they are wanted: a shard at a time leaves it idle
 Report = Callable[[int, dict[str, float]], None]
 
 
@@ -94,11 +95,17 @@ class Work:
         self, group: Sequence[Shard], k: int, state: Any, stopped: Callable[[], bool], report: Report
     ) -> Any:
         metrics = getattr(self.fold, "metrics", None)
-        if k + 1 < len(group):
-            self.reader.expect(group[k + 1])
+        ahead = shards_ahead(group)
+        for later in group[k + ahead if k else 1 : k + ahead + 1]:
+            self.reader.expect(later)
         for block in self.reader.blocks(group[k]):
             if stopped():
                 raise StoppedError
             state = self.fold.step(state, block)
             report(block.n_rows, metrics(state) if metrics is not None else {})
         return state
+
+
+def shards_ahead(group: Sequence[Shard]) -> int:
+    """Return how many shards of a group, read one after another, are fetched before they are wanted."""
+    return max(1, AHEAD_ROWS // max(1, group[0].n_rows))

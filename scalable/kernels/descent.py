@@ -25,6 +25,7 @@ from scalable.kernels.hashed import (
 from scalable.kernels.jit import kernel
 from scalable.kernels.losses import gradients, softmax_gradients
 from scalable.kernels.memory import as_pointer
+from scalable.kernels.narrow import MOST_LEVELS, SUMS, narrow_features
 from scalable.kernels.optimizers import ADAGRAD, NORMALIZED, W, update
 
 SOFTMAX = -1  # code of the one loss over several outputs
@@ -65,6 +66,8 @@ def _learn(
     table: np.ndarray,
     scratch: np.ndarray,
     dense: np.ndarray,
+    ranges: np.ndarray,
+    sums: np.ndarray,
     touched: np.ndarray,
     copies: np.ndarray,
 ) -> float:
@@ -119,12 +122,24 @@ def _learn(
             if fit_intercept:
                 update(optimizer, hyper, cells[n_columns], np.float64(residual) * share, 0.0, t)
         if ids.shape[0]:
-            scatter(ids, start, ro, cells[base:])
             if optimizer in (NORMALIZED, ADAGRAD):
                 update_slots_adaptive(
-                    ids, start, m, share, hyper, factors[base:], t, cells[base:], touched, copies
+                    ids,
+                    start,
+                    ro,
+                    ranges,
+                    share,
+                    hyper,
+                    factors[base:],
+                    t,
+                    cells[base:],
+                    sums,
+                    touched,
+                    copies,
                 )
             else:
+                for h in range(ids.shape[0]):
+                    scatter(ids[h, start : start + m], ro, cells[base:])
                 update_slots(ids, start, m, share, optimizer, hyper, factors[base:], t, cells[base:])
     return total
 
@@ -180,8 +195,12 @@ def descend(
         Weighted sum of the losses before learning, and the number of finished steps.
     """
     n_rows = columns.shape[1]
-    touched = np.empty(MAX_BATCH, np.uint32)
-    copies = np.empty((COPIED, max(MAX_BATCH, columns.shape[0] + 1)))
+    ranges = np.zeros((ids.shape[0], 2), np.int64)
+    if optimizer in (NORMALIZED, ADAGRAD):
+        narrow_features(ids, ranges)
+    sums = np.empty((SUMS, MOST_LEVELS), np.float32)
+    touched = np.empty(max(MAX_BATCH, MOST_LEVELS + 1), np.uint32)
+    copies = np.empty((COPIED, max(MAX_BATCH, MOST_LEVELS + 1, columns.shape[0] + 1)))
     total = 0.0
     start: Any = np.int64(0)  # a literal would be compiled for itself, all of `_learn` once more
     while start < n_rows:
@@ -191,7 +210,7 @@ def descend(
         wb = weight[start : start + m]
         total += _learn(
             columns, start, ids, start, yb, wb, loss, delta, optimizer, hyper, factors, t, fit_intercept,
-            table, scratch, dense, touched, copies,
+            table, scratch, dense, ranges, sums, touched, copies,
         )  # fmt: skip
         start += m
     return total, t
@@ -247,6 +266,7 @@ def descend_raw(
     n_rows = y.size
     stored = np.empty(TILE_ROWS, np.float32)
     none = np.empty((0, n_rows), np.int32)
+    ranges, sums = np.empty((0, 2), np.int64), np.empty((0, 0), np.float32)
     touched = np.empty(0, np.uint32)
     copies = np.empty((COPIED, n_columns + 1))
     total = 0.0
@@ -284,7 +304,7 @@ def descend_raw(
             wb = weight[start : start + m]
             total += _learn(
                 tile, start - first, none, np.int64(0), yb, wb, loss, delta, optimizer, hyper, factors, t,
-                fit_intercept, table, scratch, dense, touched, copies,
+                fit_intercept, table, scratch, dense, ranges, sums, touched, copies,
             )  # fmt: skip
             start += m
     return total, t, start

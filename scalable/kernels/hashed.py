@@ -10,6 +10,7 @@ import numpy as np
 
 from scalable.kernels.adaptive import G, copy_cell, move, put_back
 from scalable.kernels.jit import kernel
+from scalable.kernels.narrow import gather_narrow
 from scalable.kernels.optimizers import GRADIENT, W, update
 
 
@@ -46,13 +47,10 @@ def add_slot_weights(ids: np.ndarray, start: int, w: np.ndarray, z: np.ndarray) 
 
 
 @kernel(inline=True)
-def scatter(ids: np.ndarray, start: int, r: np.ndarray, cells: np.ndarray) -> None:
-    """Gather the batch's gradients `r`, shape (m,), in the cells of the slots its rows have."""
-    m = r.size
-    for h in range(ids.shape[0]):
-        slots = ids[h, start : start + m]
-        for i in range(m):
-            cells[np.uint32(slots[i]), GRADIENT] += r[i]
+def scatter(slots: np.ndarray, r: np.ndarray, cells: np.ndarray) -> None:
+    """Gather the batch's gradients `r`, shape (m,), in the cells of a feature's `slots`, shape (m,)."""
+    for i in range(slots.size):
+        cells[np.uint32(slots[i]), GRADIENT] += r[i]
 
 
 @kernel(inline=True)
@@ -91,36 +89,51 @@ def update_slots(
 def update_slots_adaptive(
     ids: np.ndarray,
     start: int,
-    m: int,
+    r: np.ndarray,
+    ranges: np.ndarray,
     share: float,
     hyper: np.ndarray,
     factors: np.ndarray,
     t: float,
     cells: np.ndarray,
+    sums: np.ndarray,
     touched: np.ndarray,
     copies: np.ndarray,
 ) -> None:
-    """Do `update_slots` for the optimizers that divide by the root of summed squares.
+    """Do `scatter` and `update_slots` for the optimizers that divide by the root of summed squares.
 
     The hot path of sparse models: the cells that a feature's rows touched move side by side.
 
     Parameters
     ----------
-    touched : array of shape (>= m,), uint32
+    r : array of shape (m,)
+        Gradients of the batch's rows.
+    ranges : array of shape (n_features, 2), int64
+        See `scalable.kernels.narrow.narrow_features`.
+    sums : array of shape (4, MOST_LEVELS), float32
         Work space.
-    copies : array of shape (7, >= m), float64
+    touched : array of shape (>= m, MOST_LEVELS), uint32
+        Work space.
+    copies : array of shape (7, >= m, MOST_LEVELS), float64
         Work space.
     """
+    m = r.size
+    for h in range(ids.shape[0]):
+        if ranges[h, 1] == 0:
+            scatter(ids[h, start : start + m], r, cells)
     for h in range(ids.shape[0]):
         slots = ids[h, start : start + m]
-        n = 0
-        for i in range(m):  # no branch: whether a slot came before in the batch cannot be foretold
-            s = np.uint32(slots[i])
-            g = cells[s, GRADIENT]
-            cells[s, GRADIENT] = np.float32(0.0)
-            touched[n] = s
-            copies[G, n] = g
-            n += 1 if g != np.float32(0.0) else 0
+        if ranges[h, 1]:
+            n = gather_narrow(slots, ranges[h, 0], ranges[h, 1], r, sums, touched, copies)
+        else:
+            n = 0
+            for i in range(m):  # no branch: whether a slot came before in the batch cannot be foretold
+                s = np.uint32(slots[i])
+                g = cells[s, GRADIENT]
+                cells[s, GRADIENT] = np.float32(0.0)
+                touched[n] = s
+                copies[G, n] = g
+                n += 1 if g != np.float32(0.0) else 0
         for i in range(n):
             copy_cell(cells, touched[i], factors[touched[i]], copies, i)
         move(n, share, hyper, t, copies)

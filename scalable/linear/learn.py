@@ -229,7 +229,9 @@ def descend(
             state.loss = state.weight = 0.0
         rounds = deal(_order(shards, plan.seed, number), plan.lanes_for(rows))
         for lanes in rounds[done:]:
-            state = merge_lanes(fold, state, run_lanes(executor, fold, reader, state, lanes, label))
+            upcoming = rounds[done + 1] if done + 1 < len(rounds) else []
+            states = run_lanes(executor, fold, reader, state, lanes, label, upcoming)
+            state = merge_lanes(fold, state, states)
             done += 1
             if done < len(rounds):
                 keep()

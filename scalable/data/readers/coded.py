@@ -124,12 +124,9 @@ def open_with_codes(
 ) -> tuple[Cursor | None, list[str]]:
     """Return a cursor over those columns of rows ``[start, stop)`` that can be decoded, and the names of the others."""
     groups = coded_groups(footer, schema, start, stop)
-    candidates = [name for name in names if all(name in group.chunks for group in groups)]
-    if not candidates:
-        return None, list(names)
     descriptor = os.open(footer.path, os.O_RDONLY)
     try:
-        found = {name: [g.column(descriptor, name, stop) for g in groups] for name in candidates}
+        found = {name: [g.column(descriptor, name, stop) for g in groups] for name in names}
         chosen = {n: [c for c in columns if c is not None] for n, columns in found.items() if all(columns)}
         for name, columns in chosen.items():
             _check_texts(name, columns)
@@ -142,7 +139,7 @@ def open_with_codes(
     types = [schema.field(name).type for name in chosen]
 
     def pieces() -> Iterator[Columns]:
-        for k, group in enumerate(groups):
+        for k, group in enumerate(each.group for each in groups):
             reader = CodedReader(footer.path, descriptor, [columns[k] for columns in chosen.values()], types)
             for row in range(max(start, group.first), min(stop, group.last), block_rows):
                 yield reader.read(row, min(block_rows, min(stop, group.last) - row))

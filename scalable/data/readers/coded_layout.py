@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from scalable.data.columns import column_kind
 from scalable.data.footers import Footer
-from scalable.data.readers.layout import file_metadata
+from scalable.data.readers.layout import RowGroup, group_numbers, row_group
 from scalable.kernels import coded, coded_pages, files, pages
 from scalable.kernels.texts import split_texts
 
@@ -74,25 +74,36 @@ class CodedChunk:
 class CodedGroup:
     """The candidates of one row group, and what was found of them so far."""
 
-    first: int
-    n_rows: int
-    chunks: dict[str, CodedChunk]
+    group: RowGroup
+    schema: pa.Schema
     known: dict[str, tuple[int, CodedColumn | None]] = field(default_factory=dict)
-
-    @property
-    def last(self) -> int:
-        """The row after its last."""
-        return self.first + self.n_rows
 
     def column(self, descriptor: int, name: str, stop: int) -> CodedColumn | None:
         """Return the pages of a column up to the row before `stop`; None when they are not decodable."""
-        stop = min(stop, self.last)
+        stop = min(stop, self.group.last)
         reached, found = self.known.get(name, (-1, None))
         if reached < stop:
-            chunk = self.chunks.get(name)
+            chunk = self._chunk(name)
             found = None if chunk is None else self._find(descriptor, chunk, stop)
-            self.known[name] = (stop if found is not None else self.last, found)
+            self.known[name] = (stop if found is not None else self.group.last, found)
         return found
+
+    def _chunk(self, name: str) -> CodedChunk | None:
+        described = self.group.column(name)
+        kind = self.schema.field(name).type
+        if described is None or not _decodable(kind, described[1]):
+            return None
+        column, shape = described
+        if (
+            column.compression != "UNCOMPRESSED"
+            or not _ENCODINGS.issuperset(column.encodings)
+            or shape.max_repetition_level > 0
+            or shape.max_definition_level > 1
+        ):
+            return None
+        begin = column.dictionary_page_offset if column.has_dictionary_page else column.data_page_offset
+        nullable = shape.max_definition_level == 1
+        return CodedChunk(begin, begin + column.total_compressed_size, nullable, column.physical_type, kind)
 
     def _find(self, descriptor: int, chunk: CodedChunk, stop: int) -> CodedColumn | None:
         room, n, shape = 16, files.NO_ROOM, np.empty(coded_pages.N_SHAPE, np.int64)
@@ -100,8 +111,9 @@ class CodedGroup:
             room *= 2
             found = np.empty((room, coded.PAGE_FIELDS), np.int64)
             n = coded_pages.walk_coded(
-                descriptor, chunk.begin, chunk.end, chunk.nullable, self.first, self.last, stop, found, shape
-            )
+                descriptor, chunk.begin, chunk.end, chunk.nullable, self.group.first, self.group.last, stop,
+                found, shape,
+            )  # fmt: skip
         form = _FORMS.get(int(shape[coded_pages.ENCODING]))
         if n <= 0 or form is None:
             return None
@@ -151,40 +163,14 @@ def _width(kind: pa.DataType) -> int:
 
 
 def coded_groups(footer: Footer, schema: pa.Schema, start: int, stop: int) -> list[CodedGroup]:
-    """Return the candidates of the row groups that hold rows ``[start, stop)``."""
-    groups, end = [], 0
-    for group, size in enumerate(footer.row_groups):
-        if size and end < stop and end + size > start:
-            groups.append(_group(footer.path, footer.size, footer.modified_ns, schema, group))
-        end += size
-    return groups
+    """Return the row groups that hold rows ``[start, stop)``."""
+    where = (footer.path, footer.size, footer.modified_ns)
+    return [_group(*where, schema, group) for group in group_numbers(footer, start, stop)]
 
 
-@functools.lru_cache(64)
+@functools.lru_cache(512)
 def _group(path: str, size: int, modified_ns: int, schema: pa.Schema, group: int) -> CodedGroup:
-    metadata, starts = file_metadata(path, size, modified_ns)
-    row_group = metadata.row_group(group)
-    chunks = {}
-    for i in range(metadata.num_columns):
-        column, shape = row_group.column(i), metadata.schema.column(i)
-        place = schema.get_field_index(column.path_in_schema)
-        if (
-            place >= 0
-            and column.compression == "UNCOMPRESSED"
-            and _ENCODINGS.issuperset(column.encodings)
-            and shape.max_repetition_level == 0
-            and shape.max_definition_level <= 1
-            and _decodable(schema.field(place).type, shape)
-        ):
-            begin = column.dictionary_page_offset if column.has_dictionary_page else column.data_page_offset
-            chunks[column.path_in_schema] = CodedChunk(
-                begin,
-                begin + column.total_compressed_size,
-                shape.max_definition_level == 1,
-                column.physical_type,
-                schema.field(place).type,
-            )
-    return CodedGroup(starts[group], starts[group + 1] - starts[group], chunks)
+    return CodedGroup(row_group(path, size, modified_ns, group), schema)
 
 
 def _decodable(kind: pa.DataType, shape: pq.ColumnSchema) -> bool:

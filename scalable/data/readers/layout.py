@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -36,12 +37,41 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class GroupLayout:
-    """The plain column chunks of one row group, and those pages that were asked for."""
+class RowGroup:
+    """A row group of a file; its columns are looked up one by one, for there may be many.
+
+    Attributes
+    ----------
+    first, n_rows : int
+        First row, and how many.
+    metadata : pyarrow.parquet.RowGroupMetaData
+        What the footer says of it.
+    columns : mapping of str to (int, pyarrow.parquet.ColumnSchema)
+        Place and shape of each column that is not nested.
+    """
 
     first: int
     n_rows: int
-    chunks: dict[str, Chunk]
+    metadata: pq.RowGroupMetaData
+    columns: Mapping[str, tuple[int, pq.ColumnSchema]]
+
+    @property
+    def last(self) -> int:
+        """The row after its last."""
+        return self.first + self.n_rows
+
+    def column(self, name: str) -> tuple[pq.ColumnChunkMetaData, pq.ColumnSchema] | None:
+        """Return what the footer says of a column's chunk, and its shape; None for one of another name."""
+        found = self.columns.get(name)
+        return None if found is None else (self.metadata.column(found[0]), found[1])
+
+
+@dataclass(frozen=True)
+class GroupLayout:
+    """The plain pages of one row group that were asked for so far."""
+
+    group: RowGroup
+    schema: pa.Schema
     known: dict[str, tuple[int, Pages]] = field(default_factory=dict)
 
     def pages(self, descriptor: int, name: str, stop: int) -> Pages:
@@ -52,13 +82,31 @@ class GroupLayout:
         int64 array of shape (n_pages, 3)
             First row, row after the last, place of the first value in the file.
         """
-        stop = min(stop, self.first + self.n_rows)
+        stop = min(stop, self.group.last)
         reached, found = self.known.get(name, (-1, _NONE))
         if reached < stop:
-            chunk = self.chunks.get(name)
+            chunk = self._chunk(name)
             found = _NONE if chunk is None else self._walk(descriptor, chunk, stop)
             self.known[name] = (stop, found)
         return found
+
+    def _chunk(self, name: str) -> Chunk | None:
+        described = self.group.column(name)
+        if described is None:
+            return None
+        column, shape = described
+        if (
+            _PHYSICAL.get(self.schema.field(name).type) != column.physical_type
+            or shape.max_repetition_level > 0
+            or shape.max_definition_level > 1
+            or column.compression != "UNCOMPRESSED"
+            or column.has_dictionary_page
+            or "PLAIN" not in column.encodings
+            or (shape.max_definition_level == 1 and not _all_there(column))
+        ):
+            return None
+        begin = column.data_page_offset
+        return Chunk(begin, begin + column.total_compressed_size, shape.max_definition_level == 1)
 
     def _walk(self, descriptor: int, chunk: Chunk, stop: int) -> Pages:
         room, n = 32, files.NO_ROOM
@@ -70,27 +118,27 @@ class GroupLayout:
                 chunk.offset,
                 chunk.stop,
                 chunk.nullable,
-                self.first,
-                self.first + self.n_rows,
+                self.group.first,
+                self.group.last,
                 stop,
                 found,
             )
         return found[:n].copy() if n > 0 else _NONE
 
 
-def group_layout(footer: Footer, schema: pa.Schema, group: int) -> GroupLayout:
-    """Return what is plain in a row group of a file."""
-    return _layout(footer.path, footer.size, footer.modified_ns, schema, group)
-
-
 def groups_of(footer: Footer, schema: pa.Schema, start: int, stop: int) -> list[GroupLayout]:
     """Return what is plain in the row groups that hold rows ``[start, stop)``."""
-    groups, end = [], 0
+    where = (footer.path, footer.size, footer.modified_ns)
+    return [_layout(*where, schema, group) for group in group_numbers(footer, start, stop)]
+
+
+def group_numbers(footer: Footer, start: int, stop: int) -> Iterator[int]:
+    """Yield which row groups hold rows ``[start, stop)``."""
+    end = 0
     for group, size in enumerate(footer.row_groups):
         if size and end < stop and end + size > start:
-            groups.append(group_layout(footer, schema, group))
+            yield group
         end += size
-    return groups
 
 
 @functools.lru_cache(8)
@@ -101,30 +149,25 @@ def file_metadata(path: str, size: int, modified_ns: int) -> tuple[pq.FileMetaDa
     return metadata, list(accumulate(rows, initial=0))
 
 
+@functools.lru_cache(8)
+def column_places(path: str, size: int, modified_ns: int) -> dict[str, tuple[int, pq.ColumnSchema]]:
+    """Return place and shape of each column of a file, nested ones left out."""
+    schema = file_metadata(path, size, modified_ns)[0].schema
+    shapes = [schema.column(i) for i in range(len(schema))]
+    return {shape.name: (i, shape) for i, shape in enumerate(shapes) if shape.name == shape.path}
+
+
+@functools.lru_cache(512)
+def row_group(path: str, size: int, modified_ns: int, group: int) -> RowGroup:
+    """Return a row group of a file."""
+    metadata, starts = file_metadata(path, size, modified_ns)
+    columns = column_places(path, size, modified_ns)
+    return RowGroup(starts[group], starts[group + 1] - starts[group], metadata.row_group(group), columns)
+
+
 @functools.lru_cache(512)
 def _layout(path: str, size: int, modified_ns: int, schema: pa.Schema, group: int) -> GroupLayout:
-    metadata, starts = file_metadata(path, size, modified_ns)
-    row_group = metadata.row_group(group)
-    chunks = {}
-    for i in range(metadata.num_columns):
-        column, shape = row_group.column(i), metadata.schema.column(i)
-        place = schema.get_field_index(column.path_in_schema)
-        if (
-            place >= 0
-            and _PHYSICAL.get(schema.field(place).type) == column.physical_type
-            and shape.max_repetition_level == 0
-            and shape.max_definition_level <= 1
-            and "PLAIN" in column.encodings
-            and not column.has_dictionary_page
-            and column.compression == "UNCOMPRESSED"
-            and (shape.max_definition_level == 0 or _all_there(column))
-        ):
-            chunks[column.path_in_schema] = Chunk(
-                column.data_page_offset,
-                column.data_page_offset + column.total_compressed_size,
-                shape.max_definition_level == 1,
-            )
-    return GroupLayout(starts[group], starts[group + 1] - starts[group], chunks)
+    return GroupLayout(row_group(path, size, modified_ns, group), schema)
 
 
 def _all_there(column: pq.ColumnChunkMetaData) -> bool:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator
-
-import pyarrow.parquet as pq
+from collections.abc import Collection, Iterable, Iterator
 
 from scalable.data.footers import Footer
-from scalable.data.readers.layout import file_metadata
+from scalable.data.readers.layout import RowGroup, group_numbers, row_group
 
 GAP_BYTES = (
     2**16
@@ -24,13 +21,14 @@ def expect_columns(footer: Footer, names: Collection[str], start: int, stop: int
     advise = getattr(os, "posix_fadvise", None)  # not on macOS
     if advise is None:
         return
+    where = (footer.path, footer.size, footer.modified_ns)
     try:
-        metadata, starts = file_metadata(footer.path, footer.size, footer.modified_ns)
+        groups = [row_group(*where, group) for group in group_numbers(footer, start, stop)]
         descriptor = os.open(footer.path, os.O_RDONLY)
     except (OSError, ValueError):
         return
     try:
-        for offset, size in _ranges(metadata, starts, names, start, stop):
+        for offset, size in _ranges(groups, names, start, stop):
             advise(descriptor, offset, size, os.POSIX_FADV_WILLNEED)
     except OSError:  # a file system that takes no hints
         pass
@@ -39,22 +37,13 @@ def expect_columns(footer: Footer, names: Collection[str], start: int, stop: int
 
 
 def _ranges(
-    metadata: pq.FileMetaData, starts: list[int], names: Collection[str], start: int, stop: int
+    groups: Iterable[RowGroup], names: Collection[str], start: int, stop: int
 ) -> Iterator[tuple[int, int]]:
     """Yield offset and size of what holds the columns; of part of a row group, the like part of each column."""
     begin = end = 0
-    for group in range(bisect_right(starts, start) - 1, bisect_left(starts, stop)):
-        low, high = max(start, starts[group]), min(stop, starts[group + 1])
-        row_group, rows = metadata.row_group(group), starts[group + 1] - starts[group]
-        for i in range(metadata.num_columns):
-            column = row_group.column(i)
-            if column.path_in_schema not in names:
-                continue
-            first, size = column.data_page_offset, column.total_compressed_size
-            if column.has_dictionary_page and column.dictionary_page_offset is not None:
-                first = min(first, column.dictionary_page_offset)
-            left = first + size * (low - starts[group]) // rows
-            right = first + size * (high - starts[group]) // rows
+    for group in groups:
+        low, high = max(start, group.first), min(stop, group.last)
+        for left, right in sorted(_chunks(group, names, low, high)):
             if left - end > GAP_BYTES or left < begin:
                 if end > begin:
                     yield begin, end - begin
@@ -63,3 +52,17 @@ def _ranges(
                 end = max(end, right)
     if end > begin:
         yield begin, end - begin
+
+
+def _chunks(group: RowGroup, names: Collection[str], low: int, high: int) -> Iterator[tuple[int, int]]:
+    """Yield where rows ``[low, high)`` of each column begin and end."""
+    for name in names:
+        described = group.column(name)
+        if described is None:
+            continue
+        column, _ = described
+        first, size = column.data_page_offset, column.total_compressed_size
+        if column.has_dictionary_page and column.dictionary_page_offset is not None:
+            first = min(first, column.dictionary_page_offset)
+        share = size / group.n_rows
+        yield first + int(share * (low - group.first)), first + int(share * (high - group.first))
