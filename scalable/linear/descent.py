@@ -22,7 +22,8 @@ from scalable.linear.task import HASHED_FACTOR, Objective
 
 LANE_ROWS = 2**18  # fewer rows a lane would learn less from each other than they lose by parting
 MAX_LANES = 8
-ROUND_ROWS = 2**21
+ROUND_ROWS = 2**21  # of a lane in the first round; each round is twice as long as the one before, up to
+MOST_ROUND_ROWS = 2**23  # as many: merging and waiting for the last lane then cost little
 PRIOR_STEPS = 10.0
 
 
@@ -143,6 +144,8 @@ class DescentFold:
 def deal(shards: Sequence[Shard], n_lanes: int, round_rows: int = ROUND_ROWS) -> list[list[list[Shard]]]:
     """Deal shards to rounds of lanes: shard i of a round goes to lane i modulo `n_lanes`.
 
+    Lanes merge often while they still learn much that others do not know, and seldom later.
+
     Returns
     -------
     list of rounds, each a list of lanes, each a list of Shard
@@ -158,6 +161,7 @@ def deal(shards: Sequence[Shard], n_lanes: int, round_rows: int = ROUND_ROWS) ->
         if rows >= round_rows * n_lanes:
             rounds.append([lane for lane in lanes if lane])
             lanes, rows, count = [[] for _ in range(n_lanes)], 0, 0
+            round_rows = max(round_rows, min(2 * round_rows, MOST_ROUND_ROWS))
     if count:
         rounds.append([lane for lane in lanes if lane])
     return rounds

@@ -195,6 +195,7 @@ def test_many_rounds_of_rare_categories_stay_near_the_optimum(tmp_path, monkeypa
     monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
     monkeypatch.setattr("scalable.linear.descent.ROUND_ROWS", 2**10)
     monkeypatch.setattr(deal, "__defaults__", (2**10,))
+    monkeypatch.setattr("scalable.linear.descent.MOST_ROUND_ROWS", 2**10)
     rng = np.random.default_rng(3)
     n = 120_000
     ids = rng.integers(0, 3_000, n)
@@ -212,3 +213,13 @@ def test_many_rounds_of_rare_categories_stay_near_the_optimum(tmp_path, monkeypa
         -np.mean(np.log(np.where(y, p, 1 - p))) for p in (m.predict_proba(source)[:, 1] for m in (many, one))
     ]
     assert losses_of[0] < 1.02 * losses_of[1]
+
+
+def test_rounds_grow_to_four_times_the_first():
+    shards = [Shard(0, 0, k * 10, k * 10 + 10, k * 10) for k in range(200)]
+    rounds = deal(shards, 2, 2**21)
+    assert [[len(lane) for lane in lanes] for lanes in rounds] == [[100, 100]]
+    rounds = deal(shards, 2, 10)
+    sizes = [sum(len(lane) for lane in lanes) for lanes in rounds]
+    assert sizes == [2, 4, 8, 16, 32, 64, 74]
+    assert sorted(s.row_start for lanes in rounds for lane in lanes for s in lane) == list(range(0, 2000, 10))
