@@ -134,7 +134,8 @@ def listed(records: Path) -> str:
             rows.append(
                 {**document, "name": link, "made": document["created"][:10], "by": f"`{document['command']}`"}
             )
-    return table(rows, ["name=record", "by=made_by", "made=on", "machine.cpu=processor", "machine.load=load"])
+    return table(rows, ["name=record", "by=made_by", "made=on", "machine.cpu=processor",
+                        "machine.vectors=vectors", "machine.load=load"])  # fmt: skip
 
 
 def filled(text: str, records: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +22,7 @@ from scalable.boosting.merge import joined, truncated
 from scalable.boosting.rotate import step_share, turn
 from scalable.boosting.transport import Mesh
 from scalable.data.shard import Shard
+from scalable.execution.fetching import fetch
 from scalable.execution.reader import BlockReader
 
 TELL_SECONDS = 0.2
@@ -77,8 +77,7 @@ def _train_until(
     """Fill the datasets and boost to an iteration, while the disk fetches the shards that are `following`."""
     began = time.monotonic()
     dataset, valid, words = datasets_of(job, progress.rows)
-    if following:
-        threading.Thread(target=_expect, args=(job, following), daemon=True).start()
+    fetch(BlockReader(job.source, job.encoder), following)
     fill_seconds = time.monotonic() - began
     params = {**job.params, "num_threads": job.n_threads, "metric": "None"}
     if mesh is not None:
@@ -108,13 +107,6 @@ def _train_until(
             "exchange_seconds": mesh.seconds,
         }
     return outcome
-
-
-def _expect(job: RankJob, shards: Sequence[Shard]) -> None:
-    """Have shards fetched; asking takes as long as the disk's queue is full."""
-    reader = BlockReader(job.source, job.encoder)
-    for shard in shards:
-        reader.expect(shard)
 
 
 def _boost(

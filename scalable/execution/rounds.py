@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -11,6 +10,7 @@ from scalable.data.planned import Source
 from scalable.data.profile import Profile, ProfileFold
 from scalable.data.shard import Shard
 from scalable.execution.executors import Executor
+from scalable.execution.fetching import fetch
 from scalable.execution.fold import Fold, merge_tree, subtrees
 from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
@@ -70,15 +70,8 @@ def run_lanes(
     """
     work = Work(fold, reader, tuple(tuple(lane) for lane in lanes), start)
     if isinstance(executor, Threads):
-        beginnings = [shard for lane in upcoming for shard in lane[: shards_ahead(lane)]]
-        # a thread, because asking takes as long as the disk takes where its queue is full
-        threading.Thread(target=_expect, args=(reader, beginnings), name="fetch", daemon=True).start()
+        fetch(reader, [shard for lane in upcoming for shard in lane[: shards_ahead(lane)]])
     return _run(executor, work, label)
-
-
-def _expect(reader: BlockReader, shards: Sequence[Shard]) -> None:
-    for shard in shards:
-        reader.expect(shard)
 
 
 def profile_source(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from scalable.data.shard import Shard
+from scalable.execution.fetching import fetch
 from scalable.execution.fold import Fold, half
 from scalable.execution.reader import BlockReader
 
@@ -96,8 +97,7 @@ class Work:
     ) -> Any:
         metrics = getattr(self.fold, "metrics", None)
         ahead = shards_ahead(group)
-        for later in group[k + ahead if k else 1 : k + ahead + 1]:
-            self.reader.expect(later)
+        fetch(self.reader, group[k + ahead if k else 1 : k + ahead + 1])
         for block in self.reader.blocks(group[k]):
             if stopped():
                 raise StoppedError

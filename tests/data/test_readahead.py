@@ -11,6 +11,7 @@ from scalable import ParquetSource
 from scalable.data.readers.readahead import GAP_BYTES
 from scalable.data.shard import Shard
 from scalable.execution.executors import get_executor
+from scalable.execution.fetching import fetch
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_fold
 
@@ -67,7 +68,16 @@ def test_the_next_shard_is_asked_for_while_one_is_read(path, asked):
     source = ParquetSource(path, target="y")
     with get_executor(None, 1) as executor:
         assert run_fold(executor, Rows(), BlockReader(source)) == 30_000
-    assert asked
+    done = fetch(
+        BlockReader(source), source.shards[:1]
+    )  # on the same thread, after all that the fold asked for
+    assert done is not None
+    done.result(timeout=30)
+    assert len(asked) > 1
+
+
+def test_nothing_is_asked_for_without_shards(path):
+    assert fetch(BlockReader(ParquetSource(path)), []) is None
 
 
 def test_asking_for_what_is_gone_or_where_hints_are_unknown_does_nothing(path, monkeypatch):
