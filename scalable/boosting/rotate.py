@@ -75,9 +75,10 @@ def leaf_hessian(rows: int) -> float:
 def step_share(rate: float, iteration: int) -> float:
     """Return the share of the learning rate that the tree of an iteration, counted from 0, is added with.
 
-    Every set adds noise of its own in proportion to the squared step, which trees of a constant step carry to the end:
-    on a billion rows AUC fell from the 200th tree on. So the step is constant until the trees have gone ten times the way
-    to the optimum, and falls with their number afterwards, as in stochastic approximation (Robbins and Monro, 1951).
+    Every set adds noise of its own in proportion to the squared step, which trees of a constant step carry to the
+    end: on a billion rows AUC fell from the 200th tree on. So the step is constant until the trees have gone ten
+    times the way to the optimum, and falls with their number afterwards, as in stochastic approximation (Robbins
+    and Monro, 1951).
     """
     return min(1.0, FULL_RATE / (rate * (iteration + 1)))
 
