@@ -19,7 +19,7 @@ from scalable.boosting.datasets import datasets_of
 from scalable.boosting.evaluation import Evaluator, Result, agreed
 from scalable.boosting.job import Outcome, RankJob
 from scalable.boosting.merge import joined, truncated
-from scalable.boosting.rotate import turn
+from scalable.boosting.rotate import step_share, turn
 from scalable.boosting.transport import Mesh
 from scalable.data.shard import Shard
 from scalable.execution.fetching import fetch
@@ -127,6 +127,9 @@ def _boost(
     for iteration in range(job.base.iteration, until):
         if job.keep_every and iteration % job.keep_every == 0:
             reseed(booster, job.params, iteration)
+        if job.rotation.on:
+            rate = float(job.params["learning_rate"])
+            booster.reset_parameter({"learning_rate": rate * step_share(rate, iteration)})
         callbacks.before(iteration)
         booster.update(fobj=gradients)
         results = evaluator(booster) if evaluator is not None else []

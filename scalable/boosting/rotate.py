@@ -21,6 +21,7 @@ MOST_ROWS = 2**24  # of a set whose size nobody asked for: larger ones gain noth
 MOST_TREES = 10
 LEAF_HESSIAN = 10.0
 LEAF_SHARE = 2.0**-16  # of a small set's rows
+FULL_RATE = 10.0  # sum of step sizes after which they fall
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,17 @@ def leaf_hessian(rows: int) -> float:
     leaves of twenty rows with rare positives learn what no later set repeats.
     """
     return min(LEAF_HESSIAN, rows * LEAF_SHARE)
+
+
+def step_share(rate: float, iteration: int) -> float:
+    """Return the share of the learning rate that the tree of an iteration, counted from 0, is added with.
+
+    Every set adds noise of its own in proportion to the squared step, which trees of a constant step carry to the
+    end: on a billion rows AUC fell from the 200th tree on. So the step is constant until the trees have gone ten
+    times the way to the optimum, and falls with their number afterwards, as in stochastic approximation (Robbins
+    and Monro, 1951).
+    """
+    return min(1.0, FULL_RATE / (rate * (iteration + 1)))
 
 
 def pieces_of(shards: Sequence[Shard], rows: int = PIECE_ROWS) -> list[Shard]:

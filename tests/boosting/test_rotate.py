@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from scalable import ParquetSource
-from scalable.boosting import LGBMClassifier, prepare
+from scalable.boosting import LGBMClassifier, prepare, rotate
 from scalable.boosting.options import Options
 from scalable.boosting.params import resolve
-from scalable.boosting.rotate import Rotation, leaf_hessian, turn
+from scalable.boosting.rotate import Rotation, leaf_hessian, step_share, turn
 from scalable.boosting.train import train_on
 from scalable.data.shard import Shard
 from scalable.data.table import as_source
@@ -147,6 +147,24 @@ def test_leaves_of_rare_positives_are_large_unless_told_otherwise(local_team):
     assert leaf_hessian(2**16) == 1.0
     assert leaf_hessian(2**24) == 10.0
     assert spread() < 0.5 * spread(min_child_weight=1e-3)
+
+
+def test_steps_fall_once_the_trees_have_gone_ten_times_the_way(local_team, monkeypatch):
+    assert step_share(0.1, 0) == step_share(0.1, 99) == 1.0
+    assert step_share(0.1, 199) == 0.5
+    assert step_share(0.05, 199) == 1.0
+    monkeypatch.setattr(rotate, "FULL_RATE", 1.0)
+    X, y = rows(9000, 4)
+    params = {**PARAMS, "learning_rate": 0.25}
+    text = train_on(
+        local_team(1), params, as_source(X, y), classify=True, in_process=True
+    ).booster.model_to_string()
+    steps = [float(line.partition("=")[2]) for line in text.splitlines() if line.startswith("shrinkage=")]
+    assert steps == pytest.approx([0.25 * min(1.0, 4 / (k + 1)) for k in range(14)])
+    plain = train_on(
+        local_team(1), {**params, "boosting": "gbdt"}, as_source(X, y), classify=True, in_process=True
+    )
+    assert plain.booster.model_to_string().count("shrinkage=0.25\n") == 14
 
 
 def test_nonsense_is_refused():
