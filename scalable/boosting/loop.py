@@ -26,6 +26,7 @@ from scalable.execution.fetching import fetch
 from scalable.execution.reader import BlockReader
 
 TELL_SECONDS = 0.2
+DEFAULT_RATE = 0.1  # LightGBM's own
 
 
 class Tell(Protocol):
@@ -128,7 +129,7 @@ def _boost(
         if job.keep_every and iteration % job.keep_every == 0:
             reseed(booster, job.params, iteration)
         if job.rotation.on:
-            rate = float(job.params["learning_rate"])
+            rate = float(job.params.get("learning_rate", DEFAULT_RATE))
             booster.reset_parameter({"learning_rate": rate * step_share(rate, iteration)})
         callbacks.before(iteration)
         booster.update(fobj=gradients)

@@ -92,10 +92,12 @@ def test_numbers_in_sentences_are_filled(tmp_path: Path) -> None:
 
 def test_records_are_listed_with_the_load_they_were_made_at(tmp_path: Path) -> None:
     record = {"format": 1, "command": "make it", "created": "2026-11-22T10:00:00+00:00"}
-    (tmp_path / "b.json").write_text(json.dumps({**record, "machine": {"cpu": "fast", "load": 0.5}}))
+    (tmp_path / "b.json").write_text(
+        json.dumps({**record, "machine": {"cpu": "fast", "vectors": "avx2", "load": 0.5}})
+    )
     (tmp_path / "a.json").write_text('{"rows": 3}')
     (line,) = tables.listed(tmp_path).splitlines()[2:]
-    assert line == "| [b](results/b.json) | `make it` | 2026-11-22 | fast | 0.5 |"
+    assert line == "| [b](results/b.json) | `make it` | 2026-11-22 | fast | avx2 | 0.5 |"
     assert tables.filled("<!-- records -->\nold\n<!-- /records -->", tmp_path).splitlines()[-2] == line
 
 

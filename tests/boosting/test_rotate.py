@@ -160,11 +160,14 @@ def test_steps_fall_once_the_trees_have_gone_ten_times_the_way(local_team, monke
         local_team(1), params, as_source(X, y), classify=True, in_process=True
     ).booster.model_to_string()
     steps = [float(line.partition("=")[2]) for line in text.splitlines() if line.startswith("shrinkage=")]
-    assert steps == pytest.approx([0.25 * min(1.0, 4 / (k + 1)) for k in range(14)])
+    expected = [0.25 * min(1.0, 4 / (k + 1)) for k in range(14)]
+    assert steps[1:] == pytest.approx(
+        expected[1:], rel=1e-5
+    )  # six digits; the first holds the starting score, too
     plain = train_on(
         local_team(1), {**params, "boosting": "gbdt"}, as_source(X, y), classify=True, in_process=True
     )
-    assert plain.booster.model_to_string().count("shrinkage=0.25\n") == 14
+    assert plain.booster.model_to_string().count("shrinkage=0.25\n") == 13
 
 
 def test_nonsense_is_refused():
