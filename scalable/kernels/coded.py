@@ -8,15 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray, types
+from numba import carray
 
-from scalable.kernels.bits import pack_bits
+from scalable.kernels.bits import expand_bits, pack_bits
 from scalable.kernels.deltas import decode_deltas
+from scalable.kernels.files import read_bytes
 from scalable.kernels.jit import kernel
 from scalable.kernels.memory import as_pointer, load_u32
 from scalable.kernels.runs import decode_runs
-
-_pread = types.ExternalFunction("pread", types.int64(types.int32, types.uintp, types.uintp, types.int64))
 
 # Places in the description of a page.
 FIRST, STOP, OFFSET, SIZE, LEVELS = range(5)
@@ -144,8 +143,7 @@ def _decode_page(
     if form == BITS:
         if before + n > 8 * (end - at):
             return False
-        for i in range(n):
-            codes[i] = buffer[at + ((before + i) >> 3)] >> ((before + i) & 7) & 1
+        expand_bits(buffer, at, before, before + n, codes)
         _store_values(codes, valid, spread, width, to, rows)
         return True
     if (before + n) * source > end - at:
@@ -155,19 +153,6 @@ def _decode_page(
         _store_values(carray(first, (n + 1,), np.uint32), valid, spread, width, to, rows)
     else:
         _store_values(carray(first, (n + 1,), np.uint64), valid, spread, width, to, rows)
-    return True
-
-
-@kernel()
-def _read(descriptor: int, offset: int, buffer: np.ndarray, size: int) -> bool:
-    to, left = buffer.ctypes.data, size
-    while left > 0:
-        got = _pread(np.int32(descriptor), np.uintp(to), np.uintp(left), offset)
-        if got <= 0:
-            return False
-        to += got
-        offset += got
-        left -= got
     return True
 
 
@@ -239,7 +224,7 @@ def decode_columns(
             start, stop = max(first, row), min(pages[p, STOP], row + n_rows)
             if start >= stop:
                 continue
-            if not _read(descriptor, pages[p, OFFSET], buffer, size):
+            if not read_bytes(descriptor, pages[p, OFFSET], buffer.ctypes.data, size):
                 return p
             at, before, n = 0, start - first, stop - start
             if levels != REQUIRED:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import types
 
 from scalable.kernels import coded, pages
-from scalable.kernels.files import NO_ROOM
+from scalable.kernels.files import NO_ROOM, pread
 from scalable.kernels.jit import kernel
 
-_pread = types.ExternalFunction("pread", types.int64(types.int32, types.uintp, types.uintp, types.int64))
 _HEADER_BYTES = 512
 UNKNOWN = -1
 ENCODING, DICTIONARY_OFFSET, DICTIONARY_BYTES, DICTIONARY_VALUES = range(4)
@@ -60,7 +58,7 @@ def walk_coded(
     while row < stop:
         if n == found.shape[0]:
             return NO_ROOM
-        got = _pread(np.int32(descriptor), np.uintp(buffer.ctypes.data), np.uintp(buffer.size), at)
+        got = pread(np.int32(descriptor), np.uintp(buffer.ctypes.data), np.uintp(buffer.size), at)
         if got <= 0:
             return UNKNOWN
         length = pages.parse_header(buffer[:got], head)

@@ -12,7 +12,7 @@ from numba import types
 from scalable.kernels import pages
 from scalable.kernels.jit import kernel
 
-_pread = types.ExternalFunction("pread", types.int64(types.int32, types.uintp, types.uintp, types.int64))
+pread = types.ExternalFunction("pread", types.int64(types.int32, types.uintp, types.uintp, types.int64))
 
 
 FIRST, STOP, OFFSET = range(3)  # of a page: its first row, the row after its last, where its values begin
@@ -54,7 +54,7 @@ def walk(
     while row < stop:
         if n == found.shape[0]:
             return NO_ROOM
-        got = _pread(np.int32(descriptor), np.uintp(buffer.ctypes.data), np.uintp(buffer.size), at)
+        got = pread(np.int32(descriptor), np.uintp(buffer.ctypes.data), np.uintp(buffer.size), at)
         if got <= 0:
             return NOT_PLAIN
         length = pages.parse_header(buffer[:got], head)
@@ -81,6 +81,19 @@ def walk(
         row += values
         at += stored
     return n
+
+
+@kernel()
+def read_bytes(descriptor: int, offset: int, to: int, size: int) -> bool:
+    """Copy bytes of a file to memory at address `to`; False where it ends early or cannot be read."""
+    while size > 0:
+        got = pread(np.int32(descriptor), np.uintp(to), np.uintp(size), offset)
+        if got <= 0:  # Python finds out which
+            return False
+        to += got
+        offset += got
+        size -= got
+    return True
 
 
 @kernel()
@@ -118,14 +131,10 @@ def read_rows(
     for k in range(low, end):
         stop = min(places[k, STOP], row + n_rows)
         offset = places[k, OFFSET] + (here - places[k, FIRST]) * width
-        left = (stop - here) * width
-        while left > 0:
-            got = _pread(np.int32(descriptor), np.uintp(to), np.uintp(left), offset)
-            if got <= 0:  # an error, or the file ends early; Python finds out which
-                return k
-            to += got
-            offset += got
-            left -= got
+        size = (stop - here) * width
+        if not read_bytes(descriptor, offset, to, size):
+            return k
+        to += size
         here = stop
         if here == row + n_rows:
             return -1

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scalable.data.buffers import take
 from scalable.data.footers import Footer
 from scalable.data.readers.arrow import TEXT
-from scalable.data.readers.coded_layout import CodedColumn, coded_groups
+from scalable.data.readers.coded_layout import CodedColumn, coded_groups, result_bytes
 from scalable.data.readers.cursor import Columns, Cursor
 from scalable.errors import DataError
 from scalable.kernels import coded
@@ -46,7 +46,7 @@ class CodedReader:
         self._path, self._descriptor = path, descriptor
         self._columns, self._types = tuple(columns), tuple(types)
         self._widths = [
-            4 if c.form == coded.CODES else _width(t) for c, t in zip(columns, types, strict=True)
+            4 if c.form == coded.CODES else result_bytes(t) for c, t in zip(columns, types, strict=True)
         ]
         self._pages = np.concatenate([column.pages for column in columns])
         self._table = np.zeros((len(columns), coded.COLUMN_FIELDS), np.int64)
@@ -99,10 +99,6 @@ class CodedReader:
             _array(column, kind, n_rows, buffer, *place, int(missing))
             for column, kind, place, missing in zip(self._columns, self._types, places, nulls, strict=True)
         ]
-
-
-def _width(kind: pa.DataType) -> int:
-    return max(1, int(kind.bit_width) // 8)
 
 
 def _array(

@@ -154,11 +154,12 @@ def _values(raw: bytes, count: int, chunk: CodedChunk) -> NDArray[np.generic] | 
     )
     if source is None or len(raw) < count * np.dtype(source).itemsize:
         return None
-    unsigned = np.dtype(f"u{_width(chunk.kind)}")
+    unsigned = np.dtype(f"u{result_bytes(chunk.kind)}")
     return np.frombuffer(raw, source, count).astype(unsigned)  # narrower integers are the low bits
 
 
-def _width(kind: pa.DataType) -> int:
+def result_bytes(kind: pa.DataType) -> int:
+    """Return the bytes that a decoded value of a type takes; bits become bytes."""
     return max(1, int(kind.bit_width) // 8)
 
 
