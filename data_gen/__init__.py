@@ -13,27 +13,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from data_gen.datasets import Dataset
-    from data_gen.description import Description, describe
+    from data_gen.describing.description import Description, describe
     from data_gen.manifest import Manifest
     from data_gen.manifest import read as read_manifest
     from data_gen.reading import bayes_scores, rows, truth
-    from data_gen.shares import combine
     from data_gen.verification import verify
-    from data_gen.writer import generate
+    from data_gen.writing.shares import combine
+    from data_gen.writing.writer import generate
 
     def datasets() -> dict[str, Dataset]:
         """Return the descriptions of all datasets by name."""
 
 
 _HOMES = {
-    "generate": ("data_gen.writer", "generate"),
+    "generate": ("data_gen.writing.writer", "generate"),
     "rows": ("data_gen.reading", "rows"),
     "truth": ("data_gen.reading", "truth"),
     "bayes_scores": ("data_gen.reading", "bayes_scores"),
-    "describe": ("data_gen.description", "describe"),
-    "Description": ("data_gen.description", "Description"),
+    "describe": ("data_gen.describing.description", "describe"),
+    "Description": ("data_gen.describing.description", "Description"),
     "verify": ("data_gen.verification", "verify"),
-    "combine": ("data_gen.shares", "combine"),
+    "combine": ("data_gen.writing.shares", "combine"),
     "read_manifest": ("data_gen.manifest", "read"),
     "Manifest": ("data_gen.manifest", "Manifest"),
     "Dataset": ("data_gen.datasets", "Dataset"),

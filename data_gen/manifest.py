@@ -12,8 +12,8 @@ from typing import Any
 
 from data_gen.columns import Column
 from data_gen.errors import VerificationError
-from data_gen.plan import Request
 from data_gen.storage import write_json
+from data_gen.writing.request import Request
 
 NAME = "manifest.json"
 FORMAT = 1

@@ -13,7 +13,7 @@ import numpy as np
 
 from data_gen.columns import Column, Frame, Values
 from data_gen.errors import RequestError, nearest
-from data_gen.random import Stream
+from data_gen.values.random import Stream
 
 CHUNK = 1 << 15  # rows; measured: smaller ones fit the cache better but pay more for Python's calls
 MAX_ROW = 1 << 63

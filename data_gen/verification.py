@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_gen import arrow
 from data_gen.datasets import recipe
 from data_gen.manifest import FileEntry, Manifest, read
-from data_gen.random import Stream
 from data_gen.storage import sha256_of
+from data_gen.values.random import Stream
+from data_gen.writing import arrow
 from scalable.kernels.processors import available_processors
 
 _SAMPLE = 1 << 12  # rows recomputed in each file

@@ -6,12 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scalable.data.source import ParquetSource
+    from scalable.data.parquet import ParquetSource
 
 __version__ = "0.1.0"
 __all__ = ["ParquetSource", "__version__"]
 
-_LAZY = {"ParquetSource": "scalable.data.source"}  # `scalable --help` must not import numba
+_LAZY = {"ParquetSource": "scalable.data.parquet"}  # `scalable --help` must not import numba
 
 
 def __getattr__(name: str) -> Any:

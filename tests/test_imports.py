@@ -12,11 +12,25 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 # Each package may import itself and those before it.
-ORDER = ("kernels", "data", "execution", "evaluate", "inference", ("linear", "boosting"), "report", "cli")
+ORDER = (
+    "kernels",
+    "storage",
+    "data",
+    "execution",
+    "features",
+    "evaluate",
+    "inference",
+    "models",
+    ("linear", "boosting", "scoring"),
+    "latency",
+    "report",
+    "cli",
+)
 RANKS = {
     name: rank for rank, names in enumerate(ORDER) for name in ([names] if isinstance(names, str) else names)
 }
 ANYONE = {"scalable", "scalable.errors", "scalable.progress"}
+FACADES = {"scalable", "scalable.inference"}  # documented names, loaded from elsewhere on first use
 HEAVY = (
     "numba",
     "llvmlite",
@@ -81,7 +95,7 @@ def test_scalable_imports_one_way(path):
         if top != "scalable":
             assert module.startswith("scalable.cli"), f"{module} imports {name}; only scalable.cli may"
             continue
-        if name in ANYONE or module == "scalable":
+        if name in ANYONE or module in FACADES:
             continue
         assert module not in ANYONE, f"{module} may import nothing of the project, but imports {name}"
         own, other = module.split(".")[1], rest.split(".")[0]
@@ -161,8 +175,9 @@ def test_importing_loads_nothing_heavy(module):
 
 
 def test_a_worker_loads_no_scikit_learn_to_run_a_fold():
-    folds = "descent", "gram", "newton"
-    code = f"import sys, scalable.linear.{', scalable.linear.'.join(folds)}; print('sklearn' in sys.modules)"
+    folds = "sgd_fold", "gram", "newton"
+    modules = ", ".join(f"scalable.linear.solvers.{name}" for name in folds)
+    code = f"import sys, {modules}; print('sklearn' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == ["False"]
 

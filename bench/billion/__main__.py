@@ -17,8 +17,8 @@ from pathlib import Path
 from bench.billion.page import RECORD, record
 from bench.billion.run import run
 from bench.billion.watch import StageError
-from scalable.cli.display import live
 from scalable.cli.options import parse_count
+from scalable.cli.screen.display import live
 from scalable.errors import ScalableError
 
 

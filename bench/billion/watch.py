@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from scalable.cli.meter import family, pause, pss
+from scalable.cli.screen.meter import family, pause, pss
 
 INTERVAL = 0.1  # seconds
 _PATIENCE = 10.0  # seconds for a command to end when asked to

@@ -1,1 +1,1 @@
-"""Sections of ``python -m bench.boosting_numbers``."""
+"""Sections of ``python -m bench.records.boosting_numbers``."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from bench.boosting.contenders import TREE, two_workers
 from bench.boosting.rows import COLUMNS, rows_of
-from scalable.data.planned import Source
 from scalable.data.shard import Shard
+from scalable.data.source import Source
 
 RANKS = (1, 2, 4)
 PARAMS: dict[str, Any] = {
@@ -58,7 +58,7 @@ def _shares(rows: int, name: str) -> tuple[int, int]:
 
 def _skewed(source: Source, n_ranks: int) -> list[list[Shard]]:
     """Deal nine tenths of the rows to the first rank and the rest evenly to the others."""
-    from scalable.boosting import plan
+    from scalable.boosting import memory as plan
 
     tenths = plan.deal(source, 10 * max(1, n_ranks - 1))
     if n_ranks == 1:
@@ -68,10 +68,11 @@ def _skewed(source: Source, n_ranks: int) -> list[list[Shard]]:
 
 
 def _ours(X: np.ndarray, y: np.ndarray, trees: int, n_ranks: int, *, skewed: bool) -> Any:
-    from scalable.boosting import driving, plan
-    from scalable.boosting.cluster import Place, Team
-    from scalable.boosting.launch import LocalLauncher
+    from scalable.boosting import memory as plan
     from scalable.boosting.train import train_on
+    from scalable.boosting.workers import driver as driving
+    from scalable.boosting.workers.launchers import LocalLauncher
+    from scalable.boosting.workers.placement import Place, Team
     from scalable.data.table import as_source
     from scalable.execution.threads import Threads
 

@@ -19,8 +19,8 @@ def section_fill(rows: int, trees: int, only: list[str]) -> dict[str, Any]:
     from threadpoolctl import threadpool_limits
 
     from scalable import ParquetSource
-    from scalable.boosting.binned_cache import BinnedCache
-    from scalable.boosting.fill import fill
+    from scalable.boosting.dataset.binned_cache import BinnedCache
+    from scalable.boosting.dataset.fill import fill
     from scalable.boosting.params import resolve
     from scalable.boosting.prepare import learn_encoder, make_reference
     from scalable.execution.threads import Threads

@@ -81,7 +81,7 @@ class _Strike:
                 return
             self.struck = True
         for process in psutil.Process().children(recursive=True):
-            if "scalable.boosting.rank" in process.cmdline():
+            if "scalable.boosting.workers.process" in process.cmdline():
                 os.kill(process.pid, signal.SIGKILL)
                 return
 

@@ -38,7 +38,7 @@ class PeakMemory:
                 with contextlib.suppress(psutil.Error):
                     size = int(process.memory_full_info().pss)  # shared pages count once over the processes
                     total += size
-                    if "scalable.boosting.rank" in process.cmdline():
+                    if "scalable.boosting.workers.process" in process.cmdline():
                         self.ranks[process.pid] = max(size, self.ranks.get(process.pid, 0))
             self.bytes = max(self.bytes, total)
 

@@ -12,7 +12,7 @@ from bench.gate.build import build, same_packages
 from bench.gate.check import check
 from bench.gate.turns import take_turns
 from bench.gate.verdict import FACTOR, judge_all, markdown
-from scalable.cli.display import live
+from scalable.cli.screen.display import live
 from scalable.errors import ScalableError
 from scalable.report.results import new_results, write_results, write_text
 

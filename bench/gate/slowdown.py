@@ -50,8 +50,8 @@ class Slowdown:
 
 
 SLOWDOWNS = (
-    Slowdown("descent", "scalable.linear.descent", "DescentFold.step", 2**14),
-    Slowdown("forest_row", "scalable.inference.forest", "row_function", 2**4, MAKER),
+    Slowdown("descent", "scalable.linear.solvers.sgd_fold", "DescentFold.step", 2**14),
+    Slowdown("forest_row", "scalable.inference.forest.compiled", "row_function", 2**4, MAKER),
 )
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scalable.cli.meter import INTERVAL, memory_of, pause
+from scalable.cli.screen.meter import INTERVAL, memory_of, pause
 
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = (

@@ -109,7 +109,7 @@ def infer(engine: str, task: Task, announce: Announce) -> dict[str, Any]:
     In turns, because between two calls of a real server other work passes through the caches, too; with the
     same rival for all, so that the turns cost every engine alike.
     """
-    from scalable.inference import latency
+    from scalable.latency import latency
 
     text = Path(task.model).read_text("utf-8")
     x = matrix(task.held_out(), task.features, np.float64)

@@ -76,7 +76,7 @@ def dataset(profile: Profile) -> Path:
 def describe(data: Path) -> dict[str, Any]:
     """Return the ``dataset`` section: what it is, how it was split, and the checksum of its files' checksums."""
     import data_gen
-    from scalable.data.source import ParquetSource
+    from scalable.data.parquet import ParquetSource
 
     manifest = data_gen.read_manifest(data)
     train, held_out = ParquetSource(data, target=TARGET).split()

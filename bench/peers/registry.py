@@ -64,7 +64,7 @@ def contenders(job: str) -> tuple[Entry, ...]:
         No job has that name.
     """
     if job == "inference":
-        from scalable.inference.engines import PEERS
+        from scalable.latency.engines import PEERS
 
         return tuple(Entry(name, "inference", name == "scalable") for name in PEERS)
     if job not in CONTENDERS:

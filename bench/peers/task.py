@@ -85,7 +85,7 @@ class Task:
 
     @cached_property
     def _split(self) -> Any:
-        from scalable.data.source import ParquetSource
+        from scalable.data.parquet import ParquetSource
 
         return ParquetSource(self.data, target=self.target).split(every=HELD_OUT)
 

@@ -13,13 +13,13 @@ from .median import ns_per_row
 
 try:
     from bench.data import scaled
-    from scalable.boosting.cluster import Place, Team
-    from scalable.boosting.fill import fill
-    from scalable.boosting.launch import LocalLauncher
+    from scalable.boosting.comm.mesh import Mesh, listen
+    from scalable.boosting.dataset.fill import fill
     from scalable.boosting.params import resolve
     from scalable.boosting.prepare import learn_encoder, make_reference
     from scalable.boosting.train import train_on
-    from scalable.boosting.transport import Mesh, listen
+    from scalable.boosting.workers.launchers import LocalLauncher
+    from scalable.boosting.workers.placement import Place, Team
     from scalable.data.table import as_source
     from scalable.execution.threads import Threads
 

@@ -66,7 +66,7 @@ def decode() -> Sample:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from scalable.data.source import ParquetSource
+    from scalable.data.parquet import ParquetSource
 
     x, _ = _numbers(BLOCK)
     folder = Path(tempfile.mkdtemp(prefix="gate-"))
@@ -86,9 +86,9 @@ def decode() -> Sample:
 def descent() -> Sample:
     """Learn one block of 28 columns by mini-batch descent: the kernel alone."""
     from scalable.data.block import Block
-    from scalable.kernels import losses, optimizers
-    from scalable.linear.descent import DescentFold
-    from scalable.linear.task import Objective
+    from scalable.kernels.linear import losses, optimizers
+    from scalable.linear.solvers.objective import Objective
+    from scalable.linear.solvers.sgd_fold import DescentFold
 
     x, y = _numbers(BLOCK)
     block = Block(_columns(x), np.empty((0, BLOCK), np.int32), y, None, 0)

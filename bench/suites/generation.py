@@ -17,9 +17,9 @@ try:
     from bench.data import scaled
     from data_gen.datasets import NAMES as KNOWN
     from data_gen.datasets import recipe
-    from data_gen.laws import fill_normal, fill_uniform, fill_zipf, zipf_constants
-    from data_gen.random import Stream, fill_bits
     from data_gen.recipe import empty_frame
+    from data_gen.values.laws import fill_normal, fill_uniform, fill_zipf, zipf_constants
+    from data_gen.values.random import Stream, fill_bits
 
     missing = ""
 except ImportError as error:  # a commit from before these

@@ -18,9 +18,10 @@ try:
     from bench.data import scaled
     from scalable import ParquetSource
     from scalable.execution.reader import BlockReader
-    from scalable.kernels import descent, losses, optimizers
+    from scalable.kernels.linear import losses, optimizers
+    from scalable.kernels.linear import sgd as descent
     from scalable.linear import LogisticRegression, Ridge
-    from scalable.linear.gram import add_gram
+    from scalable.linear.solvers.gram import add_gram
 
     missing = ""
 except ImportError as error:  # a commit from before these

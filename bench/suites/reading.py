@@ -14,9 +14,9 @@ try:
     import pyarrow.parquet as pq
 
     from bench.data import directory, scaled
-    from scalable.data.encoders.linear import LinearEncoder
-    from scalable.data.source import ParquetSource
-    from scalable.execution.rounds import profile_source
+    from scalable.data.parquet import ParquetSource
+    from scalable.features.linear_encoder import LinearEncoder
+    from scalable.features.profile import profile_source
 
     missing = ""
 except ImportError as error:  # a commit from before these

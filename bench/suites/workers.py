@@ -15,8 +15,8 @@ try:
 
     from bench.data import directory, scaled
     from scalable.boosting import LGBMClassifier
-    from scalable.cli.meter import measured
-    from scalable.data.source import ParquetSource
+    from scalable.cli.screen.meter import measured
+    from scalable.data.parquet import ParquetSource
     from scalable.execution.local import local_cluster
     from scalable.linear import LogisticRegression
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from data_gen.binary import BinaryChunk, BinaryRecipe
 from data_gen.columns import Column, Knob, Values
-from data_gen.elementary import exp2f, log2f
-from data_gen.laws import fill_zipf, normal, zipf_constants
-from data_gen.population import Population
-from data_gen.random import GAMMA, mix
 from data_gen.recipe import makes
+from data_gen.truth.binary import BinaryChunk, BinaryRecipe
+from data_gen.values.elementary import exp2f, log2f
+from data_gen.values.laws import fill_zipf, normal, zipf_constants
+from data_gen.values.population import Population
+from data_gen.values.random import GAMMA, mix
 from scalable.kernels.jit import kernel
 
 DESCRIPTION = "13 long-tailed counts, 26 categories of 3 to 10^7 levels, 3% clicks: hashing, high cardinality"

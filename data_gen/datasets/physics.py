@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from data_gen.binary import BinaryChunk, BinaryRecipe
 from data_gen.columns import Column, Knob
-from data_gen.elementary import exp2f
-from data_gen.laws import normal, unit
 from data_gen.recipe import makes
+from data_gen.truth.binary import BinaryChunk, BinaryRecipe
+from data_gen.values.elementary import exp2f
+from data_gen.values.laws import normal, unit
 from scalable.kernels.jit import kernel
 
 DESCRIPTION = "28 float32: measured momenta and the masses they imply, 53% signal: boosting against linear"

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from data_gen.columns import Column, Frame, Knob
-from data_gen.laws import fill_normal, unit64
-from data_gen.population import Population
 from data_gen.recipe import Chunk, Recipe, copy_rows, empty_frame, makes, part_of
+from data_gen.values.laws import fill_normal, unit64
+from data_gen.values.population import Population
 from scalable.kernels.jit import kernel
 
 DESCRIPTION = "100 correlated columns, sparse linear truth, known R^2: least squares, ridge, lasso"

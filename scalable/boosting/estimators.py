@@ -13,12 +13,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from scalable.boosting.train import Trained, train
-from scalable.data.encoders.tree import TreeEncoder
-from scalable.data.planned import Source
-from scalable.data.store import read_model, save_model
+from scalable.data.source import Source
 from scalable.data.table import as_source
 from scalable.errors import ModelError, UsageError
 from scalable.execution.reader import BlockReader
+from scalable.features.tree_encoder import TreeEncoder
+from scalable.models.store import read_model, save_model
 
 KIND = "forest"
 FEW_ROWS = 4096

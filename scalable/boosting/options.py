@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalable.boosting.params import Params
-from scalable.data.planned import Source
+from scalable.data.source import Source
 from scalable.errors import UsageError
 
 ON_LOSS = ("raise", "replace", "shrink")

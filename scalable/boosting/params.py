@@ -8,7 +8,7 @@ from typing import Any
 
 from lightgbm.basic import _ConfigAliases
 
-from scalable.boosting.rotate import Rotation
+from scalable.boosting.training.rotation import Rotation
 from scalable.errors import UsageError
 
 # Set by this package from the data, the cluster or its own arguments.

@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from scalable.boosting import native
-from scalable.boosting.cluster import Team
-from scalable.boosting.level_rates import Levels, identifiers_of, learn_rates
-from scalable.boosting.pairs import chosen_pairs
+from scalable.boosting.dataset import lightgbm_api as native
 from scalable.boosting.params import Params, check_distributed, resolve
-from scalable.boosting.rotate import leaf_hessian, pieces_of
-from scalable.boosting.survey import Positions, Survey, SurveyFold
+from scalable.boosting.training.rotation import leaf_hessian, pieces_of
+from scalable.boosting.workers.placement import Team
 from scalable.data.columns import column_kind
-from scalable.data.encoders.level_slots import HashedLevels, slots_for
-from scalable.data.encoders.pairs import Pair
-from scalable.data.encoders.tree import TreeEncoder
-from scalable.data.planned import Source
+from scalable.data.source import Source
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_fold
+from scalable.features.hashing import HashedLevels, slots_for
+from scalable.features.survey import Positions, Survey, SurveyFold
+from scalable.features.target_encoding.choose_pairs import chosen_pairs
+from scalable.features.target_encoding.learn import Levels, identifiers_of, learn_rates
+from scalable.features.target_encoding.pairs import Pair
+from scalable.features.tree_encoder import TreeEncoder
 from scalable.kernels.processors import available_processors
 
 SAMPLED_ROWS, SAMPLED_PIECES = 2**23, 2**10

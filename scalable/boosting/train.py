@@ -15,21 +15,21 @@ import lightgbm as lgb
 import pyarrow.parquet as pq
 
 from scalable import progress
-from scalable.boosting import checkpoint
-from scalable.boosting.checkpoint import Saved
-from scalable.boosting.cluster import Team, team_of
-from scalable.boosting.driving import Fit, train_here, train_there
-from scalable.boosting.job import Outcome, Watch
-from scalable.boosting.metrics import metric_names
+from scalable.boosting.memory import MemoryPlan, check_memory, check_rows, check_selection, predict_memory
 from scalable.boosting.options import Options
 from scalable.boosting.params import canonical, resolve
-from scalable.boosting.plan import MemoryPlan, check_memory, check_rows, check_selection, predict_memory
 from scalable.boosting.prepare import Prepared, prepare
-from scalable.data.encoders.tree import TreeEncoder
-from scalable.data.planned import Source
-from scalable.data.source import ParquetSource
+from scalable.boosting.training import checkpoint
+from scalable.boosting.training.checkpoint import Saved
+from scalable.boosting.training.metrics import metric_names
+from scalable.boosting.workers.driver import Fit, train_here, train_there
+from scalable.boosting.workers.job import Outcome, Watch
+from scalable.boosting.workers.placement import Team, team_of
+from scalable.data.parquet import ParquetSource
+from scalable.data.source import Source
 from scalable.data.table import TableSource
 from scalable.errors import UsageError
+from scalable.features.tree_encoder import TreeEncoder
 
 
 @dataclass(slots=True)

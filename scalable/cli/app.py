@@ -7,19 +7,19 @@ from typing import Any
 
 import typer
 
-COMMANDS = (
-    "quickstart",
-    "generate",
-    "verify",
-    "describe",
-    "train",
-    "evaluate",
-    "predict",
-    "latency",
-    "versus",
-    "report",
-    "compare",
-)
+COMMANDS = {  # name: the group its file is in
+    "quickstart": "bench",
+    "generate": "data",
+    "verify": "data",
+    "describe": "data",
+    "train": "train",
+    "evaluate": "train",
+    "predict": "train",
+    "latency": "serve",
+    "versus": "bench",
+    "report": "bench",
+    "compare": "bench",
+}
 
 TEXT = """Train on Parquet larger than memory, serve the models in microseconds, measure both.
 
@@ -53,8 +53,8 @@ def build() -> Any:
             typer.echo(f"scalable {__version__}")
             raise typer.Exit
 
-    for name in COMMANDS:
-        module = importlib.import_module(f"scalable.cli.{name}")
+    for name, group in COMMANDS.items():
+        module = importlib.import_module(f"scalable.cli.{group}.{name}")
         settings = getattr(module, "SETTINGS", {})
         app.command(name, help=module.HELP, context_settings=settings)(module.command)
     return typer.main.get_command(app)

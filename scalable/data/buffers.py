@@ -2,7 +2,7 @@
 
 A block of 15 MB taken from the system is thousands of page faults. Buffers go back to a small pool
 when the array handed out is collected. Slices of that array do not keep the buffer, so whoever
-keeps rows beyond their block copies them, as `scalable.linear.cache` does.
+keeps rows beyond their block copies them, as `scalable.linear.in_memory` does.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from scalable.data.block import RawBlock
 from scalable.data.columns import require_column
 from scalable.data.values import dictionary_codes, numbers
 from scalable.errors import UsageError
-from scalable.kernels import encoding
+from scalable.kernels.encode import encoding
 
 Condition = tuple[str, str, Any]
 Filters = Sequence[Condition] | Sequence[Sequence[Condition]]

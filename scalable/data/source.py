@@ -1,146 +1,202 @@
-"""Datasets as the learners see them: any Parquet, planned into shards, decoded column by column."""
+"""What every source has: roles of columns and a plan of shards."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Self
 
 import pyarrow as pa
 
 from scalable.data.block import BLOCK_ROWS, RawBlock
-from scalable.data.columns import check_roles
-from scalable.data.footers import Paths, find_files, read_footers
-from scalable.data.planned import Source
-from scalable.data.readers import read_columns
-from scalable.data.readers.parked import release
-from scalable.data.readers.readahead import expect_columns
-from scalable.data.readers.stored import StoredColumns, find_stored
-from scalable.data.selection import Filters, read_filters
-from scalable.data.shard import Shard, plan_shards
-from scalable.data.statistics import possible_shards
+from scalable.data.columns import check_roles, require_column
+from scalable.data.readers.stored import StoredColumns
+from scalable.data.selection import Selection, divide
+from scalable.data.shard import Shard
 from scalable.errors import DataError
 
 
-class ParquetSource(Source):
-    """A dataset of Parquet files, read shard by shard and never held.
-
-    Parameters
-    ----------
-    paths : str, path, or iterable of those
-        A file, a directory (searched recursively for ``*.parquet``), a glob, or a list of them.
-    target : str, optional
-        The column to learn.
-    features : sequence of str, optional
-        The columns to learn from; by default all but `target` and `weight`.
-    weight : str, optional
-        The column of non-negative sample weights.
-    filters : sequence of (column, operator, value), optional
-        Only rows for which all conditions hold, or, given a list of such lists, all of any of them.
-        Operators are ``== != < <= > >= in`` and ``not in``; no condition holds for a missing value.
-        Row groups whose statistics exclude them are not read.
+class Source(ABC):
+    """Rows with named columns, planned into shards.
 
     Attributes
     ----------
     shards : tuple of Shard
-        The plan, made from the footers alone.
-    schema : pyarrow.Schema
-        Names and types of the feature columns.
-
-    Raises
-    ------
-    DataError
-        When no file is found, a file is damaged, files differ in schema, a column is missing or
-        of a type that cannot be learned from, or there are no rows.
-
-    Examples
-    --------
-    >>> source = ParquetSource("transactions/", target="is_fraud")  # doctest: +SKIP
-    >>> train, held_out = source.split(every=5)  # doctest: +SKIP
+        The plan; the same whatever executes it.
+    full_schema : pyarrow.Schema
+        Names and types of all columns.
+    feature_names : list of str
+        Columns to learn from.
+    target, weight : str or None
+        Column to learn, column of sample weights.
     """
 
-    def __init__(
-        self,
-        paths: Paths,
-        target: str | None = None,
-        features: Sequence[str] | None = None,
-        weight: str | None = None,
-        filters: Filters | None = None,
-    ) -> None:
-        footers, full = read_footers(find_files(paths))
-        self.footers = dict(enumerate(footers))
-        self.target = target
-        self.weight = weight
-        where = footers[0].path
-        self.feature_names = check_roles(full, where, target, features, weight)
-        self.full_schema = full
-        self.shards = plan_shards([footer.row_groups for footer in footers])
-        if not self.shards:
-            raise DataError(f"{where}: the dataset has no rows; check that its writer finished")
-        self.selection = read_filters(filters, full, where)
-        if self.selection is not None:
-            self.shards = possible_shards(self.selection, self.shards, self.footers)
-            if not self.shards:
-                raise DataError(f"{where}: no row group can hold rows that satisfy {filters!r}")
-        ends = [set(accumulate(footer.row_groups)) for footer in footers]
-        self.sequential = any(shard.row_stop not in ends[shard.file] for shard in self.shards)
+    shards: tuple[Shard, ...]
+    full_schema: pa.Schema
+    feature_names: list[str]
+    target: str | None
+    weight: str | None
 
-    @property
-    def paths(self) -> list[str]:
-        """Files of the dataset, in order."""
-        return [footer.path for footer in self.footers.values()]
+    selection: Selection | None = None  # of rows within the shards
+    in_memory = False  # True when the rows themselves are held by this object
+    sequential = False  # True when neighbouring shards share a row group: best read by one worker in order
 
-    def only(self, shards: Sequence[Shard]) -> ParquetSource:
-        """Return a source with the footers of `shards` and no plan; see `Source.only`."""
-        other = self.with_shards(())
-        other.footers = {file: self.footers[file] for file in sorted({shard.file for shard in shards})}
-        return other
-
-    def release(self) -> None:
-        """Close files kept open between shards."""
-        release(set(self.paths))
-
+    @abstractmethod
     def describe_place(self) -> str:
         """Return a short name of the dataset for messages."""
-        first = next(iter(self.footers.values())).path
-        return (
-            first
-            if len(self.footers) == 1
-            else f"{os.path.dirname(first) or '.'} ({len(self.footers)} files)"
-        )
 
+    @abstractmethod
     def raw_blocks(
         self, shard: Shard, columns: Sequence[str] | None = None, block_rows: int = BLOCK_ROWS
     ) -> Iterator[RawBlock]:
-        """Decode a shard; see `Source.raw_blocks`."""
-        names = list(self.needed if columns is None else columns)
-        return self._selected(lambda wanted: self._decode(shard, wanted, block_rows), names)
+        """Decode a shard.
+
+        Parameters
+        ----------
+        shard : Shard
+            One of ``self.shards`` or a part of one.
+        columns : sequence of str, optional
+            Columns to decode; by default features, target and weight.
+        block_rows : int
+            Rows per block; the last one of a shard may be shorter.
+
+        Yields
+        ------
+        RawBlock
+            In row order; block boundaries depend on row indices only.
+
+        Raises
+        ------
+        DataError
+            When the file vanished, changed since planning, or holds damaged pages.
+        """
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the feature columns."""
+        return pa.schema([self.full_schema.field(name) for name in self.feature_names])
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows in the shards of this source, before any selection among them."""
+        return sum(shard.n_rows for shard in self.shards)
+
+    @property
+    def needed(self) -> list[str]:
+        """Names of the columns that training reads: features, target and weight."""
+        return [*self.feature_names, *(name for name in (self.target, self.weight) if name)]
+
+    def field_type(self, name: str) -> pa.DataType:
+        """Return the Arrow type of any column in the files."""
+        return self.full_schema.field(name).type
+
+    def split(self, every: int = 5, offset: int = 0) -> tuple[Self, Self]:
+        """Divide the shards into a training and a held-out source.
+
+        Parameters
+        ----------
+        every : int
+            One shard in `every` is held out, evenly over the dataset.
+        offset : int
+            Which of them, in ``[0, every)``.
+
+        Raises
+        ------
+        DataError
+            When there are too few shards to have both.
+        """
+        held = tuple(shard for shard in self.shards if shard.index % every == offset)
+        kept = tuple(shard for shard in self.shards if shard.index % every != offset)
+        if not held or not kept:
+            raise DataError(
+                f"{self.describe_place()}: {len(self.shards)} shards of {self.n_rows:,} rows are too few to hold "
+                f"out one in {every}; give the held-out rows as files of their own"
+            )
+        return self.with_shards(kept), self.with_shards(held)
+
+    def split_rows(self, *shares: float, by: str | None = None, seed: int = 0) -> tuple[Self, ...]:
+        """Divide the rows by a hash: the same row is in the same part on any machine and in any order.
+
+        Parameters
+        ----------
+        *shares : float
+            Sizes of the parts, relative to their sum, e.g. ``0.8, 0.1, 0.1``.
+        by : str, optional
+            Column whose equal values stay together, e.g. a customer; by default the row's index is hashed.
+        seed : int
+            Another seed is another split.
+
+        Returns
+        -------
+        tuple of Source
+            One a share. Rows of other parts are decoded too, so a split of shards is cheaper to read;
+            `n_rows` counts the rows of the shards, of all parts.
+
+        Raises
+        ------
+        DataError
+            When there is no column `by`.
+        """
+        if by is not None:
+            require_column(self.full_schema, by, self.describe_place(), "split")
+        before = self.selection or Selection()
+        sources = []
+        for part in divide(shares, by, seed):
+            other = self.with_shards(self.shards)
+            other.selection = Selection(before.filters, (*before.parts, part))
+            sources.append(other)
+        return tuple(sources)
+
+    def _selected(
+        self, read: Callable[[list[str]], Iterator[RawBlock]], names: list[str]
+    ) -> Iterator[RawBlock]:
+        """Yield blocks of the columns `names`, with the selected rows only."""
+        selection = self.selection
+        if selection is None:
+            yield from read(names)
+            return
+        for block in read(list(dict.fromkeys([*names, *selection.columns]))):
+            chosen = selection.apply(block, names)
+            if chosen.n_rows:
+                yield chosen
 
     def stored(self, shard: Shard, names: Sequence[str]) -> StoredColumns | None:
-        """Return float32 columns of a shard in their file; see `Source.stored`."""
-        float32 = all(self.field_type(name) == pa.float32() for name in names)
-        if self.selection is not None or not float32:
-            return None
-        footer = self.footers[shard.file]
-        try:
-            found, others = find_stored(footer, self.full_schema, names, shard.row_start, shard.row_stop)
-        except OSError:  # told by whoever reads the other columns
-            return None
-        return None if others else found
+        """Return float32 columns of a shard in their file, for kernels that read it; None where that cannot be."""
+        return None
 
-    def expect(self, shard: Shard, columns: Sequence[str] | None = None) -> None:
-        """Have a shard's columns read into the page cache; see `Source.expect`."""
-        footer, names = self.footers[shard.file], set(self.needed if columns is None else columns)
-        if self.selection is not None:
-            names.update(self.selection.columns)
-        expect_columns(footer, names, shard.row_start, shard.row_stop)
+    def expect(self, shard: Shard, columns: Sequence[str] | None = None) -> None:  # noqa: B027  nothing to fetch in most
+        """Tell that a shard will be read next, so that it is fetched meanwhile."""
 
-    def _decode(self, shard: Shard, names: list[str], block_rows: int) -> Iterator[RawBlock]:
-        footer = self.footers[shard.file]
-        done = 0
-        for arrays in read_columns(
-            footer, self.full_schema, names, shard.row_start, shard.row_stop, block_rows
-        ):
-            n_rows = len(arrays[0]) if arrays else 0
-            yield RawBlock(dict(zip(names, arrays, strict=True)), shard.first_row + done, n_rows)
-            done += n_rows
+    def with_shards(self, shards: Sequence[Shard]) -> Self:
+        """Return the same source restricted to `shards`."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.shards = tuple(shards)
+        return other
+
+    def only(self, shards: Sequence[Shard]) -> Self:
+        """Return a source that can decode `shards` but carries no plan, to be sent to a worker."""
+        return self.with_shards(())
+
+    def release(self) -> None:  # noqa: B027  most sources keep nothing open
+        """Close what is kept open between shards for whoever goes on reading."""
+
+    def with_features(self, features: Sequence[str]) -> Self:
+        """Return the same source with other feature columns, checked against the files."""
+        other = self.with_shards(self.shards)
+        other.feature_names = check_roles(
+            self.full_schema, self.describe_place(), self.target, features, self.weight
+        )
+        return other
+
+    def without_target(self) -> Self:
+        """Return the same source as prediction sees it: no target, no weight."""
+        other = self.with_shards(self.shards)
+        other.target = other.weight = None
+        return other
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.describe_place()!r}, target={self.target!r}, rows={self.n_rows:,}, "
+            f"features={len(self.feature_names)}, shards={len(self.shards)})"
+        )

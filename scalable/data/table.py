@@ -10,9 +10,9 @@ import pyarrow as pa
 from scalable.data.block import BLOCK_ROWS, RawBlock
 from scalable.data.columns import check_roles
 from scalable.data.intake import to_column, to_table
-from scalable.data.planned import Source
 from scalable.data.readers.arrow import canonical
 from scalable.data.shard import Shard, plan_shards
+from scalable.data.source import Source
 from scalable.errors import DataError
 
 TARGET = "__target__"

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from scalable.kernels.missing import fill_missing
+from scalable.kernels.parquet.missing import fill_missing
 
 
 def numbers(array: pa.Array) -> NDArray[Any]:

@@ -6,15 +6,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import pyarrow as pa
 
 from scalable.data.block import BLOCK_ROWS, RawBlock
-from scalable.data.encoders.linear import LinearEncoder
-from scalable.data.planned import Source
 from scalable.data.readers.stored import StoredColumns
 from scalable.data.shard import Shard
+from scalable.data.source import Source
 
 T = TypeVar("T")
 BLOCK_BYTES = 2**25
@@ -30,6 +29,18 @@ class Encoder(Protocol):
 
     def encode(self, raw: RawBlock) -> Any:
         """Return the encoded block."""
+
+
+@runtime_checkable
+class StoredEncoder(Encoder, Protocol):
+    """An encoder whose kernels may read float32 columns where they lie in the file."""
+
+    @property
+    def floats_only(self) -> bool:
+        """Whether all its columns are float32 and enter the block as they are."""
+
+    def encode_stored(self, raw: RawBlock, stored: StoredColumns, row: int) -> Any:
+        """Return a block of roles from `raw` and of features from row `row` of `stored`."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +86,12 @@ class BlockReader:
         """Return blocks of a shard whose features are in their file, when the learner can take them from there."""
         if self.columns is not None or self.depth or self.source.target is None:
             return None
-        if not isinstance(self.encoder, LinearEncoder) or not self.encoder.floats_only:
+        if not isinstance(self.encoder, StoredEncoder) or not self.encoder.floats_only:
             return None
         found = self.source.stored(shard, self.encoder.needed)
         return None if found is None else self._beside(self.encoder, shard, found)
 
-    def _beside(self, encoder: LinearEncoder, shard: Shard, stored: StoredColumns) -> Iterator[Any]:
+    def _beside(self, encoder: StoredEncoder, shard: Shard, stored: StoredColumns) -> Iterator[Any]:
         """Yield blocks of target and weight with the features in their file."""
         roles = [name for name in (self.source.target, self.source.weight) if name is not None]
         for raw in self.source.raw_blocks(shard, roles, self._rows([*self.source.feature_names, *roles])):

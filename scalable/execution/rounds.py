@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from scalable import progress
-from scalable.data.planned import Source
-from scalable.data.profile import Profile, ProfileFold
 from scalable.data.shard import Shard
 from scalable.execution.executors import Executor
 from scalable.execution.fetching import fetch
@@ -18,7 +16,6 @@ from scalable.execution.work import Work, shards_ahead
 
 Result = TypeVar("Result")
 State = TypeVar("State")
-SAMPLE_ROWS = 2**21
 TASKS_PER_WORKER = 4  # of uneven subtrees, so that workers finish close together
 
 
@@ -72,42 +69,6 @@ def run_lanes(
     if isinstance(executor, Threads):
         fetch(reader, [shard for lane in upcoming for shard in lane[: shards_ahead(lane)]])
     return _run(executor, work, label)
-
-
-def profile_source(
-    source: Source,
-    executor: Executor | None = None,
-    names: Sequence[str] | None = None,
-    max_rows: int = SAMPLE_ROWS,
-) -> Profile:
-    """Profile the columns of a source, all rows or the heads of evenly spaced shards.
-
-    Parameters
-    ----------
-    source : Source
-        What to profile.
-    executor : Executor, optional
-        By default threads.
-    names : sequence of str, optional
-        By default the features, the target and the weight.
-    max_rows : int
-        Above this many rows, a deterministic sample of about as many is read: the head of every
-        shard, or of evenly spaced shards.
-    """
-    chosen = tuple(source.needed if names is None else names)
-    fold = ProfileFold(chosen, source.full_schema)
-    reader = BlockReader(source, columns=chosen)
-    return run_fold(executor or Threads(), fold, reader, sample_shards(source, max_rows), "read columns")
-
-
-def sample_shards(source: Source, max_rows: int) -> list[Shard]:
-    """Return shards, or heads of evenly spaced shards, that hold at most about `max_rows` rows."""
-    if source.n_rows <= max_rows:
-        return list(source.shards)
-    least = max(2**12, min(2**14, max_rows // 64))  # shorter heads cost more to open than to decode
-    count = max(1, min(len(source.shards), max_rows // least))
-    chosen = [source.shards[len(source.shards) * k // count] for k in range(count)]
-    return [shard.head(max_rows // count) for shard in chosen]
 
 
 def _run(executor: Executor, work: Work, label: str | None) -> list[Any]:

@@ -11,10 +11,10 @@ from numba import types
 from scipy import special
 
 from scalable.errors import ModelError
-from scalable.inference.inputs import as_columns
-from scalable.inference.plan import aligned
-from scalable.inference.prepared import prepared
-from scalable.kernels.linear_row import HEADER_BYTES, linear_row
+from scalable.inference.forest.block_program import aligned
+from scalable.inference.forest.inputs import as_columns
+from scalable.inference.forest.prepared import prepared
+from scalable.kernels.linear.linear_row import HEADER_BYTES, linear_row
 
 
 class CompiledLinear:

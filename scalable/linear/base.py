@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from scalable.data.encoders.plan import EncoderOptions
-from scalable.data.planned import Source
-from scalable.data.store import read_model
+from scalable.data.source import Source
 from scalable.data.table import as_source
 from scalable.errors import UsageError
 from scalable.execution.reader import BlockReader
-from scalable.inference.linear import LinearModel
+from scalable.features.linear_columns import EncoderOptions
+from scalable.models.linear import LinearModel
+from scalable.models.store import read_model
 
 
 class LinearEstimator(BaseEstimator):

@@ -11,13 +11,13 @@ from sklearn.base import RegressorMixin
 from scalable.errors import UsageError
 from scalable.execution.executors import get_executor
 from scalable.execution.rounds import run_fold
-from scalable.inference.linear import LinearModel
 from scalable.linear.base import LinearEstimator
-from scalable.linear.gram import GramFold, Moments
 from scalable.linear.least_squares import exact_options, squared_objective, unscaled
-from scalable.linear.path import alpha_grid, centred, elastic_net_path
 from scalable.linear.prepare import Prepared, prepare
-from scalable.linear.task import Objective
+from scalable.linear.solvers.elastic_net_path import alpha_grid, centred, elastic_net_path
+from scalable.linear.solvers.gram import GramFold, Moments
+from scalable.linear.solvers.objective import Objective
+from scalable.models.linear import LinearModel
 
 
 class ElasticNet(RegressorMixin, LinearEstimator):
@@ -199,7 +199,7 @@ class ElasticNetCV(RegressorMixin, LinearEstimator):
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train; see `Ridge.fit`."""
-        from scalable.linear.path import FoldedGramFold
+        from scalable.linear.solvers.elastic_net_path import FoldedGramFold
 
         if not (isinstance(self.cv, (int, np.integer)) and self.cv >= 2):
             raise UsageError(f"cv must be an integer of at least 2, not {self.cv!r}")

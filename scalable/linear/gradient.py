@@ -9,26 +9,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.data.encoders.labels import Labels
-from scalable.data.encoders.linear import LinearEncoder
-from scalable.data.planned import Source
 from scalable.data.shard import Shard
+from scalable.data.source import Source
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import get_executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import profile_source, run_fold, sample_shards
+from scalable.execution.rounds import run_fold
+from scalable.execution.sampling import sample_shards
 from scalable.execution.threads import Threads
-from scalable.inference.linear import LinearModel
-from scalable.kernels import descent, losses, optimizers, penalties
+from scalable.features.linear_encoder import LinearEncoder
+from scalable.features.profile import profile_source
+from scalable.features.target import Labels
+from scalable.features.target_summary import TargetFold, TargetSummary
+from scalable.kernels.linear import losses, optimizers, penalties
+from scalable.kernels.linear import sgd as descent
 from scalable.linear.base import LinearEstimator
-from scalable.linear.checkpoint import Checkpoint, identity_of
-from scalable.linear.descent import DescentFold
-from scalable.linear.learn import DescentPlan, coefficients, descend, start_state
-from scalable.linear.newton import minimize
 from scalable.linear.prepare import Prepared, prepare
-from scalable.linear.target import TargetFold, TargetSummary
-from scalable.linear.task import Objective, input_frequencies, order_drag, penalty_factors
-from scalable.linear.weights import class_weights, prior_scores, residual_variance
+from scalable.linear.solvers.newton import minimize
+from scalable.linear.solvers.objective import Objective, input_frequencies, order_drag, penalty_factors
+from scalable.linear.solvers.sgd import DescentPlan, coefficients, descend, start_state
+from scalable.linear.solvers.sgd_fold import DescentFold
+from scalable.linear.solvers.weights import class_weights, prior_scores, residual_variance
+from scalable.models.checkpoint import Checkpoint, identity_of
+from scalable.models.linear import LinearModel
 
 NEWTON_TERMS = 512
 WARM_ROWS = 2**12  # from here on a pass of descent saves more Newton passes than it costs

@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 
-from scalable.data.encoders.plan import EncoderOptions
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import get_executor
 from scalable.execution.rounds import run_fold
-from scalable.inference.linear import LinearModel
-from scalable.kernels import losses
+from scalable.features.linear_columns import EncoderOptions
+from scalable.kernels.linear import losses
 from scalable.linear.base import LinearEstimator
-from scalable.linear.diagnostics import diagnose
 from scalable.linear.gradient import target_scale
-from scalable.linear.gram import (
+from scalable.linear.prepare import Prepared, prepare
+from scalable.linear.solvers.diagnostics import diagnose
+from scalable.linear.solvers.elastic_net_path import centred
+from scalable.linear.solvers.gram import (
     REFINE_CONDITION,
     GramFold,
     Moments,
@@ -28,9 +29,8 @@ from scalable.linear.gram import (
     least_norm,
     solve_psd,
 )
-from scalable.linear.path import centred
-from scalable.linear.prepare import Prepared, prepare
-from scalable.linear.task import Objective, penalty_factors
+from scalable.linear.solvers.objective import Objective, penalty_factors
+from scalable.models.linear import LinearModel
 
 MAX_TERMS = 4096  # a Gram matrix of 128 MiB
 

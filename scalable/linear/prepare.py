@@ -5,20 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scalable.data.cache import CachedReader, cache_directory
-from scalable.data.encoders.labels import Labels
-from scalable.data.encoders.linear import LinearEncoder
-from scalable.data.encoders.plan import EncoderOptions
-from scalable.data.planned import Source
-from scalable.data.source import ParquetSource
+from scalable.data.encoded_cache import CachedReader, cache_directory
+from scalable.data.parquet import ParquetSource
+from scalable.data.source import Source
 from scalable.errors import DataError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import profile_source, run_fold
+from scalable.execution.rounds import run_fold
 from scalable.execution.threads import Threads
-from scalable.linear.cache import encoded_bytes, hold
-from scalable.linear.learn import ONE_PASS_ROWS
-from scalable.linear.target import TargetFold, TargetSummary
+from scalable.features.linear_columns import EncoderOptions
+from scalable.features.linear_encoder import LinearEncoder
+from scalable.features.profile import profile_source
+from scalable.features.target import Labels
+from scalable.features.target_summary import TargetFold, TargetSummary
+from scalable.linear.in_memory import encoded_bytes, hold
+from scalable.linear.solvers.sgd import ONE_PASS_ROWS
 
 PROFILE_ROWS = 2**18  # from more rows, a sample of about as many decides how columns are treated
 HELD_BYTES = 2**28  # encoded data of up to 256 MiB is kept for the passes after the first

@@ -11,7 +11,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from scalable.errors import UsageError
-from scalable.kernels import losses
+from scalable.kernels.linear import losses
 from scalable.linear.classifier import GradientClassifier
 from scalable.linear.gradient import GradientEstimator
 

@@ -16,7 +16,7 @@ import pytest
 import data_gen
 from bench.readme import ROOT, pages
 from scalable.cli.app import COMMANDS
-from scalable.cli.learners import LEARNERS
+from scalable.cli.train.learners import LEARNERS
 
 OURS = ("bench", "data_gen", "scalable")
 PAGES = {page.name: page.read_text() for page in pages()}

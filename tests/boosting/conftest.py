@@ -1,7 +1,7 @@
 import pytest
 
-from scalable.boosting.cluster import Place, Team
-from scalable.boosting.launch import LocalLauncher
+from scalable.boosting.workers.launchers import LocalLauncher
+from scalable.boosting.workers.placement import Place, Team
 from scalable.execution.threads import Threads
 
 

@@ -8,7 +8,7 @@ def rank_processes():
     found = []
     for process in psutil.Process().children(recursive=True):
         try:
-            if "scalable.boosting.rank" in " ".join(process.cmdline()):
+            if "scalable.boosting.workers.process" in " ".join(process.cmdline()):
                 found.append(process)
         except psutil.Error:
             continue

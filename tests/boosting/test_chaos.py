@@ -13,10 +13,10 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
-from scalable.boosting import supervise
-from scalable.boosting.launch import LocalLauncher
 from scalable.boosting.options import Options
 from scalable.boosting.train import train_on
+from scalable.boosting.workers import supervise
+from scalable.boosting.workers.launchers import LocalLauncher
 from scalable.data.table import as_source
 from scalable.errors import ClusterError, ModelError
 from tests.boosting.hosts import allowed as hosts_allowed

@@ -12,7 +12,7 @@ import pytest
 
 from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier
-from scalable.boosting.launch import DaskLauncher
+from scalable.boosting.workers.launchers import DaskLauncher
 from scalable.errors import ClusterError
 from tests.boosting.processes import rank_processes
 

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalable.boosting import direct_fill, native, sinks
-from scalable.boosting.binary_layout import Layout, LayoutError, Mapper
-from scalable.boosting.direct_fill import BinnedRows, loaded, trusted_layout
-from scalable.boosting.sinks import DatasetSpec, sink_for
+from scalable.boosting.dataset import lightgbm_api as native
+from scalable.boosting.dataset import own_bins as direct_fill
+from scalable.boosting.dataset import sinks
+from scalable.boosting.dataset.binary_layout import Layout, LayoutError, Mapper
+from scalable.boosting.dataset.own_bins import BinnedRows, loaded, trusted_layout
+from scalable.boosting.dataset.sinks import DatasetSpec, sink_for
 from scalable.boosting.train import train_on
 from scalable.data.table import as_source
 

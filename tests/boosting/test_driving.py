@@ -7,12 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource, progress
-from scalable.boosting import driving
-from scalable.boosting.driving import Fit
-from scalable.boosting.job import Watch
 from scalable.boosting.options import Options
 from scalable.boosting.prepare import prepare
 from scalable.boosting.train import train_on
+from scalable.boosting.workers import driver as driving
+from scalable.boosting.workers.driver import Fit
+from scalable.boosting.workers.job import Watch
 from scalable.data.table import as_source
 
 

@@ -52,7 +52,7 @@ def running(tmp_path, request):
 
 def is_rank(process):
     try:
-        return "scalable.boosting.rank" in " ".join(process.cmdline())
+        return "scalable.boosting.workers.process" in " ".join(process.cmdline())
     except psutil.Error:
         return False
 

@@ -2,14 +2,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scalable.boosting.level_rates import RatesFold, learn_rates
-from scalable.data.encoders.labels import Labels
-from scalable.data.encoders.level_slots import HashedLevels, slots_of
 from scalable.data.table import TableSource
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_fold
 from scalable.execution.threads import Threads
-from scalable.kernels.rates import N_FOLDS, folds_of
+from scalable.features.hashing import HashedLevels, slots_of
+from scalable.features.target import Labels
+from scalable.features.target_encoding.learn import RatesFold, learn_rates
+from scalable.kernels.encode.target_means import N_FOLDS, folds_of
 
 
 def hashed(*names):

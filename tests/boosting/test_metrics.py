@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from scalable.boosting.metrics import combined, exact_auc, metric_names, partial_sums
+from scalable.boosting.training.metrics import combined, exact_auc, metric_names, partial_sums
 from scalable.errors import UsageError
 
 RNG = np.random.default_rng(0)

@@ -5,7 +5,7 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
-from scalable.boosting import native
+from scalable.boosting.dataset import lightgbm_api as native
 
 NAMES = [f"x{j}" for j in range(6)]
 PARAMS = {"verbosity": -1, "num_threads": 1, "deterministic": True, "force_col_wise": True}

@@ -3,10 +3,10 @@ import pyarrow as pa
 from sklearn.metrics import roc_auc_score
 
 from scalable.boosting import LGBMClassifier
-from scalable.boosting.pairs import MOST_KEPT, candidates, chosen_pairs
-from scalable.data.encoders.labels import Labels
 from scalable.data.table import TableSource
 from scalable.execution.threads import Threads
+from scalable.features.target import Labels
+from scalable.features.target_encoding.choose_pairs import MOST_KEPT, candidates, chosen_pairs
 
 
 def table(n, seed, size=1.0):

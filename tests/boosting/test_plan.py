@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalable.boosting import LGBMRegressor
-from scalable.boosting.plan import check_memory, check_rows, deal, predict_memory, predict_traffic
+from scalable.boosting.memory import check_memory, check_rows, deal, predict_memory, predict_traffic
 from scalable.boosting.train import train_on
 from scalable.data.shard import Shard
 from scalable.data.table import as_source
@@ -68,7 +68,7 @@ def test_rows_that_nobody_has_counted_are_refused():
 
 
 def test_a_fit_that_cannot_fit_is_refused_before_it_starts(monkeypatch):
-    monkeypatch.setattr("scalable.boosting.cluster.spare_memory", lambda: 2**20)
+    monkeypatch.setattr("scalable.boosting.workers.placement.spare_memory", lambda: 2**20)
     X = np.random.default_rng(0).normal(size=(200, 3))
     with pytest.raises(PlanError, match="what would fit"):
         LGBMRegressor().fit(X, X[:, 0])

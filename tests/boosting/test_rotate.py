@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from scalable import ParquetSource
-from scalable.boosting import LGBMClassifier, prepare, rotate
+from scalable.boosting import LGBMClassifier, prepare
 from scalable.boosting.options import Options
 from scalable.boosting.params import resolve
-from scalable.boosting.rotate import Rotation, leaf_hessian, step_share, turn
 from scalable.boosting.train import train_on
+from scalable.boosting.training import rotation as rotate
+from scalable.boosting.training.rotation import Rotation, leaf_hessian, step_share, turn
 from scalable.data.shard import Shard
 from scalable.data.table import as_source
 from scalable.errors import UsageError

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalable.boosting.survey import Positions, SurveyFold, sampled_positions
-from scalable.data.encoders.labels import Labels
 from scalable.data.table import TableSource
 from scalable.errors import DataError
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_fold
 from scalable.execution.threads import Threads
+from scalable.features.survey import Positions, SurveyFold, sampled_positions
+from scalable.features.target import Labels
 
 
 @given(

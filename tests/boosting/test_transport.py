@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from scalable.boosting.transport import Mesh, PeerLostError, listen
+from scalable.boosting.comm.mesh import Mesh, PeerLostError, listen
 
 SECRET = b"s" * 32
 

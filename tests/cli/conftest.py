@@ -20,7 +20,7 @@ class Outcome(NamedTuple):
 def scalable(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     """Run a command line in this process, as `main` does."""
     from scalable.cli.app import build
-    from scalable.cli.failure import run
+    from scalable.cli.screen.failure import run
 
     def call(*argv: object) -> Outcome:
         capfd.readouterr()

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from scalable import progress
-from scalable.cli.compiling import compilation_shown
-from scalable.cli.display import human, megabytes
-from scalable.cli.meter import measured, memory_now
+from scalable.cli.screen.compiling import compilation_shown
+from scalable.cli.screen.display import human, megabytes
+from scalable.cli.screen.meter import measured, memory_now
 
 
 class Lines:

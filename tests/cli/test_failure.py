@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from scalable.cli.failure import explain
+from scalable.cli.screen.failure import explain
 from scalable.errors import DataError, UsageError
 
 

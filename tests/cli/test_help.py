@@ -22,7 +22,7 @@ def test_help_imports_nothing_heavy() -> None:
     script = (
         "import sys\n"
         "from scalable.cli.app import build\n"
-        "from scalable.cli.failure import run\n"
+        "from scalable.cli.screen.failure import run\n"
         "run(build(), ['train', '--help'])\n"
         "heavy = {'numba', 'numpy', 'pyarrow', 'polars', 'lightgbm', 'dask', 'distributed', 'sklearn', 'matplotlib'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"

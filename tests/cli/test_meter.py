@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from scalable.cli.meter import INTERVAL, family, measured, memory_of, pause, pss
+from scalable.cli.screen.meter import INTERVAL, family, measured, memory_of, pause, pss
 
 
 def test_a_child_s_memory_counts_while_it_lives():

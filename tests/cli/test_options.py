@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import typer
 
-from scalable.cli.learners import literal, parse_options
 from scalable.cli.options import parse_count, parse_part, split_names
+from scalable.cli.train.learners import literal, parse_options
 
 
 @pytest.mark.parametrize(

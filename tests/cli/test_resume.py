@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from scalable.data.store import read_model
+from scalable.models.store import read_model
 
 Run = Callable[..., Any]
 JOBS = {

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource
-from scalable.data import cache
-from scalable.data.cache import CachedReader, cache_directory
+from scalable.data import encoded_cache as cache
+from scalable.data.encoded_cache import CachedReader, cache_directory
 from scalable.errors import DataError
 from scalable.execution.reader import BlockReader
 from scalable.linear import LogisticRegression

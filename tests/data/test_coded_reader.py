@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scalable.data.parquet import ParquetSource
 from scalable.data.readers.arrow import TEXT, open_with_arrow
 from scalable.data.readers.coded import open_with_codes
-from scalable.data.source import ParquetSource
 from scalable.errors import DataError
 from tests.data.written import write
 

@@ -2,8 +2,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scalable.data.encoders.identifiers import named_identifier
-from scalable.data.encoders.level_slots import LEAST_SLOTS, MOST_SLOTS, slots_for, slots_of
+from scalable.features.hashing import LEAST_SLOTS, MOST_SLOTS, slots_for, slots_of
+from scalable.features.identifiers import named_identifier
 
 N = 2**16
 

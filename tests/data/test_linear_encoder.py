@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalable.data.encoders.labels import Labels
-from scalable.data.encoders.linear import LinearEncoder
-from scalable.data.encoders.plan import EncoderOptions
 from scalable.data.shard import Shard
 from scalable.data.table import TableSource
 from scalable.errors import DataError, ModelError
-from scalable.execution.rounds import profile_source
+from scalable.features.linear_columns import EncoderOptions
+from scalable.features.linear_encoder import LinearEncoder
+from scalable.features.profile import profile_source
+from scalable.features.target import Labels
 
 
 def learn(table: pa.Table, **options) -> tuple[LinearEncoder, TableSource]:

@@ -4,12 +4,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scalable.data.encoders.fold_rates import FoldRates
-from scalable.data.encoders.interactions import alone, interaction
-from scalable.data.encoders.pairs import Pair, level_codes
-from scalable.data.encoders.tree import TreeEncoder
 from scalable.data.table import TableSource
-from scalable.kernels.rates import N_FOLDS, folds_of
+from scalable.features.target_encoding.cross_fitted import FoldRates
+from scalable.features.target_encoding.interactions import alone, interaction
+from scalable.features.target_encoding.pairs import Pair, level_codes
+from scalable.features.tree_encoder import TreeEncoder
+from scalable.kernels.encode.target_means import N_FOLDS, folds_of
 
 
 def test_level_codes_tell_known_levels_from_all_others():

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalable.data.block import RawBlock
-from scalable.data.profile import MAX_LEVELS, Profile, ProfileFold
 from scalable.data.readers.arrow import canonical
+from scalable.features.profile import MAX_LEVELS, Profile, ProfileFold
 
 
 def fold_over(table, edges):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalable.data.encoders.shrinkage import LEAST_ROWS, UNKNOWN_ROWS, prior_rows, shrunk
+from scalable.features.target_encoding.shrinkage import LEAST_ROWS, UNKNOWN_ROWS, prior_rows, shrunk
 
 
 def levels(rng, rows, between, within, n_folds=4):

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scalable.data import placing
-from scalable.data.store import read_model, save_model
 from scalable.errors import ModelError
+from scalable.models.store import read_model, save_model
+from scalable.storage import replace as placing
 
 ROOT = Path(__file__).resolve().parents[2]
 ARRAYS = {"coef": np.arange(6.0).reshape(2, 3), "ids": np.array([1, 2], np.int32), "empty": np.empty((0, 3))}
@@ -167,7 +167,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_model(tmp_path):
     path = save(tmp_path / "m", 0)
     code = f"""
         import itertools, numpy as np
-        from scalable.data.store import save_model
+        from scalable.models.store import save_model
         for i in itertools.count(1):
             save_model({str(path)!r}, "linear", {{"version": i}}, {{"a": np.full(100_000, float(i))}})
             print(i, flush=True)

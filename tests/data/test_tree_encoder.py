@@ -8,12 +8,12 @@ import pyarrow as pa
 import pytest
 
 from scalable.data.block import RawBlock
-from scalable.data.encoders.fold_rates import FoldRates
-from scalable.data.encoders.labels import Labels
-from scalable.data.encoders.tree import TreeEncoder
 from scalable.data.table import TableSource
 from scalable.errors import DataError, ModelError
-from scalable.kernels.rates import N_FOLDS
+from scalable.features.target import Labels
+from scalable.features.target_encoding.cross_fitted import FoldRates
+from scalable.features.tree_encoder import TreeEncoder
+from scalable.kernels.encode.target_means import N_FOLDS
 
 
 def block(columns):

@@ -7,7 +7,7 @@ from scipy import stats
 import data_gen
 from data_gen.datasets import recipe
 from data_gen.datasets.clicks import add_count, add_id, add_pair
-from data_gen.random import Stream
+from data_gen.values.random import Stream
 
 N = 1 << 16
 

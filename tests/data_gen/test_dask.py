@@ -2,8 +2,8 @@
 
 import pytest
 
-from data_gen import cluster
 from data_gen.errors import GenerationError, OutputError
+from data_gen.writing import cluster
 
 
 def test_the_same_bytes_as_on_threads(small, dask_client, tmp_path, contents):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_gen.elementary import exp2, exp2f, log2, log2f
+from data_gen.values.elementary import exp2, exp2f, log2, log2f
 from scalable.kernels.jit import kernel
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from data_gen.laws import exponential, fill_normal, fill_uniform, fill_zipf, zipf_constants
-from data_gen.random import Stream
+from data_gen.values.laws import exponential, fill_normal, fill_uniform, fill_zipf, zipf_constants
+from data_gen.values.random import Stream
 from scalable.kernels.jit import kernel
 
 N = 1 << 20

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from data_gen.random import Stream
+from data_gen.values.random import Stream
 
 # The first outputs of SplitMix64 from the states 0 and 1234567, as published with the reference
 # implementation of Vigna (prng.di.unimi.it/splitmix64.c) and in Rosetta Code's task.

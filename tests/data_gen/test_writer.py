@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import data_gen
-from data_gen import writer
 from data_gen.datasets import checked_knobs
 from data_gen.errors import OutputError, RequestError
-from data_gen.journal import Journal
-from data_gen.plan import make_request
+from data_gen.writing import writer
+from data_gen.writing.journal import Journal
+from data_gen.writing.request import make_request
 
 ROWS = 40_000
 
@@ -123,7 +123,7 @@ def test_resume_of_a_complete_dataset_changes_nothing(small, tmp_path):
 
 def test_resume_refuses_other_versions(small, monkeypatch, tmp_path):
     small()
-    monkeypatch.setattr("data_gen.journal.versions", lambda: {"pyarrow": "0.1"})
+    monkeypatch.setattr("data_gen.writing.journal.versions", lambda: {"pyarrow": "0.1"})
     with pytest.raises(RequestError, match="other versions"):
         small(resume=True)
 

@@ -7,8 +7,10 @@ from scalable import ParquetSource, progress
 from scalable.data.table import TableSource
 from scalable.execution.dask import Dask
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import profile_source, run_fold, run_lanes, sample_shards
+from scalable.execution.rounds import run_fold, run_lanes
+from scalable.execution.sampling import sample_shards
 from scalable.execution.threads import Threads
+from scalable.features.profile import profile_source
 from tests.execution.folds import FailAt, FloatSums, SpecialError, as_bytes
 
 NAMES = ("a", "b", "c")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bench.forests import edge_rows, random_booster
 from scalable.errors import ModelError
 from scalable.inference import compile_model, load_compiled
-from scalable.inference.columns import Columns
+from scalable.inference.forest.places import Columns
 
 
 @pytest.mark.parametrize("seed", range(100, 112))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scalable.errors import UsageError
-from scalable.inference import engines, latency, timing
+from scalable.latency import engines, latency, timing
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from bench.forests import edge_rows, random_booster, random_data
-from scalable.inference import compile_model, decisions
+from scalable.inference import compile_model
+from scalable.inference.forest import decisions
 
 SEED = int(os.environ.get("SCALABLE_TEST_SEED", np.random.SeedSequence().entropy % 1_000_000))
 

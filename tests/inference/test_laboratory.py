@@ -10,7 +10,7 @@ import pytest
 
 from scalable import ParquetSource
 from scalable.errors import ModelError
-from scalable.inference import laboratory
+from scalable.latency import laboratory
 from scalable.linear import Ridge
 
 

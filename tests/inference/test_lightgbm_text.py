@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bench.forests import random_booster
 from scalable.errors import ModelError
 from scalable.inference import compile_model
-from scalable.inference.lightgbm_text import parse_text
+from scalable.inference.forest.formats.lightgbm_text import parse_text
 
 
 def text_of(seed):

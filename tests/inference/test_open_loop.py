@@ -6,7 +6,7 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
-from scalable.inference import open_loop
+from scalable.latency import open_loop
 
 
 class Slow:

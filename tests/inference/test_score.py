@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource
-from scalable.data.encoders.tree import TreeEncoder
-from scalable.data.store import save_model
 from scalable.errors import DataError, ModelError, UsageError
 from scalable.execution.executors import Dask
 from scalable.execution.threads import Threads
-from scalable.inference.model import load_model
-from scalable.inference.score import score
+from scalable.features.tree_encoder import TreeEncoder
+from scalable.models.predictors import load_model
+from scalable.models.store import save_model
+from scalable.scoring.predict_files import score
 
 
 def table_of(rows, seed):
@@ -137,7 +137,7 @@ def slow(table, path):
     time.sleep(0.1)
     write(table, path)
 module._write = slow
-from scalable.inference.model import load_model
+from scalable.models.predictors import load_model
 module.score(load_model(sys.argv[1]), ParquetSource(sys.argv[2]), sys.argv[3], executor=Threads(1))
 """
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from scalable.kernels import adaptive
-from scalable.kernels import optimizers as o
+from scalable.kernels.linear import adaptive_optimizers as adaptive
+from scalable.kernels.linear import optimizers as o
 
 
 @pytest.mark.parametrize("name", ["normalized", "adagrad"])

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from scalable.boosting.bin_search import cells_of
-from scalable.kernels.binning import bin_numbers
+from scalable.boosting.dataset.bin_search import cells_of
+from scalable.kernels.encode.binning import bin_numbers
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 

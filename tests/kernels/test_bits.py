@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalable.kernels.bits import expand_bits, pack_bits
+from scalable.kernels.parquet.bits import expand_bits, pack_bits
 
 
 @given(st.binary(min_size=1, max_size=9), st.data())

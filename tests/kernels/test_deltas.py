@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from scalable.kernels import pages
-from scalable.kernels.deltas import decode_deltas
-from scalable.kernels.runs import PADDING
+from scalable.kernels.parquet import pages
+from scalable.kernels.parquet.deltas import decode_deltas
+from scalable.kernels.parquet.runs import PADDING
 
 
 def encoded(values) -> bytes:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from scalable.kernels import dense
+from scalable.kernels.linear import dense
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 4, 7, 8, 9, 12, 13, 28])

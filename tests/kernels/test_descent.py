@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import special
 
-from scalable.kernels import descent, losses
-from scalable.kernels import optimizers as o
+from scalable.kernels.linear import losses
+from scalable.kernels.linear import optimizers as o
+from scalable.kernels.linear import sgd as descent
 
 
 def block(n: int = 700, n_columns: int = 9):

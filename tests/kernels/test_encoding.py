@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from scalable.kernels import encoding
-from scalable.kernels.missing import fill_missing
+from scalable.kernels.encode import encoding
+from scalable.kernels.parquet.missing import fill_missing
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8, np.uint8, np.int32, np.int64])

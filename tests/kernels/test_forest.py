@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalable.kernels import forest_links as links
-from scalable.kernels.forest_category import category_class, transpose64
-from scalable.kernels.forest_labels import label_trees
-from scalable.kernels.forest_rank import RANK_NAN, RANK_ZERO, ZERO, rank_column, threshold_planes
+from scalable.kernels.forest import links
+from scalable.kernels.forest.bitplanes import PLANE, ROWS, mark, split, transpose8
+from scalable.kernels.forest.category import category_class, transpose64
+from scalable.kernels.forest.labels import label_trees
+from scalable.kernels.forest.rank import RANK_NAN, RANK_ZERO, ZERO, rank_column, threshold_planes
 from scalable.kernels.jit import kernel
-from scalable.kernels.lanes import PLANE, ROWS, mark, split, transpose8
 
 
 def aligned(n_bytes):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from scalable.kernels import losses
 from scalable.kernels.jit import kernel
+from scalable.kernels.linear import losses
 
 REFERENCE = {
     "log_loss": lambda z, y, d: np.logaddexp(0.0, z) - y * z,

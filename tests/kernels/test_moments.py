@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from scalable.kernels import coordinate, moments
-from scalable.linear.gram import add_gradient, add_gram
+from scalable.kernels.linear import coordinate
+from scalable.kernels.linear import gram as moments
+from scalable.linear.solvers.gram import add_gradient, add_gram
 
 
 def rows(n: int = 5000, dtype=np.float64):

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalable.kernels.narrow import MOST_LEVELS, SUMS, gather_narrow, narrow_features
+from scalable.kernels.linear.few_levels import MOST_LEVELS, SUMS, gather_narrow, narrow_features
 
 
 def ranges_of(ids):

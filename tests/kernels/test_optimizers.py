@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scalable.kernels import optimizers as o
+from scalable.kernels.linear import optimizers as o
 
 
 def reference(name: str, hyper: np.ndarray, gradients: np.ndarray, factor: float) -> tuple[float, float]:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalable.kernels import files, pages
+from scalable.kernels.parquet import files, pages
 
 
 def head_of(path) -> tuple[int, dict[str, int]]:

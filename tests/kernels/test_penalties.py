@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from scalable.kernels import penalties
 from scalable.kernels.jit import kernel
+from scalable.kernels.linear import penalties
 
 
 @kernel()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from scalable.kernels.rates import N_FOLDS, add_targets, folds_of, take_out_of_fold, take_rates
+from scalable.kernels.encode.target_means import N_FOLDS, add_targets, folds_of, take_out_of_fold, take_rates
 
 
 def some_rows(n=5000, n_slots=40, seed=0):

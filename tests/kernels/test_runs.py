@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalable.kernels.runs import PADDING, decode_runs, varint
+from scalable.kernels.parquet.runs import PADDING, decode_runs, varint
 
 
 def leb128(value: int) -> bytes:

@@ -72,7 +72,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, monkeypatch):
 
     options = {"solver": "sgd", "max_iter": 3, "checkpoint": tmp_path / "c"}
     with monkeypatch.context() as patch:
-        patch.setattr("scalable.linear.learn.coefficients", interrupted_at(2))
+        patch.setattr("scalable.linear.solvers.sgd.coefficients", interrupted_at(2))
         with pytest.raises(KeyboardInterrupt):
             LogisticRegression(**options).fit(source)
     with pytest.raises(UsageError, match="another training"):
@@ -82,7 +82,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, monkeypatch):
 
 
 def interrupted_at(call: int):
-    from scalable.linear.learn import coefficients
+    from scalable.linear.solvers.sgd import coefficients
 
     calls = 0
 

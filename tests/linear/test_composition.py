@@ -13,9 +13,9 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from scalable import ParquetSource
 from scalable.execution.threads import Threads
-from scalable.inference.model import load_model
-from scalable.inference.quality import evaluate_model
 from scalable.linear import ElasticNet, LinearSVC, LogisticRegression
+from scalable.models.predictors import load_model
+from scalable.scoring.evaluate import evaluate_model
 
 
 @pytest.fixture(scope="module")

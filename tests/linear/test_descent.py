@@ -9,16 +9,16 @@ import pytest
 
 from scalable import ParquetSource
 from scalable.data.block import Block
-from scalable.data.deferred import DeferredBlock
-from scalable.data.encoders.linear import LinearEncoder
+from scalable.data.raw_block import DeferredBlock
 from scalable.data.shard import Shard
 from scalable.data.table import TableSource
 from scalable.errors import DataError
 from scalable.execution.reader import BlockReader
-from scalable.kernels import losses, optimizers
+from scalable.features.linear_encoder import LinearEncoder
+from scalable.kernels.linear import losses, optimizers
 from scalable.linear import LogisticRegression
-from scalable.linear.descent import DescentFold, DescentState, deal, first_squares, merge_lanes
-from scalable.linear.task import HASHED_FACTOR, Objective
+from scalable.linear.solvers.objective import HASHED_FACTOR, Objective
+from scalable.linear.solvers.sgd_fold import DescentFold, DescentState, deal, first_squares, merge_lanes
 
 
 def test_a_column_that_follows_the_rows_does_not_mislead_one_pass(monkeypatch):
@@ -41,7 +41,7 @@ def test_a_column_that_follows_the_rows_does_not_mislead_one_pass(monkeypatch):
 
     best = loss(solver="newton")
     assert loss(solver="sgd", max_iter=1, n_lanes=1) < 1.003 * best
-    monkeypatch.setattr("scalable.linear.task.ORDERED", 0.0)  # nothing held back
+    monkeypatch.setattr("scalable.linear.solvers.objective.ORDERED", 0.0)  # nothing held back
     assert loss(solver="sgd", max_iter=1, n_lanes=1) > 1.01 * best
 
 
@@ -193,9 +193,9 @@ def test_the_average_of_a_coefficient_that_no_lane_moved_comes_nearer_to_it_once
 
 def test_many_rounds_of_rare_categories_stay_near_the_optimum(tmp_path, monkeypatch):
     monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
-    monkeypatch.setattr("scalable.linear.descent.ROUND_ROWS", 2**10)
+    monkeypatch.setattr("scalable.linear.solvers.sgd_fold.ROUND_ROWS", 2**10)
     monkeypatch.setattr(deal, "__defaults__", (2**10,))
-    monkeypatch.setattr("scalable.linear.descent.MOST_ROUND_ROWS", 2**10)
+    monkeypatch.setattr("scalable.linear.solvers.sgd_fold.MOST_ROUND_ROWS", 2**10)
     rng = np.random.default_rng(3)
     n = 120_000
     ids = rng.integers(0, 3_000, n)

@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import log_loss
 
 from scalable.errors import ScalableError
-from scalable.kernels.losses import LOSSES
-from scalable.kernels.optimizers import OPTIMIZERS
+from scalable.kernels.linear.losses import LOSSES
+from scalable.kernels.linear.optimizers import OPTIMIZERS
 from scalable.linear import LogisticRegression, SGDClassifier, SGDRegressor
 
 

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from scalable.cli.report import command
+from scalable.cli.bench.report import command
 from scalable.errors import DataError
 from scalable.report.asv import read_asv
 from scalable.report.page import render

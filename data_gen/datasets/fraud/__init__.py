@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from data_gen.binary import BinaryRecipe
 from data_gen.columns import CATEGORY, TIMESTAMP, Column, Frame, Knob
 from data_gen.datasets.fraud import world as w
 from data_gen.datasets.fraud.chunk import FraudChunk
 from data_gen.datasets.fraud.kernels import make_leak
 from data_gen.errors import RequestError
+from data_gen.truth.binary import BinaryRecipe
 
 DESCRIPTION = "card payments, 0.5% fraud: imbalance, high-cardinality ids, missing values, drift"
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from data_gen.elementary import exp2f, log2f
-from data_gen.laws import exponential, normal, unit, unit64
-from data_gen.random import GAMMA, mix
+from data_gen.values.elementary import exp2f, log2f
+from data_gen.values.laws import exponential, normal, unit, unit64
+from data_gen.values.random import GAMMA, mix
 from scalable.kernels.jit import kernel
 
 F = np.float32

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from data_gen.datasets.fraud.kernels import DAY_MS, byte
-from data_gen.elementary import exp2f, log2f
+from data_gen.values.elementary import exp2f, log2f
 from scalable.kernels.jit import kernel
 
 F, I32 = np.float32, np.int32

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from data_gen.population import Population
+from data_gen.values.population import Population
 
 CATEGORIES = (
     "grocery", "fuel", "restaurant", "fashion", "electronics", "pharmacy", "travel", "hotel",

@@ -20,8 +20,8 @@ from scalable.data.readers.arrow import TEXT
 from scalable.data.readers.coded_layout import CodedColumn, coded_groups, result_bytes
 from scalable.data.readers.cursor import Columns, Cursor
 from scalable.errors import DataError
-from scalable.kernels import coded
-from scalable.kernels.runs import PADDING
+from scalable.kernels.parquet import coded
+from scalable.kernels.parquet.runs import PADDING
 
 MINI_BLOCK = 4096  # most values of a mini-block of differences; writers make 32
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scalable.data.columns import column_kind
 from scalable.data.footers import Footer
 from scalable.data.readers.layout import RowGroup, group_numbers, row_group
-from scalable.kernels import coded, coded_pages, files, pages
-from scalable.kernels.texts import split_texts
+from scalable.kernels.parquet import coded, coded_pages, files, pages
+from scalable.kernels.parquet.texts import split_texts
 
 _ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED", "RLE_DICTIONARY", "PLAIN_DICTIONARY", "DELTA_BINARY_PACKED"}
 _SOURCE_BYTES = {"INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8, "BOOLEAN": 1, "BYTE_ARRAY": 0}
@@ -32,12 +32,12 @@ _FORMS = {
 
 @dataclass(frozen=True, slots=True)
 class CodedColumn:
-    """The pages of a column within a row group, decoded by `scalable.kernels.coded`.
+    """The pages of a column within a row group, decoded by `scalable.kernels.parquet.coded`.
 
     Attributes
     ----------
     pages : int64 array of shape (n_pages, 5)
-        See `scalable.kernels.coded.decode_columns`.
+        See `scalable.kernels.parquet.coded.decode_columns`.
     form, source_bytes : int
         How values are kept, and bytes of a plain one.
     values : array of shape (n_values,) or None

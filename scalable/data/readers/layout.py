@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from scalable.data.footers import Footer
-from scalable.kernels import files
+from scalable.kernels.parquet import files
 
 _PHYSICAL = {
     pa.float32(): "FLOAT",

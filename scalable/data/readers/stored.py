@@ -13,7 +13,7 @@ from scalable.data.buffers import take
 from scalable.data.footers import Footer
 from scalable.data.readers.layout import Pages, groups_of
 from scalable.errors import DataError
-from scalable.kernels import files
+from scalable.kernels.parquet import files
 
 
 class StoredColumns:
@@ -24,7 +24,7 @@ class StoredColumns:
     descriptor : int
         Open file.
     places : int64 array of shape (n_pages, 3)
-        Pages of all columns, see `scalable.kernels.files.walk`.
+        Pages of all columns, see `scalable.kernels.parquet.files.walk`.
     bounds : int64 array of shape (n_columns + 1,)
         Where the pages of each column begin.
     """

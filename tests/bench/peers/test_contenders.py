@@ -21,7 +21,7 @@ from bench.peers.registry import CONTENDERS, JOBS, contenders, find
 from bench.peers.task import Task, arrays, labels, matrix
 from scalable.errors import UsageError
 from scalable.evaluate import evaluate_predictions
-from scalable.inference.engines import PEERS
+from scalable.latency.engines import PEERS
 
 ON_DASK = ("dask-ml Incremental", "lightgbm.dask", "xgboost.dask", "scalable on Dask")
 
@@ -114,7 +114,7 @@ def test_for_an_absent_engine_nobody_is_measured(task: Task, monkeypatch: pytest
     path = Path(task.scratch) / "model.txt"
     data = lightgbm.Dataset(x, y)
     lightgbm.train({"objective": "binary", "verbosity": -1, "num_threads": 1}, data, 2).save_model(path)
-    monkeypatch.setattr("scalable.inference.latency._single", None)
+    monkeypatch.setattr("scalable.latency.latency._single", None)
     job = replace(task, job="inference", model=str(path), single_rows=300)
     row = run("inference", "lleaves", job)
     assert (row["status"], row["message"][:12]) == ("absent", "needs its ow")

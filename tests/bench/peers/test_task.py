@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench.peers.task import Task, arrays, batches, labels, matrix, read, row_groups
-from scalable.data.source import ParquetSource
+from scalable.data.parquet import ParquetSource
 
 
 def _rows(source: ParquetSource, names: list[str]) -> np.ndarray:

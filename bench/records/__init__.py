@@ -1,0 +1,1 @@
+"""Recorded runs: each writes one results document of docs/results."""

@@ -1,0 +1,170 @@
+"""Quality, speed and memory of the linear learners: ``python -m bench.records.linear_numbers WHAT --out FILE``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import data_gen
+from bench.records.linear_speed import speed
+from scalable import ParquetSource
+from scalable.cli.options import parse_count
+from scalable.linear import LinearRegression, LogisticRegression, SGDRegressor
+from scalable.report.results import new_results, write_results
+
+CHILD = """
+import json, sys
+from scalable import ParquetSource
+from scalable.cli.screen.meter import measured
+from scalable.linear import LogisticRegression
+paths = ParquetSource(sys.argv[1]).paths * int(sys.argv[2])
+source = ParquetSource(paths, target="signal")
+with measured("fit", source.n_rows) as stage:
+    LogisticRegression(solver="sgd").fit(source)
+print(json.dumps({"peak": stage.peak_memory_bytes, "ns": 1e9 * stage.seconds / source.n_rows}))
+"""
+
+
+def targets(source: ParquetSource) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the target column."""
+    name = str(source.target)
+    parts = [np.asarray(b.arrays[name]) for shard in source.shards for b in source.raw_blocks(shard, [name])]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def log_loss(y: Any, p: Any) -> float:
+    """Return the mean log loss of probabilities of class 1."""
+    p = np.clip(p, 1e-15, 1 - 1e-15)
+    return float(-np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)))
+
+
+def classification(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
+    """Compare one pass of descent with Newton's optimum on `physics`."""
+    place = directory / "physics"
+    data_gen.generate("physics", rows=rows, out=place, seed=seed)
+    source = ParquetSource(place, target="signal")
+    train, held_out = source.split(every=5)
+    y = targets(held_out)
+    newton = LogisticRegression(solver="newton").fit(train)
+    descent = LogisticRegression(solver="sgd").fit(train)
+    best = log_loss(y, newton.predict_proba(held_out)[:, 1])
+    once = log_loss(y, descent.predict_proba(held_out)[:, 1])
+    return [
+        {"what": "physics: rows trained on", "value": train.n_rows},
+        {"what": "physics: passes of Newton with its warm start", "value": newton.n_iter_},
+        {"what": "physics: held-out log loss, Newton", "value": best},
+        {"what": "physics: held-out log loss, one pass of descent", "value": once},
+        {"what": "physics: excess of one pass, relative", "value": once / best - 1},
+    ]
+
+
+def regression(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
+    """Compare one pass of descent with least squares on `regression`."""
+    place = directory / "regression"
+    data_gen.generate("regression", rows=rows, out=place, seed=seed)
+    train, held_out = ParquetSource(place, target="target").split(every=5)
+    y = targets(held_out)
+    exact = float(np.mean((y - LinearRegression().fit(train).predict(held_out)) ** 2))
+    once = float(np.mean((y - SGDRegressor(alpha=0.0).fit(train).predict(held_out)) ** 2))
+    return [
+        {"what": "regression: held-out squared error, least squares", "value": exact},
+        {"what": "regression: held-out squared error, one pass of descent", "value": once},
+        {"what": "regression: excess of one pass, relative", "value": once / exact - 1},
+    ]
+
+
+def ordered(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
+    """Compare one pass with Newton's optimum on `fraud`: rare positives, rows in order of time, no ids."""
+    place = directory / "fraud"
+    data_gen.generate("fraud", rows=rows, out=place, seed=seed)
+    source = ParquetSource(place, target="is_fraud")
+    train, held_out = source.with_features([n for n in source.feature_names if n[-3:] != "_id"]).split(
+        every=5
+    )
+    y = targets(held_out)
+    best = log_loss(y, LogisticRegression(solver="newton").fit(train).predict_proba(held_out)[:, 1])
+    once = log_loss(y, LogisticRegression(solver="sgd").fit(train).predict_proba(held_out)[:, 1])
+    return [
+        {"what": "fraud without ids: rows trained on", "value": train.n_rows},
+        {"what": "fraud without ids: held-out log loss, Newton", "value": best},
+        {"what": "fraud without ids: held-out log loss, one pass of descent", "value": once},
+        {"what": "fraud without ids: excess of one pass, relative", "value": once / best - 1},
+    ]
+
+
+def real(directory: Path) -> list[dict[str, Any]]:
+    """Compare descent, by its own stopping rule, with Newton on the real datasets of a directory."""
+    found = []
+    for train in sorted(directory.glob("*_train.parquet")):
+        name = train.name.removesuffix("_train.parquet")
+        held_out = ParquetSource(directory / f"{name}_test.parquet", target="label")
+        y = targets(held_out)
+        source = ParquetSource(train, target="label")
+        newton = LogisticRegression(solver="newton").fit(source)
+        descent = LogisticRegression(solver="sgd").fit(source)
+        best = log_loss(y, newton.predict_proba(held_out)[:, 1])
+        own = log_loss(y, descent.predict_proba(held_out)[:, 1])
+        found += [
+            {"what": f"{name}: passes of Newton, its start by descent counted", "value": newton.n_iter_},
+            {"what": f"{name}: held-out log loss, Newton", "value": best},
+            {"what": f"{name}: held-out log loss, descent", "value": own},
+            {"what": f"{name}: passes of descent", "value": descent.n_iter_},
+        ]
+    return found
+
+
+def memory(directory: Path, rows: int, seed: int, times: Sequence[int]) -> list[dict[str, Any]]:
+    """Measure one fit a process over the same files named several times: peak memory must not grow."""
+    place = directory / f"physics-none-{rows}"
+    if not (place / "manifest.json").exists():
+        data_gen.generate("physics", rows=rows, out=place, seed=seed)
+    found = []
+    for repeated in times:
+        child = [sys.executable, "-c", CHILD, str(place), str(repeated)]
+        answer = json.loads(subprocess.run(child, check=True, capture_output=True, text=True).stdout)
+        label = f"physics, none, {rows * repeated:,} rows"
+        found.append({"what": f"{label}: peak memory of a fit by descent, bytes", "value": answer["peak"]})
+        found.append({"what": f"{label}: fit by descent", "elapsed_ns_per_row": answer["ns"]})
+    return found
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("quality", "speed", "memory"))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--rows", default="1.5e6", help="rows; of speed also several, e.g. 4e6,2e7 (default: 1.5e6)"
+    )
+    parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--real", type=Path, help="directory of real datasets, NAME_train and NAME_test")
+    parser.add_argument("--data", type=Path, help="directory where generated data is kept; else removed")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        place = options.data or Path(scratch)
+        sizes = [parse_count(text) for text in options.rows.split(",")]
+        sections: dict[str, list[dict[str, Any]]] = {}
+        if options.what == "speed":
+            sections = speed(place, sizes, options.seed)
+        elif options.what == "memory":
+            sections["linear"] = memory(place, sizes[0], options.seed, (1, 3, 25))
+        else:
+            found = classification(place, sizes[0], options.seed)
+            found += regression(place, sizes[0], options.seed)
+            found += ordered(place, sizes[0], options.seed)
+            found += real(options.real) if options.real else []
+            sections["linear"] = found
+    command = f"python -m bench.records.linear_numbers {options.what} --rows {options.rows} --out FILE"
+    write_results(options.out, new_results("linear", sections, seed=options.seed, command=command))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The best possible score on a dataset, streamed."""

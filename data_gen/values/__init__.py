@@ -1,0 +1,1 @@
+"""From random words to values: streams, laws, elementary functions."""

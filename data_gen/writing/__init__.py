@@ -1,0 +1,1 @@
+"""Datasets on disk: files in parallel, journals, shares of several machines."""

@@ -1,0 +1,189 @@
+"""What a job has finished so far, on disk, so that a killed run can be taken up again.
+
+A journal is a hidden directory beside the files: the request, and for each finished file its size,
+digest and truth. A file counts as finished when its entry is there, it has its final name, and its
+digest is right; everything else is written again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_gen.errors import OutputError, RequestError
+from data_gen.manifest import NAME, FileEntry, read, versions
+from data_gen.storage import read_arrays, sha256_of, write_arrays, write_json
+from data_gen.writing.request import Part, Request
+
+_OURS = re.compile(
+    r"part-\d{6,}\.parquet|manifest(-\d+-of-\d+)?\.json(\.tmp)?|truth-\d+-of-\d+\.npz(\.tmp)?|"
+    r"\.generation(-\d+-of-\d+)?|describe\.html(\.tmp)?"
+)
+
+
+def suffix(shards_of: tuple[int, int] | None) -> str:
+    """Return ``"-i-of-n"`` for one machine's share, or an empty string."""
+    return "" if shards_of is None else f"-{shards_of[0]}-of-{shards_of[1]}"
+
+
+class Journal:
+    """The state of one job in its output directory.
+
+    Parameters
+    ----------
+    out : Path
+        Output directory; created when absent.
+    request : Request
+    shards_of : tuple of int or None
+    """
+
+    def __init__(self, out: Path, request: Request, shards_of: tuple[int, int] | None) -> None:
+        self.out, self.request, self.shards_of = out, request, shards_of
+        self.directory = out / f".generation{suffix(shards_of)}"
+        self._lock: int | None = None
+
+    @property
+    def manifest_name(self) -> str:
+        """File name of the manifest this job ends with."""
+        return NAME.replace(".json", f"{suffix(self.shards_of)}.json")
+
+    def open(self, resume: bool, overwrite: bool) -> bool:
+        """Prepare the directory; return True when the dataset is complete already.
+
+        Raises
+        ------
+        OutputError
+            When the directory holds something else, holds a dataset and neither `resume` nor
+            `overwrite` was asked for, cannot be written, or another process is writing it.
+        RequestError
+            When `resume` meets a dataset of another request or other library versions.
+        """
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            found = sorted(os.listdir(self.out))
+        except OSError as error:
+            raise OutputError(
+                f"{self.out} cannot be used ({error.strerror}); choose another --out"
+            ) from error
+        foreign = [name for name in found if not _OURS.fullmatch(name)]
+        if foreign:
+            raise OutputError(f"{self.out} holds something else ({foreign[0]!r}); choose an empty directory")
+        mine = {part.name for part in self.request.parts(self.shards_of)}
+        mine |= {NAME, self.manifest_name, self.directory.name}
+        existing = [name for name in found if name in mine or (self.shards_of is None and name != NAME)]
+        if existing and not (resume or overwrite):
+            raise OutputError(
+                f"{self.out} holds a dataset already; pass --resume to finish it or --overwrite to replace it"
+            )
+        if existing and overwrite and not resume:
+            self._remove(existing)
+        elif self._complete():
+            return True
+        self._start()
+        return False
+
+    def _remove(self, names: list[str]) -> None:
+        # the manifest goes first: what it promises must never outlive it
+        for name in sorted(names, key=lambda n: not n.startswith("manifest")):
+            path = self.out / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _complete(self) -> bool:
+        if not (self.out / self.manifest_name).exists():
+            return False
+        manifest = read(self.out, self.manifest_name)
+        self._compare(manifest.request.to_json(), manifest.versions)
+        for entry in manifest.files:
+            path = self.out / entry.path
+            if not path.exists() or path.stat().st_size != entry.bytes:
+                raise OutputError(
+                    f"{path} is missing or has another size than its manifest says; use --overwrite"
+                )
+        return True
+
+    def _start(self) -> None:
+        note = self.directory / "request.json"
+        try:
+            self.directory.mkdir(exist_ok=True)
+            self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise OutputError(
+                f"{self.out} cannot be written ({error.strerror}); choose another --out"
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.close()
+            raise OutputError(f"{self.out} is being written by another process; wait for it") from error
+        try:
+            if note.exists():
+                begun = json.loads(note.read_text())
+                self._compare(begun["request"], begun["versions"])
+            else:
+                write_json(note, {"request": self.request.to_json(), "versions": versions()})
+        except BaseException:
+            self.close()
+            raise
+
+    def _compare(self, request: dict[str, Any], made_by: dict[str, str]) -> None:
+        mine = self.request.to_json()
+        for key, value in mine.items():
+            if request.get(key) != value:
+                raise RequestError(
+                    f"{self.out} was begun with {key}={request.get(key)!r}, not {value!r}; resume with the same "
+                    f"options or pass --overwrite"
+                )
+        changed = [f"{k} {made_by.get(k)} -> {v}" for k, v in versions().items() if made_by.get(k) != v]
+        if changed:
+            raise RequestError(
+                f"{self.out} was begun with other versions ({', '.join(changed)}), so its bytes cannot be "
+                f"continued; use the same versions or pass --overwrite"
+            )
+
+    def temporary(self, part: Part) -> Path:
+        """Return where a file is written before it is finished."""
+        return self.directory / part.name
+
+    def record(self, part: Part, size: int, sha256: str, truth: dict[str, np.ndarray[Any, Any]]) -> None:
+        """Note a finished file, then give it its final name."""
+        write_arrays(self.directory / f"{part.name}.npz", truth)
+        entry = {
+            "path": part.name,
+            "first_row": part.start,
+            "rows": part.rows,
+            "bytes": size,
+            "sha256": sha256,
+        }
+        write_json(self.directory / f"{part.name}.json", entry)
+        os.replace(self.temporary(part), self.out / part.name)
+
+    def finished(self, part: Part) -> bool:
+        """Return whether a file was finished by this or an earlier run, by its digest."""
+        note, path = self.directory / f"{part.name}.json", self.out / part.name
+        if not (note.exists() and path.exists() and note.with_suffix(".npz").exists()):
+            return False
+        entry = FileEntry(**json.loads(note.read_text()))
+        return path.stat().st_size == entry.bytes and sha256_of(path) == entry.sha256
+
+    def entry(self, part: Part) -> tuple[FileEntry, dict[str, np.ndarray[Any, Any]]]:
+        """Return the entry and the truth of a finished file."""
+        note = self.directory / f"{part.name}.json"
+        return FileEntry(**json.loads(note.read_text())), read_arrays(note.with_suffix(".npz"))
+
+    def close(self) -> None:
+        """Let another process write here."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def discard(self) -> None:
+        """Remove the journal of a finished job."""
+        self.close()
+        shutil.rmtree(self.directory)

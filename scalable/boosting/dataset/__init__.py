@@ -1,0 +1,1 @@
+"""LightGBM's dataset: bins found once, filled block by block."""

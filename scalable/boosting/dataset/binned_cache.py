@@ -1,0 +1,140 @@
+"""Filled datasets kept on disk, so that the next run on the same rows skips decoding and binning.
+
+A rank's dataset is LightGBM's own binary file, beside a document that says what it was made from and its SHA-256.
+Whatever does not match, or cannot be read, is named and made again; a cache never changes a model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import lightgbm as lgb
+
+from scalable.boosting.dataset.lightgbm_api import read_binned
+from scalable.storage.replace import place_directory
+
+DATASET = "dataset.bin"
+DOCUMENT = "cache.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BinnedCache:
+    """One filled dataset on disk.
+
+    Attributes
+    ----------
+    place : str
+        Directory of this dataset alone.
+    key : str
+        Hash of all that decides its content: rows, encoder, bins.
+    """
+
+    place: str
+    key: str
+
+    def dataset(
+        self, params: dict[str, Any], names: list[str], n_rows: int, fill: Callable[[], lgb.Dataset]
+    ) -> tuple[lgb.Dataset, str]:
+        """Return the dataset, from disk where it is sound, and a word on what was done.
+
+        Parameters
+        ----------
+        params : dict
+            Dataset parameters, as the bins were made with.
+        names : list of str
+            Feature names.
+        n_rows : int
+            Rows it must have.
+        fill : callable
+            Makes the dataset anew.
+
+        Returns
+        -------
+        lightgbm.Dataset, str
+            The word is "reloaded", "filled", or "refilled: ..." with what was wrong, and tells when the
+            dataset could not be kept.
+        """
+        wrong = self._fault()
+        if wrong == "":
+            try:
+                return self._load(params, names, n_rows), "reloaded"
+            except (lgb.basic.LightGBMError, ValueError) as error:
+                wrong = f"LightGBM cannot read it ({error})"
+        found = fill()
+        word = "filled" if wrong is None else f"refilled: {self.place}: {wrong}"
+        unkept = self._keep(found)
+        return found, f"{word}; not kept: {unkept}" if unkept else word
+
+    def _fault(self) -> str | None:
+        """Return what is wrong with what lies on disk, "" for nothing, None when nothing is there."""
+        try:
+            document = json.loads((Path(self.place) / DOCUMENT).read_text())
+            stamp = (document["format"], document["lightgbm"])
+            key, digest = document["key"], document["sha256"]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return f"{DOCUMENT} cannot be read ({error!r})"
+        if stamp != (FORMAT, metadata.version("lightgbm")):
+            return f"it was written by LightGBM {stamp[1]} in format {stamp[0]}"
+        if key != self.key:
+            return "it is of other rows, columns or bins"
+        try:
+            found = _digest(Path(self.place) / DATASET)
+        except OSError as error:
+            return f"{DATASET} cannot be read ({error})"
+        return "" if found == digest else f"the checksum of {DATASET} differs"
+
+    def _load(self, params: dict[str, Any], names: list[str], n_rows: int) -> lgb.Dataset:
+        dataset = read_binned(str(Path(self.place) / DATASET), params)
+        if dataset.num_data() != n_rows or dataset.get_feature_name() != names:
+            raise ValueError(f"it holds {dataset.num_data():,} rows of {dataset.num_feature()} features")
+        return dataset
+
+    def _keep(self, dataset: lgb.Dataset) -> str:
+        """Write the dataset; return why that was not possible, or an empty string."""
+        target = Path(self.place)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        except OSError as error:
+            return str(error)
+        try:
+            dataset.save_binary(scratch / DATASET)
+            self._seal(scratch)
+            place_directory(scratch, target)
+        except (OSError, lgb.basic.LightGBMError) as error:
+            return str(error)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return ""
+
+    def _seal(self, scratch: Path) -> None:
+        """Flush the file, which tells of a full disk as LightGBM does not, and describe it."""
+        with (scratch / DATASET).open("rb+") as written:
+            os.fsync(written.fileno())
+        document = {
+            "format": FORMAT,
+            "lightgbm": metadata.version("lightgbm"),
+            "key": self.key,
+            "sha256": _digest(scratch / DATASET),
+        }
+        with (scratch / DOCUMENT).open("w") as out:
+            json.dump(document, out)
+            out.flush()
+            os.fsync(out.fileno())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,107 @@
+"""The native datasets of one rank: filled by streaming, or read back from an earlier run."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from scalable.boosting.dataset.binned_cache import BinnedCache
+from scalable.boosting.dataset.fill import Scorer, fill
+from scalable.boosting.training import checkpoint
+from scalable.boosting.workers.job import RankJob
+from scalable.data.source import Source
+
+MOST_WORK_INTERPRETED = 10**7  # rows times trees, some two seconds of LightGBM's own prediction
+
+
+def datasets_of(
+    job: RankJob, tell: Callable[[int], None]
+) -> tuple[lgb.Dataset, lgb.Dataset | None, dict[str, str]]:
+    """Fill a rank's training and validation rows, or read them back.
+
+    Parameters
+    ----------
+    job : RankJob
+        Whose rows.
+    tell : callable
+        Called with the number of rows filled since the last call.
+
+    Returns
+    -------
+    lightgbm.Dataset, lightgbm.Dataset or None, dict
+        Training and validation rows, and what the cache did with each, if there is one.
+    """
+    work = job.source.n_rows * job.base.iteration * job.n_scores
+    scorer = scorer_of(job.base.text, fast=job.rotation.on or work > MOST_WORK_INTERPRETED)
+    words: dict[str, str] = {}
+
+    def make(source: Source, kind: str) -> lgb.Dataset:
+        def anew() -> lgb.Dataset:
+            return fill(
+                source,
+                job.encoder,
+                job.reference,
+                job.dataset_params,
+                n_threads=job.n_threads,
+                n_scores=job.n_scores,
+                scorer=scorer,
+                training=kind == "train",
+                tell=tell,
+            )
+
+        if not job.cache or scorer is not None:  # LightGBM's file has no place for initial scores
+            return anew()
+        encoded = (job.encoder.to_json(), hashlib.sha256(job.reference).hexdigest(), kind)
+        place = f"{job.cache}/{kind}-{job.rank}-of-{job.n_ranks}"
+        cache = BinnedCache(place, checkpoint.fingerprint(source, {}, *encoded))
+        dataset, words[kind] = cache.dataset(
+            job.dataset_params, job.encoder.feature_names, source.n_rows, anew
+        )
+        return dataset
+
+    train = make(job.source, "train")
+    valid = None if job.valid is None else make(job.valid, "valid")
+    _give_back()
+    return train, valid, words
+
+
+def _give_back() -> None:
+    """Return the memory of decoding to the system: allocators keep it, and training needs none of it."""
+    pa.default_memory_pool().release_unused()
+    with contextlib.suppress(OSError, AttributeError):  # only the GNU C library has it
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def scorer_of(text: str, *, fast: bool = False) -> Scorer | None:
+    """Return what gives rows the raw scores of a model's trees, on the calling thread; None for no trees.
+
+    The compiled forest gives the same bits as LightGBM many times faster, once it is loaded: for many rows
+    and trees.
+    """
+    if not text:
+        return None
+    if fast:
+        from scalable.inference import compile_model
+
+        forest = compile_model(text)
+
+        def score_fast(matrix: NDArray[Any]) -> NDArray[np.float64]:
+            raw = np.asarray(forest.predict(matrix, raw_score=True))
+            return np.ascontiguousarray(raw.reshape(len(matrix), -1).T)
+
+        return score_fast
+    booster = lgb.Booster(model_str=text)
+
+    def score(matrix: NDArray[Any]) -> NDArray[np.float64]:
+        raw = np.asarray(booster.predict(matrix, raw_score=True, num_threads=1))
+        return np.ascontiguousarray(raw.reshape(len(matrix), -1).T)
+
+    return score

@@ -1,0 +1,228 @@
+"""Before training: how rows are dealt, what memory that needs, and jobs that must be refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from scalable.data.shard import Shard
+from scalable.data.source import Source
+from scalable.errors import PlanError
+
+MAX_ROWS = 2**31 - 1
+
+
+def deal(source: Source, n_ranks: int) -> list[list[Shard]]:
+    """Deal a source's rows to ranks in equal contiguous stretches, cutting shards where needed.
+
+    Returns
+    -------
+    list of list of Shard
+        Per rank, in dataset order; rank sizes differ by at most one row.
+    """
+    total = source.n_rows
+    edges = [total * k // n_ranks for k in range(n_ranks + 1)]
+    dealt: list[list[Shard]] = [[] for _ in range(n_ranks)]
+    before = 0
+    for shard in source.shards:
+        for rank in range(n_ranks):
+            low = max(edges[rank], before) - before
+            high = min(edges[rank + 1], before + shard.n_rows) - before
+            if low < high:
+                dealt[rank].append(_part(shard, low, high))
+        before += shard.n_rows
+    return dealt
+
+
+def _part(shard: Shard, low: int, high: int) -> Shard:
+    return replace(
+        shard,
+        row_start=shard.row_start + low,
+        row_stop=shard.row_start + high,
+        first_row=shard.first_row + low,
+    )
+
+
+def check_rows(n_rows: int, n_ranks: int) -> None:
+    """Refuse what LightGBM would mis-train: its row counts are 32 bits wide, over all ranks together.
+
+    Raises
+    ------
+    PlanError
+        With more than 2^31 - 1 rows, or fewer rows than ranks.
+    """
+    if n_rows > MAX_ROWS:
+        raise PlanError(
+            f"{n_rows:,} rows are more than LightGBM can count ({MAX_ROWS:,}, over all workers together): it would "
+            'train constant trees without a word; train on fewer rows, or use boosting="rotate"'
+        )
+    if n_rows < n_ranks:
+        raise PlanError(f"{n_rows:,} rows cannot be dealt to {n_ranks} workers; use fewer workers")
+
+
+def check_selection(source: Source, role: str) -> None:
+    """Refuse rows whose number is not known before they are read: LightGBM's dataset has a fixed size.
+
+    Raises
+    ------
+    PlanError
+        When the source has filters or is a part of `split_rows`.
+    """
+    if source.selection is not None:
+        raise PlanError(
+            f"{source.describe_place()}: the {role} rows are chosen by filters or split_rows, and boosting must know "
+            "how many there are before it reads them; write these rows to Parquet first, or hold out whole shards "
+            "by split(every=...)"
+        )
+
+
+BYTES_PER_ROW = 40  # label 4, score 8, gradients and hessians 8 + 8 ordered, indices 4, partition buffers 8
+BYTES_INIT_SCORE = 8
+BYTES_WEIGHT = 4
+PROCESS_BYTES = 300 * 2**20  # interpreter, libraries, blocks being decoded
+HISTOGRAM_BYTES = 24  # two float64 and, while ranks exchange them, a copy
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """Predicted memory of one rank.
+
+    Attributes
+    ----------
+    rows : int
+        Rows of the rank.
+    row_bytes : float
+        Bytes per row: the bins, and what training keeps beside them.
+    fixed_bytes : int
+        Process, histograms, reference.
+    """
+
+    rows: int
+    row_bytes: float
+    fixed_bytes: int
+
+    @property
+    def total(self) -> int:
+        """Bytes in all."""
+        return int(self.rows * self.row_bytes) + self.fixed_bytes
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rows:,} rows x {self.row_bytes:.1f} bytes + {self.fixed_bytes / 2**20:,.0f} MiB = "
+            f"{self.total / 2**30:.2f} GiB a worker"
+        )
+
+
+def predict_memory(
+    n_rows: int, n_columns: int, params: Mapping[str, Any], *, weighted: bool, continued: bool, n_scores: int
+) -> MemoryPlan:
+    """Predict the memory of a rank.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows of the rank.
+    n_columns : int
+        Columns of the matrix.
+    params : mapping
+        LightGBM's parameters.
+    weighted, continued : bool
+        Whether rows have weights, initial scores.
+    n_scores : int
+        Raw scores per row: each has its own score, gradient and hessian.
+    """
+    max_bin = int(params.get("max_bin", 255))
+    # Bins of 4 bits keep the buffer they were put together in: a byte each, as with 255 bins (LightGBM 4.7, measured).
+    per_bin = 1.0 if max_bin <= 255 else 2.0
+    copies = 1.0 if params.get("force_col_wise") else 2.0  # row-wise histograms keep the bins once more
+    per_row = n_columns * per_bin * copies + BYTES_PER_ROW + (n_scores - 1) * 24
+    per_row += BYTES_WEIGHT * weighted + BYTES_INIT_SCORE * n_scores * continued
+    leaves = int(params.get("num_leaves", 31))
+    histograms = n_columns * (max_bin + 1) * HISTOGRAM_BYTES * leaves
+    return MemoryPlan(n_rows, per_row, PROCESS_BYTES + histograms)
+
+
+def check_memory(
+    plan: MemoryPlan, n_workers: Sequence[int], available: Sequence[int], names: Sequence[str]
+) -> None:
+    """Refuse a job that cannot fit, saying what would.
+
+    Parameters
+    ----------
+    plan : MemoryPlan
+        Of one rank.
+    n_workers : sequence of int
+        Per rank, the ranks that share its machine's memory.
+    available : sequence of int
+        Per rank, bytes that its machine has to spare.
+    names : sequence of str
+        Per rank, for the message.
+
+    Raises
+    ------
+    PlanError
+        With the numbers and with what would fit.
+    """
+    for share, room, name in zip(n_workers, available, names, strict=True):
+        if plan.total * share <= room:
+            continue
+        spare = max(0, room // share - plan.fixed_bytes)
+        fits = int(spare / plan.row_bytes)
+        raise PlanError(
+            f"training needs {plan}, and {name} has {room / 2**30:.2f} GiB for {share} of them; what would fit: "
+            f"{fits:,} rows a worker, more workers on other machines, or "
+            'boosting="rotate", which uses all rows in bounded memory'
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficPlan:
+    """Predicted bytes that one rank sends (and as many that it receives) per tree.
+
+    Attributes
+    ----------
+    histogram_bytes : float
+        The exchange of histograms, one per leaf: ``(n - 1) / n`` of 16 bytes a bin.
+    split_bytes : float
+        The exchange of the best splits, two records to every peer per leaf.
+    exchanges : int
+        Rounds of messages, each of which costs a round trip.
+    """
+
+    histogram_bytes: float
+    split_bytes: float
+    exchanges: int
+
+    @property
+    def total(self) -> float:
+        """Bytes sent per tree."""
+        return self.histogram_bytes + self.split_bytes
+
+    def seconds(self, bytes_per_second: float, latency: float) -> float:
+        """Return the seconds per tree on links of this speed and this one-way latency."""
+        return self.total / bytes_per_second + self.exchanges * latency
+
+
+SPLIT_RECORD = (
+    438  # the best splits of both children, with room for category sets: measured, as LightGBM pads it
+)
+
+
+def predict_traffic(n_bins: int, num_leaves: int, n_ranks: int) -> TrafficPlan:
+    """Predict what a rank sends per tree; flat as ranks grow.
+
+    Parameters
+    ----------
+    n_bins : int
+        Bins of all features together, at most ``max_bin`` for each; ``stats_["bins"]`` after a fit.
+    num_leaves : int
+        Leaves of the tree.
+    n_ranks : int
+        Ranks.
+    """
+    if n_ranks < 2:
+        return TrafficPlan(0.0, 0.0, 0)
+    splits = num_leaves - 1  # fewer when leaves are too small to be split further
+    histograms = splits * 16.0 * n_bins * (n_ranks - 1) / n_ranks
+    return TrafficPlan(histograms, splits * SPLIT_RECORD * (n_ranks - 1.0), 2 * splits + 1)

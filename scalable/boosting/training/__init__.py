@@ -1,0 +1,1 @@
+"""The boosting loop: metrics, early stopping, checkpoints, rotation."""

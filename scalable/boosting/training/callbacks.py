@@ -1,0 +1,51 @@
+"""LightGBM's callbacks around the iterations of our own loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightgbm as lgb
+from lightgbm.callback import CallbackEnv, EarlyStopException
+
+from scalable.boosting.training.evaluation import Result
+from scalable.boosting.workers.job import RankJob
+
+# Older LightGBM hands callbacks plain tuples.
+_EvalResult: Any = getattr(lgb.basic, "EvalResult", lambda *values: values)
+
+
+class Callbacks:
+    """LightGBM's callbacks, and its early stopping, run between iterations."""
+
+    def __init__(self, job: RankJob, booster: lgb.Booster) -> None:
+        self._job, self._booster = job, booster
+        chosen = list(job.watch.callbacks)
+        if job.watch.patience:
+            chosen.append(lgb.early_stopping(job.watch.patience, first_metric_only=True, verbose=False))
+        chosen.sort(key=lambda callback: getattr(callback, "order", 0))
+        self._before = [c for c in chosen if getattr(c, "before_iteration", False)]
+        self._after = [c for c in chosen if not getattr(c, "before_iteration", False)]
+        self.can_stop = bool(self._after)
+        # A resumed run shows its callbacks what they would have seen.
+        for iteration, results in enumerate(job.base.history):
+            self.before(iteration)
+            self.after(iteration, results)
+
+    def _env(self, iteration: int, results: list[Result] | None) -> CallbackEnv:
+        first = self._job.base.iteration if not self._job.base.history else 0
+        listed = None if results is None else [_EvalResult(*result) for result in results]
+        return CallbackEnv(self._booster, self._job.params, iteration, first, self._job.n_rounds, listed)
+
+    def before(self, iteration: int) -> None:
+        """Run what runs before an iteration."""
+        for callback in self._before:
+            callback(self._env(iteration, None))
+
+    def after(self, iteration: int, results: list[Result]) -> int | None:
+        """Run what runs after an iteration; return the number of iterations to keep when one says stop."""
+        try:
+            for callback in self._after:
+                callback(self._env(iteration, results))
+        except EarlyStopException as stop:
+            return int(stop.best_iteration) + 1
+        return None

@@ -1,0 +1,80 @@
+"""Checkpoints: the model text every few trees, checked and found again after a crash of everything."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scalable.data.parquet import ParquetSource
+from scalable.data.source import Source
+from scalable.errors import ModelError, UsageError
+from scalable.models.store import read_model, save_model
+
+KIND = "boosting-checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Training up to an iteration.
+
+    Attributes
+    ----------
+    iteration : int
+        Iterations done.
+    text : str
+        The model so far.
+    history : list
+        Evaluation results per iteration, as callbacks saw them.
+    """
+
+    iteration: int = 0
+    text: str = ""
+    history: list[list[tuple[str, str, float, bool]]] = field(default_factory=list)
+
+
+def fingerprint(source: Source, params: Mapping[str, Any], *others: Any) -> str:
+    """Return a hash of what must be the same for a run to be resumed: the rows, the parameters, and others given.
+
+    The number of iterations is left out, so that a finished run can be continued.
+    """
+    rows: list[Any] = [[part.file, part.row_start, part.row_stop, part.first_row] for part in source.shards]
+    if isinstance(source, ParquetSource):
+        rows.append([[footer.path, footer.size, footer.modified_ns] for footer in source.footers.values()])
+    kept = {key: value for key, value in params.items() if key not in ("num_iterations", "verbosity")}
+    content = [rows, source.feature_names, source.target, source.weight, kept, others]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=repr).encode()).hexdigest()
+
+
+def write(directory: str, saved: Saved, mark: str) -> None:
+    """Write one checkpoint atomically and keep the one before it as well."""
+    place = Path(directory)
+    meta = {"iteration": saved.iteration, "history": saved.history, "fingerprint": mark}
+    save_model(place / f"trees-{saved.iteration:06d}", KIND, meta, texts={"booster.txt": saved.text})
+    for old in sorted(place.glob("trees-*"))[:-2]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def newest(directory: str, mark: str) -> Saved:
+    """Return the newest undamaged checkpoint, or an empty one.
+
+    Raises
+    ------
+    UsageError
+        When the checkpoints belong to other data or parameters.
+    """
+    for place in sorted(Path(directory).glob("trees-*"), reverse=True):
+        with contextlib.suppress(ModelError):
+            stored = read_model(place)
+            if stored.meta["fingerprint"] != mark:
+                raise UsageError(
+                    f"{directory}: its checkpoints belong to other data or parameters; remove it or name another"
+                )
+            history = [[(a, b, float(c), bool(d)) for a, b, c, d in step] for step in stored.meta["history"]]
+            return Saved(int(stored.meta["iteration"]), stored.texts["booster.txt"], history)
+    return Saved()

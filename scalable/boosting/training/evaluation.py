@@ -1,0 +1,136 @@
+"""Scores of the validation rows after every iteration, and metrics of all ranks' rows together."""
+
+from __future__ import annotations
+
+import ctypes
+import pickle
+from collections.abc import Callable, Sequence
+
+import lightgbm as lgb
+import numpy as np
+from lightgbm.basic import _LIB, _safe_call
+from numpy.typing import NDArray
+
+from scalable.boosting.comm.mesh import Mesh
+from scalable.boosting.training.metrics import (
+    EXACT_ROWS,
+    Array,
+    combined,
+    exact_auc,
+    higher_is_better,
+    partial_sums,
+)
+
+# func(y_true, y_pred, weight) -> (name, value, higher_is_better), on the rows of all ranks.
+Metric = Callable[[Array, Array, Array | None], tuple[str, float, bool]]
+Result = tuple[str, str, float, bool]
+
+
+def scores_of(booster: lgb.Booster, data: int, n_rows: int, n_scores: int) -> NDArray[np.float64]:
+    """Return LightGBM's current output for a dataset of the booster, after the link.
+
+    Parameters
+    ----------
+    data : int
+        0 is the training data, 1 the first validation data.
+
+    Returns
+    -------
+    float64 array of shape (n_rows,), or (n_rows, n_scores) for several scores
+    """
+    out = np.empty(n_rows * n_scores)
+    written = ctypes.c_int64()
+    _safe_call(
+        _LIB.LGBM_BoosterGetPredict(
+            booster._handle,
+            ctypes.c_int(data),
+            ctypes.byref(written),
+            out.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
+        )
+    )
+    return out if n_scores == 1 else np.ascontiguousarray(out.reshape(n_scores, n_rows).T)
+
+
+class Evaluator:
+    """Evaluates one booster's validation rows over all ranks.
+
+    Parameters
+    ----------
+    valid : lightgbm.Dataset
+        This rank's validation rows, already added to the booster.
+    metrics : sequence of str
+        Canonical names.
+    custom : sequence of callable
+        Called on the gathered rows of all ranks, on every rank alike.
+    mesh : Mesh or None
+        Connection to the other ranks.
+    n_scores : int
+        Scores per row.
+    """
+
+    def __init__(
+        self,
+        valid: lgb.Dataset,
+        metrics: Sequence[str],
+        custom: Sequence[Metric],
+        mesh: Mesh | None,
+        n_scores: int,
+    ) -> None:
+        self._metrics, self._custom, self._mesh, self._n_scores = metrics, custom, mesh, n_scores
+        self._label = np.asarray(valid.get_field("label"), np.float64)
+        weight = valid.get_field("weight")
+        self._weight = None if weight is None else np.asarray(weight, np.float64)
+        self._everybody: tuple[Array, Array | None] | None = None
+        self.auc_bound = 0.0
+        rows = sum(int.from_bytes(b, "little") for b in self._gather(len(self._label).to_bytes(8, "little")))
+        self._exact = "auc" in metrics and rows <= EXACT_ROWS
+
+    def __call__(self, booster: lgb.Booster) -> list[Result]:
+        """Return (dataset, metric, value, higher is better) per metric, the same on every rank."""
+        prediction = scores_of(booster, 1, len(self._label), self._n_scores)
+        results: list[Result] = []
+        summed = [name for name in self._metrics if not (name == "auc" and self._exact)]
+        parts = [partial_sums(name, self._label, prediction, self._weight) for name in summed]
+        values: dict[str, float] = {}
+        if parts:
+            lengths = np.cumsum([0, *(len(part) for part in parts)])
+            gathered = [np.frombuffer(b, np.float64) for b in self._gather(np.concatenate(parts).tobytes())]
+            for k, name in enumerate(summed):
+                values[name], bound = combined(name, [g[lengths[k] : lengths[k + 1]] for g in gathered])
+                self.auc_bound = max(self.auc_bound, bound)
+        if self._custom or self._exact:
+            label, weight = self._all_labels()
+            everything = np.concatenate(
+                [
+                    np.frombuffer(b, np.float64).reshape(-1, *prediction.shape[1:])
+                    for b in self._gather(prediction.tobytes())
+                ]
+            )
+            if self._exact:
+                values["auc"] = exact_auc(label, everything, weight)
+            results = [("valid", *metric(label, everything, weight)) for metric in self._custom]
+        return [("valid", name, values[name], higher_is_better(name)) for name in self._metrics] + results
+
+    def _gather(self, payload: bytes) -> list[bytes]:
+        return [payload] if self._mesh is None else self._mesh.allgather(payload)
+
+    def _all_labels(self) -> tuple[Array, Array | None]:
+        if self._everybody is None:
+            label = np.concatenate(
+                [np.frombuffer(b, np.float64) for b in self._gather(self._label.tobytes())]
+            )
+            weight = None
+            if self._weight is not None:
+                weight = np.concatenate(
+                    [np.frombuffer(b, np.float64) for b in self._gather(self._weight.tobytes())]
+                )
+            self._everybody = label, weight
+        return self._everybody
+
+
+def agreed(mesh: Mesh | None, verdict: int | None) -> int | None:
+    """Return rank 0's verdict on every rank: the best iteration when training is to stop, or None."""
+    if mesh is None:
+        return verdict
+    decided: int | None = pickle.loads(mesh.allgather(pickle.dumps(verdict))[0])
+    return decided

@@ -1,0 +1,160 @@
+"""Running the ranks of a fit, through losses if asked to, and showing how far they are."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scalable import progress
+from scalable.boosting.memory import deal
+from scalable.boosting.options import Options
+from scalable.boosting.prepare import Prepared
+from scalable.boosting.training.checkpoint import Saved
+from scalable.boosting.training.loop import train_rank
+from scalable.boosting.workers.attempt import Attempt, run_attempt
+from scalable.boosting.workers.job import Outcome, RankJob, Watch
+from scalable.boosting.workers.placement import Team, regrouped
+from scalable.data.shard import Shard
+from scalable.data.source import Source
+
+MAX_LOSSES = 20  # a cluster that loses more is not worth waiting for
+
+
+@dataclass(slots=True)
+class Fit:
+    """Everything the ranks' jobs are made from.
+
+    Attributes
+    ----------
+    source : Source
+        Training rows.
+    prepared : Prepared
+        Encoder, bins and parameters.
+    options : Options
+        Evaluation, checkpoints, losses.
+    watch : Watch
+        What happens between iterations.
+    base : Saved
+        Trees to continue from.
+    mark : str
+        Fingerprint of checkpoints.
+    losses : list of str
+        What was lost on the way, in words.
+    """
+
+    source: Source
+    prepared: Prepared
+    options: Options
+    watch: Watch
+    base: Saved = field(default_factory=Saved)
+    mark: str = ""
+    losses: list[str] = field(default_factory=list)
+
+    def jobs(self, team: Team) -> list[RankJob]:
+        """Return one job per place, with rows dealt evenly."""
+        fit, secret, n_ranks = uuid.uuid4().hex[:16], secrets.token_bytes(32), len(team.places)
+        params = self.prepared.params
+        train = deal(self.source, n_ranks)
+        valid = self.options.valid
+        held = [] if valid is None else deal(valid, n_ranks)
+        return [
+            RankJob(
+                fit=fit,
+                rank=rank,
+                n_ranks=n_ranks,
+                host=place.host,
+                secret=secret,
+                source=part(self.source, train[rank]),
+                encoder=self.prepared.encoder,
+                reference=self.prepared.reference,
+                dataset_params=self.prepared.dataset_params,
+                params=params.values,
+                n_rounds=params.n_rounds,
+                n_threads=min(place.n_threads, params.n_threads or place.n_threads),
+                n_scores=params.n_scores,
+                silence=self.options.silence,
+                valid=None if valid is None else part(valid, held[rank]),
+                watch=self.watch,
+                base=self.base,
+                keep_every=self.options.keep_every(params),
+                cache=self.options.cache or "",
+                directory=self.options.checkpoint or "",
+                mark=self.mark,
+                rotation=params.rotation.part(n_ranks),
+                initial=() if self.base.text or n_ranks == 1 else self.prepared.initial,
+            )
+            for rank, place in enumerate(team.places)
+        ]
+
+
+def part(source: Source, shards: list[Shard]) -> Source:
+    """Return a source of `shards` alone, with the footers of their files alone: what one rank is sent."""
+    return source.only(shards).with_shards(shards)
+
+
+def train_here(fit: Fit, team: Team) -> list[Outcome]:
+    """Train one rank on the calling thread."""
+    job = fit.jobs(team)[0]
+    with progress.task("train lightgbm", total=job.n_rounds, unit="trees") as shown:
+        show = _Display(shown, job.base.iteration)
+        return [train_rank(job, None, lambda kind, **content: show({"kind": kind, **content}))]
+
+
+def train_there(fit: Fit, team: Team) -> list[Outcome]:
+    """Train all ranks in processes of their own; carry on after losses as the options say.
+
+    Raises
+    ------
+    ClusterError
+        When a rank was lost and training cannot or may not carry on.
+    Exception
+        What a rank raised.
+    """
+    with progress.task("train lightgbm", total=fit.prepared.params.n_rounds, unit="trees") as shown:
+        show = _Display(shown, 0)
+        while True:
+            attempt = run_attempt(team.launcher(), fit.jobs(team), show)
+            if attempt.succeeded:
+                return attempt.outcomes
+            error = attempt.error([place.name for place in team.places])
+            if fit.options.on_loss == "raise" or not attempt.can_carry_on or len(fit.losses) >= MAX_LOSSES:
+                raise error
+            fit.losses.append(str(error))
+            fit.base = latest(attempt, fit.base)
+            team = regrouped(team, attempt.lost_ranks, fit.options.on_loss)
+
+
+def latest(attempt: Attempt, base: Saved) -> Saved:
+    """Return the newest checkpoint that any rank's supervisor holds."""
+    held = [outcome.saved for outcome in attempt.outcomes if outcome.saved is not None]
+    return max([base, *held], key=lambda saved: saved.iteration)
+
+
+class _Display:
+    """Shows rank 0's trees and the largest rank's memory; rows while datasets fill are not trees."""
+
+    def __init__(self, shown: progress.task, done: int) -> None:
+        self._shown = shown
+        self._done = done
+        self._peaks: dict[int, int] = {}
+        if done:
+            shown.advance(done)
+
+    def __call__(self, message: Mapping[str, Any]) -> None:
+        rank = int(message.get("rank", 0))
+        if message["kind"] == "beat":
+            self._peaks[rank] = int(message["peak_rss"])
+        if message["kind"] != "trees" or rank != 0:
+            return
+        # After a loss, trees are trained a second time and shown once.
+        new = max(0, message["done"] - self._done)
+        shown = {"s/tree": message["seconds"], **message["metrics"]}
+        if "exchanged" in message:
+            shown["MB"] = message["exchanged"] / 1e6
+        if self._peaks:
+            shown["GB/worker"] = max(self._peaks.values()) / 1e9
+        self._shown.advance(new, **shown)
+        self._done += new

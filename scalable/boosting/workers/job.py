@@ -1,0 +1,181 @@
+"""What a rank is told, what it answers, and how the two travel over the pipes of its process."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import cloudpickle  # type: ignore[import-untyped]  # ships no types
+
+from scalable.boosting.training.checkpoint import Saved
+from scalable.boosting.training.rotation import Rotation
+from scalable.data.source import Source
+from scalable.features.tree_encoder import TreeEncoder
+
+_LENGTH = struct.Struct("<Q")
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What happens between iterations.
+
+    Attributes
+    ----------
+    metrics : tuple of str
+        Evaluated on the validation rows of all ranks.
+    custom : tuple of callable
+        ``func(y_true, y_pred, weight) -> (name, value, higher_is_better)``.
+    callbacks : tuple of callable
+        LightGBM callbacks; run on every rank with the same values.
+    objective : callable or None
+        ``func(y_true, y_pred, weight) -> (gradient, hessian)`` on this rank's rows.
+    patience : int
+        Iterations without improvement of the first metric before training stops; 0 for never.
+    """
+
+    metrics: tuple[str, ...] = ()
+    custom: tuple[Any, ...] = ()
+    callbacks: tuple[Any, ...] = ()
+    objective: Any = None
+    patience: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RankJob:
+    """One rank's part of one attempt at a fit; picklable.
+
+    Attributes
+    ----------
+    fit : str
+        Identifies the attempt.
+    rank, n_ranks : int
+        Place of this rank.
+    host : str
+        Address on which this rank listens for its peers.
+    secret : bytes
+        Shared by the ranks of this attempt.
+    source : Source
+        This rank's shards.
+    encoder : TreeEncoder
+        The same for all ranks.
+    reference : bytes
+        Serialised bins, the same for all ranks.
+    dataset_params, params : dict
+        For the dataset and for the booster.
+    n_rounds : int
+        Iterations to train.
+    n_threads : int
+        Threads of this rank.
+    n_scores : int
+        Raw scores per row.
+    silence : float
+        Seconds without a byte after which a peer counts as lost.
+    valid : Source or None
+        This rank's validation shards.
+    watch : Watch
+        What happens between iterations, the same on all ranks.
+    base : Saved
+        Trees to continue from.
+    keep_every : int
+        Iterations between checkpoints; 0 for none.
+    cache : str
+        Where the filled datasets are kept, if anywhere.
+    directory, mark : str
+        Where rank 0 writes checkpoints, if anywhere, and the fingerprint they carry.
+    rotation : Rotation
+        Sets of this rank's rows that take turns; all at once when it has no rows.
+    initial : tuple of float
+        Starting score per class where LightGBM would average the ranks' own; empty to leave it alone.
+    """
+
+    fit: str
+    rank: int
+    n_ranks: int
+    host: str
+    secret: bytes
+    source: Source
+    encoder: TreeEncoder
+    reference: bytes
+    dataset_params: dict[str, Any]
+    params: dict[str, Any]
+    n_rounds: int
+    n_threads: int
+    n_scores: int = 1
+    silence: float = 20.0
+    valid: Source | None = None
+    watch: Watch = Watch()
+    base: Saved = Saved()  # noqa: RUF009  frozen, never changed
+    keep_every: int = 0
+    cache: str = ""
+    directory: str = ""
+    mark: str = ""
+    rotation: Rotation = Rotation()  # noqa: RUF009  frozen
+    initial: tuple[float, ...] = ()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a rank ended.
+
+    Attributes
+    ----------
+    status : str
+        "done", "lost" (a peer was lost), "error" (an exception here), "died" (the process ended by
+        itself or was killed) or "stopped" (the driver asked).
+    rank : int
+        Who.
+    peer : int or None
+        For "lost", which peer.
+    error : Exception or None
+        For "error", the original exception.
+    reason : str
+        For "lost" and "died", what was seen.
+    text : str
+        For "done" on rank 0, the model text.
+    saved : Saved or None
+        The rank's last checkpoint, also when it died.
+    best_iteration : int
+        Where training stopped early, counted from 1; 0 when it did not.
+    history : list
+        Evaluation results per iteration.
+    stats : dict
+        Seconds, bytes, memory.
+    """
+
+    status: str
+    rank: int
+    peer: int | None = None
+    error: Exception | None = None
+    reason: str = ""
+    text: str = ""
+    stats: dict[str, Any] = field(default_factory=dict)
+    saved: Saved | None = None
+    best_iteration: int = 0
+    history: list[Any] = field(default_factory=list)
+
+
+def write_frame(stream: IO[bytes], message: Any) -> None:
+    """Write one message; pipes between parent and child only, never files."""
+    data = cloudpickle.dumps(message, protocol=5)  # by value, for callables of the user's main module
+    stream.write(_LENGTH.pack(len(data)) + data)
+    stream.flush()
+
+
+def read_frame(stream: IO[bytes]) -> Any:
+    """Read one message.
+
+    Raises
+    ------
+    EOFError
+        When the other side closed the pipe.
+    """
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        raise EOFError
+    length = _LENGTH.unpack(head)[0]
+    data = stream.read(length)
+    if len(data) < length:
+        raise EOFError
+    return pickle.loads(data)

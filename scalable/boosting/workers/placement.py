@@ -1,0 +1,283 @@
+"""Who trains: processes of this machine, or the workers of a Dask client."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from scalable.boosting.workers.launchers import DaskLauncher, Launcher, LocalLauncher
+from scalable.errors import ClusterError, UsageError
+from scalable.execution.dask import Dask
+from scalable.execution.executors import Executor, connected
+from scalable.execution.threads import Threads
+from scalable.kernels.processors import available_processors
+
+CHECK_SECONDS = 30
+ANSWER_SECONDS = 3.0
+REPLACE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one rank runs.
+
+    Attributes
+    ----------
+    name : str
+        For messages: a worker's address, or "this machine".
+    host : str
+        Address its peers reach it at.
+    n_threads : int
+        Threads it may use.
+    memory : int
+        Bytes its machine (or its control group) has to spare; 0 when unknown.
+    machine : str
+        Identifies the machine whose memory it shares with other ranks.
+    """
+
+    name: str
+    host: str
+    n_threads: int
+    memory: int = 0
+    machine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """The ranks' places, and how to run folds and ranks there.
+
+    Attributes
+    ----------
+    places : tuple of Place
+        One per rank.
+    executor : Executor
+        For the passes before training.
+    launcher : callable
+        Makes the launcher of one attempt for a list of ranks' places.
+    client : distributed.Client or None
+        None when no cluster takes part.
+    """
+
+    places: tuple[Place, ...]
+    executor: Executor
+    launcher: Callable[[], Launcher]
+    client: Any = None
+
+
+@contextmanager
+def team_of(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> Iterator[Team]:
+    """Yield the team for a ``client`` argument; closes only what it opened.
+
+    Parameters
+    ----------
+    client : distributed.Client, str or None
+        A client, a scheduler's address, or None for this machine.
+    n_workers : int or None
+        Without a client: processes of this machine, by default one with all processors. With a client:
+        how many of its workers take part, by default all.
+    paths : tuple of str
+        Files every worker must be able to read.
+
+    Raises
+    ------
+    ClusterError
+        When workers are missing, run other versions, or cannot read the data.
+    """
+    if n_workers is not None and n_workers < 1:
+        raise UsageError(f"n_workers must be at least 1, found {n_workers}")
+    with ExitStack() as stack:
+        if client is None:
+            yield local_team(n_workers or 1)
+            return
+        client = stack.enter_context(connected(client))
+        places = _places(client, n_workers, paths)
+        names = [place.name for place in places]
+        yield Team(places, Dask(client), lambda: DaskLauncher(client, names), client)
+
+
+def local_team(n_ranks: int) -> Team:
+    """Return a team of processes of this machine, which need no Dask cluster to be started and watched."""
+    threads, room, machine = max(1, available_processors() // n_ranks), spare_memory(), platform.node()
+    places = tuple(
+        Place("this machine" if n_ranks == 1 else f"local rank {rank}", "127.0.0.1", threads, room, machine)
+        for rank in range(n_ranks)
+    )
+    return Team(places, Threads(), LocalLauncher)
+
+
+def _places(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> tuple[Place, ...]:
+    found = client.nthreads()
+    if not found:
+        raise ClusterError("the Dask cluster has no workers; start some with `dask worker ADDRESS`")
+    addresses = sorted(found)
+    if n_workers is not None:
+        if n_workers > len(addresses):
+            raise ClusterError(
+                f"n_workers={n_workers} but the cluster has {len(addresses)}; start more or ask for fewer"
+            )
+        addresses = addresses[:n_workers]
+    reports = _ask(client, addresses, paths)
+    own = versions()
+    for address in addresses:
+        report = reports[address]
+        if report["versions"] != own:
+            differing = [
+                f"{name} {report['versions'].get(name)} (here {own[name]})"
+                for name in own
+                if report["versions"].get(name) != own[name]
+            ]
+            raise ClusterError(
+                f"worker {address} runs {', '.join(differing)}; install the same versions everywhere"
+            )
+        if report["unreadable"]:
+            raise ClusterError(
+                f"worker {address} cannot read {report['unreadable']}; every worker must see the data at the same path"
+            )
+    return tuple(
+        Place(a, host_of(a), int(found[a]), reports[a]["memory"], reports[a]["machine"]) for a in addresses
+    )
+
+
+def _ask(client: Any, addresses: list[str], paths: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    from distributed import TimeoutError as DaskTimeout
+
+    try:
+        answers = client.sync(
+            client._run, inspect_worker, paths[:1], workers=addresses, callback_timeout=CHECK_SECONDS
+        )
+    except (DaskTimeout, TimeoutError, OSError) as error:
+        raise ClusterError(
+            f"the workers did not answer within {CHECK_SECONDS} s; look at their logs, or restart the frozen one"
+        ) from error
+    except ModuleNotFoundError as error:
+        raise ClusterError(f"a worker lacks a package ({error}); install scalable-training there") from error
+    return dict(answers)
+
+
+def regrouped(team: Team, lost: list[int], policy: str) -> Team:
+    """Return the team that carries on after ranks were lost.
+
+    Parameters
+    ----------
+    team : Team
+        Of the attempt that failed.
+    lost : list of int
+        Ranks whose process, worker or connection was lost.
+    policy : str
+        "replace" for as many ranks as before, waiting for workers if need be; "shrink" for those left.
+
+    Raises
+    ------
+    ClusterError
+        When no worker is left, or none came to replace the lost ones in time.
+    """
+    left = [place for rank, place in enumerate(team.places) if rank not in lost]
+    if team.client is None:
+        places = tuple(left) or team.places[:1] if policy == "shrink" else team.places
+        return replace(team, places=places)
+    client, wanted = team.client, len(team.places)
+    deadline = time.monotonic() + REPLACE_SECONDS
+    if policy == "shrink":
+        places = tuple(place for place in left if _answers(client, place.name))
+        if not places:
+            raise ClusterError(
+                "no worker is left to carry on with; start workers and resume from the checkpoint"
+            )
+    else:
+        while True:
+            threads = client.nthreads()
+            # A worker whose rank was killed but which itself is well takes part again.
+            names = [place.name for place in team.places if place.name in threads]
+            names += sorted(set(threads) - set(names))
+            places = tuple(
+                Place(name, host_of(name), int(threads[name])) for name in names if _answers(client, name)
+            )[:wanted]
+            if len(places) == wanted:
+                break
+            if time.monotonic() > deadline:
+                raise ClusterError(
+                    f"{wanted - len(places)} of {wanted} workers were lost and none came to replace them within "
+                    f'{REPLACE_SECONDS:.0f} s; start workers and resume, or fit with on_loss="shrink"'
+                )
+            time.sleep(0.5)
+    chosen = [place.name for place in places]
+    return Team(places, team.executor, lambda: DaskLauncher(client, chosen), client)
+
+
+def _answers(client: Any, address: str) -> bool:
+    """Return whether a worker runs what it is asked to; False for one that left, freezes, or is cut off."""
+    try:
+        client.sync(client._run, os.getpid, workers=[address], callback_timeout=ANSWER_SECONDS)
+    except (OSError, RuntimeError):  # no such worker any more, no answer in time, or it is shutting down
+        return False
+    return True
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that must agree on all ranks."""
+    from importlib import metadata
+
+    names = ("scalable-training", "lightgbm", "numpy", "pyarrow")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
+
+
+def inspect_worker(paths: tuple[str, ...]) -> dict[str, Any]:
+    """Run on a worker: report versions and whether data can be read."""
+    import pyarrow.parquet as pq
+
+    unreadable = ""
+    for path in paths:
+        try:
+            pq.read_metadata(path)
+        except Exception as error:
+            unreadable = f"{path} ({error})"
+    return {
+        "versions": versions(),
+        "unreadable": unreadable,
+        "memory": spare_memory(),
+        "machine": platform.node(),
+    }
+
+
+def spare_memory() -> int:
+    """Return the bytes that may still be used here: of the machine, or of the control group if that is less."""
+    import psutil
+
+    room = int(psutil.virtual_memory().available)
+    for names in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+        for group in _control_groups():
+            try:
+                limit, used = ((group / name).read_text().strip() for name in names)
+                fields = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            except (OSError, ValueError):
+                continue
+            if limit != "max":  # file pages that nobody uses are given back when memory is wanted
+                inactive = int(fields.get("total_inactive_file", fields.get("inactive_file", 0)))
+                room = min(room, max(0, int(limit) - int(used) + inactive))
+    return room
+
+
+def _control_groups() -> list[Path]:
+    """Return the directories of this process's memory control group, of either version, and of a container's."""
+    root = Path("/sys/fs/cgroup")
+    found = [root, root / "memory"]
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, name = line.split(":", 2)
+            if controllers == "" or "memory" in controllers.split(","):
+                found.append((root if controllers == "" else root / "memory") / name.lstrip("/"))
+    return found
+
+
+def host_of(address: str) -> str:
+    """Return the interface a worker's address names, on which its rank listens too."""
+    from distributed.comm.addressing import get_address_host
+
+    return "127.0.0.1" if address.startswith("inproc") else str(get_address_host(address))

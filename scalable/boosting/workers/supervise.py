@@ -1,0 +1,174 @@
+"""The parent's side of one rank: start its process, pass messages, and leave no process behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import IO, Any
+
+from scalable.boosting.workers.job import Outcome, RankJob, read_frame, write_frame
+
+PING_SECONDS = 2.0
+POLL_SECONDS = 0.1
+LOAD_SECONDS = 30.0  # until a rank's first word
+
+
+class Mailbox:
+    """Where the driver leaves the roster, or the wish to stop, for a rank's supervisor."""
+
+    def __init__(self) -> None:
+        self.roster: list[tuple[str, int]] | None = None
+        self.stop = threading.Event()
+
+
+def supervise(
+    job: RankJob,
+    mailbox: Mailbox,
+    tell: Callable[[dict[str, Any]], None],
+    stopped: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Run one rank in a process of its own until it ends, and see to it that it does.
+
+    Parameters
+    ----------
+    job : RankJob
+        What the rank does.
+    mailbox : Mailbox
+        Read every tenth of a second.
+    tell : callable
+        Receives the rank's messages, each a dict with "kind" and "rank".
+    stopped : callable
+        A further reason to stop, e.g. that the Dask task was cancelled.
+    """
+    child = _start(job)
+    messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    outgoing: queue.Queue[Any] = queue.Queue()
+    for body, lane in ((_read_forever, messages), (_write_forever, outgoing)):
+        threading.Thread(target=body, args=(child, lane), daemon=True).start()
+    outcome: Outcome | None = None
+    try:
+        outgoing.put(job)
+        outcome = _converse(job, child, messages, outgoing, mailbox, tell, stopped)
+    finally:
+        outgoing.put(None)
+        _end(child, 5.0 if outcome is not None and outcome.status == "done" else 0.0)
+    return outcome
+
+
+def _write_forever(child: subprocess.Popen[bytes], outgoing: queue.Queue[Any]) -> None:
+    """Write what is put until None; a thread of its own, because a frozen process does not read its pipe."""
+    # A broken pipe means that the process is gone; what it said last is still to be read.
+    with contextlib.suppress(OSError, ValueError):
+        while (message := outgoing.get()) is not None:
+            write_frame(_pipe(child.stdin), message)
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None  # both are pipes, as _start asks for
+    return stream
+
+
+def _start(job: RankJob) -> subprocess.Popen[bytes]:
+    env = {
+        # OpenMP threads that spin while they wait made a fit five to twenty times slower on a busy machine.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        **os.environ,
+        "OMP_NUM_THREADS": str(job.n_threads),
+        "POLARS_MAX_THREADS": str(job.n_threads),
+        # A rank's few dot products would wake threads that spin beside the other ranks of its machine.
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }
+    # Dask's, for workers that live long: with it every large array is mapped anew.
+    env.pop("MALLOC_TRIM_THRESHOLD_", None)
+    # A terminal's Ctrl-C reaches the rank too, also before it can say that it leaves that to its parent.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return subprocess.Popen(rank_command(job), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def rank_command(job: RankJob) -> list[str]:
+    """Return the command line of a rank's process."""
+    return [sys.executable, "-m", "scalable.boosting.workers.process"]
+
+
+def _read_forever(child: subprocess.Popen[bytes], messages: queue.Queue[dict[str, Any] | None]) -> None:
+    with contextlib.suppress(EOFError, OSError, ValueError):
+        while True:
+            messages.put(read_frame(_pipe(child.stdout)))
+    messages.put(None)
+
+
+def _converse(
+    job: RankJob,
+    child: subprocess.Popen[bytes],
+    messages: queue.Queue[dict[str, Any] | None],
+    outgoing: queue.Queue[Any],
+    mailbox: Mailbox,
+    tell: Callable[[dict[str, Any]], None],
+    stopped: Callable[[], bool],
+) -> Outcome:
+    """Pass messages until the rank has an outcome, or its process ended without one."""
+    introduced, spoken, pinged, heard = False, False, 0.0, time.monotonic()
+    saved = None
+    tell({"kind": "started", "rank": job.rank, "pid": child.pid})
+    while True:
+        if mailbox.stop.is_set() or stopped():
+            return Outcome("stopped", job.rank, saved=saved)
+        if mailbox.roster is not None and not introduced:
+            outgoing.put({"kind": "roster", "roster": mailbox.roster})
+            introduced = True
+        if time.monotonic() - pinged > PING_SECONDS:
+            pinged = time.monotonic()
+            outgoing.put({"kind": "ping"})
+        try:
+            message = messages.get(timeout=POLL_SECONDS)
+        except queue.Empty:
+            # Its peers are quicker, and are first to say so; loading libraries may take its time.
+            if time.monotonic() - heard > (job.silence + 2 if spoken else max(job.silence, LOAD_SECONDS)):
+                reason = f"its process was frozen for {job.silence:.0f} s"
+                return Outcome("died", job.rank, reason=reason, saved=saved)
+            continue
+        heard, spoken = time.monotonic(), True
+        if message is None:
+            child.wait()
+            stats = {"pid": child.pid}
+            return Outcome("died", job.rank, reason=_how(child.returncode), stats=stats, saved=saved)
+        if message["kind"] == "outcome":
+            result: Outcome = message["outcome"]
+            result.saved = saved
+            return result
+        if message["kind"] == "saved":
+            saved = message["saved"]
+            continue
+        tell({**message, "rank": job.rank})
+
+
+def _end(child: subprocess.Popen[bytes], grace: float) -> None:
+    """Reap the process, by force unless it ends within `grace` seconds."""
+    try:
+        child.wait(grace)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    for pipe in (child.stdin, child.stdout):
+        with contextlib.suppress(OSError):
+            if pipe is not None:
+                pipe.close()
+
+
+def _how(code: int) -> str:
+    if code < 0:
+        name = signal.Signals(-code).name
+        hint = " (often the kernel's or Dask's answer to too much memory)" if name == "SIGKILL" else ""
+        return f"its process was ended by {name}{hint}"
+    return f"its process ended with exit code {code}"

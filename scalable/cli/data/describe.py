@@ -1,0 +1,44 @@
+"""``scalable describe``: a summary of a generated dataset and a page with its pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scalable.cli.options import Debug, Json, Quiet
+
+HELP = """Summarise a generated dataset and write a page with histograms, label rate and truth.
+
+\b
+Examples:
+  scalable describe fraud/
+  scalable describe fraud/ --out fraud.html
+"""
+
+
+def command(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset with a manifest.json.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Page to write (default DIR/describe.html).")
+    ] = None,
+    json_file: Json = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Describe a dataset."""
+    import data_gen
+    from scalable.cli.data.tables import show_columns
+    from scalable.cli.screen.display import live
+    from scalable.report.results import new_results, write_results, write_text
+
+    with live(quiet):
+        description = data_gen.describe(directory)
+    page = out or directory / "describe.html"
+    write_text(page, description.to_html())
+    if not quiet:
+        show_columns(description)
+        typer.echo(f"pictures: {page}")
+    if json_file is not None:
+        write_results(json_file, new_results("describe", {"describe": description.to_json()}))

@@ -1,0 +1,1 @@
+"""Commands that fit and score models."""

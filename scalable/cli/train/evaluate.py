@@ -1,0 +1,65 @@
+"""``scalable evaluate``: score a saved model on labelled Parquet of any size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scalable.cli.options import ClientAddress, Debug, Json, Quiet, Target, Weight, Workers
+
+HELP = """Evaluate MODEL on labelled DATA in one pass of constant memory.
+
+For a dataset made by `scalable generate`, the best achievable scores on the same rows stand beside.
+
+\b
+Examples:
+  scalable evaluate adult.model adult_test.parquet --target label
+  scalable evaluate fraud.model fraud/ --target is_fraud --json quality.json
+"""
+
+
+def command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="What `scalable train --model` wrote.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="File, directory or glob of Parquet.")],
+    target: Target,
+    weight: Weight = None,
+    workers: Workers = None,
+    client: ClientAddress = None,
+    json_file: Json = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Evaluate a model."""
+    from scalable import ParquetSource
+    from scalable.cli.screen.display import live
+    from scalable.cli.screen.meter import measured
+    from scalable.cli.train.bayes import bayes_report
+    from scalable.execution.executors import get_executor
+    from scalable.models.predictors import load_model
+    from scalable.report.results import new_results, write_results
+    from scalable.report.terminal import print_summary
+    from scalable.scoring.evaluate import evaluate_model, quality_row
+
+    predictor = load_model(model)
+    source = ParquetSource(data, target=target, features=predictor.needed, weight=weight)
+    with live(quiet), get_executor(client, workers) as executor:
+        with measured("evaluate", source.n_rows) as stage:
+            report = evaluate_model(predictor, source, executor)
+        rows = [quality_row(str(model), report, predictor.classes)]
+        best = bayes_report(source, data, executor)
+    if best is not None:
+        rows.append(quality_row("Bayes-optimal", best))
+    results = new_results(
+        "evaluate",
+        {
+            "dataset": {"name": data, "rows": source.n_rows, "files": len(source.paths)},
+            "stages": [stage.to_json()],
+            "quality": rows,
+        },
+    )
+    if not quiet:
+        print_summary(results)
+    if json_file is not None:
+        write_results(json_file, results)

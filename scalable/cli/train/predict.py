@@ -1,0 +1,60 @@
+"""``scalable predict``: score Parquet of any size to Parquet, in input order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scalable.cli.options import ClientAddress, Debug, Json, Quiet, Resume, Workers
+
+HELP = """Score DATA with MODEL and write the predictions as Parquet, in input order.
+
+One output file a shard, with the column `prediction` (positive-class probability or mean) or one
+column per class.
+
+\b
+Examples:
+  scalable predict fraud.model new/ --out scored/
+  scalable predict fraud.model 'new/*.parquet' --out scored/ --workers 2 --resume
+"""
+
+
+def command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="What `scalable train --model` wrote.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="File, directory or glob of Parquet.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory to write.")],
+    workers: Workers = None,
+    client: ClientAddress = None,
+    resume: Resume = False,
+    json_file: Json = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Score Parquet."""
+    from scalable import ParquetSource
+    from scalable.cli.screen.display import human, live, megabytes
+    from scalable.cli.screen.meter import measured
+    from scalable.execution.executors import get_executor
+    from scalable.models.predictors import load_model
+    from scalable.report.results import new_results, write_results
+    from scalable.scoring.predict_files import score
+
+    predictor = load_model(model)
+    source = ParquetSource(data, features=predictor.needed)
+    with (
+        live(quiet),
+        get_executor(client, workers) as executor,
+        measured("predict", source.n_rows) as stage,
+    ):
+        written = score(predictor, source, out, executor=executor, resume=resume)
+    if not quiet:
+        before = "" if written == source.n_rows else f", {source.n_rows - written:,} were there before"
+        typer.echo(
+            f"{out}: {written:,} predictions in {stage.seconds:.1f} s "
+            f"({human(written / stage.seconds)} rows/s, peak {megabytes(stage.peak_memory_bytes)}){before}"
+        )
+    if json_file is not None:
+        sections = {"dataset": {"name": data, "rows": source.n_rows}, "stages": [stage.to_json()]}
+        write_results(json_file, new_results("predict", sections))

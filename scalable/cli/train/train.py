@@ -1,0 +1,127 @@
+"""``scalable train``: fit a learner on Parquet of any size and save the model."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scalable.cli.options import (
+    ClientAddress,
+    Debug,
+    Features,
+    Json,
+    Quiet,
+    Resume,
+    Weight,
+    Workers,
+    split_names,
+)
+
+SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+HELP = """Train LEARNER on DATA (a file, a directory or a glob of Parquet) and save the model.
+
+Options that are not listed below go to the learner, e.g. --num-leaves 63.
+
+\b
+Examples:
+  scalable train --list
+  scalable train logistic adult_train.parquet --target label --model adult.model
+  scalable train linear housing/ --target price --model price.model --alpha 0.1
+  scalable train lightgbm fraud/ --target is_fraud --model fraud.model --workers 2 --n-estimators 300
+  scalable train lightgbm fraud/ --target is_fraud --model m --valid held_out/ --early-stopping 20
+  scalable train lightgbm 'data/2026-*.parquet' --target y --model m --client tcp://10.0.0.5:8786
+"""
+
+
+def command(
+    context: typer.Context,
+    learner: Annotated[str | None, typer.Argument(metavar="[LEARNER]", help="Name; see --list.")] = None,
+    data: Annotated[str | None, typer.Argument(metavar="[DATA]", help="File, directory or glob.")] = None,
+    target: Annotated[str | None, typer.Option("--target", metavar="COL", help="Column to predict.")] = None,
+    model: Annotated[Path | None, typer.Option("--model", metavar="OUT", help="Model to write.")] = None,
+    features: Features = None,
+    weight: Weight = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="classification or regression (default: by the target).")
+    ] = None,
+    workers: Workers = None,
+    client: ClientAddress = None,
+    resume: Resume = False,
+    list_all: Annotated[bool, typer.Option("--list", help="List the learners.")] = False,
+    json_file: Json = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Train a model."""
+    from scalable.cli.train.learners import LEARNERS, get_learner, parse_options
+
+    if list_all:
+        for name, entry in LEARNERS.items():
+            typer.echo(f"{name:16}{entry.summary}")
+        return
+    missing = [
+        name
+        for name, value in (("LEARNER", learner), ("DATA", data), ("--target", target), ("--model", model))
+        if value is None
+    ]
+    if missing or learner is None or data is None or target is None or model is None:
+        raise typer.BadParameter(f"missing {', '.join(missing)} (examples: scalable train --help)")
+    entry = get_learner(learner)
+    options = parse_options(context.args)
+
+    from scalable import ParquetSource
+    from scalable.cli.screen.display import human, live, megabytes
+    from scalable.cli.screen.meter import measured
+    from scalable.cli.train.task import find_task
+    from scalable.report.results import new_results, write_results
+
+    source = ParquetSource(data, target=target, features=split_names(features), weight=weight)
+    kind = task or (next(iter(entry.classes)) if len(entry.classes) == 1 else find_task(source))
+    if client is not None:
+        options["client"] = client
+    if workers is not None:
+        options["n_workers"] = workers
+    fit_options = entry.fit_options(options)
+    estimator = entry.build(kind, options)
+    checkpoint = Path(f"{model}.checkpoint")
+    if resume and not checkpoint.exists() and not quiet:
+        typer.echo(f"{checkpoint}: nothing to resume, starting from the beginning")
+    kept = {"checkpoint": str(checkpoint), "resume": resume and checkpoint.exists()}
+    if entry.fit_names:
+        fit_options |= kept
+    elif "checkpoint" in estimator.get_params():
+        estimator.set_params(**kept)
+    if "valid" in fit_options:
+        fit_options["valid"] = ParquetSource(
+            fit_options["valid"], target=target, features=source.feature_names, weight=weight
+        )
+    with live(quiet), measured(f"train {learner}", source.n_rows) as stage:
+        estimator.fit(source, **fit_options)
+    estimator.save(model)
+    shutil.rmtree(checkpoint, ignore_errors=True)
+    columns = estimator.describe_columns()
+    if not quiet:
+        for line in columns:
+            typer.echo(f"  {line}")
+        typer.echo(
+            f"{model}: {learner} on {source.n_rows:,} rows x {len(source.feature_names)} columns in "
+            f"{stage.seconds:.1f} s ({human(source.n_rows / stage.seconds)} rows/s, "
+            f"peak {megabytes(stage.peak_memory_bytes)})"
+        )
+    if json_file is not None:
+        sections = {
+            "dataset": {"name": data, "rows": source.n_rows, "files": len(source.paths)},
+            "stages": [stage.to_json()],
+            "model": {
+                "path": model,
+                "learner": learner,
+                "task": kind,
+                "options": options,
+                "columns": columns,
+            },
+        }
+        write_results(json_file, new_results("train", sections))

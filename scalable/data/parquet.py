@@ -1,0 +1,146 @@
+"""Datasets as the learners see them: any Parquet, planned into shards, decoded column by column."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+import pyarrow as pa
+
+from scalable.data.block import BLOCK_ROWS, RawBlock
+from scalable.data.columns import check_roles
+from scalable.data.footers import Paths, find_files, read_footers
+from scalable.data.readers import read_columns
+from scalable.data.readers.parked import release
+from scalable.data.readers.readahead import expect_columns
+from scalable.data.readers.stored import StoredColumns, find_stored
+from scalable.data.selection import Filters, read_filters
+from scalable.data.shard import Shard, plan_shards
+from scalable.data.source import Source
+from scalable.data.statistics import possible_shards
+from scalable.errors import DataError
+
+
+class ParquetSource(Source):
+    """A dataset of Parquet files, read shard by shard and never held.
+
+    Parameters
+    ----------
+    paths : str, path, or iterable of those
+        A file, a directory (searched recursively for ``*.parquet``), a glob, or a list of them.
+    target : str, optional
+        The column to learn.
+    features : sequence of str, optional
+        The columns to learn from; by default all but `target` and `weight`.
+    weight : str, optional
+        The column of non-negative sample weights.
+    filters : sequence of (column, operator, value), optional
+        Only rows for which all conditions hold, or, given a list of such lists, all of any of them.
+        Operators are ``== != < <= > >= in`` and ``not in``; no condition holds for a missing value.
+        Row groups whose statistics exclude them are not read.
+
+    Attributes
+    ----------
+    shards : tuple of Shard
+        The plan, made from the footers alone.
+    schema : pyarrow.Schema
+        Names and types of the feature columns.
+
+    Raises
+    ------
+    DataError
+        When no file is found, a file is damaged, files differ in schema, a column is missing or
+        of a type that cannot be learned from, or there are no rows.
+
+    Examples
+    --------
+    >>> source = ParquetSource("transactions/", target="is_fraud")  # doctest: +SKIP
+    >>> train, held_out = source.split(every=5)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        target: str | None = None,
+        features: Sequence[str] | None = None,
+        weight: str | None = None,
+        filters: Filters | None = None,
+    ) -> None:
+        footers, full = read_footers(find_files(paths))
+        self.footers = dict(enumerate(footers))
+        self.target = target
+        self.weight = weight
+        where = footers[0].path
+        self.feature_names = check_roles(full, where, target, features, weight)
+        self.full_schema = full
+        self.shards = plan_shards([footer.row_groups for footer in footers])
+        if not self.shards:
+            raise DataError(f"{where}: the dataset has no rows; check that its writer finished")
+        self.selection = read_filters(filters, full, where)
+        if self.selection is not None:
+            self.shards = possible_shards(self.selection, self.shards, self.footers)
+            if not self.shards:
+                raise DataError(f"{where}: no row group can hold rows that satisfy {filters!r}")
+        ends = [set(accumulate(footer.row_groups)) for footer in footers]
+        self.sequential = any(shard.row_stop not in ends[shard.file] for shard in self.shards)
+
+    @property
+    def paths(self) -> list[str]:
+        """Files of the dataset, in order."""
+        return [footer.path for footer in self.footers.values()]
+
+    def only(self, shards: Sequence[Shard]) -> ParquetSource:
+        """Return a source with the footers of `shards` and no plan; see `Source.only`."""
+        other = self.with_shards(())
+        other.footers = {file: self.footers[file] for file in sorted({shard.file for shard in shards})}
+        return other
+
+    def release(self) -> None:
+        """Close files kept open between shards."""
+        release(set(self.paths))
+
+    def describe_place(self) -> str:
+        """Return a short name of the dataset for messages."""
+        first = next(iter(self.footers.values())).path
+        return (
+            first
+            if len(self.footers) == 1
+            else f"{os.path.dirname(first) or '.'} ({len(self.footers)} files)"
+        )
+
+    def raw_blocks(
+        self, shard: Shard, columns: Sequence[str] | None = None, block_rows: int = BLOCK_ROWS
+    ) -> Iterator[RawBlock]:
+        """Decode a shard; see `Source.raw_blocks`."""
+        names = list(self.needed if columns is None else columns)
+        return self._selected(lambda wanted: self._decode(shard, wanted, block_rows), names)
+
+    def stored(self, shard: Shard, names: Sequence[str]) -> StoredColumns | None:
+        """Return float32 columns of a shard in their file; see `Source.stored`."""
+        float32 = all(self.field_type(name) == pa.float32() for name in names)
+        if self.selection is not None or not float32:
+            return None
+        footer = self.footers[shard.file]
+        try:
+            found, others = find_stored(footer, self.full_schema, names, shard.row_start, shard.row_stop)
+        except OSError:  # told by whoever reads the other columns
+            return None
+        return None if others else found
+
+    def expect(self, shard: Shard, columns: Sequence[str] | None = None) -> None:
+        """Have a shard's columns read into the page cache; see `Source.expect`."""
+        footer, names = self.footers[shard.file], set(self.needed if columns is None else columns)
+        if self.selection is not None:
+            names.update(self.selection.columns)
+        expect_columns(footer, names, shard.row_start, shard.row_stop)
+
+    def _decode(self, shard: Shard, names: list[str], block_rows: int) -> Iterator[RawBlock]:
+        footer = self.footers[shard.file]
+        done = 0
+        for arrays in read_columns(
+            footer, self.full_schema, names, shard.row_start, shard.row_stop, block_rows
+        ):
+            n_rows = len(arrays[0]) if arrays else 0
+            yield RawBlock(dict(zip(names, arrays, strict=True)), shard.first_row + done, n_rows)
+            done += n_rows

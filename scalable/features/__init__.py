@@ -1,0 +1,1 @@
+"""From raw columns to numbers: summaries, encoders, hashing."""

@@ -1,0 +1,331 @@
+"""What a pass over the data says of every column: moments, range, missing values, levels.
+
+Encoders are planned from this. The fold keeps at most ``MAX_LEVELS`` levels a column, so its
+state does not grow with rows. Means and variances merge by the pairwise update of Chan, Golub
+and LeVeque, "Algorithms for computing the sample variance" (1983).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from scalable.data.block import RawBlock
+from scalable.data.columns import column_kind
+from scalable.data.source import Source
+from scalable.data.values import numbers
+from scalable.execution.executors import Executor
+from scalable.execution.reader import BlockReader
+from scalable.execution.rounds import run_fold
+from scalable.execution.sampling import sample_shards
+from scalable.execution.threads import Threads
+from scalable.kernels.linear import gram as moments
+
+SAMPLE_ROWS = 2**21
+
+MAX_LEVELS = 1024
+
+
+@dataclass(slots=True)
+class ColumnProfile:
+    """Summary of one column.
+
+    Attributes
+    ----------
+    name, arrow_type, kind : str
+        `kind` is one of ``scalable.data.columns.KINDS``.
+    rows, missing, infinite : int
+        Counts; missing means null or NaN.
+    mean, variance, minimum, maximum : float
+        Of the finite values (NaN for text or when there are none); times in epoch units.
+    levels : list of (value, count) or None
+        Of text, integer and boolean columns with at most ``MAX_LEVELS`` distinct values, most
+        frequent first, ties in order of value; None otherwise.
+    local : float
+        Share of the variance that lies within blocks: near 1 for rows in no order, near 0 for a
+        column that follows the order of the rows, as a time does.
+    """
+
+    name: str
+    arrow_type: str
+    kind: str
+    rows: int
+    missing: int
+    infinite: int
+    mean: float
+    variance: float
+    minimum: float
+    maximum: float
+    levels: list[tuple[Any, int]] | None
+    local: float = 1.0
+
+    @property
+    def constant(self) -> bool:
+        """True when all values that are present are the same."""
+        if self.levels is not None:
+            return len(self.levels) <= 1
+        return self.kind != "text" and not self.minimum < self.maximum
+
+
+@dataclass(slots=True)
+class Profile:
+    """Summaries of the columns of a dataset, by name."""
+
+    columns: dict[str, ColumnProfile]
+    rows: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-able form."""
+        return {"rows": self.rows, "columns": [asdict(column) for column in self.columns.values()]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Profile:
+        """Rebuild a profile from `to_json`."""
+        columns = {}
+        for item in data["columns"]:
+            levels = item["levels"]
+            fixed = None if levels is None else [(value, int(count)) for value, count in levels]
+            columns[item["name"]] = ColumnProfile(**{**item, "levels": fixed})
+        return cls(columns, int(data["rows"]))
+
+
+@dataclass(slots=True)
+class ColumnState:
+    """Running summary of one column."""
+
+    rows: int = 0
+    missing: int = 0
+    infinite: int = 0
+    count: int = 0
+    mean: float = 0.0
+    m2: float = 0.0
+    within: float = 0.0
+    minimum: float = math.inf
+    maximum: float = -math.inf
+    levels: dict[Any, int] | None = field(default_factory=dict)
+
+
+ProfileState = dict[str, ColumnState]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileFold:
+    """One-pass fold from raw blocks to a `Profile`.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Columns to profile.
+    schema : pyarrow.Schema
+        Their declared types.
+    """
+
+    names: tuple[str, ...]
+    schema: pa.Schema
+
+    def init(self) -> ProfileState:
+        """Return the empty state."""
+        state = {name: ColumnState() for name in self.names}
+        for name, column in state.items():
+            if column_kind(self.schema.field(name).type) in ("float", "temporal"):
+                column.levels = None
+        return state
+
+    def step(self, state: ProfileState, block: RawBlock) -> ProfileState:
+        """Add a block; the state is updated in place and returned."""
+        for name in self.names:
+            array = block.arrays[name]
+            if pa.types.is_dictionary(array.type):
+                _add_text(state[name], array)
+            else:
+                _add_numbers(state[name], array)
+        return state
+
+    def merge(self, left: ProfileState, right: ProfileState) -> ProfileState:
+        """Return the summary of the rows of both."""
+        return {name: _merge(left[name], right[name]) for name in self.names}
+
+    def finish(self, state: ProfileState) -> Profile:
+        """Return the finished profile."""
+        columns = {name: _finish(name, self.schema.field(name).type, state[name]) for name in self.names}
+        return Profile(columns, max((column.rows for column in state.values()), default=0))
+
+
+def _add_text(state: ColumnState, array: pa.DictionaryArray) -> None:
+    state.rows += len(array)
+    state.missing += array.null_count
+    state.count += len(array) - array.null_count
+    if state.levels is None:
+        return
+    present = array.indices.drop_null()
+    if len(array.dictionary) <= 4 * MAX_LEVELS or len(pc.unique(present)) <= MAX_LEVELS:
+        indices = present.to_numpy(zero_copy_only=False)
+        counts = np.bincount(indices, minlength=len(array.dictionary))
+        values = array.dictionary.to_pylist()
+        used = np.flatnonzero(counts)
+        _add_levels(state, [values[i] for i in used], counts[used].tolist())
+    else:
+        state.levels = None
+
+
+def _add_numbers(state: ColumnState, array: pa.Array) -> None:
+    state.rows += len(array)
+    if array.null_count and not pa.types.is_floating(array.type):
+        state.missing += array.null_count
+        array = array.drop_null()  # as float64 with NaN, large integers would be rounded
+    values = numbers(array)
+    if values.dtype in (np.float32, np.float64) and _add_floats(state, values):
+        return
+    if values.dtype.kind == "f":
+        finite = values[np.isfinite(values)]
+        missing = int(np.isnan(values).sum())
+        state.missing += missing
+        state.infinite += len(values) - missing - len(finite)
+    else:
+        finite = values
+    if len(finite) == 0:
+        return
+    low, high = finite.min(), finite.max()
+    centred = finite.astype(np.float64)
+    with np.errstate(over="ignore"):  # beyond 1e154 the variance is truly infinite in float64
+        mean = float(centred.mean())
+        if math.isinf(mean):
+            mean = float((centred / len(centred)).sum())
+        centred -= mean
+        part = ColumnState(count=len(finite), mean=mean, m2=float(np.dot(centred, centred)), levels=None)
+    _merge_moments(state, part)
+    state.within += part.m2
+    state.minimum, state.maximum = min(state.minimum, float(low)), max(state.maximum, float(high))
+    if state.levels is not None:
+        _count_levels(state, finite, low, high, pa.types.is_boolean(array.type))
+
+
+def _add_floats(state: ColumnState, values: NDArray[Any]) -> bool:
+    """Add floating values; False where sums overflow, which takes more care."""
+    out = np.empty(6)
+    moments.summarize(values, out)
+    count, missing, mean, squares, low, high = out.tolist()
+    if not math.isfinite(mean) or not math.isfinite(squares):
+        return False
+    state.missing += int(missing)
+    state.infinite += len(values) - int(missing) - int(count)
+    if count:
+        _merge_moments(state, ColumnState(count=int(count), mean=mean, m2=squares, levels=None))
+        state.within += squares
+        state.minimum, state.maximum = min(state.minimum, low), max(state.maximum, high)
+    return True
+
+
+def _count_levels(state: ColumnState, finite: NDArray[Any], low: Any, high: Any, boolean: bool) -> None:
+    low, high = int(low), int(high)
+    if high - low < 2**16:
+        wide = finite if finite.dtype == np.uint64 else finite.astype(np.int64)  # int8 would wrap around
+        counts = np.bincount((wide - wide.dtype.type(low)).astype(np.int64))
+        present = np.flatnonzero(counts)
+        levels, found = [low + offset for offset in present.tolist()], counts[present].tolist()
+    else:
+        sample = np.unique(finite[: 4 * MAX_LEVELS])
+        if len(sample) > MAX_LEVELS:  # spares sorting whole blocks of ids
+            state.levels = None
+            return
+        unique, totals = np.unique(finite, return_counts=True)
+        levels, found = [int(v) for v in unique[: MAX_LEVELS + 1]], totals[: MAX_LEVELS + 1].tolist()
+    _add_levels(state, [bool(v) for v in levels] if boolean else [int(v) for v in levels], found)
+
+
+def _add_levels(state: ColumnState, levels: Sequence[Any], counts: Sequence[int]) -> None:
+    assert state.levels is not None
+    for level, count in zip(levels, counts, strict=True):
+        state.levels[level] = state.levels.get(level, 0) + count
+    if len(state.levels) > MAX_LEVELS:
+        state.levels = None
+
+
+def _merge_moments(state: ColumnState, other: ColumnState) -> None:
+    if other.count == 0:
+        return
+    if state.count == 0:
+        state.count, state.mean, state.m2 = other.count, other.mean, other.m2
+        return
+    total = state.count + other.count
+    delta = other.mean - state.mean
+    state.m2 += other.m2 + delta * delta * (state.count * other.count / total)
+    state.mean += delta * (other.count / total)
+    state.count = total
+
+
+def _merge(left: ColumnState, right: ColumnState) -> ColumnState:
+    merged = ColumnState(
+        rows=left.rows + right.rows,
+        missing=left.missing + right.missing,
+        infinite=left.infinite + right.infinite,
+        count=left.count,
+        mean=left.mean,
+        m2=left.m2,
+        within=left.within + right.within,
+        minimum=min(left.minimum, right.minimum),
+        maximum=max(left.maximum, right.maximum),
+        levels=None,
+    )
+    _merge_moments(merged, right)
+    if left.levels is not None and right.levels is not None:
+        merged.levels = dict(left.levels)
+        _add_levels(merged, list(right.levels), list(right.levels.values()))
+    return merged
+
+
+def _finish(name: str, declared: pa.DataType, state: ColumnState) -> ColumnProfile:
+    kind = column_kind(declared)
+    if kind is None:
+        raise TypeError(f"column {name!r} of type {declared} cannot be profiled")
+    numeric = kind != "text" and state.count > 0
+    levels = None
+    if state.levels is not None:
+        levels = sorted(state.levels.items(), key=lambda item: (-item[1], item[0]))
+    return ColumnProfile(
+        name=name,
+        arrow_type=str(declared),
+        kind=kind,
+        rows=state.rows,
+        missing=state.missing,
+        infinite=state.infinite,
+        mean=state.mean if numeric else math.nan,
+        variance=state.m2 / state.count if numeric else math.nan,
+        minimum=state.minimum if numeric else math.nan,
+        maximum=state.maximum if numeric else math.nan,
+        levels=levels,
+        local=min(1.0, state.within / state.m2) if numeric and 0.0 < state.m2 < math.inf else 1.0,
+    )
+
+
+def profile_source(
+    source: Source,
+    executor: Executor | None = None,
+    names: Sequence[str] | None = None,
+    max_rows: int = SAMPLE_ROWS,
+) -> Profile:
+    """Profile the columns of a source, all rows or the heads of evenly spaced shards.
+
+    Parameters
+    ----------
+    source : Source
+        What to profile.
+    executor : Executor, optional
+        By default threads.
+    names : sequence of str, optional
+        By default the features, the target and the weight.
+    max_rows : int
+        Above this many rows, a deterministic sample of about as many is read: the head of every
+        shard, or of evenly spaced shards.
+    """
+    chosen = tuple(source.needed if names is None else names)
+    fold = ProfileFold(chosen, source.full_schema)
+    reader = BlockReader(source, columns=chosen)
+    return run_fold(executor or Threads(), fold, reader, sample_shards(source, max_rows), "read columns")

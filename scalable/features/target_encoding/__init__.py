@@ -1,0 +1,1 @@
+"""Means of the target by category, cross-fitted and shrunken."""

@@ -1,0 +1,189 @@
+"""One pass over the target and weight columns: classes, totals and moments, with everything checked.
+
+The profile may come from a sample; a class of one row in a million must not be missed, so the
+target is counted over all rows. One column of small integers costs next to nothing to read.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from scalable.data.block import RawBlock
+from scalable.data.values import numbers
+from scalable.errors import DataError
+from scalable.features.linear_encoder import read_weights
+from scalable.features.target import codes_of
+
+MAX_CLASSES = 1000
+
+
+@dataclass(slots=True)
+class TargetSummary:
+    """What is known of the target over all training rows.
+
+    Attributes
+    ----------
+    rows : int
+        Number of rows.
+    weight : float
+        Sum of the sample weights (`rows` without weights).
+    classes : tuple
+        Sorted distinct values (classification only).
+    class_weight : list of float
+        Sum of the sample weights of each class.
+    mean, variance, minimum, maximum : float
+        Weighted moments and range of a numeric target.
+    """
+
+    rows: int
+    weight: float
+    classes: tuple[Any, ...] = ()
+    class_weight: list[float] = field(default_factory=list)
+    mean: float = 0.0
+    variance: float = 0.0
+    minimum: float = math.nan
+    maximum: float = math.nan
+
+
+@dataclass(slots=True)
+class TargetState:
+    """Running totals."""
+
+    rows: int = 0
+    weight: float = 0.0
+    mean: float = 0.0
+    m2: float = 0.0
+    minimum: float = math.inf
+    maximum: float = -math.inf
+    classes: dict[Any, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TargetFold:
+    """Fold from raw blocks to a `TargetSummary`.
+
+    Parameters
+    ----------
+    target : str
+        Target column.
+    weight : str or None
+        Weight column.
+    classify : bool
+        Whether the target names classes.
+    """
+
+    target: str
+    weight: str | None
+    classify: bool
+
+    def init(self) -> TargetState:
+        """Return the state of no rows."""
+        return TargetState()
+
+    def step(self, state: TargetState, block: RawBlock) -> TargetState:
+        """Add a block.
+
+        Raises
+        ------
+        DataError
+            On a null, NaN or infinite target, text where numbers are needed, or unusable weights.
+        """
+        array = block.arrays[self.target]
+        w = None if self.weight is None else read_weights(block.arrays[self.weight], self.weight)
+        if array.null_count:
+            where = block.first_row + int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
+            raise DataError(
+                f"target column {self.target!r} has {array.null_count:,} nulls (the first in row {where:,}); "
+                "remove those rows"
+            )
+        part = TargetState(rows=len(array), weight=float(len(array)) if w is None else float(w.sum()))
+        if pa.types.is_dictionary(array.type):
+            if not self.classify:
+                raise DataError(f"target column {self.target!r} is text; a regressor needs numbers")
+            codes = array.indices.to_numpy(zero_copy_only=False)
+            totals = np.bincount(codes, w, minlength=len(array.dictionary))
+            rows = np.bincount(codes, minlength=len(array.dictionary)) if w is not None else totals
+            part.classes = {
+                v: float(t) for v, t, n in zip(array.dictionary.to_pylist(), totals, rows, strict=True) if n
+            }
+            return self.merge(state, part)
+        values = numbers(array)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise DataError(
+                f"target column {self.target!r} contains NaN or infinite values; remove those rows"
+            )
+        if self.classify:
+            unique, codes = codes_of(values)
+            rows = np.bincount(codes, minlength=len(unique))
+            totals = rows if w is None else np.bincount(codes, w, minlength=len(unique))
+            labels = unique.astype(bool) if pa.types.is_boolean(array.type) else unique
+            counted = zip(labels.tolist(), totals.tolist(), rows.tolist(), strict=True)
+            part.classes = {label: float(total) for label, total, n in counted if n}
+        else:
+            _add_moments(part, values.astype(np.float64), w)
+        return self.merge(state, part)
+
+    def merge(self, left: TargetState, right: TargetState) -> TargetState:
+        """Return the totals of both.
+
+        Raises
+        ------
+        DataError
+            When the target has more distinct values than classes can be told apart.
+        """
+        total = left.weight + right.weight
+        delta = right.mean - left.mean
+        share = right.weight / total if total > 0.0 else 0.0
+        classes = dict(left.classes)
+        for label, weight in right.classes.items():
+            classes[label] = classes.get(label, 0.0) + weight
+        if len(classes) > MAX_CLASSES:
+            raise DataError(
+                f"target column {self.target!r} has more than {MAX_CLASSES:,} distinct values, so it is not a class "
+                "label; train a regressor, or choose another target"
+            )
+        return TargetState(
+            left.rows + right.rows,
+            total,
+            left.mean + delta * share,
+            left.m2 + right.m2 + delta * delta * left.weight * share,
+            min(left.minimum, right.minimum),
+            max(left.maximum, right.maximum),
+            classes,
+        )
+
+    def finish(self, state: TargetState) -> TargetSummary:
+        """Return the summary.
+
+        Raises
+        ------
+        DataError
+            When all weights are zero.
+        """
+        if not state.weight > 0.0:
+            raise DataError(f"all sample weights are zero (column {self.weight!r}); nothing to learn")
+        classes = tuple(sorted(state.classes))
+        return TargetSummary(
+            state.rows,
+            state.weight,
+            classes,
+            [state.classes[label] for label in classes],
+            state.mean,
+            state.m2 / state.weight,
+            state.minimum,
+            state.maximum,
+        )
+
+
+def _add_moments(part: TargetState, values: Any, w: Any) -> None:
+    if part.weight > 0.0:
+        part.mean = float(np.average(values, weights=w))
+        centred = values - part.mean
+        part.m2 = float(np.sum(centred * centred if w is None else w * centred * centred))
+    if len(values):
+        part.minimum, part.maximum = float(values.min()), float(values.max())

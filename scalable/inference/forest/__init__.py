@@ -1,0 +1,1 @@
+"""Compiled forests: trees, their lowering, block and row programs."""

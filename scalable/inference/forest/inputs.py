@@ -1,0 +1,107 @@
+"""Whatever a caller holds rows in, as columns of floats, copied only where LightGBM's conversion asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from scalable.errors import DataError
+from scalable.inference.forest.places import Columns
+
+
+def _numeric(name: object, kind: object, numeric: bool) -> None:
+    if not numeric:
+        raise DataError(
+            f"column {str(name)!r} should be numeric, found {kind}; encode it as it was for training"
+        )
+
+
+def _from_arrow(table: Any) -> Columns:
+    import pyarrow as pa
+
+    arrays = []
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        kind = column.type
+        number = pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+        _numeric(name, kind, number)
+        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        if whole.null_count or kind not in (pa.float32(), pa.float64()):
+            whole = whole.cast(pa.float64(), safe=False)  # large integers round, as they do in LightGBM
+        arrays.append(whole.to_numpy(zero_copy_only=False))
+    return Columns.of_arrays(arrays, table.num_rows)
+
+
+def _pandas_codes(column: Any, levels: Sequence[object]) -> np.ndarray:
+    """Return category codes by the training levels; unseen and missing values become NaN."""
+    codes = np.asarray(column.cat.set_categories(levels).cat.codes, np.float64)
+    codes[codes == -1] = np.nan
+    return codes
+
+
+def _from_pandas(frame: Any, pandas_categorical: list[list[object]]) -> Columns:
+    arrays = []
+    categorical = [name for name in frame.columns if str(frame[name].dtype) == "category"]
+    if categorical and len(categorical) != len(pandas_categorical):
+        raise DataError(
+            f"the model was trained with {len(pandas_categorical)} categorical columns, the frame has "
+            f"{len(categorical)}: {', '.join(map(str, categorical))}"
+        )
+    levels = dict(zip(categorical, pandas_categorical, strict=False))
+    for name in frame.columns:
+        column = frame[name]
+        if name in levels:
+            arrays.append(_pandas_codes(column, levels[name]))
+            continue
+        _numeric(name, column.dtype, getattr(column.dtype, "kind", "O") in "fiub")
+        plain = column.dtype in (np.float32, np.float64)
+        arrays.append(column.to_numpy() if plain else column.to_numpy(dtype=np.float64, na_value=np.nan))
+    return Columns.of_arrays(arrays, len(frame))
+
+
+def _from_array(X: Any) -> Columns:
+    matrix = np.asarray(X)
+    if matrix.ndim == 1:
+        matrix = matrix.reshape(1, -1)
+    if matrix.dtype.kind not in "fiub":
+        raise DataError(f"X should be numeric, found dtype {matrix.dtype}; encode text columns first")
+    if matrix.dtype not in (np.float32, np.float64) or not matrix.dtype.isnative:
+        matrix = matrix.astype(
+            np.float64 if matrix.dtype.kind == "f" and matrix.itemsize == 8 else np.float32
+        )
+    if matrix.ndim != 2:
+        raise DataError(f"X should have rows and columns, found shape {matrix.shape}")
+    return Columns.of_matrix(matrix)
+
+
+def as_columns(X: Any, n_features: int, pandas_categorical: list[list[object]] | None = None) -> Columns:
+    """Return `X` as columns of float32 or float64, copying only what is not that already.
+
+    Parameters
+    ----------
+    X : array (n_rows, n_features) or (n_features,), pandas or polars frame, Arrow table or record batch, Columns
+        Integer and boolean NumPy arrays become float32, as in ``Booster.predict``.
+    n_features : int
+        Number of columns that the model expects.
+
+    Raises
+    ------
+    DataError
+        Another number of columns, or a column that is not numeric.
+    """
+    module = type(X).__module__.split(".")[0]
+    if isinstance(X, Columns):
+        columns = X
+    elif module == "pyarrow":
+        columns = _from_arrow(X)
+    elif module == "pandas":
+        columns = _from_pandas(X if X.ndim == 2 else X.to_frame().T, pandas_categorical or [])
+    elif module == "polars":
+        columns = _from_arrow(X.to_arrow())
+    else:
+        columns = _from_array(X)
+    if columns.n_features != n_features:
+        shape = (columns.n_rows, columns.n_features)
+        raise DataError(f"X should have {n_features} features per row, found shape {shape}")
+    return columns

@@ -1,0 +1,1 @@
+"""Kernels that turn raw columns into numbers."""

@@ -1,0 +1,1 @@
+"""Kernels that evaluate compiled forests."""

@@ -1,0 +1,268 @@
+"""Columns that are not plain, decoded from their pages in one native call: dictionaries, differences, bits, nulls.
+
+Page by page, which are small: what is unpacked of one is still in the near cache when it is stored.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import carray
+
+from scalable.kernels.jit import kernel
+from scalable.kernels.memory import as_pointer, load_u32
+from scalable.kernels.parquet.bits import expand_bits, pack_bits
+from scalable.kernels.parquet.deltas import decode_deltas
+from scalable.kernels.parquet.files import read_bytes
+from scalable.kernels.parquet.runs import decode_runs
+
+# Places in the description of a page.
+FIRST, STOP, OFFSET, SIZE, LEVELS = range(5)
+PAGE_FIELDS = 5
+REQUIRED, PREFIXED = (
+    -2,
+    -1,
+)  # instead of the bytes of levels: there are none; their number is in front of them
+# Places in the description of a column.
+BEGIN, END, FORM, SOURCE_BYTES, BYTES, TABLE, TABLE_SIZE, OUT, VALID = range(9)
+COLUMN_FIELDS = 9
+PLAIN, CODES, LOOKED_UP, DELTAS, BITS = range(5)  # forms
+
+
+@kernel(inline=True)
+def _place(values: np.ndarray, valid: np.ndarray, spread: bool, out: np.ndarray) -> None:
+    """Write the values that are there to the rows that have one; what others get does not matter."""
+    if spread:
+        k = 0
+        for i in range(out.size):
+            out[i] = values[k]
+            k += valid[i]
+    else:
+        for i in range(out.size):
+            out[i] = values[i]
+
+
+@kernel(inline=True)
+def _place_looked_up(
+    codes: np.ndarray, table: np.ndarray, valid: np.ndarray, spread: bool, out: np.ndarray
+) -> None:
+    if spread:
+        k = 0
+        for i in range(out.size):
+            out[i] = table[codes[k]]
+            k += valid[i]
+    else:
+        for i in range(out.size):
+            out[i] = table[codes[i]]
+
+
+@kernel()
+def _store_values(values: np.ndarray, valid: np.ndarray, spread: bool, width: int, to: int, n: int) -> None:
+    if width == 1:
+        _place(values, valid, spread, carray(as_pointer(np.uintp(to)), (n,), np.uint8))
+    elif width == 2:
+        _place(values, valid, spread, carray(as_pointer(np.uintp(to)), (n,), np.uint16))
+    elif width == 4:
+        _place(values, valid, spread, carray(as_pointer(np.uintp(to)), (n,), np.uint32))
+    else:
+        _place(values, valid, spread, carray(as_pointer(np.uintp(to)), (n,), np.uint64))
+
+
+@kernel()
+def _store_looked_up(
+    codes: np.ndarray, table: int, size: int, valid: np.ndarray, spread: bool, width: int, to: int, n: int
+) -> None:
+    place, source = as_pointer(np.uintp(to)), as_pointer(np.uintp(table))
+    if width == 1:
+        _place_looked_up(
+            codes, carray(source, (size,), np.uint8), valid, spread, carray(place, (n,), np.uint8)
+        )
+    elif width == 2:
+        _place_looked_up(
+            codes, carray(source, (size,), np.uint16), valid, spread, carray(place, (n,), np.uint16)
+        )
+    elif width == 4:
+        _place_looked_up(
+            codes, carray(source, (size,), np.uint32), valid, spread, carray(place, (n,), np.uint32)
+        )
+    else:
+        _place_looked_up(
+            codes, carray(source, (size,), np.uint64), valid, spread, carray(place, (n,), np.uint64)
+        )
+
+
+@kernel()
+def _decode_indices(
+    buffer: np.ndarray, at: int, end: int, skip: int, n: int, size: int, codes: np.ndarray
+) -> bool:
+    """Decode dictionary indices, and the width in front of them; False also where one is beyond the dictionary."""
+    if at >= end or not decode_runs(buffer, at + 1, end, np.int64(buffer[at]), skip, n, codes):
+        return n == 0
+    largest = np.uint32(0)
+    for i in range(n):
+        largest = max(largest, codes[i])
+    return n == 0 or bool(np.int64(largest) < size)
+
+
+@kernel()
+def _decode_page(
+    buffer: np.ndarray,
+    at: int,
+    end: int,
+    column: np.ndarray,
+    before: int,
+    n: int,
+    rows: int,
+    valid: np.ndarray,
+    to: int,
+    codes: np.ndarray,
+    words: np.ndarray,
+    some: np.ndarray,
+) -> bool:
+    """Decode `n` values, behind `before` others of the page, to the `rows` rows at address `to`."""
+    form, width, source = column[FORM], column[BYTES], column[SOURCE_BYTES]
+    spread = n < rows
+    if n == 0:
+        carray(as_pointer(np.uintp(to)), (rows * width,), np.uint8)[:] = 0
+        return True
+    if form in (CODES, LOOKED_UP):
+        if not _decode_indices(buffer, at, end, before, n, column[TABLE_SIZE], codes):
+            return False
+        codes[n] = 0  # read, not used, for nulls at the end
+        if form == CODES:
+            _store_values(codes, valid, spread, width, to, rows)
+        else:
+            _store_looked_up(codes, column[TABLE], column[TABLE_SIZE], valid, spread, width, to, rows)
+        return True
+    if form == DELTAS:
+        if not decode_deltas(buffer, at, end, before, n, some, words):
+            return False
+        _store_values(words, valid, spread, width, to, rows)
+        return True
+    if form == BITS:
+        if before + n > 8 * (end - at):
+            return False
+        expand_bits(buffer, at, before, before + n, codes)
+        _store_values(codes, valid, spread, width, to, rows)
+        return True
+    if (before + n) * source > end - at:
+        return False
+    first = as_pointer(np.uintp(buffer.ctypes.data + at + before * source))
+    if source == 4:  # one more than there are: the padding
+        _store_values(carray(first, (n + 1,), np.uint32), valid, spread, width, to, rows)
+    else:
+        _store_values(carray(first, (n + 1,), np.uint64), valid, spread, width, to, rows)
+    return True
+
+
+@kernel()
+def _decode_levels(buffer: np.ndarray, at: int, levels: int, size: int, stop: int, valid: np.ndarray) -> int:
+    """Decode which of the first `stop` rows of a page have a value; return where its values begin, or -1."""
+    if levels == PREFIXED:
+        if size < 4:
+            return -1
+        prefix: Any = np.int64(load_u32(np.uintp(buffer.ctypes.data)))
+        levels = prefix
+        at = 4
+    if levels > size - at or not decode_runs(buffer, at, at + levels, 1, 0, stop, valid):
+        return -1
+    return at + levels
+
+
+@kernel()
+def decode_columns(
+    descriptor: int,
+    pages: np.ndarray,
+    columns: np.ndarray,
+    row: int,
+    n_rows: int,
+    buffer: np.ndarray,
+    valid: np.ndarray,
+    present: np.ndarray,
+    codes: np.ndarray,
+    words: np.ndarray,
+    some: np.ndarray,
+    nulls: np.ndarray,
+) -> int:
+    """Decode rows of several columns.
+
+    Parameters
+    ----------
+    descriptor : int
+        Open file.
+    pages : array of shape (n_pages, 5), int64
+        Of all columns: first row, row after the last, place and size in the file, bytes of definition levels
+        (`REQUIRED`, `PREFIXED`, or their number).
+    columns : array of shape (n_columns, 9), int64
+        First page and page after the last; form; bytes of a plain value and of a result; address and length of the
+        dictionary's values, as wide as results (`CODES` needs the length alone); address of the results; address of
+        their validity bitmap.
+    row, n_rows : int
+        First row, and how many.
+    buffer : array of uint8
+        Work space for the largest page and `scalable.kernels.parquet.runs.PADDING`.
+    valid, present : arrays of uint8
+        Work space for the rows of the largest page, and for `n_rows`.
+    codes, words : arrays of uint32, uint64
+        Work space for the rows of the largest page and one.
+    some : array of uint64
+        Work space of `decode_deltas`.
+    nulls : array of shape (n_columns,), int64
+        Output: how many rows are null; the bitmap of a column without any is not written.
+
+    Returns
+    -------
+    int
+        -1, or the number of the first page that cannot be read or decoded.
+    """
+    for c in range(columns.shape[0]):
+        column = columns[c]
+        nulls[c] = 0
+        for p in range(column[BEGIN], column[END]):
+            first, size, levels = pages[p, FIRST], pages[p, SIZE], pages[p, LEVELS]
+            start, stop = max(first, row), min(pages[p, STOP], row + n_rows)
+            if start >= stop:
+                continue
+            if not read_bytes(descriptor, pages[p, OFFSET], buffer.ctypes.data, size):
+                return p
+            at, before, n = 0, start - first, stop - start
+            if levels != REQUIRED:
+                at = _decode_levels(buffer, 0, levels, size, stop - first, valid)
+                if at < 0:
+                    return p
+                before, n = 0, 0
+                for i in range(start - first):
+                    before += valid[i]
+                for i in range(start - first, stop - first):
+                    n += valid[i]
+            missing = stop - start - n
+            if missing and not nulls[c]:
+                present[: start - row] = 1
+            nulls[c] += missing
+            if nulls[c]:
+                if missing:
+                    present[start - row : stop - row] = valid[start - first : stop - first]
+                else:
+                    present[start - row : stop - row] = 1
+            to = column[OUT] + (start - row) * column[BYTES]
+            if not _decode_page(
+                buffer,
+                at,
+                size,
+                column,
+                before,
+                n,
+                stop - start,
+                valid[start - first :],
+                to,
+                codes,
+                words,
+                some,
+            ):
+                return p
+        if nulls[c]:
+            pack_bits(
+                present, n_rows, carray(as_pointer(np.uintp(column[VALID])), ((n_rows + 7) // 8,), np.uint8)
+            )
+    return -1

@@ -1,0 +1,1 @@
+"""The latency laboratory: engines side by side."""

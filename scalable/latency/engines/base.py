@@ -1,0 +1,118 @@
+"""The face that every way of computing a model's predictions shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class Absent(Exception):  # noqa: N818  not an error: a peer that is not installed
+    """An engine cannot be used here; the message is the reason shown to the user."""
+
+
+class Engine(Protocol):
+    """A loaded model; results are predictions after the link, float64 (n_rows,) or (n_rows, n_outputs).
+
+    One in another process also has ``overhead_seconds``, the part of its last call spent on the way there and back, and
+    ``memory_bytes``, that process's.
+    """
+
+    n_threads: int
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Predict a float64 C-ordered matrix on the engine's thread count."""
+
+    def predict_one(self, x: np.ndarray) -> Any:
+        """Predict one float64 row by the fastest way the engine offers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForestModel:
+    """What engines of forests are built from: LightGBM's own text."""
+
+    text: str
+    n_features: int
+    n_outputs: int
+    objective: str | None
+    n_trees: int
+    n_leaves: int
+    feature_names: list[str]
+
+    @property
+    def shape(self) -> dict[str, int]:
+        """Its size, as reports show it."""
+        return {"trees": self.n_trees, "leaves": self.n_leaves, "features": self.n_features}
+
+    @property
+    def default(self) -> tuple[str, ...]:
+        """Engines compared when none are named."""
+        return ("lightgbm", "lightgbm-fast", "scalable")
+
+
+@dataclass(frozen=True, slots=True)
+class LinearFacts:
+    """What engines of linear models over plain numbers are built from.
+
+    Attributes
+    ----------
+    coef : float64 (n_outputs, n_features)
+    intercept : float64 (n_outputs,)
+    link : str
+        "identity", "logistic" or "softmax".
+    """
+
+    coef: np.ndarray
+    intercept: np.ndarray
+    link: str
+
+    @property
+    def shape(self) -> dict[str, int]:
+        """Its size, as reports show it."""
+        return {"outputs": len(self.coef), "features": self.coef.shape[1]}
+
+    @property
+    def default(self) -> tuple[str, ...]:
+        """Engines compared when none are named."""
+        return ("scikit-learn", "linear")
+
+
+def describe(text: str) -> ForestModel:
+    """Read the header facts of a model text."""
+    from scalable.inference.forest.formats.lightgbm_text import parse_text
+
+    model = parse_text(text)
+    return ForestModel(
+        text, model.n_features, model.trees_per_iteration, model.objective, len(model.trees),
+        sum(model.leaves), model.feature_names,
+    )  # fmt: skip
+
+
+def text_of(model: Any) -> str:
+    """Return LightGBM's text of whatever ``compile_model`` accepts, a linear model excepted."""
+    model = getattr(model, "booster_", model)
+    if hasattr(model, "model_to_string"):
+        return str(model.model_to_string())
+    if isinstance(model, str) and "\n" in model:
+        return model
+    path = Path(model)
+    if path.is_dir():
+        from scalable.models.store import read_model
+
+        return str(read_model(path).texts["booster.txt"])
+    return path.read_text("utf-8")
+
+
+def facts_of(model: Any) -> ForestModel | LinearFacts:
+    """Return what engines are built from, of whatever ``compile_model`` accepts."""
+    if isinstance(model, ForestModel | LinearFacts):
+        return model
+    from scalable.inference.linear_row import CompiledLinear
+
+    if isinstance(model, CompiledLinear):
+        return LinearFacts(model.coef, model.intercept, model.link)
+    if hasattr(model, "coef_") and hasattr(model, "intercept_"):
+        return facts_of(CompiledLinear.from_estimator(model))
+    return describe(text_of(model))

@@ -1,0 +1,134 @@
+"""`scalable latency`: a saved model, rows of a dataset, every measurement, as the sections of a results document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scalable.errors import DataError, UsageError
+from scalable.latency import engines as registry
+from scalable.latency import latency, open_loop
+
+if TYPE_CHECKING:
+    from scalable.data.source import Source
+
+MAX_ROWS = 1_000_000
+MAX_BYTES = 2**29  # of the rows as one float64 matrix; wider models get fewer rows
+BATCHES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
+THREADS = (1, 2)
+
+
+def sample_rows(
+    names: Sequence[str], encode: Callable[[Any], np.ndarray], source: Source, limit: int
+) -> np.ndarray:
+    """Return about `limit` rows, from the heads of evenly spaced shards, as a model's engines take them.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns to decode.
+    encode : callable
+        From a `RawBlock` to a matrix (n_rows, n_features).
+
+    Raises
+    ------
+    DataError
+        There are no rows.
+    """
+    from scalable.execution.sampling import sample_shards
+
+    chosen = sample_shards(source, limit)
+    blocks = [encode(raw) for shard in chosen for raw in source.raw_blocks(shard, list(names))]
+    if not blocks:
+        raise DataError("the dataset has no rows to predict")
+    return np.concatenate(blocks)
+
+
+def load(model: Any, data: str, max_rows: int = MAX_ROWS) -> tuple[Any, np.ndarray]:
+    """Return what engines are built from and about `max_rows` rows of a dataset as they take them.
+
+    Parameters
+    ----------
+    model : path
+        A saved model, or LightGBM text, whose features are looked up in the data by name.
+    data : str
+        File, directory or glob of Parquet.
+
+    Raises
+    ------
+    UsageError
+        A linear model that needs more than plain numbers.
+    DataError
+        The dataset has no rows.
+    """
+    from scalable.data.parquet import ParquetSource
+    from scalable.data.values import numbers
+    from scalable.models.predictors import load_model
+
+    encode: Callable[[Any], np.ndarray]
+    if Path(model).is_dir():
+        predictor = load_model(model)
+        if hasattr(predictor, "booster"):
+            facts, names, encode = registry.describe(predictor.text), predictor.needed, predictor.matrix
+        else:
+            facts, names, encode = _linear(model, predictor.model)
+    else:
+        facts = registry.describe(registry.text_of(model))
+        names = facts.feature_names
+
+        def encode(raw: Any) -> np.ndarray:
+            return np.stack([numbers(raw.arrays[name]).astype(np.float64) for name in names], axis=1)
+
+    limit = min(max_rows, MAX_BYTES // (8 * facts.shape["features"]))
+    return facts, sample_rows(names, encode, ParquetSource(data, features=names), limit)
+
+
+def _linear(path: Any, model: Any) -> tuple[Any, list[str], Callable[[Any], np.ndarray]]:
+    """Return facts, columns and encoding of a saved linear model."""
+    n = model.encoder.n_columns
+    if model.encoder.n_slots or model.link not in ("identity", "logistic", "softmax"):
+        raise UsageError(
+            f"{path}: latency compares forests, and linear models of plain numbers with the link identity, logistic "
+            f"or softmax; this one has the link {model.link} and {model.encoder.n_slots:,} slots for text"
+        )
+    facts = registry.LinearFacts(model.coef[:, :n], model.coef[:, n], model.link)
+    return facts, model.needed, lambda raw: model.encode(raw).columns.T.astype(np.float64)
+
+
+def examine(
+    model: Any, data: str, engines: Sequence[str] | None = None, *, seed: int = 0, requests: int = 2000,
+    max_rows: int = MAX_ROWS,
+) -> dict[str, Any]:  # fmt: skip
+    """Measure a model on a dataset in every way.
+
+    Parameters
+    ----------
+    model, data, max_rows
+        See `load`.
+    engines : names, optional
+        By default ours and every peer; those not installed are listed with the reason.
+    seed : int
+        Of shuffles and arrivals.
+    requests : int
+        Per run of the open loop.
+
+    Returns
+    -------
+    dict
+        Sections ``latency`` and, for forests, ``waterfall`` (our steps) and ``open_loop``.
+    """
+    facts, rows = load(model, data, max_rows)
+    forest = isinstance(facts, registry.ForestModel)
+    named = engines or (registry.PEERS if forest else registry.LINEAR)
+    found = latency.measure(facts, rows, named, batch_sizes=BATCHES, threads=THREADS, seed=seed)
+    if not forest:
+        return {"latency": found}
+    steps = latency.measure(
+        facts, rows[:20_000], tuple(registry.STEPS), single_rows=100, batch_sizes=(1_000,), seed=seed
+    )
+    loaded = [name for name in ("lightgbm", "scalable") if engines is None or name in engines]
+    served = open_loop.measure_open_loop(facts, rows, loaded, requests=requests, seed=seed)
+    return {"latency": found, "waterfall": latency.waterfall(steps), "open_loop": served}

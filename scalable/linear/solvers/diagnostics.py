@@ -1,0 +1,86 @@
+"""What a least-squares fit says about itself, from the moments it was solved with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.linear.solvers.elastic_net_path import Quadratic
+from scalable.linear.solvers.gram import Moments, solve_psd
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """Diagnostics of a least-squares fit.
+
+    Attributes
+    ----------
+    r2 : float
+        Share of the (centred) weighted squares of the target that is explained.
+    residual_deviation : float
+        ``sqrt(RSS / (rows - rank))``, in units of the target.
+    standard_errors : float64 array of shape (n_columns + n_slots,)
+        Of the coefficients in raw units, under independent errors of one variance; NaN where a
+        coefficient is not determined.
+    inflation : float64 array of shape (n_columns + n_slots,)
+        Variance inflation factors ``1 / (1 - R^2_j)`` of each column on the others; infinite for a
+        column that the others determine.
+    rank : int
+        Rank of the centred columns, the intercept counted.
+    """
+
+    r2: float
+    residual_deviation: float
+    standard_errors: NDArray[np.float64]
+    inflation: NDArray[np.float64]
+    rank: int
+
+
+def diagnose(
+    totals: Moments, problem: Quadratic, coef: NDArray[np.float64], scales: NDArray[np.float64]
+) -> Diagnostics:
+    """Compute diagnostics.
+
+    Parameters
+    ----------
+    totals : Moments
+        Of all rows, in scaled units.
+    problem : Quadratic
+        The same, centred.
+    coef : float64 array of shape (p,)
+        Solution in scaled units, intercept included.
+    scales : float64 array of shape (p - 1,)
+        Raw units per unit of each column, the intercept left out.
+    """
+    keep = np.arange(len(coef)) != problem.intercept
+    hessian = problem.hessian[np.ix_(keep, keep)]
+    diagonal = np.sqrt(np.maximum(np.diag(hessian), 0.0))
+    varies = diagonal > 0.0
+    unit = np.where(varies, diagonal, 1.0)
+    correlation = hessian / unit[:, None] / unit
+    values = np.linalg.eigvalsh(correlation) if len(unit) else np.zeros(0)
+    centred_rank = int((values > len(unit) * np.finfo(float).eps * values.max(initial=0.0)).sum())
+    rank = centred_rank + int(problem.means[problem.intercept] > 0.0)  # 1 where there is an intercept
+    inverse = np.full(len(unit), np.inf)
+    if varies.any() and centred_rank == int(varies.sum()):
+        at = np.ix_(varies, varies)
+        inverse[varies] = np.diag(solve_psd_matrix(correlation[at]))
+    squares = totals.mean_squared_error(coef) * totals.weight
+    spread = totals.square - totals.weight * problem.target_mean**2
+    variance = squares / max(totals.rows - rank, 1)
+    with np.errstate(invalid="ignore"):
+        errors = np.sqrt(variance * inverse / totals.weight) / unit / scales * problem.scale
+    return Diagnostics(
+        1.0 - squares / spread if spread > 0.0 else 0.0,
+        float(np.sqrt(variance)) * problem.scale,
+        np.where(np.isfinite(inverse), errors, np.nan),
+        inverse,
+        rank,
+    )
+
+
+def solve_psd_matrix(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the inverse of a positive definite matrix, column by column."""
+    return np.column_stack([solve_psd(matrix, column) for column in np.eye(len(matrix))])

@@ -1,0 +1,128 @@
+"""A training task as solvers see it: rows, loss, penalty and weights, without estimator manners."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.data.block import Block
+from scalable.features.linear_encoder import LinearEncoder
+
+HASHED_FACTOR = 2.0  # levels of a hashed category are many and rare: half the prior deviation of others
+ORDERED = 0.25  # a column with less of its variance within blocks follows the order of the rows
+LEAST_RATE = 0.05  # so that a real trend is still learned
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Weighted mean loss plus penalty, over encoded rows.
+
+    Attributes
+    ----------
+    loss : int
+        Number of the loss in `scalable.kernels.linear.losses`; -1 is softmax.
+    delta : float
+        Its parameter.
+    n_outputs : int
+        Rows of the coefficient matrix: 1, or one a class.
+    l1, l2 : float
+        Penalty ``l1 |f w| + l2 (f w)^2 / 2`` per coefficient, in units of the mean loss.
+    factors : float64 array of shape (n_columns + 1 + n_slots,)
+        The f above; 0 for the intercept.
+    weight_mean : float
+        Mean sample weight (class weights included); weights are divided by it.
+    class_weight : tuple of float
+        Factor of each class; empty for none.
+    shift, scale : float
+        Targets are learned as ``(y - shift) / scale``.
+    fit_intercept : bool
+        Whether there is an intercept.
+    rows : int
+        Number of training rows, which turns penalties on the mean loss into penalties on the sum.
+    frequencies : float64 array of shape (n_columns + 1 + n_slots,)
+        Mean square of each coefficient's input: 1 for standardised columns, the share of rows that
+        have a slot, 0 where that is unknown.
+    residual_variance : float
+        Mean squared gradient of a row's loss before anything but the intercept is learned.
+    drag : float64 array of shape (n_columns + 1 + n_slots,)
+        Share by which descent lowers a coefficient's rate, see `order_drag`.
+    """
+
+    loss: int
+    delta: float
+    n_outputs: int
+    l1: float
+    l2: float
+    factors: NDArray[np.float64]
+    weight_mean: float = 1.0
+    class_weight: tuple[float, ...] = ()
+    shift: float = 0.0
+    scale: float = 1.0
+    fit_intercept: bool = True
+    rows: int = 1
+    frequencies: NDArray[np.float64] | float = 1.0
+    residual_variance: float = 1.0
+    drag: NDArray[np.float64] | float = 0.0
+
+    def target(self, block: Block) -> NDArray[np.float64]:
+        """Return the targets of a block as the loss takes them."""
+        assert block.label is not None
+        if self.shift == 0.0 and self.scale == 1.0:
+            return block.label
+        return (block.label - self.shift) / self.scale
+
+    def single_weight(self, block: Block) -> NDArray[np.float32]:
+        """Return `weight` in single precision; not to be written to."""
+        if block.weight is None and not self.class_weight:
+            return _ones(block.n_rows)
+        return self.weight(block).astype(np.float32)
+
+    def weight(self, block: Block) -> NDArray[np.float64]:
+        """Return the weights of a block, with mean 1 over all training rows."""
+        assert block.label is not None
+        if block.weight is None and not self.class_weight:
+            return np.ones(block.n_rows)
+        w = np.ones(block.n_rows) if block.weight is None else block.weight
+        if self.class_weight:
+            w = w * np.asarray(self.class_weight)[block.label.astype(np.intp)]
+        return w / self.weight_mean
+
+
+@functools.lru_cache(4)
+def _ones(n: int) -> NDArray[np.float32]:
+    return np.ones(n, np.float32)
+
+
+def input_frequencies(encoder: LinearEncoder) -> NDArray[np.float64]:
+    """Return the mean square of each coefficient's input, see `Objective.frequencies`."""
+    slots = [share for plan in encoder.plans for share in plan.slot_shares]
+    hashed = encoder.n_slots - len(slots)
+    return np.concatenate([np.ones(encoder.n_columns + 1), np.array(slots), np.zeros(hashed)])
+
+
+def order_drag(encoder: LinearEncoder) -> NDArray[np.float64]:
+    """Return how far descent holds back each coefficient because its column follows the rows' order.
+
+    Within a stretch of rows such a column (a time, a running number) is nearly a second intercept:
+    descent would use it to follow every local swing of the target, and the last stretch would decide
+    the coefficient. Its information lies between stretches, so its rate shrinks with the share of its
+    deviation that a stretch shows.
+    """
+    drag = np.zeros(encoder.n_columns + 1 + encoder.n_slots)
+    j = 0
+    for plan in encoder.plans:
+        if plan.n_columns and plan.local < ORDERED:
+            drag[j] = 1.0 - max(LEAST_RATE, float(np.sqrt(plan.local)))
+        j += plan.n_columns
+    return drag
+
+
+def penalty_factors(encoder: LinearEncoder, standardize: bool) -> NDArray[np.float64]:
+    """Return the penalty factors: per standard deviation or raw unit; 0 for the intercept."""
+    dense = np.ones(encoder.n_columns) if standardize else 1.0 / encoder.column_scales()
+    hashed = encoder.n_bins if encoder.hashed else 0
+    slots = [np.ones(encoder.n_slots - hashed), np.full(hashed, HASHED_FACTOR)]
+    return np.concatenate([dense, [0.0], *slots])

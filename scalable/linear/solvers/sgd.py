@@ -1,0 +1,283 @@
+"""Rounds of descent: passes over the lanes, merged models, and when to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.data.block import Block
+from scalable.data.shard import Shard
+from scalable.errors import DataError
+from scalable.execution.executors import Executor
+from scalable.execution.rounds import run_fold, run_lanes
+from scalable.kernels.linear import losses, optimizers
+from scalable.kernels.linear import sgd as descent
+from scalable.linear.solvers.newton import penalty_value
+from scalable.linear.solvers.objective import Objective
+from scalable.linear.solvers.sgd_fold import (
+    LANE_ROWS,
+    MAX_LANES,
+    DescentFold,
+    DescentState,
+    deal,
+    first_squares,
+    merge_lanes,
+)
+from scalable.models.checkpoint import Checkpoint
+
+ONE_PASS_ROWS = 10**6  # from here on, one pass reaches the optimum's held-out loss
+
+
+@dataclass(frozen=True)
+class DescentPlan:
+    """How long and how widely to descend.
+
+    Attributes
+    ----------
+    n_lanes : int or None
+        Models trained side by side and merged; None: one per 2^18 rows, at most 8.
+    max_passes : int or None
+        None: one pass from 10^6 rows on; else up to 100, ended by `tol`.
+    tol : float
+        Stop when a pass lowers the objective by less than this share.
+    average : bool
+        Whether the result is the average of the iterates (weighted towards the last).
+    seed : int
+        Order of the shards.
+    held_out : float
+        Share of the shards that are held out; training stops when their loss, rather than the
+        objective, no longer falls, and returns the coefficients with the least. 0 for none.
+    patience : int
+        Passes without improvement before stopping, when rows are held out.
+    """
+
+    n_lanes: int | None = None
+    max_passes: int | None = None
+    tol: float = 2e-5
+    average: bool = True
+    seed: int = 0
+    held_out: float = 0.0
+    patience: int = 1
+
+    def lanes_for(self, rows: int) -> int:
+        """Return the number of lanes for so many rows."""
+        return self.n_lanes or min(MAX_LANES, max(1, rows // LANE_ROWS))
+
+    def passes_for(self, rows: int) -> int:
+        """Return the most passes for so many rows."""
+        return self.max_passes or (1 if rows >= ONE_PASS_ROWS and not self.held_out else 100)
+
+    def divide(self, shards: Sequence[Shard]) -> tuple[list[Shard], list[Shard]]:
+        """Return the shards to learn from and those held out.
+
+        Raises
+        ------
+        DataError
+            When there are too few shards to hold any out.
+        """
+        if not self.held_out:
+            return list(shards), []
+        every = max(2, round(1.0 / self.held_out))
+        held = [shard for k, shard in enumerate(shards) if k % every == every - 1]
+        if not held:
+            raise DataError(
+                f"{len(shards)} shards are too few to hold out one in {every} for early stopping; "
+                "raise validation_fraction, or set early_stopping=False"
+            )
+        return [shard for k, shard in enumerate(shards) if k % every != every - 1], held
+
+
+@dataclass
+class DescentResult:
+    """A trained table and its history.
+
+    Attributes
+    ----------
+    coef : float64 array of shape (n_outputs, p)
+        Averaged coefficients, or the last ones.
+    passes : int
+        Passes over the data.
+    progressive_loss : list of float
+        Mean loss of each pass, every batch scored before it was learned from.
+    held_out_loss : list of float
+        Loss of the held-out shards after each pass.
+    converged : bool
+        Whether the stopping rule ended the training.
+    """
+
+    coef: NDArray[np.float64]
+    passes: int = 0
+    progressive_loss: list[float] = field(default_factory=list)
+    held_out_loss: list[float] = field(default_factory=list)
+    converged: bool = False
+
+
+@dataclass(frozen=True)
+class LossFold:
+    """Fold of the mean loss of given coefficients.
+
+    Parameters
+    ----------
+    objective : Objective
+        What is evaluated, without its penalty.
+    coef : float64 array of shape (n_outputs, p)
+        Coefficients.
+    """
+
+    objective: Objective
+    coef: NDArray[np.float64]
+
+    def init(self) -> NDArray[np.float64]:
+        """Return zero loss and weight."""
+        return np.zeros(2)
+
+    def step(self, state: NDArray[np.float64], block: Block) -> NDArray[np.float64]:
+        """Add a block."""
+        o = self.objective
+        k = len(self.coef)
+        z = np.empty((k, block.n_rows), block.columns.dtype)
+        descent.predict(block.columns, block.ids, self.coef.astype(block.columns.dtype), z)
+        w, y = o.weight(block), o.target(block)
+        out = np.empty_like(z, np.float64)
+        if o.loss == descent.SOFTMAX:
+            loss = losses.softmax_gradients(k, z, y, w, out)
+        else:
+            targets = [y] if k == 1 else [(y == c).astype(np.float64) for c in range(k)]
+            loss = sum(
+                losses.curvatures(o.loss, o.delta, z[c], targets[c], w, out[c], np.empty(block.n_rows))
+                for c in range(k)
+            )
+        return np.asarray(state + np.array([loss, w.sum()]))
+
+    def merge(self, left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sums of both."""
+        return left + right
+
+    def finish(self, state: NDArray[np.float64]) -> float:
+        """Return the mean loss."""
+        return float(state[0] / state[1])
+
+
+def descend(
+    fold: DescentFold,
+    start: NDArray[np.float64],
+    reader: Any,
+    executor: Executor,
+    plan: DescentPlan,
+    label: str,
+    checkpoint: Checkpoint | None = None,
+    sample: Sequence[Shard] | None = None,
+) -> DescentResult:
+    """Run passes of descent until the plan or the stopping rule ends them.
+
+    Parameters
+    ----------
+    fold : DescentFold
+        One step of learning.
+    start : float64 array of shape (n_outputs, p)
+        First coefficients.
+    reader : BlockReader or MemoryReader
+        The encoded rows.
+    executor : Executor
+        Who runs the lanes.
+    plan : DescentPlan
+        Lanes, passes, stopping.
+    label : str
+        Shown as progress.
+    checkpoint : Checkpoint, optional
+        Written after every round.
+    sample : sequence of Shard, optional
+        The rows to learn from; by default all.
+    """
+    state = start_state(fold, start)
+    shards, held = plan.divide(reader.source.shards if sample is None else sample)
+    rows = sum(shard.n_rows for shard in shards)
+    max_passes = plan.passes_for(rows)
+    result = DescentResult(start)
+    best, best_coef, stale, done, number = np.inf, start, 0, 0, 0
+    saved = checkpoint.read("descent") if checkpoint is not None else None
+    if saved is not None:
+        meta, arrays = saved
+        best, best_coef, stale, done, number = (
+            meta["best"],
+            arrays["best"],
+            meta["stale"],
+            meta["done"],
+            meta["pass"],
+        )
+        result.progressive_loss, result.held_out_loss = meta["progressive"], meta["held_out"]
+        state = DescentState(arrays["table"], meta["steps"], meta["loss"], meta["weight"], shared=True)
+
+    def keep() -> None:
+        if checkpoint is not None:
+            meta: dict[str, Any] = {
+                "best": best,
+                "stale": stale,
+                "done": done,
+                "pass": number,
+                "steps": state.steps,
+            }
+            meta |= {"loss": state.loss, "weight": state.weight}
+            meta |= {"progressive": result.progressive_loss, "held_out": result.held_out_loss}
+            checkpoint.write("descent", meta, {"table": state.table, "best": best_coef})
+
+    while number < max_passes:
+        if done == 0:
+            state.loss = state.weight = 0.0
+        rounds = deal(_order(shards, plan.seed, number), plan.lanes_for(rows))
+        for lanes in rounds[done:]:
+            upcoming = rounds[done + 1] if done + 1 < len(rounds) else []
+            states = run_lanes(executor, fold, reader, state, lanes, label, upcoming)
+            state = merge_lanes(fold, state, states)
+            done += 1
+            if done < len(rounds):
+                keep()
+        number, done = number + 1, 0
+        result.progressive_loss.append(state.loss / max(state.weight, 1e-300))
+        result.coef = coefficients(state, plan.average)
+        if max_passes > 1:
+            value = run_fold(executor, LossFold(fold.objective, result.coef), reader, held or shards)
+            if held:
+                result.held_out_loss.append(value)
+            else:
+                value += penalty_value(fold.objective, result.coef)
+            stale = stale + 1 if best - value < plan.tol * max(abs(value), 1e-3) else 0
+            if value < best:
+                best, best_coef = value, result.coef
+            if stale >= plan.patience and number >= 3:
+                result.converged = True
+                break
+        if number < max_passes:
+            keep()
+    result.passes = number
+    if max_passes > 1:
+        result.coef = best_coef
+    return result
+
+
+def start_state(fold: DescentFold, start: NDArray[np.float64]) -> DescentState:
+    """Return the state from which all lanes begin, with coefficients `start`."""
+    state = fold.init()
+    state.table[..., optimizers.W] = start
+    state.table[..., optimizers.DRAG] = fold.objective.drag
+    if fold.optimizer in (optimizers.NORMALIZED, optimizers.ADAGRAD):
+        state.table[..., optimizers.S0] = first_squares(fold)
+    state.shared = True
+    return state
+
+
+def coefficients(state: DescentState, average: bool) -> NDArray[np.float64]:
+    """Return the coefficients of a merged state, shape (n_outputs, p)."""
+    return state.table[..., optimizers.AVERAGE if average else optimizers.W].astype(np.float64)
+
+
+def _order(shards: list[Shard], seed: int, number: int) -> list[Shard]:
+    """Return the shards of a pass: as stored at first, in a random order of its own afterwards."""
+    if number == 0:
+        return shards
+    order = np.random.default_rng([seed, number]).permutation(len(shards))
+    return [shards[i] for i in order]

@@ -1,0 +1,253 @@
+"""Mini-batch descent over lanes of shards.
+
+Shards are dealt to a fixed number of lanes; each lane learns on a model of its own and the models
+merge in lane order after every round, so the result does not depend on who ran the lanes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.data.block import Block
+from scalable.data.buffers import aligned
+from scalable.data.raw_block import DeferredBlock
+from scalable.data.shard import Shard
+from scalable.kernels.linear import adaptive_optimizers as adaptive
+from scalable.kernels.linear import optimizers
+from scalable.kernels.linear import sgd as descent
+from scalable.linear.solvers.objective import HASHED_FACTOR, Objective
+
+LANE_ROWS = 2**18  # fewer rows a lane would learn less from each other than they lose by parting
+MAX_LANES = 8
+ROUND_ROWS = 2**21  # of a lane in the first round; each round is twice as long as the one before, up to
+MOST_ROUND_ROWS = 2**23  # as many: merging and waiting for the last lane then cost little
+PRIOR_STEPS = 10.0
+
+
+@dataclass
+class DescentState:
+    """Model of one lane.
+
+    Attributes
+    ----------
+    table : float32 array of shape (n_outputs, n_columns + 1 + n_slots, 8)
+        Cells of `scalable.kernels.linear.optimizers`.
+    steps : float
+        Finished steps.
+    loss, weight : float
+        Progressive loss of this round and the weight it is over.
+    shared : bool
+        Whether other lanes start from the same table, which must then be copied before learning.
+    """
+
+    table: NDArray[np.float32]
+    steps: float = 0.0
+    loss: float = 0.0
+    weight: float = 0.0
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class DescentFold:
+    """Fold that learns from each block in order.
+
+    Parameters
+    ----------
+    objective : Objective
+        What is minimised.
+    optimizer : int
+        Number of the optimizer.
+    hyper : float64 array of shape (8,)
+        See `scalable.kernels.linear.optimizers.hyper_parameters`.
+    batch : int
+        Rows a step.
+    """
+
+    objective: Objective
+    optimizer: int
+    hyper: NDArray[np.float64]
+    batch: int
+
+    def init(self) -> DescentState:
+        """Return an untrained model."""
+        n = len(self.objective.factors)
+        return DescentState(np.zeros((self.objective.n_outputs, n, optimizers.FIELDS), np.float32))
+
+    def step(self, state: DescentState, block: Block) -> DescentState:
+        """Learn from a block."""
+        o = self.objective
+        if state.shared:
+            state = replace(state, table=state.table.copy(), shared=False)
+        y, weight = o.target(block).astype(np.float32), o.single_weight(block)
+        n_columns = len(block.raw.offsets) if isinstance(block, DeferredBlock) else len(block.columns)
+        scratch = np.empty((2 * o.n_outputs + 1, descent.MAX_BATCH), np.float32)
+        dense = np.empty((2, n_columns), np.float32)
+        how = (o.loss, o.delta, self.optimizer, self.hyper, o.factors, self.batch)
+        loss, steps, done = 0.0, state.steps, 0
+        if isinstance(block, DeferredBlock):
+            raw = block.raw
+            tile = aligned(
+                (n_columns, descent.TILE_ROWS + 16), np.float32
+            )  # rows fall into different cache sets
+            loss, steps, done = descent.descend_raw(
+                raw.addresses, raw.descriptor, raw.places, raw.bounds, raw.first_row, raw.offsets, raw.scales,
+                raw.units, y, weight, *how, steps, o.fit_intercept, state.table,
+                scratch, dense, tile,
+            )  # fmt: skip
+        if done < block.n_rows:
+            columns: Any = block.columns
+            ids = block.ids
+            if done:  # missing values ahead: the encoder fills, or refuses, them
+                columns, ids = np.ascontiguousarray(columns[:, done:]), np.ascontiguousarray(ids[:, done:])
+            more, steps = descent.descend(
+                columns,
+                ids,
+                y[done:],
+                weight[done:],
+                *how,
+                steps,
+                o.fit_intercept,
+                state.table,
+                scratch,
+                dense,
+            )
+            loss += more
+        state.steps = steps
+        state.loss += loss
+        plain = block.weight is None and not o.class_weight
+        state.weight += float(block.n_rows) if plain else float(weight.sum(dtype=np.float64))
+        return state
+
+    def merge(self, left: DescentState, right: DescentState) -> DescentState:
+        """Lanes merge all at once, in `merge_lanes`."""
+        raise NotImplementedError
+
+    def finish(self, state: DescentState) -> DescentState:
+        """Return the state with every cell up to date; on the merged model of a round."""
+        if state.shared:
+            state = replace(state, table=state.table.copy(), shared=False)
+        factors = self.objective.factors
+        if self.optimizer in (optimizers.NORMALIZED, optimizers.ADAGRAD):
+            adaptive.flush_adaptive(self.hyper, state.table, factors, state.steps)
+        else:
+            optimizers.flush(self.optimizer, self.hyper, state.table, factors, state.steps)
+        return state
+
+    def metrics(self, state: DescentState) -> dict[str, float]:
+        """Return the progressive loss for the progress display."""
+        return {"loss": state.loss / state.weight} if state.weight > 0 else {}
+
+
+def deal(shards: Sequence[Shard], n_lanes: int, round_rows: int = ROUND_ROWS) -> list[list[list[Shard]]]:
+    """Deal shards to rounds of lanes: shard i of a round goes to lane i modulo `n_lanes`.
+
+    Lanes merge often while they still learn much that others do not know, and seldom later.
+
+    Returns
+    -------
+    list of rounds, each a list of lanes, each a list of Shard
+        Empty lanes are left out.
+    """
+    rounds: list[list[list[Shard]]] = []
+    lanes: list[list[Shard]] = [[] for _ in range(n_lanes)]
+    rows = count = 0
+    for shard in shards:
+        lanes[count % n_lanes].append(shard)
+        count += 1
+        rows += shard.n_rows
+        if rows >= round_rows * n_lanes:
+            rounds.append([lane for lane in lanes if lane])
+            lanes, rows, count = [[] for _ in range(n_lanes)], 0, 0
+            round_rows = max(round_rows, min(2 * round_rows, MOST_ROUND_ROWS))
+    if count:
+        rounds.append([lane for lane in lanes if lane])
+    return rounds
+
+
+def first_squares(fold: DescentFold) -> NDArray[np.float64]:
+    """Return the sums of squared gradients that cells start with, shape (p,).
+
+    From zero, the first step of every coefficient would have full length however small its gradient,
+    and with rare positives it takes a whole pass to mend that. So a cell starts as if it had seen
+    ``PRIOR_STEPS`` typical gradients, and in any case so many that a row moves the coefficient of a
+    rare category by no more than a unit normal prior (or a tighter penalty) would allow.
+    """
+    o = fold.objective
+    typical = PRIOR_STEPS * o.residual_variance * o.frequencies / fold.batch
+    prior = np.where(o.frequencies == 0.0, HASHED_FACTOR**2, 1.0)
+    strength = np.maximum(prior, o.l2 * o.rows * o.factors**2)
+    start = np.maximum(typical, (fold.hyper[optimizers.RATE] * strength / fold.batch) ** 2)
+    return np.asarray(np.minimum(start, 1e30))  # cells are float32
+
+
+def merge_lanes(fold: DescentFold, start: DescentState, states: Sequence[DescentState]) -> DescentState:
+    """Merge the models of the lanes of a round.
+
+    Each coefficient moves by the mean of its moves in the lanes, weighted by what each lane learned
+    of it: the growth of its sum of squared gradients, as in Vowpal Wabbit's cluster mode (Agarwal et
+    al., "A reliable effective terascale linear learning system", 2014). Where lanes learned less than
+    the prior that all of them started from, as of rare categories, each holds its coefficient back
+    for that one prior: there the moves add up, as posterior means with a common prior do. An average
+    also comes nearer to its weight by itself as steps go by, in every lane alike; that counts once.
+    """
+    states = [fold.finish(state) for state in states]
+    before = start.table
+    code = fold.optimizer
+    source = optimizers.S0 if code in (optimizers.NORMALIZED, optimizers.ADAGRAD) else optimizers.S1
+    prior = first_squares(fold) if source == optimizers.S0 else np.zeros(before.shape[1])
+    moves = np.zeros((*before.shape[:2], 2))
+    learned = np.broadcast_to(prior, before.shape[:2]).copy()
+    growth = np.zeros((*before.shape[:2], 2))
+    fields = [optimizers.W, optimizers.AVERAGE]
+    for state in states:
+        optimizers.add_lane(
+            code == optimizers.ADAM,
+            source,
+            state.steps + 1.0,
+            before,
+            state.table,
+            prior,
+            moves,
+            learned,
+            growth,
+        )
+    sums = before[..., [optimizers.S0, optimizers.S1]] + growth
+    still = learned <= 0.0
+    moves /= np.where(still, 1.0, learned)[..., None]
+    merged = before.astype(np.float64)
+    steps = max(state.steps for state in states)
+    optimizers.relax(before, steps + 1.0, merged)
+    merged[..., fields] += moves
+    if code in (optimizers.NORMALIZED, optimizers.ADAGRAD):
+        merged[..., optimizers.S0] = sums[..., 0]
+    elif code == optimizers.FTRL:
+        merged[..., optimizers.S1] = sums[..., 1]
+        mean_z = before[..., optimizers.S0] + growth[..., 0] / len(states)
+        merged[..., optimizers.S0] = _ftrl_state(fold, merged, mean_z, steps)
+    else:
+        merged[..., [optimizers.S0, optimizers.S1]] += growth / len(states)
+    merged[..., optimizers.SEEN] = steps + 1.0
+    return DescentState(
+        merged.astype(np.float32),
+        steps,
+        start.loss + sum(s.loss - start.loss for s in states),
+        start.weight + sum(s.weight - start.weight for s in states),
+        shared=True,
+    )
+
+
+def _ftrl_state(
+    fold: DescentFold, merged: NDArray[np.float64], mean_z: NDArray[np.float64], steps: float
+) -> NDArray[np.float64]:
+    """Return the accumulators from which FTRL would compute the merged weights."""
+    h = fold.hyper
+    f = fold.objective.factors
+    l1, l2 = h[optimizers.L1] * f * steps, h[optimizers.L2] * f * f * steps
+    w = merged[..., optimizers.W]
+    slope = (h[optimizers.FTRL_BETA] + np.sqrt(merged[..., optimizers.S1])) / h[optimizers.RATE] + l2
+    return np.where(w == 0.0, np.clip(mean_z, -l1, l1), -w * slope - np.sign(w) * l1)

@@ -1,0 +1,169 @@
+"""Saved models: a directory of JSON, NumPy arrays and text, checked by SHA-256, never a pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.errors import ModelError
+from scalable.storage.replace import place_directory
+
+FORMAT = 1
+DOCUMENT = "model.json"
+ARRAYS = "arrays.npz"
+SEAL = "model.sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """What was read back: kind ("linear", "forest"), metadata, arrays and texts."""
+
+    kind: str
+    meta: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+    texts: dict[str, str]
+
+
+def save_model(
+    path: str | os.PathLike[str],
+    kind: str,
+    meta: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]] | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> Path:
+    """Write a model directory atomically, replacing an earlier model of the same name.
+
+    Parameters
+    ----------
+    path : str or path
+        Directory to create.
+    kind : str
+        What reads it back, e.g. ``"linear"``.
+    meta : mapping
+        JSON-able description (encoder, link, classes, ...).
+    arrays : mapping of str to ndarray, optional
+        Stored in ``arrays.npz``.
+    texts : mapping of str to str, optional
+        Stored as files of those names.
+
+    Raises
+    ------
+    ModelError
+        When `path` exists and is not a model, or cannot be written.
+    """
+    target = Path(path)
+    if not target.name or target.name == "..":
+        raise ModelError(f"{target}: not a name for a model; give the directory to create")
+    for name in texts or {}:
+        if not _plain_name(name) or name in (DOCUMENT, ARRAYS, SEAL):
+            raise ValueError(f"{name!r} cannot name a part of a model")
+    for name, array in (arrays or {}).items():
+        if np.asarray(array).dtype.hasobject:
+            raise ValueError(f"array {name!r} holds Python objects, which only a pickle could store")
+    if target.exists() and not (target / DOCUMENT).is_file():
+        raise ModelError(f"{target}: exists and is not a saved model; choose another name or remove it")
+    parts: dict[str, bytes] = {name: text.encode() for name, text in (texts or {}).items()}
+    if arrays:
+        buffer = io.BytesIO()
+        stored: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+        np.savez(buffer, **stored)
+        parts[ARRAYS] = buffer.getvalue()
+    document = {
+        "format": FORMAT,
+        "kind": kind,
+        "versions": {name: metadata.version(name) for name in ("numpy", "lightgbm", "scalable-training")},
+        "parts": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
+        "meta": dict(meta),
+    }
+    body = json.dumps(document, indent=1, allow_nan=True).encode()
+    document_hash = hashlib.sha256(body).hexdigest()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise ModelError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
+    try:
+        for name, data in {**parts, DOCUMENT: body, SEAL: document_hash.encode()}.items():
+            with open(scratch / name, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        scratch.chmod(0o755)
+        place_directory(scratch, target)
+    except OSError as error:
+        raise ModelError(
+            f"{target}: cannot be written ({error.strerror}); free space or choose another place"
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return target
+
+
+def read_model(path: str | os.PathLike[str]) -> StoredModel:
+    """Read a model directory and check every part.
+
+    Raises
+    ------
+    ModelError
+        When it is not a model, of a newer format, or any part is altered or truncated.
+    """
+    source = Path(path)
+    if not source.is_dir() or not (source / DOCUMENT).is_file():
+        raise ModelError(
+            f"{source}: not a saved model (no {DOCUMENT} in it); give the directory `train --model` wrote"
+        )
+    body = (source / DOCUMENT).read_bytes()
+    try:
+        document = json.loads(body)
+        expected = (source / SEAL).read_text().strip()
+        kind, meta, parts = document["kind"], document["meta"], dict(document["parts"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{source}/{DOCUMENT}: damaged ({error}); train or copy the model again") from error
+    if document.get("format") != FORMAT:
+        raise ModelError(
+            f"{source}: format {document.get('format')!r}, this version reads {FORMAT}; update scalable"
+        )
+    if hashlib.sha256(body).hexdigest() != expected:
+        raise ModelError(f"{source}/{DOCUMENT}: altered since it was saved; train or copy the model again")
+    contents = {name: _checked(source, name, digest) for name, digest in parts.items()}
+    arrays: dict[str, NDArray[Any]] = {}
+    if ARRAYS in contents:
+        try:
+            with np.load(io.BytesIO(contents.pop(ARRAYS)), allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+        except (ValueError, zipfile.BadZipFile) as error:
+            raise ModelError(
+                f"{source}/{ARRAYS}: damaged ({error}); train or copy the model again"
+            ) from error
+    return StoredModel(kind, meta, arrays, {name: data.decode() for name, data in contents.items()})
+
+
+def _plain_name(name: str) -> bool:
+    return bool(name) and name == os.path.basename(name) and not name.startswith(".") and "\0" not in name
+
+
+def _checked(source: Path, name: str, digest: str) -> bytes:
+    path = source / os.path.basename(name)
+    if not _plain_name(name):
+        raise ModelError(
+            f"{source}/{DOCUMENT}: names a part outside the model ({name!r}); do not use this model"
+        )
+    if not path.is_file():
+        raise ModelError(f"{path}: missing from the saved model; copy the whole directory")
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise ModelError(f"{path}: altered or truncated since it was saved; train or copy the model again")
+    return data

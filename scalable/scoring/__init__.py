@@ -1,0 +1,1 @@
+"""Predict and evaluate files, shard by shard."""

@@ -1,0 +1,101 @@
+"""The quality of a saved model on labelled rows, in one streamed pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scalable.data.block import RawBlock
+from scalable.data.source import Source
+from scalable.data.values import numbers
+from scalable.evaluate.binary import BinaryMetrics, BinaryReport
+from scalable.evaluate.multiclass import MulticlassMetrics, MulticlassReport
+from scalable.evaluate.regression import RegressionMetrics, RegressionReport
+from scalable.execution.executors import Executor
+from scalable.execution.reader import BlockReader
+from scalable.execution.rounds import run_fold
+
+Report = BinaryReport | MulticlassReport | RegressionReport
+
+
+@dataclass(frozen=True)
+class QualityFold:
+    """Predicts every block and adds it to the metrics.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        A loaded model.
+    measures : BinaryMetrics, MulticlassMetrics or RegressionMetrics
+        What to measure.
+    target : str
+        Label column.
+    weight : str or None
+        Column of sample weights.
+    """
+
+    predictor: Any
+    measures: Any
+    target: str
+    weight: str | None = None
+
+    def init(self) -> Any:
+        """Return the metrics of no rows."""
+        return self.measures.init()
+
+    def step(self, state: Any, block: RawBlock) -> Any:
+        """Add a block."""
+        y = self.predictor.encode_label(block.arrays[self.target])
+        weight = None if self.weight is None else numbers(block.arrays[self.weight])
+        predict = getattr(self.predictor, "rank_block", self.predictor.predict_block)
+        return self.measures.step(state, y, predict(block), weight)
+
+    def merge(self, left: Any, right: Any) -> Any:
+        """Merge neighbours."""
+        return self.measures.merge(left, right)
+
+    def finish(self, state: Any) -> Report:
+        """Return the report."""
+        report: Report = self.measures.finish(state)
+        return report
+
+
+def evaluate_model(predictor: Any, source: Source, executor: Executor) -> Report:
+    """Evaluate a model on the rows of a source.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        From ``scalable.models.predictors.load_model``.
+    source : Source
+        With a target; classes are matched to those the model was trained on.
+    executor : Executor
+        Who does the work.
+
+    Returns
+    -------
+    BinaryReport, MulticlassReport or RegressionReport
+
+    Raises
+    ------
+    DataError
+        When a label is unknown to the model.
+    """
+    metrics: Any = RegressionMetrics()
+    if predictor.task == "binary":
+        metrics = BinaryMetrics()
+    elif predictor.task == "multiclass":
+        metrics = MulticlassMetrics(len(predictor.classes))
+    fold = QualityFold(predictor, metrics, str(source.target), source.weight)
+    names = [*predictor.needed, str(source.target), *([source.weight] if source.weight else [])]
+    reader = BlockReader(source, columns=tuple(dict.fromkeys(names)))
+    return run_fold(executor, fold, reader, label="evaluate")
+
+
+def quality_row(model: str, report: Report, classes: Sequence[Any] | None = None) -> dict[str, Any]:
+    """Return a report as a row of a results document's ``quality`` section, its classes named."""
+    row = {"model": model, **report.to_json()}
+    if isinstance(report, MulticlassReport) and classes is not None:
+        row["class_names"] = [str(name) for name in classes]
+    return row

@@ -1,0 +1,245 @@
+"""Score Parquet larger than memory to Parquet: input order, atomic shards, resumable, threads or Dask.
+
+Each shard of the input becomes one output file, named by its position, written under a temporary name and renamed
+when complete; so a killed run leaves only whole files, and resuming skips them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from scalable.data.block import RawBlock
+from scalable.data.source import Source
+from scalable.errors import DataError, UsageError
+from scalable.execution.executors import Executor
+from scalable.execution.reader import BlockReader
+from scalable.execution.rounds import run_fold
+from scalable.execution.threads import Threads
+from scalable.models.predictors import Predictor
+
+JOB = "_scoring.json"  # readers of datasets skip names that start so
+
+
+class _Part(threading.Thread):
+    """A part on its way to the disk, whose waits the next shard's prediction fills."""
+
+    def __init__(self, table: pa.Table, path: Path) -> None:
+        super().__init__(name="write")
+        self._table, self._path = table, path
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            _write(self._table, self._path)
+        except BaseException as error:  # raised again by `settle`
+            self._error = error
+
+    def settle(self) -> None:
+        """Wait until it is written; raise what went wrong."""
+        self.join()
+        if self._error is not None:
+            raise self._error
+
+
+@dataclass(slots=True)
+class _Written:
+    """State of a run of shards: predictions of the unfinished one, rows of the finished ones, the part under way."""
+
+    rows: int
+    parts: list[NDArray[np.float64]]
+    pending: int
+    last: _Part | None = None
+
+    def settled(self) -> _Written:
+        """Return the same when everything is on the disk."""
+        if self.last is not None:
+            self.last.settle()
+        return _Written(self.rows, self.parts, self.pending)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        done = self.settled()
+        return _Written, (done.rows, done.parts, done.pending)
+
+
+@dataclass(frozen=True)
+class ScoreFold:
+    """Predicts blocks and writes each shard's predictions when its last row has come.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    out : str
+        Directory, reachable by every worker.
+    shards : dict of int to (int, int)
+        For each shard's first row: its index and number of rows.
+    """
+
+    predictor: Any
+    out: str
+    shards: dict[int, tuple[int, int]]
+
+    def init(self) -> _Written:
+        """Return the state of no rows."""
+        return _Written(0, [], 0)
+
+    def step(self, state: _Written, block: RawBlock) -> _Written:
+        """Predict a block; write the shard if it is complete."""
+        state.parts.append(self.predictor.predict_block(block))
+        state.pending += block.n_rows
+        first = block.first_row + block.n_rows - state.pending
+        index, n_rows = self.shards[first]
+        if state.pending == n_rows:
+            table = prediction_table(np.concatenate(state.parts), self.predictor.classes)
+            state.settled()
+            return _Written(state.rows + n_rows, [], 0, _Part(table, Path(self.out) / part_name(index)))
+        return state
+
+    def merge(self, left: _Written, right: _Written) -> _Written:
+        """Add up."""
+        return _Written(left.settled().rows + right.rows, [], 0, right.last)
+
+    def finish(self, state: _Written) -> int:
+        """Return the rows written."""
+        return state.settled().rows
+
+
+def part_name(index: int) -> str:
+    """Return the name of a shard's predictions; names sort in input order."""
+    return f"part-{index:06d}.parquet"
+
+
+def prediction_table(values: NDArray[np.float64], classes: tuple[Any, ...] | None) -> pa.Table:
+    """Return predictions as a table: ``prediction``, or one ``prediction_<class>`` per class."""
+    if values.ndim == 1:
+        return pa.table({"prediction": values})
+    names = classes if classes is not None and len(classes) == values.shape[1] else range(values.shape[1])
+    return pa.table(
+        {f"prediction_{name}": np.ascontiguousarray(values[:, k]) for k, name in enumerate(names)}
+    )
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            pq.write_table(table, file, compression="none", use_dictionary=False, write_statistics=False)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror or error}); free space, then --resume"
+        ) from error
+
+
+def _job(predictor: Any, source: Source) -> dict[str, Any]:
+    """Return what identifies a scoring job: the model and the plan of the input."""
+    plan = [(s.file, s.row_start, s.row_stop) for s in source.shards]
+    files = [
+        [str(path), os.stat(path).st_size, os.stat(path).st_mtime_ns] for path in getattr(source, "paths", ())
+    ]
+    digest = hashlib.sha256(json.dumps([plan, files]).encode())
+    return {
+        "format": 1,
+        "rows": source.n_rows,
+        "shards": len(source.shards),
+        "input": digest.hexdigest(),
+        "model": hashlib.sha256(pickle.dumps(predictor)).hexdigest(),
+    }
+
+
+def _prepare(out: Path, job: dict[str, Any], resume: bool) -> None:
+    """Create the directory or check that it holds the same job."""
+    record = out / JOB
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for stale in out.glob(".part-*.tmp"):
+            stale.unlink()
+        if not any(out.iterdir()):
+            _write_text(record, json.dumps(job, indent=1))
+            return
+    except OSError as error:
+        raise DataError(
+            f"{out}: cannot be written ({error.strerror or error}); choose another --out"
+        ) from error
+    if not resume:
+        raise UsageError(f"{out}: not empty; pass --resume to finish it, or choose another --out")
+    try:
+        found = json.loads(record.read_text())
+    except (OSError, ValueError):
+        raise DataError(f"{out}: holds no scoring job ({JOB}); choose another --out") from None
+    if found != job:
+        changed = [key for key in job if found.get(key) != job[key]]
+        raise DataError(
+            f"{out}: was begun with another {' and '.join(changed) or 'version'}; choose another --out"
+        )
+
+
+def _write_text(path: Path, text: str) -> None:
+    scratch = path.with_name(f".{path.name}.tmp")
+    with open(scratch, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(scratch, path)
+
+
+def score(
+    predictor: Predictor,
+    source: Source,
+    out: str | os.PathLike[str],
+    *,
+    executor: Executor | None = None,
+    resume: bool = False,
+) -> int:
+    """Write the predictions of all rows of `source` to Parquet files in `out`.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        From ``load_model``.
+    source : Source
+        Rows to score; needs no target.
+    out : path
+        Directory to create; on Dask, one that all workers share.
+    executor : Executor, optional
+        Threads of this process by default.
+    resume : bool
+        Finish a directory that an earlier run of the same job left.
+
+    Returns
+    -------
+    int
+        Rows written by this call.
+
+    Raises
+    ------
+    UsageError
+        `out` is not empty and `resume` is False.
+    DataError
+        `out` belongs to another job or cannot be written, or the input is damaged.
+    """
+    target = Path(out)
+    source = source.without_target()
+    _prepare(target, _job(predictor, source), resume)
+    left = [shard for shard in source.shards if not (target / part_name(shard.index)).exists()]
+    plan = {shard.first_row: (shard.index, shard.n_rows) for shard in left}
+    fold = ScoreFold(predictor, str(target.resolve()), plan)
+    reader = BlockReader(source, columns=tuple(predictor.needed))
+    return int(run_fold(executor or Threads(), fold, reader, left, label="predict"))

@@ -1,0 +1,1 @@
+"""Files: one atomic write."""
