@@ -271,4 +271,4 @@ class _Spill:
         directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="scalable-")))
         path = directory / "rows.parquet"
         pq.write_table(source.table, path, row_group_size=2**16)
-        return ParquetSource(str(path), source.target, source.feature_names, source.weight)
+        return ParquetSource(str(path), features=source.feature_names, **source.roles.named)

@@ -9,12 +9,12 @@ from itertools import accumulate
 import pyarrow as pa
 
 from scalable.data.block import BLOCK_ROWS, RawBlock
-from scalable.data.columns import check_roles
 from scalable.data.footers import Paths, find_files, read_footers
 from scalable.data.readers import read_columns
 from scalable.data.readers.parked import release
 from scalable.data.readers.readahead import expect_columns
 from scalable.data.readers.stored import StoredColumns, find_stored
+from scalable.data.roles import Roles
 from scalable.data.selection import Filters, read_filters
 from scalable.data.shard import Shard, plan_shards
 from scalable.data.source import Source
@@ -32,13 +32,15 @@ class ParquetSource(Source):
     target : str, optional
         The column to learn.
     features : sequence of str, optional
-        The columns to learn from; by default all but `target` and `weight`.
+        The columns to learn from; by default all that have no role.
     weight : str, optional
         The column of non-negative sample weights.
     filters : sequence of (column, operator, value), optional
         Only rows for which all conditions hold, or, given a list of such lists, all of any of them.
         Operators are ``== != < <= > >= in`` and ``not in``; no condition holds for a missing value.
         Row groups whose statistics exclude them are not read.
+    group, time, entity : str, optional
+        Columns of those roles, see `scalable.data.roles.Roles`.
 
     Attributes
     ----------
@@ -66,13 +68,16 @@ class ParquetSource(Source):
         features: Sequence[str] | None = None,
         weight: str | None = None,
         filters: Filters | None = None,
+        *,
+        group: str | None = None,
+        time: str | None = None,
+        entity: str | None = None,
     ) -> None:
         footers, full = read_footers(find_files(paths))
         self.footers = dict(enumerate(footers))
-        self.target = target
-        self.weight = weight
+        self.roles = Roles(target, weight, group, time, entity)
         where = footers[0].path
-        self.feature_names = check_roles(full, where, target, features, weight)
+        self.feature_names = self.roles.features(full, where, features)
         self.full_schema = full
         self.shards = plan_shards([footer.row_groups for footer in footers])
         if not self.shards:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Self
 
 import pyarrow as pa
 
 from scalable.data.block import BLOCK_ROWS, RawBlock
-from scalable.data.columns import check_roles, require_column
+from scalable.data.columns import require_column
 from scalable.data.readers.stored import StoredColumns
+from scalable.data.roles import Roles
 from scalable.data.selection import Selection, divide
 from scalable.data.shard import Shard
 from scalable.errors import DataError
@@ -27,15 +29,14 @@ class Source(ABC):
         Names and types of all columns.
     feature_names : list of str
         Columns to learn from.
-    target, weight : str or None
-        Column to learn, column of sample weights.
+    roles : Roles
+        What columns are for besides.
     """
 
     shards: tuple[Shard, ...]
     full_schema: pa.Schema
     feature_names: list[str]
-    target: str | None
-    weight: str | None
+    roles: Roles
 
     selection: Selection | None = None  # of rows within the shards
     in_memory = False  # True when the rows themselves are held by this object
@@ -72,6 +73,16 @@ class Source(ABC):
         """
 
     @property
+    def target(self) -> str | None:
+        """Column to learn."""
+        return self.roles.target
+
+    @property
+    def weight(self) -> str | None:
+        """Column of the weights of the rows."""
+        return self.roles.weight
+
+    @property
     def schema(self) -> pa.Schema:
         """Names and types of the feature columns."""
         return pa.schema([self.full_schema.field(name) for name in self.feature_names])
@@ -84,7 +95,7 @@ class Source(ABC):
     @property
     def needed(self) -> list[str]:
         """Names of the columns that training reads: features, target and weight."""
-        return [*self.feature_names, *(name for name in (self.target, self.weight) if name)]
+        return [*self.feature_names, *self.roles.learned_from]
 
     def field_type(self, name: str) -> pa.DataType:
         """Return the Arrow type of any column in the files."""
@@ -184,15 +195,13 @@ class Source(ABC):
     def with_features(self, features: Sequence[str]) -> Self:
         """Return the same source with other feature columns, checked against the files."""
         other = self.with_shards(self.shards)
-        other.feature_names = check_roles(
-            self.full_schema, self.describe_place(), self.target, features, self.weight
-        )
+        other.feature_names = self.roles.features(self.full_schema, self.describe_place(), features)
         return other
 
     def without_target(self) -> Self:
         """Return the same source as prediction sees it: no target, no weight."""
         other = self.with_shards(self.shards)
-        other.target = other.weight = None
+        other.roles = replace(self.roles, target=None, weight=None)
         return other
 
     def __repr__(self) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from scalable.data.block import BLOCK_ROWS, RawBlock
-from scalable.data.columns import check_roles
 from scalable.data.intake import to_column, to_table
 from scalable.data.readers.arrow import canonical
+from scalable.data.roles import Roles
 from scalable.data.shard import Shard, plan_shards
 from scalable.data.source import Source
 from scalable.errors import DataError
@@ -26,7 +26,7 @@ class TableSource(Source):
     ----------
     table : pyarrow.Table
         The data; never copied.
-    target, features, weight
+    target, features, weight, group, time, entity
         As for `ParquetSource`.
     """
 
@@ -38,12 +38,15 @@ class TableSource(Source):
         target: str | None = None,
         features: Sequence[str] | None = None,
         weight: str | None = None,
+        *,
+        group: str | None = None,
+        time: str | None = None,
+        entity: str | None = None,
     ) -> None:
         self.table = table
-        self.target = target
-        self.weight = weight
+        self.roles = Roles(target, weight, group, time, entity)
         self.full_schema = table.schema.remove_metadata()
-        self.feature_names = check_roles(self.full_schema, "the table", target, features, weight)
+        self.feature_names = self.roles.features(self.full_schema, "the table", features)
         self.shards = plan_shards([[table.num_rows]])
         if not self.shards:
             raise DataError("the table has no rows")

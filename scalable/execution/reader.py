@@ -93,7 +93,7 @@ class BlockReader:
 
     def _beside(self, encoder: StoredEncoder, shard: Shard, stored: StoredColumns) -> Iterator[Any]:
         """Yield blocks of target and weight with the features in their file."""
-        roles = [name for name in (self.source.target, self.source.weight) if name is not None]
+        roles = self.source.roles.learned_from
         for raw in self.source.raw_blocks(shard, roles, self._rows([*self.source.feature_names, *roles])):
             yield encoder.encode_stored(raw, stored, shard.row_start + raw.first_row - shard.first_row)
 
@@ -110,8 +110,7 @@ class BlockReader:
     def _names(self) -> list[str] | None:
         if self.columns is not None or self.encoder is None:
             return None if self.columns is None else list(self.columns)
-        roles = (self.source.target, self.source.weight)
-        return list(dict.fromkeys([*self.encoder.needed, *(name for name in roles if name)]))
+        return list(dict.fromkeys([*self.encoder.needed, *self.source.roles.learned_from]))
 
 
 def _width(kind: pa.DataType) -> int:

@@ -284,7 +284,7 @@ class GradientEstimator(LinearEstimator):
             )
         threads = Threads(1)
         profile = profile_source(source, threads, list(source.feature_names))
-        roles = tuple(name for name in (source.target, source.weight) if name is not None)
+        roles = source.roles.learned_from
         fold = TargetFold(source.target, source.weight, self._classify)
         target: TargetSummary = run_fold(threads, fold, BlockReader(source, columns=roles))
         if self._classify and classes is not None:

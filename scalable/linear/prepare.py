@@ -76,7 +76,7 @@ def prepare(
         )
     names = list(source.feature_names)
     profile = profile_source(source, executor, names, PROFILE_ROWS)
-    roles = tuple(name for name in (source.target, source.weight) if name is not None)
+    roles = source.roles.learned_from
     fold = TargetFold(source.target, source.weight, classify)
     target: TargetSummary = run_fold(executor, fold, BlockReader(source, columns=roles))
     labels = Labels(source.target, target.classes if classify else None)

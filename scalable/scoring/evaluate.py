@@ -88,7 +88,7 @@ def evaluate_model(predictor: Any, source: Source, executor: Executor) -> Report
     elif predictor.task == "multiclass":
         metrics = MulticlassMetrics(len(predictor.classes))
     fold = QualityFold(predictor, metrics, str(source.target), source.weight)
-    names = [*predictor.needed, str(source.target), *([source.weight] if source.weight else [])]
+    names = [*predictor.needed, *source.roles.learned_from]
     reader = BlockReader(source, columns=tuple(dict.fromkeys(names)))
     return run_fold(executor, fold, reader, label="evaluate")
 

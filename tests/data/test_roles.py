@@ -1,0 +1,115 @@
+"""Roles of columns: which are features, and what a role may not be."""
+
+import pickle
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from scalable.data.parquet import ParquetSource
+from scalable.data.roles import Roles
+from scalable.data.table import TableSource
+from scalable.errors import DataError
+
+SCHEMA = pa.schema(
+    [
+        ("amount", pa.float32()),
+        ("age", pa.int64()),
+        ("city", pa.string()),
+        ("label", pa.int8()),
+        ("w", pa.float64()),
+        ("tags", pa.list_(pa.string())),
+    ]
+)
+
+
+def test_features_are_all_columns_without_a_role():
+    usable = SCHEMA.remove(5)
+    assert Roles("label", "w").features(usable, "f") == ["amount", "age", "city"]
+    assert Roles().features(usable, "f") == ["amount", "age", "city", "label", "w"]
+    assert Roles("label").features(SCHEMA, "f", ("city", "age")) == ["city", "age"]
+
+
+@pytest.mark.parametrize(
+    ("target", "features", "weight", "message"),
+    [
+        ("lable", None, None, "data.parquet: there is no target column 'lable'; did you mean 'label'"),
+        ("zzzzzz", None, None, "its columns are amount, age, city, label"),
+        ("label", ["amuont"], None, "no feature column 'amuont'; did you mean 'amount'"),
+        ("label", None, "ww", "no weight column 'ww'"),
+        ("label", ["label", "age"], None, "column 'label' is given as a feature and as target or weight"),
+        ("label", ["age", "age"], None, "column 'age' is given twice as a feature"),
+        ("label", None, "label", "column 'label' is given as both target and weight"),
+        ("label", ["age"], "city", "weight column 'city' is string; weights are numbers"),
+        ("label", [], None, "no feature columns are left besides"),
+        (
+            "label",
+            None,
+            None,
+            "column 'tags' is list.*cannot be learned from; leave it out by naming .*amount, age",
+        ),
+    ],
+)
+def test_bad_roles_are_clear_errors(target, features, weight, message):
+    with pytest.raises(DataError, match=message) as caught:
+        Roles(target, weight).features(SCHEMA, "data.parquet", features)
+    assert str(caught.value).startswith("data.parquet: ")
+
+
+def test_columns_of_the_same_name_are_refused():
+    twice = pa.schema([("a", pa.int64()), ("b", pa.int64()), ("a", pa.float64())])
+    with pytest.raises(DataError, match="several columns are named 'a'; rename them"):
+        Roles("b").features(twice, "f")
+
+
+EVENTS = pa.schema(
+    [
+        ("x", pa.float32()),
+        ("y", pa.int8()),
+        ("who", pa.string()),
+        ("query", pa.int64()),
+        ("at", pa.timestamp("ms")),
+    ]
+)
+
+
+def test_columns_of_any_role_are_no_features_unless_named():
+    roles = Roles("y", None, "query", "at", "who")
+    assert roles.features(EVENTS, "f") == ["x"]
+    assert roles.features(EVENTS, "f", ["who", "at", "x"]) == ["who", "at", "x"]
+    assert roles.named == {"target": "y", "group": "query", "time": "at", "entity": "who"}
+    assert roles.learned_from == ("y",)
+
+
+@pytest.mark.parametrize(
+    ("roles", "message"),
+    [
+        (Roles(group="qeury"), "there is no group column 'qeury'; did you mean 'query'"),
+        (Roles(entity="whom"), "there is no entity column 'whom'; did you mean 'who'"),
+        (Roles(time="who"), "time column 'who' is string; times are timestamps, dates or whole numbers"),
+        (Roles("y", entity="y"), "column 'y' is given as both target and entity"),
+        (Roles(weight="query", group="query"), "column 'query' is given as both weight and group"),
+    ],
+)
+def test_bad_group_time_and_entity_are_clear_errors(roles, message):
+    with pytest.raises(DataError, match=f"^f: {message}"):
+        roles.features(EVENTS, "f")
+
+
+def test_the_entity_may_be_the_group():
+    assert Roles("y", group="who", entity="who").features(EVENTS, "f") == ["x", "query", "at"]
+
+
+def test_sources_carry_their_roles(tmp_path):
+    table = pa.Table.from_pylist([{"x": 1.0, "y": 1, "who": "a", "query": 3, "at": 0}], EVENTS)
+    pq.write_table(table, tmp_path / "rows.parquet")
+    named = {"target": "y", "group": "query", "time": "at", "entity": "who"}
+    for source in (TableSource(table, **named), ParquetSource(tmp_path, **named)):
+        assert source.roles.named == named
+        assert source.feature_names == ["x"]
+        assert source.needed == ["x", "y"]
+        assert (source.target, source.weight) == ("y", None)
+        bare = pickle.loads(pickle.dumps(source)).without_target()
+        assert bare.roles == Roles(group="query", time="at", entity="who")
+        with pytest.raises(DataError, match="given as a feature and as target"):
+            source.with_features(["x", "y"])
