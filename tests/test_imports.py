@@ -174,9 +174,9 @@ def test_importing_loads_nothing_heavy(module):
     assert not loaded, f"import {module} loads {sorted(loaded)}"
 
 
-def test_a_worker_loads_no_scikit_learn_to_run_a_fold():
-    folds = "sgd_fold", "gram", "newton"
-    modules = ", ".join(f"scalable.linear.solvers.{name}" for name in folds)
+def test_a_worker_loads_no_scikit_learn_to_run_a_reduction():
+    reductions = "descent", "gram", "newton"
+    modules = ", ".join(f"scalable.linear.solvers.{name}" for name in reductions)
     code = f"import sys, {modules}; print('sklearn' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == ["False"]

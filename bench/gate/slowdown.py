@@ -50,7 +50,7 @@ class Slowdown:
 
 
 SLOWDOWNS = (
-    Slowdown("descent", "scalable.linear.solvers.sgd_fold", "DescentFold.step", 2**14),
+    Slowdown("descent", "scalable.linear.solvers.descent", "Descent.step", 2**14),
     Slowdown("forest_row", "scalable.inference.forest.compiled", "row_function", 2**4, MAKER),
 )
 

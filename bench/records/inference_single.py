@@ -126,11 +126,11 @@ def run_score(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
     import psutil
 
     import data_gen
-    from bench.folds import CountRows
+    from bench.reductions import CountRows
     from scalable import ParquetSource
     from scalable.boosting import LGBMClassifier
     from scalable.execution.reader import BlockReader
-    from scalable.execution.rounds import run_fold
+    from scalable.execution.rounds import run_reduction
     from scalable.execution.threads import Threads
     from scalable.models.predictors import load_model
     from scalable.scoring.predict_files import score
@@ -153,7 +153,7 @@ def run_score(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
         executor = Threads(threads)
         reader = BlockReader(source, columns=tuple(predictor.needed))
         ticks = [time.perf_counter()]
-        run_fold(executor, CountRows(), reader)
+        run_reduction(executor, CountRows(), reader)
         ticks.append(time.perf_counter())
         predictor.forest.predict(X, n_threads=threads)
         ticks.append(time.perf_counter())

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import data_gen
-from bench.folds import CountRows
+from bench.reductions import CountRows
 from bench.suites.linear import Descent
 from scalable import ParquetSource
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold
+from scalable.execution.rounds import run_reduction
 from scalable.execution.threads import Threads
 from scalable.linear import LogisticRegression
 
@@ -56,7 +56,7 @@ def _compared(
     source = ParquetSource(place, target=target)
     works: dict[str, Callable[[], Any]] = {
         "scan": partial(scan, source),
-        "readers": partial(run_fold, Threads(), CountRows(), BlockReader(source)),
+        "readers": partial(run_reduction, Threads(), CountRows(), BlockReader(source)),
         "fit": partial(_fit, source, None),
         "fit_on_one_thread": partial(_fit, source, 1),
     }

@@ -21,7 +21,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.folds import CountRows
+from bench.reductions import CountRows
 from scalable import ParquetSource
 from scalable.data.block import Block, RawBlock
 from scalable.data.readers import choose_reader
@@ -30,7 +30,7 @@ from scalable.data.readers.pages import open_with_pages
 from scalable.data.readers.polars import open_with_polars
 from scalable.data.values import numbers
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold
+from scalable.execution.rounds import run_reduction
 from scalable.execution.threads import Threads
 from scalable.report.results import new_results, write_results
 
@@ -133,20 +133,20 @@ def measurements(path: Path) -> dict[str, Callable[[], int]]:
         scan = pl.scan_parquet(path, cache=False, glob=False)
         return sum(frame.height for frame in scan.collect_batches(chunk_size=BLOCK, maintain_order=True))
 
-    def folded(threads: int, encoder: Matrix | None = None, block_rows: int = BLOCK) -> int:
+    def counted(threads: int, encoder: Matrix | None = None, block_rows: int = BLOCK) -> int:
         reader = BlockReader(source, encoder, block_rows=block_rows)
-        return run_fold(Threads(threads), CountRows(), reader)
+        return run_reduction(Threads(threads), CountRows(), reader)
 
     runs: dict[str, Callable[[], int]] = {
         "bare polars scan": bare,
         "pyarrow": lambda: cursor(open_with_arrow),
-        "source, 1 thread": lambda: folded(1),
-        "source, 2 threads": lambda: folded(2),
+        "source, 1 thread": lambda: counted(1),
+        "source, 2 threads": lambda: counted(2),
     }
     if not any(name.startswith("t") for name in names):
         runs["polars"] = lambda: cursor(open_with_polars)
         matrix = Matrix(tuple(names))
-        runs["source to float32 matrix, 2 threads"] = lambda: folded(2, matrix)
+        runs["source to float32 matrix, 2 threads"] = lambda: counted(2, matrix)
     return runs
 
 
@@ -186,7 +186,7 @@ def by_block_size(directory: Path, rows: int, repeat: int) -> dict[str, dict[str
 
     def run(block_rows: int) -> Callable[[], int]:
         reader = BlockReader(source, matrix, block_rows=block_rows)
-        return lambda: run_fold(Threads(2), CountRows(), reader)
+        return lambda: run_reduction(Threads(2), CountRows(), reader)
 
     found = rates({f"2^{k}": run(2**k) for k in range(13, 20)}, repeat)
     path.unlink()

@@ -73,17 +73,17 @@ class States:
     rounds = 1
 
     def setup(self) -> None:
-        self.fold = BinaryMetrics()
+        self.reduction = BinaryMetrics()
         y, p = _draw(BLOCK)
-        self.left = self.fold.step(self.fold.init(), y, p)
-        self.right = self.fold.step(self.fold.init(), y, p)
-        self.fold.finish(self.fold.merge(self.fold.init(), self.right))
+        self.left = self.reduction.step(self.reduction.init(), y, p)
+        self.right = self.reduction.step(self.reduction.init(), y, p)
+        self.reduction.finish(self.reduction.merge(self.reduction.init(), self.right))
 
     def time_merge(self) -> None:
-        self.fold.merge(self.left, self.right)
+        self.reduction.merge(self.left, self.right)
 
     def time_finish(self) -> None:
-        self.fold.finish(self.right)
+        self.reduction.finish(self.right)
 
 
 class Job:

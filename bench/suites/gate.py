@@ -87,15 +87,15 @@ def descent() -> Sample:
     """Learn one block of 28 columns by mini-batch descent: the kernel alone."""
     from scalable.data.block import Block
     from scalable.kernels.linear import losses, optimizers
+    from scalable.linear.solvers.descent import Descent
     from scalable.linear.solvers.objective import Objective
-    from scalable.linear.solvers.sgd_fold import DescentFold
 
     x, y = _numbers(BLOCK)
     block = Block(_columns(x), np.empty((0, BLOCK), np.int32), y, None, 0)
     objective = Objective(losses.LOG, 0.0, 1, 0.0, 1e-9, np.r_[np.ones(COLUMNS), 0.0])
-    fold = DescentFold(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 256)
-    state = fold.init()
-    return _ns_per_row(lambda: fold.step(state, block), BLOCK)
+    learner = Descent(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 256)
+    state = learner.init()
+    return _ns_per_row(lambda: learner.step(state, block), BLOCK)
 
 
 def measure() -> Sample:
@@ -104,9 +104,9 @@ def measure() -> Sample:
 
     x, y = _numbers(BLOCK)
     p = 1 / (1 + np.exp(-x[:, 2].astype(np.float64)))
-    fold = BinaryMetrics()
-    state = fold.init()
-    return _ns_per_row(lambda: fold.step(state, y, p), BLOCK)
+    reduction = BinaryMetrics()
+    state = reduction.init()
+    return _ns_per_row(lambda: reduction.step(state, y, p), BLOCK)
 
 
 def generate() -> Sample:

@@ -94,7 +94,7 @@ class Gram:
     unit = "ns/row"
 
     def setup(self, dtype: str) -> None:
-        self.threads = threadpool_limits(1, user_api="blas")  # as folds run it
+        self.threads = threadpool_limits(1, user_api="blas")  # as reductions run it
         rng = np.random.default_rng(0)
         self.columns = rng.normal(size=(COLUMNS, GRAM_ROWS)).astype(dtype)
         self.weight = rng.random(GRAM_ROWS)

@@ -17,9 +17,9 @@ from scalable.data.columns import column_kind
 from scalable.data.source import Source
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold
+from scalable.execution.rounds import run_reduction
 from scalable.features.hashing import HashedLevels, slots_for
-from scalable.features.survey import Positions, Survey, SurveyFold
+from scalable.features.survey import Positions, Survey, SurveyReduction
 from scalable.features.target_encoding.choose_pairs import chosen_pairs
 from scalable.features.target_encoding.learn import Levels, identifiers_of, learn_rates
 from scalable.features.target_encoding.pairs import Pair
@@ -151,19 +151,22 @@ def _survey(
     features, target, weight = tuple(source.feature_names), source.target, source.weight
     size = (params.sample_rows, params.seed)
     if not params.rotation.on or source.n_rows <= SAMPLED_ROWS:
-        fold = SurveyFold(
+        reduction = SurveyReduction(
             Positions.of(source), source.n_rows, *size, text, features, target, classify, weight
         )
-        return run_fold(executor, fold, BlockReader(source), label="sample rows")
+        return run_reduction(executor, reduction, BlockReader(source), label="sample rows")
     pieces = pieces_of(source.shards, SAMPLED_ROWS // SAMPLED_PIECES)
     step = -(-source.n_rows // SAMPLED_ROWS)
     part = source.with_shards(pieces[step // 2 :: step])
-    fold = SurveyFold(Positions.of(part), part.n_rows, *size, (), features, None, False)
-    sample = run_fold(executor, fold, BlockReader(part, columns=features), label="sample rows").sample
-    fold = SurveyFold(Positions.of(source), source.n_rows, 0, 0, text, (), target, classify, weight)
+    reduction = SurveyReduction(Positions.of(part), part.n_rows, *size, (), features, None, False)
+    sample = run_reduction(
+        executor, reduction, BlockReader(part, columns=features), label="sample rows"
+    ).sample
+    reduction = SurveyReduction(Positions.of(source), source.n_rows, 0, 0, text, (), target, classify, weight)
     columns = tuple(name for name in (*text, target, weight) if name)
     return replace(
-        run_fold(executor, fold, BlockReader(source, columns=columns), label="count levels"), sample=sample
+        run_reduction(executor, reduction, BlockReader(source, columns=columns), label="count levels"),
+        sample=sample,
     )
 
 

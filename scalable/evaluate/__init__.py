@@ -1,4 +1,4 @@
-"""Streaming metrics: folds over (labels, predictions, weights) of fixed size, whatever the rows."""
+"""Streaming metrics: reductions over (labels, predictions, weights) of fixed size, whatever the rows."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class BinaryReport:
 
 @dataclass(frozen=True, slots=True)
 class BinaryMetrics:
-    """Fold that measures two-class probabilities in constant memory.
+    """Reduction that measures two-class probabilities in constant memory.
 
     Parameters
     ----------

@@ -78,7 +78,7 @@ class MulticlassReport:
 
 @dataclass(frozen=True, slots=True)
 class MulticlassMetrics:
-    """Fold that measures probabilities over `n_classes` classes in constant memory.
+    """Reduction that measures probabilities over `n_classes` classes in constant memory.
 
     Each doubling of the classes halves the bins of a class, so a state stays near 6 MB; the bound of
     each AUC is computed and reported.

@@ -29,7 +29,7 @@ def evaluate_predictions(
     weight : array-like of shape (n,), optional
         Sample weights >= 0.
     kind : {"binary", "multiclass", "regression"}
-        Which fold measures: see `BinaryReport`, `MulticlassReport` and `RegressionReport` for the keys.
+        Which reduction measures: see `BinaryReport`, `MulticlassReport` and `RegressionReport` for the keys.
 
     Raises
     ------

@@ -61,7 +61,7 @@ class RegressionReport:
 
 @dataclass(frozen=True, slots=True)
 class RegressionMetrics:
-    """Fold that measures a regression; variances of parts are joined centred (Chan et al., 1983)."""
+    """Reduction that measures a regression; variances of parts are joined centred (Chan et al., 1983)."""
 
     def init(self) -> RegressionState:
         """Return the state of no rows."""

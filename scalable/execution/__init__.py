@@ -1,1 +1,1 @@
-"""Folds over shards, the rounds that run them, and the executors that do the work."""
+"""Reductions over shards, the rounds that run them, and the executors that do the work."""

@@ -1,4 +1,4 @@
-"""BLAS on one thread while folds run: the order of its sums must not depend on free processors."""
+"""BLAS on one thread while reductions run: the order of its sums must not depend on free processors."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ class Dask:
 
 
 def _run_part(work: Work, topic: str) -> list[Any]:
-    """Run on a worker: fold the groups, tell the client about progress, stop when cancelled."""
+    """Run on a worker: work on the groups, tell the client about progress, stop when cancelled."""
     from distributed import get_worker
 
     worker = get_worker()

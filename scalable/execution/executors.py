@@ -1,4 +1,4 @@
-"""Choosing who runs a fold: threads of this process, or a Dask cluster by client or address."""
+"""Choosing who runs a reduction: threads of this process, or a Dask cluster by client or address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two kinds of round: a fold over all shards, and lanes that run shards one after another."""
+"""The two kinds of round: a reduction over all shards, and replicas that run shards one after another."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from scalable import progress
 from scalable.data.shard import Shard
 from scalable.execution.executors import Executor
 from scalable.execution.fetching import fetch
-from scalable.execution.fold import Fold, merge_tree, subtrees
 from scalable.execution.reader import BlockReader
+from scalable.execution.reduction import Reduction, merge_tree, subtrees
 from scalable.execution.threads import Threads
 from scalable.execution.work import Work, shards_ahead
 
@@ -19,20 +19,20 @@ State = TypeVar("State")
 TASKS_PER_WORKER = 4  # of uneven subtrees, so that workers finish close together
 
 
-def run_fold(
+def run_reduction(
     executor: Executor,
-    fold: Fold[Any, Any, Result],
+    reduction: Reduction[Any, Any, Result],
     reader: BlockReader,
     shards: Sequence[Shard] | None = None,
     label: str | None = None,
 ) -> Result:
-    """Fold all shards and merge the states along a fixed binary tree over the shard index.
+    """Reduce all shards and merge the states along a fixed binary tree over the shard index.
 
     Parameters
     ----------
     executor : Executor
         Who does the work; it cannot change the result.
-    fold : Fold
+    reduction : Reduction
         What is computed.
     reader : BlockReader
         Where the blocks come from.
@@ -43,31 +43,31 @@ def run_fold(
     """
     chosen = tuple(reader.source.shards if shards is None else shards)
     if not chosen:
-        return fold.finish(fold.init())
+        return reduction.finish(reduction.init())
     ranges = subtrees(len(chosen), TASKS_PER_WORKER * executor.n_workers)
-    work = Work(fold, reader, tuple(chosen[low:high] for low, high in ranges))
+    work = Work(reduction, reader, tuple(chosen[low:high] for low, high in ranges))
     states = _run(executor, work, label)
     parts = [(low, high, state) for (low, high), state in zip(ranges, states, strict=True)]
-    return fold.finish(merge_tree(fold, parts, len(chosen)))
+    return reduction.finish(merge_tree(reduction, parts, len(chosen)))
 
 
-def run_lanes(
+def run_replicas(
     executor: Executor,
-    fold: Fold[State, Any, Any],
+    reduction: Reduction[State, Any, Any],
     reader: BlockReader,
     start: State,
-    lanes: Sequence[Sequence[Shard]],
+    replicas: Sequence[Sequence[Shard]],
     label: str | None = None,
     upcoming: Sequence[Sequence[Shard]] = (),
 ) -> list[State]:
-    """Run every lane's shards one after another from `start`; return the lanes' states in order.
+    """Run every replica's shards one after another from `start`; return the replicas' states in order.
 
-    ``fold.step`` must not change `start` itself: every lane begins with the same object. The beginnings of lanes
-    that are `upcoming` are fetched from the disk meanwhile, where the executor works in this process.
+    ``reduction.step`` must not change `start` itself: every replica begins with the same object. The beginnings
+    of replicas that are `upcoming` are fetched from the disk meanwhile, where the executor works in this process.
     """
-    work = Work(fold, reader, tuple(tuple(lane) for lane in lanes), start)
+    work = Work(reduction, reader, tuple(tuple(replica) for replica in replicas), start)
     if isinstance(executor, Threads):
-        fetch(reader, [shard for lane in upcoming for shard in lane[: shards_ahead(lane)]])
+        fetch(reader, [shard for replica in upcoming for shard in replica[: shards_ahead(replica)]])
     return _run(executor, work, label)
 
 

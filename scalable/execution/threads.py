@@ -39,7 +39,7 @@ class Threads:
         stop = threading.Event()
         if self.n_workers == 1 or len(work.groups) == 1:
             return work.run(stop.is_set, report)
-        pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="fold")
+        pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="reduction")
         parts = work.dealt(self.n_workers if work.reader.source.sequential else len(work.groups))
         try:
             futures = [pool.submit(part.run, stop.is_set, report) for part in parts]

@@ -8,8 +8,8 @@ from typing import Any
 
 from scalable.data.shard import Shard
 from scalable.execution.fetching import fetch
-from scalable.execution.fold import Fold, half
 from scalable.execution.reader import BlockReader
+from scalable.execution.reduction import Reduction, half
 
 AHEAD_ROWS = 2**20  # that the disk is asked for before they are wanted: a shard at a time leaves it idle
 Report = Callable[[int, dict[str, float]], None]
@@ -21,23 +21,23 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Work:
-    """A fold over groups of shards.
+    """A reduction over groups of shards.
 
     Parameters
     ----------
-    fold : Fold
+    reduction : Reduction
         Optionally with ``metrics(state) -> dict`` for the progress display.
     reader : BlockReader
         Where blocks come from.
     groups : tuple of tuple of Shard
         Each group yields one state.
     start : state or None
-        None: every shard starts from ``fold.init()`` and the shards of a group merge along the
-        binary tree over their positions. Otherwise each group is one lane: its shards are folded
+        None: every shard starts from ``reduction.init()`` and the shards of a group merge along the
+        binary tree over their positions. Otherwise each group is one replica: its shards are learned
         one after another, starting from this state.
     """
 
-    fold: Fold[Any, Any, Any]
+    reduction: Reduction[Any, Any, Any]
     reader: BlockReader
     groups: tuple[tuple[Shard, ...], ...]
     start: Any = None
@@ -72,7 +72,7 @@ class Work:
         stopped : callable
             Asked before every block; True ends the work with `StoppedError`.
         report : callable
-            Told the rows of every finished block and the fold's metrics.
+            Told the rows of every finished block and the reduction's metrics.
         """
         return [self._group(group, stopped, report) for group in self.groups]
 
@@ -85,23 +85,23 @@ class Work:
 
         def node(low: int, high: int) -> Any:
             if high - low == 1:
-                return self._shard(group, low, self.fold.init(), stopped, report)
+                return self._shard(group, low, self.reduction.init(), stopped, report)
             middle = low + half(high - low)
             left = node(low, middle)
-            return self.fold.merge(left, node(middle, high))
+            return self.reduction.merge(left, node(middle, high))
 
         return node(0, len(group))
 
     def _shard(
         self, group: Sequence[Shard], k: int, state: Any, stopped: Callable[[], bool], report: Report
     ) -> Any:
-        metrics = getattr(self.fold, "metrics", None)
+        metrics = getattr(self.reduction, "metrics", None)
         ahead = shards_ahead(group)
         fetch(self.reader, group[k + ahead if k else 1 : k + ahead + 1])
         for block in self.reader.blocks(group[k]):
             if stopped():
                 raise StoppedError
-            state = self.fold.step(state, block)
+            state = self.reduction.step(state, block)
             report(block.n_rows, metrics(state) if metrics is not None else {})
         return state
 

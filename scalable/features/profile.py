@@ -1,6 +1,6 @@
 """What a pass over the data says of every column: moments, range, missing values, levels.
 
-Encoders are planned from this. The fold keeps at most ``MAX_LEVELS`` levels a column, so its
+Encoders are planned from this. The reduction keeps at most ``MAX_LEVELS`` levels a column, so its
 state does not grow with rows. Means and variances merge by the pairwise update of Chan, Golub
 and LeVeque, "Algorithms for computing the sample variance" (1983).
 """
@@ -23,7 +23,7 @@ from scalable.data.source import Source
 from scalable.data.values import numbers
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold
+from scalable.execution.rounds import run_reduction
 from scalable.execution.sampling import sample_shards
 from scalable.execution.threads import Threads
 from scalable.kernels.linear import gram as moments
@@ -116,8 +116,8 @@ ProfileState = dict[str, ColumnState]
 
 
 @dataclass(frozen=True, slots=True)
-class ProfileFold:
-    """One-pass fold from raw blocks to a `Profile`.
+class ProfileReduction:
+    """One-pass reduction from raw blocks to a `Profile`.
 
     Parameters
     ----------
@@ -326,6 +326,8 @@ def profile_source(
         shard, or of evenly spaced shards.
     """
     chosen = tuple(source.needed if names is None else names)
-    fold = ProfileFold(chosen, source.full_schema)
+    reduction = ProfileReduction(chosen, source.full_schema)
     reader = BlockReader(source, columns=chosen)
-    return run_fold(executor or Threads(), fold, reader, sample_shards(source, max_rows), "read columns")
+    return run_reduction(
+        executor or Threads(), reduction, reader, sample_shards(source, max_rows), "read columns"
+    )

@@ -117,8 +117,8 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
-class SurveyFold:
-    """Fold from raw blocks to a `Survey`.
+class SurveyReduction:
+    """Reduction from raw blocks to a `Survey`.
 
     Parameters
     ----------

@@ -64,8 +64,8 @@ class TargetState:
 
 
 @dataclass(frozen=True)
-class TargetFold:
-    """Fold from raw blocks to a `TargetSummary`.
+class TargetReduction:
+    """Reduction from raw blocks to a `TargetSummary`.
 
     Parameters
     ----------

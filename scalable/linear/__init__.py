@@ -38,7 +38,7 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the public names on first use: a worker that runs a fold needs no scikit-learn, which takes a second."""
+    """Import the public names on first use: a worker needs no scikit-learn, which takes a second."""
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

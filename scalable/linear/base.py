@@ -19,6 +19,8 @@ from scalable.features.linear_columns import EncoderOptions
 from scalable.models.linear import LinearModel
 from scalable.models.store import read_model
 
+RENAMED = {"n_lanes": "n_replicas"}  # parameters that saved models know by an older name
+
 
 class LinearEstimator(BaseEstimator):
     """Base of the linear learners; see `LogisticRegression` for the shared parameters."""
@@ -144,7 +146,8 @@ class LinearEstimator(BaseEstimator):
         name = model.info.get("estimator", cls.__name__)
         if name != cls.__name__:
             raise UsageError(f"{path} holds a {name}; load it with {name}.load")
-        estimator = cls(**model.info.get("params", {}))
+        params = model.info.get("params", {})
+        estimator = cls(**{RENAMED.get(key, key): value for key, value in params.items()})
         fitted = model.info.get("fitted", {})
         names = model.feature_names
         estimator.n_features_in_ = len(names)

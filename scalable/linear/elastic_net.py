@@ -10,12 +10,12 @@ from sklearn.base import RegressorMixin
 
 from scalable.errors import UsageError
 from scalable.execution.executors import get_executor
-from scalable.execution.rounds import run_fold
+from scalable.execution.rounds import run_reduction
 from scalable.linear.base import LinearEstimator
 from scalable.linear.least_squares import exact_options, squared_objective, unscaled
 from scalable.linear.prepare import Prepared, prepare
 from scalable.linear.solvers.elastic_net_path import alpha_grid, centred, elastic_net_path
-from scalable.linear.solvers.gram import GramFold, Moments
+from scalable.linear.solvers.gram import GramReduction, Moments
 from scalable.linear.solvers.objective import Objective
 from scalable.models.linear import LinearModel
 
@@ -83,7 +83,7 @@ class ElasticNet(RegressorMixin, LinearEstimator):
         alpha, ratio = float(self.alpha), float(getattr(self, "l1_ratio", 1.0))
         if not (alpha >= 0.0 and 0.0 <= ratio <= 1.0):
             raise UsageError(f"alpha must be >= 0 and l1_ratio in [0, 1], not {alpha!r} and {ratio!r}")
-        ready, objective, totals = gather(self, X, y, sample_weight, GramFold)
+        ready, objective, totals = gather(self, X, y, sample_weight, GramReduction)
         problem = centred(totals, objective, ready.encoder.n_columns)
         path = elastic_net_path(problem, np.array([alpha]), ratio, int(self.max_iter), float(self.tol))
         self.n_iter_ = int(path.sweeps[0])
@@ -199,12 +199,12 @@ class ElasticNetCV(RegressorMixin, LinearEstimator):
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train; see `Ridge.fit`."""
-        from scalable.linear.solvers.elastic_net_path import FoldedGramFold
+        from scalable.linear.solvers.elastic_net_path import CrossValidationGrams
 
         if not (isinstance(self.cv, (int, np.integer)) and self.cv >= 2):
             raise UsageError(f"cv must be an integer of at least 2, not {self.cv!r}")
         ready, objective, folds = gather(
-            self, X, y, sample_weight, lambda objective: FoldedGramFold(objective, int(self.cv))
+            self, X, y, sample_weight, lambda objective: CrossValidationGrams(objective, int(self.cv))
         )
         if ready.target.rows < self.cv:
             raise UsageError(f"cv={self.cv} folds need as many rows; there are {ready.target.rows} sample(s)")
@@ -241,15 +241,15 @@ class ElasticNetCV(RegressorMixin, LinearEstimator):
 
 
 def gather(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, fold_of: Any
+    estimator: Any, X: Any, y: Any, sample_weight: Any, reduction_of: Any
 ) -> tuple[Prepared, Objective, Any]:
-    """Run a Gram fold over the rows that were passed to an estimator's ``fit``."""
+    """Run a Gram reduction over the rows that were passed to an estimator's ``fit``."""
     source, plain = estimator._source(X, y, sample_weight)
     with get_executor(estimator.client, estimator.n_workers) as executor:
         ready = prepare(source, executor, exact_options(estimator, plain), False, None)
         objective = squared_objective(ready, bool(estimator.fit_intercept), bool(estimator.standardize))
         label = f"train {type(estimator).__name__}"
-        totals: Moments = run_fold(ready.executor, fold_of(objective), ready.reader, label=label)
+        totals: Moments = run_reduction(ready.executor, reduction_of(objective), ready.reader, label=label)
     return ready, objective, totals
 
 

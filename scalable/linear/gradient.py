@@ -14,21 +14,21 @@ from scalable.data.source import Source
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import get_executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold
+from scalable.execution.rounds import run_reduction
 from scalable.execution.sampling import sample_shards
 from scalable.execution.threads import Threads
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.profile import profile_source
 from scalable.features.target import Labels
-from scalable.features.target_summary import TargetFold, TargetSummary
+from scalable.features.target_summary import TargetReduction, TargetSummary
 from scalable.kernels.linear import losses, optimizers, penalties
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.base import LinearEstimator
 from scalable.linear.prepare import Prepared, prepare
+from scalable.linear.solvers.descent import Descent
 from scalable.linear.solvers.newton import minimize
-from scalable.linear.solvers.objective import Objective, input_frequencies, order_drag, penalty_factors
+from scalable.linear.solvers.objective import Objective, input_frequencies, order_rate_scale, penalty_factors
 from scalable.linear.solvers.sgd import DescentPlan, coefficients, descend, start_state
-from scalable.linear.solvers.sgd_fold import DescentFold
 from scalable.linear.solvers.weights import class_weights, prior_scores, residual_variance
 from scalable.models.checkpoint import Checkpoint, identity_of
 from scalable.models.linear import LinearModel
@@ -81,7 +81,7 @@ class GradientEstimator(LinearEstimator):
             )
             objective = self._objective(ready.target, ready.encoder, str(source.target))
             if not ready.held:  # held rows are in a random order
-                objective = replace(objective, drag=order_drag(ready.encoder))
+                objective = replace(objective, rate_scale=order_rate_scale(ready.encoder))
             coef = self._solve(objective, self._start(objective, ready.target, ready.encoder), ready)
         self._finish(ready.encoder, objective, coef)
 
@@ -163,9 +163,9 @@ class GradientEstimator(LinearEstimator):
         max_iter, tol = self._param("max_iter", None), self._param("tol", None)
         warm = solver == "newton" and ready.target.rows >= WARM_ROWS
 
-        def evaluate(fold: Any, over: list[Shard] | None = None) -> Any:
+        def evaluate(reduction: Any, over: list[Shard] | None = None) -> Any:
             what = "newton" if over is None else "newton, sample"
-            return run_fold(ready.executor, fold, ready.reader, over, f"{label} ({what})")
+            return run_reduction(ready.executor, reduction, ready.reader, over, f"{label} ({what})")
 
         if warm and resumed_stage == "newton":
             passes = 1  # the start was finished by the run that is resumed
@@ -175,7 +175,7 @@ class GradientEstimator(LinearEstimator):
                 wanted = min(max(SAMPLE_ROWS, rows // SAMPLE_SHARE), 4 * SAMPLE_ROWS)
                 sample = sample_shards(ready.reader.source, wanted)
             plan = DescentPlan(
-                self._param("n_lanes", None),
+                self._param("n_replicas", None),
                 1 if warm else max_iter,
                 2e-5 if tol is None else tol,
                 bool(self._param("average", True)),
@@ -185,8 +185,8 @@ class GradientEstimator(LinearEstimator):
                 else 0.0,
                 self._param("n_iter_no_change", 1) if self._param("early_stopping", False) else 1,
             )
-            fold = self._fold(objective, ready.encoder)
-            result = descend(fold, coef, ready.reader, ready.executor, plan, label, checkpoint, sample)
+            learner = self._descent(objective, ready.encoder)
+            result = descend(learner, coef, ready.reader, ready.executor, plan, label, checkpoint, sample)
             coef, passes = result.coef, result.passes
             self.progressive_loss_ = result.progressive_loss
             if result.held_out_loss:
@@ -202,7 +202,7 @@ class GradientEstimator(LinearEstimator):
         self.n_iter_ = passes
         return coef
 
-    def _fold(self, objective: Objective, encoder: LinearEncoder) -> DescentFold:
+    def _descent(self, objective: Objective, encoder: LinearEncoder) -> Descent:
         name = self._param("optimizer", "normalized")
         code, rate = optimizers.OPTIMIZERS[name]
         rate = self._param("learning_rate", None) or rate
@@ -210,7 +210,7 @@ class GradientEstimator(LinearEstimator):
             rate /= np.sqrt(encoder.n_columns + encoder.n_ids + 1)
         hyper = optimizers.hyper_parameters(rate, l1=objective.l1, l2=objective.l2)
         batch = self._param("batch_size", None) or default_batch(objective.rows)
-        return DescentFold(objective, code, hyper, min(descent.MAX_BATCH, int(batch)))
+        return Descent(objective, code, hyper, min(descent.MAX_BATCH, int(batch)))
 
     def _solver(self, objective: Objective, ready: Prepared) -> str:
         asked = self._param("solver", "sgd")
@@ -237,7 +237,7 @@ class GradientEstimator(LinearEstimator):
             value = self._param(name, allowed[0])
             if value not in allowed:
                 raise UsageError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
-        for name in ("C", "learning_rate", "batch_size", "max_iter", "n_lanes"):
+        for name in ("C", "learning_rate", "batch_size", "max_iter", "n_replicas"):
             value = self._param(name, None)
             if value is not None and not float(value) > 0.0:
                 raise UsageError(f"{name} must be positive, not {value!r}")
@@ -248,7 +248,7 @@ class GradientEstimator(LinearEstimator):
             raise UsageError(f"quantile must lie in (0, 1), not {self._param('quantile', 0.5)!r}")
 
     def _learn_part(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
-        """One more pass of ``partial_fit`` over a part of the data, in one lane."""
+        """One more pass of ``partial_fit`` over a part of the data, in one replica."""
         self._check_parameters()
         state = getattr(self, "_partial", None)
         source, plain = (
@@ -256,15 +256,15 @@ class GradientEstimator(LinearEstimator):
         )
         if state is None:
             state = self._begin(source, plain, classes)
-        fold, encoder, lane = state
+        learner, encoder, replica = state
         for shard in source.shards:
             for block in BlockReader(source, encoder, depth=0).blocks(shard):
-                lane = fold.step(lane, block)
-        self._partial = (fold, encoder, lane)
-        done = fold.finish(lane)
+                replica = learner.step(replica, block)
+        self._partial = (learner, encoder, replica)
+        done = learner.finish(replica)
         self.n_iter_ = getattr(self, "n_iter_", 0) + 1
         self.solver_ = "sgd"
-        self._finish(encoder, fold.objective, coefficients(done, bool(self._param("average", True))))
+        self._finish(encoder, learner.objective, coefficients(done, bool(self._param("average", True))))
 
     def _more(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
         n = self.n_features_in_
@@ -276,7 +276,7 @@ class GradientEstimator(LinearEstimator):
             )
         return source, plain
 
-    def _begin(self, source: Source, plain: bool, classes: Any) -> tuple[DescentFold, LinearEncoder, Any]:
+    def _begin(self, source: Source, plain: bool, classes: Any) -> tuple[Descent, LinearEncoder, Any]:
         """Plan the encoder and the objective of a series of parts from the first one."""
         if source.target is None:
             raise DataError(
@@ -285,8 +285,8 @@ class GradientEstimator(LinearEstimator):
         threads = Threads(1)
         profile = profile_source(source, threads, list(source.feature_names))
         roles = source.roles.learned_from
-        fold = TargetFold(source.target, source.weight, self._classify)
-        target: TargetSummary = run_fold(threads, fold, BlockReader(source, columns=roles))
+        reduction = TargetReduction(source.target, source.weight, self._classify)
+        target: TargetSummary = run_reduction(threads, reduction, BlockReader(source, columns=roles))
         if self._classify and classes is not None:
             counts = dict(zip(target.classes, target.class_weight, strict=True))
             known = tuple(np.unique(np.asarray(classes)).tolist())
@@ -300,9 +300,9 @@ class GradientEstimator(LinearEstimator):
             profile, list(source.feature_names), labels, source.weight, self._options(plain)
         )
         objective = self._objective(target, encoder, str(source.target))
-        descent_fold = self._fold(objective, encoder)
-        lane = start_state(descent_fold, self._start(objective, target, encoder))
-        return descent_fold, encoder, lane
+        descent = self._descent(objective, encoder)
+        replica = start_state(descent, self._start(objective, target, encoder))
+        return descent, encoder, replica
 
 
 def default_batch(rows: int) -> int:

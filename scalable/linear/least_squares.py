@@ -11,7 +11,7 @@ from sklearn.base import RegressorMixin
 
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import get_executor
-from scalable.execution.rounds import run_fold
+from scalable.execution.rounds import run_reduction
 from scalable.features.linear_columns import EncoderOptions
 from scalable.kernels.linear import losses
 from scalable.linear.base import LinearEstimator
@@ -21,9 +21,9 @@ from scalable.linear.solvers.diagnostics import diagnose
 from scalable.linear.solvers.elastic_net_path import centred
 from scalable.linear.solvers.gram import (
     REFINE_CONDITION,
-    GramFold,
+    GramReduction,
     Moments,
-    ResidualFold,
+    ResidualReduction,
     condition_number,
     free_coordinates,
     least_norm,
@@ -115,7 +115,9 @@ class Ridge(RegressorMixin, LinearEstimator):
         with get_executor(self.client, self.n_workers) as executor:
             ready = prepare(source, executor, exact_options(self, plain), False, None)
             objective = squared_objective(ready, bool(self.fit_intercept), self._standardized())
-            totals = run_fold(ready.executor, GramFold(objective), ready.reader, label="train least squares")
+            totals = run_reduction(
+                ready.executor, GramReduction(objective), ready.reader, label="train least squares"
+            )
             coef = self._solve(totals, objective, ready, 2.0 * alpha)
         self._publish(LinearModel(ready.encoder, unscaled(coef[None], objective, ready), "identity"))
         return self
@@ -140,7 +142,9 @@ class Ridge(RegressorMixin, LinearEstimator):
             scales = np.concatenate([ready.encoder.column_scales(), [np.inf], np.ones(ready.encoder.n_slots)])
             coef[free] = least_norm(matrix, coef[free], scales[free])
         if self.condition_number_ > REFINE_CONDITION:
-            gradient = run_fold(ready.executor, ResidualFold(objective, coef), ready.reader, label="refine")
+            gradient = run_reduction(
+                ready.executor, ResidualReduction(objective, coef), ready.reader, label="refine"
+            )
             coef[free] += solve_psd(matrix, gradient[free] - ridge[free] * coef[free])
             self.n_iter_ = 2
         scales = np.concatenate([ready.encoder.column_scales(), np.ones(ready.encoder.n_slots)])

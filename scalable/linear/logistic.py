@@ -45,7 +45,7 @@ class LogisticRegression(GradientClassifier):
         Rows a step of sgd, at most 1,024; by default 256, or fewer for fewer than 130,000 rows.
     average : bool
         Whether sgd returns an average of its iterates.
-    n_lanes : int, optional
+    n_replicas : int, optional
         Models sgd trains side by side; part of the result, unlike the number of workers.
     standardize : bool
         Whether penalties apply per standard deviation (else per raw unit).
@@ -110,7 +110,7 @@ class LogisticRegression(GradientClassifier):
         learning_rate: float | None = None,
         batch_size: int | None = None,
         average: bool = True,
-        n_lanes: int | None = None,
+        n_replicas: int | None = None,
         standardize: bool = True,
         one_hot: int = 64,
         n_bins: int = 2**18,
@@ -139,7 +139,7 @@ class LogisticRegression(GradientClassifier):
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.average = average
-        self.n_lanes = n_lanes
+        self.n_replicas = n_replicas
         self.standardize = standardize
         self.one_hot = one_hot
         self.n_bins = n_bins

@@ -11,13 +11,13 @@ from scalable.data.source import Source
 from scalable.errors import DataError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold
+from scalable.execution.rounds import run_reduction
 from scalable.execution.threads import Threads
 from scalable.features.linear_columns import EncoderOptions
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.profile import profile_source
 from scalable.features.target import Labels
-from scalable.features.target_summary import TargetFold, TargetSummary
+from scalable.features.target_summary import TargetReduction, TargetSummary
 from scalable.linear.in_memory import encoded_bytes, hold
 from scalable.linear.solvers.sgd import ONE_PASS_ROWS
 
@@ -77,8 +77,8 @@ def prepare(
     names = list(source.feature_names)
     profile = profile_source(source, executor, names, PROFILE_ROWS)
     roles = source.roles.learned_from
-    fold = TargetFold(source.target, source.weight, classify)
-    target: TargetSummary = run_fold(executor, fold, BlockReader(source, columns=roles))
+    reduction = TargetReduction(source.target, source.weight, classify)
+    target: TargetSummary = run_reduction(executor, reduction, BlockReader(source, columns=roles))
     labels = Labels(source.target, target.classes if classify else None)
     encoder = LinearEncoder.learn(profile, names, labels, source.weight, options)
     reader: Any = BlockReader(source, encoder)

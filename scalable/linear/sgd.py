@@ -74,7 +74,7 @@ class SGDClassifier(_Descent, GradientClassifier):
         learning_rate: float | None = None,
         batch_size: int | None = None,
         average: bool = True,
-        n_lanes: int | None = None,
+        n_replicas: int | None = None,
         standardize: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -104,7 +104,7 @@ class SGDClassifier(_Descent, GradientClassifier):
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.average = average
-        self.n_lanes = n_lanes
+        self.n_replicas = n_replicas
         self.standardize = standardize
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -185,7 +185,7 @@ class SGDRegressor(RegressorMixin, _Descent):
         learning_rate: float | None = None,
         batch_size: int | None = None,
         average: bool = True,
-        n_lanes: int | None = None,
+        n_replicas: int | None = None,
         standardize: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -216,7 +216,7 @@ class SGDRegressor(RegressorMixin, _Descent):
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.average = average
-        self.n_lanes = n_lanes
+        self.n_replicas = n_replicas
         self.standardize = standardize
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

@@ -23,7 +23,7 @@ class LinearSVC(GradientClassifier):
         Inverse strength of the penalty.
     class_weight : dict, "balanced" or None
         Weights of the classes.
-    fit_intercept, solver, max_iter, tol, optimizer, learning_rate, batch_size, average, n_lanes, \
+    fit_intercept, solver, max_iter, tol, optimizer, learning_rate, batch_size, average, n_replicas, \
 standardize, early_stopping, validation_fraction, n_iter_no_change, one_hot, n_bins, categorical, log, \
 missing, cache, checkpoint, resume, random_state, n_workers, client
         As for `LogisticRegression`.
@@ -49,7 +49,7 @@ missing, cache, checkpoint, resume, random_state, n_workers, client
         learning_rate: float | None = None,
         batch_size: int | None = None,
         average: bool = True,
-        n_lanes: int | None = None,
+        n_replicas: int | None = None,
         standardize: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -78,7 +78,7 @@ missing, cache, checkpoint, resume, random_state, n_workers, client
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.average = average
-        self.n_lanes = n_lanes
+        self.n_replicas = n_replicas
         self.standardize = standardize
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

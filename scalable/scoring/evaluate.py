@@ -14,13 +14,13 @@ from scalable.evaluate.multiclass import MulticlassMetrics, MulticlassReport
 from scalable.evaluate.regression import RegressionMetrics, RegressionReport
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold
+from scalable.execution.rounds import run_reduction
 
 Report = BinaryReport | MulticlassReport | RegressionReport
 
 
 @dataclass(frozen=True)
-class QualityFold:
+class QualityReduction:
     """Predicts every block and adds it to the metrics.
 
     Parameters
@@ -87,10 +87,10 @@ def evaluate_model(predictor: Any, source: Source, executor: Executor) -> Report
         metrics = BinaryMetrics()
     elif predictor.task == "multiclass":
         metrics = MulticlassMetrics(len(predictor.classes))
-    fold = QualityFold(predictor, metrics, str(source.target), source.weight)
     names = [*predictor.needed, *source.roles.learned_from]
+    reduction = QualityReduction(predictor, metrics, str(source.target), source.weight)
     reader = BlockReader(source, columns=tuple(dict.fromkeys(names)))
-    return run_fold(executor, fold, reader, label="evaluate")
+    return run_reduction(executor, reduction, reader, label="evaluate")
 
 
 def quality_row(model: str, report: Report, classes: Sequence[Any] | None = None) -> dict[str, Any]:

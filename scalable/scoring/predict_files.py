@@ -26,7 +26,7 @@ from scalable.data.source import Source
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold
+from scalable.execution.rounds import run_reduction
 from scalable.execution.threads import Threads
 from scalable.models.predictors import Predictor
 
@@ -76,7 +76,7 @@ class _Written:
 
 
 @dataclass(frozen=True)
-class ScoreFold:
+class ScoreReduction:
     """Predicts blocks and writes each shard's predictions when its last row has come.
 
     Parameters
@@ -240,6 +240,6 @@ def score(
     _prepare(target, _job(predictor, source), resume)
     left = [shard for shard in source.shards if not (target / part_name(shard.index)).exists()]
     plan = {shard.first_row: (shard.index, shard.n_rows) for shard in left}
-    fold = ScoreFold(predictor, str(target.resolve()), plan)
+    reduction = ScoreReduction(predictor, str(target.resolve()), plan)
     reader = BlockReader(source, columns=tuple(predictor.needed))
-    return int(run_fold(executor or Threads(), fold, reader, left, label="predict"))
+    return int(run_reduction(executor or Threads(), reduction, reader, left, label="predict"))

@@ -4,11 +4,11 @@ import pytest
 
 from scalable.data.table import TableSource
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold
+from scalable.execution.rounds import run_reduction
 from scalable.execution.threads import Threads
 from scalable.features.hashing import HashedLevels, slots_of
 from scalable.features.target import Labels
-from scalable.features.target_encoding.learn import RatesFold, learn_rates
+from scalable.features.target_encoding.learn import RatesReduction, learn_rates
 from scalable.kernels.encode.target_means import N_FOLDS, folds_of
 
 
@@ -34,8 +34,10 @@ def table(n=4000):
 def test_rates_leave_the_row_s_own_fold_out(name):
     data = table()
     source = TableSource(data, target="t")
-    fold = RatesFold((HashedLevels(name, 2**16),), Labels("t", ("no", "yes")))
-    found = run_fold(Threads(2), fold, BlockReader(source, columns=(name, "t"), block_rows=700))[name]
+    reduction = RatesReduction((HashedLevels(name, 2**16),), Labels("t", ("no", "yes")))
+    found = run_reduction(Threads(2), reduction, BlockReader(source, columns=(name, "t"), block_rows=700))[
+        name
+    ]
     rates, others = found.finish()
     column = data[name].combine_chunks()
     column = column.dictionary_encode() if name == "many" else column

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scalable.data.table import TableSource
 from scalable.errors import DataError
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold
+from scalable.execution.rounds import run_reduction
 from scalable.execution.threads import Threads
-from scalable.features.survey import Positions, SurveyFold, sampled_positions
+from scalable.features.survey import Positions, SurveyReduction, sampled_positions
 from scalable.features.target import Labels
 
 
@@ -54,7 +54,7 @@ def table(n=9000):
 
 
 def survey(source, n_sample=500):
-    fold = SurveyFold(
+    reduction = SurveyReduction(
         Positions.of(source),
         source.n_rows,
         n_sample,
@@ -64,7 +64,7 @@ def survey(source, n_sample=500):
         source.target,
         True,
     )
-    return run_fold(Threads(2), fold, BlockReader(source, block_rows=1000))
+    return run_reduction(Threads(2), reduction, BlockReader(source, block_rows=1000))
 
 
 def test_a_survey_finds_levels_classes_and_the_sampled_rows():

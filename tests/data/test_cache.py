@@ -16,7 +16,7 @@ from scalable.errors import DataError
 from scalable.execution.reader import BlockReader
 from scalable.linear import LogisticRegression
 
-OPTIONS = {"n_lanes": 2, "n_workers": 2}
+OPTIONS = {"n_replicas": 2, "n_workers": 2}
 
 
 def write(path, seed: int = 0, rows: int = 20_000):

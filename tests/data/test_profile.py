@@ -11,27 +11,27 @@ from hypothesis import strategies as st
 
 from scalable.data.block import RawBlock
 from scalable.data.readers.arrow import canonical
-from scalable.features.profile import MAX_LEVELS, Profile, ProfileFold
+from scalable.features.profile import MAX_LEVELS, Profile, ProfileReduction
 
 
-def fold_over(table, edges):
+def reduced(table, edges):
     """Profile a table cut at `edges`: every piece a state of its own, merged from the right."""
-    fold = ProfileFold(tuple(table.schema.names), table.schema)
+    reduction = ProfileReduction(tuple(table.schema.names), table.schema)
     states = []
     for start, stop in zip([0, *edges], [*edges, table.num_rows], strict=True):
-        state = fold.init()
+        state = reduction.init()
         part = table.slice(start, stop - start)
         if part.num_rows:
             arrays = {
                 name: canonical(part[name].combine_chunks(), table.schema.field(name).type)
                 for name in table.schema.names
             }
-            state = fold.step(state, RawBlock(arrays, start, part.num_rows))
+            state = reduction.step(state, RawBlock(arrays, start, part.num_rows))
         states.append(state)
     while len(states) > 1:
         right = states.pop()
-        states[-1] = fold.merge(states[-1], right)
-    return fold.finish(states[0])
+        states[-1] = reduction.merge(states[-1], right)
+    return reduction.finish(states[0])
 
 
 @st.composite
@@ -71,7 +71,7 @@ def close(one, other, scale):
 @given(data=st.data())
 def test_any_split_agrees_with_numpy_and_counter(data):
     table = data.draw(tables())
-    profile = fold_over(table, cuts(data.draw, table.num_rows))
+    profile = reduced(table, cuts(data.draw, table.num_rows))
     assert profile.rows == table.num_rows
     for name, column in profile.columns.items():
         values = table[name].to_pylist()
@@ -105,8 +105,8 @@ def test_any_split_agrees_with_numpy_and_counter(data):
 def test_large_integers_beside_nulls_stay_exact():
     table = pa.table({"id": pa.array([2**53 + 1, None, 2**53, 2**53 + 1])})
     expected = [(2**53 + 1, 2), (2**53, 1)]
-    assert fold_over(table, []).columns["id"].levels == expected
-    assert fold_over(table, [1, 2]).columns["id"].levels == expected
+    assert reduced(table, []).columns["id"].levels == expected
+    assert reduced(table, [1, 2]).columns["id"].levels == expected
 
 
 @pytest.mark.parametrize("distinct", [MAX_LEVELS - 1, MAX_LEVELS, MAX_LEVELS + 1, 4 * MAX_LEVELS + 5])
@@ -118,7 +118,7 @@ def test_levels_end_exactly_beyond_the_limit_whatever_the_split(distinct, make, 
         values[7] = None
     table = pa.table({"x": values})
     seen = {
-        tuple(fold_over(table, edges).columns["x"].levels or ())
+        tuple(reduced(table, edges).columns["x"].levels or ())
         for edges in ([], [1], [distinct], [distinct // 2, distinct, 2 * distinct])
     }
     assert len(seen) == 1
@@ -130,20 +130,20 @@ def test_a_dictionary_much_larger_than_its_use_still_gives_levels():
     dictionary = pa.array([str(i) for i in range(10_000)])
     indices = pa.array([5, None, 7, 5], pa.int32())
     table = pa.table({"x": pa.DictionaryArray.from_arrays(indices, dictionary)})
-    assert fold_over(table, []).columns["x"].levels == [("5", 2), ("7", 1)]
+    assert reduced(table, []).columns["x"].levels == [("5", 2), ("7", 1)]
 
 
 def test_moments_agree_with_pandas_on_shifted_data():
     rng = np.random.default_rng(0)
     x = 1e9 + rng.normal(size=100_000)
-    column = fold_over(pa.table({"x": x}), [10, 5_000, 70_000]).columns["x"]
+    column = reduced(pa.table({"x": x}), [10, 5_000, 70_000]).columns["x"]
     series = pd.Series(x)
     assert column.mean == pytest.approx(series.mean(), rel=1e-14)
     assert column.variance == pytest.approx(series.var(ddof=0), rel=1e-9)
 
 
 def test_values_near_the_limit_of_float64_do_not_become_nan():
-    column = fold_over(pa.table({"x": [1.7e308, 1.6e308, 1.5e308]}), [1]).columns["x"]
+    column = reduced(pa.table({"x": [1.7e308, 1.6e308, 1.5e308]}), [1]).columns["x"]
     assert column.mean == pytest.approx(1.6e308)
     assert column.variance == math.inf
 
@@ -163,20 +163,20 @@ def test_values_near_the_limit_of_float64_do_not_become_nan():
     ],
 )
 def test_constant_columns_are_recognised(values, constant):
-    assert fold_over(pa.table({"x": values}), []).columns["x"].constant is constant
+    assert reduced(pa.table({"x": values}), []).columns["x"].constant is constant
 
 
 def test_json_and_back():
     table = pa.table(
         {"i": [1, 2, None], "t": ["a", None, "a"], "f": [0.5, np.nan, np.inf], "b": [True, False, None]}
     )
-    profile = fold_over(table, [])
+    profile = reduced(table, [])
     back = Profile.from_json(json.loads(json.dumps(profile.to_json())))
     assert repr(back) == repr(profile)
 
 
 def test_a_type_that_cannot_be_profiled_is_an_error():
     table = pa.table({"x": [[1]]})
-    fold = ProfileFold(("x",), table.schema)
+    reduction = ProfileReduction(("x",), table.schema)
     with pytest.raises(TypeError, match="column 'x' of type list"):
-        fold.finish(fold.init())
+        reduction.finish(reduction.init())

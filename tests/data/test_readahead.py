@@ -13,7 +13,7 @@ from scalable.data.shard import Shard
 from scalable.execution.executors import get_executor
 from scalable.execution.fetching import fetch
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold
+from scalable.execution.rounds import run_reduction
 
 
 @pytest.fixture
@@ -67,10 +67,10 @@ def test_the_next_shard_is_asked_for_while_one_is_read(path, asked):
 
     source = ParquetSource(path, target="y")
     with get_executor(None, 1) as executor:
-        assert run_fold(executor, Rows(), BlockReader(source)) == 30_000
+        assert run_reduction(executor, Rows(), BlockReader(source)) == 30_000
     done = fetch(
         BlockReader(source), source.shards[:1]
-    )  # on the same thread, after all that the fold asked for
+    )  # on the same thread, after all that the reduction asked for
     assert done is not None
     done.result(timeout=30)
     assert len(asked) > 1

@@ -15,7 +15,7 @@ from sklearn import metrics as sk
 from scalable.errors import DataError
 from scalable.evaluate import BinaryMetrics, evaluate_predictions
 
-fold = BinaryMetrics()
+reduction = BinaryMetrics()
 
 
 def draw(n=20_000, seed=0, digits=None, weighted=False):
@@ -139,7 +139,7 @@ def test_calibration_error_equals_a_direct_computation():
 
 def test_reliability_groups_have_about_equal_weight():
     y, p, _ = draw(100_000)
-    groups = fold.finish(fold.step(fold.init(), y, p)).reliability
+    groups = reduction.finish(reduction.step(reduction.init(), y, p)).reliability
     assert len(groups) == 20
     assert all(group.weight == pytest.approx(5_000, rel=0.02) for group in groups)
     assert [g.predicted for g in groups] == sorted(g.predicted for g in groups)
@@ -179,11 +179,11 @@ def test_any_split_into_blocks_gives_the_same_report(lengths, seed):
     y, p, w = draw(sum(lengths) + 2, seed, digits=2, weighted=True)
     w[:2], y[:2] = 1, [0, 1]
     ends = np.cumsum([0, *lengths, 2])
-    states = [fold.step(fold.init(), y[a:b], p[a:b], w[a:b]) for a, b in itertools.pairwise(ends)]
+    states = [reduction.step(reduction.init(), y[a:b], p[a:b], w[a:b]) for a, b in itertools.pairwise(ends)]
     while len(states) > 1:
-        states[:2] = [fold.merge(states[0], states[1])]
+        states[:2] = [reduction.merge(states[0], states[1])]
     whole = evaluate_predictions(y, p, w)
-    parts = fold.finish(states[0]).to_json()
+    parts = reduction.finish(states[0]).to_json()
     for name in ("rows", "auc", "average_precision", "log_loss", "brier", "ks", "calibration_error"):
         assert parts[name] == pytest.approx(whole[name], rel=1e-12, abs=1e-15), name
 
@@ -212,10 +212,10 @@ def test_report_is_json():
 
 
 def test_state_does_not_grow_with_rows():
-    state = fold.init()
+    state = reduction.init()
     size = state.bins.nbytes
     for seed in range(3):
-        state = fold.step(state, *draw(10_000, seed))
+        state = reduction.step(state, *draw(10_000, seed))
     assert state.bins.nbytes == size < 7e6
 
 

@@ -64,9 +64,9 @@ def test_two_classes_equal_the_binary_report():
 
 def test_merged_parts_equal_the_whole():
     y, p, w = draw(weighted=True)
-    fold = MulticlassMetrics(4)
-    parts = [fold.step(fold.init(), y[a::3], p[a::3], w[a::3]) for a in range(3)]
-    merged = fold.finish(fold.merge(fold.merge(parts[0], parts[1]), parts[2])).to_json()
+    reduction = MulticlassMetrics(4)
+    parts = [reduction.step(reduction.init(), y[a::3], p[a::3], w[a::3]) for a in range(3)]
+    merged = reduction.finish(reduction.merge(reduction.merge(parts[0], parts[1]), parts[2])).to_json()
     whole = evaluate_predictions(y, p, w, kind="multiclass")
     for name in ("rows", "weight", "accuracy", "log_loss", "brier", "auc_macro", "auc_macro_error"):
         assert merged[name] == pytest.approx(whole[name], rel=1e-12), name

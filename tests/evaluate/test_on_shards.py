@@ -15,7 +15,7 @@ import pytest
 from scalable import ParquetSource
 from scalable.evaluate import BinaryMetrics, MulticlassMetrics, RegressionMetrics, evaluate_predictions
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold
+from scalable.execution.rounds import run_reduction
 from scalable.execution.threads import Threads
 
 ROWS = 30_000
@@ -62,7 +62,7 @@ def test_any_number_of_threads_gives_the_same_bits(data, kind):
     reports = []
     for n in (1, 2, 3):
         reader = BlockReader(source, columns=("y", "p"))
-        report = run_fold(Threads(n), Columns(KINDS[kind]), reader)
+        report = run_reduction(Threads(n), Columns(KINDS[kind]), reader)
         reports.append(json.dumps(report.to_json()))
     assert reports[0] == reports[1] == reports[2]
     whole = evaluate_predictions(y, np.column_stack([1 - p, p]) if kind == "multiclass" else p, kind=kind)
@@ -77,8 +77,8 @@ def test_any_number_of_threads_gives_the_same_bits(data, kind):
 def test_states_travel_between_processes(data, kind):
     _, y, p = data
     p = np.column_stack([1 - p, p]) if kind == "multiclass" else p
-    fold = KINDS[kind]
-    left = fold.step(fold.init(), y[:1000], p[:1000])
-    right = fold.step(fold.init(), y[1000:], p[1000:])
+    reduction = KINDS[kind]
+    left = reduction.step(reduction.init(), y[:1000], p[:1000])
+    right = reduction.step(reduction.init(), y[1000:], p[1000:])
     sent = [pickle.loads(pickle.dumps(state)) for state in (left, right)]
-    assert fold.finish(fold.merge(*sent)) == fold.finish(fold.merge(left, right))
+    assert reduction.finish(reduction.merge(*sent)) == reduction.finish(reduction.merge(left, right))

@@ -13,7 +13,7 @@ from sklearn import metrics as sk
 from scalable.errors import DataError
 from scalable.evaluate import RegressionMetrics, evaluate_predictions
 
-fold = RegressionMetrics()
+reduction = RegressionMetrics()
 
 
 def draw(n=3_000, seed=0):
@@ -43,10 +43,10 @@ def test_any_split_far_from_zero_keeps_the_variance(lengths, offset):
     y, p, w = draw(sum(lengths) + 3)
     y, p, w = y + offset, p + offset, w + 0.5
     ends = np.cumsum([0, *lengths, 3])
-    state = fold.init()
+    state = reduction.init()
     for a, b in itertools.pairwise(ends):
-        state = fold.merge(state, fold.step(fold.init(), y[a:b], p[a:b], w[a:b]))
-    report = fold.finish(state)
+        state = reduction.merge(state, reduction.step(reduction.init(), y[a:b], p[a:b], w[a:b]))
+    report = reduction.finish(state)
     assert report.rows == y.size
     tolerance = 1e-9 + 16 * np.spacing(abs(offset))  # what is lost is digits of the mean, never their square
     assert report.r2 == pytest.approx(sk.r2_score(y, p, sample_weight=w), rel=tolerance, abs=tolerance)

@@ -18,10 +18,10 @@ from scalable.execution.dask import Dask
 from scalable.execution.executors import connected, get_executor
 from scalable.execution.liveness import Liveness
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold, run_lanes
+from scalable.execution.rounds import run_reduction, run_replicas
 from scalable.execution.threads import Threads
 from scalable.execution.work import Work
-from tests.execution.folds import DieOnce, FailAt, FloatSums, SpecialError, ThreadPools, as_bytes
+from tests.execution.reductions import DieOnce, FailAt, FloatSums, SpecialError, ThreadPools, as_bytes
 
 NAMES = ("a", "b")
 
@@ -47,7 +47,7 @@ def mortal(mortal_client):
 
 
 def expected(source, reader):
-    return as_bytes(run_fold(Threads(1), FloatSums(NAMES), reader))
+    return as_bytes(run_reduction(Threads(1), FloatSums(NAMES), reader))
 
 
 def wait_until(condition, seconds=30.0):
@@ -74,27 +74,27 @@ def running_tasks(client):
 
 def test_a_worker_that_kills_itself_mid_round_changes_nothing(source, mortal, tmp_path):
     reader = BlockReader(source, block_rows=3_000)
-    fold = DieOnce(FloatSums(NAMES, pause=0.002), row=70_000, mark=str(tmp_path / "mark"))
-    result = run_fold(Dask(mortal), fold, reader)
+    reduction = DieOnce(FloatSums(NAMES, pause=0.002), row=70_000, mark=str(tmp_path / "mark"))
+    result = run_reduction(Dask(mortal), reduction, reader)
     assert (tmp_path / "mark").exists()
     assert as_bytes(result) == expected(source, reader)
 
 
-def test_lanes_survive_a_killed_worker_with_the_same_bits(source, mortal, tmp_path):
+def test_replicas_survive_a_killed_worker_with_the_same_bits(source, mortal, tmp_path):
     reader = BlockReader(source, block_rows=3_000)
-    fold = FloatSums(NAMES)
-    lanes = [list(source.shards[k::3]) for k in range(3)]
-    calm = run_lanes(Threads(1), fold, reader, fold.init(), lanes)
-    dying = DieOnce(fold, row=50_000, mark=str(tmp_path / "mark"))
-    survived = run_lanes(Dask(mortal), dying, reader, fold.init(), lanes)
+    reduction = FloatSums(NAMES)
+    replicas = [list(source.shards[k::3]) for k in range(3)]
+    calm = run_replicas(Threads(1), reduction, reader, reduction.init(), replicas)
+    dying = DieOnce(reduction, row=50_000, mark=str(tmp_path / "mark"))
+    survived = run_replicas(Dask(mortal), dying, reader, reduction.init(), replicas)
     assert [as_bytes(s) for s in survived] == [as_bytes(s) for s in calm]
 
 
 def test_a_worker_killed_from_outside_changes_nothing(source, mortal):
     reader = BlockReader(source, block_rows=3_000)
     results = []
-    fold = FloatSums(NAMES, pause=0.05)
-    runner = threading.Thread(target=lambda: results.append(run_fold(Dask(mortal), fold, reader)))
+    reduction = FloatSums(NAMES, pause=0.05)
+    runner = threading.Thread(target=lambda: results.append(run_reduction(Dask(mortal), reduction, reader)))
     runner.start()
     wait_until(lambda: running_tasks(mortal))
     time.sleep(0.2)
@@ -105,11 +105,11 @@ def test_a_worker_killed_from_outside_changes_nothing(source, mortal):
 
 
 def test_a_task_that_kills_every_worker_is_a_cluster_error(source, mortal, tmp_path):
-    fold = DieOnce(FloatSums(NAMES), row=0, mark=str(tmp_path / "mark"), always=True)
+    reduction = DieOnce(FloatSums(NAMES), row=0, mark=str(tmp_path / "mark"), always=True)
     mortal.run_on_scheduler(_allow_failures, n=0)
     try:
         with pytest.raises(ClusterError, match=r"lost 1 workers in a row .* memory"):
-            run_fold(Dask(mortal), fold, BlockReader(source, block_rows=3_000))
+            run_reduction(Dask(mortal), reduction, BlockReader(source, block_rows=3_000))
     finally:
         mortal.run_on_scheduler(_allow_failures, n=3)
 
@@ -120,11 +120,11 @@ def _allow_failures(dask_scheduler, n):
 
 def test_the_original_exception_surfaces_and_the_other_tasks_stop(source, client, tmp_path):
     diary = tmp_path / "diary"
-    fold = FailAt(row=source.n_rows - 1, diary=str(diary), pause=0.05)
+    reduction = FailAt(row=source.n_rows - 1, diary=str(diary), pause=0.05)
     last = source.shards[-1:]
-    lanes = [list(source.shards[:-1]) * 20, list(last)]  # the first would go on for a minute
+    replicas = [list(source.shards[:-1]) * 20, list(last)]  # the first would go on for a minute
     with pytest.raises(SpecialError, match="row 119999"):
-        run_lanes(Dask(client), fold, BlockReader(source, block_rows=3_000), 0, lanes)
+        run_replicas(Dask(client), reduction, BlockReader(source, block_rows=3_000), 0, replicas)
     failed_at = time.time()
     wait_until(lambda: running_tasks(client) == 0, 5)
     time.sleep(1.5)
@@ -135,8 +135,8 @@ def test_the_original_exception_surfaces_and_the_other_tasks_stop(source, client
 
 def test_an_interrupt_stops_the_work_within_two_seconds(source, client, tmp_path, monkeypatch):
     diary = tmp_path / "diary"
-    fold = FailAt(row=-1, diary=str(diary), pause=0.05)
-    lanes = [list(source.shards) * 20] * 2
+    reduction = FailAt(row=-1, diary=str(diary), pause=0.05)
+    replicas = [list(source.shards) * 20] * 2
     executor = Dask(client)
     real = Liveness.ages
 
@@ -147,7 +147,7 @@ def test_an_interrupt_stops_the_work_within_two_seconds(source, client, tmp_path
 
     monkeypatch.setattr(Liveness, "ages", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_lanes(executor, fold, BlockReader(source, block_rows=3_000), 0, lanes)
+        run_replicas(executor, reduction, BlockReader(source, block_rows=3_000), 0, replicas)
     stopped_at = time.time()
     time.sleep(2.5)
     stamps = [float(line.split()[0]) for line in diary.read_text().splitlines()]
@@ -159,7 +159,7 @@ def test_two_rounds_at_once_on_one_client(source, client):
     reader = BlockReader(source, block_rows=3_000)
     results = []
     threads = [
-        threading.Thread(target=lambda: results.append(run_fold(Dask(client), FloatSums(NAMES), reader)))
+        threading.Thread(target=lambda: results.append(run_reduction(Dask(client), FloatSums(NAMES), reader)))
         for _ in range(3)
     ]
     for thread in threads:
@@ -172,7 +172,7 @@ def test_two_rounds_at_once_on_one_client(source, client):
 def test_nothing_of_a_round_stays_on_the_cluster(source, client):
     executor = Dask(client)
     for _ in range(3):
-        run_fold(executor, FloatSums(NAMES), BlockReader(source))
+        run_reduction(executor, FloatSums(NAMES), BlockReader(source))
     wait_until(lambda: not client.run_on_scheduler(_task_keys), 5)
     assert sum(topic == executor._topic for topic in client.run_on_scheduler(_topics)) <= 1
     wait_until(lambda: client.run_on_scheduler(_subscribers, topic=executor._topic) == 0, 5)
@@ -191,7 +191,7 @@ def _topics(dask_scheduler):
 
 
 def test_polars_and_blas_are_bounded_inside_workers(source, client):
-    seen = run_fold(Dask(client), ThreadPools(), BlockReader(source))
+    seen = run_reduction(Dask(client), ThreadPools(), BlockReader(source))
     assert len({pid for pid, _, _ in seen} - {os.getpid()}) == 2
     assert {(polars, blas) for _, polars, blas in seen} == {(1, 1)}
 
@@ -212,7 +212,7 @@ def test_rows_in_memory_are_not_sent_to_the_cluster(client):
     rng = np.random.default_rng(0)
     table = pa.table({name: rng.random(10_000) for name in NAMES})
     source = TableSource(table)
-    result = run_fold(Dask(client), ThreadPools(), BlockReader(source))
+    result = run_reduction(Dask(client), ThreadPools(), BlockReader(source))
     assert {pid for pid, _, _ in result} == {os.getpid()}
 
 
@@ -242,7 +242,7 @@ def test_a_cluster_without_workers_is_a_cluster_error(source, monkeypatch):
         Client(cluster, set_as_default=False) as empty,
         pytest.raises(ClusterError, match="no worker for 1 s; start workers"),
     ):
-        run_fold(Dask(empty), FloatSums(NAMES), BlockReader(source))
+        run_reduction(Dask(empty), FloatSums(NAMES), BlockReader(source))
 
 
 def test_a_frozen_worker_is_named(source, client, monkeypatch):
@@ -251,7 +251,7 @@ def test_a_frozen_worker_is_named(source, client, monkeypatch):
     os.kill(pid, signal.SIGSTOP)
     try:
         with pytest.raises(ClusterError, match=f"{address} gave no sign of life"):
-            run_fold(Dask(client), FloatSums(NAMES), BlockReader(source))
+            run_reduction(Dask(client), FloatSums(NAMES), BlockReader(source))
     finally:
         os.kill(pid, signal.SIGCONT)
 
@@ -261,7 +261,7 @@ def test_work_cancelled_by_someone_else_is_a_cluster_error(source, client):
 
     def run():
         try:
-            run_fold(Dask(client), FloatSums(NAMES, pause=0.2), BlockReader(source, block_rows=3_000))
+            run_reduction(Dask(client), FloatSums(NAMES, pause=0.2), BlockReader(source, block_rows=3_000))
         except BaseException as error:
             errors.append(error)
 
@@ -281,7 +281,9 @@ def test_a_scheduler_that_goes_away_is_a_cluster_error(source):
 
         def run():
             try:
-                run_fold(Dask(client), FloatSums(NAMES, pause=0.05), BlockReader(source, block_rows=3_000))
+                run_reduction(
+                    Dask(client), FloatSums(NAMES, pause=0.05), BlockReader(source, block_rows=3_000)
+                )
             except BaseException as error:
                 errors.append(error)
 
@@ -298,7 +300,7 @@ def test_an_address_connects_and_closes_only_what_it_opened(source, client):
     address = client.scheduler.address
     with connected(address) as opened:
         assert opened is not client
-        assert as_bytes(run_fold(Dask(opened), FloatSums(NAMES), reader)) == expected(source, reader)
+        assert as_bytes(run_reduction(Dask(opened), FloatSums(NAMES), reader)) == expected(source, reader)
     assert opened.status == "closed"
     with get_executor(client) as executor:
         assert isinstance(executor, Dask)

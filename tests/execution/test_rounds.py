@@ -7,11 +7,11 @@ from scalable import ParquetSource, progress
 from scalable.data.table import TableSource
 from scalable.execution.dask import Dask
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold, run_lanes
+from scalable.execution.rounds import run_reduction, run_replicas
 from scalable.execution.sampling import sample_shards
 from scalable.execution.threads import Threads
 from scalable.features.profile import profile_source
-from tests.execution.folds import FailAt, FloatSums, SpecialError, as_bytes
+from tests.execution.reductions import FailAt, FloatSums, SpecialError, as_bytes
 
 NAMES = ("a", "b", "c")
 
@@ -38,21 +38,21 @@ def source(request, tmp_path_factory):
     return ParquetSource(path)
 
 
-def test_run_fold_gives_the_same_bits_on_any_number_of_threads(source):
+def test_run_reduction_gives_the_same_bits_on_any_number_of_threads(source):
     reader = BlockReader(source, block_rows=3_000)
-    one = run_fold(Threads(1), FloatSums(NAMES), reader)
+    one = run_reduction(Threads(1), FloatSums(NAMES), reader)
     for n in (2, 3, 4, 7):
-        assert as_bytes(run_fold(Threads(n), FloatSums(NAMES), reader)) == as_bytes(one)
+        assert as_bytes(run_reduction(Threads(n), FloatSums(NAMES), reader)) == as_bytes(one)
 
 
-def test_run_fold_gives_the_same_bits_on_dask(source, dask_client):
+def test_run_reduction_gives_the_same_bits_on_dask(source, dask_client):
     reader = BlockReader(source, block_rows=3_000)
-    one = run_fold(Threads(1), FloatSums(NAMES), reader)
-    assert as_bytes(run_fold(Dask(dask_client), FloatSums(NAMES), reader)) == as_bytes(one)
+    one = run_reduction(Threads(1), FloatSums(NAMES), reader)
+    assert as_bytes(run_reduction(Dask(dask_client), FloatSums(NAMES), reader)) == as_bytes(one)
 
 
-def test_run_fold_sees_every_row_once_and_sums_right(source):
-    result = run_fold(Threads(2), FloatSums(NAMES), BlockReader(source))
+def test_run_reduction_sees_every_row_once_and_sums_right(source):
+    result = run_reduction(Threads(2), FloatSums(NAMES), BlockReader(source))
     x = np.stack([table(300_000)[name].to_numpy() for name in NAMES])
     np.testing.assert_allclose(result["gram"], x @ x.T, rtol=1e-10)
     position = 0
@@ -62,51 +62,55 @@ def test_run_fold_sees_every_row_once_and_sums_right(source):
     assert position == 300_000
 
 
-def test_run_fold_does_not_depend_on_prefetch_depth(source):
+def test_run_reduction_does_not_depend_on_prefetch_depth(source):
     results = {
-        as_bytes(run_fold(Threads(2), FloatSums(NAMES), BlockReader(source, depth=d, block_rows=3_000)))
+        as_bytes(run_reduction(Threads(2), FloatSums(NAMES), BlockReader(source, depth=d, block_rows=3_000)))
         for d in (0, 1, 3)
     }
     assert len(results) == 1
 
 
-def test_run_lanes_gives_the_same_bits_on_threads_and_dask(source, dask_client):
+def test_run_replicas_gives_the_same_bits_on_threads_and_dask(source, dask_client):
     reader = BlockReader(source, block_rows=3_000)
-    fold = FloatSums(NAMES)
-    lanes = [list(source.shards[k::5]) for k in range(5)]
-    start = fold.step(fold.init(), next(source.raw_blocks(source.shards[0].head(100))))
+    reduction = FloatSums(NAMES)
+    replicas = [list(source.shards[k::5]) for k in range(5)]
+    start = reduction.step(reduction.init(), next(source.raw_blocks(source.shards[0].head(100))))
     before = as_bytes(start)
-    one = [as_bytes(s) for s in run_lanes(Threads(1), fold, reader, start, lanes)]
+    one = [as_bytes(s) for s in run_replicas(Threads(1), reduction, reader, start, replicas)]
     for executor in (Threads(2), Threads(4), Dask(dask_client)):
-        assert [as_bytes(s) for s in run_lanes(executor, fold, reader, start, lanes)] == one
+        assert [as_bytes(s) for s in run_replicas(executor, reduction, reader, start, replicas)] == one
     assert as_bytes(start) == before
     assert len(set(one)) == 5
 
 
-def test_lanes_run_their_shards_in_the_order_given(source):
-    fold = FloatSums(NAMES)
-    lane = list(source.shards[::-1])[:4]
-    (state,) = run_lanes(Threads(1), fold, BlockReader(source, block_rows=10**7), fold.init(), [lane])
-    assert [first for first, _ in state["rows"]] == [shard.first_row for shard in lane]
+def test_replicas_run_their_shards_in_the_order_given(source):
+    reduction = FloatSums(NAMES)
+    replica = list(source.shards[::-1])[:4]
+    (state,) = run_replicas(
+        Threads(1), reduction, BlockReader(source, block_rows=10**7), reduction.init(), [replica]
+    )
+    assert [first for first, _ in state["rows"]] == [shard.first_row for shard in replica]
 
 
-def test_an_empty_lane_returns_the_start(source):
+def test_an_empty_replica_returns_the_start(source):
     start = FloatSums(NAMES).init()
-    states = run_lanes(Threads(2), FloatSums(NAMES), BlockReader(source), start, [[], [source.shards[0]]])
+    states = run_replicas(Threads(2), FloatSums(NAMES), BlockReader(source), start, [[], [source.shards[0]]])
     assert states[0] is start
     assert len(states[1]["rows"]) == 1
 
 
-def test_a_fold_of_no_shards_is_the_finished_initial_state(source):
-    fold = FloatSums(NAMES)
-    assert as_bytes(run_fold(Threads(2), fold, BlockReader(source), [])) == as_bytes(fold.init())
+def test_a_reduction_of_no_shards_is_the_finished_initial_state(source):
+    reduction = FloatSums(NAMES)
+    assert as_bytes(run_reduction(Threads(2), reduction, BlockReader(source), [])) == as_bytes(
+        reduction.init()
+    )
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_original_exception_surfaces_from_threads(source, tmp_path, threads):
-    fold = FailAt(100_000, str(tmp_path / "diary"), pause=0)
+    reduction = FailAt(100_000, str(tmp_path / "diary"), pause=0)
     with pytest.raises(SpecialError, match="row 100000"):
-        run_fold(Threads(threads), fold, BlockReader(source, block_rows=3_000))
+        run_reduction(Threads(threads), reduction, BlockReader(source, block_rows=3_000))
 
 
 def test_progress_counts_every_row_once_on_all_executors(source, dask_client):
@@ -132,8 +136,8 @@ def test_progress_counts_every_row_once_on_all_executors(source, dask_client):
         shown = Shown()
         progress.install(shown)
         try:
-            fold = FloatSums(NAMES, pause=0.02)
-            run_fold(executor, fold, BlockReader(source, block_rows=20_000), label="summing")
+            reduction = FloatSums(NAMES, pause=0.02)
+            run_reduction(executor, reduction, BlockReader(source, block_rows=20_000), label="summing")
         finally:
             progress.install(None)
         assert shown.spec == ("summing", 300_000, "rows")

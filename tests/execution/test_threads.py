@@ -18,10 +18,10 @@ from scalable.data.readers import parked
 from scalable.errors import UsageError
 from scalable.execution.blas import one_blas_thread
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold, run_lanes
+from scalable.execution.rounds import run_reduction, run_replicas
 from scalable.execution.threads import Threads
 from scalable.execution.work import Work
-from tests.execution.folds import FailAt, FloatSums, SpecialError, ThreadPools
+from tests.execution.reductions import FailAt, FloatSums, SpecialError, ThreadPools
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,14 +46,14 @@ def blas_threads():
 
 def test_the_other_threads_stop_after_a_failure(source, tmp_path):
     diary = tmp_path / "diary"
-    lanes = [list(source.shards[:-1]) * 20, list(source.shards[-1:])]
-    fold = FailAt(row=59_999, diary=str(diary), pause=0.05)
+    replicas = [list(source.shards[:-1]) * 20, list(source.shards[-1:])]
+    reduction = FailAt(row=59_999, diary=str(diary), pause=0.05)
     start = time.monotonic()
     with pytest.raises(SpecialError):
-        run_lanes(Threads(2), fold, BlockReader(source), 0, lanes)
+        run_replicas(Threads(2), reduction, BlockReader(source), 0, replicas)
     assert time.monotonic() - start < 10
     assert len(diary.read_text().splitlines()) < 50
-    assert not [t for t in threading.enumerate() if t.name.startswith(("fold", "decode"))]
+    assert not [t for t in threading.enumerate() if t.name.startswith(("reduction", "decode"))]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -62,13 +62,13 @@ def test_ctrl_c_stops_within_two_seconds(tmp_path, threads):
         import numpy as np, pyarrow as pa, pyarrow.parquet as pq, sys
         from scalable import ParquetSource
         from scalable.execution.reader import BlockReader
-        from scalable.execution.rounds import run_fold
+        from scalable.execution.rounds import run_reduction
         from scalable.execution.threads import Threads
-        from tests.execution.folds import FailAt
+        from tests.execution.reductions import FailAt
         pq.write_table(pa.table({{"a": np.arange(60_000.0)}}), "a.parquet", row_group_size=1_000)
         source = ParquetSource("a.parquet")
         try:
-            run_fold(Threads({threads}), FailAt(-1, "diary", pause=0.5), BlockReader(source))
+            run_reduction(Threads({threads}), FailAt(-1, "diary", pause=0.5), BlockReader(source))
         except KeyboardInterrupt:
             sys.exit(77)
     """
@@ -93,7 +93,7 @@ def test_ctrl_c_stops_within_two_seconds(tmp_path, threads):
 
 def test_blas_is_single_threaded_inside_and_restored_outside(source):
     before = blas_threads()
-    seen = run_fold(Threads(2), ThreadPools(), BlockReader(source))
+    seen = run_reduction(Threads(2), ThreadPools(), BlockReader(source))
     assert {blas for _, _, blas in seen} == {1}
     assert blas_threads() == before
 
@@ -111,9 +111,11 @@ def test_blas_stays_limited_until_the_last_of_several_runs_ends():
 
 def test_two_runs_at_once_agree(source):
     results = []
-    fold = FloatSums(("a", "b"))
+    reduction = FloatSums(("a", "b"))
     runs = [
-        threading.Thread(target=lambda: results.append(run_fold(Threads(2), fold, BlockReader(source))))
+        threading.Thread(
+            target=lambda: results.append(run_reduction(Threads(2), reduction, BlockReader(source)))
+        )
         for _ in range(3)
     ]
     for run in runs:
@@ -136,18 +138,18 @@ def test_one_huge_row_group_is_decoded_once_per_thread(one_group, monkeypatch):
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", counted)
     for n in (1, 2):
         opened.clear()
-        run_fold(Threads(n), FloatSums(("a", "b")), BlockReader(one_group))
+        run_reduction(Threads(n), FloatSums(("a", "b")), BlockReader(one_group))
         assert len(opened) <= n
         opened.clear()
         heads = [shard.head(1_000) for shard in one_group.shards]
-        run_fold(Threads(n), FloatSums(("a", "b")), BlockReader(one_group), heads)
+        run_reduction(Threads(n), FloatSums(("a", "b")), BlockReader(one_group), heads)
         assert len(opened) <= n
     assert not parked_of(one_group)
 
 
 def test_no_file_stays_open_after_a_failed_run(one_group, tmp_path):
     with pytest.raises(SpecialError):
-        run_fold(Threads(2), FailAt(30_000, str(tmp_path / "diary"), 0), BlockReader(one_group))
+        run_reduction(Threads(2), FailAt(30_000, str(tmp_path / "diary"), 0), BlockReader(one_group))
     assert not parked_of(one_group)
     held = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_link(fd)]
     assert one_group.paths[0] not in held

@@ -12,7 +12,7 @@ def test_flushing_side_by_side_is_flushing_one_by_one(name, l1, l2):
     table = rng.normal(size=(2, 1_500, o.FIELDS)).astype(np.float32)
     table[..., o.S0] = rng.random((2, 1_500)) * (rng.random((2, 1_500)) < 0.8)
     table[..., o.SEEN] = rng.integers(0, 42, (2, 1_500))
-    table[..., o.DRAG] = rng.random((2, 1_500)) / 2
+    table[..., o.RATE_CUT] = rng.random((2, 1_500)) / 2
     table[:, ::7, o.W] = 0.0
     code, rate = o.OPTIMIZERS[name]
     hyper, factors = o.hyper_parameters(rate, l1=l1, l2=l2), rng.random(1_500) * 2

@@ -39,7 +39,7 @@ def write(path, rows: int = 32_000):
 @pytest.mark.parametrize(
     "options",
     [
-        {"solver": "sgd", "n_lanes": 2, "max_iter": 12, "tol": 0.0, "n_workers": 1},
+        {"solver": "sgd", "n_replicas": 2, "max_iter": 12, "tol": 0.0, "n_workers": 1},
         {"solver": "newton", "max_iter": 12, "tol": 1e-300, "C": 1e-3, "n_workers": 1},
     ],
 )

@@ -62,7 +62,7 @@ def test_threads_and_dask_workers_learn_the_same_bits(tmp_path, monkeypatch, das
     )
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=2_000)
     source = ParquetSource(tmp_path / "a.parquet", target="y")
-    for options in ({"solver": "sgd", "n_lanes": 3, "max_iter": 2}, {"solver": "newton", "n_bins": 16}):
+    for options in ({"solver": "sgd", "n_replicas": 3, "max_iter": 2}, {"solver": "newton", "n_bins": 16}):
         here = LogisticRegression(**options, n_workers=1).fit(source).model_.coef
         there = LogisticRegression(**options, client=dask_client).fit(source).model_.coef
         np.testing.assert_array_equal(here, there)

@@ -1,4 +1,4 @@
-"""Descent over rows that come in an order, and lanes that each see little of a category."""
+"""Descent over rows that come in an order, and replicas that each see little of a category."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from scalable.execution.reader import BlockReader
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.kernels.linear import losses, optimizers
 from scalable.linear import LogisticRegression
+from scalable.linear.solvers.descent import Descent, DescentState, deal, first_squares, merge_replicas
 from scalable.linear.solvers.objective import HASHED_FACTOR, Objective
-from scalable.linear.solvers.sgd_fold import DescentFold, DescentState, deal, first_squares, merge_lanes
 
 
 def test_a_column_that_follows_the_rows_does_not_mislead_one_pass(monkeypatch):
@@ -40,13 +40,13 @@ def test_a_column_that_follows_the_rows_does_not_mislead_one_pass(monkeypatch):
         return -np.mean(np.log(np.where(y == 1.0, p, 1.0 - p)))
 
     best = loss(solver="newton")
-    assert loss(solver="sgd", max_iter=1, n_lanes=1) < 1.003 * best
+    assert loss(solver="sgd", max_iter=1, n_replicas=1) < 1.003 * best
     monkeypatch.setattr("scalable.linear.solvers.objective.ORDERED", 0.0)  # nothing held back
-    assert loss(solver="sgd", max_iter=1, n_lanes=1) > 1.01 * best
+    assert loss(solver="sgd", max_iter=1, n_replicas=1) > 1.01 * best
 
 
 @pytest.fixture
-def fold() -> DescentFold:
+def descent() -> Descent:
     factors = np.array([1.0, 0.0, HASHED_FACTOR, HASHED_FACTOR])
     objective = Objective(
         losses.LOSSES["log_loss"].code,
@@ -58,35 +58,39 @@ def fold() -> DescentFold:
         rows=10**6,
         frequencies=np.array([1.0, 1.0, 0.0, 0.0]),
     )
-    return DescentFold(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(1.0), 256)
+    return Descent(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(1.0), 256)
 
 
-def lane(fold: DescentFold, place: int, move: float, growth: float) -> DescentState:
-    state = fold.init()
-    state.table[..., optimizers.S0] = first_squares(fold)
+def replica(descent: Descent, place: int, move: float, growth: float) -> DescentState:
+    state = descent.init()
+    state.table[..., optimizers.S0] = first_squares(descent)
     state.table[0, place, [optimizers.W, optimizers.AVERAGE]] += move
     state.table[0, place, optimizers.S0] += growth
     return state
 
 
-def start(fold: DescentFold) -> DescentState:
-    state = fold.init()
-    state.table[..., optimizers.S0] = first_squares(fold)
+def start(descent: Descent) -> DescentState:
+    state = descent.init()
+    state.table[..., optimizers.S0] = first_squares(descent)
     return state
 
 
-def test_moves_of_rare_categories_add_up(fold):
-    prior = first_squares(fold)[2]
-    lanes = [lane(fold, 2, 0.01, 1e-4 * prior), lane(fold, 2, 0.03, 1e-4 * prior), lane(fold, 3, 0.5, prior)]
-    merged = merge_lanes(fold, start(fold), lanes).table[0]
+def test_moves_of_rare_categories_add_up(descent):
+    prior = first_squares(descent)[2]
+    replicas = [
+        replica(descent, 2, 0.01, 1e-4 * prior),
+        replica(descent, 2, 0.03, 1e-4 * prior),
+        replica(descent, 3, 0.5, prior),
+    ]
+    merged = merge_replicas(descent, start(descent), replicas).table[0]
     assert merged[2, optimizers.W] == pytest.approx(0.04, rel=1e-3)
     assert merged[3, optimizers.W] == pytest.approx(0.5, rel=1e-3)  # nobody else saw it
 
 
-def test_moves_of_well_known_coefficients_are_averaged(fold):
-    prior = first_squares(fold)[0]
-    lanes = [lane(fold, 0, 0.2, 3e5 * prior), lane(fold, 0, 0.6, 1e5 * prior)]
-    merged = merge_lanes(fold, start(fold), lanes).table[0]
+def test_moves_of_well_known_coefficients_are_averaged(descent):
+    prior = first_squares(descent)[0]
+    replicas = [replica(descent, 0, 0.2, 3e5 * prior), replica(descent, 0, 0.6, 1e5 * prior)]
+    merged = merge_replicas(descent, start(descent), replicas).table[0]
     assert merged[0, optimizers.W] == pytest.approx(0.3, rel=1e-3)
 
 
@@ -112,13 +116,13 @@ def test_deferred_blocks_teach_the_same_bits(monkeypatch, at):
         )
     )
     objective = Objective(losses.LOSSES["log_loss"].code, 1.0, 1, 0.0, 1e-5, np.array([1.0] * 5 + [0.0]))
-    fold = DescentFold(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 256)
+    descent = Descent(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 256)
     block = encoder.encode(raw)
     assert isinstance(block, DeferredBlock)
     plain = Block(block.columns, block.ids, block.label, block.weight, 0)
     tables = []
     for given in (encoder.encode(raw), plain):
-        state = fold.step(fold.step(fold.init(), given), given)
+        state = descent.step(descent.step(descent.init(), given), given)
         tables.append(state.table)
         assert state.weight == 6000.0
     np.testing.assert_array_equal(*tables)
@@ -131,9 +135,9 @@ def test_infinite_values_are_refused_in_deferred_blocks():
     encoder = LogisticRegression(max_iter=1).fit(TableSource(clean, "y")).model_.encoder
     raw = next(TableSource(raw_table, "y").raw_blocks(Shard(0, 0, 0, 36, 0)))
     objective = Objective(losses.LOSSES["log_loss"].code, 1.0, 1, 0.0, 0.0, np.array([1.0, 0.0]))
-    fold = DescentFold(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 16)
+    descent = Descent(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 16)
     with pytest.raises(DataError, match=r"column 'a' is infinite.*row 2"):
-        fold.step(fold.init(), encoder.encode(raw))
+        descent.step(descent.init(), encoder.encode(raw))
 
 
 def test_features_that_stay_in_their_file_teach_the_same_bits(tmp_path, monkeypatch):
@@ -152,7 +156,7 @@ def test_features_that_stay_in_their_file_teach_the_same_bits(tmp_path, monkeypa
     for compression in ("none", "lz4"):
         path = tmp_path / f"{compression}.parquet"
         pq.write_table(table, path, compression=compression, use_dictionary=False, row_group_size=25_000)
-        learner = LogisticRegression(solver="sgd", max_iter=2, n_lanes=2)
+        learner = LogisticRegression(solver="sgd", max_iter=2, n_replicas=2)
         models.append(learner.fit(ParquetSource(path, target="y")).model_.coef)
     assert kinds  # the plain file was read so
     np.testing.assert_array_equal(*models)
@@ -166,25 +170,25 @@ def test_a_file_that_ends_early_under_the_kernel_is_named(tmp_path):
     encoder = LogisticRegression(max_iter=1).fit(source).model_.encoder
     (block,) = BlockReader(source, encoder).blocks(source.shards[0])
     objective = Objective(losses.LOSSES["log_loss"].code, 1.0, 1, 0.0, 0.0, np.array([1.0, 1.0, 0.0]))
-    fold = DescentFold(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 256)
+    descent = Descent(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 256)
     with open(path, "r+b") as file:
         file.truncate(20_000)
     with pytest.raises(DataError, match=r"a\.parquet: the page at .* cannot be read"):
-        fold.step(fold.init(), block)
+        descent.step(descent.init(), block)
 
 
-def test_the_average_of_a_coefficient_that_no_lane_moved_comes_nearer_to_it_once(fold):
-    """Added up over lanes, as the moves of rare categories are, this overshot and grew from round to round."""
-    before = start(fold)
+def test_the_average_of_a_coefficient_that_no_replica_moved_comes_nearer_to_it_once(descent):
+    """Added up over replicas, as the moves of rare categories are, this overshot and grew from round to round."""
+    before = start(descent)
     before.table[0, :, optimizers.W] = 1.0
     before.table[0, :, optimizers.AVERAGE] = 0.2
     before.table[0, :, optimizers.SEEN] = 100.0
     states = []
     for _ in range(8):
         table = before.table.copy()
-        optimizers.flush(fold.optimizer, fold.hyper, table, fold.objective.factors, 150.0)
+        optimizers.flush(descent.optimizer, descent.hyper, table, descent.objective.factors, 150.0)
         states.append(DescentState(table, 150.0))
-    merged = merge_lanes(fold, before, states).table[0]
+    merged = merge_replicas(descent, before, states).table[0]
     np.testing.assert_allclose(
         merged[:, optimizers.AVERAGE], states[0].table[0, :, optimizers.AVERAGE], rtol=1e-5
     )
@@ -193,9 +197,9 @@ def test_the_average_of_a_coefficient_that_no_lane_moved_comes_nearer_to_it_once
 
 def test_many_rounds_of_rare_categories_stay_near_the_optimum(tmp_path, monkeypatch):
     monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
-    monkeypatch.setattr("scalable.linear.solvers.sgd_fold.ROUND_ROWS", 2**10)
+    monkeypatch.setattr("scalable.linear.solvers.descent.ROUND_ROWS", 2**10)
     monkeypatch.setattr(deal, "__defaults__", (2**10,))
-    monkeypatch.setattr("scalable.linear.solvers.sgd_fold.MOST_ROUND_ROWS", 2**10)
+    monkeypatch.setattr("scalable.linear.solvers.descent.MOST_ROUND_ROWS", 2**10)
     rng = np.random.default_rng(3)
     n = 120_000
     ids = rng.integers(0, 3_000, n)
@@ -204,8 +208,8 @@ def test_many_rounds_of_rare_categories_stay_near_the_optimum(tmp_path, monkeypa
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=1_000)
     source = ParquetSource(tmp_path / "a.parquet", target="y")
     many, one = (
-        LogisticRegression(solver="sgd", max_iter=1, n_bins=2**12, n_lanes=lanes).fit(source)
-        for lanes in (8, 1)
+        LogisticRegression(solver="sgd", max_iter=1, n_bins=2**12, n_replicas=replicas).fit(source)
+        for replicas in (8, 1)
     )
     assert np.abs(many.model_.coef).max() < 2.0 * np.abs(one.model_.coef).max()
     y = table["y"].to_numpy()
@@ -218,8 +222,10 @@ def test_many_rounds_of_rare_categories_stay_near_the_optimum(tmp_path, monkeypa
 def test_rounds_grow_to_four_times_the_first():
     shards = [Shard(0, 0, k * 10, k * 10 + 10, k * 10) for k in range(200)]
     rounds = deal(shards, 2, 2**21)
-    assert [[len(lane) for lane in lanes] for lanes in rounds] == [[100, 100]]
+    assert [[len(replica) for replica in replicas] for replicas in rounds] == [[100, 100]]
     rounds = deal(shards, 2, 10)
-    sizes = [sum(len(lane) for lane in lanes) for lanes in rounds]
+    sizes = [sum(len(replica) for replica in replicas) for replicas in rounds]
     assert sizes == [2, 4, 8, 16, 32, 64, 74]
-    assert sorted(s.row_start for lanes in rounds for lane in lanes for s in lane) == list(range(0, 2000, 10))
+    assert sorted(s.row_start for row in rounds for replica in row for s in replica) == list(
+        range(0, 2000, 10)
+    )

@@ -127,7 +127,7 @@ def write(path, rows: int = 60_000, seed: int = 0):
 def test_workers_do_not_change_a_bit(tmp_path, monkeypatch):
     monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
     source = write(tmp_path / "a.parquet")
-    for options in ({"solver": "sgd", "n_lanes": 4, "max_iter": 2}, {"solver": "newton", "n_bins": 64}):
+    for options in ({"solver": "sgd", "n_replicas": 4, "max_iter": 2}, {"solver": "newton", "n_bins": 64}):
         models = [LogisticRegression(n_workers=n, **options).fit(source) for n in (1, 2, 4)]
         for other in models[1:]:
             np.testing.assert_array_equal(models[0].model_.coef, other.model_.coef)

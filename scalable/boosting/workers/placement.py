@@ -51,7 +51,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """The ranks' places, and how to run folds and ranks there.
+    """The ranks' places, and how to run reductions and ranks there.
 
     Attributes
     ----------

@@ -15,11 +15,11 @@ from scalable.data.values import numbers
 from scalable.evaluate.binary import BinaryMetrics, BinaryReport
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_fold
+from scalable.execution.rounds import run_reduction
 
 
 @dataclass(frozen=True)
-class BayesFold:
+class BayesReduction:
     """Scores the true probability of every row of a generated dataset against its label."""
 
     dataset: str
@@ -72,6 +72,6 @@ def bayes_report(source: Source, data: str | os.PathLike[str], executor: Executo
     if manifest.target != source.target or "auc" not in manifest.truth or manifest.share:
         return None
     request = manifest.request
-    fold = BayesFold(request.dataset, request.seed, dict(request.knobs), str(source.target))
+    reduction = BayesReduction(request.dataset, request.seed, dict(request.knobs), str(source.target))
     reader = BlockReader(source, columns=(str(source.target),))
-    return run_fold(executor, fold, reader, label="Bayes-optimal")
+    return run_reduction(executor, reduction, reader, label="Bayes-optimal")

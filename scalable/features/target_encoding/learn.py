@@ -16,7 +16,7 @@ from scalable.data.shard import Shard
 from scalable.data.source import Source
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_lanes
+from scalable.execution.rounds import run_replicas
 from scalable.features.identifiers import MANY_LEVELS, named_identifier
 from scalable.features.survey import Survey
 from scalable.features.target import Labels
@@ -24,7 +24,7 @@ from scalable.features.target_encoding.cross_fitted import FoldRates
 from scalable.features.target_encoding.means import MAX_MEANS
 from scalable.kernels.encode.target_means import add_targets
 
-LANES = 4  # of sums that rounding makes depend on their order
+PARTIAL_SUMS = 4  # where the rounding of sums depends on their order
 
 
 class Levels(Protocol):
@@ -47,8 +47,8 @@ class Levels(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class RatesFold:
-    """Fold from raw blocks to the `FoldRates` of columns or pairs with many levels.
+class RatesReduction:
+    """Reduction from raw blocks to the `FoldRates` of columns or pairs with many levels.
 
     Parameters
     ----------
@@ -104,18 +104,18 @@ def learn_rates(
     """Return the sums of `keys` over all rows of a source; the executor cannot change their bits.
 
     Tables are large and rows are quick, so each worker keeps one set of tables for all its shards; only sums of
-    fractions, whose rounding depends on their order, are summed in a fixed number of lanes.
+    fractions, whose rounding depends on their order, are summed in a fixed number of partial sums.
     """
-    fold = RatesFold(keys, labels)
+    reduction = RatesReduction(keys, labels)
     names = dict.fromkeys(name for key in keys for name in key.names)
     reader = BlockReader(source, columns=(*names, labels.column))
-    lanes = _stretches(source.shards, executor.n_workers if fold.exact else LANES)
+    stretches = _stretches(source.shards, executor.n_workers if reduction.exact else PARTIAL_SUMS)
     nothing: dict[str, FoldRates] = {}
-    states = run_lanes(executor, fold, reader, nothing, lanes, label="encode levels")
-    total = fold.init() if not states else states.pop(0) or fold.init()
+    states = run_replicas(executor, reduction, reader, nothing, stretches, label="encode levels")
+    total = reduction.init() if not states else states.pop(0) or reduction.init()
     while states:
-        total = fold.merge(total, states.pop(0))
-    return fold.finish(total)
+        total = reduction.merge(total, states.pop(0))
+    return reduction.finish(total)
 
 
 def _stretches(shards: Sequence[Shard], n: int) -> list[Sequence[Shard]]:

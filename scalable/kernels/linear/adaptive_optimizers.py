@@ -12,11 +12,11 @@ import numpy as np
 
 from scalable.kernels.jit import kernel
 from scalable.kernels.linear.losses import STEEPEST
-from scalable.kernels.linear.optimizers import AVERAGE, DRAG, L1, L2, RATE, S0, SEEN, W
+from scalable.kernels.linear.optimizers import AVERAGE, L1, L2, RATE, RATE_CUT, S0, SEEN, W
 from scalable.kernels.linear.penalties import prox
 
 COPIED = 7  # rows of `copies`
-G, _W, _S0, _SEEN, _AVERAGE, _DRAG, _FACTOR = range(COPIED)
+G, _W, _S0, _SEEN, _AVERAGE, _RATE_CUT, _FACTOR = range(COPIED)
 _SIDE_BY_SIDE = 512
 
 
@@ -27,7 +27,7 @@ def copy_cell(cells: np.ndarray, s: Any, factor: float, copies: np.ndarray, i: i
     copies[_S0, i] = cells[s, S0]
     copies[_SEEN, i] = cells[s, SEEN]
     copies[_AVERAGE, i] = cells[s, AVERAGE]
-    copies[_DRAG, i] = cells[s, DRAG]
+    copies[_RATE_CUT, i] = cells[s, RATE_CUT]
     copies[_FACTOR, i] = factor
 
 
@@ -44,13 +44,13 @@ def put_back(copies: np.ndarray, i: int, t: float, cells: np.ndarray, s: Any) ->
 def settle(n: int, hyper: np.ndarray, t: float, copies: np.ndarray) -> None:
     """Bring the first `n` copies up to date with the steps before `t`: missed penalties, then the average."""
     w, squares, seen, average = copies[_W], copies[_S0], copies[_SEEN], copies[_AVERAGE]
-    drag, factor = copies[_DRAG], copies[_FACTOR]
+    rate_cut, factor = copies[_RATE_CUT], copies[_FACTOR]
     full, l1, l2 = hyper[RATE], hyper[L1], hyper[L2]
     # One array written a loop: with more, LLVM gives up proving that they do not overlap.
     for i in range(n):  # the penalty of missed steps
         before = squares[i]
         missed = max(t - 1.0 - seen[i], 0.0)
-        owed = full * (1.0 - drag[i]) / np.sqrt(before) * missed if before > 0.0 else 0.0
+        owed = full * (1.0 - rate_cut[i]) / np.sqrt(before) * missed if before > 0.0 else 0.0
         w[i] = prox(w[i], owed, l1 * factor[i], l2 * factor[i] * factor[i])
     for i in range(n):
         kept = min(seen[i] / t, 1.0)
@@ -97,7 +97,7 @@ def move(n: int, share: float, hyper: np.ndarray, t: float, copies: np.ndarray) 
         See `copy_cell`; updated.
     """
     gradient, w, squares = copies[G], copies[_W], copies[_S0]
-    drag, factor = copies[_DRAG], copies[_FACTOR]
+    rate_cut, factor = copies[_RATE_CUT], copies[_FACTOR]
     full, l1, l2 = hyper[RATE], hyper[L1], hyper[L2]
     settle(n, hyper, t, copies)
     for i in range(n):
@@ -107,6 +107,6 @@ def move(n: int, share: float, hyper: np.ndarray, t: float, copies: np.ndarray) 
         squares[i] += gradient[i] * gradient[i]
     for i in range(n):
         grown = squares[i]
-        rate = full * (1.0 - drag[i]) / np.sqrt(grown) if grown > 0.0 else 0.0
+        rate = full * (1.0 - rate_cut[i]) / np.sqrt(grown) if grown > 0.0 else 0.0
         v = prox(w[i] - rate * gradient[i], rate, l1 * factor[i], l2 * factor[i] * factor[i])
         w[i] = min(max(v, -STEEPEST), STEEPEST)

@@ -1,7 +1,8 @@
 """Optimizers: how one coefficient moves on one mini-batch gradient.
 
 A coefficient is a cell of eight float32: weight, two accumulators, the gradient being gathered, the
-number of iterates its average has seen, that average, and the share by which its rate is lowered.
+number of iterates its average has seen, that average, and one minus the scale of its rate, so that
+a cell of zeros learns at the full rate.
 Dense columns and hashed slots use the same cells and the same function, so a sparse model pays only
 for the slots a row has.
 
@@ -19,7 +20,7 @@ from scalable.kernels.jit import kernel
 from scalable.kernels.linear.losses import STEEPEST
 from scalable.kernels.linear.penalties import penalty_value, prox, soft_threshold
 
-W, S0, S1, GRADIENT, SEEN, AVERAGE, DRAG = range(7)
+W, S0, S1, GRADIENT, SEEN, AVERAGE, RATE_CUT = range(7)
 FIELDS = 8  # 32 bytes: two cells a cache line
 
 NORMALIZED, ADAGRAD, SGD, ADAM, FTRL = range(5)
@@ -55,7 +56,7 @@ def hyper_parameters(
 @kernel(inline=True)
 def step_rate(code: int, hyper: np.ndarray, cell: np.ndarray, t: float) -> Any:
     """Return the rate at which a cell moves at step `t` >= 1 (also used for missed penalties)."""
-    base = hyper[RATE] * (1.0 - cell[DRAG])
+    base = hyper[RATE] * (1.0 - cell[RATE_CUT])
     if code == SGD:
         return base / t ** hyper[POWER]
     if code == ADAM:
@@ -112,7 +113,7 @@ def update(code: int, hyper: np.ndarray, cell: np.ndarray, g: float, factor: flo
     factor : float
         Penalty factor of this coefficient: it is penalised as ``factor * w``.
     t : float
-        Step, counted over the whole training of a lane.
+        Step, counted over the whole training of a replica.
     """
     catch_up(code, hyper, cell, factor, t)
     l1 = hyper[L1] * factor
@@ -169,7 +170,7 @@ def relax(before: np.ndarray, t: float, out: np.ndarray) -> None:
 
 
 @kernel()
-def add_lane(
+def add_replica(
     touched: bool,
     source: int,
     t: float,
@@ -180,20 +181,20 @@ def add_lane(
     learned: np.ndarray,
     growth: np.ndarray,
 ) -> None:
-    """Add what one lane learned to the sums over lanes from which their models are merged.
+    """Add what one replica learned to the sums over replicas from which their models are merged.
 
     Parameters
     ----------
     touched : bool
-        Whether a lane counts for a coefficient as soon as it moved it; otherwise by the growth of `source`.
+        Whether a replica counts for a coefficient as soon as it moved it; otherwise by the growth of `source`.
     source : int
         The accumulator that grows with what is learned.
     t : float
-        The step up to which the lane's averages go.
+        The step up to which the replica's averages go.
     before, after : arrays of shape (k, n, 8), float32
-        Cells at the start of the round, and of the lane at its end.
+        Cells at the start of the round, and of the replica at its end.
     prior : array of shape (n,)
-        What every lane counts for beside its growth.
+        What every replica counts for beside its growth.
     moves : array of shape (k, n, 2), float64
         Updated: weighted moves of the weight, and of the average beyond where it would have come by itself.
     learned : array of shape (k, n), float64

@@ -179,7 +179,7 @@ def descend(
     full_batch : int
         Rows per step, at most ``MAX_BATCH``.
     t : float
-        Finished steps of this lane.
+        Finished steps of this replica.
     fit_intercept : bool
         Whether the intercept moves.
     table : array of shape (k, n_columns + 1 + n_slots, 8), float32

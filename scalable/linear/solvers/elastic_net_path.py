@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from scalable.data.block import Block
 from scalable.kernels.linear.coordinate import minimize_quadratic
-from scalable.linear.solvers.gram import GramFold, Moments, free_coordinates
+from scalable.linear.solvers.gram import GramReduction, Moments, free_coordinates
 from scalable.linear.solvers.objective import Objective
 
 
 @dataclass(frozen=True)
-class FoldedGramFold:
-    """Fold to one `Moments` per cross-validation fold; row i of the dataset belongs to fold i mod k.
+class CrossValidationGrams:
+    """Reduction to one `Moments` per cross-validation fold; row i of the dataset belongs to fold i mod k.
 
     Parameters
     ----------
@@ -30,11 +30,11 @@ class FoldedGramFold:
 
     def init(self) -> list[Moments]:
         """Return zero moments."""
-        return [GramFold(self.objective).init() for _ in range(self.n_folds)]
+        return [GramReduction(self.objective).init() for _ in range(self.n_folds)]
 
     def step(self, state: list[Moments], block: Block) -> list[Moments]:
         """Add a block."""
-        gram = GramFold(self.objective)
+        gram = GramReduction(self.objective)
         for k in range(self.n_folds):
             rows = slice((k - block.first_row) % self.n_folds, None, self.n_folds)
             part = Block(

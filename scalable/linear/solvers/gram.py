@@ -113,8 +113,8 @@ class Moments:
 
 
 @dataclass(frozen=True)
-class GramFold:
-    """Fold from encoded blocks to `Moments`.
+class GramReduction:
+    """Reduction from encoded blocks to `Moments`.
 
     Parameters
     ----------
@@ -149,8 +149,8 @@ class GramFold:
 
 
 @dataclass(frozen=True)
-class ResidualFold:
-    """Fold of the gradient ``rows' W (y - rows coef)`` at given coefficients, shape (p,)."""
+class ResidualReduction:
+    """Reduction of the gradient ``rows' W (y - rows coef)`` at given coefficients, shape (p,)."""
 
     objective: Objective
     coef: NDArray[np.float64]

@@ -1,7 +1,7 @@
 """Newton's method over streamed rows (iteratively reweighted least squares).
 
 One pass per step: gradient and Hessian at the current coefficients are sums over rows, hence a
-fold. The penalised quadratic model is then minimised in memory: by Cholesky, or by coordinate
+reduction. The penalised quadratic model is then minimised in memory: by Cholesky, or by coordinate
 descent when there is an l1 penalty (proximal Newton, Lee, Sun & Saunders, 2014).
 """
 
@@ -34,8 +34,8 @@ class NewtonState:
 
 
 @dataclass(frozen=True)
-class NewtonFold:
-    """Fold of gradient and Hessian at given coefficients.
+class NewtonReduction:
+    """Reduction of gradient and Hessian at given coefficients.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ class NewtonResult:
 def minimize(
     objective: Objective,
     start: NDArray[np.float64],
-    evaluate: Callable[[NewtonFold], NewtonState],
+    evaluate: Callable[[NewtonReduction], NewtonState],
     max_passes: int,
     tol: float,
     checkpoint: Checkpoint | None = None,
@@ -144,7 +144,7 @@ def minimize(
     start : float64 array of shape (k, p)
         Starting coefficients.
     evaluate : callable
-        Runs a fold over all rows.
+        Runs a reduction over all rows.
     max_passes : int
         Most passes over the data.
     tol : float
@@ -166,7 +166,7 @@ def minimize(
         best, share, passes = meta["best"], meta["share"], meta["passes"]
         coef, origin, direction = arrays["coef"], arrays["origin"], arrays["direction"]
     while True:
-        state = evaluate(NewtonFold(objective, coef))
+        state = evaluate(NewtonReduction(objective, coef))
         passes += 1
         value = state.loss + penalty_value(objective, coef)
         if not np.isfinite(value) or value > best + 1e-12 * abs(best):

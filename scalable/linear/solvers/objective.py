@@ -47,8 +47,8 @@ class Objective:
         have a slot, 0 where that is unknown.
     residual_variance : float
         Mean squared gradient of a row's loss before anything but the intercept is learned.
-    drag : float64 array of shape (n_columns + 1 + n_slots,)
-        Share by which descent lowers a coefficient's rate, see `order_drag`.
+    rate_scale : float64 array of shape (n_columns + 1 + n_slots,)
+        What descent multiplies a coefficient's rate by, see `order_rate_scale`.
     """
 
     loss: int
@@ -65,7 +65,7 @@ class Objective:
     rows: int = 1
     frequencies: NDArray[np.float64] | float = 1.0
     residual_variance: float = 1.0
-    drag: NDArray[np.float64] | float = 0.0
+    rate_scale: NDArray[np.float64] | float = 1.0
 
     def target(self, block: Block) -> NDArray[np.float64]:
         """Return the targets of a block as the loss takes them."""
@@ -103,21 +103,21 @@ def input_frequencies(encoder: LinearEncoder) -> NDArray[np.float64]:
     return np.concatenate([np.ones(encoder.n_columns + 1), np.array(slots), np.zeros(hashed)])
 
 
-def order_drag(encoder: LinearEncoder) -> NDArray[np.float64]:
-    """Return how far descent holds back each coefficient because its column follows the rows' order.
+def order_rate_scale(encoder: LinearEncoder) -> NDArray[np.float64]:
+    """Return the scale of each coefficient's rate in descent: below 1 where its column follows the rows' order.
 
     Within a stretch of rows such a column (a time, a running number) is nearly a second intercept:
     descent would use it to follow every local swing of the target, and the last stretch would decide
     the coefficient. Its information lies between stretches, so its rate shrinks with the share of its
     deviation that a stretch shows.
     """
-    drag = np.zeros(encoder.n_columns + 1 + encoder.n_slots)
+    rate_scale = np.ones(encoder.n_columns + 1 + encoder.n_slots)
     j = 0
     for plan in encoder.plans:
         if plan.n_columns and plan.local < ORDERED:
-            drag[j] = 1.0 - max(LEAST_RATE, float(np.sqrt(plan.local)))
+            rate_scale[j] = max(LEAST_RATE, float(np.sqrt(plan.local)))
         j += plan.n_columns
-    return drag
+    return rate_scale
 
 
 def penalty_factors(encoder: LinearEncoder, standardize: bool) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Rounds of descent: passes over the lanes, merged models, and when to stop."""
+"""Rounds of descent: passes over the replicas, merged models, and when to stop."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from scalable.data.block import Block
 from scalable.data.shard import Shard
 from scalable.errors import DataError
 from scalable.execution.executors import Executor
-from scalable.execution.rounds import run_fold, run_lanes
+from scalable.execution.rounds import run_reduction, run_replicas
 from scalable.kernels.linear import losses, optimizers
 from scalable.kernels.linear import sgd as descent
-from scalable.linear.solvers.newton import penalty_value
-from scalable.linear.solvers.objective import Objective
-from scalable.linear.solvers.sgd_fold import (
-    LANE_ROWS,
-    MAX_LANES,
-    DescentFold,
+from scalable.linear.solvers.descent import (
+    MAX_REPLICAS,
+    REPLICA_ROWS,
+    Descent,
     DescentState,
     deal,
     first_squares,
-    merge_lanes,
+    merge_replicas,
 )
+from scalable.linear.solvers.newton import penalty_value
+from scalable.linear.solvers.objective import Objective
 from scalable.models.checkpoint import Checkpoint
 
 ONE_PASS_ROWS = 10**6  # from here on, one pass reaches the optimum's held-out loss
@@ -38,7 +38,7 @@ class DescentPlan:
 
     Attributes
     ----------
-    n_lanes : int or None
+    n_replicas : int or None
         Models trained side by side and merged; None: one per 2^18 rows, at most 8.
     max_passes : int or None
         None: one pass from 10^6 rows on; else up to 100, ended by `tol`.
@@ -55,7 +55,7 @@ class DescentPlan:
         Passes without improvement before stopping, when rows are held out.
     """
 
-    n_lanes: int | None = None
+    n_replicas: int | None = None
     max_passes: int | None = None
     tol: float = 2e-5
     average: bool = True
@@ -64,8 +64,8 @@ class DescentPlan:
     patience: int = 1
 
     def lanes_for(self, rows: int) -> int:
-        """Return the number of lanes for so many rows."""
-        return self.n_lanes or min(MAX_LANES, max(1, rows // LANE_ROWS))
+        """Return the number of replicas for so many rows."""
+        return self.n_replicas or min(MAX_REPLICAS, max(1, rows // REPLICA_ROWS))
 
     def passes_for(self, rows: int) -> int:
         """Return the most passes for so many rows."""
@@ -117,8 +117,8 @@ class DescentResult:
 
 
 @dataclass(frozen=True)
-class LossFold:
-    """Fold of the mean loss of given coefficients.
+class LossReduction:
+    """Reduction of the mean loss of given coefficients.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class LossFold:
 
 
 def descend(
-    fold: DescentFold,
+    learner: Descent,
     start: NDArray[np.float64],
     reader: Any,
     executor: Executor,
@@ -176,16 +176,16 @@ def descend(
 
     Parameters
     ----------
-    fold : DescentFold
+    learner : Descent
         One step of learning.
     start : float64 array of shape (n_outputs, p)
         First coefficients.
     reader : BlockReader or MemoryReader
         The encoded rows.
     executor : Executor
-        Who runs the lanes.
+        Who runs the replicas.
     plan : DescentPlan
-        Lanes, passes, stopping.
+        Replicas, passes, stopping.
     label : str
         Shown as progress.
     checkpoint : Checkpoint, optional
@@ -193,7 +193,7 @@ def descend(
     sample : sequence of Shard, optional
         The rows to learn from; by default all.
     """
-    state = start_state(fold, start)
+    state = start_state(learner, start)
     shards, held = plan.divide(reader.source.shards if sample is None else sample)
     rows = sum(shard.n_rows for shard in shards)
     max_passes = plan.passes_for(rows)
@@ -229,10 +229,10 @@ def descend(
         if done == 0:
             state.loss = state.weight = 0.0
         rounds = deal(_order(shards, plan.seed, number), plan.lanes_for(rows))
-        for lanes in rounds[done:]:
+        for replicas in rounds[done:]:
             upcoming = rounds[done + 1] if done + 1 < len(rounds) else []
-            states = run_lanes(executor, fold, reader, state, lanes, label, upcoming)
-            state = merge_lanes(fold, state, states)
+            states = run_replicas(executor, learner, reader, state, replicas, label, upcoming)
+            state = merge_replicas(learner, state, states)
             done += 1
             if done < len(rounds):
                 keep()
@@ -240,11 +240,13 @@ def descend(
         result.progressive_loss.append(state.loss / max(state.weight, 1e-300))
         result.coef = coefficients(state, plan.average)
         if max_passes > 1:
-            value = run_fold(executor, LossFold(fold.objective, result.coef), reader, held or shards)
+            value = run_reduction(
+                executor, LossReduction(learner.objective, result.coef), reader, held or shards
+            )
             if held:
                 result.held_out_loss.append(value)
             else:
-                value += penalty_value(fold.objective, result.coef)
+                value += penalty_value(learner.objective, result.coef)
             stale = stale + 1 if best - value < plan.tol * max(abs(value), 1e-3) else 0
             if value < best:
                 best, best_coef = value, result.coef
@@ -259,13 +261,13 @@ def descend(
     return result
 
 
-def start_state(fold: DescentFold, start: NDArray[np.float64]) -> DescentState:
-    """Return the state from which all lanes begin, with coefficients `start`."""
-    state = fold.init()
+def start_state(learner: Descent, start: NDArray[np.float64]) -> DescentState:
+    """Return the state from which all replicas begin, with coefficients `start`."""
+    state = learner.init()
     state.table[..., optimizers.W] = start
-    state.table[..., optimizers.DRAG] = fold.objective.drag
-    if fold.optimizer in (optimizers.NORMALIZED, optimizers.ADAGRAD):
-        state.table[..., optimizers.S0] = first_squares(fold)
+    state.table[..., optimizers.RATE_CUT] = 1.0 - learner.objective.rate_scale
+    if learner.optimizer in (optimizers.NORMALIZED, optimizers.ADAGRAD):
+        state.table[..., optimizers.S0] = first_squares(learner)
     state.shared = True
     return state
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalable.execution.fold import half, merge_tree, subtrees
+from scalable.execution.reduction import half, merge_tree, subtrees
 
 
 @dataclass(frozen=True)

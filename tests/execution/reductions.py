@@ -1,4 +1,4 @@
-"""Folds that the tests of executors run; importable on the Dask workers."""
+"""Reductions that the tests of executors run; importable on the Dask workers."""
 
 import math
 import os
@@ -112,7 +112,7 @@ class DieOnce:
 
 @dataclass(frozen=True)
 class ThreadPools:
-    """Reports how many threads polars and BLAS may use where the fold runs."""
+    """Reports how many threads polars and BLAS may use where the reduction runs."""
 
     def init(self):
         return []

@@ -1,4 +1,4 @@
-"""The fold that learns nothing: what it costs is what reading costs."""
+"""The reduction that learns nothing: what it costs is what reading costs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scalable.data.block import Block, RawBlock
 
 @dataclass(frozen=True, slots=True)
 class CountRows:
-    """Counts the rows of blocks, raw or encoded, and looks at none: the bare scan as a fold."""
+    """Counts the rows of blocks, raw or encoded, and looks at none: the bare scan as a reduction."""
 
     def init(self) -> int:
         """Return no rows."""

@@ -1,4 +1,4 @@
-"""The fold: how everything that learns from data in one pass is written.
+"""The reduction: how everything that learns from data in one pass is written.
 
 This is the summation form of Chu et al., "Map-Reduce for Machine Learning on Multicore" (2006):
 a state is built from the rows of a shard and states merge along a fixed tree over the shard
@@ -15,7 +15,7 @@ Result_co = TypeVar("Result_co", covariant=True)
 State = TypeVar("State")
 
 
-class Fold(Protocol[State, Block_contra, Result_co]):
+class Reduction(Protocol[State, Block_contra, Result_co]):
     """Immutable, picklable parameters with four functions of a state."""
 
     def init(self) -> State:
@@ -51,12 +51,12 @@ def subtrees(n: int, wanted: int) -> list[tuple[int, int]]:
     return list(pieces(0, n))
 
 
-def merge_tree(fold: Fold[Any, Any, Any], states: Sequence[tuple[int, int, Any]], n: int) -> Any:
+def merge_tree(reduction: Reduction[Any, Any, Any], states: Sequence[tuple[int, int, Any]], n: int) -> Any:
     """Merge states of consecutive ranges, which are nodes of the tree over ``range(n)``.
 
     Parameters
     ----------
-    fold : Fold
+    reduction : Reduction
         Its ``merge`` is called on neighbours, earlier rows left.
     states : sequence of (low, high, state)
         In order, covering ``range(n)``.
@@ -69,6 +69,6 @@ def merge_tree(fold: Fold[Any, Any, Any], states: Sequence[tuple[int, int, Any]]
         if (low, high) in by_range:
             return by_range.pop((low, high))
         middle = low + half(high - low)
-        return fold.merge(node(low, middle), node(middle, high))
+        return reduction.merge(node(low, middle), node(middle, high))
 
     return node(0, n)

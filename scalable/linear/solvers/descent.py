@@ -1,7 +1,7 @@
-"""Mini-batch descent over lanes of shards.
+"""Mini-batch descent over replicas of shards.
 
-Shards are dealt to a fixed number of lanes; each lane learns on a model of its own and the models
-merge in lane order after every round, so the result does not depend on who ran the lanes.
+Shards are dealt to a fixed number of replicas; each replica learns on a model of its own and the models
+merge in replica order after every round, so the result does not depend on who ran the replicas.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from scalable.kernels.linear import optimizers
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.solvers.objective import HASHED_FACTOR, Objective
 
-LANE_ROWS = 2**18  # fewer rows a lane would learn less from each other than they lose by parting
-MAX_LANES = 8
-ROUND_ROWS = 2**21  # of a lane in the first round; each round is twice as long as the one before, up to
-MOST_ROUND_ROWS = 2**23  # as many: merging and waiting for the last lane then cost little
+REPLICA_ROWS = 2**18  # fewer rows a replica would learn less from each other than they lose by parting
+MAX_REPLICAS = 8
+ROUND_ROWS = 2**21  # of a replica in the first round; each round is twice as long as the one before, up to
+MOST_ROUND_ROWS = 2**23  # as many: merging and waiting for the last replica then cost little
 PRIOR_STEPS = 10.0
 
 
 @dataclass
 class DescentState:
-    """Model of one lane.
+    """Model of one replica.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class DescentState:
     loss, weight : float
         Progressive loss of this round and the weight it is over.
     shared : bool
-        Whether other lanes start from the same table, which must then be copied before learning.
+        Whether other replicas start from the same table, which must then be copied before learning.
     """
 
     table: NDArray[np.float32]
@@ -53,8 +53,8 @@ class DescentState:
 
 
 @dataclass(frozen=True)
-class DescentFold:
-    """Fold that learns from each block in order.
+class Descent:
+    """Reduction that learns from each block in order.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class DescentFold:
         return state
 
     def merge(self, left: DescentState, right: DescentState) -> DescentState:
-        """Lanes merge all at once, in `merge_lanes`."""
+        """Replicas merge all at once, in `merge_replicas`."""
         raise NotImplementedError
 
     def finish(self, state: DescentState) -> DescentState:
@@ -143,33 +143,33 @@ class DescentFold:
         return {"loss": state.loss / state.weight} if state.weight > 0 else {}
 
 
-def deal(shards: Sequence[Shard], n_lanes: int, round_rows: int = ROUND_ROWS) -> list[list[list[Shard]]]:
-    """Deal shards to rounds of lanes: shard i of a round goes to lane i modulo `n_lanes`.
+def deal(shards: Sequence[Shard], n_replicas: int, round_rows: int = ROUND_ROWS) -> list[list[list[Shard]]]:
+    """Deal shards to rounds of replicas: shard i of a round goes to replica i modulo `n_replicas`.
 
-    Lanes merge often while they still learn much that others do not know, and seldom later.
+    Replicas merge often while they still learn much that others do not know, and seldom later.
 
     Returns
     -------
-    list of rounds, each a list of lanes, each a list of Shard
-        Empty lanes are left out.
+    list of rounds, each a list of replicas, each a list of Shard
+        Empty replicas are left out.
     """
     rounds: list[list[list[Shard]]] = []
-    lanes: list[list[Shard]] = [[] for _ in range(n_lanes)]
+    replicas: list[list[Shard]] = [[] for _ in range(n_replicas)]
     rows = count = 0
     for shard in shards:
-        lanes[count % n_lanes].append(shard)
+        replicas[count % n_replicas].append(shard)
         count += 1
         rows += shard.n_rows
-        if rows >= round_rows * n_lanes:
-            rounds.append([lane for lane in lanes if lane])
-            lanes, rows, count = [[] for _ in range(n_lanes)], 0, 0
+        if rows >= round_rows * n_replicas:
+            rounds.append([replica for replica in replicas if replica])
+            replicas, rows, count = [[] for _ in range(n_replicas)], 0, 0
             round_rows = max(round_rows, min(2 * round_rows, MOST_ROUND_ROWS))
     if count:
-        rounds.append([lane for lane in lanes if lane])
+        rounds.append([replica for replica in replicas if replica])
     return rounds
 
 
-def first_squares(fold: DescentFold) -> NDArray[np.float64]:
+def first_squares(learner: Descent) -> NDArray[np.float64]:
     """Return the sums of squared gradients that cells start with, shape (p,).
 
     From zero, the first step of every coefficient would have full length however small its gradient,
@@ -177,35 +177,35 @@ def first_squares(fold: DescentFold) -> NDArray[np.float64]:
     ``PRIOR_STEPS`` typical gradients, and in any case so many that a row moves the coefficient of a
     rare category by no more than a unit normal prior (or a tighter penalty) would allow.
     """
-    o = fold.objective
-    typical = PRIOR_STEPS * o.residual_variance * o.frequencies / fold.batch
+    o = learner.objective
+    typical = PRIOR_STEPS * o.residual_variance * o.frequencies / learner.batch
     prior = np.where(o.frequencies == 0.0, HASHED_FACTOR**2, 1.0)
     strength = np.maximum(prior, o.l2 * o.rows * o.factors**2)
-    start = np.maximum(typical, (fold.hyper[optimizers.RATE] * strength / fold.batch) ** 2)
+    start = np.maximum(typical, (learner.hyper[optimizers.RATE] * strength / learner.batch) ** 2)
     return np.asarray(np.minimum(start, 1e30))  # cells are float32
 
 
-def merge_lanes(fold: DescentFold, start: DescentState, states: Sequence[DescentState]) -> DescentState:
-    """Merge the models of the lanes of a round.
+def merge_replicas(learner: Descent, start: DescentState, states: Sequence[DescentState]) -> DescentState:
+    """Merge the models of the replicas of a round.
 
-    Each coefficient moves by the mean of its moves in the lanes, weighted by what each lane learned
+    Each coefficient moves by the mean of its moves in the replicas, weighted by what each replica learned
     of it: the growth of its sum of squared gradients, as in Vowpal Wabbit's cluster mode (Agarwal et
-    al., "A reliable effective terascale linear learning system", 2014). Where lanes learned less than
+    al., "A reliable effective terascale linear learning system", 2014). Where replicas learned less than
     the prior that all of them started from, as of rare categories, each holds its coefficient back
     for that one prior: there the moves add up, as posterior means with a common prior do. An average
-    also comes nearer to its weight by itself as steps go by, in every lane alike; that counts once.
+    also comes nearer to its weight by itself as steps go by, in every replica alike; that counts once.
     """
-    states = [fold.finish(state) for state in states]
+    states = [learner.finish(state) for state in states]
     before = start.table
-    code = fold.optimizer
+    code = learner.optimizer
     source = optimizers.S0 if code in (optimizers.NORMALIZED, optimizers.ADAGRAD) else optimizers.S1
-    prior = first_squares(fold) if source == optimizers.S0 else np.zeros(before.shape[1])
+    prior = first_squares(learner) if source == optimizers.S0 else np.zeros(before.shape[1])
     moves = np.zeros((*before.shape[:2], 2))
     learned = np.broadcast_to(prior, before.shape[:2]).copy()
     growth = np.zeros((*before.shape[:2], 2))
     fields = [optimizers.W, optimizers.AVERAGE]
     for state in states:
-        optimizers.add_lane(
+        optimizers.add_replica(
             code == optimizers.ADAM,
             source,
             state.steps + 1.0,
@@ -228,7 +228,7 @@ def merge_lanes(fold: DescentFold, start: DescentState, states: Sequence[Descent
     elif code == optimizers.FTRL:
         merged[..., optimizers.S1] = sums[..., 1]
         mean_z = before[..., optimizers.S0] + growth[..., 0] / len(states)
-        merged[..., optimizers.S0] = _ftrl_state(fold, merged, mean_z, steps)
+        merged[..., optimizers.S0] = _ftrl_state(learner, merged, mean_z, steps)
     else:
         merged[..., [optimizers.S0, optimizers.S1]] += growth / len(states)
     merged[..., optimizers.SEEN] = steps + 1.0
@@ -242,11 +242,11 @@ def merge_lanes(fold: DescentFold, start: DescentState, states: Sequence[Descent
 
 
 def _ftrl_state(
-    fold: DescentFold, merged: NDArray[np.float64], mean_z: NDArray[np.float64], steps: float
+    learner: Descent, merged: NDArray[np.float64], mean_z: NDArray[np.float64], steps: float
 ) -> NDArray[np.float64]:
     """Return the accumulators from which FTRL would compute the merged weights."""
-    h = fold.hyper
-    f = fold.objective.factors
+    h = learner.hyper
+    f = learner.objective.factors
     l1, l2 = h[optimizers.L1] * f * steps, h[optimizers.L2] * f * f * steps
     w = merged[..., optimizers.W]
     slope = (h[optimizers.FTRL_BETA] + np.sqrt(merged[..., optimizers.S1])) / h[optimizers.RATE] + l2
