@@ -12,8 +12,8 @@ import numpy as np
 
 from data_gen.datasets import recipe
 from data_gen.errors import RequestError
+from data_gen.optimum.scoring import new_truth
 from data_gen.recipe import MAX_ROW, empty_frame, part_of
-from data_gen.truth.scoring import new_truth
 from data_gen.writing import arrow
 from scalable.kernels.processors import available_processors
 

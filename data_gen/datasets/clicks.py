@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from data_gen.columns import Column, Knob, Values
+from data_gen.optimum.binary import BinaryChunk, BinaryRecipe
 from data_gen.recipe import makes
-from data_gen.truth.binary import BinaryChunk, BinaryRecipe
 from data_gen.values.elementary import exp2f, log2f
 from data_gen.values.laws import fill_zipf, normal, zipf_constants
 from data_gen.values.population import Population

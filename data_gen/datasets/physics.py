@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from data_gen.columns import Column, Knob
+from data_gen.optimum.binary import BinaryChunk, BinaryRecipe
 from data_gen.recipe import makes
-from data_gen.truth.binary import BinaryChunk, BinaryRecipe
 from data_gen.values.elementary import exp2f
 from data_gen.values.laws import normal, unit
 from scalable.kernels.jit import kernel

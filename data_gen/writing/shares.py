@@ -12,8 +12,8 @@ import numpy as np
 from data_gen.datasets import recipe
 from data_gen.errors import VerificationError
 from data_gen.manifest import Manifest, read
+from data_gen.optimum.scoring import new_truth
 from data_gen.storage import read_arrays, write_arrays
-from data_gen.truth.scoring import new_truth
 
 
 def write_share(manifest: Manifest, truth: dict[str, np.ndarray[Any, Any]], share: tuple[int, int]) -> None:

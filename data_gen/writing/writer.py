@@ -14,8 +14,8 @@ from typing import Any
 from data_gen.datasets import checked_knobs, recipe
 from data_gen.errors import GenerationError, OutputError, RequestError
 from data_gen.manifest import Manifest, column_json, read, versions
+from data_gen.optimum.scoring import new_truth
 from data_gen.storage import sync_directory
-from data_gen.truth.scoring import new_truth
 from data_gen.writing.cluster import run_dask
 from data_gen.writing.journal import Journal
 from data_gen.writing.parquet import encoded_size, write_part

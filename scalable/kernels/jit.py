@@ -55,7 +55,9 @@ def source_key(file: Path) -> str:
         seen |= pending
         pending = {found for path in pending for found in _imported_files(path)} - seen
     for path in sorted(seen):
-        digest.update(path.name.encode() + path.read_bytes())
+        digest.update(
+            os.path.relpath(path, _ROOT).encode() + path.read_bytes()
+        )  # a moved file is another module
     for part in (numba.__version__, llvmlite.__version__, llvmlite.binding.get_host_cpu_name()):
         digest.update(part.encode())
     return digest.hexdigest()[:16]

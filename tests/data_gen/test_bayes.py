@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics
 
 import data_gen
-from data_gen.truth.bayes import BinaryTruth
+from data_gen.optimum.bayes import BinaryTruth
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
-from data_gen.truth.binary import draw_labels, mean_and_slope, probabilities, solve_intercept
+from data_gen.optimum.binary import draw_labels, mean_and_slope, probabilities, solve_intercept
 
 
 @settings(max_examples=40)

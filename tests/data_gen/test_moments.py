@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data_gen.truth.moments import MixtureTruth, RegressionTruth
+from data_gen.optimum.moments import MixtureTruth, RegressionTruth
 
 
 def pieces(rng, n):

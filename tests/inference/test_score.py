@@ -131,7 +131,7 @@ _CHILD = """
 import sys, time
 from scalable import ParquetSource
 from scalable.execution.threads import Threads
-from scalable.inference import score as module
+from scalable.scoring import predict_files as module
 write = module._write
 def slow(table, path):
     time.sleep(0.1)

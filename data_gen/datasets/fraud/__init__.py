@@ -10,7 +10,7 @@ from data_gen.datasets.fraud import world as w
 from data_gen.datasets.fraud.chunk import FraudChunk
 from data_gen.datasets.fraud.kernels import make_leak
 from data_gen.errors import RequestError
-from data_gen.truth.binary import BinaryRecipe
+from data_gen.optimum.binary import BinaryRecipe
 
 DESCRIPTION = "card payments, 0.5% fraud: imbalance, high-cardinality ids, missing values, drift"
 

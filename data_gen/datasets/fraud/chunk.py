@@ -10,8 +10,8 @@ import numpy as np
 from data_gen.columns import Values
 from data_gen.datasets.fraud import kernels as k
 from data_gen.datasets.fraud import risk
+from data_gen.optimum.binary import BinaryChunk
 from data_gen.recipe import makes
-from data_gen.truth.binary import BinaryChunk
 from data_gen.values.laws import fill_zipf, zipf_constants
 
 EPOCH_MS = 1_577_836_800_000  # 2020-01-01T00:00:00Z

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from data_gen.truth.bayes import BinaryTruth
-from data_gen.truth.moments import MixtureTruth, RegressionTruth
+from data_gen.optimum.bayes import BinaryTruth
+from data_gen.optimum.moments import MixtureTruth, RegressionTruth
 
 State = dict[str, np.ndarray[Any, np.dtype[Any]]]
 
