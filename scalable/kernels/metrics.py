@@ -1,9 +1,9 @@
 """One pass of evaluation over a block: sums and score histograms from which metrics are finished.
 
 Scores are ranked by a histogram over their own bits. A probability is filed by the leading bits of
-``min(p, 1 - p)``, so bins are narrow at both ends (relative width ``2**-bits``), their order is the
-order of the scores, and no range has to be known beforehand. ``1 - p`` is exact for ``p >= 0.5``
-(Sterbenz), so the fold at one half loses nothing.
+``min(p, 1 - p)``, so bins are narrow at both ends (relative width ``2**-bits`` down to ``2**-25``, coarser
+below, down to the smallest float64), their order is the order of the scores, and no range has to be known
+beforehand. ``1 - p`` is exact for ``p >= 0.5`` (Sterbenz), so the fold at one half loses nothing.
 
 A bin holds four float64: weight of label 0, weight of label 1, sum of weight times score, and the
 one score it has seen, or NaN once it has seen two. A bin with one score is a true tie; only bins
@@ -19,10 +19,13 @@ from scalable.kernels.jit import kernel
 NEGATIVE, POSITIVE, SUM_SCORE, SCORE = 0, 1, 2, 3
 BIN_FIELDS = 4
 
-OCTAVES = 24  # bins resolve scores down to 2**-25; smaller ones share a bin, exact 0 has its own
+# Octaves of ``min(p, 1 - p)``: 24 fine ones from 2**-25 up, where scores usually lie, then 40 coarse ones, then all
+# the rest. The coarser they are the less memory they take, and even 4 bins an octave rank smooth scores well.
+FINE, COARSE = 24, 40
+_FINE_EXPONENT = 1023 - (FINE + 1)
+_COARSE_EXPONENT = _FINE_EXPONENT - COARSE
+_FEWER_COARSE, _FEWER_REST = 5, 10  # bits fewer than in the fine octaves
 CLIP = 2.0**-52  # log loss sees probabilities within [CLIP, 1 - CLIP]
-_LOWEST = 2.0 ** -(OCTAVES + 1)
-_LOWEST_EXPONENT = 1023 - (OCTAVES + 1)
 _BATCH = 16  # CLIP**16 is a normal float64, so 16 likelihoods share one logarithm
 
 # Fields of the sums of the binary kernel.
@@ -32,20 +35,28 @@ BINARY_SUMS = 3
 
 def n_score_bins(bits: int) -> int:
     """Return the number of bins of a score histogram with ``2**bits`` bins per octave."""
-    return 2 * (2 + (OCTAVES << bits)) + 1
+    coarse, rest = max(bits - _FEWER_COARSE, 0), max(bits - _FEWER_REST, 0)
+    return 2 * (1 + (_COARSE_EXPONENT << rest) + (COARSE << coarse) + (FINE << bits)) + 1
 
 
 @kernel(inline=True)
 def score_bin(p: float, bits: int) -> int:
     """Return the bin of probability `p` in [0, 1]; monotone in `p`."""
+    coarse, rest = max(bits - _FEWER_COARSE, 0), max(bits - _FEWER_REST, 0)
     upper = p > 0.5
     q = 1.0 - p if upper else p
-    if q >= _LOWEST:
-        code = int(np.float64(q).view(np.int64)) >> (52 - bits)
-        index = code - (_LOWEST_EXPONENT << bits) + 2
+    code = int(np.float64(q).view(np.int64))
+    exponent = code >> 52
+    first = 1  # bin 0 is exact zero's
+    if exponent >= _FINE_EXPONENT:
+        index = (code >> (52 - bits)) - (_FINE_EXPONENT << bits)
+        index += first + (_COARSE_EXPONENT << rest) + (COARSE << coarse)
+    elif exponent >= _COARSE_EXPONENT:
+        index = (code >> (52 - coarse)) - (_COARSE_EXPONENT << coarse) + first + (_COARSE_EXPONENT << rest)
     else:
-        index = 1 if q > 0.0 else 0
-    return 2 * (2 + (OCTAVES << bits)) - index if upper else index
+        index = (code >> (52 - rest)) + first if q > 0.0 else 0
+    last = 2 * (first + (_COARSE_EXPONENT << rest) + (COARSE << coarse) + (FINE << bits))
+    return last - index if upper else index
 
 
 @kernel(inline=True)

@@ -14,6 +14,7 @@ from sklearn import metrics as sk
 
 from scalable.errors import DataError
 from scalable.evaluate import BinaryMetrics, evaluate_predictions
+from scalable.kernels import metrics as kernels
 
 reduction = BinaryMetrics()
 
@@ -236,3 +237,26 @@ def test_state_does_not_grow_with_rows():
 def test_unusable_input_is_refused_by_name(y, p, w, found):
     with pytest.raises(DataError, match=found):
         evaluate_predictions(y, p, w)
+
+
+@pytest.mark.parametrize("centre", [-30, -60, -200, -600, 20])
+def test_scores_far_from_one_half_are_ranked_too(centre):
+    random = np.random.default_rng(4)
+    y = random.integers(0, 2, 20_000).astype(float)
+    odds = centre + random.normal(size=len(y)) + 1.6 * y
+    p = np.exp(-np.logaddexp(0, -odds))
+    report = evaluate_predictions(y, p)
+    truth = sk.roc_auc_score(y, p)
+    assert truth > 0.8
+    assert report["auc"] == pytest.approx(truth, abs=2e-3)
+    assert abs(report["auc"] - truth) <= report["auc_error"] + 1e-13
+
+
+def test_the_order_of_bins_is_the_order_of_scores():
+    random = np.random.default_rng(5)
+    p = np.concatenate([[0.0, 5e-324, 2.0**-25, 2.0**-65, 0.5, 1.0], 2.0 ** random.uniform(-1074, 0, 500)])
+    p = np.sort(np.concatenate([p, 1 - p]))
+    for bits in (1, 6, 12):
+        places = [kernels.score_bin(value, bits) for value in p]
+        assert places == sorted(places)
+        assert (places[0], places[-1]) == (0, kernels.n_score_bins(bits) - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from sklearn.metrics import log_loss, roc_auc_score
 
 from scalable.evaluate import evaluate_predictions
@@ -48,3 +49,28 @@ def test_loss_errors_equal_a_direct_computation():
 
 def test_a_single_row_of_a_class_has_no_auc_error():
     assert evaluate_predictions([0, 0, 1], [0.1, 0.2, 0.3])["auc_se"] is None
+
+
+@pytest.mark.parametrize(("positives", "separation"), [(5, 1.2), (5, 2.3), (60, 1.2)])
+def test_the_score_interval_covers_the_true_auc(positives, separation):
+    random = np.random.default_rng(3)
+    truth, covered, repeats = norm.cdf(separation / np.sqrt(2)), 0, 400
+    for _ in range(repeats):
+        y = np.repeat([0.0, 1.0], [600, positives])
+        p = norm.cdf(random.normal(size=len(y)) + separation * y)
+        report = evaluate_predictions(y, p)
+        covered += report["auc_low"] <= truth <= report["auc_high"]
+    assert 0.92 <= covered / repeats <= 0.995
+
+
+def test_no_error_made_is_not_certainty():
+    report = evaluate_predictions([0] * 20 + [1] * 5, np.linspace(0, 1, 25))
+    assert (report["auc"], report["auc_high"]) == (1.0, 1.0)
+    assert 0.6 < report["auc_low"] < 0.95
+
+
+def test_with_many_rows_the_interval_is_delongs():
+    y, p = draw(np.random.default_rng(2), 200_000)
+    report = evaluate_predictions(y, p)
+    assert report["auc_low"] == pytest.approx(report["auc"] - 1.96 * report["auc_se"], abs=2e-5)
+    assert report["auc_high"] == pytest.approx(report["auc"] + 1.96 * report["auc_se"], abs=2e-5)

@@ -10,21 +10,27 @@ from hypothesis import strategies as st
 from scalable.kernels import metrics
 
 BITS = 6
-unit = st.floats(0.0, 1.0, allow_subnormal=True)
+unit = st.floats(0.0, 1.0, allow_subnormal=True) | st.integers(-1074, 0).map(lambda power: 2.0**power)
 
 
 def reference_bin(p: float, bits: int) -> int:
     """The definition by logarithms of powers of two, without looking at bit patterns."""
-    half = 2 + (metrics.OCTAVES << bits)
+    coarse, rest = 2 ** max(bits - 5, 0), 2 ** max(bits - 10, 0)
+    octaves = 1023 - 65  # below 2**-65; the first of them holds all subnormal numbers
+    half = 1 + octaves * rest + 40 * coarse + 24 * 2**bits
     q = 1.0 - p if p > 0.5 else p
+    mantissa, exponent = np.frexp(q)  # q = mantissa * 2**exponent, mantissa in [0.5, 1)
+    inside, octave = 2 * mantissa - 1, int(exponent) - 1
     if q == 0.0:
         index = 0
-    elif q < 2.0 ** -(metrics.OCTAVES + 1):
-        index = 1
+    elif octave < -1022:
+        index = 1 + int(q * 2.0**1022 * rest)
+    elif octave < -65:
+        index = 1 + (octave + 1023) * rest + int(inside * rest)
+    elif octave < -25:
+        index = 1 + octaves * rest + (octave + 65) * coarse + int(inside * coarse)
     else:
-        mantissa, exponent = np.frexp(q)  # q = mantissa * 2**exponent, mantissa in [0.5, 1)
-        octave = int(exponent) + metrics.OCTAVES
-        index = 2 + (octave << bits) + int((2 * mantissa - 1) * 2**bits)
+        index = half - 24 * 2**bits + (octave + 25) * 2**bits + int(inside * 2**bits)
     return 2 * half - index if p > 0.5 else index
 
 
