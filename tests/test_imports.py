@@ -49,6 +49,9 @@ def files(package):
     return sorted(path for path in (ROOT / package).rglob("*.py"))
 
 
+PRODUCT = [*files("scalable"), *files("data_gen"), *files("bench")]
+
+
 @functools.cache
 def nodes(path):
     return list(ast.walk(ast.parse(path.read_text())))
@@ -139,7 +142,7 @@ def test_data_gen_imports_only_the_kernels_of_scalable(path):
             assert name == "scalable.kernels" or name.startswith("scalable.kernels."), (path, name)
 
 
-@pytest.mark.parametrize("path", [*files("scalable"), *files("data_gen"), *files("bench")], ids=module_of)
+@pytest.mark.parametrize("path", PRODUCT, ids=module_of)
 def test_nothing_imports_the_tests_or_reads_a_pickle(path):
     assert not any(name.startswith("tests") for name in imports(path))
     for node in nodes(path):
@@ -149,10 +152,79 @@ def test_nothing_imports_the_tests_or_reads_a_pickle(path):
             assert getattr(node.value, "value", None) is False, path
 
 
-@pytest.mark.parametrize("path", [*files("scalable"), *files("data_gen"), *files("bench")], ids=module_of)
+@pytest.mark.parametrize("path", PRODUCT, ids=module_of)
 def test_rooms_are_small(path):
     lines = path.read_text().count("\n")
     assert lines <= 350, f"{path} has {lines} lines; one concept a file"
+
+
+def folders():
+    return sorted({path.parent for path in [*PRODUCT, *files("tests")]})
+
+
+@pytest.mark.parametrize("folder", folders(), ids=lambda folder: str(folder.relative_to(ROOT)))
+def test_folders_are_small(folder):
+    modules = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
+    assert len(modules) <= 15, f"{folder} has {len(modules)} modules; give the concepts rooms of their own"
+
+
+def test_no_room_for_odds_and_ends():
+    odd = {"utils", "util", "helpers", "misc", "common"}
+    assert [path for path in PRODUCT if path.stem in odd or path.parent.name in odd] == []
+
+
+def while_running(path):
+    """The imports of a file that happen when the program runs: all but those for type checking."""
+    skipped = set()
+    for node in nodes(path):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            skipped.update(id(inner) for part in node.body for inner in ast.walk(part))
+    found = set()
+    for node in nodes(path):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = module_of(path.parent / "__init__.py") if node.level else ""
+            base = ".".join(filter(None, [package, node.module]))
+            for alias in node.names:
+                found.add(name if exists(name := f"{base}.{alias.name}") else base)
+    return found
+
+
+def circles(graph):
+    """The groups of modules each of which reaches the others (Tarjan's strongly connected components)."""
+    order, low, stack, found = {}, {}, [], []
+
+    def visit(module):
+        order[module] = low[module] = len(order)
+        stack.append(module)
+        for other in sorted(graph[module] & graph.keys()):
+            if other not in order:
+                visit(other)
+            if other in stack:
+                low[module] = min(low[module], low[other])
+        if low[module] == order[module]:
+            group = stack[stack.index(module) :]
+            del stack[stack.index(module) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for module in sorted(graph):
+        if module not in order:
+            visit(module)
+    return found
+
+
+def test_circles_are_found():
+    graph = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": {"e"}, "e": set()}
+    assert circles(graph) == [["a", "b", "c"]]
+
+
+def test_modules_import_in_no_circle():
+    found = circles({module_of(path): while_running(path) - {module_of(path)} for path in PRODUCT})
+    assert [group for group in found if not group[0].startswith("scalable.inference.forest")] == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from bench.gate.turns import take_turns
 from bench.gate.verdict import FACTOR, judge_all, markdown
 from scalable.cli.screen.display import live
 from scalable.errors import ScalableError
-from scalable.report.results import new_results, write_results, write_text
+from scalable.report.document import new_results
+from scalable.report.results import write_results, write_text
 
 
 def compare(base: str, head: str, out: Path, factor: float) -> bool:

@@ -15,7 +15,8 @@ from bench.gate.calibrate import calibrate
 from bench.gate.slowdown import SLOWDOWNS, inject
 from bench.gate.turns import take_turns
 from bench.gate.verdict import judge_all
-from scalable.report.results import new_results, write_results
+from scalable.report.document import new_results
+from scalable.report.results import write_results
 
 SHARE = 0.2
 FAR = 0.05  # a delivered slowdown further from what was asked for says nothing about the gate

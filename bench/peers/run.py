@@ -21,8 +21,9 @@ from scalable import progress
 from scalable.errors import UsageError
 from scalable.kernels.processors import available_processors
 from scalable.report import render
+from scalable.report.document import plain
 from scalable.report.journal import Journal
-from scalable.report.results import plain, write_results, write_text
+from scalable.report.results import write_results, write_text
 
 CACHES = ("warm", "cold")
 

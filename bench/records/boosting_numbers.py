@@ -23,7 +23,8 @@ from bench.boosting.narrow import section_narrow
 from bench.boosting.network import section_network
 from bench.boosting.rotation import section_rotate
 from bench.boosting.workers import section_limit, section_workers
-from scalable.report.results import new_results, write_results
+from scalable.report.document import new_results
+from scalable.report.results import write_results
 
 SECTIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "workers": section_workers,

@@ -32,7 +32,8 @@ from data_gen.values.laws import fill_normal, fill_uniform, fill_zipf, zipf_cons
 from data_gen.values.random import Stream, fill_bits
 from data_gen.writing.request import ROW_GROUP
 from scalable.cli.screen.meter import memory_of
-from scalable.report.results import new_results, write_results
+from scalable.report.document import new_results
+from scalable.report.results import write_results
 
 BLOCK = 1 << 13
 SWEEPS = 8

@@ -28,7 +28,8 @@ from bench.records.inference_models import GRID, MAIN, model_text, rows_of
 from bench.records.inference_single import run_load, run_score, run_tail, run_threads
 from scalable.latency import engines as registry
 from scalable.latency import latency, open_loop
-from scalable.report.results import new_results, write_results
+from scalable.report.document import new_results
+from scalable.report.results import write_results
 
 
 def run_latency(cache: Path, options: argparse.Namespace) -> dict[str, Any]:

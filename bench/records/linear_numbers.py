@@ -18,7 +18,8 @@ from bench.records.linear_speed import speed
 from scalable import ParquetSource
 from scalable.cli.options import parse_count
 from scalable.linear import LinearRegression, LogisticRegression, SGDRegressor
-from scalable.report.results import new_results, write_results
+from scalable.report.document import new_results
+from scalable.report.results import write_results
 
 CHILD = """
 import json, sys

@@ -32,7 +32,8 @@ from scalable.data.values import numbers
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_reduction
 from scalable.execution.threads import Threads
-from scalable.report.results import new_results, write_results
+from scalable.report.document import new_results
+from scalable.report.results import write_results
 
 BLOCK = 2**17
 LAYOUTS: dict[str, tuple[str, int, dict[str, Any]]] = {

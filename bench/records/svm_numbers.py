@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from bench.billion.watch import watched
-from scalable.report.results import new_results, write_results
+from scalable.report.document import new_results
+from scalable.report.results import write_results
 
 HELD_OUT = 5_000
 KERNEL_ROWS = (2_000, 4_000, 8_000, 16_000, 32_000)

@@ -107,12 +107,6 @@ class Description:
             )
         return rows
 
-    def to_html(self) -> str:
-        """Return a self-contained page with histograms, the label rate and the truth."""
-        from data_gen.describing.page import page
-
-        return page(self)
-
 
 def describe(directory: str | os.PathLike[str]) -> Description:
     """Summarise a dataset from at most 32 evenly spaced pieces of 65,536 rows.

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from data_gen.describing.description import ColumnSummary, Description
+from data_gen.describing.description import ColumnSummary, Description
 
 _BLUE, _RED, _GREY = "#2f6db3", "#c0392b", "#5b6b7b"
 _MOST = 60  # histograms drawn
 
 
-def page(description: Description) -> str:
-    """Return the page of a description."""
+def render(description: Description) -> str:
+    """Return a self-contained page with histograms, the label rate and the truth."""
     manifest = description.manifest
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(Path(__file__).with_name("page.html.j2").read_text())

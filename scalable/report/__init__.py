@@ -6,12 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scalable.report.document import new_results
     from scalable.report.page import render, write_report
-    from scalable.report.results import new_results, read_results, write_results
+    from scalable.report.results import read_results, write_results
     from scalable.report.terminal import print_comparison, print_summary
 
 _HOME = {  # imported on first use: `scalable --help` must not wait for matplotlib
-    "new_results": "results",
+    "new_results": "document",
     "print_comparison": "terminal",
     "print_summary": "terminal",
     "read_results": "results",

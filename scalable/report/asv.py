@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scalable.errors import DataError
-from scalable.report.results import FORMAT
+from scalable.report.document import FORMAT
 
 KIB_BELOW = 2**31  # older versions of asv wrote the machine's memory in KiB
 _NOT_RESULTS = {"benchmarks.json", "machine.json"}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scalable.errors import DataError, UsageError
-from scalable.report.results import new_results, plain
+from scalable.report.document import new_results, plain
 
 SAME = ("kind", "seed", "versions", "git_commit")  # what a resumed run must share with its beginning
 
@@ -26,7 +26,7 @@ class Journal:
     path : path
         File of JSON lines, by convention ``results.jsonl``.
     kind, seed, command
-        As for :func:`scalable.report.results.new_results`.
+        As for :func:`scalable.report.document.new_results`.
     resume : bool
         Keep the rows of an interrupted run. Without it an existing file is replaced.
     may_differ : collection of str

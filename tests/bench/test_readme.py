@@ -9,7 +9,7 @@ import pytest
 from bench import tables
 from bench.readme import BLOCK, ROOT, filled, pages
 from bench.tables import inside, rows_of, table
-from scalable.report import results
+from scalable.report import document, results
 
 
 def test_readme_shows_the_recorded_run() -> None:
@@ -80,7 +80,7 @@ def test_latency_is_shown_by_engine_beside_the_baseline_of_its_run() -> None:
 
 def test_numbers_in_sentences_are_filled(tmp_path: Path) -> None:
     rows = [{"engine": "old", "p50_us": 9.0}, {"engine": "new one", "p50_us": 4321.0}]
-    results.write_results(tmp_path / "r.json", results.new_results("test", {"latency": {"1000": rows}}))
+    results.write_results(tmp_path / "r.json", document.new_results("test", {"latency": {"1000": rows}}))
     begin = "<!-- value:r:latency.1000.engine=new_one.p50_us/1000 -->"
     text = f"It took {begin}3<!-- /value --> us, not <!-- value:r:latency.1000.0.p50_us --><!-- /value -->."
     filled = tables.filled(text, tmp_path)

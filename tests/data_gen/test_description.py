@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import data_gen
+from data_gen.describing.page import render
 from data_gen.errors import VerificationError
 
 
@@ -15,7 +16,7 @@ from data_gen.errors import VerificationError
 def test_a_page_needs_nothing_from_outside(name, small, tmp_path):
     small(name, rows=10_000)
     description = data_gen.describe(tmp_path / "data")
-    page = description.to_html()
+    page = render(description)
     assert page.count("<svg") >= min(len(description.columns), 60)
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", page)
     assert name in page

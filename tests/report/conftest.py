@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
 from scalable.evaluate import evaluate_predictions
-from scalable.report.results import new_results
+from scalable.report.document import new_results
 from scalable.report.sections import BAYES
 
 

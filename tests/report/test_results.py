@@ -11,7 +11,8 @@ import pytest
 
 import bench
 from scalable.errors import DataError
-from scalable.report.results import new_results, read_results, write_results
+from scalable.report.document import new_results
+from scalable.report.results import read_results, write_results
 
 
 def test_round_trip(tmp_path, quickstart):

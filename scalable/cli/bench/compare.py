@@ -29,7 +29,8 @@ def command(
     """Compare results."""
     from scalable.errors import UsageError
     from scalable.report.compare import compare
-    from scalable.report.results import new_results, read_results, write_results
+    from scalable.report.document import new_results
+    from scalable.report.results import read_results, write_results
     from scalable.report.terminal import print_comparison
 
     a, b = read_results(before), read_results(after)

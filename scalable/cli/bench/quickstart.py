@@ -36,7 +36,8 @@ def command(
     from scalable.cli.bench.journey import travel
     from scalable.cli.screen.display import live
     from scalable.report import render
-    from scalable.report.results import new_results, write_results, write_text
+    from scalable.report.document import new_results
+    from scalable.report.results import write_results, write_text
     from scalable.report.terminal import print_summary
 
     with live(quiet):

@@ -33,7 +33,8 @@ def command(
 ) -> None:
     """Write a report."""
     from scalable.report import render
-    from scalable.report.results import new_results, read_results, write_results, write_text
+    from scalable.report.document import new_results
+    from scalable.report.results import read_results, write_results, write_text
 
     results = results or []
     documents = [read_results(path) for path in results]

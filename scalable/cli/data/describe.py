@@ -29,14 +29,16 @@ def command(
 ) -> None:
     """Describe a dataset."""
     import data_gen
+    from data_gen.describing.page import render
     from scalable.cli.data.tables import show_columns
     from scalable.cli.screen.display import live
-    from scalable.report.results import new_results, write_results, write_text
+    from scalable.report.document import new_results
+    from scalable.report.results import write_results, write_text
 
     with live(quiet):
         description = data_gen.describe(directory)
     page = out or directory / "describe.html"
-    write_text(page, description.to_html())
+    write_text(page, render(description))
     if not quiet:
         show_columns(description)
         typer.echo(f"pictures: {page}")

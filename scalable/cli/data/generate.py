@@ -63,7 +63,8 @@ def command(
     from scalable.cli.screen.meter import measured
     from scalable.cli.train.bayes import expected_scores
     from scalable.cli.train.learners import literal
-    from scalable.report.results import new_results, write_results
+    from scalable.report.document import new_results
+    from scalable.report.results import write_results
 
     if list_all:
         from scalable.cli.data.tables import show_datasets

@@ -27,7 +27,8 @@ def command(
     """Verify a dataset."""
     import data_gen
     from scalable.cli.screen.display import live
-    from scalable.report.results import new_results, write_results
+    from scalable.report.document import new_results
+    from scalable.report.results import write_results
 
     with live(quiet):
         problems = [str(problem) for problem in data_gen.verify(directory)]

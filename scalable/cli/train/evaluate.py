@@ -38,7 +38,8 @@ def command(
     from scalable.cli.train.bayes import bayes_report
     from scalable.execution.executors import get_executor
     from scalable.models.predictors import load_model
-    from scalable.report.results import new_results, write_results
+    from scalable.report.document import new_results
+    from scalable.report.results import write_results
     from scalable.report.terminal import print_summary
     from scalable.scoring.evaluate import evaluate_model, quality_row
 

@@ -77,7 +77,8 @@ def command(
     from scalable.cli.screen.display import human, live, megabytes
     from scalable.cli.screen.meter import measured
     from scalable.cli.train.task import find_task
-    from scalable.report.results import new_results, write_results
+    from scalable.report.document import new_results
+    from scalable.report.results import write_results
 
     source = ParquetSource(data, target=target, features=split_names(features), weight=weight)
     kind = task or (next(iter(entry.classes)) if len(entry.classes) == 1 else find_task(source))

@@ -11,7 +11,8 @@ import pytest
 from bench import plots
 from bench.peers import page
 from bench.peers.picture import PLOT
-from scalable.report.results import new_results, read_results, write_results
+from scalable.report.document import new_results
+from scalable.report.results import read_results, write_results
 
 
 def _results(out: Path) -> Path:
