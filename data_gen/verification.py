@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 
 from data_gen.datasets import recipe
 from data_gen.manifest import FileEntry, Manifest, read
-from data_gen.storage import sha256_of
 from data_gen.values.random import Stream
 from data_gen.writing import arrow
 from scalable.kernels.processors import available_processors
+from scalable.storage.files import sha256_of, store_of
 
 _SAMPLE = 1 << 12  # rows recomputed in each file
 
@@ -83,7 +83,7 @@ def _check(manifest: Manifest, bound: Any, entry: FileEntry) -> list[str]:
     if not path.exists():
         return [f"{entry.path} is missing; generate again with --resume or --overwrite"]
     problems = []
-    size = path.stat().st_size
+    size = store_of(path).version(path).size
     if size != entry.bytes:
         problems.append(f"{entry.path} has {size:,} bytes, the manifest says {entry.bytes:,}")
     elif sha256_of(path) != entry.sha256:

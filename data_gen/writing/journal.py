@@ -19,12 +19,14 @@ import numpy as np
 
 from data_gen.errors import OutputError, RequestError
 from data_gen.manifest import NAME, FileEntry, read, versions
-from data_gen.storage import read_arrays, sha256_of, write_arrays, write_json
+from data_gen.storage import read_arrays, write_arrays, write_json
 from data_gen.writing.request import Part, Request
+from scalable.storage.files import sha256_of, store_of
+from scalable.storage.replace import remove_scratch
 
 _OURS = re.compile(
-    r"part-\d{6,}\.parquet|manifest(-\d+-of-\d+)?\.json(\.tmp)?|truth-\d+-of-\d+\.npz(\.tmp)?|"
-    r"\.generation(-\d+-of-\d+)?|describe\.html(\.tmp)?"
+    r"part-\d{6,}\.parquet|manifest(-\d+-of-\d+)?\.json|truth-\d+-of-\d+\.npz|describe\.html|"
+    r"\.generation(-\d+-of-\d+)?|\.(manifest|truth|describe).*\.tmp"
 )
 
 
@@ -102,7 +104,7 @@ class Journal:
         self._compare(manifest.request.to_json(), manifest.versions)
         for entry in manifest.files:
             path = self.out / entry.path
-            if not path.exists() or path.stat().st_size != entry.bytes:
+            if not path.exists() or store_of(path).version(path).size != entry.bytes:
                 raise OutputError(
                     f"{path} is missing or has another size than its manifest says; use --overwrite"
                 )
@@ -112,6 +114,7 @@ class Journal:
         note = self.directory / "request.json"
         try:
             self.directory.mkdir(exist_ok=True)
+            remove_scratch(self.out)
             self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise OutputError(
@@ -170,7 +173,7 @@ class Journal:
         if not (note.exists() and path.exists() and note.with_suffix(".npz").exists()):
             return False
         entry = FileEntry(**json.loads(note.read_text()))
-        return path.stat().st_size == entry.bytes and sha256_of(path) == entry.sha256
+        return store_of(path).version(path).size == entry.bytes and sha256_of(path) == entry.sha256
 
     def entry(self, part: Part) -> tuple[FileEntry, dict[str, np.ndarray[Any, Any]]]:
         """Return the entry and the truth of a finished file."""

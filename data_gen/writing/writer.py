@@ -15,13 +15,13 @@ from data_gen.datasets import checked_knobs, recipe
 from data_gen.errors import GenerationError, OutputError, RequestError
 from data_gen.manifest import Manifest, column_json, read, versions
 from data_gen.optimum.scoring import new_truth
-from data_gen.storage import sync_directory
 from data_gen.writing.cluster import run_dask
 from data_gen.writing.journal import Journal
 from data_gen.writing.parquet import encoded_size, write_part
 from data_gen.writing.request import Part, check_share, make_request
 from data_gen.writing.shares import combine_if_complete, write_share
 from scalable.kernels.processors import available_processors
+from scalable.storage.replace import sync
 
 Progress = Callable[[int], None]
 
@@ -125,7 +125,7 @@ def generate(
                 _run_threads(pool, journal, bound, missing, tally)
             else:
                 run_dask(client, _write, journal, missing, tally.advance)
-        sync_directory(journal.out)
+        sync(journal.out)
         return _finish(journal, bound, parts)
     finally:
         journal.close()

@@ -12,11 +12,8 @@ import json
 import mmap
 import os
 import shutil
-import tempfile
-import time
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +23,7 @@ import numpy as np
 from scalable.data.block import Block
 from scalable.data.shard import Shard
 from scalable.errors import DataError
+from scalable.storage.replace import explained, remove_scratch, replacing
 
 _MAGIC = b"SCBLOCK1"
 _ALIGN = 64
@@ -72,26 +70,10 @@ class CachedReader:
         """Do nothing: kept blocks are mapped, and the system reads ahead of who follows them."""
 
     def _decode(self, shard: Shard, path: Path) -> Iterator[Block]:
-        try:
-            descriptor, temporary = tempfile.mkstemp(dir=self.directory, suffix=".part")
-        except OSError as error:
-            raise DataError(
-                f"{self.directory}: the cache cannot be written ({error.strerror}); "
-                "choose another directory, or none"
-            ) from error
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield from self._kept(shard, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except OSError as error:
-            raise DataError(
-                f"{self.directory}: the cache cannot be written ({error.strerror}); "
-                "make room, choose another directory, or none"
-            ) from error
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        remedy = "make room for the cache, choose another directory, or none"
+        # not durable: what a power cut leaves is found by its checksum
+        with explained(DataError, path, remedy), replacing(path, durable=False) as file:
+            yield from self._kept(shard, file)
 
     def _kept(self, shard: Shard, file: Any) -> Iterator[Block]:
         heads, crc, at = [], 0, 0
@@ -136,7 +118,7 @@ def cache_directory(base: str | os.PathLike[str], source: Any, encoder: Any, blo
     DataError
         When it cannot be made.
     """
-    files = [(f.path, f.size, f.modified_ns) for f in source.footers.values()]
+    files = [(f.path, f.version.size, f.version.tag) for f in source.footers.values()]
     place = hashlib.sha256(json.dumps([path for path, _, _ in files]).encode()).hexdigest()[:12]
     state = json.dumps([files, repr(source.selection), encoder.to_json(), block_rows], default=repr)
     name = f"{place}-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
@@ -150,10 +132,7 @@ def cache_directory(base: str | os.PathLike[str], source: Any, encoder: Any, blo
     for other in Path(base).glob(f"{place}-*"):
         if other.name != name:
             shutil.rmtree(other, ignore_errors=True)
-    for left in directory.glob("*.part"):  # of runs that were killed
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > STALE_SECONDS:
-                left.unlink()
+    remove_scratch(directory, STALE_SECONDS)
     return directory
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import zlib
 from array import array
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scalable.errors import DataError
+from scalable.storage.files import Version, arrow_input, store_of
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -25,8 +24,7 @@ class Footer:
     """What is known of a file before any of its data is read."""
 
     path: str
-    size: int
-    modified_ns: int
+    version: Version
     row_groups: tuple[int, ...]
     byte_stream_split: bool
 
@@ -38,18 +36,13 @@ class Footer:
     def __reduce__(self) -> tuple[Any, ...]:
         # with the absolute path: a worker on a cluster has another working directory
         packed = zlib.compress(array("q", self.row_groups).tobytes())  # thousands of equal sizes, usually
-        return _unpack, (
-            os.path.abspath(self.path),
-            self.size,
-            self.modified_ns,
-            packed,
-            self.byte_stream_split,
-        )
+        path = store_of(self.path).absolute(self.path)
+        return _unpack, (path, self.version, packed, self.byte_stream_split)
 
 
-def _unpack(path: str, size: int, modified_ns: int, packed: bytes, byte_stream_split: bool) -> Footer:
+def _unpack(path: str, version: Version, packed: bytes, byte_stream_split: bool) -> Footer:
     row_groups = tuple(array("q", zlib.decompress(packed)))
-    return Footer(path, size, modified_ns, row_groups, byte_stream_split)
+    return Footer(path, version, row_groups, byte_stream_split)
 
 
 def find_files(paths: Paths) -> list[str]:
@@ -69,21 +62,12 @@ def find_files(paths: Paths) -> list[str]:
 
 
 def _expand(path: str) -> list[str]:
-    if os.path.isfile(path):
-        return [path]
-    if os.path.isdir(path):
-        files = sorted(
-            str(file)
-            for file in Path(path).rglob("*.parquet")
-            if file.is_file()  # other writers make directories of that name
-            and not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
-        )
-        if not files:
-            raise DataError(f"{path}: the directory holds no *.parquet file")
-        return files
-    files = sorted(file for file in glob.glob(path, recursive=True) if os.path.isfile(file))
+    try:
+        files = store_of(path).list_files(path, ".parquet")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file or directory, and no file matches it as a glob") from error
     if not files:
-        raise DataError(f"{path}: no such file or directory, and no file matches it as a glob")
+        raise DataError(f"{path}: the directory holds no *.parquet file")
     return files
 
 
@@ -112,8 +96,8 @@ def read_footers(files: Sequence[str]) -> tuple[list[Footer], pa.Schema]:
 
 def _read_footer(path: str) -> tuple[Footer, pa.Schema]:
     try:
-        status = os.stat(path)
-        with pq.ParquetFile(path) as file:
+        version = store_of(path).version(path)
+        with pq.ParquetFile(arrow_input(path)) as file:
             metadata, schema = file.metadata, file.schema_arrow
             groups = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
             split = metadata.num_row_groups > 0 and any(
@@ -130,7 +114,7 @@ def _read_footer(path: str) -> tuple[Footer, pa.Schema]:
             f"{path}: not a readable Parquet file ({_first_line(error)}); it may be truncated or of "
             "another format: write it again or leave it out"
         ) from error
-    return Footer(path, status.st_size, status.st_mtime_ns, groups, split), schema.remove_metadata()
+    return Footer(path, version, groups, split), schema.remove_metadata()
 
 
 def _check_same(first_file: str, first: pa.Schema, file: str, schema: pa.Schema) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import combinations
+from typing import Any
 
 import pyarrow as pa
 
@@ -41,7 +42,7 @@ class Roles:
     entity: str | None = None
 
     @property
-    def named(self) -> dict[str, str]:
+    def named(self) -> dict[str, Any]:
         """Role and column of every role that is given."""
         found = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {role: name for role, name in found if name is not None}

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from scalable.data.footers import Footer
 from scalable.data.selection import Selection
 from scalable.data.shard import Shard
+from scalable.storage.files import arrow_input
 
 
 def possible_shards(
@@ -31,7 +32,7 @@ def possible_shards(
 
 def _possible_rows(selection: Selection, footer: Footer) -> list[tuple[int, int]]:
     """Return the row ranges of the row groups in which rows may match, neighbours joined."""
-    metadata = pq.read_metadata(footer.path)
+    metadata = pq.read_metadata(arrow_input(footer.path))
     names = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
     found: list[tuple[int, int]] = []
     end = 0

@@ -6,8 +6,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.errors import ModelError
-from scalable.storage.replace import place_directory
+from scalable.storage.replace import explained, replacing_directory
 
 FORMAT = 1
 DOCUMENT = "model.json"
@@ -90,25 +88,12 @@ def save_model(
     }
     body = json.dumps(document, indent=1, allow_nan=True).encode()
     document_hash = hashlib.sha256(body).hexdigest()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise ModelError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
-    try:
+    with (
+        explained(ModelError, target, "free space or choose another place"),
+        replacing_directory(target) as new,
+    ):
         for name, data in {**parts, DOCUMENT: body, SEAL: document_hash.encode()}.items():
-            with open(scratch / name, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        scratch.chmod(0o755)
-        place_directory(scratch, target)
-    except OSError as error:
-        raise ModelError(
-            f"{target}: cannot be written ({error.strerror}); free space or choose another place"
-        ) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+            (new / name).write_bytes(data)
     return target
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -12,31 +11,15 @@ from typing import Any
 from scalable.errors import DataError
 from scalable.report.document import FORMAT, REQUIRED, plain
 from scalable.report.journal import read_journal
+from scalable.storage import replace
+from scalable.storage.replace import explained
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a whole file or none: temporary name, fsync, rename.
-
-    Raises
-    ------
-    DataError
-        When the file cannot be written, naming it and the system's reason.
-    """
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise DataError(
-            f"{target}: cannot be written ({error.strerror}); choose a writable place with free space"
-        ) from error
+    """Write a whole file or none; raises `DataError` when that is not possible."""
+    with explained(DataError, path, "choose a writable place with free space"):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        replace.write_text(path, text)
 
 
 def write_results(path: str | os.PathLike[str], results: Mapping[str, Any]) -> None:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import pickle
-import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_reduction
 from scalable.execution.threads import Threads
 from scalable.models.predictors import Predictor
+from scalable.storage.replace import explained, remove_scratch, replacing, write_text
 
 JOB = "_scoring.json"  # readers of datasets skip names that start so
 
@@ -133,19 +133,8 @@ def prediction_table(values: NDArray[np.float64], classes: tuple[Any, ...] | Non
 
 
 def _write(table: pa.Table, path: Path) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            pq.write_table(table, file, compression="none", use_dictionary=False, write_statistics=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror or error}); free space, then --resume"
-        ) from error
+    with explained(DataError, path, "free space, then --resume"), replacing(path) as file:
+        pq.write_table(table, file, compression="none", use_dictionary=False, write_statistics=False)
 
 
 def _job(predictor: Any, source: Source) -> dict[str, Any]:
@@ -169,10 +158,9 @@ def _prepare(out: Path, job: dict[str, Any], resume: bool) -> None:
     record = out / JOB
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for stale in out.glob(".part-*.tmp"):
-            stale.unlink()
+        remove_scratch(out)
         if not any(out.iterdir()):
-            _write_text(record, json.dumps(job, indent=1))
+            write_text(record, json.dumps(job, indent=1))
             return
     except OSError as error:
         raise DataError(
@@ -189,15 +177,6 @@ def _prepare(out: Path, job: dict[str, Any], resume: bool) -> None:
         raise DataError(
             f"{out}: was begun with another {' and '.join(changed) or 'version'}; choose another --out"
         )
-
-
-def _write_text(path: Path, text: str) -> None:
-    scratch = path.with_name(f".{path.name}.tmp")
-    with open(scratch, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(scratch, path)
 
 
 def score(

@@ -1,1 +1,1 @@
-"""Files: one atomic write."""
+"""Files behind one small face, the one atomic write, and the one container of mappable arrays."""

@@ -1,46 +1,153 @@
-"""Putting a finished directory in its place, so that a kill at any moment leaves the old or the new."""
+"""The one atomic write: a kill at any moment, or several writers at once, leave what was there or one whole new thing.
+
+Everything is written beside its place under a hidden name of its own and renamed when complete. Permissions are
+those that the umask leaves, as of any new file.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import secrets
 import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_SCRATCH = ".tmp"
+_TRIES = 100  # of placing a directory, while others place and remove theirs
 
 
-def place_directory(finished: Path, target: Path) -> None:
-    """Rename `finished` to `target` durably; a directory already there is swapped out, then removed.
+@contextmanager
+def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Yield a file that takes the place of `path` when the block ends, and vanishes when it raises.
 
     Parameters
     ----------
-    finished : path
-        A complete directory on the same file system, its files already fsynced.
-    target : path
-        Where it belongs.
+    path : path
+        What to write, in a directory that is there.
+    durable : bool
+        Wait for the disk, so that a power cut leaves the old or the new. A cache that checks what it reads
+        need not.
 
     Raises
     ------
     OSError
-        When it cannot be renamed; `target` is then as it was.
+        When it cannot be written; what was there stays.
     """
-    _sync(finished)
-    if not target.exists():
-        finished.rename(target)
-    elif _exchange(finished, target):
-        shutil.rmtree(finished, ignore_errors=True)
-    else:  # file systems without exchange: a kill between the two renames leaves the old one beside
-        retired = target.with_name(f".{target.name}.old-{os.getpid()}")
-        target.rename(retired)
+    target = Path(path)
+    scratch = _scratch(target)
+    try:
+        with open(scratch, "xb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(scratch, target)
+        if durable:
+            sync(target.parent)
+    finally:
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a whole file or none; see `replacing`."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a whole UTF-8 file or none; see `replacing`."""
+    write_bytes(path, text.encode())
+
+
+@contextmanager
+def replacing_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield an empty directory that takes the place of `path`, with what it holds then, when the block ends.
+
+    Missing directories above it are made.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written; what was there stays.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = _scratch(target)
+    scratch.mkdir()
+    try:
+        yield scratch
+        for place in [*scratch.rglob("*"), scratch]:
+            sync(place)
+        _place_directory(scratch, target)
+        sync(target.parent)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)  # or what was in its place before
+
+
+@contextmanager
+def explained(kind: type[Exception], path: str | os.PathLike[str], remedy: str) -> Iterator[None]:
+    """Raise what the system says against writing `path` as an error of `kind` that names the remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{path}: cannot be written ({error.strerror or error}); {remedy}") from error
+
+
+def remove_scratch(directory: str | os.PathLike[str], older_than: float = 0.0) -> None:
+    """Remove what killed writers left in a directory, where it is `older_than` so many seconds."""
+    for left in Path(directory).glob(f".*{_SCRATCH}"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime >= older_than:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def sync(path: str | os.PathLike[str]) -> None:
+    """Wait until a file's bytes, or the names in a directory, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _scratch(target: Path) -> Path:
+    return target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}{_SCRATCH}")
+
+
+def _place_directory(finished: Path, target: Path) -> None:
+    """Rename a directory to `target`; one that is there already gets the name of `finished` in exchange."""
+    for _ in range(_TRIES):
         try:
             finished.rename(target)
-        except OSError:
-            retired.rename(target)
-            raise
-        shutil.rmtree(retired)
-    _sync(target.parent)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        if _exchange(finished, target):
+            return
+        # A file system without exchange: a kill between these two leaves the old one beside, under a hidden name.
+        # Where another writer was faster, there is nothing to set aside, or the place is taken again: once more.
+        with suppress(FileNotFoundError):
+            target.rename(retired := _scratch(target))
+            try:
+                finished.rename(target)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    retired.rename(target)
+                    raise
+            else:
+                return
+            finally:
+                shutil.rmtree(retired, ignore_errors=True)
+    raise OSError(errno.EBUSY, "others keep writing it", str(target))
 
 
 def _exchange(one: Path, other: Path) -> bool:
@@ -50,11 +157,3 @@ def _exchange(one: Path, other: Path) -> bool:
     except (OSError, AttributeError):
         return False
     return bool(renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -70,7 +70,7 @@ def test_row_groups_sizes_and_encodings_are_known(tmp_path):
     assert footers[0].row_groups == (4, 4, 2)
     assert footers[0].n_rows == footers[1].n_rows == 10
     assert [footer.byte_stream_split for footer in footers] == [False, True]
-    assert footers[0].size == os.path.getsize(plain)
+    assert footers[0].version.size == os.path.getsize(plain)
     assert schema.names == ["a", "b"]
 
 

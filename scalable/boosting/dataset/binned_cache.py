@@ -6,11 +6,7 @@ Whatever does not match, or cannot be read, is named and made again; a cache nev
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -20,7 +16,8 @@ from typing import Any
 import lightgbm as lgb
 
 from scalable.boosting.dataset.lightgbm_api import read_binned
-from scalable.storage.replace import place_directory
+from scalable.storage.files import sha256_of
+from scalable.storage.replace import replacing_directory, sync
 
 DATASET = "dataset.bin"
 DOCUMENT = "cache.json"
@@ -90,7 +87,7 @@ class BinnedCache:
         if key != self.key:
             return "it is of other rows, columns or bins"
         try:
-            found = _digest(Path(self.place) / DATASET)
+            found = sha256_of(Path(self.place) / DATASET)
         except OSError as error:
             return f"{DATASET} cannot be read ({error})"
         return "" if found == digest else f"the checksum of {DATASET} differs"
@@ -103,38 +100,17 @@ class BinnedCache:
 
     def _keep(self, dataset: lgb.Dataset) -> str:
         """Write the dataset; return why that was not possible, or an empty string."""
-        target = Path(self.place)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        except OSError as error:
-            return str(error)
-        try:
-            dataset.save_binary(scratch / DATASET)
-            self._seal(scratch)
-            place_directory(scratch, target)
+            with replacing_directory(self.place) as new:
+                dataset.save_binary(new / DATASET)
+                sync(new / DATASET)  # tells of a full disk, as LightGBM does not
+                document = {
+                    "format": FORMAT,
+                    "lightgbm": metadata.version("lightgbm"),
+                    "key": self.key,
+                    "sha256": sha256_of(new / DATASET),
+                }
+                (new / DOCUMENT).write_text(json.dumps(document))
         except (OSError, lgb.basic.LightGBMError) as error:
             return str(error)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
         return ""
-
-    def _seal(self, scratch: Path) -> None:
-        """Flush the file, which tells of a full disk as LightGBM does not, and describe it."""
-        with (scratch / DATASET).open("rb+") as written:
-            os.fsync(written.fileno())
-        document = {
-            "format": FORMAT,
-            "lightgbm": metadata.version("lightgbm"),
-            "key": self.key,
-            "sha256": _digest(scratch / DATASET),
-        }
-        with (scratch / DOCUMENT).open("w") as out:
-            json.dump(document, out)
-            out.flush()
-            os.fsync(out.fileno())
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -45,7 +45,9 @@ def fingerprint(source: Source, params: Mapping[str, Any], *others: Any) -> str:
     """
     rows: list[Any] = [[part.file, part.row_start, part.row_stop, part.first_row] for part in source.shards]
     if isinstance(source, ParquetSource):
-        rows.append([[footer.path, footer.size, footer.modified_ns] for footer in source.footers.values()])
+        rows.append(
+            [[footer.path, footer.version.size, footer.version.tag] for footer in source.footers.values()]
+        )
     kept = {key: value for key, value in params.items() if key not in ("num_iterations", "verbosity")}
     content = [rows, source.feature_names, source.target, source.weight, kept, others]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=repr).encode()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ from scalable.data.readers.pages import open_with_pages
 from scalable.data.readers.parked import park, take
 from scalable.data.readers.polars import open_with_polars, row_bytes
 from scalable.errors import DataError
+from scalable.storage.files import is_local, store_of
 
 LARGE_BYTES = 2**27  # of one decoded row group, which polars would hold whole
 LEAST_BYTES = (
@@ -35,7 +35,7 @@ def read_columns(
         `schema`.
     """
     _check_unchanged(footer)
-    identity = (footer.path, footer.modified_ns, tuple(names), block_rows)
+    identity = (footer.path, footer.version, tuple(names), block_rows)
     groups = list(_groups_of(footer, start, stop))
     divided = groups[-1][1] != stop
     try:
@@ -86,7 +86,7 @@ def choose_reader(footer: Footer, schema: pa.Schema, names: Sequence[str], start
     dictionary-encoded text without building the strings, or decodes large row groups in pieces.
     """
     types = [schema.field(name).type for name in names]
-    if footer.byte_stream_split or not all(map(_plain, types)):
+    if footer.byte_stream_split or not all(map(_plain, types)) or not is_local(footer.path):
         return open_with_arrow
     largest, width = max(size for size, _ in _groups_of(footer, start, stop)), row_bytes(types)
     suits = largest * width <= LARGE_BYTES and (stop - start) * width >= LEAST_BYTES
@@ -112,10 +112,10 @@ def _groups_of(footer: Footer, start: int, stop: int) -> Iterator[tuple[int, int
 
 def _check_unchanged(footer: Footer) -> None:
     try:
-        status = os.stat(footer.path)
+        version = store_of(footer.path).version(footer.path)
     except OSError as error:
         raise DataError(f"{footer.path}: the file vanished after planning; restore it and resume") from error
-    if (status.st_size, status.st_mtime_ns) != (footer.size, footer.modified_ns):
+    if version != footer.version:
         raise DataError(f"{footer.path}: the file changed since the run was planned; start again")
 
 

@@ -17,6 +17,7 @@ from scalable.data.columns import column_kind
 from scalable.data.footers import Footer
 from scalable.data.readers.cursor import Cursor
 from scalable.data.readers.layout import file_metadata
+from scalable.storage.files import arrow_input
 
 BUFFER_BYTES = 2**17
 TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -36,9 +37,13 @@ def open_with_arrow(
         position += size
     types = [schema.field(name).type for name in names]
     text = [name for name, kind in zip(names, types, strict=True) if column_kind(kind) == "text"]
-    metadata, _ = file_metadata(footer.path, footer.size, footer.modified_ns)  # parsed once for all readers
+    metadata, _ = file_metadata(footer.path, footer.version)  # parsed once for all readers
     file = pq.ParquetFile(
-        footer.path, metadata=metadata, read_dictionary=text, buffer_size=BUFFER_BYTES, pre_buffer=False
+        arrow_input(footer.path),
+        metadata=metadata,
+        read_dictionary=text,
+        buffer_size=BUFFER_BYTES,
+        pre_buffer=False,
     )
     rows = min(block_rows, skip + stop - start)  # a batch is decoded whole, however few rows are read of it
     batches = file.iter_batches(rows, row_groups=groups, columns=list(names), use_threads=False)

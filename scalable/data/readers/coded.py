@@ -22,6 +22,7 @@ from scalable.data.readers.cursor import Columns, Cursor
 from scalable.errors import DataError
 from scalable.kernels.parquet import coded
 from scalable.kernels.parquet.runs import PADDING
+from scalable.storage.files import store_of
 
 MINI_BLOCK = 4096  # most values of a mini-block of differences; writers make 32
 
@@ -120,7 +121,9 @@ def open_with_codes(
 ) -> tuple[Cursor | None, list[str]]:
     """Return a cursor over those columns of rows ``[start, stop)`` that can be decoded, and the names of the others."""
     groups = coded_groups(footer, schema, start, stop)
-    descriptor = os.open(footer.path, os.O_RDONLY)
+    descriptor = store_of(footer.path).descriptor(footer.path)
+    if descriptor is None:
+        return None, list(names)
     try:
         found = {name: [g.column(descriptor, name, stop) for g in groups] for name in names}
         chosen = {n: [c for c in columns if c is not None] for n, columns in found.items() if all(columns)}

@@ -18,6 +18,7 @@ from scalable.data.footers import Footer
 from scalable.data.readers.layout import RowGroup, group_numbers, row_group
 from scalable.kernels.parquet import coded, coded_pages, files, pages
 from scalable.kernels.parquet.texts import split_texts
+from scalable.storage.files import Version
 
 _ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED", "RLE_DICTIONARY", "PLAIN_DICTIONARY", "DELTA_BINARY_PACKED"}
 _SOURCE_BYTES = {"INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8, "BOOLEAN": 1, "BYTE_ARRAY": 0}
@@ -165,13 +166,14 @@ def result_bytes(kind: pa.DataType) -> int:
 
 def coded_groups(footer: Footer, schema: pa.Schema, start: int, stop: int) -> list[CodedGroup]:
     """Return the row groups that hold rows ``[start, stop)``."""
-    where = (footer.path, footer.size, footer.modified_ns)
-    return [_group(*where, schema, group) for group in group_numbers(footer, start, stop)]
+    return [
+        _group(footer.path, footer.version, schema, group) for group in group_numbers(footer, start, stop)
+    ]
 
 
 @functools.lru_cache(512)
-def _group(path: str, size: int, modified_ns: int, schema: pa.Schema, group: int) -> CodedGroup:
-    return CodedGroup(row_group(path, size, modified_ns, group), schema)
+def _group(path: str, version: Version, schema: pa.Schema, group: int) -> CodedGroup:
+    return CodedGroup(row_group(path, version, group), schema)
 
 
 def _decodable(kind: pa.DataType, shape: pq.ColumnSchema) -> bool:

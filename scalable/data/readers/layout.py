@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from scalable.data.footers import Footer
 from scalable.kernels.parquet import files
+from scalable.storage.files import Version, arrow_input
 
 _PHYSICAL = {
     pa.float32(): "FLOAT",
@@ -128,8 +129,9 @@ class GroupLayout:
 
 def groups_of(footer: Footer, schema: pa.Schema, start: int, stop: int) -> list[GroupLayout]:
     """Return what is plain in the row groups that hold rows ``[start, stop)``."""
-    where = (footer.path, footer.size, footer.modified_ns)
-    return [_layout(*where, schema, group) for group in group_numbers(footer, start, stop)]
+    return [
+        _layout(footer.path, footer.version, schema, group) for group in group_numbers(footer, start, stop)
+    ]
 
 
 def group_numbers(footer: Footer, start: int, stop: int) -> Iterator[int]:
@@ -142,32 +144,32 @@ def group_numbers(footer: Footer, start: int, stop: int) -> Iterator[int]:
 
 
 @functools.lru_cache(8)
-def file_metadata(path: str, size: int, modified_ns: int) -> tuple[pq.FileMetaData, list[int]]:
+def file_metadata(path: str, version: Version) -> tuple[pq.FileMetaData, list[int]]:
     """Return the footer of a file and the first row of each row group, with the number of rows at the end."""
-    metadata = pq.read_metadata(path)
+    metadata = pq.read_metadata(arrow_input(path))
     rows = (metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
     return metadata, list(accumulate(rows, initial=0))
 
 
 @functools.lru_cache(8)
-def column_places(path: str, size: int, modified_ns: int) -> dict[str, tuple[int, pq.ColumnSchema]]:
+def column_places(path: str, version: Version) -> dict[str, tuple[int, pq.ColumnSchema]]:
     """Return place and shape of each column of a file, nested ones left out."""
-    schema = file_metadata(path, size, modified_ns)[0].schema
+    schema = file_metadata(path, version)[0].schema
     shapes = [schema.column(i) for i in range(len(schema))]
     return {shape.name: (i, shape) for i, shape in enumerate(shapes) if shape.name == shape.path}
 
 
 @functools.lru_cache(512)
-def row_group(path: str, size: int, modified_ns: int, group: int) -> RowGroup:
+def row_group(path: str, version: Version, group: int) -> RowGroup:
     """Return a row group of a file."""
-    metadata, starts = file_metadata(path, size, modified_ns)
-    columns = column_places(path, size, modified_ns)
+    metadata, starts = file_metadata(path, version)
+    columns = column_places(path, version)
     return RowGroup(starts[group], starts[group + 1] - starts[group], metadata.row_group(group), columns)
 
 
 @functools.lru_cache(512)
-def _layout(path: str, size: int, modified_ns: int, schema: pa.Schema, group: int) -> GroupLayout:
-    return GroupLayout(row_group(path, size, modified_ns, group), schema)
+def _layout(path: str, version: Version, schema: pa.Schema, group: int) -> GroupLayout:
+    return GroupLayout(row_group(path, version, group), schema)
 
 
 def _all_there(column: pq.ColumnChunkMetaData) -> bool:

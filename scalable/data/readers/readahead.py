@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from scalable.data.footers import Footer
 from scalable.data.readers.layout import RowGroup, group_numbers, row_group
+from scalable.storage.files import store_of
 
 GAP_BYTES = (
     2**16
@@ -21,11 +22,14 @@ def expect_columns(footer: Footer, names: Collection[str], start: int, stop: int
     advise = getattr(os, "posix_fadvise", None)  # not on macOS
     if advise is None:
         return
-    where = (footer.path, footer.size, footer.modified_ns)
     try:
-        groups = [row_group(*where, group) for group in group_numbers(footer, start, stop)]
-        descriptor = os.open(footer.path, os.O_RDONLY)
+        groups = [
+            row_group(footer.path, footer.version, group) for group in group_numbers(footer, start, stop)
+        ]
+        descriptor = store_of(footer.path).descriptor(footer.path)
     except (OSError, ValueError):
+        return
+    if descriptor is None:
         return
     try:
         for offset, size in _ranges(groups, names, start, stop):

@@ -14,6 +14,7 @@ from scalable.data.footers import Footer
 from scalable.data.readers.layout import Pages, groups_of
 from scalable.errors import DataError
 from scalable.kernels.parquet import files
+from scalable.storage.files import store_of
 
 
 class StoredColumns:
@@ -72,7 +73,9 @@ def find_stored(
 ) -> tuple[StoredColumns | None, list[str]]:
     """Return those columns of rows ``[start, stop)`` that are plain in the file, and the names of the others."""
     groups = groups_of(footer, schema, start, stop)
-    descriptor = os.open(footer.path, os.O_RDONLY)
+    descriptor = store_of(footer.path).descriptor(footer.path)
+    if descriptor is None:
+        return None, list(names)
     try:
         found = {name: [g.pages(descriptor, name, stop) for g in groups] for name in names}
         plain = [name for name in names if all(map(len, found[name]))]

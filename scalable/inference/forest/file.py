@@ -27,6 +27,7 @@ from scalable.inference.forest.decisions import Decisions
 from scalable.inference.forest.links import link_of
 from scalable.inference.forest.row_layout import FrozenForest
 from scalable.inference.forest.trees import Trees
+from scalable.storage.replace import explained, replacing
 
 MAGIC = b"SCFOREST"
 VERSION = 4
@@ -80,20 +81,9 @@ def save_compiled(forest: CompiledForest, path: str | os.PathLike[str]) -> None:
     }  # fmt: skip
     body = json.dumps(header).encode()
     body += b" " * _padding(16 + len(body))
-    target = Path(path)
-    scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with open(scratch, "wb") as file:
-            file.write(MAGIC + len(body).to_bytes(8, "little") + body)
-            file.writelines(chunks)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, target)
-    except OSError as error:
-        scratch.unlink(missing_ok=True)
-        raise ModelError(
-            f"{target}: cannot be written ({error.strerror}); free space or choose another place"
-        ) from error
+    with explained(ModelError, path, "free space or choose another place"), replacing(path) as file:
+        file.write(MAGIC + len(body).to_bytes(8, "little") + body)
+        file.writelines(chunks)
 
 
 def load_compiled(path: str | os.PathLike[str]) -> CompiledForest:

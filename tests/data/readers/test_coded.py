@@ -2,6 +2,7 @@
 
 import datetime
 import os
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from scalable.data.parquet import ParquetSource
 from scalable.data.readers.arrow import TEXT, open_with_arrow
 from scalable.data.readers.coded import open_with_codes
 from scalable.errors import DataError
+from scalable.storage import local
 from tests.data.written import write
 
 N = 5_000
@@ -161,8 +163,8 @@ def test_damaged_pages_are_refused_or_give_arrow_arrays_that_are_valid(tmp_path,
     for _ in range(data.draw(st.integers(1, 8))):
         whole[data.draw(st.integers(4, end + 20))] = data.draw(st.integers(0, 255))
     path.write_bytes(whole)
-    os.utime(path, ns=(footer.modified_ns, footer.modified_ns + data.draw(st.integers(1, 10**9))))
-    footer = type(footer)(footer.path, footer.size, os.stat(path).st_mtime_ns, footer.row_groups, False)
+    os.utime(path, ns=(footer.version.tag, footer.version.tag + data.draw(st.integers(1, 10**9))))
+    footer = replace(footer, version=local.version(path))
     try:
         found, _ = read(footer, schema, schema.names, 0, 400)
     except (DataError, pa.ArrowInvalid, AssertionError):

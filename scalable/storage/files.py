@@ -1,0 +1,106 @@
+"""One face over files, whatever keeps them: whoever is above asks it for their places, versions and bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol, cast
+
+from scalable.errors import DataError
+
+AnyPath = str | os.PathLike[str]
+
+# Scheme of a path -> the module that keeps such files; another object store is a module and a line.
+STORES = {"": "scalable.storage.local"}
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What tells two states of one file apart without reading it.
+
+    Attributes
+    ----------
+    size : int
+        Bytes.
+    tag : int or str
+        Time of the last change in nanoseconds, or an object store's ETag.
+    """
+
+    size: int
+    tag: int | str
+
+
+class Store(Protocol):
+    """What a module of `STORES` provides; everything raises OSError where a file cannot be had."""
+
+    def absolute(self, path: AnyPath) -> str:
+        """Return a path that means the same in another working directory."""
+
+    def resolved(self, path: AnyPath) -> str:
+        """Return the one path among all that lead to the same file."""
+
+    def version(self, path: AnyPath) -> Version:
+        """Return the version of a file."""
+
+    def list_files(self, path: AnyPath, suffix: str) -> list[str]:
+        """Return a file itself, the files below a directory, or those that match a pattern; sorted.
+
+        Below a directory, those that end in `suffix` and are not hidden (``.`` or ``_`` before any name) count.
+        FileNotFoundError is raised where there is no such file, directory or match.
+        """
+
+    def open(self, path: AnyPath) -> BinaryIO:
+        """Open a file to read, from its beginning or wherever it is sought."""
+
+    def read(self, path: AnyPath, offset: int, size: int) -> bytes:
+        """Return `size` bytes from `offset` on, fewer at the end of the file."""
+
+    def descriptor(self, path: AnyPath) -> int | None:
+        """Open a file for kernels that read it through the page cache; None where files are not local."""
+
+    def replacing(self, path: AnyPath, *, durable: bool = True) -> AbstractContextManager[BinaryIO]:
+        """Write a file whole or not at all, see `scalable.storage.replace.replacing`."""
+
+
+def store_of(path: AnyPath) -> Store:
+    """Return what keeps a file, by the scheme of its path (``scheme://...``, or none).
+
+    Raises
+    ------
+    DataError
+        When nothing here keeps files of that scheme.
+    """
+    text = os.fspath(path)
+    scheme = text.partition("://")[0] if "://" in text else ""
+    if scheme not in STORES:
+        known = ", ".join(f"{name}://" for name in STORES if name)
+        raise DataError(
+            f"{text}: there is no storage for {scheme}://; give local paths{known and ' or ' + known}"
+        )
+    return cast("Store", importlib.import_module(STORES[scheme]))
+
+
+def arrow_input(path: AnyPath) -> str | BinaryIO:
+    """Return what pyarrow opens: the path of a local file, which it reads itself, or an open file."""
+    text = os.fspath(path)
+    return text if is_local(text) else store_of(text).open(text)
+
+
+def is_local(path: AnyPath) -> bool:
+    """Return whether a path leads to a file of this machine, which any library can open."""
+    return "://" not in os.fspath(path)
+
+
+def total_size(paths: Sequence[AnyPath]) -> int:
+    """Return the bytes of all files together."""
+    return sum(store_of(path).version(path).size for path in paths)
+
+
+def sha256_of(path: AnyPath) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    with store_of(path).open(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # wants a reader of its own

@@ -1,0 +1,60 @@
+"""A store in memory: what another object store provides, and nothing else."""
+
+import fnmatch
+import io
+import zlib
+from contextlib import contextmanager
+
+from scalable.storage.files import Version
+
+files: dict[str, bytes] = {}
+
+
+def absolute(path):
+    return str(path)
+
+
+def resolved(path):
+    return str(path)
+
+
+def version(path):
+    return Version(len(_bytes(path)), f"etag-{zlib.crc32(_bytes(path)):08x}")
+
+
+def list_files(path, suffix):
+    found = sorted(
+        name
+        for name in files
+        if name == path
+        or fnmatch.fnmatch(name, path)
+        or (name.startswith(f"{path}/") and name.endswith(suffix))
+    )
+    if not found:
+        raise FileNotFoundError(path)
+    return found
+
+
+def open(path):
+    return io.BytesIO(_bytes(path))
+
+
+def read(path, offset, size):
+    return _bytes(path)[offset : offset + size]
+
+
+def descriptor(path):
+    return None
+
+
+@contextmanager
+def replacing(path, *, durable=True):
+    file = io.BytesIO()
+    yield file
+    files[str(path)] = file.getvalue()
+
+
+def _bytes(path):
+    if str(path) not in files:
+        raise FileNotFoundError(2, "no such object", str(path))
+    return files[str(path)]

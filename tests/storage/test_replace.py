@@ -1,0 +1,125 @@
+"""The one atomic write: whole or not at all, whatever happens meanwhile and however many write."""
+
+import errno
+import os
+import stat
+import threading
+
+import pytest
+
+from scalable.storage import replace
+from scalable.storage.replace import remove_scratch, replacing, replacing_directory, write_text
+
+
+def test_a_file_is_replaced_whole_and_nothing_is_left(tmp_path):
+    path = tmp_path / "new" / "a.json"
+    with pytest.raises(FileNotFoundError):
+        write_text(path, "")
+    path.parent.mkdir()
+    write_text(path, "eins")
+    write_text(path, "zw\u00f6i")
+    assert path.read_bytes() == "zw\u00f6i".encode()
+    assert os.listdir(path.parent) == ["a.json"]
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_what_fails_on_the_way_leaves_what_was_there(tmp_path, durable):
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+
+    def fail_at_a_file():
+        with replacing(path, durable=durable) as file:
+            file.write(b"half")
+            assert path.read_bytes() == b"old"
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_at_a_file()
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a"]
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/part").write_bytes(b"old")
+
+    def fail_at_a_directory():
+        with replacing_directory(tmp_path / "d") as place:
+            (place / "part").write_bytes(b"half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_at_a_directory()
+    assert (tmp_path / "d/part").read_bytes() == b"old"
+    assert sorted(os.listdir(tmp_path)) == ["a", "d"]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_permissions_are_those_of_the_umask(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "a", "")
+        with replacing_directory(tmp_path / "d") as place:
+            (place / "part").write_bytes(b"")
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "d", "d/part")]
+    assert modes == [0o666 & ~umask, 0o777 & ~umask, 0o666 & ~umask]
+
+
+@pytest.mark.parametrize("swap", [True, False])
+def test_three_writers_of_one_path_never_publish_anything_but_a_whole(tmp_path, monkeypatch, swap):
+    if not swap:
+        monkeypatch.setattr(replace, "_exchange", lambda one, other: False)
+    file, directory = tmp_path / "a", tmp_path / "d"
+    wholes = [bytes([65 + k]) * 200_000 for k in range(3)]
+    failed = []
+
+    def write(whole):
+        try:
+            for _ in range(15):
+                with replacing(file, durable=False) as out:
+                    out.write(whole[:100_000])
+                    out.write(whole[100_000:])
+                with replacing_directory(directory) as place:
+                    (place / "one").write_bytes(whole)
+                    (place / "two").write_bytes(whole)
+                found = file.read_bytes()
+                assert found in wholes
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=write, args=(whole,)) for whole in wholes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert (directory / "one").read_bytes() == (directory / "two").read_bytes()
+    assert sorted(os.listdir(tmp_path)) == ["a", "d"]
+
+
+def test_a_directory_that_cannot_be_placed_leaves_the_old_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(replace, "_exchange", lambda one, other: False)
+    target = tmp_path / "d"
+    with replacing_directory(target) as place:
+        (place / "part").write_bytes(b"old")
+    rename = type(target).rename
+
+    def refuse(self, other):
+        if other == target and (self / "part").read_bytes() == b"new":
+            raise OSError(errno.ENOTEMPTY if target.exists() else errno.EACCES, "refused")
+        return rename(self, other)
+
+    monkeypatch.setattr(type(target), "rename", refuse)
+    with pytest.raises(OSError, match="refused"), replacing_directory(target) as place:
+        (place / "part").write_bytes(b"new")
+    assert (target / "part").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["d"]
+
+
+def test_what_killed_writers_left_is_removed_by_age(tmp_path):
+    (tmp_path / ".a.0123456789ab.tmp").write_bytes(b"")
+    (tmp_path / ".d.0123456789ab.tmp").mkdir()
+    (tmp_path / "a.tmp").write_bytes(b"")
+    remove_scratch(tmp_path, 3600.0)
+    assert len(os.listdir(tmp_path)) == 3
+    remove_scratch(tmp_path)
+    assert os.listdir(tmp_path) == ["a.tmp"]
