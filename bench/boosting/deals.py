@@ -1,4 +1,4 @@
-"""The same rows dealt in different orders and to different ranks, and how far the models differ."""
+"""The same rows dealt in different orders and to different workers, and how far the models differ."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bench.boosting.rows import COLUMNS, rows_of
 from scalable.data.shard import Shard
 from scalable.data.source import Source
 
-RANKS = (1, 2, 4)
+WORKERS = (1, 2, 4)
 PARAMS: dict[str, Any] = {
     **TREE,
     "num_leaves": 31,
     "deterministic": True,
     "force_col_wise": True,
-    # LightGBM's ranks only estimate how many rows a leaf has; hessians they know.
+    # LightGBM's workers only estimate how many rows a leaf has; hessians they know.
     "min_data_in_leaf": 1,
     "min_sum_hessian_in_leaf": 50.0,
 }
@@ -37,15 +37,15 @@ def section_deals(rows: int, trees: int, only: list[str]) -> dict[str, Any]:
     out: list[dict[str, Any]] = []
     first = _ours(X, y, trees, 1, skewed=False)
     for name, order in orders.items():
-        for n_ranks in RANKS:
-            booster = _ours(X[order], y[order], trees, n_ranks, skewed=name == "90/10-skewed")
-            out.append({"by": "ours", "order": name, "ranks": n_ranks, **_differences(first, booster, X)})
+        for n_workers in WORKERS:
+            booster = _ours(X[order], y[order], trees, n_workers, skewed=name == "90/10-skewed")
+            out.append({"by": "ours", "order": name, "workers": n_workers, **_differences(first, booster, X)})
     theirs = _lightgbm_dask(
         X, y, trees, {name: (order, _shares(rows, name)) for name, order in orders.items()}
     )
     plain = _plain(X, y, trees)
     out += [
-        {"by": "lightgbm.dask", "order": name, "ranks": 2, **_differences(plain, booster, X)}
+        {"by": "lightgbm.dask", "order": name, "workers": 2, **_differences(plain, booster, X)}
         for name, booster in theirs.items()
     ]
     return {"rows": rows, "columns": COLUMNS, "params": PARAMS, "trees": trees, "deals": out}
@@ -56,18 +56,18 @@ def _shares(rows: int, name: str) -> tuple[int, int]:
     return large, rows - large
 
 
-def _skewed(source: Source, n_ranks: int) -> list[list[Shard]]:
-    """Deal nine tenths of the rows to the first rank and the rest evenly to the others."""
+def _skewed(source: Source, n_workers: int) -> list[list[Shard]]:
+    """Give nine tenths of the rows to the first worker and the rest evenly to the others."""
     from scalable.boosting import memory as plan
 
-    tenths = plan.deal(source, 10 * max(1, n_ranks - 1))
-    if n_ranks == 1:
+    tenths = plan.partition(source, 10 * max(1, n_workers - 1))
+    if n_workers == 1:
         return [[shard for part in tenths for shard in part]]
-    first = 9 * (n_ranks - 1)
+    first = 9 * (n_workers - 1)
     return [[shard for part in tenths[:first] for shard in part], *tenths[first:]]
 
 
-def _ours(X: np.ndarray, y: np.ndarray, trees: int, n_ranks: int, *, skewed: bool) -> Any:
+def _ours(X: np.ndarray, y: np.ndarray, trees: int, n_workers: int, *, skewed: bool) -> Any:
     from scalable.boosting import memory as plan
     from scalable.boosting.train import train_on
     from scalable.boosting.workers import driver as driving
@@ -76,9 +76,9 @@ def _ours(X: np.ndarray, y: np.ndarray, trees: int, n_ranks: int, *, skewed: boo
     from scalable.data.table import as_source
     from scalable.execution.threads import Threads
 
-    places = tuple(Place(f"rank {rank}", "127.0.0.1", 1) for rank in range(n_ranks))
+    places = tuple(Place(f"worker {worker}", "127.0.0.1", 1) for worker in range(n_workers))
     team = Team(places, Threads(1), LocalLauncher)
-    with mock.patch.object(driving, "deal", _skewed if skewed else plan.deal):
+    with mock.patch.object(driving, "partition", _skewed if skewed else plan.partition):
         fitted = train_on(team, {**PARAMS, "num_iterations": trees}, as_source(X, y), classify=True)
     return fitted.booster
 

@@ -46,7 +46,7 @@ def section_fill(rows: int, trees: int, only: list[str]) -> dict[str, Any]:
     def filled() -> lgb.Dataset:
         return fill(source, encoder, reference, params, n_threads=1)
 
-    # A rank runs its BLAS on one thread too; idle ones of it would spin, and count.
+    # A worker runs its BLAS on one thread too; idle ones of it would spin, and count.
     with threadpool_limits(1), tempfile.TemporaryDirectory(dir=Path(directory).parent) as place:
         cache = BinnedCache(f"{place}/train", "key")
         args = (params, encoder.feature_names, source.n_rows)

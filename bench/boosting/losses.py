@@ -1,4 +1,4 @@
-"""What losing a rank costs: one SIGKILL at a random tree of a fit that keeps checkpoints in memory."""
+"""What losing a worker costs: one SIGKILL at a random tree of a fit that keeps checkpoints in memory."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _fit(directory: str, trees: int, test: str, at: float) -> dict[str, Any]:
 
 
 class _Strike:
-    """A progress display that kills one rank when so many trees are done."""
+    """A progress display that kills one worker when so many trees are done."""
 
     def __init__(self, at: int) -> None:
         self._at, self._done, self.struck = at, 0.0, False

@@ -41,9 +41,9 @@ def section_network(
             run = _fit(address, directory, trees, n_hosts)
         plan = predict_traffic(run["bins"], LEAVES, n_hosts)
         predicted = plan.seconds(megabit * 1e6 / 8 * PAYLOAD, run["round_trip_seconds"] / 2)
-        sent = max(rank.get("bytes_sent", 0) for rank in run["ranks"]) / trees
-        # The rank that waits least computed longest; what it still waits for is the network.
-        waited = min(rank.get("exchange_seconds", 0.0) for rank in run["ranks"]) / trees
+        sent = max(worker.get("bytes_sent", 0) for worker in run["workers"]) / trees
+        # The worker that waits least computed longest; what it still waits for is the network.
+        waited = min(worker.get("exchange_seconds", 0.0) for worker in run["workers"]) / trees
         out.append(
             {
                 "hosts": n_hosts,
@@ -159,7 +159,7 @@ def main() -> None:
         found = {
             "fit_seconds": time.perf_counter() - began,
             "bins": stats["bins"],
-            "ranks": stats["ranks"],
+            "workers": stats["workers"],
             "round_trip_seconds": _round_trip(client),
         }
     print(json.dumps(found))

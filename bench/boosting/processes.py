@@ -18,11 +18,11 @@ LIMITED_SECONDS = 100  # for a contender within a memory limit: whose worker was
 
 
 class PeakMemory:
-    """Peak proportional set size of this process and all below it, and of each rank process, in bytes."""
+    """Peak proportional set size of this process and all below it, and of each worker process, in bytes."""
 
     def __init__(self) -> None:
         self.bytes = 0
-        self.ranks: dict[int, int] = {}
+        self.workers: dict[int, int] = {}
 
     def __enter__(self) -> PeakMemory:
         self._stop = threading.Event()
@@ -39,7 +39,7 @@ class PeakMemory:
                     size = int(process.memory_full_info().pss)  # shared pages count once over the processes
                     total += size
                     if "scalable.boosting.workers.process" in process.cmdline():
-                        self.ranks[process.pid] = max(size, self.ranks.get(process.pid, 0))
+                        self.workers[process.pid] = max(size, self.workers.get(process.pid, 0))
             self.bytes = max(self.bytes, total)
 
     def __exit__(self, *exc: object) -> None:
@@ -111,7 +111,7 @@ def _child(
         seconds = time.perf_counter() - began
     found: dict[str, Any] = {"seconds": seconds}
     if watched:
-        found |= {"peak_bytes": memory.bytes, "rank_peak_bytes": list(memory.ranks.values())}
+        found |= {"peak_bytes": memory.bytes, "worker_peak_bytes": list(memory.workers.values())}
     pipe.send({**found, **result})
 
 
@@ -120,8 +120,8 @@ def median_run(runs: list[dict[str, Any]]) -> dict[str, Any]:
     for run in runs:
         if "failed" in run:
             return run
-    ranked = sorted(runs, key=lambda run: float(run["fit_seconds"]))
-    return {**ranked[len(runs) // 2], "fit_seconds_of_all": [run["fit_seconds"] for run in runs]}
+    sorted_runs = sorted(runs, key=lambda run: float(run["fit_seconds"]))
+    return {**sorted_runs[len(runs) // 2], "fit_seconds_of_all": [run["fit_seconds"] for run in runs]}
 
 
 @contextlib.contextmanager

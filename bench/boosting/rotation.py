@@ -35,7 +35,7 @@ def section_rotate(
 
 def _cost(run: dict[str, Any], rows: int, trees: int) -> None:
     """Add what a row costs, in microseconds of wall time: the survey per row there is, the rest per row used."""
-    plan, seconds = run["stats"]["rotation"], run["stats"]["ranks"]
+    plan, seconds = run["stats"]["rotation"], run["stats"]["workers"]
     used = -(-trees // plan["every"]) * plan["rows"] if plan else rows
     run["rows_used"] = used
     run["microseconds_per_row"] = {
@@ -56,7 +56,7 @@ def _trained(directory: str, trees: int, test: str, boosting: str, params: dict[
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     found = {
         "fit_seconds": seconds,
-        "ranks_cpu_seconds": used.ru_utime + used.ru_stime,
+        "workers_cpu_seconds": used.ru_utime + used.ru_stime,
         "stats": model.stats_,
     }
     return {**found, **_quality(model, test)}

@@ -33,7 +33,7 @@ def section_workers(rows: int, trees: int, only: list[str], rounds: int = 1) -> 
     done = {name: run for name, run in runs.items() if "fit_seconds" in run}
     for name in {"ours", "ours_dask"} & set(done):
         mine = done[name]
-        found[name] = {"worker_bytes_peak": max(mine["rank_peak_bytes"])}
+        found[name] = {"worker_bytes_peak": max(mine["worker_peak_bytes"])}
         for other in {"plain", "lightgbm_dask"} & set(done):
             found[name][f"times_as_fast_as_{other}"] = done[other]["fit_seconds"] / mine["fit_seconds"]
             found[name][f"share_of_memory_of_{other}"] = mine["peak_bytes"] / done[other]["peak_bytes"]

@@ -61,7 +61,7 @@ class Fill:
 
 
 class Transport:
-    """Two ranks as threads: microseconds of one exchange, small and of a histogram's size."""
+    """Two workers as threads: microseconds of one exchange, small and of a histogram's size."""
 
     params = ([64, 2**20],)
     param_names = ("bytes",)
@@ -69,11 +69,11 @@ class Transport:
 
     def track_exchange(self, n_bytes: int) -> float:
         listeners = [listen("127.0.0.1") for _ in range(2)]
-        roster = [("127.0.0.1", listener.getsockname()[1]) for listener in listeners]
+        peers = [("127.0.0.1", listener.getsockname()[1]) for listener in listeners]
         times: list[int] = []
 
-        def rank(me: int) -> None:
-            mesh = Mesh(me, roster, b"secret", listeners[me])
+        def worker(me: int) -> None:
+            mesh = Mesh(me, peers, b"secret", listeners[me])
             sent, got = memoryview(bytes(n_bytes)), memoryview(bytearray(n_bytes))
             for _ in range(200):
                 began = time.perf_counter_ns()
@@ -82,7 +82,7 @@ class Transport:
                     times.append(time.perf_counter_ns() - began)
             mesh.close()
 
-        threads = [threading.Thread(target=rank, args=(me,)) for me in range(2)]
+        threads = [threading.Thread(target=worker, args=(me,)) for me in range(2)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -91,25 +91,25 @@ class Transport:
 
 
 class Fit:
-    """Ten trees from start to end: one process, two ranks, and what two ranks exchange."""
+    """Ten trees from start to end: one process, two workers, and what two workers exchange."""
 
     params = ([1, 2],)
-    param_names = ("ranks",)
+    param_names = ("workers",)
     timeout = 300
     rounds, number, repeat = 1, 1, (1, 2, 3.0)  # asv's own choice would be 20 s a round and parameter
 
-    def setup(self, n_ranks: int) -> None:
+    def setup(self, n_workers: int) -> None:
         self.source = _rows(scaled(50_000))
-        places = tuple(Place(f"rank {r}", "127.0.0.1", 1) for r in range(n_ranks))
+        places = tuple(Place(f"worker {r}", "127.0.0.1", 1) for r in range(n_workers))
         self.team = Team(places, Threads(1), LocalLauncher)
 
     def _fit(self) -> Any:
         return train_on(self.team, {"num_iterations": TREES, "num_threads": 1}, self.source, classify=True)
 
-    def time_fit(self, n_ranks: int) -> None:
+    def time_fit(self, n_workers: int) -> None:
         self._fit()
 
-    def track_bytes_per_tree(self, n_ranks: int) -> float:
-        return float(sum(rank.get("bytes_sent", 0) for rank in self._fit().stats["ranks"]) / TREES)
+    def track_bytes_per_tree(self, n_workers: int) -> float:
+        return float(sum(worker.get("bytes_sent", 0) for worker in self._fit().stats["workers"]) / TREES)
 
     track_bytes_per_tree.unit = "bytes"  # type: ignore[attr-defined]  # asv reads it

@@ -1,4 +1,4 @@
-"""Boosting past memory: LightGBM's own engine, filled by streaming and trained by ranks on a Dask cluster."""
+"""Boosting past memory: LightGBM's own engine, filled by streaming and trained by workers on a Dask cluster."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class LGBMModel(BaseEstimator):
     encoder_ : TreeEncoder
         From raw columns to the booster's matrix.
     stats_ : dict
-        Seconds of the phases of the fit; per rank rows, seconds and bytes; losses on the way.
+        Seconds of the phases of the fit; per worker rows, seconds and bytes; losses on the way.
     best_iteration_ : int
         Iterations kept, fewer than asked for when training stopped early.
     evals_result_ : dict of str to list of float

@@ -13,26 +13,26 @@ from scalable.errors import PlanError
 MAX_ROWS = 2**31 - 1
 
 
-def deal(source: Source, n_ranks: int) -> list[list[Shard]]:
-    """Deal a source's rows to ranks in equal contiguous stretches, cutting shards where needed.
+def partition(source: Source, n_workers: int) -> list[list[Shard]]:
+    """Partition a source's rows to workers in equal contiguous stretches, cutting shards where needed.
 
     Returns
     -------
     list of list of Shard
-        Per rank, in dataset order; rank sizes differ by at most one row.
+        Per worker, in dataset order; worker sizes differ by at most one row.
     """
     total = source.n_rows
-    edges = [total * k // n_ranks for k in range(n_ranks + 1)]
-    dealt: list[list[Shard]] = [[] for _ in range(n_ranks)]
+    edges = [total * k // n_workers for k in range(n_workers + 1)]
+    parts: list[list[Shard]] = [[] for _ in range(n_workers)]
     before = 0
     for shard in source.shards:
-        for rank in range(n_ranks):
-            low = max(edges[rank], before) - before
-            high = min(edges[rank + 1], before + shard.n_rows) - before
+        for worker in range(n_workers):
+            low = max(edges[worker], before) - before
+            high = min(edges[worker + 1], before + shard.n_rows) - before
             if low < high:
-                dealt[rank].append(_part(shard, low, high))
+                parts[worker].append(_part(shard, low, high))
         before += shard.n_rows
-    return dealt
+    return parts
 
 
 def _part(shard: Shard, low: int, high: int) -> Shard:
@@ -44,21 +44,21 @@ def _part(shard: Shard, low: int, high: int) -> Shard:
     )
 
 
-def check_rows(n_rows: int, n_ranks: int) -> None:
-    """Refuse what LightGBM would mis-train: its row counts are 32 bits wide, over all ranks together.
+def check_rows(n_rows: int, n_workers: int) -> None:
+    """Refuse what LightGBM would mis-train: its row counts are 32 bits wide, over all workers together.
 
     Raises
     ------
     PlanError
-        With more than 2^31 - 1 rows, or fewer rows than ranks.
+        With more than 2^31 - 1 rows, or fewer rows than workers.
     """
     if n_rows > MAX_ROWS:
         raise PlanError(
             f"{n_rows:,} rows are more than LightGBM can count ({MAX_ROWS:,}, over all workers together): it would "
             'train constant trees without a word; train on fewer rows, or use boosting="rotate"'
         )
-    if n_rows < n_ranks:
-        raise PlanError(f"{n_rows:,} rows cannot be dealt to {n_ranks} workers; use fewer workers")
+    if n_rows < n_workers:
+        raise PlanError(f"{n_rows:,} rows cannot be dealt to {n_workers} workers; use fewer workers")
 
 
 def check_selection(source: Source, role: str) -> None:
@@ -81,17 +81,17 @@ BYTES_PER_ROW = 40  # label 4, score 8, gradients and hessians 8 + 8 ordered, in
 BYTES_INIT_SCORE = 8
 BYTES_WEIGHT = 4
 PROCESS_BYTES = 300 * 2**20  # interpreter, libraries, blocks being decoded
-HISTOGRAM_BYTES = 24  # two float64 and, while ranks exchange them, a copy
+HISTOGRAM_BYTES = 24  # two float64 and, while workers exchange them, a copy
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryPlan:
-    """Predicted memory of one rank.
+class MemoryEstimate:
+    """Predicted memory of one worker.
 
     Attributes
     ----------
     rows : int
-        Rows of the rank.
+        Rows of the worker.
     row_bytes : float
         Bytes per row: the bins, and what training keeps beside them.
     fixed_bytes : int
@@ -116,13 +116,13 @@ class MemoryPlan:
 
 def predict_memory(
     n_rows: int, n_columns: int, params: Mapping[str, Any], *, weighted: bool, continued: bool, n_scores: int
-) -> MemoryPlan:
-    """Predict the memory of a rank.
+) -> MemoryEstimate:
+    """Predict the memory of a worker.
 
     Parameters
     ----------
     n_rows : int
-        Rows of the rank.
+        Rows of the worker.
     n_columns : int
         Columns of the matrix.
     params : mapping
@@ -140,45 +140,45 @@ def predict_memory(
     per_row += BYTES_WEIGHT * weighted + BYTES_INIT_SCORE * n_scores * continued
     leaves = int(params.get("num_leaves", 31))
     histograms = n_columns * (max_bin + 1) * HISTOGRAM_BYTES * leaves
-    return MemoryPlan(n_rows, per_row, PROCESS_BYTES + histograms)
+    return MemoryEstimate(n_rows, per_row, PROCESS_BYTES + histograms)
 
 
 def check_memory(
-    plan: MemoryPlan, n_workers: Sequence[int], available: Sequence[int], names: Sequence[str]
+    estimate: MemoryEstimate, n_sharing: Sequence[int], available: Sequence[int], names: Sequence[str]
 ) -> None:
     """Refuse a job that cannot fit, saying what would.
 
     Parameters
     ----------
-    plan : MemoryPlan
-        Of one rank.
-    n_workers : sequence of int
-        Per rank, the ranks that share its machine's memory.
+    estimate : MemoryEstimate
+        Of one worker.
+    n_sharing : sequence of int
+        Per worker, the workers that share its machine's memory.
     available : sequence of int
-        Per rank, bytes that its machine has to spare.
+        Per worker, bytes that its machine has to spare.
     names : sequence of str
-        Per rank, for the message.
+        Per worker, for the message.
 
     Raises
     ------
     PlanError
         With the numbers and with what would fit.
     """
-    for share, room, name in zip(n_workers, available, names, strict=True):
-        if plan.total * share <= room:
+    for share, room, name in zip(n_sharing, available, names, strict=True):
+        if estimate.total * share <= room:
             continue
-        spare = max(0, room // share - plan.fixed_bytes)
-        fits = int(spare / plan.row_bytes)
+        spare = max(0, room // share - estimate.fixed_bytes)
+        fits = int(spare / estimate.row_bytes)
         raise PlanError(
-            f"training needs {plan}, and {name} has {room / 2**30:.2f} GiB for {share} of them; what would fit: "
+            f"training needs {estimate}, and {name} has {room / 2**30:.2f} GiB for {share} of them; what would fit: "
             f"{fits:,} rows a worker, more workers on other machines, or "
             'boosting="rotate", which uses all rows in bounded memory'
         )
 
 
 @dataclass(frozen=True, slots=True)
-class TrafficPlan:
-    """Predicted bytes that one rank sends (and as many that it receives) per tree.
+class TrafficEstimate:
+    """Predicted bytes that one worker sends (and as many that it receives) per tree.
 
     Attributes
     ----------
@@ -209,8 +209,8 @@ SPLIT_RECORD = (
 )
 
 
-def predict_traffic(n_bins: int, num_leaves: int, n_ranks: int) -> TrafficPlan:
-    """Predict what a rank sends per tree; flat as ranks grow.
+def predict_traffic(n_bins: int, num_leaves: int, n_workers: int) -> TrafficEstimate:
+    """Predict what a worker sends per tree; flat as workers grow.
 
     Parameters
     ----------
@@ -218,11 +218,11 @@ def predict_traffic(n_bins: int, num_leaves: int, n_ranks: int) -> TrafficPlan:
         Bins of all features together, at most ``max_bin`` for each; ``stats_["bins"]`` after a fit.
     num_leaves : int
         Leaves of the tree.
-    n_ranks : int
-        Ranks.
+    n_workers : int
+        Workers.
     """
-    if n_ranks < 2:
-        return TrafficPlan(0.0, 0.0, 0)
+    if n_workers < 2:
+        return TrafficEstimate(0.0, 0.0, 0)
     splits = num_leaves - 1  # fewer when leaves are too small to be split further
-    histograms = splits * 16.0 * n_bins * (n_ranks - 1) / n_ranks
-    return TrafficPlan(histograms, splits * SPLIT_RECORD * (n_ranks - 1.0), 2 * splits + 1)
+    histograms = splits * 16.0 * n_bins * (n_workers - 1) / n_workers
+    return TrafficEstimate(histograms, splits * SPLIT_RECORD * (n_workers - 1.0), 2 * splits + 1)

@@ -20,14 +20,14 @@ class Options:
     Attributes
     ----------
     valid : Source or None
-        Validation rows, evaluated over all ranks after every iteration.
+        Validation rows, evaluated over all workers after every iteration.
     early_stopping : int
         Iterations without improvement of the first metric before training stops; 0 for never.
     custom_metrics : sequence of callable
         ``func(y_true, y_pred, weight) -> (name, value, higher_is_better)`` on the validation rows of
-        all ranks; `y_pred` after the link.
+        all workers; `y_pred` after the link.
     callbacks : sequence of callable
-        LightGBM callbacks; run on every rank with the same values.
+        LightGBM callbacks; run on every worker with the same values.
     init_model : lightgbm.Booster, fitted estimator or None
         Trees to continue from.
     checkpoint : str or None
@@ -42,7 +42,7 @@ class Options:
     on_loss : str
         When a worker is lost: "raise", carry on with "replace"d workers, or "shrink" to those left.
     silence : float
-        Seconds without a sign of life after which a rank counts as lost.
+        Seconds without a sign of life after which a worker counts as lost.
     """
 
     valid: Source | None = None

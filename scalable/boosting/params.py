@@ -29,15 +29,15 @@ _OWNED = {
     "forcedbins_filename": "bins come from a sample of all rows",
     "device_type": "only the CPU is supported",
 }
-# Modes whose training on several ranks would be silently different or wrong, with the reason.
+# Modes whose training on several workers would be silently different or wrong, with the reason.
 _NOT_DISTRIBUTED = {
     "forcedsplits_filename": "LightGBM's data-parallel learner does not support forced splits",
-    "cegb_tradeoff": "cost-effective boosting keeps per-row state that ranks do not share",
-    "cegb_penalty_split": "cost-effective boosting keeps per-row state that ranks do not share",
+    "cegb_tradeoff": "cost-effective boosting keeps per-row state that workers do not share",
+    "cegb_penalty_split": "cost-effective boosting keeps per-row state that workers do not share",
     "interaction_constraints": "LightGBM 4.7 crashes in its data-parallel learner (measured)",
-    "use_quantized_grad": "LightGBM 4.7 trained other trees on two ranks than on one (measured)",
+    "use_quantized_grad": "LightGBM 4.7 trained other trees on two workers than on one (measured)",
 }
-# Objectives whose leaves are percentiles: LightGBM averages those of the ranks, whatever rows these hold.
+# Objectives whose leaves are percentiles: LightGBM averages those of the workers, whatever rows these hold.
 _PERCENTILES = ("regression_l1", "l1", "mae", "mean_absolute_error", "quantile", "mape")
 _REFUSED_OBJECTIVES = ("lambdarank", "rank_xendcg")
 
@@ -57,9 +57,9 @@ class Params:
     seed : int
         Seed of that sample.
     n_threads : int
-        Threads per rank the user asked for; 0 for all that a worker has.
+        Threads per worker the user asked for; 0 for all that a worker has.
     rotation : Rotation
-        Sets of rows that take turns, for ``boosting="rotate"``.
+        Sets of rows that are trained on one after another, for ``boosting="rotate"``.
     identifiers : bool
         Whether integer columns named like identifiers are encoded by level instead of passed as numbers.
     pairs : bool
@@ -145,7 +145,7 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
     values["objective"] = objective
     values.setdefault("verbosity", -1)
     values["num_iterations"] = n_rounds
-    # Evaluated and decided over all ranks by this package.
+    # Evaluated and decided over all workers by this package.
     values.pop("metric", None)
     values.pop("early_stopping_round", None)
     seed = int(values.get("data_random_seed", values.get("seed", 1)))
@@ -167,8 +167,8 @@ def _rotation(values: dict[str, Any], seed: int) -> Rotation:
     return Rotation(True, int(rows or 0), int(every or 0), seed)
 
 
-def check_distributed(params: Params, n_ranks: int) -> None:
-    """Refuse by name what several ranks cannot train.
+def check_distributed(params: Params, n_workers: int) -> None:
+    """Refuse by name what several workers cannot train.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def check_distributed(params: Params, n_ranks: int) -> None:
         raise UsageError(
             "linear_tree needs the raw values, which streaming does not keep; use lightgbm itself"
         )
-    if n_ranks == 1:
+    if n_workers == 1:
         return
     boosting, sampling = params.values.get("boosting"), params.values.get("data_sample_strategy")
     if "goss" in (boosting, sampling):

@@ -1,4 +1,4 @@
-"""Before the ranks start: one survey of the data, the encoder, and the bins that all ranks share."""
+"""Before the workers start: one survey of the data, the encoder, and the bins that all workers share."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from scalable.features.tree_encoder import TreeEncoder
 from scalable.kernels.processors import available_processors
 
 SAMPLED_ROWS, SAMPLED_PIECES = 2**23, 2**10
-# LightGBM tries both ways on a moment's timing, each rank for itself: with histograms that fit in a core's own cache
-# row-wise is faster, and a rank that guesses wrong makes all others wait. It keeps the bins twice, though.
+# LightGBM tries both ways on a moment's timing, each worker for itself: with histograms that fit in a core's own cache
+# row-wise is faster, and a worker that guesses wrong makes all others wait. It keeps the bins twice, though.
 MOST_BINS_ROW_WISE = 2**15
 MOST_BYTES_COPIED = 2**27
 
 
 @dataclass(slots=True)
 class Prepared:
-    """What all ranks share.
+    """What all workers share.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Prepared:
     dataset_params : dict
         What the reference was made with.
     initial : tuple of float
-        Starting score where ranks would otherwise average their own; empty where LightGBM gets it right.
+        Starting score where workers would otherwise average their own; empty where LightGBM gets it right.
     n_bins : int
         Bins of all features together.
     """
@@ -64,7 +64,7 @@ class Prepared:
 def prepare(
     source: Source, given: Mapping[str, Any], classify: bool, team: Team, encoder: TreeEncoder | None = None
 ) -> Prepared:
-    """Survey the data and decide what all ranks share.
+    """Survey the data and decide what all workers share.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def prepare(
     classify : bool
         Whether the target holds classes.
     team : Team
-        Who reads the data, and how many ranks there will be.
+        Who reads the data, and how many workers there will be.
     encoder : TreeEncoder, optional
         Of a model that is continued: used as it is.
     """
@@ -182,7 +182,7 @@ def make_reference(
     reference = native.reference_from_sample(
         columns,
         n_rows=n_rows,
-        params={**params, "num_threads": available_processors()},  # no rank is at work yet
+        params={**params, "num_threads": available_processors()},  # no worker is at work yet
         names=encoder.feature_names,
     )
     n_bins = sum(int(reference.feature_num_bin(j)) for j in range(len(columns)))
@@ -190,10 +190,10 @@ def make_reference(
 
 
 def starting_score(params: Mapping[str, Any], survey: Survey) -> tuple[float, ...]:
-    """Return the score training starts from, for objectives whose ranks would average their own means.
+    """Return the score training starts from, for objectives whose workers would average their own means.
 
-    LightGBM 4.7 averages the ranks' starting scores without weights, which is the score of all rows only when every
-    rank holds a fair sample of them; binary and multiclass objectives sum counts first and need no help.
+    LightGBM 4.7 averages the workers' starting scores without weights, which is the score of all rows only when every
+    worker holds a fair sample of them; binary and multiclass objectives sum counts first and need no help.
     """
     mean, objective = survey.mean, params["objective"]
     if mean is None or not params.get("boost_from_average", True):

@@ -1,4 +1,4 @@
-"""The driver: survey the data, make the bins, deal the rows, run the ranks, return an ordinary booster."""
+"""The driver: survey the data, make the bins, deal the rows, run the workers, return an ordinary booster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import lightgbm as lgb
 import pyarrow.parquet as pq
 
 from scalable import progress
-from scalable.boosting.memory import MemoryPlan, check_memory, check_rows, check_selection, predict_memory
+from scalable.boosting.memory import MemoryEstimate, check_memory, check_rows, check_selection, predict_memory
 from scalable.boosting.options import Options
 from scalable.boosting.params import canonical, resolve
 from scalable.boosting.prepare import Prepared, prepare
@@ -45,7 +45,7 @@ class Trained:
     params : dict
         Parameters as LightGBM was given them.
     stats : dict
-        Seconds of each phase; per rank rows, seconds and bytes; losses on the way.
+        Seconds of each phase; per worker rows, seconds and bytes; losses on the way.
     best_iteration : int
         Where early stopping ended training, which the booster was cut to; 0 when it did not.
     history : list of list of (metric, value)
@@ -136,7 +136,7 @@ def train_on(
     options : Options, optional
         Evaluation, callbacks, checkpoints, losses.
     in_process : bool
-        Train on the calling thread, without a process that could be killed; for one rank only.
+        Train on the calling thread, without a process that could be killed; for one worker only.
     """
     options = options or Options()
     params = dict(params)
@@ -156,7 +156,7 @@ def train_on(
     prepared = prepare(source, params, classify, team, encoder)
     seconds = time.monotonic() - began
     resolved = prepared.params
-    plan = plan_memory(team, prepared, source, continued=bool(init_text))
+    plan = estimate_memory(team, prepared, source, continued=bool(init_text))
     metrics: tuple[str, ...] = ()
     if options.valid is not None:
         check_rows(options.valid.n_rows, len(team.places))
@@ -169,11 +169,11 @@ def train_on(
         prepared.params = replace(resolved, n_rounds=resolved.n_rounds + begun)
     if options.checkpoint is not None:
         encoded = (resolved.identifiers, resolved.pairs)
-        fit.mark = checkpoint.fingerprint(
+        fit.fingerprint = checkpoint.fingerprint(
             source, resolved.values, resolved.sample_rows, resolved.rotation, *encoded
         )
         if options.resume:
-            found = checkpoint.newest(options.checkpoint, fit.mark)
+            found = checkpoint.newest(options.checkpoint, fit.fingerprint)
             fit.base = max([fit.base, found], key=lambda saved: saved.iteration)
     if options.cache is not None and isinstance(source, TableSource):
         raise UsageError("cache needs rows that are known again: fit a ParquetSource")
@@ -185,7 +185,7 @@ def train_on(
         "planned_bytes": plan.total,
         "bins": prepared.n_bins,
         "rotation": asdict(resolved.rotation) if resolved.rotation.on else {},
-        "ranks": [outcome.stats for outcome in outcomes],
+        "workers": [outcome.stats for outcome in outcomes],
         "losses": fit.losses,
     }
     return Trained(
@@ -203,11 +203,11 @@ def _warn_of_caches(outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         for word in outcome.stats.get("cache", {}).values():
             if word not in ("filled", "reloaded"):
-                warnings.warn(f"cache of rank {outcome.rank} {word}", UserWarning, stacklevel=2)
+                warnings.warn(f"cache of worker {outcome.worker} {word}", UserWarning, stacklevel=2)
 
 
-def plan_memory(team: Team, prepared: Prepared, source: Source, *, continued: bool) -> MemoryPlan:
-    """Predict the memory of a rank, show it, and refuse a job that cannot fit.
+def estimate_memory(team: Team, prepared: Prepared, source: Source, *, continued: bool) -> MemoryEstimate:
+    """Predict the memory of a worker, show it, and refuse a job that cannot fit.
 
     Raises
     ------

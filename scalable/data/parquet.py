@@ -11,7 +11,7 @@ import pyarrow as pa
 from scalable.data.block import BLOCK_ROWS, RawBlock
 from scalable.data.footers import Paths, find_files, read_footers
 from scalable.data.readers import read_columns
-from scalable.data.readers.parked import release
+from scalable.data.readers.cursor_pool import release
 from scalable.data.readers.readahead import expect_columns
 from scalable.data.readers.stored import StoredColumns, find_stored
 from scalable.data.roles import Roles

@@ -41,7 +41,7 @@ class RawFloats:
     owner: Any
 
 
-class DeferredBlock(Block):
+class LazyBlock(Block):
     """A block of plain float32 features, encoded on first use of `columns`.
 
     Parameters

@@ -67,7 +67,7 @@ class Dask:
         with self._progress(report, work.n_rows):
             futures = []
             try:
-                for i, part in enumerate(work.dealt(self.n_workers)):
+                for i, part in enumerate(work.partition(self.n_workers)):
                     futures.append(self._submit(part.packed(), f"{key}-{i}"))
                 self._wait(futures)
                 return [state for states in self._gather(futures) for state in states]

@@ -40,7 +40,7 @@ class Threads:
         if self.n_workers == 1 or len(work.groups) == 1:
             return work.run(stop.is_set, report)
         pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="reduction")
-        parts = work.dealt(self.n_workers if work.reader.source.sequential else len(work.groups))
+        parts = work.partition(self.n_workers if work.reader.source.sequential else len(work.groups))
         try:
             futures = [pool.submit(part.run, stop.is_set, report) for part in parts]
             # In slices: polars' handler of SIGINT restarts system calls, so that an endless wait

@@ -47,7 +47,7 @@ class Work:
         """Number of rows in all groups."""
         return sum(shard.n_rows for group in self.groups for shard in group)
 
-    def dealt(self, n: int) -> list[Work]:
+    def partition(self, n: int) -> list[Work]:
         """Divide into at most `n` works of consecutive groups and about equally many rows."""
         sizes = [sum(shard.n_rows for shard in group) for group in self.groups]
         hands: dict[int, list[tuple[Shard, ...]]] = {}

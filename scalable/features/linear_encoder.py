@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from scalable.data.block import Block, RawBlock
 from scalable.data.buffers import take
-from scalable.data.raw_block import DeferredBlock, RawFloats
+from scalable.data.raw_block import LazyBlock, RawFloats
 from scalable.data.readers.stored import StoredColumns
 from scalable.data.values import numbers, text_of_nulls
 from scalable.errors import DataError, ModelError
@@ -129,9 +129,7 @@ class LinearEncoder:
         label, weight = self._roles(raw)
         floats = self._raw_floats(raw)
         if floats is not None:
-            return DeferredBlock(
-                floats, lambda: self._columns(raw)[0], label, weight, raw.first_row, raw.n_rows
-            )
+            return LazyBlock(floats, lambda: self._columns(raw)[0], label, weight, raw.first_row, raw.n_rows)
         columns, ids = self._columns(raw)
         return Block(columns, ids, label, weight, raw.first_row)
 
@@ -157,7 +155,7 @@ class LinearEncoder:
             arrays = dict(zip(self.needed, stored.read(row, raw.n_rows), strict=True))
             return self._columns(RawBlock(arrays, raw.first_row, raw.n_rows))[0]
 
-        return DeferredBlock(floats, load, label, weight, raw.first_row, raw.n_rows)
+        return LazyBlock(floats, load, label, weight, raw.first_row, raw.n_rows)
 
     def _roles(self, raw: RawBlock) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
         label = weight = None

@@ -7,10 +7,10 @@ from scalable.execution.threads import Threads
 
 @pytest.fixture
 def local_team():
-    """Makes a team of k one-thread ranks that are children of this process."""
+    """Makes a team of k one-thread workers that are children of this process."""
 
-    def make(n_ranks):
-        places = tuple(Place(f"rank {rank}", "127.0.0.1", 1) for rank in range(n_ranks))
+    def make(n_workers):
+        places = tuple(Place(f"worker {worker}", "127.0.0.1", 1) for worker in range(n_workers))
         return Team(places, Threads(1), LocalLauncher)
 
     return make

@@ -1,4 +1,4 @@
-"""Hosts for ranks: Linux network namespaces on one bridge, whose links can be cut; and a disk that is full."""
+"""Hosts for workers: Linux network namespaces on one bridge, whose links can be cut; and a disk that is full."""
 
 import contextlib
 import os

@@ -1,10 +1,10 @@
-"""The processes of ranks that run below a test."""
+"""The processes of workers that run below a test."""
 
 import psutil
 
 
-def rank_processes():
-    """Rank processes of this test's process tree."""
+def worker_processes():
+    """Worker processes of this test's process tree."""
     found = []
     for process in psutil.Process().children(recursive=True):
         try:

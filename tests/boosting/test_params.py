@@ -23,7 +23,7 @@ from scalable.errors import UsageError
     ],
     ids=lambda given: next(iter(given)),
 )
-def test_what_ranks_would_train_wrongly_is_refused_by_name(given):
+def test_what_workers_would_train_wrongly_is_refused_by_name(given):
     name, value = next(iter(given.items()))
     with pytest.raises(UsageError, match=value if value in ("goss", "quantile", "mape") else name):
         check_distributed(resolve(given, None), 2)
@@ -45,16 +45,16 @@ def test_what_ranks_would_train_wrongly_is_refused_by_name(given):
     ],
     ids=lambda given: next(iter(given)),
 )
-def test_modes_on_two_ranks_are_as_good_as_on_one(local_team, given):
+def test_modes_on_two_workers_are_as_good_as_on_one(local_team, given):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(6000, 4))
     y = X[:, 0] + X[:, 1] * X[:, 2] + rng.normal(size=6000) > 0
     params = {"num_iterations": 15, "num_leaves": 15, "deterministic": True, "num_threads": 1, **given}
     source = as_source(X[:4000], y[:4000])
     auc = []
-    for n_ranks in (1, 2):
+    for n_workers in (1, 2):
         booster = train_on(
-            local_team(n_ranks), params, source, classify=True, in_process=n_ranks == 1
+            local_team(n_workers), params, source, classify=True, in_process=n_workers == 1
         ).booster
         auc.append(roc_auc_score(y[4000:], booster.predict(X[4000:])))
     assert auc[0] > 0.75

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalable.boosting import LGBMRegressor
-from scalable.boosting.memory import check_memory, check_rows, deal, predict_memory, predict_traffic
+from scalable.boosting.memory import check_memory, check_rows, partition, predict_memory, predict_traffic
 from scalable.boosting.train import train_on
 from scalable.data.shard import Shard
 from scalable.data.table import as_source
@@ -14,24 +14,24 @@ from scalable.errors import PlanError
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=12), st.integers(1, 7))
-def test_a_deal_is_even_and_covers_every_row_once(sizes, n_ranks):
+def test_a_partition_is_even_and_covers_every_row_once(sizes, n_workers):
     shards, first = [], 1000  # a split source does not begin at row 0
     for index, size in enumerate(sizes):
         shards.append(Shard(index, index % 3, 10, 10 + size, first))
         first += size + 17
     source = SimpleNamespace(n_rows=sum(sizes), shards=shards)
-    dealt = deal(source, n_ranks)
-    counts = [sum(shard.n_rows for shard in part) for part in dealt]
+    parts = partition(source, n_workers)
+    counts = [sum(shard.n_rows for shard in part) for part in parts]
     assert max(counts) - min(counts) <= 1
     covered = [
-        (s.file, s.index, row) for part in dealt for s in part for row in range(s.row_start, s.row_stop)
+        (s.file, s.index, row) for part in parts for s in part for row in range(s.row_start, s.row_stop)
     ]
     expected = [(s.file, s.index, row) for s in shards for row in range(s.row_start, s.row_stop)]
     assert covered == expected
     whole = {s.index: s for s in shards}
     assert all(
         s.first_row - whole[s.index].first_row == s.row_start - whole[s.index].row_start
-        for part in dealt
+        for part in parts
         for s in part
     )
 
@@ -74,12 +74,14 @@ def test_a_fit_that_cannot_fit_is_refused_before_it_starts(monkeypatch):
         LGBMRegressor().fit(X, X[:, 0])
 
 
-@pytest.mark.parametrize("n_ranks", [2, 3])
-def test_traffic_is_predicted_to_five_percent(local_team, n_ranks):
+@pytest.mark.parametrize("n_workers", [2, 3])
+def test_traffic_is_predicted_to_five_percent(local_team, n_workers):
     X = np.random.default_rng(0).normal(size=(30_000, 12))
     params = {"num_iterations": 4, "num_leaves": 31, "num_threads": 1, "min_data_in_leaf": 1}
-    fitted = train_on(local_team(n_ranks), params, as_source(X, X[:, 0] * X[:, 1] + X[:, 2]), classify=False)
-    plan = predict_traffic(fitted.stats["bins"], 31, n_ranks)
-    sent = np.mean([rank["bytes_sent"] for rank in fitted.stats["ranks"]]) / 4
+    fitted = train_on(
+        local_team(n_workers), params, as_source(X, X[:, 0] * X[:, 1] + X[:, 2]), classify=False
+    )
+    plan = predict_traffic(fitted.stats["bins"], 31, n_workers)
+    sent = np.mean([worker["bytes_sent"] for worker in fitted.stats["workers"]]) / 4
     assert plan.total == pytest.approx(sent, rel=0.05)
-    assert plan.exchanges == pytest.approx(fitted.stats["ranks"][0]["exchanges"] / 4, rel=0.1)
+    assert plan.exchanges == pytest.approx(fitted.stats["workers"][0]["exchanges"] / 4, rel=0.1)

@@ -231,9 +231,9 @@ def test_ten_thousand_row_groups_travel_in_less_than_a_megabyte(tmp_path):
     big.shards = plan_shards([big.footers[0].row_groups])
     assert len(big.shards) == 10_000
     work = Work(FloatSums(NAMES), BlockReader(big), tuple((shard,) for shard in big.shards))
-    sent = [pickle.dumps(part.packed(), protocol=5) for part in work.dealt(16)]
+    sent = [pickle.dumps(part.packed(), protocol=5) for part in work.partition(16)]
     assert sum(map(len, sent)) < 2**20
-    assert sum(len(group) for part in work.dealt(16) for group in part.groups) == 10_000
+    assert sum(len(group) for part in work.partition(16) for group in part.groups) == 10_000
 
 
 def test_a_cluster_without_workers_is_a_cluster_error(source, monkeypatch):

@@ -14,7 +14,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from scalable import ParquetSource
-from scalable.data.readers import parked
+from scalable.data.readers import cursor_pool
 from scalable.errors import UsageError
 from scalable.execution.blas import one_blas_thread
 from scalable.execution.reader import BlockReader
@@ -156,7 +156,7 @@ def test_no_file_stays_open_after_a_failed_run(one_group, tmp_path):
 
 
 def parked_of(source):
-    return [key for key in parked._cursors if key[0][0] in source.paths]
+    return [key for key in cursor_pool._cursors if key[0][0] in source.paths]
 
 
 def _is_link(fd):
@@ -166,13 +166,13 @@ def _is_link(fd):
 def test_work_is_dealt_in_order_and_evenly(source):
     work = Work(FloatSums(("a",)), BlockReader(source), tuple((shard,) for shard in source.shards))
     for n in (1, 2, 3, 7, len(source.shards), 1000):
-        parts = work.dealt(n)
+        parts = work.partition(n)
         assert [group for part in parts for group in part.groups] == list(work.groups)
         assert len(parts) == min(n, len(source.shards))
         rows = [part.n_rows for part in parts]
         largest = max(shard.n_rows for shard in source.shards)
         assert max(rows) - min(rows) <= 2 * largest
-    assert sum(part.n_rows for part in work.dealt(5)) == work.n_rows == 60_000
+    assert sum(part.n_rows for part in work.partition(5)) == work.n_rows == 60_000
 
 
 def test_number_of_threads_is_checked():

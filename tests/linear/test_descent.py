@@ -9,7 +9,7 @@ import pytest
 
 from scalable import ParquetSource
 from scalable.data.block import Block
-from scalable.data.raw_block import DeferredBlock
+from scalable.data.raw_block import LazyBlock
 from scalable.data.shard import Shard
 from scalable.data.table import TableSource
 from scalable.errors import DataError
@@ -118,7 +118,7 @@ def test_deferred_blocks_teach_the_same_bits(monkeypatch, at):
     objective = Objective(losses.LOSSES["log_loss"].code, 1.0, 1, 0.0, 1e-5, np.array([1.0] * 5 + [0.0]))
     descent = Descent(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 256)
     block = encoder.encode(raw)
-    assert isinstance(block, DeferredBlock)
+    assert isinstance(block, LazyBlock)
     plain = Block(block.columns, block.ids, block.label, block.weight, 0)
     tables = []
     for given in (encoder.encode(raw), plain):

@@ -1,4 +1,4 @@
-"""Our own: rows streamed into LightGBM, ranks on a Dask cluster of one-thread workers."""
+"""Our own: rows streamed into LightGBM, workers on a Dask cluster of one-thread workers."""
 
 from __future__ import annotations
 

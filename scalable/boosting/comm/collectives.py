@@ -36,11 +36,11 @@ class Collectives:
     Parameters
     ----------
     mesh : Mesh
-        Connected to all ranks.
+        Connected to all workers.
     give_up : callable
         Called with the exception when a collective fails; ends the process.
     initial : sequence of float
-        Starting scores of all rows. LightGBM's first exchange of one number is the mean of the ranks'
+        Starting scores of all rows. LightGBM's first exchange of one number is the mean of the workers'
         own starting scores; these take its place.
     """
 
@@ -56,8 +56,8 @@ class Collectives:
         _safe_call(_LIB.LGBM_DatasetUpdateParamChecking(_c_str("verbosity=-1"), _c_str("verbosity=-1")))
         _safe_call(
             _LIB.LGBM_NetworkInitWithFunctions(
-                ctypes.c_int(mesh.n_ranks),
-                ctypes.c_int(mesh.rank),
+                ctypes.c_int(mesh.n_workers),
+                ctypes.c_int(mesh.worker),
                 ctypes.cast(self._callbacks[0], ctypes.c_void_p),
                 ctypes.cast(self._callbacks[1], ctypes.c_void_p),
             )
@@ -71,21 +71,21 @@ class Collectives:
         self, source: int, _size: int, type_size: int, starts: Any, lengths: Any, n: int,
         target: int, _room: int, reducer: int,
     ) -> None:  # fmt: skip
-        """Leave this rank's block, summed over all ranks in rank order, at the start of `target`."""
+        """Leave this worker's block, summed over all workers in worker order, at the start of `target`."""
         try:
             mesh = self._mesh
-            own = lengths[mesh.rank]
+            own = lengths[mesh.worker]
             if len(self._scratch) < own * n:
                 self._scratch = bytearray(own * n)
             scratch = memoryview(self._scratch)
-            others = [r for r in range(n) if r != mesh.rank]
+            others = [r for r in range(n) if r != mesh.worker]
             mesh.exchange(
                 {r: _view(source + starts[r], lengths[r]) for r in others},
                 {r: scratch[r * own : (r + 1) * own] for r in others},
             )
             if not own:
                 return
-            scratch[mesh.rank * own : (mesh.rank + 1) * own] = _view(source + starts[mesh.rank], own)
+            scratch[mesh.worker * own : (mesh.worker + 1) * own] = _view(source + starts[mesh.worker], own)
             # `const ReduceFunction&` arrives as the address of a function pointer.
             reduce = _REDUCER(ctypes.c_void_p.from_address(reducer).value or 0)
             _view(target, own)[:] = scratch[:own]
@@ -98,14 +98,14 @@ class Collectives:
     def _allgather(
         self, source: int, size: int, starts: Any, lengths: Any, n: int, target: int, _room: int
     ) -> None:
-        """Place every rank's block at its start in `target`; `source` may lie inside it."""
+        """Place every worker's block at its start in `target`; `source` may lie inside it."""
         try:
             mesh = self._mesh
-            others = [r for r in range(n) if r != mesh.rank]
+            others = [r for r in range(n) if r != mesh.worker]
             mine = bytes(_view(source, size))
             if self._initial and size == 8 and n * 8 == _room:
                 mine = struct.pack("<d", self._initial.pop(0))
-            _view(target + starts[mesh.rank], size)[:] = mine
+            _view(target + starts[mesh.worker], size)[:] = mine
             payload = memoryview(mine)
             mesh.exchange(
                 dict.fromkeys(others, payload),

@@ -1,9 +1,9 @@
-"""Exchange of histograms between ranks: a full mesh of authenticated TCP connections.
+"""Exchange of histograms between workers: a full mesh of authenticated TCP connections.
 
-Every collective is one direct exchange: a rank sends each peer the part that peer needs and receives its own part
-from all. Per rank that is ``(n - 1) / n`` of the buffer out and as much in, the same bytes as a ring moves and so flat
-as ranks grow, but in one hop instead of ``n - 1`` and with sums formed in rank order, so that bits do not depend on
-timing. A peer is alive while any byte arrives from it: while a rank computes, a thread sends beats in its place.
+Every collective is one direct exchange: a worker sends each peer the part that peer needs and receives its own part
+from all. For one that is ``(n - 1) / n`` of the buffer out and as much in, the same bytes as a ring moves and so flat
+as workers grow, but in one hop instead of ``n - 1`` and with sums formed in worker order, so that bits do not depend on
+timing. A peer is alive while any byte arrives from it: while a worker computes, a thread sends beats in its place.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class PeerLostError(ConnectionError):
     Attributes
     ----------
     peer : int
-        Rank of the peer.
+        Number of the peer among the workers.
     """
 
     def __init__(self, peer: int, reason: str) -> None:
-        super().__init__(f"rank {peer} {reason}")
+        super().__init__(f"worker {peer} {reason}")
         self.peer = peer
 
 
@@ -49,11 +49,11 @@ def listen(host: str) -> socket.socket:
     return listener
 
 
-class _Peer:
-    """Connection to one rank: what is still to be sent, and the frame being received."""
+class _Connection:
+    """Connection to one worker: what is still to be sent, and the frame being received."""
 
-    def __init__(self, rank: int, sock: socket.socket) -> None:
-        self.rank, self.sock = rank, sock
+    def __init__(self, worker: int, sock: socket.socket) -> None:
+        self.worker, self.sock = worker, sock
         self.out: list[memoryview] = []
         self.head = bytearray(HEADER.size)
         self.head_got = 0
@@ -76,18 +76,18 @@ class _Peer:
 
 
 class Mesh:
-    """All connections of one rank.
+    """All connections of one worker.
 
     Parameters
     ----------
-    rank : int
-        This rank, in ``[0, len(roster))``.
-    roster : sequence of (host, port)
-        Where every rank listens, in rank order.
+    worker : int
+        This worker, in ``[0, len(peers))``.
+    peers : sequence of (host, port)
+        Where every worker listens, in worker order.
     secret : bytes
-        Known to the ranks of this fit only; a connection that cannot prove it is dropped.
+        Known to the workers of this fit only; a connection that cannot prove it is dropped.
     listener : socket
-        This rank's listening socket, from :func:`listen`; closed when all peers are connected.
+        This worker's listening socket, from :func:`listen`; closed when all peers are connected.
     silence : float
         Seconds without a byte from an awaited peer after which it counts as lost.
 
@@ -99,44 +99,48 @@ class Mesh:
 
     def __init__(
         self,
-        rank: int,
-        roster: Sequence[tuple[str, int]],
+        worker: int,
+        peers: Sequence[tuple[str, int]],
         secret: bytes,
         listener: socket.socket,
         *,
         silence: float = 20.0,
     ) -> None:
-        self.rank, self.n_ranks, self.silence = rank, len(roster), silence
+        self.worker, self.n_workers, self.silence = worker, len(peers), silence
         self.bytes_sent = self.bytes_received = self.exchanges = 0
         self.seconds = 0.0
         self._sequence = 0
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._peers: dict[int, _Peer] = {}
+        self._connections: dict[int, _Connection] = {}
         deadline = time.monotonic() + silence
-        for peer in range(rank):
-            self._add(peer, _connect(rank, peer, roster[peer], secret, deadline))
-        while len(self._peers) < self.n_ranks - 1:
-            waiting = next(r for r in range(rank + 1, self.n_ranks) if r not in self._peers)
+        for peer in range(worker):
+            self._add(peer, _connect(worker, peer, peers[peer], secret, deadline))
+        while len(self._connections) < self.n_workers - 1:
+            waiting = next(r for r in range(worker + 1, self.n_workers) if r not in self._connections)
             accepted = _accept(listener, secret, deadline, waiting)
-            if accepted is not None and rank < accepted[0] < self.n_ranks and accepted[0] not in self._peers:
+            if (
+                accepted is not None
+                and worker < accepted[0] < self.n_workers
+                and accepted[0] not in self._connections
+            ):
                 self._add(*accepted)
         listener.close()
         self._beats = threading.Thread(target=self._beat_forever, name="mesh-beats", daemon=True)
         self._beats.start()
 
-    def _add(self, rank: int, sock: socket.socket) -> None:
+    def _add(self, worker: int, sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)
-        self._peers[rank] = _Peer(rank, sock)
+        self._connections[worker] = _Connection(worker, sock)
 
     def exchange(self, sends: Mapping[int, memoryview], receives: Mapping[int, memoryview]) -> None:
         """Send one buffer to every peer and fill one buffer from every peer.
 
         Parameters
         ----------
-        sends, receives : mapping of rank to byte buffer
-            One entry for each other rank; a buffer may be empty. Lengths must agree on both sides.
+        sends, receives : mapping of worker to byte buffer
+            One entry for each other worker; a buffer may be empty. Lengths must agree on both sides.
 
         Raises
         ------
@@ -148,12 +152,12 @@ class Mesh:
             self._sequence += 1
             poll = select.poll()
             by_fd = {}
-            for peer in self._peers.values():
-                payload = sends[peer.rank]
+            for peer in self._connections.values():
+                payload = sends[peer.worker]
                 peer.out.append(memoryview(HEADER.pack(DATA, self._sequence, len(payload))))
                 if len(payload):
                     peer.out.append(payload)
-                peer.into, peer.got, peer.head_got, peer.done_receiving = receives[peer.rank], 0, 0, False
+                peer.into, peer.got, peer.head_got, peer.done_receiving = receives[peer.worker], 0, 0, False
                 peer.heard = began
                 by_fd[peer.sock.fileno()] = peer
                 poll.register(peer.sock, select.POLLIN | select.POLLOUT)
@@ -180,19 +184,19 @@ class Mesh:
         self.seconds += time.monotonic() - began
 
     def _check_silence(self, now: float) -> None:
-        for peer in self._peers.values():
+        for peer in self._connections.values():
             if (not peer.done_receiving or peer.out) and now - peer.heard > self.silence:
-                raise PeerLostError(peer.rank, f"was silent for {now - peer.heard:.0f} s")
+                raise PeerLostError(peer.worker, f"was silent for {now - peer.heard:.0f} s")
 
-    def _send(self, peer: _Peer) -> None:
+    def _send(self, peer: _Connection) -> None:
         try:
             self.bytes_sent += peer.flush()
         except BlockingIOError:
             pass
         except OSError as error:
-            raise PeerLostError(peer.rank, f"is gone ({error.strerror})") from error
+            raise PeerLostError(peer.worker, f"is gone ({error.strerror})") from error
 
-    def _receive(self, peer: _Peer) -> None:
+    def _receive(self, peer: _Connection) -> None:
         """Read one peer's frames until its data of this step is complete or the socket is dry."""
         try:
             while not peer.done_receiving:
@@ -204,7 +208,7 @@ class Mesh:
                     n = peer.sock.recv_into(peer.into[peer.got :], min(len(peer.into) - peer.got, MAX_CHUNK))
                     peer.got += n
                 if n == 0:
-                    raise PeerLostError(peer.rank, "closed its connection")
+                    raise PeerLostError(peer.worker, "closed its connection")
                 peer.heard = time.monotonic()
                 self.bytes_received += n
                 if peer.head_got == HEADER.size:
@@ -214,9 +218,9 @@ class Mesh:
         except PeerLostError:
             raise
         except OSError as error:
-            raise PeerLostError(peer.rank, f"is gone ({error.strerror})") from error
+            raise PeerLostError(peer.worker, f"is gone ({error.strerror})") from error
 
-    def _advance(self, peer: _Peer) -> None:
+    def _advance(self, peer: _Connection) -> None:
         kind, sequence, length = HEADER.unpack(peer.head)
         if kind == BEAT:
             peer.head_got = 0
@@ -224,14 +228,14 @@ class Mesh:
         assert peer.into is not None
         if kind != DATA or sequence != self._sequence or length != len(peer.into):
             raise PeerLostError(
-                peer.rank,
+                peer.worker,
                 f"is at another step (its step {sequence} of {length} bytes, "
                 f"ours {self._sequence} of {len(peer.into)})",
             )
         peer.done_receiving = peer.got == length
 
     def _beat_once(self) -> None:
-        for peer in self._peers.values():
+        for peer in self._connections.values():
             if not peer.out:
                 peer.out.append(memoryview(HEADER.pack(BEAT, 0, 0)))
                 with contextlib.suppress(OSError):
@@ -247,22 +251,24 @@ class Mesh:
                     self._lock.release()
 
     def allgather(self, payload: bytes) -> list[bytes]:
-        """Give every rank's bytes to every rank, in rank order; lengths may differ."""
+        """Give every worker's bytes to every worker, in worker order; lengths may differ."""
         size = struct.pack("<Q", len(payload))
-        sizes = {peer: bytearray(8) for peer in self._peers}
+        sizes = {peer: bytearray(8) for peer in self._connections}
         self.exchange(
-            {peer: memoryview(size) for peer in self._peers}, {p: memoryview(b) for p, b in sizes.items()}
+            {peer: memoryview(size) for peer in self._connections},
+            {p: memoryview(b) for p, b in sizes.items()},
         )
-        parts = {peer: bytearray(struct.unpack("<Q", sizes[peer])[0]) for peer in self._peers}
+        parts = {peer: bytearray(struct.unpack("<Q", sizes[peer])[0]) for peer in self._connections}
         self.exchange(
-            {peer: memoryview(payload) for peer in self._peers}, {p: memoryview(b) for p, b in parts.items()}
+            {peer: memoryview(payload) for peer in self._connections},
+            {p: memoryview(b) for p, b in parts.items()},
         )
-        return [payload if r == self.rank else bytes(parts[r]) for r in range(self.n_ranks)]
+        return [payload if r == self.worker else bytes(parts[r]) for r in range(self.n_workers)]
 
     def close(self) -> None:
         """Close all connections; peers that still wait see it at once."""
         self._closed.set()
-        for peer in self._peers.values():
+        for peer in self._connections.values():
             peer.sock.close()
 
 
@@ -280,7 +286,9 @@ def _read_exactly(sock: socket.socket, n: int) -> bytes:
     return out
 
 
-def _connect(rank: int, peer: int, address: tuple[str, int], secret: bytes, deadline: float) -> socket.socket:
+def _connect(
+    worker: int, peer: int, address: tuple[str, int], secret: bytes, deadline: float
+) -> socket.socket:
     """Connect to a peer and prove to each other that both know the secret."""
     last: Exception = TimeoutError("timed out")
     while (left := deadline - time.monotonic()) > 0:
@@ -290,7 +298,7 @@ def _connect(rank: int, peer: int, address: tuple[str, int], secret: bytes, dead
                 challenge = _read_exactly(sock, 16)
                 mine = os.urandom(16)
                 sock.sendall(
-                    HELLO.pack(rank, mine, _proof(secret, challenge, mine, b"connect", b"%d" % rank))
+                    HELLO.pack(worker, mine, _proof(secret, challenge, mine, b"connect", b"%d" % worker))
                 )
                 if not hmac.compare_digest(_read_exactly(sock, 32), _proof(secret, mine, b"accept")):
                     raise PeerLostError(peer, "does not know the secret of this fit")
@@ -309,7 +317,7 @@ def _connect(rank: int, peer: int, address: tuple[str, int], secret: bytes, dead
 def _accept(
     listener: socket.socket, secret: bytes, deadline: float, waiting: int
 ) -> tuple[int, socket.socket] | None:
-    """Accept one connection; None when the caller was no rank of this fit."""
+    """Accept one connection; None when the caller was no worker of this fit."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise PeerLostError(waiting, "did not connect in time")
@@ -323,12 +331,12 @@ def _accept(
         sock.settimeout(min(left, 5.0))
         challenge = os.urandom(16)
         sock.sendall(challenge)
-        rank, theirs, proof = HELLO.unpack(_read_exactly(sock, HELLO.size))
-        if not hmac.compare_digest(proof, _proof(secret, challenge, theirs, b"connect", b"%d" % rank)):
+        worker, theirs, proof = HELLO.unpack(_read_exactly(sock, HELLO.size))
+        if not hmac.compare_digest(proof, _proof(secret, challenge, theirs, b"connect", b"%d" % worker)):
             sock.close()
             return None
         sock.sendall(_proof(secret, theirs, b"accept"))
     except OSError:
         sock.close()
         return None
-    return rank, sock
+    return worker, sock

@@ -1,6 +1,6 @@
 """Filled datasets kept on disk, so that the next run on the same rows skips decoding and binning.
 
-A rank's dataset is LightGBM's own binary file, beside a document that says what it was made from and its SHA-256.
+A worker's dataset is LightGBM's own binary file, beside a document that says what it was made from and its SHA-256.
 Whatever does not match, or cannot be read, is named and made again; a cache never changes a model.
 """
 

@@ -1,4 +1,4 @@
-"""The native datasets of one rank: filled by streaming, or read back from an earlier run."""
+"""The native datasets of one worker: filled by streaming, or read back from an earlier run."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 from scalable.boosting.dataset.binned_cache import BinnedCache
 from scalable.boosting.dataset.fill import Scorer, fill
 from scalable.boosting.training import checkpoint
-from scalable.boosting.workers.job import RankJob
+from scalable.boosting.workers.job import WorkerJob
 from scalable.data.source import Source
 
 MOST_WORK_INTERPRETED = 10**7  # rows times trees, some two seconds of LightGBM's own prediction
 
 
 def datasets_of(
-    job: RankJob, tell: Callable[[int], None]
+    job: WorkerJob, tell: Callable[[int], None]
 ) -> tuple[lgb.Dataset, lgb.Dataset | None, dict[str, str]]:
-    """Fill a rank's training and validation rows, or read them back.
+    """Fill a worker's training and validation rows, or read them back.
 
     Parameters
     ----------
-    job : RankJob
+    job : WorkerJob
         Whose rows.
     tell : callable
         Called with the number of rows filled since the last call.
@@ -60,7 +60,7 @@ def datasets_of(
         if not job.cache or scorer is not None:  # LightGBM's file has no place for initial scores
             return anew()
         encoded = (job.encoder.to_json(), hashlib.sha256(job.reference).hexdigest(), kind)
-        place = f"{job.cache}/{kind}-{job.rank}-of-{job.n_ranks}"
+        place = f"{job.cache}/{kind}-{job.worker}-of-{job.n_workers}"
         cache = BinnedCache(place, checkpoint.fingerprint(source, {}, *encoded))
         dataset, words[kind] = cache.dataset(
             job.dataset_params, job.encoder.feature_names, source.n_rows, anew

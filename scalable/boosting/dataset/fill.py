@@ -1,4 +1,4 @@
-"""Streaming a rank's shards into its native dataset: raw values exist for a few blocks at a time."""
+"""Streaming a worker's shards into its native dataset: raw values exist for a few blocks at a time."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def fill(
     encoder : TreeEncoder
         From raw blocks to matrices.
     reference : bytes
-        Bins, the same for all ranks.
+        Bins, the same for all workers.
     params : mapping
         Dataset parameters, as the reference was made with.
     n_threads : int

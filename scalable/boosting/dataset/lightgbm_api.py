@@ -1,7 +1,7 @@
 """The streaming half of LightGBM's C interface, which its Python package does not wrap.
 
 The calls follow `LightGBM/c_api.h` (4.6 and later): a reference dataset holds the bin boundaries of all features and
-no rows; its serialised form is a few hundred kilobytes; every rank creates its own dataset from those bytes and
+no rows; its serialised form is a few hundred kilobytes; every worker creates its own dataset from those bytes and
 pushes rows into it, block by block, so that raw values exist for one block at a time.
 """
 
@@ -45,7 +45,7 @@ def read_binned(path: str, params: Mapping[str, Any]) -> lgb.Dataset:
         The parameters its bins were made with: LightGBM reads no file whose ``max_bin`` and the like are others.
     """
     reading = {name: value for name, value in params.items() if name != "categorical_feature"}
-    # Without pre_partition LightGBM would deal the file's rows to all ranks once more.
+    # Without pre_partition LightGBM would deal the file's rows to all workers once more.
     reading |= {"pre_partition": True, "verbosity": -1, "num_threads": 1}
     dataset = lgb.Dataset(path, params=reading).construct()
     dataset.params = dict(params)

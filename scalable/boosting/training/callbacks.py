@@ -8,7 +8,7 @@ import lightgbm as lgb
 from lightgbm.callback import CallbackEnv, EarlyStopException
 
 from scalable.boosting.training.evaluation import Result
-from scalable.boosting.workers.job import RankJob
+from scalable.boosting.workers.job import WorkerJob
 
 # Older LightGBM hands callbacks plain tuples.
 _EvalResult: Any = getattr(lgb.basic, "EvalResult", lambda *values: values)
@@ -17,7 +17,7 @@ _EvalResult: Any = getattr(lgb.basic, "EvalResult", lambda *values: values)
 class Callbacks:
     """LightGBM's callbacks, and its early stopping, run between iterations."""
 
-    def __init__(self, job: RankJob, booster: lgb.Booster) -> None:
+    def __init__(self, job: WorkerJob, booster: lgb.Booster) -> None:
         self._job, self._booster = job, booster
         chosen = list(job.watch.callbacks)
         if job.watch.patience:

@@ -53,16 +53,16 @@ def fingerprint(source: Source, params: Mapping[str, Any], *others: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=repr).encode()).hexdigest()
 
 
-def write(directory: str, saved: Saved, mark: str) -> None:
+def write(directory: str, saved: Saved, fingerprint: str) -> None:
     """Write one checkpoint atomically and keep the one before it as well."""
     place = Path(directory)
-    meta = {"iteration": saved.iteration, "history": saved.history, "fingerprint": mark}
+    meta = {"iteration": saved.iteration, "history": saved.history, "fingerprint": fingerprint}
     save_model(place / f"trees-{saved.iteration:06d}", KIND, meta, texts={"booster.txt": saved.text})
     for old in sorted(place.glob("trees-*"))[:-2]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def newest(directory: str, mark: str) -> Saved:
+def newest(directory: str, fingerprint: str) -> Saved:
     """Return the newest undamaged checkpoint, or an empty one.
 
     Raises
@@ -73,7 +73,7 @@ def newest(directory: str, mark: str) -> Saved:
     for place in sorted(Path(directory).glob("trees-*"), reverse=True):
         with contextlib.suppress(ModelError):
             stored = read_model(place)
-            if stored.meta["fingerprint"] != mark:
+            if stored.meta["fingerprint"] != fingerprint:
                 raise UsageError(
                     f"{directory}: its checkpoints belong to other data or parameters; remove it or name another"
                 )

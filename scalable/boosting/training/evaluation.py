@@ -1,4 +1,4 @@
-"""Scores of the validation rows after every iteration, and metrics of all ranks' rows together."""
+"""Scores of the validation rows after every iteration, and metrics of all workers' rows together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from scalable.boosting.training.metrics import (
     partial_sums,
 )
 
-# func(y_true, y_pred, weight) -> (name, value, higher_is_better), on the rows of all ranks.
+# func(y_true, y_pred, weight) -> (name, value, higher_is_better), on the rows of all workers.
 Metric = Callable[[Array, Array, Array | None], tuple[str, float, bool]]
 Result = tuple[str, str, float, bool]
 
@@ -52,18 +52,18 @@ def scores_of(booster: lgb.Booster, data: int, n_rows: int, n_scores: int) -> ND
 
 
 class Evaluator:
-    """Evaluates one booster's validation rows over all ranks.
+    """Evaluates one booster's validation rows over all workers.
 
     Parameters
     ----------
     valid : lightgbm.Dataset
-        This rank's validation rows, already added to the booster.
+        This worker's validation rows, already added to the booster.
     metrics : sequence of str
         Canonical names.
     custom : sequence of callable
-        Called on the gathered rows of all ranks, on every rank alike.
+        Called on the gathered rows of all workers, on every worker alike.
     mesh : Mesh or None
-        Connection to the other ranks.
+        Connection to the other workers.
     n_scores : int
         Scores per row.
     """
@@ -86,7 +86,7 @@ class Evaluator:
         self._exact = "auc" in metrics and rows <= EXACT_ROWS
 
     def __call__(self, booster: lgb.Booster) -> list[Result]:
-        """Return (dataset, metric, value, higher is better) per metric, the same on every rank."""
+        """Return (dataset, metric, value, higher is better) per metric, the same on every worker."""
         prediction = scores_of(booster, 1, len(self._label), self._n_scores)
         results: list[Result] = []
         summed = [name for name in self._metrics if not (name == "auc" and self._exact)]
@@ -129,7 +129,7 @@ class Evaluator:
 
 
 def agreed(mesh: Mesh | None, verdict: int | None) -> int | None:
-    """Return rank 0's verdict on every rank: the best iteration when training is to stop, or None."""
+    """Return worker 0's verdict on every worker: the best iteration when training is to stop, or None."""
     if mesh is None:
         return verdict
     decided: int | None = pickle.loads(mesh.allgather(pickle.dumps(verdict))[0])

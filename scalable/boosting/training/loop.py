@@ -1,4 +1,4 @@
-"""The training loop of one rank, the same in a process of its own and in the caller's."""
+"""The training loop of one worker, the same in a process of its own and in the caller's."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from scalable.boosting.training.callbacks import Callbacks
 from scalable.boosting.training.checkpoint import Saved
 from scalable.boosting.training.evaluation import Evaluator, Result, agreed
 from scalable.boosting.training.merge import joined, truncated
-from scalable.boosting.training.rotation import step_share, turn
-from scalable.boosting.workers.job import Outcome, RankJob
+from scalable.boosting.training.rotation import step_share, subset
+from scalable.boosting.workers.job import Outcome, WorkerJob
 from scalable.data.shard import Shard
 from scalable.execution.fetching import fetch
 from scalable.execution.reader import BlockReader
@@ -36,15 +36,15 @@ class Tell(Protocol):
         """Send one message."""
 
 
-def train_rank(job: RankJob, mesh: Mesh | None, tell: Tell) -> Outcome:
-    """Fill this rank's dataset and boost; collectives must be installed on this thread already.
+def train_worker(job: WorkerJob, mesh: Mesh | None, tell: Tell) -> Outcome:
+    """Fill this worker's dataset and boost; collectives must be installed on this thread already.
 
     Parameters
     ----------
-    job : RankJob
+    job : WorkerJob
         What to do.
     mesh : Mesh or None
-        Connection to the other ranks; None for a single process.
+        Connection to the other workers; None for a single process.
     tell : callable
         Receives "filled", "trees" and "saved" messages.
     """
@@ -54,10 +54,10 @@ def train_rank(job: RankJob, mesh: Mesh | None, tell: Tell) -> Outcome:
     every, shards, seconds = job.rotation.every, job.source.shards, [0.0, 0.0]
     while True:
         done = job.base.iteration
-        chosen = turn(shards, job.rotation, done // every)
+        chosen = subset(shards, job.rotation, done // every)
         part = replace(job, source=job.source.with_shards(chosen))
         until = min(job.n_rounds, (done // every + 1) * every)
-        following = turn(shards, job.rotation, done // every + 1) if until < job.n_rounds else []
+        following = subset(shards, job.rotation, done // every + 1) if until < job.n_rounds else []
         outcome = _train_until(part, until, mesh, tell, progress, following)
         seconds = [seconds[0] + outcome.stats["fill_seconds"], seconds[1] + outcome.stats["train_seconds"]]
         if until == job.n_rounds or outcome.best_iteration:
@@ -68,7 +68,7 @@ def train_rank(job: RankJob, mesh: Mesh | None, tell: Tell) -> Outcome:
 
 
 def _train_until(
-    job: RankJob,
+    job: WorkerJob,
     until: int,
     mesh: Mesh | None,
     tell: Tell,
@@ -82,7 +82,7 @@ def _train_until(
     fill_seconds = time.monotonic() - began
     params = {**job.params, "num_threads": job.n_threads, "metric": "None"}
     if mesh is not None:
-        params |= {"tree_learner": "data", "num_machines": mesh.n_ranks}
+        params |= {"tree_learner": "data", "num_machines": mesh.n_workers}
     booster = lgb.Booster(params, dataset)
     evaluator = None
     if valid is not None:
@@ -111,7 +111,7 @@ def _train_until(
 
 
 def _boost(
-    job: RankJob,
+    job: WorkerJob,
     until: int,
     booster: lgb.Booster,
     evaluator: Evaluator | None,
@@ -147,16 +147,16 @@ def _boost(
                 iteration + 1, joined(job.base.text, booster.model_to_string(num_iteration=-1)), history
             )
             tell("saved", saved=saved)
-            if job.directory and job.rank == 0:
-                checkpoint.write(job.directory, saved, job.mark)
+            if job.directory and job.worker == 0:
+                checkpoint.write(job.directory, saved, job.fingerprint)
     progress.flush()
     text = ""
-    if job.rank == 0 or until < job.n_rounds:
+    if job.worker == 0 or until < job.n_rounds:
         text = joined(job.base.text, str(booster.model_to_string(num_iteration=-1)))
         if best is not None:
             text = truncated(text, best)
     stats = {"trees": booster.num_trees()}
-    return Outcome("done", job.rank, text=text, stats=stats, best_iteration=best or 0, history=history)
+    return Outcome("done", job.worker, text=text, stats=stats, best_iteration=best or 0, history=history)
 
 
 def reseed(booster: lgb.Booster, params: Mapping[str, Any], iteration: int) -> None:

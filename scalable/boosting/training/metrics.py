@@ -1,8 +1,8 @@
-"""Validation metrics over the rows of all ranks, formed from sums that ranks exchange.
+"""Validation metrics over the rows of all workers, formed from sums that workers exchange.
 
-Additive metrics are a weighted mean of a loss per row, so the sums of the ranks give the value of a single process up
+Additive metrics are a weighted mean of a loss per row, so the sums of the workers give the value of a single process up
 to the order of summation. AUC is exact while the validation rows are at most ``EXACT_ROWS``, whose scores then travel
-to every rank; above that it is counted in ``N_BUCKETS`` buckets of the score, equal whatever the ranks: pairs that
+to every worker; above that it is counted in ``N_BUCKETS`` buckets of the score, equal whatever the workers: pairs that
 share a bucket count half, so its error is at most half the fraction of such pairs, which is reported beside it.
 """
 
@@ -73,7 +73,7 @@ def metric_names(wanted: Any, objective: str) -> tuple[str, ...]:
     Raises
     ------
     UsageError
-        On a metric that is not evaluated over several ranks.
+        On a metric that is not evaluated over several workers.
     """
     if wanted is None or wanted == "":
         wanted = objective if _SYNONYMS.get(objective, objective) in _LOSSES else "l2"
@@ -92,7 +92,7 @@ def metric_names(wanted: Any, objective: str) -> tuple[str, ...]:
 
 
 def partial_sums(name: str, label: Array, prediction: Array, weight: Array | None) -> Array:
-    """Return what one rank contributes to a metric.
+    """Return what one worker contributes to a metric.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def partial_sums(name: str, label: Array, prediction: Array, weight: Array | Non
 
 
 def combined(name: str, parts: list[Array]) -> tuple[float, float]:
-    """Return a metric's value, and a bound of its error, from the ranks' contributions in rank order."""
+    """Return a metric's value, and a bound of its error, from the workers' contributions in worker order."""
     total = np.sum(parts, axis=0)
     if name != "auc":
         value = float(total[0] / total[1]) if total[1] > 0 else float("nan")

@@ -33,7 +33,7 @@ class Rotation:
     on : bool
         Whether rows rotate at all; otherwise all are held.
     rows : int
-        Rows in memory at a time, over all ranks together; 0 until `planned`.
+        Rows in memory at a time, over all workers together; 0 until `planned`.
     every : int
         Iterations on one set; 0 until `planned`.
     seed : int
@@ -58,9 +58,9 @@ class Rotation:
         rows = self.rows or max(LEAST_ROWS, -(-n_rows * every // n_rounds))
         return replace(self, rows=min(rows, max(1, n_rows)), every=every)
 
-    def part(self, n_ranks: int) -> Rotation:
-        """Return one rank's rotation."""
-        return replace(self, rows=max(1, self.rows // n_ranks)) if self.on else self
+    def part(self, n_workers: int) -> Rotation:
+        """Return one worker's rotation."""
+        return replace(self, rows=max(1, self.rows // n_workers)) if self.on else self
 
 
 def leaf_hessian(rows: int) -> float:
@@ -100,13 +100,13 @@ def pieces_of(shards: Sequence[Shard], rows: int = PIECE_ROWS) -> list[Shard]:
     return pieces
 
 
-def turn(shards: Sequence[Shard], rotation: Rotation, index: int) -> list[Shard]:
+def subset(shards: Sequence[Shard], rotation: Rotation, index: int) -> list[Shard]:
     """Return the pieces of the `index`-th set, in dataset order.
 
     Parameters
     ----------
     shards : sequence of Shard
-        All rows of a rank.
+        All rows of a worker.
     rotation : Rotation
         Rows per set and seed.
     index : int

@@ -1,4 +1,4 @@
-"""One attempt at training with a given set of ranks: start, introduce, watch, and always clean up."""
+"""One attempt at training with a given set of workers: start, introduce, watch, and always clean up."""
 
 from __future__ import annotations
 
@@ -7,57 +7,57 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from scalable.boosting.workers.job import Outcome, RankJob
+from scalable.boosting.workers.job import Outcome, WorkerJob
 from scalable.boosting.workers.launchers import Launcher, Message
 from scalable.errors import ClusterError
 
 GRACE_SECONDS = 5.0
-ROSTER_SECONDS = 5.0
+PEERS_SECONDS = 5.0
 
 
 @dataclass(slots=True)
 class Attempt:
-    """How an attempt ended: the outcomes of all ranks, in rank order.
+    """How an attempt ended: the outcomes of all workers, in worker order.
 
     Attributes
     ----------
     outcomes : list of Outcome
-        One per rank; a rank that did not answer in time counts as died.
+        One per worker; a worker that did not answer in time counts as died.
     """
 
     outcomes: list[Outcome]
 
     @property
     def succeeded(self) -> bool:
-        """True when every rank finished."""
+        """True when every worker finished."""
         return all(outcome.status == "done" for outcome in self.outcomes)
 
     @property
-    def lost_ranks(self) -> list[int]:
-        """Ranks that died, or that others could no longer reach and that gave no sign themselves."""
-        died = [o.rank for o in self.outcomes if o.status == "died"]
+    def lost_workers(self) -> list[int]:
+        """Workers that died, or that others could no longer reach and that gave no sign themselves."""
+        died = [o.worker for o in self.outcomes if o.status == "died"]
         return died or sorted({o.peer for o in self.outcomes if o.status == "lost" and o.peer is not None})
 
     @property
     def can_carry_on(self) -> bool:
-        """True when ranks were lost, rather than failed by an exception of their own or cancelled."""
-        return bool(self.lost_ranks) and all(o.status != "error" for o in self.outcomes)
+        """True when workers were lost, rather than failed by an exception of their own or cancelled."""
+        return bool(self.lost_workers) and all(o.status != "error" for o in self.outcomes)
 
     def error(self, places: Sequence[str]) -> Exception:
-        """Return the exception to raise: the original one of a rank, or one that names the lost ranks."""
+        """Return the exception to raise: the original one of a worker, or one that names the lost workers."""
         for outcome in self.outcomes:
             if outcome.status == "error" and outcome.error is not None:
                 return outcome.error
         for outcome in self.outcomes:
             if outcome.status == "died":
                 return ClusterError(
-                    f"boosting stopped: rank {outcome.rank} on {places[outcome.rank]} was lost, "
+                    f"boosting stopped: worker {outcome.worker} on {places[outcome.worker]} was lost, "
                     f"{outcome.reason}; look at that worker's log and memory and start again"
                 )
         for outcome in self.outcomes:
             if outcome.status == "lost":
                 return ClusterError(
-                    f"boosting stopped: rank {outcome.rank} on {places[outcome.rank]} saw that {outcome.reason}; "
+                    f"boosting stopped: worker {outcome.worker} on {places[outcome.worker]} saw that {outcome.reason}; "
                     "check the network between the workers and start again"
                 )
         return ClusterError("boosting was cancelled on the cluster; start again")
@@ -65,19 +65,19 @@ class Attempt:
 
 def run_attempt(
     launcher: Launcher,
-    jobs: Sequence[RankJob],
+    jobs: Sequence[WorkerJob],
     hear: Callable[[Message], None],
 ) -> Attempt:
-    """Run all ranks to their ends.
+    """Run all workers to their ends.
 
     Parameters
     ----------
     launcher : Launcher
-        How ranks are started.
-    jobs : sequence of RankJob
-        One per rank, in rank order.
+        How workers are started.
+    jobs : sequence of WorkerJob
+        One per worker, in worker order.
     hear : callable
-        Receives the ranks' progress messages, on the calling thread.
+        Receives the workers' progress messages, on the calling thread.
     """
     inbox: queue.Queue[Message] = queue.Queue()
     meeting = _Meeting(launcher, len(jobs))
@@ -99,38 +99,38 @@ def run_attempt(
     finally:
         launcher.stop()
     ended = launcher.outcomes()
-    silent = [job.rank for job in jobs if job.rank not in ended]
-    for rank in silent:
-        ended[rank] = Outcome("stopped", rank, reason="it was stopped with the others")
-    return Attempt([ended[job.rank] for job in jobs])
+    silent = [job.worker for job in jobs if job.worker not in ended]
+    for worker in silent:
+        ended[worker] = Outcome("stopped", worker, reason="it was stopped with the others")
+    return Attempt([ended[job.worker] for job in jobs])
 
 
 class _Meeting:
-    """Collects where ranks listen and tells them all, until every one of them has met the others."""
+    """Collects where workers listen and tells them all, until every one of them has shaken hands with the others."""
 
-    def __init__(self, launcher: Launcher, n_ranks: int) -> None:
-        self._launcher, self._n_ranks = launcher, n_ranks
-        self._roster: dict[int, tuple[str, int]] = {}
-        self._met: set[int] = set()
+    def __init__(self, launcher: Launcher, n_workers: int) -> None:
+        self._launcher, self._n_workers = launcher, n_workers
+        self._peers: dict[int, tuple[str, int]] = {}
+        self._connected: set[int] = set()
         self._told = 0.0
 
     def hear(self, message: Message) -> None:
-        """Take note of a rank's message."""
+        """Take note of a worker's message."""
         if message["kind"] == "hello":
-            self._roster[message["rank"]] = message["address"]
-        elif message["kind"] == "met":
-            self._met.add(message["rank"])
+            self._peers[message["index"]] = message["address"]
+        elif message["kind"] == "handshake":
+            self._connected.add(message["index"])
 
     @property
     def complete(self) -> bool:
-        """Whether every rank has said where it listens."""
-        return len(self._roster) == self._n_ranks
+        """Whether every worker has said where it listens."""
+        return len(self._peers) == self._n_workers
 
     def remind(self) -> None:
-        """Deliver the roster once it is complete, and again while a rank may not have got it."""
-        awaited = self.complete and len(self._met) < self._n_ranks
-        if awaited and time.monotonic() - self._told > ROSTER_SECONDS:
-            self._launcher.deliver([self._roster[rank] for rank in range(self._n_ranks)])
+        """Deliver the peers once it is complete, and again while a worker may not have got it."""
+        awaited = self.complete and len(self._connected) < self._n_workers
+        if awaited and time.monotonic() - self._told > PEERS_SECONDS:
+            self._launcher.deliver([self._peers[worker] for worker in range(self._n_workers)])
             self._told = time.monotonic()
 
 

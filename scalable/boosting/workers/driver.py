@@ -1,4 +1,4 @@
-"""Running the ranks of a fit, through losses if asked to, and showing how far they are."""
+"""Running the workers of a fit, through losses if asked to, and showing how far they are."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scalable import progress
-from scalable.boosting.memory import deal
+from scalable.boosting.memory import partition
 from scalable.boosting.options import Options
 from scalable.boosting.prepare import Prepared
 from scalable.boosting.training.checkpoint import Saved
-from scalable.boosting.training.loop import train_rank
+from scalable.boosting.training.loop import train_worker
 from scalable.boosting.workers.attempt import Attempt, run_attempt
-from scalable.boosting.workers.job import Outcome, RankJob, Watch
+from scalable.boosting.workers.job import Outcome, Watch, WorkerJob
 from scalable.boosting.workers.placement import Team, regrouped
 from scalable.data.shard import Shard
 from scalable.data.source import Source
@@ -25,7 +25,7 @@ MAX_LOSSES = 20  # a cluster that loses more is not worth waiting for
 
 @dataclass(slots=True)
 class Fit:
-    """Everything the ranks' jobs are made from.
+    """Everything the workers' jobs are made from.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Fit:
         What happens between iterations.
     base : Saved
         Trees to continue from.
-    mark : str
+    fingerprint : str
         Fingerprint of checkpoints.
     losses : list of str
         What was lost on the way, in words.
@@ -50,24 +50,24 @@ class Fit:
     options: Options
     watch: Watch
     base: Saved = field(default_factory=Saved)
-    mark: str = ""
+    fingerprint: str = ""
     losses: list[str] = field(default_factory=list)
 
-    def jobs(self, team: Team) -> list[RankJob]:
+    def jobs(self, team: Team) -> list[WorkerJob]:
         """Return one job per place, with rows dealt evenly."""
-        fit, secret, n_ranks = uuid.uuid4().hex[:16], secrets.token_bytes(32), len(team.places)
+        fit, secret, n_workers = uuid.uuid4().hex[:16], secrets.token_bytes(32), len(team.places)
         params = self.prepared.params
-        train = deal(self.source, n_ranks)
+        train = partition(self.source, n_workers)
         valid = self.options.valid
-        held = [] if valid is None else deal(valid, n_ranks)
+        held = [] if valid is None else partition(valid, n_workers)
         return [
-            RankJob(
+            WorkerJob(
                 fit=fit,
-                rank=rank,
-                n_ranks=n_ranks,
+                worker=worker,
+                n_workers=n_workers,
                 host=place.host,
                 secret=secret,
-                source=part(self.source, train[rank]),
+                source=part(self.source, train[worker]),
                 encoder=self.prepared.encoder,
                 reference=self.prepared.reference,
                 dataset_params=self.prepared.dataset_params,
@@ -76,42 +76,42 @@ class Fit:
                 n_threads=min(place.n_threads, params.n_threads or place.n_threads),
                 n_scores=params.n_scores,
                 silence=self.options.silence,
-                valid=None if valid is None else part(valid, held[rank]),
+                valid=None if valid is None else part(valid, held[worker]),
                 watch=self.watch,
                 base=self.base,
                 keep_every=self.options.keep_every(params),
                 cache=self.options.cache or "",
                 directory=self.options.checkpoint or "",
-                mark=self.mark,
-                rotation=params.rotation.part(n_ranks),
-                initial=() if self.base.text or n_ranks == 1 else self.prepared.initial,
+                fingerprint=self.fingerprint,
+                rotation=params.rotation.part(n_workers),
+                initial=() if self.base.text or n_workers == 1 else self.prepared.initial,
             )
-            for rank, place in enumerate(team.places)
+            for worker, place in enumerate(team.places)
         ]
 
 
 def part(source: Source, shards: list[Shard]) -> Source:
-    """Return a source of `shards` alone, with the footers of their files alone: what one rank is sent."""
+    """Return a source of `shards` alone, with the footers of their files alone: what one worker is sent."""
     return source.only(shards).with_shards(shards)
 
 
 def train_here(fit: Fit, team: Team) -> list[Outcome]:
-    """Train one rank on the calling thread."""
+    """Train one worker on the calling thread."""
     job = fit.jobs(team)[0]
     with progress.task("train lightgbm", total=job.n_rounds, unit="trees") as shown:
         show = _Display(shown, job.base.iteration)
-        return [train_rank(job, None, lambda kind, **content: show({"kind": kind, **content}))]
+        return [train_worker(job, None, lambda kind, **content: show({"kind": kind, **content}))]
 
 
 def train_there(fit: Fit, team: Team) -> list[Outcome]:
-    """Train all ranks in processes of their own; carry on after losses as the options say.
+    """Train all workers in processes of their own; carry on after losses as the options say.
 
     Raises
     ------
     ClusterError
-        When a rank was lost and training cannot or may not carry on.
+        When a worker was lost and training cannot or may not carry on.
     Exception
-        What a rank raised.
+        What a worker raised.
     """
     with progress.task("train lightgbm", total=fit.prepared.params.n_rounds, unit="trees") as shown:
         show = _Display(shown, 0)
@@ -124,17 +124,17 @@ def train_there(fit: Fit, team: Team) -> list[Outcome]:
                 raise error
             fit.losses.append(str(error))
             fit.base = latest(attempt, fit.base)
-            team = regrouped(team, attempt.lost_ranks, fit.options.on_loss)
+            team = regrouped(team, attempt.lost_workers, fit.options.on_loss)
 
 
 def latest(attempt: Attempt, base: Saved) -> Saved:
-    """Return the newest checkpoint that any rank's supervisor holds."""
+    """Return the newest checkpoint that any worker's supervisor holds."""
     held = [outcome.saved for outcome in attempt.outcomes if outcome.saved is not None]
     return max([base, *held], key=lambda saved: saved.iteration)
 
 
 class _Display:
-    """Shows rank 0's trees and the largest rank's memory; rows while datasets fill are not trees."""
+    """Shows worker 0's trees and the largest worker's memory; rows while datasets fill are not trees."""
 
     def __init__(self, shown: progress.task, done: int) -> None:
         self._shown = shown
@@ -144,10 +144,10 @@ class _Display:
             shown.advance(done)
 
     def __call__(self, message: Mapping[str, Any]) -> None:
-        rank = int(message.get("rank", 0))
+        worker = int(message.get("index", 0))
         if message["kind"] == "beat":
-            self._peaks[rank] = int(message["peak_rss"])
-        if message["kind"] != "trees" or rank != 0:
+            self._peaks[worker] = int(message["peak_rss"])
+        if message["kind"] != "trees" or worker != 0:
             return
         # After a loss, trees are trained a second time and shown once.
         new = max(0, message["done"] - self._done)

@@ -1,4 +1,4 @@
-"""What a rank is told, what it answers, and how the two travel over the pipes of its process."""
+"""What a worker is told, what it answers, and how the two travel over the pipes of its process."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Watch:
     Attributes
     ----------
     metrics : tuple of str
-        Evaluated on the validation rows of all ranks.
+        Evaluated on the validation rows of all workers.
     custom : tuple of callable
         ``func(y_true, y_pred, weight) -> (name, value, higher_is_better)``.
     callbacks : tuple of callable
-        LightGBM callbacks; run on every rank with the same values.
+        LightGBM callbacks; run on every worker with the same values.
     objective : callable or None
-        ``func(y_true, y_pred, weight) -> (gradient, hessian)`` on this rank's rows.
+        ``func(y_true, y_pred, weight) -> (gradient, hessian)`` on this worker's rows.
     patience : int
         Iterations without improvement of the first metric before training stops; 0 for never.
     """
@@ -43,56 +43,56 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
-class RankJob:
-    """One rank's part of one attempt at a fit; picklable.
+class WorkerJob:
+    """One worker's part of one attempt at a fit; picklable.
 
     Attributes
     ----------
     fit : str
         Identifies the attempt.
-    rank, n_ranks : int
-        Place of this rank.
+    worker, n_workers : int
+        Place of this worker.
     host : str
-        Address on which this rank listens for its peers.
+        Address on which this worker listens for its peers.
     secret : bytes
-        Shared by the ranks of this attempt.
+        Shared by the workers of this attempt.
     source : Source
-        This rank's shards.
+        This worker's shards.
     encoder : TreeEncoder
-        The same for all ranks.
+        The same for all workers.
     reference : bytes
-        Serialised bins, the same for all ranks.
+        Serialised bins, the same for all workers.
     dataset_params, params : dict
         For the dataset and for the booster.
     n_rounds : int
         Iterations to train.
     n_threads : int
-        Threads of this rank.
+        Threads of this worker.
     n_scores : int
         Raw scores per row.
     silence : float
         Seconds without a byte after which a peer counts as lost.
     valid : Source or None
-        This rank's validation shards.
+        This worker's validation shards.
     watch : Watch
-        What happens between iterations, the same on all ranks.
+        What happens between iterations, the same on all workers.
     base : Saved
         Trees to continue from.
     keep_every : int
         Iterations between checkpoints; 0 for none.
     cache : str
         Where the filled datasets are kept, if anywhere.
-    directory, mark : str
-        Where rank 0 writes checkpoints, if anywhere, and the fingerprint they carry.
+    directory, fingerprint : str
+        Where worker 0 writes checkpoints, if anywhere, and the fingerprint they carry.
     rotation : Rotation
-        Sets of this rank's rows that take turns; all at once when it has no rows.
+        Sets of this worker's rows that are trained on one after another; all at once when it has no rows.
     initial : tuple of float
-        Starting score per class where LightGBM would average the ranks' own; empty to leave it alone.
+        Starting score per class where LightGBM would average the workers' own; empty to leave it alone.
     """
 
     fit: str
-    rank: int
-    n_ranks: int
+    worker: int
+    n_workers: int
     host: str
     secret: bytes
     source: Source
@@ -110,21 +110,21 @@ class RankJob:
     keep_every: int = 0
     cache: str = ""
     directory: str = ""
-    mark: str = ""
+    fingerprint: str = ""
     rotation: Rotation = Rotation()  # noqa: RUF009  frozen
     initial: tuple[float, ...] = ()
 
 
 @dataclass(slots=True)
 class Outcome:
-    """How a rank ended.
+    """How a worker ended.
 
     Attributes
     ----------
     status : str
         "done", "lost" (a peer was lost), "error" (an exception here), "died" (the process ended by
         itself or was killed) or "stopped" (the driver asked).
-    rank : int
+    worker : int
         Who.
     peer : int or None
         For "lost", which peer.
@@ -133,9 +133,9 @@ class Outcome:
     reason : str
         For "lost" and "died", what was seen.
     text : str
-        For "done" on rank 0, the model text.
+        For "done" on worker 0, the model text.
     saved : Saved or None
-        The rank's last checkpoint, also when it died.
+        The worker's last checkpoint, also when it died.
     best_iteration : int
         Where training stopped early, counted from 1; 0 when it did not.
     history : list
@@ -145,7 +145,7 @@ class Outcome:
     """
 
     status: str
-    rank: int
+    worker: int
     peer: int | None = None
     error: Exception | None = None
     reason: str = ""

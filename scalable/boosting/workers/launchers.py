@@ -1,4 +1,4 @@
-"""Two ways of starting the ranks of one attempt: threads of this process, or one Dask task per worker."""
+"""Two ways of starting the workers of one attempt: threads of this process, or one Dask task each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from scalable.boosting.workers.job import Outcome, RankJob
+from scalable.boosting.workers.job import Outcome, WorkerJob
 from scalable.boosting.workers.supervise import Mailbox, supervise
 from scalable.errors import ClusterError
 from scalable.execution.liveness import Liveness
@@ -18,51 +18,51 @@ TELL_SECONDS = 5.0
 FETCH_SECONDS = 10.0
 GANG = "scalable-boosting-start"
 SLACK_SECONDS = 5.0  # a frozen process is given up by its peers first, who know more
-STOP_SECONDS = 1.5  # for supervisors to end their ranks before the tasks themselves are cancelled
+STOP_SECONDS = 1.5  # for supervisors to end their workers before the tasks themselves are cancelled
 
 
 class Launcher(Protocol):
-    """Starts ranks and tells how they ended."""
+    """Starts workers and tells how they ended."""
 
-    def start(self, jobs: Sequence[RankJob], tell: Callable[[Message], None]) -> None:
+    def start(self, jobs: Sequence[WorkerJob], tell: Callable[[Message], None]) -> None:
         """Start one supervised process per job."""
 
-    def deliver(self, roster: list[tuple[str, int]]) -> None:
-        """Tell every rank where its peers listen; all of them run by now."""
+    def deliver(self, peers: list[tuple[str, int]]) -> None:
+        """Tell every worker where its peers listen; all of them run by now."""
 
     def outcomes(self) -> dict[int, Outcome]:
-        """Return how ranks ended that ended."""
+        """Return how workers ended that ended."""
 
     def stop(self) -> None:
-        """End every rank that still runs, and return when none of them can do more."""
+        """End every worker that still runs, and return when none of them can do more."""
 
 
 class LocalLauncher:
-    """Ranks as children of this process."""
+    """Workers as children of this process."""
 
     def __init__(self) -> None:
         self._mailbox = Mailbox()
         self._threads: list[threading.Thread] = []
         self._outcomes: dict[int, Outcome] = {}
 
-    def start(self, jobs: Sequence[RankJob], tell: Callable[[Message], None]) -> None:
+    def start(self, jobs: Sequence[WorkerJob], tell: Callable[[Message], None]) -> None:
         """See `Launcher.start`."""
         for job in jobs:
             thread = threading.Thread(
-                target=self._run, args=(job, tell), name=f"rank-{job.rank}", daemon=True
+                target=self._run, args=(job, tell), name=f"worker-{job.worker}", daemon=True
             )
             self._threads.append(thread)
             thread.start()
 
-    def _run(self, job: RankJob, tell: Callable[[Message], None]) -> None:
+    def _run(self, job: WorkerJob, tell: Callable[[Message], None]) -> None:
         try:
-            self._outcomes[job.rank] = supervise(job, self._mailbox, tell)
+            self._outcomes[job.worker] = supervise(job, self._mailbox, tell)
         except Exception as error:
-            self._outcomes[job.rank] = Outcome("error", job.rank, error=error)
+            self._outcomes[job.worker] = Outcome("error", job.worker, error=error)
 
-    def deliver(self, roster: list[tuple[str, int]]) -> None:
+    def deliver(self, peers: list[tuple[str, int]]) -> None:
         """See `Launcher.deliver`."""
-        self._mailbox.roster = roster
+        self._mailbox.peers = peers
 
     def outcomes(self) -> dict[int, Outcome]:
         """See `Launcher.outcomes`."""
@@ -75,7 +75,7 @@ class LocalLauncher:
             thread.join(5.0)
 
 
-# Per worker process: the mailboxes of the ranks that run on it, by fit.
+# Per Dask process: the mailboxes of the workers that run on it, by fit.
 _mailboxes: dict[str, Mailbox] = {}
 _mailboxes_lock = threading.Lock()
 
@@ -85,35 +85,35 @@ def _mailbox_of(fit: str) -> Mailbox:
         return _mailboxes.setdefault(fit, Mailbox())
 
 
-def run_on_worker(job: RankJob, topic: str) -> Outcome:
-    """Supervise one rank inside a Dask task; stops when the task is cancelled."""
+def run_on_worker(job: WorkerJob, topic: str) -> Outcome:
+    """Supervise one worker inside a Dask task; stops when the task is cancelled."""
     from distributed import get_worker
 
-    worker = get_worker()
-    key = worker.get_current_task()
+    host = get_worker()
+    key = host.get_current_task()
 
     def cancelled() -> bool:
-        task = worker.state.tasks.get(key)
+        task = host.state.tasks.get(key)
         return task is None or task.state not in {"executing", "long-running"}
 
     mailbox = _mailbox_of(job.fit)
     try:
-        return supervise(job, mailbox, lambda message: worker.log_event(topic, message), cancelled)
+        return supervise(job, mailbox, lambda message: host.log_event(topic, message), cancelled)
     finally:
         with _mailboxes_lock:
             _mailboxes.pop(job.fit, None)
 
 
-async def leave_roster(fit: str, roster: list[tuple[str, int]]) -> None:
-    """Run on a worker: hand the roster to the fit's supervisors there."""
+async def leave_peers(fit: str, peers: list[tuple[str, int]]) -> None:
+    """Run on a worker: hand the peers to the fit's supervisors there."""
     with _mailboxes_lock:
         mailbox = _mailboxes.get(fit)
-    if mailbox is not None:  # else its ranks have ended already
-        mailbox.roster = roster
+    if mailbox is not None:  # else its workers have ended already
+        mailbox.peers = peers
 
 
 async def ask_to_stop(fit: str) -> None:
-    """Run on a worker: make the fit's supervisors there end their ranks."""
+    """Run on a worker: make the fit's supervisors there end their workers."""
     with _mailboxes_lock:
         mailbox = _mailboxes.get(fit)
     if mailbox is not None:
@@ -121,19 +121,19 @@ async def ask_to_stop(fit: str) -> None:
 
 
 class DaskLauncher:
-    """Ranks under one task per Dask worker, each pinned to its worker.
+    """Workers under one task per Dask worker, each pinned to its worker.
 
     Parameters
     ----------
     client : distributed.Client
         Connected and synchronous.
-    workers : sequence of str
-        Addresses, one per rank.
+    addresses : sequence of str
+        Of Dask workers, one per worker of the fit.
     """
 
-    def __init__(self, client: Any, workers: Sequence[str]) -> None:
+    def __init__(self, client: Any, addresses: Sequence[str]) -> None:
         self.client = client
-        self.workers = list(workers)
+        self.addresses = list(addresses)
         self._futures: list[Any] = []
         self._outcomes: dict[int, Outcome] = {}
         self._fit = ""
@@ -141,33 +141,33 @@ class DaskLauncher:
         self._liveness = Liveness(client)
         self._silence = 0.0
 
-    def start(self, jobs: Sequence[RankJob], tell: Callable[[Message], None]) -> None:
+    def start(self, jobs: Sequence[WorkerJob], tell: Callable[[Message], None]) -> None:
         """See `Launcher.start`."""
         self._fit = jobs[0].fit
         self._silence = jobs[0].silence + SLACK_SECONDS
         self._topic = f"scalable-boosting-{self._fit}"
         self.client.subscribe_topic(self._topic, lambda event: tell(event[1]))
         self._take_gang_lock()
-        for job, worker in zip(jobs, self.workers, strict=True):
+        for job, address in zip(jobs, self.addresses, strict=True):
             future = self.client.submit(
                 run_on_worker,
                 job,
                 self._topic,
-                key=f"boost-{self._fit}-{job.rank}",
-                workers=[worker],
+                key=f"boost-{self._fit}-{job.worker}",
+                workers=[address],
                 allow_other_workers=False,
                 pure=False,
                 retries=0,
             )
             self._futures.append(future)
 
-    def deliver(self, roster: list[tuple[str, int]]) -> None:
+    def deliver(self, peers: list[tuple[str, int]]) -> None:
         """See `Launcher.deliver`."""
         self._free_gang_lock()
-        self._tell_workers(leave_roster, self._fit, roster, workers=self.workers)
+        self._tell_workers(leave_peers, self._fit, peers, workers=self.addresses)
 
     def _take_gang_lock(self) -> None:
-        """Start all ranks of one fit before any of another: two fits that hold half the workers each wait for ever."""
+        """Start all workers of one fit before any of another: two that hold half the workers each wait for ever."""
         from distributed import Lock
 
         with self.client.as_current():
@@ -191,46 +191,46 @@ class DaskLauncher:
 
     def outcomes(self) -> dict[int, Outcome]:
         """See `Launcher.outcomes`; a worker that left the cluster counts as died."""
-        for rank, future in enumerate(self._futures):
-            if rank in self._outcomes or not future.done():
+        for worker, future in enumerate(self._futures):
+            if worker in self._outcomes or not future.done():
                 continue
             if future.status == "finished":
-                self._outcomes[rank] = self._fetch(rank, future)
+                self._outcomes[worker] = self._fetch(worker, future)
             elif future.status == "cancelled":
-                self._outcomes[rank] = Outcome("stopped", rank, reason="its Dask task was cancelled")
+                self._outcomes[worker] = Outcome("stopped", worker, reason="its Dask task was cancelled")
             else:
-                self._outcomes[rank] = _failed(rank, future.exception())
+                self._outcomes[worker] = _failed(worker, future.exception())
         self._check_workers()
         return dict(self._outcomes)
 
-    def _fetch(self, rank: int, future: Any) -> Outcome:
+    def _fetch(self, worker: int, future: Any) -> Outcome:
         try:
             outcome: Outcome = future.result(timeout=FETCH_SECONDS)
         except Exception as error:
-            return _failed(rank, error)
+            return _failed(worker, error)
         return outcome
 
     def _check_workers(self) -> None:
-        """Tell workers that left, and those whose process is frozen: their ranks may run on, or never have begun."""
+        """Tell workers that left, and those whose process is frozen: their workers may run on, or never have begun."""
         ages = self._liveness.ages()
         lost = self.client.status != "running"
         if lost or self._liveness.scheduler_age() > self._silence:
             what = "was lost" if lost else f"has been silent for {self._silence:.0f} s"
             error = ClusterError(f"boosting stopped: the connection to the Dask scheduler {what}; restart it")
-            for rank in range(len(self._futures)):
-                self._outcomes.setdefault(rank, Outcome("error", rank, error=error))
+            for worker in range(len(self._futures)):
+                self._outcomes.setdefault(worker, Outcome("error", worker, error=error))
             return
         if ages is None:
             return
-        for rank, worker in enumerate(self.workers):
-            age = ages.get(worker, float("inf"))
-            if rank not in self._outcomes and age > self._silence:
-                reason = "left the cluster" if worker not in ages else f"has been frozen for {age:.0f} s"
-                self._outcomes[rank] = Outcome("died", rank, reason=f"its Dask worker {worker} {reason}")
+        for worker, address in enumerate(self.addresses):
+            age = ages.get(address, float("inf"))
+            if worker not in self._outcomes and age > self._silence:
+                reason = "left the cluster" if address not in ages else f"has been frozen for {age:.0f} s"
+                self._outcomes[worker] = Outcome("died", worker, reason=f"its Dask worker {address} {reason}")
 
     def stop(self) -> None:
         """See `Launcher.stop`."""
-        running = [w for rank, w in enumerate(self.workers) if rank not in self._outcomes]
+        running = [w for worker, w in enumerate(self.addresses) if worker not in self._outcomes]
         with contextlib.suppress(Exception):
             self._free_gang_lock()
             if running:
@@ -247,8 +247,10 @@ class DaskLauncher:
             time.sleep(0.05)
 
 
-def _failed(rank: int, error: BaseException | None) -> Outcome:
+def _failed(worker: int, error: BaseException | None) -> Outcome:
     name = type(error).__name__
     if name in {"KilledWorker", "CancelledError", "FutureCancelledError", "CommClosedError", "TimeoutError"}:
-        return Outcome("died", rank, reason=f"its Dask worker was lost ({name})")
-    return Outcome("error", rank, error=error if isinstance(error, Exception) else RuntimeError(repr(error)))
+        return Outcome("died", worker, reason=f"its Dask worker was lost ({name})")
+    return Outcome(
+        "error", worker, error=error if isinstance(error, Exception) else RuntimeError(repr(error))
+    )

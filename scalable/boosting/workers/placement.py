@@ -26,7 +26,7 @@ REPLACE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one rank runs.
+    """Where one worker runs.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Place:
     memory : int
         Bytes its machine (or its control group) has to spare; 0 when unknown.
     machine : str
-        Identifies the machine whose memory it shares with other ranks.
+        Identifies the machine whose memory it shares with other workers.
     """
 
     name: str
@@ -51,16 +51,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """The ranks' places, and how to run reductions and ranks there.
+    """The workers' places, and how to run reductions and workers there.
 
     Attributes
     ----------
     places : tuple of Place
-        One per rank.
+        One per worker.
     executor : Executor
         For the passes before training.
     launcher : callable
-        Makes the launcher of one attempt for a list of ranks' places.
+        Makes the launcher of one attempt for a list of workers' places.
     client : distributed.Client or None
         None when no cluster takes part.
     """
@@ -102,12 +102,18 @@ def team_of(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> Itera
         yield Team(places, Dask(client), lambda: DaskLauncher(client, names), client)
 
 
-def local_team(n_ranks: int) -> Team:
+def local_team(n_workers: int) -> Team:
     """Return a team of processes of this machine, which need no Dask cluster to be started and watched."""
-    threads, room, machine = max(1, available_processors() // n_ranks), spare_memory(), platform.node()
+    threads, room, machine = max(1, available_processors() // n_workers), spare_memory(), platform.node()
     places = tuple(
-        Place("this machine" if n_ranks == 1 else f"local rank {rank}", "127.0.0.1", threads, room, machine)
-        for rank in range(n_ranks)
+        Place(
+            "this machine" if n_workers == 1 else f"local worker {worker}",
+            "127.0.0.1",
+            threads,
+            room,
+            machine,
+        )
+        for worker in range(n_workers)
     )
     return Team(places, Threads(), LocalLauncher)
 
@@ -162,23 +168,23 @@ def _ask(client: Any, addresses: list[str], paths: tuple[str, ...]) -> dict[str,
 
 
 def regrouped(team: Team, lost: list[int], policy: str) -> Team:
-    """Return the team that carries on after ranks were lost.
+    """Return the team that carries on after workers were lost.
 
     Parameters
     ----------
     team : Team
         Of the attempt that failed.
     lost : list of int
-        Ranks whose process, worker or connection was lost.
+        Workers whose process, worker or connection was lost.
     policy : str
-        "replace" for as many ranks as before, waiting for workers if need be; "shrink" for those left.
+        "replace" for as many workers as before, waiting for workers if need be; "shrink" for those left.
 
     Raises
     ------
     ClusterError
         When no worker is left, or none came to replace the lost ones in time.
     """
-    left = [place for rank, place in enumerate(team.places) if rank not in lost]
+    left = [place for worker, place in enumerate(team.places) if worker not in lost]
     if team.client is None:
         places = tuple(left) or team.places[:1] if policy == "shrink" else team.places
         return replace(team, places=places)
@@ -193,7 +199,7 @@ def regrouped(team: Team, lost: list[int], policy: str) -> Team:
     else:
         while True:
             threads = client.nthreads()
-            # A worker whose rank was killed but which itself is well takes part again.
+            # A Dask worker whose process of ours was killed but which itself is well takes part again.
             names = [place.name for place in team.places if place.name in threads]
             names += sorted(set(threads) - set(names))
             places = tuple(
@@ -221,7 +227,7 @@ def _answers(client: Any, address: str) -> bool:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that must agree on all ranks."""
+    """Return the versions that must agree on all workers."""
     from importlib import metadata
 
     names = ("scalable-training", "lightgbm", "numpy", "pyarrow")
@@ -277,7 +283,7 @@ def _control_groups() -> list[Path]:
 
 
 def host_of(address: str) -> str:
-    """Return the interface a worker's address names, on which its rank listens too."""
+    """Return the interface a worker's address names, on which the process below it listens too."""
     from distributed.comm.addressing import get_address_host
 
     return "127.0.0.1" if address.startswith("inproc") else str(get_address_host(address))

@@ -1,4 +1,4 @@
-"""The process of one rank: fill, connect, train, answer, and die rather than hang.
+"""The process of one worker: fill, connect, train, answer, and die rather than hang.
 
 It is started by `scalable.boosting.workers.supervise` as ``python -m scalable.boosting.workers.process``.
 It ends at once when its parent dies, closes the pipe or falls silent; when a peer is lost it says so and ends.
@@ -18,7 +18,7 @@ import threading
 import time
 from typing import IO, Any
 
-from scalable.boosting.workers.job import Outcome, RankJob, read_frame, write_frame
+from scalable.boosting.workers.job import Outcome, WorkerJob, read_frame, write_frame
 
 PARENT_SLACK = 5.0  # beyond the silence at which peers give each other up
 PR_SET_PDEATHSIG = 1
@@ -32,7 +32,7 @@ class Parent:
     def __init__(self, incoming: IO[bytes], outgoing: IO[bytes], silence: float) -> None:
         self._incoming, self._outgoing, self._silence = incoming, outgoing, silence
         self._lock = threading.Lock()
-        self.roster: queue.Queue[list[tuple[str, int]]] = queue.Queue()
+        self.peers: queue.Queue[list[tuple[str, int]]] = queue.Queue()
         self._heard = time.monotonic()
 
     def tell(self, kind: str, **content: Any) -> None:
@@ -49,8 +49,8 @@ class Parent:
             while True:
                 message = read_frame(self._incoming)
                 self._heard = time.monotonic()
-                if message["kind"] == "roster":
-                    self.roster.put(message["roster"])
+                if message["kind"] == "peers":
+                    self.peers.put(message["peers"])
         os._exit(EXIT_ORPHAN)
 
     def beat_forever(self) -> None:
@@ -99,14 +99,14 @@ def import_lightgbm_alone() -> None:
 
 
 def main() -> None:
-    """Run one rank over the pipes at standard input and output."""
+    """Run one worker over the pipes at standard input and output."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C reaches the parent, which decides
     # Whatever prints must not end up between the frames.
     outgoing = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     incoming = sys.stdin.buffer
-    job: RankJob = read_frame(incoming)
+    job: WorkerJob = read_frame(incoming)
     parent = Parent(incoming, outgoing, job.silence)
     for body in (parent.listen_forever, parent.beat_forever, parent.watch_forever):
         threading.Thread(target=body, daemon=True).start()
@@ -120,11 +120,11 @@ def main() -> None:
     os._exit(0)
 
 
-def _failure(job: RankJob, error: BaseException) -> Outcome:
+def _failure(job: WorkerJob, error: BaseException) -> Outcome:
     from scalable.boosting.comm.mesh import PeerLostError
 
     if isinstance(error, PeerLostError):
-        return Outcome("lost", job.rank, peer=error.peer, reason=str(error))
+        return Outcome("lost", job.worker, peer=error.peer, reason=str(error))
     kept = error if isinstance(error, Exception) else RuntimeError(repr(error))
     import pickle
     import traceback
@@ -133,23 +133,23 @@ def _failure(job: RankJob, error: BaseException) -> Outcome:
         pickle.loads(pickle.dumps(kept))
     except Exception:  # pickling runs code of whoever wrote the exception: anything may be raised
         kept = RuntimeError(f"{type(error).__name__}: {error}")
-    return Outcome("error", job.rank, error=kept, reason="".join(traceback.format_exception(error)))
+    return Outcome("error", job.worker, error=kept, reason="".join(traceback.format_exception(error)))
 
 
-def _connect_and_train(job: RankJob, parent: Parent) -> Outcome:
-    from scalable.boosting.training.loop import train_rank
+def _connect_and_train(job: WorkerJob, parent: Parent) -> Outcome:
+    from scalable.boosting.training.loop import train_worker
 
-    if job.n_ranks == 1:
-        return train_rank(job, None, parent.tell)
+    if job.n_workers == 1:
+        return train_worker(job, None, parent.tell)
 
     from scalable.boosting.comm.collectives import Collectives
     from scalable.boosting.comm.mesh import Mesh, listen
 
     listener = listen(job.host)
     parent.tell("hello", address=(job.host, listener.getsockname()[1]))
-    roster = parent.roster.get()
-    mesh = Mesh(job.rank, roster, job.secret, listener, silence=job.silence)
-    parent.tell("met")
+    peers = parent.peers.get()
+    mesh = Mesh(job.worker, peers, job.secret, listener, silence=job.silence)
+    parent.tell("handshake")
 
     def give_up(error: BaseException) -> None:
         parent.tell("outcome", outcome=_failure(job, error))
@@ -157,7 +157,7 @@ def _connect_and_train(job: RankJob, parent: Parent) -> Outcome:
 
     collectives = Collectives(mesh, give_up, job.initial)
     try:
-        return train_rank(job, mesh, parent.tell)
+        return train_worker(job, mesh, parent.tell)
     finally:
         collectives.close()
         mesh.close()

@@ -1,4 +1,4 @@
-"""The parent's side of one rank: start its process, pass messages, and leave no process behind."""
+"""The parent's side of one worker: start its process, pass messages, and leave no process behind."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ import time
 from collections.abc import Callable
 from typing import IO, Any
 
-from scalable.boosting.workers.job import Outcome, RankJob, read_frame, write_frame
+from scalable.boosting.workers.job import Outcome, WorkerJob, read_frame, write_frame
 
 PING_SECONDS = 2.0
 POLL_SECONDS = 0.1
-LOAD_SECONDS = 30.0  # until a rank's first word
+LOAD_SECONDS = 30.0  # until a worker's first word
 
 
 class Mailbox:
-    """Where the driver leaves the roster, or the wish to stop, for a rank's supervisor."""
+    """Where the driver leaves the peers, or the wish to stop, for a worker's supervisor."""
 
     def __init__(self) -> None:
-        self.roster: list[tuple[str, int]] | None = None
+        self.peers: list[tuple[str, int]] | None = None
         self.stop = threading.Event()
 
 
 def supervise(
-    job: RankJob,
+    job: WorkerJob,
     mailbox: Mailbox,
     tell: Callable[[dict[str, Any]], None],
     stopped: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Run one rank in a process of its own until it ends, and see to it that it does.
+    """Run one worker in a process of its own until it ends, and see to it that it does.
 
     Parameters
     ----------
-    job : RankJob
-        What the rank does.
+    job : WorkerJob
+        What the worker does.
     mailbox : Mailbox
         Read every tenth of a second.
     tell : callable
-        Receives the rank's messages, each a dict with "kind" and "rank".
+        Receives the worker's messages, each a dict with "kind" and the worker's "index" (Dask sets a "worker" itself).
     stopped : callable
         A further reason to stop, e.g. that the Dask task was cancelled.
     """
@@ -75,29 +75,29 @@ def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
     return stream
 
 
-def _start(job: RankJob) -> subprocess.Popen[bytes]:
+def _start(job: WorkerJob) -> subprocess.Popen[bytes]:
     env = {
         # OpenMP threads that spin while they wait made a fit five to twenty times slower on a busy machine.
         "OMP_WAIT_POLICY": "PASSIVE",
         **os.environ,
         "OMP_NUM_THREADS": str(job.n_threads),
         "POLARS_MAX_THREADS": str(job.n_threads),
-        # A rank's few dot products would wake threads that spin beside the other ranks of its machine.
+        # A worker's few dot products would wake threads that spin beside the other workers of its machine.
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
     }
     # Dask's, for workers that live long: with it every large array is mapped anew.
     env.pop("MALLOC_TRIM_THRESHOLD_", None)
-    # A terminal's Ctrl-C reaches the rank too, also before it can say that it leaves that to its parent.
+    # A terminal's Ctrl-C reaches the worker too, also before it can say that it leaves that to its parent.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return subprocess.Popen(rank_command(job), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+        return subprocess.Popen(worker_command(job), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def rank_command(job: RankJob) -> list[str]:
-    """Return the command line of a rank's process."""
+def worker_command(job: WorkerJob) -> list[str]:
+    """Return the command line of a worker's process."""
     return [sys.executable, "-m", "scalable.boosting.workers.process"]
 
 
@@ -109,7 +109,7 @@ def _read_forever(child: subprocess.Popen[bytes], messages: queue.Queue[dict[str
 
 
 def _converse(
-    job: RankJob,
+    job: WorkerJob,
     child: subprocess.Popen[bytes],
     messages: queue.Queue[dict[str, Any] | None],
     outgoing: queue.Queue[Any],
@@ -117,15 +117,15 @@ def _converse(
     tell: Callable[[dict[str, Any]], None],
     stopped: Callable[[], bool],
 ) -> Outcome:
-    """Pass messages until the rank has an outcome, or its process ended without one."""
+    """Pass messages until the worker has an outcome, or its process ended without one."""
     introduced, spoken, pinged, heard = False, False, 0.0, time.monotonic()
     saved = None
-    tell({"kind": "started", "rank": job.rank, "pid": child.pid})
+    tell({"kind": "started", "index": job.worker, "pid": child.pid})
     while True:
         if mailbox.stop.is_set() or stopped():
-            return Outcome("stopped", job.rank, saved=saved)
-        if mailbox.roster is not None and not introduced:
-            outgoing.put({"kind": "roster", "roster": mailbox.roster})
+            return Outcome("stopped", job.worker, saved=saved)
+        if mailbox.peers is not None and not introduced:
+            outgoing.put({"kind": "peers", "peers": mailbox.peers})
             introduced = True
         if time.monotonic() - pinged > PING_SECONDS:
             pinged = time.monotonic()
@@ -136,13 +136,13 @@ def _converse(
             # Its peers are quicker, and are first to say so; loading libraries may take its time.
             if time.monotonic() - heard > (job.silence + 2 if spoken else max(job.silence, LOAD_SECONDS)):
                 reason = f"its process was frozen for {job.silence:.0f} s"
-                return Outcome("died", job.rank, reason=reason, saved=saved)
+                return Outcome("died", job.worker, reason=reason, saved=saved)
             continue
         heard, spoken = time.monotonic(), True
         if message is None:
             child.wait()
             stats = {"pid": child.pid}
-            return Outcome("died", job.rank, reason=_how(child.returncode), stats=stats, saved=saved)
+            return Outcome("died", job.worker, reason=_how(child.returncode), stats=stats, saved=saved)
         if message["kind"] == "outcome":
             result: Outcome = message["outcome"]
             result.saved = saved
@@ -150,7 +150,7 @@ def _converse(
         if message["kind"] == "saved":
             saved = message["saved"]
             continue
-        tell({**message, "rank": job.rank})
+        tell({**message, "index": job.worker})
 
 
 def _end(child: subprocess.Popen[bytes], grace: float) -> None:

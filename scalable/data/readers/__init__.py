@@ -10,8 +10,8 @@ import pyarrow.types as pt
 from scalable.data.footers import Footer
 from scalable.data.readers.arrow import open_with_arrow
 from scalable.data.readers.cursor import Cursor
+from scalable.data.readers.cursor_pool import park, take
 from scalable.data.readers.pages import open_with_pages
-from scalable.data.readers.parked import park, take
 from scalable.data.readers.polars import open_with_polars, row_bytes
 from scalable.errors import DataError
 from scalable.storage.files import is_local, store_of

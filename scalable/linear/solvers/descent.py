@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from scalable.data.block import Block
 from scalable.data.buffers import aligned
-from scalable.data.raw_block import DeferredBlock
+from scalable.data.raw_block import LazyBlock
 from scalable.data.shard import Shard
 from scalable.kernels.linear import adaptive_optimizers as adaptive
 from scalable.kernels.linear import optimizers
@@ -84,12 +84,12 @@ class Descent:
         if state.shared:
             state = replace(state, table=state.table.copy(), shared=False)
         y, weight = o.target(block).astype(np.float32), o.single_weight(block)
-        n_columns = len(block.raw.offsets) if isinstance(block, DeferredBlock) else len(block.columns)
+        n_columns = len(block.raw.offsets) if isinstance(block, LazyBlock) else len(block.columns)
         scratch = np.empty((2 * o.n_outputs + 1, descent.MAX_BATCH), np.float32)
         dense = np.empty((2, n_columns), np.float32)
         how = (o.loss, o.delta, self.optimizer, self.hyper, o.factors, self.batch)
         loss, steps, done = 0.0, state.steps, 0
-        if isinstance(block, DeferredBlock):
+        if isinstance(block, LazyBlock):
             raw = block.raw
             tile = aligned(
                 (n_columns, descent.TILE_ROWS + 16), np.float32

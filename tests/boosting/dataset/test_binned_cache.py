@@ -43,18 +43,18 @@ def fit(team, source, cache, **options):
 
 
 def words(fitted):
-    return [rank["cache"] for rank in fitted.stats["ranks"]]
+    return [worker["cache"] for worker in fitted.stats["workers"]]
 
 
-@pytest.mark.parametrize("n_ranks", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_dataset_read_back_trains_the_same_model(local_team, tmp_path, n_ranks):
+@pytest.mark.parametrize("n_workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_dataset_read_back_trains_the_same_model(local_team, tmp_path, n_workers):
     source, valid = write(tmp_path / "rows.parquet"), write(tmp_path / "held.parquet", 700, 1)
     place = str(tmp_path / "cache")
-    first = fit(local_team(n_ranks), source, place, valid=valid)
-    again = fit(local_team(n_ranks), source, place, valid=valid)
-    plain = fit(local_team(n_ranks), source, None, valid=valid)
-    assert words(first) == [{"train": "filled", "valid": "filled"}] * n_ranks
-    assert words(again) == [{"train": "reloaded", "valid": "reloaded"}] * n_ranks
+    first = fit(local_team(n_workers), source, place, valid=valid)
+    again = fit(local_team(n_workers), source, place, valid=valid)
+    plain = fit(local_team(n_workers), source, None, valid=valid)
+    assert words(first) == [{"train": "filled", "valid": "filled"}] * n_workers
+    assert words(again) == [{"train": "reloaded", "valid": "reloaded"}] * n_workers
     assert first.booster.model_to_string() == again.booster.model_to_string()
     assert plain.booster.model_to_string() == again.booster.model_to_string()
     assert first.history == again.history

@@ -1,4 +1,4 @@
-"""Ctrl-C and the death of the driver: every rank's process is gone."""
+"""Ctrl-C and the death of the driver: every worker's process is gone."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def running(tmp_path, request):
-    """A driver in the middle of a fit, and its rank processes."""
+    """A driver in the middle of a fit, and its worker processes."""
     X = np.random.default_rng(0).normal(size=(20_000, 4))
     pq.write_table(
         pa.table({**{f"x{j}": X[:, j] for j in range(4)}, "y": X[:, 0] > 0}), tmp_path / "rows.parquet"
@@ -37,20 +37,20 @@ def running(tmp_path, request):
         env={**os.environ, "PYTHONPATH": os.getcwd()},
     )
     deadline = time.monotonic() + 90
-    ranks = []
-    while len(ranks) < n_workers:
+    workers = []
+    while len(workers) < n_workers:
         assert time.monotonic() < deadline
         assert driver.poll() is None
         time.sleep(0.1)
-        ranks = [p for p in psutil.Process(driver.pid).children(recursive=True) if is_rank(p)]
+        workers = [p for p in psutil.Process(driver.pid).children(recursive=True) if is_worker(p)]
     time.sleep(2.0)
-    yield driver, ranks
+    yield driver, workers
     if driver.poll() is None:
         driver.kill()
     driver.communicate()
 
 
-def is_rank(process):
+def is_worker(process):
     try:
         return "scalable.boosting.workers.process" in " ".join(process.cmdline())
     except psutil.Error:
@@ -58,17 +58,17 @@ def is_rank(process):
 
 
 @pytest.mark.parametrize("running", [1, pytest.param(2, marks=pytest.mark.slow)], indirect=True)
-def test_ctrl_c_ends_driver_and_ranks(running):
-    driver, ranks = running
+def test_ctrl_c_ends_driver_and_workers(running):
+    driver, workers = running
     driver.send_signal(signal.SIGINT)
     _, errors = driver.communicate(timeout=30)
     assert driver.returncode != 0
     assert b"KeyboardInterrupt" in errors
-    assert psutil.wait_procs(ranks, timeout=5)[1] == []
+    assert psutil.wait_procs(workers, timeout=5)[1] == []
 
 
 @pytest.mark.parametrize("running", [1], indirect=True)
-def test_ranks_die_with_a_killed_driver(running):
-    driver, ranks = running
+def test_workers_die_with_a_killed_driver(running):
+    driver, workers = running
     driver.kill()
-    assert psutil.wait_procs(ranks, timeout=10)[1] == []
+    assert psutil.wait_procs(workers, timeout=10)[1] == []

@@ -1,4 +1,4 @@
-"""Evaluation, early stopping, callbacks, checkpoints: on one rank and on two the same."""
+"""Evaluation, early stopping, callbacks, checkpoints: on one worker and on two the same."""
 
 import lightgbm as lgb
 import numpy as np
@@ -36,8 +36,8 @@ def data():
     return as_source(X, s > 0.3, w), as_source(Xv, sv > 0.3, wv), (X, s > 0.3, w, Xv, sv > 0.3, wv)
 
 
-@pytest.mark.parametrize("n_ranks", [1, 2])
-def test_early_stopping_sees_the_values_of_one_process(local_team, data, n_ranks):
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_early_stopping_sees_the_values_of_one_process(local_team, data, n_workers):
     train, valid, (X, y, w, Xv, yv, wv) = data
     seen = {}
     plain_data = lgb.Dataset(X, y, weight=w)
@@ -49,7 +49,7 @@ def test_early_stopping_sees_the_values_of_one_process(local_team, data, n_ranks
         callbacks=[lgb.early_stopping(4, first_metric_only=True, verbose=False), lgb.record_evaluation(seen)],
     )
     fitted = train_on(
-        local_team(n_ranks),
+        local_team(n_workers),
         {**PARAMS, "num_iterations": 60, "metric": "binary_logloss,auc,binary_error"},
         train,
         classify=True,
@@ -68,7 +68,7 @@ def test_early_stopping_sees_the_values_of_one_process(local_team, data, n_ranks
 
 
 @pytest.mark.parametrize(
-    ("extra", "n_ranks"),
+    ("extra", "n_workers"),
     [
         (STOCHASTIC, 2),
         pytest.param(STOCHASTIC, 1, marks=pytest.mark.slow),
@@ -77,11 +77,11 @@ def test_early_stopping_sees_the_values_of_one_process(local_team, data, n_ranks
     ],
     ids=["stochastic-2", "stochastic-1", "plain-1", "plain-2"],
 )
-def test_a_resumed_fit_ends_with_the_same_text(local_team, data, tmp_path, extra, n_ranks):
+def test_a_resumed_fit_ends_with_the_same_text(local_team, data, tmp_path, extra, n_workers):
     train, _, _ = data
     params = {**PARAMS, **extra, "num_iterations": 13}
     whole = train_on(
-        local_team(n_ranks),
+        local_team(n_workers),
         params,
         train,
         classify=True,
@@ -95,22 +95,22 @@ def test_a_resumed_fit_ends_with_the_same_text(local_team, data, tmp_path, extra
     place = str(tmp_path / "b")
     with pytest.raises(RuntimeError, match="power went out"):
         train_on(
-            local_team(n_ranks),
+            local_team(n_workers),
             params,
             train,
             classify=True,
             options=Options(checkpoint=place, checkpoint_every=4, callbacks=[fail]),
         )
     resumed = train_on(
-        local_team(1) if n_ranks == 1 else local_team(2),
+        local_team(1) if n_workers == 1 else local_team(2),
         params,
         train,
         classify=True,
         options=Options(checkpoint=place, checkpoint_every=4, resume=True),
-        in_process=n_ranks == 1,
+        in_process=n_workers == 1,
     )
     assert resumed.booster.model_to_string() == whole.booster.model_to_string()
-    assert resumed.stats["ranks"][0]["trees"] == 13 - 8  # the first eight were not trained again
+    assert resumed.stats["workers"][0]["trees"] == 13 - 8  # the first eight were not trained again
 
 
 def test_checkpoints_of_other_data_or_parameters_are_refused(local_team, data, tmp_path):
@@ -140,7 +140,7 @@ def test_a_damaged_checkpoint_is_passed_over(local_team, data, tmp_path):
         options=Options(checkpoint=str(tmp_path), checkpoint_every=2, resume=True),
         in_process=True,
     )
-    assert resumed.stats["ranks"][0]["trees"] == 9 - 6
+    assert resumed.stats["workers"][0]["trees"] == 9 - 6
     assert resumed.booster.model_to_string() == whole.booster.model_to_string()
 
 
@@ -171,13 +171,13 @@ def mean_error(y_true, y_pred, weight):
     return "mean_error", float(abs(np.average(y_true - y_pred, weights=weight))), False
 
 
-@pytest.mark.parametrize("n_ranks", [pytest.param(1, marks=pytest.mark.slow), 2])
-def test_custom_objectives_metrics_and_callbacks(local_team, n_ranks):
+@pytest.mark.parametrize("n_workers", [pytest.param(1, marks=pytest.mark.slow), 2])
+def test_custom_objectives_metrics_and_callbacks(local_team, n_workers):
     X, s, w = rows(3000, 5)
     Xv, sv, wv = rows(800, 6)
     schedule = lgb.reset_parameter(learning_rate=lambda i: 0.3 * 0.9**i)
     fitted = train_on(
-        local_team(n_ranks),
+        local_team(n_workers),
         {**PARAMS, "num_iterations": 8, "objective": squared, "metric": "l2", **ROOMY},
         as_source(X, s, w),
         classify=False,

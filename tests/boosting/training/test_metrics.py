@@ -15,7 +15,7 @@ Q = RNG.dirichlet(np.ones(4), N)
 POSITIVE = np.exp(RNG.normal(size=N))
 
 
-def over_ranks(name, label, prediction, weight, n=3):
+def over_workers(name, label, prediction, weight, n=3):
     cuts = np.array_split(np.arange(N), n)
     return combined(
         name,
@@ -48,8 +48,8 @@ def over_ranks(name, label, prediction, weight, n=3):
         ),
     ],
 )
-def test_additive_metrics_over_ranks_are_those_of_all_rows(name, label, prediction, expected, weight):
-    value, bound = over_ranks(name, label, prediction, weight)
+def test_additive_metrics_over_workers_are_those_of_all_rows(name, label, prediction, expected, weight):
+    value, bound = over_workers(name, label, prediction, weight)
     assert bound == 0
     assert value == pytest.approx(expected(label, prediction, sample_weight=weight), rel=1e-11)
 
@@ -59,10 +59,10 @@ def test_auc_is_exact_or_within_its_bound(weight):
     rough = np.round(P, 2)  # with ties
     expected = reference.roc_auc_score(Y, rough, sample_weight=weight)
     assert exact_auc(Y, rough, weight) == pytest.approx(expected, abs=1e-12)
-    value, bound = over_ranks("auc", Y, P, weight)
+    value, bound = over_workers("auc", Y, P, weight)
     assert 0 < bound < 1e-3
     assert abs(value - reference.roc_auc_score(Y, P, sample_weight=weight)) <= bound
-    assert over_ranks("auc", Y, P, weight, n=1)[0] == pytest.approx(value, abs=1e-12)
+    assert over_workers("auc", Y, P, weight, n=1)[0] == pytest.approx(value, abs=1e-12)
 
 
 def test_names_are_lightgbm_s():

@@ -12,7 +12,7 @@ from scalable.boosting.options import Options
 from scalable.boosting.params import resolve
 from scalable.boosting.train import train_on
 from scalable.boosting.training import rotation as rotate
-from scalable.boosting.training.rotation import Rotation, leaf_hessian, step_share, turn
+from scalable.boosting.training.rotation import Rotation, leaf_hessian, step_share, subset
 from scalable.data.shard import Shard
 from scalable.data.table import as_source
 from scalable.errors import UsageError
@@ -43,7 +43,7 @@ def test_one_pass_of_turns_uses_every_row_once(sizes, rows, epoch):
     per_pass = -(-first // rows)
     seen = []
     for k in range(per_pass):
-        chosen = turn(shards, Rotation(True, rows, 5, 1), epoch * per_pass + k)
+        chosen = subset(shards, Rotation(True, rows, 5, 1), epoch * per_pass + k)
         assert [s.first_row for s in chosen] == sorted(s.first_row for s in chosen)
         assert sum(s.n_rows for s in chosen) <= rows + rows // 8 + 16
         seen += [row for s in chosen for row in range(s.first_row, s.first_row + s.n_rows)]
@@ -104,15 +104,15 @@ def test_rotation_of_one_set_is_plain_boosting(local_team):
     )
 
 
-@pytest.mark.parametrize("n_ranks", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_rotation_learns_from_all_rows_and_resumes(local_team, tmp_path, n_ranks):
+@pytest.mark.parametrize("n_workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_rotation_learns_from_all_rows_and_resumes(local_team, tmp_path, n_workers):
     X, y = rows(12_000, 1)
     Xv, yv = rows(3000, 2)
     source, valid = as_source(X, y), as_source(Xv, yv)
 
     def fit(options):
         return train_on(
-            local_team(n_ranks), PARAMS, source, classify=True, options=options, in_process=n_ranks == 1
+            local_team(n_workers), PARAMS, source, classify=True, options=options, in_process=n_workers == 1
         )
 
     whole = fit(Options(valid=valid, checkpoint=str(tmp_path / "a"), checkpoint_every=3))

@@ -21,7 +21,7 @@ from scalable.data.table import as_source
 from scalable.errors import ClusterError, ModelError
 from tests.boosting.hosts import allowed as hosts_allowed
 from tests.boosting.hosts import namespace_hosts, small_disk
-from tests.boosting.processes import rank_processes
+from tests.boosting.processes import worker_processes
 
 TREES = 150
 PARAMS = {
@@ -31,7 +31,7 @@ PARAMS = {
     "num_iterations": TREES,
     "num_leaves": 15,
     "learning_rate": 0.03,
-    # Ranks only estimate row counts, bin by bin: few bins and leaves bounded by hessians keep that out of it.
+    # Workers only estimate row counts, bin by bin: few bins and leaves bounded by hessians keep that out of it.
     "max_bin": 31,
     "min_data_in_leaf": 1,
     "min_sum_hessian_in_leaf": 20.0,
@@ -55,12 +55,12 @@ def expected(source):
 
 
 def strike(kind, rng, done):
-    """Wait until ranks run, then do something bad to one of them."""
+    """Wait until workers run, then do something bad to one of them."""
     deadline = time.monotonic() + 60
-    while len(rank_processes()) < 2 and time.monotonic() < deadline and not done.is_set():
+    while len(worker_processes()) < 2 and time.monotonic() < deadline and not done.is_set():
         time.sleep(0.02)
     done.wait(rng.uniform(0, 4))
-    victims = rank_processes()
+    victims = worker_processes()
     if not victims:
         return
     victim = rng.choice(victims)
@@ -73,7 +73,7 @@ def strike(kind, rng, done):
 def cut(hosts, rng, done):
     """Take one host's link down for ten seconds."""
     deadline = time.monotonic() + 60
-    while len(rank_processes()) < 2 and time.monotonic() < deadline and not done.is_set():
+    while len(worker_processes()) < 2 and time.monotonic() < deadline and not done.is_set():
         time.sleep(0.02)
     done.wait(rng.uniform(1, 5))
     host = rng.randrange(2)
@@ -84,7 +84,7 @@ def cut(hosts, rng, done):
 
 @contextmanager
 def stolen_port(rng):
-    """Let somebody else listen where rank 0 of the first attempt is said to."""
+    """Let somebody else listen where worker 0 of the first attempt is said to."""
     deliver, thief, stolen = LocalLauncher.deliver, socket.create_server(("127.0.0.1", 0)), []
 
     def mislead(self, roster):
@@ -117,8 +117,8 @@ def accident(kind, rng, team, tmp_path):
             places = [replace(p, host=a) for p, a in zip(team.places, found.addresses, strict=True)]
             team = replace(team, places=tuple(places))
             patch = stack.enter_context(pytest.MonkeyPatch.context())
-            command = supervise.rank_command
-            patch.setattr(supervise, "rank_command", lambda job: found.inside(job.host, command(job)))
+            command = supervise.worker_command
+            patch.setattr(supervise, "worker_command", lambda job: found.inside(job.host, command(job)))
             striker = threading.Thread(target=cut, args=(found, rng, done))
         if striker is not None:
             striker.start()
@@ -161,7 +161,7 @@ def run_trial(kind, seed, team, source, expected, policy, tmp_path):
                 assert fitted.stats["losses"]
     assert time.monotonic() - began < 600, "hanging, even on a machine that is busy with other work"
     deadline = time.monotonic() + 5
-    while rank_processes():
+    while worker_processes():
         assert time.monotonic() < deadline, "an orphan"
         time.sleep(0.05)
 
@@ -189,9 +189,9 @@ def test_two_hundred_accidents(local_team, source, expected, tmp_path):
     rng = random.Random(20261122)
     for seed in range(int(os.environ.get("SCALABLE_CHAOS_TRIALS", "200"))):
         kind = rng.choice(KINDS)
-        policy, n_ranks = rng.choice(["raise", "replace", "shrink"]), rng.choice([2, 2, 3])
+        policy, n_workers = rng.choice(["raise", "replace", "shrink"]), rng.choice([2, 2, 3])
         if seed < int(os.environ.get("SCALABLE_CHAOS_FIRST", "0")):
             continue
         began = time.monotonic()
-        run_trial(kind, seed, local_team(n_ranks), source, expected, policy, tmp_path)
+        run_trial(kind, seed, local_team(n_workers), source, expected, policy, tmp_path)
         print(f"trial {seed}: {kind}, {policy}: {time.monotonic() - began:.0f} s", flush=True)

@@ -14,7 +14,7 @@ from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier
 from scalable.boosting.workers.launchers import DaskLauncher
 from scalable.errors import ClusterError
-from tests.boosting.processes import rank_processes
+from tests.boosting.processes import worker_processes
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +58,11 @@ def test_two_workers_train_the_model_of_one(dask_client, rows):
     expected = here.predict_proba(source)
     np.testing.assert_allclose(there.predict_proba(source), expected, atol=1e-9)
     np.testing.assert_array_equal(by_address.predict_proba(source), there.predict_proba(source))
-    ranks = there.stats_["ranks"]
-    assert [rank["rows"] for rank in ranks] == [10_000, 10_000]
-    assert all(rank["bytes_sent"] > 0 for rank in ranks)
-    assert abs(ranks[0]["bytes_sent"] - ranks[1]["bytes_received"]) < 1000  # but for beats on the way
-    wait_until(lambda: not rank_processes())
+    workers = there.stats_["workers"]
+    assert [worker["rows"] for worker in workers] == [10_000, 10_000]
+    assert all(worker["bytes_sent"] > 0 for worker in workers)
+    assert abs(workers[0]["bytes_sent"] - workers[1]["bytes_received"]) < 1000  # but for beats on the way
+    wait_until(lambda: not worker_processes())
 
 
 def test_arrays_are_streamed_to_workers_too(dask_client):
@@ -73,17 +73,17 @@ def test_arrays_are_streamed_to_workers_too(dask_client):
     assert model.score(X, y) > 0.95
 
 
-def test_a_killed_rank_fails_the_fit_and_leaves_nobody(dask_client, rows):
+def test_a_killed_worker_fails_the_fit_and_leaves_nobody(dask_client, rows):
     model = LGBMClassifier(n_estimators=100_000, client=dask_client)
     thread, result = in_background(model, ParquetSource(rows, target="y"))
-    wait_until(lambda: len(rank_processes()) == 2)
+    wait_until(lambda: len(worker_processes()) == 2)
     time.sleep(1.0)
-    os.kill(rank_processes()[-1].pid, signal.SIGKILL)
+    os.kill(worker_processes()[-1].pid, signal.SIGKILL)
     thread.join(15)
     assert not thread.is_alive()
     assert isinstance(result["error"], ClusterError)
     assert "SIGKILL" in str(result["error"])
-    wait_until(lambda: not rank_processes())
+    wait_until(lambda: not worker_processes())
 
 
 def test_a_cancelled_task_ends_the_fit_and_its_processes(dask_client, rows, monkeypatch):
@@ -97,19 +97,19 @@ def test_a_cancelled_task_ends_the_fit_and_its_processes(dask_client, rows, monk
     monkeypatch.setattr(DaskLauncher, "start", start)
     model = LGBMClassifier(n_estimators=100_000, client=dask_client)
     thread, result = in_background(model, ParquetSource(rows, target="y"))
-    wait_until(lambda: len(rank_processes()) == 2)
+    wait_until(lambda: len(worker_processes()) == 2)
     dask_client.cancel(started[0]._futures[:1], force=True)
     thread.join(15)
     assert not thread.is_alive()
     assert isinstance(result["error"], ClusterError)
-    wait_until(lambda: not rank_processes(), 5)
+    wait_until(lambda: not worker_processes(), 5)
 
 
-def test_an_exception_on_one_rank_is_raised_as_it_was(dask_client, rows, tmp_path):
+def test_an_exception_on_one_worker_is_raised_as_it_was(dask_client, rows, tmp_path):
     model = LGBMClassifier(client=dask_client, monotone_constraints=[1, 0])  # two of eight features
     with pytest.raises(Exception, match="monotone_constraints"):
         model.fit(ParquetSource(rows, target="y"))
-    wait_until(lambda: not rank_processes(), 5)
+    wait_until(lambda: not worker_processes(), 5)
 
 
 def test_a_cluster_without_the_data_or_enough_workers_is_told(dask_client, rows, monkeypatch):
@@ -129,9 +129,9 @@ def test_a_fit_carries_on_after_a_killed_rank(dask_client, rows, policy):
     killed = threading.Event()
 
     def kill_one():
-        wait_until(lambda: len(rank_processes()) == 2)
+        wait_until(lambda: len(worker_processes()) == 2)
         time.sleep(2.0)
-        os.kill(rank_processes()[0].pid, signal.SIGKILL)
+        os.kill(worker_processes()[0].pid, signal.SIGKILL)
         killed.set()
 
     killer = threading.Thread(target=kill_one)
@@ -142,10 +142,10 @@ def test_a_fit_carries_on_after_a_killed_rank(dask_client, rows, policy):
     assert model.booster_.num_trees() == 120
     if model.stats_["losses"]:  # else the fit was done before the kill
         assert "SIGKILL" in model.stats_["losses"][0]
-        assert len(model.stats_["ranks"]) == (2 if policy == "replace" else 1)
+        assert len(model.stats_["workers"]) == (2 if policy == "replace" else 1)
     whole = LGBMClassifier(**params).fit(source)
     np.testing.assert_allclose(model.predict_proba(source), whole.predict_proba(source), atol=1e-6)
-    wait_until(lambda: not rank_processes())
+    wait_until(lambda: not worker_processes())
 
 
 def test_two_fits_at_once_both_finish(dask_client, rows):
@@ -157,7 +157,7 @@ def test_two_fits_at_once_both_finish(dask_client, rows):
         assert result["model"].booster_.num_trees() == 6
 
 
-def test_a_worker_frozen_before_its_rank_begins_is_named(dask_client, rows, monkeypatch):
+def test_a_worker_frozen_before_its_process_begins_is_named(dask_client, rows, monkeypatch):
     pids = dask_client.run(os.getpid)
     address = sorted(pids)[1]
     original = DaskLauncher.start
@@ -177,7 +177,7 @@ def test_a_worker_frozen_before_its_rank_begins_is_named(dask_client, rows, monk
         os.kill(pids[address], signal.SIGCONT)
     assert isinstance(result["error"], ClusterError)
     assert f"{address} has been frozen" in str(result["error"])
-    wait_until(lambda: not rank_processes())
+    wait_until(lambda: not worker_processes())
 
 
 @pytest.mark.slow
@@ -186,13 +186,13 @@ def test_a_worker_frozen_in_training_is_noticed_in_time(dask_client, rows):
     thread, result = in_background(
         LGBMClassifier(n_estimators=100_000, client=dask_client), ParquetSource(rows, target="y")
     )
-    wait_until(lambda: len(rank_processes()) == 2)
+    wait_until(lambda: len(worker_processes()) == 2)
     time.sleep(5.0)
     os.kill(pid, signal.SIGSTOP)
     try:
         thread.join(45)
         assert not thread.is_alive()
-        wait_until(lambda: not rank_processes())
+        wait_until(lambda: not worker_processes())
     finally:
         os.kill(pid, signal.SIGCONT)
     assert isinstance(result["error"], ClusterError)

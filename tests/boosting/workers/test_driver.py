@@ -41,17 +41,17 @@ def recorder():
 def test_progress_tells_bytes_and_the_memory_of_the_largest_worker(recorder):
     with progress.task("train", total=8, unit="trees") as shown:
         show = driving._Display(shown, 2)
-        show({"kind": "beat", "rank": 1, "peak_rss": 3 * 10**9})
-        show({"kind": "beat", "rank": 0, "peak_rss": 10**9})
+        show({"kind": "beat", "index": 1, "peak_rss": 3 * 10**9})
+        show({"kind": "beat", "index": 0, "peak_rss": 10**9})
         trees = {"kind": "trees", "seconds": 0.5, "metrics": {"auc": 0.7}, "exchanged": 4e6}
-        show({**trees, "rank": 1, "done": 5})
-        show({**trees, "rank": 0, "done": 5})
-        show({**trees, "rank": 0, "done": 4})  # trained again after a loss
+        show({**trees, "index": 1, "done": 5})
+        show({**trees, "index": 0, "done": 5})
+        show({**trees, "index": 0, "done": 4})  # trained again after a loss
     told = {"s/tree": 0.5, "auc": 0.7, "MB": 4.0, "GB/worker": 3.0}
     assert recorder.shown == [(2, {}), (3, told), (0, told)]
 
 
-def test_ranks_report_memory_while_they_train(recorder, local_team):
+def test_workers_report_memory_while_they_train(recorder, local_team):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(4000, 5))
     options = Options(callbacks=[lambda env: time.sleep(0.15)])  # memory is told once a second

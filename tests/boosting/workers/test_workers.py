@@ -1,4 +1,4 @@
-"""Ranks without Dask: the deal of the rows does not change the model."""
+"""Workers without Dask: the partition of the rows does not change the model."""
 
 import lightgbm as lgb
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 from scalable.boosting.train import train_on
 from scalable.data.table import as_source
 
-# Leaf sizes are bounded by hessian sums: over several ranks LightGBM only estimates row counts.
+# Leaf sizes are bounded by hessian sums: over several workers LightGBM only estimates row counts.
 PARAMS = {
     "deterministic": True,
     "force_col_wise": True,
@@ -33,9 +33,9 @@ def splits(text):
 
 
 @pytest.mark.parametrize("classes", [2, pytest.param(3, marks=pytest.mark.slow)])
-def test_one_two_and_three_ranks_train_the_same_trees_on_label_sorted_rows(local_team, classes):
+def test_one_two_and_three_workers_train_the_same_trees_on_label_sorted_rows(local_team, classes):
     X, y, weight = rows(classes=classes)
-    order = np.argsort(y, kind="stable")  # with two ranks the first sees almost one class only
+    order = np.argsort(y, kind="stable")  # with two workers the first sees almost one class only
     source = as_source(X[order], y[order], weight[order])
     boosters = [
         train_on(local_team(n), PARAMS, source, classify=True).booster
@@ -49,7 +49,7 @@ def test_one_two_and_three_ranks_train_the_same_trees_on_label_sorted_rows(local
         np.testing.assert_allclose(booster.predict(X, raw_score=True), expected, atol=1e-9)
 
 
-def test_one_rank_is_plain_lightgbm(local_team):
+def test_one_worker_is_plain_lightgbm(local_team):
     X, y, weight = rows()
     ours = train_on(local_team(1), {**PARAMS, "num_threads": 1}, as_source(X, y, weight), classify=True)
     plain = lgb.train(

@@ -2,7 +2,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalable.data.readers import parked
+from scalable.data.readers import cursor_pool
 from scalable.data.readers.cursor import Cursor
 
 
@@ -50,26 +50,26 @@ def test_parked_cursors_are_taken_once_bounded_and_released():
         return Cursor(iter([]), 0, lambda: closed.append(i))
 
     file = ("file", 1)
-    for i in range(parked.LIMIT + 3):
-        parked.park(file, i, cursor(i))
+    for i in range(cursor_pool.LIMIT + 3):
+        cursor_pool.park(file, i, cursor(i))
     assert closed == [0, 1, 2]
-    assert parked.take(file, 0, 2) is None
-    assert parked.take(file, 5, 5) is not None
-    assert parked.take(file, 5, 5) is None
-    assert parked.take(("file", 2), 0, 100) is None
-    parked.park(file, 6, cursor("again"))
+    assert cursor_pool.take(file, 0, 2) is None
+    assert cursor_pool.take(file, 5, 5) is not None
+    assert cursor_pool.take(file, 5, 5) is None
+    assert cursor_pool.take(("file", 2), 0, 100) is None
+    cursor_pool.park(file, 6, cursor("again"))
     assert closed == [0, 1, 2, 6]
-    parked.park(("other", 1), 0, cursor("other"))
-    parked.release({"file"})
+    cursor_pool.park(("other", 1), 0, cursor("other"))
+    cursor_pool.release({"file"})
     assert "other" not in closed
-    parked.release({"other"})
+    cursor_pool.release({"other"})
     assert closed[-1] == "other"
-    assert len(closed) == parked.LIMIT + 4
-    assert not parked._cursors
+    assert len(closed) == cursor_pool.LIMIT + 4
+    assert not cursor_pool._cursors
 
 
 def test_a_parked_cursor_is_moved_forward_within_its_row_group():
-    parked.park(("file",), 2, Cursor(pieces_of([10]), 2, lambda: None))
-    assert parked.take(("file",), 3, 5) is None
-    moved = parked.take(("file",), 0, 5)
+    cursor_pool.park(("file",), 2, Cursor(pieces_of([10]), 2, lambda: None))
+    assert cursor_pool.take(("file",), 3, 5) is None
+    moved = cursor_pool.take(("file",), 0, 5)
     assert moved.read(2)[0].to_pylist() == [5, 6]
