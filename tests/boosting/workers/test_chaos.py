@@ -87,11 +87,11 @@ def stolen_port(rng):
     """Let somebody else listen where worker 0 of the first attempt is said to."""
     deliver, thief, stolen = LocalLauncher.deliver, socket.create_server(("127.0.0.1", 0)), []
 
-    def mislead(self, roster):
+    def mislead(self, peers):
         if not stolen or stolen[0] is self:
             stolen.append(self)
-            roster = [thief.getsockname(), *roster[1:]]
-        deliver(self, roster)
+            peers = [thief.getsockname(), *peers[1:]]
+        deliver(self, peers)
 
     with thief, pytest.MonkeyPatch.context() as patch:
         patch.setattr(LocalLauncher, "deliver", mislead)
