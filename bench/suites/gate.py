@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import functools
 import json
+import pkgutil
 import shutil
 import statistics
 import sys
@@ -23,8 +24,29 @@ import numpy as np
 
 Sample = Callable[[], float]  # one short measurement in ns a row
 FOLDERS: list[Path] = []  # made by works
-COLUMNS, BLOCK = 28, 2**16
+COLUMNS, BLOCK, FIT_ROWS = 28, 2**16, 2**14
 SAMPLES = 9
+
+
+def found(*homes: str) -> Any:
+    """Return the first that exists of several homes a thing has had in the project's history.
+
+    Parameters
+    ----------
+    *homes : str
+        ``package.module`` or ``package.module:name``, the newest first.
+
+    Raises
+    ------
+    ImportError
+        When there is none of them: a commit from before it.
+    """
+    for home in homes:
+        try:
+            return pkgutil.resolve_name(home)
+        except (ImportError, AttributeError):
+            continue
+    raise ImportError(f"none of {', '.join(homes)}")
 
 
 def _ns_per_row(work: Callable[[], object], rows: int, least: float = 0.02) -> Sample:
@@ -40,6 +62,23 @@ def _ns_per_row(work: Callable[[], object], rows: int, least: float = 0.02) -> S
                 return best / rows
 
     return sample
+
+
+def _table(rows: int = BLOCK) -> Any:
+    """Return columns of every kind that learners meet: numbers, few integers, text, nulls; and a label."""
+    import pyarrow as pa
+
+    x, y = _numbers(rows)
+    random = np.random.default_rng(1)
+    few = random.integers(0, 40, rows)
+    return pa.table({
+        **{f"x{j}": x[:, j] for j in range(COLUMNS // 2)},
+        "few": few.astype(np.int16),
+        "text": pa.array(np.array([f"word {k}" for k in range(40)])[few]).dictionary_encode(),
+        "id": pa.array(random.integers(0, 10**5, rows)),
+        "null": pa.array(x[:, -1], mask=random.random(rows) < 0.2),
+        "y": y.astype(np.int8),
+    })  # fmt: skip
 
 
 def _numbers(rows: int) -> tuple[Any, Any]:
@@ -64,18 +103,9 @@ def _columns(x: Any) -> Any:
 def decode() -> Sample:
     """Decode a plain Parquet file of float32."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from scalable.data.parquet import ParquetSource
 
     x, _ = _numbers(BLOCK)
-    folder = Path(tempfile.mkdtemp(prefix="gate-"))
-    FOLDERS.append(folder)
-    path = folder / "rows.parquet"
-    pq.write_table(
-        pa.table({f"x{j}": x[:, j] for j in range(COLUMNS)}), path, use_dictionary=False, compression="none"
-    )
-    source = ParquetSource(path)
+    source = _source(pa.table({f"x{j}": x[:, j] for j in range(COLUMNS)}), plain=True)
 
     def work() -> int:
         return sum(block.n_rows for shard in source.shards for block in source.raw_blocks(shard))
@@ -86,16 +116,70 @@ def decode() -> Sample:
 def descent() -> Sample:
     """Learn one block of 28 columns by mini-batch descent: the kernel alone."""
     from scalable.data.block import Block
-    from scalable.kernels.linear import losses, optimizers
-    from scalable.linear.solvers.descent import Descent
-    from scalable.linear.solvers.objective import Objective
 
+    losses = found("scalable.kernels.linear.losses", "scalable.kernels.losses")
+    optimizers = found("scalable.kernels.linear.optimizers", "scalable.kernels.optimizers")
+    descent_reduction = found(
+        "scalable.linear.solvers.descent:Descent", "scalable.linear.descent:DescentFold"
+    )
+    objective_of = found("scalable.linear.solvers.objective:Objective", "scalable.linear.task:Objective")
     x, y = _numbers(BLOCK)
     block = Block(_columns(x), np.empty((0, BLOCK), np.int32), y, None, 0)
-    objective = Objective(losses.LOG, 0.0, 1, 0.0, 1e-9, np.r_[np.ones(COLUMNS), 0.0])
-    learner = Descent(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 256)
+    objective = objective_of(losses.LOG, 0.0, 1, 0.0, 1e-9, np.r_[np.ones(COLUMNS), 0.0])
+    learner = descent_reduction(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 256)
     state = learner.init()
     return _ns_per_row(lambda: learner.step(state, block), BLOCK)
+
+
+def _source(table: Any, target: str | None = None, plain: bool = False) -> Any:
+    """Return a source on a file of a table, whose values stay as they are or go into dictionaries."""
+    import pyarrow.parquet as pq
+
+    from scalable import ParquetSource
+
+    folder = Path(tempfile.mkdtemp(prefix="gate-"))
+    FOLDERS.append(folder)
+    pq.write_table(table, folder / "rows.parquet", use_dictionary=not plain, compression="none")
+    return ParquetSource(folder / "rows.parquet", target=target)
+
+
+def decode_coded() -> Sample:
+    """Decode dictionaries, small integers and nulls."""
+    source = _source(_table())
+
+    def work() -> int:
+        return sum(block.n_rows for shard in source.shards for block in source.raw_blocks(shard))
+
+    return _ns_per_row(work, BLOCK)
+
+
+def fit_descent() -> Sample:
+    """Profile a file of mixed columns and learn one pass of descent: a whole fit."""
+    from scalable.linear import LogisticRegression
+
+    source = _source(_table(FIT_ROWS), "y")
+    return _ns_per_row(
+        lambda: LogisticRegression(solver="sgd", max_iter=1, n_workers=1, random_state=0).fit(source),
+        FIT_ROWS,
+    )
+
+
+def fit_exact() -> Sample:
+    """Solve least squares in one pass over numbers in memory: a whole fit."""
+    from scalable.linear import Ridge
+
+    x, y = _numbers(FIT_ROWS)
+    return _ns_per_row(lambda: Ridge(n_workers=1).fit(x, y), FIT_ROWS)
+
+
+def score_linear() -> Sample:
+    """Score a file of mixed columns by a linear model: decode, encode, multiply."""
+    from scalable.linear import LogisticRegression
+
+    table = _table()
+    model = LogisticRegression(solver="sgd", max_iter=1, n_workers=1, random_state=0).fit(_source(table, "y"))
+    rows = table.drop_columns(["y"])
+    return _ns_per_row(lambda: model.predict_proba(rows), BLOCK)
 
 
 def measure() -> Sample:
@@ -151,7 +235,11 @@ def forest_row() -> Sample:
 
 WORKS: dict[str, Callable[[], Sample]] = {
     "decode": decode,
+    "decode_coded": decode_coded,
     "descent": descent,
+    "fit_descent": fit_descent,
+    "fit_exact": fit_exact,
+    "score_linear": score_linear,
     "measure": measure,
     "generate": generate,
     "forest_batch": forest_batch,

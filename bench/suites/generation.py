@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .gate import found
 from .median import ns_per_row
 
 try:
@@ -18,8 +19,14 @@ try:
     from data_gen.datasets import NAMES as KNOWN
     from data_gen.datasets import recipe
     from data_gen.recipe import empty_frame
-    from data_gen.values.laws import fill_normal, fill_uniform, fill_zipf, zipf_constants
-    from data_gen.values.random import Stream, fill_bits
+
+    fill_normal, fill_uniform, fill_zipf, zipf_constants = (
+        found(f"data_gen.values.laws:{name}", f"data_gen.laws:{name}")
+        for name in ("fill_normal", "fill_uniform", "fill_zipf", "zipf_constants")
+    )
+    stream, fill_bits = (
+        found(f"data_gen.values.random:{name}", f"data_gen.random:{name}") for name in ("Stream", "fill_bits")
+    )
 
     missing = ""
 except ImportError as error:  # a commit from before these
@@ -50,7 +57,7 @@ class Kernels:
     unit = "ns/value"
 
     def setup(self, law: str) -> None:
-        self.stream = Stream.of(0, "bench", law)
+        self.stream = stream.of(0, "bench", law)
         self.wide, self.words = np.empty(BLOCK, np.uint64), np.empty(BLOCK // 2, np.uint64)
         self.floats, self.ranks = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int32)
         self.constants = zipf_constants(10**7, 1.05)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .gate import found
 from .median import ns_per_row
 
 try:
@@ -18,11 +19,12 @@ try:
     from bench.data import scaled
     from scalable import ParquetSource
     from scalable.execution.reader import BlockReader
-    from scalable.kernels.linear import losses, optimizers
-    from scalable.kernels.linear import sgd as descent
     from scalable.linear import LogisticRegression, Ridge
-    from scalable.linear.solvers.gram import add_gram
 
+    losses = found("scalable.kernels.linear.losses", "scalable.kernels.losses")
+    optimizers = found("scalable.kernels.linear.optimizers", "scalable.kernels.optimizers")
+    descent = found("scalable.kernels.linear.sgd", "scalable.kernels.descent")
+    add_gram = found("scalable.linear.solvers.gram:add_gram", "scalable.linear.gram:add_gram")
     missing = ""
 except ImportError as error:  # a commit from before these
     missing = str(error)

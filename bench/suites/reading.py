@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .gate import found
 from .median import ns_per_row
 
 try:
@@ -14,10 +15,14 @@ try:
     import pyarrow.parquet as pq
 
     from bench.data import directory, scaled
-    from scalable.data.parquet import ParquetSource
-    from scalable.features.linear_encoder import LinearEncoder
-    from scalable.features.profile import profile_source
+    from scalable import ParquetSource
 
+    encoder = found(
+        "scalable.features.linear_encoder:LinearEncoder", "scalable.data.encoders.linear:LinearEncoder"
+    )
+    profile_source = found(
+        "scalable.features.profile:profile_source", "scalable.execution.rounds:profile_source"
+    )
     missing = ""
 except ImportError as error:  # a commit from before these
     missing = str(error)
@@ -100,7 +105,7 @@ class Encode:
 
     def setup(self) -> None:
         source = ParquetSource(_file("plain", scaled(500_000)), target="y")
-        self.encoder = LinearEncoder.learn(profile_source(source), source.feature_names)
+        self.encoder = encoder.learn(profile_source(source), source.feature_names)
         self.raw = next(source.raw_blocks(source.shards[0]))
 
     def track_row(self) -> float:

@@ -9,17 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from .gate import found
+
 try:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from bench.data import directory, scaled
+    from scalable import ParquetSource
     from scalable.boosting import LGBMClassifier
-    from scalable.cli.screen.meter import measured
-    from scalable.data.parquet import ParquetSource
     from scalable.execution.local import local_cluster
     from scalable.linear import LogisticRegression
 
+    measured = found("scalable.cli.screen.meter:measured", "scalable.cli.meter:measured")
     missing = ""
 except ImportError as error:  # a commit from before these
     missing = str(error)
