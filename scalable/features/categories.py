@@ -1,7 +1,8 @@
-"""Slots of categorical values: known levels, hashed ones, and the calendar parts of times."""
+"""Known categories as codes, hashed ones as buckets, and the calendar parts of times: what a linear model's indices are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,75 +10,105 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.values import dictionary_codes, numbers
-from scalable.features.linear_columns import ColumnPlan
+from scalable.features.hashing import buckets_of
 from scalable.kernels.encode import encoding
 
 _MISSING_SALT = 0x5C0FFEE  # a missing value of a hashed feature is a category of its own
+HOURS, WEEKDAYS = 24, 7
+PARTS = {"hour": HOURS, "weekday": WEEKDAYS}
 
 
-def level_slots(plan: ColumnPlan, array: pa.Array, base: int, out: NDArray[np.int32]) -> None:
-    """Write the slot of each value: its level's, then one for unseen levels, then one for missing."""
-    n = len(plan.levels)
-    slot_of = {level: base + k for k, level in enumerate(plan.levels)}
-    other, missing = base + n, base + n + 1
-    if pa.types.is_dictionary(array.type):
-        values = array.dictionary.to_pylist()
-        table = np.array([*(slot_of.get(value, other) for value in values), missing], np.int32)
-        encoding.look_up(table, dictionary_codes(array), 0, out)
-        return
-    values = numbers(array)
-    levels = np.array(plan.levels, np.float64)
-    place = np.minimum(np.searchsorted(levels, values), n - 1)
-    out[:] = np.where(levels[place] == values, base + place, other)
-    if values.dtype.kind == "f":
-        out[np.isnan(values)] = missing
+def category_codes(
+    array: pa.DictionaryArray,
+    categories: Sequence[Any],
+    out: NDArray[Any],
+    *,
+    unknown: float,
+    missing: float,
+    base: int = 0,
+) -> NDArray[Any]:
+    """Write the place of each value among `categories`, counted from `base`.
+
+    Parameters
+    ----------
+    array : pyarrow.DictionaryArray
+        Values.
+    categories : sequence
+        Known ones.
+    unknown, missing : float
+        What is written for any other value, and for null.
+    out : array of shape (n_rows,)
+        Output, which is returned too.
+    """
+    place = {category: code for code, category in enumerate(categories, base)}
+    codes = [place.get(value, unknown) for value in array.dictionary.to_pylist()]
+    # One entry more than the dictionary: where nulls point to.
+    encoding.look_up(np.array([*codes, missing], out.dtype), dictionary_codes(array), 0, out)
+    return out
 
 
-def hashed_slots(
-    plan: ColumnPlan, array: pa.Array, salt: int, base: int, n_bins: int, out: NDArray[np.int32]
+def number_codes(
+    array: pa.Array, categories: Sequence[float], out: NDArray[np.int32], base: int
 ) -> None:
-    """Write the hashed slot of each value."""
-    seed = np.uint64(salt)
-    empty = np.empty(1, np.int32)
-    encoding.hash_integers(np.array([_MISSING_SALT], np.int64), ~seed, base, n_bins, empty)
-    if pa.types.is_dictionary(array.type):
-        texts = array.dictionary.cast(pa.large_string())
-        n = len(texts)
-        _, offsets, data = texts.buffers()
-        starts = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + n + 1]
-        content = np.frombuffer(data, np.uint8) if data is not None and data.size else np.empty(0, np.uint8)
-        table = np.empty(n + 1, np.int32)
-        encoding.hash_texts(starts, content, seed, base, n_bins, table[:n])
-        table[n] = empty[0]
-        encoding.look_up(table, dictionary_codes(array), 0, out)
-        return
-    nulls = np.asarray(array.is_null().to_numpy(zero_copy_only=False)) if array.null_count else None
-    values = np.asarray(
-        array.fill_null(0).to_numpy(zero_copy_only=False) if nulls is not None else numbers(array)
-    )
-    encoding.hash_integers(values.astype(np.int64, copy=False), seed, base, n_bins, out)
-    if nulls is not None:
-        out[nulls] = empty[0]
+    """Do `category_codes` for a column of numbers: `categories` ascend, then come others, then missing ones."""
+    values, known = numbers(array), np.array(categories, np.float64)
+    place = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    out[:] = np.where(known[place] == values, base + place, base + len(known))
+    if values.dtype.kind == "f":
+        out[np.isnan(values)] = base + len(known) + 1
 
 
-def calendar_slots(plan: ColumnPlan, values: NDArray[Any], base: int, out: NDArray[np.int32]) -> None:
-    """Write hour and weekday slots (UTC; Monday is 0) of epoch counts, shape (n_parts, n_rows)."""
-    if values.dtype == np.int64 and plan.day_ticks == int(plan.day_ticks):
-        after = base + 25 if "hour" in plan.calendar else base
-        places = [at if part in plan.calendar else -1 for part, at in (("hour", base), ("weekday", after))]
-        encoding.calendar(values, int(plan.day_ticks), *places, out)
+def hashed_codes(array: pa.Array, salt: int, base: int, n_buckets: int, out: NDArray[np.int32]) -> None:
+    """Write the feature index of the bucket of each value; missing values have one too.
+
+    Parameters
+    ----------
+    array : pyarrow.DictionaryArray or integer pyarrow.Array
+        Values.
+    salt : int
+        Tells columns apart that share buckets.
+    base, n_buckets : int
+        First feature index of the buckets, and how many: a power of two.
+    out : int32 array of shape (n_rows,)
+        Output.
+    """
+    missing = np.empty(1, np.int32)
+    encoding.hash_integers(np.array([_MISSING_SALT], np.int64), ~np.uint64(salt), base, n_buckets, missing)
+    buckets_of(array, n_buckets, salt=salt, base=base, missing=int(missing[0]), out=out)
+
+
+def calendar_codes(
+    values: NDArray[Any], parts: Sequence[str], day_ticks: float, base: int, out: NDArray[np.int32]
+) -> None:
+    """Write the feature indices of hour and weekday (UTC; Monday is 0) of epoch counts.
+
+    Parameters
+    ----------
+    values : array of shape (n_rows,)
+        Counts since 1970; NaN is missing.
+    parts : sequence of str
+        ``"hour"``, ``"weekday"``, or both in this order.
+    day_ticks : float
+        Counts a day.
+    base : int
+        Index of the first hour, or weekday; each part has one more for missing values.
+    out : int32 array of shape (n_parts, n_rows)
+        Output.
+    """
+    if values.dtype == np.int64 and day_ticks == int(day_ticks):
+        after = base + HOURS + 1 if "hour" in parts else base
+        places = [at if part in parts else -1 for part, at in (("hour", base), ("weekday", after))]
+        encoding.calendar(values, int(day_ticks), *places, out)
         return
     missing = np.isnan(values) if values.dtype.kind == "f" else None
     ticks = np.where(missing, 0.0, values) if missing is not None else values
-    days = np.floor_divide(ticks, plan.day_ticks)
-    for k, part in enumerate(plan.calendar):
+    days = np.floor_divide(ticks, day_ticks)
+    for k, part in enumerate(parts):
         if part == "hour":
-            size = 24
-            slots = np.floor_divide((ticks - days * plan.day_ticks) * 24.0, plan.day_ticks)
+            codes = np.floor_divide((ticks - days * day_ticks) * float(HOURS), day_ticks)
         else:
-            size = 7
-            slots = (days + 3.0) % 7.0  # the epoch began on a Thursday
-        out[k] = base + np.minimum(slots, size - 1).astype(np.int32)
+            codes = (days + 3.0) % float(WEEKDAYS)  # the epoch began on a Thursday
+        out[k] = base + np.minimum(codes, PARTS[part] - 1).astype(np.int32)
         if missing is not None:
-            out[k][missing] = base + size
-        base += size + 1
+            out[k][missing] = base + PARTS[part]
+        base += PARTS[part] + 1

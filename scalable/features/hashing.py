@@ -1,4 +1,4 @@
-"""The slot of each value of a column with many levels, text or integer, by a hash."""
+"""The bucket of each value of a column with many categories, text or integer, by a hash."""
 
 from __future__ import annotations
 
@@ -16,84 +16,112 @@ from scalable.data.values import buffers_of, dictionary_codes, numbers
 from scalable.kernels.encode import encoding
 from scalable.kernels.parquet.missing import fill_missing
 
-_SALT = np.uint64(0)
 _TWO_63, _TWO_64 = 2.0**63, 2.0**64
-LEAST_SLOTS, MOST_SLOTS = 2**16, 2**20
-_ROWS_A_SLOT = 64
+LEAST_BUCKETS, MOST_BUCKETS = 2**16, 2**20
+_ROWS_A_BUCKET = 64
 
 
 @dataclass(frozen=True, slots=True)
-class HashedLevels:
-    """A column whose levels share slots by a hash.
+class HashedCategories:
+    """A column whose categories share buckets by a hash.
 
     Attributes
     ----------
     name : str
         The column.
-    n_slots : int
+    n_buckets : int
         A power of two.
     """
 
     name: str
-    n_slots: int
+    n_buckets: int
 
     @property
     def names(self) -> tuple[str, ...]:
         """Columns that it reads."""
         return (self.name,)
 
-    def slots(self, arrays: Mapping[str, pa.Array]) -> NDArray[np.int32]:
-        """Return the slot of each row, see `slots_of`."""
-        return slots_of(arrays[self.name], self.n_slots)
+    def cells(self, arrays: Mapping[str, pa.Array]) -> NDArray[np.int32]:
+        """Return the bucket of each row, see `buckets_of`."""
+        return buckets_of(arrays[self.name], self.n_buckets)
+
+    @property
+    def n_cells(self) -> int:
+        """Buckets of values that are not missing."""
+        return self.n_buckets
 
 
-def slots_for(n_rows: int) -> int:
-    """Return how many slots suit `n_rows` rows: a level of fewer rows than a slot has tells hardly anything."""
-    wanted = 1 << max(0, n_rows // _ROWS_A_SLOT - 1).bit_length()
-    return min(MOST_SLOTS, max(LEAST_SLOTS, wanted))
+def buckets_for(n_rows: int) -> int:
+    """Return how many buckets suit `n_rows` rows: a category of fewer rows than a bucket has tells hardly anything."""
+    wanted = 1 << max(0, n_rows // _ROWS_A_BUCKET - 1).bit_length()
+    return min(MOST_BUCKETS, max(LEAST_BUCKETS, wanted))
 
 
-def slots_of(array: pa.Array, n_slots: int, *, crc: bool = False) -> NDArray[np.int32]:
-    """Return the slot of each value.
+def buckets_of(
+    array: pa.Array,
+    n_buckets: int,
+    *,
+    salt: int = 0,
+    base: int = 0,
+    missing: int | None = None,
+    crc: bool = False,
+    out: NDArray[np.int32] | None = None,
+) -> NDArray[np.int32]:
+    """Return the bucket of each value.
 
     Parameters
     ----------
     array : pyarrow.DictionaryArray or numeric pyarrow.Array
-        Text, or integers of any width; equal numbers of different types share a slot. Fractions, which no integer
+        Text, or integers of any width; equal numbers of different types share a bucket. Fractions, which no integer
         column has, share one.
-    n_slots : int
+    n_buckets : int
         A power of two.
+    salt : int
+        Tells columns apart that share buckets.
+    base : int
+        Added to every bucket.
+    missing : int, optional
+        What null and NaN become; by default the number after the last bucket.
     crc : bool
         Whether texts are hashed by CRC-32, as in older models.
+    out : int32 array of shape (n_rows,), optional
+        Where to write.
 
     Returns
     -------
     int32 array of shape (n_rows,)
-        In ``[0, n_slots)``, and `n_slots` for null and NaN.
+        In ``[base, base + n_buckets)``, or `missing`.
     """
-    out = np.empty(len(array), np.int32)
+    out = np.empty(len(array), np.int32) if out is None else out
+    empty = base + n_buckets if missing is None else missing
+    where = (np.uint64(salt), base, n_buckets)
     if pt.is_dictionary(array.type):
-        hashed = _crc_slots if crc else _text_slots
-        encoding.look_up(hashed(array.dictionary, n_slots), dictionary_codes(array), 0, out)
+        values = array.dictionary
+        if not pt.is_string(values.type):
+            values = values.cast(pa.string())
+        table = np.full(len(values) + 1, empty, np.int32)
+        if crc:
+            table[:-1] = [zlib.crc32(text.encode()) % n_buckets for text in values.to_pylist()]
+        else:
+            _hash_texts(values, where, table[:-1])
+        encoding.look_up(table, dictionary_codes(array), 0, out)
         return out
     if pt.is_integer(array.type) and array.null_count:
-        values, valid = buffers_of(array)
-        slots = np.empty(len(array), np.int32)
-        _hash(values, n_slots, slots)
-        fill_missing(slots, valid, array.offset, n_slots, out)
+        held, valid = buffers_of(array)
+        found = np.empty(len(array), np.int32)
+        encoding.hash_integers(_wide(held), *where, found)
+        fill_missing(found, valid, array.offset, empty, out)
         return out
-    values = numbers(array)
-    if values.dtype.kind == "f":
-        _hash(_integers(values), n_slots, out)
-        out[np.isnan(values)] = n_slots
-    else:
-        _hash(values, n_slots, out)
+    held = numbers(array)
+    whole = _integers(held) if held.dtype.kind == "f" else _wide(held)
+    encoding.hash_integers(whole, *where, out)
+    if held.dtype.kind == "f":
+        out[np.isnan(held)] = empty
     return out
 
 
-def _hash(values: NDArray[Any], n_slots: int, out: NDArray[np.int32]) -> None:
-    wide = values.view(np.int64) if values.dtype == np.uint64 else values.astype(np.int64, copy=False)
-    encoding.hash_integers(wide, _SALT, 0, n_slots, out)
+def _wide(values: NDArray[Any]) -> NDArray[np.int64]:
+    return values.view(np.int64) if values.dtype == np.uint64 else values.astype(np.int64, copy=False)
 
 
 def _integers(values: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
@@ -108,19 +136,12 @@ def _integers(values: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
     return out
 
 
-def _text_slots(values: pa.Array, n_slots: int) -> NDArray[np.int32]:
-    """Return the slot of each text of a dictionary, and `n_slots` after them."""
+def _hash_texts(values: pa.Array, where: tuple[np.uint64, int, int], out: NDArray[np.int32]) -> None:
     texts = values.cast(pa.large_string())
     n = len(texts)
+    if not n:
+        return
     _, offsets, data = texts.buffers()
-    table = np.full(n + 1, n_slots, np.int32)
-    if n:
-        starts = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + n + 1]
-        content = np.frombuffer(data, np.uint8) if data is not None and data.size else np.empty(0, np.uint8)
-        encoding.hash_texts(starts, content, _SALT, 0, n_slots, table[:n])
-    return table
-
-
-def _crc_slots(values: pa.Array, n_slots: int) -> NDArray[np.int32]:
-    found = [zlib.crc32(text.encode()) % n_slots for text in values.to_pylist()]
-    return np.array([*found, n_slots], np.int32)
+    starts = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + n + 1]
+    content = np.frombuffer(data, np.uint8) if data is not None and data.size else np.empty(0, np.uint8)
+    encoding.hash_texts(starts, content, *where, out)

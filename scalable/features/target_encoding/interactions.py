@@ -1,13 +1,66 @@
-"""How much two categories together tell of the target that each alone does not."""
+"""How much two categories together tell of the target that each alone does not, and which pairs are worth a column."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable.data.source import Source
+from scalable.execution.executors import Executor
+from scalable.features.target import Labels
+from scalable.features.target_encoding.learn import learn_sums
+from scalable.features.target_encoding.pairs import Pair
 from scalable.features.target_encoding.shrinkage import prior_rows
 
+LEAST_CELLS, MOST_CELLS = 64, 2**16  # trees split fewer well by themselves
+MOST_TRIED, MOST_KEPT = 28, 3
+SCREENED_ROWS = 2**24
+LEAST_RELIABILITY, LEAST_SHARE = 0.5, 0.1
 _ROUNDS = 20
+
+
+def chosen_pairs(
+    executor: Executor, source: Source, categories: Mapping[str, Sequence[Any] | None], labels: Labels
+) -> tuple[Pair, ...]:
+    """Return the pairs of text columns worth a column of their own, the most telling first.
+
+    Parameters
+    ----------
+    executor : Executor
+        Who reads the data: all rows, or shards spread evenly over more than ``SCREENED_ROWS``.
+    source : Source
+        Training rows.
+    categories : mapping of str to sequence or None
+        Of the text columns.
+    labels : Labels
+        The target: numbers or two classes.
+    """
+    tried = candidates(categories)
+    if not tried or (labels.classes is not None and len(labels.classes) > 2):
+        return ()
+    step = -(-source.n_rows // SCREENED_ROWS)
+    sums = learn_sums(executor, source.with_shards(source.shards[::step]), tried, labels)
+    found = []
+    for pair in tried:
+        cells = sums[pair.name]
+        reliability, share = interaction(cells.counts[:-1], cells.sums[:-1, :, 0], pair.shape)
+        if reliability >= LEAST_RELIABILITY and share >= LEAST_SHARE:
+            found.append((-reliability * share, pair))
+    return tuple(pair for _, pair in sorted(found, key=lambda x: x[0])[:MOST_KEPT])
+
+
+def candidates(categories: Mapping[str, Sequence[Any] | None]) -> tuple[Pair, ...]:
+    """Return pairs of columns with many pairs of categories but not too many, those with the most first."""
+    known = [(name, tuple(found)) for name, found in categories.items() if found]
+    pairs = [Pair((a, b), (of_a, of_b)) for (a, of_a), (b, of_b) in combinations(known, 2)]
+    fitting = [
+        pair for pair in pairs if LEAST_CELLS < len(pair.categories[0]) * len(pair.categories[1]) <= MOST_CELLS
+    ]
+    return tuple(sorted(fitting, key=lambda pair: -pair.n_cells)[:MOST_TRIED])
 
 
 def alone(counts: NDArray[np.float64], sums: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,15 +1,15 @@
-"""Columns of many levels as mean target and share of rows: target encoding.
+"""Columns of many categories as mean target and share of rows: target encoding.
 
-A level's mean target, shrunk towards the overall mean, is the encoding of Micci-Barreca, "A preprocessing scheme for
-high-cardinality categorical attributes" (2001). Levels share slots by a hash, so that tables do not grow with the
-levels. Prediction uses the means of all rows, kept here; training those of the other folds
-(`scalable.features.target_encoding.cross_fitted`).
+A category's mean target, shrunk towards the overall mean, is the encoding of Micci-Barreca, "A preprocessing scheme
+for high-cardinality categorical attributes" (2001). Tables have a row for each cell: a bucket of categories that share
+it by a hash, so that tables do not grow with the categories, or a pair of known ones. Prediction uses the means of all
+rows. In training a row's own target must not be in its mean, so rows are dealt to a few folds by a hash of their
+index, and a row sees the totals without its fold: cross-fitted means. Shrinkage keeps the two alike: whatever the
+number of rows behind it, a mean is the best guess of the category's true one, in training and in prediction.
 """
 
 from __future__ import annotations
 
-import base64
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,25 +18,26 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from scalable.features.hashing import slots_of
+from scalable.features.hashing import buckets_of
+from scalable.features.target_encoding.shrinkage import prior_rows, shrunk
 from scalable.kernels.encode import target_means as kernels
 
 MAX_MEANS = 8  # classes beyond this get shares only
 
 
 @dataclass(frozen=True)
-class Rates:
-    """Mean targets and shares per slot, as prediction uses them.
+class TargetMeans:
+    """Mean targets and shares by cell, as prediction uses them.
 
     Attributes
     ----------
-    table : float32 array of shape (n_slots + 1, n_means + 1)
+    table : float32 array of shape (n_cells + 1, n_means + 1)
         Shrunk mean of the target (regression, binary) or of each class indicator, then the fraction of the training
-        rows in the slot; the last row is that of missing values, NaN. float64 in older models.
+        rows in the cell; the last row is that of missing values, NaN. float64 in older models.
     prior : tuple of float, of length n_means
-        Overall means, given to slots without rows.
+        Overall means, given to cells without rows.
     strength : tuple of float, of length n_means
-        Rows at which a level's own mean counts as much as the overall one.
+        Rows at which a cell's own mean counts as much as the overall one.
     crc : bool
         Whether texts are hashed by CRC-32, as in older models.
     """
@@ -47,8 +48,8 @@ class Rates:
     crc: bool = False
 
     @property
-    def n_slots(self) -> int:
-        """Slots of values that are not missing."""
+    def n_cells(self) -> int:
+        """Cells of values that are not missing."""
         return len(self.table) - 1
 
     @property
@@ -62,67 +63,123 @@ class Rates:
         n = self.width - 1
         return [*(["mean"] if n == 1 else [f"mean{k}" for k in range(n)]), "share"]
 
-    def slots(self, array: pa.Array) -> NDArray[np.int32]:
-        """Return the row of `table` of each value."""
-        return slots_of(array, self.n_slots, crc=self.crc)
-
     def encode(self, array: pa.Array) -> list[NDArray[Any]]:
-        """Return one array of shape (n_rows,) per matrix column; NaN for null."""
-        return self.take(self.slots(array))
+        """Return one array of shape (n_rows,) per matrix column of a hashed column; NaN for null."""
+        return self.take(buckets_of(array, self.n_cells, crc=self.crc))
 
-    def take(self, slots: NDArray[np.int32]) -> list[NDArray[Any]]:
+    def take(self, cells: NDArray[np.int32]) -> list[NDArray[Any]]:
         """Return one array of shape (n_rows,) per matrix column for rows of `table`."""
-        out = np.empty((self.width, len(slots)), self.table.dtype)
-        kernels.take_rates(slots, self.table, out)
+        out = np.empty((self.width, len(cells)), self.table.dtype)
+        kernels.take_means(cells, self.table, out)
         return list(out)
 
     def describe(self) -> str:
         """Return what was done, in a few words."""
         used = int((self.table[:-1, -1] > 0).sum())
         believed = "".join(f", half believed at {rows:,.0f} rows" for rows in self.strength[:1])
-        return f"mean target{believed} and share of rows per level ({used:,} slots used), out of fold in training"
+        return f"mean target{believed} and share of rows per category ({used:,} buckets used), cross-fitted in training"
 
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON-able form: little-endian bytes, compressed, in base64."""
-        return {
-            "prior": list(self.prior),
-            "strength": list(self.strength),
-            "hash": "crc32" if self.crc else "mix",
-            "dtype": self.table.dtype.newbyteorder("<").str,
-            "slots": self.n_slots,
-            "table": _pack(self.table[:-1]),
-        }
+    def state(self) -> tuple[dict[str, Any], NDArray[Any]]:
+        """Return a JSON-able form and the table without its last row."""
+        kind = "crc32" if self.crc else "mix"
+        return {"prior": list(self.prior), "strength": list(self.strength), "hash": kind}, self.table[:-1]
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Rates:
-        """Rebuild from `to_json`, or from what older models hold."""
+    def from_state(cls, data: Mapping[str, Any], table: NDArray[Any]) -> TargetMeans:
+        """Rebuild from `state`.
+
+        Raises
+        ------
+        ValueError
+            When the two contradict each other.
+        """
         prior = tuple(float(value) for value in data["prior"])
-        n_means = len(prior)
-        if "table" not in data:
-            parts = [zlib.decompress(base64.b64decode(data[name])) for name in ("means", "shares")]
-            table = np.frombuffer(b"".join(parts), "<f8").reshape(n_means + 1, -1).T
-            return cls(with_missing(table), prior, crc=True)
-        flat = _unpack(data["table"], data["dtype"]).reshape(n_means + 1, int(data["slots"]))
+        if table.ndim != 2 or table.dtype not in (np.float32, np.float64):
+            raise ValueError(f"a table of means is {table.dtype} of shape {table.shape}")
+        if table.shape[1] != len(prior) + 1 or not len(table):
+            raise ValueError(f"a table of shape {table.shape} for {len(prior)} means")
         strength = tuple(float(value) for value in data["strength"])
-        return cls(with_missing(flat.T), prior, strength, data["hash"] == "crc32")
+        return cls(_with_missing(table), prior, strength, data["hash"] == "crc32")
 
 
-def with_missing(table: NDArray[Any]) -> NDArray[Any]:
-    """Return a table of shape (n_slots, width) with a row of NaN after its last, C-contiguous."""
+@dataclass(frozen=True)
+class CrossFitted:
+    """What a training row gets: means of the other folds' rows.
+
+    Attributes
+    ----------
+    table : float32 array of shape (n_cells + 1, N_FOLDS * n_means + 1)
+        As `scalable.kernels.encode.target_means.take_cross_fitted` takes it; the last row is that of missing values.
+    n_means : int
+        Means of a row.
+    """
+
+    table: NDArray[np.float32]
+    n_means: int
+
+    def encode(self, array: pa.Array, first_row: int) -> list[NDArray[np.float32]]:
+        """Return what `TargetMeans.encode` would without the rows of each row's own fold in the means."""
+        return self.take(buckets_of(array, len(self.table) - 1), first_row)
+
+    def take(self, cells: NDArray[np.int32], first_row: int) -> list[NDArray[np.float32]]:
+        """Return `encode` for cells."""
+        out = np.empty((self.n_means + 1, len(cells)), np.float32)
+        kernels.take_cross_fitted(cells, first_row, self.table, out)
+        return list(out)
+
+
+@dataclass(frozen=True)
+class TargetSums:
+    """Sums over the training rows, cell by cell and fold by fold.
+
+    Attributes
+    ----------
+    counts : uint32 array of shape (n_cells + 1, N_FOLDS)
+        Rows; the last cell's are those of missing values.
+    sums : array of shape (n_cells + 1, N_FOLDS, n_means)
+        Target sums: uint32 rows of each class, or float64.
+    """
+
+    counts: NDArray[np.uint32]
+    sums: NDArray[np.uint32] | NDArray[np.float64]
+
+    @classmethod
+    def zeros(cls, n_cells: int, n_means: int, *, classes: bool) -> TargetSums:
+        """Return the sums of no rows."""
+        dtype: Any = np.uint32 if classes else np.float64
+        shape = (n_cells + 1, kernels.N_FOLDS)
+        return cls(np.zeros(shape, np.uint32), np.zeros((*shape, n_means), dtype))
+
+    def add(self, other: TargetSums) -> None:
+        """Add the sums of later rows to these."""
+        np.add(self.counts, other.counts, out=self.counts)
+        np.add(self.sums, other.sums, out=self.sums)
+
+    def finish(self) -> tuple[TargetMeans, CrossFitted]:
+        """Return what prediction uses, and what training does."""
+        by_fold, counts = self.counts[:-1], self.counts[:-1].sum(axis=1, dtype=np.float64)
+        n_means, rows = self.sums.shape[2], max(1.0, float(counts.sum()))
+        total = np.empty((len(counts), n_means + 1), np.float32)
+        others = np.empty((len(counts), kernels.N_FOLDS * n_means + 1), np.float32)
+        total[:, -1] = others[:, -1] = counts / rows
+        priors, strengths = [], []
+        for k in range(n_means):
+            sums = self.sums[:-1, :, k]
+            all_sums = sums.sum(axis=1, dtype=np.float64)
+            mean = float(all_sums.sum()) / rows
+            weight = prior_rows(by_fold, sums, mean)
+            total[:, k] = shrunk(all_sums, counts, mean, weight)
+            for fold in range(kernels.N_FOLDS):
+                rest = (all_sums - sums[:, fold], counts - by_fold[:, fold])
+                others[:, fold * n_means + k] = shrunk(*rest, mean, weight)
+            priors.append(mean)
+            strengths.append(weight)
+        means = TargetMeans(_with_missing(total), tuple(priors), tuple(strengths))
+        return means, CrossFitted(_with_missing(others), n_means)
+
+
+def _with_missing(table: NDArray[Any]) -> NDArray[Any]:
+    """Return a table of shape (n_cells, width) with a row of NaN after its last, C-contiguous."""
     out = np.full((len(table) + 1, table.shape[1]), np.nan, table.dtype)
     out[:-1] = table
     return out
-
-
-def _pack(table: NDArray[Any]) -> str:
-    """Compress column by column, the highest bytes of all values first: they are alike."""
-    values = np.ascontiguousarray(table.T).astype(table.dtype.newbyteorder("<"))
-    planes = values.reshape(-1).view(np.uint8).reshape(-1, values.itemsize).T
-    return base64.b64encode(zlib.compress(np.ascontiguousarray(planes).tobytes(), 6)).decode()
-
-
-def _unpack(text: str, dtype: str) -> NDArray[Any]:
-    """Return what `_pack` was given, column after column."""
-    kind = np.dtype(dtype)
-    planes = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8).reshape(kind.itemsize, -1)
-    return np.ascontiguousarray(planes.T).view(kind).reshape(-1).astype(kind.newbyteorder("="))

@@ -1,4 +1,4 @@
-"""Two columns of categories taken together: a level for each pair of their levels.
+"""Two columns of categories taken together: a cell for each pair of their categories.
 
 A tree splits one column at a time, so what a merchant's category means in one country and not in others costs it a
 split for each; the mean target of the pair tells it at once.
@@ -8,31 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from scalable.data.values import dictionary_codes
-from scalable.features.target_encoding.cross_fitted import OutOfFold
-from scalable.features.target_encoding.means import Rates
-from scalable.kernels.encode import encoding
+from scalable.features.categories import category_codes
+from scalable.features.target_encoding.means import CrossFitted, TargetMeans
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two text columns and the levels that are told apart.
+    """Two text columns and the categories that are told apart.
 
     Attributes
     ----------
     names : tuple of str
         The columns.
-    levels : tuple of tuple of str
-        Of each; all others and null are one more level.
+    categories : tuple of tuple
+        Of each; all others and null are one more category.
     """
 
     names: tuple[str, str]
-    levels: tuple[tuple[str, ...], tuple[str, ...]]
+    categories: tuple[tuple[Any, ...], tuple[Any, ...]]
 
     @property
     def name(self) -> str:
@@ -41,54 +40,52 @@ class Pair:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Levels of each, that of the unknown included."""
-        return len(self.levels[0]) + 1, len(self.levels[1]) + 1
+        """Categories of each, that of the unknown included."""
+        return len(self.categories[0]) + 1, len(self.categories[1]) + 1
 
     @property
-    def n_slots(self) -> int:
-        """Pairs of levels."""
+    def n_cells(self) -> int:
+        """Pairs of categories."""
         return self.shape[0] * self.shape[1]
 
-    def slots(self, arrays: Mapping[str, pa.Array]) -> NDArray[np.int32]:
+    def cells(self, arrays: Mapping[str, pa.Array]) -> NDArray[np.int32]:
         """Return the place of each row's pair in a table of `shape`, row by row."""
         first, second = (
-            level_codes(arrays[name], levels) for name, levels in zip(self.names, self.levels, strict=True)
+            category_codes(
+                arrays[name], known, np.empty(len(arrays[name]), np.int32), unknown=len(known), missing=len(known)
+            )
+            for name, known in zip(self.names, self.categories, strict=True)
         )
         return first * np.int32(self.shape[1]) + second
 
 
 @dataclass(frozen=True, slots=True)
-class PairRates:
-    """A pair and the mean targets of its levels.
+class PairMeans:
+    """A pair and the mean targets of its cells.
 
     Attributes
     ----------
     pair : Pair
         Of columns.
-    rates : Rates
-        Whose means are a column of the matrix; their shares are not.
+    means : TargetMeans
+        Those are a column of the matrix; the cells' shares are not.
     """
 
     pair: Pair
-    rates: Rates
+    means: TargetMeans
+
+    def __post_init__(self) -> None:
+        if self.means.n_cells != self.pair.n_cells:
+            raise ValueError(f"{self.means.n_cells} means for the {self.pair.n_cells} cells of {self.pair.name}")
 
     def encode(
-        self, arrays: Mapping[str, pa.Array], others: OutOfFold | None, first_row: int
+        self, arrays: Mapping[str, pa.Array], others: CrossFitted | None, first_row: int
     ) -> NDArray[np.float32]:
         """Return the mean of each row's pair, that of other folds where `others` is given."""
-        slots = self.pair.slots(arrays)
-        taken = self.rates.take(slots) if others is None else others.take(slots, first_row)
+        cells = self.pair.cells(arrays)
+        taken = self.means.take(cells) if others is None else others.take(cells, first_row)
         return np.asarray(taken[0])
 
     def describe(self) -> str:
         """Return what was done, in one line."""
-        return f"{' x '.join(self.pair.names)}: mean target per pair of levels, out of fold in training"
-
-
-def level_codes(array: pa.DictionaryArray, levels: tuple[str, ...]) -> NDArray[np.int32]:
-    """Return the place of each value among `levels`; the place after the last for others and for null."""
-    code_of = {level: code for code, level in enumerate(levels)}
-    codes = [code_of.get(value, len(levels)) for value in array.dictionary.to_pylist()]
-    out = np.empty(len(array), np.int32)
-    encoding.look_up(np.array([*codes, len(levels)], np.int32), dictionary_codes(array), 0, out)
-    return out
+        return f"{' x '.join(self.pair.names)}: mean target per pair of categories, cross-fitted in training"

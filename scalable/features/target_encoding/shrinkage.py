@@ -1,10 +1,10 @@
-"""How far a level's mean is to be believed: the variances between and within levels, by moments.
+"""How far a category's mean is to be believed: the variances between and within categories, by moments.
 
-A level of ``n`` rows is given the mean ``(sum + k * prior) / (n + k)``, which is the best linear predictor of its true
-mean when ``k`` is the variance of the target within levels over the variance of the levels' means (Bühlmann, 1967;
-Robbins' empirical Bayes). With rare positives ``k`` is hundreds of rows, with targets that a level nearly decides it
+A category of ``n`` rows is given the mean ``(sum + k * prior) / (n + k)``, which is the best linear predictor of its true
+mean when ``k`` is the variance of the target within categories over the variance of their means (Bühlmann, 1967;
+Robbins' empirical Bayes). With rare positives ``k`` is hundreds of rows, with targets that a category nearly decides it
 is less than one; no fixed number fits both. Both variances come from the sums of a few random folds of the rows: the
-noise of two folds is independent, so products of their deviations hold what the folds of a level have in common.
+noise of two folds is independent, so products of their deviations hold what the folds of a category have in common.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-UNKNOWN_ROWS = 20.0  # where no level has rows in two folds, so that nothing is known of either variance
+UNKNOWN_ROWS = 20.0  # where no category has rows in two folds, so that nothing is known of either variance
 LEAST_ROWS = 1e-3
 _ITERATIONS = 12
 
 
 def prior_rows(counts: NDArray[np.integer], sums: NDArray[np.number], mean: float) -> float:
-    """Return the weight of the overall mean, in rows, that suits the differences between levels.
+    """Return the weight of the overall mean, in rows, that suits the differences between categories.
 
     Parameters
     ----------
-    counts : integer array of shape (n_levels, n_folds)
+    counts : integer array of shape (n_categories, n_folds)
         Rows.
-    sums : array of shape (n_levels, n_folds)
+    sums : array of shape (n_categories, n_folds)
         Sums of the target over them.
     mean : float
         Of the target over all rows.
@@ -32,7 +32,7 @@ def prior_rows(counts: NDArray[np.integer], sums: NDArray[np.number], mean: floa
     Returns
     -------
     float
-        At least ``LEAST_ROWS``, at most the number of rows: then levels do not differ as far as can be seen.
+        At least ``LEAST_ROWS``, at most the number of rows: then categories do not differ as far as can be seen.
     """
     used = (counts > 0).sum(axis=1) > 1
     n = counts[used].astype(np.float64)
@@ -49,7 +49,7 @@ def prior_rows(counts: NDArray[np.integer], sums: NDArray[np.number], mean: floa
         return LEAST_ROWS if float(common.sum()) > 0.0 else most
     found = float((rows**2).sum() / rows.sum())
     for _ in range(_ITERATIONS):
-        # The best weights know the answer: a level of many rows tells of one difference, however many they are.
+        # The best weights know the answer: a category of many rows tells of one difference, however many they are.
         weights = 1.0 / (rows + found) ** 2
         between = float((weights * common).sum() / (weights * pairs).sum())
         found = min(most, max(LEAST_ROWS, within / between)) if between > 0.0 else most
@@ -59,5 +59,5 @@ def prior_rows(counts: NDArray[np.integer], sums: NDArray[np.number], mean: floa
 def shrunk(
     sums: NDArray[np.float64], counts: NDArray[np.float64], mean: float, weight: float
 ) -> NDArray[np.float64]:
-    """Return means of levels drawn towards `mean` as by `weight` rows of it."""
+    """Return means of categories drawn towards `mean` as by `weight` rows of it."""
     return np.asarray((sums + weight * mean) / (counts + weight))

@@ -1,4 +1,4 @@
-"""Raw values to what the linear kernels take: standardised float32 and hashed slots."""
+"""Raw values to what the linear kernels take: standardised float32 and hash buckets."""
 
 from __future__ import annotations
 
@@ -171,21 +171,21 @@ def mix(x: Any) -> Any:
 
 
 @kernel()
-def hash_integers(x: np.ndarray, salt: np.uint64, base: int, n_bins: int, out: np.ndarray) -> None:
-    """Write the slot ``base + hash(x, salt) % n_bins`` of integers.
+def hash_integers(x: np.ndarray, salt: np.uint64, base: int, n_buckets: int, out: np.ndarray) -> None:
+    """Write the bucket ``base + hash(x, salt) % n_buckets`` of integers.
 
     Parameters
     ----------
     x : array of shape (n,), int64
         Values.
     salt : uint64
-        Tells features apart that share bins.
-    base, n_bins : int
-        First slot, and number of slots (a power of two).
+        Tells features apart that share buckets.
+    base, n_buckets : int
+        First feature index, and number of buckets (a power of two).
     out : array of shape (n,), int32
         Output.
     """
-    mask = np.uint64(n_bins - 1)
+    mask = np.uint64(n_buckets - 1)
     for i in range(x.size):
         out[i] = base + np.int64(mix((np.uint64(x[i]) + _GOLDEN) ^ salt) & mask)
 
@@ -199,7 +199,7 @@ def look_up(table: np.ndarray, indices: np.ndarray, low: int, out: np.ndarray) -
 
 @kernel()
 def calendar(ticks: np.ndarray, day: int, hour_base: int, weekday_base: int, out: np.ndarray) -> None:
-    """Write the slots of hour and weekday of epoch counts (UTC; Monday is 0).
+    """Write the feature indices of hour and weekday of epoch counts (UTC; Monday is 0).
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def calendar(ticks: np.ndarray, day: int, hour_base: int, weekday_base: int, out
     day : int
         Counts a day, at most those of nanoseconds.
     hour_base, weekday_base : int
-        First slot of each part; -1 for a part that is not wanted.
+        First feature index of each part; -1 for a part that is not wanted.
     out : array of shape (n_parts, n), int32
         Output: the hour, then the weekday, as far as wanted.
     """
@@ -234,9 +234,9 @@ def calendar(ticks: np.ndarray, day: int, hour_base: int, weekday_base: int, out
 
 @kernel()
 def hash_texts(
-    offsets: np.ndarray, data: np.ndarray, salt: np.uint64, base: int, n_bins: int, out: np.ndarray
+    offsets: np.ndarray, data: np.ndarray, salt: np.uint64, base: int, n_buckets: int, out: np.ndarray
 ) -> None:
-    """Write the slots of texts, by FNV-1a over their bytes and a final mix.
+    """Write the buckets of texts, by FNV-1a over their bytes and a final mix.
 
     Parameters
     ----------
@@ -244,10 +244,10 @@ def hash_texts(
         Where each text starts in `data`.
     data : array of uint8
         UTF-8.
-    salt, base, n_bins, out
+    salt, base, n_buckets, out
         As for `hash_integers`.
     """
-    mask = np.uint64(n_bins - 1)
+    mask = np.uint64(n_buckets - 1)
     for i in range(offsets.size - 1):
         h = _FNV_OFFSET
         for p in range(offsets[i], offsets[i + 1]):
