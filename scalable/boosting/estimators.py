@@ -17,6 +17,7 @@ from scalable.data.source import Source
 from scalable.data.table import as_source
 from scalable.errors import ModelError, UsageError
 from scalable.execution.reader import BlockReader
+from scalable.features.state import State
 from scalable.features.tree_encoder import TreeEncoder
 from scalable.models.store import read_model, save_model
 
@@ -227,14 +228,14 @@ class LGBMModel(BaseEstimator):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the model as a directory: JSON and LightGBM's own text, no pickle."""
         booster = self._fitted()
-        labels = self.encoder_.labels
+        labels, state = self.encoder_.labels, self.encoder_.state()
         meta = {
-            "encoder": self.encoder_.to_json(),
+            "encoder": state.document,
             "objective": _objective_of(booster),
             "classes": None if labels is None or labels.classes is None else list(labels.classes),
             "params": _plain(self.get_params()),
         }
-        save_model(path, KIND, meta, texts={"booster.txt": booster.model_to_string()})
+        save_model(path, KIND, meta, state.parts, texts={"booster.txt": booster.model_to_string()})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -256,7 +257,7 @@ class LGBMModel(BaseEstimator):
             booster = lgb.Booster(model_str=stored.texts["booster.txt"])
         except (KeyError, lgb.basic.LightGBMError) as error:
             raise ModelError(f"{path}: its booster.txt cannot be read ({error})") from error
-        model._adopt(booster, TreeEncoder.from_json(stored.meta["encoder"]))
+        model._adopt(booster, TreeEncoder.from_state(State.of(stored.meta["encoder"], stored.arrays)))
         return model
 
 

@@ -18,10 +18,11 @@ from scalable.data.source import Source
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_reduction
-from scalable.features.hashing import HashedLevels, slots_for
+from scalable.features.hashing import HashedCategories, buckets_for
+from scalable.features.identifiers import identifiers_of
 from scalable.features.survey import Positions, Survey, SurveyReduction
-from scalable.features.target_encoding.choose_pairs import chosen_pairs
-from scalable.features.target_encoding.learn import Levels, identifiers_of, learn_rates
+from scalable.features.target_encoding.interactions import chosen_pairs
+from scalable.features.target_encoding.learn import Cells, learn_sums
 from scalable.features.target_encoding.pairs import Pair
 from scalable.features.tree_encoder import TreeEncoder
 from scalable.kernels.processors import available_processors
@@ -130,14 +131,15 @@ def learn_encoder(
         return survey, encoder
     wide = tuple(name for name in text if survey.levels[name] is None)
     if params.identifiers:
-        wide += identifiers_of(source, survey)
+        wide += identifiers_of(source.schema, survey.sample)
     assert survey.labels is not None
     pairs: tuple[Pair, ...] = ()
     if params.pairs:
         pairs = chosen_pairs(executor, source, survey.levels, survey.labels)
-    keys: tuple[Levels, ...] = (*(HashedLevels(name, slots_for(source.n_rows)) for name in wide), *pairs)
-    rates = learn_rates(executor, source, keys, survey.labels) if keys else {}
-    return survey, TreeEncoder.learn(source.schema, survey.levels, survey.labels, source.weight, rates, pairs)
+    hashed = (HashedCategories(name, buckets_for(source.n_rows)) for name in wide)
+    keys: tuple[Cells, ...] = (*hashed, *pairs)
+    sums = learn_sums(executor, source, keys, survey.labels) if keys else {}
+    return survey, TreeEncoder.learn(source.schema, survey.levels, survey.labels, source.weight, sums, pairs)
 
 
 def _survey(

@@ -190,7 +190,7 @@ def train_on(
     }
     return Trained(
         lgb.Booster(model_str=outcomes[0].text),
-        prepared.encoder.without_folds(),
+        prepared.encoder.for_prediction(),
         prepared.params.values,
         stats,
         outcomes[0].best_iteration,

@@ -120,7 +120,7 @@ def cache_directory(base: str | os.PathLike[str], source: Any, encoder: Any, blo
     """
     files = [(f.path, f.version.size, f.version.tag) for f in source.footers.values()]
     place = hashlib.sha256(json.dumps([path for path, _, _ in files]).encode()).hexdigest()[:12]
-    state = json.dumps([files, repr(source.selection), encoder.to_json(), block_rows], default=repr)
+    state = json.dumps([files, repr(source.selection), encoder.state().digest, block_rows], default=repr)
     name = f"{place}-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
     directory = Path(base) / name
     try:

@@ -36,8 +36,8 @@ class StoredEncoder(Encoder, Protocol):
     """An encoder whose kernels may read float32 columns where they lie in the file."""
 
     @property
-    def floats_only(self) -> bool:
-        """Whether all its columns are float32 and enter the block as they are."""
+    def stored(self) -> Sequence[str]:
+        """Names of its columns, where all are float32 and kernels may read them in their file; else none."""
 
     def encode_stored(self, raw: RawBlock, stored: StoredColumns, row: int) -> Any:
         """Return a block of roles from `raw` and of features from row `row` of `stored`."""
@@ -86,9 +86,9 @@ class BlockReader:
         """Return blocks of a shard whose features are in their file, when the learner can take them from there."""
         if self.columns is not None or self.depth or self.source.target is None:
             return None
-        if not isinstance(self.encoder, StoredEncoder) or not self.encoder.floats_only:
+        if not isinstance(self.encoder, StoredEncoder) or not self.encoder.stored:
             return None
-        found = self.source.stored(shard, self.encoder.needed)
+        found = self.source.stored(shard, self.encoder.stored)
         return None if found is None else self._beside(self.encoder, shard, found)
 
     def _beside(self, encoder: StoredEncoder, shard: Shard, stored: StoredColumns) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Known categories as codes, hashed ones as buckets, and the calendar parts of times: what a linear model's indices are."""
+"""Codes of known categories, buckets of hashed ones, calendar parts of times: the feature indices of linear models."""
 
 from __future__ import annotations
 
@@ -47,9 +47,7 @@ def category_codes(
     return out
 
 
-def number_codes(
-    array: pa.Array, categories: Sequence[float], out: NDArray[np.int32], base: int
-) -> None:
+def number_codes(array: pa.Array, categories: Sequence[float], out: NDArray[np.int32], base: int) -> None:
     """Do `category_codes` for a column of numbers: `categories` ascend, then come others, then missing ones."""
     values, known = numbers(array), np.array(categories, np.float64)
     place = np.minimum(np.searchsorted(known, values), len(known) - 1)

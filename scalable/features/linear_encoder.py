@@ -1,9 +1,9 @@
-"""Raw blocks to the dense columns and slots that linear models learn from."""
+"""Raw blocks to the dense columns and feature indices that linear models learn from."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,24 +14,26 @@ from scalable.data.block import Block, RawBlock
 from scalable.data.buffers import take
 from scalable.data.raw_block import LazyBlock, RawFloats
 from scalable.data.readers.stored import StoredColumns
-from scalable.data.values import numbers, text_of_nulls
-from scalable.errors import DataError, ModelError
-from scalable.features.categories import calendar_slots, hashed_slots, level_slots
-from scalable.features.linear_columns import ColumnPlan, EncoderOptions, plan_column
+from scalable.data.values import numbers
+from scalable.errors import DataError
+from scalable.features.categories import calendar_codes, category_codes, hashed_codes, number_codes
+from scalable.features.encoder import Encoder, as_trained
+from scalable.features.linear_column import EncoderOptions, LinearColumn, plan_column
 from scalable.features.profile import Profile
+from scalable.features.state import FORMAT, State
 from scalable.features.target import Labels
 from scalable.kernels.encode import encoding
 
 
-class LinearEncoder:
+class LinearEncoder(Encoder):
     """Immutable, picklable map from `RawBlock` to `Block`.
 
     Parameters
     ----------
-    plans : sequence of ColumnPlan
+    columns : sequence of LinearColumn
         Treatment of every feature column, in order.
-    n_bins : int
-        Slots that hashed features share, a power of two.
+    n_buckets : int
+        Feature indices that hashed columns would share, a power of two; the encoder's are 0 when it hashes none.
     labels : Labels or None
         How the target column is read.
     weight : str or None
@@ -42,33 +44,27 @@ class LinearEncoder:
 
     def __init__(
         self,
-        plans: Sequence[ColumnPlan],
-        n_bins: int,
+        columns: Sequence[LinearColumn],
+        n_buckets: int,
         labels: Labels | None = None,
         weight: str | None = None,
         dtype: str = "float32",
     ) -> None:
-        self.plans = tuple(plans)
-        self.n_bins = n_bins
+        self.columns = tuple(columns)
         self.labels = labels
         self.weight = weight
         self.dtype = dtype
-        base = 0
-        bases = []
-        for plan in self.plans:
-            bases.append(base)
-            base += plan.n_own_slots
-        self._bases = tuple(bases)
-        self._hash_base = base
-        self.n_columns = sum(plan.n_columns for plan in self.plans)
-        self.n_ids = sum(plan.n_ids for plan in self.plans)
-        self.hashed = any(plan.action == "hash" for plan in self.plans)
-        self.n_slots = base + (n_bins if self.hashed else 0)
-        place = np.cumsum([0, *(plan.n_columns for plan in self.plans)]).tolist()
+        *self._bases, self.n_known = np.cumsum([0, *(column.n_known for column in self.columns)]).tolist()
+        self.n_columns = sum(column.n_columns for column in self.columns)
+        self.n_ids = sum(column.n_ids for column in self.columns)
+        self._shared = n_buckets
+        self.n_buckets = n_buckets if any(column.action == "hashed" for column in self.columns) else 0
+        self.n_indices = self.n_known + self.n_buckets
+        place = np.cumsum([0, *(column.n_columns for column in self.columns)]).tolist()
         self._floats = [
-            (plan.name, (place[k], plan.offset, plan.scale, plan.log_unit or 0.0))
-            for k, plan in enumerate(self.plans)
-            if plan.arrow_type == "float" and plan.simple
+            (column.name, (place[k], column.offset, column.scale, column.log_unit or 0.0))
+            for k, column in enumerate(self.columns)
+            if column.arrow_type == "float" and column.simple
         ]
         self._float_places = np.array([numbers[0] for _, numbers in self._floats], np.int64)
         self._float_plan = (
@@ -93,29 +89,28 @@ class LinearEncoder:
             column is left to learn from.
         """
         options = options or EncoderOptions()
-        plans = [plan_column(profile.columns[name], options) for name in names]
-        if all(plan.action == "drop" for plan in plans) and not options.keep_constant:
+        columns = [plan_column(profile.columns[name], options) for name in names]
+        if all(column.action == "drop" for column in columns) and not options.keep_constant:
             raise DataError(
-                f"all {len(plans)} feature columns are constant or empty ({', '.join(names[:5])}): nothing to learn"
+                f"all {len(columns)} feature columns are constant or empty ({', '.join(names[:5])}): nothing to learn"
             )
-        return cls(plans, options.n_bins, labels, weight, options.dtype)
+        return cls(columns, options.n_buckets, labels, weight, options.dtype)
 
     @property
     def needed(self) -> list[str]:
         """Names of the feature columns it reads."""
-        return [plan.name for plan in self.plans if plan.action != "drop"]
-
-    columns = needed
+        return [column.name for column in self.columns if column.action != "drop"]
 
     @property
-    def floats_only(self) -> bool:
-        """Whether every feature that is used is a simple float32 column."""
-        return self.dtype == "float32" and not self.n_ids and len(self._floats) == self.n_columns > 0
+    def stored(self) -> list[str]:
+        """Names of the columns that kernels may read in their file: all, where all are simple float32 columns."""
+        simple = self.dtype == "float32" and not self.n_ids and len(self._floats) == self.n_columns
+        return [name for name, _ in self._floats] if simple else []
 
     @property
     def features_only(self) -> LinearEncoder:
         """The same encoder as prediction uses it, without label and weight."""
-        return LinearEncoder(self.plans, self.n_bins, None, None, self.dtype)
+        return LinearEncoder(self.columns, self._shared, None, None, self.dtype)
 
     def encode(self, raw: RawBlock) -> Block:
         """Encode one block; label and weight too where the block has their columns.
@@ -141,7 +136,7 @@ class LinearEncoder:
         raw : RawBlock
             Label and weight.
         stored : StoredColumns
-            The features, in the order of `needed`, all float32; only where `floats_only`.
+            The features, in the order of `needed`, all float32; only where they are `stored`.
         row : int
             Where the block begins in that file.
         """
@@ -157,47 +152,40 @@ class LinearEncoder:
 
         return LazyBlock(floats, load, label, weight, raw.first_row, raw.n_rows)
 
-    def _roles(self, raw: RawBlock) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-        label = weight = None
-        if self.labels is not None and self.labels.column in raw.arrays:
-            label = self.labels.encode(raw.arrays[self.labels.column])
-        if self.weight is not None and self.weight in raw.arrays:
-            weight = read_weights(raw.arrays[self.weight], self.weight)
-        return label, weight
-
     def _columns(self, raw: RawBlock) -> tuple[NDArray[Any], NDArray[np.int32]]:
-        """Return dense columns and slots."""
+        """Return dense columns and feature indices."""
         columns = take((self.n_columns, raw.n_rows), self.dtype)
         ids = take((self.n_ids, raw.n_rows), np.int32)
         done = self._fill_floats(raw, columns)
         j = h = 0
-        for plan, base in zip(self.plans, self._bases, strict=True):
-            if plan.action == "drop":
+        for column, base in zip(self.columns, self._bases, strict=True):
+            if column.action == "drop":
                 continue
-            if plan.name in done:
+            if column.name in done:
                 j += 1
                 continue
-            array = raw.arrays[plan.name]
-            if plan.kind == "text":
-                array = text_of_nulls(array)
-            _check_kind(plan, array)
-            if plan.action == "number":
+            array = as_trained(raw.arrays[column.name], column.name, column.arrow_type, column.kind)
+            if column.action == "number":
                 values = numbers(array)
-                _fill_number(plan, values, columns[j : j + plan.n_columns], raw.first_row)
-                if plan.calendar:
-                    calendar_slots(plan, values, base, ids[h : h + plan.n_ids])
-            elif plan.action == "levels":
-                level_slots(plan, array, base, ids[h])
+                _fill_number(column, values, columns[j : j + column.n_columns], raw.first_row)
+                if column.calendar:
+                    out = ids[h : h + column.n_ids]
+                    calendar_codes(values, column.calendar, column.day_ticks, base, out)
+            elif column.action == "hashed":
+                salt = zlib.crc32(column.name.encode())
+                hashed_codes(array, salt, self.n_known, self.n_buckets, ids[h])
+            elif pa.types.is_dictionary(array.type):
+                other = base + len(column.categories)
+                category_codes(array, column.categories, ids[h], unknown=other, missing=other + 1, base=base)
             else:
-                salt = zlib.crc32(plan.name.encode())
-                hashed_slots(plan, array, salt, self._hash_base, self.n_bins, ids[h])
-            j += plan.n_columns
-            h += plan.n_ids
+                number_codes(array, column.categories, ids[h], base)
+            j += column.n_columns
+            h += column.n_ids
         return columns, ids
 
     def _raw_floats(self, raw: RawBlock) -> RawFloats | None:
         """Return the features as they are in memory, when all are simple float32 columns."""
-        if not self.floats_only:
+        if not self.stored:
             return None
         arrays = [raw.arrays[name] for name, _ in self._floats]
         if any(array.type != _FLOAT32 or array.null_count for array in arrays):
@@ -228,47 +216,45 @@ class LinearEncoder:
 
     def column_scales(self) -> NDArray[np.float64]:
         """Return the raw units per unit of each dense column, shape (n_columns,)."""
-        return np.array([s for plan in self.plans for s in plan.column_scales], np.float64)
+        return np.array([s for column in self.columns for s in column.column_scales], np.float64)
 
     def column_offsets(self) -> NDArray[np.float64]:
         """Return the raw value at which each dense column is 0, shape (n_columns,)."""
-        return np.array([o for plan in self.plans for o in plan.column_offsets], np.float64)
+        return np.array([o for column in self.columns for o in column.column_offsets], np.float64)
 
     @property
     def one_to_one(self) -> bool:
         """Whether every feature is one number (or dropped), so coefficients can be per feature."""
-        return all(plan.action == "drop" or (plan.n_columns == 1 and not plan.n_ids) for plan in self.plans)
+        return all(c.action == "drop" or (c.n_columns == 1 and not c.n_ids) for c in self.columns)
 
     def term_names(self) -> list[str]:
-        """Return names of the dense columns, then of the own slots; hashed slots have none."""
-        dense = [name for plan in self.plans for name in plan.column_names]
-        return dense + [name for plan in self.plans for name in plan.slot_names]
+        """Return names of the dense columns, then of the known categories; buckets have none."""
+        dense = [name for column in self.columns for name in column.column_names]
+        return dense + [name for column in self.columns for name in column.category_names]
 
     def describe(self) -> list[str]:
         """Return one line a column: what was done with it."""
-        return [f"{plan.name} ({plan.arrow_type}): {plan.describe(self.n_bins)}" for plan in self.plans]
+        return [f"{c.name} ({c.arrow_type}): {c.describe(self._shared)}" for c in self.columns]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON-able form."""
-        return {
-            "columns": [plan.to_json() for plan in self.plans],
-            "n_bins": self.n_bins,
-            "labels": None if self.labels is None else self.labels.to_json(),
-            "weight": self.weight,
-            "dtype": self.dtype,
-        }
+    def state(self) -> State:
+        """Return what `from_state` rebuilds it from."""
+        return State(
+            {
+                "format": FORMAT,
+                "columns": [column.to_json() for column in self.columns],
+                "n_buckets": self._shared,
+                "labels": None if self.labels is None else self.labels.to_json(),
+                "weight": self.weight,
+                "dtype": self.dtype,
+            }
+        )
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> LinearEncoder:
-        """Rebuild an encoder from `to_json`."""
-        try:
-            plans = [ColumnPlan.from_json(item) for item in data["columns"]]
-            labels = None if data["labels"] is None else Labels.from_json(data["labels"])
-            return cls(plans, int(data["n_bins"]), labels, data["weight"], data["dtype"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(
-                f"the model's encoder is damaged ({error!r}); train or copy the model again"
-            ) from error
+    def _rebuilt(cls, state: State) -> LinearEncoder:
+        data = state.document
+        columns = [LinearColumn.from_json(item) for item in data["columns"]]
+        labels = None if data["labels"] is None else Labels.from_json(data["labels"])
+        return cls(columns, int(data["n_buckets"]), labels, data["weight"], data["dtype"])
 
 
 _FLOAT32 = pa.float32()
@@ -277,62 +263,40 @@ _NO_PAGES = np.empty((0, 3), np.int64)
 _NO_BOUNDS = np.zeros(1, np.int64)
 
 
-def read_weights(array: pa.Array, name: str) -> NDArray[np.float64]:
-    """Return sample weights, checked.
-
-    Raises
-    ------
-    DataError
-        On a negative, missing or infinite weight.
-    """
-    weight = numbers(array).astype(np.float64)
-    if not np.all(np.isfinite(weight) & (weight >= 0)):
-        raise DataError(
-            f"weight column {name!r} holds a negative, missing or infinite weight; weights are >= 0"
-        )
-    return weight
-
-
-def _check_kind(plan: ColumnPlan, array: pa.Array) -> None:
-    if (plan.kind == "text") != pa.types.is_dictionary(array.type):
-        raise DataError(
-            f"column {plan.name!r} is {array.type} here but was {plan.arrow_type} in training; "
-            "give data of the training schema"
-        )
-
-
-def _fill_log(plan: ColumnPlan, values: NDArray[Any], out: NDArray[Any]) -> int:
+def _fill_log(column: LinearColumn, values: NDArray[Any], out: NDArray[Any]) -> int:
     """Standardise logarithms; of integers of a small range, one logarithm a value that can occur."""
-    assert plan.log_unit is not None
+    assert column.log_unit is not None
     if values.dtype.kind in "iu" and values.size:
         low, high = int(values.min()), int(values.max())
         if high - low < values.size // 4:
             table = np.empty(high - low + 1, out.dtype)
             every = np.arange(low, high + 1)
-            if not encoding.log_standardize(every, plan.log_unit, plan.offset, plan.scale, table):
+            if not encoding.log_standardize(every, column.log_unit, column.offset, column.scale, table):
                 encoding.look_up(table, values, low, out)
                 return 0
-    return int(encoding.log_standardize(values, plan.log_unit, plan.offset, plan.scale, out))
+    return int(encoding.log_standardize(values, column.log_unit, column.offset, column.scale, out))
 
 
-def _fill_number(plan: ColumnPlan, values: NDArray[Any], out: NDArray[Any], first_row: int) -> None:
+def _fill_number(column: LinearColumn, values: NDArray[Any], out: NDArray[Any], first_row: int) -> None:
     """Standardise into ``out[0]``, then deal with what is missing; indicator in ``out[1]`` if planned."""
-    if plan.log_unit is not None:
-        bad = _fill_log(plan, values, out[0])
+    if column.log_unit is not None:
+        bad = _fill_log(column, values, out[0])
     elif values.dtype == out.dtype == np.float32:
-        bad = encoding.standardize_floats(values, plan.offset, plan.scale, out[0])
+        bad = encoding.standardize_floats(values, column.offset, column.scale, out[0])
     else:
-        bad = encoding.standardize(values, plan.offset, plan.scale, out[0])
-    indicator = out[1] if plan.indicator else np.empty(0, out.dtype)
-    if not bad and not plan.indicator:
+        bad = encoding.standardize(values, column.offset, column.scale, out[0])
+    indicator = out[1] if column.indicator else np.empty(0, out.dtype)
+    if not bad and not column.indicator:
         return
-    rate = plan.missing_rate
-    missing = encoding.mark_missing(out[0], plan.fill, indicator, -rate, 1.0 - rate)
+    rate = column.missing_rate
+    missing = encoding.mark_missing(out[0], column.fill, indicator, -rate, 1.0 - rate)
     if missing < bad:
         row = first_row + int(np.flatnonzero(~(np.abs(out[0]) <= 1e30))[0])
         raise DataError(
-            f"column {plan.name!r} is infinite, or far outside the range seen in training, at row {row:,}; "
+            f"column {column.name!r} is infinite, or far outside the range seen in training, at row {row:,}; "
             "clean the column or leave it out of the features"
         )
-    if missing and plan.forbid_missing:
-        raise DataError(f"column {plan.name!r} contains NaN or missing values, which missing='error' forbids")
+    if missing and column.forbid_missing:
+        raise DataError(
+            f"column {column.name!r} contains NaN or missing values, which missing='error' forbids"
+        )

@@ -105,3 +105,19 @@ def codes_of(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 def class_array(classes: Sequence[Any]) -> NDArray[Any]:
     """Return class labels as an array of their common type."""
     return np.array(list(classes))
+
+
+def read_weights(array: pa.Array, name: str) -> NDArray[np.float64]:
+    """Return sample weights, checked.
+
+    Raises
+    ------
+    DataError
+        On a negative, missing or infinite weight.
+    """
+    weight = numbers(array).astype(np.float64)
+    if not np.all(np.isfinite(weight) & (weight >= 0)):
+        raise DataError(
+            f"weight column {name!r} holds a negative, missing or infinite weight; weights are >= 0"
+        )
+    return weight

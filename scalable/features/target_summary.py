@@ -16,8 +16,7 @@ import pyarrow as pa
 from scalable.data.block import RawBlock
 from scalable.data.values import numbers
 from scalable.errors import DataError
-from scalable.features.linear_encoder import read_weights
-from scalable.features.target import codes_of
+from scalable.features.target import codes_of, read_weights
 
 MAX_CLASSES = 1000
 

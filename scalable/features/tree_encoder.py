@@ -1,7 +1,7 @@
 """Raw blocks to the row-major matrix that LightGBM reads.
 
-Trees split on order, so numbers pass as they are. Text of up to ``MAX_CATEGORIES`` levels becomes category codes,
-which LightGBM splits as sets; text of more levels, and integers that identify something, become, per level, its mean
+Trees split on order, so numbers pass as they are. Text of up to ``MAX_CATEGORIES`` categories becomes their codes,
+which LightGBM splits as sets; text of more, and integers that identify something, become, per category, its mean
 target and its share of the rows (see `scalable.features.target_encoding.means`).
 """
 
@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
 from scalable.data.columns import column_kind
-from scalable.data.values import numbers, text_of_nulls
-from scalable.errors import DataError, ModelError
+from scalable.data.values import numbers
+from scalable.features.categories import category_codes
+from scalable.features.encoder import Encoder, as_trained
+from scalable.features.state import FORMAT, State
 from scalable.features.target import Labels
-from scalable.features.target_encoding.cross_fitted import FoldRates, OutOfFold
-from scalable.features.target_encoding.means import Rates
-from scalable.features.target_encoding.pairs import Pair, PairRates
-from scalable.features.tree_columns import TreeColumn, category_codes
+from scalable.features.target_encoding.means import CrossFitted, TargetMeans, TargetSums
+from scalable.features.target_encoding.pairs import Pair, PairMeans
+from scalable.features.tree_column import TreeColumn
 
 MAX_CATEGORIES = 1000
 _STRIP = 4096  # rows transposed at a time: the strip of the matrix stays in cache
@@ -52,7 +53,7 @@ class TreeRows:
     first_row: int
 
 
-class TreeEncoder:
+class TreeEncoder(Encoder):
     """Immutable, picklable map from `RawBlock` to `TreeRows`.
 
     Parameters
@@ -63,9 +64,9 @@ class TreeEncoder:
         How the target column becomes class indices or numbers.
     weight : str or None
         Weight column.
-    fold_rates : mapping of str to OutOfFold, optional
-        During training only: tables that give each row rates learned without its own fold.
-    pairs : sequence of PairRates
+    cross_fitted : mapping of str to CrossFitted, optional
+        During training only: tables that give each row means learned without its own fold.
+    pairs : sequence of PairMeans
         Pairs of text columns whose means follow the columns.
     """
 
@@ -74,14 +75,14 @@ class TreeEncoder:
         columns: Sequence[TreeColumn],
         labels: Labels | None = None,
         weight: str | None = None,
-        fold_rates: Mapping[str, OutOfFold] | None = None,
-        pairs: Sequence[PairRates] = (),
+        cross_fitted: Mapping[str, CrossFitted] | None = None,
+        pairs: Sequence[PairMeans] = (),
     ) -> None:
         self.columns = tuple(columns)
         self.pairs = tuple(pairs)
         self.labels = labels
         self.weight = weight
-        self.fold_rates = dict(fold_rates or {})
+        self.cross_fitted = dict(cross_fitted or {})
         narrow = all(c.narrow for c in self.columns)
         self.dtype: Any = np.float32 if narrow else np.float64
 
@@ -89,10 +90,10 @@ class TreeEncoder:
     def learn(
         cls,
         schema: pa.Schema,
-        levels: Mapping[str, Sequence[str] | None],
+        categories: Mapping[str, Sequence[Any] | None],
         labels: Labels | None = None,
         weight: str | None = None,
-        rates: Mapping[str, FoldRates] | None = None,
+        sums: Mapping[str, TargetSums] | None = None,
         pairs: Sequence[Pair] = (),
     ) -> TreeEncoder:
         """Decide on every feature column.
@@ -101,32 +102,33 @@ class TreeEncoder:
         ----------
         schema : pyarrow.Schema
             Feature columns, in order.
-        levels : mapping of str to sequence of str or None
-            For each text column its levels, most frequent first, or None when there are more than
+        categories : mapping of str to sequence or None
+            For each text column its categories, most frequent first, or None when there are more than
             ``MAX_CATEGORIES``.
         labels, weight
             See the class.
-        rates : mapping of str to FoldRates, optional
-            Sums of the text columns whose levels are None, of the integers that are identifiers, and of `pairs`.
+        sums : mapping of str to TargetSums, optional
+            Of the text columns whose categories are None, of the integers that are identifiers, and of `pairs`.
         pairs : sequence of Pair
-            Pairs of text columns with levels.
+            Pairs of text columns with known categories.
         """
-        columns, fold_rates = [], {}
+        columns, cross_fitted = [], {}
         for field in schema:
             kind = column_kind(field.type) or "float"
-            found = levels.get(field.name) if kind == "text" else None
-            sums, total = (rates or {}).get(field.name), None
-            if kind == "text" and found is None and sums is None:
-                raise ValueError(f"text column {field.name!r} has neither levels nor rates")
-            if found is None and sums is not None:
-                total, fold_rates[field.name] = sums.finish()
-            levels_found = None if found is None else tuple(found)
-            columns.append(TreeColumn(field.name, str(field.type), kind, levels_found, total))
+            known = categories.get(field.name) if kind == "text" else None
+            found, means = (sums or {}).get(field.name), None
+            if kind == "text" and known is None and found is None:
+                raise ValueError(f"text column {field.name!r} has neither categories nor sums")
+            if known is None and found is not None:
+                means, cross_fitted[field.name] = found.finish()
+            columns.append(
+                TreeColumn(field.name, str(field.type), kind, None if known is None else tuple(known), means)
+            )
         joined = []
         for pair in pairs:
-            total, fold_rates[pair.name] = (rates or {})[pair.name].finish()
-            joined.append(PairRates(pair, total))
-        return cls(columns, labels, weight, fold_rates, joined)
+            means, cross_fitted[pair.name] = (sums or {})[pair.name].finish()
+            joined.append(PairMeans(pair, means))
+        return cls(columns, labels, weight, cross_fitted, joined)
 
     @property
     def needed(self) -> list[str]:
@@ -142,126 +144,116 @@ class TreeEncoder:
     def categorical(self) -> list[int]:
         """Matrix columns that hold category codes."""
         starts = np.cumsum([0, *(column.width for column in self.columns)])
-        return [
-            int(at) for at, column in zip(starts, self.columns, strict=False) if column.levels is not None
-        ]
+        known = [column.categories is not None for column in self.columns]
+        return [int(at) for at, coded in zip(starts, known, strict=False) if coded]
 
     @property
     def feature_names(self) -> list[str]:
         """Names of the matrix columns, in the characters LightGBM allows, without duplicates."""
         names: list[str] = []
         for column in self.columns:
-            if column.rates is None:
+            if column.means is None:
                 names.append(column.name)
             else:
-                names.extend(f"{column.name}_{suffix}" for suffix in column.rates.suffixes)
+                names.extend(f"{column.name}_{suffix}" for suffix in column.means.suffixes)
         return _legal([*names, *(f"{joined.pair.name}_mean" for joined in self.pairs)])
 
     def encode(self, raw: RawBlock) -> TreeRows:
         """Encode one block as prediction does; also label and weight where the block has them."""
-        return self._encode(raw, out_of_fold=False)
+        return self._encode(raw, cross_fitted=False)
 
     def encode_training(self, raw: RawBlock) -> TreeRows:
-        """Encode one block as training does: rates come from the other folds' rows."""
-        return self._encode(raw, out_of_fold=True)
+        """Encode one block as training does: means come from the other folds' rows."""
+        return self._encode(raw, cross_fitted=True)
 
-    def arrays(self, raw: RawBlock, *, out_of_fold: bool = False) -> list[NDArray[Any]]:
+    def arrays(self, raw: RawBlock, *, cross_fitted: bool = False) -> list[NDArray[Any]]:
         """Return one numeric array a matrix column, encoded as prediction does; views of the block where possible."""
         parts: list[NDArray[Any]] = []
+        tables, text = self.cross_fitted if cross_fitted else {}, {}
         for column in self.columns:
-            array = raw.arrays[column.name]
-            if column.kind == "text":
-                array = text_of_nulls(array)
-            self._check(column, array)
-            if column.rates is not None:
-                fold = self.fold_rates.get(column.name) if out_of_fold else None
+            array = as_trained(raw.arrays[column.name], column.name, column.arrow_type, column.kind)
+            if column.means is not None:
+                others = tables.get(column.name)
                 parts.extend(
-                    column.rates.encode(array) if fold is None else fold.encode(array, raw.first_row)
+                    column.means.encode(array) if others is None else others.encode(array, raw.first_row)
                 )
-            elif column.levels is not None:
-                parts.append(category_codes(array, column.levels))
+            elif column.categories is not None:
+                text[column.name] = array
+                out = np.empty(len(array))
+                parts.append(category_codes(array, column.categories, out, unknown=np.nan, missing=np.nan))
             else:
                 parts.append(numbers(array))
-        for joined in self.pairs:
-            text = {name: text_of_nulls(raw.arrays[name]) for name in joined.pair.names}
-            others = self.fold_rates.get(joined.pair.name) if out_of_fold else None
-            parts.append(joined.encode(text, others, raw.first_row))
-        return parts
+        pairs = (joined.encode(text, tables.get(joined.pair.name), raw.first_row) for joined in self.pairs)
+        return [*parts, *pairs]
 
-    def _encode(self, raw: RawBlock, *, out_of_fold: bool) -> TreeRows:
-        parts = self.arrays(raw, out_of_fold=out_of_fold)
-        label = weight = None
-        if self.labels is not None and self.labels.column in raw.arrays:
-            label = self.labels.encode(raw.arrays[self.labels.column])
-        if self.weight is not None and self.weight in raw.arrays:
-            weight = _weights(raw.arrays[self.weight], self.weight)
-        return TreeRows(rows_of(parts, self.dtype), label, weight, raw.first_row)
-
-    @staticmethod
-    def _check(column: TreeColumn, array: pa.Array) -> None:
-        if (column.kind == "text") != (column_kind(array.type) == "text"):
-            raise DataError(
-                f"column {column.name!r} is {array.type} here but was {column.arrow_type} in training; "
-                "give data of the training schema"
-            )
+    def _encode(self, raw: RawBlock, *, cross_fitted: bool) -> TreeRows:
+        parts = self.arrays(raw, cross_fitted=cross_fitted)
+        return TreeRows(rows_of(parts, self.dtype), *self._roles(raw), raw.first_row)
 
     def describe(self) -> list[str]:
         """Return one line a column and pair: what was done with it."""
         lines = [f"{column.name} ({column.arrow_type}): {column.describe()}" for column in self.columns]
         return [*lines, *(joined.describe() for joined in self.pairs)]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON-able form; the tables of the training folds are not part of it."""
-        return {
-            "columns": [
-                {
-                    "name": c.name,
-                    "type": c.arrow_type,
-                    "kind": c.kind,
-                    "levels": None if c.levels is None else list(c.levels),
-                    "rates": None if c.rates is None else c.rates.to_json(),
-                }
-                for c in self.columns
-            ],
-            "pairs": [{"names": list(p.pair.names), "rates": p.rates.to_json()} for p in self.pairs],
-            "labels": None if self.labels is None else self.labels.to_json(),
-            "weight": self.weight,
-        }
+    def state(self) -> State:
+        """Return what `from_state` rebuilds it from; the tables of the training folds are not part of it."""
+        arrays: dict[str, NDArray[Any]] = {}
+
+        def kept(means: TargetMeans | None, name: str) -> dict[str, Any] | None:
+            if means is None:
+                return None
+            data, arrays[name] = means.state()
+            return {**data, "table": name}
+
+        columns = [
+            {
+                "name": c.name,
+                "arrow_type": c.arrow_type,
+                "kind": c.kind,
+                "categories": None if c.categories is None else list(c.categories),
+                "means": kept(c.means, f"means{k}"),
+            }
+            for k, c in enumerate(self.columns)
+        ]
+        pairs = [
+            {"names": list(p.pair.names), "means": kept(p.means, f"pair{k}")}
+            for k, p in enumerate(self.pairs)
+        ]
+        labels = None if self.labels is None else self.labels.to_json()
+        document = {"columns": columns, "pairs": pairs, "labels": labels, "weight": self.weight}
+        return State({"format": FORMAT, **document}, arrays)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> TreeEncoder:
-        """Rebuild an encoder from `to_json`."""
-        try:
-            columns = [
-                TreeColumn(
-                    c["name"],
-                    c["type"],
-                    c["kind"],
-                    None if c["levels"] is None else tuple(c["levels"]),
-                    None if c["rates"] is None else Rates.from_json(c["rates"]),
-                )
-                for c in data["columns"]
-            ]
-            levels_of = {c.name: c.levels or () for c in columns}
-            pairs = []
-            for p in data.get("pairs", []):
-                first, second = p["names"]
-                pair = Pair((first, second), (levels_of[first], levels_of[second]))
-                pairs.append(PairRates(pair, Rates.from_json(p["rates"])))
-            labels = None if data["labels"] is None else Labels.from_json(data["labels"])
-            return cls(columns, labels, data["weight"], pairs=pairs)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(
-                f"the model's encoder is damaged ({error!r}); train or copy the model again"
-            ) from error
+    def _rebuilt(cls, state: State) -> TreeEncoder:
+        def means(data: Mapping[str, Any]) -> TargetMeans:
+            return TargetMeans.from_state(data, state.arrays[data["table"]])
 
-    def without_folds(self) -> TreeEncoder:
+        columns = [
+            TreeColumn(
+                c["name"],
+                c["arrow_type"],
+                c["kind"],
+                None if c["categories"] is None else tuple(c["categories"]),
+                None if c["means"] is None else means(c["means"]),
+            )
+            for c in state.document["columns"]
+        ]
+        known = {c.name: c.categories or () for c in columns}
+        pairs = []
+        for p in state.document["pairs"]:
+            first, second = p["names"]
+            pairs.append(PairMeans(Pair((first, second), (known[first], known[second])), means(p["means"])))
+        labels = state.document["labels"]
+        weight = state.document["weight"]
+        return cls(columns, None if labels is None else Labels.from_json(labels), weight, pairs=pairs)
+
+    def for_prediction(self) -> TreeEncoder:
         """Return the encoder as it is used after training."""
         return TreeEncoder(self.columns, self.labels, self.weight, pairs=self.pairs)
 
     def with_labels(self, labels: Labels | None) -> TreeEncoder:
         """Return the encoder with another target column."""
-        return TreeEncoder(self.columns, labels, self.weight, self.fold_rates, self.pairs)
+        return TreeEncoder(self.columns, labels, self.weight, self.cross_fitted, self.pairs)
 
 
 def rows_of(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
@@ -273,15 +265,6 @@ def rows_of(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
         for j, part in enumerate(parts):
             strip[:, j] = part[start : start + _STRIP]
     return matrix
-
-
-def _weights(array: pa.Array, name: str) -> NDArray[np.float64]:
-    weight = numbers(array).astype(np.float64)
-    if not np.all(np.isfinite(weight) & (weight >= 0)):
-        raise DataError(
-            f"weight column {name!r} holds a negative, missing or infinite weight; weights are >= 0"
-        )
-    return weight
 
 
 def _legal(names: Sequence[str]) -> list[str]:

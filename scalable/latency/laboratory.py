@@ -89,10 +89,10 @@ def load(model: Any, data: str, max_rows: int = MAX_ROWS) -> tuple[Any, np.ndarr
 def _linear(path: Any, model: Any) -> tuple[Any, list[str], Callable[[Any], np.ndarray]]:
     """Return facts, columns and encoding of a saved linear model."""
     n = model.encoder.n_columns
-    if model.encoder.n_slots or model.link not in ("identity", "logistic", "softmax"):
+    if model.encoder.n_indices or model.link not in ("identity", "logistic", "softmax"):
         raise UsageError(
             f"{path}: latency compares forests, and linear models of plain numbers with the link identity, logistic "
-            f"or softmax; this one has the link {model.link} and {model.encoder.n_slots:,} slots for text"
+            f"or softmax; this one has the link {model.link} and {model.encoder.n_indices:,} feature indices for text"
         )
     facts = registry.LinearFacts(model.coef[:, :n], model.coef[:, n], model.link)
     return facts, model.needed, lambda raw: model.encode(raw).columns.T.astype(np.float64)

@@ -15,7 +15,7 @@ from scalable.data.source import Source
 from scalable.data.table import as_source
 from scalable.errors import UsageError
 from scalable.execution.reader import BlockReader
-from scalable.features.linear_columns import EncoderOptions
+from scalable.features.linear_column import EncoderOptions
 from scalable.models.linear import LinearModel
 from scalable.models.store import read_model
 
@@ -53,7 +53,7 @@ class LinearEstimator(BaseEstimator):
         log = p.get("log", "auto")
         return EncoderOptions(
             one_hot=p.get("one_hot", 64),
-            n_bins=_power_of_two(p.get("n_bins", 2**18)),
+            n_buckets=_power_of_two(p.get("n_bins", 2**18)),
             categorical=tuple(p.get("categorical") or ()),
             log=(not plain)
             if log == "auto"
@@ -92,15 +92,14 @@ class LinearEstimator(BaseEstimator):
         encoder = model.encoder
         n = encoder.n_columns
         dense = model.coef[:, :n] / encoder.column_scales()
-        # A dense column is 0 at its offset; hashed slots carry no offset.
+        # A dense column is 0 at its offset; categories carry no offset.
         intercept = model.coef[:, n] - dense @ encoder.column_offsets()
         if encoder.one_to_one:
-            coef = np.zeros((len(dense), len(encoder.plans)))
-            coef[:, [plan.action != "drop" for plan in encoder.plans]] = dense
+            coef = np.zeros((len(dense), len(encoder.columns)))
+            coef[:, [column.action != "drop" for column in encoder.columns]] = dense
             self.coef_names_ = model.feature_names
         else:
-            own = encoder.n_slots - (encoder.n_bins if encoder.hashed else 0)
-            coef = np.hstack([dense, model.coef[:, n + 1 : n + 1 + own]])
+            coef = np.hstack([dense, model.coef[:, n + 1 : n + 1 + encoder.n_known]])
             self.coef_names_ = encoder.term_names()
         if self._classify:
             self.classes_ = self._class_array(model)

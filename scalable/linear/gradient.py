@@ -155,7 +155,7 @@ class GradientEstimator(LinearEstimator):
         solver = self.solver_ = self._solver(objective, ready)
         shards = ready.reader.source.shards
         params = self.get_params(deep=False)
-        identity = identity_of(params, ready.encoder.to_json(), ready.target.rows, shards)
+        identity = identity_of(params, ready.encoder.state().digest, ready.target.rows, shards)
         checkpoint = Checkpoint(self._param("checkpoint", None), identity, bool(self._param("resume", False)))
         label = f"train {type(self).__name__}"
         passes, coef = 0, start
@@ -222,7 +222,7 @@ class GradientEstimator(LinearEstimator):
             )
         if asked != "auto":
             return str(asked)
-        small = not ready.encoder.hashed and terms <= NEWTON_TERMS
+        small = not ready.encoder.n_buckets and terms <= NEWTON_TERMS
         return "newton" if small and smooth else "sgd"
 
     def _check_parameters(self) -> None:

@@ -12,7 +12,7 @@ from sklearn.base import RegressorMixin
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import get_executor
 from scalable.execution.rounds import run_reduction
-from scalable.features.linear_columns import EncoderOptions
+from scalable.features.linear_column import EncoderOptions
 from scalable.kernels.linear import losses
 from scalable.linear.base import LinearEstimator
 from scalable.linear.gradient import target_scale
@@ -139,7 +139,9 @@ class Ridge(RegressorMixin, LinearEstimator):
         self.condition_number_ = condition_number(totals.gram[at])
         self.n_iter_ = 1
         if strength == 0.0 and self.condition_number_ > 1e7:
-            scales = np.concatenate([ready.encoder.column_scales(), [np.inf], np.ones(ready.encoder.n_slots)])
+            scales = np.concatenate(
+                [ready.encoder.column_scales(), [np.inf], np.ones(ready.encoder.n_indices)]
+            )
             coef[free] = least_norm(matrix, coef[free], scales[free])
         if self.condition_number_ > REFINE_CONDITION:
             gradient = run_reduction(
@@ -147,7 +149,7 @@ class Ridge(RegressorMixin, LinearEstimator):
             )
             coef[free] += solve_psd(matrix, gradient[free] - ridge[free] * coef[free])
             self.n_iter_ = 2
-        scales = np.concatenate([ready.encoder.column_scales(), np.ones(ready.encoder.n_slots)])
+        scales = np.concatenate([ready.encoder.column_scales(), np.ones(ready.encoder.n_indices)])
         problem = centred(totals, objective, ready.encoder.n_columns)
         self.diagnostics_ = diagnose(totals, problem, coef, scales)
         return coef

@@ -13,7 +13,7 @@ from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_reduction
 from scalable.execution.threads import Threads
-from scalable.features.linear_columns import EncoderOptions
+from scalable.features.linear_column import EncoderOptions
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.profile import profile_source
 from scalable.features.target import Labels

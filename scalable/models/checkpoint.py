@@ -78,15 +78,15 @@ class Checkpoint:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-def identity_of(params: Mapping[str, Any], encoder: Mapping[str, Any], rows: int, shards: Any) -> str:
+def identity_of(params: Mapping[str, Any], encoder: str, rows: int, shards: Any) -> str:
     """Return a digest of what a training's result depends on.
 
     Parameters
     ----------
     params : mapping
         Parameters of the estimator; those that cannot change the result are left out here.
-    encoder : mapping
-        The learned encoder, which carries the data's profile.
+    encoder : str
+        Digest of the learned encoder, which carries the data's profile.
     rows : int
         Training rows.
     shards : sequence of Shard

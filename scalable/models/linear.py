@@ -15,6 +15,7 @@ from scipy import special
 from scalable.data.block import Block, RawBlock
 from scalable.errors import DataError, ModelError
 from scalable.features.linear_encoder import LinearEncoder
+from scalable.features.state import State
 from scalable.features.target import Labels
 from scalable.kernels.linear import sgd as descent
 from scalable.models.store import StoredModel, save_model
@@ -30,9 +31,9 @@ class LinearModel:
     Attributes
     ----------
     encoder : LinearEncoder
-        From raw columns to dense columns and slots; knows the classes.
-    coef : float64 array of shape (n_outputs, n_columns + 1 + n_slots)
-        Coefficients of the dense columns, intercept, weights of the slots.
+        From raw columns to dense columns and feature indices; knows the classes.
+    coef : float64 array of shape (n_outputs, n_columns + 1 + n_indices)
+        Coefficients of the dense columns, intercept, weights of the feature indices.
     link : str
         ``"identity"``, ``"log"`` (mean is exp), ``"logistic"``, ``"softmax"``, or ``"margin"`` (scores
         have no probabilities; predictions are class indices).
@@ -53,7 +54,7 @@ class LinearModel:
     @property
     def feature_names(self) -> list[str]:
         """Names of the raw features."""
-        return [plan.name for plan in self.encoder.plans]
+        return [column.name for column in self.encoder.columns]
 
     @property
     def needed(self) -> list[str]:
@@ -109,15 +110,15 @@ class LinearModel:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model directory, atomically."""
-        n = self.encoder.n_columns
+        n, state = self.encoder.n_columns, self.encoder.state()
         meta = {
-            "encoder": self.encoder.to_json(),
+            "encoder": state.document,
             "link": self.link,
             "classes": None if self.classes is None else list(self.classes),
             "info": self.info,
         }
         arrays = {"coef": self.coef[:, :n], "intercept": self.coef[:, n], "sparse": self.coef[:, n + 1 :]}
-        save_model(path, KIND, meta, arrays)
+        save_model(path, KIND, meta, {**arrays, **state.parts})
 
     @classmethod
     def from_stored(cls, stored: StoredModel) -> LinearModel:
@@ -132,13 +133,13 @@ class LinearModel:
             raise ModelError(f"this is a saved {stored.kind!r} model, not a linear one")
         meta: Mapping[str, Any] = stored.meta
         try:
-            encoder = LinearEncoder.from_json(meta["encoder"])
+            encoder = LinearEncoder.from_state(State.of(meta["encoder"], stored.arrays))
             a = stored.arrays
             coef = np.hstack([a["coef"], a["intercept"][:, None], a["sparse"]]).astype(np.float64)
             link, info = meta["link"], dict(meta.get("info", {}))
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ModelError(f"the linear model is damaged ({error!r}); train or copy it again") from error
-        if link not in LINKS or coef.shape[1] != encoder.n_columns + 1 + encoder.n_slots:
+        if link not in LINKS or coef.shape[1] != encoder.n_columns + 1 + encoder.n_indices:
             raise ModelError("the linear model's coefficients do not fit its encoder; train or copy it again")
         return cls(encoder, coef, link, info)
 

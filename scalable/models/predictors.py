@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
 from scalable.errors import DataError, ModelError
+from scalable.features.state import State
 from scalable.features.target import Labels
 from scalable.features.tree_encoder import TreeEncoder
 from scalable.inference.forest.compiled import CompiledForest
@@ -134,7 +135,11 @@ def _forest(stored: StoredModel) -> ForestPredictor:
         text, encoder, classes = stored.texts["booster.txt"], stored.meta["encoder"], stored.meta["classes"]
     except KeyError as error:
         raise ModelError(f"the saved forest lacks {error}; train or copy the model again") from error
-    return ForestPredictor(text, TreeEncoder.from_json(encoder), None if classes is None else tuple(classes))
+    return ForestPredictor(
+        text,
+        TreeEncoder.from_state(State.of(encoder, stored.arrays)),
+        None if classes is None else tuple(classes),
+    )
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scalable.features.hashing import LEAST_SLOTS, MOST_SLOTS, slots_for, slots_of
+from scalable.features.hashing import LEAST_BUCKETS, MOST_BUCKETS, buckets_for, buckets_of
 from scalable.features.identifiers import named_identifier
 
 N = 2**16
@@ -11,25 +11,25 @@ N = 2**16
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64"])
 def test_equal_integers_share_a_slot_whatever_their_type(dtype):
     values = [0, 1, -1, 127, -128]
-    found = slots_of(pa.array(values, dtype), N)
-    assert np.array_equal(found, slots_of(pa.array(values, pa.int64()), N))
-    assert np.array_equal(found, slots_of(pa.array([float(v) for v in values]), N))
+    found = buckets_of(pa.array(values, dtype), N)
+    assert np.array_equal(found, buckets_of(pa.array(values, pa.int64()), N))
+    assert np.array_equal(found, buckets_of(pa.array([float(v) for v in values]), N))
     assert len(set(found.tolist())) == 5
     assert found.min() >= 0
     assert found.max() < N
 
 
-def test_integers_that_no_float_tells_apart_have_slots_of_their_own():
+def test_integers_that_no_float_tells_apart_have_buckets_of_their_own():
     values = np.arange(2**53, 2**53 + 1000)
-    assert len(np.unique(slots_of(pa.array(values), 2**20))) > 990
-    with_null = slots_of(pa.array([*values.tolist(), None]), 2**20)
-    assert np.array_equal(with_null[:-1], slots_of(pa.array(values), 2**20))
+    assert len(np.unique(buckets_of(pa.array(values), 2**20))) > 990
+    with_null = buckets_of(pa.array([*values.tolist(), None]), 2**20)
+    assert np.array_equal(with_null[:-1], buckets_of(pa.array(values), 2**20))
     assert with_null[-1] == 2**20
     large = np.arange(2**64 - 1000, 2**64 - 1, dtype=np.uint64)
-    assert len(np.unique(slots_of(pa.array(large), 2**20))) > 989
+    assert len(np.unique(buckets_of(pa.array(large), 2**20))) > 989
     whole = [2.0**63, 2.0**63 + 2.0**20]
     assert np.array_equal(
-        slots_of(pa.array(whole), N), slots_of(pa.array([int(v) for v in whole], pa.uint64()), N)
+        buckets_of(pa.array(whole), N), buckets_of(pa.array([int(v) for v in whole], pa.uint64()), N)
     )
 
 
@@ -37,33 +37,33 @@ def test_nulls_anywhere_are_missing():
     array = pa.array([None, 5, None, 7, 5])
     for part in (array, array.slice(1), array.slice(2, 2)):
         missing = np.array([value is None for value in part.to_pylist()])
-        assert np.array_equal(slots_of(part, N) == N, missing)
-    assert (slots_of(pa.nulls(3, pa.int32()), N) == N).all()
-    assert (slots_of(pa.array([float("nan"), 1.0]), N) == N).tolist() == [True, False]
-    assert len(slots_of(pa.array([], pa.int64()), N)) == 0
+        assert np.array_equal(buckets_of(part, N) == N, missing)
+    assert (buckets_of(pa.nulls(3, pa.int32()), N) == N).all()
+    assert (buckets_of(pa.array([float("nan"), 1.0]), N) == N).tolist() == [True, False]
+    assert len(buckets_of(pa.array([], pa.int64()), N)) == 0
 
 
 def test_what_is_no_integer_is_a_level_of_its_own():
-    found = slots_of(pa.array([0.5, -1e300, float("inf"), 1.0]), N)
+    found = buckets_of(pa.array([0.5, -1e300, float("inf"), 1.0]), N)
     assert found[0] == found[1] == found[2] != found[3]
 
 
 def test_texts_are_hashed_by_their_bytes_in_any_dictionary():
     texts = ["a", "größe", "", None, "a"]
-    found = slots_of(pa.array(texts).dictionary_encode(), N)
-    other = slots_of(pa.array(["zz", *texts]).dictionary_encode().slice(1), N)
+    found = buckets_of(pa.array(texts).dictionary_encode(), N)
+    other = buckets_of(pa.array(["zz", *texts]).dictionary_encode().slice(1), N)
     assert np.array_equal(found, other)
     assert found[0] == found[4]
     assert found[3] == N
     assert len(set(found.tolist())) == 4
-    assert (slots_of(pa.nulls(2, pa.dictionary(pa.int32(), pa.string())), N) == N).all()
+    assert (buckets_of(pa.nulls(2, pa.dictionary(pa.int32(), pa.string())), N) == N).all()
 
 
 def test_slots_grow_with_the_rows_between_bounds():
-    assert slots_for(0) == slots_for(1000) == LEAST_SLOTS
-    assert slots_for(10**7) == 2**18
-    assert slots_for(10**12) == MOST_SLOTS
-    sizes = [slots_for(k * 100_000) for k in range(1000)]
+    assert buckets_for(0) == buckets_for(1000) == LEAST_BUCKETS
+    assert buckets_for(10**7) == 2**18
+    assert buckets_for(10**12) == MOST_BUCKETS
+    sizes = [buckets_for(k * 100_000) for k in range(1000)]
     assert sizes == sorted(sizes)
     assert all(size & (size - 1) == 0 for size in sizes)
 

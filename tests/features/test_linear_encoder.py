@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from scalable.data.shard import Shard
 from scalable.data.table import TableSource
 from scalable.errors import DataError, ModelError
-from scalable.features.linear_columns import EncoderOptions
+from scalable.features.linear_column import EncoderOptions
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.profile import profile_source
+from scalable.features.state import State
 from scalable.features.target import Labels
 
 
@@ -61,7 +62,7 @@ def test_few_levels_are_one_hot_and_unseen_ones_have_a_slot():
     encoder, _ = learn(table)
     assert encode(encoder, table).ids.tolist() == [[1, 0, 3, 1]]
     assert encode(encoder, pa.table({"c": ["zzz", "a"]})).ids.tolist() == [[2, 0]]
-    assert encoder.n_slots == 4
+    assert encoder.n_indices == 4
     assert encoder.term_names() == ["c=a", "c=b", "c=(other)", "c=(missing)"]
 
 
@@ -76,10 +77,10 @@ def test_many_levels_and_identifiers_are_hashed():
     rng = np.random.default_rng(0)
     ids = rng.integers(-(2**62), 2**62, 5000)
     table = pa.table({"user_id": ids, "name": [f"n{i}" for i in range(5000)], "x": rng.normal(size=5000)})
-    encoder, _ = learn(table, n_bins=1024)
+    encoder, _ = learn(table, n_buckets=1024)
     block = encode(encoder, table)
     assert block.ids.shape == (2, 5000)
-    assert encoder.n_slots == 1024
+    assert encoder.n_indices == 1024
     for row in block.ids:
         counts = np.bincount(row, minlength=1024)
         # Uniform: a chi-square with 1,023 degrees of freedom is below 1,250 but for one time in 10^6.
@@ -91,7 +92,7 @@ def test_many_levels_and_identifiers_are_hashed():
         encoder, pa.table({"user_id": pa.array([None, 3]), "name": pa.array([None, "a"]), "x": [0.0, 0.0]})
     )
     assert (missing.ids[:, 0] != missing.ids[:, 1]).all()
-    assert "hashed into 1,024 shared bins (more than 1,024 levels)" in encoder.describe()[1]
+    assert "hashed into 1,024 shared buckets (more than 1,024 categories)" in encoder.describe()[1]
 
 
 def test_text_hash_does_not_depend_on_the_dictionary():
@@ -127,7 +128,7 @@ def test_heavy_tails_are_log_transformed_and_constants_dropped():
     encoder, _ = learn(table)
     assert [line.split("): ")[1][:8] for line in encoder.describe()] == ["log(1 + ", "dropped ", "standard"]
     block = encode(encoder, table)
-    unit = encoder.plans[0].log_unit
+    unit = encoder.columns[0].log_unit
     expected = np.log1p(table["amount"].to_numpy() / unit) - np.log(5.0)
     np.testing.assert_allclose(block.columns[0], expected, rtol=1e-5, atol=1e-5)
     plain, _ = learn(table, log=False)
@@ -146,14 +147,14 @@ def test_round_trip_through_json():
     source = TableSource(table, target="b")
     profile = profile_source(source)
     encoder = LinearEncoder.learn(profile, source.feature_names, Labels("b", (False, True)))
-    again = LinearEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    again = LinearEncoder.from_state(State(json.loads(json.dumps(encoder.state().document))))
     one, two = encode(encoder, table), encode(again, table)
     np.testing.assert_array_equal(one.columns, two.columns)
     np.testing.assert_array_equal(one.ids, two.ids)
     np.testing.assert_array_equal(one.label, [1.0, 0.0, 1.0])
-    assert again.to_json() == encoder.to_json()
+    assert again.state() == encoder.state()
     with pytest.raises(ModelError, match="encoder is damaged"):
-        LinearEncoder.from_json({"columns": [{}]})
+        LinearEncoder.from_state(State({"columns": [{}]}))
 
 
 @pytest.mark.parametrize(

@@ -5,30 +5,42 @@ import pyarrow as pa
 import pytest
 
 from scalable.data.table import TableSource
-from scalable.features.target_encoding.cross_fitted import FoldRates
+from scalable.features.categories import category_codes
+from scalable.features.state import State
 from scalable.features.target_encoding.interactions import alone, interaction
-from scalable.features.target_encoding.pairs import Pair, level_codes
+from scalable.features.target_encoding.means import TargetSums
+from scalable.features.target_encoding.pairs import Pair
 from scalable.features.tree_encoder import TreeEncoder
 from scalable.kernels.encode.target_means import N_FOLDS, folds_of
 
 
-def test_level_codes_tell_known_levels_from_all_others():
+def codes(array, categories):
+    out = np.empty(len(array), np.int32)
+    return category_codes(array, categories, out, unknown=len(categories), missing=len(categories)).tolist()
+
+
+def test_codes_tell_known_categories_from_all_others():
     array = pa.array(["b", None, "a", "new", "b"]).dictionary_encode()
-    assert level_codes(array, ("a", "b")).tolist() == [1, 2, 0, 2, 1]
-    assert level_codes(array.slice(1, 2), ("a", "b")).tolist() == [2, 0]
+    assert codes(array, ("a", "b")) == [1, 2, 0, 2, 1]
+    assert codes(array.slice(1, 2), ("a", "b")) == [2, 0]
     nothing = pa.nulls(2, pa.dictionary(pa.int32(), pa.string()))
-    assert level_codes(nothing, ("a",)).tolist() == [1, 1]
+    assert codes(nothing, ("a",)) == [1, 1]
+
+
+def reloaded(encoder):
+    state = encoder.state()
+    return TreeEncoder.from_state(State(json.loads(json.dumps(state.document)), state.arrays))
 
 
 def encoded(classes=True):
     rng = np.random.default_rng(0)
     source = TableSource(pa.table({"a": ["x", "y", None, "new"], "b": ["q", None, "q", "r"]}))
     pair = Pair(("a", "b"), (("x", "y"), ("q", "r")))
-    counts = rng.integers(1, 9, (pair.n_slots + 1, N_FOLDS)).astype(np.uint32)
+    counts = rng.integers(1, 9, (pair.n_cells + 1, N_FOLDS)).astype(np.uint32)
     sums = rng.integers(0, 2, (*counts.shape, 1)).astype(np.uint32 if classes else np.float64)
-    rates = FoldRates(counts, sums)
+    rates = TargetSums(counts, sums)
     levels = {"a": ["x", "y"], "b": ["q", "r"]}
-    encoder = TreeEncoder.learn(source.schema, levels, rates={pair.name: rates}, pairs=[pair])
+    encoder = TreeEncoder.learn(source.schema, levels, sums={pair.name: rates}, pairs=[pair])
     return encoder, next(source.raw_blocks(source.shards[0])), rates
 
 
@@ -45,7 +57,7 @@ def test_a_pair_adds_the_mean_of_its_cell_after_all_columns(classes):
     assert encoder.needed == ["a", "b"]
     assert encoder.describe()[2].startswith("a x b: ")
     for other in (
-        TreeEncoder.from_json(json.loads(json.dumps(encoder.to_json()))),
+        reloaded(encoder),
         encoder.with_labels(None),
     ):
         np.testing.assert_array_equal(other.encode(raw).matrix, matrix)
@@ -58,7 +70,7 @@ def test_training_rows_see_the_other_folds():
     folds_of(0, folds)
     expected = others.table[[0, 5, 6, 7], folds]
     np.testing.assert_array_equal(encoder.encode_training(raw).matrix[:, 2], expected)
-    alike = encoder.without_folds().encode_training(raw).matrix
+    alike = encoder.for_prediction().encode_training(raw).matrix
     np.testing.assert_array_equal(alike, encoder.encode(raw).matrix)
 
 

@@ -10,10 +10,16 @@ import pytest
 from scalable.data.block import RawBlock
 from scalable.data.table import TableSource
 from scalable.errors import DataError, ModelError
+from scalable.features.state import State
 from scalable.features.target import Labels
-from scalable.features.target_encoding.cross_fitted import FoldRates
+from scalable.features.target_encoding.means import TargetSums
 from scalable.features.tree_encoder import TreeEncoder
 from scalable.kernels.encode.target_means import N_FOLDS
+
+
+def reloaded(encoder):
+    state = encoder.state()
+    return TreeEncoder.from_state(State(json.loads(json.dumps(state.document)), state.arrays))
 
 
 def block(columns):
@@ -68,7 +74,7 @@ def test_labels_of_any_type(classes, values, expected):
     labels = Labels("y", classes)
     encoder = TreeEncoder.learn(pa.schema([schema.field("x")]), {}, labels)
     assert encoder.encode(raw).label.tolist() == expected
-    again = TreeEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    again = reloaded(encoder)
     assert again.labels == labels
     if classes is not None:
         assert labels.decode(np.array(expected)).tolist() == values.to_pylist()
@@ -107,21 +113,21 @@ def some_rates(n_slots=2**16, n_means=1):
     rng = np.random.default_rng(0)
     counts = rng.integers(1, 9, (n_slots + 1, N_FOLDS)).astype(np.uint32)
     sums = rng.integers(0, 2, (n_slots + 1, N_FOLDS, n_means)).astype(np.uint32)
-    return FoldRates(counts, np.minimum(sums, counts[..., None]))
+    return TargetSums(counts, np.minimum(sums, counts[..., None]))
 
 
 def test_rates_survive_json_and_widen_the_matrix():
     schema, raw = block({"x": [1.0, 2.0, 3.0], "id": ["a", None, "never"], "z": ["q", "q", "r"]})
-    encoder = TreeEncoder.learn(schema, {"id": None, "z": ["q", "r"]}, rates={"id": some_rates()})
+    encoder = TreeEncoder.learn(schema, {"id": None, "z": ["q", "r"]}, sums={"id": some_rates()})
     assert encoder.n_columns == 4 == len(encoder.feature_names)
     assert encoder.categorical == [3]
-    again = TreeEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    again = reloaded(encoder)
     np.testing.assert_array_equal(again.encode(raw).matrix, encoder.encode(raw).matrix)
     assert np.isnan(encoder.encode(raw).matrix[1, 1:3]).all()
     trained = encoder.encode_training(raw).matrix
     assert not np.array_equal(trained[:, 1], encoder.encode(raw).matrix[:, 1])
     np.testing.assert_array_equal(
-        encoder.without_folds().encode_training(raw).matrix, encoder.encode(raw).matrix
+        encoder.for_prediction().encode_training(raw).matrix, encoder.encode(raw).matrix
     )
     assert again.describe() == encoder.describe()
 
@@ -131,14 +137,14 @@ def test_an_identifier_becomes_means_and_a_share_beside_float32_columns(n_means)
     schema, raw = block(
         {"user_id": pa.array([3, None, -7, 2**62], pa.int64()), "x": pa.array([1.0] * 4, pa.float32())}
     )
-    encoder = TreeEncoder.learn(schema, {}, rates={"user_id": some_rates(n_means=n_means)})
+    encoder = TreeEncoder.learn(schema, {}, sums={"user_id": some_rates(n_means=n_means)})
     matrix = encoder.encode(raw).matrix
     assert matrix.shape == (4, n_means + 2)
     assert matrix.dtype == np.float32
     assert np.isnan(matrix[1, :-1]).all()
     assert np.isfinite(np.delete(matrix, 1, 0)).all()
     assert "identifier" in encoder.describe()[0]
-    again = TreeEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    again = reloaded(encoder)
     np.testing.assert_array_equal(again.encode(raw).matrix, matrix)
 
 
@@ -151,14 +157,14 @@ def test_models_from_before_identifiers_predict_what_they_did():
     means, shares = rng.random((1, 2**16)), rng.random(2**16)
     rates = {"prior": [0.25], "means": packed(means), "shares": packed(shares)}
     column = {"name": "id", "type": "string", "kind": "text", "levels": None, "rates": rates}
-    encoder = TreeEncoder.from_json({"columns": [column], "labels": None, "weight": None})
+    encoder = TreeEncoder.from_state(State({"columns": [column], "labels": None, "weight": None}))
     for _ in range(2):
         _, raw = block({"id": ["a", None, "größe"]})
         slots = [zlib.crc32(text.encode()) % 2**16 for text in ("a", "größe")]
         expected = np.column_stack([means[0], shares])[slots]
         np.testing.assert_array_equal(encoder.encode(raw).matrix[[0, 2]], expected)
         assert np.isnan(encoder.encode(raw).matrix[1]).all()
-        encoder = TreeEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+        encoder = reloaded(encoder)
 
 
 def test_a_column_that_changed_its_kind_is_refused():
@@ -171,7 +177,7 @@ def test_a_column_that_changed_its_kind_is_refused():
 
 def test_damaged_json_is_a_model_error():
     with pytest.raises(ModelError, match="damaged"):
-        TreeEncoder.from_json({"columns": [{"name": "x"}]})
+        TreeEncoder.from_state(State({"columns": [{"name": "x"}]}))
 
 
 def test_a_text_column_without_any_value_is_missing_text():

@@ -107,7 +107,7 @@ def test_deferred_blocks_teach_the_same_bits(monkeypatch, at):
         TableSource(pa.table(dict(zip([*names, "y"], [*X, y], strict=True))), "y")
     )
     encoder = model.model_.encoder
-    assert encoder.plans[3].log_unit is not None
+    assert encoder.columns[3].log_unit is not None
     if at is not None:
         X[2, at] = np.nan
     raw = next(

@@ -41,7 +41,7 @@ def save_forest(path, n_classes):
     params = objective | {"verbose": -1, "num_threads": 1}
     booster = lgb.train(params, lgb.Dataset(X, y, params={"verbose": -1}), 12)
     meta = {
-        "encoder": encoder.to_json(),
+        "encoder": encoder.state().document,
         "objective": objective["objective"],
         "classes": list(range(n_classes)),
     }

@@ -59,7 +59,7 @@ def datasets_of(
 
         if not job.cache or scorer is not None:  # LightGBM's file has no place for initial scores
             return anew()
-        encoded = (job.encoder.to_json(), hashlib.sha256(job.reference).hexdigest(), kind)
+        encoded = (job.encoder.state().digest, hashlib.sha256(job.reference).hexdigest(), kind)
         place = f"{job.cache}/{kind}-{job.worker}-of-{job.n_workers}"
         cache = BinnedCache(place, checkpoint.fingerprint(source, {}, *encoded))
         dataset, words[kind] = cache.dataset(

@@ -58,7 +58,9 @@ def candidates(categories: Mapping[str, Sequence[Any] | None]) -> tuple[Pair, ..
     known = [(name, tuple(found)) for name, found in categories.items() if found]
     pairs = [Pair((a, b), (of_a, of_b)) for (a, of_a), (b, of_b) in combinations(known, 2)]
     fitting = [
-        pair for pair in pairs if LEAST_CELLS < len(pair.categories[0]) * len(pair.categories[1]) <= MOST_CELLS
+        pair
+        for pair in pairs
+        if LEAST_CELLS < len(pair.categories[0]) * len(pair.categories[1]) <= MOST_CELLS
     ]
     return tuple(sorted(fitting, key=lambda pair: -pair.n_cells)[:MOST_TRIED])
 

@@ -72,7 +72,9 @@ class TargetSumsReduction:
 
     def init(self) -> dict[str, TargetSums]:
         """Return zero tables."""
-        return {key.name: TargetSums.zeros(key.n_cells, self.n_means, classes=self.exact) for key in self.keys}
+        return {
+            key.name: TargetSums.zeros(key.n_cells, self.n_means, classes=self.exact) for key in self.keys
+        }
 
     def step(self, state: dict[str, TargetSums], block: RawBlock) -> dict[str, TargetSums]:
         """Add a block; the tables are updated in place, those of an empty state made."""

@@ -52,11 +52,15 @@ class Pair:
         """Return the place of each row's pair in a table of `shape`, row by row."""
         first, second = (
             category_codes(
-                arrays[name], known, np.empty(len(arrays[name]), np.int32), unknown=len(known), missing=len(known)
+                arrays[name],
+                known,
+                np.empty(len(arrays[name]), np.int32),
+                unknown=len(known),
+                missing=len(known),
             )
             for name, known in zip(self.names, self.categories, strict=True)
         )
-        return first * np.int32(self.shape[1]) + second
+        return np.asarray(first * np.int32(self.shape[1]) + second)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,9 @@ class PairMeans:
 
     def __post_init__(self) -> None:
         if self.means.n_cells != self.pair.n_cells:
-            raise ValueError(f"{self.means.n_cells} means for the {self.pair.n_cells} cells of {self.pair.name}")
+            raise ValueError(
+                f"{self.means.n_cells} means for the {self.pair.n_cells} cells of {self.pair.name}"
+            )
 
     def encode(
         self, arrays: Mapping[str, pa.Array], others: CrossFitted | None, first_row: int

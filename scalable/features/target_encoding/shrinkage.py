@@ -1,7 +1,7 @@
 """How far a category's mean is to be believed: the variances between and within categories, by moments.
 
-A category of ``n`` rows is given the mean ``(sum + k * prior) / (n + k)``, which is the best linear predictor of its true
-mean when ``k`` is the variance of the target within categories over the variance of their means (Bühlmann, 1967;
+A category of ``n`` rows is given the mean ``(sum + k * prior) / (n + k)``, which is the best linear predictor of its
+true mean when ``k`` is the variance of the target within categories over the variance of their means (Bühlmann, 1967;
 Robbins' empirical Bayes). With rare positives ``k`` is hundreds of rows, with targets that a category nearly decides it
 is less than one; no fixed number fits both. Both variances come from the sums of a few random folds of the rows: the
 noise of two folds is independent, so products of their deviations hold what the folds of a category have in common.

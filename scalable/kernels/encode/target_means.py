@@ -1,4 +1,4 @@
-"""Target encoding: counting the target of each cell (a category, a bucket of several, a pair), and giving rows what their cell has."""
+"""Target encoding: summing the target by cell (a bucket of categories, or a pair), and giving rows their cell's."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class DescentState:
 
     Attributes
     ----------
-    table : float32 array of shape (n_outputs, n_columns + 1 + n_slots, 8)
+    table : float32 array of shape (n_outputs, n_columns + 1 + n_indices, 8)
         Cells of `scalable.kernels.linear.optimizers`.
     steps : float
         Finished steps.

@@ -21,10 +21,10 @@ class Diagnostics:
         Share of the (centred) weighted squares of the target that is explained.
     residual_deviation : float
         ``sqrt(RSS / (rows - rank))``, in units of the target.
-    standard_errors : float64 array of shape (n_columns + n_slots,)
+    standard_errors : float64 array of shape (n_columns + n_indices,)
         Of the coefficients in raw units, under independent errors of one variance; NaN where a
         coefficient is not determined.
-    inflation : float64 array of shape (n_columns + n_slots,)
+    inflation : float64 array of shape (n_columns + n_indices,)
         Variance inflation factors ``1 / (1 - R^2_j)`` of each column on the others; infinite for a
         column that the others determine.
     rank : int

@@ -27,7 +27,7 @@ CHUNK = 2048  # rows a BLAS call: the weighted copy stays in the second-level ca
 def add_gram(
     columns: NDArray[Any], ids: NDArray[np.int32], weight: NDArray[np.float64], out: NDArray[np.float64]
 ) -> None:
-    """Add the weighted Gram matrix of ``[columns; 1; slots]`` to `out`, shape (p, p).
+    """Add the weighted Gram matrix of ``[columns; 1; indices]`` to `out`, shape (p, p).
 
     Weights are non-negative; products of a chunk have the precision of `columns`, sums are float64.
     """
@@ -50,7 +50,7 @@ def add_gram(
 def add_gradient(
     columns: NDArray[Any], ids: NDArray[np.int32], r: NDArray[np.float64], out: NDArray[np.float64]
 ) -> None:
-    """Add ``[columns; 1; slots] @ r`` to `out`, shape (p,), in float64."""
+    """Add ``[columns; 1; indices] @ r`` to `out`, shape (p,), in float64."""
     moments.add_gradient(columns, ids, r, out)
 
 
@@ -78,7 +78,7 @@ def solve_psd(matrix: NDArray[np.float64], rhs: NDArray[np.float64]) -> NDArray[
 
 @dataclass
 class Moments:
-    """Weighted second moments of rows ``[columns, 1, slots]`` and target.
+    """Weighted second moments of rows ``[columns, 1, indices]`` and target.
 
     Attributes
     ----------

@@ -41,7 +41,7 @@ class NewtonReduction:
     ----------
     objective : Objective
         Of a smooth loss; one versus rest when there are several outputs, unless it is softmax.
-    coef : float64 array of shape (k, n_columns + 1 + n_slots)
+    coef : float64 array of shape (k, n_columns + 1 + n_indices)
         Where to expand.
     """
 

@@ -30,7 +30,7 @@ class Objective:
         Rows of the coefficient matrix: 1, or one a class.
     l1, l2 : float
         Penalty ``l1 |f w| + l2 (f w)^2 / 2`` per coefficient, in units of the mean loss.
-    factors : float64 array of shape (n_columns + 1 + n_slots,)
+    factors : float64 array of shape (n_columns + 1 + n_indices,)
         The f above; 0 for the intercept.
     weight_mean : float
         Mean sample weight (class weights included); weights are divided by it.
@@ -42,12 +42,12 @@ class Objective:
         Whether there is an intercept.
     rows : int
         Number of training rows, which turns penalties on the mean loss into penalties on the sum.
-    frequencies : float64 array of shape (n_columns + 1 + n_slots,)
+    frequencies : float64 array of shape (n_columns + 1 + n_indices,)
         Mean square of each coefficient's input: 1 for standardised columns, the share of rows that
         have a slot, 0 where that is unknown.
     residual_variance : float
         Mean squared gradient of a row's loss before anything but the intercept is learned.
-    rate_scale : float64 array of shape (n_columns + 1 + n_slots,)
+    rate_scale : float64 array of shape (n_columns + 1 + n_indices,)
         What descent multiplies a coefficient's rate by, see `order_rate_scale`.
     """
 
@@ -98,9 +98,8 @@ def _ones(n: int) -> NDArray[np.float32]:
 
 def input_frequencies(encoder: LinearEncoder) -> NDArray[np.float64]:
     """Return the mean square of each coefficient's input, see `Objective.frequencies`."""
-    slots = [share for plan in encoder.plans for share in plan.slot_shares]
-    hashed = encoder.n_slots - len(slots)
-    return np.concatenate([np.ones(encoder.n_columns + 1), np.array(slots), np.zeros(hashed)])
+    known = [share for column in encoder.columns for share in column.category_shares]
+    return np.concatenate([np.ones(encoder.n_columns + 1), np.array(known), np.zeros(encoder.n_buckets)])
 
 
 def order_rate_scale(encoder: LinearEncoder) -> NDArray[np.float64]:
@@ -111,18 +110,17 @@ def order_rate_scale(encoder: LinearEncoder) -> NDArray[np.float64]:
     the coefficient. Its information lies between stretches, so its rate shrinks with the share of its
     deviation that a stretch shows.
     """
-    rate_scale = np.ones(encoder.n_columns + 1 + encoder.n_slots)
+    rate_scale = np.ones(encoder.n_columns + 1 + encoder.n_indices)
     j = 0
-    for plan in encoder.plans:
-        if plan.n_columns and plan.local < ORDERED:
-            rate_scale[j] = max(LEAST_RATE, float(np.sqrt(plan.local)))
-        j += plan.n_columns
+    for column in encoder.columns:
+        if column.n_columns and column.local < ORDERED:
+            rate_scale[j] = max(LEAST_RATE, float(np.sqrt(column.local)))
+        j += column.n_columns
     return rate_scale
 
 
 def penalty_factors(encoder: LinearEncoder, standardize: bool) -> NDArray[np.float64]:
     """Return the penalty factors: per standard deviation or raw unit; 0 for the intercept."""
     dense = np.ones(encoder.n_columns) if standardize else 1.0 / encoder.column_scales()
-    hashed = encoder.n_bins if encoder.hashed else 0
-    slots = [np.ones(encoder.n_slots - hashed), np.full(hashed, HASHED_FACTOR)]
-    return np.concatenate([dense, [0.0], *slots])
+    categories = [np.ones(encoder.n_known), np.full(encoder.n_buckets, HASHED_FACTOR)]
+    return np.concatenate([dense, [0.0], *categories])

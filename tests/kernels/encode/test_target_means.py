@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from scalable.kernels.encode.target_means import N_FOLDS, add_targets, folds_of, take_out_of_fold, take_rates
+from scalable.kernels.encode.target_means import N_FOLDS, add_targets, folds_of, take_cross_fitted, take_means
 
 
 def some_rows(n=5000, n_slots=40, seed=0):
@@ -54,10 +54,10 @@ def test_rows_are_taken_with_and_without_their_fold(n_means):
     rng = np.random.default_rng(1)
     table = rng.random((41, n_means + 1)).astype(np.float32)
     out = np.empty((n_means + 1, 5000), np.float32)
-    take_rates(slots, table, out)
+    take_means(slots, table, out)
     np.testing.assert_array_equal(out, table[slots].T)
     means, share = rng.random((41, N_FOLDS, n_means)), rng.random((41, 1))
     joined = np.concatenate([means.reshape(41, -1), share], axis=1).astype(np.float32)
-    take_out_of_fold(slots, 9, joined, out)
+    take_cross_fitted(slots, 9, joined, out)
     np.testing.assert_array_equal(out[:n_means], means[slots, folds(9, 5000)].T.astype(np.float32))
     np.testing.assert_array_equal(out[n_means], share[slots, 0].astype(np.float32))

@@ -6,14 +6,14 @@ from scalable.data.table import TableSource
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_reduction
 from scalable.execution.threads import Threads
-from scalable.features.hashing import HashedLevels, slots_of
+from scalable.features.hashing import HashedCategories, buckets_of
 from scalable.features.target import Labels
-from scalable.features.target_encoding.learn import RatesReduction, learn_rates
+from scalable.features.target_encoding.learn import TargetSumsReduction, learn_sums
 from scalable.kernels.encode.target_means import N_FOLDS, folds_of
 
 
 def hashed(*names):
-    return tuple(HashedLevels(name, 2**16) for name in names)
+    return tuple(HashedCategories(name, 2**16) for name in names)
 
 
 def table(n=4000):
@@ -34,14 +34,14 @@ def table(n=4000):
 def test_rates_leave_the_row_s_own_fold_out(name):
     data = table()
     source = TableSource(data, target="t")
-    reduction = RatesReduction((HashedLevels(name, 2**16),), Labels("t", ("no", "yes")))
+    reduction = TargetSumsReduction((HashedCategories(name, 2**16),), Labels("t", ("no", "yes")))
     found = run_reduction(Threads(2), reduction, BlockReader(source, columns=(name, "t"), block_rows=700))[
         name
     ]
     rates, others = found.finish()
     column = data[name].combine_chunks()
     column = column.dictionary_encode() if name == "many" else column
-    slots, folds = slots_of(column, 2**16), np.empty(4000, np.int64)
+    slots, folds = buckets_of(column, 2**16), np.empty(4000, np.int64)
     folds_of(0, folds)
     known = slots < 2**16
     y = (np.asarray(data["t"]) == "yes").astype(float)
@@ -63,7 +63,7 @@ def test_rates_leave_the_row_s_own_fold_out(name):
 
 def test_levels_never_seen_get_the_overall_mean_and_no_share():
     source = TableSource(table(), target="t")
-    found = learn_rates(Threads(2), source, hashed("user_id", "none_id"), Labels("t", ("no", "yes")))
+    found = learn_sums(Threads(2), source, hashed("user_id", "none_id"), Labels("t", ("no", "yes")))
     rates, _ = found["user_id"].finish()
     unseen = pa.array(np.arange(10**6, 10**6 + 50))
     mean, share = rates.encode(unseen)
@@ -81,7 +81,7 @@ def test_levels_never_seen_get_the_overall_mean_and_no_share():
 def test_the_number_of_workers_changes_no_bit(labels, tmp_path):
     source = many_shards(tmp_path, labels.column)
     assert len(source.shards) > 5
-    one, three = (learn_rates(Threads(n), source, hashed("many", "user_id"), labels) for n in (1, 3))
+    one, three = (learn_sums(Threads(n), source, hashed("many", "user_id"), labels) for n in (1, 3))
     for name in ("many", "user_id"):
         for a, b in zip(one[name].finish(), three[name].finish(), strict=True):
             assert a.table.tobytes() == b.table.tobytes()

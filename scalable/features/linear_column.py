@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from scalable.errors import DataError
-from scalable.features.identifiers import MANY_LEVELS, named_identifier
+from scalable.features.categories import PARTS
+from scalable.features.identifiers import MANY, named_identifier
 from scalable.features.profile import ColumnProfile
 
-ONE_HOT_LEVELS = MANY_LEVELS
+ONE_HOT = MANY
 HEAVY_TAIL = 20.0  # standard deviations from mean to maximum; a normal column of 1e9 rows reaches 6
 _DAY_SECONDS = 86_400.0
 
@@ -24,9 +25,9 @@ class EncoderOptions:
     Attributes
     ----------
     one_hot : int
-        Categories of up to this many levels get one slot a level, others are hashed.
-    n_bins : int
-        Slots shared by the hashed features, a power of two.
+        Columns of up to this many categories get a feature index for each, others are hashed.
+    n_buckets : int
+        Feature indices shared by the hashed columns, a power of two.
     categorical : tuple of str
         Integer columns to treat as categories.
     log : bool or tuple of str
@@ -43,8 +44,8 @@ class EncoderOptions:
         Of the dense columns.
     """
 
-    one_hot: int = ONE_HOT_LEVELS
-    n_bins: int = 2**18
+    one_hot: int = ONE_HOT
+    n_buckets: int = 2**18
     categorical: tuple[str, ...] = ()
     log: bool | tuple[str, ...] = True
     missing: str = "indicator"
@@ -55,14 +56,14 @@ class EncoderOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnPlan:
+class LinearColumn:
     """Treatment of one column.
 
     Attributes
     ----------
     action : str
-        ``"number"`` (one dense column, two with an indicator), ``"levels"`` (a slot a level, then one
-        for unseen and one for missing), ``"hash"`` or ``"drop"``.
+        ``"number"`` (one dense column, two with an indicator), ``"known"`` (a feature index for each category, then
+        one for unseen and one for missing), ``"hashed"`` or ``"drop"``.
     offset, scale : float
         A number becomes ``(x - offset) / scale``, after the logarithm if there is one.
     log_unit : float or None
@@ -73,8 +74,8 @@ class ColumnPlan:
         Whether a second column says which values were missing.
     missing_rate : float
         Share of missing values in training; centres the indicator.
-    levels, shares : tuple
-        Known levels and the share of the rows that have each.
+    categories, shares : tuple
+        Known categories and the share of the rows that have each.
     calendar : tuple of str
         Parts of a time that are categories too: ``"hour"``, ``"weekday"``.
     day_ticks : float
@@ -95,7 +96,7 @@ class ColumnPlan:
     indicator: bool = False
     missing_rate: float = 0.0
     forbid_missing: bool = False
-    levels: tuple[Any, ...] = ()
+    categories: tuple[Any, ...] = ()
     shares: tuple[float, ...] = ()
     calendar: tuple[str, ...] = ()
     day_ticks: float = _DAY_SECONDS
@@ -113,13 +114,13 @@ class ColumnPlan:
 
     @property
     def n_ids(self) -> int:
-        """Number of slots a row has in this feature."""
-        return len(self.calendar) if self.action == "number" else int(self.action in ("levels", "hash"))
+        """Feature indices that a row has of this column."""
+        return len(self.calendar) if self.action == "number" else int(self.action in ("known", "hashed"))
 
     @property
-    def n_own_slots(self) -> int:
-        """Number of slots that belong to this feature alone."""
-        return len(self.slot_names)
+    def n_known(self) -> int:
+        """Number of feature indices that belong to this column alone."""
+        return len(self.category_names)
 
     @property
     def column_scales(self) -> list[float]:
@@ -138,31 +139,31 @@ class ColumnPlan:
         return [main, f"{self.name} is missing"][: self.n_columns]
 
     @property
-    def slot_names(self) -> list[str]:
-        """Names of the slots that belong to this feature alone."""
-        if self.action == "levels":
-            return [f"{self.name}={level}" for level in (*self.levels, "(other)", "(missing)")]
-        parts = {"hour": range(24), "weekday": range(7)}
-        return [f"{self.name}.{part}={k}" for part in self.calendar for k in (*parts[part], "(missing)")]
-
-    @property
-    def slot_shares(self) -> list[float]:
-        """Share of the rows that have each of the own slots."""
-        if self.action == "levels":
-            return [*self.shares, 0.0, self.missing_rate]
-        parts = {"hour": 24, "weekday": 7}
+    def category_names(self) -> list[str]:
+        """Names of the feature indices that belong to this column alone."""
+        if self.action == "known":
+            return [f"{self.name}={category}" for category in (*self.categories, "(other)", "(missing)")]
         return [
-            s for part in self.calendar for s in (*([1.0 / parts[part]] * parts[part]), self.missing_rate)
+            f"{self.name}.{part}={k}" for part in self.calendar for k in (*range(PARTS[part]), "(missing)")
         ]
 
-    def describe(self, n_bins: int) -> str:
+    @property
+    def category_shares(self) -> list[float]:
+        """Share of the rows that have each of the own feature indices."""
+        if self.action == "known":
+            return [*self.shares, 0.0, self.missing_rate]
+        return [
+            s for part in self.calendar for s in (*([1.0 / PARTS[part]] * PARTS[part]), self.missing_rate)
+        ]
+
+    def describe(self, n_buckets: int) -> str:
         """Return what is done, in one line."""
         if self.action == "drop":
             return f"dropped ({self.reason})"
-        if self.action == "levels":
-            return f"one-hot, {len(self.levels)} levels"
-        if self.action == "hash":
-            return f"hashed into {n_bins:,} shared bins ({self.reason})"
+        if self.action == "known":
+            return f"one-hot, {len(self.categories)} categories"
+        if self.action == "hashed":
+            return f"hashed into {n_buckets:,} shared buckets ({self.reason})"
         text = "0/1, standardised" if self.kind == "boolean" else "standardised"
         if self.kind == "temporal":
             text = f"epoch offset by {self.offset:.0f}, standardised"
@@ -177,13 +178,13 @@ class ColumnPlan:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ColumnPlan:
-        """Rebuild a plan from `to_json`."""
-        fixed = {key: tuple(data[key]) for key in ("levels", "shares", "calendar")}
+    def from_json(cls, data: Mapping[str, Any]) -> LinearColumn:
+        """Rebuild a column from `to_json`."""
+        fixed = {key: tuple(data[key]) for key in ("categories", "shares", "calendar")}
         return cls(**{**data, **fixed})
 
 
-def plan_column(column: ColumnProfile, options: EncoderOptions) -> ColumnPlan:
+def plan_column(column: ColumnProfile, options: EncoderOptions) -> LinearColumn:
     """Decide what to do with a column.
 
     Raises
@@ -204,28 +205,28 @@ def plan_column(column: ColumnProfile, options: EncoderOptions) -> ColumnPlan:
             "fill them, leave the column out, or set missing='indicator'"
         )
     if column.missing == column.rows:
-        return ColumnPlan(*base, "drop", "all values are missing")
+        return LinearColumn(*base, "drop", "all values are missing")
     if (
         column.constant
         and not column.missing
         and (options.center or column.maximum == 0.0 or column.kind == "text")
     ):
-        return ColumnPlan(*base, "drop", "constant")
+        return LinearColumn(*base, "drop", "constant")
     category = column.kind == "text" or (column.kind == "integer" and name in options.categorical)
     if category and column.levels is not None and len(column.levels) <= options.one_hot:
         counted = sorted(column.levels)
-        return ColumnPlan(
+        return LinearColumn(
             *base,
-            "levels",
-            levels=tuple(value for value, _ in counted),
+            "known",
+            categories=tuple(value for value, _ in counted),
             shares=tuple(count / column.rows for _, count in counted),
             missing_rate=column.missing / column.rows,
         )
     if category:
         found = "more than 1,024" if column.levels is None else f"{len(column.levels):,}"
-        return ColumnPlan(*base, "hash", f"{found} levels")
+        return LinearColumn(*base, "hashed", f"{found} categories")
     if column.kind == "integer" and _is_identifier(column, options):
-        return ColumnPlan(*base, "hash", "an identifier by its name and many values")
+        return LinearColumn(*base, "hashed", "an identifier by its name and many values")
     return _plan_number(column, options)
 
 
@@ -234,7 +235,7 @@ def _is_identifier(column: ColumnProfile, options: EncoderOptions) -> bool:
     return options.identifiers and many and named_identifier(column.name)
 
 
-def _plan_number(column: ColumnProfile, options: EncoderOptions) -> ColumnPlan:
+def _plan_number(column: ColumnProfile, options: EncoderOptions) -> LinearColumn:
     offset, scale = column.mean, math.sqrt(max(column.variance, 0.0))
     log_unit = None
     named = options.log if isinstance(options.log, tuple) else ()
@@ -249,7 +250,7 @@ def _plan_number(column: ColumnProfile, options: EncoderOptions) -> ColumnPlan:
     if not (scale > 0.0 and math.isfinite(1.0 / scale) and math.isfinite(scale)):
         scale = 1.0
     calendar, ticks = _calendar(column)
-    return ColumnPlan(
+    return LinearColumn(
         column.name,
         column.arrow_type,
         column.kind,

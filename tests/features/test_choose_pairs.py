@@ -6,7 +6,7 @@ from scalable.boosting import LGBMClassifier
 from scalable.data.table import TableSource
 from scalable.execution.threads import Threads
 from scalable.features.target import Labels
-from scalable.features.target_encoding.choose_pairs import MOST_KEPT, candidates, chosen_pairs
+from scalable.features.target_encoding.interactions import MOST_KEPT, candidates, chosen_pairs
 
 
 def table(n, seed, size=1.0):

@@ -1,0 +1,60 @@
+"""What the trees' encoder does with one raw column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scalable.features.target_encoding.means import TargetMeans
+
+
+@dataclass(frozen=True, slots=True)
+class TreeColumn:
+    """What is done with one raw column.
+
+    Attributes
+    ----------
+    name, arrow_type, kind : str
+        As in the files; `kind` is one of ``scalable.data.columns.KINDS``.
+    categories : tuple or None
+        Category of each code, for text that becomes codes.
+    means : TargetMeans or None
+        Mean targets and shares, for text of more categories and for identifiers.
+    """
+
+    name: str
+    arrow_type: str
+    kind: str
+    categories: tuple[Any, ...] | None = None
+    means: TargetMeans | None = None
+
+    @property
+    def width(self) -> int:
+        """Number of matrix columns."""
+        return self.means.width if self.means is not None else 1
+
+    @property
+    def narrow(self) -> bool:
+        """Whether float32 holds its values exactly."""
+        if self.means is not None:
+            return self.means.table.dtype == np.float32
+        return self.categories is not None or self.arrow_type in (
+            "bool", "int8", "uint8", "int16", "uint16", "float", "halffloat", "null",
+        )  # fmt: skip
+
+    def describe(self) -> str:
+        """Return what was done, in a few words."""
+        if self.means is not None:
+            identifier = "" if self.kind == "text" else "an identifier by its name and many values: "
+            return identifier + self.means.describe()
+        if self.categories is not None:
+            return f"{len(self.categories)} categories"
+        if self.kind == "temporal":
+            return f"number (epoch units of {self.arrow_type})"
+        if self.kind == "boolean":
+            return "0/1"
+        if self.arrow_type in ("int64", "uint64"):
+            return "number (exact up to 2^53)"
+        return "number"
