@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from typing import Any, Self
 
 import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import ClassifierMixin, RegressorMixin
 
+from scalable.boosting.params import check_known, main_names
 from scalable.boosting.train import Trained, train
-from scalable.data.source import Source
 from scalable.data.table import as_source
 from scalable.errors import ModelError, UsageError
 from scalable.execution.reader import BlockReader
 from scalable.features.state import State
+from scalable.features.target import class_array
 from scalable.features.tree_encoder import TreeEncoder
-from scalable.models.store import read_model, save_model
+from scalable.models.estimator import Estimator, Parts
+from scalable.models.store import StoredModel
 
 KIND = "forest"
 FEW_ROWS = 4096
 
 
-class LGBMModel(BaseEstimator):
+class LGBMModel(Estimator):
     """What classifier and regressor share.
 
     Parameters
@@ -45,7 +44,8 @@ class LGBMModel(BaseEstimator):
     random_state : int, optional
         Seed of everything random.
     client : distributed.Client, str or None
-        A client, a scheduler's address, or None for this machine. Never cloned or pickled.
+        A client, a scheduler's address, or None for this machine. Clones use the same client; pickles and saved models
+        keep its address.
     n_workers : int, optional
         Without a client: local worker processes, by default one with all processors. With a client:
         how many of its workers take part, by default all.
@@ -55,7 +55,7 @@ class LGBMModel(BaseEstimator):
     pairs : bool
         Whether pairs of text columns whose interaction shows in the data also have a mean target per pair of levels.
     **lightgbm_params
-        Any other parameter of LightGBM, under any of its names.
+        Any other parameter of LightGBM, under any of its names; one it does not have is refused with the nearest.
 
     Attributes
     ----------
@@ -71,74 +71,56 @@ class LGBMModel(BaseEstimator):
         Validation metrics of every iteration.
     """
 
-    _classify = False
+    n_estimators: int = 100
+    num_leaves: int = 31
+    learning_rate: float = 0.1
+    max_depth: int = -1
+    max_bin: int = 255
+    min_child_samples: int = 20
+    random_state: int | None = None
+    identifiers: bool = True
+    pairs: bool = True
 
-    def __init__(
-        self,
-        n_estimators: int = 100,
-        num_leaves: int = 31,
-        learning_rate: float = 0.1,
-        max_depth: int = -1,
-        max_bin: int = 255,
-        min_child_samples: int = 20,
-        random_state: int | None = None,
-        client: Any = None,
-        n_workers: int | None = None,
-        identifiers: bool = True,
-        pairs: bool = True,
-        **lightgbm_params: Any,
-    ) -> None:
-        self.n_estimators = n_estimators
-        self.num_leaves = num_leaves
-        self.learning_rate = learning_rate
-        self.max_depth = max_depth
-        self.max_bin = max_bin
-        self.min_child_samples = min_child_samples
-        self.random_state = random_state
-        self.client = client
-        self.n_workers = n_workers
-        self.identifiers = identifiers
-        self.pairs = pairs
-        self._extra = dict(lightgbm_params)
+    _positional = (
+        "n_estimators", "num_leaves", "learning_rate", "max_depth", "max_bin", "min_child_samples", "random_state",
+        "client", "n_workers", "identifiers", "pairs",
+    )  # fmt: skip
+    _open = "lightgbm_params"
+    _kind, _result = KIND, "booster_"
+    _matrix, _finite = False, False
+    _kept = ("best_iteration_", "evals_result_")
+    _lightgbm_names = {  # noqa: RUF012  never changed
+        "n_estimators": "num_iterations",
+        "min_child_samples": "min_data_in_leaf",
+        "random_state": "seed",
+    }
+
+    def _further(self, given: dict[str, Any]) -> None:
+        """Take LightGBM's other parameters."""
+        check_known(given, self.parameter_names())
+        self._extra = {**getattr(self, "_extra", {}), **given}
+
+    @classmethod
+    def parameter_names(cls) -> list[str]:
+        """Return every name the constructor takes."""
+        return [*super().parameter_names(), *main_names()]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return all parameters but the client, which belongs to a session and not to the model."""
-        params: dict[str, Any] = {**super().get_params(deep=deep), **self._extra}
-        params.pop("client", None)
-        return params
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters, LightGBM's others among them."""
-        own = set(self._get_param_names())
-        for name, value in params.items():
-            if name in own:
-                setattr(self, name, value)
-            else:
-                self._extra[name] = value
-        return self
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "client": None}
+        """Return all parameters, LightGBM's others among them."""
+        return {**super().get_params(deep=deep), **self._extra}
 
     def _lightgbm_params(self) -> dict[str, Any]:
+        own = super().get_params(deep=False)
         params = {
-            "num_iterations": self.n_estimators,
-            "num_leaves": self.num_leaves,
-            "learning_rate": self.learning_rate,
-            "max_depth": self.max_depth,
-            "max_bin": self.max_bin,
-            "min_data_in_leaf": self.min_child_samples,
-            "identifiers": self.identifiers,
-            "pairs": self.pairs,
+            self._lightgbm_names.get(k, k): v for k, v in own.items() if k not in ("client", "n_workers")
         }
         if self.random_state is not None:
             params["seed"] = int(self.random_state)
         return {**params, **self._extra}
 
-    def describe_columns(self) -> list[str]:
-        """Return one line a column: what was done with it."""
-        check_is_fitted(self, "booster_")
-        return self.encoder_.describe()
+    @property
+    def _encoder(self) -> TreeEncoder:
+        return self.encoder_
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **options: Any) -> Self:
         """Train.
@@ -164,12 +146,7 @@ class LGBMModel(BaseEstimator):
         ClusterError
             When workers are lost or unfit.
         """
-        if type(X).__module__.startswith(("dask.", "dask_expr")):
-            raise UsageError(
-                'a Dask collection would be held in memory; write it once with `df.to_parquet("rows/")` and fit '
-                'ParquetSource("rows/", target=...)'
-            )
-        source = as_source(X, y, sample_weight)
+        source, _ = self._source(X, y, sample_weight)
         if source.target is None:
             raise UsageError("no target: give fit(X, y), or name it in ParquetSource(..., target=COLUMN)")
         if isinstance(options.get("valid"), tuple):
@@ -196,69 +173,38 @@ class LGBMModel(BaseEstimator):
     def _adopt(self, booster: lgb.Booster, encoder: TreeEncoder) -> None:
         self.booster_ = booster
         self.encoder_ = encoder
-        self.n_features_in_ = len(encoder.columns)
-        self.feature_names_in_ = np.array(encoder.needed, dtype=object)
         labels = encoder.labels
         if labels is not None and labels.classes is not None:
-            self.classes_ = np.array(list(labels.classes))
+            self.classes_ = class_array(labels.classes)
             self.n_classes_ = len(labels.classes)
-
-    def _fitted(self) -> lgb.Booster:
-        if not hasattr(self, "booster_"):
-            raise ModelError(
-                f"this {type(self).__name__} is not fitted; call fit first, or load a saved model"
-            )
-        return self.booster_
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "booster_")
 
     def _scores(self, X: Any, *, raw_score: bool) -> NDArray[np.float64]:
         """Return LightGBM's output, of shape (n_rows,) or (n_rows, n_classes), streamed over a source."""
-        booster = self._fitted()
-        source: Source = as_source(X).without_target()
+        source = self._rows(X)
         reader = BlockReader(source, self.encoder_)
         parts = [
-            np.asarray(booster.predict(rows.matrix, raw_score=raw_score, **_threads(rows.matrix)))
+            np.asarray(self.booster_.predict(rows.matrix, raw_score=raw_score, **_threads(rows.matrix)))
             for shard in source.shards
             for rows in reader.blocks(shard)
         ]
         return np.concatenate(parts)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Save the model as a directory: JSON and LightGBM's own text, no pickle."""
-        booster = self._fitted()
+    def _parts(self) -> Parts:
         labels, state = self.encoder_.labels, self.encoder_.state()
+        text = self.booster_.model_to_string()
         meta = {
             "encoder": state.document,
-            "objective": _objective_of(booster),
+            "objective": next((x[10:] for x in text.splitlines() if x.startswith("objective=")), ""),
             "classes": None if labels is None or labels.classes is None else list(labels.classes),
-            "params": _plain(self.get_params()),
         }
-        save_model(path, KIND, meta, state.parts, texts={"booster.txt": booster.model_to_string()})
+        return meta, state.parts, {"booster.txt": text}
 
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Load a saved model.
-
-        Raises
-        ------
-        ModelError
-            When it is damaged, of another kind, or of the other estimator.
-        """
-        stored = read_model(path)
-        if stored.kind != KIND:
-            raise ModelError(f"{path}: holds a {stored.kind} model, not a forest")
-        if (stored.meta["classes"] is not None) != cls._classify:
-            other = "LGBMRegressor" if cls._classify else "LGBMClassifier"
-            raise ModelError(f"{path}: was saved by {other}; load it with {other}.load")
-        model = cls(**stored.meta.get("params", {}))
+    def _restore(self, stored: StoredModel) -> None:
         try:
             booster = lgb.Booster(model_str=stored.texts["booster.txt"])
         except (KeyError, lgb.basic.LightGBMError) as error:
-            raise ModelError(f"{path}: its booster.txt cannot be read ({error})") from error
-        model._adopt(booster, TreeEncoder.from_state(State.of(stored.meta["encoder"], stored.arrays)))
-        return model
+            raise ModelError(f"its booster.txt cannot be read ({error})") from error
+        self._adopt(booster, TreeEncoder.from_state(State.of(stored.meta["encoder"], stored.arrays)))
 
 
 class LGBMClassifier(ClassifierMixin, LGBMModel):
@@ -300,18 +246,3 @@ class LGBMRegressor(RegressorMixin, LGBMModel):
 def _threads(matrix: NDArray[Any]) -> dict[str, int]:
     """One thread for few rows: waking the others costs more than they save."""
     return {"num_threads": 1} if len(matrix) < FEW_ROWS else {}
-
-
-def _objective_of(booster: lgb.Booster) -> str:
-    line = next(
-        (x for x in booster.model_to_string().splitlines() if x.startswith("objective=")), "objective="
-    )
-    return line.removeprefix("objective=")
-
-
-def _plain(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in params.items()
-        if value is None or isinstance(value, (str, int, float, bool, list))
-    }

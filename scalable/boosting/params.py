@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,10 @@ from lightgbm.basic import _ConfigAliases
 
 from scalable.boosting.training.rotation import Rotation
 from scalable.errors import UsageError
+from scalable.models.parameters import nearest
+
+# This package's own, beside LightGBM's.
+OWN = ("identifiers", "pairs", "rotate_rows", "rotate_every")
 
 # Set by this package from the data, the cluster or its own arguments.
 _OWNED = {
@@ -86,17 +91,31 @@ class Params:
         return int(self.values.get("num_class", 1))
 
 
+@functools.cache
+def main_names() -> dict[str, str]:
+    """Return every name a parameter can be given under, LightGBM's and this package's, and its main one."""
+    all_of = _ConfigAliases._get_all_param_aliases()
+    names = {alias: main for main, aliases in all_of.items() for alias in (main, *aliases)}
+    return {**names, **{own: own for own in OWN}}
+
+
+def check_known(given: Mapping[str, Any], others: Sequence[str] = ()) -> None:
+    """Raise a UsageError, with the nearest name (or of `others`), on a parameter that nobody knows."""
+    for name in given:
+        if name not in main_names():
+            raise UsageError(f"LightGBM has no parameter {name!r}; {nearest(name, {*main_names(), *others})}")
+
+
 def canonical(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return parameters under LightGBM's main names.
 
     Raises
     ------
     UsageError
-        When one parameter is given under two names with different values.
+        When one parameter is given under two names with different values, or nobody knows its name.
     """
-    main_name = {
-        alias: main for main, aliases in _ConfigAliases._get_all_param_aliases().items() for alias in aliases
-    }
+    check_known(given)
+    main_name = main_names()
     result: dict[str, Any] = {}
     spelled: dict[str, str] = {}
     for name, value in given.items():

@@ -1,83 +1,60 @@
-"""Estimator manners that all linear learners share: inputs, prediction, saving, cloning."""
+"""What all linear learners share: how columns are treated, scores of rows, and coefficients in raw units."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from scalable.data.source import Source
-from scalable.data.table import as_source
 from scalable.errors import UsageError
 from scalable.execution.reader import BlockReader
 from scalable.features.linear_column import EncoderOptions
-from scalable.models.linear import LinearModel
-from scalable.models.store import read_model
+from scalable.features.linear_encoder import LinearEncoder
+from scalable.features.target import class_array
+from scalable.models.estimator import Estimator, Parts
+from scalable.models.linear import KIND, LinearModel
+from scalable.models.store import StoredModel
 
-RENAMED = {"n_lanes": "n_replicas"}  # parameters that saved models know by an older name
 
-
-class LinearEstimator(BaseEstimator):
+class LinearEstimator(Estimator):
     """Base of the linear learners; see `LogisticRegression` for the shared parameters."""
 
-    _classify = False
+    one_hot: int = 64
+    n_bins: int = 2**18
+    categorical: Any = None
+    log: Any = "auto"
+    missing: str = "indicator"
+
+    _kind, _result = KIND, "model_"
+    _kept = ("n_iter_", "solver_", "converged_")
+    fit_intercept: bool
     model_: LinearModel
 
-    def _source(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
-        """Return the training rows as a source, and whether they came as a plain numeric array."""
-        if isinstance(X, Source):
-            source = as_source(X, y, sample_weight)
-            self.feature_names_in_ = np.array(source.feature_names, dtype=object)
-            self.n_features_in_ = len(source.feature_names)
-            return source, False
-        if _is_frame(X):
-            validate_data(self, X, skip_check_array=True)
-            return as_source(X, y, sample_weight), False
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        X, y = validate_data(
-            self, X, y, dtype="numeric", ensure_all_finite="allow-nan", y_numeric=not self._classify
-        )
-        if sample_weight is not None:
-            sample_weight = np.broadcast_to(np.asarray(sample_weight, np.float64), (len(X),))
-        return as_source(X, y, sample_weight), True
+    @property
+    def _encoder(self) -> LinearEncoder:
+        return self.model_.encoder
 
     def _options(self, plain: bool) -> EncoderOptions:
         """Return how raw columns are treated; plain arrays are taken as they are."""
-        p = self.get_params(deep=False)
-        log = p.get("log", "auto")
+        log = not plain if self.log == "auto" else self.log
         return EncoderOptions(
-            one_hot=p.get("one_hot", 64),
-            n_buckets=_power_of_two(p.get("n_bins", 2**18)),
-            categorical=tuple(p.get("categorical") or ()),
-            log=(not plain)
-            if log == "auto"
-            else (tuple(log) if isinstance(log, (list, tuple)) else bool(log)),
-            missing=p.get("missing", "indicator"),
+            one_hot=self.one_hot,
+            n_buckets=_power_of_two(self.n_bins),
+            categorical=tuple(self.categorical or ()),
+            log=tuple(log) if isinstance(log, (list, tuple)) else bool(log),
+            missing=self.missing,
             identifiers=not plain,
             keep_constant=plain,
-            center=bool(p.get("fit_intercept", True)),
+            center=bool(self.fit_intercept),
             dtype="float64" if plain else "float32",
         )
 
     def _blocks(self, X: Any) -> Iterator[NDArray[np.float64]]:
         """Yield the scores of consecutive rows, each of shape (n_outputs, n_rows)."""
-        check_is_fitted(self)
-        if isinstance(X, Source):
-            source: Source = X.without_target()
-        elif _is_frame(X):
-            validate_data(self, X, reset=False, skip_check_array=True)
-            source = as_source(X)
-        else:
-            X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite="allow-nan")
-            source = as_source(X)
-        encoder = self.model_.encoder.features_only
-        reader = BlockReader(source, encoder)
+        source = self._rows(X)
+        reader = BlockReader(source, self.model_.encoder.features_only)
         for shard in source.shards:
             for block in reader.blocks(shard):
                 yield self.model_.scores(block)
@@ -102,96 +79,21 @@ class LinearEstimator(BaseEstimator):
             coef = np.hstack([dense, model.coef[:, n + 1 : n + 1 + encoder.n_known]])
             self.coef_names_ = encoder.term_names()
         if self._classify:
-            self.classes_ = self._class_array(model)
+            self.classes_ = class_array(model.classes or ())
         self.coef_: Any = coef if self._classify else coef[0]
         self.intercept_: Any = intercept if self._classify else float(intercept[0])
 
-    def _class_array(self, model: LinearModel) -> NDArray[Any]:
-        return np.array(list(model.classes or ()))
+    def _parts(self) -> Parts:
+        return self.model_.parts()
 
-    def describe_columns(self) -> list[str]:
-        """Return one line a feature: what was done with it."""
-        check_is_fitted(self)
-        return self.model_.encoder.describe()
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted model as a directory of JSON and arrays.
-
-        Parameters
-        ----------
-        path : str or path
-            Directory to create, or a saved model to replace.
-        """
-        check_is_fitted(self)
-        params = {k: v for k, v in self.get_params(deep=False).items() if k != "client"}
-        fitted: dict[str, Any] = {"named": hasattr(self, "feature_names_in_")}
-        for name in ("n_iter_", "solver_"):
-            if hasattr(self, name):
-                fitted[name] = getattr(self, name)
-        self.model_.with_info(estimator=type(self).__name__, params=_jsonable(params), fitted=fitted).save(
-            path
-        )
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a model that `save` wrote.
-
-        Raises
-        ------
-        ModelError
-            When the directory is not an intact linear model.
-        """
-        model = LinearModel.from_stored(read_model(path))
-        name = model.info.get("estimator", cls.__name__)
-        if name != cls.__name__:
-            raise UsageError(f"{path} holds a {name}; load it with {name}.load")
-        params = model.info.get("params", {})
-        estimator = cls(**{RENAMED.get(key, key): value for key, value in params.items()})
-        fitted = model.info.get("fitted", {})
-        names = model.feature_names
-        estimator.n_features_in_ = len(names)
-        if fitted.get("named"):
-            estimator.feature_names_in_ = np.array(names, dtype=object)
-        for key in ("n_iter_", "solver_"):
-            if key in fitted:
-                setattr(estimator, key, fitted[key])
-        estimator._publish(model)
-        return estimator
+    def _restore(self, stored: StoredModel) -> None:
+        self._publish(LinearModel.from_stored(stored))
 
     def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's tags: missing values are learned from, not refused."""
+        """Return scikit-learn's tags: missing values are learned from, not refused, by default."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self.get_params(deep=False).get("missing") != "error"
+        tags.input_tags.allow_nan = self.missing != "error"
         return tags
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the client behind: connections do not travel."""
-        state = dict(super().__getstate__())
-        if state.get("client") is not None:
-            state["client"] = None
-        return state
-
-    def __sklearn_clone__(self) -> Self:
-        """Return an unfitted copy with the same parameters, but without the client."""
-        params = {k: v for k, v in self.get_params(deep=False).items() if k != "client"}
-        from sklearn.base import clone
-
-        return type(self)(**{k: clone(v, safe=False) for k, v in params.items()})
-
-
-def _is_frame(X: Any) -> bool:
-    module = type(X).__module__.partition(".")[0]
-    if module == "pandas":
-        return (
-            not all(kind.kind in "biuf" for kind in map(_numpy_dtype, X.dtypes))
-            if hasattr(X, "dtypes")
-            else False
-        )
-    return module in ("polars", "pyarrow")
-
-
-def _numpy_dtype(kind: Any) -> np.dtype[Any]:
-    return kind if isinstance(kind, np.dtype) else np.dtype(object)
 
 
 def _power_of_two(n_bins: Any) -> int:
@@ -199,16 +101,3 @@ def _power_of_two(n_bins: Any) -> int:
     if n < 2 or n & (n - 1):
         raise UsageError(f"n_bins must be a power of two, not {n_bins!r}; try {1 << max(1, n.bit_length())}")
     return n
-
-
-def _jsonable(params: dict[str, Any]) -> dict[str, Any]:
-    def plain(value: Any) -> Any:
-        if isinstance(value, np.generic):
-            return value.item()
-        if isinstance(value, dict):
-            return {str(k): plain(v) for k, v in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [plain(v) for v in value]
-        return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
-
-    return {name: plain(value) for name, value in params.items()}

@@ -16,6 +16,8 @@ from scalable.linear.gradient import GradientEstimator
 class GradientClassifier(ClassifierMixin, GradientEstimator):
     """Base of the classifiers: labels of any type, one score for two classes, else one a class."""
 
+    class_weight: Any = None
+
     _classify = True
 
     def _fit_classes(self, X: Any, y: Any, sample_weight: Any) -> Self:

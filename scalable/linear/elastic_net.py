@@ -20,7 +20,22 @@ from scalable.linear.solvers.objective import Objective
 from scalable.models.linear import LinearModel
 
 
-class ElasticNet(RegressorMixin, LinearEstimator):
+class _ElasticNetBase(RegressorMixin, LinearEstimator):
+    """Parameters and predictions of the elastic nets."""
+
+    fit_intercept: bool = True
+    max_iter: int = 100_000
+    tol: float = 1e-20
+    standardize: bool = False
+    n_bins: int = 2**10
+    log: Any = False
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Return the predicted means, shape (n_rows,)."""
+        return np.asarray(self._scores(X)[0])
+
+
+class ElasticNet(_ElasticNetBase):
     """Least squares with l1 and l2 penalties, from the Gram matrix of one pass.
 
     Minimises ``sum(w_i (y_i - z_i)^2) / (2 sum(w)) + alpha (l1_ratio |coef|_1 + (1 - l1_ratio) |coef|^2 / 2)``
@@ -47,40 +62,14 @@ class ElasticNet(RegressorMixin, LinearEstimator):
         Sweeps.
     """
 
-    def __init__(
-        self,
-        alpha: float = 1.0,
-        *,
-        l1_ratio: float = 0.5,
-        fit_intercept: bool = True,
-        max_iter: int = 100_000,
-        tol: float = 1e-20,
-        standardize: bool = False,
-        one_hot: int = 64,
-        n_bins: int = 2**10,
-        categorical: Any = None,
-        log: Any = False,
-        missing: str = "indicator",
-        n_workers: int | None = None,
-        client: Any = None,
-    ) -> None:
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.max_iter = max_iter
-        self.tol = tol
-        self.standardize = standardize
-        self.one_hot = one_hot
-        self.n_bins = n_bins
-        self.categorical = categorical
-        self.log = log
-        self.missing = missing
-        self.n_workers = n_workers
-        self.client = client
+    alpha: float = 1.0
+    l1_ratio: float = 0.5
+
+    _positional = ("alpha",)
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train; see `Ridge.fit`."""
-        alpha, ratio = float(self.alpha), float(getattr(self, "l1_ratio", 1.0))
+        alpha, ratio = float(self.alpha), float(self.l1_ratio)
         if not (alpha >= 0.0 and 0.0 <= ratio <= 1.0):
             raise UsageError(f"alpha must be >= 0 and l1_ratio in [0, 1], not {alpha!r} and {ratio!r}")
         ready, objective, totals = gather(self, X, y, sample_weight, GramReduction)
@@ -98,37 +87,10 @@ class ElasticNet(RegressorMixin, LinearEstimator):
 class Lasso(ElasticNet):
     """Least squares with an l1 penalty: `ElasticNet` with ``l1_ratio=1``; same parameters otherwise."""
 
-    def __init__(
-        self,
-        alpha: float = 1.0,
-        *,
-        fit_intercept: bool = True,
-        max_iter: int = 100_000,
-        tol: float = 1e-20,
-        standardize: bool = False,
-        one_hot: int = 64,
-        n_bins: int = 2**10,
-        categorical: Any = None,
-        log: Any = False,
-        missing: str = "indicator",
-        n_workers: int | None = None,
-        client: Any = None,
-    ) -> None:
-        self.alpha = alpha
-        self.fit_intercept = fit_intercept
-        self.max_iter = max_iter
-        self.tol = tol
-        self.standardize = standardize
-        self.one_hot = one_hot
-        self.n_bins = n_bins
-        self.categorical = categorical
-        self.log = log
-        self.missing = missing
-        self.n_workers = n_workers
-        self.client = client
+    l1_ratio = 1.0  # fixed
 
 
-class ElasticNetCV(RegressorMixin, LinearEstimator):
+class ElasticNetCV(_ElasticNetBase):
     """Elastic net whose strength is chosen by cross-validation, all from a single pass.
 
     The pass keeps one Gram matrix a fold; the training rows of a fold are the sum of the others, and
@@ -160,42 +122,11 @@ class ElasticNetCV(RegressorMixin, LinearEstimator):
         Of all rows at `alpha_`.
     """
 
-    def __init__(
-        self,
-        *,
-        l1_ratio: float = 0.5,
-        n_alphas: int = 100,
-        eps: float = 1e-3,
-        alphas: Any = None,
-        cv: int = 5,
-        fit_intercept: bool = True,
-        max_iter: int = 100_000,
-        tol: float = 1e-20,
-        standardize: bool = False,
-        one_hot: int = 64,
-        n_bins: int = 2**10,
-        categorical: Any = None,
-        log: Any = False,
-        missing: str = "indicator",
-        n_workers: int | None = None,
-        client: Any = None,
-    ) -> None:
-        self.l1_ratio = l1_ratio
-        self.n_alphas = n_alphas
-        self.eps = eps
-        self.alphas = alphas
-        self.cv = cv
-        self.fit_intercept = fit_intercept
-        self.max_iter = max_iter
-        self.tol = tol
-        self.standardize = standardize
-        self.one_hot = one_hot
-        self.n_bins = n_bins
-        self.categorical = categorical
-        self.log = log
-        self.missing = missing
-        self.n_workers = n_workers
-        self.client = client
+    l1_ratio: float = 0.5
+    n_alphas: int = 100
+    eps: float = 1e-3
+    alphas: Any = None
+    cv: int = 5
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train; see `Ridge.fit`."""

@@ -46,6 +46,25 @@ EXACT_TOL = 1e-9  # of few rows, whose passes cost nothing
 class GradientEstimator(LinearEstimator):
     """Base of the learners that minimise a mean loss by Newton's method or by descent."""
 
+    penalty: str | None = "l2"
+    fit_intercept: bool = True
+    solver: str = "auto"
+    max_iter: int | None = None
+    tol: float | None = None
+    optimizer: str = "normalized"
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    average: bool = True
+    n_replicas: int | None = None
+    standardize: bool = True
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    n_iter_no_change: int = 3
+    cache: Any = None
+    checkpoint: Any = None
+    resume: bool = False
+    random_state: Any = None
+
     def _loss(self) -> tuple[str, float]:
         """Return the name of the loss and its parameter."""
         raise NotImplementedError
@@ -57,11 +76,8 @@ class GradientEstimator(LinearEstimator):
     def _link(self, n_outputs: int) -> str:
         raise NotImplementedError
 
-    def _param(self, name: str, default: Any) -> Any:
-        return getattr(self, name, default)
-
     def _seed(self) -> int:
-        state = self._param("random_state", None)
+        state = self.random_state
         if isinstance(state, np.random.RandomState):
             return int(state.randint(2**31 - 1))
         return 0 if state is None else int(state)
@@ -70,14 +86,14 @@ class GradientEstimator(LinearEstimator):
         """Fit on a source or arrays and publish the model."""
         self._check_parameters()
         source, plain = self._source(X, y, sample_weight)
-        with get_executor(self._param("client", None), self._param("n_workers", None)) as executor:
+        with get_executor(self.client, self.n_workers) as executor:
             ready = prepare(
                 source,
                 executor,
                 self._options(plain),
                 self._classify,
                 self._seed(),
-                self._param("cache", None),
+                self.cache,
             )
             objective = self._objective(ready.target, ready.encoder, str(source.target))
             if not ready.held:  # held rows are in a random order
@@ -98,7 +114,7 @@ class GradientEstimator(LinearEstimator):
         n_outputs, code, total, variance = 1, spec.code, target.weight, 1.0
         if self._classify:
             n_classes = check_classes(target, name)
-            by_class = class_weights(self._param("class_weight", None), target.classes, target.class_weight)
+            by_class = class_weights(getattr(self, "class_weight", None), target.classes, target.class_weight)
             total = float(np.dot(by_class, target.class_weight)) if by_class else total
             if not total > 0.0:
                 raise DataError("class weights leave no row any weight; check class_weight")
@@ -114,12 +130,12 @@ class GradientEstimator(LinearEstimator):
         elif spec.positive:
             variance = max(target.variance, target.mean, 1e-12)
         shift, scale = (0.0, 1.0) if self._classify or spec.positive else target_scale(target)
-        if not self._param("fit_intercept", True):
+        if not self.fit_intercept:
             shift = 0.0
         # In scaled targets a loss shrinks by scale^degree and a coefficient by scale.
         degree = 2 if spec.code in (losses.SQUARED, losses.HUBER) else 1
         scaled_delta = delta / scale if spec.code in (losses.HUBER, losses.EPSILON) else delta
-        l1, l2 = penalties.shares(self._param("penalty", "l2"), self._param("l1_ratio", None))
+        l1, l2 = penalties.shares(self.penalty, getattr(self, "l1_ratio", None))
         strength = self._strength(total)
         return Objective(
             code,
@@ -127,12 +143,12 @@ class GradientEstimator(LinearEstimator):
             n_outputs,
             l1 * strength * scale ** (1 - degree),
             l2 * strength * scale ** (2 - degree),
-            penalty_factors(encoder, bool(self._param("standardize", True))),
+            penalty_factors(encoder, bool(self.standardize)),
             total / target.rows,
             by_class,
             shift,
             scale,
-            bool(self._param("fit_intercept", True)),
+            bool(self.fit_intercept),
             target.rows,
             input_frequencies(encoder),
             variance,
@@ -156,11 +172,11 @@ class GradientEstimator(LinearEstimator):
         shards = ready.reader.source.shards
         params = self.get_params(deep=False)
         identity = identity_of(params, ready.encoder.state().digest, ready.target.rows, shards)
-        checkpoint = Checkpoint(self._param("checkpoint", None), identity, bool(self._param("resume", False)))
+        checkpoint = Checkpoint(self.checkpoint, identity, bool(self.resume))
         label = f"train {type(self).__name__}"
         passes, coef = 0, start
         resumed_stage = checkpoint.stage()
-        max_iter, tol = self._param("max_iter", None), self._param("tol", None)
+        max_iter, tol = self.max_iter, self.tol
         warm = solver == "newton" and ready.target.rows >= WARM_ROWS
 
         def evaluate(reduction: Any, over: list[Shard] | None = None) -> Any:
@@ -175,15 +191,13 @@ class GradientEstimator(LinearEstimator):
                 wanted = min(max(SAMPLE_ROWS, rows // SAMPLE_SHARE), 4 * SAMPLE_ROWS)
                 sample = sample_shards(ready.reader.source, wanted)
             plan = DescentPlan(
-                self._param("n_replicas", None),
+                self.n_replicas,
                 1 if warm else max_iter,
                 2e-5 if tol is None else tol,
-                bool(self._param("average", True)),
+                bool(self.average),
                 self._seed(),
-                self._param("validation_fraction", 0.1)
-                if self._param("early_stopping", False) and not warm
-                else 0.0,
-                self._param("n_iter_no_change", 1) if self._param("early_stopping", False) else 1,
+                self.validation_fraction if self.early_stopping and not warm else 0.0,
+                self.n_iter_no_change if self.early_stopping else 1,
             )
             learner = self._descent(objective, ready.encoder)
             result = descend(learner, coef, ready.reader, ready.executor, plan, label, checkpoint, sample)
@@ -203,17 +217,17 @@ class GradientEstimator(LinearEstimator):
         return coef
 
     def _descent(self, objective: Objective, encoder: LinearEncoder) -> Descent:
-        name = self._param("optimizer", "normalized")
+        name = self.optimizer
         code, rate = optimizers.OPTIMIZERS[name]
-        rate = self._param("learning_rate", None) or rate
+        rate = self.learning_rate or rate
         if code == optimizers.NORMALIZED:
             rate /= np.sqrt(encoder.n_columns + encoder.n_ids + 1)
         hyper = optimizers.hyper_parameters(rate, l1=objective.l1, l2=objective.l2)
-        batch = self._param("batch_size", None) or default_batch(objective.rows)
+        batch = self.batch_size or default_batch(objective.rows)
         return Descent(objective, code, hyper, min(descent.MAX_BATCH, int(batch)))
 
     def _solver(self, objective: Objective, ready: Prepared) -> str:
-        asked = self._param("solver", "sgd")
+        asked = self.solver
         terms = objective.n_outputs * len(objective.factors)
         smooth = losses.LOSSES[self._loss()[0]].smooth
         if asked == "newton" and not smooth:
@@ -234,18 +248,18 @@ class GradientEstimator(LinearEstimator):
             ("loss", tuple(losses.LOSSES)),
         )
         for name, allowed in choices:
-            value = self._param(name, allowed[0])
+            value = getattr(self, name, allowed[0])
             if value not in allowed:
                 raise UsageError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
         for name in ("C", "learning_rate", "batch_size", "max_iter", "n_replicas"):
-            value = self._param(name, None)
+            value = getattr(self, name, None)
             if value is not None and not float(value) > 0.0:
                 raise UsageError(f"{name} must be positive, not {value!r}")
         for name in ("alpha", "epsilon"):
-            if not float(self._param(name, 0.0)) >= 0.0:
-                raise UsageError(f"{name} must not be negative, not {self._param(name, 0.0)!r}")
-        if not 0.0 < float(self._param("quantile", 0.5)) < 1.0:
-            raise UsageError(f"quantile must lie in (0, 1), not {self._param('quantile', 0.5)!r}")
+            if not float(getattr(self, name, 0.0)) >= 0.0:
+                raise UsageError(f"{name} must not be negative, not {getattr(self, name, 0.0)!r}")
+        if not 0.0 < float(getattr(self, "quantile", 0.5)) < 1.0:
+            raise UsageError(f"quantile must lie in (0, 1), not {getattr(self, 'quantile', 0.5)!r}")
 
     def _learn_part(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         """One more pass of ``partial_fit`` over a part of the data, in one replica."""
@@ -264,7 +278,7 @@ class GradientEstimator(LinearEstimator):
         done = learner.finish(replica)
         self.n_iter_ = getattr(self, "n_iter_", 0) + 1
         self.solver_ = "sgd"
-        self._finish(encoder, learner.objective, coefficients(done, bool(self._param("average", True))))
+        self._finish(encoder, learner.objective, coefficients(done, bool(self.average)))
 
     def _more(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
         n = self.n_features_in_

@@ -66,30 +66,13 @@ class Ridge(RegressorMixin, LinearEstimator):
         Passes over the data: 1, or 2 when refined.
     """
 
-    def __init__(
-        self,
-        alpha: float = 1.0,
-        *,
-        fit_intercept: bool = True,
-        standardize: bool = False,
-        one_hot: int = 64,
-        n_bins: int = 2**10,
-        categorical: Any = None,
-        log: Any = False,
-        missing: str = "indicator",
-        n_workers: int | None = None,
-        client: Any = None,
-    ) -> None:
-        self.alpha = alpha
-        self.fit_intercept = fit_intercept
-        self.standardize = standardize
-        self.one_hot = one_hot
-        self.n_bins = n_bins
-        self.categorical = categorical
-        self.log = log
-        self.missing = missing
-        self.n_workers = n_workers
-        self.client = client
+    alpha: float = 1.0
+    fit_intercept: bool = True
+    standardize: bool = False
+    n_bins: int = 2**10
+    log: Any = False
+
+    _positional = ("alpha",)
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train.
@@ -108,22 +91,19 @@ class Ridge(RegressorMixin, LinearEstimator):
         DataError
             When the target or a column is unusable.
         """
-        alpha = float(getattr(self, "alpha", 0.0))
+        alpha = float(self.alpha)
         if not alpha >= 0.0:
             raise UsageError(f"alpha must be >= 0, not {alpha!r}")
         source, plain = self._source(X, y, sample_weight)
         with get_executor(self.client, self.n_workers) as executor:
             ready = prepare(source, executor, exact_options(self, plain), False, None)
-            objective = squared_objective(ready, bool(self.fit_intercept), self._standardized())
+            objective = squared_objective(ready, bool(self.fit_intercept), bool(self.standardize))
             totals = run_reduction(
                 ready.executor, GramReduction(objective), ready.reader, label="train least squares"
             )
             coef = self._solve(totals, objective, ready, 2.0 * alpha)
         self._publish(LinearModel(ready.encoder, unscaled(coef[None], objective, ready), "identity"))
         return self
-
-    def _standardized(self) -> bool:
-        return bool(getattr(self, "standardize", False))
 
     def _solve(
         self, totals: Moments, objective: Objective, ready: Prepared, strength: float
@@ -165,26 +145,9 @@ class LinearRegression(Ridge):
     Parameters and attributes are those of `Ridge` without the penalty.
     """
 
-    def __init__(
-        self,
-        *,
-        fit_intercept: bool = True,
-        one_hot: int = 64,
-        n_bins: int = 2**10,
-        categorical: Any = None,
-        log: Any = False,
-        missing: str = "indicator",
-        n_workers: int | None = None,
-        client: Any = None,
-    ) -> None:
-        self.fit_intercept = fit_intercept
-        self.one_hot = one_hot
-        self.n_bins = n_bins
-        self.categorical = categorical
-        self.log = log
-        self.missing = missing
-        self.n_workers = n_workers
-        self.client = client
+    alpha, standardize = 0.0, False  # fixed
+
+    _positional = ()
 
 
 def exact_options(estimator: LinearEstimator, plain: bool) -> EncoderOptions:

@@ -95,66 +95,10 @@ class LogisticRegression(GradientClassifier):
     >>> model = LogisticRegression().fit(ParquetSource("adult.parquet", target="label"))  # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        penalty: str | None = "l2",
-        *,
-        C: float = 1.0,
-        l1_ratio: float | None = None,
-        fit_intercept: bool = True,
-        class_weight: Any = None,
-        solver: str = "auto",
-        max_iter: int | None = None,
-        tol: float | None = None,
-        optimizer: str = "normalized",
-        learning_rate: float | None = None,
-        batch_size: int | None = None,
-        average: bool = True,
-        n_replicas: int | None = None,
-        standardize: bool = True,
-        one_hot: int = 64,
-        n_bins: int = 2**18,
-        categorical: Any = None,
-        log: Any = "auto",
-        missing: str = "indicator",
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 3,
-        cache: Any = None,
-        checkpoint: Any = None,
-        resume: bool = False,
-        random_state: int | None = None,
-        n_workers: int | None = None,
-        client: Any = None,
-    ) -> None:
-        self.penalty = penalty
-        self.C = C
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.class_weight = class_weight
-        self.solver = solver
-        self.max_iter = max_iter
-        self.tol = tol
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.average = average
-        self.n_replicas = n_replicas
-        self.standardize = standardize
-        self.one_hot = one_hot
-        self.n_bins = n_bins
-        self.categorical = categorical
-        self.log = log
-        self.missing = missing
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.cache = cache
-        self.checkpoint = checkpoint
-        self.resume = resume
-        self.random_state = random_state
-        self.n_workers = n_workers
-        self.client = client
+    C: float = 1.0
+    l1_ratio: float | None = None
+
+    _positional = ("penalty",)
 
     def _loss(self) -> tuple[str, float]:
         return "log_loss", 1.0

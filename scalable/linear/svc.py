@@ -34,66 +34,10 @@ missing, cache, checkpoint, resume, random_state, n_workers, client
         As for `LogisticRegression`.
     """
 
-    def __init__(
-        self,
-        penalty: str = "l2",
-        loss: str = "squared_hinge",
-        *,
-        C: float = 1.0,
-        fit_intercept: bool = True,
-        class_weight: Any = None,
-        solver: str = "auto",
-        max_iter: int | None = None,
-        tol: float | None = None,
-        optimizer: str = "normalized",
-        learning_rate: float | None = None,
-        batch_size: int | None = None,
-        average: bool = True,
-        n_replicas: int | None = None,
-        standardize: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 3,
-        one_hot: int = 64,
-        n_bins: int = 2**18,
-        categorical: Any = None,
-        log: Any = "auto",
-        missing: str = "indicator",
-        cache: Any = None,
-        checkpoint: Any = None,
-        resume: bool = False,
-        random_state: int | None = None,
-        n_workers: int | None = None,
-        client: Any = None,
-    ) -> None:
-        self.penalty = penalty
-        self.loss = loss
-        self.C = C
-        self.fit_intercept = fit_intercept
-        self.class_weight = class_weight
-        self.solver = solver
-        self.max_iter = max_iter
-        self.tol = tol
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.average = average
-        self.n_replicas = n_replicas
-        self.standardize = standardize
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.one_hot = one_hot
-        self.n_bins = n_bins
-        self.categorical = categorical
-        self.log = log
-        self.missing = missing
-        self.cache = cache
-        self.checkpoint = checkpoint
-        self.resume = resume
-        self.random_state = random_state
-        self.n_workers = n_workers
-        self.client = client
+    loss: str = "squared_hinge"
+    C: float = 1.0
+
+    _positional = ("penalty", "loss")
 
     def _loss(self) -> tuple[str, float]:
         return known_loss(self.loss, True), 1.0

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.state import State
 from scalable.features.target import Labels
 from scalable.kernels.linear import sgd as descent
-from scalable.models.store import StoredModel, save_model
+from scalable.models.store import StoredModel
 
 KIND = "linear"
 LINKS = ("identity", "log", "logistic", "softmax", "margin")
@@ -37,14 +36,11 @@ class LinearModel:
     link : str
         ``"identity"``, ``"log"`` (mean is exp), ``"logistic"``, ``"softmax"``, or ``"margin"`` (scores
         have no probabilities; predictions are class indices).
-    info : dict
-        What the estimator wants to keep: its name, parameters and training record.
     """
 
     encoder: LinearEncoder
     coef: NDArray[np.float64]
     link: str
-    info: dict[str, Any] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[Any, ...] | None:
@@ -108,17 +104,16 @@ class LinearModel:
         labels = self.encoder.labels or Labels("target")
         return labels.encode(array)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model directory, atomically."""
+    def parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, str]]:
+        """Return metadata, arrays and texts to save."""
         n, state = self.encoder.n_columns, self.encoder.state()
         meta = {
             "encoder": state.document,
             "link": self.link,
             "classes": None if self.classes is None else list(self.classes),
-            "info": self.info,
         }
         arrays = {"coef": self.coef[:, :n], "intercept": self.coef[:, n], "sparse": self.coef[:, n + 1 :]}
-        save_model(path, KIND, meta, {**arrays, **state.parts})
+        return meta, {**arrays, **state.parts}, {}
 
     @classmethod
     def from_stored(cls, stored: StoredModel) -> LinearModel:
@@ -136,13 +131,9 @@ class LinearModel:
             encoder = LinearEncoder.from_state(State.of(meta["encoder"], stored.arrays))
             a = stored.arrays
             coef = np.hstack([a["coef"], a["intercept"][:, None], a["sparse"]]).astype(np.float64)
-            link, info = meta["link"], dict(meta.get("info", {}))
+            link = meta["link"]
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ModelError(f"the linear model is damaged ({error!r}); train or copy it again") from error
         if link not in LINKS or coef.shape[1] != encoder.n_columns + 1 + encoder.n_indices:
             raise ModelError("the linear model's coefficients do not fit its encoder; train or copy it again")
-        return cls(encoder, coef, link, info)
-
-    def with_info(self, **info: Any) -> LinearModel:
-        """Return the model with more to remember."""
-        return replace(self, info={**self.info, **info})
+        return cls(encoder, coef, link)

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from scalable.boosting.params import check_distributed, resolve
-from scalable.boosting.train import train_on
+from scalable.boosting.train import train, train_on
 from scalable.data.table import as_source
 from scalable.errors import UsageError
 
@@ -99,3 +99,8 @@ def test_the_starting_score_is_that_of_all_rows(local_team, objective):
         for n in (1, 2)
     )
     np.testing.assert_allclose(two, one, atol=1e-7)
+
+
+def test_a_parameter_nobody_knows_is_refused_with_the_nearest():
+    with pytest.raises(UsageError, match=r"no parameter 'lerning_rate'; did you mean 'learning_rate'\?"):
+        train({"lerning_rate": 0.3}, as_source(np.zeros((20, 2)), np.arange(20.0)))

@@ -6,7 +6,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn import linear_model
-from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.pipeline import make_pipeline
@@ -148,13 +147,6 @@ def test_saved_model_predicts_the_same(tmp_path):
     arrays.write_bytes(arrays.read_bytes()[:-100])
     with pytest.raises(ModelError, match="altered or truncated"):
         LogisticRegression.load(tmp_path / "model")
-
-
-def test_clones_and_pickles_leave_the_client_behind():
-    model = LogisticRegression(C=3.0, client="tcp://127.0.0.1:1")
-    assert clone(model).get_params() == {**model.get_params(), "client": None}
-    assert pickle.loads(pickle.dumps(model)).client is None
-    assert model.client == "tcp://127.0.0.1:1"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from typing import Any
 
 import typer
 
+from scalable.models.parameters import nearest
+
 
 @dataclass(frozen=True, slots=True)
 class Learner:
@@ -49,23 +51,14 @@ class Learner:
                 f"{task} is not what this learner does ({' or '.join(self.classes)}); see `scalable train --list`"
             )
         cls = getattr(importlib.import_module(self.module), name)
-        known = list(cls().get_params())
+        known = {*cls.parameter_names(), *self.fit_names}
         for option in options:
-            if option not in known and self.module != "scalable.boosting":
-                near = difflib.get_close_matches(option, known, n=1)
-                hint = (
-                    f"did you mean --{near[0].replace('_', '-')}?"
-                    if near
-                    else "its options: " + _flags(known)
-                )
+            if option not in known:
+                hint = nearest(option.replace("_", "-"), (name.replace("_", "-") for name in known), "--{}")
                 raise typer.BadParameter(
                     f"unknown option --{option.replace('_', '-')} for this learner; {hint}"
                 )
         return cls(**options)
-
-
-def _flags(names: Sequence[str]) -> str:
-    return ", ".join("--" + name.replace("_", "-") for name in names if name not in {"client", "n_workers"})
 
 
 def _regression(name: str, summary: str) -> Learner:

@@ -1,0 +1,227 @@
+"""The manners every learner shares: intake, parameters, saving, copies, and the cluster it runs on."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from scalable.data.columns import require_column
+from scalable.data.intake import to_table
+from scalable.data.source import Source
+from scalable.data.table import TableSource, as_source
+from scalable.errors import ModelError, UsageError
+from scalable.models import parameter_json
+from scalable.models.parameters import Declared
+from scalable.models.store import StoredModel, read_model, save_model
+from scalable.models.versions import learner_of
+
+Parts = tuple[Mapping[str, Any], Mapping[str, np.ndarray], Mapping[str, str]]
+
+
+class Estimator(Declared, BaseEstimator):
+    """Base of the learners.
+
+    A learner declares its parameters, calls `_source` in ``fit`` and `_rows` in ``predict``, and tells what a saved
+    model holds by `_parts` and `_restore`.
+
+    Parameters
+    ----------
+    n_workers : int, optional
+        Threads; by default all processors. Does not change the result.
+    client : distributed.Client or str, optional
+        Dask cluster to train on. Clones use the same client; pickles and saved models keep its address.
+    """
+
+    n_workers: int | None = None
+    client: Any = None
+
+    _kind: ClassVar[str]  # of its saved models
+    _result: ClassVar[str]  # attribute that a finished fit leaves
+    _classify: ClassVar[bool] = False
+    _matrix: ClassVar[bool] = True  # whether pandas frames of numbers only are taken as one matrix
+    _finite: ClassVar[Literal["allow-nan"] | bool] = "allow-nan"
+    _kept: ClassVar[tuple[str, ...]] = ()  # fitted attributes that are saved as they are
+
+    @property
+    def _encoder(self) -> Any:
+        """From raw columns to what the model computes with."""
+        raise NotImplementedError
+
+    def _parts(self) -> Parts:
+        """Return metadata, arrays and texts of the fitted model."""
+        raise NotImplementedError
+
+    def _restore(self, stored: StoredModel) -> None:
+        """Take the fitted model from what `_parts` gave."""
+        raise NotImplementedError
+
+    def _source(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
+        """Return the training rows as a source, and whether they came as a plain numeric array."""
+        if type(X).__module__.startswith(("dask.", "dask_expr")):
+            raise UsageError(
+                'a Dask collection would be held in memory; write it once with `df.to_parquet("rows/")` and fit '
+                'ParquetSource("rows/", target=...)'
+            )
+        self._by_name = isinstance(X, Source) or (_is_frame(X) and not self._matrix)
+        if isinstance(X, Source):
+            source = as_source(X, y, sample_weight)
+            self.feature_names_in_ = np.array(source.feature_names, dtype=object)
+            self.n_features_in_ = len(source.feature_names)
+            return source, False
+        if self._keeps_columns(X):
+            validate_data(self, X, skip_check_array=True)
+            return as_source(X, y, sample_weight), False
+        if y is None:
+            raise UsageError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None: give fit(X, y), or name it "
+                "in ParquetSource(..., target=COLUMN)"
+            )
+        X, y = validate_data(
+            self, X, y, dtype="numeric", ensure_all_finite=self._finite, y_numeric=not self._classify
+        )
+        if sample_weight is not None:
+            sample_weight = np.broadcast_to(np.asarray(sample_weight, np.float64), (len(X),))
+        table = to_table(X)
+        if hasattr(self, "feature_names_in_"):
+            table = table.rename_columns(self.feature_names_in_.tolist())
+        return as_source(table, y, sample_weight), True
+
+    def _rows(self, X: Any) -> Source:
+        """Return rows to predict, under the names of training: by name where they have names, else by position."""
+        check_is_fitted(self)
+        if isinstance(X, Source) or (self._by_name and _is_frame(X)):
+            source = as_source(X).without_target()
+            for name in self._encoder.needed:
+                require_column(source.full_schema, name, source.describe_place(), "feature")
+            return source
+        if self._keeps_columns(X):
+            validate_data(self, X, reset=False, skip_check_array=True)
+        else:
+            X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=self._finite)
+        table = to_table(X)
+        names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(table.num_columns)])
+        return TableSource(table.rename_columns(list(names)))
+
+    def _keeps_columns(self, X: Any) -> bool:
+        """Whether columns have types of their own, rather than being one matrix of numbers."""
+        if isinstance(X, np.ndarray):
+            return X.dtype == object and any(isinstance(value, str) for value in X.flat)
+        return _is_frame(X) and not (self._matrix and _numeric_pandas(X))
+
+    def describe_columns(self) -> list[str]:
+        """Return one line a feature: what was done with it."""
+        check_is_fitted(self)
+        return list(self._encoder.describe())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model as a directory of JSON, arrays and texts, never a pickle.
+
+        Parameters
+        ----------
+        path : str or path
+            Directory to create, or a saved model to replace.
+
+        Raises
+        ------
+        UsageError
+            When a parameter cannot be written, such as a function.
+        """
+        check_is_fitted(self)
+        params = {**self.get_params(deep=False), "client": address_of(self.client)}
+        fitted = {
+            name: getattr(self, name) for name in (*self._kept, "n_features_in_") if hasattr(self, name)
+        }
+        fitted["by_name"] = self._by_name
+        if hasattr(self, "feature_names_in_"):
+            fitted["names"] = self.feature_names_in_.tolist()
+        learner = {
+            "estimator": type(self).__name__,
+            "params": parameter_json.to_json(params),
+            "fitted": parameter_json.to_json(fitted),
+        }
+        meta, arrays, texts = self._parts()
+        save_model(path, self._kind, {**meta, "learner": learner}, arrays, texts)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a model that `save` wrote.
+
+        Raises
+        ------
+        ModelError
+            When the directory is not an intact model of this estimator.
+        """
+        stored = read_model(path)
+        if stored.kind != cls._kind:
+            raise ModelError(f"{path}: holds a {stored.kind} model, not a {cls._kind} one")
+        learner = learner_of(stored)
+        name = learner["estimator"] or cls.__name__
+        if name != cls.__name__:
+            raise ModelError(f"{path}: was saved by {name}; load it with {name}.load")
+        estimator = cls(**parameter_json.from_json(learner["params"]))
+        fitted = parameter_json.from_json(learner["fitted"])
+        estimator._by_name = fitted.pop("by_name")
+        names = fitted.pop("names", None)
+        if names is not None:
+            estimator.feature_names_in_ = np.array(names, dtype=object)
+        for key, value in fitted.items():
+            setattr(estimator, key, value)
+        try:
+            estimator._restore(stored)
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from error
+        return estimator
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, self._result)
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags: whether missing values are learned from, or refused."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self._finite is not True
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep the address of the client: connections do not travel."""
+        state = dict(super().__getstate__())
+        if "client" in state:
+            state["client"] = address_of(state["client"])
+        return state
+
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted copy with the same parameters, on the same cluster."""
+        params = self.get_params(deep=False)
+        client = params.pop("client")
+        return type(self)(**{k: clone(v, safe=False) for k, v in params.items()}, client=client)
+
+
+def address_of(client: Any) -> str | None:
+    """Return where a client's scheduler is; None, and a warning, when that cannot be reached from elsewhere."""
+    if client is None or isinstance(client, str):
+        return client
+    address = str(getattr(getattr(client, "scheduler", None), "address", ""))
+    if address and not address.startswith("inproc"):
+        return address
+    warnings.warn(
+        f"{client!r} has no address that others could reach: the copy trains on its own machine; "
+        "set_params(client=...) where it is used",
+        UserWarning,
+        stacklevel=3,
+    )
+    return None
+
+
+def _is_frame(X: Any) -> bool:
+    return type(X).__module__.partition(".")[0] in ("pandas", "polars", "pyarrow")
+
+
+def _numeric_pandas(X: Any) -> bool:
+    if type(X).__module__.partition(".")[0] != "pandas" or not hasattr(X, "dtypes"):
+        return False
+    return all(isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in np.atleast_1d(X.dtypes))

@@ -1,0 +1,98 @@
+"""Parameters of estimators, declared once as annotated class attributes and inherited like any attribute.
+
+From the declarations each class gets a constructor with a real signature, so ``help()``, completion and scikit-learn's
+``get_params`` see every parameter, those of the bases included. A name nobody knows is refused with the nearest one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from scalable.errors import UsageError
+
+
+class Declared:
+    """Base of classes whose parameters are declared.
+
+    An annotated attribute with a default, whose name neither begins nor ends with an underscore, is a parameter::
+
+        class Ridge(LinearEstimator):
+            alpha: float = 1.0
+
+    Its own parameters come first in the signature, then those of its bases. All are keyword-only but those that
+    `_positional` names, in its order. A class that sets one anew without an annotation fixes it: a parameter no more.
+    """
+
+    _positional: ClassVar[tuple[str, ...]] = ()
+    _open: ClassVar[str | None] = None  # name of further keywords, which `_further` takes
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        signature = _signature(cls)
+
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807  becomes the class's own
+            further = {name: kwargs.pop(name) for name in [*kwargs] if name not in signature.parameters}
+            given = signature.bind(self, *args, **kwargs)
+            given.apply_defaults()
+            for name, value in given.arguments.items():
+                if name not in ("self", cls._open):
+                    setattr(self, name, value)
+            self._further(further)
+
+        __init__.__signature__ = signature  # type: ignore[attr-defined]  # what inspect looks for
+        __init__.__qualname__ = f"{cls.__qualname__}.__init__"
+        __init__.__module__ = cls.__module__
+        cls.__init__ = __init__  # type: ignore[method-assign]  # made from the declarations
+
+    def _further(self, given: dict[str, Any]) -> None:
+        """Take keywords that are not declared; here, refuse them."""
+        for name in given:
+            raise UsageError(
+                f"{type(self).__name__} has no parameter {name!r}; {nearest(name, self.parameter_names())}"
+            )
+
+    @classmethod
+    def parameter_names(cls) -> list[str]:
+        """Return every name the constructor takes."""
+        return [name for name in inspect.signature(cls).parameters if name != cls._open]
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters; those of no name that is declared are refused with the nearest one."""
+        known = inspect.signature(type(self)).parameters
+        further = {name: value for name, value in params.items() if name.partition("__")[0] not in known}
+        self._further(further)
+        parent: Any = super()
+        parent.set_params(**{name: value for name, value in params.items() if name not in further})
+        return self
+
+
+def nearest(name: str, known: Iterable[str], flag: str = "{!r}") -> str:
+    """Return what to say of a name that is unknown: the nearest one, or all there are."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f"did you mean {flag.format(near[0])}?"
+    return "there are " + ", ".join(flag.format(each) for each in names)
+
+
+def _signature(cls: type[Declared]) -> inspect.Signature:
+    found: dict[str, inspect.Parameter | None] = {}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    for base in cls.__mro__:
+        if not issubclass(base, Declared):
+            continue
+        own = vars(base)
+        kinds = own.get("__annotations__", {})
+        for name, kind in kinds.items():
+            if name in own and name not in found and not (name.startswith("_") or name.endswith("_")):
+                default = getattr(cls, name)
+                found[name] = inspect.Parameter(name, keyword, default=default, annotation=kind)
+        found = {**{name: None for name in own if name not in kinds and name not in found}, **found}
+    either = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    declared = {name: parameter for name, parameter in found.items() if parameter is not None}
+    first = [declared.pop(name).replace(kind=either) for name in cls._positional]
+    rest = [inspect.Parameter(cls._open, inspect.Parameter.VAR_KEYWORD)] if cls._open else []
+    return inspect.Signature([inspect.Parameter("self", either), *first, *declared.values(), *rest])

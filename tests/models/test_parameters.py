@@ -1,0 +1,157 @@
+"""Every parameter of every estimator: declared once, seen by all, saved and read back without loss."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pydoc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from scalable import boosting, linear
+from scalable.errors import ModelError, UsageError
+from scalable.models.parameter_json import from_json, to_json
+from scalable.models.parameters import Declared
+
+LEARNERS = [getattr(linear, name) for name in linear.__all__]
+LEARNERS += [boosting.LGBMClassifier, boosting.LGBMRegressor]
+VALUES = {
+    "none": None,
+    "numpy integer": np.int64(7),
+    "numpy float": np.float32(0.1),
+    "numpy boolean": np.bool_(True),
+    "tuple": (1, 0, (2, "x")),
+    "list": [1.5, None, "a"],
+    "integer keys": {0: 1.0, 1: 5.0},
+    "boolean keys": {True: 2.0, False: np.float64(0.5)},
+    "tuple keys": {("a", 1): 1},
+    "text keys": {"a": {"b": (1,)}},
+    "keys like ours": {"$tuple": [1]},
+    "set": {3, 1},
+    "frozenset": frozenset({"a"}),
+    "infinity": float("inf"),
+    "negative zero": -0.0,
+    "large": 2**70,
+    "text": "häß",
+    "path": Path("some/where"),
+    "array": np.array([[0.1, np.inf], [1e-300, -1.0]], np.float32),
+    "texts": np.array(["a", "bc"]),
+}
+
+
+def same(a, b):
+    assert type(a) is type(b)
+    if isinstance(a, np.ndarray):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+    elif isinstance(a, dict):
+        for (key, value), (other, item) in zip(a.items(), b.items(), strict=True):
+            same(key, other)
+            same(value, item)
+    elif isinstance(a, list | tuple):
+        for one, two in zip(a, b, strict=True):
+            same(one, two)
+    else:
+        assert a == b
+        assert not isinstance(a, float) or np.signbit(a) == np.signbit(b)
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+def test_values_come_back_from_json(value):
+    same(from_json(json.loads(json.dumps(to_json({"p": value}))))["p"], value)
+
+
+def test_nan_comes_back():
+    assert np.isnan(from_json(json.loads(json.dumps(to_json({"p": np.nan}))))["p"])
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        (np.random.RandomState(0), "integer seed"),
+        (np.random.default_rng(0), "integer seed"),
+        (max, "function"),
+        ({"a": [len]}, "function"),
+        (object(), "object"),
+        (np.array([object()]), "ndarray"),
+        (np.longdouble(1), "longdouble"),
+    ],
+)
+def test_what_no_text_can_hold_is_refused_in_a_line(value, word):
+    with pytest.raises(UsageError, match=f"parameter p is .*{word}") as caught:
+        to_json({"p": value})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "damaged", [{"$number": ["<i8"]}, {"$array": 3}, {"$set": ["list", []]}, {"$dict": [1]}]
+)
+def test_damaged_parameters_are_refused(damaged):
+    with pytest.raises(ModelError, match="damaged"):
+        from_json({"p": damaged})
+
+
+@pytest.mark.parametrize("learner", LEARNERS, ids=lambda learner: learner.__name__)
+def test_every_parameter_of_every_estimator_comes_back(learner):
+    names = list(learner().get_params())
+    values = [value for value in VALUES.values() if value is not None]
+    for shift in range(0, len(values), 7):
+        given = {name: values[(k + shift) % len(values)] for k, name in enumerate(names)} | {"client": None}
+        estimator = learner(**given)
+        again = learner(**from_json(json.loads(json.dumps(to_json(estimator.get_params(deep=False))))))
+        for name, value in again.get_params(deep=False).items():
+            same(value, given[name])
+
+
+@pytest.mark.parametrize("learner", LEARNERS, ids=lambda learner: learner.__name__)
+def test_signatures_are_real(learner):
+    parameters = inspect.signature(learner).parameters
+    open_names = {name for name, p in parameters.items() if p.kind is p.VAR_KEYWORD}
+    assert set(parameters) - open_names == set(learner().get_params())
+    for name in set(parameters) - open_names:
+        assert learner().get_params()[name] is parameters[name].default
+        assert f"{name}: " in pydoc.render_doc(learner, renderer=pydoc.plaintext)
+    assert clone(learner(n_workers=3)).n_workers == 3
+
+
+@pytest.mark.parametrize("learner", LEARNERS, ids=lambda learner: learner.__name__)
+def test_unknown_names_are_refused_with_the_nearest(learner):
+    for refuse in (lambda: learner(n_worker=1), lambda: learner().set_params(n_worker=1)):
+        with pytest.raises(UsageError, match=r"no parameter 'n_worker'; did you mean 'n_workers'\?"):
+            refuse()
+    with pytest.raises(UsageError, match=r"no parameter 'zzzzzz'; there are "):
+        learner(zzzzzz=1)
+
+
+def test_parameters_are_inherited_overridden_and_fixed():
+    class Base(Declared):
+        a: int = 1
+        b: str = "x"
+        result_: int
+        _private: int = 0
+
+    class Child(Base):
+        c: float = 0.5
+        b: str = "y"
+        _positional = ("b",)
+
+    class Fixed(Child):
+        a = 5
+
+    assert str(inspect.signature(Child)) == "(b: 'str' = 'y', *, c: 'float' = 0.5, a: 'int' = 1)"
+    child = Child("z", a=3)
+    assert (child.a, child.b, child.c) == (3, "z", 0.5)
+    assert list(inspect.signature(Fixed).parameters) == ["b", "c"]
+    assert Fixed().a == 5
+    with pytest.raises(TypeError, match="too many positional"):
+        Child("z", 1)
+
+
+def test_documented_positions_stay():
+    assert linear.Ridge(2.0).alpha == 2.0
+    assert linear.LogisticRegression("l1").penalty == "l1"
+    assert linear.SGDRegressor("huber").loss == "huber"
+    assert boosting.LGBMClassifier(7, 5, 0.3).learning_rate == 0.3
