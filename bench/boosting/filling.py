@@ -48,7 +48,7 @@ def section_fill(rows: int, trees: int, only: list[str]) -> dict[str, Any]:
 
     # A worker runs its BLAS on one thread too; idle ones of it would spin, and count.
     with threadpool_limits(1), tempfile.TemporaryDirectory(dir=Path(directory).parent) as place:
-        cache = BinnedCache(f"{place}/train", "key")
+        cache = BinnedCache(f"{place}/train", source.fingerprint())
         args = (params, encoder.feature_names, source.n_rows)
         for k in range(3):
             timed("fill", filled)

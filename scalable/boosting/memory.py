@@ -69,7 +69,7 @@ def check_selection(source: Source, role: str) -> None:
     PlanError
         When the source has filters or is a part of `split_rows`.
     """
-    if source.selection is not None:
+    if source.exact_rows is None:
         raise PlanError(
             f"{source.describe_place()}: the {role} rows are chosen by filters or split_rows, and boosting must know "
             "how many there are before it reads them; write these rows to Parquet first, or hold out whole shards "

@@ -107,7 +107,7 @@ def train(
         alone = client is None and n_workers in (None, 1)
         in_process = alone and isinstance(source, TableSource)
         if not in_process:
-            spill = _Spill(stack)
+            spill = _Spill(stack, remembered=chosen.checkpoint is not None)
             source = spill(source)
             if chosen.valid is not None:
                 chosen = replace(chosen, valid=spill(chosen.valid))
@@ -168,9 +168,15 @@ def train_on(
         fit.base = Saved(begun, init_text)
         prepared.params = replace(resolved, n_rounds=resolved.n_rounds + begun)
     if options.checkpoint is not None:
-        encoded = (resolved.identifiers, resolved.pairs)
-        fit.fingerprint = checkpoint.fingerprint(
-            source, resolved.values, resolved.sample_rows, resolved.rotation, *encoded
+        fit.fingerprint = source.fingerprint().joined(
+            params=checkpoint.deciding(resolved.values),
+            sample_rows=resolved.sample_rows,
+            rotation=resolved.rotation,
+            identifiers=resolved.identifiers,
+            pairs=resolved.pairs,
+            classify=classify,
+            valid=None if options.valid is None else options.valid.fingerprint().digest(),
+            init_model=init_text.encode(),
         )
         if options.resume:
             found = checkpoint.newest(options.checkpoint, fit.fingerprint)
@@ -261,9 +267,9 @@ def trees_of(text: str, prepared: Prepared) -> int:
 class _Spill:
     """Writes in-memory sources to Parquet, from where processes of this machine stream them."""
 
-    def __init__(self, stack: ExitStack) -> None:
+    def __init__(self, stack: ExitStack, *, remembered: bool) -> None:
         self._stack = stack
-        self._n = 0
+        self._remembered = remembered  # whether the rows must be known again after this run
 
     def __call__(self, source: Source) -> Source:
         if not isinstance(source, TableSource):
@@ -271,4 +277,6 @@ class _Spill:
         directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="scalable-")))
         path = directory / "rows.parquet"
         pq.write_table(source.table, path, row_group_size=2**16)
-        return ParquetSource(str(path), features=source.feature_names, **source.roles.named)
+        spilled = ParquetSource(str(path), features=source.feature_names, **source.roles.named)
+        spilled.copied_from = source.content() if self._remembered else None
+        return spilled

@@ -7,7 +7,6 @@ temporary name, and renamed when complete, so that threads, workers and killed r
 
 from __future__ import annotations
 
-import hashlib
 import json
 import mmap
 import os
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from scalable.data.block import Block
+from scalable.data.fingerprint import digest_of
 from scalable.data.shard import Shard
 from scalable.errors import DataError
 from scalable.storage.replace import explained, remove_scratch, replacing
@@ -107,7 +107,7 @@ def cache_directory(base: str | os.PathLike[str], source: Any, encoder: Any, blo
     base : path
         Chosen by the user.
     source : ParquetSource
-        Its files' sizes and times of change, and its selection, are part of the name.
+        Its fingerprint is part of the name.
     encoder : LinearEncoder
         What was learned of the columns, likewise.
     block_rows : int
@@ -118,10 +118,9 @@ def cache_directory(base: str | os.PathLike[str], source: Any, encoder: Any, blo
     DataError
         When it cannot be made.
     """
-    files = [(f.path, f.version.size, f.version.tag) for f in source.footers.values()]
-    place = hashlib.sha256(json.dumps([path for path, _, _ in files]).encode()).hexdigest()[:12]
-    state = json.dumps([files, repr(source.selection), encoder.state().digest, block_rows], default=repr)
-    name = f"{place}-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
+    fingerprint = source.fingerprint().joined(encoder=encoder.state().digest, block_rows=block_rows)
+    place = digest_of([path for path, _, _ in fingerprint.parts["files"]])[:12]
+    name = f"{place}-{fingerprint.digest()[:16]}"
     directory = Path(base) / name
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from typing import Any
 
 import pyarrow as pa
 
@@ -20,6 +21,7 @@ from scalable.data.shard import Shard, plan_shards
 from scalable.data.source import Source
 from scalable.data.statistics import possible_shards
 from scalable.errors import DataError
+from scalable.storage.files import store_of
 
 
 class ParquetSource(Source):
@@ -94,6 +96,11 @@ class ParquetSource(Source):
     def paths(self) -> list[str]:
         """Files of the dataset, in order."""
         return [footer.path for footer in self.footers.values()]
+
+    def content(self) -> dict[str, Any]:
+        """Return the resolved path, size and version of each file; see `Source.fingerprint`."""
+        known = [(footer.path, footer.version) for footer in self.footers.values()]
+        return {"files": [[store_of(path).resolved(path), now.size, now.tag] for path, now in known]}
 
     def only(self, shards: Sequence[Shard]) -> ParquetSource:
         """Return a source with the footers of `shards` and no plan; see `Source.only`."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import pyarrow as pa
 
 from scalable.data.block import BLOCK_ROWS, RawBlock
 from scalable.data.columns import require_column
+from scalable.data.fingerprint import Fingerprint, digest_of
 from scalable.data.readers.stored import StoredColumns
 from scalable.data.roles import Roles
 from scalable.data.selection import Selection, divide
@@ -39,6 +40,7 @@ class Source(ABC):
     roles: Roles
 
     selection: Selection | None = None  # of rows within the shards
+    copied_from: Mapping[str, Any] | None = None  # content of what these rows are a passing copy of
     in_memory = False  # True when the rows themselves are held by this object
     sequential = False  # True when neighbouring shards share a row group: best read by one worker in order
 
@@ -82,6 +84,22 @@ class Source(ABC):
         """Column of the weights of the rows."""
         return self.roles.weight
 
+    @abstractmethod
+    def content(self) -> dict[str, Any]:
+        """Return the parts of the fingerprint that tell where the rows come from."""
+
+    def fingerprint(self) -> Fingerprint:
+        """Return what the rows and columns of this source are, to be compared by whoever resumes or keeps work.
+
+        Equal for all paths to the same files; files count by size and version, a table by what it holds.
+        """
+        return Fingerprint(dict(self.copied_from or self.content())).joined(
+            shards=digest_of([[s.file, s.row_start, s.row_stop, s.first_row] for s in self.shards]),
+            selection=self.selection or Selection(),
+            roles=self.roles,
+            features=self.feature_names,
+        )
+
     @property
     def schema(self) -> pa.Schema:
         """Names and types of the feature columns."""
@@ -89,8 +107,13 @@ class Source(ABC):
 
     @property
     def n_rows(self) -> int:
-        """Number of rows in the shards of this source, before any selection among them."""
+        """Number of rows in the shards of this source: the most there can be, see `exact_rows`."""
         return sum(shard.n_rows for shard in self.shards)
+
+    @property
+    def exact_rows(self) -> int | None:
+        """Number of rows that will be read; None where only reading tells, for a selection picks among them."""
+        return self.n_rows if self.selection is None else None
 
     @property
     def needed(self) -> list[str]:
@@ -141,7 +164,7 @@ class Source(ABC):
         -------
         tuple of Source
             One a share. Rows of other parts are decoded too, so a split of shards is cheaper to read;
-            `n_rows` counts the rows of the shards, of all parts.
+            `n_rows` counts the rows of the shards, of all parts, and `exact_rows` is None.
 
         Raises
         ------

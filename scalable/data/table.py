@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from scalable.data.block import BLOCK_ROWS, RawBlock
+from scalable.data.fingerprint import content_of
 from scalable.data.intake import to_column, to_table
 from scalable.data.readers.arrow import canonical
 from scalable.data.roles import Roles
@@ -54,6 +55,12 @@ class TableSource(Source):
     def describe_place(self) -> str:
         """Return a short name of the dataset for messages."""
         return "the table"
+
+    def content(self) -> dict[str, Any]:
+        """Return digests of the columns that are used; see `Source.fingerprint`."""
+        selected = self.selection.columns if self.selection is not None else []
+        names = dict.fromkeys([*self.feature_names, *self.roles.named.values(), *selected])
+        return {"columns": {name: content_of(self.table.column(name)) for name in names}}
 
     def raw_blocks(
         self, shard: Shard, columns: Sequence[str] | None = None, block_rows: int = BLOCK_ROWS

@@ -31,6 +31,8 @@ class Prepared:
 
     Attributes
     ----------
+    given : Source
+        The rows as they were given.
     reader : BlockReader or MemoryReader
         The encoded rows.
     executor : Executor
@@ -43,6 +45,7 @@ class Prepared:
         Whether the rows are in memory.
     """
 
+    given: Source
     reader: Any
     executor: Executor
     encoder: LinearEncoder
@@ -89,4 +92,4 @@ def prepare(
         executor = executor if isinstance(executor, Threads) else Threads()
     elif cache is not None and isinstance(source, ParquetSource):
         reader = CachedReader(reader, cache_directory(cache, source, encoder, reader.block_rows))
-    return Prepared(reader, executor, encoder, target, held)
+    return Prepared(source, reader, executor, encoder, target, held)

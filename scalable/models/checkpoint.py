@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from scalable.data.fingerprint import Fingerprint
 from scalable.errors import ModelError, UsageError
 from scalable.models.store import read_model, save_model
 
@@ -26,15 +24,18 @@ class Checkpoint:
     ----------
     path : str, path or None
         Directory to write; None keeps no checkpoints.
-    identity : str
-        Digest of everything the result depends on; a checkpoint of another training is refused.
+    fingerprint : callable
+        Returns the fingerprint of everything the result depends on; a checkpoint of another training is refused.
+        Not asked without a path.
     resume : bool
         Whether to continue from what is there.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None, identity: str, resume: bool) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] | None, fingerprint: Callable[[], Fingerprint], resume: bool
+    ) -> None:
         self.path = None if path is None else Path(path)
-        self.identity = identity
+        self._fingerprint = fingerprint() if path is not None else Fingerprint({})
         self.resume = resume
 
     def read(self, stage: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
@@ -53,10 +54,15 @@ class Checkpoint:
             raise UsageError(
                 f"the checkpoint cannot be resumed: {error}; remove {self.path} to start over"
             ) from error
-        if stored.kind != KIND or stored.meta.get("identity") != self.identity:
+        differing = (
+            self._fingerprint.difference(stored.meta.get("fingerprint"))
+            if stored.kind == KIND
+            else stored.kind
+        )
+        if differing:
             raise UsageError(
-                f"{self.path}: the checkpoint is of another training (data or options differ); "
-                "give those again, or remove it to start over"
+                f"{self.path}: the checkpoint is of another training ({differing}); give the same data and options "
+                "again, or remove it to start over"
             )
         return (stored.meta["state"], stored.arrays) if stored.meta["stage"] == stage else None
 
@@ -69,7 +75,7 @@ class Checkpoint:
     def write(self, stage: str, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Replace the checkpoint, atomically."""
         if self.path is not None:
-            meta = {"identity": self.identity, "stage": stage, "state": dict(state)}
+            meta = {"fingerprint": self._fingerprint.parts, "stage": stage, "state": dict(state)}
             save_model(self.path, KIND, meta, arrays)
 
     def remove(self) -> None:
@@ -78,25 +84,7 @@ class Checkpoint:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-def identity_of(params: Mapping[str, Any], encoder: str, rows: int, shards: Any) -> str:
-    """Return a digest of what a training's result depends on.
-
-    Parameters
-    ----------
-    params : mapping
-        Parameters of the estimator; those that cannot change the result are left out here.
-    encoder : str
-        Digest of the learned encoder, which carries the data's profile.
-    rows : int
-        Training rows.
-    shards : sequence of Shard
-        The plan.
-    """
-    kept = {
-        k: v
-        for k, v in params.items()
-        if k not in {"client", "n_workers", "n_jobs", "cache", "checkpoint", "resume", "verbose"}
-    }
-    plan = [[s.file, s.row_start, s.row_stop] for s in shards]
-    text = json.dumps([kept, encoder, rows, plan, np.__version__], sort_keys=True, default=repr)
-    return hashlib.sha256(text.encode()).hexdigest()
+def deciding(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of an estimator without those that cannot change the result."""
+    without = {"client", "n_workers", "n_jobs", "cache", "checkpoint", "resume", "verbose"}
+    return {name: value for name, value in params.items() if name not in without}

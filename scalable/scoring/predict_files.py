@@ -6,7 +6,6 @@ when complete; so a killed run leaves only whole files, and resuming skips them.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pickle
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
+from scalable.data.fingerprint import Fingerprint
 from scalable.data.source import Source
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
@@ -137,30 +137,14 @@ def _write(table: pa.Table, path: Path) -> None:
         pq.write_table(table, file, compression="none", use_dictionary=False, write_statistics=False)
 
 
-def _job(predictor: Any, source: Source) -> dict[str, Any]:
-    """Return what identifies a scoring job: the model and the plan of the input."""
-    plan = [(s.file, s.row_start, s.row_stop) for s in source.shards]
-    files = [
-        [str(path), os.stat(path).st_size, os.stat(path).st_mtime_ns] for path in getattr(source, "paths", ())
-    ]
-    digest = hashlib.sha256(json.dumps([plan, files]).encode())
-    return {
-        "format": 1,
-        "rows": source.n_rows,
-        "shards": len(source.shards),
-        "input": digest.hexdigest(),
-        "model": hashlib.sha256(pickle.dumps(predictor)).hexdigest(),
-    }
-
-
-def _prepare(out: Path, job: dict[str, Any], resume: bool) -> None:
+def _prepare(out: Path, job: Fingerprint, resume: bool) -> None:
     """Create the directory or check that it holds the same job."""
     record = out / JOB
     try:
         out.mkdir(parents=True, exist_ok=True)
         remove_scratch(out)
         if not any(out.iterdir()):
-            write_text(record, json.dumps(job, indent=1))
+            write_text(record, json.dumps(job.parts, indent=1))
             return
     except OSError as error:
         raise DataError(
@@ -172,11 +156,8 @@ def _prepare(out: Path, job: dict[str, Any], resume: bool) -> None:
         found = json.loads(record.read_text())
     except (OSError, ValueError):
         raise DataError(f"{out}: holds no scoring job ({JOB}); choose another --out") from None
-    if found != job:
-        changed = [key for key in job if found.get(key) != job[key]]
-        raise DataError(
-            f"{out}: was begun with another {' and '.join(changed) or 'version'}; choose another --out"
-        )
+    if differing := job.difference(found):
+        raise DataError(f"{out}: was begun as another job ({differing}); choose another --out")
 
 
 def score(
@@ -216,7 +197,7 @@ def score(
     """
     target = Path(out)
     source = source.without_target()
-    _prepare(target, _job(predictor, source), resume)
+    _prepare(target, source.fingerprint().joined(model=pickle.dumps(predictor)), resume)
     left = [shard for shard in source.shards if not (target / part_name(shard.index)).exists()]
     plan = {shard.first_row: (shard.index, shard.n_rows) for shard in left}
     reduction = ScoreReduction(predictor, str(target.resolve()), plan)

@@ -104,6 +104,23 @@ def test_a_changed_source_starts_a_new_cache(tmp_path, monkeypatch):
     np.testing.assert_array_equal(found, LogisticRegression().fit(changed).model_.coef)
 
 
+def test_a_relative_path_is_another_file_in_another_directory(tmp_path, monkeypatch):
+    monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
+    expected = []
+    for seed, name in enumerate(("one", "two")):
+        (tmp_path / name).mkdir()
+        expected.append(LogisticRegression().fit(write(tmp_path / name / "a.parquet", seed=seed)).model_.coef)
+        os.utime(tmp_path / name / "a.parquet", ns=(1, 1))
+    for name, coef in zip(("one", "two"), expected, strict=True):
+        monkeypatch.chdir(tmp_path / name)
+        for path in ("a.parquet", tmp_path / name / "a.parquet"):
+            model = LogisticRegression(cache=tmp_path / "cache").fit(
+                ParquetSource(path, target="y", weight="w")
+            )
+            np.testing.assert_array_equal(model.model_.coef, coef)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
     (tmp_path / "file").write_text("")

@@ -10,12 +10,14 @@ import time
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource
 from scalable.errors import UsageError
 from scalable.linear import LogisticRegression
+from scalable.models.checkpoint import Checkpoint
 
 CHILD = """
 import sys
@@ -75,10 +77,94 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, monkeypatch):
         patch.setattr("scalable.linear.solvers.sgd.coefficients", interrupted_at(2))
         with pytest.raises(KeyboardInterrupt):
             LogisticRegression(**options).fit(source)
-    with pytest.raises(UsageError, match="another training"):
+    with pytest.raises(UsageError, match=r"another training \(C was 1.0, is 7.0\)"):
         LogisticRegression(**options, resume=True, C=7.0).fit(source)
     LogisticRegression(**options, resume=True).fit(source)
     assert not (tmp_path / "c").exists()
+
+
+def flipped(path):
+    table = pq.read_table(path)
+    where = table.schema.get_field_index("y")
+    return table.set_column(where, "y", pc.subtract(1, table["y"]).cast(table["y"].type))
+
+
+@pytest.mark.parametrize("solver", ["sgd", "newton"])
+def test_the_same_features_with_other_labels_are_refused(tmp_path, monkeypatch, solver):
+    write(tmp_path / "a.parquet", rows=8_000)
+    pq.write_table(flipped(tmp_path / "a.parquet"), tmp_path / "b.parquet")
+    options = {"solver": solver, "max_iter": 6, "checkpoint": tmp_path / "c"}
+    begin(options, ParquetSource(tmp_path / "a.parquet", target="y"), monkeypatch)
+    with pytest.raises(
+        UsageError, match=rf"{tmp_path}/c: .*another training \(file {tmp_path}/b.parquet is new"
+    ):
+        LogisticRegression(**options, resume=True).fit(ParquetSource(tmp_path / "b.parquet", target="y"))
+    pq.write_table(flipped(tmp_path / "a.parquet"), tmp_path / "a.parquet")
+    with pytest.raises(UsageError, match=rf"file {tmp_path}/a.parquet changed since"):
+        LogisticRegression(**options, resume=True).fit(ParquetSource(tmp_path / "a.parquet", target="y"))
+
+
+def test_arrays_with_other_labels_are_refused_and_the_same_ones_resumed(tmp_path, monkeypatch):
+    write(tmp_path / "a.parquet", rows=8_000)
+    table = pq.read_table(tmp_path / "a.parquet").drop_columns("y")
+    y = pq.read_table(tmp_path / "a.parquet")["y"].to_numpy()
+    options = {"solver": "sgd", "max_iter": 4, "checkpoint": tmp_path / "c"}
+    begin(options, table, monkeypatch, y)
+    with pytest.raises(UsageError, match="column '__target__' differs"):
+        LogisticRegression(**options, resume=True).fit(table, 1 - y)
+    resumed = LogisticRegression(**options, resume=True).fit(table, y.copy())
+    assert np.array_equal(
+        resumed.coef_, LogisticRegression(**{**options, "checkpoint": None}).fit(table, y).coef_
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"filters": [("f1", ">", 0.0)]}, "the rows are selected otherwise"),
+        ({"features": ["f0", "f1"]}, r"features was .*, is \['f0', 'f1'\]"),
+    ],
+)
+def test_other_rows_and_columns_are_refused(tmp_path, monkeypatch, other, told):
+    write(tmp_path / "a.parquet", rows=8_000)
+    options = {"solver": "sgd", "max_iter": 4, "checkpoint": tmp_path / "c"}
+    begin(options, ParquetSource(tmp_path / "a.parquet", target="y"), monkeypatch)
+    with pytest.raises(UsageError, match=told):
+        LogisticRegression(**options, resume=True).fit(
+            ParquetSource(tmp_path / "a.parquet", target="y", **other)
+        )
+
+
+def test_a_relative_path_to_the_same_file_is_resumed(tmp_path, monkeypatch):
+    write(tmp_path / "a.parquet", rows=8_000)
+    options = {"solver": "sgd", "max_iter": 4, "checkpoint": tmp_path / "c"}
+    begin(options, ParquetSource(tmp_path / "a.parquet", target="y"), monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    resumed = LogisticRegression(**options, resume=True).fit(ParquetSource("a.parquet", target="y"))
+    assert resumed.n_iter_ == 4
+
+
+def begin(options, source, monkeypatch, *y):
+    solver = options["solver"]
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Checkpoint, "write", written_then_killed(Checkpoint.write, 1 if solver == "newton" else 2)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            LogisticRegression(**options).fit(source, *y)
+    assert options["checkpoint"].exists()
+
+
+def written_then_killed(write, call):
+    calls = []
+
+    def wrapped(self, *args):
+        write(self, *args)
+        calls.append(args)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+
+    return wrapped
 
 
 def interrupted_at(call: int):

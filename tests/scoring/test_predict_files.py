@@ -109,6 +109,26 @@ def test_resume_writes_only_what_is_missing(tmp_path, dataset):
     np.testing.assert_array_equal(read(tmp_path / "out")["prediction"].to_numpy(), expected(booster, dataset))
 
 
+def test_the_same_job_by_another_path_is_resumed_and_other_rows_are_refused(tmp_path, dataset, monkeypatch):
+    save_forest(tmp_path / "m", 2)
+    predictor, out = load_model(tmp_path / "m"), tmp_path / "out"
+    n_rows = score(predictor, ParquetSource(str(dataset)), out)
+    (out / "part-000000.parquet").unlink()
+    monkeypatch.chdir(dataset.parent)
+    assert 0 < score(predictor, ParquetSource(dataset.name), out, resume=True) < n_rows
+    for other in (
+        ParquetSource(dataset.name, filters=[("c", "<", 5)]),
+        ParquetSource(dataset.name).split_rows(1, 1)[0],
+        ParquetSource(dataset.name).split(2)[0],
+    ):
+        with pytest.raises(DataError, match=r"begun as another job \(the rows are selected otherwise\)"):
+            score(predictor, other, out, resume=True)
+    with pytest.raises(
+        DataError, match=rf"begun as another job \(file {dataset}/1.parquet is no longer among"
+    ):
+        score(predictor, ParquetSource([f"{dataset}/0.parquet", f"{dataset}/2.parquet"]), out, resume=True)
+
+
 def test_refusals(tmp_path, dataset):
     save_forest(tmp_path / "m", 2)
     save_forest(tmp_path / "other", 3)
@@ -116,7 +136,7 @@ def test_refusals(tmp_path, dataset):
     score(predictor, source, tmp_path / "out")
     with pytest.raises(UsageError, match="--resume"):
         score(predictor, source, tmp_path / "out")
-    with pytest.raises(DataError, match="another model"):
+    with pytest.raises(DataError, match=r"begun as another job .model differs"):
         score(load_model(tmp_path / "other"), source, tmp_path / "out", resume=True)
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "notes.txt").write_text("mine")

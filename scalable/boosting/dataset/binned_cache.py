@@ -16,12 +16,13 @@ from typing import Any
 import lightgbm as lgb
 
 from scalable.boosting.dataset.lightgbm_api import read_binned
+from scalable.data.fingerprint import Fingerprint
 from scalable.storage.files import sha256_of
 from scalable.storage.replace import replacing_directory, sync
 
 DATASET = "dataset.bin"
 DOCUMENT = "cache.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,12 @@ class BinnedCache:
     ----------
     place : str
         Directory of this dataset alone.
-    key : str
-        Hash of all that decides its content: rows, encoder, bins.
+    fingerprint : Fingerprint
+        All that decides its content: rows, encoder, bins.
     """
 
     place: str
-    key: str
+    fingerprint: Fingerprint
 
     def dataset(
         self, params: dict[str, Any], names: list[str], n_rows: int, fill: Callable[[], lgb.Dataset]
@@ -77,15 +78,15 @@ class BinnedCache:
         try:
             document = json.loads((Path(self.place) / DOCUMENT).read_text())
             stamp = (document["format"], document["lightgbm"])
-            key, digest = document["key"], document["sha256"]
+            made_from, digest = document["fingerprint"], document["sha256"]
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             return f"{DOCUMENT} cannot be read ({error!r})"
         if stamp != (FORMAT, metadata.version("lightgbm")):
             return f"it was written by LightGBM {stamp[1]} in format {stamp[0]}"
-        if key != self.key:
-            return "it is of other rows, columns or bins"
+        if differing := self.fingerprint.difference(made_from):
+            return f"it is of other rows, columns or bins ({differing})"
         try:
             found = sha256_of(Path(self.place) / DATASET)
         except OSError as error:
@@ -107,7 +108,7 @@ class BinnedCache:
                 document = {
                     "format": FORMAT,
                     "lightgbm": metadata.version("lightgbm"),
-                    "key": self.key,
+                    "fingerprint": self.fingerprint.parts,
                     "sha256": sha256_of(new / DATASET),
                 }
                 (new / DOCUMENT).write_text(json.dumps(document))

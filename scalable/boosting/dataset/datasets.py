@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 
 from scalable.boosting.dataset.binned_cache import BinnedCache
 from scalable.boosting.dataset.fill import Scorer, fill
-from scalable.boosting.training import checkpoint
 from scalable.boosting.workers.job import WorkerJob
 from scalable.data.source import Source
 
@@ -59,9 +57,11 @@ def datasets_of(
 
         if not job.cache or scorer is not None:  # LightGBM's file has no place for initial scores
             return anew()
-        encoded = (job.encoder.state().digest, hashlib.sha256(job.reference).hexdigest(), kind)
         place = f"{job.cache}/{kind}-{job.worker}-of-{job.n_workers}"
-        cache = BinnedCache(place, checkpoint.fingerprint(source, {}, *encoded))
+        fingerprint = source.fingerprint().joined(
+            encoder=job.encoder.state().digest, bins=job.reference, kind=kind
+        )
+        cache = BinnedCache(place, fingerprint)
         dataset, words[kind] = cache.dataset(
             job.dataset_params, job.encoder.feature_names, source.n_rows, anew
         )

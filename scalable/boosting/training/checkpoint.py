@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scalable.data.parquet import ParquetSource
-from scalable.data.source import Source
+from scalable.data.fingerprint import Fingerprint
 from scalable.errors import ModelError, UsageError
 from scalable.models.store import read_model, save_model
 
@@ -38,31 +35,24 @@ class Saved:
     history: list[list[tuple[str, str, float, bool]]] = field(default_factory=list)
 
 
-def fingerprint(source: Source, params: Mapping[str, Any], *others: Any) -> str:
-    """Return a hash of what must be the same for a run to be resumed: the rows, the parameters, and others given.
+def deciding(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that must be the same for a run to be resumed.
 
     The number of iterations is left out, so that a finished run can be continued.
     """
-    rows: list[Any] = [[part.file, part.row_start, part.row_stop, part.first_row] for part in source.shards]
-    if isinstance(source, ParquetSource):
-        rows.append(
-            [[footer.path, footer.version.size, footer.version.tag] for footer in source.footers.values()]
-        )
-    kept = {key: value for key, value in params.items() if key not in ("num_iterations", "verbosity")}
-    content = [rows, source.feature_names, source.target, source.weight, kept, others]
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=repr).encode()).hexdigest()
+    return {key: value for key, value in params.items() if key not in ("num_iterations", "verbosity")}
 
 
-def write(directory: str, saved: Saved, fingerprint: str) -> None:
+def write(directory: str, saved: Saved, fingerprint: Fingerprint) -> None:
     """Write one checkpoint atomically and keep the one before it as well."""
     place = Path(directory)
-    meta = {"iteration": saved.iteration, "history": saved.history, "fingerprint": fingerprint}
+    meta = {"iteration": saved.iteration, "history": saved.history, "fingerprint": fingerprint.parts}
     save_model(place / f"trees-{saved.iteration:06d}", KIND, meta, texts={"booster.txt": saved.text})
     for old in sorted(place.glob("trees-*"))[:-2]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def newest(directory: str, fingerprint: str) -> Saved:
+def newest(directory: str, fingerprint: Fingerprint) -> Saved:
     """Return the newest undamaged checkpoint, or an empty one.
 
     Raises
@@ -73,9 +63,10 @@ def newest(directory: str, fingerprint: str) -> Saved:
     for place in sorted(Path(directory).glob("trees-*"), reverse=True):
         with contextlib.suppress(ModelError):
             stored = read_model(place)
-            if stored.meta["fingerprint"] != fingerprint:
+            if differing := fingerprint.difference(stored.meta.get("fingerprint")):
                 raise UsageError(
-                    f"{directory}: its checkpoints belong to other data or parameters; remove it or name another"
+                    f"{directory}: its checkpoints belong to another training ({differing}); give the same data and "
+                    "parameters again, or remove it or name another"
                 )
             history = [[(a, b, float(c), bool(d)) for a, b, c, d in step] for step in stored.meta["history"]]
             return Saved(int(stored.meta["iteration"]), stored.texts["booster.txt"], history)

@@ -17,6 +17,7 @@ from scalable.boosting.training.loop import train_worker
 from scalable.boosting.workers.attempt import Attempt, run_attempt
 from scalable.boosting.workers.job import Outcome, Watch, WorkerJob
 from scalable.boosting.workers.placement import Team, regrouped
+from scalable.data.fingerprint import Fingerprint
 from scalable.data.shard import Shard
 from scalable.data.source import Source
 
@@ -39,8 +40,8 @@ class Fit:
         What happens between iterations.
     base : Saved
         Trees to continue from.
-    fingerprint : str
-        Fingerprint of checkpoints.
+    fingerprint : Fingerprint
+        What checkpoints depend on.
     losses : list of str
         What was lost on the way, in words.
     """
@@ -50,7 +51,7 @@ class Fit:
     options: Options
     watch: Watch
     base: Saved = field(default_factory=Saved)
-    fingerprint: str = ""
+    fingerprint: Fingerprint = field(default_factory=lambda: Fingerprint({}))
     losses: list[str] = field(default_factory=list)
 
     def jobs(self, team: Team) -> list[WorkerJob]:

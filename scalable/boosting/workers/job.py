@@ -11,6 +11,7 @@ import cloudpickle  # type: ignore[import-untyped]  # ships no types
 
 from scalable.boosting.training.checkpoint import Saved
 from scalable.boosting.training.rotation import Rotation
+from scalable.data.fingerprint import Fingerprint
 from scalable.data.source import Source
 from scalable.features.tree_encoder import TreeEncoder
 
@@ -82,8 +83,10 @@ class WorkerJob:
         Iterations between checkpoints; 0 for none.
     cache : str
         Where the filled datasets are kept, if anywhere.
-    directory, fingerprint : str
-        Where worker 0 writes checkpoints, if anywhere, and the fingerprint they carry.
+    directory : str
+        Where worker 0 writes checkpoints, if anywhere.
+    fingerprint : Fingerprint
+        What the checkpoints depend on.
     rotation : Rotation
         Sets of this worker's rows that are trained on one after another; all at once when it has no rows.
     initial : tuple of float
@@ -110,7 +113,7 @@ class WorkerJob:
     keep_every: int = 0
     cache: str = ""
     directory: str = ""
-    fingerprint: str = ""
+    fingerprint: Fingerprint = Fingerprint({})  # noqa: RUF009  frozen, never changed
     rotation: Rotation = Rotation()  # noqa: RUF009  frozen
     initial: tuple[float, ...] = ()
 

@@ -95,7 +95,7 @@ def replace_rows(place):
         (cut, "LightGBM cannot read it"),
         (garble, "cache.json cannot be read"),
         (age, "written by LightGBM 3.0"),
-        (replace_rows, "of other rows"),
+        (replace_rows, r"of other rows, columns or bins \(file .*rows.parquet changed since"),
     ],
 )
 def test_what_is_damaged_or_stale_is_named_and_made_again(local_team, tmp_path, harm, named):

@@ -118,11 +118,11 @@ def test_checkpoints_of_other_data_or_parameters_are_refused(local_team, data, t
     options = Options(checkpoint=str(tmp_path), checkpoint_every=2, resume=True)
     params = {**PARAMS, "num_iterations": 5}
     train_on(local_team(1), params, train, classify=True, options=options, in_process=True)
-    with pytest.raises(UsageError, match="other data or parameters"):
+    with pytest.raises(UsageError, match=r"another training .num_leaves was 15, is 7"):
         train_on(
             local_team(1), {**params, "num_leaves": 7}, train, classify=True, options=options, in_process=True
         )
-    with pytest.raises(UsageError, match="other data or parameters"):
+    with pytest.raises(UsageError, match=r"another training .column 'x0' differs"):
         train_on(local_team(1), params, valid, classify=True, options=options, in_process=True)
 
 
