@@ -14,12 +14,12 @@ from scalable.data.footers import Paths, find_files, read_footers
 from scalable.data.readers import read_columns
 from scalable.data.readers.cursor_pool import release
 from scalable.data.readers.readahead import expect_columns
+from scalable.data.readers.statistics import possible_shards
 from scalable.data.readers.stored import StoredColumns, find_stored
 from scalable.data.roles import Roles
 from scalable.data.selection import Filters, read_filters
 from scalable.data.shard import Shard, plan_shards
 from scalable.data.source import Source
-from scalable.data.statistics import possible_shards
 from scalable.errors import DataError
 from scalable.storage.files import store_of
 
