@@ -30,7 +30,7 @@ from scalable.linear.solvers.newton import minimize
 from scalable.linear.solvers.objective import Objective, input_frequencies, order_rate_scale, penalty_factors
 from scalable.linear.solvers.sgd import DescentPlan, coefficients, descend, start_state
 from scalable.linear.solvers.weights import class_weights, prior_scores, residual_variance
-from scalable.models.checkpoint import Checkpoint, deciding
+from scalable.models.checkpoint import checkpoint_of
 from scalable.models.linear import LinearModel
 
 NEWTON_TERMS = 512
@@ -169,15 +169,7 @@ class GradientEstimator(LinearEstimator):
         self, objective: Objective, start: NDArray[np.float64], ready: Prepared
     ) -> NDArray[np.float64]:
         solver = self.solver_ = self._solver(objective, ready)
-        checkpoint = Checkpoint(
-            self.checkpoint,
-            lambda: ready.given.fingerprint().joined(
-                params=deciding(self.get_params(deep=False)),
-                encoder=ready.encoder.state().digest,
-                numpy=np.__version__,
-            ),
-            bool(self.resume),
-        )
+        checkpoint = checkpoint_of(self, ready.given, ready.encoder.state().digest)
         label = f"train {type(self).__name__}"
         passes, coef = 0, start
         resumed_stage = checkpoint.stage()

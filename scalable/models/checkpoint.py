@@ -8,13 +8,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.fingerprint import Fingerprint
+from scalable.data.source import Source
 from scalable.errors import ModelError, UsageError
 from scalable.models.store import read_model, save_model
 
 KIND = "linear checkpoint"
+_INDIFFERENT = {"client", "n_workers", "n_jobs", "cache", "checkpoint", "resume", "verbose"}
 
 
 class Checkpoint:
@@ -84,7 +87,22 @@ class Checkpoint:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-def deciding(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of an estimator without those that cannot change the result."""
-    without = {"client", "n_workers", "n_jobs", "cache", "checkpoint", "resume", "verbose"}
-    return {name: value for name, value in params.items() if name not in without}
+def checkpoint_of(estimator: Any, source: Source, encoder: str) -> Checkpoint:
+    """Return where an estimator's ``checkpoint`` and ``resume`` say, for a fit of `source`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its parameters must be the same to resume, but for those that cannot change the result.
+    source : Source
+        The rows as they were given.
+    encoder : str
+        Digest of the learned encoder.
+    """
+    params = estimator.get_params(deep=False)
+    deciding = {name: value for name, value in params.items() if name not in _INDIFFERENT}
+
+    def fingerprint() -> Fingerprint:
+        return source.fingerprint().joined(params=deciding, encoder=encoder, numpy=np.__version__)
+
+    return Checkpoint(params.get("checkpoint"), fingerprint, bool(params.get("resume")))
