@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from scalable.data.footer_check import BYTE_STREAM_SPLIT, damaged, read_tables
 from scalable.errors import DataError
 from scalable.storage.files import Version, arrow_input, store_of
 
@@ -97,24 +98,17 @@ def read_footers(files: Sequence[str]) -> tuple[list[Footer], pa.Schema]:
 def _read_footer(path: str) -> tuple[Footer, pa.Schema]:
     try:
         version = store_of(path).version(path)
-        with pq.ParquetFile(arrow_input(path)) as file:
-            metadata, schema = file.metadata, file.schema_arrow
-            groups = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
-            split = metadata.num_row_groups > 0 and any(
-                "BYTE_STREAM_SPLIT" in metadata.row_group(0).column(i).encodings
-                for i in range(metadata.num_columns)
-            )
+        tables = read_tables(path, version.size)
+        schema = pq.read_schema(arrow_input(path))
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             reason = error.strerror or _first_line(error)
             raise DataError(
                 f"{path}: cannot be read ({reason}); check the path and its permissions"
             ) from error
-        raise DataError(
-            f"{path}: not a readable Parquet file ({_first_line(error)}); it may be truncated or of "
-            "another format: write it again or leave it out"
-        ) from error
-    return Footer(path, version, groups, split), schema.remove_metadata()
+        raise damaged(path, _first_line(error)) from error
+    split = bool((tables.chunks["encodings"][:1] & BYTE_STREAM_SPLIT).any())
+    return Footer(path, version, tuple(tables.rows.tolist()), split), schema.remove_metadata()
 
 
 def _check_same(first_file: str, first: pa.Schema, file: str, schema: pa.Schema) -> None:
