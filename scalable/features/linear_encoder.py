@@ -11,7 +11,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.block import Block, RawBlock
-from scalable.data.buffers import take
 from scalable.data.raw_block import LazyBlock, RawFloats
 from scalable.data.readers.stored import StoredColumns
 from scalable.data.values import numbers
@@ -22,6 +21,7 @@ from scalable.features.linear_column import EncoderOptions, LinearColumn, plan_c
 from scalable.features.profile import Profile
 from scalable.features.state import FORMAT, State
 from scalable.features.target import Labels
+from scalable.kernels.buffers import take
 from scalable.kernels.encode import encoding
 
 

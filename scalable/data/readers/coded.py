@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from scalable.data.buffers import take
 from scalable.data.footers import Footer
 from scalable.data.readers.arrow import TEXT
 from scalable.data.readers.coded_layout import CodedColumn, coded_groups, result_bytes
 from scalable.data.readers.cursor import Columns, Cursor
 from scalable.errors import DataError
+from scalable.kernels.buffers import take
 from scalable.kernels.parquet import coded
 from scalable.kernels.parquet.runs import PADDING
 from scalable.storage.files import store_of

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from scalable.data.buffers import take
 from scalable.data.footers import Footer
 from scalable.data.readers.layout import Pages, groups_of
 from scalable.errors import DataError
+from scalable.kernels.buffers import take
 from scalable.kernels.parquet import files
 from scalable.storage.files import store_of
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.block import Block
-from scalable.data.buffers import aligned
 from scalable.data.raw_block import LazyBlock
 from scalable.data.shard import Shard
+from scalable.kernels.buffers import aligned
 from scalable.kernels.linear import adaptive_optimizers as adaptive
 from scalable.kernels.linear import optimizers
 from scalable.kernels.linear import sgd as descent

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from scalable.data import buffers
+from scalable.kernels import buffers
 
 
 def test_a_dropped_array_gives_its_memory_to_the_next():
