@@ -7,28 +7,23 @@ temporary name, and renamed when complete, so that threads, workers and killed r
 
 from __future__ import annotations
 
-import json
-import mmap
 import os
 import shutil
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, BinaryIO
 
 from scalable.data.block import Block
 from scalable.data.fingerprint import digest_of
 from scalable.data.shard import Shard
 from scalable.errors import DataError
+from scalable.storage.arrays import ArraysError, ArraysWriter, map_arrays
 from scalable.storage.replace import explained, remove_scratch, replacing
 
-_MAGIC = b"SCBLOCK1"
-_ALIGN = 64
+KIND = "encoded rows 1"
+_PARTS = ("columns", "ids", "label", "weight")
 STALE_SECONDS = 3600.0  # nobody takes so long to write a shard
-_checked: set[tuple[str, int, int]] = set()  # files whose checksum this process has verified
 
 
 @dataclass(frozen=True)
@@ -63,8 +58,8 @@ class CachedReader:
     def blocks(self, shard: Shard) -> Iterator[Block]:
         """Yield the blocks of a shard: from its file where that is intact, else decoded, and kept."""
         path = self.directory / f"{shard.file:05d}-{shard.row_start:012d}-{shard.row_stop:012d}.rows"
-        kept = _open(path)
-        return self._decode(shard, path) if kept is None else _stored_blocks(*kept)
+        kept = _blocks(path)
+        return self._decode(shard, path) if kept is None else iter(kept)
 
     def expect(self, shard: Shard) -> None:
         """Do nothing: kept blocks are mapped, and the system reads ahead of who follows them."""
@@ -75,28 +70,15 @@ class CachedReader:
         with explained(DataError, path, remedy), replacing(path, durable=False) as file:
             yield from self._kept(shard, file)
 
-    def _kept(self, shard: Shard, file: Any) -> Iterator[Block]:
-        heads, crc, at = [], 0, 0
-        for block in self.reader.blocks(shard):
-            parts = [block.columns, block.ids, block.label, block.weight]
-            head: dict[str, Any] = {"first_row": block.first_row, "parts": []}
-            for part in parts:
-                if part is None:
-                    head["parts"].append(None)
-                    continue
-                data = np.ascontiguousarray(part)
-                pad = bytes(-at % _ALIGN)
-                file.write(pad)
-                file.write(data.data if data.size else b"")
-                crc = zlib.crc32(data.data if data.size else b"", zlib.crc32(pad, crc))
-                at += len(pad)
-                head["parts"].append([at, data.dtype.str, list(data.shape)])
-                at += data.nbytes
-            heads.append(head)
+    def _kept(self, shard: Shard, file: BinaryIO) -> Iterator[Block]:
+        writer, first_rows = ArraysWriter(file, KIND), []
+        for k, block in enumerate(self.reader.blocks(shard)):
+            for name in _PARTS:
+                if (part := getattr(block, name)) is not None:
+                    writer.add(f"{k}.{name}", part)
+            first_rows.append(block.first_row)
             yield block
-        index = json.dumps({"blocks": heads, "crc": crc}).encode()
-        file.write(index + len(index).to_bytes(8, "little"))
-        file.write(zlib.crc32(index).to_bytes(4, "little") + _MAGIC)
+        writer.finish({"first_rows": first_rows})
 
 
 def cache_directory(base: str | os.PathLike[str], source: Any, encoder: Any, block_rows: int) -> Path:
@@ -135,45 +117,20 @@ def cache_directory(base: str | os.PathLike[str], source: Any, encoder: Any, blo
     return directory
 
 
-def _open(path: Path) -> tuple[mmap.mmap, list[dict[str, Any]]] | None:
-    """Return the mapped file and its blocks, or None where it is absent or damaged."""
+def _blocks(path: Path) -> list[Block] | None:
+    """Return the mapped blocks of a file, or None where it is absent or damaged."""
     try:
-        with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            if status.st_size < 20:
-                return None
-            mapped = mmap.mmap(
-                file.fileno(), 0, access=mmap.ACCESS_COPY
-            )  # kernels are compiled for writable arrays
-    except FileNotFoundError:
-        return None
-    end = len(mapped)
-    length = int.from_bytes(mapped[end - 20 : end - 12], "little")
-    index = mapped[max(0, end - 20 - length) : end - 20]
-    if mapped[end - 8 :] != _MAGIC or zlib.crc32(index) != int.from_bytes(
-        mapped[end - 12 : end - 8], "little"
-    ):
-        return None
-    found = json.loads(index)
-    key = (str(path), status.st_ino, status.st_mtime_ns)
-    if key not in _checked:
-        if zlib.crc32(memoryview(mapped)[: end - 20 - length]) != found["crc"]:
-            return None
-        _checked.add(key)
-    return mapped, found["blocks"]
-
-
-def _stored_blocks(mapped: mmap.mmap, heads: list[dict[str, Any]]) -> Iterator[Block]:
-    for head in heads:
-        parts = [
-            None
-            if place is None
-            else np.frombuffer(
-                mapped, place[1], int(np.prod(place[2])), place[0] if np.prod(place[2]) else 0
-            ).reshape(place[2])
-            for place in head["parts"]
+        kept = map_arrays(path, KIND)
+        parts = kept.arrays
+        return [
+            Block(
+                parts[f"{k}.columns"],
+                parts[f"{k}.ids"],
+                parts.get(f"{k}.label"),
+                parts.get(f"{k}.weight"),
+                first,
+            )
+            for k, first in enumerate(kept.meta["first_rows"])
         ]
-        columns, ids, label, weight = parts
-        assert columns is not None
-        assert ids is not None
-        yield Block(columns, ids, label, weight, head["first_row"])
+    except (FileNotFoundError, ArraysError, KeyError, TypeError):
+        return None
