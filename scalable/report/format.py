@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 _COUNTS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
@@ -48,6 +49,8 @@ def seconds(value: float | None) -> str:
         return MISSING
     if value == 0:
         return "0 s"
+    if not math.isfinite(value):
+        return f"{value} s"
     if value >= 3600:
         return f"{int(value // 3600)} h {int(value % 3600 // 60):02d} min"
     if value >= 100:

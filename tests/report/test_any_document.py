@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -55,6 +56,7 @@ sections = st.dictionaries(
 
 
 @settings(max_examples=40)
+@example({"dataset": [{"seconds": math.inf}]})
 @given(sections)
 def test_never_fails(found):
     document = {"format": 1, "kind": "other", "created": "", "machine": {}, "versions": {}, "sections": found}
