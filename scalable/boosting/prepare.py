@@ -1,4 +1,4 @@
-"""Before the workers start: one survey of the data, the encoder, and the bins that all workers share."""
+"""Before the workers start: one summary of the data, the encoder, and the bins that all workers share."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from scalable.boosting.params import Params, check_distributed, resolve
 from scalable.boosting.training.rotation import leaf_hessian, pieces_of
 from scalable.boosting.workers.placement import Team
 from scalable.data.columns import column_kind
+from scalable.data.roles import spoken
 from scalable.data.source import Source
+from scalable.errors import DataError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.rounds import run_reduction
 from scalable.features.hashing import HashedCategories, buckets_for
 from scalable.features.identifiers import identifiers_of
-from scalable.features.survey import Positions, Survey, SurveyReduction
-from scalable.features.target_encoding.interactions import chosen_pairs
-from scalable.features.target_encoding.learn import Cells, learn_sums
-from scalable.features.target_encoding.pairs import Pair
-from scalable.features.tree_encoder import TreeEncoder
+from scalable.features.profile import ColumnProfile, ProfileReduction
+from scalable.features.row_sample import Positions, SampleReduction
+from scalable.features.summary import Summary, SummaryReduction, labels_of
+from scalable.features.target_encoding.interactions import learn_means
+from scalable.features.target_summary import TargetReduction, TargetSummary
+from scalable.features.tree_encoder import MAX_CATEGORIES, TreeEncoder
 from scalable.kernels.processors import available_processors
 
 SAMPLED_ROWS, SAMPLED_PIECES = 2**23, 2**10
@@ -65,7 +68,7 @@ class Prepared:
 def prepare(
     source: Source, given: Mapping[str, Any], classify: bool, team: Team, encoder: TreeEncoder | None = None
 ) -> Prepared:
-    """Survey the data and decide what all workers share.
+    """Summarize the data and decide what all workers share.
 
     Parameters
     ----------
@@ -82,7 +85,7 @@ def prepare(
     """
     early = resolve(given, None)
     check_distributed(early, len(team.places))
-    survey, learned = learn_encoder(source, early, classify, team.executor, encoder)
+    summary, learned = learn_encoder(source, early, classify, team.executor, encoder)
     assert learned.labels is not None
     classes = learned.labels.classes
     params = resolve(given, None if classes is None else len(classes))
@@ -95,19 +98,19 @@ def prepare(
         "num_threads": team.places[0].n_threads,
     }
     held = params.rotation.rows if params.rotation.on else source.n_rows
-    reference, n_bins = make_reference(survey, learned, held, dataset_params)
+    reference, n_bins = make_reference(summary, learned, held, dataset_params)
     if not {"force_row_wise", "force_col_wise"} & set(params.values) and n_bins <= MOST_BINS_ROW_WISE:
         copied = held * learned.n_columns // len(team.places)
         row_wise = params.rotation.on or copied <= MOST_BYTES_COPIED
         params.values["force_row_wise" if row_wise else "force_col_wise"] = True
-    initial = starting_score(params.values, survey)
+    initial = starting_score(params.values, summary.known_target)
     return Prepared(learned, reference, params, dataset_params, initial, n_bins)
 
 
 def learn_encoder(
     source: Source, params: Params, classify: bool, executor: Executor, encoder: TreeEncoder | None = None
-) -> tuple[Survey, TreeEncoder]:
-    """Survey the source and decide how its columns are encoded.
+) -> tuple[Summary, TreeEncoder]:
+    """Summarize the source and decide how its columns are encoded.
 
     Parameters
     ----------
@@ -122,61 +125,67 @@ def learn_encoder(
     encoder : TreeEncoder, optional
         Used as it is instead of a new one.
     """
-    assert source.target is not None
-    text = tuple(field.name for field in source.schema if column_kind(field.type) == "text")
+    text = (
+        () if encoder is not None else tuple(f.name for f in source.schema if column_kind(f.type) == "text")
+    )
+    summary = _summary(source, params, text, classify, executor)
+    target = summary.known_target
+    if classify and len(target.classes) < 2:
+        raise DataError(
+            f"{spoken('target', str(source.target))} has one class only ({target.classes[0]!r}); a classifier needs two"
+        )
     if encoder is not None:
-        text = ()
-    survey = _survey(source, params, text, classify, executor)
-    if encoder is not None:
-        return survey, encoder
-    wide = tuple(name for name in text if survey.levels[name] is None)
+        return summary, encoder
+    labels = labels_of(source, target, classify=classify)
+    known = {name: _few(summary.columns.columns[name]) for name in text}
+    wide = tuple(name for name in text if known[name] is None)
     if params.identifiers:
-        wide += identifiers_of(source.schema, survey.sample)
-    assert survey.labels is not None
-    pairs: tuple[Pair, ...] = ()
-    if params.pairs:
-        pairs = chosen_pairs(executor, source, survey.levels, survey.labels)
-    hashed = (HashedCategories(name, buckets_for(source.n_rows)) for name in wide)
-    keys: tuple[Cells, ...] = (*hashed, *pairs)
-    sums = learn_sums(executor, source, keys, survey.labels) if keys else {}
-    return survey, TreeEncoder.learn(source.schema, survey.levels, survey.labels, source.weight, sums, pairs)
+        wide += identifiers_of(source.schema, summary.sample)
+    hashed = tuple(HashedCategories(name, buckets_for(source.n_rows)) for name in wide)
+    pairs, sums = learn_means(executor, source, hashed, known if params.pairs else {}, labels)
+    return summary, TreeEncoder.learn(source.schema, known, labels, source.weight, sums, pairs)
 
 
-def _survey(
+def _few(column: ColumnProfile) -> tuple[Any, ...] | None:
+    """Return the categories of a text column, most frequent first; None for more than ``MAX_CATEGORIES``."""
+    if column.levels is None or len(column.levels) > MAX_CATEGORIES:
+        return None
+    return tuple(value for value, _ in column.levels)
+
+
+def _summary(
     source: Source, params: Params, text: tuple[str, ...], classify: bool, executor: Executor
-) -> Survey:
-    """Sample rows for the bins, and go through all rows for levels and labels.
+) -> Summary:
+    """Sample rows for the bins, and go through all rows for categories and labels.
 
     Reading all columns of all rows for a few hundred thousand of them takes a tenth of a rotation's time; there, the
     sample comes from pieces spread evenly over the data, and all rows are read in few columns.
     """
-    features, target, weight = tuple(source.feature_names), source.target, source.weight
-    size = (params.sample_rows, params.seed)
+    features = tuple(source.feature_names)
+    columns = ProfileReduction(text, source.full_schema)
+    target = TargetReduction(str(source.target), source.weight, classify, single=not classify)
+
+    def sample_of(rows: Source) -> SampleReduction:
+        return SampleReduction(Positions.of(rows), rows.n_rows, params.sample_rows, params.seed, features)
+
     if not params.rotation.on or source.n_rows <= SAMPLED_ROWS:
-        reduction = SurveyReduction(
-            Positions.of(source), source.n_rows, *size, text, features, target, classify, weight
-        )
-        return run_reduction(executor, reduction, BlockReader(source), label="sample rows")
+        whole = SummaryReduction(columns, target, sample_of(source))
+        return run_reduction(executor, whole, BlockReader(source), label="sample rows")
     pieces = pieces_of(source.shards, SAMPLED_ROWS // SAMPLED_PIECES)
     step = -(-source.n_rows // SAMPLED_ROWS)
     part = source.with_shards(pieces[step // 2 :: step])
-    reduction = SurveyReduction(Positions.of(part), part.n_rows, *size, (), features, None, False)
-    sample = run_reduction(
-        executor, reduction, BlockReader(part, columns=features), label="sample rows"
-    ).sample
-    reduction = SurveyReduction(Positions.of(source), source.n_rows, 0, 0, text, (), target, classify, weight)
-    columns = tuple(name for name in (*text, target, weight) if name)
-    return replace(
-        run_reduction(executor, reduction, BlockReader(source, columns=columns), label="count levels"),
-        sample=sample,
-    )
+    reader = BlockReader(part, columns=features)
+    sample = run_reduction(executor, sample_of(part), reader, label="sample rows")
+    reader = BlockReader(source, columns=(*text, *source.roles.learned_from))
+    found = run_reduction(executor, SummaryReduction(columns, target), reader, label="count categories")
+    return replace(found, sample=sample)
 
 
 def make_reference(
-    survey: Survey, encoder: TreeEncoder, n_rows: int, params: Mapping[str, Any]
+    summary: Summary, encoder: TreeEncoder, n_rows: int, params: Mapping[str, Any]
 ) -> tuple[bytes, int]:
-    """Return the serialised bins made from the survey's sample, and how many there are."""
-    matrices = [encoder.encode(block).matrix for block in survey.sample]
+    """Return the serialised bins made from the summary's sample, and how many there are."""
+    matrices = [encoder.encode(block).matrix for block in summary.sample]
     columns = [
         np.concatenate([matrix[:, j] for matrix in matrices]).astype(np.float64)
         for j in range(encoder.n_columns)
@@ -191,13 +200,13 @@ def make_reference(
     return native.serialize_reference(reference), n_bins
 
 
-def starting_score(params: Mapping[str, Any], survey: Survey) -> tuple[float, ...]:
+def starting_score(params: Mapping[str, Any], target: TargetSummary) -> tuple[float, ...]:
     """Return the score training starts from, for objectives whose workers would average their own means.
 
     LightGBM 4.7 averages the workers' starting scores without weights, which is the score of all rows only when every
     worker holds a fair sample of them; binary and multiclass objectives sum counts first and need no help.
     """
-    mean, objective = survey.mean, params["objective"]
+    mean, objective = target.single_mean, params["objective"]
     if mean is None or not params.get("boost_from_average", True):
         return ()
     if objective in ("regression", "huber", "fair"):

@@ -11,6 +11,25 @@ from numpy.typing import NDArray
 BLOCK_ROWS = 2**17
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the rows of a block come from, for messages.
+
+    Attributes
+    ----------
+    place : str
+        A file, or another name of the data.
+    first_row : int
+        Index, within it, of the first row that was read.
+    kept : bool array or None
+        Which of the rows that were read are in the block; None for all.
+    """
+
+    place: str
+    first_row: int
+    kept: NDArray[np.bool_] | None = None
+
+
 @dataclass(slots=True)
 class RawBlock:
     """Decoded rows of one shard, as Arrow columns.
@@ -23,11 +42,22 @@ class RawBlock:
         Index of the first row within the whole dataset.
     n_rows : int
         Number of rows, at most ``BLOCK_ROWS`` unless the caller asked for more.
+    origin : Origin or None
+        Where they come from.
     """
 
     arrays: dict[str, pa.Array]
     first_row: int
     n_rows: int
+    origin: Origin | None = None
+
+    def where(self, i: int) -> str:
+        """Return how messages call row `i` of the block, counted from 0."""
+        if self.origin is None:
+            return f"row {self.first_row + i:,}"
+        kept = self.origin.kept
+        at = i if kept is None else int(np.flatnonzero(kept)[i])
+        return f"{self.origin.place}, row {self.origin.first_row + at:,}"
 
 
 @dataclass(slots=True)

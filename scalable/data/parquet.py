@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from scalable.data.block import BLOCK_ROWS, RawBlock
+from scalable.data.block import BLOCK_ROWS, Origin, RawBlock
 from scalable.data.footers import Paths, find_files, read_footers
 from scalable.data.readers import read_columns
 from scalable.data.readers.cursor_pool import release
@@ -154,5 +154,6 @@ class ParquetSource(Source):
             footer, self.full_schema, names, shard.row_start, shard.row_stop, block_rows
         ):
             n_rows = len(arrays[0]) if arrays else 0
-            yield RawBlock(dict(zip(names, arrays, strict=True)), shard.first_row + done, n_rows)
+            origin = Origin(footer.path, shard.row_start + done)
+            yield RawBlock(dict(zip(names, arrays, strict=True)), shard.first_row + done, n_rows, origin)
             done += n_rows

@@ -13,6 +13,8 @@ import pyarrow as pa
 from scalable.data.columns import column_kind, require_column
 from scalable.errors import DataError
 
+TARGET, WEIGHT = "__target__", "__weight__"  # columns of what is given beside a table
+_SPOKEN = {TARGET: "y", WEIGHT: "sample_weight"}
 _KINDS = {"weight": ("integer", "float", "boolean"), "time": ("temporal", "integer")}
 _RULES = {"weight": "weights are numbers", "time": "times are timestamps, dates or whole numbers"}
 
@@ -108,3 +110,8 @@ class Roles:
             # an entity may well be the group, but what is learned is nothing else
             if name == same and one in ("target", "weight"):
                 raise DataError(f"{where}: column {name!r} is given as both {one} and {other}")
+
+
+def spoken(role: str, name: str) -> str:
+    """Return how messages call a column of a role: what a user gave beside a table has no column of its own."""
+    return _SPOKEN.get(name, f"{role} column {name!r}")

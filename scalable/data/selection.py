@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -103,7 +103,8 @@ class Selection:
         arrays = {name: block.arrays[name] for name in names}
         if not mask.all():
             arrays = {name: array.filter(chosen) for name, array in arrays.items()}
-        return RawBlock(arrays, block.first_row, int(mask.sum()))
+        origin = None if block.origin is None else replace(block.origin, kept=mask)
+        return RawBlock(arrays, block.first_row, int(mask.sum()), origin)
 
     def possible(self, ranges: Callable[[str], tuple[Any, Any] | None]) -> bool:
         """Return whether rows may match, given the least and greatest value of a column where known."""

@@ -7,17 +7,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from scalable.data.block import BLOCK_ROWS, RawBlock
+from scalable.data.block import BLOCK_ROWS, Origin, RawBlock
 from scalable.data.fingerprint import content_of
 from scalable.data.intake import to_column, to_table
 from scalable.data.readers.arrow import canonical
-from scalable.data.roles import Roles
+from scalable.data.roles import TARGET, WEIGHT, Roles
 from scalable.data.shard import Shard, plan_shards
 from scalable.data.source import Source
 from scalable.errors import DataError
-
-TARGET = "__target__"
-WEIGHT = "__weight__"
 
 
 class TableSource(Source):
@@ -73,7 +70,8 @@ class TableSource(Source):
         for start in range(shard.row_start, shard.row_stop, block_rows):
             n_rows = min(block_rows, shard.row_stop - start)
             arrays = {name: _one_array(self.table.column(name).slice(start, n_rows)) for name in names}
-            yield RawBlock(arrays, shard.first_row + start - shard.row_start, n_rows)
+            first_row = shard.first_row + start - shard.row_start
+            yield RawBlock(arrays, first_row, n_rows, Origin(self.describe_place(), start))
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:

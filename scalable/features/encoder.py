@@ -85,9 +85,9 @@ class Encoder(ABC):
         """Return label and weight of a block, as far as it has them."""
         label = weight = None
         if self.labels is not None and self.labels.column in raw.arrays:
-            label = self.labels.encode(raw.arrays[self.labels.column])
+            label = self.labels.encode(raw.arrays[self.labels.column], raw.where)
         if self.weight is not None and self.weight in raw.arrays:
-            weight = read_weights(raw.arrays[self.weight], self.weight)
+            weight = read_weights(raw.arrays[self.weight], self.weight, raw.where)
         return label, weight
 
 

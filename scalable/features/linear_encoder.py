@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from scalable.features.encoder import Encoder, as_trained
 from scalable.features.linear_column import EncoderOptions, LinearColumn, plan_column
 from scalable.features.profile import Profile
 from scalable.features.state import FORMAT, State
-from scalable.features.target import Labels
+from scalable.features.target import Labels, Where
 from scalable.kernels.buffers import take
 from scalable.kernels.encode import encoding
 
@@ -148,7 +149,7 @@ class LinearEncoder(Encoder):
 
         def load() -> NDArray[Any]:
             arrays = dict(zip(self.needed, stored.read(row, raw.n_rows), strict=True))
-            return self._columns(RawBlock(arrays, raw.first_row, raw.n_rows))[0]
+            return self._columns(replace(raw, arrays=arrays))[0]
 
         return LazyBlock(floats, load, label, weight, raw.first_row, raw.n_rows)
 
@@ -167,7 +168,7 @@ class LinearEncoder(Encoder):
             array = as_trained(raw.arrays[column.name], column.name, column.arrow_type, column.kind)
             if column.action == "number":
                 values = numbers(array)
-                _fill_number(column, values, columns[j : j + column.n_columns], raw.first_row)
+                _fill_number(column, values, columns[j : j + column.n_columns], raw.where)
                 if column.calendar:
                     out = ids[h : h + column.n_ids]
                     calendar_codes(values, column.calendar, column.day_ticks, base, out)
@@ -277,7 +278,7 @@ def _fill_log(column: LinearColumn, values: NDArray[Any], out: NDArray[Any]) -> 
     return int(encoding.log_standardize(values, column.log_unit, column.offset, column.scale, out))
 
 
-def _fill_number(column: LinearColumn, values: NDArray[Any], out: NDArray[Any], first_row: int) -> None:
+def _fill_number(column: LinearColumn, values: NDArray[Any], out: NDArray[Any], where: Where) -> None:
     """Standardise into ``out[0]``, then deal with what is missing; indicator in ``out[1]`` if planned."""
     if column.log_unit is not None:
         bad = _fill_log(column, values, out[0])
@@ -291,10 +292,10 @@ def _fill_number(column: LinearColumn, values: NDArray[Any], out: NDArray[Any], 
     rate = column.missing_rate
     missing = encoding.mark_missing(out[0], column.fill, indicator, -rate, 1.0 - rate)
     if missing < bad:
-        row = first_row + int(np.flatnonzero(~(np.abs(out[0]) <= 1e30))[0])
+        at = int(np.flatnonzero(~(np.abs(out[0]) <= 1e30))[0])
         raise DataError(
-            f"column {column.name!r} is infinite, or far outside the range seen in training, at row {row:,}; "
-            "clean the column or leave it out of the features"
+            f"{where(at)}: column {column.name!r} is {values[at].item()!r}, infinite or far outside the range seen in "
+            "training; clean the column or leave it out of the features"
         )
     if missing and column.forbid_missing:
         raise DataError(

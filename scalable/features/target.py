@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from scalable.data.columns import column_kind
+from scalable.data.roles import spoken
 from scalable.data.values import numbers
 from scalable.errors import DataError
 from scalable.kernels.encode import encoding
+
+Where = Callable[[int], str]
+
+
+def nth_row(i: int) -> str:
+    """Name a row of data that has no place of its own."""
+    return f"row {i:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,43 +39,35 @@ class Labels:
     column: str
     classes: tuple[Any, ...] | None = None
 
-    def encode(self, array: pa.Array) -> NDArray[np.float64]:
+    def encode(self, array: pa.Array, where: Where = nth_row) -> NDArray[np.float64]:
         """Return class indices or target values.
+
+        Parameters
+        ----------
+        array : pyarrow.Array
+            The target column.
+        where : callable
+            Names a row by its place in the array, see `RawBlock.where`.
 
         Raises
         ------
         DataError
             On a missing target, a label unknown in training, or a target that is no number.
         """
-        if array.null_count:
-            raise DataError(
-                f"target column {self.column!r} has {array.null_count:,} nulls; remove those rows"
-            )
         if self.classes is None:
-            return self._targets(array)
-        if pa.types.is_dictionary(array.type):
-            values: list[Any] = array.dictionary.to_pylist()
-            inverse = array.indices.to_numpy(zero_copy_only=False)
-        else:
-            unique, inverse = codes_of(numbers(array))
-            values = unique.tolist()
+            return target_values(array, self.column, where).astype(np.float64)
+        values, inverse = target_classes(array, self.column, where)
         index_of = {label: float(index) for index, label in enumerate(self.classes)}
         table = np.array([index_of.get(value, np.nan) for value in values], np.float64)
         encoded = np.empty(len(inverse))
         encoding.look_up(table, inverse, 0, encoded)
         if np.isnan(np.dot(encoded, encoded)):
-            strange = values[int(inverse[int(np.flatnonzero(np.isnan(encoded))[0])])]
+            at = int(np.flatnonzero(np.isnan(encoded))[0])
             known = ", ".join(repr(c) for c in self.classes[:8])
-            raise DataError(f"target column {self.column!r} holds {strange!r}; the model knows {known}")
-        return np.asarray(encoded, np.float64)
-
-    def _targets(self, array: pa.Array) -> NDArray[np.float64]:
-        if pa.types.is_dictionary(array.type):
-            raise DataError(f"target column {self.column!r} is text; a regressor needs numbers")
-        target = numbers(array).astype(np.float64)
-        if not np.isfinite(target).all():
-            raise DataError(f"target column {self.column!r} holds NaN or infinite values; remove those rows")
-        return target
+            raise DataError(
+                f"{where(at)}: {spoken('target', self.column)} holds {array[at].as_py()!r}; the model knows {known}"
+            )
+        return encoded
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-able form; the type of the classes survives JSON as it is."""
@@ -85,6 +86,56 @@ class Labels:
         return np.asarray(class_array(self.classes)[indices])
 
 
+def target_classes(array: pa.Array, column: str, where: Where = nth_row) -> tuple[list[Any], NDArray[Any]]:
+    """Return labels, some of which may not occur, and for each row the place of its own among them.
+
+    Raises
+    ------
+    DataError
+        On a missing or infinite one.
+    """
+    if not pa.types.is_dictionary(array.type):
+        unique, codes = codes_of(target_values(array, column, where))
+        return (unique.astype(bool) if pa.types.is_boolean(array.type) else unique).tolist(), codes
+    _check(array.is_valid() if array.null_count else None, array, spoken("target", column), where)
+    return array.dictionary.to_pylist(), array.indices.to_numpy(zero_copy_only=False)
+
+
+def target_values(array: pa.Array, column: str, where: Where = nth_row) -> NDArray[Any]:
+    """Return a target as numbers, of the column's own dtype.
+
+    Raises
+    ------
+    DataError
+        When one is missing or infinite, or the column holds something else.
+    """
+    if pa.types.is_dictionary(array.type) and column_kind(array.type.value_type) in (
+        "integer",
+        "float",
+        "boolean",
+    ):
+        array = array.dictionary_decode()
+    if pa.types.is_dictionary(array.type):
+        raise DataError(f"{spoken('target', column)} is text; a regressor needs numbers")
+    _check(array.is_valid() if array.null_count else None, array, spoken("target", column), where)
+    values = numbers(array)
+    if values.dtype.kind == "f":
+        _check(np.isfinite(values), array, spoken("target", column), where)
+    return values
+
+
+def _check(good: Any, array: pa.Array, column: str, where: Where, remedy: str = "remove those rows") -> None:
+    """Raise a DataError that names the first value that is not good, and how many are not."""
+    good = None if good is None else np.asarray(good)
+    if good is None or good.all():
+        return
+    at = int(np.flatnonzero(~good)[0])
+    more = f" (and {n:,} more rows of this block)" if (n := int((~good).sum()) - 1) else ""
+    found = array[at].as_py()
+    what = "null" if found is None else repr(found)
+    raise DataError(f"{where(at)}: {column} is {what}{more}; {remedy}")
+
+
 def codes_of(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return sorted candidate values and, for each value, its place among them.
 
@@ -98,7 +149,8 @@ def codes_of(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     if values.dtype.kind in "iub" and values.size:
         low, high = int(values.min()), int(values.max())
         if high - low < 2**16:
-            return np.arange(low, high + 1), values.astype(np.int64) - low
+            wide = values if values.dtype == np.uint64 else values.astype(np.int64)
+            return np.arange(low, high + 1, dtype=wide.dtype), (wide - wide.dtype.type(low)).astype(np.int64)
     return np.unique(values, return_inverse=True)
 
 
@@ -107,8 +159,8 @@ def class_array(classes: Sequence[Any]) -> NDArray[Any]:
     return np.array(list(classes))
 
 
-def read_weights(array: pa.Array, name: str) -> NDArray[np.float64]:
-    """Return sample weights, checked.
+def read_weights(array: pa.Array, name: str, where: Where = nth_row) -> NDArray[np.float64]:
+    """Return sample weights.
 
     Raises
     ------
@@ -116,8 +168,6 @@ def read_weights(array: pa.Array, name: str) -> NDArray[np.float64]:
         On a negative, missing or infinite weight.
     """
     weight = numbers(array).astype(np.float64)
-    if not np.all(np.isfinite(weight) & (weight >= 0)):
-        raise DataError(
-            f"weight column {name!r} holds a negative, missing or infinite weight; weights are >= 0"
-        )
+    good = np.isfinite(weight) & (weight >= 0)
+    _check(good, array, spoken("weight", name), where, "weights are finite and not negative")
     return weight

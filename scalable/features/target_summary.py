@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from scalable.data.block import RawBlock
-from scalable.data.values import numbers
+from scalable.data.roles import spoken
 from scalable.errors import DataError
-from scalable.features.target import codes_of, read_weights
+from scalable.features.target import read_weights, target_classes, target_values
 
 MAX_CLASSES = 1000
 
@@ -37,6 +36,8 @@ class TargetSummary:
         Sum of the sample weights of each class.
     mean, variance, minimum, maximum : float
         Weighted moments and range of a numeric target.
+    single_mean : float or None
+        The mean as LightGBM has it, of labels and weights in float32, where it was asked for.
     """
 
     rows: int
@@ -47,6 +48,7 @@ class TargetSummary:
     variance: float = 0.0
     minimum: float = math.nan
     maximum: float = math.nan
+    single_mean: float | None = None
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class TargetState:
     minimum: float = math.inf
     maximum: float = -math.inf
     classes: dict[Any, float] = field(default_factory=dict)
+    single: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,14 @@ class TargetReduction:
         Weight column.
     classify : bool
         Whether the target names classes.
+    single : bool
+        Whether the mean is wanted as LightGBM has it.
     """
 
     target: str
     weight: str | None
     classify: bool
+    single: bool = False
 
     def init(self) -> TargetState:
         """Return the state of no rows."""
@@ -93,38 +99,22 @@ class TargetReduction:
             On a null, NaN or infinite target, text where numbers are needed, or unusable weights.
         """
         array = block.arrays[self.target]
-        w = None if self.weight is None else read_weights(block.arrays[self.weight], self.weight)
-        if array.null_count:
-            where = block.first_row + int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
-            raise DataError(
-                f"target column {self.target!r} has {array.null_count:,} nulls (the first in row {where:,}); "
-                "remove those rows"
-            )
+        w = None if self.weight is None else read_weights(block.arrays[self.weight], self.weight, block.where)
         part = TargetState(rows=len(array), weight=float(len(array)) if w is None else float(w.sum()))
-        if pa.types.is_dictionary(array.type):
-            if not self.classify:
-                raise DataError(f"target column {self.target!r} is text; a regressor needs numbers")
-            codes = array.indices.to_numpy(zero_copy_only=False)
-            totals = np.bincount(codes, w, minlength=len(array.dictionary))
-            rows = np.bincount(codes, minlength=len(array.dictionary)) if w is not None else totals
-            part.classes = {
-                v: float(t) for v, t, n in zip(array.dictionary.to_pylist(), totals, rows, strict=True) if n
-            }
-            return self.merge(state, part)
-        values = numbers(array)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise DataError(
-                f"target column {self.target!r} contains NaN or infinite values; remove those rows"
-            )
         if self.classify:
-            unique, codes = codes_of(values)
-            rows = np.bincount(codes, minlength=len(unique))
-            totals = rows if w is None else np.bincount(codes, w, minlength=len(unique))
-            labels = unique.astype(bool) if pa.types.is_boolean(array.type) else unique
-            counted = zip(labels.tolist(), totals.tolist(), rows.tolist(), strict=True)
+            labels, codes = target_classes(array, self.target, block.where)
+            rows = np.bincount(codes, minlength=len(labels))
+            totals = rows if w is None else np.bincount(codes, w, minlength=len(labels))
+            counted = zip(labels, totals.tolist(), rows.tolist(), strict=True)
             part.classes = {label: float(total) for label, total, n in counted if n}
-        else:
-            _add_moments(part, values.astype(np.float64), w)
+            return self.merge(state, part)
+        values = target_values(array, self.target, block.where).astype(np.float64)
+        _add_moments(part, values, w)
+        if self.single:
+            label = values.astype(np.float32)
+            single = np.ones(1, np.float32) if w is None else w.astype(np.float32)
+            total = float(len(label)) if w is None else float(single.sum(dtype=np.float64))
+            part.single = float((label * single).sum(dtype=np.float64)), total
         return self.merge(state, part)
 
     def merge(self, left: TargetState, right: TargetState) -> TargetState:
@@ -143,7 +133,7 @@ class TargetReduction:
             classes[label] = classes.get(label, 0.0) + weight
         if len(classes) > MAX_CLASSES:
             raise DataError(
-                f"target column {self.target!r} has more than {MAX_CLASSES:,} distinct values, so it is not a class "
+                f"{spoken('target', self.target)} has more than {MAX_CLASSES:,} distinct values, so it is not a class "
                 "label; train a regressor, or choose another target"
             )
         return TargetState(
@@ -154,6 +144,7 @@ class TargetReduction:
             min(left.minimum, right.minimum),
             max(left.maximum, right.maximum),
             classes,
+            (left.single[0] + right.single[0], left.single[1] + right.single[1]),
         )
 
     def finish(self, state: TargetState) -> TargetSummary:
@@ -165,7 +156,9 @@ class TargetReduction:
             When all weights are zero.
         """
         if not state.weight > 0.0:
-            raise DataError(f"all sample weights are zero (column {self.weight!r}); nothing to learn")
+            raise DataError(
+                f"all sample weights are zero ({spoken('weight', str(self.weight))}); nothing to learn"
+            )
         classes = tuple(sorted(state.classes))
         return TargetSummary(
             state.rows,
@@ -176,6 +169,7 @@ class TargetReduction:
             state.m2 / state.weight,
             state.minimum,
             state.maximum,
+            state.single[0] / state.single[1] if state.single[1] > 0.0 else None,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable.data.roles import spoken
 from scalable.data.shard import Shard
 from scalable.data.source import Source
 from scalable.errors import DataError, UsageError
@@ -18,9 +19,8 @@ from scalable.execution.rounds import run_reduction
 from scalable.execution.sampling import sample_shards
 from scalable.execution.threads import Threads
 from scalable.features.linear_encoder import LinearEncoder
-from scalable.features.profile import profile_source
-from scalable.features.target import Labels
-from scalable.features.target_summary import TargetReduction, TargetSummary
+from scalable.features.summary import labels_of, summarize
+from scalable.features.target_summary import TargetSummary
 from scalable.kernels.linear import losses, optimizers, penalties
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.base import LinearEstimator
@@ -125,7 +125,7 @@ class GradientEstimator(LinearEstimator):
                 code = descent.SOFTMAX
         elif spec.positive and target.minimum < 0.0:
             raise DataError(
-                f"target column {name!r} holds {target.minimum!r}; the {loss_name} loss needs values >= 0"
+                f"{spoken('target', name)} holds {target.minimum!r}; the {loss_name} loss needs values >= 0"
             )
         elif spec.positive:
             variance = max(target.variance, target.mean, 1e-12)
@@ -289,15 +289,8 @@ class GradientEstimator(LinearEstimator):
 
     def _begin(self, source: Source, plain: bool, classes: Any) -> tuple[Descent, LinearEncoder, Any]:
         """Plan the encoder and the objective of a series of parts from the first one."""
-        if source.target is None:
-            raise DataError(
-                f"{source.describe_place()}: no target column was named; pass target=... to the source"
-            )
-        threads = Threads(1)
-        profile = profile_source(source, threads, list(source.feature_names))
-        roles = source.roles.learned_from
-        reduction = TargetReduction(source.target, source.weight, self._classify)
-        target: TargetSummary = run_reduction(threads, reduction, BlockReader(source, columns=roles))
+        summary = summarize(source, Threads(1), classify=self._classify)
+        target = summary.known_target
         if self._classify and classes is not None:
             counts = dict(zip(target.classes, target.class_weight, strict=True))
             known = tuple(np.unique(np.asarray(classes)).tolist())
@@ -306,9 +299,9 @@ class GradientEstimator(LinearEstimator):
                 raise ValueError(f"y holds the label {strange[0]!r}, which is not in classes")
             # Every class counts as seen once more, so that none starts at minus infinity.
             target.classes, target.class_weight = known, [counts.get(c, 0.0) + 1.0 for c in known]
-        labels = Labels(source.target, target.classes if self._classify else None)
+        labels = labels_of(source, target, classify=self._classify)
         encoder = LinearEncoder.learn(
-            profile, list(source.feature_names), labels, source.weight, self._options(plain)
+            summary.columns, source.feature_names, labels, source.weight, self._options(plain)
         )
         objective = self._objective(target, encoder, str(source.target))
         descent = self._descent(objective, encoder)
@@ -325,14 +318,14 @@ def check_classes(target: TargetSummary, name: str) -> int:
     """Return the number of classes; raises a DataError when there are fewer than two."""
     if len(target.classes) < 2:
         raise DataError(
-            f"target column {name!r} has one class only ({target.classes[0]!r}): "
+            f"{spoken('target', name)} has one class only ({target.classes[0]!r}): "
             "a classifier needs two; check the target or take more rows"
         )
     fractions = [label for label in target.classes if isinstance(label, float) and label != int(label)]
     if len(target.classes) > 2 and fractions:
         raise DataError(
-            f"target column {name!r} is not two-valued and holds fractions such as {fractions[0]!r}: it is a quantity, "
-            "not a class; train a regressor, or choose another target"
+            f"{spoken('target', name)} is not two-valued and holds fractions such as {fractions[0]!r}: it is a "
+            "quantity, not a class; train a regressor, or choose another target"
         )
     return len(target.classes)
 

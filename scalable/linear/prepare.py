@@ -8,16 +8,13 @@ from typing import Any
 from scalable.data.encoded_cache import CachedReader, cache_directory
 from scalable.data.parquet import ParquetSource
 from scalable.data.source import Source
-from scalable.errors import DataError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_reduction
 from scalable.execution.threads import Threads
 from scalable.features.linear_column import EncoderOptions
 from scalable.features.linear_encoder import LinearEncoder
-from scalable.features.profile import profile_source
-from scalable.features.target import Labels
-from scalable.features.target_summary import TargetReduction, TargetSummary
+from scalable.features.summary import labels_of, summarize
+from scalable.features.target_summary import TargetSummary
 from scalable.linear.in_memory import encoded_bytes, hold
 from scalable.linear.solvers.sgd import ONE_PASS_ROWS
 
@@ -73,17 +70,9 @@ def prepare(
     DataError
         When there is no target, it is unusable, or a feature column is.
     """
-    if source.target is None:
-        raise DataError(
-            f"{source.describe_place()}: no target column was named; pass target=... to the source"
-        )
-    names = list(source.feature_names)
-    profile = profile_source(source, executor, names, PROFILE_ROWS)
-    roles = source.roles.learned_from
-    reduction = TargetReduction(source.target, source.weight, classify)
-    target: TargetSummary = run_reduction(executor, reduction, BlockReader(source, columns=roles))
-    labels = Labels(source.target, target.classes if classify else None)
-    encoder = LinearEncoder.learn(profile, names, labels, source.weight, options)
+    summary = summarize(source, executor, classify=classify, max_rows=PROFILE_ROWS)
+    target, labels = summary.known_target, labels_of(source, summary.known_target, classify=classify)
+    encoder = LinearEncoder.learn(summary.columns, source.feature_names, labels, source.weight, options)
     reader: Any = BlockReader(source, encoder)
     # One pass would pay for copying and shuffling without ever reading the copy again.
     held = target.rows < ONE_PASS_ROWS and encoded_bytes(reader) <= HELD_BYTES

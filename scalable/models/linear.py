@@ -15,7 +15,7 @@ from scalable.data.block import Block, RawBlock
 from scalable.errors import DataError, ModelError
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.state import State
-from scalable.features.target import Labels
+from scalable.features.target import Labels, Where, nth_row
 from scalable.kernels.linear import sgd as descent
 from scalable.models.store import StoredModel
 
@@ -99,10 +99,10 @@ class LinearModel:
             )
         return self.encoder.features_only.encode(raw)
 
-    def encode_label(self, array: pa.Array) -> NDArray[np.float64]:
+    def encode_label(self, array: pa.Array, where: Where = nth_row) -> NDArray[np.float64]:
         """Return class indices or target values of a label column."""
         labels = self.encoder.labels or Labels("target")
-        return labels.encode(array)
+        return labels.encode(array, where)
 
     def parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, str]]:
         """Return metadata, arrays and texts to save."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scalable.data.block import RawBlock
 from scalable.errors import DataError, ModelError
 from scalable.features.state import State
-from scalable.features.target import Labels
+from scalable.features.target import Labels, Where, nth_row
 from scalable.features.tree_encoder import TreeEncoder
 from scalable.inference.forest.compiled import CompiledForest
 from scalable.inference.forest.formats.lightgbm_text import parse_text
@@ -46,7 +46,7 @@ class Predictor(Protocol):
     def predict_block(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return probabilities of the positive class or means (n_rows,), or of all classes (n_rows, k)."""
 
-    def encode_label(self, array: pa.Array) -> NDArray[np.float64]:
+    def encode_label(self, array: pa.Array, where: Where = nth_row) -> NDArray[np.float64]:
         """Return class indices or target values of a label column."""
 
 
@@ -99,10 +99,10 @@ class ForestPredictor:
         self._check(raw)
         return self.forest.predict(Columns.of_arrays(self.encoder.arrays(raw), raw.n_rows))
 
-    def encode_label(self, array: pa.Array) -> NDArray[np.float64]:
+    def encode_label(self, array: pa.Array, where: Where = nth_row) -> NDArray[np.float64]:
         """Return class indices or target values of a label column."""
         labels = self.encoder.labels or Labels("target", self.classes)
-        return labels.encode(array)
+        return labels.encode(array, where)
 
 
 class LinearPredictor:
@@ -125,9 +125,9 @@ class LinearPredictor:
         """Return what ranks rows, see `LinearModel.rank_block`."""
         return self.model.rank_block(raw)
 
-    def encode_label(self, array: pa.Array) -> NDArray[np.float64]:
+    def encode_label(self, array: pa.Array, where: Where = nth_row) -> NDArray[np.float64]:
         """Return class indices or target values of a label column."""
-        return self.model.encode_label(array)
+        return self.model.encode_label(array, where)
 
 
 def _forest(stored: StoredModel) -> ForestPredictor:

@@ -46,7 +46,7 @@ class QualityReduction:
 
     def step(self, state: Any, block: RawBlock) -> Any:
         """Add a block."""
-        y = self.predictor.encode_label(block.arrays[self.target])
+        y = self.predictor.encode_label(block.arrays[self.target], block.where)
         weight = None if self.weight is None else numbers(block.arrays[self.weight])
         predict = getattr(self.predictor, "rank_block", self.predictor.predict_block)
         return self.measures.step(state, y, predict(block), weight)

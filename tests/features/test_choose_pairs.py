@@ -5,8 +5,10 @@ from sklearn.metrics import roc_auc_score
 from scalable.boosting import LGBMClassifier
 from scalable.data.table import TableSource
 from scalable.execution.threads import Threads
+from scalable.features.hashing import HashedCategories
 from scalable.features.target import Labels
-from scalable.features.target_encoding.interactions import MOST_KEPT, candidates, chosen_pairs
+from scalable.features.target_encoding import interactions
+from scalable.features.target_encoding.interactions import MOST_KEPT, candidates, learn_means
 
 
 def table(n, seed, size=1.0):
@@ -23,10 +25,26 @@ LEVELS = {name: [f"{name}{k}" for k in range(n)] for name, n in (("a", 15), ("b"
 def test_only_pairs_that_interact_are_chosen():
     labels = Labels("y", (False, True))
     source = TableSource(table(60_000, 1), target="y")
-    assert [pair.names for pair in chosen_pairs(Threads(2), source, LEVELS, labels)] == [("a", "b")]
+    pairs, sums = learn_means(Threads(2), source, (), LEVELS, labels)
+    assert [pair.names for pair in pairs] == [("a", "b")]
+    assert list(sums) == ["a_x_b"]
     quiet = TableSource(table(60_000, 1, size=0.0), target="y")
-    assert chosen_pairs(Threads(2), quiet, LEVELS, labels) == ()
-    assert chosen_pairs(Threads(2), source, LEVELS, Labels("y", (0, 1, 2))) == ()
+    assert learn_means(Threads(2), quiet, (), LEVELS, labels) == ((), {})
+    assert learn_means(Threads(2), source, (), LEVELS, Labels("y", (0, 1, 2))) == ((), {})
+
+
+def test_more_rows_than_are_screened_give_the_same_sums(monkeypatch):
+    labels = Labels("y", (False, True))
+    source = TableSource(table(60_000, 1), target="y")
+    hashed = (HashedCategories("c", 2**16),)
+    pairs, sums = learn_means(Threads(2), source, hashed, LEVELS, labels)
+    monkeypatch.setattr(interactions, "SCREENED_ROWS", 20_000)
+    again, others = learn_means(Threads(2), source, hashed, LEVELS, labels)
+    assert again == pairs
+    assert list(others) == list(sums) == ["c", "a_x_b"]
+    for name, found in sums.items():
+        np.testing.assert_array_equal(found.counts, others[name].counts)
+        np.testing.assert_array_equal(found.sums, others[name].sums)
 
 
 def test_candidates_have_many_cells_but_not_too_many():

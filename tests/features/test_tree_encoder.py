@@ -84,9 +84,9 @@ def test_labels_of_any_type(classes, values, expected):
     ("classes", "values", "message"),
     [
         (("no", "yes"), pa.array(["yes", "maybe"]), "holds 'maybe'"),
-        (("no", "yes"), pa.array(["yes", None]), "1 nulls"),
+        (("no", "yes"), pa.array(["yes", None]), "row 1: target column 'y' is null"),
         ((0, 1), pa.array([1, 2]), "holds 2"),
-        (None, pa.array([1.0, float("inf")]), "infinite"),
+        (None, pa.array([1.0, float("inf")]), "row 1: target column 'y' is inf"),
         (None, pa.array(["a", "b"]), "text"),
     ],
 )

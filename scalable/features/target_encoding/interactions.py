@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scalable.data.source import Source
 from scalable.execution.executors import Executor
 from scalable.features.target import Labels
-from scalable.features.target_encoding.learn import learn_sums
+from scalable.features.target_encoding.learn import Cells, learn_sums
+from scalable.features.target_encoding.means import TargetSums
 from scalable.features.target_encoding.pairs import Pair
 from scalable.features.target_encoding.shrinkage import prior_rows
 
@@ -23,27 +24,44 @@ LEAST_RELIABILITY, LEAST_SHARE = 0.5, 0.1
 _ROUNDS = 20
 
 
-def chosen_pairs(
-    executor: Executor, source: Source, categories: Mapping[str, Sequence[Any] | None], labels: Labels
-) -> tuple[Pair, ...]:
-    """Return the pairs of text columns worth a column of their own, the most telling first.
+def learn_means(
+    executor: Executor,
+    source: Source,
+    hashed: Sequence[Cells],
+    known: Mapping[str, Sequence[Any] | None],
+    labels: Labels,
+) -> tuple[tuple[Pair, ...], dict[str, TargetSums]]:
+    """Return the pairs of text columns worth a column of their own, the most telling first, and all target sums.
+
+    One pass sums the hashed columns and screens all pairs; of more than ``SCREENED_ROWS`` rows, pairs are screened on
+    shards spread evenly first.
 
     Parameters
     ----------
     executor : Executor
-        Who reads the data: all rows, or shards spread evenly over more than ``SCREENED_ROWS``.
+        Who reads the data.
     source : Source
         Training rows.
-    categories : mapping of str to sequence or None
-        Of the text columns.
+    hashed : sequence of Cells
+        Columns of many categories.
+    known : mapping of str to sequence or None
+        Categories of the text columns whose pairs are tried.
     labels : Labels
-        The target: numbers or two classes.
+        The target: pairs are tried of numbers or two classes.
     """
-    tried = candidates(categories)
-    if not tried or (labels.classes is not None and len(labels.classes) > 2):
-        return ()
+    two = labels.classes is None or len(labels.classes) <= 2
+    tried = candidates(known) if two else ()
     step = -(-source.n_rows // SCREENED_ROWS)
-    sums = learn_sums(executor, source.with_shards(source.shards[::step]), tried, labels)
+    if tried and step > 1:
+        some = source.with_shards(source.shards[::step])
+        tried = chosen_pairs(tried, learn_sums(executor, some, tried, labels))
+    sums = learn_sums(executor, source, (*hashed, *tried), labels) if hashed or tried else {}
+    pairs = chosen_pairs(tried, sums) if step == 1 else tried
+    return pairs, {key.name: sums[key.name] for key in (*hashed, *pairs)}
+
+
+def chosen_pairs(tried: Sequence[Pair], sums: Mapping[str, TargetSums]) -> tuple[Pair, ...]:
+    """Return the pairs whose interaction shows in their sums, the most telling first."""
     found = []
     for pair in tried:
         cells = sums[pair.name]

@@ -79,7 +79,7 @@ class TargetSumsReduction:
     def step(self, state: dict[str, TargetSums], block: RawBlock) -> dict[str, TargetSums]:
         """Add a block; the tables are updated in place, those of an empty state made."""
         state = state or self.init()
-        label = self.labels.encode(block.arrays[self.labels.column])
+        label = self.labels.encode(block.arrays[self.labels.column], block.where)
         for key in self.keys:
             found = state[key.name]
             add_targets(key.cells(block.arrays), label, block.first_row, found.counts, found.sums)

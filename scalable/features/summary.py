@@ -1,0 +1,125 @@
+"""One pass over raw rows that learns what encoders need: columns, target, sampled rows, as far as each is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from scalable.data.block import RawBlock
+from scalable.data.source import Source
+from scalable.errors import DataError
+from scalable.execution.executors import Executor
+from scalable.execution.reader import BlockReader
+from scalable.execution.rounds import run_reduction
+from scalable.features.profile import SAMPLE_ROWS, Profile, ProfileReduction, profile_source
+from scalable.features.row_sample import SampleReduction
+from scalable.features.target import Labels
+from scalable.features.target_summary import TargetReduction, TargetSummary
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a pass found; parts that nobody asked for are empty.
+
+    Attributes
+    ----------
+    columns : Profile
+        Moments, ranges, categories and missing values of columns.
+    target : TargetSummary or None
+        Classes, or moments, and weights.
+    sample : tuple of RawBlock
+        Sampled rows, in dataset order.
+    """
+
+    columns: Profile
+    target: TargetSummary | None = None
+    sample: tuple[RawBlock, ...] = ()
+
+    @property
+    def known_target(self) -> TargetSummary:
+        """The target's summary, which was asked for."""
+        if self.target is None:
+            raise ValueError("the summary has no target")
+        return self.target
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryReduction:
+    """Reduction from raw blocks to a `Summary`: the reductions of its parts, over the same blocks.
+
+    Parameters
+    ----------
+    columns : ProfileReduction
+        Of no columns to learn of none.
+    target : TargetReduction, optional
+    sample : SampleReduction, optional
+    """
+
+    columns: ProfileReduction
+    target: TargetReduction | None = None
+    sample: SampleReduction | None = None
+
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """The reductions that run, by name."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: part for name, part in found.items() if part is not None}
+
+    def init(self) -> dict[str, Any]:
+        """Return the state of no rows."""
+        return {name: part.init() for name, part in self.parts.items()}
+
+    def step(self, state: dict[str, Any], block: RawBlock) -> dict[str, Any]:
+        """Add a block."""
+        return {name: part.step(state[name], block) for name, part in self.parts.items()}
+
+    def merge(self, left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
+        """Return the state of the rows of both."""
+        return {name: part.merge(left[name], right[name]) for name, part in self.parts.items()}
+
+    def finish(self, state: dict[str, Any]) -> Summary:
+        """Return the summary."""
+        return Summary(**{name: part.finish(state[name]) for name, part in self.parts.items()})
+
+
+def summarize(source: Source, executor: Executor, *, classify: bool, max_rows: int = SAMPLE_ROWS) -> Summary:
+    """Return what is known of a source's features and target.
+
+    One pass learns both. Of more than `max_rows` rows, the features are learned from a sample, and the target, of
+    which a class of one row in a million must not be missed, from all rows: of two columns.
+
+    Parameters
+    ----------
+    source : Source
+        Training rows.
+    executor : Executor
+        Who reads them.
+    classify : bool
+        Whether the target names classes.
+    max_rows : int
+        Rows from which the features are learned.
+
+    Raises
+    ------
+    DataError
+        When there is no target, or it is unusable.
+    """
+    if source.target is None:
+        raise DataError(
+            f"{source.describe_place()}: no target column was named; pass target=... to the source"
+        )
+    target = TargetReduction(source.target, source.weight, classify)
+    names = tuple(source.feature_names)
+    if source.n_rows > max_rows:
+        columns = profile_source(source, executor, names, max_rows)
+        reader = BlockReader(source, columns=source.roles.learned_from)
+        return Summary(columns, run_reduction(executor, target, reader))
+    both = SummaryReduction(ProfileReduction(names, source.full_schema), target)
+    reader = BlockReader(source, columns=tuple(source.needed))
+    return run_reduction(executor, both, reader, label="read columns")
+
+
+def labels_of(source: Source, target: TargetSummary, *, classify: bool) -> Labels:
+    """Return how the target column of a source is read."""
+    return Labels(str(source.target), target.classes if classify else None)
