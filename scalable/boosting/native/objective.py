@@ -1,0 +1,159 @@
+"""Objectives: one record each, with LightGBM's starting score, and what gives its rows' gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.boosting.native.settings import flag, main_objective
+from scalable.errors import DataError
+from scalable.kernels.histogram import objectives as kernels
+from scalable.kernels.histogram.objectives import OBJECTIVE
+
+Array = NDArray[Any]
+# Rows between two flushes of packed sums are 2**bits - 1; losses of unbounded gradients leave more bits to each row.
+BOUNDED, UNBOUNDED = 13, 11
+# Name: code, name and default of its own parameter, whether hessians are constant, bits, whether labels are
+# probabilities (1), not negative (2) or positive (3).
+_TABLE: dict[str, tuple[int, str, float, bool, int, int]] = {
+    "binary": (kernels.BINARY, "sigmoid", 1.0, False, BOUNDED, 0),
+    "multiclass": (kernels.GIVEN, "", 0.0, False, BOUNDED, 0),
+    "multiclassova": (kernels.BINARY, "sigmoid", 1.0, False, BOUNDED, 0),
+    "cross_entropy": (kernels.CROSS_ENTROPY, "", 0.0, False, BOUNDED, 1),
+    "regression": (kernels.L2, "", 0.0, True, UNBOUNDED, 0),
+    "regression_l1": (kernels.L1, "", 0.0, True, UNBOUNDED, 0),
+    "huber": (kernels.HUBER, "alpha", 0.9, True, UNBOUNDED, 0),
+    "fair": (kernels.FAIR, "fair_c", 1.0, False, UNBOUNDED, 0),
+    "quantile": (kernels.QUANTILE, "alpha", 0.9, True, UNBOUNDED, 0),
+    "poisson": (kernels.POISSON, "poisson_max_delta_step", 0.7, False, UNBOUNDED, 2),
+    "gamma": (kernels.GAMMA, "", 0.0, False, UNBOUNDED, 3),
+    "tweedie": (kernels.TWEEDIE, "tweedie_variance_power", 1.5, False, UNBOUNDED, 2),
+    "custom": (kernels.GIVEN, "", 0.0, False, UNBOUNDED, 0),
+}
+_LABELS = ("", "between 0 and 1", "not negative", "above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """One objective, bound to its parameters.
+
+    Attributes
+    ----------
+    name : str
+        LightGBM's.
+    n_scores : int
+        Scores per row.
+    record : record array (1,) of `OBJECTIVE`
+        For the kernels.
+    constant_hessian : bool
+        Whether the hessians of unweighted rows are all 1.
+    count_bits : int
+        Of the packing.
+    percentile : float
+        Of a leaf's residuals, which its answer is renewed to; NaN for none.
+    """
+
+    name: str
+    n_scores: int
+    record: Array
+    constant_hessian: bool
+    count_bits: int
+    percentile: float
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], parts: Sequence[Any]) -> Objective:
+        """Return the objective that parameters name, for rows whose labels have been checked.
+
+        Parameters
+        ----------
+        values : mapping
+            LightGBM's parameters in canonical spelling.
+        parts : sequence of Part
+            The training rows.
+
+        Raises
+        ------
+        DataError
+            On labels it is not defined for.
+        """
+        name = main_objective(str(values["objective"]))
+        code, own, default, constant, bits, domain = _TABLE[name]
+        record = np.zeros(1, OBJECTIVE)
+        shape = float(values.get(own, default)) if own else 0.0
+        positive, negative = _class_weights(values, parts) if name == "binary" else (1.0, 1.0)
+        record[0] = (code, shape, positive, negative, 1.0)
+        weighted = any(len(part.weight) for part in parts)
+        low = min((float(part.label.min()) for part in parts if part.n_rows), default=1.0)
+        high = max((float(part.label.max()) for part in parts if part.n_rows), default=1.0)
+        wrong = (domain and low < 0) or (domain == 1 and high > 1) or (domain == 3 and low <= 0)
+        if wrong:
+            raise DataError(
+                f"objective {name!r} needs labels {_LABELS[domain]}; they lie between {low:g} and {high:g}"
+            )
+        percentile = {"regression_l1": 0.5, "quantile": shape}.get(name, math.nan)
+        n_scores = int(values.get("num_class", 1)) if name.startswith("multiclass") else 1
+        if name == "custom":
+            n_scores = int(values.get("num_class", 1))
+        bits = UNBOUNDED if weighted else bits
+        return cls(name, n_scores, record, constant and not weighted, bits, percentile)
+
+    def start(self, values: Mapping[str, Any], parts: Sequence[Any], k: int) -> float:
+        """Return the score that training starts from, of the k-th class."""
+        if not flag(values.get("boost_from_average", True)) or self.name == "custom":
+            return 0.0
+        if self.name.startswith("multiclass"):
+            total = exact_sum([part.weight if len(part.weight) else np.ones(part.n_rows) for part in parts])
+            share = exact_sum([_weighted(part.label == k, part) for part in parts]) / total
+            if self.name == "multiclass":
+                return math.log(max(1e-15, share))
+            return _odds(share) / float(self.record["shape"][0])
+        total = exact_sum([part.weight if len(part.weight) else np.ones(part.n_rows) for part in parts])
+        if self.name == "binary":
+            share = exact_sum([_weighted(part.label > 0, part) for part in parts]) / total
+            return _odds(share) / float(self.record["shape"][0])
+        mean = exact_sum([_weighted(part.label, part) for part in parts]) / total
+        if self.name == "cross_entropy":
+            return _odds(mean)
+        if self.name in ("poisson", "gamma", "tweedie"):
+            return math.log(max(mean, 1e-300))
+        return mean
+
+
+def _odds(share: float) -> float:
+    share = min(max(share, 1e-15), 1.0 - 1e-15)
+    return math.log(share / (1.0 - share))
+
+
+def _weighted(values: Array, part: Any) -> Array:
+    return values * part.weight.astype(np.float64) if len(part.weight) else values
+
+
+def exact_sum(arrays: Sequence[Array]) -> float:
+    """Return the sum of all entries to 40 bits below the largest, the same however they are dealt."""
+    most = max((float(np.abs(a).max()) for a in arrays if a.size), default=0.0)
+    if most == 0:
+        return 0.0
+    scale = 2.0 ** (40 - math.frexp(most)[1])
+    total = 0
+    for array in arrays:
+        for start in range(0, len(array), 2**20):  # 2**40 times 2**20 stays below 2**63
+            piece = np.rint(array[start : start + 2**20].astype(np.float64) * scale)
+            total += int(piece.astype(np.int64).sum())
+    return total / scale
+
+
+def _class_weights(values: Mapping[str, Any], parts: Sequence[Any]) -> tuple[float, float]:
+    """Return the weights of the positive and the negative class."""
+    scale = float(values.get("scale_pos_weight", 1.0))
+    if not flag(values.get("is_unbalance", False)):
+        return scale, 1.0
+    positive = sum(int((part.label > 0).sum()) for part in parts)
+    negative = sum(part.n_rows for part in parts) - positive
+    if not positive or not negative:
+        return 1.0, 1.0
+    return (1.0, positive / negative) if positive > negative else (negative / positive, 1.0)

@@ -1,0 +1,1 @@
+"""Growing trees on binned rows: packed gradients, histograms, splits, partitions, leaves."""
