@@ -167,6 +167,8 @@ class Layout:
 def _columns_of_groups(header: bytes, n_columns: int) -> list[list[int]]:
     """Return the matrix columns of each group, by place in the group."""
     n_used = _INT.unpack_from(header, 8)[0]
+    if n_used == 0:  # every feature has one value
+        return []
     at = 80 + aligned(4 * n_columns)  # after ten numbers and the map of used features
     n_groups = _INT.unpack_from(header, at)[0]
     at += 8

@@ -43,7 +43,11 @@ class Bins:
 
     @classmethod
     def read(
-        cls, reference: bytes, dataset_params: Mapping[str, Any], params: Mapping[str, Any], names: Sequence[str]
+        cls,
+        reference: bytes,
+        dataset_params: Mapping[str, Any],
+        params: Mapping[str, Any],
+        names: Sequence[str],
     ) -> Bins:
         """Take the bins from a serialised reference.
 

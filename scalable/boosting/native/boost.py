@@ -60,7 +60,9 @@ class Work:
         n = part.n_rows
         given = objective.record["code"][0] == GIVEN
         shape = (objective.n_scores, 2, n) if given else (1, 2, 0)
-        return cls(np.empty(n, np.int64), np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(shape, np.float32))
+        return cls(
+            np.empty(n, np.int64), np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(shape, np.float32)
+        )
 
 
 class Boosting:
@@ -179,13 +181,22 @@ class Boosting:
             )
         constant = objective.constant_hessian and not self._sampler.amplifies
         packing = Packing.of(objective.count_bits, constant_hessian=constant)
-        scales = scale_of(packing.gradient_most, most_g), 1.0 if constant else scale_of(packing.hessian_most, most_h)
+        scales = (
+            scale_of(packing.gradient_most, most_g),
+            1.0 if constant else scale_of(packing.hessian_most, most_h),
+        )
         key = hash_key(settings.seeds["rounding"], number)
 
         def prepare(p: int) -> Sample:
             work = self._work[p]
             quantise(
-                *arguments[p], parts[p].first_rows, key, *scales, packing.count_bits, packing.hessian_bits, work.packed
+                *arguments[p],
+                parts[p].first_rows,
+                key,
+                *scales,
+                packing.count_bits,
+                packing.hessian_bits,
+                work.packed,
             )
             if not len(work.sampled):
                 number_rows(work.rows)
@@ -224,7 +235,9 @@ class Boosting:
         if not math.isnan(self.objective.percentile) and len(leaves) > 1:
             residuals = [part.label - part.score[0] for part in parts]
             weights = [part.weight for part in parts]
-            renew_percentiles(tree, [work.scratch for work in self._work], residuals, weights, self.objective.percentile)
+            renew_percentiles(
+                tree, [work.scratch for work in self._work], residuals, weights, self.objective.percentile
+            )
 
     def _add(self, tree: Tree, p: int, k: int) -> None:
         """Add a tree to a part's scores; rows outside the bag walk down the tree."""
@@ -247,8 +260,8 @@ def arrive(part: Part, tree: Tree, leaf_of_row: NDArray[np.uint32]) -> None:
     node_of_row = np.zeros(part.n_rows, np.uint32)
     places = [np.full(len(tree.features), -1, np.int64) for _ in part.planes]
     for node, feature in enumerate(tree.features):
-        plane, place = part.place[feature]
-        places[plane][node] = place
+        at, place = part.place[feature]
+        places[at][node] = place
     while True:
         for plane, own in zip(part.planes, places, strict=True):
             walk(plane.matrix, own, tree.goes_left, tree.children, leaf_of_row, node_of_row)

@@ -23,7 +23,8 @@ class Crew:
         self._tasks: list[SimpleQueue[Callable[[int], Any] | None]] = [SimpleQueue() for _ in range(size - 1)]
         self._done: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
         self._threads = [
-            threading.Thread(target=self._serve, args=(k,), name=f"trees-{k}", daemon=True) for k in range(1, size)
+            threading.Thread(target=self._serve, args=(k,), name=f"trees-{k}", daemon=True)
+            for k in range(1, size)
         ]
         for thread in self._threads:
             thread.start()
@@ -46,9 +47,9 @@ class Crew:
         except BaseException as error:  # the others must end before arrays they write are given up
             failures.append(error)
         for _ in self._tasks:
-            k, results[k], error = self._done.get()
-            if error is not None:
-                failures.append(error)
+            k, results[k], failure = self._done.get()
+            if failure is not None:
+                failures.append(failure)
         if failures:
             raise failures[0]
         return results

@@ -1,5 +1,7 @@
-"""Leaf-wise growth: always split the leaf that gains most, with the smaller child's histogram summed and the other's
-subtracted. All sums are integers, so neither threads nor the order of rows can change a split.
+"""Leaf-wise growth: the leaf that gains most is split next.
+
+The smaller child's histogram is summed, the other's is what is left of the parent's. All sums are integers, so neither
+threads nor the order of rows can change a split.
 """
 
 from __future__ import annotations
@@ -104,7 +106,8 @@ class Grower:
         self._pool = np.empty((self.settings.num_leaves, 3, self.bins.n_bins), np.int64)
         self._own = np.empty((len(self.parts), 3, self.bins.n_bins), np.int64)
         self._sums = [
-            [np.zeros((len(p.features), int(p.widths.max())), np.int64) for p in part.planes] for part in self.parts
+            [np.zeros((len(p.features), int(p.widths.max())), np.int64) for p in part.planes]
+            for part in self.parts
         ]
         self._splits = np.zeros((2, len(features)), SPLIT)
         self._width = int(features["n_bins"].max(initial=1))
@@ -275,10 +278,15 @@ class Grower:
         right.starts = [start + n for start, n in zip(leaf.starts, lefts, strict=True)]
         right.counts = [count - n for count, n in zip(leaf.counts, lefts, strict=True)]
         if sum(lefts) != left.record["count"][0]:
-            raise AssertionError(f"{sum(lefts)} rows went left where the histogram counted {left.record['count'][0]}")
+            raise AssertionError(
+                f"{sum(lefts)} rows went left where the histogram counted {left.record['count'][0]}"
+            )
         if not wanted:
             return
-        asked = {child.number: chosen.of_node(2 * left.parent[0] + 1 + (child is right), child.path) for child in wanted}
+        asked = {
+            child.number: chosen.of_node(2 * left.parent[0] + 1 + (child is right), child.path)
+            for child in wanted
+        }
         keys = {child.number: chosen.key(2 * left.parent[0] + 1 + (child is right)) for child in wanted}
 
         def find(k: int) -> None:

@@ -89,7 +89,9 @@ def _weighted(values: Array, weights: Array, share: float) -> float:
     return float((wanted - summed[at]) / step * (values[at] - values[at - 1]) + values[at - 1])
 
 
-def renew_percentiles(tree: Tree, leaves: Sequence[Array], residuals: Sequence[Array], weights: Sequence[Array], share: float) -> None:
+def renew_percentiles(
+    tree: Tree, leaves: Sequence[Array], residuals: Sequence[Array], weights: Sequence[Array], share: float
+) -> None:
     """Set every leaf to a percentile of its rows' residuals.
 
     Parameters

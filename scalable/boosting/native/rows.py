@@ -33,8 +33,8 @@ class Plane:
 
     def __init__(self, bins: Bins, features: NDArray[np.int64], n_rows: int, dtype: type) -> None:
         self.features = features
-        self.columns = np.zeros((len(features), n_rows), dtype)
-        self.matrix = np.zeros((n_rows, len(features)), dtype)
+        self.columns: NDArray[Any] = np.zeros((len(features), n_rows), dtype)
+        self.matrix: NDArray[Any] = np.zeros((n_rows, len(features)), dtype)
         self.first = np.ascontiguousarray(bins.features["first"][features])
         self.widths = np.ascontiguousarray(bins.features["n_bins"][features])
 
@@ -63,7 +63,9 @@ class Part:
         wide = bins.features["n_bins"] > NARROW
         kinds = ((np.flatnonzero(~wide), np.uint8), (np.flatnonzero(wide), np.uint16))
         self.planes = [Plane(bins, which, n_rows, dtype) for which, dtype in kinds if len(which)]
-        self.place = {int(f): (p, j) for p, plane in enumerate(self.planes) for j, f in enumerate(plane.features)}
+        self.place = {
+            int(f): (p, j) for p, plane in enumerate(self.planes) for j, f in enumerate(plane.features)
+        }
         self.label = np.empty(n_rows, np.float32)
         self.weight = np.empty(n_rows, np.float32) if weighted else NO_WEIGHT
         self.score = np.zeros((n_scores, n_rows))
@@ -71,7 +73,7 @@ class Part:
     def column(self, feature: int) -> NDArray[Any]:
         """Return the bins of a feature."""
         plane, place = self.place[feature]
-        return self.planes[plane].columns[place]
+        return np.asarray(self.planes[plane].columns[place])
 
 
 class Rows:
@@ -155,6 +157,8 @@ class Rows:
     def deal(self, values: NDArray[Any]) -> list[NDArray[Any]]:
         """Return what `in_order` makes one of: the parts' shares of an array whose last axis is the rows."""
         return [
-            np.concatenate([values[..., first : first + BLOCK_ROWS] for first in part.first_rows.tolist()], axis=-1)
+            np.concatenate(
+                [values[..., first : first + BLOCK_ROWS] for first in part.first_rows.tolist()], axis=-1
+            )
             for part in self.parts
         ]

@@ -188,7 +188,11 @@ def _check(rules: NDArray[Any], numbers: Mapping[str, float]) -> None:
                  "neg_bagging_fraction"):  # fmt: skip
         if not 0 < numbers[name] <= 1:
             raise UsageError(f"{name} must lie in (0, 1], found {numbers[name]}")
-    if numbers["top_rate"] < 0 or numbers["other_rate"] <= 0 or numbers["top_rate"] + numbers["other_rate"] > 1:
+    if (
+        numbers["top_rate"] < 0
+        or numbers["other_rate"] <= 0
+        or numbers["top_rate"] + numbers["other_rate"] > 1
+    ):
         raise UsageError("top_rate and other_rate must not be negative and add up to at most 1")
 
 

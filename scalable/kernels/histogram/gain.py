@@ -31,7 +31,9 @@ LEAF = np.dtype(
 )  # fmt: skip
 # Of one feature: where its bins begin in a histogram, how many there are, whether the last one is for missing values,
 # whether they are categories, and the sign of its monotone constraint.
-FEATURE = np.dtype([("first", "i8"), ("n_bins", "i8"), ("missing", "i8"), ("categorical", "i8"), ("monotone", "i8")])
+FEATURE = np.dtype(
+    [("first", "i8"), ("n_bins", "i8"), ("missing", "i8"), ("categorical", "i8"), ("monotone", "i8")]
+)
 # The best split of one feature: its kind, the gain over the leaf unsplit, the last bin that goes left (for sorted
 # categories the last place in their order), where missing values go, and the left child's totals.
 SPLIT = np.dtype(
@@ -51,7 +53,14 @@ def soft(gradient: float, l1: float) -> Any:
 
 @kernel(inline=True)
 def output_of(
-    gradient: float, hessian: float, count: float, l2: float, parent: float, low: float, high: float, rules: Any
+    gradient: float,
+    hessian: float,
+    count: float,
+    l2: float,
+    parent: float,
+    low: float,
+    high: float,
+    rules: Any,
 ) -> Any:
     """Return the value a leaf of these sums should have."""
     value = -soft(gradient, rules.l1) / (hessian + l2)

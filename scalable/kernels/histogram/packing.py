@@ -37,7 +37,7 @@ class Packing:
     count_bits, hessian_bits : int
         Widths of the lower fields; a width of 0 says that all hessians are one constant and only counted.
     gradient_most, hessian_most : int
-        What a row's gradient (in size) and hessian may be.
+        What a row's gradient (in size) and hessian may be; no hessian is packed where all are one constant.
     """
 
     count_bits: int
@@ -50,7 +50,7 @@ class Packing:
         """Return the packing of blocks of ``2**count_bits - 1`` rows; fewer rows leave more bits to each."""
         c = count_bits
         if constant_hessian:
-            return cls(c, 0, 2 ** min(MOST_BITS, 64 - 2 * c - 1), 1)
+            return cls(c, 0, 2 ** min(MOST_BITS, 64 - 2 * c - 1), 0)
         q = (64 - 3 * c - 1) // 2
         p = 64 - 3 * c - 1 - q
         return cls(c, c + q, 2**p, 2**q)

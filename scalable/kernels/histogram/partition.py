@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from scalable.kernels.histogram.prefetch import AHEAD, prefetch
@@ -11,7 +13,7 @@ _U = np.uint64
 
 
 @kernel()
-def partition(column: np.ndarray, goes_left: np.ndarray, rows: np.ndarray, scratch: np.ndarray) -> int:
+def partition(column: np.ndarray, goes_left: np.ndarray, rows: np.ndarray, scratch: np.ndarray) -> Any:
     """Order a leaf's rows by child, left ones first, each in the order they had; return how many go left.
 
     Parameters
@@ -62,7 +64,7 @@ def number_rows(rows: np.ndarray) -> None:
 
 
 @kernel()
-def chosen_rows(sampled: np.ndarray, rows: np.ndarray) -> int:
+def chosen_rows(sampled: np.ndarray, rows: np.ndarray) -> Any:
     """Write the rows whose flag is not 0, ascending, into `rows`; return how many.
 
     Parameters

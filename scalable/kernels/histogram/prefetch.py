@@ -1,7 +1,7 @@
 """Asking the processor for a cache line before it is needed.
 
-Rows of a leaf lie scattered over memory. Without this, reading them costs a cache miss each (50 to 130 ns); asked for a few
-dozen rows ahead, they arrive while other rows are added.
+Rows of a leaf lie scattered over memory. Without this, reading them costs a cache miss each (50 to 130 ns); asked
+for a few dozen rows ahead, they arrive while other rows are added.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ AHEAD = 32  # rows; 8 is too late, 64 gains nothing more
 LINE = 64  # bytes of a cache line
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # Numba ships no types
+@intrinsic
 def prefetch(_context: Any, array: Any, index: Any) -> Any:
     """Fetch the cache line of element `index` of a one-dimensional contiguous array; never faults."""
 

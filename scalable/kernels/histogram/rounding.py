@@ -81,7 +81,9 @@ def quantise(
 
 
 @kernel()
-def draw(first_rows: np.ndarray, key: int, thresholds: np.ndarray, label: np.ndarray, sampled: np.ndarray) -> None:
+def draw(
+    first_rows: np.ndarray, key: int, thresholds: np.ndarray, label: np.ndarray, sampled: np.ndarray
+) -> None:
     """Flag the rows of a bag: 1 for rows that are drawn, 0 for the others.
 
     Parameters

@@ -51,7 +51,9 @@ def _sort(key: np.ndarray, bins: np.ndarray) -> None:
 
 
 @kernel()
-def split_categories(histogram: np.ndarray, feature: Any, leaf: Any, rules: Any, draw: int, best: Any) -> None:
+def split_categories(
+    histogram: np.ndarray, feature: Any, leaf: Any, rules: Any, draw: int, best: Any
+) -> None:
     """Write the best split of a categorical feature; parameters as for `split_numbers`."""
     best.kind = NONE
     best.gain = -np.inf
@@ -115,7 +117,9 @@ def _sorted_sets(histogram: np.ndarray, feature: Any, leaf: Any, rules: Any, dra
 
 
 @kernel()
-def left_bins(histogram: np.ndarray, feature: Any, leaf: Any, rules: Any, split: Any, goes_left: np.ndarray) -> None:
+def left_bins(
+    histogram: np.ndarray, feature: Any, leaf: Any, rules: Any, split: Any, goes_left: np.ndarray
+) -> None:
     """Write for each bin whether a split sends it left.
 
     Parameters

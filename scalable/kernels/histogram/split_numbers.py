@@ -13,7 +13,14 @@ from scalable.kernels.jit import kernel
 
 @kernel()
 def split_numbers(
-    histogram: np.ndarray, feature: Any, leaf: Any, rules: Any, draw: int, work: np.ndarray, gains: np.ndarray, best: Any
+    histogram: np.ndarray,
+    feature: Any,
+    leaf: Any,
+    rules: Any,
+    draw: int,
+    work: np.ndarray,
+    gains: np.ndarray,
+    best: Any,
 ) -> None:
     """Write the best split of a numeric feature.
 
@@ -90,7 +97,15 @@ def _plain_gains(
 
 @kernel(inline=True)
 def _gains(
-    work: np.ndarray, mg: int, mh: int, mc: int, stop: int, monotone: int, leaf: Any, rules: Any, gains: np.ndarray
+    work: np.ndarray,
+    mg: int,
+    mh: int,
+    mc: int,
+    stop: int,
+    monotone: int,
+    leaf: Any,
+    rules: Any,
+    gains: np.ndarray,
 ) -> None:
     """Write the gain of every threshold under all rules."""
     for t in range(stop):

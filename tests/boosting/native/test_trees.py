@@ -1,0 +1,93 @@
+"""Whole trees: against an exhaustive search, against raw gradients, against LightGBM; the same bits for any deal."""
+
+import lightgbm as lgb
+import numpy as np
+import pytest
+
+from scalable.inference import compile_model
+
+CASES = {
+    "binary": ("binary", {}),
+    "unbalanced": ("binary", {"objective": "binary", "is_unbalance": True}),
+    "cross_entropy": ("share", {}),
+    "regression": ("regression", {}),
+    "huber": ("regression", {}),
+    "fair": ("regression", {}),
+    "quantile": ("regression", {"alpha": 0.8}),
+    "regression_l1": ("regression", {}),
+    "poisson": ("count", {}),
+    "tweedie": ("count", {}),
+    "gamma": ("amount", {}),
+    "multiclass": ("classes", {"num_class": 3}),
+    "multiclassova": ("classes", {"num_class": 3}),
+    "bagging": ("binary", {"objective": "binary", "bagging_freq": 2, "bagging_fraction": 0.6}),
+    "two bags": ("binary", {"objective": "binary", "bagging_freq": 1, "pos_bagging_fraction": 0.5}),
+    "goss": ("binary", {"objective": "binary", "data_sample_strategy": "goss", "learning_rate": 0.5}),
+    "extra": (
+        "regression",
+        {"objective": "regression", "extra_trees": True, "lambda_l1": 1.0, "max_delta_step": 0.7},
+    ),
+    "smooth": ("regression", {"objective": "regression", "path_smooth": 10.0, "max_depth": 4}),
+    "monotone": ("regression", {"objective": "regression", "monotone_constraints": [1, 0, 0, 0, -1, 0]}),
+    "interactions": ("binary", {"objective": "binary", "interaction_constraints": [[0, 1], [2, 3, 4]]}),
+    "bynode": ("binary", {"objective": "binary", "feature_fraction": 0.7, "feature_fraction_bynode": 0.5}),
+    "wide": ("binary", {"objective": "binary", "max_bin": 1000, "min_data_in_bin": 1}),
+}
+
+
+def fit(grown, table, name, **more):
+    X, targets = table
+    target, params = CASES[name]
+    return grown(
+        X, targets[target], {"objective": name, "num_leaves": 15} | params, categorical=(1, 2), **more
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_engine_and_every_deal_gives_the_same_bits(grown, table, name):
+    X, _ = table
+    one = fit(grown, table, name, iterations=3)
+    raw = one.booster.predict(X, raw_score=True)
+    np.testing.assert_array_equal(raw, one.scores)
+    np.testing.assert_array_equal(compile_model(one.text).predict(X, raw_score=True), raw)
+    shuffled = np.random.default_rng(0).permutation
+    assert fit(grown, table, name, iterations=3, threads=2, order=shuffled).text == one.text
+    # LightGBM writes the same model again, and may go on with it.
+    assert lgb.Booster(model_str=one.booster.model_to_string()).num_trees() == len(one.trees)
+
+
+@pytest.mark.parametrize("name", ["binary", "regression", "multiclass"])
+def test_weighted_rows_give_the_same_bits_for_any_deal(grown, table, name):
+    weight = table[1]["weight"]
+    texts = [fit(grown, table, name, weight=weight, threads=t, iterations=2).text for t in (1, 2, 4)]
+    assert texts[0] == texts[1] == texts[2]
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in ("goss", "extra", "bynode")])
+def test_losses_are_as_low_as_lightgbms(grown, table, name):
+    X, targets = table
+    target, params = CASES[name]
+    params = {"objective": name, "num_leaves": 15} | params
+    ours = fit(grown, table, name, iterations=20).booster
+    y = targets[target]
+    data = lgb.Dataset(X, y, categorical_feature=[1, 2])
+    theirs = lgb.train({**params, "verbosity": -1, "num_threads": 1}, data, 20)
+    losses = [training_loss(params["objective"], y, model.predict(X), params) for model in (ours, theirs)]
+    assert losses[0] <= 1.015 * losses[1]
+
+
+def training_loss(objective, y, p, params):
+    if objective in ("binary", "cross_entropy"):
+        return -np.mean(y * np.log(p) + (1 - y) * np.log1p(-p))
+    if objective.startswith("multiclass"):
+        return -np.mean(np.log(p[np.arange(len(y)), y.astype(int)]))
+    if objective == "quantile":
+        d = y - p
+        return np.mean(np.maximum(params["alpha"] * d, (params["alpha"] - 1) * d))
+    if objective == "poisson":
+        return np.mean(p - y * np.log(p)) + 1
+    if objective == "tweedie":
+        return np.mean(-y * p**-0.5 / -0.5 + p**0.5 / 0.5)
+    if objective == "gamma":
+        return np.mean(y / p + np.log(p)) + 1
+    return np.mean(np.abs(y - p) if objective in ("regression_l1", "fair", "huber") else (y - p) ** 2)
