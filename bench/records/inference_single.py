@@ -130,7 +130,7 @@ def run_score(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
     from scalable import ParquetSource
     from scalable.boosting import LGBMClassifier
     from scalable.execution.reader import BlockReader
-    from scalable.execution.rounds import run_reduction
+    from scalable.execution.reduction import run_reduction
     from scalable.execution.threads import Threads
     from scalable.models.predictors import load_model
     from scalable.scoring.predict_files import score

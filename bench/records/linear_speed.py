@@ -18,7 +18,7 @@ from bench.reductions import CountRows
 from bench.suites.linear import Descent
 from scalable import ParquetSource
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_reduction
+from scalable.execution.reduction import run_reduction
 from scalable.execution.threads import Threads
 from scalable.linear import LogisticRegression
 

@@ -30,7 +30,7 @@ from scalable.data.readers.pages import open_with_pages
 from scalable.data.readers.polars import open_with_polars
 from scalable.data.values import numbers
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_reduction
+from scalable.execution.reduction import run_reduction
 from scalable.execution.threads import Threads
 from scalable.report.document import new_results
 from scalable.report.results import write_results

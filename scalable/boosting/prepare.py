@@ -19,7 +19,7 @@ from scalable.data.source import Source
 from scalable.errors import DataError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_reduction
+from scalable.execution.reduction import run_reduction
 from scalable.features.hashing import HashedCategories, buckets_for
 from scalable.features.identifiers import identifiers_of
 from scalable.features.profile import ColumnProfile, ProfileReduction

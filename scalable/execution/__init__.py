@@ -1,1 +1,1 @@
-"""Reductions over shards, the rounds that run them, and the executors that do the work."""
+"""Reduction, map, replicas and iterate: the ways of going through shards, and the executors that do the work."""

@@ -47,7 +47,7 @@ class Dask:
         return max(1, sum(self._workers().values()))
 
     def run(self, work: Work, report: Report) -> list[Any]:
-        """Return one state a group, in order.
+        """Return one result a group, in order.
 
         Work on rows that this process holds is done by threads of this process: sending the rows
         would cost more.
@@ -70,7 +70,7 @@ class Dask:
                 for i, part in enumerate(work.partition(self.n_workers)):
                     futures.append(self._submit(part.packed(), f"{key}-{i}"))
                 self._wait(futures)
-                return [state for states in self._gather(futures) for state in states]
+                return [result for results in self._gather(futures) for result in results]
             finally:
                 if self.client.status == "running":
                     self.client.cancel(futures, force=True)

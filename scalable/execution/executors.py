@@ -1,4 +1,4 @@
-"""Choosing who runs a reduction: threads of this process, or a Dask cluster by client or address."""
+"""Choosing who does the work: threads of this process, or a Dask cluster by client or address."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from scalable import progress
 from scalable.errors import ClusterError, UsageError
 from scalable.execution.dask import Dask
 from scalable.execution.threads import Threads
@@ -15,7 +16,7 @@ CONNECT_SECONDS = 10
 
 
 class Executor(Protocol):
-    """Runs work and hands back one state a group, in order."""
+    """Does work and hands back one result a group, in order."""
 
     @property
     def n_workers(self) -> int:
@@ -78,3 +79,11 @@ def get_executor(client: Any = None, n_workers: int | None = None) -> Iterator[E
         return
     with connected(client) as dask_client:
         yield Dask(dask_client)
+
+
+def run_shown(executor: Executor, work: Work, label: str | None) -> list[Any]:
+    """Run `work` under a name on the progress display; silently without."""
+    if label is None:
+        return executor.run(work, lambda n_rows, metrics: None)
+    with progress.task(label, work.n_rows) as shown:
+        return executor.run(work, lambda n_rows, metrics: shown.advance(n_rows, **metrics))

@@ -7,16 +7,29 @@ index, so neither the executor nor the number of workers can change a bit of the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Protocol, TypeVar
 
+from scalable.data.shard import Shard
+from scalable.execution.executors import Executor, run_shown
+from scalable.execution.merge_tree import half, merge_tree, subtrees
+from scalable.execution.reader import BlockReader
+from scalable.execution.work import GroupRows, Work
+
 Block_contra = TypeVar("Block_contra", contravariant=True)
+Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
 State = TypeVar("State")
+TASKS_PER_WORKER = 4  # of uneven subtrees, so that workers finish close together
 
 
 class Reduction(Protocol[State, Block_contra, Result_co]):
-    """Immutable, picklable parameters with four functions of a state."""
+    """Immutable, picklable parameters with four functions of a state.
+
+    A fifth, ``metrics(state) -> dict of str to float``, is for the progress display where there is one.
+    """
 
     def init(self) -> State:
         """Return the state of no rows."""
@@ -31,44 +44,66 @@ class Reduction(Protocol[State, Block_contra, Result_co]):
         """Return the result."""
 
 
-def half(n: int) -> int:
-    """Return where the merge tree over `n` shards divides: the largest power of two below `n`."""
-    return 1 << (n - 1).bit_length() - 1
-
-
-def subtrees(n: int, wanted: int) -> list[tuple[int, int]]:
-    """Cut ``range(n)`` into nodes of the merge tree, each of at most ``n / wanted`` leaves or single."""
-    most = max(1, n // wanted)
-
-    def pieces(low: int, high: int) -> Iterator[tuple[int, int]]:
-        if high - low <= most:
-            yield low, high
-        else:
-            middle = low + half(high - low)
-            yield from pieces(low, middle)
-            yield from pieces(middle, high)
-
-    return list(pieces(0, n))
-
-
-def merge_tree(reduction: Reduction[Any, Any, Any], states: Sequence[tuple[int, int, Any]], n: int) -> Any:
-    """Merge states of consecutive ranges, which are nodes of the tree over ``range(n)``.
+def run_reduction(
+    executor: Executor,
+    reduction: Reduction[Any, Any, Result],
+    reader: BlockReader,
+    shards: Sequence[Shard] | None = None,
+    label: str | None = None,
+    most_states: int | None = None,
+) -> Result:
+    """Reduce all shards and merge the states along a fixed binary tree over the shard index.
 
     Parameters
     ----------
+    executor : Executor
+        Who does the work; it cannot change the result.
     reduction : Reduction
-        Its ``merge`` is called on neighbours, earlier rows left.
-    states : sequence of (low, high, state)
-        In order, covering ``range(n)``.
-    n : int
-        Number of leaves of the tree.
+        What is computed.
+    reader : BlockReader
+        Where the blocks come from.
+    shards : sequence of Shard, optional
+        By default all shards of the reader's source.
+    label : str, optional
+        Name of the work on the progress display; silent without.
+    most_states : int, optional
+        Where states are large and blocks quick: at most so many states, each of the rows of consecutive shards,
+        merged in order. The result depends on their number where sums round.
     """
-    by_range = {(low, high): state for low, high, state in states}
+    chosen = tuple(reader.source.shards if shards is None else shards)
+    n = len(chosen)
+    if not n:
+        return reduction.finish(reduction.init())
+    if most_states is not None:
+        count = min(most_states, n)
+        ranges = [(n * k // count, n * (k + 1) // count) for k in range(count)]
+    else:
+        ranges = subtrees(n, TASKS_PER_WORKER * executor.n_workers)
+    task = _Reducing(reduction, by_tree=most_states is None)
+    states = run_shown(executor, Work(task, reader, tuple(chosen[low:high] for low, high in ranges)), label)
+    if most_states is not None:
+        return reduction.finish(reduce(reduction.merge, states))
+    parts = [(low, high, state) for (low, high), state in zip(ranges, states, strict=True)]
+    return reduction.finish(merge_tree(reduction.merge, parts, n))
 
-    def node(low: int, high: int) -> Any:
-        if (low, high) in by_range:
-            return by_range.pop((low, high))
-        middle = low + half(high - low)
-        return reduction.merge(node(low, middle), node(middle, high))
 
-    return node(0, n)
+@dataclass(frozen=True)
+class _Reducing:
+    """The state of a group: of a subtree of the merge tree, or of shards one after another."""
+
+    reduction: Reduction[Any, Any, Any]
+    by_tree: bool
+
+    def run(self, rows: GroupRows) -> Any:
+        step, metrics = self.reduction.step, getattr(self.reduction, "metrics", None)
+        if not self.by_tree:
+            return rows.through_all(self.reduction.init(), step, metrics)
+
+        def node(low: int, high: int) -> Any:
+            if high - low == 1:
+                return rows.through(low, self.reduction.init(), step, metrics)
+            middle = low + half(high - low)
+            left = node(low, middle)
+            return self.reduction.merge(left, node(middle, high))
+
+        return node(0, len(rows.group))

@@ -28,7 +28,7 @@ class Threads:
         self.n_workers = available_processors() if n is None else n
 
     def run(self, work: Work, report: Report) -> list[Any]:
-        """Return one state a group, in order; the first failure stops the rest and is raised."""
+        """Return one result a group, in order; the first failure stops the rest and is raised."""
         try:
             with one_blas_thread():
                 return self._run(work, report)
@@ -39,7 +39,7 @@ class Threads:
         stop = threading.Event()
         if self.n_workers == 1 or len(work.groups) == 1:
             return work.run(stop.is_set, report)
-        pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="reduction")
+        pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="work")
         parts = work.partition(self.n_workers if work.reader.source.sequential else len(work.groups))
         try:
             futures = [pool.submit(part.run, stop.is_set, report) for part in parts]
@@ -52,7 +52,7 @@ class Threads:
             for error in failed:
                 if error is not None and not isinstance(error, StoppedError):
                     raise error
-            return [state for future in futures for state in future.result()]
+            return [result for future in futures for result in future.result()]
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)

@@ -23,7 +23,7 @@ from scalable.data.source import Source
 from scalable.data.values import numbers
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_reduction
+from scalable.execution.reduction import run_reduction
 from scalable.execution.sampling import sample_shards
 from scalable.execution.threads import Threads
 from scalable.kernels.linear import gram as moments

@@ -11,7 +11,7 @@ from scalable.data.source import Source
 from scalable.errors import DataError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_reduction
+from scalable.execution.reduction import run_reduction
 from scalable.features.profile import SAMPLE_ROWS, Profile, ProfileReduction, profile_source
 from scalable.features.row_sample import SampleReduction
 from scalable.features.target import Labels

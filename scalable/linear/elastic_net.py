@@ -10,7 +10,7 @@ from sklearn.base import RegressorMixin
 
 from scalable.errors import UsageError
 from scalable.execution.executors import get_executor
-from scalable.execution.rounds import run_reduction
+from scalable.execution.reduction import run_reduction
 from scalable.linear.base import LinearEstimator
 from scalable.linear.least_squares import exact_options, squared_objective, unscaled
 from scalable.linear.prepare import Prepared, prepare

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.roles import spoken
-from scalable.data.shard import Shard
 from scalable.data.source import Source
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import get_executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_reduction
 from scalable.execution.sampling import sample_shards
 from scalable.execution.threads import Threads
 from scalable.features.linear_encoder import LinearEncoder
@@ -176,10 +173,6 @@ class GradientEstimator(LinearEstimator):
         max_iter, tol = self.max_iter, self.tol
         warm = solver == "newton" and ready.target.rows >= WARM_ROWS
 
-        def evaluate(reduction: Any, over: list[Shard] | None = None) -> Any:
-            what = "newton" if over is None else "newton, sample"
-            return run_reduction(ready.executor, reduction, ready.reader, over, f"{label} ({what})")
-
         if warm and resumed_stage == "newton":
             passes = 1  # the start was finished by the run that is resumed
         elif solver == "sgd" or warm:
@@ -203,12 +196,19 @@ class GradientEstimator(LinearEstimator):
             if result.held_out_loss:
                 self.held_out_loss_ = result.held_out_loss
             if sample is not None:
-                coef = minimize(objective, coef, partial(evaluate, over=sample), 25, NEWTON_TOL).coef
+                found = minimize(
+                    ready.executor, ready.reader, objective, coef, NEWTON_TOL, 25, f"{label} (newton, sample)",
+                    shards=sample,
+                )  # fmt: skip
+                coef = found.state.best
         if solver == "newton":
             least = NEWTON_TOL if ready.target.rows >= WARM_ROWS else EXACT_TOL
-            found = minimize(objective, coef, evaluate, max_iter or 25, tol or least, checkpoint)
-            coef, passes = found.coef, passes + found.passes
-            self.objective_ = found.objective
+            found = minimize(
+                ready.executor, ready.reader, objective, coef, tol or least, max_iter or 25, f"{label} (newton)",
+                checkpoint=checkpoint,
+            )  # fmt: skip
+            coef, passes = found.state.best, passes + found.n_iter
+            self.objective_ = found.state.objective
         checkpoint.remove()
         self.n_iter_ = passes
         return coef

@@ -11,7 +11,7 @@ from sklearn.base import RegressorMixin
 
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import get_executor
-from scalable.execution.rounds import run_reduction
+from scalable.execution.reduction import run_reduction
 from scalable.features.linear_column import EncoderOptions
 from scalable.kernels.linear import losses
 from scalable.linear.base import LinearEstimator

@@ -25,7 +25,7 @@ from scalable.data.source import Source
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_reduction
+from scalable.execution.reduction import run_reduction
 from scalable.execution.threads import Threads
 from scalable.models.predictors import Predictor
 from scalable.storage.replace import explained, remove_scratch, replacing, write_text

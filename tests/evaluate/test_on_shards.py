@@ -15,7 +15,7 @@ import pytest
 from scalable import ParquetSource
 from scalable.evaluate import BinaryMetrics, MulticlassMetrics, RegressionMetrics, evaluate_predictions
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_reduction
+from scalable.execution.reduction import run_reduction
 from scalable.execution.threads import Threads
 
 ROWS = 30_000

@@ -19,10 +19,20 @@ from scalable.execution.dask import Dask
 from scalable.execution.executors import connected, get_executor
 from scalable.execution.liveness import Liveness
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_reduction, run_replicas
+from scalable.execution.reduction import run_reduction
+from scalable.execution.replicas import run_round
 from scalable.execution.threads import Threads
 from scalable.execution.work import Work
-from tests.execution.reductions import DieOnce, FailAt, FloatSums, SpecialError, ThreadPools, as_bytes
+from tests.execution.tasks import (
+    CountRows,
+    DieOnce,
+    FailAt,
+    FloatSums,
+    SideBySide,
+    SpecialError,
+    ThreadPools,
+    as_bytes,
+)
 
 NAMES = ("a", "b")
 
@@ -84,10 +94,10 @@ def test_a_worker_that_kills_itself_mid_round_changes_nothing(source, mortal, tm
 def test_replicas_survive_a_killed_worker_with_the_same_bits(source, mortal, tmp_path):
     reader = BlockReader(source, block_rows=3_000)
     reduction = FloatSums(NAMES)
-    replicas = [list(source.shards[k::3]) for k in range(3)]
-    calm = run_replicas(Threads(1), reduction, reader, reduction.init(), replicas)
+    subsets = [list(source.shards[k::3]) for k in range(3)]
+    calm = run_round(Threads(1), SideBySide(reduction), reader, reduction.init(), subsets)
     dying = DieOnce(reduction, row=50_000, mark=str(tmp_path / "mark"))
-    survived = run_replicas(Dask(mortal), dying, reader, reduction.init(), replicas)
+    survived = run_round(Dask(mortal), SideBySide(dying), reader, reduction.init(), subsets)
     assert [as_bytes(s) for s in survived] == [as_bytes(s) for s in calm]
 
 
@@ -123,9 +133,9 @@ def test_the_original_exception_surfaces_and_the_other_tasks_stop(source, client
     diary = tmp_path / "diary"
     reduction = FailAt(row=source.n_rows - 1, diary=str(diary), pause=0.05)
     last = source.shards[-1:]
-    replicas = [list(source.shards[:-1]) * 20, list(last)]  # the first would go on for a minute
+    subsets = [list(source.shards[:-1]) * 20, list(last)]  # the first would go on for a minute
     with pytest.raises(SpecialError, match="row 119999"):
-        run_replicas(Dask(client), reduction, BlockReader(source, block_rows=3_000), 0, replicas)
+        run_round(Dask(client), SideBySide(reduction), BlockReader(source, block_rows=3_000), 0, subsets)
     failed_at = time.time()
     wait_until(lambda: running_tasks(client) == 0, 5)
     time.sleep(1.5)
@@ -137,7 +147,7 @@ def test_the_original_exception_surfaces_and_the_other_tasks_stop(source, client
 def test_an_interrupt_stops_the_work_within_two_seconds(source, client, tmp_path, monkeypatch):
     diary = tmp_path / "diary"
     reduction = FailAt(row=-1, diary=str(diary), pause=0.05)
-    replicas = [list(source.shards) * 20] * 2
+    subsets = [list(source.shards) * 20] * 2
     executor = Dask(client)
     real = Liveness.ages
 
@@ -148,7 +158,7 @@ def test_an_interrupt_stops_the_work_within_two_seconds(source, client, tmp_path
 
     monkeypatch.setattr(Liveness, "ages", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_replicas(executor, reduction, BlockReader(source, block_rows=3_000), 0, replicas)
+        run_round(executor, SideBySide(reduction), BlockReader(source, block_rows=3_000), 0, subsets)
     stopped_at = time.time()
     time.sleep(2.5)
     stamps = [float(line.split()[0]) for line in diary.read_text().splitlines()]
@@ -202,7 +212,7 @@ def test_progress_events_are_few(source, client):
     executor = Dask(client)
     reader = BlockReader(source, block_rows=300)  # 400 blocks
     start = time.monotonic()
-    work = Work(FloatSums(NAMES), reader, tuple((shard,) for shard in source.shards))
+    work = Work(CountRows(), reader, tuple((shard,) for shard in source.shards))
     executor.run(work, lambda rows, metrics: events.append(rows))
     seconds = time.monotonic() - start
     assert sum(events) == source.n_rows
@@ -230,7 +240,7 @@ def test_ten_thousand_row_groups_travel_in_less_than_a_megabyte(tmp_path):
 
     big.shards = plan_shards([big.footers[0].row_groups])
     assert len(big.shards) == 10_000
-    work = Work(FloatSums(NAMES), BlockReader(big), tuple((shard,) for shard in big.shards))
+    work = Work(CountRows(), BlockReader(big), tuple((shard,) for shard in big.shards))
     sent = [pickle.dumps(part.packed(), protocol=5) for part in work.partition(16)]
     assert sum(map(len, sent)) < 2**20
     assert sum(len(group) for part in work.partition(16) for group in part.groups) == 10_000

@@ -1,60 +1,140 @@
-from dataclasses import dataclass
-from itertools import pairwise
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from scalable.execution.reduction import half, merge_tree, subtrees
-
-
-@dataclass(frozen=True)
-class Text:
-    """Merges into an expression that shows the tree."""
-
-    def init(self):
-        return ""
-
-    def step(self, state, block):
-        return state + block
-
-    def merge(self, left, right):
-        return f"({left}{right})"
-
-    def finish(self, state):
-        return state
+from scalable import ParquetSource, progress
+from scalable.data.table import TableSource
+from scalable.execution.dask import Dask
+from scalable.execution.reader import BlockReader
+from scalable.execution.reduction import run_reduction
+from scalable.execution.sampling import sample_shards
+from scalable.execution.threads import Threads
+from scalable.features.profile import profile_source
+from tests.execution.conftest import NAMES, table
+from tests.execution.tasks import FailAt, FloatSums, SpecialError, as_bytes
 
 
-def whole(low, high):
-    if high - low == 1:
-        return chr(97 + low % 26)
-    middle = low + half(high - low)
-    return f"({whole(low, middle)}{whole(middle, high)})"
+@pytest.fixture
+def source(layouts):
+    return layouts
 
 
-@given(n=st.integers(2, 10_000))
-def test_half_is_the_largest_power_of_two_below(n):
-    h = half(n)
-    assert h < n <= 2 * h
-    assert h & (h - 1) == 0
+def test_run_reduction_gives_the_same_bits_on_any_number_of_threads(source):
+    reader = BlockReader(source, block_rows=3_000)
+    one = run_reduction(Threads(1), FloatSums(NAMES), reader)
+    for n in (2, 3, 4, 7):
+        assert as_bytes(run_reduction(Threads(n), FloatSums(NAMES), reader)) == as_bytes(one)
 
 
-@given(n=st.integers(1, 300), wanted=st.integers(1, 400))
-def test_subtrees_cover_the_range_are_enough_and_none_is_too_large(n, wanted):
-    ranges = subtrees(n, wanted)
-    assert ranges[0][0] == 0
-    assert ranges[-1][1] == n
-    assert all(left[1] == right[0] for left, right in pairwise(ranges))
-    assert len(ranges) >= min(n, wanted)
-    assert max(high - low for low, high in ranges) <= max(1, n // wanted)
-    assert len(ranges) <= 4 * wanted + n.bit_length()
+def test_run_reduction_gives_the_same_bits_on_dask(source, dask_client):
+    reader = BlockReader(source, block_rows=3_000)
+    one = run_reduction(Threads(1), FloatSums(NAMES), reader)
+    assert as_bytes(run_reduction(Dask(dask_client), FloatSums(NAMES), reader)) == as_bytes(one)
 
 
-@given(n=st.integers(1, 120), wanted=st.integers(1, 150))
-def test_every_cut_into_subtrees_merges_along_the_same_tree(n, wanted):
-    states = [(low, high, whole(low, high)) for low, high in subtrees(n, wanted)]
-    assert merge_tree(Text(), states, n) == whole(0, n)
+def test_run_reduction_sees_every_row_once_and_sums_right(source):
+    result = run_reduction(Threads(2), FloatSums(NAMES), BlockReader(source))
+    x = np.stack([table(300_000)[name].to_numpy() for name in NAMES])
+    np.testing.assert_allclose(result["gram"], x @ x.T, rtol=1e-10)
+    position = 0
+    for first_row, n_rows in result["rows"]:
+        assert first_row == position
+        position += n_rows
+    assert position == 300_000
 
 
-def test_the_tree_over_five_leaves():
-    assert whole(0, 5) == "(((ab)(cd))e)"
-    assert subtrees(5, 2) == [(0, 2), (2, 4), (4, 5)]
+def test_run_reduction_does_not_depend_on_prefetch_depth(source):
+    results = {
+        as_bytes(run_reduction(Threads(2), FloatSums(NAMES), BlockReader(source, depth=d, block_rows=3_000)))
+        for d in (0, 1, 3)
+    }
+    assert len(results) == 1
+
+
+def test_few_states_are_of_consecutive_shards_and_the_same_on_any_executor(source, dask_client):
+    reader = BlockReader(source, block_rows=3_000)
+    reduction = FloatSums(NAMES)
+    one = run_reduction(Threads(1), reduction, reader, most_states=3)
+    for executor in (Threads(2), Dask(dask_client)):
+        assert as_bytes(run_reduction(executor, reduction, reader, most_states=3)) == as_bytes(one)
+    n, states = len(source.shards), []
+    for k in range(3):
+        state = reduction.init()
+        for shard in source.shards[n * k // 3 : n * (k + 1) // 3]:
+            for block in reader.blocks(shard):
+                state = reduction.step(state, block)
+        states.append(state)
+    assert as_bytes(one) == as_bytes(reduction.merge(reduction.merge(*states[:2]), states[2]))
+
+
+def test_a_reduction_of_no_shards_is_the_finished_initial_state(source):
+    reduction = FloatSums(NAMES)
+    assert as_bytes(run_reduction(Threads(2), reduction, BlockReader(source), [])) == as_bytes(
+        reduction.init()
+    )
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_original_exception_surfaces_from_threads(source, tmp_path, threads):
+    reduction = FailAt(100_000, str(tmp_path / "diary"), pause=0)
+    with pytest.raises(SpecialError, match="row 100000"):
+        run_reduction(Threads(threads), reduction, BlockReader(source, block_rows=3_000))
+
+
+def test_progress_counts_every_row_once_on_all_executors(source, dask_client):
+    class Shown:
+        rows = 0.0
+
+        def __init__(self):
+            self.metrics = {}
+
+        def open(self, label, total, unit):
+            self.spec = (label, total, unit)
+            return self
+
+        def advance(self, amount, **metrics):
+            assert amount >= 0
+            self.rows += amount
+            self.metrics = {**self.metrics, **metrics}
+
+        def close(self):
+            self.closed = True
+
+    for executor in (Threads(1), Threads(2), Dask(dask_client)):
+        shown = Shown()
+        progress.install(shown)
+        try:
+            reduction = FloatSums(NAMES, pause=0.02)
+            run_reduction(executor, reduction, BlockReader(source, block_rows=20_000), label="summing")
+        finally:
+            progress.install(None)
+        assert shown.spec == ("summing", 300_000, "rows")
+        assert shown.rows == 300_000
+        assert shown.metrics["log"] > 0
+        assert shown.closed
+
+
+def test_sample_shards_are_few_spread_and_deterministic(tmp_path):
+    pq.write_table(table(400_000), tmp_path / "a.parquet", row_group_size=5_000)
+    source = ParquetSource(tmp_path)
+    sample = sample_shards(source, 60_000)
+    assert sum(shard.n_rows for shard in sample) <= 60_000
+    assert sample == sample_shards(source, 60_000)
+    firsts = [shard.first_row for shard in sample]
+    assert firsts[0] == 0
+    assert firsts[-1] >= 200_000
+    assert list(sample_shards(source, 10**9)) == list(source.shards)
+
+
+def test_profile_source_is_the_same_from_files_and_from_memory(tmp_path):
+    data = table(30_000).append_column("t", pa.array(["x", "y", None] * 10_000))
+    pq.write_table(data, tmp_path / "a.parquet", row_group_size=4_321)
+    from_files = profile_source(ParquetSource(tmp_path))
+    from_memory = profile_source(TableSource(data), Threads(1))
+    assert from_files.rows == from_memory.rows == 30_000
+    assert from_files.columns["t"] == from_memory.columns["t"]
+    for name in NAMES:
+        np.testing.assert_allclose(
+            from_files.columns[name].variance, from_memory.columns[name].variance, rtol=1e-12
+        )

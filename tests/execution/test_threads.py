@@ -18,10 +18,11 @@ from scalable.data.readers import cursor_pool
 from scalable.errors import UsageError
 from scalable.execution.blas import one_blas_thread
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_reduction, run_replicas
+from scalable.execution.reduction import run_reduction
+from scalable.execution.replicas import run_round
 from scalable.execution.threads import Threads
 from scalable.execution.work import Work
-from tests.execution.reductions import FailAt, FloatSums, SpecialError, ThreadPools
+from tests.execution.tasks import CountRows, FailAt, FloatSums, SideBySide, SpecialError, ThreadPools
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,14 +47,14 @@ def blas_threads():
 
 def test_the_other_threads_stop_after_a_failure(source, tmp_path):
     diary = tmp_path / "diary"
-    replicas = [list(source.shards[:-1]) * 20, list(source.shards[-1:])]
+    subsets = [list(source.shards[:-1]) * 20, list(source.shards[-1:])]
     reduction = FailAt(row=59_999, diary=str(diary), pause=0.05)
     start = time.monotonic()
     with pytest.raises(SpecialError):
-        run_replicas(Threads(2), reduction, BlockReader(source), 0, replicas)
+        run_round(Threads(2), SideBySide(reduction), BlockReader(source), 0, subsets)
     assert time.monotonic() - start < 10
     assert len(diary.read_text().splitlines()) < 50
-    assert not [t for t in threading.enumerate() if t.name.startswith(("reduction", "decode"))]
+    assert not [t for t in threading.enumerate() if t.name.startswith(("work", "decode"))]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -62,9 +63,9 @@ def test_ctrl_c_stops_within_two_seconds(tmp_path, threads):
         import numpy as np, pyarrow as pa, pyarrow.parquet as pq, sys
         from scalable import ParquetSource
         from scalable.execution.reader import BlockReader
-        from scalable.execution.rounds import run_reduction
+        from scalable.execution.reduction import run_reduction
         from scalable.execution.threads import Threads
-        from tests.execution.reductions import FailAt
+        from tests.execution.tasks import FailAt
         pq.write_table(pa.table({{"a": np.arange(60_000.0)}}), "a.parquet", row_group_size=1_000)
         source = ParquetSource("a.parquet")
         try:
@@ -163,8 +164,8 @@ def _is_link(fd):
     return os.path.islink(f"/proc/self/fd/{fd}")
 
 
-def test_work_is_dealt_in_order_and_evenly(source):
-    work = Work(FloatSums(("a",)), BlockReader(source), tuple((shard,) for shard in source.shards))
+def test_work_is_partitioned_in_order_and_evenly(source):
+    work = Work(CountRows(), BlockReader(source), tuple((shard,) for shard in source.shards))
     for n in (1, 2, 3, 7, len(source.shards), 1000):
         parts = work.partition(n)
         assert [group for part in parts for group in part.groups] == list(work.groups)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scalable.data.table import TableSource
 from scalable.errors import DataError
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_reduction
+from scalable.execution.reduction import run_reduction
 from scalable.execution.threads import Threads
 from scalable.features.profile import ProfileReduction
 from scalable.features.row_sample import Positions, SampleReduction, sampled_positions

@@ -4,7 +4,7 @@ import pytest
 
 from scalable.data.table import TableSource
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_reduction
+from scalable.execution.reduction import run_reduction
 from scalable.execution.threads import Threads
 from scalable.features.hashing import HashedCategories, buckets_of
 from scalable.features.target import Labels

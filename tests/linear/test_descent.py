@@ -17,7 +17,7 @@ from scalable.execution.reader import BlockReader
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.kernels.linear import losses, optimizers
 from scalable.linear import LogisticRegression
-from scalable.linear.solvers.descent import Descent, DescentState, deal, first_squares, merge_replicas
+from scalable.linear.solvers.descent import Descent, DescentState, first_squares, merge_replicas
 from scalable.linear.solvers.objective import HASHED_FACTOR, Objective
 
 
@@ -197,9 +197,8 @@ def test_the_average_of_a_coefficient_that_no_replica_moved_comes_nearer_to_it_o
 
 def test_many_rounds_of_rare_categories_stay_near_the_optimum(tmp_path, monkeypatch):
     monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
-    monkeypatch.setattr("scalable.linear.solvers.descent.ROUND_ROWS", 2**10)
-    monkeypatch.setattr(deal, "__defaults__", (2**10,))
-    monkeypatch.setattr("scalable.linear.solvers.descent.MOST_ROUND_ROWS", 2**10)
+    monkeypatch.setattr("scalable.linear.solvers.sgd.ROUND_ROWS", 2**10)
+    monkeypatch.setattr("scalable.linear.solvers.sgd.MOST_ROUND_ROWS", 2**10)
     rng = np.random.default_rng(3)
     n = 120_000
     ids = rng.integers(0, 3_000, n)
@@ -217,15 +216,3 @@ def test_many_rounds_of_rare_categories_stay_near_the_optimum(tmp_path, monkeypa
         -np.mean(np.log(np.where(y, p, 1 - p))) for p in (m.predict_proba(source)[:, 1] for m in (many, one))
     ]
     assert losses_of[0] < 1.02 * losses_of[1]
-
-
-def test_rounds_grow_to_four_times_the_first():
-    shards = [Shard(0, 0, k * 10, k * 10 + 10, k * 10) for k in range(200)]
-    rounds = deal(shards, 2, 2**21)
-    assert [[len(replica) for replica in replicas] for replicas in rounds] == [[100, 100]]
-    rounds = deal(shards, 2, 10)
-    sizes = [sum(len(replica) for replica in replicas) for replicas in rounds]
-    assert sizes == [2, 4, 8, 16, 32, 64, 74]
-    assert sorted(s.row_start for row in rounds for replica in row for s in replica) == list(
-        range(0, 2000, 10)
-    )

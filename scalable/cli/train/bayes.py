@@ -15,7 +15,7 @@ from scalable.data.values import numbers
 from scalable.evaluate.binary import BinaryMetrics, BinaryReport
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_reduction
+from scalable.execution.reduction import run_reduction
 
 
 @dataclass(frozen=True)

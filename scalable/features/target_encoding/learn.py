@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,11 +11,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
-from scalable.data.shard import Shard
 from scalable.data.source import Source
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_replicas
+from scalable.execution.reduction import run_reduction
 from scalable.features.target import Labels
 from scalable.features.target_encoding.means import MAX_MEANS, TargetSums
 from scalable.kernels.encode.target_means import add_targets
@@ -77,8 +76,7 @@ class TargetSumsReduction:
         }
 
     def step(self, state: dict[str, TargetSums], block: RawBlock) -> dict[str, TargetSums]:
-        """Add a block; the tables are updated in place, those of an empty state made."""
-        state = state or self.init()
+        """Add a block to the tables, in place."""
         label = self.labels.encode(block.arrays[self.labels.column], block.where)
         for key in self.keys:
             found = state[key.name]
@@ -107,16 +105,5 @@ def learn_sums(
     reduction = TargetSumsReduction(keys, labels)
     names = dict.fromkeys(name for key in keys for name in key.names)
     reader = BlockReader(source, columns=(*names, labels.column))
-    stretches = _stretches(source.shards, executor.n_workers if reduction.exact else PARTIAL_SUMS)
-    nothing: dict[str, TargetSums] = {}
-    states = run_replicas(executor, reduction, reader, nothing, stretches, label="encode categories")
-    total = reduction.init() if not states else states.pop(0) or reduction.init()
-    while states:
-        total = reduction.merge(total, states.pop(0))
-    return reduction.finish(total)
-
-
-def _stretches(shards: Sequence[Shard], n: int) -> list[Sequence[Shard]]:
-    """Cut shards into at most `n` runs of about equally many."""
-    n = min(n, len(shards))
-    return [shards[len(shards) * k // n : len(shards) * (k + 1) // n] for k in range(n)]
+    most = executor.n_workers if reduction.exact else PARTIAL_SUMS
+    return run_reduction(executor, reduction, reader, label="encode categories", most_states=most)

@@ -1,8 +1,4 @@
-"""Mini-batch descent over replicas of shards.
-
-Shards are dealt to a fixed number of replicas; each replica learns on a model of its own and the models
-merge in replica order after every round, so the result does not depend on who ran the replicas.
-"""
+"""Mini-batch descent: how one replica learns, and how the models of replicas merge after a round."""
 
 from __future__ import annotations
 
@@ -15,17 +11,12 @@ from numpy.typing import NDArray
 
 from scalable.data.block import Block
 from scalable.data.raw_block import LazyBlock
-from scalable.data.shard import Shard
 from scalable.kernels.buffers import aligned
 from scalable.kernels.linear import adaptive_optimizers as adaptive
 from scalable.kernels.linear import optimizers
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.solvers.objective import HASHED_FACTOR, Objective
 
-REPLICA_ROWS = 2**18  # fewer rows a replica would learn less from each other than they lose by parting
-MAX_REPLICAS = 8
-ROUND_ROWS = 2**21  # of a replica in the first round; each round is twice as long as the one before, up to
-MOST_ROUND_ROWS = 2**23  # as many: merging and waiting for the last replica then cost little
 PRIOR_STEPS = 10.0
 
 
@@ -41,20 +32,17 @@ class DescentState:
         Finished steps.
     loss, weight : float
         Progressive loss of this round and the weight it is over.
-    shared : bool
-        Whether other replicas start from the same table, which must then be copied before learning.
     """
 
     table: NDArray[np.float32]
     steps: float = 0.0
     loss: float = 0.0
     weight: float = 0.0
-    shared: bool = False
 
 
 @dataclass(frozen=True)
 class Descent:
-    """Reduction that learns from each block in order.
+    """What replicas do, see `scalable.execution.replicas.Replica`: learn from each block in order.
 
     Parameters
     ----------
@@ -78,11 +66,13 @@ class Descent:
         n = len(self.objective.factors)
         return DescentState(np.zeros((self.objective.n_outputs, n, optimizers.FIELDS), np.float32))
 
+    def begin(self, start: DescentState) -> DescentState:
+        """Return a copy to learn on."""
+        return replace(start, table=start.table.copy())
+
     def step(self, state: DescentState, block: Block) -> DescentState:
         """Learn from a block."""
         o = self.objective
-        if state.shared:
-            state = replace(state, table=state.table.copy(), shared=False)
         y, weight = o.target(block).astype(np.float32), o.single_weight(block)
         n_columns = len(block.raw.offsets) if isinstance(block, LazyBlock) else len(block.columns)
         scratch = np.empty((2 * o.n_outputs + 1, descent.MAX_BATCH), np.float32)
@@ -123,14 +113,12 @@ class Descent:
         state.weight += float(block.n_rows) if plain else float(weight.sum(dtype=np.float64))
         return state
 
-    def merge(self, left: DescentState, right: DescentState) -> DescentState:
-        """Replicas merge all at once, in `merge_replicas`."""
-        raise NotImplementedError
+    def merge(self, start: DescentState, states: Sequence[DescentState]) -> DescentState:
+        """Merge the models of a round, see `merge_replicas`."""
+        return merge_replicas(self, start, states)
 
     def finish(self, state: DescentState) -> DescentState:
         """Return the state with every cell up to date; on the merged model of a round."""
-        if state.shared:
-            state = replace(state, table=state.table.copy(), shared=False)
         factors = self.objective.factors
         if self.optimizer in (optimizers.NORMALIZED, optimizers.ADAGRAD):
             adaptive.flush_adaptive(self.hyper, state.table, factors, state.steps)
@@ -141,32 +129,6 @@ class Descent:
     def metrics(self, state: DescentState) -> dict[str, float]:
         """Return the progressive loss for the progress display."""
         return {"loss": state.loss / state.weight} if state.weight > 0 else {}
-
-
-def deal(shards: Sequence[Shard], n_replicas: int, round_rows: int = ROUND_ROWS) -> list[list[list[Shard]]]:
-    """Deal shards to rounds of replicas: shard i of a round goes to replica i modulo `n_replicas`.
-
-    Replicas merge often while they still learn much that others do not know, and seldom later.
-
-    Returns
-    -------
-    list of rounds, each a list of replicas, each a list of Shard
-        Empty replicas are left out.
-    """
-    rounds: list[list[list[Shard]]] = []
-    replicas: list[list[Shard]] = [[] for _ in range(n_replicas)]
-    rows = count = 0
-    for shard in shards:
-        replicas[count % n_replicas].append(shard)
-        count += 1
-        rows += shard.n_rows
-        if rows >= round_rows * n_replicas:
-            rounds.append([replica for replica in replicas if replica])
-            replicas, rows, count = [[] for _ in range(n_replicas)], 0, 0
-            round_rows = max(round_rows, min(2 * round_rows, MOST_ROUND_ROWS))
-    if count:
-        rounds.append([replica for replica in replicas if replica])
-    return rounds
 
 
 def first_squares(learner: Descent) -> NDArray[np.float64]:
@@ -237,7 +199,6 @@ def merge_replicas(learner: Descent, start: DescentState, states: Sequence[Desce
         steps,
         start.loss + sum(s.loss - start.loss for s in states),
         start.weight + sum(s.weight - start.weight for s in states),
-        shared=True,
     )
 
 

@@ -7,24 +7,28 @@ descent when there is an l1 penalty (proximal Newton, Lee, Sun & Saunders, 2014)
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.block import Block
+from scalable.data.shard import Shard
+from scalable.execution.executors import Executor
+from scalable.execution.iterate import Checkpoint, Iterate, Iterated, iterate
 from scalable.kernels.linear import losses
 from scalable.kernels.linear import sgd as descent
 from scalable.kernels.linear.coordinate import minimize_quadratic
 from scalable.linear.solvers.gram import add_gradient, add_gram, solve_psd
 from scalable.linear.solvers.objective import Objective
-from scalable.models.checkpoint import Checkpoint
+
+LEAST_SHARE = 1e-6  # of a step, below which no shorter one is tried
 
 
 @dataclass
-class NewtonState:
+class NewtonSums:
     """Sums over rows: Hessian, gradient, loss and weight."""
 
     hessian: NDArray[np.float64]
@@ -48,12 +52,12 @@ class NewtonReduction:
     objective: Objective
     coef: NDArray[np.float64]
 
-    def init(self) -> NewtonState:
+    def init(self) -> NewtonSums:
         """Return zero sums."""
         size = self.coef.size
-        return NewtonState(np.zeros((size, size)), np.zeros(size))
+        return NewtonSums(np.zeros((size, size)), np.zeros(size))
 
-    def step(self, state: NewtonState, block: Block) -> NewtonState:
+    def step(self, state: NewtonSums, block: Block) -> NewtonSums:
         """Add a block."""
         o = self.objective
         columns = block.columns
@@ -97,7 +101,7 @@ class NewtonReduction:
                     hessian[rows, others] -= part
                     hessian[others, rows] -= part
 
-    def merge(self, left: NewtonState, right: NewtonState) -> NewtonState:
+    def merge(self, left: NewtonSums, right: NewtonSums) -> NewtonSums:
         """Return the sums of both."""
         left.hessian += right.hessian
         left.gradient += right.gradient
@@ -105,89 +109,109 @@ class NewtonReduction:
         left.weight += right.weight
         return left
 
-    def finish(self, state: NewtonState) -> NewtonState:
+    def finish(self, state: NewtonSums) -> NewtonSums:
         """Return means in place of sums."""
         state.hessian /= state.weight
         state.gradient /= state.weight
         state.loss /= state.weight
         return state
 
-    def metrics(self, state: NewtonState) -> dict[str, float]:
+    def metrics(self, state: NewtonSums) -> dict[str, float]:
         """Return the loss for the progress display."""
         return {"loss": state.loss / state.weight} if state.weight > 0 else {}
 
 
-@dataclass(frozen=True)
-class NewtonResult:
-    """Coefficients and how they were reached."""
+@dataclass(frozen=True, kw_only=True)
+class NewtonState(Iterate):
+    """Where the next pass expands, and what it was reached from; arrays of shape (k, p).
+
+    Attributes
+    ----------
+    coef : float64 array
+        Coefficients that no pass has seen yet.
+    origin, direction : float64 array
+        The best coefficients that a pass has seen, and the whole step from there.
+    share : float
+        Share of the step that `coef` takes.
+    trusted : bool
+        Whether `coef` is worth taking without a pass to confirm it.
+    """
 
     coef: NDArray[np.float64]
-    passes: int
-    converged: bool
-    objective: float
+    origin: NDArray[np.float64]
+    direction: NDArray[np.float64]
+    share: float = 1.0
+    trusted: bool = False
+
+    @classmethod
+    def at(cls, coef: NDArray[np.float64]) -> NewtonState:
+        """Return the first state."""
+        return cls(coef=coef.copy(), origin=coef, direction=np.zeros_like(coef))
+
+    @property
+    def best(self) -> NDArray[np.float64]:
+        """The coefficients to return when no pass follows.
+
+        The last step is taken without a pass to confirm it: convergence is quadratic there.
+        """
+        return self.coef if self.trusted else self.origin
 
 
-def minimize(
-    objective: Objective,
-    start: NDArray[np.float64],
-    evaluate: Callable[[NewtonReduction], NewtonState],
-    max_passes: int,
-    tol: float,
-    checkpoint: Checkpoint | None = None,
-) -> NewtonResult:
-    """Minimise an objective by damped Newton steps.
+@dataclass(frozen=True)
+class Newton:
+    """Damped Newton steps, as an `Iteration`.
 
     Parameters
     ----------
-    objective : Objective
+    problem : Objective
         Of a smooth loss.
-    start : float64 array of shape (k, p)
-        Starting coefficients.
-    evaluate : callable
-        Runs a reduction over all rows.
-    max_passes : int
-        Most passes over the data.
     tol : float
-        Stop when the predicted decrease falls below `tol` times the objective.
-    checkpoint : Checkpoint, optional
-        Written after every pass.
-
-    Returns
-    -------
-    NewtonResult
-        The last step is taken without a pass to confirm it: convergence is quadratic there.
+        Converged when the predicted decrease falls below `tol` times the objective.
     """
-    coef = start.copy()
-    best, share, passes = np.inf, 1.0, 0
-    origin, direction = coef, np.zeros_like(coef)
-    saved = checkpoint.read("newton") if checkpoint is not None else None
-    if saved is not None:
-        meta, arrays = saved
-        best, share, passes = meta["best"], meta["share"], meta["passes"]
-        coef, origin, direction = arrays["coef"], arrays["origin"], arrays["direction"]
-    while True:
-        state = evaluate(NewtonReduction(objective, coef))
-        passes += 1
-        value = state.loss + penalty_value(objective, coef)
-        if not np.isfinite(value) or value > best + 1e-12 * abs(best):
-            share *= 0.25
-            if passes >= max_passes or share < 1e-6:
-                return NewtonResult(origin, passes, False, best)
-            coef = origin + share * direction
-        else:
-            origin, best, share = coef, value, 1.0
-            direction, predicted = _model_step(objective, state, coef)
-            coef = coef + direction
-            scale = max(abs(best), 1e-3)
-            if predicted <= tol * scale:
-                return NewtonResult(coef, passes, True, best)
-            if passes >= max_passes:
-                # An unconfirmed step is only worth taking where the model can be trusted.
-                trusted = predicted <= 1e-2 * scale
-                return NewtonResult(coef if trusted else origin, passes, False, best)
-        if checkpoint is not None:
-            meta = {"best": best, "share": share, "passes": passes}
-            checkpoint.write("newton", meta, {"coef": coef, "origin": origin, "direction": direction})
+
+    problem: Objective
+    tol: float
+
+    def reduction(self, state: NewtonState) -> NewtonReduction:
+        """Return the sums of gradient and Hessian at the state's coefficients."""
+        return NewtonReduction(self.problem, state.coef)
+
+    def update(self, state: NewtonState, sums: NewtonSums) -> NewtonState:
+        """Take a step from the coefficients that were looked at, or a shorter one when they are no better."""
+        value = sums.loss + penalty_value(self.problem, state.coef)
+        if not np.isfinite(value) or value > state.objective + 1e-12 * abs(state.objective):
+            share = 0.25 * state.share
+            coef = state.origin + share * state.direction
+            return replace(state, coef=coef, share=share, trusted=False, stuck=share < LEAST_SHARE)
+        direction, predicted = _model_step(self.problem, sums, state.coef)
+        scale = max(abs(value), 1e-3)
+        return NewtonState(
+            objective=value,
+            converged=bool(predicted <= self.tol * scale),
+            coef=state.coef + direction,
+            origin=state.coef,
+            direction=direction,
+            trusted=bool(predicted <= max(self.tol, 1e-2) * scale),
+        )
+
+
+def minimize(
+    executor: Executor,
+    reader: Any,
+    objective: Objective,
+    start: NDArray[np.float64],
+    tol: float,
+    max_iter: int,
+    label: str,
+    *,
+    shards: Sequence[Shard] | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> Iterated[NewtonState]:
+    """Repeat Newton steps from coefficients of shape (k, p); see `scalable.execution.iterate.iterate`."""
+    return iterate(
+        executor, Newton(objective, tol), NewtonState.at(start), reader, max_iter=max_iter, stage="newton",
+        shards=shards, label=label, checkpoint=checkpoint,
+    )  # fmt: skip
 
 
 def penalty_value(objective: Objective, coef: NDArray[np.float64]) -> float:
@@ -197,7 +221,7 @@ def penalty_value(objective: Objective, coef: NDArray[np.float64]) -> float:
 
 
 def _model_step(
-    objective: Objective, state: NewtonState, coef: NDArray[np.float64]
+    objective: Objective, sums: NewtonSums, coef: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
     """Return the minimiser of the penalised quadratic model, as a step, and its predicted decrease."""
     f = np.tile(objective.factors, len(coef))
@@ -205,8 +229,8 @@ def _model_step(
     free = np.ones(len(w), bool)
     if not objective.fit_intercept:
         free[f == 0.0] = False
-    hessian = state.hessian + np.diag(objective.l2 * f * f)
-    gradient = state.gradient + objective.l2 * f * f * w
+    hessian = sums.hessian + np.diag(objective.l2 * f * f)
+    gradient = sums.gradient + objective.l2 * f * f * w
     step = np.zeros_like(w)
     if objective.l1 > 0.0:
         target = w.copy()

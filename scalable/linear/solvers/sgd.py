@@ -13,22 +13,23 @@ from scalable.data.block import Block
 from scalable.data.shard import Shard
 from scalable.errors import DataError
 from scalable.execution.executors import Executor
-from scalable.execution.rounds import run_reduction, run_replicas
+from scalable.execution.reduction import run_reduction
+from scalable.execution.replicas import partition_rounds, run_round
 from scalable.kernels.linear import losses, optimizers
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.solvers.descent import (
-    MAX_REPLICAS,
-    REPLICA_ROWS,
     Descent,
     DescentState,
-    deal,
     first_squares,
-    merge_replicas,
 )
 from scalable.linear.solvers.newton import penalty_value
 from scalable.linear.solvers.objective import Objective
 from scalable.models.checkpoint import Checkpoint
 
+REPLICA_ROWS = 2**18  # fewer rows a replica would learn less from each other than they lose by parting
+MAX_REPLICAS = 8
+ROUND_ROWS = 2**21  # of a replica in the first round; each round is twice as long as the one before, up to
+MOST_ROUND_ROWS = 2**23  # as many: merging and waiting for the last replica then cost little
 ONE_PASS_ROWS = 10**6  # from here on, one pass reaches the optimum's held-out loss
 
 
@@ -63,7 +64,7 @@ class DescentPlan:
     held_out: float = 0.0
     patience: int = 1
 
-    def lanes_for(self, rows: int) -> int:
+    def replicas_for(self, rows: int) -> int:
         """Return the number of replicas for so many rows."""
         return self.n_replicas or min(MAX_REPLICAS, max(1, rows // REPLICA_ROWS))
 
@@ -210,7 +211,7 @@ def descend(
             meta["pass"],
         )
         result.progressive_loss, result.held_out_loss = meta["progressive"], meta["held_out"]
-        state = DescentState(arrays["table"], meta["steps"], meta["loss"], meta["weight"], shared=True)
+        state = DescentState(arrays["table"], meta["steps"], meta["loss"], meta["weight"])
 
     def keep() -> None:
         if checkpoint is not None:
@@ -228,11 +229,11 @@ def descend(
     while number < max_passes:
         if done == 0:
             state.loss = state.weight = 0.0
-        rounds = deal(_order(shards, plan.seed, number), plan.lanes_for(rows))
-        for replicas in rounds[done:]:
+        ordered = _order(shards, plan.seed, number)
+        rounds = partition_rounds(ordered, plan.replicas_for(rows), ROUND_ROWS, MOST_ROUND_ROWS)
+        for subsets in rounds[done:]:
             upcoming = rounds[done + 1] if done + 1 < len(rounds) else []
-            states = run_replicas(executor, learner, reader, state, replicas, label, upcoming)
-            state = merge_replicas(learner, state, states)
+            state = run_round(executor, learner, reader, state, subsets, label, upcoming)
             done += 1
             if done < len(rounds):
                 keep()
@@ -268,7 +269,6 @@ def start_state(learner: Descent, start: NDArray[np.float64]) -> DescentState:
     state.table[..., optimizers.RATE_CUT] = 1.0 - learner.objective.rate_scale
     if learner.optimizer in (optimizers.NORMALIZED, optimizers.ADAGRAD):
         state.table[..., optimizers.S0] = first_squares(learner)
-    state.shared = True
     return state
 
 

@@ -13,7 +13,7 @@ from scalable.data.shard import Shard
 from scalable.execution.executors import get_executor
 from scalable.execution.fetching import fetch
 from scalable.execution.reader import BlockReader
-from scalable.execution.rounds import run_reduction
+from scalable.execution.reduction import run_reduction
 
 
 @pytest.fixture

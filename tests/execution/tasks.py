@@ -1,5 +1,6 @@
-"""Reductions that the tests of executors run; importable on the Dask workers."""
+"""What the tests of executors run; importable on the Dask workers."""
 
+import copy
 import math
 import os
 import time
@@ -129,3 +130,51 @@ class ThreadPools:
 
     def finish(self, state):
         return state
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """Replicas that reduce, each its own shards; their merge is the list of their states."""
+
+    reduction: object
+
+    def begin(self, start):
+        return copy.deepcopy(start)
+
+    def step(self, state, block):
+        return self.reduction.step(state, block)
+
+    def merge(self, start, states):
+        return states
+
+
+@dataclass(frozen=True)
+class Diary:
+    """A map that writes down what it is called with; fails at one row, and abandons under a name of its own."""
+
+    place: str
+    fail_at: int = -1
+
+    def begin(self, shards):
+        return [shard.index for shard in shards], []
+
+    def block(self, state, block):
+        if block.first_row <= self.fail_at < block.first_row + block.n_rows:
+            raise SpecialError(f"row {self.fail_at}")
+        state[1].append((block.first_row, block.n_rows))
+        return state
+
+    def end(self, state):
+        (Path(self.place) / f"ended-{state[0][0]}").touch()
+        return state
+
+    def abandon(self, state):
+        (Path(self.place) / f"abandoned-{state[0][0]}").touch()
+
+
+@dataclass(frozen=True)
+class CountRows:
+    """A task of its own: the rows of each group."""
+
+    def run(self, rows):
+        return rows.through_all(0, lambda state, block: state + block.n_rows)

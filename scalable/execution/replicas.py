@@ -1,0 +1,116 @@
+"""Replicas: a fixed number of models that learn side by side and merge in order at the end of a round.
+
+For learning that goes row by row and so is no sum over rows: stochastic descent. The number of models is part of
+the result, so neither the executor nor the number of workers can change a bit of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from scalable.data.shard import Shard
+from scalable.execution.executors import Executor, run_shown
+from scalable.execution.fetching import fetch
+from scalable.execution.reader import BlockReader
+from scalable.execution.threads import Threads
+from scalable.execution.work import GroupRows, Work, shards_ahead
+
+Block_contra = TypeVar("Block_contra", contravariant=True)
+Model = TypeVar("Model")
+
+
+class Replica(Protocol[Model, Block_contra]):
+    """Immutable, picklable parameters with three functions of a model.
+
+    A fourth, ``metrics(model) -> dict of str to float``, is for the progress display where there is one.
+    """
+
+    def begin(self, start: Model) -> Model:
+        """Return a model of a replica's own, equal to `start`, which others begin from too."""
+
+    def step(self, model: Model, block: Block_contra) -> Model:
+        """Return the model after learning from a block; may change it in place."""
+
+    def merge(self, start: Model, models: Sequence[Model]) -> Model:
+        """Return what the models have learned together since they began from `start`; they are given up."""
+
+
+def run_round(
+    executor: Executor,
+    replica: Replica[Model, Any],
+    reader: BlockReader,
+    start: Model,
+    subsets: Sequence[Sequence[Shard]],
+    label: str | None = None,
+    upcoming: Sequence[Sequence[Shard]] = (),
+) -> Model:
+    """Let a replica learn from each subset of shards, one shard after another, and merge their models.
+
+    Parameters
+    ----------
+    executor : Executor
+        Who does the work; it cannot change the result.
+    replica : Replica
+        How models learn and merge.
+    reader : BlockReader
+        Where the blocks come from.
+    start : model
+        What all of them begin from; unchanged.
+    subsets : sequence of sequence of Shard
+        The shards of each replica.
+    label : str, optional
+        Name of the work on the progress display; silent without.
+    upcoming : sequence of sequence of Shard
+        The subsets of the next round: their beginnings are fetched from the disk meanwhile, where the executor
+        works in this process.
+    """
+    if isinstance(executor, Threads):
+        fetch(reader, [shard for subset in upcoming for shard in subset[: shards_ahead(subset)]])
+    work = Work(_Learning(replica, start), reader, tuple(tuple(subset) for subset in subsets))
+    return replica.merge(start, run_shown(executor, work, label))
+
+
+def partition_rounds(
+    shards: Sequence[Shard], n_replicas: int, first_rows: int, most_rows: int
+) -> list[list[list[Shard]]]:
+    """Partition shards into rounds of subsets: shard i of a round goes to replica i modulo `n_replicas`.
+
+    Replicas merge often while they still learn much that others do not know, and seldom later.
+
+    Parameters
+    ----------
+    shards : sequence of Shard
+        In the order of learning.
+    n_replicas : int
+        Subsets a round; empty ones are left out.
+    first_rows, most_rows : int
+        Rows of a replica in the first round, and what this doubles up to from round to round.
+    """
+    rounds: list[list[list[Shard]]] = []
+    subsets: list[list[Shard]] = [[] for _ in range(n_replicas)]
+    rows = count = 0
+    for shard in shards:
+        subsets[count % n_replicas].append(shard)
+        count += 1
+        rows += shard.n_rows
+        if rows >= first_rows * n_replicas:
+            rounds.append([subset for subset in subsets if subset])
+            subsets, rows, count = [[] for _ in range(n_replicas)], 0, 0
+            first_rows = max(first_rows, min(2 * first_rows, most_rows))
+    if count:
+        rounds.append([subset for subset in subsets if subset])
+    return rounds
+
+
+@dataclass(frozen=True)
+class _Learning:
+    """The model of one replica after its shards."""
+
+    replica: Replica[Any, Any]
+    start: Any
+
+    def run(self, rows: GroupRows) -> Any:
+        metrics = getattr(self.replica, "metrics", None)
+        return rows.through_all(self.replica.begin(self.start), self.replica.step, metrics)

@@ -1,0 +1,50 @@
+"""Replicas: the same models on any executor, each from its own shards in the order given."""
+
+from scalable.data.shard import Shard
+from scalable.execution.dask import Dask
+from scalable.execution.reader import BlockReader
+from scalable.execution.replicas import partition_rounds, run_round
+from scalable.execution.threads import Threads
+from tests.execution.conftest import NAMES
+from tests.execution.tasks import FloatSums, SideBySide, as_bytes
+
+SUMS = FloatSums(NAMES)
+
+
+def test_a_round_has_the_same_bits_on_threads_and_dask_and_leaves_its_start(layouts, dask_client):
+    reader = BlockReader(layouts, block_rows=3_000)
+    subsets = [list(layouts.shards[k::5]) for k in range(5)]
+    start = SUMS.step(SUMS.init(), next(layouts.raw_blocks(layouts.shards[0].head(100))))
+    before = as_bytes(start)
+    one = [as_bytes(s) for s in run_round(Threads(1), SideBySide(SUMS), reader, start, subsets)]
+    for executor in (Threads(2), Threads(4), Dask(dask_client)):
+        assert [as_bytes(s) for s in run_round(executor, SideBySide(SUMS), reader, start, subsets)] == one
+    assert as_bytes(start) == before
+    assert len(set(one)) == 5
+
+
+def test_shards_are_learned_from_in_the_order_given(layouts):
+    subset = list(layouts.shards[::-1])[:4]
+    reader = BlockReader(layouts, block_rows=10**7)
+    (state,) = run_round(Threads(1), SideBySide(SUMS), reader, SUMS.init(), [subset], upcoming=[subset])
+    assert [first for first, _ in state["rows"]] == [shard.first_row for shard in subset]
+
+
+def test_a_replica_without_shards_stays_as_it_began(layouts):
+    start = SUMS.init()
+    subsets = [[], [layouts.shards[0]]]
+    states = run_round(Threads(2), SideBySide(SUMS), BlockReader(layouts), start, subsets)
+    assert as_bytes(states[0]) == as_bytes(start)
+    assert len(states[1]["rows"]) == 1
+
+
+def test_rounds_double_up_to_the_most():
+    shards = [Shard(0, 0, k * 10, k * 10 + 10, k * 10) for k in range(200)]
+    rounds = partition_rounds(shards, 2, 2**21, 2**23)
+    assert [[len(subset) for subset in subsets] for subsets in rounds] == [[100, 100]]
+    rounds = partition_rounds(shards, 2, 10, 80)
+    sizes = [sum(len(subset) for subset in subsets) for subsets in rounds]
+    assert sizes == [2, 4, 8, *[16] * 11, 10]
+    assert sorted(s.row_start for subsets in rounds for row in subsets for s in row) == list(
+        range(0, 2000, 10)
+    )
