@@ -129,3 +129,18 @@ def store_u16(typingctx: Any, address: Any, value: Any) -> Any:
     """Store an unsigned 16-bit integer at `address`."""
     del typingctx, address, value
     return _storer("u16")
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator,unused-ignore]
+def field(typingctx: Any, address: Any, table: Any, name: Any) -> Any:
+    """Return the field called `name` of the record of dtype `table` at `address`; both are constants."""
+    del typingctx, address
+    if not isinstance(name, types.StringLiteral):
+        return None
+    kind, offset = table.dtype.typeof(name.literal_value), table.dtype.offset(name.literal_value)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        at = builder.add(args[0], ir.Constant(args[0].type, offset))
+        return builder.load(builder.inttoptr(at, context.get_value_type(kind).as_pointer()), align=1)
+
+    return kind(types.uintp, table, name), generate

@@ -8,7 +8,7 @@ from typing import Any
 
 from scalable.errors import ModelError, UsageError
 from scalable.inference.forest.compiled import CompiledForest
-from scalable.inference.forest.formats.lightgbm_text import parse_text
+from scalable.inference.forest.formats.lightgbm_trees import forest_of_text
 
 
 def _from_path(path: Path) -> Any:
@@ -20,7 +20,7 @@ def _from_path(path: Path) -> Any:
             raise ModelError(
                 f"{path}: a {stored.kind!r} model needs its encoder, use scalable.inference.load_model"
             )
-        return CompiledForest.from_text(parse_text(stored.texts["booster.txt"]))
+        return CompiledForest(forest_of_text(stored.texts["booster.txt"]))
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
@@ -28,7 +28,7 @@ def _from_path(path: Path) -> Any:
     except UnicodeDecodeError:
         raise ModelError(f"{path}: not a LightGBM text model (not UTF-8 text)") from None
     try:
-        return CompiledForest.from_text(parse_text(text))
+        return CompiledForest(forest_of_text(text))
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
 
@@ -53,13 +53,13 @@ def compile_model(model: Any) -> Any:
         The text is damaged, or something in the model is not supported (named).
     """
     if isinstance(model, str) and "\n" in model:
-        return CompiledForest.from_text(parse_text(model))
+        return CompiledForest(forest_of_text(model))
     if isinstance(model, str | os.PathLike):
         return _from_path(Path(model))
     booster = getattr(model, "booster_", model)
     if hasattr(booster, "model_to_string"):
         text = booster.model_to_string(num_iteration=-1)
-        return CompiledForest.from_text(parse_text(text), best_iteration=max(0, booster.best_iteration))
+        return CompiledForest(forest_of_text(text, max(0, booster.best_iteration)))
     if hasattr(model, "coef_") and hasattr(model, "intercept_"):
         from scalable.inference.linear_row import CompiledLinear
 

@@ -17,7 +17,7 @@ from scalable.features.state import State
 from scalable.features.target import Labels, Where, nth_row
 from scalable.features.tree_encoder import TreeEncoder
 from scalable.inference.forest.compiled import CompiledForest
-from scalable.inference.forest.formats.lightgbm_text import parse_text
+from scalable.inference.forest.formats.lightgbm_trees import forest_of_text
 from scalable.inference.forest.places import Columns
 from scalable.models.linear import LinearModel
 from scalable.models.store import StoredModel, read_model
@@ -57,13 +57,12 @@ class ForestPredictor:
         self.text = text
         self.encoder = encoder
         self.classes = classes
-        model = parse_text(text)
-        if model.n_features != encoder.n_columns:
+        self.forest = CompiledForest(forest_of_text(text))
+        if self.forest.n_features != encoder.n_columns:
             raise ModelError(
-                f"the forest splits {model.n_features} columns but its encoder makes {encoder.n_columns}; "
+                f"the forest splits {self.forest.n_features} columns but its encoder makes {encoder.n_columns}; "
                 "train or copy the model again"
             )
-        self.forest = CompiledForest.from_text(model)
         self.n_outputs = self.forest.n_outputs
         self.needed = encoder.needed
         self.task = "regression" if classes is None else "binary" if len(classes) == 2 else "multiclass"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numba import types
@@ -12,39 +12,39 @@ from scalable.inference.forest.prepared import prepared
 from scalable.inference.forest.row_layout import FrozenForest
 from scalable.kernels.forest.row import row_score, row_scores
 
-if TYPE_CHECKING:
-    from scalable.inference.forest.compiled import CompiledForest
+Convert = Callable[[Any], np.ndarray]
 
 
-def row_function(forest: CompiledForest, convert: Callable[[Any], np.ndarray]) -> Callable[..., Any]:
-    """Return ``f(x, raw_score=False)``; rows in any other form than contiguous float64 pass `convert` first."""
-    frozen, finish, n_outputs = forest.frozen, forest.finish, forest.n_outputs
-    if frozen is None:
+def row_function(frozen: FrozenForest, convert: Convert) -> Callable[..., float]:
+    """Return ``f(x, raw_score=False)`` of a forest of one output; the link is the kernel's.
 
-        def walk(x: Any, raw_score: bool = False) -> Any:
-            out = forest.predict(convert(x).reshape(1, -1), raw_score, num_iteration=-1)
-            return float(out[0]) if n_outputs == 1 else out[0]
+    `convert` makes a contiguous float64 row of anything else.
+    """
+    kernel = prepared(row_score, types.float64(types.int64, types.float64[::1], types.boolean))
+    address = frozen.address
 
-        return walk
-    address, alive = frozen.address, frozen
-    if n_outputs == 1:
-        kernel = prepared(row_score, types.float64(types.int64, types.float64[::1], types.boolean))
+    def score(x: Any, raw_score: bool = False, alive: FrozenForest = frozen) -> Any:
+        try:
+            return kernel(address, x, raw_score)
+        except (TypeError, ValueError):  # refused: another type, or another number of features
+            return kernel(address, convert(x), raw_score)
 
-        def score(x: Any, raw_score: bool = False, alive: FrozenForest = alive) -> Any:
-            try:
-                return kernel(address, x, raw_score)
-            except (TypeError, ValueError):  # refused: another type, or another number of features
-                return kernel(address, convert(x), raw_score)
+    return score
 
-        return score
-    kernels = prepared(row_scores, types.void(types.int64, types.float64[::1], types.float64[::1]))
 
-    def scores(x: Any, raw_score: bool = False, alive: FrozenForest = alive) -> Any:
+def rows_function(
+    frozen: FrozenForest, convert: Convert, n_outputs: int, finish: Callable[[np.ndarray], None]
+) -> Callable[..., np.ndarray]:
+    """Return ``f(x, raw_score=False)`` to float64 (n_outputs,); `finish` applies the link in place."""
+    kernel = prepared(row_scores, types.void(types.int64, types.float64[::1], types.float64[::1]))
+    address = frozen.address
+
+    def scores(x: Any, raw_score: bool = False, alive: FrozenForest = frozen) -> Any:
         out = np.empty(n_outputs)
         try:
-            kernels(address, x, out)
+            kernel(address, x, out)
         except (TypeError, ValueError):
-            kernels(address, convert(x), out)
+            kernel(address, convert(x), out)
         if not raw_score:
             finish(out.reshape(1, -1))
         return out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,19 +12,23 @@ from scalable.inference.forest.links import Link
 from scalable.inference.forest.trees import Trees
 from scalable.kernels.forest import row
 from scalable.kernels.forest import row_top as top
-from scalable.kernels.forest.rank import RANK_CATEGORY
+from scalable.kernels.forest.tables import HEADER, PARTS, ROW_COLUMN
 
 
 @dataclass(slots=True)
 class FrozenForest:
-    """A forest laid out for ``forest_row``: `memory` holds header, tables and scratch."""
+    """A forest laid out for ``row_score``: `memory` holds header, tables and scratch."""
 
     memory: np.ndarray
-    address: int
+
+    @property
+    def address(self) -> int:
+        """Where it lies; asked for anew each time, as copies lie elsewhere."""
+        return self.memory.ctypes.data
 
 
 def _entries(trees: Trees) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return positions of nodes and leaves, tree by tree, level by level, siblings side by side.
+    """Return positions of nodes and leaves, tree by tree, depth by depth, siblings side by side.
 
     Returns
     -------
@@ -33,9 +36,9 @@ def _entries(trees: Trees) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     node_at, leaf_at : positions of nodes and leaves
     """
     n_nodes = np.diff(trees.node_start)
-    tree_of = np.repeat(np.arange(trees.n_trees), n_nodes)
+    tree_of = trees.tree_of_nodes()
     base = 2 * trees.node_start[:-1] + np.arange(trees.n_trees)  # 2 * nodes + 1 entries per tree
-    order = np.lexsort((trees.level, tree_of))
+    order = np.lexsort((trees.depth, tree_of))
     # The k-th node of a tree in this order has its children at entries 2 * k + 1 and 2 * k + 2 of the tree.
     place = np.empty(len(tree_of), np.int64)
     place[order] = np.arange(len(tree_of))
@@ -52,24 +55,20 @@ def _entries(trees: Trees) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return base, node_at, leaf_at
 
 
+def _slot_sizes(decisions: Decisions) -> np.ndarray:
+    """Return the rank slots of each column: one a numeric column, four a signature word."""
+    return np.where(decisions.categorical, 4 * decisions.columns["words"], 1)
+
+
 def _slots(decisions: Decisions) -> np.ndarray:
-    """Return each column's first rank slot: one slot a numeric column, four a signature word."""
-    size = np.where(decisions.columns[:, 1] == RANK_CATEGORY, 4 * decisions.columns[:, 7], 1)
+    """Return each column's first rank slot."""
+    size, numeric = _slot_sizes(decisions), ~decisions.categorical
     # Category columns last and aligned, as their words are copied 8 bytes at a time.
-    numeric = decisions.columns[:, 1] != RANK_CATEGORY
     slot = np.zeros(len(size), np.int64)
     slot[numeric] = np.arange(numeric.sum())
     first = -(-int(numeric.sum()) // 4) * 4
     slot[~numeric] = first + np.cumsum(np.r_[0, size[~numeric]])[:-1]
     return slot
-
-
-def _places(decisions: Decisions) -> tuple[np.ndarray, np.ndarray]:
-    """Return each node's column and the offset of its plane within the column."""
-    by_plane = np.argsort(decisions.columns[:, 5], kind="stable")
-    first = decisions.columns[by_plane, 5]
-    place = np.searchsorted(first, decisions.plane, "right") - 1
-    return by_plane[place], decisions.plane - first[place]
 
 
 def _nodes(
@@ -80,16 +79,19 @@ def _nodes(
     offset: np.ndarray,
     entries: tuple[np.ndarray, ...],
 ) -> np.ndarray:
-    """Return the entries: nodes packed as the kernel reads them, leaves as the bits of their values."""
+    """Return the entries: nodes packed as the kernel reads them, leaves as the bits of their values or as numbers."""
     node_at, leaf_at = entries[1:]
     packed = np.zeros(len(node_at) + len(leaf_at), np.uint64)
-    packed[leaf_at] = trees.leaf_value.view(np.uint64)
+    if trees.width == 1:
+        packed[leaf_at] = np.ascontiguousarray(trees.leaf_value[:, 0]).view(np.uint64)
+    else:
+        packed[leaf_at] = np.arange(len(leaf_at))
     if not len(node_at):
         return packed
-    categorical = decisions.columns[column, 1] == RANK_CATEGORY
+    categorical = decisions.categorical[column]
     where = slot[column] + np.where(categorical, offset // 16, 0)
     limit = np.where(categorical, row.IN_SET + offset % 16, offset)
-    tree_of = np.repeat(np.arange(trees.n_trees), np.diff(trees.node_start))
+    tree_of = trees.tree_of_nodes()
     left_leaf = trees.leaf_start[tree_of] + np.where(trees.left < 0, ~trees.left, 0)
     left_node = trees.node_start[tree_of] + np.maximum(trees.left, 0)
     child = np.where(trees.left < 0, leaf_at[left_leaf], node_at[left_node])
@@ -106,7 +108,7 @@ def _nodes(
 def _rank_bytes(decisions: Decisions, top_use: np.ndarray) -> np.ndarray:
     """Return each column's rank byte, ``NO_BYTE`` without: the most used columns whose ranks fit a byte."""
     c = decisions.columns
-    fits = np.flatnonzero((c[:, 1] != RANK_CATEGORY) & (c[:, 4] <= 255) & (top_use > 0))
+    fits = np.flatnonzero(~decisions.categorical & (c["count"] <= 255) & (top_use > 0))
     chosen = fits[np.argsort(-top_use[fits], kind="stable")][: 16 * top.MAX_GROUPS]
     byte = np.full(len(c), row.NO_BYTE, np.int64)
     byte[chosen] = np.arange(len(chosen))
@@ -130,7 +132,7 @@ def _top(
     byte : int64 (n_columns,)
     """
     base, node_at, leaf_at = entries
-    shallow = column[trees.level < top.DEPTH]
+    shallow = column[trees.depth < top.DEPTH]
     byte = _rank_bytes(decisions, np.bincount(shallow, minlength=len(decisions.columns)))
     n_padded = -(-trees.n_trees // top.LANES) * top.LANES
     columns, limits = np.zeros((top.NODES, n_padded), np.uint8), np.full((top.NODES, n_padded), 255, np.uint8)
@@ -162,11 +164,15 @@ def _top(
 
 
 def _columns(decisions: Decisions, slot: np.ndarray, byte: np.ndarray) -> np.ndarray:
-    c = decisions.columns
-    categorical = c[:, 1] == RANK_CATEGORY
-    size = np.where(categorical, c[:, 4], [int(n).bit_length() for n in c[:, 4]])
-    first = np.where(categorical, 4, 8) * c[:, 3]
-    return np.stack([c[:, 0], c[:, 1], c[:, 2], first, size, slot, c[:, 7], 8 * c[:, 8], byte], axis=1)
+    c, categorical = decisions.columns, decisions.categorical
+    table = np.zeros(len(c), ROW_COLUMN)
+    for name in ("feature", "kind", "missing", "words"):
+        table[name] = c[name]
+    table["first"] = np.where(categorical, 4, 8) * c["first"]
+    table["count"] = np.where(categorical, c["count"], [int(n).bit_length() for n in c["count"]])
+    table["signature"] = 8 * c["signature"]
+    table["slot"], table["byte"] = slot, byte
+    return table
 
 
 def freeze(trees: Trees, decisions: Decisions, link: Link, divisor: float) -> FrozenForest | None:
@@ -181,51 +187,48 @@ def freeze(trees: Trees, decisions: Decisions, link: Link, divisor: float) -> Fr
         Number of iterations for averaged forests, else 0.
     """
     slot = _slots(decisions)
-    n_slots = int(
-        (slot + np.where(decisions.columns[:, 1] == RANK_CATEGORY, 4 * decisions.columns[:, 7], 1)).max(
-            initial=0
-        )
-    )
+    n_slots = int((slot + _slot_sizes(decisions)).max(initial=0))
     entries = _entries(trees)
     n_entries = len(entries[1]) + len(entries[2])
     if n_slots > row.MAX_SLOTS or n_entries >= row.MAX_ENTRIES:
         return None
-    column, offset = _places(decisions)
+    column, offset = decisions.columns_of_nodes()
     tops, exits, byte = _top(trees, decisions, column, offset, entries)
-    parts: dict[int, np.ndarray] = {
-        row.H_COLUMN_AT: _columns(decisions, slot, byte),
-        row.H_THRESHOLD_AT: decisions.thresholds,
-        row.H_CLASS_AT: decisions.to_class,
-        row.H_SIGNATURE_AT: decisions.signatures,
-        row.H_NODE_AT: _nodes(trees, decisions, slot, column, offset, entries),
-        row.H_RANK_AT: np.zeros(n_slots, np.uint16),
-        row.H_LIST_AT: np.zeros(trees.n_trees + 1, np.uint64),
-        row.H_STATE_AT: entries[0].astype(np.uint32),
-        row.H_TOP_AT: tops,
-        row.H_EXIT_AT: exits,
-        row.H_BYTE_AT: np.full(256, 0x80, np.uint8),
-        row.H_CODE_AT: np.zeros(tops.shape[0] * top.LANES, np.uint8),
+    parts = {
+        "columns_at": _columns(decisions, slot, byte),
+        "thresholds_at": decisions.thresholds,
+        "classes_at": decisions.to_class,
+        "signatures_at": decisions.signatures,
+        "nodes_at": _nodes(trees, decisions, slot, column, offset, entries),
+        "starts_at": trees.sum_start,
+        "leaves_at": trees.leaf_value if trees.width > 1 else np.empty(0),
+        "ranks_at": np.zeros(n_slots, np.uint16),
+        "list_at": np.zeros(trees.n_trees + 1, np.uint64),
+        "state_at": entries[0].astype(np.uint32),
+        "top_at": tops,
+        "exits_at": exits,
+        "bytes_at": np.full(256, 0x80, np.uint8),
+        "codes_at": np.zeros(tops.shape[0] * top.LANES, np.uint8),
     }
-    groups = -(-int((byte != row.NO_BYTE).sum()) // 16)
-    return _assemble(trees, decisions, link, divisor, groups, parts)
+    header = np.zeros(1, HEADER)
+    header["features"], header["outputs"], header["width"] = trees.n_features, trees.n_outputs, trees.width
+    header["trees"], header["columns"] = trees.n_trees, len(decisions.columns)
+    header["groups"] = -(-int((byte != row.NO_BYTE).sum()) // 16)
+    header["link"], header["scale"], header["divisor"] = link.kind, link.scale, divisor
+    header["categories"] = decisions.categorical.any()
+    header["narrow"] = trees.arithmetic.float32_sum
+    return _assemble(header, parts)
 
 
-def _assemble(
-    trees: Trees, decisions: Decisions, link: Link, divisor: float, groups: int, parts: dict[int, Any]
-) -> FrozenForest:
+def _assemble(header: np.ndarray, parts: dict[str, np.ndarray]) -> FrozenForest:
     """Write header and parts one after another, each on a cache line of its own."""
-    header = np.zeros(row.HEADER_WORDS, np.int64)
-    header[row.H_FEATURES], header[row.H_OUTPUTS] = trees.n_features, trees.per_iteration
-    header[row.H_TREES], header[row.H_GROUPS] = trees.n_trees, groups
-    header[row.H_COLUMNS], header[row.H_LINK] = len(decisions.columns), link.kind
-    header[[row.H_SCALE, row.H_DIVISOR]] = np.array([link.scale, divisor]).view(np.int64)
-    header[row.H_CATEGORIES] = bool((decisions.columns[:, 1] == RANK_CATEGORY).any())
     at = -(-header.nbytes // 64) * 64
-    for word, part in parts.items():
-        header[word] = at
-        at += -(-part.nbytes // 64) * 64 + 64
+    for name in PARTS:
+        header[name] = at
+        at += -(-parts[name].nbytes // 64) * 64 + 64
     memory = aligned(at)
     memory[: header.nbytes] = header.view(np.uint8)
-    for word, part in parts.items():
-        memory[header[word] : header[word] + part.nbytes] = np.ascontiguousarray(part).view(np.uint8).ravel()
-    return FrozenForest(memory, memory.ctypes.data)
+    for name in PARTS:
+        data = np.ascontiguousarray(parts[name]).view(np.uint8).ravel()
+        memory[header[name][0] : header[name][0] + len(data)] = data
+    return FrozenForest(memory)

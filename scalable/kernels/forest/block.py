@@ -19,70 +19,57 @@ from scalable.kernels.jit import kernel
 
 
 @kernel(inline=True)
-def _planes(
-    places: Any,
-    start: Any,
-    n: Any,
-    columns: Any,
-    thresholds: Any,
-    to_class: Any,
-    signatures: Any,
-    masks: Any,
-    x: Any,
-    ranks: Any,
-    matrix: Any,
-    work: Any,
-    planes: Any,
-) -> None:
+def decision_planes(places: Any, start: Any, n: Any, program: Any, scratch: Any) -> None:
     """Compute all decision planes of `n` rows from row `start`."""
-    base = np.uintp(planes.ctypes.data)
+    base, work = np.uintp(scratch.planes.ctypes.data), np.uintp(scratch.work.ctypes.data)
+    x, ranks = scratch.x, scratch.ranks
     high, low = np.uintp(ranks.ctypes.data), np.uintp(ranks.ctypes.data + ROWS)
-    scratch = np.uintp(work.ctypes.data)
     last = -1
-    for c in range(columns.shape[0]):
-        feature, kind, special, first, count, plane, sets, words, signature, mask, octets = columns[c]
-        if feature != last:
-            gather_column(places[feature], start, n, x)
-            last = feature
-        if kind == RANK_CATEGORY and octets > 0:
-            few = (first, count, mask, octets, sets)
-            to = base + np.uintp(plane) * np.uintp(PLANE)
-            tabulated_planes(x, n, to_class, few, masks, ranks, scratch, to)
-        elif kind == RANK_CATEGORY:
-            spec = (first, count, signature, words, plane, sets)
-            category_planes(x, n, to_class, spec, signatures, matrix, planes)
+    for c in range(len(program.columns)):
+        column = program.columns[c]
+        if column.feature != last:
+            gather_column(places[column.feature], start, n, x)
+            last = column.feature
+        to = base + np.uintp(column.plane) * np.uintp(PLANE)
+        if column.kind == RANK_CATEGORY and column.octets > 0:
+            tabulated_planes(x, n, program.to_class, column, program.masks, ranks, work, to)
+        elif column.kind == RANK_CATEGORY:
+            category_planes(
+                x, n, program.to_class, column, program.signatures, scratch.matrix, scratch.planes
+            )
         else:
-            rank_column(x, n, thresholds, first, count, kind, special, ranks[:ROWS], ranks[ROWS:])
-            threshold_planes(high, low, count, scratch, base + np.uintp(plane) * np.uintp(PLANE))
+            rank_column(x, n, program.thresholds, column, ranks[:ROWS], ranks[ROWS:])
+            threshold_planes(high, low, column.count, work, to)
 
 
 @kernel(inline=True)
-def _label(group: Any, slots: Any, plane_of: Any, planes: Any, reach: Any, labels: Any, codes: Any) -> None:
+def leaf_labels(group: Any, instructions: Any, planes: Any, reach: Any, labels: Any, codes: Any) -> None:
     """Compute the leaf labels of one group's trees for the rows of a block, as bytes in `codes`."""
     size = np.uintp(PLANE)
-    split_start, mark_start, stop, n_sets = group
-    for i in range(split_start, mark_start):
+    for i in range(group.split, group.mark):
+        step = instructions[i]
         split(
-            reach + np.uintp(slots[i, 0]) * size,
-            planes + np.uintp(plane_of[i]) * size,
-            reach + np.uintp(slots[i, 1]) * size,
-            reach + np.uintp(slots[i, 2]) * size,
-            labels + np.uintp(slots[i, 3]) * size,
+            reach + np.uintp(step.here) * size,
+            planes + np.uintp(step.plane) * size,
+            reach + np.uintp(step.left) * size,
+            reach + np.uintp(step.right) * size,
+            labels + np.uintp(step.label) * size,
         )
-    for i in range(mark_start, stop):
+    for i in range(group.mark, group.stop):
+        step = instructions[i]
         mark(
-            reach + np.uintp(slots[i, 0]) * size,
-            planes + np.uintp(plane_of[i]) * size,
-            labels + np.uintp(slots[i, 3]) * size,
+            reach + np.uintp(step.here) * size,
+            planes + np.uintp(step.plane) * size,
+            labels + np.uintp(step.label) * size,
         )
-    for s in range(n_sets):
+    for s in range(group.label_sets):
         for half in range(0, PLANE, 32):
             at = np.uintp(s * 8 * PLANE + half)
             transpose8(labels + at, codes + at)
 
 
 @kernel(inline=True)
-def _add(codes: Any, table: Any, starts: Any, first: Any, count: Any, wide: Any, total: Any) -> None:
+def add_leaves(codes: Any, table: Any, starts: Any, first: Any, count: Any, wide: Any, total: Any) -> None:
     """Add the leaves of one group's trees, in tree order, to one double per row."""
     if wide:
         s0 = np.uint64(starts[first])
@@ -104,68 +91,33 @@ def _add(codes: Any, table: Any, starts: Any, first: Any, count: Any, wide: Any,
 
 
 @kernel()
-def score_rows(
-    places: Any,
-    first_row: Any,
-    columns: Any,
-    thresholds: Any,
-    to_class: Any,
-    signatures: Any,
-    masks: Any,
-    groups: Any,
-    slots: Any,
-    plane_of: Any,
-    starts: Any,
-    table: Any,
-    x: Any,
-    ranks: Any,
-    matrix: Any,
-    work: Any,
-    planes: Any,
-    reach: Any,
-    labels: Any,
-    codes: Any,
-    total: Any,
-    out: Any,
-) -> None:
+def score_rows(places: Any, first_row: Any, program: Any, scratch: Any, out: Any) -> None:
     """Write the raw scores of consecutive rows.
 
     Parameters
     ----------
-    places : int64 (n_features, 3)
-        Where each feature's values lie, see ``scalable.inference.forest.places.Columns``.
+    places : PLACE (n_features,)
     first_row : int
         Row of `places` that is the first of `out`.
-    columns ... table
-        The plan, see ``scalable.inference.forest.block_program.Plan``.
-    x ... total
-        Scratch of one thread, see ``block_program.Scratch``; `reach` slot 0 holds ones, `labels` zeros.
+    program : Program
+    scratch : Scratch
+        Of this thread alone; the first plane of `reach` holds ones, `labels` zeros.
     out : float64 (n_rows, n_outputs)
     """
-    plane0, reach0 = np.uintp(planes.ctypes.data), np.uintp(reach.ctypes.data)
-    label0, code0 = np.uintp(labels.ctypes.data), np.uintp(codes.ctypes.data)
+    planes, reach = np.uintp(scratch.planes.ctypes.data), np.uintp(scratch.reach.ctypes.data)
+    labels, codes = np.uintp(scratch.labels.ctypes.data), np.uintp(scratch.codes.ctypes.data)
+    total = scratch.total
     for start in range(0, out.shape[0], ROWS):
         n = min(ROWS, out.shape[0] - start)
-        _planes(
-            places,
-            first_row + start,
-            n,
-            columns,
-            thresholds,
-            to_class,
-            signatures,
-            masks,
-            x,
-            ranks,
-            matrix,
-            work,
-            planes,
-        )
-        total[:] = 0.0
-        for g in range(groups.shape[0]):
-            split_start, mark_start, stop, sets, first, count, wide, output = groups[g]
-            _label((split_start, mark_start, stop, sets), slots, plane_of, plane0, reach0, label0, code0)
-            _add(codes, table, starts, first, count, wide, total[output])
+        decision_planes(places, first_row + start, n, program, scratch)
+        for output in range(out.shape[1]):
+            total[output] = program.sum_start[output]
+        for g in range(len(program.groups)):
+            group = program.groups[g]
+            leaf_labels(group, program.instructions, planes, reach, labels, codes)
+            for k in range(program.table.shape[0]):
+                table, sums = program.table[k], total[group.output + k]
+                add_leaves(scratch.codes, table, program.starts, group.tree, group.trees, group.wide, sums)
         for output in range(out.shape[1]):
             for i in range(n):  # row 8 * k + b of the block was scored at position b * PLANE + k
                 out[start + i, output] = total[output, (i & 7) * PLANE + (i >> 3)]

@@ -21,11 +21,11 @@ MAX_TABULATED = 31 * OCTET  # categories: classes are bytes, and beyond this the
 
 
 @kernel(inline=True)
-def category_class(x: Any, to_class: Any, first: Any, count: Any) -> Any:
-    """Return the class of category `x`: truncated like a C cast; negative, NaN and unknown ones are class 0."""
-    if not (x > -1.0 and x < count):
-        return np.uint64(0)
-    return np.uint64(to_class[first + np.int64(x)])
+def category_class(x: Any, to_class: Any, column: Any) -> Any:
+    """Return the class of category `x`, truncated like a C cast; negative and unknown ones are class 0."""
+    if not (x > -1.0 and x < column.count):
+        return np.uint64(column.missing if np.isnan(x) else 0)
+    return np.uint64(to_class[column.first + np.int64(x)])
 
 
 @kernel(inline=True)
@@ -45,13 +45,13 @@ def transpose64(m: Any) -> None:
 
 @kernel(inline=True)
 def tabulated_planes(
-    x: Any, n: Any, to_class: Any, spec: Any, masks: Any, classes: Any, table: Any, planes: Any
+    x: Any, n: Any, to_class: Any, column: Any, masks: Any, classes: Any, table: Any, planes: Any
 ) -> None:
     """Write the planes "goes right" of all distinct sets of a column of at most `MAX_TABULATED` used categories.
 
     Parameters
     ----------
-    spec : (first class, number of categories, first mask, octets, planes)
+    column : COLUMN
     masks : uint8
         For each octet of classes, for each set, which of them it holds.
     classes : uint8 (ROWS,)
@@ -61,13 +61,12 @@ def tabulated_planes(
     planes : uintp
         Address of the column's first plane.
     """
-    first, count, mask, octets, sets = spec
     size = np.uintp(PLANE)
     for i in range(n):
-        classes[i] = np.uint8(category_class(x[i], to_class, first, count))
+        classes[i] = np.uint8(category_class(x[i], to_class, column))
     rows = np.uintp(classes.ctypes.data)
     here = table + np.uintp(1 << OCTET) * size
-    for octet in range(octets):
+    for octet in range(column.octets):
         for word in range(PLANE // 8):
             store_u64(table + np.uintp(8 * word), ~np.uint64(0))
         for bit in range(OCTET):
@@ -79,42 +78,36 @@ def tabulated_planes(
                 source = table + np.uintp(union) * size
                 without(source, here, source + np.uintp(1 << bit) * size)
         out = planes
-        for d in range(sets):
-            chosen = table + np.uintp(masks[mask + octet * sets + d]) * size
+        for d in range(column.sets):
+            chosen = table + np.uintp(masks[column.mask + octet * column.sets + d]) * size
             both(table if octet == 0 else out, chosen, out)
             out += size
 
 
 @kernel(inline=True)
 def category_planes(
-    x: Any,
-    n: Any,
-    to_class: Any,
-    spec: Any,
-    signatures: Any,
-    matrix: Any,
-    planes: Any,
+    x: Any, n: Any, to_class: Any, column: Any, signatures: Any, matrix: Any, planes: Any
 ) -> None:
     """Write the planes "goes right" of all distinct category sets of one column.
 
     Parameters
     ----------
-    spec : (first class, number of categories, first signature word, words per class, first plane, planes)
+    column : COLUMN
     signatures : uint64
         For each class, bit ``d`` of its words is 1 when a row of that class goes right at set ``d``.
     matrix : uint64 (64,)
         Scratch.
     planes : uint64, flat
     """
-    first, count, signature, words, plane, sets = spec
+    words = column.words
     for block in range((n + 63) // 64):
         for word in range(words):
             for j in range(64):
                 row = block * 64 + j
                 matrix[j] = np.uint64(0)
                 if row < n:
-                    at = signature + np.int64(category_class(x[row], to_class, first, count)) * words + word
+                    at = column.signature + np.int64(category_class(x[row], to_class, column)) * words + word
                     matrix[j] = signatures[at]
             transpose64(matrix)
-            for d in range(min(64, sets - 64 * word)):
-                planes[(plane + 64 * word + d) * (PLANE // 8) + block] = matrix[d]
+            for d in range(min(64, column.sets - 64 * word)):
+                planes[(column.plane + 64 * word + d) * (PLANE // 8) + block] = matrix[d]

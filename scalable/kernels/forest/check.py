@@ -11,7 +11,7 @@ from scalable.kernels.jit import kernel
 
 
 @kernel()
-def nodes_are_closed(nodes: Any, exits: Any, n_slots: Any, inner: Any) -> Any:
+def nodes_are_closed(nodes: Any, exits: Any, n_slots: Any, n_vectors: Any, inner: Any) -> Any:
     """Return whether every path from `exits` ends at an entry, reading only rank slots below `n_slots`.
 
     Children come after their parents, so one pass in order sees every node that can be reached, and no path is endless.
@@ -23,6 +23,8 @@ def nodes_are_closed(nodes: Any, exits: Any, n_slots: Any, inner: Any) -> Any:
     exits : uint32, flat
         Entries reached from the top levels, top bit set where they are nodes.
     n_slots : int
+    n_vectors : int
+        Leaf numbers are below; 0 where entries of leaves are values, which may be anything.
     inner : bool (n_entries,)
         Scratch, False.
     """
@@ -32,6 +34,8 @@ def nodes_are_closed(nodes: Any, exits: Any, n_slots: Any, inner: Any) -> Any:
             return False
         if exits[i] >> np.uint32(31):
             inner[entry] = True
+        elif n_vectors and nodes[entry] >= n_vectors:
+            return False
     for i in range(nodes.size):
         if inner[i]:
             node = nodes[i]
@@ -40,34 +44,38 @@ def nodes_are_closed(nodes: Any, exits: Any, n_slots: Any, inner: Any) -> Any:
                 return False
             if (node >> np.uint64(LEFT_INNER)) & np.uint64(1):
                 inner[child] = True
+            elif n_vectors and nodes[child] >= n_vectors:
+                return False
             if (node >> np.uint64(RIGHT_INNER)) & np.uint64(1):
                 inner[child + 1] = True
+            elif n_vectors and nodes[child + 1] >= n_vectors:
+                return False
     return True
 
 
 @kernel()
-def trees_are_closed(
-    node_start: Any, left: Any, right: Any, level: Any, feature: Any, n_features: Any, decision: Any
-) -> Any:
-    """Return whether every child exists and lies one level below its parent, and every feature and kind exists."""
+def trees_are_closed(node_start: Any, nodes: Any, depth: Any, n_features: Any) -> Any:
+    """Return whether every child exists and lies one level below its parent, and every feature and rule exists."""
     for t in range(len(node_start) - 1):
         first, stop = node_start[t], node_start[t + 1]
         n = stop - first
         for i in range(first, stop):
-            if not 0 <= feature[i] < n_features or decision[i] >> 2 > 2:
+            node = nodes[i]
+            if not 0 <= node.feature < n_features or (node.rule >> 2) & 3 > 2 or node.rule > 15:
                 return False
-            for child in (left[i], right[i]):
-                if child >= n or child < -1 - n or (child >= 0 and level[first + child] != level[i] + 1):
+            for child in (node.left, node.right):
+                if child >= n or child < -1 - n or (child >= 0 and depth[first + child] != depth[i] + 1):
                     return False
     return True
 
 
 @kernel()
-def program_is_closed(slots: Any, plane_of: Any, n_slots: Any, n_labels: Any, n_planes: Any) -> Any:
+def program_is_closed(instructions: Any, n_slots: Any, n_labels: Any, n_planes: Any) -> Any:
     """Return whether every instruction reads and writes existing planes, never writing the plane of all rows."""
-    for i in range(len(slots)):
-        if slots[i, 0] >= n_slots or not 0 < slots[i, 1] < n_slots or not 0 < slots[i, 2] < n_slots:
+    for i in range(len(instructions)):
+        step = instructions[i]
+        if step.here >= n_slots or not 0 < step.left < n_slots or not 0 < step.right < n_slots:
             return False
-        if slots[i, 3] >= n_labels or plane_of[i] >= n_planes:
+        if step.label >= n_labels or step.plane >= n_planes:
             return False
     return True

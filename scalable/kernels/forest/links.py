@@ -7,7 +7,8 @@ from typing import Any
 
 from scalable.kernels.jit import kernel
 
-IDENTITY, SIGMOID, EXP, LOG1P_EXP, SIGNED_SQUARE, SOFTMAX = range(6)
+LINKS = range(6)
+IDENTITY, SIGMOID, EXP, LOG1P_EXP, SIGNED_SQUARE, SOFTMAX = LINKS
 
 
 @kernel(inline=True)

@@ -23,10 +23,10 @@ RANK_NAN, RANK_ZERO, RANK_CATEGORY = 0, 1, 2  # column kinds: NaN is special; ze
 
 @kernel(inline=True)
 def gather_column(place: Any, first: Any, n: Any, out: Any) -> None:
-    """Copy `n` values from row `first` on to `out` as doubles; `place` is address, stride in bytes, is float32."""
-    stride = place[1]
-    address = place[0] + first * stride
-    if place[2]:
+    """Copy `n` values from row `first` on to `out` as doubles; `place` is a PLACE."""
+    stride = place.stride
+    address = place.address + first * stride
+    if place.is_float32:
         for i in range(n):
             out[i] = load_f32(np.uintp(address + i * stride))
     else:
@@ -35,15 +35,14 @@ def gather_column(place: Any, first: Any, n: Any, out: Any) -> None:
 
 
 @kernel(inline=True)
-def rank_column(
-    x: Any, n: Any, thresholds: Any, first: Any, count: Any, kind: Any, special: Any, high: Any, low: Any
-) -> None:
-    """Split the rank of each of `n` values into its `high` and `low` byte.
+def rank_column(x: Any, n: Any, thresholds: Any, column: Any, high: Any, low: Any) -> None:
+    """Split the rank of each of `n` values into its `high` and `low` byte; `column` is a COLUMN.
 
-    `special` is the rank of a missing value: 0 sends it left at every split, `count` right, and the rank of
-    zero stands for "NaN means zero". Rows come in fours so that four searches overlap.
+    Its rank of a missing value is 0 to send it left at every split, `count` right, and the rank of zero for "NaN means
+    zero". Rows come in fours so that four searches overlap.
     """
-    base = np.uint64(first)
+    count = column.count
+    base = np.uint64(column.first)
     one = np.uint64(1)
     depth = np.uint64(0)
     while (one << depth) <= np.uint64(count):
@@ -60,8 +59,8 @@ def rank_column(
             r1 += np.uint64(thresholds[at + r1] < x1) << bit
             r2 += np.uint64(thresholds[at + r2] < x2) << bit
             r3 += np.uint64(thresholds[at + r3] < x3) << bit
-        miss = np.uint64(special)
-        if kind == RANK_ZERO:
+        miss = np.uint64(column.missing)
+        if column.kind == RANK_ZERO:
             r0 = miss if not abs(x0) > ZERO else r0
             r1 = miss if not abs(x1) > ZERO else r1
             r2 = miss if not abs(x2) > ZERO else r2

@@ -1,7 +1,7 @@
 """One row through a whole forest: all trees advance together, level by level, without unpredictable branches.
 
 Following one tree mispredicts at nearly every level. Here the top levels are decided for 32 trees at a time (see
-``forest_top``); then a list holds the trees that have not reached a leaf, and
+``row_top``); then a list holds the trees that have not reached a leaf, and
 one sweep advances each by one level, comparing ranks, and appends it to the next list unless it arrived: the store is
 unconditional and only the list's length depends on the data. Steps of different trees are independent, so their
 loads overlap; the work is the sum of the path lengths, not the sum of the depths.
@@ -16,10 +16,11 @@ import numpy as np
 from scalable.kernels.forest.links import link_one
 from scalable.kernels.forest.rank import RANK_CATEGORY, RANK_ZERO, ZERO
 from scalable.kernels.forest.row_top import DEPTH, LANES, descend_top
+from scalable.kernels.forest.tables import HEADER, ROW_COLUMN
 from scalable.kernels.jit import kernel
 from scalable.kernels.memory import (
+    field,
     load_f64,
-    load_i64,
     load_u8,
     load_u16,
     load_u32,
@@ -30,59 +31,44 @@ from scalable.kernels.memory import (
     store_u64,
 )
 
-# Places in the header of a frozen model (64-bit words); the *_AT entries are byte offsets from its start.
-(
-    H_FEATURES, H_OUTPUTS, H_TREES, H_COLUMNS, H_LINK, H_SCALE, H_DIVISOR, H_CATEGORIES,
-    H_COLUMN_AT, H_THRESHOLD_AT, H_CLASS_AT, H_SIGNATURE_AT, H_NODE_AT, H_RANK_AT, H_LIST_AT, H_STATE_AT,
-    H_GROUPS, H_TOP_AT, H_EXIT_AT, H_BYTE_AT, H_CODE_AT,
-) = range(21)  # fmt: skip
-HEADER_WORDS = 24
-PARTS = (
-    H_COLUMN_AT, H_THRESHOLD_AT, H_CLASS_AT, H_SIGNATURE_AT, H_NODE_AT, H_RANK_AT, H_LIST_AT, H_STATE_AT,
-    H_TOP_AT, H_EXIT_AT, H_BYTE_AT, H_CODE_AT,
-)  # in the order in which they lie in memory  # fmt: skip
-# A column: feature, kind, rank of a missing value, byte offset of its thresholds or category classes, search steps
-# or number of categories, first rank slot, words per signature, byte offset of its signatures, rank byte (`NO_BYTE`
-# when the column has none).
-COLUMN_WORDS = 9
-NO_BYTE = 255
+NO_BYTE = 255  # of a column without a rank byte
 # A node: rank slot (16 bits), threshold (16 bits; IN_SET + bit for category sets), first child (30 bits), whether
 # the left and the right child are inner. Where a child is a leaf, its entry is the leaf's value, a double.
 IN_SET = 0x8000
 LEFT_INNER, RIGHT_INNER = 62, 63
 MAX_ENTRIES, MAX_SLOTS = 2**30, 2**16
 
-_1, _8 = np.uint64(1), np.uintp(8)
-
-
-@kernel(inline=True)
-def _place(model: Any, word: Any) -> Any:
-    """Return the address that a header word points to."""
-    return model + np.uintp(load_u64(model + np.uintp(8 * word)))
+_1, _8, _COLUMN_SIZE = np.uint64(1), np.uintp(8), np.uintp(ROW_COLUMN.itemsize)
 
 
 @kernel(inline=True)
 def _rank(value: Any, column: Any, thresholds: Any) -> Any:
     """Return the rank of a value among a numeric column's thresholds."""
-    at, bit = thresholds + np.uintp(load_u64(column + np.uintp(24))), load_u64(column + np.uintp(32))
+    at, bit = (
+        thresholds + np.uintp(field(column, ROW_COLUMN, "first")),
+        np.uint64(field(column, ROW_COLUMN, "count")),
+    )
     rank = np.uint64(0)
     while bit > np.uint64(0):
         bit -= _1
         probe = np.uintp(rank + (_1 << bit) - _1) << np.uintp(3)
         rank += np.uint64(load_f64(at + probe) < value) << bit
-    missing = not abs(value) > ZERO if load_u64(column + _8) == np.uint64(RANK_ZERO) else np.isnan(value)
-    return load_u64(column + np.uintp(16)) if missing else rank
+    zero_too = field(column, ROW_COLUMN, "kind") == RANK_ZERO
+    missing = not abs(value) > ZERO if zero_too else np.isnan(value)
+    return np.uint64(field(column, ROW_COLUMN, "missing")) if missing else rank
 
 
 @kernel(inline=True)
 def _signature(value: Any, column: Any, classes: Any, signatures: Any, out: Any) -> None:
     """Copy the signature of a value's category: one bit per category set."""
     member = np.uintp(0)
-    if value > -1.0 and value < np.float64(load_u64(column + np.uintp(32))):
-        first = classes + np.uintp(load_u64(column + np.uintp(24)))
+    if value > -1.0 and value < np.float64(field(column, ROW_COLUMN, "count")):
+        first = classes + np.uintp(field(column, ROW_COLUMN, "first"))
         member = np.uintp(load_u32(first + (np.uintp(np.int64(value)) << np.uintp(2))))
-    words = np.uintp(load_u64(column + np.uintp(48)))
-    source = signatures + np.uintp(load_u64(column + np.uintp(56))) + member * words * _8
+    elif np.isnan(value):
+        member = np.uintp(field(column, ROW_COLUMN, "missing"))
+    words = np.uintp(field(column, ROW_COLUMN, "words"))
+    source = signatures + np.uintp(field(column, ROW_COLUMN, "signature")) + member * words * _8
     for w in range(words):
         store_u64(out + np.uintp(8 * w), load_u64(source + np.uintp(8 * w)))
 
@@ -90,30 +76,37 @@ def _signature(value: Any, column: Any, classes: Any, signatures: Any, out: Any)
 @kernel(inline=True)
 def _ranks(model: Any, x: Any) -> None:
     """Fill the rank slots of one row."""
-    column, ranks = _place(model, H_COLUMN_AT), _place(model, H_RANK_AT)
-    thresholds, classes = _place(model, H_THRESHOLD_AT), _place(model, H_CLASS_AT)
-    signatures, rank_bytes = _place(model, H_SIGNATURE_AT), _place(model, H_BYTE_AT)
-    end = column + np.uintp(load_u64(model + np.uintp(8 * H_COLUMNS))) * np.uintp(8 * COLUMN_WORDS)
+    column = model + np.uintp(field(model, HEADER, "columns_at"))
+    ranks = model + np.uintp(field(model, HEADER, "ranks_at"))
+    thresholds = model + np.uintp(field(model, HEADER, "thresholds_at"))
+    classes = model + np.uintp(field(model, HEADER, "classes_at"))
+    signatures = model + np.uintp(field(model, HEADER, "signatures_at"))
+    rank_bytes = model + np.uintp(field(model, HEADER, "bytes_at"))
+    end = column + np.uintp(field(model, HEADER, "columns")) * _COLUMN_SIZE
     while column < end:
-        value = x[np.uintp(load_u64(column))]
-        slot = ranks + (np.uintp(load_u64(column + np.uintp(40))) << np.uintp(1))
-        if load_u64(column + _8) == np.uint64(RANK_CATEGORY):
+        value = x[np.uintp(field(column, ROW_COLUMN, "feature"))]
+        slot = ranks + (np.uintp(field(column, ROW_COLUMN, "slot")) << np.uintp(1))
+        if field(column, ROW_COLUMN, "kind") == RANK_CATEGORY:
             _signature(value, column, classes, signatures, slot)
         else:
             rank = _rank(value, column, thresholds)
             store_u16(slot, np.uint16(rank))
-            store_u8(rank_bytes + np.uintp(load_u64(column + np.uintp(64))), np.uint8(rank ^ np.uint64(0x80)))
-        column += np.uintp(8 * COLUMN_WORDS)
+            to = rank_bytes + np.uintp(field(column, ROW_COLUMN, "byte"))
+            store_u8(to, np.uint8(rank ^ np.uint64(0x80)))
+        column += _COLUMN_SIZE
 
 
 @kernel(inline=True)
 def _top(model: Any) -> Any:
     """Decide the top levels of all trees; list the trees that go on and return how many they are."""
-    trees, codes = load_u64(model + np.uintp(8 * H_TREES)), _place(model, H_CODE_AT)
-    groups = load_i64(model + np.uintp(8 * H_GROUPS))
+    trees = np.uint64(field(model, HEADER, "trees"))
+    codes = model + np.uintp(field(model, HEADER, "codes_at"))
     chunks = (np.int64(trees) + LANES - 1) // LANES
-    descend_top(_place(model, H_TOP_AT), chunks, _place(model, H_BYTE_AT), groups, codes)
-    exits, out, state = _place(model, H_EXIT_AT), _place(model, H_LIST_AT), _place(model, H_STATE_AT)
+    top, rank_bytes = np.uintp(field(model, HEADER, "top_at")), np.uintp(field(model, HEADER, "bytes_at"))
+    descend_top(model + top, chunks, model + rank_bytes, field(model, HEADER, "groups"), codes)
+    exits = model + np.uintp(field(model, HEADER, "exits_at"))
+    out = model + np.uintp(field(model, HEADER, "list_at"))
+    state = model + np.uintp(field(model, HEADER, "state_at"))
     begin, tree = out, np.uint64(0)
     while tree < trees:
         code = np.uintp(load_u8(codes + np.uintp(tree)))
@@ -131,8 +124,10 @@ def _top(model: Any) -> Any:
 @kernel(inline=True)
 def _descend(model: Any, count: Any, categories: Any) -> None:
     """Bring the `count` listed trees to their leaves; `categories`: whether some node is a category set."""
-    nodes, ranks = _place(model, H_NODE_AT), _place(model, H_RANK_AT)
-    listed, state = _place(model, H_LIST_AT), _place(model, H_STATE_AT)
+    nodes = model + np.uintp(field(model, HEADER, "nodes_at"))
+    ranks = model + np.uintp(field(model, HEADER, "ranks_at"))
+    listed = model + np.uintp(field(model, HEADER, "list_at"))
+    state = model + np.uintp(field(model, HEADER, "state_at"))
     while count > np.uintp(0):
         source, out = listed, listed
         end = source + (count << np.uintp(3))
@@ -157,11 +152,11 @@ def _descend(model: Any, count: Any, categories: Any) -> None:
 @kernel(inline=True)
 def _find_leaves(model: Any, x: Any) -> None:
     """Leave each tree's leaf position in the state array."""
-    if len(x) != load_i64(model + np.uintp(8 * H_FEATURES)):
+    if len(x) != field(model, HEADER, "features"):
         raise ValueError("wrong number of features")
     _ranks(model, x)
     count = _top(model)
-    if load_u64(model + np.uintp(8 * H_CATEGORIES)):
+    if field(model, HEADER, "categories"):
         _descend(model, count, True)
     else:
         _descend(model, count, False)
@@ -181,18 +176,25 @@ def row_score(model: Any, x: Any, raw: Any) -> Any:
     """
     model = np.uintp(model)
     _find_leaves(model, x)
-    nodes, state = _place(model, H_NODE_AT), _place(model, H_STATE_AT)
-    end = state + (np.uintp(load_u64(model + np.uintp(8 * H_TREES))) << np.uintp(2))
-    total = 0.0
-    while state < end:
-        total += load_f64(nodes + (np.uintp(load_u32(state)) << np.uintp(3)))
-        state += np.uintp(4)
+    nodes = model + np.uintp(field(model, HEADER, "nodes_at"))
+    state = model + np.uintp(field(model, HEADER, "state_at"))
+    end = state + (np.uintp(field(model, HEADER, "trees")) << np.uintp(2))
+    total = load_f64(model + np.uintp(field(model, HEADER, "starts_at")))
+    if field(model, HEADER, "narrow"):
+        while state < end:
+            value = load_f64(nodes + (np.uintp(load_u32(state)) << np.uintp(3)))
+            total = np.float64(np.float32(total + value))
+            state += np.uintp(4)
+    else:
+        while state < end:
+            total += load_f64(nodes + (np.uintp(load_u32(state)) << np.uintp(3)))
+            state += np.uintp(4)
     if raw:
         return total
-    divisor = load_f64(model + np.uintp(8 * H_DIVISOR))
+    divisor = field(model, HEADER, "divisor")
     if divisor != 0.0:
         total /= divisor
-    return link_one(total, load_i64(model + np.uintp(8 * H_LINK)), load_f64(model + np.uintp(8 * H_SCALE)))
+    return link_one(total, field(model, HEADER, "link"), field(model, HEADER, "scale"))
 
 
 @kernel(nogil=False)
@@ -200,8 +202,21 @@ def row_scores(model: Any, x: Any, out: Any) -> None:
     """Write the raw scores of one row to `out`, float64 (n_outputs,)."""
     model = np.uintp(model)
     _find_leaves(model, x)
-    nodes, state = _place(model, H_NODE_AT), _place(model, H_STATE_AT)
-    out[:] = 0.0
-    for t in range(load_i64(model + np.uintp(8 * H_TREES))):
-        leaf = load_u32(state + np.uintp(4 * t))
-        out[t % len(out)] += load_f64(nodes + (np.uintp(leaf) << np.uintp(3)))
+    nodes = model + np.uintp(field(model, HEADER, "nodes_at"))
+    state = model + np.uintp(field(model, HEADER, "state_at"))
+    starts = model + np.uintp(field(model, HEADER, "starts_at"))
+    leaves = model + np.uintp(field(model, HEADER, "leaves_at"))
+    narrow, width = field(model, HEADER, "narrow"), field(model, HEADER, "width")
+    for output in range(len(out)):
+        out[output] = load_f64(starts + np.uintp(8 * output))
+    output = 0
+    for t in range(field(model, HEADER, "trees")):
+        leaf = nodes + (np.uintp(load_u32(state + np.uintp(4 * t))) << np.uintp(3))
+        if width > 1:  # the entry is the leaf's number
+            leaf = leaves + np.uintp(load_u64(leaf)) * np.uintp(width) * _8
+        for k in range(width):
+            value = out[output] + load_f64(leaf + np.uintp(8 * k))
+            out[output] = np.float64(np.float32(value)) if narrow else value
+            output += 1
+            if output == len(out):
+                output = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,19 @@ from scalable.kernels.forest.rank import gather_column, rank_column
 from scalable.kernels.jit import kernel
 
 BLOCK = 512
+
+
+class RankedTrees(NamedTuple):
+    """Trees whose decisions are ranks; `order` is the nodes of each tree, children before parents."""
+
+    node_start: Any
+    leaf_start: Any
+    column: Any
+    limit: Any
+    left: Any
+    right: Any
+    leaf_value: Any
+    order: Any
 
 
 @kernel(inline=True)
@@ -25,22 +38,21 @@ def _rank_block(
     x = np.zeros(BLOCK)
     high, low = np.zeros(BLOCK, np.uint8), np.zeros(BLOCK, np.uint8)
     for c in range(columns.shape[0]):
-        gather_column(places[columns[c, 0]], start, n, x)
-        rank_column(x, n, thresholds, columns[c, 3], columns[c, 4], columns[c, 1], columns[c, 2], high, low)
+        gather_column(places[columns[c].feature], start, n, x)
+        rank_column(x, n, thresholds, columns[c], high, low)
         for i in range(n):
             ranks[c, i] = np.uint16(high[i]) * np.uint16(16) + np.uint16(low[i])
 
 
 @kernel(inline=True)
 def _leaf(t: Any, i: Any, ranks: Any, nodes: Any) -> Any:
-    node_start, leaf_start, column, limit, left, right, leaf_value, _ = nodes
-    base, node = node_start[t], 0
-    if node_start[t + 1] == base:
-        return leaf_value[leaf_start[t]]
+    base, node = nodes.node_start[t], 0
+    if nodes.node_start[t + 1] == base:
+        return nodes.leaf_value[nodes.leaf_start[t]]
     while node >= 0:
         at = base + node
-        node = right[at] if ranks[column[at], i] > limit[at] else left[at]
-    return leaf_value[leaf_start[t] + ~node]
+        node = nodes.right[at] if ranks[nodes.column[at], i] > nodes.limit[at] else nodes.left[at]
+    return nodes.leaf_value[nodes.leaf_start[t] + ~node]
 
 
 @kernel()
@@ -52,7 +64,7 @@ def walk_ranks(places: Any, n_rows: Any, columns: Any, thresholds: Any, nodes: A
         _rank_block(places, start, n, columns, thresholds, ranks)
         for i in range(n):
             total = 0.0
-            for t in range(len(nodes[0]) - 1):
+            for t in range(len(nodes.node_start) - 1):
                 total += _leaf(t, i, ranks, nodes)
             out[start + i, 0] = total
 
@@ -64,7 +76,7 @@ def walk_blocks(places: Any, n_rows: Any, columns: Any, thresholds: Any, nodes: 
     for start in range(0, n_rows, BLOCK):
         n = min(BLOCK, n_rows - start)
         _rank_block(places, start, n, columns, thresholds, ranks)
-        for t in range(len(nodes[0]) - 1):
+        for t in range(len(nodes.node_start) - 1):
             for i in range(n):
                 out[start + i, 0] += _leaf(t, i, ranks, nodes)
 

@@ -12,36 +12,35 @@ from typing import Any
 
 import numpy as np
 
-from scalable.kernels.forest.rank import MAX_THRESHOLDS, RANK_CATEGORY
+from scalable.kernels.forest.rank import MAX_THRESHOLDS
+from scalable.kernels.forest.steps import RankedTrees
 from scalable.latency.engines.base import Absent, Engine, ForestModel
 
 
 class _Step:
     def __init__(self, model: ForestModel, how: str) -> None:
         from scalable.inference.forest.compiled import CompiledForest
-        from scalable.inference.forest.formats.lightgbm_text import parse_text
+        from scalable.inference.forest.formats.lightgbm_trees import forest_of_text
 
-        self._forest = CompiledForest.from_text(parse_text(model.text))
+        self._forest = CompiledForest(forest_of_text(model.text))
         self._how = how
         self.n_threads = 1
         if how == "walk":
             return
-        plan = self._forest.plan
-        if plan is None or (plan.decisions.columns[:, 1] == RANK_CATEGORY).any() or model.n_outputs > 1:
+        plan, decisions = self._forest.plan, self._forest.decisions
+        if plan is None or decisions.categorical.any() or model.n_outputs > 1:
             raise Absent("this step is shown for numeric forests with one output only")
-        self._decisions = plan.decisions
-        by_plane = np.argsort(plan.decisions.columns[:, 5], kind="stable")
-        first = plan.decisions.columns[by_plane, 5]
-        column = np.searchsorted(first, plan.decisions.plane, "right") - 1
-        limit = plan.decisions.plane - first[column]
+        self._decisions = decisions
+        column, limit = decisions.columns_of_nodes()
         if how == "select" and limit.max(initial=0) > 254:
             raise Absent("this step is shown for at most 255 thresholds a feature")
         assert limit.max(initial=0) < MAX_THRESHOLDS
         trees = self._forest.trees
-        order = np.lexsort((-trees.level, np.repeat(np.arange(trees.n_trees), np.diff(trees.node_start))))
-        self._nodes = (trees.node_start, trees.leaf_start, by_plane[column].astype(np.int64), limit.astype(np.uint16),
-                       trees.left, trees.right, trees.leaf_value, order)  # fmt: skip
-        self._divisor = float(trees.n_iterations) if self._forest.average else 0.0
+        values, order = trees.leaf_value[:, 0].copy(), np.lexsort((-trees.depth, trees.tree_of_nodes()))
+        self._nodes = RankedTrees(
+            trees.node_start, trees.leaf_start, column.astype(np.int64), limit.astype(np.uint16), trees.left,
+            trees.right, values, order,
+        )  # fmt: skip
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         from scalable.inference.forest.places import Columns

@@ -12,6 +12,7 @@ from bench.forests import edge_rows, random_booster
 from scalable.errors import ModelError
 from scalable.inference import compile_model, load_compiled
 from scalable.inference.forest.places import Columns
+from scalable.kernels.forest import tables
 
 
 @pytest.mark.parametrize("seed", range(100, 112))
@@ -109,18 +110,22 @@ def test_altered_body_with_its_checksum_in_order_never_crashes(tmp_path_factory,
 
 
 @pytest.mark.parametrize(
-    ("part", "entry", "value"),
-    [("trees.left", 0, 10**6), ("trees.feature", 0, 99), ("plan.slots", 0, 65535), ("plan.plane_of", 0, 10**6),
-     ("plan.starts", 0, 10**9), ("decisions.columns", 3, 10**9), ("frozen", 8, 10**12)],
+    ("part", "table", "field", "entry", "value"),
+    [("trees.left", None, None, 0, 10**6), ("trees.feature", None, None, 0, 99), ("plan.starts", None, None, 0, 10**9),
+     ("plan.instructions", tables.INSTRUCTION, "here", 0, 65535),
+     ("plan.instructions", tables.INSTRUCTION, "plane", 0, 10**6), ("plan.groups", tables.GROUP, "output", 0, 1),
+     ("decisions.columns", tables.COLUMN, "first", 0, 10**9), ("decisions.columns", tables.COLUMN, "plane", 0, -1),
+     ("frozen", tables.HEADER, "columns_at", 0, 10**12), ("frozen", tables.HEADER, "trees", 0, 10**6)],
 )  # fmt: skip
-def test_a_part_that_does_not_fit_is_named(tmp_path, saved, part, entry, value):
+def test_a_part_that_does_not_fit_is_named(tmp_path, saved, part, table, field, entry, value):
     size = int.from_bytes(saved[8:16], "little")
     dtype, _, at = json.loads(saved[16 : 16 + size])["arrays"][part]
     body = bytearray(saved[16 + size :])
-    kind = np.dtype(np.int64 if part == "frozen" else dtype)
-    body[at + entry * kind.itemsize : at + (entry + 1) * kind.itemsize] = (
-        np.array(value).astype(kind).tobytes()
+    kind = np.dtype(dtype) if table is None else table[field]
+    first = (
+        at + entry * kind.itemsize if table is None else at + entry * table.itemsize + table.fields[field][1]
     )
+    body[first : first + kind.itemsize] = np.array(value).astype(kind).tobytes()
     (tmp_path / "a.forest").write_bytes(resealed(saved, bytes(body)))
     with pytest.raises(ModelError, match=r"a.forest: damaged \(\w+"):
         load_compiled(tmp_path / "a.forest")

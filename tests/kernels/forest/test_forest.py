@@ -12,6 +12,7 @@ from scalable.kernels.forest.bitplanes import PLANE, ROWS, mark, split, transpos
 from scalable.kernels.forest.category import category_class, transpose64
 from scalable.kernels.forest.labels import label_trees
 from scalable.kernels.forest.rank import RANK_NAN, RANK_ZERO, ZERO, rank_column, threshold_planes
+from scalable.kernels.forest.tables import COLUMN
 from scalable.kernels.jit import kernel
 
 
@@ -25,12 +26,20 @@ def padded(thresholds):
     return np.r_[thresholds, np.full((1 << len(thresholds).bit_length()) - 1 - len(thresholds), np.inf)]
 
 
+def one_column(**values):
+    column = np.zeros(1, COLUMN)
+    for name, value in values.items():
+        column[name] = value
+    return column[0]
+
+
 def ranks_of(x, thresholds, kind, special):
     high, low = np.zeros(ROWS, np.uint8), np.zeros(ROWS, np.uint8)
     table = padded(thresholds)
     buffer = np.zeros(ROWS)
     buffer[: len(x)] = x
-    rank_column(buffer, len(x), table, 0, len(thresholds), kind, special, high, low)
+    column = one_column(count=len(thresholds), kind=kind, missing=special)
+    rank_column(buffer, len(x), table, column, high, low)
     return high[: len(x)] * 16 + low[: len(x)].astype(int)
 
 
@@ -116,7 +125,9 @@ def test_transpose64_swaps_bits_and_words():
 def test_category_class_truncates_like_a_c_cast(value):
     table = np.arange(100, 120, dtype=np.uint32)
     known = not math.isnan(value) and not math.isinf(value) and 0 <= math.trunc(value) < 17
-    assert category_class(value, table, 3, 17) == (103 + math.trunc(value) if known else 0)
+    column = one_column(first=3, count=17, missing=1)
+    elsewhere = 1 if math.isnan(value) else 0
+    assert category_class(value, table, column) == (103 + math.trunc(value) if known else elsewhere)
 
 
 @pytest.mark.parametrize(("leaves", "spare"), [(2, 0), (5, 0), (63, 1), (64, 0), (255, 0), (700, 0)])
