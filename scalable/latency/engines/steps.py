@@ -27,7 +27,7 @@ class _Step:
         self.n_threads = 1
         if how == "walk":
             return
-        plan, decisions = self._forest.plan, self._forest.decisions
+        plan, decisions = self._forest.programs.plan, self._forest.programs.decisions
         if plan is None or decisions.categorical.any() or model.n_outputs > 1:
             raise Absent("this step is shown for numeric forests with one output only")
         self._decisions = decisions
@@ -35,7 +35,7 @@ class _Step:
         if how == "select" and limit.max(initial=0) > 254:
             raise Absent("this step is shown for at most 255 thresholds a feature")
         assert limit.max(initial=0) < MAX_THRESHOLDS
-        trees = self._forest.trees
+        trees = self._forest.forest.trees
         values, order = trees.leaf_value[:, 0].copy(), np.lexsort((-trees.depth, trees.tree_of_nodes()))
         self._nodes = RankedTrees(
             trees.node_start, trees.leaf_start, column.astype(np.int64), limit.astype(np.uint16), trees.left,
@@ -49,7 +49,7 @@ class _Step:
         out = np.zeros((len(X), self._forest.n_outputs))
         columns = Columns.of_matrix(X)
         if self._how == "walk":
-            self._forest.walk(columns, 0, out)
+            self._forest.programs.walk(columns, 0, out)
         else:
             d = self._decisions
             run: Any = {

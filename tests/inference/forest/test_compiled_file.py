@@ -103,7 +103,7 @@ def test_altered_body_with_its_checksum_in_order_never_crashes(tmp_path_factory,
         return
     X = np.random.default_rng(0).standard_normal((40, forest.n_features))
     forest.predict(X, raw_score=True, num_iteration=1)
-    forest.score(Columns.of_matrix(X), 0, np.zeros((40, forest.n_outputs)))
+    forest.programs.score(Columns.of_matrix(X), 0, np.zeros((40, forest.n_outputs)))
     forest.predict(X, pred_leaf=True)
     for x in X:
         forest.predict_one(x)

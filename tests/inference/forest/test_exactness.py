@@ -99,7 +99,7 @@ def test_more_thresholds_than_one_column_of_ranks_holds():
     booster = lgb.train(params, lgb.Dataset(X, rng.standard_normal(20_000), params={"verbose": -1}), 8)
     probes = edge_rows(booster, 3)
     compiled = compile_model(booster)
-    assert len(compiled.plan.decisions.columns) > 1
+    assert len(compiled.programs.decisions.columns) > 1
     assert_same_bits(compiled.predict(probes), booster.predict(probes), "many thresholds")
 
 
@@ -123,7 +123,7 @@ def test_sets_of_few_and_many_categories(levels, monkeypatch):
     assert_same_bits(compiled.predict(probes), booster.predict(probes), "tabulated where few")
     monkeypatch.setattr(decisions, "MAX_TABULATED", 0)
     transposed = compile_model(booster)
-    assert not transposed.decisions.masks.size
+    assert not transposed.programs.decisions.masks.size
     assert_same_bits(transposed.predict(probes), booster.predict(probes), "transposed")
 
 
