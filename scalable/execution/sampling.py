@@ -7,8 +7,11 @@ from scalable.data.source import Source
 
 
 def sample_shards(source: Source, max_rows: int) -> list[Shard]:
-    """Return shards, or heads of evenly spaced shards, that hold at most about `max_rows` rows."""
-    if source.n_rows <= max_rows:
+    """Return shards, or heads of evenly spaced shards, that hold at most about `max_rows` rows.
+
+    All shards where a selection picks among the rows: only reading tells whether heads hold any of them.
+    """
+    if source.exact_rows is None or source.n_rows <= max_rows:
         return list(source.shards)
     least = max(2**12, min(2**14, max_rows // 64))  # shorter heads cost more to open than to decode
     count = max(1, min(len(source.shards), max_rows // least))

@@ -153,8 +153,10 @@ class TargetReduction:
         Raises
         ------
         DataError
-            When all weights are zero.
+            When there are no rows, or all weights are zero.
         """
+        if not state.rows:
+            raise DataError("no row is left: none satisfies the filters, or lies in the part of the split")
         if not state.weight > 0.0:
             raise DataError(
                 f"all sample weights are zero ({spoken('weight', str(self.weight))}); nothing to learn"

@@ -18,6 +18,7 @@ from scalable.execution.dask import Dask
 from scalable.execution.executors import Executor, connected
 from scalable.execution.threads import Threads
 from scalable.kernels.processors import available_processors
+from scalable.storage.files import arrow_input
 
 CHECK_SECONDS = 30
 ANSWER_SECONDS = 3.0
@@ -241,7 +242,7 @@ def inspect_worker(paths: tuple[str, ...]) -> dict[str, Any]:
     unreadable = ""
     for path in paths:
         try:
-            pq.read_metadata(path)
+            pq.read_metadata(arrow_input(path))
         except Exception as error:
             unreadable = f"{path} ({error})"
     return {

@@ -14,6 +14,7 @@ from scalable.cli.train.bayes import bayes_report, expected_scores
 from scalable.data.source import Source
 from scalable.errors import DataError
 from scalable.execution.threads import Threads
+from scalable.storage.files import total_size
 
 DATASET, TARGET = "fraud", "is_fraud"
 TREES: dict[str, Any] = {
@@ -51,7 +52,7 @@ def travel(out: Path, rows: int, seed: int) -> dict[str, Any]:
         best_possible(held_out, out / "data", stages),
     ]
     latency = compare_latency(held_out, out / "lightgbm.model", seed, stages)
-    size = sum(Path(path).stat().st_size for path in source.paths)
+    size = total_size(source.paths)
     return {
         "dataset": {
             "name": DATASET,

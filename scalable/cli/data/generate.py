@@ -65,6 +65,7 @@ def command(
     from scalable.cli.train.learners import literal
     from scalable.report.document import new_results
     from scalable.report.results import write_results
+    from scalable.storage.files import store_of, total_size
 
     if list_all:
         from scalable.cli.data.tables import show_datasets
@@ -91,7 +92,7 @@ def command(
             progress=task.reach,
             **settings,
         )
-    size = sum(file.stat().st_size for file in Path(out).rglob("*.parquet"))
+    size = total_size(store_of(out).list_files(out, ".parquet"))
     truth = manifest.truth
     best = expected_scores(manifest)
     if not quiet:

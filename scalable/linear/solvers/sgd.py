@@ -159,7 +159,18 @@ class LossReduction:
         return left + right
 
     def finish(self, state: NDArray[np.float64]) -> float:
-        """Return the mean loss."""
+        """Return the mean loss.
+
+        Raises
+        ------
+        DataError
+            When no row has any weight: a selection of rows may leave out all those of the held-out shards.
+        """
+        if not state[1] > 0.0:
+            raise DataError(
+                "the shards held out for early stopping have no selected row of any weight; write the selected rows "
+                "to Parquet first, or set early_stopping=False"
+            )
         return float(state[0] / state[1])
 
 

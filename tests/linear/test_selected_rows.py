@@ -1,0 +1,97 @@
+"""Rows picked by filters or a split: every learner is fitted to them alone, however few they are among the others."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from scalable import ParquetSource
+from scalable.data.table import TableSource
+from scalable.errors import DataError
+from scalable.execution.sampling import sample_shards
+from scalable.linear import (
+    ElasticNetCV,
+    Lasso,
+    LinearRegression,
+    LinearSVC,
+    LogisticRegression,
+    Ridge,
+    SGDClassifier,
+)
+
+NAMES = ["x0", "x1", "x2"]
+SELECTED = [("g", "==", 7)]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Groups one behind the other, without statistics, of which one is of another kind than the rest."""
+    place, n = tmp_path_factory.mktemp("groups"), 40_000
+    rng = np.random.default_rng(0)
+    g, x = np.sort(rng.integers(0, 10, n)), rng.normal(size=(3, n)).astype(np.float32)
+    z = np.where(g == 7, x[0] - x[1], x[1] - x[0])
+    noise = rng.normal(size=n)
+    table = pa.table(
+        {**dict(zip(NAMES, x, strict=True)), "g": g, "y": (z + noise > 0).astype(np.int8), "r": z + noise}
+    )
+    pq.write_table(table, place / "all.parquet", row_group_size=1_000, write_statistics=False)
+    pq.write_table(table.filter(pa.array(g == 7)), place / "some.parquet", row_group_size=1_000)
+    return place
+
+
+@pytest.fixture(params=["held", "streamed", "sampled"])
+def road(request, monkeypatch):
+    if request.param != "held":
+        monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
+    if request.param == "sampled":
+        monkeypatch.setattr("scalable.linear.prepare.PROFILE_ROWS", 4_000)
+        for name in ("WARM_ROWS", "SAMPLE_ROWS"):
+            monkeypatch.setattr(f"scalable.linear.gradient.{name}", 1_000)
+
+
+@pytest.mark.parametrize(
+    ("model", "target"),
+    [
+        (LogisticRegression(tol=1e-9), "y"), (LinearSVC(tol=1e-9), "y"), (Ridge(), "r"), (LinearRegression(), "r"),
+        (Lasso(alpha=0.01), "r"), (ElasticNetCV(), "r"),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_the_fit_is_that_of_a_file_of_these_rows(files, road, model, target):
+    chosen = ParquetSource(files / "all.parquet", target, NAMES, filters=SELECTED)
+    alone = ParquetSource(files / "some.parquet", target, NAMES)
+    expected = np.ravel(model.fit(alone).coef_)
+    assert expected[0] > 0.1
+    np.testing.assert_allclose(np.ravel(model.fit(chosen).coef_), expected, rtol=2e-4, atol=2e-4)
+
+
+def test_descent_learns_from_these_rows(files, road):
+    chosen = ParquetSource(files / "all.parquet", "y", NAMES, filters=SELECTED)
+    model = LogisticRegression(solver="sgd", max_iter=4, n_workers=1).fit(chosen)
+    np.testing.assert_allclose(model.coef_[0, :2], [1.6, -1.6], atol=0.25)
+
+
+def test_held_out_shards_without_a_selected_row_are_refused(files, monkeypatch):
+    monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
+    chosen = ParquetSource(files / "all.parquet", "y", NAMES, filters=SELECTED)
+    model = SGDClassifier(loss="log_loss", max_iter=4, early_stopping=True, n_workers=1)
+    with pytest.raises(
+        DataError, match=r"held out for early stopping have no selected row.*early_stopping=False"
+    ):
+        model.fit(chosen)
+
+
+def test_a_selection_of_nothing_is_named(files):
+    source = ParquetSource(files / "all.parquet", "y", NAMES, filters=[("g", "==", 77)])
+    with pytest.raises(DataError, match="no row is left: none satisfies the filters"):
+        LogisticRegression().fit(source)
+
+
+def test_samples_of_selected_rows_are_all_of_them(files):
+    source = ParquetSource(files / "all.parquet", "y", NAMES)
+    assert sum(shard.n_rows for shard in sample_shards(source, 8_192)) <= 8_192
+    for some in (
+        ParquetSource(files / "all.parquet", "y", NAMES, filters=SELECTED), source.split_rows(1, 1)[0],
+        TableSource(pq.read_table(files / "all.parquet")).split_rows(1, 9, by="g")[0],
+    ):  # fmt: skip
+        assert sample_shards(some, 8_192) == list(some.shards)
