@@ -85,5 +85,6 @@ def run_shown(executor: Executor, work: Work, label: str | None) -> list[Any]:
     """Run `work` under a name on the progress display; silently without."""
     if label is None:
         return executor.run(work, lambda n_rows, metrics: None)
-    with progress.task(label, work.n_rows) as shown:
+    total = None if work.reader.source.exact_rows is None else work.n_rows
+    with progress.task(label, total) as shown:
         return executor.run(work, lambda n_rows, metrics: shown.advance(n_rows, **metrics))

@@ -24,6 +24,11 @@ class HeldRows:
     n_rows: int
     sequential: bool = False
 
+    @property
+    def exact_rows(self) -> int:
+        """Number of rows, all of which are read."""
+        return self.n_rows
+
     def release(self) -> None:
         """Do nothing: no file is open."""
 

@@ -1,9 +1,9 @@
 """One container of named arrays: written in one pass, checked before use, mapped into memory or read.
 
-Layout: 8 bytes of magic, then arrays on 64-byte boundaries, then an index in JSON, then its length, its CRC-32 and
-the magic again. The index tells kind and place of every array, the CRC-32 of all bytes before it, and whatever
-describes them. No code, no pickle. The checksum finds damage, not malice: anybody can compute one, so whatever an
-array's numbers point to is for its reader to prove.
+Layout: 8 bytes of magic, then arrays, each on the boundary of a cache line, then an index in JSON, then its length,
+its CRC-32 and the magic again. The index tells kind and place of every array, the CRC-32 of all bytes before it, and
+whatever describes them. No code, no pickle. The checksum finds damage, not malice: anybody can compute one, so whatever
+an array's numbers point to is for its reader to prove.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable.kernels.buffers import LINE, aligned
 from scalable.storage.files import AnyPath, store_of
 
 MAGIC = b"SCARRAYS"
-ALIGN = 64  # bytes of a cache line
 _TAIL = struct.Struct(f"<QI{len(MAGIC)}s")
 _NUMBERS = "biuf"  # kinds of values that any bytes are valid for, or as good as
 _verified: set[tuple[Any, ...]] = set()  # mapped files whose checksum this process has computed
@@ -73,7 +73,7 @@ class ArraysWriter:
         _check_kind(name, data.dtype)
         if name in self._places:
             raise ValueError(f"array {name!r} is written twice")
-        self._write(bytes(-self._at % ALIGN))
+        self._write(bytes(-self._at % LINE))
         self._places[name] = [np.lib.format.dtype_to_descr(data.dtype), list(np.shape(array)), self._at]
         self._write(data.reshape(-1).view(np.uint8).data if data.size else b"")
 
@@ -112,9 +112,7 @@ def read_arrays(path: AnyPath, kind: str) -> StoredArrays:
     """
     with store_of(path).open(path) as file:
         size = file.seek(0, os.SEEK_END)
-        room = np.empty(size + ALIGN, np.uint8)
-        start = -room.ctypes.data % ALIGN
-        data = room[start : start + size]
+        data = aligned((size,), np.uint8)
         file.seek(0)
         if file.readinto(data.data) != size:  # type: ignore[attr-defined]  # any binary file has it
             raise ArraysError(f"it ends before its {size:,} bytes")
@@ -191,7 +189,7 @@ def _array(data: NDArray[np.uint8], name: str, place: Any, length: int) -> NDArr
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise ArraysError(f"the place of {name!r} is damaged ({error!r})") from error
     _check_kind(name, dtype)
-    if not whole or at % ALIGN or at + math.prod(shape) * dtype.itemsize > length:
+    if not whole or at % LINE or at + math.prod(shape) * dtype.itemsize > length:
         raise ArraysError(f"the place of {name!r} is damaged")
     n_bytes = math.prod(shape) * dtype.itemsize
     return data[at : at + n_bytes].view(dtype).reshape(shape)

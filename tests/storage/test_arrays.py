@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scalable.kernels.buffers import LINE
 from scalable.storage import arrays as container
 from scalable.storage.arrays import (
-    ALIGN,
     MAGIC,
     ArraysError,
     ArraysWriter,
@@ -50,7 +50,7 @@ def test_arrays_come_back_aligned_and_writable(path, read):
         back = found.arrays[name]
         assert (back.dtype, back.shape) == (array.dtype, array.shape)
         assert back.tobytes() == np.ascontiguousarray(array).tobytes()
-        assert back.ctypes.data % ALIGN == 0 or not back.size
+        assert back.ctypes.data % LINE == 0 or not back.size
         if back.size:
             back.reshape(-1)[:1] = np.zeros(1, back.dtype)
     assert path.read_bytes() == before
@@ -107,7 +107,7 @@ def test_a_file_altered_after_it_was_verified_is_verified_again(path):
     map_arrays(path, "test 1")
     assert container._verified
     data = bytearray(path.read_bytes())
-    data[ALIGN] ^= 1
+    data[LINE] ^= 1
     path.unlink()
     path.with_suffix(".new").write_bytes(b"")  # so that the inode is another
     path.write_bytes(data)
