@@ -150,7 +150,7 @@ class _Inlined(CPUDispatcher):
 _LEAN = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
-def kernel(*, fastmath: bool = False, inline: bool = False, **options: Any) -> Any:
+def kernel(*, fastmath: bool = False, inline: bool = False, cache: bool = True, **options: Any) -> Any:
     """Return a decorator that compiles a function to a GIL-free, cached native kernel.
 
     Parameters
@@ -160,6 +160,8 @@ def kernel(*, fastmath: bool = False, inline: bool = False, **options: Any) -> A
         width, never on the number of threads. NaN and infinity keep their meaning.
     inline : bool
         Force LLVM to inline the function into its callers (for scalar helpers of hot loops).
+    cache : bool
+        Keep the machine code on disk; not for functions made within others, whose key would be new in every process.
     **options
         Further ``numba.njit`` options, e.g. ``boundscheck``.
     """
@@ -173,7 +175,8 @@ def kernel(*, fastmath: bool = False, inline: bool = False, **options: Any) -> A
     def decorate(py_func: Any) -> Any:
         dispatcher = numba.njit(**settings)(py_func)
         if not numba.config.DISABLE_JIT:
-            dispatcher._cache = _SourceKeyedCache(py_func)
+            if cache:
+                dispatcher._cache = _SourceKeyedCache(py_func)
             if inline:
                 dispatcher.__class__ = _Inlined
         return dispatcher

@@ -30,6 +30,16 @@ class _ElasticNetBase(RegressorMixin, LinearEstimator):
     n_bins: int = 2**10
     log: Any = False
 
+    def _report_sweeps(self, sweeps: NDArray[np.int64]) -> None:
+        """Keep the sweeps of the strength that was chosen, and say when any took all it was given."""
+        self.n_iter_ = int(sweeps[-1])
+        short = int((sweeps >= self.max_iter).sum())
+        self._report(
+            f"{short} of {len(sweeps)} strengths took all max_iter={self.max_iter} sweeps; raise max_iter or tol"
+            if short
+            else None
+        )
+
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Return the predicted means, shape (n_rows,)."""
         return np.asarray(self._scores(X)[0])
@@ -75,7 +85,7 @@ class ElasticNet(_ElasticNetBase):
         ready, objective, totals = gather(self, X, y, sample_weight, GramReduction)
         problem = centred(totals, objective, ready.encoder.n_columns)
         path = elastic_net_path(problem, np.array([alpha]), ratio, int(self.max_iter), float(self.tol))
-        self.n_iter_ = int(path.sweeps[0])
+        self._report_sweeps(path.sweeps)
         self._publish(finished(path.coef[:, 0], objective, ready))
         return self
 
@@ -162,7 +172,7 @@ class ElasticNetCV(_ElasticNetBase):
         best = int(errors.mean(axis=1).argmin())
         self.alpha_ = float(alphas[best])
         path = elastic_net_path(whole, alphas[: best + 1], ratio, sweeps, tol)
-        self.n_iter_ = int(path.sweeps[-1])
+        self._report_sweeps(path.sweeps)
         self._publish(finished(path.coef[:, -1], objective, ready))
         return self
 

@@ -22,15 +22,16 @@ from scalable.kernels.linear import losses, optimizers, penalties
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.base import LinearEstimator
 from scalable.linear.prepare import Prepared, prepare
+from scalable.linear.solvers.choice import SOLVERS, choose, known_loss
 from scalable.linear.solvers.descent import Descent
 from scalable.linear.solvers.newton import minimize
 from scalable.linear.solvers.objective import Objective, input_frequencies, order_rate_scale, penalty_factors
 from scalable.linear.solvers.sgd import DescentPlan, coefficients, descend, start_state
 from scalable.linear.solvers.weights import class_weights, prior_scores, residual_variance
+from scalable.linear.targets import check_classes, target_scale
 from scalable.models.checkpoint import checkpoint_of
 from scalable.models.linear import LinearModel
 
-NEWTON_TERMS = 512
 WARM_ROWS = 2**12  # from here on a pass of descent saves more Newton passes than it costs
 # With more rows than four times these, Newton's method begins at the optimum of a sample: of one row in
 # `SAMPLE_SHARE`, but of so many at least, and of four times as many at most.
@@ -62,16 +63,20 @@ class GradientEstimator(LinearEstimator):
     resume: bool = False
     random_state: Any = None
 
-    def _loss(self) -> tuple[str, float]:
-        """Return the name of the loss and its parameter."""
-        raise NotImplementedError
+    loss: str
+
+    def _loss(self) -> losses.Loss:
+        """Return the record of the loss."""
+        return losses.LOSSES[known_loss(self.loss, self._classify)]
 
     def _strength(self, total_weight: float) -> float:
         """Return the strength of the penalty in units of the mean loss."""
         raise NotImplementedError
 
     def _link(self, n_outputs: int) -> str:
-        raise NotImplementedError
+        """Return the link of the model; one versus rest has no probabilities."""
+        link = self._loss().link
+        return "margin" if n_outputs > 1 and link == "logistic" else link
 
     def _seed(self) -> int:
         state = self.random_state
@@ -105,38 +110,37 @@ class GradientEstimator(LinearEstimator):
 
     def _objective(self, target: TargetSummary, encoder: LinearEncoder, name: str) -> Objective:
         """Return what is minimised, with targets scaled for descent."""
-        loss_name, delta = self._loss()
-        spec = losses.LOSSES[loss_name]
+        loss = self._loss()
+        delta = float(getattr(self, loss.parameter)) if loss.parameter else 1.0
         by_class: tuple[float, ...] = ()
-        n_outputs, code, total, variance = 1, spec.code, target.weight, 1.0
+        n_outputs, code, total, variance = 1, loss.code, target.weight, 1.0
         if self._classify:
             n_classes = check_classes(target, name)
             by_class = class_weights(getattr(self, "class_weight", None), target.classes, target.class_weight)
             total = float(np.dot(by_class, target.class_weight)) if by_class else total
             if not total > 0.0:
                 raise DataError("class weights leave no row any weight; check class_weight")
-            if spec.code == losses.LOG:
+            if loss.link == "logistic":
                 variance = residual_variance(target.class_weight, by_class)
             n_outputs = 1 if n_classes == 2 else n_classes
-            if n_outputs > 1 and spec.code == losses.LOG and self._link(n_outputs) == "softmax":
+            if self._link(n_outputs) == "softmax":
                 code = descent.SOFTMAX
-        elif spec.positive and target.minimum < 0.0:
+        elif loss.positive and target.minimum < 0.0:
             raise DataError(
-                f"{spoken('target', name)} holds {target.minimum!r}; the {loss_name} loss needs values >= 0"
+                f"{spoken('target', name)} holds {target.minimum!r}; the {loss.name} loss needs values >= 0"
             )
-        elif spec.positive:
+        elif loss.link == "log":
             variance = max(target.variance, target.mean, 1e-12)
-        shift, scale = (0.0, 1.0) if self._classify or spec.positive else target_scale(target)
+        shift, scale = (0.0, 1.0) if loss.degree is None else target_scale(target)
         if not self.fit_intercept:
             shift = 0.0
         # In scaled targets a loss shrinks by scale^degree and a coefficient by scale.
-        degree = 2 if spec.code in (losses.SQUARED, losses.HUBER) else 1
-        scaled_delta = delta / scale if spec.code in (losses.HUBER, losses.EPSILON) else delta
+        degree = loss.degree or 0
         l1, l2 = penalties.shares(self.penalty, getattr(self, "l1_ratio", None))
         strength = self._strength(total)
         return Objective(
             code,
-            scaled_delta,
+            delta / scale if loss.in_units else delta,
             n_outputs,
             l1 * strength * scale ** (1 - degree),
             l2 * strength * scale ** (2 - degree),
@@ -156,19 +160,21 @@ class GradientEstimator(LinearEstimator):
     ) -> NDArray[np.float64]:
         start = np.zeros((objective.n_outputs, len(objective.factors)))
         if objective.fit_intercept:
-            if objective.loss in (losses.LOG, descent.SOFTMAX):
+            link = self._loss().link
+            if link == "logistic":
                 start[:, encoder.n_columns] = prior_scores(target.class_weight, objective)
-            elif objective.loss == losses.POISSON:
+            elif link == "log":
                 start[:, encoder.n_columns] = np.log(max(target.mean, 1e-12))
         return start
 
     def _solve(
         self, objective: Objective, start: NDArray[np.float64], ready: Prepared
     ) -> NDArray[np.float64]:
-        solver = self.solver_ = self._solver(objective, ready)
+        terms = objective.n_outputs * len(objective.factors)
+        solver = self.solver_ = choose(self.solver, self._loss(), terms, ready.encoder.n_buckets > 0)
         checkpoint = checkpoint_of(self, ready.given, ready.encoder.state().digest)
         label = f"train {type(self).__name__}"
-        passes, coef = 0, start
+        passes, coef, converged, least = 0, start, False, np.inf
         resumed_stage = checkpoint.stage()
         max_iter, tol = self.max_iter, self.tol
         warm = solver == "newton" and ready.target.rows >= WARM_ROWS
@@ -191,7 +197,7 @@ class GradientEstimator(LinearEstimator):
             )
             learner = self._descent(objective, ready.encoder)
             result = descend(learner, coef, ready.reader, ready.executor, plan, label, checkpoint, sample)
-            coef, passes = result.coef, result.passes
+            coef, passes, converged, least = result.coef, result.passes, result.converged, result.objective
             self.progressive_loss_ = result.progressive_loss
             if result.held_out_loss:
                 self.held_out_loss_ = result.held_out_loss
@@ -202,16 +208,33 @@ class GradientEstimator(LinearEstimator):
                 )  # fmt: skip
                 coef = found.state.best
         if solver == "newton":
-            least = NEWTON_TOL if ready.target.rows >= WARM_ROWS else EXACT_TOL
+            enough = NEWTON_TOL if ready.target.rows >= WARM_ROWS else EXACT_TOL
             found = minimize(
-                ready.executor, ready.reader, objective, coef, tol or least, max_iter or 25, f"{label} (newton)",
+                ready.executor, ready.reader, objective, coef, tol or enough, max_iter or 25, f"{label} (newton)",
                 checkpoint=checkpoint,
             )  # fmt: skip
-            coef, passes = found.state.best, passes + found.n_iter
-            self.objective_ = found.state.objective
+            coef, passes, converged = found.state.best, passes + found.n_iter, found.converged
+            self.objective_ = least = found.state.objective
         checkpoint.remove()
         self.n_iter_ = passes
+        self._report(self._unfinished(objective, converged, least))
         return coef
+
+    def _unfinished(self, objective: Objective, converged: bool, least: float) -> str | None:
+        """Return why the coefficients are not those of the least objective, None where they are."""
+        free = objective.l1 == objective.l2 == 0.0
+        # With less than log(2) in all, no row can be on the wrong side.
+        if free and not self._loss().attained and least * objective.rows < np.log(2.0):
+            return (
+                "the classes are separated by the features, so that without a penalty no finite coefficients are the "
+                "best; give a penalty, or leave out the feature that tells the classes"
+            )
+        if converged:
+            return None
+        return (
+            f"{self.n_iter_} passes of the {self.solver_} solver ended before the objective was known to be within tol "
+            "of its least; raise max_iter or tol, or strengthen the penalty"
+        )
 
     def _descent(self, objective: Objective, encoder: LinearEncoder) -> Descent:
         name = self.optimizer
@@ -223,26 +246,12 @@ class GradientEstimator(LinearEstimator):
         batch = self.batch_size or default_batch(objective.rows)
         return Descent(objective, code, hyper, min(descent.MAX_BATCH, int(batch)))
 
-    def _solver(self, objective: Objective, ready: Prepared) -> str:
-        asked = self.solver
-        terms = objective.n_outputs * len(objective.factors)
-        smooth = losses.LOSSES[self._loss()[0]].smooth
-        if asked == "newton" and not smooth:
-            raise UsageError(
-                f"solver='newton' needs a smooth loss, which {self._loss()[0]} is not; use 'sgd'"
-            )
-        if asked != "auto":
-            return str(asked)
-        small = not ready.encoder.n_buckets and terms <= NEWTON_TERMS
-        return "newton" if small and smooth else "sgd"
-
     def _check_parameters(self) -> None:
         choices = (
             ("penalty", (*penalties.PENALTIES, None)),
-            ("solver", ("auto", "newton", "sgd")),
+            ("solver", ("auto", *SOLVERS)),
             ("optimizer", tuple(optimizers.OPTIMIZERS)),
             ("missing", ("indicator", "error")),
-            ("loss", tuple(losses.LOSSES)),
         )
         for name, allowed in choices:
             value = getattr(self, name, allowed[0])
@@ -275,6 +284,7 @@ class GradientEstimator(LinearEstimator):
         done = learner.finish(replica)
         self.n_iter_ = getattr(self, "n_iter_", 0) + 1
         self.solver_ = "sgd"
+        self.__dict__.pop("converged_", None)  # there may be parts to come
         self._finish(encoder, learner.objective, coefficients(done, bool(self.average)))
 
     def _more(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
@@ -312,26 +322,3 @@ class GradientEstimator(LinearEstimator):
 def default_batch(rows: int) -> int:
     """Return the rows a step: 256, or the power of two that gives a pass some 500 steps."""
     return int(min(256, max(16, 1 << (max(1, rows // 512)).bit_length() - 1)))
-
-
-def check_classes(target: TargetSummary, name: str) -> int:
-    """Return the number of classes; raises a DataError when there are fewer than two."""
-    if len(target.classes) < 2:
-        raise DataError(
-            f"{spoken('target', name)} has one class only ({target.classes[0]!r}): "
-            "a classifier needs two; check the target or take more rows"
-        )
-    fractions = [label for label in target.classes if isinstance(label, float) and label != int(label)]
-    if len(target.classes) > 2 and fractions:
-        raise DataError(
-            f"{spoken('target', name)} is not two-valued and holds fractions such as {fractions[0]!r}: it is a "
-            "quantity, not a class; train a regressor, or choose another target"
-        )
-    return len(target.classes)
-
-
-def target_scale(target: TargetSummary) -> tuple[float, float]:
-    """Return mean and standard deviation of the target, or (0, 1) where it does not vary."""
-    scale = float(np.sqrt(target.variance))
-    usable = np.isfinite(scale) and scale > 0.0 and np.isfinite(1.0 / scale)
-    return (target.mean, scale) if usable else (target.mean, 1.0)

@@ -15,7 +15,6 @@ from scalable.execution.reduction import run_reduction
 from scalable.features.linear_column import EncoderOptions
 from scalable.kernels.linear import losses
 from scalable.linear.base import LinearEstimator
-from scalable.linear.gradient import target_scale
 from scalable.linear.prepare import Prepared, prepare
 from scalable.linear.solvers.diagnostics import diagnose
 from scalable.linear.solvers.elastic_net_path import centred
@@ -30,6 +29,7 @@ from scalable.linear.solvers.gram import (
     solve_psd,
 )
 from scalable.linear.solvers.objective import Objective, penalty_factors
+from scalable.linear.targets import target_scale
 from scalable.models.linear import LinearModel
 
 MAX_TERMS = 4096  # a Gram matrix of 128 MiB
@@ -102,6 +102,7 @@ class Ridge(RegressorMixin, LinearEstimator):
                 ready.executor, GramReduction(objective), ready.reader, label="train least squares"
             )
             coef = self._solve(totals, objective, ready, 2.0 * alpha)
+        self._report(None)
         self._publish(LinearModel(ready.encoder, unscaled(coef[None], objective, ready), "identity"))
         return self
 

@@ -98,10 +98,9 @@ class LogisticRegression(GradientClassifier):
     C: float = 1.0
     l1_ratio: float | None = None
 
-    _positional = ("penalty",)
+    loss = "log_loss"
 
-    def _loss(self) -> tuple[str, float]:
-        return "log_loss", 1.0
+    _positional = ("penalty",)
 
     def _strength(self, total_weight: float) -> float:
         return 0.0 if np.isinf(self.C) else 1.0 / (float(self.C) * total_weight)

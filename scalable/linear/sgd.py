@@ -10,8 +10,6 @@ from scipy import special
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from scalable.errors import UsageError
-from scalable.kernels.linear import losses
 from scalable.linear.classifier import GradientClassifier
 from scalable.linear.gradient import GradientEstimator
 
@@ -64,12 +62,6 @@ class SGDClassifier(_Descent, GradientClassifier):
 
     _positional = ("loss",)
 
-    def _loss(self) -> tuple[str, float]:
-        return known_loss(self.loss, True), 1.0
-
-    def _link(self, n_outputs: int) -> str:
-        return "logistic" if self.loss == "log_loss" and n_outputs == 1 else "margin"
-
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train; see `LogisticRegression.fit`."""
         return self._fit_classes(X, y, sample_weight)
@@ -118,13 +110,6 @@ class SGDRegressor(RegressorMixin, _Descent):
 
     _positional = ("loss",)
 
-    def _loss(self) -> tuple[str, float]:
-        name = known_loss(self.loss, False)
-        return name, float(self.quantile) if name == "quantile" else float(self.epsilon)
-
-    def _link(self, n_outputs: int) -> str:
-        return "log" if self.loss == "poisson" else "identity"
-
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train.
 
@@ -150,11 +135,3 @@ class SGDRegressor(RegressorMixin, _Descent):
         """Return predictions, shape (n_rows,)."""
         scores = self._scores(X)
         return self.model_.apply_link(scores)
-
-
-def known_loss(loss: str, classification: bool) -> str:
-    """Return the name of a loss of the wanted kind, or raise a UsageError that lists them."""
-    allowed = [name for name, spec in losses.LOSSES.items() if spec.classification == classification]
-    if loss not in allowed:
-        raise UsageError(f"loss must be one of {', '.join(map(repr, allowed))}, not {loss!r}")
-    return loss

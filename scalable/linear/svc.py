@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Self
 
 from scalable.linear.classifier import GradientClassifier
-from scalable.linear.sgd import known_loss
 
 
 class LinearSVC(GradientClassifier):
@@ -38,9 +37,6 @@ missing, cache, checkpoint, resume, random_state, n_workers, client
     C: float = 1.0
 
     _positional = ("penalty", "loss")
-
-    def _loss(self) -> tuple[str, float]:
-        return known_loss(self.loss, True), 1.0
 
     def _strength(self, total_weight: float) -> float:
         return 1.0 / (float(self.C) * total_weight)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from scalable.data.columns import require_column
@@ -113,6 +114,14 @@ class Estimator(Declared, BaseEstimator):
         if isinstance(X, np.ndarray):
             return X.dtype == object and any(isinstance(value, str) for value in X.flat)
         return _is_frame(X) and not (self._matrix and _numeric_pandas(X))
+
+    def _report(self, reason: str | None) -> None:
+        """Keep whether the solver's own rule ended the fit; warn of the `reason` that did instead."""
+        self.converged_ = reason is None
+        if reason is not None:
+            warnings.warn(
+                f"{type(self).__name__} has not converged: {reason}", ConvergenceWarning, stacklevel=4
+            )
 
     def describe_columns(self) -> list[str]:
         """Return one line a feature: what was done with it."""

@@ -15,6 +15,9 @@ from scalable.errors import DataError
 from scalable.execution.reader import BlockReader
 from scalable.linear import LogisticRegression
 
+# Passes are few here on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
 OPTIONS = {"n_replicas": 2, "n_workers": 2}
 
 

@@ -19,6 +19,9 @@ from scalable.errors import UsageError
 from scalable.linear import LogisticRegression
 from scalable.models.checkpoint import Checkpoint
 
+# Passes are few here on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
 CHILD = """
 import sys
 import scalable.linear.prepare as prepare

@@ -53,6 +53,7 @@ def test_support_vectors_are_ranked_by_their_decision_values(rows, tmp_path):
     assert report.auc > roc_auc_score(y, model.predict(source)) + 0.01
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # few passes on purpose
 def test_threads_and_dask_workers_learn_the_same_bits(tmp_path, monkeypatch, dask_client):
     monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
     rng = np.random.default_rng(3)

@@ -20,6 +20,9 @@ from scalable.linear import LogisticRegression
 from scalable.linear.solvers.descent import Descent, DescentState, first_squares, merge_replicas
 from scalable.linear.solvers.objective import HASHED_FACTOR, Objective
 
+# Passes are few here on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
 
 def test_a_column_that_follows_the_rows_does_not_mislead_one_pass(monkeypatch):
     """The base rate swings with the rows; a time could explain every swing, but only locally."""

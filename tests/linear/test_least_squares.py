@@ -4,7 +4,7 @@ import pytest
 from sklearn import linear_model
 
 from scalable import ParquetSource
-from scalable.errors import DataError, UsageError
+from scalable.errors import DataError, ModelError, UsageError
 from scalable.linear import LinearRegression, Ridge
 
 
@@ -53,7 +53,7 @@ def test_california_housing_from_parquet(shared_data, tmp_path):
     ours.save(tmp_path / "m")
     again = LinearRegression.load(tmp_path / "m")
     np.testing.assert_array_equal(again.predict(source), ours.predict(source))
-    with pytest.raises(UsageError, match="LinearRegression"):
+    with pytest.raises(ModelError, match="LinearRegression"):
         Ridge.load(tmp_path / "m")
 
 

@@ -65,6 +65,7 @@ def test_descent_comes_near_the_optimum(optimizer):
     assert log_loss(y, model.predict_proba(X)) < 1.01 * log_loss(y, best.predict_proba(X))
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # few passes on purpose
 @pytest.mark.shared_data
 @pytest.mark.parametrize("name", ["adult", "a9a", "higgs_sample", "agaricus"])
 def test_held_out_quality_on_real_data(shared_data, name):
@@ -123,6 +124,7 @@ def write(path, rows: int = 60_000, seed: int = 0):
     return ParquetSource(path, target="y")
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # few passes on purpose
 def test_workers_do_not_change_a_bit(tmp_path, monkeypatch):
     monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
     source = write(tmp_path / "a.parquet")
@@ -132,6 +134,7 @@ def test_workers_do_not_change_a_bit(tmp_path, monkeypatch):
             np.testing.assert_array_equal(models[0].model_.coef, other.model_.coef)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # few passes on purpose
 def test_saved_model_predicts_the_same(tmp_path):
     source = write(tmp_path / "a.parquet")
     model = LogisticRegression(max_iter=2).fit(source)

@@ -11,6 +11,9 @@ from scalable.kernels.linear.losses import LOSSES
 from scalable.kernels.linear.optimizers import OPTIMIZERS
 from scalable.linear import LogisticRegression, SGDClassifier, SGDRegressor
 
+# Passes are few here on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
 
 @pytest.mark.parametrize("solver", ["sgd", "newton"])
 @pytest.mark.parametrize("seed", range(3))

@@ -119,6 +119,7 @@ def test_a_search_fits_and_a_loaded_model_fits_again(rows, tmp_path):
     assert again.best_iteration_ == 3
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # few passes on purpose
 def test_a_parameter_that_cannot_be_saved_is_named(rows, tmp_path):
     frame, y = rows
     model = SGDClassifier(random_state=np.random.RandomState(0), max_iter=2, tol=1.0).fit(frame, y)

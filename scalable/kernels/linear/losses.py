@@ -1,11 +1,12 @@
-"""Losses: value, first and second derivative with respect to the linear predictor z.
+"""Losses: value, first and second derivative with respect to the linear predictor z, and all else there is to know.
 
-Targets of classification losses are 0 or 1, of the others real numbers. A loss is one function
-``(z, y, delta) -> (value, gradient, curvature)`` with its line in ``triple`` and ``LOSSES``.
+A loss is one function ``(z, y, delta) -> (value, gradient, curvature)`` and what `loss` is told about it; everybody
+else asks its record.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,6 @@ import numpy as np
 
 from scalable.kernels.elementary import LIMIT, exp, exp_negative, log1p_unit, log1p_unit_single
 from scalable.kernels.jit import kernel
-
-LOG, HINGE, SQUARED_HINGE, MODIFIED_HUBER, SQUARED, HUBER, QUANTILE, EPSILON, POISSON = range(9)
-
 
 STEEPEST = 1e12  # of a row in single precision: its square, summed over any data, stays a float32
 
@@ -26,37 +24,63 @@ class Loss:
 
     Attributes
     ----------
+    name : str
     code : int
         Number by which the kernels choose it.
+    terms : kernel
+        ``(z, y, delta) -> (value, gradient, curvature)``.
     classification : bool
-        Whether targets are 0 and 1.
+        Whether targets are 0 and 1; real numbers otherwise.
     smooth : bool
         Whether the curvature is useful, i.e. Newton's method applies.
+    robust : bool
+        Whether the gradient is bounded: an outlier moves the fit no further than the next row.
+    link : str
+        How scores become predictions: ``"identity"``, ``"log"``, ``"logistic"``, or ``"margin"`` (no probabilities).
+        The first intercept is the prior on that scale: the mean, its logarithm, the log-odds, or 0.
+    degree : int or None
+        Scores and targets times s make the loss times s^degree, so that descent may scale targets; None where no power
+        does, and targets are left as they are.
+    parameter : str or None
+        Parameter of the estimators that is handed on as `delta`.
+    in_units : bool
+        Whether that parameter is in units of the target, and is scaled with it.
     positive : bool
         Whether targets must not be negative.
+    attained : bool
+        Whether separable rows have their least loss at finite scores.
     """
 
+    name: str
     code: int
-    classification: bool
-    smooth: bool
+    terms: Any
+    classification: bool = False
+    smooth: bool = False
+    robust: bool = False
+    link: str = "identity"
+    degree: int | None = None
+    parameter: str | None = None
+    in_units: bool = False
     positive: bool = False
+    attained: bool = True
 
 
-LOSSES = {
-    "log_loss": Loss(LOG, True, True),
-    "hinge": Loss(HINGE, True, False),
-    "squared_hinge": Loss(SQUARED_HINGE, True, True),
-    "modified_huber": Loss(MODIFIED_HUBER, True, True),
-    "squared_error": Loss(SQUARED, False, True),
-    "huber": Loss(HUBER, False, True),
-    "quantile": Loss(QUANTILE, False, False),
-    "epsilon_insensitive": Loss(EPSILON, False, False),
-    "poisson": Loss(POISSON, False, True, positive=True),
-}
+LOSSES: dict[str, Loss] = {}
 
 
-@kernel(inline=True)
-def log_loss(z: float, y: float) -> Any:
+def loss(**facts: Any) -> Callable[[Any], Any]:
+    """Return a decorator that makes a function a loss of its name; `facts` are the attributes of `Loss`."""
+
+    def register(function: Any) -> Any:
+        terms = kernel(inline=True)(function)
+        LOSSES[function.__name__] = Loss(function.__name__, len(LOSSES), terms, **facts)
+        return terms
+
+    return register
+
+
+@loss(classification=True, smooth=True, robust=True, link="logistic", attained=False)
+def log_loss(z: float, y: float, delta: float) -> Any:
     """Logistic loss ``log(1 + exp(z)) - y z``; the gradient is ``p - y``."""
     e = exp(-abs(z))
     inverse = 1.0 / (1.0 + e)
@@ -64,24 +88,24 @@ def log_loss(z: float, y: float) -> Any:
     return max(z, 0.0) - y * z + log1p_unit(e), p - y, e * inverse * inverse
 
 
-@kernel(inline=True)
-def hinge(z: float, y: float) -> Any:
+@loss(classification=True, robust=True, link="margin")
+def hinge(z: float, y: float, delta: float) -> Any:
     """Hinge ``max(0, 1 - s z)`` with s = 2 y - 1."""
     s = 2.0 * y - 1.0
     gap = 1.0 - s * z
     return max(gap, 0.0), -s if gap > 0.0 else 0.0, 0.0
 
 
-@kernel(inline=True)
-def squared_hinge(z: float, y: float) -> Any:
+@loss(classification=True, smooth=True, link="margin")
+def squared_hinge(z: float, y: float, delta: float) -> Any:
     """Squared hinge ``max(0, 1 - s z)^2`` with s = 2 y - 1."""
     s = 2.0 * y - 1.0
     gap = max(1.0 - s * z, 0.0)
     return gap * gap, -2.0 * s * gap, 2.0 if gap > 0.0 else 0.0
 
 
-@kernel(inline=True)
-def modified_huber(z: float, y: float) -> Any:
+@loss(classification=True, smooth=True, robust=True, link="margin")
+def modified_huber(z: float, y: float, delta: float) -> Any:
     """Squared hinge, continued by ``-4 s z`` where s z < -1 (Zhang, 2004)."""
     s = 2.0 * y - 1.0
     m = s * z
@@ -91,14 +115,14 @@ def modified_huber(z: float, y: float) -> Any:
     return value, -4.0 * s if linear else -2.0 * s * gap, 2.0 if (m >= -1.0 and m < 1.0) else 0.0
 
 
-@kernel(inline=True)
-def squared_error(z: float, y: float) -> Any:
+@loss(smooth=True, degree=2)
+def squared_error(z: float, y: float, delta: float) -> Any:
     """Half squared error."""
     r = z - y
     return 0.5 * r * r, r, 1.0
 
 
-@kernel(inline=True)
+@loss(smooth=True, robust=True, degree=2, parameter="epsilon", in_units=True)
 def huber(z: float, y: float, delta: float) -> Any:
     """Half squared error up to `delta`, linear beyond (Huber, 1964)."""
     r = z - y
@@ -106,14 +130,14 @@ def huber(z: float, y: float, delta: float) -> Any:
     return clipped * (r - 0.5 * clipped), clipped, 1.0 if clipped == r else 0.0
 
 
-@kernel(inline=True)
+@loss(robust=True, degree=1, parameter="quantile")
 def quantile(z: float, y: float, delta: float) -> Any:
     """Pinball loss of the quantile `delta`: ``max(delta (y - z), (delta - 1) (y - z))``."""
     r = y - z
     return max(delta * r, (delta - 1.0) * r), -delta if r > 0.0 else (1.0 - delta if r < 0.0 else 0.0), 0.0
 
 
-@kernel(inline=True)
+@loss(robust=True, degree=1, parameter="epsilon", in_units=True)
 def epsilon_insensitive(z: float, y: float, delta: float) -> Any:
     """Absolute error beyond `delta` (Vapnik, 1995)."""
     r = z - y
@@ -122,34 +146,37 @@ def epsilon_insensitive(z: float, y: float, delta: float) -> Any:
     return max(gap, 0.0), sign if gap > 0.0 else 0.0, 0.0
 
 
-@kernel(inline=True)
-def poisson(z: float, y: float) -> Any:
+@loss(smooth=True, link="log", positive=True)
+def poisson(z: float, y: float, delta: float) -> Any:
     """Half Poisson deviance with a log link, up to a constant: ``exp(z) - y z``."""
     mean = exp(z)
     bounded = min(max(z, -LIMIT), LIMIT)
     return mean - y * bounded, mean - y, mean
 
 
-@kernel(inline=True)
-def triple(code: int, delta: float, z: float, y: float) -> Any:
-    """Return value, gradient and curvature of the loss numbered `code`."""
-    if code == LOG:
-        return log_loss(z, y)
-    if code == HINGE:
-        return hinge(z, y)
-    if code == SQUARED_HINGE:
-        return squared_hinge(z, y)
-    if code == MODIFIED_HUBER:
-        return modified_huber(z, y)
-    if code == SQUARED:
-        return squared_error(z, y)
-    if code == HUBER:
-        return huber(z, y, delta)
-    if code == QUANTILE:
-        return quantile(z, y, delta)
-    if code == EPSILON:
-        return epsilon_insensitive(z, y, delta)
-    return poisson(z, y)
+def _choice(losses: Sequence[Loss]) -> Any:
+    """Return a kernel ``(code, delta, z, y)`` that computes the loss of that code; the last one where there is none."""
+    own, terms = losses[0].code, losses[0].terms
+    if len(losses) == 1:
+
+        def chosen(code: int, delta: float, z: float, y: float) -> Any:
+            return terms(z, y, delta)
+    else:
+        others = _choice(losses[1:])
+
+        def chosen(code: int, delta: float, z: float, y: float) -> Any:
+            if code == own:
+                return terms(z, y, delta)
+            return others(code, delta, z, y)
+
+    return kernel(inline=True, cache=False)(chosen)  # within the kernels that call it, it is cached
+
+
+triple = _choice([*LOSSES.values()])
+
+# These have loops of their own below.
+LOG, SQUARED = LOSSES["log_loss"].code, LOSSES["squared_error"].code
+HINGE, SQUARED_HINGE = LOSSES["hinge"].code, LOSSES["squared_hinge"].code
 
 
 @kernel(inline=True, fastmath=True)

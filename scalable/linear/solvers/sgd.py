@@ -107,7 +107,9 @@ class DescentResult:
     held_out_loss : list of float
         Loss of the held-out shards after each pass.
     converged : bool
-        Whether the stopping rule ended the training.
+        Whether the stopping rule ended the training: `tol`, or the one pass that is all many rows need.
+    objective : float
+        Mean loss and penalty of `coef` over the rows learned from; infinite where nothing told them.
     """
 
     coef: NDArray[np.float64]
@@ -115,6 +117,7 @@ class DescentResult:
     progressive_loss: list[float] = field(default_factory=list)
     held_out_loss: list[float] = field(default_factory=list)
     converged: bool = False
+    objective: float = np.inf
 
 
 @dataclass(frozen=True)
@@ -270,6 +273,9 @@ def descend(
     result.passes = number
     if max_passes > 1:
         result.coef = best_coef
+        result.objective = np.inf if held else best
+    elif plan.max_passes is None:
+        result.converged = True
     return result
 
 

@@ -83,6 +83,27 @@ def test_extreme_scores_stay_finite(name):
     assert np.isfinite(curvature).all()
 
 
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_what_a_record_says_is_so(name):
+    loss = losses.LOSSES[name]
+    assert losses.LOSSES[loss.name] is loss
+    assert [other.code for other in losses.LOSSES.values()].count(loss.code) == 1
+    z, y = points(loss)
+    out, far, scaled = (np.empty((3, z.size)) for _ in range(3))
+    triples(loss.code, 0.7, z, y, out)
+    triples(loss.code, 0.7, np.where(z > 0, 1e3, -1e3), y, far)
+    triples(loss.code, 0.7, 2e3 * np.sign(z), y, scaled)
+    steeper = np.abs(scaled[1]).max() > np.abs(far[1]).max()
+    assert loss.robust is not steeper
+    if loss.degree is not None:
+        triples(loss.code, 1.4 if loss.in_units else 0.7, 2 * z, 2 * y, scaled)
+        np.testing.assert_allclose(scaled[0], 2.0**loss.degree * out[0], rtol=1e-12, atol=1e-15)
+    assert not (loss.classification and loss.degree is not None)
+    if loss.classification:
+        triples(loss.code, 0.7, 40.0 * (2 * y - 1), y, out)
+        assert loss.attained is not bool((out[0] > 0.0).any())
+
+
 @pytest.mark.parametrize("k", [2, 3, 7])
 def test_softmax_is_scipys(k):
     rng = np.random.default_rng(k)

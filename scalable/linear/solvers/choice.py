@@ -1,0 +1,87 @@
+"""The solvers of mean losses: what each needs, and which one suits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scalable.errors import UsageError
+from scalable.kernels.linear.losses import LOSSES, Loss
+
+
+@dataclass(frozen=True, slots=True)
+class Solver:
+    """A way to minimise a penalised mean loss.
+
+    Attributes
+    ----------
+    needs : dict of str to str
+        Attributes of the loss's record that must be true, and why.
+    most_terms : int or None
+        Coefficients up to which it is chosen by itself.
+    hashed : bool
+        Whether it is chosen by itself when categories are hashed.
+    """
+
+    needs: dict[str, str]
+    most_terms: int | None = None
+    hashed: bool = True
+
+
+# In order of preference.
+SOLVERS = {
+    "newton": Solver({"smooth": "its steps follow the curvature"}, 512, hashed=False),
+    "sgd": Solver({}),
+}
+
+
+def choose(asked: str, loss: Loss, n_terms: int, hashed: bool) -> str:
+    """Return the name of the solver: the one asked for, or the first that suits.
+
+    Parameters
+    ----------
+    asked : str
+        ``"auto"``, or the name of a solver.
+    loss : Loss
+        What is minimised.
+    n_terms : int
+        Coefficients, of all outputs.
+    hashed : bool
+        Whether categories are hashed.
+
+    Raises
+    ------
+    UsageError
+        When the loss lacks what the solver needs; says what to use instead.
+    """
+    if asked == "auto":
+        return next(
+            name
+            for name, solver in SOLVERS.items()
+            if not _lacking(solver, loss)
+            and (solver.hashed or not hashed)
+            and (solver.most_terms is None or n_terms <= solver.most_terms)
+        )
+    for need in _lacking(SOLVERS[asked], loss):
+        others = [name for name, solver in SOLVERS.items() if not _lacking(solver, loss)]
+        losses = [
+            other.name
+            for other in LOSSES.values()
+            if other.classification == loss.classification and not _lacking(SOLVERS[asked], other)
+        ]
+        raise UsageError(
+            f"solver={asked!r} needs a {need} loss ({SOLVERS[asked].needs[need]}), which {loss.name} is not; use "
+            f"solver={' or '.join(map(repr, others))}, or the loss {' or '.join(map(repr, losses))}"
+        )
+    return asked
+
+
+def known_loss(loss: str, classification: bool) -> str:
+    """Return the name of a loss of the wanted kind, or raise a UsageError that lists them."""
+    allowed = [name for name, spec in LOSSES.items() if spec.classification == classification]
+    if loss not in allowed:
+        raise UsageError(f"loss must be one of {', '.join(map(repr, allowed))}, not {loss!r}")
+    return loss
+
+
+def _lacking(solver: Solver, loss: Loss) -> list[str]:
+    return [need for need in solver.needs if not getattr(loss, need)]

@@ -1,0 +1,98 @@
+"""Whether a fit reached its optimum is reported, kept, and said when it did not."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+from scalable.linear import (
+    ElasticNet,
+    ElasticNetCV,
+    Lasso,
+    LinearRegression,
+    LinearSVC,
+    LogisticRegression,
+    Ridge,
+    SGDClassifier,
+    SGDRegressor,
+)
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(500, 3))
+SCORE = X @ [1.0, -2.0, 0.5]
+Y = (SCORE + RNG.logistic(size=500) > 0).astype(int)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LogisticRegression(),
+        LogisticRegression(penalty=None),
+        LogisticRegression(solver="sgd"),
+        LogisticRegression(solver="sgd", early_stopping=True, tol=1e-2),
+        LinearSVC(),
+        SGDClassifier("modified_huber", solver="newton"),
+        Ridge(),
+        LinearRegression(),
+        Lasso(0.1),
+        ElasticNetCV(n_alphas=5, cv=3),
+        SGDRegressor("huber", solver="newton"),
+    ],
+    ids=str,
+)
+def test_a_finished_fit_says_so_and_keeps_it(model, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, Y if model._classify else SCORE + RNG.normal(size=500))
+    assert model.converged_ is True
+    assert model.n_iter_ >= 1
+    model.save(tmp_path / "m")
+    loaded = type(model).load(tmp_path / "m")
+    assert (loaded.converged_, loaded.n_iter_) == (True, model.n_iter_)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (LogisticRegression(max_iter=1), "1 passes of the newton solver"),
+        (LogisticRegression(solver="sgd", max_iter=2), "2 passes of the sgd solver"),
+        (SGDRegressor("quantile", max_iter=1), "1 passes of the sgd solver"),
+        (Lasso(0.01, max_iter=1), "1 of 1 strengths took all max_iter=1 sweeps"),
+        (ElasticNet(0.01, max_iter=2), "raise max_iter or tol"),
+        (ElasticNetCV(n_alphas=4, cv=2, max_iter=1), "strengths took all"),
+    ],
+    ids=str,
+)
+def test_an_end_by_anything_else_is_said(model, reason, tmp_path):
+    with pytest.warns(ConvergenceWarning, match=reason):
+        model.fit(X, Y if model._classify else SCORE)
+    assert model.converged_ is False
+    model.save(tmp_path / "m")
+    assert type(model).load(tmp_path / "m").converged_ is False
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_separated_classes_without_a_penalty_have_no_best_coefficients(n_classes):
+    y = np.digitize(SCORE, [0.0, 1.0][: n_classes - 1])
+    with pytest.warns(ConvergenceWarning, match="separated"):
+        model = LogisticRegression(penalty=None).fit(X[:, :3], y)
+    assert model.converged_ is False
+    assert model.score(X, y) == 1.0
+    assert LogisticRegression().fit(X, y).converged_ is True
+    if n_classes == 2:
+        assert LinearSVC(penalty="none").fit(X, y).converged_ is True  # its loss is 0 at finite scores
+
+
+def test_one_pass_over_many_rows_is_the_rule_of_descent(monkeypatch):
+    for module in ("scalable.linear.solvers.sgd", "scalable.linear.prepare"):
+        monkeypatch.setattr(f"{module}.ONE_PASS_ROWS", 400)
+    model = LogisticRegression(solver="sgd").fit(X, Y)
+    assert (model.n_iter_, model.converged_) == (1, True)
+
+
+def test_parts_claim_nothing():
+    model = LogisticRegression().fit(X, Y)
+    assert not hasattr(model.partial_fit(X, Y), "converged_")
