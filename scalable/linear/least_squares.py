@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,7 @@ class Ridge(RegressorMixin, LinearEstimator):
     n_bins: int = 2**10
     log: Any = False
 
-    _positional = ("alpha",)
+    _positional: ClassVar[tuple[str, ...]] = ("alpha",)
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train.

@@ -65,6 +65,7 @@ def test_the_fit_is_that_of_a_file_of_these_rows(files, road, model, target):
     np.testing.assert_allclose(np.ravel(model.fit(chosen).coef_), expected, rtol=2e-4, atol=2e-4)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # few passes on purpose
 def test_descent_learns_from_these_rows(files, road):
     chosen = ParquetSource(files / "all.parquet", "y", NAMES, filters=SELECTED)
     model = LogisticRegression(solver="sgd", max_iter=4, n_workers=1).fit(chosen)
