@@ -22,7 +22,7 @@ from data_gen.manifest import NAME, FileEntry, read, versions
 from data_gen.storage import read_arrays, write_arrays, write_json
 from data_gen.writing.request import Part, Request
 from scalable.storage.files import sha256_of, store_of
-from scalable.storage.replace import remove_scratch
+from scalable.storage.replace import place_file, remove_scratch
 
 _OURS = re.compile(
     r"part-\d{6,}\.parquet|manifest(-\d+-of-\d+)?\.json|truth-\d+-of-\d+\.npz|describe\.html|"
@@ -165,7 +165,9 @@ class Journal:
             "sha256": sha256,
         }
         write_json(self.directory / f"{part.name}.json", entry)
-        os.replace(self.temporary(part), self.out / part.name)
+        place_file(
+            self.temporary(part), self.out / part.name, durable=False
+        )  # the writer syncs them all at the end
 
     def finished(self, part: Part) -> bool:
         """Return whether a file was finished by this or an earlier run, by its digest."""

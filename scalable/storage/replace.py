@@ -48,12 +48,19 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(scratch, target)
-        if durable:
-            sync(target.parent)
+        place_file(scratch, target, durable=durable)
     finally:
         with suppress(OSError):
             scratch.unlink(missing_ok=True)
+
+
+def place_file(
+    finished: str | os.PathLike[str], target: str | os.PathLike[str], *, durable: bool = True
+) -> None:
+    """Give a finished file, already on the disk where `durable`, its name; what had that name is gone."""
+    os.replace(finished, target)
+    if durable:
+        sync(Path(target).parent)
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

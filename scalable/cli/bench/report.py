@@ -35,6 +35,7 @@ def command(
     from scalable.report import render
     from scalable.report.document import new_results
     from scalable.report.results import read_results, write_results, write_text
+    from scalable.storage.files import total_size
 
     results = results or []
     documents = [read_results(path) for path in results]
@@ -46,6 +47,6 @@ def command(
         names.append("")
     write_text(out, render(documents, names=names))
     if not quiet:
-        typer.echo(f"{out}: {out.stat().st_size / 1e3:.0f} kB, from {len(documents)} result(s)")
+        typer.echo(f"{out}: {total_size([out]) / 1e3:.0f} kB, from {len(documents)} result(s)")
     if json_file is not None:
         write_results(json_file, new_results("report", {"report": {"page": out, "results": results}}))
