@@ -75,7 +75,15 @@ class ParquetSource(Source):
         time: str | None = None,
         entity: str | None = None,
     ) -> None:
-        footers, full = read_footers(find_files(paths))
+        given = (
+            [os.fspath(paths)]
+            if isinstance(paths, (str, os.PathLike))
+            else [os.fspath(path) for path in paths]
+        )
+        files = find_files(given)
+        found = set(files)
+        self._searched = [store_of(path).absolute(path) for path in given if path not in found]
+        footers, full = read_footers(files)
         self.footers = dict(enumerate(footers))
         self.roles = Roles(target, weight, group, time, entity)
         where = footers[0].path
@@ -96,6 +104,10 @@ class ParquetSource(Source):
     def paths(self) -> list[str]:
         """Files of the dataset, in order."""
         return [footer.path for footer in self.footers.values()]
+
+    def would_find(self, path: str | os.PathLike[str]) -> bool:
+        """Return whether a file would be among those behind the paths that were given."""
+        return any(store_of(place).would_list(place, ".parquet", path) for place in self._searched)
 
     def content(self) -> dict[str, Any]:
         """Return the resolved path, size and version of each file; see `Source.fingerprint`."""

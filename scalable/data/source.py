@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -83,6 +84,10 @@ class Source(ABC):
     def weight(self) -> str | None:
         """Column of the weights of the rows."""
         return self.roles.weight
+
+    def would_find(self, path: str | os.PathLike[str]) -> bool:
+        """Return whether a file at `path` would belong to the rows when the same source is made again."""
+        return False
 
     @abstractmethod
     def content(self) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class ShardFunction(Protocol[State, Block_contra, Result_co]):
     def end(self, state: State) -> Result_co:
         """Return the result after the last row."""
 
-    def abandon(self, state: State) -> None:
+    def abandon(self, state: State, error: BaseException) -> None:
         """Give up what `begin` opened: something after it failed, or the rows are no longer wanted."""
 
 
@@ -87,6 +87,6 @@ class _Mapping:
         state = self.function.begin(rows.group)
         try:
             return self.function.end(rows.through_all(state, self.function.block))
-        except BaseException:
-            self.function.abandon(state)
+        except BaseException as error:
+            self.function.abandon(state, error)
             raise

@@ -53,6 +53,9 @@ class Store(Protocol):
         FileNotFoundError is raised where there is no such file, directory or match.
         """
 
+    def would_list(self, path: AnyPath, suffix: str, file: AnyPath) -> bool:
+        """Return whether `list_files` would find a file of that name, were it there."""
+
     def open(self, path: AnyPath) -> BinaryIO:
         """Open a file to read, from its beginning or wherever it is sought."""
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
 
 from scalable.storage.files import AnyPath, Version
 from scalable.storage.replace import replacing
 
-__all__ = ["absolute", "descriptor", "list_files", "open", "read", "replacing", "resolved", "version"]
+__all__ = [
+    "absolute", "descriptor", "list_files", "open", "read", "replacing", "resolved", "version", "would_list",
+]  # fmt: skip
 
 
 def absolute(path: AnyPath) -> str:
@@ -45,6 +49,23 @@ def list_files(path: AnyPath, suffix: str) -> list[str]:
     if not found:
         raise FileNotFoundError(text)
     return found
+
+
+def would_list(path: AnyPath, suffix: str, file: AnyPath) -> bool:
+    """Return whether a file lies where `list_files` looks."""
+    place, name = Path(resolved(path)), Path(resolved(file))
+    if not place.is_dir():
+        return _matches(name.parts, place.parts)
+    inside = name.relative_to(place).parts if name.is_relative_to(place) else (".",)
+    return name.suffix == suffix and not any(part.startswith((".", "_")) for part in inside)
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    if pattern[:1] == ("**",):
+        return any(_matches(parts[k:], pattern[1:]) for k in range(len(parts) + 1))
+    if not parts or not pattern:
+        return not parts and not pattern
+    return fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
 def open(path: AnyPath) -> BinaryIO:

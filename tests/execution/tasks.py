@@ -168,7 +168,7 @@ class Diary:
         (Path(self.place) / f"ended-{state[0][0]}").touch()
         return state
 
-    def abandon(self, state):
+    def abandon(self, state, error):
         (Path(self.place) / f"abandoned-{state[0][0]}").touch()
 
 

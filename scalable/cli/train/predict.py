@@ -11,7 +11,7 @@ from scalable.cli.options import ClientAddress, Debug, Json, Quiet, Resume, Work
 
 HELP = """Score DATA with MODEL and write the predictions as Parquet, in input order.
 
-One output file a shard, with the column `prediction` (positive-class probability or mean) or one
+Files of up to about a million rows, with the column `prediction` (positive-class probability or mean) or one
 column per class.
 
 \b

@@ -1,0 +1,111 @@
+"""Files of predictions: each holds those of consecutive shards, and is there whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from scalable.data.block import RawBlock
+from scalable.data.shard import Shard
+from scalable.errors import DataError
+from scalable.execution.map_shards import group_shards
+from scalable.storage.replace import explained, replacing
+
+# Rows of a file: enough for readers to be quick, few enough for workers to share small inputs.
+LEAST_ROWS, MOST_ROWS, WANTED = 2**18, 2**20, 16
+REMEDY = "give it room, or its directory back, then --resume"
+
+
+def part_rows() -> tuple[int, ...]:
+    """Return what the plan of the files depends on beside the shards."""
+    return LEAST_ROWS, MOST_ROWS, WANTED
+
+
+def plan_parts(shards: Sequence[Shard]) -> list[tuple[Shard, ...]]:
+    """Return the shards of each file; the same for the same shards, whoever writes."""
+    rows = sum(shard.n_rows for shard in shards)
+    return group_shards(shards, min(MOST_ROWS, max(LEAST_ROWS, rows // WANTED)))
+
+
+def part_path(out: Path, shards: Sequence[Shard]) -> Path:
+    """Return the file of some shards, named by the first; names sort in input order."""
+    return out / f"part-{shards[0].index:06d}.parquet"
+
+
+def prediction_names(n_outputs: int, classes: tuple[Any, ...] | None) -> list[str]:
+    """Return the columns of predictions: ``prediction``, or one ``prediction_<class>`` per class."""
+    if n_outputs == 1:
+        return ["prediction"]
+    known = classes if classes is not None and len(classes) == n_outputs else range(n_outputs)
+    return [f"prediction_{name}" for name in known]
+
+
+@dataclass
+class Part:
+    """A file under way: its rows so far, its writer, and what closing it takes."""
+
+    path: Path
+    writer: pq.ParquetWriter
+    opened: ExitStack
+    rows: int = field(default=0)
+
+
+@dataclass(frozen=True)
+class WriteParts:
+    """Predict consecutive shards and write their predictions to one file; a function for ``map_shards``.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        What predicts.
+    out : str
+        Directory, there already and reachable by every worker.
+    """
+
+    predictor: Any
+    out: str
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the files."""
+        names = prediction_names(self.predictor.n_outputs, self.predictor.classes)
+        return pa.schema([(name, pa.float64()) for name in names])
+
+    def begin(self, shards: Sequence[Shard]) -> Part:
+        """Open a file."""
+        path = part_path(Path(self.out), shards)
+        with explained(DataError, path, REMEDY), ExitStack() as opened:
+            file = opened.enter_context(replacing(path))
+            writer = opened.enter_context(
+                pq.ParquetWriter(
+                    file, self.schema, compression="none", use_dictionary=False, write_statistics=False
+                )
+            )
+            return Part(path, writer, opened.pop_all())
+
+    def block(self, part: Part, block: RawBlock) -> Part:
+        """Append the predictions of a block."""
+        columns: NDArray[Any] = np.atleast_2d(self.predictor.predict_block(block).T)
+        table = pa.table([np.ascontiguousarray(column) for column in columns], schema=self.schema)
+        with explained(DataError, part.path, REMEDY):
+            part.writer.write_table(table)
+        part.rows += block.n_rows
+        return part
+
+    def end(self, part: Part) -> int:
+        """Give the file its name; return its rows."""
+        with explained(DataError, part.path, REMEDY):
+            part.opened.close()
+        return part.rows
+
+    def abandon(self, part: Part, error: BaseException) -> None:
+        """Remove what was written."""
+        part.opened.__exit__(type(error), error, error.__traceback__)
