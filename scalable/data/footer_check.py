@@ -123,9 +123,10 @@ def _contradictions(found: FooterTables, end: int) -> list[tuple[NDArray[np.bool
     """Return for each rule which chunks break it, with what to say then."""
     chunks, leaves, rows = found.chunks, found.leaves, found.rows[:, None]
     values, stored, codec = chunks["values"], chunks["stored_bytes"], chunks["codec"]
-    begin = first_byte(chunks)
+    dictionary, data = chunks["dictionary_page"], chunks["data_page"]
+    begin = np.where((dictionary > 0) & (dictionary < data), dictionary, data)
     few = (values > stored // _LEAST_PAGE * _MOST_VALUES) | (begin < len(_MAGIC))
-    few |= (begin > end - stored) | (chunks["data_page"] > end)
+    few |= (begin > end - stored) | (data > end)
     levels = (
         (chunks["repetition_levels"], leaves["repetition"]),
         (
@@ -153,11 +154,9 @@ def _contradictions(found: FooterTables, end: int) -> list[tuple[NDArray[np.bool
     ]
 
 
-def first_byte(chunks: NDArray[np.void]) -> NDArray[np.int64]:
-    """Return where column chunks begin in their file, their dictionaries included."""
-    dictionary, data = chunks["dictionary_page"], chunks["data_page"]
-    first: NDArray[np.int64] = np.where((dictionary > 0) & (dictionary < data), dictionary, data)
-    return first
+def chunk_begin(dictionary: int, data: int) -> int:
+    """Return where a column chunk begins in its file, by the places of its dictionary and its first data page."""
+    return dictionary if 0 < dictionary < data else data
 
 
 def damaged(path: str, reason: str) -> DataError:

@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource
-from scalable.data import footer_check
-from scalable.data.footer_check import check_tables, read_tables
+from scalable.data.footer_check import check_tables, chunk_begin, read_tables
 from scalable.errors import DataError
 from scalable.kernels.parquet import footer as walk
 
@@ -64,7 +63,7 @@ def test_the_walk_finds_what_pyarrow_finds(tmp_path, compression):
                 assert value == getattr(theirs, other)
             assert ours["nulls"] == theirs.statistics.null_count
             assert max(0, ours["dictionary_page"]) == (theirs.dictionary_page_offset or 0)
-    assert footer_check.first_byte(found.chunks)[0, 0] == 4
+    assert chunk_begin(*found.chunks[0, 0][["dictionary_page", "data_page"]]) == 4
 
 
 def test_flipped_bits_never_end_the_process(tmp_path):

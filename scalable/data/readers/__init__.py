@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, zip_longest
 
 import pyarrow as pa
 import pyarrow.types as pt
@@ -11,6 +13,7 @@ from scalable.data.footers import Footer
 from scalable.data.readers.arrow import open_with_arrow
 from scalable.data.readers.cursor import Cursor
 from scalable.data.readers.cursor_pool import park, take
+from scalable.data.readers.layout import has_old_levels
 from scalable.data.readers.pages import open_with_pages
 from scalable.data.readers.polars import open_with_polars, row_bytes
 from scalable.errors import DataError
@@ -56,10 +59,12 @@ def read_columns(
             for row in range(start, stop, block_rows):
                 wanted = min(block_rows, stop - row)
                 arrays = cursor.read(wanted)
-                if not arrays or len(arrays[0]) != wanted:
-                    raise DataError(
-                        f"{footer.path}: ends before row {stop:,}; the file is damaged: write it again"
-                    )
+                for name, array in zip_longest(names, arrays):
+                    if array is None or len(array) != wanted:
+                        raise DataError(
+                            f"{footer.path}: row group {_group_at(footer, row)}, column {name!r} ends before row "
+                            f"{row + wanted:,}; the file is damaged: write it again"
+                        )
                 yield arrays
             finished = True
         finally:
@@ -67,11 +72,16 @@ def read_columns(
                 park(identity, stop, cursor)
             else:
                 cursor.close()
-    except (DataError, MemoryError):
-        raise
+    except pa.ArrowMemoryError as error:
+        raise MemoryError(str(error)) from error
+    except pa.ArrowNotImplementedError as error:
+        raise DataError(
+            f"{footer.path}: rows {start:,} to {stop:,} are stored in a way that is not read here ({_short(error)}); "
+            "write it again with another encoding or compression"
+        ) from error
     except FileNotFoundError as error:
         raise DataError(f"{footer.path}: vanished while it was read; restore it and resume") from error
-    except Exception as error:
+    except (pa.ArrowException, OSError) as error:
         raise DataError(
             f"{footer.path}: rows {start:,} to {stop:,} cannot be decoded ({_short(error)}); the file is "
             "damaged or changed while it was read: write it again"
@@ -89,6 +99,8 @@ def choose_reader(footer: Footer, schema: pa.Schema, names: Sequence[str], start
     if footer.byte_stream_split or not all(map(_plain, types)) or not is_local(footer.path):
         return open_with_arrow
     largest, width = max(size for size, _ in _groups_of(footer, start, stop)), row_bytes(types)
+    if has_old_levels(footer, names, start, stop):
+        return open_with_arrow
     suits = largest * width <= LARGE_BYTES and (stop - start) * width >= LEAST_BYTES
     return open_with_polars if suits else open_with_arrow
 
@@ -108,6 +120,11 @@ def _groups_of(footer: Footer, start: int, stop: int) -> Iterator[tuple[int, int
             yield size, end
         if end >= stop:
             return
+
+
+def _group_at(footer: Footer, row: int) -> int:
+    """Return the row group that holds a row."""
+    return bisect_right(list(accumulate(footer.row_groups)), row)
 
 
 def _check_unchanged(footer: Footer) -> None:

@@ -17,7 +17,7 @@ from scalable.data.columns import column_kind
 from scalable.data.footers import Footer
 from scalable.data.readers.cursor import Cursor
 from scalable.data.readers.layout import file_metadata
-from scalable.storage.files import arrow_input
+from scalable.storage.files import arrow_input, is_local
 
 BUFFER_BYTES = 2**17
 TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -37,13 +37,14 @@ def open_with_arrow(
         position += size
     types = [schema.field(name).type for name in names]
     text = [name for name, kind in zip(names, types, strict=True) if column_kind(kind) == "text"]
-    metadata, _ = file_metadata(footer.path, footer.version)  # parsed once for all readers
+    metadata, _, _ = file_metadata(footer.path, footer.version)  # parsed once for all readers
     file = pq.ParquetFile(
         arrow_input(footer.path),
         metadata=metadata,
         read_dictionary=text,
         buffer_size=BUFFER_BYTES,
         pre_buffer=False,
+        page_checksum_verification=not is_local(footer.path),  # others were checked with their headers
     )
     rows = min(block_rows, skip + stop - start)  # a batch is decoded whole, however few rows are read of it
     batches = file.iter_batches(rows, row_groups=groups, columns=list(names), use_threads=False)
@@ -59,7 +60,7 @@ def _checked(name: str, array: pa.Array) -> pa.Array:
         try:
             array.dictionary.validate(full=True)  # Parquet readers do not look at the bytes of text
         except pa.ArrowInvalid as error:
-            raise ValueError(f"column {name!r} is not text: {error}") from error
+            raise pa.ArrowInvalid(f"column {name!r} is not text: {error}") from error
     return array
 
 

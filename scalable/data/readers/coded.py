@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from scalable.data.footers import Footer
 from scalable.data.readers.arrow import TEXT
-from scalable.data.readers.coded_layout import CodedColumn, coded_groups, result_bytes
+from scalable.data.readers.coded_layout import CodedColumn, decoded_by_us, result_bytes
 from scalable.data.readers.cursor import Columns, Cursor
+from scalable.data.readers.layout import row_groups
 from scalable.errors import DataError
 from scalable.kernels.buffers import take
 from scalable.kernels.parquet import coded
@@ -120,12 +121,15 @@ def open_with_codes(
     footer: Footer, schema: pa.Schema, names: Sequence[str], start: int, stop: int, block_rows: int
 ) -> tuple[Cursor | None, list[str]]:
     """Return a cursor over those columns of rows ``[start, stop)`` that can be decoded, and the names of the others."""
-    groups = coded_groups(footer, schema, start, stop)
     descriptor = store_of(footer.path).descriptor(footer.path)
     if descriptor is None:
         return None, list(names)
+    groups = row_groups(footer, start, stop)
     try:
-        found = {name: [g.column(descriptor, name, stop) for g in groups] for name in names}
+        kinds = {name: schema.field(name).type for name in names}
+        found = {
+            n: [decoded_by_us(g, descriptor, n, kind, stop) for g in groups] for n, kind in kinds.items()
+        }
         chosen = {n: [c for c in columns if c is not None] for n, columns in found.items() if all(columns)}
         for name, columns in chosen.items():
             _check_texts(name, columns)
@@ -138,7 +142,7 @@ def open_with_codes(
     types = [schema.field(name).type for name in chosen]
 
     def pieces() -> Iterator[Columns]:
-        for k, group in enumerate(each.group for each in groups):
+        for k, group in enumerate(groups):
             reader = CodedReader(footer.path, descriptor, [columns[k] for columns in chosen.values()], types)
             for row in range(max(start, group.first), min(stop, group.last), block_rows):
                 yield reader.read(row, min(block_rows, min(stop, group.last) - row))
@@ -152,4 +156,4 @@ def _check_texts(name: str, columns: Sequence[CodedColumn]) -> None:
             try:
                 column.texts.validate(full=True)
             except pa.ArrowInvalid as error:
-                raise ValueError(f"column {name!r} is not text: {error}") from error
+                raise pa.ArrowInvalid(f"column {name!r} is not text: {error}") from error

@@ -42,6 +42,8 @@ class Cursor:
                 piece = next(self._pieces, None)
                 if piece is None:
                     break
+                if any(len(array) != len(piece[0]) for array in piece):
+                    raise pa.ArrowInvalid("columns of different lengths")
                 self._piece, self._used = piece, 0
                 continue
             if self._skip:

@@ -1,141 +1,183 @@
-"""Where plain values lie in a file: the pages of column chunks whose bytes are the numbers themselves."""
+"""Where the pages of column chunks lie in a file, and whether they are what the footer promises.
+
+Every column that is read is walked from page header to page header, whoever decodes it afterwards: general readers
+pass over pages that they do not know, and hand over fewer values than there are rows.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+import os
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from scalable.data.footer_check import FooterTables, chunk_begin, read_tables
 from scalable.data.footers import Footer
-from scalable.kernels.parquet import files
+from scalable.errors import DataError
+from scalable.kernels.parquet import coded, pages, walk
 from scalable.storage.files import Version, arrow_input
 
-_PHYSICAL = {
-    pa.float32(): "FLOAT",
-    pa.float64(): "DOUBLE",
-    pa.int32(): "INT32",
-    pa.uint32(): "INT32",
-    pa.int64(): "INT64",
-    pa.uint64(): "INT64",
+BOOLEAN, INT32, INT64, INT96, FLOAT, DOUBLE, BYTE_ARRAY, FIXED_BYTES = range(8)  # physical types
+_BITS = (1, 32, 64, 96, 32, 64, 0, 0)
+_PLAIN = {
+    pa.float32(): FLOAT,
+    pa.float64(): DOUBLE,
+    pa.int32(): INT32,
+    pa.uint32(): INT32,
+    pa.int64(): INT64,
+    pa.uint64(): INT64,
 }
-Pages = NDArray[np.int64]
-_NONE: Pages = np.empty((0, 3), np.int64)
+_UNCOMPRESSED = 0
+_PLACES = [coded.FIRST, coded.STOP, walk.VALUES_AT]
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A column chunk that may hold plain values only."""
+class ColumnPages:
+    """The pages of a column within a row group, as far as they were walked.
 
-    offset: int
-    stop: int
-    nullable: bool
+    Attributes
+    ----------
+    table : int64 array of shape (n_pages, 8)
+        See `scalable.kernels.parquet.walk.walk_chunk`.
+    chunk : int64 array of shape (5,)
+        The dictionary page, likewise.
+    physical : int
+        Type in the file.
+    uncompressed : bool
+        Whether the bytes in the file are those of the values.
+    places : int64 array of shape (n_pages, 3) or None
+        First row, row after the last and place of the first value, where values are plain and none is null.
+    old_levels : bool
+        Whether levels are kept in the way that only pyarrow still reads.
+    memo : dict
+        What was made of the pages, for whoever made it.
+    """
+
+    def __init__(
+        self, table: NDArray[np.int64], chunk: NDArray[np.int64], physical: int, uncompressed: bool
+    ) -> None:
+        self.table, self.chunk, self.physical, self.uncompressed = table, chunk, physical, uncompressed
+        plain = (table[:, walk.ENCODING] == pages.PLAIN) & (table[:, walk.VALUES_AT] >= 0)
+        self.places = table[:, _PLACES] if uncompressed and plain.all() else None
+        self.old_levels = bool((table[:, coded.LEVELS] == coded.UNUSUAL).any())
+        self.memo: dict[Any, Any] = {}
+
+    def plain(self, kind: pa.DataType) -> bool:
+        """Return whether the bytes in the file are values of a type, and none is null."""
+        return self.places is not None and _PLAIN.get(kind) == self.physical
 
 
 @dataclass(frozen=True)
 class RowGroup:
-    """A row group of a file; its columns are looked up one by one, for there may be many.
+    """A row group of a file, and the pages of it that were asked for so far.
 
     Attributes
     ----------
-    first, n_rows : int
-        First row, and how many.
-    metadata : pyarrow.parquet.RowGroupMetaData
-        What the footer says of it.
+    path : str
+        The file.
+    number, first, n_rows : int
+        Which row group, its first row, and how many.
+    chunks : array of shape (n_columns,), `scalable.kernels.parquet.footer.CHUNK`
+        What the footer says of its column chunks.
     columns : mapping of str to (int, pyarrow.parquet.ColumnSchema)
         Place and shape of each column that is not nested.
+    known : dict
+        For each column, the row up to which its pages were walked, and the pages.
     """
 
+    path: str
+    number: int
     first: int
     n_rows: int
-    metadata: pq.RowGroupMetaData
+    chunks: NDArray[np.void]
     columns: Mapping[str, tuple[int, pq.ColumnSchema]]
+    known: dict[str, tuple[int, ColumnPages]] = field(default_factory=dict)
 
     @property
     def last(self) -> int:
         """The row after its last."""
         return self.first + self.n_rows
 
-    def column(self, name: str) -> tuple[pq.ColumnChunkMetaData, pq.ColumnSchema] | None:
-        """Return what the footer says of a column's chunk, and its shape; None for one of another name."""
-        found = self.columns.get(name)
-        return None if found is None else (self.metadata.column(found[0]), found[1])
+    def bytes_of(self, name: str) -> tuple[int, int] | None:
+        """Return where the chunk of a column begins and ends in the file; None for one of another name."""
+        if name not in self.columns:
+            return None
+        chunk = self.chunks[self.columns[name][0]]
+        begin = chunk_begin(int(chunk["dictionary_page"]), int(chunk["data_page"]))
+        return begin, begin + int(chunk["stored_bytes"])
 
+    def pages(self, descriptor: int, name: str, stop: int) -> ColumnPages | None:
+        """Return the pages of a column up to the row before `stop`; None where it is nested.
 
-@dataclass(frozen=True)
-class GroupLayout:
-    """The plain pages of one row group that were asked for so far."""
-
-    group: RowGroup
-    schema: pa.Schema
-    known: dict[str, tuple[int, Pages]] = field(default_factory=dict)
-
-    def pages(self, descriptor: int, name: str, stop: int) -> Pages:
-        """Return the pages of a column up to the row before `stop`; none when any is not plain.
-
-        Returns
-        -------
-        int64 array of shape (n_pages, 3)
-            First row, row after the last, place of the first value in the file.
+        Raises
+        ------
+        DataError
+            When they do not hold the values that the footer promises.
         """
-        stop = min(stop, self.group.last)
-        reached, found = self.known.get(name, (-1, _NONE))
-        if reached < stop:
-            chunk = self._chunk(name)
-            found = _NONE if chunk is None else self._walk(descriptor, chunk, stop)
+        stop = min(stop, self.last)
+        reached, found = self.known.get(name, (-1, None))
+        if found is None or reached < stop:
+            place = self.bytes_of(name)
+            if place is None:
+                return None
+            found = self._walk(descriptor, name, place, stop, len(found.table) if found else 0)
             self.known[name] = (stop, found)
         return found
 
-    def _chunk(self, name: str) -> Chunk | None:
-        described = self.group.column(name)
-        if described is None:
-            return None
-        column, shape = described
-        if (
-            _PHYSICAL.get(self.schema.field(name).type) != column.physical_type
-            or shape.max_repetition_level > 0
-            or shape.max_definition_level > 1
-            or column.compression != "UNCOMPRESSED"
-            or column.has_dictionary_page
-            or "PLAIN" not in column.encodings
-            or (shape.max_definition_level == 1 and not _all_there(column))
-        ):
-            return None
-        begin = column.data_page_offset
-        return Chunk(begin, begin + column.total_compressed_size, shape.max_definition_level == 1)
-
-    def _walk(self, descriptor: int, chunk: Chunk, stop: int) -> Pages:
-        room, n = 32, files.NO_ROOM
-        while n == files.NO_ROOM:
+    def _walk(
+        self, descriptor: int, name: str, place: tuple[int, int], stop: int, checked: int
+    ) -> ColumnPages:
+        index, shape = self.columns[name]
+        physical, codec = (int(self.chunks[index][key]) for key in ("physical", "codec"))
+        room, n, about = 16 + 2 * checked, walk.NO_ROOM, np.empty(walk.CHUNK_FIELDS, np.int64)
+        while n == walk.NO_ROOM:
             room *= 2
-            found = np.empty((room, 3), np.int64)
-            n = files.walk(
-                descriptor,
-                chunk.offset,
-                chunk.stop,
-                chunk.nullable,
-                self.group.first,
-                self.group.last,
-                stop,
-                found,
-            )
-        return found[:n].copy() if n > 0 else _NONE
+            table = np.empty((room, walk.PAGE_FIELDS), np.int64)
+            n = walk.walk_chunk(
+                descriptor, *place, shape.max_definition_level == 1, codec != _UNCOMPRESSED, _BITS[physical],
+                self.first, self.last, stop, table, about,
+            )  # fmt: skip
+        if n < 0:
+            raise self._damaged(name, int(about[walk.DAMAGED_AT]), "does not hold the values that it should")
+        table = table[:n].copy()
+        found = ColumnPages(table, about, physical, codec == _UNCOMPRESSED)
+        sums = table[checked:, [coded.OFFSET, coded.SIZE, walk.CRC]].tolist()
+        if not checked:
+            sums.append(about[[walk.DICTIONARY_AT, walk.DICTIONARY_BYTES, walk.DICTIONARY_CRC]].tolist())
+        for at, size, checksum in sums:
+            if checksum >= 0 and zlib.crc32(os.pread(descriptor, size, at)) != checksum:
+                raise self._damaged(name, at, "does not have the checksum that was written with it")
+        return found
+
+    def _damaged(self, name: str, at: int, reason: str) -> DataError:
+        return DataError(
+            f"{self.path}: row group {self.number}, column {name!r}: the page at {at:,} {reason}; the file is damaged "
+            "or changed while it was read: write it again"
+        )
 
 
-def groups_of(footer: Footer, schema: pa.Schema, start: int, stop: int) -> list[GroupLayout]:
-    """Return what is plain in the row groups that hold rows ``[start, stop)``."""
-    return [
-        _layout(footer.path, footer.version, schema, group) for group in group_numbers(footer, start, stop)
-    ]
+def has_old_levels(footer: Footer, names: Sequence[str], start: int, stop: int) -> bool:
+    """Return whether pages that were walked keep their levels in the way that only pyarrow still reads."""
+    return any(
+        group.known[name][1].old_levels
+        for group in row_groups(footer, start, stop)
+        for name in names
+        if name in group.known
+    )
 
 
-def group_numbers(footer: Footer, start: int, stop: int) -> Iterator[int]:
-    """Yield which row groups hold rows ``[start, stop)``."""
+def row_groups(footer: Footer, start: int, stop: int) -> list[RowGroup]:
+    """Return the row groups that hold rows ``[start, stop)``."""
+    return [_row_group(footer.path, footer.version, group) for group in _numbers_of(footer, start, stop)]
+
+
+def _numbers_of(footer: Footer, start: int, stop: int) -> Iterator[int]:
     end = 0
     for group, size in enumerate(footer.row_groups):
         if size and end < stop and end + size > start:
@@ -144,11 +186,10 @@ def group_numbers(footer: Footer, start: int, stop: int) -> Iterator[int]:
 
 
 @functools.lru_cache(8)
-def file_metadata(path: str, version: Version) -> tuple[pq.FileMetaData, list[int]]:
-    """Return the footer of a file and the first row of each row group, with the number of rows at the end."""
-    metadata = pq.read_metadata(arrow_input(path))
-    rows = (metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
-    return metadata, list(accumulate(rows, initial=0))
+def file_metadata(path: str, version: Version) -> tuple[pq.FileMetaData, FooterTables, NDArray[np.int64]]:
+    """Return the footer of a file, what it says in numbers, and the row after the last of each row group."""
+    tables = read_tables(path, version.size)
+    return pq.read_metadata(arrow_input(path)), tables, np.cumsum(tables.rows)
 
 
 @functools.lru_cache(8)
@@ -156,23 +197,17 @@ def column_places(path: str, version: Version) -> dict[str, tuple[int, pq.Column
     """Return place and shape of each column of a file, nested ones left out."""
     schema = file_metadata(path, version)[0].schema
     shapes = [schema.column(i) for i in range(len(schema))]
-    return {shape.name: (i, shape) for i, shape in enumerate(shapes) if shape.name == shape.path}
+    return {
+        shape.name: (i, shape)
+        for i, shape in enumerate(shapes)
+        if shape.name == shape.path and shape.max_repetition_level == 0
+    }
 
 
 @functools.lru_cache(512)
-def row_group(path: str, version: Version, group: int) -> RowGroup:
-    """Return a row group of a file."""
-    metadata, starts = file_metadata(path, version)
-    columns = column_places(path, version)
-    return RowGroup(starts[group], starts[group + 1] - starts[group], metadata.row_group(group), columns)
-
-
-@functools.lru_cache(512)
-def _layout(path: str, version: Version, schema: pa.Schema, group: int) -> GroupLayout:
-    return GroupLayout(row_group(path, version, group), schema)
-
-
-def _all_there(column: pq.ColumnChunkMetaData) -> bool:
-    """Return whether a chunk may have no nulls; its pages tell where statistics do not."""
-    counted = column.is_stats_set and column.statistics.has_null_count
-    return not counted or column.statistics.null_count == 0
+def _row_group(path: str, version: Version, group: int) -> RowGroup:
+    _, tables, ends = file_metadata(path, version)
+    rows = int(tables.rows[group])
+    return RowGroup(
+        path, group, int(ends[group]) - rows, rows, tables.chunks[group], column_places(path, version)
+    )

@@ -56,8 +56,8 @@ def _scan(path: str, names: Sequence[str], start: int, stop: int, chunk_rows: in
     scan = pl.scan_parquet(path, cache=False, glob=False).select(names).slice(start, stop - start)
     try:
         yield from scan.collect_batches(chunk_size=chunk_rows, maintain_order=True)
-    except pl.exceptions.PanicException as error:  # not an Exception
-        raise OSError(f"polars cannot decode it: {error}") from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise pa.ArrowInvalid(f"polars cannot decode it: {error}") from error
 
 
 def _arrays(frame: pl.DataFrame, types: Sequence[pa.DataType]) -> list[pa.Array]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 
 from scalable.data.footers import Footer
-from scalable.data.readers.layout import RowGroup, group_numbers, row_group
+from scalable.data.readers.layout import RowGroup, row_groups
 from scalable.storage.files import store_of
 
 GAP_BYTES = (
@@ -23,9 +23,7 @@ def expect_columns(footer: Footer, names: Collection[str], start: int, stop: int
     if advise is None:
         return
     try:
-        groups = [
-            row_group(footer.path, footer.version, group) for group in group_numbers(footer, start, stop)
-        ]
+        groups = row_groups(footer, start, stop)
         descriptor = store_of(footer.path).descriptor(footer.path)
     except (OSError, ValueError):
         return
@@ -61,12 +59,9 @@ def _ranges(
 def _chunks(group: RowGroup, names: Collection[str], low: int, high: int) -> Iterator[tuple[int, int]]:
     """Yield where rows ``[low, high)`` of each column begin and end."""
     for name in names:
-        described = group.column(name)
-        if described is None:
+        place = group.bytes_of(name)
+        if place is None:
             continue
-        column, _ = described
-        first, size = column.data_page_offset, column.total_compressed_size
-        if column.has_dictionary_page and column.dictionary_page_offset is not None:
-            first = min(first, column.dictionary_page_offset)
-        share = size / group.n_rows
+        first, end = place
+        share = (end - first) / group.n_rows
         yield first + int(share * (low - group.first)), first + int(share * (high - group.first))

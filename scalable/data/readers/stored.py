@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.footers import Footer
-from scalable.data.readers.layout import Pages, groups_of
+from scalable.data.readers.layout import row_groups
 from scalable.errors import DataError
 from scalable.kernels.buffers import take
 from scalable.kernels.parquet import files
@@ -25,13 +25,13 @@ class StoredColumns:
     descriptor : int
         Open file.
     places : int64 array of shape (n_pages, 3)
-        Pages of all columns, see `scalable.kernels.parquet.files.walk`.
+        Pages of all columns, see `scalable.kernels.parquet.files.gather`.
     bounds : int64 array of shape (n_columns + 1,)
         Where the pages of each column begin.
     """
 
     def __init__(
-        self, path: str, descriptor: int, pages: Sequence[Pages], types: Sequence[pa.DataType]
+        self, path: str, descriptor: int, pages: Sequence[NDArray[np.int64]], types: Sequence[pa.DataType]
     ) -> None:
         self._path = path
         self.descriptor = descriptor
@@ -72,19 +72,25 @@ def find_stored(
     footer: Footer, schema: pa.Schema, names: Sequence[str], start: int, stop: int
 ) -> tuple[StoredColumns | None, list[str]]:
     """Return those columns of rows ``[start, stop)`` that are plain in the file, and the names of the others."""
-    groups = groups_of(footer, schema, start, stop)
     descriptor = store_of(footer.path).descriptor(footer.path)
     if descriptor is None:
         return None, list(names)
+    groups = row_groups(footer, start, stop)
+    places: dict[str, list[NDArray[np.int64]]] = {}
     try:
-        found = {name: [g.pages(descriptor, name, stop) for g in groups] for name in names}
-        plain = [name for name in names if all(map(len, found[name]))]
-        if not plain:
-            os.close(descriptor)
-            return None, list(names)
+        for name in names:
+            kind = schema.field(name).type
+            found = [group.pages(descriptor, name, stop) for group in groups]
+            if all(pages is not None and pages.plain(kind) for pages in found):
+                places[name] = [
+                    pages.places for pages in found if pages is not None and pages.places is not None
+                ]
     except BaseException:
         os.close(descriptor)
         raise
-    pages = [np.concatenate(found[name]) for name in plain]
-    stored = StoredColumns(footer.path, descriptor, pages, [schema.field(name).type for name in plain])
-    return stored, [name for name in names if name not in plain]
+    if not places:
+        os.close(descriptor)
+        return None, list(names)
+    types = [schema.field(name).type for name in places]
+    stored = StoredColumns(footer.path, descriptor, [np.concatenate(some) for some in places.values()], types)
+    return stored, [name for name in names if name not in places]

@@ -20,10 +20,9 @@ from scalable.kernels.parquet.runs import decode_runs
 # Places in the description of a page.
 FIRST, STOP, OFFSET, SIZE, LEVELS = range(5)
 PAGE_FIELDS = 5
-REQUIRED, PREFIXED = (
-    -2,
-    -1,
-)  # instead of the bytes of levels: there are none; their number is in front of them
+# Instead of the bytes of levels: they are in no way that is read here, contradict the page's size, there are none,
+# their number is in front of them.
+UNUSUAL, NO_LEVELS, REQUIRED, PREFIXED = -4, -3, -2, -1
 # Places in the description of a column.
 BEGIN, END, FORM, SOURCE_BYTES, BYTES, TABLE, TABLE_SIZE, OUT, VALID = range(9)
 COLUMN_FIELDS = 9
@@ -136,7 +135,7 @@ def _decode_page(
             _store_looked_up(codes, column[TABLE], column[TABLE_SIZE], valid, spread, width, to, rows)
         return True
     if form == DELTAS:
-        if not decode_deltas(buffer, at, end, before, n, some, words):
+        if not decode_deltas(buffer, at, end, 8 * source, before, n, some, words):
             return False
         _store_values(words, valid, spread, width, to, rows)
         return True
@@ -191,7 +190,7 @@ def decode_columns(
     ----------
     descriptor : int
         Open file.
-    pages : array of shape (n_pages, 5), int64
+    pages : array of shape (n_pages, >= 5), int64
         Of all columns: first row, row after the last, place and size in the file, bytes of definition levels
         (`REQUIRED`, `PREFIXED`, or their number).
     columns : array of shape (n_columns, 9), int64

@@ -40,7 +40,7 @@ def _unpack(base: Any, width: int, least: Any, out: np.ndarray) -> None:
 
 @kernel()
 def decode_deltas(
-    buffer: np.ndarray, at: int, end: int, skip: int, n: int, some: np.ndarray, out: np.ndarray
+    buffer: np.ndarray, at: int, end: int, most: int, skip: int, n: int, some: np.ndarray, out: np.ndarray
 ) -> bool:
     """Decode integers of one page.
 
@@ -50,6 +50,8 @@ def decode_deltas(
         Bytes, at least ``end + PADDING`` (see `scalable.kernels.parquet.runs`) of them.
     at, end : int
         Where the encoded values are.
+    most : int
+        Bits of the type: no difference takes more.
     skip, n : int
         Values to pass over, and to decode.
     some : array of uint64
@@ -74,7 +76,9 @@ def decode_deltas(
     a_mini: Any = np.int64(block // minis)
     n_minis: Any = np.int64(minis)
     wanted = skip + n
-    if a_mini % 8 or a_mini > some.size or total > np.uint64(1 << 62) or np.int64(total) < wanted:
+    if block % np.uint64(128) or a_mini % 32 or a_mini > some.size:
+        return False
+    if total > np.uint64(1 << 62) or np.int64(total) < wanted:
         return False
     base = np.uintp(buffer.ctypes.data)
     value = _zigzag(first)
@@ -93,7 +97,7 @@ def decode_deltas(
                 break
             width: Any = np.int64(buffer[widths + m])
             size = a_mini * width // 8
-            if width > 64 or size > end - at:
+            if width > most or size > end - at:
                 return False
             count = min(a_mini, wanted - position)
             _unpack(base + np.uintp(at), width, least, some[:count])

@@ -10,77 +10,11 @@ import numpy as np
 from numba import types
 
 from scalable.kernels.jit import kernel
-from scalable.kernels.parquet import pages
 
 pread = types.ExternalFunction("pread", types.int64(types.int32, types.uintp, types.uintp, types.int64))
 
 
 FIRST, STOP, OFFSET = range(3)  # of a page: its first row, the row after its last, where its values begin
-NOT_PLAIN, NO_ROOM = -1, -2
-_HEADER_BYTES = 512
-
-
-@kernel()
-def walk(
-    descriptor: int, begin: int, end: int, nullable: bool, first: int, last: int, stop: int, found: np.ndarray
-) -> int:
-    """Find the pages of a column chunk that hold plain values, from one header to the next.
-
-    Parameters
-    ----------
-    descriptor : int
-        Open file.
-    begin, end : int
-        Where the chunk is in the file.
-    nullable : bool
-        Whether pages of the first version have definition levels.
-    first, last : int
-        First row of the chunk and the row after its last.
-    stop : int
-        The row after the last one wanted.
-    found : array of shape (room, 3), int64
-        Output.
-
-    Returns
-    -------
-    int
-        Number of pages; -1 when one of them holds anything but plain values, -2 when `found` is too small.
-    """
-    buffer = np.empty(_HEADER_BYTES, np.uint8)
-    head = np.empty(pages.N_FIELDS, np.int64)
-    row = first
-    at = begin
-    n = 0
-    while row < stop:
-        if n == found.shape[0]:
-            return NO_ROOM
-        got = pread(np.int32(descriptor), np.uintp(buffer.ctypes.data), np.uintp(buffer.size), at)
-        if got <= 0:
-            return NOT_PLAIN
-        length = pages.parse_header(buffer[:got], head)
-        stored = head[pages.STORED_BYTES]
-        values = head[pages.VALUES]
-        at += length
-        if length < 0 or head[pages.ENCODING] != pages.PLAIN or values <= 0 or values > last - row:
-            return NOT_PLAIN
-        if stored < 0 or stored > end - at:
-            return NOT_PLAIN
-        skip = 0
-        if head[pages.KIND] == pages.DATA_PAGE:
-            skip = pages.skip_levels(buffer[length:got], values) if nullable else 0
-        elif head[pages.KIND] == pages.DATA_PAGE_V2 and head[pages.NULLS] == 0:
-            skip = head[pages.LEVEL_BYTES]
-        else:
-            skip = -1
-        if skip < 0:
-            return NOT_PLAIN
-        found[n, FIRST] = row
-        found[n, STOP] = row + values
-        found[n, OFFSET] = at + skip
-        n += 1
-        row += values
-        at += stored
-    return n
 
 
 @kernel()
@@ -107,7 +41,7 @@ def read_rows(
     descriptor : int
         Open file.
     places : array of shape (n_pages, 3), int64
-        Pages, see `walk`; those of the column are ``places[begin:end]``.
+        Pages, as `FIRST`, `STOP` and `OFFSET`; those of the column are ``places[begin:end]``.
     width : int
         Bytes a value.
     row, n_rows : int
@@ -158,7 +92,7 @@ def gather(
     descriptor : int
         Open file.
     places : array of shape (n_pages, 3), int64
-        Pages of all columns, see `walk`.
+        Pages of all columns, as `FIRST`, `STOP` and `OFFSET`.
     bounds : array of shape (n_columns + 1,), int64
         Where the pages of each column begin.
     widths : array of shape (n_columns,), int64

@@ -1,4 +1,4 @@
-"""Headers of Parquet pages: the few fields that say where a page's plain values are.
+"""Headers of Parquet pages: the few fields that say where a page's values are and how they are kept.
 
 A header is a Thrift structure in the compact protocol (parquet-format, ``PageHeader``); Python would
 take longer to read one than to read the page.
@@ -6,57 +6,48 @@ take longer to read one than to read the page.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from scalable.kernels.jit import kernel
+from scalable.kernels.parquet import thrift
 
 # Places in what `parse_header` writes.
-KIND, PLAIN_BYTES, STORED_BYTES, VALUES, ENCODING, NULLS, LEVEL_BYTES, COMPRESSED = range(8)
-N_FIELDS = 8
+KIND, PLAIN_BYTES, STORED_BYTES, CRC, VALUES, ENCODING, NULLS, LEVEL_BYTES, LEVEL_ENCODING = range(9)
+N_FIELDS = 9
 DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 2, 3
-PLAIN, PLAIN_DICTIONARY, DELTA_BINARY_PACKED, RLE_DICTIONARY = 0, 2, 5, 8  # encodings
-UNKNOWN = -1  # how many values of a first-version page are null is not in its header
+PLAIN, PLAIN_DICTIONARY, RLE, BIT_PACKED, DELTA_BINARY_PACKED, RLE_DICTIONARY = 0, 2, 3, 4, 5, 8  # encodings
+UNKNOWN = -1  # nulls of a first-version page are not in its header
 
-_TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _STRUCT = 1, 2, 3, 7, 8, 12
 _DEPTH = 8
+_HEADER, _DATA, _DICTIONARY, _DATA_V2, _OTHER = 0, 5, 7, 8, -1  # structures, by their field in the header
+# Fields that there must be, as bits.
+_NEEDED_HEADER, _NEEDED_DATA, _NEEDED_DICTIONARY, _NEEDED_V2 = 0b1110, 0b11110, 0b110, 0b1111110
 
 
 @kernel(inline=True)
-def _varint(buffer: np.ndarray, at: int) -> tuple[int, int]:
-    """Return an unsigned varint and the place after it; the place is -1 where the buffer ends."""
-    value = 0
-    shift = 0
-    while at < buffer.size and shift < 63:
-        byte = int(buffer[at])
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-        shift += 7
-    return 0, -1
-
-
-@kernel(inline=True)
-def _keep(parent: int, field: int, value: int, out: np.ndarray) -> None:
-    """Store a field of the header (`parent` 0), of its data page (5), dictionary (7) or data page of version 2 (8)."""
-    place = -1
-    if parent == 0 and 1 <= field <= 3:
-        place = field - 1
-    elif parent in (5, 7) and 1 <= field <= 2:
-        place = VALUES + field - 1
-    elif parent == 8:
-        if field == 1:
-            place = VALUES
-        elif field == 2:
-            place = NULLS
+def _keep(parent: int, field: int, value: Any, out: np.ndarray) -> None:
+    """Store a field of the header or of the structure in it that describes the page."""
+    if parent == _HEADER:
+        if 1 <= field <= 4:
+            out[KIND + field - 1] = value & 0xFFFFFFFF if field == 4 else value
+    elif field == 1:
+        out[VALUES] = value
+    elif parent == _DATA_V2:
+        if field == 2:
+            out[NULLS] = value
         elif field == 4:
-            place = ENCODING
-        elif 5 <= field <= 6:
-            out[LEVEL_BYTES] += value
-        elif field == 7:
-            place = COMPRESSED
-    if place >= 0:
-        out[place] = value
+            out[ENCODING] = value
+        elif field == 5:
+            out[LEVEL_BYTES] = value
+        # As many rows as values, and no repetition levels: only columns that are not nested are read.
+        if (field == 2 and value < 0) or (field == 3 and value != out[VALUES]) or (field == 6 and value):
+            out[VALUES] = UNKNOWN
+    elif field == 2:
+        out[ENCODING] = value
+    elif field == 3:
+        out[LEVEL_ENCODING] = value
 
 
 @kernel()
@@ -67,9 +58,10 @@ def parse_header(buffer: np.ndarray, out: np.ndarray) -> int:
     ----------
     buffer : array of uint8
         Bytes of a file from the start of a page on.
-    out : int64 array of shape (8,)
-        Output: kind of page, bytes of the page decompressed and stored, values, encoding, nulls (-1
-        where unknown), bytes of levels before the values (version 2), whether it is compressed.
+    out : int64 array of shape (9,)
+        Output: kind of page, bytes of the page decompressed and stored, checksum (-1 where there is none), values (-1
+        where they are not as many as rows), encoding, nulls (-1 where unknown), bytes of levels before the values
+        (version 2), encoding of the definition levels.
 
     Returns
     -------
@@ -77,77 +69,80 @@ def parse_header(buffer: np.ndarray, out: np.ndarray) -> int:
         Length of the header; -1 when the buffer ends before it, or it is not understood.
     """
     out[:] = 0
-    out[NULLS] = UNKNOWN
-    out[COMPRESSED] = 1
+    out[NULLS], out[CRC], out[LEVEL_ENCODING] = UNKNOWN, UNKNOWN, RLE
     parents = np.zeros(_DEPTH, np.int64)
     fields = np.zeros(_DEPTH, np.int64)
+    seen = np.zeros(_DATA_V2 + 1, np.int64)  # fields of each structure, as bits
     level = 0
     at = 0
     while at < buffer.size:
-        head = int(buffer[at])
-        at += 1
-        if head == 0:  # end of a structure
+        if buffer[at] == 0:  # end of a structure
+            at += 1
             if level == 0:
-                return at
+                return at if _complete(out[KIND], seen) else thrift.DAMAGED
             level -= 1
             continue
-        kind = head & 15
-        step = head >> 4
-        if step:
-            fields[level] += step
-        else:
-            raw, at = _varint(buffer, at)
-            if at < 0:
-                return -1
-            fields[level] = (raw >> 1) ^ -(raw & 1)
-        field = fields[level]
-        parent = parents[level]
-        if _TRUE <= kind <= _FALSE:
-            _keep(parent, field, 1 if kind == _TRUE else 0, out)
-        elif kind == _BYTE:
-            at += 1
-        elif 4 <= kind <= 6:
-            raw, at = _varint(buffer, at)
-            _keep(parent, field, (raw >> 1) ^ -(raw & 1), out)
-        elif kind == _DOUBLE:
-            at += 8
-        elif kind == _BINARY:
-            raw, at = _varint(buffer, at)
-            # a length that overflowed is negative and would lead back: forward only
-            at = at + raw if at >= 0 and 0 <= raw <= buffer.size - at else -1
-        elif kind == _STRUCT and level + 1 < _DEPTH:
-            level += 1
-            # A field number says what a structure is only in the header itself.
-            parents[level] = field if level == 1 else -1
-            fields[level] = 0
-        else:
-            return -1
+        kind, field, at = thrift.field_of(buffer, at, fields[level])
         if at < 0:
-            return -1
-    return -1
+            return thrift.DAMAGED
+        fields[level] = field
+        parent = parents[level]
+        if kind == thrift.BYTE:
+            at += 1
+        elif thrift.I16 <= kind <= thrift.I64:
+            raw, at = thrift.varint(buffer, at)
+            value = thrift.signed(raw)
+            if kind == thrift.I32 and parent != _OTHER and 0 < field < 16:
+                if not -(2**31) <= value < 2**31:
+                    return thrift.DAMAGED
+                _keep(parent, field, value, out)
+                seen[parent] |= 1 << field
+        elif kind == thrift.DOUBLE:
+            at += 8
+        elif kind == thrift.BINARY:
+            _, at = thrift.skip_binary(buffer, at)
+        elif kind == thrift.STRUCT and level + 1 < _DEPTH:
+            described = level == 0 and field in (_DATA, _DICTIONARY, _DATA_V2)
+            level += 1
+            parents[level] = field if described else _OTHER
+            fields[level] = 0
+        elif kind not in (thrift.TRUE, thrift.FALSE):
+            return thrift.DAMAGED
+        if at < 0:
+            return thrift.DAMAGED
+    return thrift.DAMAGED
+
+
+@kernel(inline=True)
+def _complete(kind: int, seen: np.ndarray) -> bool:
+    """Return whether a header holds what it must, and the one structure that its kind of page has."""
+    if seen[_HEADER] & _NEEDED_HEADER != _NEEDED_HEADER:
+        return False
+    if kind == DATA_PAGE:
+        return bool(
+            seen[_DATA] & _NEEDED_DATA == _NEEDED_DATA and seen[_DICTIONARY] == 0 and seen[_DATA_V2] == 0
+        )
+    if kind == DICTIONARY_PAGE:
+        return bool(seen[_DICTIONARY] & _NEEDED_DICTIONARY == _NEEDED_DICTIONARY and seen[_DATA] == 0)
+    return bool(
+        kind == DATA_PAGE_V2
+        and seen[_DATA_V2] & _NEEDED_V2 == _NEEDED_V2
+        and seen[_DATA] == 0
+        and seen[_DICTIONARY] == 0
+    )
 
 
 @kernel()
-def skip_levels(buffer: np.ndarray, n: int) -> int:
-    """Return where the values of a first-version page begin, behind definition levels that are all 1.
+def all_ones(buffer: np.ndarray, n: int) -> bool:
+    """Return whether encoded definition levels are one run that says that none of `n` values is null.
 
     Parameters
     ----------
     buffer : array of uint8
-        The (decompressed) page, or its first bytes.
+        The levels and nothing else.
     n : int
         Values of the page.
-
-    Returns
-    -------
-    int
-        Offset of the values; -1 when a value may be null.
     """
-    if buffer.size < 8:
-        return -1
-    length = int(buffer[0]) | int(buffer[1]) << 8 | int(buffer[2]) << 16 | int(buffer[3]) << 24
-    run, at = _varint(buffer, 4)
+    run, at = thrift.varint(buffer, 0)
     # One run of a repeated value: an even header, then the value.
-    if at < 0 or at >= buffer.size or run & 1 or run >> 1 < n or buffer[at] != 1:
-        return -1
-    return 4 + length
+    return bool(at >= 0 and at < buffer.size and run & 1 == 0 and run >> 1 >= n and buffer[at] == 1)

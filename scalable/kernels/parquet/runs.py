@@ -87,7 +87,9 @@ def decode_runs(
         else:
             if value_bytes > end - at:
                 return False
-            value = load_u64(base + np.uintp(at)) & mask
+            value = load_u64(base + np.uintp(at)) & np.uint64((1 << 8 * value_bytes) - 1)
+            if value > mask:
+                return False
             count = min(length, n - done)
             for i in range(max(0, -done), count):
                 out[done + i] = value

@@ -34,7 +34,7 @@ def test_damaged_pages_are_data_errors_that_name_the_file(tmp_path, text, compre
     os.utime(path, ns=(footer.version.tag, footer.version.tag))
     assert list(read_columns(footer, schema, schema.names, 0, 5_000, 5_000))  # others stay readable
     with pytest.raises(
-        DataError, match=r"bad\.parquet: rows 10,000 to 15,000 cannot be decoded .*write it again"
+        DataError, match=r"bad\.parquet: row group 2, column '[yt]': the page at [0-9,]+ .*write it again"
     ):
         list(read_columns(footer, schema, schema.names, 10_000, 15_000, 5_000))
 
@@ -85,3 +85,14 @@ def test_invalid_text_is_a_data_error(tmp_path):
     footer, schema = write(tmp_path / "a.parquet", pa.table({"x": broken}))
     with pytest.raises(DataError, match=r"a\.parquet: .*'x'.*UTF"):
         list(read_columns(footer, schema, ["x"], 0, 3, 10))
+
+
+def test_an_error_of_our_own_is_not_called_damage(tmp_path, monkeypatch):
+    footer, schema = write(tmp_path / "a.parquet", pa.table({"x": range(1_000)}))
+
+    def opener(*args):
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr(readers, "choose_reader", lambda *args: opener)
+    with pytest.raises(KeyError):
+        next(read_columns(footer, schema, ["x"], 0, 1_000, 10))

@@ -31,10 +31,10 @@ def encoded(values) -> bytes:
     return whole[at + length : at + length + int(head[pages.STORED_BYTES])]
 
 
-def decode(data: bytes, skip: int, n: int, room: int = 1024):
+def decode(data: bytes, skip: int, n: int, room: int = 1024, most: int = 64):
     out = np.zeros(n, np.uint64)
     buffer = np.frombuffer(data + b"\xff" * PADDING, np.uint8)
-    ok = decode_deltas(buffer, 0, len(data), skip, n, np.empty(room, np.uint64), out)
+    ok = decode_deltas(buffer, 0, len(data), most, skip, n, np.empty(room, np.uint64), out)
     return out if ok else None
 
 
@@ -45,7 +45,7 @@ def test_any_stretch_of_any_integers(dtype, data):
     values = data.draw(arrays.arrays(dtype, st.integers(1, 300)))
     skip = data.draw(st.integers(0, len(values)))
     n = data.draw(st.integers(0, len(values) - skip))
-    found = decode(encoded(values), skip, n)
+    found = decode(encoded(values), skip, n, most=8 * values.itemsize)
     np.testing.assert_array_equal(found.astype(dtype), values[skip : skip + n])
 
 
@@ -68,3 +68,15 @@ def test_more_values_than_there_are_and_cut_pages_are_refused():
 def test_rubbish_is_refused_or_decoded(data, skip, n):
     found = decode(data, skip, n)
     assert found is None or len(found) == n
+
+
+@pytest.mark.parametrize(("block", "minis"), [(64, 2), (192, 2), (256, 16), (128, 3)])
+def test_blocks_that_no_writer_may_make_are_refused(block, minis):
+    head = bytes([block & 127 | 128, block >> 7] if block > 127 else [block]) + bytes([minis, 40, 0, 2])
+    assert decode(head + bytes(minis) + bytes(40), 0, 40) is None
+
+
+def test_differences_wider_than_the_type_are_refused():
+    data = encoded(np.array([0, 2**40, -(2**40)] * 9))
+    assert decode(data, 0, 27) is not None
+    assert decode(data, 0, 27, most=32) is None

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalable.kernels.parquet import files, pages
+from scalable.kernels.parquet import coded, files, pages, walk
 
 
 def head_of(path) -> tuple[int, dict[str, int]]:
@@ -20,7 +20,7 @@ def head_of(path) -> tuple[int, dict[str, int]]:
     data = np.frombuffer(path.read_bytes(), np.uint8)[column.data_page_offset :]
     out = np.empty(pages.N_FIELDS, np.int64)
     length = pages.parse_header(data, out)
-    names = ("kind", "plain", "stored", "values", "encoding", "nulls", "levels", "compressed")
+    names = ("kind", "plain", "stored", "crc", "values", "encoding", "nulls", "level_bytes", "levels")
     return length, dict(zip(names, out.tolist(), strict=True))
 
 
@@ -51,7 +51,7 @@ def test_headers_of_polars(tmp_path):
 def test_rubbish_is_not_read_beyond_its_end(data):
     buffer = np.frombuffer(data, np.uint8)
     assert -1 <= pages.parse_header(buffer, np.empty(pages.N_FIELDS, np.int64)) <= len(data)
-    assert pages.skip_levels(buffer, 3) >= -1
+    assert pages.all_ones(buffer, 3) in (True, False)
 
 
 def test_a_length_that_overflows_does_not_lead_back_for_ever():
@@ -62,11 +62,13 @@ def test_a_length_that_overflows_does_not_lead_back_for_ever():
 
 
 def test_levels_must_all_be_one():
-    page = np.array([2, 0, 0, 0, 20, 1, 9, 9], np.uint8)  # a run of ten ones
-    assert pages.skip_levels(page, 10) == 6
-    assert pages.skip_levels(page, 11) == -1
-    page[5] = 0
-    assert pages.skip_levels(page, 10) == -1
+    levels = np.array([20, 1], np.uint8)  # a run of ten ones
+    assert pages.all_ones(levels, 10)
+    assert not pages.all_ones(levels, 11)
+    assert not pages.all_ones(levels[:1], 10)  # the run ends before its value
+    for value in (0, 3):
+        levels[1] = value
+        assert not pages.all_ones(levels, 10)
 
 
 def test_rows_of_pages_are_put_together(tmp_path):
@@ -86,15 +88,20 @@ def test_rows_of_pages_are_put_together(tmp_path):
         assert files.gather(file.fileno(), places, bounds, widths, 1, 4, out) == 2  # beyond the end
 
 
+def walk_of(file, begin, end, rows, stop, found, nullable=True):
+    about = np.empty(walk.CHUNK_FIELDS, np.int64)
+    return walk.walk_chunk(file.fileno(), begin, end, nullable, False, 64, 0, rows, stop, found, about)
+
+
 @given(st.binary(min_size=1, max_size=60), st.integers(1, 9), st.booleans())
 @settings(max_examples=200, deadline=None)
 def test_a_walk_over_rubbish_ends(data, rows, nullable):
     with tempfile.TemporaryFile() as file:
         file.write(data)
         file.flush()
-        found = np.zeros((4, 3), np.int64)
-        n = files.walk(file.fileno(), 0, len(data), nullable, 0, rows, rows, found)
-        assert n in (files.NOT_PLAIN, files.NO_ROOM) or found[n - 1, files.STOP] == rows
+        found = np.zeros((4, walk.PAGE_FIELDS), np.int64)
+        n = walk_of(file, 0, len(data), rows, rows, found, nullable)
+        assert n in (walk.DAMAGED, walk.NO_ROOM) or found[n - 1, coded.STOP] == rows
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
@@ -106,14 +113,15 @@ def test_a_walk_stops_at_the_page_that_holds_the_last_row_wanted(tmp_path, versi
                    data_page_size=2000, write_batch_size=100)  # fmt: skip
     column = pq.read_metadata(path).row_group(0).column(0)
     begin, end = column.data_page_offset, column.data_page_offset + column.total_compressed_size
-    found = np.zeros((99, 3), np.int64)
+    found = np.zeros((99, walk.PAGE_FIELDS), np.int64)
     with open(path, "rb") as file:
-        n = files.walk(file.fileno(), begin, end, True, 0, 5000, 1000, found)
-        assert found[n - 2, files.STOP] < 1000 <= found[n - 1, files.STOP]
-        assert files.walk(file.fileno(), begin, end, True, 0, 5000, 5000, found[:2]) == files.NO_ROOM
-        n = files.walk(file.fileno(), begin, end, True, 0, 5000, 5000, found)
+        n = walk_of(file, begin, end, 5000, 1000, found)
+        assert found[n - 2, coded.STOP] < 1000 <= found[n - 1, coded.STOP]
+        assert walk_of(file, begin, end, 5000, 5000, found[:2]) == walk.NO_ROOM
+        n = walk_of(file, begin, end, 5000, 5000, found)
         content = path.read_bytes()
         parts = [
-            np.frombuffer(content, np.float64, stop - first, at) for first, stop, at in found[:n].tolist()
+            np.frombuffer(content, np.float64, stop - first, at)
+            for first, stop, at in found[:n, [coded.FIRST, coded.STOP, walk.VALUES_AT]].tolist()
         ]
         np.testing.assert_array_equal(np.concatenate(parts), x)

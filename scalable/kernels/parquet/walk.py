@@ -1,0 +1,160 @@
+"""Where the pages of a column chunk lie, from one header to the next: checked before anybody decodes them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scalable.kernels.jit import kernel
+from scalable.kernels.parquet import coded, pages
+from scalable.kernels.parquet.files import pread
+
+# Places in the description of a page; those of `coded` come first.
+VALUES_AT, ENCODING, CRC = range(coded.PAGE_FIELDS, coded.PAGE_FIELDS + 3)
+PAGE_FIELDS = coded.PAGE_FIELDS + 3
+DICTIONARY_AT, DICTIONARY_BYTES, DICTIONARY_VALUES, DICTIONARY_CRC, DAMAGED_AT = range(5)  # of a chunk
+CHUNK_FIELDS = 5
+DAMAGED, NO_ROOM = -1, -2
+_HEADER_BYTES, _LARGEST_HEADER = 512, 2**24  # statistics may be long
+
+
+@kernel()
+def _read_header(descriptor: int, at: int, end: int, buffer: np.ndarray, head: np.ndarray) -> int:
+    """Read a page header, which lies before `end`; return its length, or -1."""
+    while True:
+        wanted = min(end - at, buffer.size)
+        if wanted <= 0:
+            return DAMAGED
+        got = pread(np.int32(descriptor), np.uintp(buffer.ctypes.data), np.uintp(wanted), at)
+        if got <= 0:
+            return DAMAGED
+        length = pages.parse_header(buffer[:got], head)
+        if length >= 0 or got < buffer.size or buffer.size >= _LARGEST_HEADER:
+            return int(length)
+        buffer = np.empty(min(_LARGEST_HEADER, 64 * buffer.size), np.uint8)
+
+
+@kernel()
+def _levels_of(
+    descriptor: int, at: int, head: np.ndarray, nullable: bool, buffer: np.ndarray
+) -> tuple[int, int]:
+    """Return how the definition levels of an uncompressed page are kept, and where values begin if none is null.
+
+    The place is -1 where a value may be null; the first result is `coded.NO_LEVELS` where they and the size contradict.
+    """
+    size, values = head[pages.STORED_BYTES], head[pages.VALUES]
+    second = head[pages.KIND] == pages.DATA_PAGE_V2
+    if not nullable:
+        return coded.REQUIRED, at + (head[pages.LEVEL_BYTES] if second else 0)
+    got = pread(
+        np.int32(descriptor), np.uintp(buffer.ctypes.data), np.uintp(min(size, np.int64(_HEADER_BYTES))), at
+    )
+    begin, length = 0, head[pages.LEVEL_BYTES]
+    if not second:
+        if got < 4:
+            return coded.NO_LEVELS, -1
+        begin = 4
+        length = np.int64(
+            np.uint64(buffer[0])
+            | np.uint64(buffer[1]) << np.uint64(8)
+            | np.uint64(buffer[2]) << np.uint64(16)
+            | np.uint64(buffer[3]) << np.uint64(24)
+        )
+        if length > size - 4:
+            return coded.NO_LEVELS, -1
+    known = got >= begin + length and head[pages.NULLS] <= 0
+    whole = known and pages.all_ones(buffer[begin : begin + length], values)
+    return length if second else coded.PREFIXED, at + begin + length if whole else -1
+
+
+@kernel()
+def walk_chunk(
+    descriptor: int,
+    begin: int,
+    end: int,
+    nullable: bool,
+    compressed: bool,
+    width: int,
+    first: int,
+    last: int,
+    stop: int,
+    found: np.ndarray,
+    chunk: np.ndarray,
+) -> int:
+    """Find the pages of a column chunk.
+
+    Parameters
+    ----------
+    descriptor : int
+        Open file.
+    begin, end : int
+        Where the chunk is in the file, its dictionary included.
+    nullable, compressed : bool
+        Whether pages have definition levels, and whether they are compressed.
+    width : int
+        Bits of a plain value; 0 where they vary.
+    first, last : int
+        First row of the chunk and the row after its last.
+    stop : int
+        The row after the last one wanted.
+    found : array of shape (room, 8), int64
+        Output: see `scalable.kernels.parquet.coded.decode_columns`; then place of the values in the file, or -1 where
+        some may be null or they are compressed; encoding; checksum, or -1.
+    chunk : array of shape (5,), int64
+        Output: place, bytes, values and checksum of the dictionary page (0 without); where the page lies that is
+        damaged.
+
+    Returns
+    -------
+    int
+        Number of data pages; -1 where they are not what chunk and headers say, -2 when `found` is too small.
+    """
+    header, few = np.empty(_HEADER_BYTES, np.uint8), np.empty(_HEADER_BYTES, np.uint8)
+    head = np.empty(pages.N_FIELDS, np.int64)
+    chunk[:] = 0
+    chunk[DICTIONARY_CRC] = pages.UNKNOWN
+    row, at, n = first, begin, 0
+    while row < stop:
+        if n == found.shape[0]:
+            return NO_ROOM
+        chunk[DAMAGED_AT] = at
+        length = _read_header(descriptor, at, end, header, head)
+        size, values, kind = head[pages.STORED_BYTES], head[pages.VALUES], head[pages.KIND]
+        at += length
+        if length < 0 or size < 0 or size > end - at or values < 0 or head[pages.PLAIN_BYTES] < 0:
+            return DAMAGED
+        if not compressed and head[pages.PLAIN_BYTES] != size:
+            return DAMAGED
+        if kind == pages.DICTIONARY_PAGE:
+            plain = head[pages.ENCODING] in (pages.PLAIN, pages.PLAIN_DICTIONARY)
+            if n or chunk[DICTIONARY_AT] or not plain:
+                return DAMAGED
+            chunk[DICTIONARY_AT], chunk[DICTIONARY_BYTES], chunk[DICTIONARY_VALUES] = at, size, values
+            chunk[DICTIONARY_CRC] = head[pages.CRC]
+            at += size
+            continue
+        missing = max(np.int64(0), head[pages.NULLS])
+        if values > last - row or missing > values or not 0 <= head[pages.LEVEL_BYTES] <= size:
+            return DAMAGED
+        levels, values_at = coded.REQUIRED, -1  # of compressed pages, others find out
+        if nullable and head[pages.LEVEL_ENCODING] != pages.RLE:
+            if head[pages.LEVEL_ENCODING] != pages.BIT_PACKED:
+                return DAMAGED
+            levels = coded.UNUSUAL
+        elif not compressed:
+            levels, values_at = _levels_of(descriptor, at, head, nullable, few)
+            room = 8 * (at + size - values_at)
+            if levels == coded.NO_LEVELS:
+                return DAMAGED
+            if values_at >= 0 and head[pages.ENCODING] == pages.PLAIN and values * width > room:
+                return DAMAGED
+        found[n, coded.FIRST], found[n, coded.STOP] = row, row + values
+        found[n, coded.OFFSET], found[n, coded.SIZE], found[n, coded.LEVELS] = at, size, levels
+        found[n, VALUES_AT], found[n, ENCODING], found[n, CRC] = (
+            values_at,
+            head[pages.ENCODING],
+            head[pages.CRC],
+        )
+        n += 1 if values else 0
+        row += values
+        at += size
+    return n
