@@ -13,9 +13,13 @@ KINDS = ("boolean", "integer", "float", "temporal", "text")
 
 
 def column_kind(arrow_type: pa.DataType) -> str | None:
-    """Return the kind of a column: one of ``KINDS``, or None when it cannot be learned from."""
+    """Return the kind of a column: one of ``KINDS``, or None when it cannot be learned from.
+
+    Numbers in a dictionary are categories, treated as text: that is what pandas and polars mean by the type.
+    """
     if pt.is_dictionary(arrow_type):
-        return column_kind(arrow_type.value_type)
+        inner = column_kind(arrow_type.value_type)
+        return "text" if inner in ("boolean", "integer", "float") else inner
     if pt.is_null(arrow_type):
         return "float"
     tests = (

@@ -55,12 +55,18 @@ def to_column(values: Any, role: str) -> pa.Array | pa.ChunkedArray:
     DataError
         When it has no Arrow type, or several columns.
     """
+    library = type(values).__module__.partition(".")[0]
+    if library == "polars" and hasattr(values, "collect"):
+        raise DataError(f"{role} is a polars LazyFrame; collect() it")
+    if library == "polars" and hasattr(values, "to_arrow"):
+        values = values.to_arrow()
+    if isinstance(values, (pa.Table, pa.RecordBatch)):
+        if values.num_columns != 1:
+            raise DataError(f"{role} has shape {values.shape}, expected one value a row")
+        return values.column(0)
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
         return values
-    if type(values).__module__.partition(".")[0] == "polars" and hasattr(values, "to_arrow"):
-        table_or_array = values.to_arrow()
-        return table_or_array if isinstance(table_or_array, pa.Array) else table_or_array.column(0)
-    if type(values).__module__.partition(".")[0] == "pandas" and getattr(values, "ndim", 0) == 1:
+    if library == "pandas" and getattr(values, "ndim", 0) == 1:
         try:
             return pa.Array.from_pandas(values)
         except (pa.ArrowException, ValueError) as error:

@@ -104,6 +104,8 @@ class Roles:
         for role, name in self.named.items():
             require_column(schema, name, where, role)
             kind = schema.field(name).type
+            if column_kind(kind) is None:
+                raise DataError(f"{where}: {spoken(role, name)} is {kind}; give numbers, text or times")
             if role in _KINDS and column_kind(kind) not in _KINDS[role]:
                 raise DataError(f"{where}: {role} column {name!r} is {kind}; {_RULES[role]}")
         for (one, name), (other, same) in combinations(self.named.items(), 2):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +23,19 @@ from scalable.kernels.encode import encoding
 Condition = tuple[str, str, Any]
 Filters = Sequence[Condition] | Sequence[Sequence[Condition]]
 
+
+def _within(array: pa.Array, values: Sequence[Any]) -> pa.Array:
+    """Return where a column has one of some values."""
+    values = [value + 0.0 if isinstance(value, float) else value for value in values]
+    try:
+        return pc.is_in(array, pa.array(values))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OverflowError):
+        found = pa.array(np.zeros(len(array), bool))  # values of several types, one by one
+        for value in values:
+            found = pc.or_(found, pc.equal(*_comparable(array, value)).fill_null(False))
+        return found
+
+
 _COMPARE: dict[str, tuple[Callable[..., Any], Callable[[Any, Any, Any], bool]]] = {
     # operator -> the comparison, and whether a range of values can hold a match
     "==": (pc.equal, lambda low, high, value: low <= value <= high),
@@ -30,10 +44,10 @@ _COMPARE: dict[str, tuple[Callable[..., Any], Callable[[Any, Any, Any], bool]]] 
     "<=": (pc.less_equal, lambda low, high, value: low <= value),
     ">": (pc.greater, lambda low, high, value: high > value),
     ">=": (pc.greater_equal, lambda low, high, value: high >= value),
-    "in": (lambda array, values: pc.is_in(array, pa.array(list(values))), lambda low, high, values: any(
+    "in": (_within, lambda low, high, values: any(
         low <= value <= high for value in values
     )),
-    "not in": (lambda array, values: pc.invert(pc.is_in(array, pa.array(list(values)))), lambda *_: True),
+    "not in": (lambda array, values: pc.invert(_within(array, values)), lambda *_: True),
 }  # fmt: skip
 _BUCKETS = 2**30
 
@@ -155,25 +169,44 @@ def divide(shares: Sequence[float], by: str | None, seed: int) -> list[Part]:
 def _holds(array: pa.Array, how: str, value: Any) -> NDArray[np.bool_]:
     """Return where a condition holds; never for null."""
     if pa.types.is_dictionary(array.type):
-        array = array.cast(pa.string())
+        array = array.dictionary_decode()
+    if pa.types.is_floating(array.type):
+        array = pc.add(array, pa.scalar(0.0, array.type))  # -0.0 equals 0.0, but not as bits do
     try:
-        found = _COMPARE[how][0](array, value)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        if how in ("in", "not in"):
+            found = _COMPARE[how][0](array, list(value))
+        else:
+            array, comparable = _comparable(array, value)
+            found = _COMPARE[how][0](array, comparable)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, TypeError) as error:
         raise UsageError(f"a column of {array.type} cannot be compared with {value!r} ({error})") from error
     return np.asarray(pc.and_(pc.is_valid(array), found.fill_null(False)).to_numpy(zero_copy_only=False))
+
+
+def _comparable(array: pa.Array, value: Any) -> tuple[pa.Array, Any]:
+    """Return a column and a value as Arrow compares them: integers in the column's type, or else as decimals."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or not pa.types.is_integer(array.type):
+        return array, value
+    try:
+        return array, pa.scalar(int(value), array.type)
+    except (pa.ArrowInvalid, OverflowError):
+        return array.cast(pa.decimal128(38, 0)), pa.scalar(Decimal(int(value)), pa.decimal128(38, 0))
 
 
 def _hash_values(array: pa.Array, salt: np.uint64, out: NDArray[np.int32]) -> None:
     if pa.types.is_dictionary(array.type):
         texts = array.dictionary.to_pylist()
         table = np.empty(len(texts) + 1, np.int32)
-        codes = np.array([zlib.crc32(text.encode()) for text in [*texts, ""]], np.int64)
+        codes = np.array([zlib.crc32(str(text).encode()) for text in [*texts, ""]], np.int64)
         encoding.hash_integers(codes, salt, 0, _BUCKETS, table)
         encoding.look_up(table, dictionary_codes(array), 0, out)
         return
+    if pa.types.is_integer(array.type) and array.null_count:
+        array = array.fill_null(0)  # as float64 with NaN, equal ones would part from those of other blocks
     values = numbers(array)
     if values.dtype.kind == "f":
-        whole = np.where(np.isfinite(values), values, -1.0).astype(np.float64).view(np.int64)
+        whole = (np.where(np.isfinite(values), values, -1.0).astype(np.float64) + 0.0).view(np.int64)
     else:
         whole = values.astype(np.int64)
     encoding.hash_integers(whole, salt, 0, _BUCKETS, out)

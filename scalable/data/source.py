@@ -190,6 +190,8 @@ class Source(ABC):
         self, read: Callable[[list[str]], Iterator[RawBlock]], names: list[str]
     ) -> Iterator[RawBlock]:
         """Yield blocks of the columns `names`, with the selected rows only."""
+        for name in names:
+            require_column(self.full_schema, name, self.describe_place(), "feature")
         selection = self.selection
         if selection is None:
             yield from read(names)

@@ -11,7 +11,7 @@ from scalable.data.block import BLOCK_ROWS, Origin, RawBlock
 from scalable.data.fingerprint import content_of
 from scalable.data.intake import to_column, to_table
 from scalable.data.readers.arrow import canonical
-from scalable.data.roles import TARGET, WEIGHT, Roles
+from scalable.data.roles import TARGET, WEIGHT, Roles, spoken
 from scalable.data.shard import Shard, plan_shards
 from scalable.data.source import Source
 from scalable.errors import DataError
@@ -106,12 +106,12 @@ def as_source(X: Any, y: Any = None, sample_weight: Any = None) -> Source:
             raise DataError("a source names its own target and weight columns: leave y and sample_weight out")
         return X
     table = to_table(X)
-    for name, values in ((TARGET, y), (WEIGHT, sample_weight)):
+    for role, name, values in (("target", TARGET, y), ("weight", WEIGHT, sample_weight)):
         if values is None:
             continue
-        array = to_column(values, name.strip("_"))
+        array = to_column(values, spoken(role, name))
         if len(array) != table.num_rows:
-            raise DataError(f"X has {table.num_rows:,} rows but {name.strip('_')} has {len(array):,}")
+            raise DataError(f"X has {table.num_rows:,} rows but {spoken(role, name)} has {len(array):,}")
         table = table.append_column(name, array)
     return TableSource(
         table, TARGET if y is not None else None, None, WEIGHT if sample_weight is not None else None

@@ -23,7 +23,7 @@ from scalable.data.columns import KINDS, column_kind
         (pa.large_string(), "text"),
         (pa.string_view(), "text"),
         (pa.dictionary(pa.int8(), pa.string()), "text"),
-        (pa.dictionary(pa.int32(), pa.int64()), "integer"),
+        (pa.dictionary(pa.int32(), pa.int64()), "text"),
         (pa.binary(), None),
         (pa.list_(pa.int64()), None),
         (pa.struct([("a", pa.int64())]), None),

@@ -193,11 +193,11 @@ def test_text_targets():
 @pytest.mark.parametrize(
     ("y", "weight", "message"),
     [
-        ([1, 2], None, "X has 3 rows but target has 2"),
-        (None, [1.0], "X has 3 rows but weight has 1"),
-        (np.zeros((3, 2)), None, r"target has shape \(3, 2\), expected one value a row"),
+        ([1, 2], None, "X has 3 rows but y has 2"),
+        (None, [1.0], "X has 3 rows but sample_weight has 1"),
+        (np.zeros((3, 2)), None, r"y has shape \(3, 2\), expected one value a row"),
         (np.zeros(3, complex), None, "Complex data not supported"),
-        (pd.Series([1, "a", 2]), None, "target cannot be converted"),
+        (pd.Series([1, "a", 2]), None, "y cannot be converted"),
     ],
 )
 def test_targets_and_weights_that_do_not_fit(y, weight, message):

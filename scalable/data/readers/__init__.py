@@ -96,7 +96,9 @@ def choose_reader(footer: Footer, schema: pa.Schema, names: Sequence[str], start
     dictionary-encoded text without building the strings, or decodes large row groups in pieces.
     """
     types = [schema.field(name).type for name in names]
-    if footer.byte_stream_split or not all(map(_plain, types)) or not is_local(footer.path):
+    patterns = any(name == "*" or name.startswith("^") for name in names)  # polars would expand them
+    plain = all(map(_plain, types)) and not patterns
+    if footer.byte_stream_split or not plain or not is_local(footer.path):
         return open_with_arrow
     largest, width = max(size for size, _ in _groups_of(footer, start, stop)), row_bytes(types)
     if has_old_levels(footer, names, start, stop):

@@ -17,6 +17,7 @@ from scalable.data.columns import column_kind
 from scalable.data.footers import Footer
 from scalable.data.readers.cursor import Cursor
 from scalable.data.readers.layout import file_metadata
+from scalable.data.types.logical import categories_of, family
 from scalable.storage.files import arrow_input, is_local
 
 BUFFER_BYTES = 2**17
@@ -36,7 +37,7 @@ def open_with_arrow(
             groups.append(group)
         position += size
     types = [schema.field(name).type for name in names]
-    text = [name for name, kind in zip(names, types, strict=True) if column_kind(kind) == "text"]
+    text = [name for name, kind in zip(names, types, strict=True) if family(kind) == "text"]
     metadata, _, _ = file_metadata(footer.path, footer.version)  # parsed once for all readers
     file = pq.ParquetFile(
         arrow_input(footer.path),
@@ -65,7 +66,9 @@ def _checked(name: str, array: pa.Array) -> pa.Array:
 
 
 def canonical(array: pa.Array, declared: pa.DataType) -> pa.Array:
-    """Return text as ``dictionary<int32, string>`` and any other dictionary decoded."""
+    """Return text as ``dictionary<int32, string>``, categories as one of their values, other dictionaries decoded."""
+    if family(declared) == "categories":
+        return categories_of(array)
     if column_kind(declared) == "text":
         if pa.types.is_dictionary(array.type) and array.dictionary.null_count:
             array = array.dictionary_decode()

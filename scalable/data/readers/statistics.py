@@ -33,7 +33,10 @@ def possible_shards(
 def _possible_rows(selection: Selection, footer: Footer) -> list[tuple[int, int]]:
     """Return the row ranges of the row groups in which rows may match, neighbours joined."""
     metadata = pq.read_metadata(arrow_input(footer.path))
-    names = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+    shapes = [metadata.schema.column(i) for i in range(metadata.num_columns)]
+    places = {
+        shape.name: i for i, shape in enumerate(shapes) if shape.name == shape.path
+    }  # a{b} is no column a.b
     found: list[tuple[int, int]] = []
     end = 0
     for group in range(metadata.num_row_groups):
@@ -41,9 +44,9 @@ def _possible_rows(selection: Selection, footer: Footer) -> list[tuple[int, int]
         end += row_group.num_rows
 
         def extremes(name: str, row_group: Any = row_group) -> tuple[Any, Any] | None:
-            if name not in names:
+            if name not in places:
                 return None
-            statistics = row_group.column(names.index(name)).statistics
+            statistics = row_group.column(places[name]).statistics
             if statistics is None or not statistics.has_min_max:
                 return None
             return statistics.min, statistics.max

@@ -1,0 +1,98 @@
+"""Filters select what pandas selects, whatever the values and the names of columns; missing values never."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from scalable import ParquetSource
+
+BIG = 2**63
+
+
+def selected(path, filters, column="v"):
+    source = ParquetSource(path, features=[column], filters=filters)
+    blocks = [block for shard in source.shards for block in source.raw_blocks(shard)]
+    return np.concatenate([block.arrays[column].to_numpy(zero_copy_only=False) for block in blocks]).tolist()
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    place = tmp_path_factory.mktemp("filters") / "a.parquet"
+    frame = pd.DataFrame(
+        {
+            "v": np.arange(8),
+            "zero": [0.0, -0.0, 1.0, -1.0, 0.0, -0.0, np.nan, 2.0],
+            "big": np.array([0, 1, BIG - 1, BIG, BIG + 1, 2**64 - 1, 7, BIG], np.uint64),
+            "small": np.arange(8, dtype=np.int8),
+            "word": pd.Categorical(list("abcabcab")),
+        }
+    )
+    frame.to_parquet(place, row_group_size=4)
+    return place
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (("zero", "in", [0]), [0, 1, 4, 5]),
+        (("zero", "in", [-0.0, 2.0]), [0, 1, 4, 5, 7]),
+        (("zero", "==", -0.0), [0, 1, 4, 5]),
+        (("zero", "not in", [0.0]), [2, 3, 7]),
+        (("big", "==", BIG), [3, 7]),
+        (("big", ">=", BIG), [3, 4, 5, 7]),
+        (("big", ">", BIG + 1), [5]),
+        (("big", "<", BIG), [0, 1, 2, 6]),
+        (("big", "in", [BIG, 1]), [1, 3, 7]),
+        (("big", "in", [-1, BIG + 1]), [4]),
+        (("big", "!=", 7), [0, 1, 2, 3, 4, 5, 7]),
+        (("small", "==", 300), []),
+        (("small", "<", BIG), list(range(8))),
+        (("small", "in", [1, 2.5, 6]), [1, 6]),
+        (("word", "in", ["a", "c"]), [0, 2, 3, 5, 6]),
+    ],
+)
+def test_rows_are_those_that_pandas_selects(path, condition, expected):
+    if not expected:
+        expected = pytest.raises(Exception, match="can hold rows")
+        with expected:
+            selected(path, [condition])
+        return
+    assert selected(path, [condition]) == expected
+
+
+def test_a_field_of_a_struct_is_no_column_of_the_same_path(tmp_path):
+    struct = pa.array([{"b": k} for k in range(6)])
+    table = pa.table({"a": struct, "a.b": [9] * 6, "v": list(range(6))})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=2)
+    assert selected(tmp_path / "a.parquet", [("a.b", "==", 9)]) == list(range(6))
+
+
+@pytest.mark.parametrize("name", ["^x.*$", "*", "^y", "a.b", "x$", "x'\"`", "größe"])
+def test_names_are_names(tmp_path, name):
+    n = 300_000  # enough for every reader
+    rng = np.random.default_rng(0)
+    columns = {"x1": rng.normal(size=n), name: rng.normal(size=n), "x2": rng.normal(size=n)}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet", compression="zstd", use_dictionary=False)
+    source = ParquetSource(tmp_path / "a.parquet", features=[name, "x2"])
+    blocks = [block for shard in source.shards for block in source.raw_blocks(shard)]
+    for column in (name, "x2"):
+        found = np.concatenate([block.arrays[column].to_numpy() for block in blocks])
+        np.testing.assert_array_equal(found, columns[column])
+
+
+def test_a_split_by_ids_does_not_depend_on_nulls_nearby(tmp_path):
+    ids = np.arange(2**55, 2**55 + 1000)
+    mask = np.zeros(1000, bool)
+    for k, hole in enumerate((False, True)):
+        mask[17] = hole
+        pq.write_table(pa.table({"id": pa.array(ids, mask=mask), "v": ids}), tmp_path / f"{k}.parquet")
+    parts = [set(selected_part(tmp_path / f"{k}.parquet")) - {2**55 + 17} for k in (0, 1)]
+    assert parts[0] == parts[1]
+    assert 300 < len(parts[0]) < 700
+
+
+def selected_part(path):
+    source = ParquetSource(path, features=["v"]).split_rows(1, 1, by="id")[0]
+    return [v for shard in source.shards for b in source.raw_blocks(shard) for v in b.arrays["v"].to_pylist()]
