@@ -12,7 +12,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from scalable.boosting.params import check_known, main_names
 from scalable.boosting.train import Trained, train
 from scalable.data.table import as_source
-from scalable.errors import ModelError, UsageError
+from scalable.errors import ModelError
 from scalable.execution.reader import BlockReader
 from scalable.features.state import State
 from scalable.features.target import class_array
@@ -147,8 +147,6 @@ class LGBMModel(Estimator):
             When workers are lost or unfit.
         """
         source, _ = self._source(X, y, sample_weight)
-        if source.target is None:
-            raise UsageError("no target: give fit(X, y), or name it in ParquetSource(..., target=COLUMN)")
         if isinstance(options.get("valid"), tuple):
             options["valid"] = as_source(*options["valid"])
         trained = train(

@@ -131,9 +131,8 @@ def learn_encoder(
     summary = _summary(source, params, text, classify, executor)
     target = summary.known_target
     if classify and len(target.classes) < 2:
-        raise DataError(
-            f"{spoken('target', str(source.target))} has one class only ({target.classes[0]!r}); a classifier needs two"
-        )
+        name = spoken("target", source.roles.require_target())
+        raise DataError(f"{name} has one class only ({target.classes[0]!r}); a classifier needs two")
     if encoder is not None:
         return summary, encoder
     labels = labels_of(source, target, classify=classify)
@@ -163,7 +162,7 @@ def _summary(
     """
     features = tuple(source.feature_names)
     columns = ProfileReduction(text, source.full_schema)
-    target = TargetReduction(str(source.target), source.weight, classify, single=not classify)
+    target = TargetReduction(source.roles, classify, single=not classify)
 
     def sample_of(rows: Source) -> SampleReduction:
         return SampleReduction(Positions.of(rows), rows.n_rows, params.sample_rows, params.seed, features)

@@ -97,8 +97,7 @@ def train(
     ClusterError
         When workers are lost or unfit.
     """
-    if source.target is None:
-        raise UsageError("the source names no target; give ParquetSource(..., target=COLUMN) or fit(X, y)")
+    source.roles.require_target()
     chosen = Options(**options)
     check_selection(source, "training")
     if chosen.valid is not None:

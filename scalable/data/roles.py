@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from scalable.data.columns import column_kind, require_column
-from scalable.errors import DataError
+from scalable.errors import DataError, UsageError
 
 TARGET, WEIGHT = "__target__", "__weight__"  # columns of what is given beside a table
 _SPOKEN = {TARGET: "y", WEIGHT: "sample_weight"}
@@ -48,6 +48,14 @@ class Roles:
         """Role and column of every role that is given."""
         found = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {role: name for role, name in found if name is not None}
+
+    def require_target(self) -> str:
+        """Return the column of what is learned; raise UsageError where none is named."""
+        if self.target is None:
+            raise UsageError(
+                "no target column was named; pass target=COLUMN to the source, or y beside the rows"
+            )
+        return self.target
 
     @property
     def learned_from(self) -> tuple[str, ...]:

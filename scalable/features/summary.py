@@ -8,7 +8,6 @@ from typing import Any
 
 from scalable.data.block import RawBlock
 from scalable.data.source import Source
-from scalable.errors import DataError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
@@ -103,13 +102,11 @@ def summarize(source: Source, executor: Executor, *, classify: bool, max_rows: i
     Raises
     ------
     DataError
-        When there is no target, or it is unusable.
+        When the target is unusable.
+    UsageError
+        When there is none.
     """
-    if source.target is None:
-        raise DataError(
-            f"{source.describe_place()}: no target column was named; pass target=... to the source"
-        )
-    target = TargetReduction(source.target, source.weight, classify)
+    target = TargetReduction(source.roles, classify)
     names = tuple(source.feature_names)
     if source.n_rows > max_rows:
         columns = profile_source(source, executor, names, max_rows)
@@ -122,4 +119,4 @@ def summarize(source: Source, executor: Executor, *, classify: bool, max_rows: i
 
 def labels_of(source: Source, target: TargetSummary, *, classify: bool) -> Labels:
     """Return how the target column of a source is read."""
-    return Labels(str(source.target), target.classes if classify else None)
+    return Labels(source.roles.require_target(), target.classes if classify else None)

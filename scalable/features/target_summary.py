@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from scalable.data.block import RawBlock
-from scalable.data.roles import spoken
+from scalable.data.roles import Roles, spoken
 from scalable.errors import DataError
 from scalable.features.target import read_weights, target_classes, target_values
 
@@ -71,18 +71,15 @@ class TargetReduction:
 
     Parameters
     ----------
-    target : str
-        Target column.
-    weight : str or None
-        Weight column.
+    roles : Roles
+        Of which target, which must be named, and weight are read.
     classify : bool
         Whether the target names classes.
     single : bool
         Whether the mean is wanted as LightGBM has it.
     """
 
-    target: str
-    weight: str | None
+    roles: Roles
     classify: bool
     single: bool = False
 
@@ -98,17 +95,18 @@ class TargetReduction:
         DataError
             On a null, NaN or infinite target, text where numbers are needed, or unusable weights.
         """
-        array = block.arrays[self.target]
-        w = None if self.weight is None else read_weights(block.arrays[self.weight], self.weight, block.where)
+        name, weight = self.roles.require_target(), self.roles.weight
+        array = block.arrays[name]
+        w = None if weight is None else read_weights(block.arrays[weight], weight, block.where)
         part = TargetState(rows=len(array), weight=float(len(array)) if w is None else float(w.sum()))
         if self.classify:
-            labels, codes = target_classes(array, self.target, block.where)
+            labels, codes = target_classes(array, name, block.where)
             rows = np.bincount(codes, minlength=len(labels))
             totals = rows if w is None else np.bincount(codes, w, minlength=len(labels))
             counted = zip(labels, totals.tolist(), rows.tolist(), strict=True)
             part.classes = {label: float(total) for label, total, n in counted if n}
             return self.merge(state, part)
-        values = target_values(array, self.target, block.where).astype(np.float64)
+        values = target_values(array, name, block.where).astype(np.float64)
         _add_moments(part, values, w)
         if self.single:
             label = values.astype(np.float32)
@@ -132,9 +130,10 @@ class TargetReduction:
         for label, weight in right.classes.items():
             classes[label] = classes.get(label, 0.0) + weight
         if len(classes) > MAX_CLASSES:
+            name = spoken("target", self.roles.require_target())
             raise DataError(
-                f"{spoken('target', self.target)} has more than {MAX_CLASSES:,} distinct values, so it is not a class "
-                "label; train a regressor, or choose another target"
+                f"{name} has more than {MAX_CLASSES:,} distinct values, so it is not a class label; train a "
+                "regressor, or choose another target"
             )
         return TargetState(
             left.rows + right.rows,
@@ -159,7 +158,7 @@ class TargetReduction:
             raise DataError("no row is left: none satisfies the filters, or lies in the part of the split")
         if not state.weight > 0.0:
             raise DataError(
-                f"all sample weights are zero ({spoken('weight', str(self.weight))}); nothing to learn"
+                f"all sample weights are zero ({spoken('weight', str(self.roles.weight))}); nothing to learn"
             )
         classes = tuple(sorted(state.classes))
         return TargetSummary(

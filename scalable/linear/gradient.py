@@ -97,7 +97,7 @@ class GradientEstimator(LinearEstimator):
                 self._seed(),
                 self.cache,
             )
-            objective = self._objective(ready.target, ready.encoder, str(source.target))
+            objective = self._objective(ready.target, ready.encoder, source.roles.require_target())
             if not ready.held:  # held rows are in a random order
                 objective = replace(objective, rate_scale=order_rate_scale(ready.encoder))
             coef = self._solve(objective, self._start(objective, ready.target, ready.encoder), ready)
@@ -313,7 +313,7 @@ class GradientEstimator(LinearEstimator):
         encoder = LinearEncoder.learn(
             summary.columns, source.feature_names, labels, source.weight, self._options(plain)
         )
-        objective = self._objective(target, encoder, str(source.target))
+        objective = self._objective(target, encoder, source.roles.require_target())
         descent = self._descent(objective, encoder)
         replica = start_state(descent, self._start(objective, target, encoder))
         return descent, encoder, replica

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalable.data.block import RawBlock
+from scalable.data.roles import Roles
 from scalable.data.source import Source
 from scalable.data.values import numbers
 from scalable.evaluate.binary import BinaryMetrics, BinaryReport
@@ -29,16 +30,13 @@ class QualityReduction:
         A loaded model.
     measures : BinaryMetrics, MulticlassMetrics or RegressionMetrics
         What to measure.
-    target : str
-        Label column.
-    weight : str or None
-        Column of sample weights.
+    roles : Roles
+        Of which target, which must be named, and weight are read.
     """
 
     predictor: Any
     measures: Any
-    target: str
-    weight: str | None = None
+    roles: Roles
 
     def init(self) -> Any:
         """Return the metrics of no rows."""
@@ -46,8 +44,9 @@ class QualityReduction:
 
     def step(self, state: Any, block: RawBlock) -> Any:
         """Add a block."""
-        y = self.predictor.encode_label(block.arrays[self.target], block.where)
-        weight = None if self.weight is None else numbers(block.arrays[self.weight])
+        y = self.predictor.encode_label(block.arrays[self.roles.require_target()], block.where)
+        name = self.roles.weight
+        weight = None if name is None else numbers(block.arrays[name])
         predict = getattr(self.predictor, "rank_block", self.predictor.predict_block)
         return self.measures.step(state, y, predict(block), weight)
 
@@ -88,7 +87,7 @@ def evaluate_model(predictor: Any, source: Source, executor: Executor) -> Report
     elif predictor.task == "multiclass":
         metrics = MulticlassMetrics(len(predictor.classes))
     names = [*predictor.needed, *source.roles.learned_from]
-    reduction = QualityReduction(predictor, metrics, str(source.target), source.weight)
+    reduction = QualityReduction(predictor, metrics, source.roles)
     reader = BlockReader(source, columns=tuple(dict.fromkeys(names)))
     return run_reduction(executor, reduction, reader, label="evaluate")
 

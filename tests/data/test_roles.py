@@ -2,14 +2,20 @@
 
 import pickle
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from scalable.boosting import LGBMClassifier
 from scalable.data.parquet import ParquetSource
 from scalable.data.roles import Roles
 from scalable.data.table import TableSource
-from scalable.errors import DataError
+from scalable.errors import DataError, UsageError
+from scalable.execution.threads import Threads
+from scalable.linear import LogisticRegression, Ridge
+from scalable.models.predictors import load_model
+from scalable.scoring.evaluate import evaluate_model
 
 SCHEMA = pa.schema(
     [
@@ -94,6 +100,21 @@ def test_columns_of_any_role_are_no_features_unless_named():
 def test_bad_group_time_and_entity_are_clear_errors(roles, message):
     with pytest.raises(DataError, match=f"^f: {message}"):
         roles.features(EVENTS, "f")
+
+
+def test_a_target_that_is_not_named_is_asked_for_in_one_wording(tmp_path):
+    table = pa.table({"x": np.arange(40.0), "y": [0, 1] * 20})
+    pq.write_table(table, tmp_path / "a.parquet")
+    source = ParquetSource(tmp_path / "a.parquet", features=["x"])
+    LogisticRegression().fit(ParquetSource(tmp_path / "a.parquet", "y")).save(tmp_path / "m")
+    for work in (
+        lambda: LogisticRegression().fit(source), lambda: Ridge().fit(source), lambda: LGBMClassifier().fit(source),
+        lambda: evaluate_model(load_model(tmp_path / "m"), source, Threads(1)),
+    ):  # fmt: skip
+        with pytest.raises(
+            UsageError, match=r"^no target column was named; pass target=COLUMN to the source, or y"
+        ):
+            work()
 
 
 def test_the_entity_may_be_the_group():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scalable.data.roles import Roles
 from scalable.data.table import TableSource
 from scalable.errors import DataError
 from scalable.execution.reader import BlockReader
@@ -59,7 +60,7 @@ def table(n=9000):
 def summary(source, n_sample=500):
     parts = SummaryReduction(
         ProfileReduction(("few", "many"), source.full_schema),
-        TargetReduction(source.target, None, True),
+        TargetReduction(source.roles, True),
         SampleReduction(Positions.of(source), source.n_rows, n_sample, 3, tuple(source.feature_names)),
     )
     return run_reduction(Threads(2), parts, BlockReader(source, block_rows=1000))
@@ -86,7 +87,7 @@ def test_a_split_source_is_sampled_within_its_own_rows():
 @pytest.mark.parametrize("parts", [1, 2, 3])
 def test_parts_nobody_asked_for_are_empty(parts):
     source = TableSource(table(), target="t")
-    target = TargetReduction("t", None, True) if parts > 1 else None
+    target = TargetReduction(Roles("t"), True) if parts > 1 else None
     sample = SampleReduction(Positions.of(source), 9000, 5, 0, ("a",)) if parts > 2 else None
     chosen = SummaryReduction(ProfileReduction(("a",), source.full_schema), target, sample)
     found = run_reduction(Threads(1), chosen, BlockReader(source))
@@ -112,7 +113,9 @@ def test_the_single_mean_is_that_of_float32():
     rng = np.random.default_rng(2)
     y, w = rng.lognormal(size=9000), rng.random(9000)
     source = TableSource(pa.table({"x": y, "y": y, "w": w}), target="y", weight="w")
-    found = run_reduction(Threads(2), TargetReduction("y", "w", False, single=True), BlockReader(source))
+    found = run_reduction(
+        Threads(2), TargetReduction(Roles("y", "w"), False, single=True), BlockReader(source)
+    )
     label, weight = y.astype(np.float32), w.astype(np.float32)
     expected = (label * weight).sum(dtype=np.float64) / weight.sum(dtype=np.float64)
     assert found.single_mean == pytest.approx(expected, rel=1e-12)

@@ -69,9 +69,16 @@ def bayes_report(source: Source, data: str | os.PathLike[str], executor: Executo
     if not (directory / "manifest.json").is_file():
         return None
     manifest = data_gen.read_manifest(directory)
-    if manifest.target != source.target or "auc" not in manifest.truth or manifest.share:
+    if (
+        source.exact_rows is None
+        or manifest.target != source.target
+        or "auc" not in manifest.truth
+        or manifest.share
+    ):
         return None
     request = manifest.request
-    reduction = BayesReduction(request.dataset, request.seed, dict(request.knobs), str(source.target))
-    reader = BlockReader(source, columns=(str(source.target),))
+    reduction = BayesReduction(
+        request.dataset, request.seed, dict(request.knobs), source.roles.require_target()
+    )
+    reader = BlockReader(source, columns=(source.roles.require_target(),))
     return run_reduction(executor, reduction, reader, label="Bayes-optimal")

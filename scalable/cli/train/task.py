@@ -14,7 +14,7 @@ def find_task(source: Source) -> str:
 
     Text and boolean targets, and integers (or whole floats) with few levels, are classes.
     """
-    target = str(source.target)
+    target = source.roles.require_target()
     kind = column_kind(source.field_type(target))
     if kind in ("text", "boolean"):
         return "classification"
