@@ -14,6 +14,7 @@ import hashlib
 import os
 import stat
 import tempfile
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ import llvmlite.binding
 import numba
 from numba.core import caching
 from numba.core.registry import CPUDispatcher
+
+from scalable.kernels.cache_files import SealedCacheFile, is_private, make_private
 
 # Reassociation and contraction let LLVM vectorise reductions; NaN and infinity keep their IEEE
 # meaning ("nnan" and "ninf" are absent), so data validation inside kernels stays sound.
@@ -69,11 +72,19 @@ def cache_root() -> Path:
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     path = Path(os.environ.get("SCALABLE_CACHE_DIR") or f"{home}/scalable-training") / "kernels"
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            return path
+        make_private(path)
+        if is_private(path):
+            with tempfile.TemporaryFile(dir=path):
+                return path
     except OSError:  # a read-only home must not stop training
         return _temporary_root()
+    # Code is loaded from there: what somebody else may have written must not be.
+    warnings.warn(
+        f"{path}: others can write there, so compiled kernels are kept elsewhere; take that right away "
+        "(chmod go-w) or set SCALABLE_CACHE_DIR",
+        stacklevel=2,
+    )
+    return _temporary_root()
 
 
 def _temporary_root() -> Path:
@@ -94,7 +105,7 @@ class _SourceKeyedLocator:
         self._key = source_key(Path(py_file).resolve())
 
     def ensure_cache_path(self) -> None:
-        os.makedirs(self.get_cache_path(), exist_ok=True)
+        make_private(Path(self.get_cache_path()))
 
     def get_cache_path(self) -> str:
         return str(cache_root() / self._key)
@@ -116,6 +127,11 @@ class _SourceKeyedImpl(caching.CompileResultCacheImpl):
 
 class _SourceKeyedCache(caching.FunctionCache):
     _impl_class = _SourceKeyedImpl
+
+    def __init__(self, py_func: Any) -> None:
+        super().__init__(py_func)
+        stamp = self._impl.locator.get_source_stamp()
+        self._cache_file = SealedCacheFile(self.cache_path, self._impl.filename_base, stamp)
 
 
 class _EntryLocator(_SourceKeyedLocator):

@@ -1,4 +1,6 @@
+import grp
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -8,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scalable.kernels import jit
+from scalable.kernels import cache_files, jit
 from scalable.kernels.jit import FAST, cache_root, kernel, source_key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +23,8 @@ def project(tmp_path):
     package.mkdir(parents=True)
     (tmp_path / "scalable" / "__init__.py").write_text("")
     (package / "__init__.py").write_text("")
-    shutil.copy(ROOT / "scalable" / "kernels" / "jit.py", package / "jit.py")
+    for name in ("jit.py", "cache_files.py"):
+        shutil.copy(ROOT / "scalable" / "kernels" / name, package / name)
     (package / "inner.py").write_text(
         "from scalable.kernels.jit import kernel\n\n@kernel(inline=True)\ndef add(x):\n    return x + 1\n"
     )
@@ -79,6 +82,80 @@ def test_a_place_that_cannot_be_written_is_replaced(project):
     os.chmod(found, 0o777)  # anyone may have put code there
     (other,) = run_in(project, code, SCALABLE_CACHE_DIR=str(project / "file"), TMPDIR=str(project))
     assert other != found
+
+
+def test_damaged_entries_are_dropped_and_compiled_again(project):
+    run_in(project, RUN)
+    for entry in (project / "cache").rglob("*outer.run*.nbc"):
+        entry.write_bytes(entry.read_bytes()[:-100])
+    assert run_in(project, RUN) == ["2", "0"]
+    for entry in (project / "cache").rglob("*outer.run*.nbi"):
+        entry.write_bytes(b"")
+    assert run_in(project, RUN) == ["2", "0"]
+    assert run_in(project, RUN) == ["2", "1"]  # and kept
+
+
+DAMAGES = {
+    "empty": lambda content: b"",
+    "cut": lambda content: content[:-1],
+    "garbled": lambda content: content[:9] + bytes([content[9] ^ 1]) + content[10:],
+    "bytes before": lambda content: b"x" + content,
+    "zeros": lambda content: bytes(len(content)),
+}
+
+
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_every_damage_is_noticed_before_anything_is_unpickled(tmp_path, suffix, damage):
+    file = cache_files.SealedCacheFile(str(tmp_path), "f", "stamp")
+    file.save("key", {"a": 1})
+    assert file.load("key") == {"a": 1}
+    assert file.load("other") is None
+    (entry,) = tmp_path.glob(f"*{suffix}")
+    entry.write_bytes(damage(entry.read_bytes()))
+    assert file.load("key") is None
+    assert not entry.exists()
+    file.save("key", {"a": 2})
+    assert file.load("key") == {"a": 2}
+
+
+def test_only_this_user_can_write_kernels_whatever_the_umask(project):
+    mask = os.umask(0)
+    try:
+        run_in(project, RUN)
+    finally:
+        os.umask(mask)
+    places = [place for place in [project / "cache", *(project / "cache").rglob("*")] if place.is_dir()]
+    assert len(places) == 4  # two sources
+    assert all(place.stat().st_mode & 0o077 == 0 for place in places)
+
+
+@pytest.mark.parametrize("above", [False, True], ids=["the place", "a directory above it"])
+def test_kernels_are_not_loaded_from_where_others_can_write(project, above):
+    run_in(project, RUN)
+    place = project / "cache" / ("" if above else "kernels")
+    code = "from scalable.kernels.jit import cache_root; print(cache_root())"
+    assert run_in(project, code) == [str(project / "cache" / "kernels")]
+    place.chmod(0o777)
+    code = f"import warnings; warnings.simplefilter('ignore'); {code}"
+    assert run_in(project, code, TMPDIR=str(project)) == [str(project / f"scalable-training-{os.getuid()}")]
+    place.chmod(0o1777)  # others may put files there, but not take ours away
+    if above:
+        assert run_in(project, code) == [str(project / "cache" / "kernels")]
+
+
+def test_a_group_of_many_is_not_trusted(tmp_path, monkeypatch):
+    tmp_path.chmod(0o770)
+    user, group = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(tmp_path.stat().st_gid)
+    for name, members, trusted in (
+        (user, [], True),
+        (user, [user], True),
+        (user, ["eve"], False),
+        ("users", [], False),
+    ):
+        made = grp.struct_group((name, "x", group.gr_gid, members))
+        monkeypatch.setattr(cache_files.grp, "getgrgid", lambda number, made=made: made)
+        assert cache_files.is_private(tmp_path) == trusted
 
 
 IMPORTS = {
