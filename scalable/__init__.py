@@ -6,16 +6,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scalable import boosting, errors, evaluate, inference, linear
     from scalable.data.parquet import ParquetSource
 
-__version__ = "0.1.0"
-__all__ = ["ParquetSource", "__version__"]
+__version__ = "0.2.0"
+__all__ = ["ParquetSource", "__version__", "boosting", "errors", "evaluate", "inference", "linear"]
 
 _LAZY = {"ParquetSource": "scalable.data.parquet"}  # `scalable --help` must not import numba
+_PACKAGES = ("boosting", "errors", "evaluate", "inference", "linear")
 
 
 def __getattr__(name: str) -> Any:
     """Import the public names on first use."""
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
+    if name in _PACKAGES:
+        return importlib.import_module(f"scalable.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, imported or not yet, and nothing else."""
+    return sorted([*__all__, "__doc__", "__file__", "__name__", "__path__"])

@@ -12,8 +12,8 @@ class Task(Protocol):
     def advance(self, amount: float, **metrics: float | str) -> None:
         """Add `amount` units of finished work and show the latest metrics."""
 
-    def close(self) -> None:
-        """Remove or freeze the display of this task."""
+    def close(self, finished: bool) -> None:
+        """Freeze the display of this task, as finished or as broken off."""
 
 
 class Reporter(Protocol):
@@ -71,4 +71,4 @@ class task:  # noqa: N801  reads as a verb: `with progress.task(...)`
 
     def __exit__(self, *exc: Any) -> None:
         if self._shown is not None:
-            self._shown.close()
+            self._shown.close(exc[0] is None)

@@ -22,8 +22,8 @@ class Recorder:
         self.events.append(("advance", amount, metrics))
         self.inside -= 1
 
-    def close(self):
-        self.events.append(("close",))
+    def close(self, finished):
+        self.events.append(("close", finished))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_reporter_hears_label_total_unit_amounts_and_metrics(recorder):
         ("open", "train logistic", 10, "trees"),
         ("advance", 4, {"loss": 0.5}),
         ("advance", 6, {}),
-        ("close",),
+        ("close", True),
     ]
 
 
@@ -58,7 +58,7 @@ def test_a_task_is_closed_when_its_body_fails(recorder):
 
     with pytest.raises(LookupError):
         work()
-    assert recorder.events == [("open", "train", None, "rows"), ("close",)]
+    assert recorder.events == [("open", "train", None, "rows"), ("close", False)]
 
 
 def test_threads_may_advance_together(recorder):

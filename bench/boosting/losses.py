@@ -85,5 +85,5 @@ class _Strike:
                 os.kill(process.pid, signal.SIGKILL)
                 return
 
-    def close(self) -> None:
+    def close(self, finished: bool) -> None:
         """Do nothing: the display is this object."""

@@ -37,7 +37,7 @@ def build() -> Any:
     app = typer.Typer(
         help=TEXT,
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=True,
         rich_markup_mode=None,  # rich's help renderer alone would cost a quarter of a second
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -45,7 +45,7 @@ def build() -> Any:
 
     @app.callback(invoke_without_command=True)
     def root(
-        version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+        version: bool = typer.Option(False, "--version", "-V", help="Print the version and exit."),
     ) -> None:
         if version:
             from scalable import __version__

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from scalable.cli.output import output_file
+
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
 
 
@@ -44,12 +46,23 @@ def parse_part(text: str | None) -> tuple[int, int] | None:
 
 Rows = Annotated[int, typer.Option(parser=parse_count, metavar="N", help="Rows: 5000000, 5M, 1e9.")]
 Target = Annotated[str, typer.Option("--target", metavar="COL", help="Column to predict.")]
-Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON.")]
+Json = Annotated[
+    Path | None,
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        callback=output_file,
+        help="Write the results as JSON; - is standard output.",
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=1, metavar="N", help="Threads, or local processes for lightgbm."),
+    typer.Option(
+        "--workers", min=1, metavar="N", help="Threads (default: processors); for lightgbm local processes."
+    ),
 ]
 ClientAddress = Annotated[
     str | None, typer.Option("--client", metavar="ADDRESS", help="Dask scheduler, e.g. tcp://10.0.0.5:8786.")

@@ -24,7 +24,12 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 def write_results(path: str | os.PathLike[str], results: Mapping[str, Any]) -> None:
     """Write a results document atomically; raises `DataError` when that is not possible."""
-    write_text(path, json.dumps(plain(results), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    write_text(path, to_json(results))
+
+
+def to_json(results: Mapping[str, Any]) -> str:
+    """Return a results document as text."""
+    return json.dumps(plain(results), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def read_results(path: str | os.PathLike[str]) -> dict[str, Any]:

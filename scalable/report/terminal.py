@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH = 100
+UNBOUND = 10_000  # in a pipe or a file no cell is wrapped or cut
 _STAGES: Sequence[Column] = (
     ("stage", "name", str),
     ("time", "seconds", fmt.seconds),
@@ -137,7 +138,10 @@ def _console(console: Console | None) -> Console:
     if console.is_terminal and console.width <= WIDTH:
         return console
     return Console(
-        file=console.file, width=WIDTH, force_terminal=console.is_terminal, no_color=console.no_color
+        file=console.file,
+        width=WIDTH if console.is_terminal else UNBOUND,
+        force_terminal=console.is_terminal,
+        no_color=console.no_color,
     )
 
 

@@ -147,7 +147,7 @@ def test_progress_shows_trees():
                 def advance(self, amount, **metrics):
                     recorder.shown.append((label, total, unit, amount, metrics))
 
-                def close(self):
+                def close(self, finished):
                     pass
 
             return Shown()

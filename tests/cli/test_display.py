@@ -6,7 +6,7 @@ import pytest
 
 from scalable import progress
 from scalable.cli.screen.compiling import compilation_shown
-from scalable.cli.screen.display import human, megabytes
+from scalable.cli.screen.line import human, megabytes
 from scalable.cli.screen.meter import measured, memory_now
 
 
@@ -23,7 +23,7 @@ class Lines:
     def advance(self, amount: float, **metrics: float | str) -> None:
         self.log.append(("advance", "", amount))
 
-    def close(self) -> None:
+    def close(self, finished: bool) -> None:
         self.log.append(("close", "", 0))
 
 

@@ -76,7 +76,7 @@ def test_progress_counts_every_row_once(layouts, tmp_path):
         def advance(self, amount, **metrics):
             self.rows += amount
 
-        def close(self):
+        def close(self, finished):
             pass
 
     shown = Shown()

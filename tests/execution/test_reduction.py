@@ -98,7 +98,7 @@ def test_progress_counts_every_row_once_on_all_executors(source, dask_client):
             self.rows += amount
             self.metrics = {**self.metrics, **metrics}
 
-        def close(self):
+        def close(self, finished):
             self.closed = True
 
     for executor in (Threads(1), Threads(2), Dask(dask_client)):

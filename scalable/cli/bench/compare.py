@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scalable.cli.options import Debug, Json, Quiet
+from scalable.cli.output import write_sections
 
 HELP = """Compare two results files: what changed, and whether it is more than noise.
 
@@ -29,8 +30,7 @@ def command(
     """Compare results."""
     from scalable.errors import UsageError
     from scalable.report.compare import compare
-    from scalable.report.document import new_results
-    from scalable.report.results import read_results, write_results
+    from scalable.report.results import read_results
     from scalable.report.terminal import print_comparison
 
     a, b = read_results(before), read_results(after)
@@ -42,5 +42,4 @@ def command(
         )
     if not quiet:
         print_comparison(changes)
-    if json_file is not None:
-        write_results(json_file, new_results("compare", {"compare": changes}))
+    write_sections(json_file, "compare", {"compare": changes})

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scalable.cli.options import Debug, Json, Quiet, parse_count
+from scalable.cli.output import write_json
 
 HELP = """Generate, train, evaluate and serve: the project's main job on fresh data.
 
@@ -45,8 +46,7 @@ def command(
     results = new_results("quickstart", sections, seed)
     write_results(out / "results.json", results)
     write_text(out / "report.html", render([results]))
-    if json_file is not None:
-        write_results(json_file, results)
+    write_json(json_file, results)
     if not quiet:
         print_summary(results)
         typer.echo(f"report:  {out / 'report.html'}\nresults: {out / 'results.json'}")

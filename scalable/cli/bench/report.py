@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scalable.cli.options import Debug, Json, Quiet
+from scalable.cli.output import output_file, write_page, write_sections
 
 HELP = """Turn one or several results files into one self-contained HTML page.
 
@@ -23,7 +24,9 @@ def command(
     results: Annotated[
         list[Path] | None, typer.Argument(metavar="RESULTS.json...", help="Files written by --json.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Page to write.")] = Path("report.html"),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", callback=output_file, help="Page to write.")
+    ] = Path("report.html"),
     asv: Annotated[
         Path | None, typer.Option("--asv", metavar="DIR", help="Also show asv's history from this directory.")
     ] = None,
@@ -33,9 +36,7 @@ def command(
 ) -> None:
     """Write a report."""
     from scalable.report import render
-    from scalable.report.document import new_results
-    from scalable.report.results import read_results, write_results, write_text
-    from scalable.storage.files import total_size
+    from scalable.report.results import read_results
 
     results = results or []
     documents = [read_results(path) for path in results]
@@ -45,8 +46,8 @@ def command(
 
         documents.append(read_asv(asv))
         names.append("")
-    write_text(out, render(documents, names=names))
+    page = render(documents, names=names)
+    write_page(out, page)
     if not quiet:
-        typer.echo(f"{out}: {total_size([out]) / 1e3:.0f} kB, from {len(documents)} result(s)")
-    if json_file is not None:
-        write_results(json_file, new_results("report", {"report": {"page": out, "results": results}}))
+        typer.echo(f"{out}: {len(page) / 1e3:.0f} kB, from {len(documents)} result(s)")
+    write_sections(json_file, "report", {"report": {"page": out, "results": results}})

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scalable.cli.options import Debug, Json, Quiet, Resume
+from scalable.cli.output import write_json
 from scalable.errors import UsageError
 
 HELP = """Run this project and its peers on the same rows, interleaved, quality next to speed.
@@ -53,7 +54,6 @@ def command(
     from bench.peers.run import run_versus
     from scalable.cli.options import split_names
     from scalable.cli.screen.display import live
-    from scalable.report.results import write_results
     from scalable.report.terminal import print_summary
 
     with live(quiet):
@@ -63,5 +63,4 @@ def command(
         )  # fmt: skip
     if not quiet:
         print_summary(results)
-    if json_file is not None:
-        write_results(json_file, results)
+    write_json(json_file, results)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scalable.cli.options import Debug, Json, Quiet
+from scalable.cli.output import output_file, write_page, write_sections
 
 HELP = """Summarise a generated dataset and write a page with histograms, label rate and truth.
 
@@ -21,7 +22,10 @@ Examples:
 def command(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset with a manifest.json.")],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Page to write (default DIR/describe.html).")
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", callback=output_file, help="Page to write (default DIR/describe.html)."
+        ),
     ] = None,
     json_file: Json = None,
     quiet: Quiet = False,
@@ -32,15 +36,12 @@ def command(
     from data_gen.describing.page import render
     from scalable.cli.data.tables import show_columns
     from scalable.cli.screen.display import live
-    from scalable.report.document import new_results
-    from scalable.report.results import write_results, write_text
 
     with live(quiet):
         description = data_gen.describe(directory)
     page = out or directory / "describe.html"
-    write_text(page, render(description))
+    write_page(page, render(description))
     if not quiet:
         show_columns(description)
         typer.echo(f"pictures: {page}")
-    if json_file is not None:
-        write_results(json_file, new_results("describe", {"describe": description.to_json()}))
+    write_sections(json_file, "describe", {"describe": description.to_json()})

@@ -14,10 +14,10 @@ from scalable.cli.options import (
     Json,
     Quiet,
     Resume,
-    Workers,
     parse_count,
     parse_part,
 )
+from scalable.cli.output import write_sections
 
 HELP = """Write a synthetic Parquet dataset whose Bayes-optimal score is known.
 
@@ -38,7 +38,10 @@ def command(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Directory to write.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Any integer; the same seed gives the same bytes.")] = 0,
-    workers: Workers = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, metavar="N", help="Files written at once (default: processors)."),
+    ] = None,
     client: ClientAddress = None,
     shards_of: Annotated[
         str | None, typer.Option("--shards-of", metavar="i/n", help="Write part i of n only.")
@@ -59,12 +62,11 @@ def command(
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     import data_gen
     from scalable import progress
-    from scalable.cli.screen.display import human, live, megabytes
+    from scalable.cli.screen.display import live
+    from scalable.cli.screen.line import human, megabytes
     from scalable.cli.screen.meter import measured
     from scalable.cli.train.bayes import expected_scores
     from scalable.cli.train.learners import literal
-    from scalable.report.document import new_results
-    from scalable.report.results import write_results
     from scalable.storage.files import store_of, total_size
 
     if list_all:
@@ -103,9 +105,8 @@ def command(
         if best:
             facts = (f"{name.replace('_', ' ')} {value:.5g}" for name, value in best.items())
             typer.echo(f"best achievable: {', '.join(facts)}")
-    if json_file is not None:
-        sections = {
-            "dataset": {"name": dataset, "rows": rows, "bytes": size, "truth": truth},
-            "stages": [stage.to_json()],
-        }
-        write_results(json_file, new_results("generate", sections, seed))
+    sections = {
+        "dataset": {"name": dataset, "rows": rows, "bytes": size, "truth": truth},
+        "stages": [stage.to_json()],
+    }
+    write_sections(json_file, "generate", sections, seed)

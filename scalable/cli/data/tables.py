@@ -5,14 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 WIDTH = 110  # narrower, the figures would be cut
+UNBOUND = 10_000
+
+
+def _console(least: int = 0) -> Any:
+    """Return a console as wide as the terminal, and at least so wide; in a pipe nothing is wrapped or cut."""
+    from rich.console import Console
+
+    console = Console()
+    return (
+        console
+        if console.is_terminal and console.width >= least
+        else Console(width=least if console.is_terminal else UNBOUND)
+    )
 
 
 def show_datasets(datasets: Any) -> None:
     """Print the registry of datasets with their knobs and defaults."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = _console()
     for entry in datasets.values():
         console.print(f"[bold]{entry.name}[/bold]  {entry.description}")
         table = Table(box=None, padding=(0, 2), show_header=False)
@@ -23,7 +35,6 @@ def show_datasets(datasets: Any) -> None:
 
 def show_columns(description: Any) -> None:
     """Print the columns of a described dataset."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 1))
@@ -33,5 +44,4 @@ def show_columns(description: Any) -> None:
         table.add_column(heading, justify="left" if left else "right", no_wrap=True)
     for row in rows[1:]:
         table.add_row(*map(str, row))
-    console = Console()
-    Console(width=max(console.width, WIDTH)).print(table)
+    _console(WIDTH).print(table)

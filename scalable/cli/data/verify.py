@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scalable.cli.options import Debug, Json, Quiet
+from scalable.cli.output import write_sections
 
 HELP = """Check a generated dataset: schema, counts, checksums, a sample of recomputed values.
 
@@ -27,16 +28,13 @@ def command(
     """Verify a dataset."""
     import data_gen
     from scalable.cli.screen.display import live
-    from scalable.report.document import new_results
-    from scalable.report.results import write_results
 
     with live(quiet):
         problems = [str(problem) for problem in data_gen.verify(directory)]
     for problem in problems:
         typer.echo(problem, err=True)
-    if json_file is not None:
-        section = {"directory": directory, "problems": problems}
-        write_results(json_file, new_results("verify", {"verify": section}))
+    section = {"directory": directory, "problems": problems}
+    write_sections(json_file, "verify", {"verify": section})
     if problems:
         typer.echo(
             f"{directory}: {len(problems)} problem(s); generate it again with --resume or --overwrite",

@@ -1,4 +1,4 @@
-"""Progress on a terminal: rows, rows per second, time left and the metric being improved."""
+"""Progress on a terminal: how far, how fast, how long still, and the metric being improved."""
 
 from __future__ import annotations
 
@@ -8,29 +8,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from scalable import progress
+from scalable.cli.screen.line import Shown, line
+
+REFRESHES = 8  # a second
+_live: list[_Bars] = []  # the display of this process, while there is one
 
 
-def human(value: float) -> str:
-    """Return a count with three significant digits: ``1.25M``, ``830k``, ``12``."""
-    for limit, suffix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= limit:
-            scaled = value / limit
-            return f"{scaled:.3g}{suffix}" if scaled < 999.5 else f"{scaled:.0f}{suffix}"
-    return f"{value:.3g}" if value != int(value) else str(int(value))
-
-
-def megabytes(n_bytes: float) -> str:
-    """Return a size in MB or GB."""
-    return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"
-
-
-class _Line:
-    """One task on a rich progress display."""
+class _Task:
+    """One task on the display."""
 
     def __init__(self, bars: Any, label: str, total: float | None, unit: str) -> None:
         self._bars = bars
-        self._unit = unit
-        self._id = bars.add_task(label, total=total, rate="", metrics="")
+        self._id = bars.add_task(label, total=total, unit=unit, metrics="", state="running")
 
     def advance(self, amount: float, **metrics: float | str) -> None:
         shown = {}
@@ -38,26 +27,37 @@ class _Line:
             parts = (f"{k} {v:.5g}" if isinstance(v, float) else f"{k} {v}" for k, v in metrics.items())
             shown["metrics"] = "  ".join(parts)
         self._bars.update(self._id, advance=amount, **shown)
-        task = self._bars.tasks[self._bars.task_ids.index(self._id)]
-        if task.elapsed:
-            rate = f"{human(task.completed / task.elapsed)} {self._unit}/s"
-            self._bars.update(self._id, rate=rate)
 
-    def close(self) -> None:
-        task = self._bars.tasks[self._bars.task_ids.index(self._id)]
-        if task.total is not None and task.completed < task.total:
-            self._bars.update(self._id, total=max(task.completed, 1))
+    def close(self, finished: bool) -> None:
+        self._bars.update(self._id, state="finished" if finished else "broken off")
         self._bars.stop_task(self._id)
 
 
 class _Bars:
-    """A reporter that draws rich progress bars."""
+    """A reporter that draws a line a task."""
 
     def __init__(self, bars: Any) -> None:
         self._bars = bars
+        self._tasks: list[_Task] = []
 
-    def open(self, label: str, total: float | None, unit: str) -> _Line:
-        return _Line(self._bars, label, total, unit)
+    def open(self, label: str, total: float | None, unit: str) -> _Task:
+        task = _Task(self._bars, label, total, unit)
+        self._tasks.append(task)
+        return task
+
+    def abandon(self) -> None:
+        """Draw what runs as broken off, a last time."""
+        for task in self._bars.tasks:
+            if task.fields["state"] == "running":
+                self._bars.update(task.id, state="broken off")
+                self._bars.stop_task(task.id)
+        self._bars.stop()
+
+
+def leave_clean() -> None:
+    """Draw the display a last time and give the terminal back; for a process that is about to be ended."""
+    while _live:
+        _live.pop().abandon()
 
 
 @contextmanager
@@ -67,42 +67,43 @@ def live(quiet: bool) -> Iterator[None]:
         yield
         return
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import Progress, ProgressColumn
+    from rich.text import Text
 
     from scalable.cli.screen.compiling import compilation_shown
 
-    class Count(MofNCompleteColumn):
-        def render(self, task: Any) -> Any:
-            from rich.text import Text
+    console = Console(stderr=True)
 
-            total = "?" if task.total is None else human(task.total)
-            return Text(f"{human(task.completed)}/{total}", style="progress.download")
+    class Line(ProgressColumn):
+        """A task in as many columns as there are."""
 
+        max_refresh = None
+
+        def render(self, task: Any) -> Text:
+            shown = Shown(
+                task.description, task.completed, task.total, task.fields["unit"], task.elapsed or 0.0,
+                task.time_remaining, task.fields["metrics"], task.fields["state"],
+            )  # fmt: skip
+            text = Text(no_wrap=True, overflow="crop")
+            for part, style in line(shown, console.width - 1):
+                text.append(part, style)
+            return text
+
+    # what is printed meanwhile appears above the lines; but a pipe must get what is printed into it
     bars = Progress(
-        SpinnerColumn(finished_text="[green]✓"),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=18),
-        Count(),
-        TextColumn("[cyan]{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("[magenta]{task.fields[metrics]}"),
-        console=Console(stderr=True),
-        refresh_per_second=8,
+        Line(), console=console, refresh_per_second=REFRESHES, redirect_stdout=sys.stdout.isatty()
     )
+    reporter = _Bars(bars)
     with bars:
-        progress.install(_Bars(bars))
+        _live.append(reporter)
+        progress.install(reporter)
         try:
             with compilation_shown():
                 yield
+        except BaseException:
+            reporter.abandon()
+            raise
         finally:
             progress.install(None)
+            if reporter in _live:
+                _live.remove(reporter)

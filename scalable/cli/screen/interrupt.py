@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 INTERRUPTED = 130
+SCREEN_SECONDS = 0.3
 GRACE_SECONDS = 1.2  # for clean ends of threads, workers and displays; then all is killed
 
 
@@ -34,12 +35,23 @@ def watch(argv: Sequence[str]) -> None:
         while os.read(listening, 1) != bytes([signal.SIGINT]):
             pass
         select.select([listening], [], [], GRACE_SECONDS)
-        if sys.stderr.isatty():
-            sys.stderr.write("\x1b[?25h\n")  # the progress display had hidden the cursor
+        _leave_screen_clean()
         say("interrupted; " + resume_hint(argv))
         leave_at_once()
 
     threading.Thread(target=wait, name="interrupt", daemon=True).start()
+
+
+def _leave_screen_clean() -> None:
+    """Let the display mark what was broken off, should there be one; never wait for it long."""
+    display = sys.modules.get("scalable.cli.screen.display")
+    if display is None:
+        return
+    ending = threading.Thread(target=display.leave_clean, name="screen", daemon=True)
+    ending.start()
+    ending.join(SCREEN_SECONDS)  # whoever draws may hold its lock in native code
+    if ending.is_alive() and sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h\n")  # the display had hidden the cursor
 
 
 def leave_at_once() -> NoReturn:

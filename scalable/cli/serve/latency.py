@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scalable.cli.options import Debug, Json, Quiet, split_names
+from scalable.cli.output import output_file, write_json, write_page
 
 HELP = """Compare the latency of MODEL's engines on rows of DATA that are shuffled and never repeated.
 
@@ -32,7 +33,9 @@ def command(
         int,
         typer.Option("--rows", metavar="N", min=1, help="Rows to measure on, at most; none is used twice."),
     ] = 1_000_000,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Also write a page.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", callback=output_file, help="Also write a page.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Order of the rows.")] = 0,
     json_file: Json = None,
     quiet: Quiet = False,
@@ -43,7 +46,6 @@ def command(
     from scalable.latency import laboratory
     from scalable.report import render
     from scalable.report.document import new_results
-    from scalable.report.results import write_results, write_text
     from scalable.report.terminal import print_summary
 
     with live(quiet):
@@ -52,6 +54,5 @@ def command(
     if not quiet:
         print_summary(results)
     if out is not None:
-        write_text(out, render([results]))
-    if json_file is not None:
-        write_results(json_file, results)
+        write_page(out, render([results]))
+    write_json(json_file, results)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scalable.cli.options import ClientAddress, Debug, Json, Quiet, Target, Weight, Workers
+from scalable.cli.output import write_json
 
 HELP = """Evaluate MODEL on labelled DATA in one pass of constant memory.
 
@@ -39,7 +40,6 @@ def command(
     from scalable.execution.executors import get_executor
     from scalable.models.predictors import load_model
     from scalable.report.document import new_results
-    from scalable.report.results import write_results
     from scalable.report.terminal import print_summary
     from scalable.scoring.evaluate import evaluate_model, quality_row
 
@@ -62,5 +62,4 @@ def command(
     )
     if not quiet:
         print_summary(results)
-    if json_file is not None:
-        write_results(json_file, results)
+    write_json(json_file, results)

@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from scalable.cli.train.learner_options import describe_options, flag, wrong_value
 from scalable.models.parameters import nearest
 
 
@@ -26,16 +27,29 @@ class Learner:
         One line for ``--list``.
     fit_names : tuple of str
         Options that are arguments of ``fit`` and not of the estimator.
+    open_ended : str
+        What its help says of options beyond those listed; nothing where there are none.
     """
 
     module: str
     classes: dict[str, str]
     summary: str
     fit_names: tuple[str, ...] = ()
+    open_ended: str = ""
 
     def fit_options(self, options: dict[str, Any]) -> dict[str, Any]:
         """Take the options that belong to ``fit`` out of `options` and return them."""
         return {name: options.pop(name) for name in self.fit_names if name in options}
+
+    def load(self, task: str) -> type:
+        """Return the class of the estimator for a task; raises `typer.BadParameter` when there is none."""
+        name = self.classes.get(task)
+        if name is None:
+            raise typer.BadParameter(
+                f"{task} is not what this learner does ({' or '.join(self.classes)}); see `scalable train --list`"
+            )
+        found: type = getattr(importlib.import_module(self.module), name)
+        return found
 
     def build(self, task: str, options: dict[str, Any]) -> Any:
         """Return an estimator for a task.
@@ -45,12 +59,7 @@ class Learner:
         typer.BadParameter
             When the task does not suit the learner or an option is unknown (with the nearest name).
         """
-        name = self.classes.get(task)
-        if name is None:
-            raise typer.BadParameter(
-                f"{task} is not what this learner does ({' or '.join(self.classes)}); see `scalable train --list`"
-            )
-        cls = getattr(importlib.import_module(self.module), name)
+        cls: Any = self.load(task)
         known = {*cls.parameter_names(), *self.fit_names}
         for option in options:
             if option not in known:
@@ -58,7 +67,15 @@ class Learner:
                 raise typer.BadParameter(
                     f"unknown option --{option.replace('_', '-')} for this learner; {hint}"
                 )
+        for option, value in options.items():
+            wanted = wrong_value(cls, option, value)
+            if wanted:
+                raise typer.BadParameter(f"{flag(option)} takes {wanted}, not {value!r}")
         return cls(**options)
+
+    def describe_options(self, width: int = 100) -> str:
+        """Return a listing of the options, of the classifier where there are two classes."""
+        return describe_options(self.load(next(iter(self.classes))), self.fit_names, self.open_ended, width)
 
 
 def _regression(name: str, summary: str) -> Learner:
@@ -89,6 +106,7 @@ LEARNERS = {
         {"classification": "LGBMClassifier", "regression": "LGBMRegressor"},
         "LightGBM, streamed and distributed; every LightGBM parameter passes through",
         ("valid", "early_stopping", "checkpoint_every", "on_loss"),
+        "and every parameter of LightGBM under any of its names, such as --lambda-l2 10 --objective tweedie",
     ),
 }
 

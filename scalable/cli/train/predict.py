@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scalable.cli.options import ClientAddress, Debug, Json, Quiet, Resume, Workers
+from scalable.cli.output import write_sections
 
 HELP = """Score DATA with MODEL and write the predictions as Parquet, in input order.
 
@@ -34,12 +35,11 @@ def command(
 ) -> None:
     """Score Parquet."""
     from scalable import ParquetSource
-    from scalable.cli.screen.display import human, live, megabytes
+    from scalable.cli.screen.display import live
+    from scalable.cli.screen.line import human, megabytes
     from scalable.cli.screen.meter import measured
     from scalable.execution.executors import get_executor
     from scalable.models.predictors import load_model
-    from scalable.report.document import new_results
-    from scalable.report.results import write_results
     from scalable.scoring.predict_files import score
 
     predictor = load_model(model)
@@ -56,6 +56,5 @@ def command(
             f"{out}: {written:,} predictions in {stage.seconds:.1f} s "
             f"({human(written / stage.seconds)} rows/s, peak {megabytes(stage.peak_memory_bytes)}){before}"
         )
-    if json_file is not None:
-        sections = {"dataset": {"name": data, "rows": source.n_rows}, "stages": [stage.to_json()]}
-        write_results(json_file, new_results("predict", sections))
+    sections = {"dataset": {"name": data, "rows": source.n_rows}, "stages": [stage.to_json()]}
+    write_sections(json_file, "predict", sections)

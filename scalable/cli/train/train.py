@@ -13,22 +13,26 @@ from scalable.cli.options import (
     Debug,
     Features,
     Json,
+    Overwrite,
     Quiet,
     Resume,
     Weight,
     Workers,
     split_names,
 )
+from scalable.cli.output import write_sections
 
-SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
+# its own --help: `scalable train LEARNER --help` lists what the learner can be told
+SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 HELP = """Train LEARNER on DATA (a file, a directory or a glob of Parquet) and save the model.
 
-Options that are not listed below go to the learner, e.g. --num-leaves 63.
+Options that are not listed below go to the learner; `scalable train LEARNER --help` lists them.
 
 \b
 Examples:
   scalable train --list
+  scalable train logistic --help
   scalable train logistic adult_train.parquet --target label --model adult.model
   scalable train linear housing/ --target price --model price.model --alpha 0.1
   scalable train lightgbm fraud/ --target is_fraud --model fraud.model --workers 2 --n-estimators 300
@@ -50,15 +54,25 @@ def command(
     ] = None,
     workers: Workers = None,
     client: ClientAddress = None,
+    valid: Annotated[
+        str | None, typer.Option("--valid", metavar="DATA", help="Held-out Parquet to score the model on.")
+    ] = None,
+    overwrite: Overwrite = False,
     resume: Resume = False,
     list_all: Annotated[bool, typer.Option("--list", help="List the learners.")] = False,
     json_file: Json = None,
     quiet: Quiet = False,
     debug: Debug = False,
+    help_wanted: Annotated[
+        bool, typer.Option("--help", "-h", help="Show this message, and a learner's options after its name.")
+    ] = False,
 ) -> None:
     """Train a model."""
     from scalable.cli.train.learners import LEARNERS, get_learner, parse_options
 
+    if help_wanted:
+        show_help(context, learner)
+        return
     if list_all:
         for name, entry in LEARNERS.items():
             typer.echo(f"{name:16}{entry.summary}")
@@ -74,12 +88,13 @@ def command(
     options = parse_options(context.args)
 
     from scalable import ParquetSource
-    from scalable.cli.screen.display import human, live, megabytes
+    from scalable.cli.screen.display import live
+    from scalable.cli.screen.line import human, megabytes
     from scalable.cli.screen.meter import measured
+    from scalable.cli.train.first_score import in_words, score
     from scalable.cli.train.task import find_task
-    from scalable.report.document import new_results
-    from scalable.report.results import write_results
 
+    refuse_overwriting(model, overwrite)
     source = ParquetSource(data, target=target, features=split_names(features), weight=weight)
     kind = task or (next(iter(entry.classes)) if len(entry.classes) == 1 else find_task(source))
     if client is not None:
@@ -96,15 +111,18 @@ def command(
         fit_options |= kept
     elif "checkpoint" in estimator.get_params():
         estimator.set_params(**kept)
-    if "valid" in fit_options:
-        fit_options["valid"] = ParquetSource(
-            fit_options["valid"], target=target, features=source.feature_names, weight=weight
-        )
+    held_out = None
+    if valid is not None:
+        held_out = ParquetSource(valid, target=target, features=source.feature_names, weight=weight)
+        if "valid" in entry.fit_names:
+            fit_options["valid"] = held_out
     with live(quiet), measured(f"train {learner}", source.n_rows) as stage:
         estimator.fit(source, **fit_options)
     estimator.save(model)
     shutil.rmtree(checkpoint, ignore_errors=True)
     columns = estimator.describe_columns()
+    with live(quiet):
+        quality = score(model, held_out or source, held_out is not None)
     if not quiet:
         for line in columns:
             typer.echo(f"  {line}")
@@ -113,16 +131,37 @@ def command(
             f"{stage.seconds:.1f} s ({human(source.n_rows / stage.seconds)} rows/s, "
             f"peak {megabytes(stage.peak_memory_bytes)})"
         )
-    if json_file is not None:
-        sections = {
-            "dataset": {"name": data, "rows": source.n_rows, "files": len(source.paths)},
-            "stages": [stage.to_json()],
-            "model": {
-                "path": model,
-                "learner": learner,
-                "task": kind,
-                "options": options,
-                "columns": columns,
-            },
-        }
-        write_results(json_file, new_results("train", sections))
+        typer.echo(in_words(quality, model, target))
+    sections = {
+        "dataset": {"name": data, "rows": source.n_rows, "files": len(source.paths)},
+        "stages": [stage.to_json()],
+        "model": {
+            "path": model,
+            "learner": learner,
+            "task": kind,
+            "options": options,
+            "columns": columns,
+        },
+        "quality": [quality],
+    }
+    write_sections(json_file, "train", sections)
+
+
+def show_help(context: typer.Context, learner: str | None) -> None:
+    """Print the help of the command; after a learner's name, its options too."""
+    from scalable.cli.train.learners import get_learner
+
+    typer.echo(context.get_help())
+    if learner is not None:
+        entry = get_learner(learner)
+        width = min(shutil.get_terminal_size().columns, 120)
+        typer.echo(f"\nOptions of {learner} ({entry.summary}), [defaults] in brackets:")
+        typer.echo(entry.describe_options(width))
+
+
+def refuse_overwriting(model: Path, overwrite: bool) -> None:
+    """Raise a ModelError where a saved model would be replaced without having been asked for."""
+    from scalable.errors import ModelError
+
+    if not overwrite and (model / "model.json").exists():
+        raise ModelError(f"{model}: there is a model already; choose another name, or add --overwrite")

@@ -26,7 +26,7 @@ class Recorder:
     def advance(self, amount, **metrics):
         self.shown.append((amount, metrics))
 
-    def close(self):
+    def close(self, finished):
         pass
 
 

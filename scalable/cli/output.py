@@ -1,0 +1,83 @@
+"""Files that commands write: told to be impossible before the work begins, devices written to and never replaced."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import typer
+
+STANDARD = ("-", "/dev/stdout")
+_reserved: list[TextIO] = []  # standard output, while it is kept for a document
+
+
+def output_file(context: typer.Context, path: Path | None) -> Path | None:
+    """Check a file to be written, as the callback of an option; `-` keeps standard output for it.
+
+    While standard output is kept, what a command prints for people goes to standard error.
+
+    Raises
+    ------
+    typer.BadParameter
+        When its folder is missing, or it names a folder.
+    """
+    if path is None or context.resilient_parsing:
+        return path
+    if str(path) in STANDARD:
+        if not _reserved:
+            _reserved.append(sys.stdout)
+            sys.stdout = sys.stderr
+            context.call_on_close(_release)
+        return Path("-")
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder; name a file")
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {path.parent}; make it, or choose another place")
+    return path
+
+
+def _release() -> None:
+    sys.stdout = _reserved.pop()
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a text to a file, to a device or pipe, or to standard output."""
+    from scalable.report.results import write_text
+
+    if str(path) == "-":
+        stream = _reserved[0] if _reserved else sys.stdout
+        stream.write(text)
+        stream.flush()
+    elif _is_stream(path):
+        path.write_text(text, encoding="utf-8")
+    else:
+        write_text(path.resolve(), text)  # a link stays a link
+
+
+def write_json(path: Path | None, results: Mapping[str, Any]) -> None:
+    """Write a results document where ``--json`` says; nothing without it."""
+    from scalable.report.results import to_json
+
+    if path is not None:
+        write_page(path, to_json(results))
+
+
+def write_sections(
+    path: Path | None, kind: str, sections: Mapping[str, Any], seed: int | None = None
+) -> None:
+    """Write sections as a results document of a kind where ``--json`` says; nothing without it."""
+    from scalable.report.document import new_results
+
+    if path is not None:
+        write_json(path, new_results(kind, sections, seed))
+
+
+def _is_stream(path: Path) -> bool:
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,37 @@
+"""The first score of a model, right after training: on held-out rows where there are some, else on rows it has seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from scalable.data.source import Source
+
+SHOWN = ("auc", "log_loss", "accuracy", "rmse", "r2")
+SEEN_SHARDS = 2  # of the training rows: a score that is too good anyway needs no more
+
+
+def score(model: Path, source: Source, held_out: bool) -> dict[str, Any]:
+    """Return the quality of a saved model on a source, or on a small part of the rows it was trained on."""
+    from scalable.execution.threads import Threads
+    from scalable.models.predictors import load_model
+    from scalable.scoring.evaluate import evaluate_model, quality_row
+
+    if not held_out and len(source.shards) > SEEN_SHARDS:
+        source = source.split(every=-(-len(source.shards) // SEEN_SHARDS))[1]
+    predictor = load_model(model)
+    row = quality_row(str(model), evaluate_model(predictor, source, Threads()), predictor.classes)
+    return {**row, "held_out": held_out}
+
+
+def in_words(quality: dict[str, Any], model: Path, target: str) -> str:
+    """Return one line: the scores, and on which rows."""
+    known = [name for name in SHOWN if quality.get(name) is not None]
+    facts = ", ".join(f"{name.replace('_', ' ')} {quality[name]:.5g}" for name in known)
+    rows = f"{quality.get('rows', quality.get('n_rows', 0)):,.0f}"
+    if quality["held_out"]:
+        return f"on {rows} held-out rows: {facts}"
+    return (
+        f"on {rows} of the rows it was trained on: {facts} (too good by nature: give --valid, or "
+        f"scalable evaluate {model} HELD_OUT --target {target})"
+    )

@@ -1,0 +1,139 @@
+"""What a learner can be told: its parameters with their defaults and meaning, for ``scalable train LEARNER --help``."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+FIT_OPTIONS = {
+    "early_stopping": "trees without improvement on --valid after which training stops",
+    "checkpoint_every": "trees between checkpoints",
+    "on_loss": "what happens when a worker is lost: restart or fail",
+}
+ELSEWHERE = {"client", "n_workers", "checkpoint", "resume"}  # options of the command
+
+
+def flag(name: str) -> str:
+    """Return a parameter's name as it is written on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+def parameters(cls: type) -> dict[str, inspect.Parameter]:
+    """Return the named parameters of an estimator, without those that are options of the command."""
+    found = inspect.signature(cls).parameters
+    return {
+        name: parameter
+        for name, parameter in found.items()
+        if name not in ELSEWHERE and parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    }
+
+
+def meanings(cls: type) -> dict[str, str]:
+    """Return the first sentence on each parameter in the docstrings of a class, its bases and its neighbours."""
+    found: dict[str, str] = {}
+    asked, seen = [cls], set[type]()
+    while asked:
+        for one in asked.pop(0).__mro__:
+            if one not in seen:
+                seen.add(one)
+                for name, text in _documented(inspect.getdoc(one) or ""):
+                    found.setdefault(name, text)
+                asked += _neighbours(one)
+    return found
+
+
+def _neighbours(cls: type) -> Iterator[type]:
+    """Yield the classes of its package that a docstring refers to ("As for `LogisticRegression`")."""
+    package = sys.modules.get(cls.__module__.rpartition(".")[0])
+    for name in re.findall(r"As for `(\w+)`", inspect.getdoc(cls) or ""):
+        other = getattr(package, name, None)
+        if isinstance(other, type):
+            yield other
+
+
+def _documented(docstring: str) -> Iterator[tuple[str, str]]:
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w+\n-+\n|\Z)", docstring, re.MULTILINE | re.DOTALL)
+    for entry in re.finditer(
+        r"^([\w, *]+?)(?: : ([^\n]*))?\n((?:[ ]{4}[^\n]*\n?|\n)+)",
+        section[1] if section else "",
+        re.MULTILINE,
+    ):
+        text = " ".join(entry[3].split()).replace("``", "").replace("`", "")
+        if text.startswith("As for"):
+            continue
+        choices = re.search(r"\{.*\}", entry[2] or "")
+        sentence = re.split(r"(?<=\.)\s", text)[0].rstrip(".")
+        for name in entry[1].split(","):
+            yield (
+                name.strip().lstrip("*"),
+                sentence + (f": {choices[0][1:-1]}" if choices else "").replace('"', ""),
+            )
+
+
+def describe_options(cls: type, fit_names: tuple[str, ...], open_ended: str, width: int = 100) -> str:
+    """Return a listing of a learner's options: one a line, with its default and its meaning.
+
+    Parameters
+    ----------
+    cls : type
+        The estimator.
+    fit_names : tuple of str
+        Options that are arguments of ``fit``.
+    open_ended : str
+        What to say of options beyond these; empty where there are none.
+    width : int
+        Columns of the terminal.
+    """
+    known = meanings(cls)
+    rows = [
+        (f"{flag(name)} {_default(parameter.default)}", known.get(name, ""))
+        for name, parameter in parameters(cls).items()
+    ]
+    rows += [(flag(name), FIT_OPTIONS.get(name, "")) for name in fit_names if name != "valid"]
+    edge = min(max(len(left) for left, _ in rows), 34) + 2
+    lines = []
+    for left, text in rows:
+        wrapped = textwrap.wrap(text, max(width - edge - 4, 30)) or [""]
+        head = f"  {left:<{edge}}"
+        lines += [head + wrapped[0]] if len(left) < edge else [head.rstrip(), " " * (edge + 2) + wrapped[0]]
+        lines += [" " * (edge + 2) + more for more in wrapped[1:]]
+    if open_ended:
+        lines += textwrap.wrap(open_ended, width - 2, initial_indent="  ", subsequent_indent="  ")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _default(value: Any) -> str:
+    return "(needed)" if value is inspect.Parameter.empty else f"[{str(value).lower()}]"
+
+
+_KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
+
+
+def wrong_value(cls: type, name: str, value: Any) -> str:
+    """Return what a parameter takes where `value` is of another kind than its annotation says; else nothing."""
+    parameter = parameters(cls).get(name)
+    annotation = "" if parameter is None else parameter.annotation
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    kinds = [part.strip() for part in text.split("|")]
+    if not all(kind in _KINDS or kind == "None" for kind in kinds):
+        return ""
+    allowed = [one for kind in kinds for one in _KINDS.get(kind, ())]
+    fits = value is None if value is None else isinstance(value, tuple(allowed))
+    if (
+        fits
+        and (value is not None or "None" in kinds)
+        and not (isinstance(value, bool) and bool not in allowed)
+    ):
+        return ""
+    names = {
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "str": "a word",
+        "None": "none",
+    }
+    return " or ".join(names[kind] for kind in kinds)
