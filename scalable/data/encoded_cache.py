@@ -7,12 +7,16 @@ temporary name, and renamed when complete, so that threads, workers and killed r
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
+
+import numpy as np
 
 from scalable.data.block import Block
 from scalable.data.fingerprint import digest_of
@@ -23,6 +27,7 @@ from scalable.storage.replace import explained, remove_scratch, replacing
 
 KIND = "encoded rows 1"
 _PARTS = ("columns", "ids", "label", "weight")
+_proven: set[tuple[Any, ...]] = set()  # files whose contents this process has checked
 STALE_SECONDS = 3600.0  # nobody takes so long to write a shard
 
 
@@ -34,12 +39,12 @@ class CachedReader:
     ----------
     reader : BlockReader
         With a `LinearEncoder`, of a source of files.
-    directory : path
-        Where to keep the blocks, from `cache_directory`.
+    directory : CacheDirectory
+        Where to keep the blocks.
     """
 
     reader: Any
-    directory: Path
+    directory: CacheDirectory
 
     @property
     def source(self) -> Any:
@@ -57,8 +62,8 @@ class CachedReader:
 
     def blocks(self, shard: Shard) -> Iterator[Block]:
         """Yield the blocks of a shard: from its file where that is intact, else decoded, and kept."""
-        path = self.directory / f"{shard.file:05d}-{shard.row_start:012d}-{shard.row_stop:012d}.rows"
-        kept = _blocks(path)
+        path = self.directory.path / f"{shard.file:05d}-{shard.row_start:012d}-{shard.row_stop:012d}.rows"
+        kept = _blocks(path, self, shard)
         return self._decode(shard, path) if kept is None else iter(kept)
 
     def expect(self, shard: Shard) -> None:
@@ -81,8 +86,11 @@ class CachedReader:
         writer.finish({"first_rows": first_rows})
 
 
-def cache_directory(base: str | os.PathLike[str], source: Any, encoder: Any, block_rows: int) -> Path:
-    """Return the directory, made, for the encoded rows of a source; removes that of an older state of it.
+class CacheDirectory:
+    """The directory, made, for the encoded rows of a source; removes those of older states of it that nobody uses.
+
+    Whoever made it holds a lock on it as long as this lives: other fits of the same files, with other columns or
+    another selection, leave it alone. Copies in other processes hold none.
 
     Parameters
     ----------
@@ -100,37 +108,114 @@ def cache_directory(base: str | os.PathLike[str], source: Any, encoder: Any, blo
     DataError
         When it cannot be made.
     """
-    fingerprint = source.fingerprint().joined(encoder=encoder.state().digest, block_rows=block_rows)
-    place = digest_of([path for path, _, _ in fingerprint.parts["files"]])[:12]
-    name = f"{place}-{fingerprint.digest()[:16]}"
-    directory = Path(base) / name
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{base}: the cache cannot be made ({error.strerror}); choose another directory"
-        ) from error
-    for other in Path(base).glob(f"{place}-*"):
-        if other.name != name:
-            shutil.rmtree(other, ignore_errors=True)
-    remove_scratch(directory, STALE_SECONDS)
+
+    def __init__(self, base: str | os.PathLike[str], source: Any, encoder: Any, block_rows: int) -> None:
+        fingerprint = source.fingerprint().joined(encoder=encoder.state().digest, block_rows=block_rows)
+        place = digest_of([path for path, _, _ in fingerprint.parts["files"]])[:12]
+        self.path = Path(base) / f"{place}-{fingerprint.digest()[:16]}"
+        self._lock: int | None = None
+        try:
+            Path(base).mkdir(parents=True, exist_ok=True)
+            self._lock = _made_and_locked(self.path)
+        except OSError as error:
+            raise DataError(
+                f"{base}: the cache cannot be made ({error.strerror}); choose another directory"
+            ) from error
+        for other in Path(base).glob(f"{place}-*"):
+            if other != self.path:
+                _remove_unused(other)
+        remove_scratch(self.path, STALE_SECONDS)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _without_lock, (os.path.abspath(self.path),)
+
+    def __del__(self) -> None:
+        if getattr(self, "_lock", None) is not None:
+            os.close(cast("int", self._lock))
+
+
+def _without_lock(path: str) -> CacheDirectory:
+    directory = object.__new__(CacheDirectory)
+    directory.path, directory._lock = Path(path), None
     return directory
 
 
-def _blocks(path: Path) -> list[Block] | None:
-    """Return the mapped blocks of a file, or None where it is absent or damaged."""
+def _made_and_locked(directory: Path) -> int:
+    """Make a directory and share its lock; return the descriptor that holds it."""
+    while True:
+        directory.mkdir(exist_ok=True)
+        descriptor = os.open(directory, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        with suppress(FileNotFoundError):  # removed by whoever had the lock before: once more
+            if os.path.samestat(os.stat(directory), os.fstat(descriptor)):
+                return descriptor
+        os.close(descriptor)
+
+
+def _remove_unused(directory: Path) -> None:
+    with suppress(OSError):  # in use, gone, or somebody else's
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(directory, ignore_errors=True)
+        finally:
+            os.close(descriptor)
+
+
+def _blocks(path: Path, reader: CachedReader, shard: Shard) -> list[Block] | None:
+    """Return the mapped blocks of a file, or None where it is absent, damaged, or of anything else."""
     try:
         kept = map_arrays(path, KIND)
-        parts = kept.arrays
-        return [
+        status = path.stat()
+        first_rows = [int(first) for first in kept.meta["first_rows"]]
+        blocks = [
             Block(
-                parts[f"{k}.columns"],
-                parts[f"{k}.ids"],
-                parts.get(f"{k}.label"),
-                parts.get(f"{k}.weight"),
+                kept.arrays[f"{k}.columns"],
+                kept.arrays[f"{k}.ids"],
+                kept.arrays.get(f"{k}.label"),
+                kept.arrays.get(f"{k}.weight"),
                 first,
             )
-            for k, first in enumerate(kept.meta["first_rows"])
+            for k, first in enumerate(first_rows)
         ]
-    except (FileNotFoundError, ArraysError, KeyError, TypeError):
+    except (OSError, ArraysError, KeyError, TypeError, ValueError):
         return None
+    state = (str(path), status.st_ino, status.st_size, status.st_mtime_ns)
+    if state not in _proven:
+        # Kernels write to the places that ids name, without looking: a checksum says nothing of who made it.
+        fitting = all(_fits(block, reader.encoder) for block in blocks)
+        if not fitting or not _in_order(blocks, shard, every_row=reader.source.selection is None):
+            return None
+        _proven.add(state)
+    return blocks
+
+
+def _fits(block: Block, encoder: Any) -> bool:
+    """Return whether a block is one that the encoder could have made, as far as kernels rely on it."""
+    columns, ids, label, weight = block.columns, block.ids, block.label, block.weight
+    if columns.ndim != 2 or (label is None) != (encoder.labels is None):
+        return False
+    n = columns.shape[1]
+    whole = columns.dtype == encoder.dtype and columns.shape[0] == encoder.n_columns
+    whole &= ids.dtype == np.int32 and ids.shape == (encoder.n_ids, n)
+    whole &= all(
+        each is None or (each.dtype == np.float64 and each.shape == (n,)) for each in (label, weight)
+    )
+    whole &= (weight is None) == (encoder.weight is None)
+    if not whole or (ids.size and (ids.min() < 0 or ids.max() >= encoder.n_indices)):
+        return False
+    classes = None if encoder.labels is None else encoder.labels.classes
+    if label is None or classes is None or not n:
+        return True
+    return bool((label >= 0).all() and (label < len(classes)).all() and (label == np.floor(label)).all())
+
+
+def _in_order(blocks: Sequence[Block], shard: Shard, *, every_row: bool) -> bool:
+    """Return whether blocks are rows of a shard, one after another, and all of them where none is left out."""
+    end = shard.first_row
+    for block in blocks:
+        if block.first_row < end or (every_row and block.first_row > end):
+            return False
+        end = block.first_row + block.n_rows
+    last = shard.first_row + shard.n_rows
+    return end == last if every_row else end <= last

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pickle
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -10,10 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource
-from scalable.data.encoded_cache import CachedReader, cache_directory
+from scalable.data import encoded_cache
+from scalable.data.encoded_cache import CacheDirectory, CachedReader
 from scalable.errors import DataError
 from scalable.execution.reader import BlockReader
 from scalable.linear import LogisticRegression
+from scalable.storage.arrays import map_arrays, write_arrays
 
 # Passes are few here on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -36,7 +43,7 @@ def reader(tmp_path, monkeypatch):
     source = write(tmp_path / "a.parquet")
     encoder = LogisticRegression(max_iter=1).fit(source).model_.encoder
     plain = BlockReader(source, encoder, block_rows=1500)
-    return CachedReader(plain, cache_directory(tmp_path / "cache", source, encoder, 1500))
+    return CachedReader(plain, CacheDirectory(tmp_path / "cache", source, encoder, 1500))
 
 
 def same(left, right) -> bool:
@@ -51,21 +58,21 @@ def test_kept_blocks_are_the_blocks(reader):
         again = list(reader.blocks(shard))
         assert same(first, again)
         assert same(again, list(reader.reader.blocks(shard)))
-    assert not list(reader.directory.glob(".*.tmp"))
+    assert not list(reader.directory.path.glob(".*.tmp"))
 
 
 def test_an_abandoned_pass_keeps_nothing(reader):
     blocks = reader.blocks(reader.source.shards[0])
     next(blocks)
     blocks.close()
-    assert not list(reader.directory.iterdir())
+    assert not list(reader.directory.path.iterdir())
 
 
 @pytest.mark.parametrize("damage", ["byte", "cut", "index"])
 def test_damaged_files_are_not_used(reader, damage):
     shard = reader.source.shards[0]
     expected = list(reader.blocks(shard))
-    (path,) = reader.directory.iterdir()
+    (path,) = reader.directory.path.iterdir()
     data = bytearray(path.read_bytes())
     if damage == "cut":
         data = data[: len(data) // 2]
@@ -128,3 +135,96 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cache cannot be made"):
         LogisticRegression(cache=tmp_path / "file").fit(write(tmp_path / "a.parquet"))
+
+
+@pytest.fixture
+def hashed(tmp_path):
+    """A reader of rows with hashed texts, and the only file of its cache."""
+    rng = np.random.default_rng(0)
+    texts = [f"k{k}" for k in rng.integers(0, 4000, 4_096)]
+    table = pa.table({"t": texts, "x": rng.random(4_096), "y": rng.integers(0, 2, 4_096)})
+    pq.write_table(table, tmp_path / "t.parquet")
+    source = ParquetSource(tmp_path / "t.parquet", target="y")
+    encoder = LogisticRegression(max_iter=1, solver="sgd").fit(source).model_.encoder
+    assert encoder.n_ids
+    return CachedReader(
+        BlockReader(source, encoder), CacheDirectory(tmp_path / "cache", source, encoder, 2**17)
+    )
+
+
+FORGERIES = {
+    "an id past the last": ("0.ids", lambda ids, encoder: np.full_like(ids, encoder.n_indices)),
+    "an id below the first": ("0.ids", lambda ids, encoder: np.full_like(ids, -1)),
+    "ids of another type": ("0.ids", lambda ids, encoder: ids.astype(np.int64)),
+    "fewer ids": ("0.ids", lambda ids, encoder: ids[:, :-1]),
+    "another column": ("0.columns", lambda columns, encoder: np.vstack([columns, columns])),
+    "columns of one dimension": ("0.columns", lambda columns, encoder: columns.ravel()),
+    "columns of another type": ("0.columns", lambda columns, encoder: columns.astype(np.int32)),
+    "a class that is not there": ("0.label", lambda label, encoder: np.full_like(label, 2)),
+    "half a class": ("0.label", lambda label, encoder: np.full_like(label, 0.5)),
+    "no number": ("0.label", lambda label, encoder: np.full_like(label, np.nan)),
+    "fewer labels": ("0.label", lambda label, encoder: label[:-1]),
+    "no labels": ("0.label", lambda label, encoder: None),
+    "weights": ("0.weight", lambda none, encoder: np.ones(4_096)),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
+def test_forged_contents_under_a_right_checksum_are_not_used(hashed, forgery):
+    (shard,) = hashed.source.shards
+    expected = list(hashed.blocks(shard))
+    (path,) = hashed.directory.path.iterdir()
+    kept = map_arrays(path, encoded_cache.KIND)
+    name, change = forgery
+    changed = change(kept.arrays.get(name), hashed.encoder)
+    arrays = {key: array for key, array in (kept.arrays | {name: changed}).items() if array is not None}
+    write_arrays(path, encoded_cache.KIND, arrays, kept.meta)
+    assert same(list(hashed.blocks(shard)), expected)
+    assert map_arrays(path, encoded_cache.KIND).arrays.keys() == kept.arrays.keys()  # made again
+    assert same(list(hashed.blocks(shard)), expected)
+
+
+@pytest.mark.parametrize("first_rows", [[1], [-1], ["a"], [], [0, 0], [2**70], None, {"0": 0}])
+def test_forged_places_of_rows_are_not_used(hashed, first_rows):
+    (shard,) = hashed.source.shards
+    expected = list(hashed.blocks(shard))
+    (path,) = hashed.directory.path.iterdir()
+    kept = map_arrays(path, encoded_cache.KIND)
+    write_arrays(path, encoded_cache.KIND, kept.arrays, {"first_rows": first_rows})
+    assert same(list(hashed.blocks(shard)), expected)
+
+
+def test_fits_of_one_source_do_not_remove_each_others_rows(hashed):
+    source, encoder, base = hashed.source, hashed.encoder, hashed.directory.path.parent
+    (shard,) = source.shards
+    expected = list(hashed.blocks(shard))
+    other = CacheDirectory(base, source, encoder, 1_000)
+    assert {place.name for place in base.iterdir()} == {hashed.directory.path.name, other.path.name}
+    assert same(list(hashed.blocks(shard)), expected)
+    copy = pickle.loads(pickle.dumps(hashed))
+    assert same(list(copy.blocks(shard)), expected)
+    del copy  # a copy on a worker neither holds the lock nor gives it away
+    again = CacheDirectory(base, source, encoder, 2_000)
+    assert len(list(base.iterdir())) == 3
+    gone = [other.path, hashed.directory.path]
+    del other
+    hashed.directory.__del__()
+    hashed.directory._lock = None
+    last = CacheDirectory(base, source, encoder, 3_000)
+    assert not any(place.exists() for place in gone)
+    assert again.path.exists()
+    assert last.path.exists()
+
+
+def test_a_directory_that_is_removed_while_it_is_waited_for_is_made_again(hashed):
+    place = hashed.directory.path
+    hashed.directory.__del__()
+    hashed.directory._lock = None
+    descriptor = os.open(place, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(CacheDirectory, place.parent, hashed.source, hashed.encoder, 2**17)
+        time.sleep(0.1)
+        shutil.rmtree(place)
+        os.close(descriptor)
+        assert waiting.result(5).path.is_dir()
