@@ -185,7 +185,8 @@ class LGBMModel(Estimator):
             for shard in source.shards
             for rows in reader.blocks(shard)
         ]
-        return np.concatenate(parts)
+        k = self.booster_.num_model_per_iteration()
+        return np.concatenate(parts or [np.empty((0, k) if k > 1 else 0)])  # a selection may leave no row
 
     def _parts(self) -> Parts:
         labels, state = self.encoder_.labels, self.encoder_.state()

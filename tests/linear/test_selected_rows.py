@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource
+from scalable.boosting import LGBMClassifier
 from scalable.data.table import TableSource
 from scalable.errors import DataError
 from scalable.execution.sampling import sample_shards
@@ -96,3 +97,21 @@ def test_samples_of_selected_rows_are_all_of_them(files):
         TableSource(pq.read_table(files / "all.parquet")).split_rows(1, 9, by="g")[0],
     ):  # fmt: skip
         assert sample_shards(some, 8_192) == list(some.shards)
+
+
+@pytest.mark.parametrize("model", [LogisticRegression(), LGBMClassifier(n_estimators=3, verbosity=-1)])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_predictions_of_selected_rows_are_those_of_these_rows_alone(files, model, classes):
+    table = pq.read_table(files / "all.parquet")
+    X = table.select(NAMES)
+    model.fit(X, np.digitize(table["r"].to_numpy(), [0.0, 1.0][: classes - 1]))
+    part = ParquetSource(files / "all.parquet", None, NAMES).split_rows(1, 3)[0]
+    rows = pa.Table.from_batches(
+        [pa.record_batch(b.arrays) for s in part.shards for b in part.raw_blocks(s, NAMES)]
+    )
+    assert 0 < len(rows) < len(table)
+    np.testing.assert_array_equal(model.predict_proba(part), model.predict_proba(rows))
+    np.testing.assert_array_equal(model.predict(part), model.predict(rows))
+    nothing = ParquetSource(files / "all.parquet", None, NAMES, filters=[("g", "==", 77)])
+    assert model.predict_proba(nothing).shape == (0, classes)
+    assert model.predict(nothing).shape == (0,)
