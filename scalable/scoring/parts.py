@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,4 +108,7 @@ class WriteParts:
 
     def abandon(self, part: Part, error: BaseException) -> None:
         """Remove what was written."""
-        part.opened.__exit__(type(error), error, error.__traceback__)
+        with suppress(
+            OSError
+        ):  # on a full disk not even the writer's end fits; the first error is what counts
+            part.opened.__exit__(type(error), error, error.__traceback__)

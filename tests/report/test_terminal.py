@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -15,7 +16,7 @@ from scalable.report.terminal import print_comparison, print_summary
 def shown(print_it, width=160, **options):
     stream = io.StringIO()
     print_it(Console(file=stream, width=width, **options))
-    return stream.getvalue()
+    return re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
 
 
 def test_summary_has_the_numbers_and_fits(quickstart):
@@ -44,6 +45,15 @@ def test_absent_sections_are_skipped(quickstart, sections):
     assert ("RMSE" in text.upper()) == ("quality" in sections)
 
 
+def test_a_pipe_gets_whole_cells():
+    reason = "could not be had because of " + "a very long reason " * 20
+    rows = [{"job": "linear", "peer": "p" * 90, "status": "absent", "message": reason}]
+    text = shown(lambda console: print_summary({"sections": {"peers": rows}}, console))
+    assert "p" * 90 in text
+    assert reason.strip() in text
+    assert "…" not in text
+
+
 def test_markup_in_names_is_text(quickstart):
     document = copy.deepcopy(quickstart)
     document["sections"]["stages"][0]["name"] = "[red]odd[/nonsense]"
@@ -51,7 +61,7 @@ def test_markup_in_names_is_text(quickstart):
 
 
 def test_peers_are_listed_with_their_failures(versus):
-    text = shown(lambda console: print_summary(versus, console))
+    text = shown(lambda console: print_summary(versus, console), force_terminal=True, color_system=None)
     assert "Side by side: linear" in text
     assert "naive Bayes" in text
     assert "broken: " in text
