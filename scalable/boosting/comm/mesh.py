@@ -4,6 +4,8 @@ Every collective is one direct exchange: a worker sends each peer the part that 
 from all. For one that is ``(n - 1) / n`` of the buffer out and as much in, the same bytes as a ring moves and so flat
 as workers grow, but in one hop instead of ``n - 1`` and with sums formed in worker order, so that bits do not depend on
 timing. A peer is alive while any byte arrives from it: while a worker computes, a thread sends beats in its place.
+Every frame carries a keyed hash of its content and its number, so that nobody on the way can change, add or drop one;
+it is not encrypted.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
-import os
 import select
 import socket
 import struct
@@ -19,48 +20,101 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
+from scalable.boosting.comm.handshake import Peer, PeerLostError, accept_all, connect
+
 HEADER = struct.Struct("<IIQ")  # kind, sequence number, payload bytes
 BEAT, DATA = 0x42454154, 0x44415441
-HELLO = struct.Struct("<I16s32s")
+TAG_BYTES = 16  # of the keyed hash behind every frame
 BEAT_SECONDS = 2.0
 MAX_CHUNK = 1 << 20
 
 
-class PeerLostError(ConnectionError):
-    """A peer closed its connection, fell silent, or spoke out of turn.
+class _Seal:
+    """Keyed hashes of the frames of one direction; each counts the frames before it, so that none can be left out.
 
-    Attributes
-    ----------
-    peer : int
-        Number of the peer among the workers.
+    The hash of a frame covers its number, its head and its payload.
     """
 
-    def __init__(self, peer: int, reason: str) -> None:
-        super().__init__(f"worker {peer} {reason}")
-        self.peer = peer
+    def __init__(self, key: bytes) -> None:
+        self._key, self._frames = key, 0
 
-
-def listen(host: str) -> socket.socket:
-    """Open a listening socket on one interface, at a port the system chooses (never bind-and-release)."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.bind((host, 0))
-    listener.listen(128)
-    return listener
+    def begin(self, head: bytes | bytearray) -> hmac.HMAC:
+        """Return the unfinished hash of the next frame."""
+        self._frames += 1
+        return hmac.new(self._key, self._frames.to_bytes(8, "little") + head, hashlib.sha256)
 
 
 class _Connection:
     """Connection to one worker: what is still to be sent, and the frame being received."""
 
-    def __init__(self, worker: int, sock: socket.socket) -> None:
-        self.worker, self.sock = worker, sock
+    def __init__(self, peer: Peer) -> None:
+        self.worker, self.sock = peer.worker, peer.sock
+        self._sealing, self._checking = _Seal(peer.send_key), _Seal(peer.receive_key)
         self.out: list[memoryview] = []
-        self.head = bytearray(HEADER.size)
-        self.head_got = 0
-        self.into: memoryview | None = None
-        self.got = 0
+        self.into = memoryview(b"")
         self.heard = time.monotonic()
         self.done_receiving = True
+        self._next_frame()
+
+    def _next_frame(self) -> None:
+        """Expect the head of a frame."""
+        self.head, self.tag = bytearray(HEADER.size), bytearray(TAG_BYTES)
+        self.head_got = self.got = self.tag_got = self.length = 0
+        self._hash: hmac.HMAC | None = None
+
+    def put(self, kind: int, sequence: int, payload: memoryview) -> None:
+        """Queue a frame."""
+        head = HEADER.pack(kind, sequence, len(payload))
+        seal = self._sealing.begin(head)
+        seal.update(payload)
+        tag = seal.digest()[:TAG_BYTES]
+        if len(payload):
+            self.out += [memoryview(head), payload, memoryview(tag)]
+        else:
+            self.out.append(memoryview(head + tag))
+
+    def take(self, sequence: int) -> int:
+        """Receive some bytes of the frame that comes; return how many, 0 at the end of the connection.
+
+        Raises
+        ------
+        PeerLostError
+            When the frame is not the one expected, or was not sent by the peer.
+        """
+        if self.head_got < HEADER.size:
+            n = self.sock.recv_into(memoryview(self.head)[self.head_got :])
+            self.head_got += n
+            if self.head_got == HEADER.size:
+                self._begin(sequence)
+            return n
+        assert self._hash is not None
+        if self.got < self.length:
+            part = self.into[self.got : self.got + min(self.length - self.got, MAX_CHUNK)]
+            n = self.sock.recv_into(part)
+            self._hash.update(part[:n])
+            self.got += n
+            return n
+        n = self.sock.recv_into(memoryview(self.tag)[self.tag_got :])
+        self.tag_got += n
+        if self.tag_got == TAG_BYTES:
+            if not hmac.compare_digest(self._hash.digest()[:TAG_BYTES], self.tag):
+                raise PeerLostError(
+                    self.worker, "sent a frame that was altered on the way, or is not its own"
+                )
+            self.done_receiving = HEADER.unpack(self.head)[0] == DATA
+            self._next_frame()
+        return n
+
+    def _begin(self, sequence: int) -> None:
+        kind, number, self.length = HEADER.unpack(self.head)
+        expected = (DATA, sequence, len(self.into))
+        if (kind, number, self.length) not in (expected, (BEAT, 0, 0)):
+            raise PeerLostError(
+                self.worker,
+                f"is at another step (its step {number} of {self.length} bytes, "
+                f"ours {sequence} of {len(self.into)})",
+            )
+        self._hash = self._checking.begin(self.head)
 
     def flush(self) -> int:
         """Send what the socket takes; return the bytes sent."""
@@ -115,24 +169,17 @@ class Mesh:
         self._connections: dict[int, _Connection] = {}
         deadline = time.monotonic() + silence
         for peer in range(worker):
-            self._add(peer, _connect(worker, peer, peers[peer], secret, deadline))
-        while len(self._connections) < self.n_workers - 1:
-            waiting = next(r for r in range(worker + 1, self.n_workers) if r not in self._connections)
-            accepted = _accept(listener, secret, deadline, waiting)
-            if (
-                accepted is not None
-                and worker < accepted[0] < self.n_workers
-                and accepted[0] not in self._connections
-            ):
-                self._add(*accepted)
+            self._add(connect(worker, peer, peers[peer], secret, deadline))
+        for later in accept_all(worker, listener, secret, range(worker + 1, self.n_workers), deadline):
+            self._add(later)
         listener.close()
         self._beats = threading.Thread(target=self._beat_forever, name="mesh-beats", daemon=True)
         self._beats.start()
 
-    def _add(self, worker: int, sock: socket.socket) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setblocking(False)
-        self._connections[worker] = _Connection(worker, sock)
+    def _add(self, peer: Peer) -> None:
+        peer.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer.sock.setblocking(False)
+        self._connections[peer.worker] = _Connection(peer)
 
     def exchange(self, sends: Mapping[int, memoryview], receives: Mapping[int, memoryview]) -> None:
         """Send one buffer to every peer and fill one buffer from every peer.
@@ -153,12 +200,8 @@ class Mesh:
             poll = select.poll()
             by_fd = {}
             for peer in self._connections.values():
-                payload = sends[peer.worker]
-                peer.out.append(memoryview(HEADER.pack(DATA, self._sequence, len(payload))))
-                if len(payload):
-                    peer.out.append(payload)
-                peer.into, peer.got, peer.head_got, peer.done_receiving = receives[peer.worker], 0, 0, False
-                peer.heard = began
+                peer.put(DATA, self._sequence, memoryview(sends[peer.worker]))
+                peer.into, peer.done_receiving, peer.heard = memoryview(receives[peer.worker]), False, began
                 by_fd[peer.sock.fileno()] = peer
                 poll.register(peer.sock, select.POLLIN | select.POLLOUT)
             open_peers, beaten = len(by_fd), began
@@ -200,19 +243,11 @@ class Mesh:
         """Read one peer's frames until its data of this step is complete or the socket is dry."""
         try:
             while not peer.done_receiving:
-                if peer.head_got < HEADER.size:
-                    n = peer.sock.recv_into(memoryview(peer.head)[peer.head_got :])
-                    peer.head_got += n
-                else:
-                    assert peer.into is not None
-                    n = peer.sock.recv_into(peer.into[peer.got :], min(len(peer.into) - peer.got, MAX_CHUNK))
-                    peer.got += n
+                n = peer.take(self._sequence)
                 if n == 0:
                     raise PeerLostError(peer.worker, "closed its connection")
                 peer.heard = time.monotonic()
                 self.bytes_received += n
-                if peer.head_got == HEADER.size:
-                    self._advance(peer)
         except BlockingIOError:
             pass
         except PeerLostError:
@@ -220,24 +255,10 @@ class Mesh:
         except OSError as error:
             raise PeerLostError(peer.worker, f"is gone ({error.strerror})") from error
 
-    def _advance(self, peer: _Connection) -> None:
-        kind, sequence, length = HEADER.unpack(peer.head)
-        if kind == BEAT:
-            peer.head_got = 0
-            return
-        assert peer.into is not None
-        if kind != DATA or sequence != self._sequence or length != len(peer.into):
-            raise PeerLostError(
-                peer.worker,
-                f"is at another step (its step {sequence} of {length} bytes, "
-                f"ours {self._sequence} of {len(peer.into)})",
-            )
-        peer.done_receiving = peer.got == length
-
     def _beat_once(self) -> None:
         for peer in self._connections.values():
             if not peer.out:
-                peer.out.append(memoryview(HEADER.pack(BEAT, 0, 0)))
+                peer.put(BEAT, 0, memoryview(b""))
                 with contextlib.suppress(OSError):
                     peer.flush()
 
@@ -270,73 +291,3 @@ class Mesh:
         self._closed.set()
         for peer in self._connections.values():
             peer.sock.close()
-
-
-def _proof(secret: bytes, *parts: bytes) -> bytes:
-    return hmac.new(secret, b"|".join(parts), hashlib.sha256).digest()
-
-
-def _read_exactly(sock: socket.socket, n: int) -> bytes:
-    out = b""
-    while len(out) < n:
-        piece = sock.recv(n - len(out))
-        if not piece:
-            raise ConnectionError("connection closed during the handshake")
-        out += piece
-    return out
-
-
-def _connect(
-    worker: int, peer: int, address: tuple[str, int], secret: bytes, deadline: float
-) -> socket.socket:
-    """Connect to a peer and prove to each other that both know the secret."""
-    last: Exception = TimeoutError("timed out")
-    while (left := deadline - time.monotonic()) > 0:
-        try:
-            sock = socket.create_connection((address[0], address[1]), timeout=left)
-            try:
-                challenge = _read_exactly(sock, 16)
-                mine = os.urandom(16)
-                sock.sendall(
-                    HELLO.pack(worker, mine, _proof(secret, challenge, mine, b"connect", b"%d" % worker))
-                )
-                if not hmac.compare_digest(_read_exactly(sock, 32), _proof(secret, mine, b"accept")):
-                    raise PeerLostError(peer, "does not know the secret of this fit")
-                return sock
-            except BaseException:
-                sock.close()
-                raise
-        except PeerLostError:
-            raise
-        except OSError as error:
-            last = error
-            time.sleep(0.1)
-    raise PeerLostError(peer, f"at {address[0]}:{address[1]} cannot be reached ({last})")
-
-
-def _accept(
-    listener: socket.socket, secret: bytes, deadline: float, waiting: int
-) -> tuple[int, socket.socket] | None:
-    """Accept one connection; None when the caller was no worker of this fit."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise PeerLostError(waiting, "did not connect in time")
-    listener.settimeout(left)
-    try:
-        sock, _ = listener.accept()
-    except TimeoutError:
-        raise PeerLostError(waiting, "did not connect in time") from None
-    try:
-        # A stranger that connects and says nothing must not use up the others' time.
-        sock.settimeout(min(left, 5.0))
-        challenge = os.urandom(16)
-        sock.sendall(challenge)
-        worker, theirs, proof = HELLO.unpack(_read_exactly(sock, HELLO.size))
-        if not hmac.compare_digest(proof, _proof(secret, challenge, theirs, b"connect", b"%d" % worker)):
-            sock.close()
-            return None
-        sock.sendall(_proof(secret, theirs, b"accept"))
-    except OSError:
-        sock.close()
-        return None
-    return worker, sock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import pickle
+import struct
 from collections.abc import Callable, Sequence
 
 import lightgbm as lgb
@@ -24,6 +24,7 @@ from scalable.boosting.training.metrics import (
 # func(y_true, y_pred, weight) -> (name, value, higher_is_better), on the rows of all workers.
 Metric = Callable[[Array, Array, Array | None], tuple[str, float, bool]]
 Result = tuple[str, str, float, bool]
+_VERDICT = struct.Struct("<q")  # the best iteration, or -1
 
 
 def scores_of(booster: lgb.Booster, data: int, n_rows: int, n_scores: int) -> NDArray[np.float64]:
@@ -132,5 +133,5 @@ def agreed(mesh: Mesh | None, verdict: int | None) -> int | None:
     """Return worker 0's verdict on every worker: the best iteration when training is to stop, or None."""
     if mesh is None:
         return verdict
-    decided: int | None = pickle.loads(mesh.allgather(pickle.dumps(verdict))[0])
-    return decided
+    (decided,) = _VERDICT.unpack(mesh.allgather(_VERDICT.pack(-1 if verdict is None else verdict))[0])
+    return None if decided < 0 else int(decided)

@@ -97,7 +97,7 @@ class WorkerJob:
     worker: int
     n_workers: int
     host: str
-    secret: bytes
+    secret: bytes = field(repr=False)  # schedulers write the arguments of failed tasks to their logs
     source: Source
     encoder: TreeEncoder
     reference: bytes

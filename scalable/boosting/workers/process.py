@@ -121,7 +121,7 @@ def main() -> None:
 
 
 def _failure(job: WorkerJob, error: BaseException) -> Outcome:
-    from scalable.boosting.comm.mesh import PeerLostError
+    from scalable.boosting.comm.handshake import PeerLostError
 
     if isinstance(error, PeerLostError):
         return Outcome("lost", job.worker, peer=error.peer, reason=str(error))
@@ -143,7 +143,8 @@ def _connect_and_train(job: WorkerJob, parent: Parent) -> Outcome:
         return train_worker(job, None, parent.tell)
 
     from scalable.boosting.comm.collectives import Collectives
-    from scalable.boosting.comm.mesh import Mesh, listen
+    from scalable.boosting.comm.handshake import listen
+    from scalable.boosting.comm.mesh import Mesh
 
     listener = listen(job.host)
     parent.tell("hello", address=(job.host, listener.getsockname()[1]))

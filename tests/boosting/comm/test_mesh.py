@@ -1,3 +1,6 @@
+import contextlib
+import re
+import select
 import socket
 import threading
 import time
@@ -6,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from scalable.boosting.comm.mesh import Mesh, PeerLostError, listen
+from scalable.boosting.comm import handshake
+from scalable.boosting.comm.handshake import PeerLostError, accept_all, connect, listen
+from scalable.boosting.comm.mesh import HEADER, TAG_BYTES, Mesh
 
 SECRET = b"s" * 32
 
@@ -53,7 +58,7 @@ def test_every_worker_gets_what_every_other_sent(n):
     for seen, sent, received in run_workers(n, body):
         assert all(seen)
         payload = sum(sizes) * (n - 1)
-        headers = 16 * len(sizes) * (n - 1)
+        headers = (HEADER.size + TAG_BYTES) * len(sizes) * (n - 1)
         assert payload + headers <= sent < payload + headers + 1000  # a slow machine may add beats
         assert payload + headers <= received < payload + headers + 1000
 
@@ -110,14 +115,143 @@ def test_a_worker_without_the_secret_is_not_let_in():
     assert all(isinstance(r, PeerLostError) for r in results)
 
 
-def test_a_stranger_does_not_keep_workers_from_meeting():
+@pytest.mark.parametrize("kind", ["talks", "is silent", "drips"])
+def test_strangers_do_not_keep_workers_from_meeting(kind):
     listeners = [listen("127.0.0.1") for _ in range(2)]
     peers = [("127.0.0.1", listener.getsockname()[1]) for listener in listeners]
-    stranger = socket.create_connection(peers[0])
-    stranger.sendall(b"GET / HTTP/1.1\r\n\r\n" + b"." * 100)
-    with ThreadPoolExecutor(2) as pool:
-        meshes = list(pool.map(lambda r: Mesh(r, peers, SECRET, listeners[r], silence=8.0), range(2)))
+    strangers = [socket.create_connection(peers[0]) for _ in range(5)]
+    over = threading.Event()
+
+    def drip():
+        while not over.wait(0.05):
+            for stranger in strangers:
+                with contextlib.suppress(OSError):
+                    stranger.sendall(b"x")
+
+    for stranger in strangers:
+        if kind == "talks":
+            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n" + b"." * 100)
+    if kind == "drips":
+        threading.Thread(target=drip).start()
+    began = time.monotonic()
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            meshes = list(pool.map(lambda r: Mesh(r, peers, SECRET, listeners[r], silence=8.0), range(2)))
+    finally:
+        over.set()
+    assert time.monotonic() - began < 4.0  # they would have had five seconds each, one after another
     assert [mesh.n_workers for mesh in meshes] == [2, 2]
-    for mesh in meshes:
-        mesh.close()
-    stranger.close()
+    for each in [*meshes, *strangers]:
+        each.close()
+
+
+def test_a_listener_that_drips_is_given_up():
+    with socket.create_server(("127.0.0.1", 0)) as impostor:
+
+        def drip():
+            with impostor.accept()[0] as sock, contextlib.suppress(OSError):
+                for _ in range(100):
+                    sock.sendall(b"x")
+                    time.sleep(0.1)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(PeerLostError, match="cannot be reached"):
+            connect(1, 0, impostor.getsockname(), SECRET, began + 0.5)
+        assert time.monotonic() - began < 2.0
+        thread.join()
+
+
+def test_many_strangers_hold_few_connections(monkeypatch):
+    monkeypatch.setattr(handshake, "MOST_PENDING", 4)
+    with listen("127.0.0.1") as listener:
+        address = listener.getsockname()
+        strangers = [socket.create_connection(address) for _ in range(20)]
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(accept_all, 0, listener, SECRET, [1], time.monotonic() + 5.0)
+            found = connect(1, 0, address, SECRET, time.monotonic() + 5.0)
+            (peer,) = waiting.result(5.0)
+        assert peer.worker == 1
+        assert peer.send_key == found.receive_key != peer.receive_key == found.send_key
+        for each in [*strangers, found.sock, peer.sock]:
+            each.close()
+
+
+class Between:
+    """A connection between two workers on whose way somebody sits, who may change what `change` says."""
+
+    def __init__(self, address, change):
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.address = self._server.getsockname()
+        self._thread = threading.Thread(target=self._run, args=(address, change))
+        self._thread.start()
+
+    def _run(self, address, change):
+        caller, _ = self._server.accept()
+        listener = socket.create_connection(address)
+        with caller, listener, contextlib.suppress(OSError):
+            caller.sendall(listener.recv(16, socket.MSG_WAITALL))  # the handshake passes
+            listener.sendall(caller.recv(52, socket.MSG_WAITALL))
+            caller.sendall(listener.recv(32, socket.MSG_WAITALL))
+            seen = 0
+            while ready := select.select([caller, listener], [], [], 3.0)[0]:
+                for sock in ready:
+                    data = bytearray(sock.recv(2**16))
+                    if not data:
+                        return
+                    if sock is caller:
+                        data, seen = change(data, seen), seen + len(data)
+                    (listener if sock is caller else caller).sendall(data)
+
+    def close(self):
+        self._server.close()
+        self._thread.join()
+
+
+def flip(place):
+    def change(data, seen):
+        if seen <= place < seen + len(data):
+            data[place - seen] ^= 1
+        return data
+
+    return change
+
+
+FRAME = HEADER.size + 8 + TAG_BYTES  # the first: the size of what follows
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (flip(HEADER.size + 2), "altered"),
+        (flip(FRAME - 1), "altered"),
+        (flip(FRAME + HEADER.size + 5), "altered"),
+        (flip(4), "another step"),
+        (lambda data, seen: data + data if seen == 0 else data, "another step|altered"),  # a frame once more
+        (lambda data, seen: data if seen else data[FRAME:], "another step|altered|silent"),  # one left out
+    ],
+    ids=["payload", "hash", "second payload", "number", "repeated", "left out"],
+)
+def test_what_somebody_changes_on_the_way_is_noticed(change, message):
+    listeners = [listen("127.0.0.1") for _ in range(2)]
+    peers = [("127.0.0.1", listener.getsockname()[1]) for listener in listeners]
+    between = Between(peers[0], change)
+
+    def one(worker):
+        known = [between.address if worker else peers[0], peers[1]]
+        mesh = Mesh(worker, known, SECRET, listeners[worker], silence=2.0)
+        try:
+            return [mesh.allgather(b"%d" % step * 30) for step in range(3)]
+        except PeerLostError as error:
+            return error
+        finally:
+            mesh.close()
+
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            found, _ = pool.map(one, range(2))
+    finally:
+        between.close()
+    assert isinstance(found, PeerLostError)
+    assert re.search(message, str(found))
