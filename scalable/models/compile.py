@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from scalable.errors import ModelError, UsageError
+from scalable.inference.forest.classifier import faced, load_compiled
 from scalable.inference.forest.compiled import CompiledForest
+from scalable.inference.forest.file import is_compiled
+from scalable.inference.forest.formats import forest_of_bytes, forest_of_file, forest_of_object
 from scalable.inference.forest.formats.lightgbm_trees import forest_of_text
 
 
@@ -21,16 +24,9 @@ def _from_path(path: Path) -> Any:
                 f"{path}: a {stored.kind!r} model needs its encoder, use scalable.inference.load_model"
             )
         return CompiledForest(forest_of_text(stored.texts["booster.txt"]))
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such model file or directory") from None
-    except UnicodeDecodeError:
-        raise ModelError(f"{path}: not a LightGBM text model (not UTF-8 text)") from None
-    try:
-        return CompiledForest(forest_of_text(text))
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from None
+    if path.is_file() and is_compiled(path):
+        return load_compiled(path)
+    return faced(CompiledForest(forest_of_file(path)))
 
 
 def compile_model(model: Any) -> Any:
@@ -53,13 +49,14 @@ def compile_model(model: Any) -> Any:
         The text is damaged, or something in the model is not supported (named).
     """
     if isinstance(model, str) and "\n" in model:
-        return CompiledForest(forest_of_text(model))
+        return faced(CompiledForest(forest_of_bytes(model.encode())))
     if isinstance(model, str | os.PathLike):
         return _from_path(Path(model))
-    booster = getattr(model, "booster_", model)
-    if hasattr(booster, "model_to_string"):
-        text = booster.model_to_string(num_iteration=-1)
-        return CompiledForest(forest_of_text(text, max(0, booster.best_iteration)))
+    if type(model).__name__ == "CVBooster":
+        raise UsageError("a CVBooster holds a Booster for each fold; compile one of its `boosters`")
+    forest = forest_of_object(model)
+    if forest is not None:
+        return faced(CompiledForest(forest))
     if hasattr(model, "coef_") and hasattr(model, "intercept_"):
         from scalable.inference.linear_row import CompiledLinear
 

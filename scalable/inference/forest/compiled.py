@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from scalable.errors import UsageError
-from scalable.inference.forest.file import Compiled, read_compiled, write_compiled
-from scalable.inference.forest.inputs import as_columns
+from scalable.errors import DataError, UsageError
+from scalable.inference.forest.file import Compiled, write_compiled
+from scalable.inference.forest.inputs import as_columns, row_parts
 from scalable.inference.forest.places import Columns
 from scalable.inference.forest.programs import Programs
 from scalable.inference.forest.row_call import row_function, rows_function
@@ -67,7 +67,7 @@ class CompiledForest:
 
         Parameters
         ----------
-        X : array, pandas or polars frame, Arrow table, shape (n_rows, n_features)
+        X : array, sparse matrix, pandas or polars frame, Arrow table, shape (n_rows, n_features)
         raw_score : bool
             Skip the link.
         n_threads : int
@@ -81,7 +81,7 @@ class CompiledForest:
 
         Returns
         -------
-        float64 (n_rows,), or (n_rows, n_outputs) with several outputs
+        float64 (float32 where the library sums that) (n_rows,), or (n_rows, n_outputs) with several outputs
 
         Raises
         ------
@@ -90,6 +90,11 @@ class CompiledForest:
         """
         if n_threads < 1:
             raise UsageError(f"n_threads should be at least 1, found {n_threads}")
+        parts = row_parts(X)
+        if parts is not None:
+            given = (raw_score, n_threads, pred_leaf, num_iteration, start_iteration, pred_early_stop,
+                     pred_early_stop_freq, pred_early_stop_margin)  # fmt: skip
+            return np.concatenate([self.predict(part.toarray(), *given) for part in parts])
         columns = as_columns(X, self.n_features, self.forest.categories)
         part = self.iterations(num_iteration, start_iteration)
         if pred_leaf:
@@ -97,6 +102,8 @@ class CompiledForest:
         early = (pred_early_stop_freq, float(pred_early_stop_margin))
         stop = early if pred_early_stop and self.forest.may_stop else (0, 0.0)
         out = part._run(columns, n_threads, raw_score, stop)
+        if self.forest.trees.arithmetic.float32_sum:
+            out = out.astype(np.float32)  # what the library gives; the values are float32 already
         return out[:, 0] if self.n_outputs == 1 else out
 
     @cached_property
@@ -117,13 +124,26 @@ class CompiledForest:
                 return float(out[0]) if self.n_outputs == 1 else out[0]
 
             return walk
-        if self.n_outputs == 1:
+        if self.n_outputs == 1 and self.link.in_kernel:
             return row_function(frozen, convert)
+        if self.n_outputs == 1:
+            score = row_function(frozen, convert)
+
+            def one(x: Any, raw_score: bool = False) -> float:
+                out = np.array([[score(x, True)]])
+                if not raw_score:
+                    self.finish(out)
+                return float(out[0, 0])
+
+            return one
         return rows_function(frozen, convert, self.n_outputs, self.finish)
 
     def as_row(self, x: Any) -> np.ndarray:
         """Return one row in any form as the contiguous float64 array that the short way takes."""
-        return np.array(as_columns(x, self.n_features, self.forest.categories).matrix()[0], np.float64)
+        columns = as_columns(x, self.n_features, self.forest.categories)
+        if columns.n_rows != 1:
+            raise DataError(f"predict_one takes one row, found {columns.n_rows}; use predict for several")
+        return np.array(columns.matrix()[0], np.float64)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the compiled form to one file, for ``load_compiled``."""
@@ -184,17 +204,3 @@ class CompiledForest:
             columns.n_rows, n_threads, lambda start, end: self.programs.leaves(columns, start, out[start:end])
         )
         return out
-
-
-def load_compiled(path: str | os.PathLike[str]) -> CompiledForest:
-    """Read what ``CompiledForest.save`` wrote; the file may be replaced afterwards.
-
-    Raises
-    ------
-    ModelError
-        Not such a file, of another version, truncated or altered.
-    """
-    found = read_compiled(path)
-    made = CompiledForest(found.forest)
-    made.programs.adopt(found.plan, found.frozen)
-    return made

@@ -19,12 +19,12 @@ from scalable.inference.forest.block_program import Plan
 from scalable.inference.forest.decisions import Decisions
 from scalable.inference.forest.links import Link
 from scalable.inference.forest.row_layout import FrozenForest
-from scalable.inference.forest.trees import Arithmetic, Forest, LinearLeaves, Trees, arrays_of
-from scalable.storage.arrays import ArraysError, read_arrays, write_arrays
+from scalable.inference.forest.trees import Arithmetic, Forest, Labels, LinearLeaves, Trees, arrays_of
+from scalable.storage.arrays import MAGIC, ArraysError, read_arrays, write_arrays
 from scalable.storage.files import store_of
 from scalable.storage.replace import explained
 
-KIND = "compiled forest 5"
+KIND = "compiled forest 6"
 _BEFORE = b"SCFOREST"  # how files of earlier releases begin
 
 
@@ -68,9 +68,15 @@ def write_compiled(compiled: Compiled, path: str | os.PathLike[str]) -> None:
         "arithmetic": asdict(trees.arithmetic), "link": asdict(forest.link), "feature_names": forest.feature_names,
         "library": forest.library, "objective": forest.objective, "average": forest.average,
         "best_iteration": forest.best_iteration, "categories": forest.categories, "may_stop": forest.may_stop,
+        "labels": None if forest.labels is None else asdict(forest.labels),
     }  # fmt: skip
     with explained(ModelError, path, "free space or choose another place"):
         write_arrays(path, KIND, _arrays(compiled), meta)
+
+
+def is_compiled(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file begins as compiled forests do, those of earlier releases too."""
+    return store_of(path).read(path, 0, len(_BEFORE)) in (MAGIC, _BEFORE)
 
 
 def read_compiled(path: str | os.PathLike[str]) -> Compiled:
@@ -110,10 +116,11 @@ def _rebuild(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Compil
     arithmetic = header["arithmetic"] | {"start": tuple(map(float, header["arithmetic"]["start"]))}
     linear = LinearLeaves(**part("linear")) if "linear.start" in arrays else None
     trees = Trees(**header["trees"], **part("trees"), linear=linear, arithmetic=Arithmetic(**arithmetic))
-    names = [str(name) for name in header["feature_names"]]
+    names, labels = [str(name) for name in header["feature_names"]], header["labels"]
     forest = Forest(
         trees, Link(**header["link"]), names, str(header["library"]), header["objective"], bool(header["average"]),
         int(header["best_iteration"]), header["categories"], bool(header["may_stop"]),
+        None if labels is None else Labels(tuple(labels["classes"]), labels["rule"], float(labels["threshold"])),
     )  # fmt: skip
     check.check_forest(forest)
     if "plan.groups" not in arrays or not trees.compilable:

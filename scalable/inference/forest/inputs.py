@@ -10,6 +10,8 @@ import numpy as np
 from scalable.errors import DataError
 from scalable.inference.forest.places import Columns
 
+SPARSE_VALUES = 2**22  # of a sparse matrix that are made dense at a time
+
 
 def _numeric(name: object, kind: object, numeric: bool) -> None:
     if not numeric:
@@ -40,30 +42,38 @@ def _pandas_codes(column: Any, levels: Sequence[object]) -> np.ndarray:
     return codes
 
 
-def _from_pandas(frame: Any, pandas_categorical: list[list[object]]) -> Columns:
+def _from_pandas(frame: Any, categories: list[list[object]]) -> Columns:
     arrays = []
-    categorical = [name for name in frame.columns if str(frame[name].dtype) == "category"]
-    if categorical and len(categorical) != len(pandas_categorical):
+    parts = [frame.iloc[:, j] for j in range(frame.shape[1])]  # by place: names may stand twice
+    names = [str(part.name) for part in parts if str(part.dtype) == "category"]
+    if len(names) != len(categories):
         raise DataError(
-            f"the model was trained with {len(pandas_categorical)} categorical columns, the frame has "
-            f"{len(categorical)}: {', '.join(map(str, categorical))}"
+            f"the model was trained with {len(categories)} categorical columns, the frame has {len(names)}"
+            f"{': ' if names else ''}{', '.join(names)}; give the columns the types that they had"
         )
-    levels = dict(zip(categorical, pandas_categorical, strict=False))
-    for name in frame.columns:
-        column = frame[name]
-        if name in levels:
-            arrays.append(_pandas_codes(column, levels[name]))
+    levels = iter(categories)
+    for column in parts:
+        if str(column.dtype) == "category":
+            arrays.append(_pandas_codes(column, next(levels)))
             continue
-        _numeric(name, column.dtype, getattr(column.dtype, "kind", "O") in "fiub")
+        _numeric(column.name, column.dtype, getattr(column.dtype, "kind", "O") in "fiub")
         plain = column.dtype in (np.float32, np.float64)
         arrays.append(column.to_numpy() if plain else column.to_numpy(dtype=np.float64, na_value=np.nan))
     return Columns.of_arrays(arrays, len(frame))
 
 
 def _from_array(X: Any) -> Columns:
-    matrix = np.asarray(X)
+    try:
+        matrix = np.asarray(X)
+    except ValueError as error:  # rows of different lengths
+        raise DataError(f"X should have rows and columns of numbers ({error})") from None
     if matrix.ndim == 1:
         matrix = matrix.reshape(1, -1)
+    if matrix.dtype.kind == "O":
+        try:
+            matrix = matrix.astype(np.float32)  # as LightGBM does
+        except (TypeError, ValueError):
+            raise DataError("X should be numeric, found dtype object; encode text columns first") from None
     if matrix.dtype.kind not in "fiub":
         raise DataError(f"X should be numeric, found dtype {matrix.dtype}; encode text columns first")
     if matrix.dtype not in (np.float32, np.float64) or not matrix.dtype.isnative:
@@ -75,30 +85,43 @@ def _from_array(X: Any) -> Columns:
     return Columns.of_matrix(matrix)
 
 
-def as_columns(X: Any, n_features: int, pandas_categorical: list[list[object]] | None = None) -> Columns:
+def row_parts(X: Any) -> list[Any] | None:
+    """Return a sparse matrix as dense parts of consecutive rows, each made when it is asked for; None for all else."""
+    if type(X).__module__.split(".")[0] != "scipy" or not hasattr(X, "tocsr"):
+        return None
+    rows, size = X.tocsr(), max(1, SPARSE_VALUES // max(1, X.shape[1]))
+    return [rows[start : start + size] for start in range(0, max(1, X.shape[0]), size)]
+
+
+def as_columns(X: Any, n_features: int, categories: list[list[object]] | None = None) -> Columns:
     """Return `X` as columns of float32 or float64, copying only what is not that already.
 
     Parameters
     ----------
-    X : array (n_rows, n_features) or (n_features,), pandas or polars frame, Arrow table or record batch, Columns
-        Integer and boolean NumPy arrays become float32, as in ``Booster.predict``.
+    X : array (n_rows, n_features) or (n_features,), sparse matrix, frame, Arrow table, batch or reader, Columns
+        Integer and boolean NumPy arrays become float32, as in ``Booster.predict``. What a sparse matrix leaves out is
+        zero. Columns of frames are taken in order; pandas' categorical ones have their codes.
     n_features : int
         Number of columns that the model expects.
+    categories : list of list, optional
+        Levels of the categorical columns of the frame that the model was trained on.
 
     Raises
     ------
     DataError
-        Another number of columns, or a column that is not numeric.
+        Another number of columns, a column that is not numeric, or other categorical columns.
     """
     module = type(X).__module__.split(".")[0]
     if isinstance(X, Columns):
         columns = X
     elif module == "pyarrow":
-        columns = _from_arrow(X)
+        columns = _from_arrow(X.read_all() if hasattr(X, "read_all") else X)
     elif module == "pandas":
-        columns = _from_pandas(X if X.ndim == 2 else X.to_frame().T, pandas_categorical or [])
+        columns = _from_pandas(X if X.ndim == 2 else X.to_frame().T, categories or [])
     elif module == "polars":
-        columns = _from_arrow(X.to_arrow())
+        columns = _from_arrow((X.collect() if hasattr(X, "collect") else X).to_arrow())
+    elif module == "scipy" and hasattr(X, "toarray"):
+        columns = _from_array(X.toarray())
     else:
         columns = _from_array(X)
     if columns.n_features != n_features:

@@ -156,6 +156,29 @@ class Trees:
         return t
 
 
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """How a classifier's scores become labels.
+
+    Attributes
+    ----------
+    classes : tuple
+        In the order of the outputs; of a single output, its probability is the second one's.
+    rule : str
+        "largest", "largest score": the output whose prediction or raw score is; "half": the second class where the
+        prediction exceeds 1/2; "above zero", "from zero": where the raw score does; "threshold": where the prediction
+        is at least `threshold`.
+    threshold : float
+    """
+
+    classes: tuple[Any, ...]
+    rule: str
+    threshold: float = 0.0
+
+
+LABEL_RULES = ("largest", "largest score", "half", "above zero", "from zero", "threshold")
+
+
 @dataclass(slots=True)
 class Forest:
     """A parsed model.
@@ -178,6 +201,8 @@ class Forest:
         Levels of the categorical columns of the frame it was trained on, in order.
     may_stop : bool
         The library lets predictions of this objective stop early: they need an order, not a value.
+    labels : Labels or None
+        Of a classifier.
     """
 
     trees: Trees
@@ -189,6 +214,7 @@ class Forest:
     best_iteration: int = 0
     categories: list[list[object]] | None = None
     may_stop: bool = False
+    labels: Labels | None = None
 
 
 def _at_most_float32(t: np.ndarray, strict: bool) -> np.ndarray:

@@ -104,6 +104,7 @@ def parse_text(text: str) -> TextModel:
     ModelError
         The text is not a LightGBM model, is truncated, or contradicts itself.
     """
+    text = text.removeprefix("\ufeff")  # a mark that editors put there
     if not text.startswith("tree\n"):
         raise damaged("line 1", f"should be 'tree', found {text[:40].splitlines()[:1]}")
     end = text.find("\nend of trees")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from scalable.errors import ModelError
 from scalable.inference.forest.formats.lightgbm_numbers import all_numbers, numbers
 from scalable.inference.forest.formats.lightgbm_text import TextModel, damaged, integer, parse_text
 from scalable.inference.forest.links import Link
-from scalable.inference.forest.trees import Arithmetic, Forest, LinearLeaves, Trees, depths
+from scalable.inference.forest.trees import Arithmetic, Forest, Labels, LinearLeaves, Trees, depths
 from scalable.kernels.forest.links import EXP, IDENTITY, LOG1P_EXP, SIGMOID, SIGNED_SQUARE, SOFTMAX
 from scalable.kernels.forest.tables import CATEGORICAL, MISSING_IS_NAN
 
@@ -24,6 +25,19 @@ _FIXED = {
     "poisson": EXP, "gamma": EXP, "tweedie": EXP, "cross_entropy": SIGMOID, "cross_entropy_lambda": LOG1P_EXP,
     "multiclass": SOFTMAX,
 }  # fmt: skip
+# Names that files of other versions have, and names that LightGBM takes for one of its own; without options only.
+_ALIASES = {
+    **dict.fromkeys(
+        ("regression_l2", "mean_squared_error", "mse", "l2", "l2_root", "root_mean_squared_error", "rmse"),
+        "regression",
+    ),
+    **dict.fromkeys(("l1", "mae", "mean_absolute_error"), "regression_l1"),
+    "mean_absolute_percentage_error": "mape",
+    "xentropy": "cross_entropy",
+    "xentlambda": "cross_entropy_lambda",
+    **dict.fromkeys(("xendcg", "xe_ndcg", "xe_ndcg_mart", "xendcg_mart"), "rank_xendcg"),
+    **dict.fromkeys(("none", "null", "na"), "custom"),
+}
 _RULE_BITS = 0x0F  # category, default left, missing type
 
 
@@ -37,19 +51,52 @@ def link_of(objective: str | None) -> Link:
     """
     if objective is None:
         return Link("none")
-    name, *options = objective.split()
+    name, *options = _ALIASES.get(objective.strip(), objective).split()
     settings = dict(option.split(":", 1) for option in options if ":" in option)
     if name in ("binary", "multiclassova"):
         try:
-            return Link(name, SIGMOID, float(settings.get("sigmoid", "1")))
+            scale = float(settings.get("sigmoid", "1"))
         except ValueError:
             raise ModelError(f"objective {objective!r}: 'sigmoid' should be a number") from None
+        if not 0.0 < scale < math.inf:
+            raise ModelError(f"objective {objective!r}: 'sigmoid' should be greater than zero")
+        return Link(name, SIGMOID, scale)
     if name in _FIXED:
         return Link(name, _FIXED[name])
     if name in _PLAIN:
         return Link(name, SIGNED_SQUARE if "sqrt" in options else IDENTITY)
     known = sorted(_PLAIN | set(_FIXED) | {"binary", "multiclassova"})
     raise ModelError(f"objective {name!r} is not one whose output transform is known ({', '.join(known)})")
+
+
+def reads(model: Any) -> bool:
+    """Return whether a fitted object is a Booster, or holds one."""
+    return hasattr(model, "model_to_string") or hasattr(getattr(model, "booster_", None), "model_to_string")
+
+
+def of_object(model: Any) -> Forest:
+    """Return the forest of a Booster or of an estimator that holds one, with the estimator's classes."""
+    booster = getattr(model, "booster_", model)
+    forest = forest_of_text(booster.model_to_string(num_iteration=-1), max(0, booster.best_iteration))
+    classes = getattr(model, "classes_", None)
+    if classes is not None and hasattr(model, "predict_proba") and forest.link.name not in ("none", "custom"):
+        forest.labels = Labels(
+            tuple(np.asarray(classes).tolist()), "half" if len(classes) <= 2 else "largest"
+        )
+    return forest
+
+
+def recognises(data: bytes) -> bool:
+    """Return whether a file holds LightGBM's text."""
+    return data.removeprefix(b"\xef\xbb\xbf").startswith((b"tree\n", b"tree\r"))
+
+
+def of_bytes(data: bytes) -> Forest:
+    """Return the forest of LightGBM's text."""
+    try:
+        return forest_of_text(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise damaged("text", "not UTF-8") from None
 
 
 def forest_of_text(text: str, best_iteration: int = 0) -> Forest:
