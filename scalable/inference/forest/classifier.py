@@ -60,6 +60,8 @@ class CompiledClassifier:
         if self._labels.rule == "threshold":
             raise UsageError("an outlier detector gives no probabilities; use predict or decision_function")
         found = self.forest.predict(X, **options)
+        if len(self.classes_) == 1:
+            return found.reshape(-1, 1)
         return found if found.ndim == 2 else np.vstack([1 - found, found]).T
 
     def decision_function(self, X: Any, **options: Any) -> np.ndarray:
@@ -96,7 +98,8 @@ class CompiledClassifier:
             chosen = (found - threshold >= 0).astype(np.int64)
         else:
             chosen = (found > (0.5 if rule == "half" else 0.0)).astype(np.int64)
-        return self.classes_[chosen]
+        labels: np.ndarray = self.classes_[chosen]
+        return labels
 
 
 def faced(forest: CompiledForest) -> CompiledForest | CompiledClassifier:

@@ -34,7 +34,7 @@ def link_one(value: Any, link: Any, scale: Any) -> Any:
 
 @kernel(inline=True)
 def _link_float32(value: Any, link: Any) -> Any:
-    one = np.float32(1.0)
+    one: Any = np.float32(1.0)
     if link == SIGMOID32:
         return one / (np.float32(math.exp(min(-value, np.float32(88.7)))) + one)
     if link == EXP32:
@@ -50,12 +50,12 @@ def _link_float32(value: Any, link: Any) -> Any:
 
 @kernel(inline=True)
 def _softmax32(row: Any) -> None:
-    top = np.float32(row[0])
+    top: Any = np.float32(row[0])
     for k in range(1, len(row)):
         top = max(top, np.float32(row[k]))
     total = 0.0
     for k in range(len(row)):
-        share = np.float32(math.exp(np.float32(row[k]) - top))
+        share: Any = np.float32(math.exp(np.float32(row[k]) - top))
         row[k] = share
         total += share
     for k in range(len(row)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,8 +62,8 @@ def trees_of(
     if (sizes < 1).any():
         raise ModelError(f"{what}: tree {int(np.argmin(sizes))} has no nodes; save the model again")
 
-    def joined(name: str, kind: type) -> np.ndarray:
-        parts = [np.asarray(getattr(one, name), kind) for one in lists]
+    def joined(name: str, kind: Any) -> np.ndarray:
+        parts: list[np.ndarray] = [np.asarray(getattr(one, name), kind) for one in lists]
         return np.concatenate([np.empty((0, *parts[0].shape[1:]) if parts else 0, kind), *parts])
 
     left, right, feature = joined("left", np.int64), joined("right", np.int64), joined("feature", np.int64)

@@ -161,7 +161,8 @@ class _Categories:
 
     def of(self, feature: int, codes: np.ndarray) -> np.ndarray:
         """Return the raw categories of codes."""
-        return self.raw[feature][codes]
+        found: np.ndarray = self.raw[feature][codes]
+        return found
 
 
 def _categories(model: Any) -> _Categories:
@@ -205,14 +206,14 @@ def _histogram_list(predictor: Any, categories: _Categories) -> NodeList:
     left, right = (np.where(leaf, -1, nodes[side].astype(np.int64)) for side in ("left", "right"))
     to_left = nodes["missing_go_to_left"].astype(bool)
     sets = {}
-    for at in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~leaf):
-        feature = int(nodes["feature_idx"][at])
+    for at in np.flatnonzero(nodes["is_categorical"].astype(bool) & ~leaf).tolist():
+        place = int(nodes["feature_idx"][at])
         codes = _members(predictor.raw_left_cat_bitsets[nodes["bitset_idx"][at]])
-        members = categories.of(feature, codes[codes < len(categories.raw[feature])])
+        members = categories.of(place, codes[codes < len(categories.raw[place])])
         if to_left[at]:  # with the unknown: turned about, so that the known ones that go right are the set
-            members = np.setdiff1d(categories.known[feature], members)
+            members = np.setdiff1d(categories.known[place], members)
             left[at], right[at], to_left[at] = right[at], left[at], False
-        sets[int(at)] = members
+        sets[at] = members
     feature = categories.column[np.where(leaf, 0, nodes["feature_idx"])]
     value, count = nodes["value"].reshape(-1, 1), nodes["count"].astype(np.float64)
     return NodeList(left, right, feature, nodes["num_threshold"], to_left, value, count, nodes["gain"], sets)
