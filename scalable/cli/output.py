@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,7 +75,4 @@ def write_sections(
 
 
 def _is_stream(path: Path) -> bool:
-    try:
-        return not stat.S_ISREG(os.stat(path).st_mode)
-    except FileNotFoundError:
-        return False
+    return path.exists() and not path.is_file()

@@ -7,14 +7,11 @@ temporary name, and renamed when complete, so that threads, workers and killed r
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -23,6 +20,7 @@ from scalable.data.fingerprint import digest_of
 from scalable.data.shard import Shard
 from scalable.errors import DataError
 from scalable.storage.arrays import ArraysError, ArraysWriter, map_arrays
+from scalable.storage.lock import SharedDirectory, remove_unused
 from scalable.storage.replace import explained, remove_scratch, replacing
 
 KIND = "encoded rows 1"
@@ -39,12 +37,12 @@ class CachedReader:
     ----------
     reader : BlockReader
         With a `LinearEncoder`, of a source of files.
-    directory : CacheDirectory
+    directory : SharedDirectory
         Where to keep the blocks.
     """
 
     reader: Any
-    directory: CacheDirectory
+    directory: SharedDirectory
 
     @property
     def source(self) -> Any:
@@ -86,11 +84,12 @@ class CachedReader:
         writer.finish({"first_rows": first_rows})
 
 
-class CacheDirectory:
-    """The directory, made, for the encoded rows of a source; removes those of older states of it that nobody uses.
+def cache_directory(
+    base: str | os.PathLike[str], source: Any, encoder: Any, block_rows: int
+) -> SharedDirectory:
+    """Return the directory, made, for the encoded rows of a source; removes those of older states of it.
 
-    Whoever made it holds a lock on it as long as this lives: other fits of the same files, with other columns or
-    another selection, leave it alone. Copies in other processes hold none.
+    As long as it lives, other fits of the same files, with other columns or another selection, leave it alone.
 
     Parameters
     ----------
@@ -108,65 +107,26 @@ class CacheDirectory:
     DataError
         When it cannot be made.
     """
-
-    def __init__(self, base: str | os.PathLike[str], source: Any, encoder: Any, block_rows: int) -> None:
-        fingerprint = source.fingerprint().joined(encoder=encoder.state().digest, block_rows=block_rows)
-        place = digest_of([path for path, _, _ in fingerprint.parts["files"]])[:12]
-        self.path = Path(base) / f"{place}-{fingerprint.digest()[:16]}"
-        self._lock: int | None = None
-        try:
-            Path(base).mkdir(parents=True, exist_ok=True)
-            self._lock = _made_and_locked(self.path)
-        except OSError as error:
-            raise DataError(
-                f"{base}: the cache cannot be made ({error.strerror}); choose another directory"
-            ) from error
-        for other in Path(base).glob(f"{place}-*"):
-            if other != self.path:
-                _remove_unused(other)
-        remove_scratch(self.path, STALE_SECONDS)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _without_lock, (os.path.abspath(self.path),)
-
-    def __del__(self) -> None:
-        if getattr(self, "_lock", None) is not None:
-            os.close(cast("int", self._lock))
-
-
-def _without_lock(path: str) -> CacheDirectory:
-    directory = object.__new__(CacheDirectory)
-    directory.path, directory._lock = Path(path), None
+    fingerprint = source.fingerprint().joined(encoder=encoder.state().digest, block_rows=block_rows)
+    place = digest_of([path for path, _, _ in fingerprint.parts["files"]])[:12]
+    try:
+        Path(base).mkdir(parents=True, exist_ok=True)
+        directory = SharedDirectory(Path(base) / f"{place}-{fingerprint.digest()[:16]}")
+    except OSError as error:
+        raise DataError(
+            f"{base}: the cache cannot be made ({error.strerror}); choose another directory"
+        ) from error
+    for other in Path(base).glob(f"{place}-*"):
+        if other != directory.path:
+            remove_unused(other)
+    remove_scratch(directory.path, STALE_SECONDS)
     return directory
-
-
-def _made_and_locked(directory: Path) -> int:
-    """Make a directory and share its lock; return the descriptor that holds it."""
-    while True:
-        directory.mkdir(exist_ok=True)
-        descriptor = os.open(directory, os.O_RDONLY)
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-        with suppress(FileNotFoundError):  # removed by whoever had the lock before: once more
-            if os.path.samestat(os.stat(directory), os.fstat(descriptor)):
-                return descriptor
-        os.close(descriptor)
-
-
-def _remove_unused(directory: Path) -> None:
-    with suppress(OSError):  # in use, gone, or somebody else's
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(directory, ignore_errors=True)
-        finally:
-            os.close(descriptor)
 
 
 def _blocks(path: Path, reader: CachedReader, shard: Shard) -> list[Block] | None:
     """Return the mapped blocks of a file, or None where it is absent, damaged, or of anything else."""
     try:
         kept = map_arrays(path, KIND)
-        status = path.stat()
         first_rows = [int(first) for first in kept.meta["first_rows"]]
         blocks = [
             Block(
@@ -180,8 +140,7 @@ def _blocks(path: Path, reader: CachedReader, shard: Shard) -> list[Block] | Non
         ]
     except (OSError, ArraysError, KeyError, TypeError, ValueError):
         return None
-    state = (str(path), status.st_ino, status.st_size, status.st_mtime_ns)
-    if state not in _proven:
+    if (state := (kept.state, reader.directory.path)) not in _proven:
         # Kernels write to the places that ids name, without looking: a checksum says nothing of who made it.
         fitting = all(_fits(block, reader.encoder) for block in blocks)
         if not fitting or not _in_order(blocks, shard, every_row=reader.source.selection is None):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scalable.data.encoded_cache import CacheDirectory, CachedReader
+from scalable.data.encoded_cache import CachedReader, cache_directory
 from scalable.data.parquet import ParquetSource
 from scalable.data.source import Source
 from scalable.execution.executors import Executor
@@ -80,5 +80,5 @@ def prepare(
         reader = hold(replace(reader, depth=0), shuffle_seed)
         executor = executor if isinstance(executor, Threads) else Threads()
     elif cache is not None and isinstance(source, ParquetSource):
-        reader = CachedReader(reader, CacheDirectory(cache, source, encoder, reader.block_rows))
+        reader = CachedReader(reader, cache_directory(cache, source, encoder, reader.block_rows))
     return Prepared(source, reader, executor, encoder, target, held)

@@ -44,10 +44,13 @@ class StoredArrays:
         Writable, without effect on the file; their memory lives as long as any of them.
     meta : dict
         What was said of them.
+    state : tuple
+        Of a mapped file: the same as long as it is the same file; else empty.
     """
 
     arrays: dict[str, NDArray[Any]]
     meta: dict[str, Any]
+    state: tuple[int, ...] = ()
 
 
 class ArraysWriter:
@@ -118,7 +121,7 @@ def read_arrays(path: AnyPath, kind: str) -> StoredArrays:
             raise ArraysError(f"it ends before its {size:,} bytes")
     index, length = _index(data, kind)
     _check_sum(data[:length], index)
-    return _stored(data, index, length)
+    return StoredArrays(_placed(data, index, length), index["meta"])
 
 
 def map_arrays(path: AnyPath, kind: str) -> StoredArrays:
@@ -147,7 +150,7 @@ def map_arrays(path: AnyPath, kind: str) -> StoredArrays:
     if state not in _verified:
         _check_sum(data[:length], index)
         _verified.add(state)
-    return _stored(data, index, length)
+    return StoredArrays(_placed(data, index, length), index["meta"], state)
 
 
 def _index(data: NDArray[np.uint8], kind: str) -> tuple[dict[str, Any], int]:
@@ -175,9 +178,8 @@ def _check_sum(data: NDArray[np.uint8], index: Mapping[str, Any]) -> None:
         raise ArraysError("it was altered since it was written")
 
 
-def _stored(data: NDArray[np.uint8], index: Mapping[str, Any], length: int) -> StoredArrays:
-    arrays = {name: _array(data, name, place, length) for name, place in index["arrays"].items()}
-    return StoredArrays(arrays, index["meta"])
+def _placed(data: NDArray[np.uint8], index: Mapping[str, Any], length: int) -> dict[str, NDArray[Any]]:
+    return {name: _array(data, name, place, length) for name, place in index["arrays"].items()}
 
 
 def _array(data: NDArray[np.uint8], name: str, place: Any, length: int) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import pickle
 import shutil
@@ -16,7 +17,7 @@ import pytest
 
 from scalable import ParquetSource
 from scalable.data import encoded_cache
-from scalable.data.encoded_cache import CacheDirectory, CachedReader
+from scalable.data.encoded_cache import CachedReader, cache_directory
 from scalable.errors import DataError
 from scalable.execution.reader import BlockReader
 from scalable.linear import LogisticRegression
@@ -43,7 +44,7 @@ def reader(tmp_path, monkeypatch):
     source = write(tmp_path / "a.parquet")
     encoder = LogisticRegression(max_iter=1).fit(source).model_.encoder
     plain = BlockReader(source, encoder, block_rows=1500)
-    return CachedReader(plain, CacheDirectory(tmp_path / "cache", source, encoder, 1500))
+    return CachedReader(plain, cache_directory(tmp_path / "cache", source, encoder, 1500))
 
 
 def same(left, right) -> bool:
@@ -106,6 +107,7 @@ def test_a_changed_source_starts_a_new_cache(tmp_path, monkeypatch):
     LogisticRegression(cache=place).fit(write(tmp_path / "a.parquet"))
     (first,) = place.iterdir()
     os.utime(tmp_path / "a.parquet", ns=(1, 1))
+    gc.collect()  # a fit that is over uses its directory until it is collected
     changed = write(tmp_path / "a.parquet", seed=1)
     found = LogisticRegression(cache=place).fit(changed).model_.coef
     (second,) = place.iterdir()  # the old one is gone
@@ -148,7 +150,7 @@ def hashed(tmp_path):
     encoder = LogisticRegression(max_iter=1, solver="sgd").fit(source).model_.encoder
     assert encoder.n_ids
     return CachedReader(
-        BlockReader(source, encoder), CacheDirectory(tmp_path / "cache", source, encoder, 2**17)
+        BlockReader(source, encoder), cache_directory(tmp_path / "cache", source, encoder, 2**17)
     )
 
 
@@ -198,19 +200,18 @@ def test_fits_of_one_source_do_not_remove_each_others_rows(hashed):
     source, encoder, base = hashed.source, hashed.encoder, hashed.directory.path.parent
     (shard,) = source.shards
     expected = list(hashed.blocks(shard))
-    other = CacheDirectory(base, source, encoder, 1_000)
+    other = cache_directory(base, source, encoder, 1_000)
     assert {place.name for place in base.iterdir()} == {hashed.directory.path.name, other.path.name}
     assert same(list(hashed.blocks(shard)), expected)
     copy = pickle.loads(pickle.dumps(hashed))
     assert same(list(copy.blocks(shard)), expected)
     del copy  # a copy on a worker neither holds the lock nor gives it away
-    again = CacheDirectory(base, source, encoder, 2_000)
+    again = cache_directory(base, source, encoder, 2_000)
     assert len(list(base.iterdir())) == 3
     gone = [other.path, hashed.directory.path]
     del other
-    hashed.directory.__del__()
-    hashed.directory._lock = None
-    last = CacheDirectory(base, source, encoder, 3_000)
+    hashed.directory.release()
+    last = cache_directory(base, source, encoder, 3_000)
     assert not any(place.exists() for place in gone)
     assert again.path.exists()
     assert last.path.exists()
@@ -218,12 +219,11 @@ def test_fits_of_one_source_do_not_remove_each_others_rows(hashed):
 
 def test_a_directory_that_is_removed_while_it_is_waited_for_is_made_again(hashed):
     place = hashed.directory.path
-    hashed.directory.__del__()
-    hashed.directory._lock = None
+    hashed.directory.release()
     descriptor = os.open(place, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(CacheDirectory, place.parent, hashed.source, hashed.encoder, 2**17)
+        waiting = pool.submit(cache_directory, place.parent, hashed.source, hashed.encoder, 2**17)
         time.sleep(0.1)
         shutil.rmtree(place)
         os.close(descriptor)

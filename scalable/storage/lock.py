@@ -1,0 +1,71 @@
+"""Directories that several processes of a machine use at once: nobody removes one that another uses."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+
+class SharedDirectory:
+    """A directory, made where it is missing, that is in use as long as this lives.
+
+    Copies in other processes hold no lock.
+
+    Parameters
+    ----------
+    path : path
+        The directory; those above it are there.
+
+    Raises
+    ------
+    OSError
+        When it cannot be made.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._descriptor = _made_and_locked(self.path)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _without_lock, (os.path.abspath(self.path),)
+
+    def release(self) -> None:
+        """Use it no longer."""
+        descriptor, self._descriptor = getattr(self, "_descriptor", -1), -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        self.release()
+
+
+def remove_unused(directory: str | os.PathLike[str]) -> None:
+    """Remove a directory that no `SharedDirectory` of any process uses; else do nothing."""
+    with suppress(OSError):  # in use, gone, or somebody else's
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(directory, ignore_errors=True)
+        finally:
+            os.close(descriptor)
+
+
+def _without_lock(path: str) -> SharedDirectory:
+    directory = object.__new__(SharedDirectory)
+    directory.path, directory._descriptor = Path(path), -1
+    return directory
+
+
+def _made_and_locked(directory: Path) -> int:
+    """Make a directory and share its lock; return the descriptor that holds it."""
+    while True:
+        directory.mkdir(exist_ok=True)
+        descriptor = os.open(directory, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        with suppress(FileNotFoundError):  # removed by whoever had the lock before: once more
+            if os.path.samestat(os.stat(directory), os.fstat(descriptor)):
+                return descriptor
+        os.close(descriptor)
