@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import zipfile
 from collections.abc import Mapping
@@ -114,26 +115,52 @@ def read_model(path: str | os.PathLike[str]) -> StoredModel:
     try:
         document = json.loads(body)
         expected = (source / SEAL).read_text().strip()
-        kind, meta, parts = document["kind"], document["meta"], dict(document["parts"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        found, kind, meta = document.get("format"), document["kind"], dict(document["meta"])
+        parts = {str(name): str(digest) for name, digest in document["parts"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{source}/{DOCUMENT}: damaged ({error}); train or copy the model again") from error
-    if document.get("format") != FORMAT:
-        raise ModelError(
-            f"{source}: format {document.get('format')!r}, this version reads {FORMAT}; update scalable"
-        )
+    if found != FORMAT:
+        raise ModelError(f"{source}: format {found!r}, this version reads {FORMAT}; update scalable")
     if hashlib.sha256(body).hexdigest() != expected:
         raise ModelError(f"{source}/{DOCUMENT}: altered since it was saved; train or copy the model again")
     contents = {name: _checked(source, name, digest) for name, digest in parts.items()}
+    try:
+        arrays = unpacked(contents.pop(ARRAYS)) if ARRAYS in contents else {}
+        texts = {name: data.decode() for name, data in contents.items()}
+    except ValueError as error:
+        raise ModelError(f"{source}: damaged ({error}); train or copy the model again") from error
+    return StoredModel(str(kind), meta, arrays, texts)
+
+
+def unpacked(data: bytes) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an ``.npz`` file, which take as much memory as they take in the file.
+
+    Raises
+    ------
+    ValueError
+        When it is none, is compressed (and could grow to any size), or an array is not as large as it says.
+    """
     arrays: dict[str, NDArray[Any]] = {}
-    if ARRAYS in contents:
-        try:
-            with np.load(io.BytesIO(contents.pop(ARRAYS)), allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-        except (ValueError, zipfile.BadZipFile) as error:
-            raise ModelError(
-                f"{source}/{ARRAYS}: damaged ({error}); train or copy the model again"
-            ) from error
-    return StoredModel(kind, meta, arrays, {name: data.decode() for name, data in contents.items()})
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+            if not stored or sum(entry.file_size for entry in entries) > len(data):
+                raise ValueError(f"{ARRAYS} is compressed")
+            for entry in entries:
+                content = io.BytesIO(archive.read(entry))
+                version = np.lib.format.read_magic(content)
+                if version != (1, 0):
+                    raise ValueError(f"{entry.filename!r} is of format {version}")
+                shape, by_column, dtype = np.lib.format.read_array_header_1_0(content)
+                rest = content.getbuffer()[content.tell() :]
+                if dtype.hasobject or not dtype.itemsize or math.prod(shape) * dtype.itemsize != len(rest):
+                    raise ValueError(f"{entry.filename!r} does not hold what it says")
+                array = np.frombuffer(rest, dtype).reshape(shape, order="F" if by_column else "C")
+                arrays[entry.filename.removesuffix(".npy")] = array.copy(order="K")
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OverflowError) as error:
+        raise ValueError(f"{ARRAYS} cannot be read: {error!r}") from error
+    return arrays
 
 
 def _plain_name(name: str) -> bool:
