@@ -69,23 +69,15 @@ class Descent:
         return ns_per_row(self._learn, SLICE_ROWS, 99)
 
     def _learn(self) -> None:
-        descent.descend(
-            self.columns,
-            self.ids,
-            self.y,
-            self.weight,
-            self.code,
-            1.0,
-            optimizers.NORMALIZED,
-            self.hyper,
-            self.factors,
-            256,
-            1e6,
-            True,
-            self.table,
-            self.scratch,
-            self.dense,
-        )
+        rows = self.columns, self.ids, self.y, self.weight
+        if hasattr(descent, "DescentRule"):
+            rule = descent.DescentRule(self.code, 1.0, optimizers.NORMALIZED, 256, True)
+            descent.descend(*rows, rule, self.hyper, self.factors, 1e6, self.table)
+        else:  # a commit before kernels took records
+            descent.descend(
+                *rows, self.code, 1.0, optimizers.NORMALIZED, self.hyper, self.factors, 256, 1e6, True, self.table,
+                self.scratch, self.dense,
+            )  # fmt: skip
 
 
 class Gram:

@@ -10,34 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.block import Block
+from scalable.kernels.linear.records import FloatColumns
 
 
 @dataclass(frozen=True, slots=True)
 class RawFloats:
-    """Float32 columns in memory or in a file, and what standardises them.
+    """Float32 columns as they are, and what keeps their memory, or their file open."""
 
-    Attributes
-    ----------
-    addresses : uint64 array of shape (n_columns,)
-        Where the values of each column are in memory; empty when they are in a file.
-    descriptor, places, bounds, first_row
-        File, pages and first row, see `scalable.kernels.parquet.files.gather`; of columns in a file.
-    offsets, scales : float64 arrays of shape (n_columns,)
-        A value x becomes ``(x - offset) / scale``.
-    units : float64 array of shape (n_columns,)
-        Where positive, ``log(1 + x / unit)`` takes the place of x.
-    owner : object
-        Keeps the memory, or the file open.
-    """
-
-    addresses: NDArray[np.uint64]
-    descriptor: int
-    places: NDArray[np.int64]
-    bounds: NDArray[np.int64]
-    first_row: int
-    offsets: NDArray[np.float64]
-    scales: NDArray[np.float64]
-    units: NDArray[np.float64]
+    columns: FloatColumns
     owner: Any
 
 

@@ -24,6 +24,7 @@ from scalable.features.state import FORMAT, State
 from scalable.features.target import Labels, Where
 from scalable.kernels.buffers import take
 from scalable.kernels.encode import encoding
+from scalable.kernels.linear.records import FloatColumns
 
 
 class LinearEncoder(Encoder):
@@ -143,15 +144,15 @@ class LinearEncoder(Encoder):
         """
         label, weight = self._roles(raw)
         offsets, scales, units = self._float_plan
-        floats = RawFloats(
-            _NOWHERE, stored.descriptor, stored.places, stored.bounds, row, offsets, scales, units, stored
+        floats = FloatColumns(
+            _NOWHERE, stored.descriptor, stored.places, stored.bounds, row, offsets, scales, units
         )
 
         def load() -> NDArray[Any]:
             arrays = dict(zip(self.needed, stored.read(row, raw.n_rows), strict=True))
             return self._columns(replace(raw, arrays=arrays))[0]
 
-        return LazyBlock(floats, load, label, weight, raw.first_row, raw.n_rows)
+        return LazyBlock(RawFloats(floats, stored), load, label, weight, raw.first_row, raw.n_rows)
 
     def _columns(self, raw: RawBlock) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """Return dense columns and feature indices."""
@@ -193,7 +194,8 @@ class LinearEncoder(Encoder):
             return None
         addresses = np.array([a.buffers()[1].address + 4 * a.offset for a in arrays], np.uint64)
         offsets, scales, units = self._float_plan
-        return RawFloats(addresses, -1, _NO_PAGES, _NO_BOUNDS, 0, offsets, scales, units, arrays)
+        floats = FloatColumns(addresses, -1, _NO_PAGES, _NO_BOUNDS, 0, offsets, scales, units)
+        return RawFloats(floats, arrays)
 
     def _fill_floats(self, raw: RawBlock, columns: NDArray[Any]) -> set[str]:
         """Standardise the simple float32 columns, all in one call; return the names of those that are done."""

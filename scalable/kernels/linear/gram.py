@@ -1,7 +1,7 @@
-"""Weighted second moments of rows with dense columns and slots: the pieces of a Gram matrix.
+"""Weighted second moments of rows with dense columns and categories: the pieces of a Gram matrix.
 
-The dense part is left to BLAS. A row has few slots, so their part costs one addition per slot and
-column instead of a product over all levels.
+The dense part is left to BLAS. A row has few categories, so their part costs one addition per category and
+column instead of a product over all of them.
 """
 
 from __future__ import annotations
@@ -84,25 +84,25 @@ def weighted_rows(columns: np.ndarray, start: int, weight: np.ndarray, out: np.n
 
 
 @kernel(fastmath=True)
-def add_slot_moments(
+def add_category_moments(
     columns: np.ndarray, ids: np.ndarray, weight: np.ndarray, cross: np.ndarray, square: np.ndarray
 ) -> None:
-    """Add the moments between slots and dense columns, and among slots.
+    """Add the moments between categories and dense columns, and among categories.
 
-    Rows are turned a few at a time, so that what a row adds to one of its slots is one contiguous sum.
+    Rows are turned a few at a time, so that what a row adds to one of its categories is one contiguous sum.
 
     Parameters
     ----------
     columns : array of shape (n_columns, n_rows)
         Dense features.
     ids : array of shape (n_features, n_rows), int32
-        Slots.
+        Feature indices.
     weight : array of shape (n_rows,), float64
         Weights.
-    cross : array of shape (n_slots, n_columns + 1), float64
+    cross : array of shape (n_indices, n_columns + 1), float64
         Updated; its last column belongs to the intercept.
-    square : array of shape (n_slots, n_slots), float64
-        Updated: the diagonal, and every pair of slots once, at either of its two places.
+    square : array of shape (n_indices, n_indices), float64
+        Updated: the diagonal, and every pair of indices once, at either of its two places.
     """
     n_columns, n_rows = columns.shape
     n_ids = ids.shape[0]
@@ -117,31 +117,31 @@ def add_slot_moments(
             turned[i, n_columns] = weight[start + i]
         for h in range(n_ids):
             for i in range(m):
-                slot = np.uint32(ids[h, start + i])
-                row = cross[slot]
+                index = np.uint32(ids[h, start + i])
+                row = cross[index]
                 values = turned[i]
                 for j in range(n_columns + 1):
                     row[j] += values[j]
                 w = values[n_columns]
-                square[slot, slot] += w
+                square[index, index] += w
                 for other in range(h):
                     partner = np.uint32(ids[other, start + i])
-                    square[slot, partner] += w if partner != slot else 2.0 * w
+                    square[index, partner] += w if partner != index else 2.0 * w
 
 
 @kernel(fastmath=True)
 def add_gradient(columns: np.ndarray, ids: np.ndarray, r: np.ndarray, out: np.ndarray) -> None:
-    """Add ``[columns; 1; slots] @ r`` to `out`, all sums in float64.
+    """Add ``[columns; 1; categories] @ r`` to `out`, all sums in float64.
 
     Parameters
     ----------
     columns : array of shape (n_columns, n_rows)
         Dense features.
     ids : array of shape (n_features, n_rows), int32
-        Slots.
+        Feature indices.
     r : array of shape (n_rows,), float64
         Weighted residuals.
-    out : array of shape (n_columns + 1 + n_slots,), float64
+    out : array of shape (n_columns + 1 + n_indices,), float64
         Updated.
     """
     n_columns, n_rows = columns.shape
@@ -155,8 +155,8 @@ def add_gradient(columns: np.ndarray, ids: np.ndarray, r: np.ndarray, out: np.nd
     for i in range(n_rows):
         total += r[i]
     out[n_columns] += total
-    slots_out = out[n_columns + 1 :]
+    by_index = out[n_columns + 1 :]
     for h in range(ids.shape[0]):
-        slots = ids[h]
+        indices = ids[h]
         for i in range(n_rows):
-            slots_out[np.uint32(slots[i])] += r[i]
+            by_index[np.uint32(indices[i])] += r[i]

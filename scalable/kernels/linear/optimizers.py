@@ -3,8 +3,8 @@
 A coefficient is a cell of eight float32: weight, two accumulators, the gradient being gathered, the
 number of iterates its average has seen, that average, and one minus the scale of its rate, so that
 a cell of zeros learns at the full rate.
-Dense columns and hashed slots use the same cells and the same function, so a sparse model pays only
-for the slots a row has.
+Dense columns and categories use the same cells and the same function, so a sparse model pays only
+for the categories a row has.
 
 Coefficients that a batch does not touch are brought up to date when next touched: the penalty of
 the missed steps first (lazy regularisation), then the average over the iterates they stood still.

@@ -15,16 +15,17 @@ from scalable.kernels.encode.encoding import encode_floats
 from scalable.kernels.jit import kernel
 from scalable.kernels.linear.adaptive_optimizers import COPIED, G, copy_cell, move, put_back
 from scalable.kernels.linear.categories import (
-    add_slot_weights,
-    add_slots,
+    add_coefficients,
+    add_weights,
     scatter,
-    update_slots,
-    update_slots_adaptive,
+    update_adaptive,
+    update_categories,
 )
 from scalable.kernels.linear.dense import add_linear, dot_columns
-from scalable.kernels.linear.few_levels import MOST_LEVELS, SUMS, narrow_features
+from scalable.kernels.linear.few_categories import MOST_CATEGORIES, SUMS, narrow_features
 from scalable.kernels.linear.losses import gradients, softmax_gradients
 from scalable.kernels.linear.optimizers import ADAGRAD, NORMALIZED, W, update
+from scalable.kernels.linear.records import CategorySpace, DescentRule, FloatColumns
 from scalable.kernels.memory import as_pointer
 from scalable.kernels.parquet.files import read_rows
 
@@ -56,28 +57,24 @@ def _learn(
     start: int,
     yb: np.ndarray,
     wb: np.ndarray,
-    loss: int,
-    delta: float,
-    optimizer: int,
+    rule: DescentRule,
     hyper: np.ndarray,
     factors: np.ndarray,
     t: float,
-    fit_intercept: bool,
     table: np.ndarray,
     scratch: np.ndarray,
     dense: np.ndarray,
-    ranges: np.ndarray,
-    sums: np.ndarray,
-    touched: np.ndarray,
     copies: np.ndarray,
+    space: CategorySpace,
 ) -> float:
-    """Score a batch and learn from it; dense columns from row `at` on, slots from row `start` on."""
+    """Score a batch and learn from it; dense columns from row `at` on, categories from row `start` on."""
     n_columns = columns.shape[0]
     k = table.shape[0]
     m = yb.size
     base = n_columns + 1
     w = dense[0]
     g = dense[1]
+    optimizer = rule.optimizer
     total = 0.0
     share = 1.0 / m
     for o in range(k):
@@ -87,16 +84,16 @@ def _learn(
         z = scratch[o, :m]
         z[:] = cells[n_columns, W]
         add_linear(columns, at, w, z)
-        add_slots(ids, start, cells[base:], z)
-    if loss == SOFTMAX:
+        add_weights(ids, start, cells[base:], z)
+    if rule.loss == SOFTMAX:
         total += softmax_gradients(k, scratch, yb, wb, scratch[k:])
     elif k == 1:
-        total += gradients(loss, delta, scratch[0, :m], yb, wb, scratch[1, :m])
+        total += gradients(rule.loss, rule.delta, scratch[0, :m], yb, wb, scratch[1, :m])
     else:
         hot = scratch[2 * k, :m]
         for o in range(k):
             _one_versus_rest(yb, o, hot)
-            total += gradients(loss, delta, scratch[o, :m], hot, wb, scratch[k + o, :m])
+            total += gradients(rule.loss, rule.delta, scratch[o, :m], hot, wb, scratch[k + o, :m])
     for o in range(k):
         cells = table[o]
         ro = scratch[k + o, :m]
@@ -109,7 +106,7 @@ def _learn(
                 copies[G, j] = g[j]
                 copy_cell(cells, j, factors[j], copies, j)
             n = n_columns
-            if fit_intercept:
+            if rule.fit_intercept:
                 copies[G, n] = residual
                 copy_cell(cells, n, 0.0, copies, n)
                 n += 1
@@ -119,28 +116,15 @@ def _learn(
         else:
             for j in range(n_columns):
                 update(optimizer, hyper, cells[j], np.float64(g[j]) * share, factors[j], t)
-            if fit_intercept:
+            if rule.fit_intercept:
                 update(optimizer, hyper, cells[n_columns], np.float64(residual) * share, 0.0, t)
         if ids.shape[0]:
             if optimizer in (NORMALIZED, ADAGRAD):
-                update_slots_adaptive(
-                    ids,
-                    start,
-                    ro,
-                    ranges,
-                    share,
-                    hyper,
-                    factors[base:],
-                    t,
-                    cells[base:],
-                    sums,
-                    touched,
-                    copies,
-                )
+                update_adaptive(ids, start, ro, share, hyper, factors[base:], t, cells[base:], copies, space)
             else:
                 for h in range(ids.shape[0]):
                     scatter(ids[h, start : start + m], ro, cells[base:])
-                update_slots(ids, start, m, share, optimizer, hyper, factors[base:], t, cells[base:])
+                update_categories(ids, start, m, share, optimizer, hyper, factors[base:], t, cells[base:])
     return total
 
 
@@ -150,17 +134,11 @@ def descend(
     ids: np.ndarray,
     y: np.ndarray,
     weight: np.ndarray,
-    loss: int,
-    delta: float,
-    optimizer: int,
+    rule: DescentRule,
     hyper: np.ndarray,
     factors: np.ndarray,
-    full_batch: int,
     t: float,
-    fit_intercept: bool,
     table: np.ndarray,
-    scratch: np.ndarray,
-    dense: np.ndarray,
 ) -> tuple[float, float]:
     """Learn from the rows of a block, in order.
 
@@ -169,48 +147,43 @@ def descend(
     columns : array of shape (n_columns, n_rows), float32
         Dense features.
     ids : array of shape (n_features, n_rows), int32
-        Slots of the categorical features.
+        Feature indices of the categories.
     y, weight : arrays of shape (n_rows,), float32
         Targets (0/1, class index, or value) and weights.
-    loss, delta, optimizer, hyper
-        Numbers and parameters of loss and optimizer; loss -1 is softmax.
-    factors : array of shape (n_columns + 1 + n_slots,)
-        Penalty factors: dense columns, intercept, slots.
-    full_batch : int
-        Rows per step, at most ``MAX_BATCH``.
+    rule : DescentRule
+        What is minimised and how.
+    hyper : float64 array of shape (8,)
+        See `scalable.kernels.linear.optimizers.hyper_parameters`.
+    factors : float64 array of shape (n_columns + 1 + n_indices,)
+        Penalty factors: dense columns, intercept, categories.
     t : float
         Finished steps of this replica.
-    fit_intercept : bool
-        Whether the intercept moves.
-    table : array of shape (k, n_columns + 1 + n_slots, 8), float32
+    table : array of shape (k, n_columns + 1 + n_indices, 8), float32
         Cells, updated.
-    scratch : array of shape (2 * k + 1, MAX_BATCH), float32
-        Work space.
-    dense : array of shape (2, n_columns), float32
-        Work space.
 
     Returns
     -------
     tuple of float
         Weighted sum of the losses before learning, and the number of finished steps.
     """
-    n_rows = columns.shape[1]
+    n_columns, n_rows = columns.shape
     ranges = np.zeros((ids.shape[0], 2), np.int64)
-    if optimizer in (NORMALIZED, ADAGRAD):
+    if rule.optimizer in (NORMALIZED, ADAGRAD):
         narrow_features(ids, ranges)
-    sums = np.empty((SUMS, MOST_LEVELS), np.float32)
-    touched = np.empty(max(MAX_BATCH, MOST_LEVELS + 1), np.uint32)
-    copies = np.empty((COPIED, max(MAX_BATCH, MOST_LEVELS + 1, columns.shape[0] + 1)))
+    most = max(MAX_BATCH, MOST_CATEGORIES + 1)
+    scratch = np.empty((2 * table.shape[0] + 1, MAX_BATCH), np.float32)
+    dense = np.empty((2, n_columns), np.float32)
+    copies = np.empty((COPIED, max(most, n_columns + 1)))
+    space = CategorySpace(ranges, np.empty((SUMS, MOST_CATEGORIES), np.float32), np.empty(most, np.uint32))
     total = 0.0
     start: Any = np.int64(0)  # a literal would be compiled for itself, all of `_learn` once more
     while start < n_rows:
         t += 1.0
-        m = min(batch_size(t, full_batch), n_rows - start)
+        m = min(batch_size(t, rule.batch), n_rows - start)
         yb = y[start : start + m]
         wb = weight[start : start + m]
         total += _learn(
-            columns, start, ids, start, yb, wb, loss, delta, optimizer, hyper, factors, t, fit_intercept,
-            table, scratch, dense, ranges, sums, touched, copies,
+            columns, start, ids, start, yb, wb, rule, hyper, factors, t, table, scratch, dense, copies, space
         )  # fmt: skip
         start += m
     return total, t
@@ -218,43 +191,26 @@ def descend(
 
 @kernel(fastmath=True)
 def descend_raw(
-    addresses: np.ndarray,
-    descriptor: int,
-    places: np.ndarray,
-    bounds: np.ndarray,
-    first_row: int,
-    offsets: np.ndarray,
-    scales: np.ndarray,
-    units: np.ndarray,
+    raw: FloatColumns,
     y: np.ndarray,
     weight: np.ndarray,
-    loss: int,
-    delta: float,
-    optimizer: int,
+    rule: DescentRule,
     hyper: np.ndarray,
     factors: np.ndarray,
-    full_batch: int,
     t: float,
-    fit_intercept: bool,
     table: np.ndarray,
-    scratch: np.ndarray,
-    dense: np.ndarray,
     tile: np.ndarray,
 ) -> tuple[float, float, int]:
     """Do `descend` on float32 columns that are standardised tile by tile and learned from the near cache.
 
     Parameters
     ----------
-    addresses : array of shape (n_columns,), uint64
-        Where each column is in memory; empty when they are read from a file instead.
-    descriptor, places, bounds, first_row
-        Open file, its pages and the first row of the block, see `scalable.kernels.parquet.files.gather`.
-    offsets, scales, units : arrays of shape (n_columns,), float64
-        See `encode_floats`.
+    raw : FloatColumns
+        The dense features as they are in memory or in their file.
+    y, weight, rule, hyper, factors, t, table
+        See `descend`.
     tile : array of shape (n_columns, >= TILE_ROWS), float32
         Work space; rows should not be a power of two apart.
-    y, weight, loss, ..., dense
-        See `descend`.
 
     Returns
     -------
@@ -262,49 +218,44 @@ def descend_raw(
         Sum of losses, finished steps, and the row where it stopped: that of a tile with a value that
         is NaN or infinite, or that cannot be read, or the number of rows.
     """
-    n_columns = offsets.size
+    n_columns = raw.offsets.size
     n_rows = y.size
     stored = np.empty(TILE_ROWS, np.float32)
     none = np.empty((0, n_rows), np.int32)
-    ranges, sums = np.empty((0, 2), np.int64), np.empty((0, 0), np.float32)
-    touched = np.empty(0, np.uint32)
+    scratch = np.empty((2 * table.shape[0] + 1, MAX_BATCH), np.float32)
+    dense = np.empty((2, n_columns), np.float32)
     copies = np.empty((COPIED, n_columns + 1))
+    space = CategorySpace(np.empty((0, 2), np.int64), np.empty((0, 0), np.float32), np.empty(0, np.uint32))
     total = 0.0
     start: Any = np.int64(0)  # a literal would be compiled for itself, all of `_learn` once more
     while start < n_rows:
         stop = min(start + TILE_ROWS, n_rows)
         bad = 0
         for j in range(n_columns):
-            if addresses.size:
-                x = carray(as_pointer(addresses[j]), (n_rows,), np.float32)[start:stop]
+            if raw.addresses.size:
+                x = carray(as_pointer(raw.addresses[j]), (n_rows,), np.float32)[start:stop]
             else:  # by system calls into the near cache: no block passes through memory
                 x = stored[: stop - start]
+                low, high, first = raw.bounds[j], raw.bounds[j + 1], raw.first_row + start
                 failed = read_rows(
-                    descriptor,
-                    places,
-                    bounds[j],
-                    bounds[j + 1],
-                    4,
-                    first_row + start,
-                    x.size,
-                    stored.ctypes.data,
+                    raw.descriptor, raw.places, low, high, 4, first, x.size, stored.ctypes.data
                 )
                 if failed >= 0:
                     return total, t, start
-            bad += encode_floats(x, units[j], offsets[j], scales[j], tile[j, : stop - start])
+            bad += encode_floats(x, raw.units[j], raw.offsets[j], raw.scales[j], tile[j, : stop - start])
         if bad:
             return total, t, start
-        first = start
+        begin = start
         while start < stop:
-            m = min(batch_size(t + 1.0, full_batch), n_rows - start)
+            m = min(batch_size(t + 1.0, rule.batch), n_rows - start)
             if start + m > stop:
                 break  # the next tile begins with this batch
             t += 1.0
             yb = y[start : start + m]
             wb = weight[start : start + m]
             total += _learn(
-                tile, start - first, none, np.int64(0), yb, wb, loss, delta, optimizer, hyper, factors, t,
-                fit_intercept, table, scratch, dense, ranges, sums, touched, copies,
+                tile, start - begin, none, np.int64(0), yb, wb, rule, hyper, factors, t, table, scratch, dense,
+                copies, space,
             )  # fmt: skip
             start += m
     return total, t, start
@@ -319,9 +270,9 @@ def predict(columns: np.ndarray, ids: np.ndarray, coef: np.ndarray, out: np.ndar
     columns : array of shape (n_columns, n_rows)
         Dense features.
     ids : array of shape (n_features, n_rows), int32
-        Slots.
-    coef : array of shape (k, n_columns + 1 + n_slots), dtype of `columns`
-        Dense coefficients, intercept, slots.
+        Feature indices.
+    coef : array of shape (k, n_columns + 1 + n_indices), dtype of `columns`
+        Coefficients of dense columns, intercept, categories.
     out : array of shape (k, n_rows), dtype of `columns`
         Output.
     """
@@ -332,4 +283,4 @@ def predict(columns: np.ndarray, ids: np.ndarray, coef: np.ndarray, out: np.ndar
             z = out[o, start:stop]
             z[:] = coef[o, n_columns]
             add_linear(columns, start, coef[o, :n_columns], z)
-            add_slot_weights(ids, start, coef[o, n_columns + 1 :], z)
+            add_coefficients(ids, start, coef[o, n_columns + 1 :], z)

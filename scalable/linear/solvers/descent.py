@@ -15,6 +15,7 @@ from scalable.kernels.buffers import aligned
 from scalable.kernels.linear import adaptive_optimizers as adaptive
 from scalable.kernels.linear import optimizers
 from scalable.kernels.linear import sgd as descent
+from scalable.kernels.linear.records import DescentRule
 from scalable.linear.solvers.objective import HASHED_FACTOR, Objective
 
 PRIOR_STEPS = 10.0
@@ -74,38 +75,20 @@ class Descent:
         """Learn from a block."""
         o = self.objective
         y, weight = o.target(block).astype(np.float32), o.single_weight(block)
-        n_columns = len(block.raw.offsets) if isinstance(block, LazyBlock) else len(block.columns)
-        scratch = np.empty((2 * o.n_outputs + 1, descent.MAX_BATCH), np.float32)
-        dense = np.empty((2, n_columns), np.float32)
-        how = (o.loss, o.delta, self.optimizer, self.hyper, o.factors, self.batch)
+        rule = DescentRule(o.loss, float(o.delta), self.optimizer, self.batch, bool(o.fit_intercept))
+        how = (rule, self.hyper, o.factors)
         loss, steps, done = 0.0, state.steps, 0
         if isinstance(block, LazyBlock):
-            raw = block.raw
-            tile = aligned(
-                (n_columns, descent.TILE_ROWS + 16), np.float32
-            )  # rows fall into different cache sets
-            loss, steps, done = descent.descend_raw(
-                raw.addresses, raw.descriptor, raw.places, raw.bounds, raw.first_row, raw.offsets, raw.scales,
-                raw.units, y, weight, *how, steps, o.fit_intercept, state.table,
-                scratch, dense, tile,
-            )  # fmt: skip
+            raw = block.raw.columns
+            # rows fall into different cache sets
+            tile = aligned((len(raw.offsets), descent.TILE_ROWS + 16), np.float32)
+            loss, steps, done = descent.descend_raw(raw, y, weight, *how, steps, state.table, tile)
         if done < block.n_rows:
             columns: Any = block.columns
             ids = block.ids
             if done:  # missing values ahead: the encoder fills, or refuses, them
                 columns, ids = np.ascontiguousarray(columns[:, done:]), np.ascontiguousarray(ids[:, done:])
-            more, steps = descent.descend(
-                columns,
-                ids,
-                y[done:],
-                weight[done:],
-                *how,
-                steps,
-                o.fit_intercept,
-                state.table,
-                scratch,
-                dense,
-            )
+            more, steps = descent.descend(columns, ids, y[done:], weight[done:], *how, steps, state.table)
             loss += more
         state.steps = steps
         state.loss += loss

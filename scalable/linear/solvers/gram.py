@@ -41,7 +41,7 @@ def add_gram(
     if len(ids):
         cross = np.zeros((out.shape[0] - d, d))
         square = np.zeros((out.shape[0] - d, out.shape[0] - d))
-        moments.add_slot_moments(columns, ids, weight, cross, square)
+        moments.add_category_moments(columns, ids, weight, cross, square)
         out[:d, d:] += cross.T
         out[d:, :d] += cross
         out[d:, d:] += square + square.T - np.diag(np.diag(square))

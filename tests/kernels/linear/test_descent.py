@@ -9,6 +9,7 @@ from scipy import special
 from scalable.kernels.linear import losses
 from scalable.kernels.linear import optimizers as o
 from scalable.kernels.linear import sgd as descent
+from scalable.kernels.linear.records import DescentRule
 
 
 def block(n: int = 700, n_columns: int = 9):
@@ -46,7 +47,7 @@ def plain(columns, ids, y, weight, k, softmax, hyper, batch):
 
 
 @pytest.mark.parametrize("k", [1, 3])
-def test_adagrad_over_dense_columns_and_slots(k):
+def test_adagrad_over_dense_columns_and_categories(k):
     columns, ids, weight = block()
     n_columns, n = columns.shape
     y = np.random.default_rng(1).integers(0, max(2, k), n).astype(np.float32)
@@ -57,17 +58,11 @@ def test_adagrad_over_dense_columns_and_slots(k):
         ids,
         y,
         weight,
-        losses.LOG if k == 1 else descent.SOFTMAX,
-        1.0,
-        o.ADAGRAD,
+        DescentRule(losses.LOG if k == 1 else descent.SOFTMAX, 1.0, o.ADAGRAD, 64, True),
         hyper,
         np.ones(n_columns + 21),
-        64,
         0.0,
-        True,
         table,
-        np.empty((2 * k + 1, descent.MAX_BATCH), np.float32),
-        np.empty((2, n_columns), np.float32),
     )
     w, total = plain(columns, ids, y, weight.astype(float), k, k > 1, hyper, 64)
     np.testing.assert_allclose(table[:, :, o.W], w, rtol=1e-3, atol=1e-4)

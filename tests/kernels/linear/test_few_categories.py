@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalable.kernels.linear.few_levels import MOST_LEVELS, SUMS, gather_narrow, narrow_features
+from scalable.kernels.linear.few_categories import MOST_CATEGORIES, SUMS, gather_narrow, narrow_features
 
 
 def ranges_of(ids):
@@ -11,11 +11,11 @@ def ranges_of(ids):
     return ranges.tolist()
 
 
-def test_features_of_few_levels_that_share_none_are_found():
-    wide = [200, 200 + MOST_LEVELS, 300]
+def test_features_of_few_categories_that_share_none_are_found():
+    wide = [200, 200 + MOST_CATEGORIES, 300]
     assert ranges_of([[0, 3, 2], [4, 4, 4], wide]) == [[0, 4], [4, 5], [0, 0]]
     assert ranges_of([[0, 3, 2], [3, 4, 4], [9, 9, 8]]) == [[0, 0], [0, 0], [8, 10]]
-    assert ranges_of([[7, 7 + MOST_LEVELS - 1, 7]]) == [[7, 7 + MOST_LEVELS]]
+    assert ranges_of([[7, 7 + MOST_CATEGORIES - 1, 7]]) == [[7, 7 + MOST_CATEGORIES]]
 
 
 def test_no_rows_and_no_features():
@@ -27,8 +27,8 @@ def test_no_rows_and_no_features():
 def test_gradients_are_summed_by_level(rows):
     slots = np.array([slot for slot, _ in rows], np.int32)
     r = np.array([value for _, value in rows], np.float32)
-    touched, copies = np.empty(MOST_LEVELS + 1, np.uint32), np.empty((7, MOST_LEVELS + 1))
-    n = gather_narrow(slots, 5, 10, r, np.empty((SUMS, MOST_LEVELS), np.float32), touched, copies)
+    touched, copies = np.empty(MOST_CATEGORIES + 1, np.uint32), np.empty((7, MOST_CATEGORIES + 1))
+    n = gather_narrow(slots, 5, 10, r, np.empty((SUMS, MOST_CATEGORIES), np.float32), touched, copies)
     expected = np.bincount(slots - 5, r, 5) if rows else np.zeros(5)
     assert touched[:n].tolist() == [5 + k for k in np.flatnonzero(expected)]
     np.testing.assert_array_equal(copies[0, :n], expected[expected != 0])
