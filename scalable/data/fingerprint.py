@@ -95,8 +95,10 @@ def content_of(column: pa.ChunkedArray) -> str:
         values = pa.concat_arrays(strip.chunks) if isinstance(strip, pa.ChunkedArray) else strip
         if pa.types.is_dictionary(values.type):
             values = values.dictionary_decode()
-        _update(digest, values.is_null())
-        _update(digest, values.drop_null())  # what lies beneath a null is not of the content
+        if values.null_count:  # what lies beneath a null is not of the content
+            _update(digest, values.is_null())
+            values = values.drop_null()
+        _update(digest, values)
     return digest.hexdigest()
 
 

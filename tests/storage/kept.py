@@ -35,6 +35,10 @@ def list_files(path, suffix):
     return found
 
 
+def would_list(path, suffix, file):
+    return str(file).startswith(f"{path}/") and str(file).endswith(suffix)
+
+
 def open(path):
     return io.BytesIO(_bytes(path))
 

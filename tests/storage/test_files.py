@@ -9,9 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from scalable.boosting import LGBMClassifier
 from scalable.data.parquet import ParquetSource
 from scalable.errors import DataError
 from scalable.linear import LogisticRegression
+from scalable.models.predictors import load_model
+from scalable.scoring.predict_files import score
 from scalable.storage.files import STORES, sha256_of, store_of, total_size
 from tests.storage import kept
 
@@ -74,9 +77,11 @@ def test_an_unknown_scheme_is_refused_with_what_there_is(memory):
 
 def test_a_source_reads_from_any_store_to_the_same_bits(tmp_path, memory):
     for k in range(3):
-        pq.write_table(table(k), tmp_path / f"{k}.parquet", row_group_size=1_000)
-        memory[f"kept://bucket/rows/{k}.parquet"] = (tmp_path / f"{k}.parquet").read_bytes()
-    here, there = ParquetSource(tmp_path, "y"), ParquetSource("kept://bucket/rows", "y")
+        path = tmp_path / "rows" / f"{k}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        pq.write_table(table(k), path, row_group_size=1_000)
+        memory[f"kept://bucket/rows/{k}.parquet"] = path.read_bytes()
+    here, there = ParquetSource(tmp_path / "rows", "y"), ParquetSource("kept://bucket/rows", "y")
     assert there.shards == here.shards
     assert there.paths == [f"kept://bucket/rows/{k}.parquet" for k in range(3)]
     sent = pickle.loads(pickle.dumps(there))
@@ -90,6 +95,13 @@ def test_a_source_reads_from_any_store_to_the_same_bits(tmp_path, memory):
     assert len(ParquetSource("kept://bucket/rows", "y", filters=wanted).shards) == len(here.shards)
     models = [LogisticRegression(n_workers=1).fit(source) for source in (here, there)]
     assert np.array_equal(models[0].coef_, models[1].coef_)
+    models[0].save(tmp_path / "model")
+    for source, out in ((here, "here"), (there, "there")):
+        assert score(load_model(tmp_path / "model"), source, tmp_path / "scored" / out) == 9_000
+    assert pq.read_table(tmp_path / "scored/here").equals(pq.read_table(tmp_path / "scored/there"))
+    forest = LGBMClassifier(n_estimators=3, verbosity=-1)
+    expected = forest.fit(here).predict_proba(here)
+    assert np.array_equal(forest.predict_proba(there), expected)
 
 
 def test_a_changed_object_is_told(memory):
