@@ -14,6 +14,7 @@ from scalable.boosting.native.crew import Crew
 from scalable.boosting.native.features import FeatureChoice, hash_key
 from scalable.boosting.native.grow import Grower, Leaf, Sample
 from scalable.boosting.native.objective import Objective
+from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.renew import answer, percentile, renew_percentiles
 from scalable.boosting.native.rows import NO_WEIGHT, Part, Rows
 from scalable.boosting.native.sampling import EVERYONE, Sampler
@@ -80,6 +81,8 @@ class Boosting:
         One thread a part.
     custom : callable, optional
         Gradients of a custom objective.
+    peers : Peers, optional
+        Workers that hold other rows.
     continued : bool
         Whether the rows bring scores of earlier trees, and so nothing to start from.
     """
@@ -91,15 +94,18 @@ class Boosting:
         settings: Settings,
         crew: Crew,
         custom: Custom | None = None,
+        peers: Peers | None = None,
         *,
         continued: bool = False,
     ) -> None:
         self.rows, self.settings, self._crew, self._custom = rows, settings, crew, custom
-        self.objective = Objective.of(values, rows.parts)
+        self._peers = peers or Peers()
+        self.objective = Objective.of(values, rows.parts, self._peers)
         self._sampler = Sampler(settings, self.objective)
-        self._grower = Grower(rows.bins, rows.parts, settings, crew)
+        self._grower = Grower(rows.bins, rows.parts, settings, crew, self._peers)
         self._work = [Work.of(part, self.objective) for part in rows.parts]
         self._continued = continued
+        self._n_rows = max(1, self._peers.whole(rows.n_rows))
         self.start = [0.0] * self.objective.n_scores
         if not continued:
             self.start = [self._start(values, k) for k in range(self.objective.n_scores)]
@@ -110,7 +116,7 @@ class Boosting:
         """Return the starting score of the k-th class."""
         parts, share = self.rows.parts, self.objective.percentile
         if math.isnan(share) or not values.get("boost_from_average", True):
-            return self.objective.start(values, parts, k)
+            return self.objective.start(values, parts, self._peers, k)
         label = np.concatenate([part.label for part in parts]).astype(np.float64)
         weight = np.concatenate([part.weight for part in parts])
         return percentile(label, weight if len(weight) else None, share)
@@ -173,8 +179,8 @@ class Boosting:
         number = iteration * objective.n_scores + k
         arguments = [self._arguments(p, k) for p in range(len(parts))]
         found = self._crew.run(lambda p: extremes(*arguments[p]))
-        most_g, most_h = (max(pair[side] for pair in found) for side in (0, 1))
-        if any(math.isnan(pair[0]) for pair in found):
+        most_g, most_h = self._peers.most([float(value) for value in np.max(found, axis=0)])
+        if math.isnan(most_g):
             raise DataError(
                 f"iteration {iteration}: a gradient or hessian is not finite, or a hessian is below 0; check labels, "
                 "weights and the objective, or lower the learning rate"
@@ -191,6 +197,7 @@ class Boosting:
             work = self._work[p]
             quantise(
                 *arguments[p],
+                parts[p].starts,
                 parts[p].first_rows,
                 key,
                 *scales,
@@ -217,7 +224,7 @@ class Boosting:
 
     def _renew(self, tree: Tree, leaves: list[Leaf], arguments: list[Any], most: tuple[float, float]) -> None:
         """Mark every row's leaf and give the leaves their values."""
-        parts, room = self.rows.parts, 2**FINE_BITS // max(1, self.rows.n_rows)
+        parts, room = self.rows.parts, 2**FINE_BITS // self._n_rows
         fine = scale_of(room, most[0]), scale_of(room, most[1])
 
         def sums(p: int) -> NDArray[np.int64]:
@@ -230,7 +237,7 @@ class Boosting:
             leaf_sums(*arguments[p], work.scratch, *fine, out)
             return out[:-1]
 
-        total = np.sum(self._crew.run(sums), axis=0)
+        total = self._peers.total(np.sum(self._crew.run(sums), axis=0))
         answer(tree, total, (1 / fine[0], 1 / fine[1]), self.settings)
         if not math.isnan(self.objective.percentile) and len(leaves) > 1:
             residuals = [part.label - part.score[0] for part in parts]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.crew import Crew
 from scalable.boosting.native.features import FeatureChoice
+from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.renew import alone
 from scalable.boosting.native.rows import Part
 from scalable.boosting.native.settings import Settings
@@ -72,6 +73,7 @@ class Leaf:
     path: frozenset[int] = frozenset()
     feature: int = -1
     split: Any = None
+    goes_left: Any = None
     parent: tuple[int, int] = (-1, 0)
 
 
@@ -89,12 +91,15 @@ class Grower:
         Limits and rules.
     crew : Crew
         One thread a part.
+    peers : Peers
+        Workers that hold other rows. Each merges and searches the features that are its own.
     """
 
     bins: Bins
     parts: Sequence[Part]
     settings: Settings
     crew: Crew
+    peers: Peers
     _pool: NDArray[np.int64] = field(init=False)
     _own: NDArray[np.int64] = field(init=False)
     _sums: list[list[NDArray[np.int64]]] = field(init=False)
@@ -146,33 +151,30 @@ class Grower:
         root = Leaf(0, 0, record, 0, [0] * len(samples), [len(sample.rows) for sample in samples])
         leaves = [root]
         heap: list[tuple[float, int]] = []
-        if len(self.bins.features) and sum(root.counts):
+        root.record["count"] = self.peers.whole(sum(root.counts))
+        if len(self.bins.features) and root.record["count"][0]:
             self._root(root, samples, packing, chosen)
             self._offer(root, heap)
         while heap and len(leaves) < self.settings.num_leaves:
             leaf = leaves[heapq.heappop(heap)[1]]
-            table = np.zeros(self._width, np.uint8)
-            features, rules = self.bins.features, self.settings.rules
-            histogram = self._pool[leaf.histogram]
-            left_bins(histogram, features[leaf.feature], leaf.record[0], rules[0], leaf.split, table)
             node = len(children)
             if leaf.parent[0] >= 0:
                 children[leaf.parent[0]][leaf.parent[1]] = node
             children.append([~leaf.number, ~len(leaves)])
-            goes_left.append(table)
+            goes_left.append(leaf.goes_left)
             tree.features.append(leaf.feature)
             tree.splits.append(leaf.split)
             left, right = self._children(leaf, len(leaves), node)
             leaves[leaf.number] = left
             leaves.append(right)
             last = len(leaves) == self.settings.num_leaves
-            self._split(leaf, left, right, table, samples, packing, chosen, search=not last)
+            self._split(leaf, left, right, samples, packing, chosen, search=not last)
             self._offer(left, heap)
             self._offer(right, heap)
         if children:
             tree.goes_left, tree.children = np.array(goes_left), np.array(children, np.int64)
         tree.bounds = np.array([[leaf.record["low"][0], leaf.record["high"][0]] for leaf in leaves])
-        tree.leaf_count = np.array([sum(leaf.counts) for leaf in leaves], np.int64)
+        tree.leaf_count = np.array([leaf.record["count"][0] for leaf in leaves], np.int64)
         tree.leaf_value = np.zeros(len(leaves))
         return tree, leaves
 
@@ -193,25 +195,50 @@ class Grower:
             self._accumulate(k, samples[k], 0, root.counts[k], packing, out)
 
         self.crew.run(add)
-        if several:
-            self.crew.run(lambda k: add_histograms(self._own, *self._share(k), self._pool[0]))
-        of_one = slice(0, int(self.bins.features["n_bins"][0]))
-        histogram = self._pool[0]
-        root.record["gradient"] = histogram[GRADIENT, of_one].sum()
-        root.record["hessian"] = histogram[HESSIAN, of_one].sum()
-        root.record["count"] = histogram[COUNT, of_one].sum()
+        mine = self._own if several else self._pool[:1]
+        sums = self.peers.total(mine[:, :, : int(self.bins.features["n_bins"][0])].sum(axis=(0, 2)))
+        for name, place in (("gradient", GRADIENT), ("hessian", HESSIAN), ("count", COUNT)):
+            root.record[name] = sums[place]
+        self._merge(0)
         if self.settings.rules["path_smooth"][0] > 0:
             root.record["output"] = alone(root.record, self.settings)
         if self._can_split(root):
-            self.crew.run(lambda k: self._search(k, root, chosen.of_node(0, root.path), 0, chosen.key(0)))
-            self._choose(root, chosen.of_node(0, root.path), 0)
+            asked, key = chosen.of_node(0, root.path), chosen.key(0)
+            self.crew.run(lambda k: self._search(k, root, asked, 0, key))
+            self._choose([root], [asked])
+
+    def _merge(self, histogram: int) -> None:
+        """Sum the parts' histograms, and all workers', of the features that are this worker's."""
+        several, n, size = len(self.parts) > 1, self.bins.n_bins, self.crew.size
+        if self.peers.n_workers == 1:
+            if several:
+                self.crew.run(lambda k: add_histograms(self._own, *self._share(k), self._pool[histogram]))
+            return
+        if several:
+            self.crew.run(
+                lambda k: add_histograms(self._own, n * k // size, n * (k + 1) // size, self._pool[histogram])
+            )
+        self.peers.reduce(self._pool[histogram], [self._first_bin(f) for f in self._owners()])
+
+    def _owners(self) -> list[int]:
+        """Return the first feature of every worker, and the number of features."""
+        n, workers = len(self.bins.features), self.peers.n_workers
+        return [n * w // workers for w in range(workers + 1)]
+
+    def _first_bin(self, feature: int) -> int:
+        n = len(self.bins.features)
+        return int(self.bins.features["first"][feature]) if feature < n else self.bins.n_bins
+
+    def _features(self, k: int) -> tuple[int, int]:
+        """Return the range of features that the k-th thread merges and searches."""
+        low, high = self._owners()[self.peers.worker : self.peers.worker + 2]
+        n, size = high - low, self.crew.size
+        return low + n * k // size, low + n * (k + 1) // size
 
     def _share(self, k: int) -> tuple[int, int]:
-        """Return the bins that the k-th thread merges: those of the features it searches."""
-        first, n = self.bins.features["first"], len(self.bins.features)
-        low, high = n * k // self.crew.size, n * (k + 1) // self.crew.size
-        edge = [int(first[f]) if f < n else self.bins.n_bins for f in (low, high)]
-        return edge[0], edge[1]
+        """Return the bins of those features."""
+        low, high = self._features(k)
+        return self._first_bin(low), self._first_bin(high)
 
     def _accumulate(
         self, k: int, sample: Sample, start: int, count: int, packing: Packing, out: NDArray[np.int64]
@@ -250,7 +277,6 @@ class Grower:
         leaf: Leaf,
         left: Leaf,
         right: Leaf,
-        table: NDArray[np.uint8],
         samples: Sequence[Sample],
         packing: Packing,
         chosen: FeatureChoice,
@@ -266,7 +292,7 @@ class Grower:
         def deal(k: int) -> int:
             sample, start, count = samples[k], leaf.starts[k], leaf.counts[k]
             rows = sample.rows[start : start + count]
-            n_left = int(partition(self.parts[k].column(leaf.feature), table, rows, sample.scratch))
+            n_left = int(partition(self.parts[k].column(leaf.feature), leaf.goes_left, rows, sample.scratch))
             if wanted:
                 at, n = (start, n_left) if small is left else (start + n_left, count - n_left)
                 out = self._own[k] if several else self._pool[small.histogram]
@@ -277,34 +303,32 @@ class Grower:
         left.counts = lefts
         right.starts = [start + n for start, n in zip(leaf.starts, lefts, strict=True)]
         right.counts = [count - n for count, n in zip(leaf.counts, lefts, strict=True)]
-        if sum(lefts) != left.record["count"][0]:
+        if self.peers.n_workers == 1 and sum(lefts) != left.record["count"][0]:
             raise AssertionError(
                 f"{sum(lefts)} rows went left where the histogram counted {left.record['count'][0]}"
             )
         if not wanted:
             return
-        asked = {
-            child.number: chosen.of_node(2 * left.parent[0] + 1 + (child is right), child.path)
-            for child in wanted
-        }
-        keys = {child.number: chosen.key(2 * left.parent[0] + 1 + (child is right)) for child in wanted}
+        places = [2 * left.parent[0] + 1 + (child is right) for child in wanted]
+        asked = [chosen.of_node(place, child.path) for place, child in zip(places, wanted, strict=True)]
+        keys = [chosen.key(place) for place in places]
+        if self.peers.n_workers > 1:
+            self._merge(small.histogram)
 
         def find(k: int) -> None:
             share = self._share(k)
-            if several:
+            if several and self.peers.n_workers == 1:
                 add_histograms(self._own, *share, self._pool[small.histogram])
             subtract_histogram(self._pool[large.histogram], self._pool[small.histogram], *share)
             for turn, child in enumerate(wanted):
-                self._search(k, child, asked[child.number], turn, keys[child.number])
+                self._search(k, child, asked[turn], turn, keys[turn])
 
         self.crew.run(find)
-        for turn, child in enumerate(wanted):
-            self._choose(child, asked[child.number], turn)
+        self._choose(wanted, asked)
 
     def _search(self, k: int, leaf: Leaf, features: NDArray[np.int64], turn: int, key: np.uint64) -> None:
         """Find the best splits of the features that are the k-th thread's."""
-        n = len(self.bins.features)
-        edges = np.searchsorted(features, (n * k // self.crew.size, n * (k + 1) // self.crew.size))
+        edges = np.searchsorted(features, self._features(k))
         mine = features[edges[0] : edges[1]]
         if not len(mine):
             return
@@ -313,12 +337,28 @@ class Grower:
         if self.bins.has_categories:
             search_categories(self._pool[leaf.histogram], self.bins.features, mine, *rest)
 
-    def _choose(self, leaf: Leaf, features: NDArray[np.int64], turn: int) -> None:
-        """Take the best split of all features, the first of equals."""
-        if not len(features):
-            return
-        splits = self._splits[turn]
-        gains = np.where(splits["kind"][features] > 0, splits["gain"][features], -np.inf)
-        best = int(gains.argmax())
-        if gains[best] > 0:
-            leaf.feature, leaf.split = int(features[best]), splits[features[best]].copy()
+    def _choose(self, leaves: Sequence[Leaf], asked: Sequence[NDArray[np.int64]]) -> None:
+        """Give leaves the best split of all features, the first of equals, on whichever worker it was found."""
+        low, high = self._owners()[self.peers.worker : self.peers.worker + 2]
+        found = np.zeros(
+            len(leaves), [("feature", "i8"), ("split", SPLIT), ("goes_left", "u1", (self._width,))]
+        )
+        found["feature"] = -1
+        for turn, (leaf, features) in enumerate(zip(leaves, asked, strict=True)):
+            mine = features[(features >= low) & (features < high)]
+            splits = self._splits[turn][mine]
+            gains = np.where(splits["kind"] > 0, splits["gain"], -np.inf)
+            if len(mine) and gains.max() > 0:
+                best = int(gains.argmax())
+                found[turn]["feature"], found[turn]["split"] = mine[best], splits[best]
+                record, rules = self.bins.features[mine[best]], self.settings.rules[0]
+                histogram = self._pool[leaf.histogram]
+                left_bins(histogram, record, leaf.record[0], rules, splits[best], found[turn]["goes_left"])
+        offers = [np.frombuffer(part, found.dtype) for part in self.peers.gather(found.tobytes())]
+        for turn, leaf in enumerate(leaves):
+            best_gain = 0.0
+            for offer in offers:  # in the order of features
+                if offer[turn]["feature"] >= 0 and offer[turn]["split"]["gain"] > best_gain:
+                    best_gain = float(offer[turn]["split"]["gain"])
+                    leaf.feature, leaf.split = int(offer[turn]["feature"]), offer[turn]["split"]
+                    leaf.goes_left = offer[turn]["goes_left"]

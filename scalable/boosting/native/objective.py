@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.settings import flag, main_objective
 from scalable.errors import DataError
 from scalable.kernels.histogram import objectives as kernels
@@ -66,7 +67,7 @@ class Objective:
     percentile: float
 
     @classmethod
-    def of(cls, values: Mapping[str, Any], parts: Sequence[Any]) -> Objective:
+    def of(cls, values: Mapping[str, Any], parts: Sequence[Any], peers: Peers) -> Objective:
         """Return the objective that parameters name, for rows whose labels have been checked.
 
         Parameters
@@ -75,6 +76,8 @@ class Objective:
             LightGBM's parameters in canonical spelling.
         parts : sequence of Part
             The training rows.
+        peers : Peers
+            Who holds the other rows.
 
         Raises
         ------
@@ -85,11 +88,13 @@ class Objective:
         code, own, default, constant, bits, domain = _TABLE[name]
         record = np.zeros(1, OBJECTIVE)
         shape = float(values.get(own, default)) if own else 0.0
-        positive, negative = _class_weights(values, parts) if name == "binary" else (1.0, 1.0)
+        positive, negative = _class_weights(values, parts, peers) if name == "binary" else (1.0, 1.0)
         record[0] = (code, shape, positive, negative, 1.0)
         weighted = any(len(part.weight) for part in parts)
-        low = min((float(part.label.min()) for part in parts if part.n_rows), default=1.0)
-        high = max((float(part.label.max()) for part in parts if part.n_rows), default=1.0)
+        below = max((-float(part.label.min()) for part in parts if part.n_rows), default=-np.inf)
+        above = max((float(part.label.max()) for part in parts if part.n_rows), default=-np.inf)
+        below, high = peers.most([below, above])
+        low = -below
         wrong = (domain and low < 0) or (domain == 1 and high > 1) or (domain == 3 and low <= 0)
         if wrong:
             raise DataError(
@@ -102,21 +107,25 @@ class Objective:
         bits = UNBOUNDED if weighted else bits
         return cls(name, n_scores, record, constant and not weighted, bits, percentile)
 
-    def start(self, values: Mapping[str, Any], parts: Sequence[Any], k: int) -> float:
+    def start(self, values: Mapping[str, Any], parts: Sequence[Any], peers: Peers, k: int) -> float:
         """Return the score that training starts from, of the k-th class."""
         if not flag(values.get("boost_from_average", True)) or self.name == "custom":
             return 0.0
         if self.name.startswith("multiclass"):
-            total = exact_sum([part.weight if len(part.weight) else np.ones(part.n_rows) for part in parts])
-            share = exact_sum([_weighted(part.label == k, part) for part in parts]) / total
+            total = exact_sum(
+                [part.weight if len(part.weight) else np.ones(part.n_rows) for part in parts], peers
+            )
+            share = exact_sum([_weighted(part.label == k, part) for part in parts], peers) / total
             if self.name == "multiclass":
                 return math.log(max(1e-15, share))
             return _odds(share) / float(self.record["shape"][0])
-        total = exact_sum([part.weight if len(part.weight) else np.ones(part.n_rows) for part in parts])
+        total = exact_sum(
+            [part.weight if len(part.weight) else np.ones(part.n_rows) for part in parts], peers
+        )
         if self.name == "binary":
-            share = exact_sum([_weighted(part.label > 0, part) for part in parts]) / total
+            share = exact_sum([_weighted(part.label > 0, part) for part in parts], peers) / total
             return _odds(share) / float(self.record["shape"][0])
-        mean = exact_sum([_weighted(part.label, part) for part in parts]) / total
+        mean = exact_sum([_weighted(part.label, part) for part in parts], peers) / total
         if self.name == "cross_entropy":
             return _odds(mean)
         if self.name in ("poisson", "gamma", "tweedie"):
@@ -133,9 +142,9 @@ def _weighted(values: Array, part: Any) -> Array:
     return values * part.weight.astype(np.float64) if len(part.weight) else values
 
 
-def exact_sum(arrays: Sequence[Array]) -> float:
+def exact_sum(arrays: Sequence[Array], peers: Peers) -> float:
     """Return the sum of all entries to 40 bits below the largest, the same however they are dealt."""
-    most = max((float(np.abs(a).max()) for a in arrays if a.size), default=0.0)
+    most = peers.most([max((float(np.abs(a).max()) for a in arrays if a.size), default=0.0)])[0]
     if most == 0:
         return 0.0
     scale = 2.0 ** (40 - math.frexp(most)[1])
@@ -144,16 +153,16 @@ def exact_sum(arrays: Sequence[Array]) -> float:
         for start in range(0, len(array), 2**20):  # 2**40 times 2**20 stays below 2**63
             piece = np.rint(array[start : start + 2**20].astype(np.float64) * scale)
             total += int(piece.astype(np.int64).sum())
-    return total / scale
+    return peers.whole(total) / scale
 
 
-def _class_weights(values: Mapping[str, Any], parts: Sequence[Any]) -> tuple[float, float]:
+def _class_weights(values: Mapping[str, Any], parts: Sequence[Any], peers: Peers) -> tuple[float, float]:
     """Return the weights of the positive and the negative class."""
     scale = float(values.get("scale_pos_weight", 1.0))
     if not flag(values.get("is_unbalance", False)):
         return scale, 1.0
-    positive = sum(int((part.label > 0).sum()) for part in parts)
-    negative = sum(part.n_rows for part in parts) - positive
+    positive = peers.whole(sum(int((part.label > 0).sum()) for part in parts))
+    negative = peers.whole(sum(part.n_rows for part in parts)) - positive
     if not positive or not negative:
         return 1.0, 1.0
     return (1.0, positive / negative) if positive > negative else (negative / positive, 1.0)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from scalable.boosting.native.bins import NARROW, Bins
 from scalable.kernels.histogram.partition import transpose
-from scalable.kernels.histogram.rounding import BLOCK_ROWS
 
 NO_WEIGHT = np.empty(0, np.float32)
+BLOCK_ROWS = 4096  # rows that are dealt to a thread together
 
 
 class Plane:
@@ -40,16 +40,16 @@ class Plane:
 
 
 class Part:
-    """The rows of one thread.
+    """The rows of one thread, in blocks that lie together in the dataset.
 
     Parameters
     ----------
     bins : Bins
         Of the features.
+    starts : int64 array (n_blocks + 1,)
+        Where each block begins in this part's arrays, and where the last one ends.
     first_rows : int64 array (n_blocks,)
-        The dataset's row with which each of its blocks begins; all but the last are `BLOCK_ROWS` long.
-    n_rows : int
-        Rows held.
+        The dataset's row with which each block begins.
     n_scores : int
         Scores per row.
     weighted : bool
@@ -57,18 +57,24 @@ class Part:
     """
 
     def __init__(
-        self, bins: Bins, first_rows: NDArray[np.int64], n_rows: int, n_scores: int, *, weighted: bool
+        self,
+        bins: Bins,
+        starts: NDArray[np.int64],
+        first_rows: NDArray[np.int64],
+        n_scores: int,
+        *,
+        weighted: bool,
     ) -> None:
-        self.first_rows, self.n_rows = first_rows, n_rows
+        self.starts, self.first_rows, self.n_rows = starts, first_rows, int(starts[-1])
         wide = bins.features["n_bins"] > NARROW
         kinds = ((np.flatnonzero(~wide), np.uint8), (np.flatnonzero(wide), np.uint16))
-        self.planes = [Plane(bins, which, n_rows, dtype) for which, dtype in kinds if len(which)]
+        self.planes = [Plane(bins, which, self.n_rows, dtype) for which, dtype in kinds if len(which)]
         self.place = {
             int(f): (p, j) for p, plane in enumerate(self.planes) for j, f in enumerate(plane.features)
         }
-        self.label = np.empty(n_rows, np.float32)
-        self.weight = np.empty(n_rows, np.float32) if weighted else NO_WEIGHT
-        self.score = np.zeros((n_scores, n_rows))
+        self.label = np.empty(self.n_rows, np.float32)
+        self.weight = np.empty(self.n_rows, np.float32) if weighted else NO_WEIGHT
+        self.score = np.zeros((n_scores, self.n_rows))
 
     def column(self, feature: int) -> NDArray[Any]:
         """Return the bins of a feature."""
@@ -77,14 +83,14 @@ class Part:
 
 
 class Rows:
-    """All rows of a dataset, dealt in blocks to one part a thread, filled by any thread in any order.
+    """All rows of a worker, dealt in blocks to one part a thread, filled by any thread in any order.
 
     Parameters
     ----------
     bins : Bins
         Of the features.
-    n_rows : int
-        Rows.
+    stretches : sequence of (first row, rows)
+        Where the rows lie in the dataset, in order.
     n_parts : int
         Threads that will train.
     n_scores : int
@@ -93,22 +99,29 @@ class Rows:
         Whether rows have weights.
     """
 
-    def __init__(self, bins: Bins, n_rows: int, n_parts: int, n_scores: int, *, weighted: bool) -> None:
-        self.bins, self.n_rows, self.n_scores = bins, n_rows, n_scores
-        n_blocks = -(-n_rows // BLOCK_ROWS)
-        self._n = min(n_parts, max(1, n_blocks))
+    def __init__(
+        self, bins: Bins, stretches: Sequence[tuple[int, int]], n_parts: int, n_scores: int, *, weighted: bool
+    ) -> None:
+        self.bins, self.n_scores = bins, n_scores
+        cut = [
+            (first + at, min(BLOCK_ROWS, n - at)) for first, n in stretches for at in range(0, n, BLOCK_ROWS)
+        ]
+        sizes = np.array([size for _, size in cut], np.int64)
+        self._positions = np.concatenate([[0], np.cumsum(sizes)])
+        self.n_rows = int(self._positions[-1])
+        first_rows = np.array([first for first, _ in cut], np.int64)
+        self._n = min(n_parts, max(1, len(cut)))
         self.parts = []
         for p in range(self._n):
-            first = np.arange(p, max(n_blocks, 1), self._n, dtype=np.int64) * BLOCK_ROWS
-            n = int(np.minimum(BLOCK_ROWS, n_rows - first).sum())
-            self.parts.append(Part(bins, first, n, n_scores, weighted=weighted))
+            starts = np.concatenate([[0], np.cumsum(sizes[p :: self._n])])
+            self.parts.append(Part(bins, starts, first_rows[p :: self._n], n_scores, weighted=weighted))
         self._searches = bins.searches()
         self._lock = threading.Lock()
-        self._filled = 0
+        self.n_filled = 0
 
     def push(
         self,
-        rows: NDArray[Any],
+        rows: Sequence[NDArray[Any]],
         label: NDArray[np.float32],
         weight: NDArray[np.float32] | None,
         init_score: NDArray[np.float64] | None,
@@ -116,14 +129,26 @@ class Rows:
         start: int,
         pusher: int = 0,
     ) -> None:
-        """Bin one block, whose first row is the dataset's row `start`; see `scalable.boosting.dataset.sinks.Sink`."""
-        n = len(rows)
-        at = start
+        """Bin one block of columns, whose first row stands at position `start` among the worker's rows.
+
+        Parameters
+        ----------
+        rows : sequence of arrays (n,)
+            One numeric array a matrix column.
+        label, weight, init_score, pusher
+            As for `scalable.boosting.dataset.sinks.Sink.push`.
+        """
+        n, at = len(label), start
+        needed = [np.asarray(rows[column]) for column in self.bins.columns]
+        columns = [c if c.dtype in (np.float32, np.float64) else c.astype(np.float64) for c in needed]
         while at < start + n:
-            stop = min(start + n, (at // BLOCK_ROWS + 1) * BLOCK_ROWS)
-            taken = slice(at - start, stop - start)
-            self._put(rows[taken], at)
-            part, here = self._where(at, stop)
+            block = int(np.searchsorted(self._positions, at, side="right")) - 1
+            stop = min(start + n, int(self._positions[block + 1]))
+            taken, (part, here) = slice(at - start, stop - start), self._where(block, at, stop)
+            for plane in part.planes:
+                for j, feature in enumerate(plane.features.tolist()):
+                    self._searches[feature](columns[feature][taken, None], 0, plane.columns[j, here])
+                transpose(plane.columns, here.start, here.stop, plane.matrix)
             part.label[here] = label[taken]
             if weight is not None:
                 part.weight[here] = weight[taken]
@@ -131,34 +156,28 @@ class Rows:
                 part.score[:, here] = init_score[:, taken]
             at = stop
         with self._lock:
-            self._filled += n
+            self.n_filled += n
 
-    def _where(self, start: int, stop: int) -> tuple[Part, slice]:
-        block, offset = divmod(start, BLOCK_ROWS)
-        low = block // self._n * BLOCK_ROWS + offset
-        return self.parts[block % self._n], slice(low, low + stop - start)
-
-    def _put(self, rows: NDArray[Any], start: int) -> None:
-        part, here = self._where(start, start + len(rows))
-        for plane in part.planes:
-            for j, feature in enumerate(plane.features.tolist()):
-                self._searches[feature](rows, self.bins.columns[feature], plane.columns[j, here])
-            transpose(plane.columns, here.start, here.stop, plane.matrix)
+    def _where(self, block: int, start: int, stop: int) -> tuple[Part, slice]:
+        part = self.parts[block % self._n]
+        low = int(part.starts[block // self._n]) + start - int(self._positions[block])
+        return part, slice(low, low + stop - start)
 
     def in_order(self, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """Return arrays of one entry a row (their last axis), one array a part, as one in the dataset's order."""
+        """Return arrays of one entry a row (their last axis), one array a part, as one in the order of the rows."""
         out = np.empty((*arrays[0].shape[:-1], self.n_rows), arrays[0].dtype)
-        for part, array in zip(self.parts, arrays, strict=True):
-            for k, first in enumerate(part.first_rows.tolist()):
-                n = min(BLOCK_ROWS, self.n_rows - first)
-                out[..., first : first + n] = array[..., k * BLOCK_ROWS : k * BLOCK_ROWS + n]
+        for block in range(len(self._positions) - 1):
+            low, high = int(self._positions[block]), int(self._positions[block + 1])
+            _, here = self._where(block, low, high)
+            out[..., low:high] = arrays[block % self._n][..., here]
         return out
 
     def deal(self, values: NDArray[Any]) -> list[NDArray[Any]]:
         """Return what `in_order` makes one of: the parts' shares of an array whose last axis is the rows."""
+        edges = self._positions
         return [
             np.concatenate(
-                [values[..., first : first + BLOCK_ROWS] for first in part.first_rows.tolist()], axis=-1
+                [values[..., edges[b] : edges[b + 1]] for b in range(p, len(edges) - 1, self._n)], axis=-1
             )
-            for part in self.parts
+            for p in range(self._n)
         ]

@@ -41,7 +41,14 @@ class Sampler:
         epoch = iteration // self._settings.bagging_freq
         key = hash_key(self._settings.seeds["bagging"], epoch)
         out = np.empty(part.n_rows, np.uint8)
-        draw(part.first_rows, key, np.array([int(s * 2**32) for s in share], np.uint64), part.label, out)
+        draw(
+            part.starts,
+            part.first_rows,
+            key,
+            np.array([int(s * 2**32) for s in share], np.uint64),
+            part.label,
+            out,
+        )
         return out
 
     def is_goss(self, iteration: int, rate: float) -> bool:
@@ -62,7 +69,7 @@ class Sampler:
         limit = np.full(2, int(share * (2**32)), np.uint64)
         for part, size, own in zip(parts, sizes, work, strict=True):
             flags = np.empty(part.n_rows, np.uint8)
-            draw(part.first_rows, key, limit, part.label, flags)
+            draw(part.starts, part.first_rows, key, limit, part.label, flags)
             flags[flags == DRAWN] = AMPLIFIED
             flags[size >= least] = DRAWN
             own.sampled = flags

@@ -13,7 +13,6 @@ from scalable.kernels.histogram.objectives import STRIP, gradients
 from scalable.kernels.histogram.packing import packed
 from scalable.kernels.jit import kernel
 
-BLOCK_ROWS = 4096  # rows that lie together in the dataset and stay together in whoever holds them
 _U = np.uint64
 _HALF = _U(2**32 - 1)
 _UNIT = 2.0**-32
@@ -36,6 +35,7 @@ def quantise(
     weight: np.ndarray,
     sampled: np.ndarray,
     given: np.ndarray,
+    starts: np.ndarray,
     first_rows: np.ndarray,
     key: int,
     gradient_scale: float,
@@ -50,8 +50,10 @@ def quantise(
     ----------
     objective, score, label, weight, sampled, given
         As for `scalable.kernels.histogram.objectives.gradients`.
+    starts : int64 array (n_blocks + 1,)
+        Where each block of rows that lie together in the dataset begins in these arrays, and where the last one ends.
     first_rows : int64 array (n_blocks,)
-        The dataset's row with which each block of `BLOCK_ROWS` begins.
+        The dataset's row with which each block begins.
     key : uint64
         Of the seed and the tree.
     gradient_scale, hessian_scale : float
@@ -61,41 +63,47 @@ def quantise(
     out : int64 array (n_rows,)
     """
     g, h = np.empty(STRIP), np.empty(STRIP)
-    n_rows = label.shape[0]
-    for start in range(0, n_rows, STRIP):
-        n = min(STRIP, n_rows - start)
-        gradients(objective, score, label, weight, sampled, given, start, n, g, h)
-        row = _U(first_rows[start // BLOCK_ROWS] + start % BLOCK_ROWS)
-        if hessian_bits:
-            for i in range(n):
-                z = row_hash(key, row + _U(i))
-                up, across = np.float64(z >> _U(32)) * _UNIT, np.float64(z & _HALF) * _UNIT
-                a = np.int64(np.floor(g[i] * gradient_scale + up))
-                b = np.int64(np.floor(h[i] * hessian_scale + across))
-                out[start + i] = packed(a, b, count_bits, hessian_bits)
-        else:
-            for i in range(n):
-                z = row_hash(key, row + _U(i))
-                a = np.int64(np.floor(g[i] * gradient_scale + np.float64(z >> _U(32)) * _UNIT))
-                out[start + i] = packed(a, 0, count_bits, hessian_bits)
+    for block in range(first_rows.shape[0]):
+        for start in range(starts[block], starts[block + 1], STRIP):
+            n = min(STRIP, starts[block + 1] - start)
+            gradients(objective, score, label, weight, sampled, given, start, n, g, h)
+            row = _U(first_rows[block] + start - starts[block])
+            if hessian_bits:
+                for i in range(n):
+                    z = row_hash(key, row + _U(i))
+                    up, across = np.float64(z >> _U(32)) * _UNIT, np.float64(z & _HALF) * _UNIT
+                    a = np.int64(np.floor(g[i] * gradient_scale + up))
+                    b = np.int64(np.floor(h[i] * hessian_scale + across))
+                    out[start + i] = packed(a, b, count_bits, hessian_bits)
+            else:
+                for i in range(n):
+                    z = row_hash(key, row + _U(i))
+                    a = np.int64(np.floor(g[i] * gradient_scale + np.float64(z >> _U(32)) * _UNIT))
+                    out[start + i] = packed(a, 0, count_bits, hessian_bits)
 
 
 @kernel()
 def draw(
-    first_rows: np.ndarray, key: int, thresholds: np.ndarray, label: np.ndarray, sampled: np.ndarray
+    starts: np.ndarray,
+    first_rows: np.ndarray,
+    key: int,
+    thresholds: np.ndarray,
+    label: np.ndarray,
+    sampled: np.ndarray,
 ) -> None:
     """Flag the rows of a bag: 1 for rows that are drawn, 0 for the others.
 
     Parameters
     ----------
-    first_rows, key
+    starts, first_rows, key
         As for `quantise`.
     thresholds : uint64 array (2,)
         Of rows whose label is 0 or less and of the others: drawn where the hash's upper 32 bits are below it.
     label : float32 array (n_rows,)
     sampled : uint8 array (n_rows,)
     """
-    for i in range(label.shape[0]):
-        row = _U(first_rows[i // BLOCK_ROWS] + i % BLOCK_ROWS)
-        most = thresholds[1] if label[i] > 0 else thresholds[0]
-        sampled[i] = (row_hash(key, row) >> _U(32)) < most
+    for block in range(first_rows.shape[0]):
+        for i in range(starts[block], starts[block + 1]):
+            row = _U(first_rows[block] + i - starts[block])
+            most = thresholds[1] if label[i] > 0 else thresholds[0]
+            sampled[i] = (row_hash(key, row) >> _U(32)) < most

@@ -25,11 +25,11 @@ class Grown:
         made = reference_from_sample(columns, n_rows=len(X), params=dataset_params, names=names)
         self.bins = Bins.read(serialize_reference(made), dataset_params, params, names)
         n_scores = int(params.get("num_class", 1))
-        self.rows = Rows(self.bins, len(X), threads, n_scores, weighted=weight is not None)
+        self.rows = Rows(self.bins, [(0, len(X))], threads, n_scores, weighted=weight is not None)
         blocks = [(start, min(start + 1000, len(X))) for start in range(0, len(X), 1000)]
         for start, stop in blocks if order is None else [blocks[k] for k in order(len(blocks))]:
             w = None if weight is None else np.asarray(weight[start:stop], np.float32)
-            self.rows.push(X[start:stop], y[start:stop], w, None, start=start)
+            self.rows.push(list(X[start:stop].T), y[start:stop], w, None, start=start)
         settings = Settings.of(params)
         self.trees = []
         with Crew(len(self.rows.parts)) as crew:

@@ -5,8 +5,9 @@ import pytest
 
 from scalable.kernels.histogram.objectives import GIVEN, L2, OBJECTIVE, extremes
 from scalable.kernels.histogram.packing import Packing, unpacked
-from scalable.kernels.histogram.rounding import BLOCK_ROWS, draw, quantise
+from scalable.kernels.histogram.rounding import draw, quantise
 
+BLOCK_ROWS = 4096
 NONE, EVERYONE = np.empty(0, np.float32), np.empty(0, np.uint8)
 
 
@@ -17,7 +18,8 @@ def rounded(gradient, hessian, first_rows, key=5, scales=(256.0, 128.0), bits=11
     given = np.stack([gradient, hessian]).astype(np.float32)
     n = len(gradient)
     out = np.empty(n, np.int64)
-    rest = (first_rows, np.uint64(key), *scales, packing.count_bits, packing.hessian_bits, out)
+    starts = np.minimum(np.arange(len(first_rows) + 1) * BLOCK_ROWS, n)
+    rest = (starts, first_rows, np.uint64(key), *scales, packing.count_bits, packing.hessian_bits, out)
     quantise(objective, np.zeros(n), np.zeros(n, np.float32), NONE, EVERYONE, given, *rest)
     fields = [unpacked(value, packing.count_bits, packing.hessian_bits) for value in out]
     return np.array(fields).T
@@ -88,8 +90,15 @@ def test_bags_draw_their_share_of_either_label_and_depend_on_rows_alone():
     label = (np.arange(n) % 3 == 0).astype(np.float32)
     out, part = np.empty(n, np.uint8), np.empty(BLOCK_ROWS, np.uint8)
     limits = np.array([int(0.25 * 2**32), 2**32], np.uint64)
-    draw(np.arange(8) * BLOCK_ROWS, np.uint64(9), limits, label, out)
+    draw(np.arange(9) * BLOCK_ROWS, np.arange(8) * BLOCK_ROWS, np.uint64(9), limits, label, out)
     assert out[label > 0].all()
     assert abs(out[label <= 0].mean() - 0.25) < 5 * 0.433 / np.sqrt((label <= 0).sum())
-    draw(np.array([5 * BLOCK_ROWS]), np.uint64(9), limits, label[5 * BLOCK_ROWS :][:BLOCK_ROWS], part)
+    draw(
+        np.array([0, BLOCK_ROWS]),
+        np.array([5 * BLOCK_ROWS]),
+        np.uint64(9),
+        limits,
+        label[5 * BLOCK_ROWS :][:BLOCK_ROWS],
+        part,
+    )
     np.testing.assert_array_equal(part, out[5 * BLOCK_ROWS :][:BLOCK_ROWS])
