@@ -63,6 +63,8 @@ class LGBMModel(Estimator):
         An ordinary booster, whose text plain LightGBM loads.
     encoder_ : TreeEncoder
         From raw columns to the booster's matrix.
+    engine_ : str
+        Who grew the trees: "lightgbm" or "native".
     stats_ : dict
         Seconds of the phases of the fit; per worker rows, seconds and bytes; losses on the way.
     best_iteration_ : int
@@ -163,6 +165,7 @@ class LGBMModel(Estimator):
 
     def _trained(self, trained: Trained) -> None:
         self.stats_ = trained.stats
+        self.engine_ = trained.engine
         self.best_iteration_ = trained.best_iteration or trained.booster.current_iteration()
         self.evals_result_ = {
             name: [dict(step)[name] for step in trained.history] for name, _ in (trained.history or [[]])[-1]

@@ -9,6 +9,7 @@ from typing import Any
 from scalable.data.shard import Shard
 from scalable.data.source import Source
 from scalable.errors import PlanError
+from scalable.kernels.histogram.packing import MOST_ROWS
 
 MAX_ROWS = 2**31 - 1
 
@@ -44,15 +45,21 @@ def _part(shard: Shard, low: int, high: int) -> Shard:
     )
 
 
-def check_rows(n_rows: int, n_workers: int) -> None:
+def check_rows(n_rows: int, n_workers: int, engine: str = "lightgbm") -> None:
     """Refuse what LightGBM would mis-train: its row counts are 32 bits wide, over all workers together.
+
+    The native engine counts up to 2^33 rows in all.
 
     Raises
     ------
     PlanError
         With more than 2^31 - 1 rows, or fewer rows than workers.
     """
-    if n_rows > MAX_ROWS:
+    if engine == "native" and n_rows > MOST_ROWS:
+        raise PlanError(
+            f"{n_rows:,} rows are more than a histogram can sum ({MOST_ROWS:,}); use boosting='rotate'"
+        )
+    if engine == "lightgbm" and n_rows > MAX_ROWS:
         raise PlanError(
             f"{n_rows:,} rows are more than LightGBM can count ({MAX_ROWS:,}, over all workers together): it would "
             'train constant trees without a word; train on fewer rows, or use boosting="rotate"'

@@ -9,12 +9,13 @@ from typing import Any
 
 from lightgbm.basic import _ConfigAliases
 
+from scalable.boosting.engine import chosen_engine
 from scalable.boosting.training.rotation import Rotation
 from scalable.errors import UsageError
 from scalable.models.parameters import nearest
 
 # This package's own, beside LightGBM's.
-OWN = ("identifiers", "pairs", "rotate_rows", "rotate_every")
+OWN = ("engine", "identifiers", "pairs", "rotate_rows", "rotate_every")
 
 # Set by this package from the data, the cluster or its own arguments.
 _OWNED = {
@@ -69,6 +70,10 @@ class Params:
         Whether integer columns named like identifiers are encoded by level instead of passed as numbers.
     pairs : bool
         Whether pairs of categories that interact are encoded together, beside each alone.
+    engine : str
+        "lightgbm" or "native": who grows the trees.
+    fallback : str
+        With ``engine="auto"``, what the native engine does not do; empty where it does all.
     """
 
     values: dict[str, Any]
@@ -79,6 +84,8 @@ class Params:
     rotation: Rotation = Rotation()  # noqa: RUF009  frozen
     identifiers: bool = True
     pairs: bool = True
+    engine: str = "lightgbm"
+    fallback: str = ""
 
     @property
     def objective(self) -> str:
@@ -171,7 +178,10 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
     sample_rows = int(values.get("bin_construct_sample_cnt", 200_000))
     n_threads = max(0, int(values.pop("num_threads", 0)))
     encoded = [bool(values.pop(name, True)) for name in ("identifiers", "pairs")]
-    return Params(values, n_rounds, sample_rows, seed, n_threads, _rotation(values, seed), *encoded)
+    asked, rotation = str(values.pop("engine", "lightgbm")), _rotation(values, seed)
+    engine, fallback = chosen_engine(asked, values)
+    ready = (values, n_rounds, sample_rows, seed, n_threads, rotation)
+    return Params(*ready, encoded[0], encoded[1], engine, fallback)
 
 
 def _rotation(values: dict[str, Any], seed: int) -> Rotation:
@@ -210,7 +220,7 @@ def check_distributed(params: Params, n_workers: int) -> None:
             f"objective {params.objective!r} cannot be trained on several workers: its leaves would be averages of the "
             "workers' own percentiles; use objective='huber' or 'fair', or n_workers=1"
         )
-    for name, reason in _NOT_DISTRIBUTED.items():
+    for name, reason in _NOT_DISTRIBUTED.items() if params.engine == "lightgbm" else ():
         if params.values.get(name) not in (None, False, "", 0, 0.0, []):
             raise UsageError(f"{name} cannot be trained on several workers: {reason}; use n_workers=1")
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from scalable import progress
 from scalable.boosting.memory import MemoryEstimate, check_memory, check_rows, check_selection, predict_memory
+from scalable.boosting.native.memory import predict_native_memory
 from scalable.boosting.options import Options
 from scalable.boosting.params import canonical, resolve
 from scalable.boosting.prepare import Prepared, prepare
@@ -48,6 +49,8 @@ class Trained:
         Seconds of each phase; per worker rows, seconds and bytes; losses on the way.
     best_iteration : int
         Where early stopping ended training, which the booster was cut to; 0 when it did not.
+    engine : str
+        Who grew the trees: "lightgbm" or "native".
     history : list of list of (metric, value)
         Validation metrics of every iteration.
     """
@@ -57,6 +60,7 @@ class Trained:
     params: dict[str, Any]
     stats: dict[str, Any] = field(default_factory=dict)
     best_iteration: int = 0
+    engine: str = "lightgbm"
     history: list[list[tuple[str, float]]] = field(default_factory=list)
 
 
@@ -149,7 +153,10 @@ def train_on(
     options.check(resolve(params, None))
     early = resolve(params, None)
     rotation = early.rotation.planned(source.n_rows, early.n_rounds)
-    check_rows(rotation.rows if rotation.on else source.n_rows, len(team.places))
+    check_rows(rotation.rows if rotation.on else source.n_rows, len(team.places), early.engine)
+    if early.fallback:
+        with progress.task(f"engine: lightgbm, because {early.fallback}"):
+            pass
     began = time.monotonic()
     encoder, init_text = starting_model(options.init_model)
     prepared = prepare(source, params, classify, team, encoder)
@@ -158,7 +165,7 @@ def train_on(
     plan = estimate_memory(team, prepared, source, continued=bool(init_text))
     metrics: tuple[str, ...] = ()
     if options.valid is not None:
-        check_rows(options.valid.n_rows, len(team.places))
+        check_rows(options.valid.n_rows, len(team.places), resolved.engine)
         metrics = metric_names(wanted_metrics, resolved.objective)
     watch = Watch(metrics, tuple(options.custom_metrics), tuple(options.callbacks), custom, patience)
     fit = Fit(source, prepared, options, watch)
@@ -199,6 +206,7 @@ def train_on(
         prepared.params.values,
         stats,
         outcomes[0].best_iteration,
+        prepared.params.engine,
         [[(name, value) for _, name, value, _ in step] for step in outcomes[0].history],
     )
 
@@ -220,14 +228,18 @@ def estimate_memory(team: Team, prepared: Prepared, source: Source, *, continued
         With the numbers and with what would fit.
     """
     rotation = prepared.params.rotation
-    plan = predict_memory(
+    size = (
         -(-(rotation.rows if rotation.on else source.n_rows) // len(team.places)),
         prepared.encoder.n_columns,
         prepared.params.values,
-        weighted=source.weight is not None,
-        continued=continued or rotation.on,
-        n_scores=prepared.params.n_scores,
     )
+    weighted, n_scores = source.weight is not None, prepared.params.n_scores
+    if prepared.params.engine == "native":
+        threads = max(place.n_threads for place in team.places)
+        plan = predict_native_memory(*size, weighted=weighted, n_scores=n_scores, n_threads=threads)
+    else:
+        carried = continued or rotation.on
+        plan = predict_memory(*size, weighted=weighted, continued=carried, n_scores=n_scores)
     with progress.task(f"plan: {plan}"):
         known = [place for place in team.places if place.memory]
         machines = [place.machine for place in known]

@@ -38,7 +38,7 @@ class TreeRows:
     Attributes
     ----------
     matrix : float32 or float64 array of shape (n_rows, n_columns), C-contiguous
-        NaN is missing.
+        NaN is missing. Where the engine takes columns, the list of them instead, each of its own numeric type.
     label : float64 array of shape (n_rows,) or None
         Class index or target value.
     weight : float64 array of shape (n_rows,) or None
@@ -189,6 +189,11 @@ class TreeEncoder(Encoder):
     def _encode(self, raw: RawBlock, *, cross_fitted: bool) -> TreeRows:
         parts = self.arrays(raw, cross_fitted=cross_fitted)
         return TreeRows(rows_of(parts, self.dtype), *self._roles(raw), raw.first_row)
+
+    def encode_columns(self, raw: RawBlock, *, cross_fitted: bool) -> TreeRows:
+        """Encode one block without putting its columns side by side: `matrix` is the list of them."""
+        parts: Any = self.arrays(raw, cross_fitted=cross_fitted)
+        return TreeRows(parts, *self._roles(raw), raw.first_row)
 
     def describe(self) -> list[str]:
         """Return one line a column and pair: what was done with it."""

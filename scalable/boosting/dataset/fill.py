@@ -12,7 +12,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.boosting.dataset.sinks import DatasetSpec, Sink, sink_for
+from scalable.boosting.dataset.sinks import DatasetSpec, Taker, sink_for
 from scalable.boosting.training.rotation import pieces_of
 from scalable.data.block import RawBlock
 from scalable.data.shard import Shard
@@ -100,7 +100,7 @@ def fill(
         reference, params, tuple(encoder.feature_names), source.n_rows, source.weight is not None, n_scores
     )
     with sink_for(spec, lambda: _some_rows(reader), scored=scorer is not None, n_pushers=n_pushers) as sink:
-        _pour(reader, sink, scorer, n_pushers, tell)
+        pour(reader, sink, scorer, n_pushers, tell)
         return sink.finish()
 
 
@@ -112,10 +112,10 @@ def _some_rows(reader: BlockReader) -> NDArray[Any]:
     return np.concatenate([block.matrix for block in blocks])
 
 
-def _pour(
-    reader: BlockReader, sink: Sink, scorer: Scorer | None, n_pushers: int, tell: Callable[[int], None]
+def pour(
+    reader: BlockReader, sink: Taker, scorer: Scorer | None, n_pushers: int, tell: Callable[[int], None]
 ) -> None:
-    """Read, encode and score all blocks and give them to the sink."""
+    """Read, encode and score all blocks and give them to the sink; other arguments as for `fill`."""
     source = reader.source
     placed = list(_placed(source.shards, n_pushers))
     turns = iter(range(len(placed)))  # advancing it is atomic
@@ -137,10 +137,10 @@ def _pour(
                 sink.push(
                     rows.matrix, rows.label.astype(np.float32), weight, score, start=start, pusher=pusher
                 )
-                start += len(rows.matrix)
+                start += len(rows.label)
                 with lock:
-                    pushed += len(rows.matrix)
-                    tell(len(rows.matrix))
+                    pushed += len(rows.label)
+                    tell(len(rows.label))
 
     if n_pushers == 1:
         push(0)

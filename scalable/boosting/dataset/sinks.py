@@ -20,7 +20,7 @@ LEAST_ROWS = 100_000  # fewer are pushed sooner than a file is tried, written an
 ROOM = 1.1  # bytes that must be free on disk for each byte of the file
 
 
-class Sink(Protocol):
+class Taker(Protocol):
     """Takes all rows of a dataset, in any order, from several threads."""
 
     def push(
@@ -34,6 +34,10 @@ class Sink(Protocol):
         pusher: int,
     ) -> None:
         """Take one block; arguments as for `StreamedDataset.push`, which is one."""
+
+
+class Sink(Taker, Protocol):
+    """Makes a dataset of the rows it takes."""
 
     def finish(self) -> lgb.Dataset:
         """Return the dataset."""

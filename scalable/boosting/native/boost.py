@@ -285,4 +285,8 @@ def add_tree(rows: Rows, tree: Tree, k: int, crew: Crew) -> None:
         arrive(part, tree, leaves)
         add_leaf_values(tree.leaf_value, leaves, part.score[k])
 
-    crew.run(lambda p: one(p) if p < len(rows.parts) else None)
+    def some(thread: int) -> None:
+        for p in range(thread, len(rows.parts), crew.size):
+            one(p)
+
+    crew.run(some)

@@ -121,7 +121,7 @@ class Rows:
 
     def push(
         self,
-        rows: Sequence[NDArray[Any]],
+        rows: Any,
         label: NDArray[np.float32],
         weight: NDArray[np.float32] | None,
         init_score: NDArray[np.float64] | None,

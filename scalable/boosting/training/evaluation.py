@@ -53,42 +53,43 @@ def scores_of(booster: lgb.Booster, data: int, n_rows: int, n_scores: int) -> ND
 
 
 class Evaluator:
-    """Evaluates one booster's validation rows over all workers.
+    """Evaluates a model's predictions of the validation rows over all workers.
 
     Parameters
     ----------
-    valid : lightgbm.Dataset
-        This worker's validation rows, already added to the booster.
+    label, weight : float64 array of shape (n_rows,)
+        Of this worker's validation rows; no weights for None.
     metrics : sequence of str
         Canonical names.
     custom : sequence of callable
         Called on the gathered rows of all workers, on every worker alike.
     mesh : Mesh or None
         Connection to the other workers.
-    n_scores : int
-        Scores per row.
     """
 
     def __init__(
         self,
-        valid: lgb.Dataset,
+        label: Array,
+        weight: Array | None,
         metrics: Sequence[str],
         custom: Sequence[Metric],
         mesh: Mesh | None,
-        n_scores: int,
     ) -> None:
-        self._metrics, self._custom, self._mesh, self._n_scores = metrics, custom, mesh, n_scores
-        self._label = np.asarray(valid.get_field("label"), np.float64)
-        weight = valid.get_field("weight")
-        self._weight = None if weight is None else np.asarray(weight, np.float64)
+        self._label, self._weight, self._metrics = label, weight, metrics
+        self._custom, self._mesh = custom, mesh
         self._everybody: tuple[Array, Array | None] | None = None
         self.auc_bound = 0.0
         rows = sum(int.from_bytes(b, "little") for b in self._gather(len(self._label).to_bytes(8, "little")))
         self._exact = "auc" in metrics and rows <= EXACT_ROWS
 
-    def __call__(self, booster: lgb.Booster) -> list[Result]:
-        """Return (dataset, metric, value, higher is better) per metric, the same on every worker."""
-        prediction = scores_of(booster, 1, len(self._label), self._n_scores)
+    def __call__(self, prediction: Array) -> list[Result]:
+        """Return (dataset, metric, value, higher is better) per metric, the same on every worker.
+
+        Parameters
+        ----------
+        prediction : float64 array of shape (n_rows,) or (n_rows, n_classes)
+            Of this worker's validation rows, after the link.
+        """
         results: list[Result] = []
         summed = [name for name in self._metrics if not (name == "auc" and self._exact)]
         parts = [partial_sums(name, self._label, prediction, self._weight) for name in summed]

@@ -85,6 +85,7 @@ class Fit:
                 directory=self.options.checkpoint or "",
                 fingerprint=self.fingerprint,
                 rotation=params.rotation.part(n_workers),
+                engine=params.engine,
                 initial=() if self.base.text or n_workers == 1 else self.prepared.initial,
             )
             for worker, place in enumerate(team.places)
@@ -99,7 +100,7 @@ def part(source: Source, shards: list[Shard]) -> Source:
 def train_here(fit: Fit, team: Team) -> list[Outcome]:
     """Train one worker on the calling thread."""
     job = fit.jobs(team)[0]
-    with progress.task("train lightgbm", total=job.n_rounds, unit="trees") as shown:
+    with progress.task(f"train {job.engine}", total=job.n_rounds, unit="trees") as shown:
         show = _Display(shown, job.base.iteration)
         return [train_worker(job, None, lambda kind, **content: show({"kind": kind, **content}))]
 
@@ -114,7 +115,9 @@ def train_there(fit: Fit, team: Team) -> list[Outcome]:
     Exception
         What a worker raised.
     """
-    with progress.task("train lightgbm", total=fit.prepared.params.n_rounds, unit="trees") as shown:
+    with progress.task(
+        f"train {fit.prepared.params.engine}", total=fit.prepared.params.n_rounds, unit="trees"
+    ) as shown:
         show = _Display(shown, 0)
         while True:
             attempt = run_attempt(team.launcher(), fit.jobs(team), show)

@@ -89,6 +89,8 @@ class WorkerJob:
         What the checkpoints depend on.
     rotation : Rotation
         Sets of this worker's rows that are trained on one after another; all at once when it has no rows.
+    engine : str
+        "lightgbm" or "native".
     initial : tuple of float
         Starting score per class where LightGBM would average the workers' own; empty to leave it alone.
     """
@@ -115,6 +117,7 @@ class WorkerJob:
     directory: str = ""
     fingerprint: Fingerprint = Fingerprint({})  # noqa: RUF009  frozen, never changed
     rotation: Rotation = Rotation()  # noqa: RUF009  frozen
+    engine: str = "lightgbm"
     initial: tuple[float, ...] = ()
 
 

@@ -156,12 +156,11 @@ def _connect_and_train(job: WorkerJob, parent: Parent) -> Outcome:
         parent.tell("outcome", outcome=_failure(job, error))
         os._exit(EXIT_LOST)
 
-    collectives = Collectives(mesh, give_up, job.initial)
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(mesh.close)
+        if job.engine == "lightgbm":
+            stack.callback(Collectives(mesh, give_up, job.initial).close)
         return train_worker(job, mesh, parent.tell)
-    finally:
-        collectives.close()
-        mesh.close()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,151 @@
+"""Trees grown here as an engine of the boosting loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.boosting.comm.mesh import Mesh
+from scalable.boosting.dataset.datasets import MOST_WORK_INTERPRETED, scorer_of
+from scalable.boosting.native.bins import Bins
+from scalable.boosting.native.boost import Boosting, add_tree
+from scalable.boosting.native.crew import Crew
+from scalable.boosting.native.fill import filled
+from scalable.boosting.native.peers import Peers
+from scalable.boosting.native.rows import Rows
+from scalable.boosting.native.settings import Settings
+from scalable.boosting.native.text import model_text
+from scalable.boosting.native.tree import Tree
+from scalable.boosting.workers.job import WorkerJob
+from scalable.data.source import Source
+from scalable.inference.forest.formats.lightgbm_trees import link_of
+from scalable.kernels.forest.links import link_rows
+
+Array = NDArray[Any]
+
+
+class Model(lgb.Booster):
+    """What callbacks see: a booster without trees, whose learning rate they may set."""
+
+    def __init__(self, text: str, rate: float) -> None:
+        super().__init__(model_str=text)
+        self.rate, self.done = rate, 0
+
+    def reset_parameter(self, params: Mapping[str, Any]) -> Model:
+        """Take a new learning rate.
+
+        Raises
+        ------
+        ValueError
+            On any other parameter.
+        """
+        others = set(params) - {"learning_rate"}
+        if others:
+            raise ValueError(
+                f"engine='native' can change learning_rate between iterations, not {sorted(others)}"
+            )
+        self.rate = float(params["learning_rate"])
+        return self
+
+    def current_iteration(self) -> int:
+        """Return the iterations done."""
+        return self.done
+
+
+class NativeTrainer:
+    """Trees grown here on this worker's rows; see `scalable.boosting.training.trainer.Trainer`."""
+
+    def __init__(self, job: WorkerJob, mesh: Mesh | None, tell: Callable[[int], None]) -> None:
+        self._job, self.notes = job, dict[str, Any]()
+        names = job.encoder.feature_names
+        self._bins = Bins.read(job.reference, job.dataset_params, job.params, names)
+        self._settings = Settings.of(job.params)
+        self.model = Model(self._bins.empty_text, self._settings.learning_rate)
+        work = job.source.n_rows * job.base.iteration * job.n_scores
+        scorer = scorer_of(job.base.text, fast=job.rotation.on or work > MOST_WORK_INTERPRETED)
+
+        def rows_of(source: Source, *, training: bool) -> Rows:
+            return filled(
+                source,
+                job.encoder,
+                self._bins,
+                n_threads=job.n_threads,
+                n_scores=job.n_scores,
+                scorer=scorer,
+                training=training,
+                tell=tell,
+            )
+
+        self._rows = rows_of(job.source, training=True)
+        self._valid = None if job.valid is None else rows_of(job.valid, training=False)
+        self.valid: tuple[NDArray[np.float64], NDArray[np.float64] | None] | None = None
+        if self._valid is not None and job.valid is not None:
+            parts = self._valid.parts
+            weight = self._valid.in_order([part.weight for part in parts]) if job.valid.weight else None
+            label = self._valid.in_order([part.label for part in parts]).astype(np.float64)
+            self.valid = label, None if weight is None else weight.astype(np.float64)
+        self._crew = Crew(len(self._rows.parts))
+        custom = None if job.watch.objective is None else self._custom
+        self._boosting = Boosting(
+            self._rows,
+            job.params,
+            self._settings,
+            self._crew,
+            custom,
+            Peers(mesh),
+            continued=bool(job.base.text),
+        )
+        self._trees: list[Tree] = []
+
+    def _custom(self, scores: Array) -> tuple[Array, Array]:
+        """Ask the user's objective, which sees rows as LightGBM would show them."""
+        parts = self._rows.parts
+        label = self._rows.in_order([part.label for part in parts])
+        weight = self._rows.in_order([part.weight for part in parts]) if len(parts[0].weight) else None
+        shown = scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
+        found = [np.asarray(a) for a in self._job.watch.objective(label, shown, weight)]
+        g, h = (a[None] if len(scores) == 1 else a.reshape(shown.shape).T for a in found)
+        return g, h
+
+    def restart(self, iteration: int) -> None:
+        """Do nothing: all that is random depends on the iteration's number already."""
+
+    def step(self, iteration: int, share: float) -> bool:
+        """See `Trainer.step`."""
+        trees = self._boosting.iterate(
+            iteration, self.model.rate * share if not self._settings.forest else 1.0
+        )
+        settled = self._settings.bagging == (1.0, 1.0) and self._settings.feature_fraction == 1.0
+        if iteration and settled and all(tree.n_leaves == 1 for tree in trees):
+            return False  # nothing is left to split, now or later
+        self._trees += trees
+        self.model.done = iteration + 1
+        if self._valid is not None:
+            for k, tree in enumerate(trees):
+                add_tree(self._valid, tree, k, self._crew)
+        return True
+
+    def predict(self) -> NDArray[np.float64]:
+        """See `Trainer.predict`."""
+        assert self._valid is not None
+        scores = np.ascontiguousarray(self._valid.in_order([part.score for part in self._valid.parts]).T)
+        if self._settings.forest:
+            scores /= max(1, len(self._trees) // self._job.n_scores)
+        lines = self._bins.empty_text.splitlines()
+        objective = next((line[len("objective=") :] for line in lines if line.startswith("objective=")), None)
+        link = link_of(objective)
+        link_rows(scores, link.kind, link.scale)
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def text(self) -> str:
+        """See `Trainer.text`."""
+        text = model_text(self._bins, self._trees)
+        return str(lgb.Booster(model_str=text).model_to_string(num_iteration=-1))
+
+    def close(self) -> None:
+        """See `Trainer.close`."""
+        self._crew.close()

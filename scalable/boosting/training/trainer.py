@@ -1,0 +1,66 @@
+"""What the boosting loop asks of an engine, and which engines there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.boosting.comm.mesh import Mesh
+from scalable.boosting.workers.job import WorkerJob
+
+
+class Trainer(Protocol):
+    """An engine with its rows in memory, ready to grow trees.
+
+    Attributes
+    ----------
+    model : lightgbm.Booster
+        What callbacks see.
+    valid : tuple of label and weight, or None
+        Of the validation rows.
+    notes : dict
+        What filling has to tell, for the statistics of the fit.
+    """
+
+    model: Any
+    valid: tuple[NDArray[np.float64], NDArray[np.float64] | None] | None
+    notes: dict[str, Any]
+
+    def restart(self, iteration: int) -> None:
+        """Begin every random stream anew from an iteration's number, where a resumed run can join."""
+
+    def step(self, iteration: int, share: float) -> bool:
+        """Grow the trees of one iteration with a share of the learning rate; return whether there was one to grow."""
+
+    def predict(self) -> NDArray[np.float64]:
+        """Return the validation rows' predictions, after the link: (n_rows,), or (n_rows, n_scores) for several."""
+
+    def text(self) -> str:
+        """Return the model text of the trees grown here."""
+
+    def close(self) -> None:
+        """Give up threads."""
+
+
+def open_trainer(job: WorkerJob, mesh: Mesh | None, tell: Callable[[int], None]) -> Trainer:
+    """Fill a worker's rows for the engine its job names.
+
+    Parameters
+    ----------
+    job : WorkerJob
+        What to train.
+    mesh : Mesh or None
+        Connection to the other workers.
+    tell : callable
+        Called with the number of rows filled since the last call.
+    """
+    if job.engine == "native":
+        from scalable.boosting.native.trainer import NativeTrainer
+
+        return NativeTrainer(job, mesh, tell)
+    from scalable.boosting.training.lightgbm_trainer import LightGBMTrainer
+
+    return LightGBMTrainer(job, mesh, tell)
