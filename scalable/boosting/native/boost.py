@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from scalable.boosting.native.crew import Crew
 from scalable.boosting.native.features import FeatureChoice, hash_key
-from scalable.boosting.native.grow import Grower, Leaf, Sample
+from scalable.boosting.native.grow import Grower
+from scalable.boosting.native.leaf import Leaf, Sample
 from scalable.boosting.native.objective import Objective
 from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.renew import answer, percentile, renew_percentiles

@@ -174,7 +174,7 @@ def test_what_the_engine_does_not_do_is_refused_or_falls_back_in_one_line(files,
         def advance(self, amount, **metrics):
             pass
 
-        def close(self):
+        def close(self, *finished):
             pass
 
     monkeypatch.setattr("scalable.progress._reporter", Shown())
