@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.boosting.native.crew import Crew
-from scalable.boosting.native.features import FeatureChoice, hash_key
-from scalable.boosting.native.grow import Grower
-from scalable.boosting.native.leaf import Leaf, Sample
+from scalable.boosting.native.growth.features import FeatureChoice, hash_key
+from scalable.boosting.native.growth.grow import Grower
+from scalable.boosting.native.growth.leaf import Leaf, Sample
+from scalable.boosting.native.growth.renew import answer, percentile, renew_percentiles
+from scalable.boosting.native.growth.tree import Tree
 from scalable.boosting.native.objective import Objective
 from scalable.boosting.native.peers import Peers
-from scalable.boosting.native.renew import answer, percentile, renew_percentiles
 from scalable.boosting.native.rows import NO_WEIGHT, Part, Rows
 from scalable.boosting.native.sampling import EVERYONE, Sampler
 from scalable.boosting.native.settings import Settings
-from scalable.boosting.native.tree import Tree
 from scalable.errors import DataError
 from scalable.kernels.histogram.leaf_sums import NO_LEAF, add_leaf_values, leaf_sums
 from scalable.kernels.histogram.objectives import GIVEN, extremes, softmax_gradients

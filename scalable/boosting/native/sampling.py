@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.boosting.native.features import hash_key
+from scalable.boosting.native.growth.features import hash_key
 from scalable.boosting.native.objective import Objective
 from scalable.boosting.native.rows import Part
 from scalable.boosting.native.settings import Settings

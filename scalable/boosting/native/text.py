@@ -9,7 +9,7 @@ import numpy as np
 
 from scalable.boosting.dataset.binary_layout import Mapper
 from scalable.boosting.native.bins import Bins
-from scalable.boosting.native.tree import Tree
+from scalable.boosting.native.growth.tree import Tree
 
 CATEGORICAL, DEFAULT_LEFT, MISSING_NAN = 1, 2, 8  # bits of LightGBM's decision_type
 LARGEST = 1e300  # LightGBM writes infinity so

@@ -15,11 +15,11 @@ from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.boost import Boosting, add_tree
 from scalable.boosting.native.crew import Crew
 from scalable.boosting.native.fill import filled
+from scalable.boosting.native.growth.tree import Tree
 from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.rows import Rows
 from scalable.boosting.native.settings import Settings
 from scalable.boosting.native.text import model_text
-from scalable.boosting.native.tree import Tree
 from scalable.boosting.workers.job import WorkerJob
 from scalable.data.source import Source
 from scalable.inference.forest.formats.lightgbm_trees import link_of

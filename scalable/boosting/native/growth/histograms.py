@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.crew import Crew
-from scalable.boosting.native.leaf import Leaf, Sample
+from scalable.boosting.native.growth.leaf import Leaf, Sample
 from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.rows import Part
 from scalable.boosting.native.settings import Settings

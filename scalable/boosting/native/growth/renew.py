@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable.boosting.native.growth.tree import Tree
 from scalable.boosting.native.settings import Settings
-from scalable.boosting.native.tree import Tree
 from scalable.kernels.histogram.gain import answers
 
 Array = NDArray[Any]

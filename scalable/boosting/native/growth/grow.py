@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.crew import Crew
-from scalable.boosting.native.features import FeatureChoice
-from scalable.boosting.native.histograms import Histograms
-from scalable.boosting.native.leaf import Leaf, Sample
+from scalable.boosting.native.growth.features import FeatureChoice
+from scalable.boosting.native.growth.histograms import Histograms
+from scalable.boosting.native.growth.leaf import Leaf, Sample
+from scalable.boosting.native.growth.renew import alone
+from scalable.boosting.native.growth.tree import Tree
 from scalable.boosting.native.peers import Peers
-from scalable.boosting.native.renew import alone
 from scalable.boosting.native.rows import Part
 from scalable.boosting.native.settings import Settings
-from scalable.boosting.native.tree import Tree
 from scalable.kernels.histogram.gain import LEAF
 from scalable.kernels.histogram.packing import Packing
 from scalable.kernels.histogram.partition import partition

@@ -1,0 +1,1 @@
+"""One tree: its leaves, their histograms, the order in which they split, what they answer."""
