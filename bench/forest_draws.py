@@ -86,7 +86,7 @@ def _histogram_options(rng: np.random.Generator, X: Any, classifies: bool) -> di
 def _options(kind: str, rng: np.random.Generator, n_classes: int) -> dict[str, Any]:
     classifies = kind.endswith("Classifier")
     if kind.startswith("Gradient"):
-        options = {
+        options: dict[str, Any] = {
             "n_estimators": int(rng.choice([1, 7, 20])), "max_depth": int(rng.choice([1, 3, 6])),
             "subsample": float(rng.choice([1, 0.7])), "learning_rate": float(rng.choice([0.1, 1])),
         }  # fmt: skip
@@ -102,7 +102,7 @@ def _options(kind: str, rng: np.random.Generator, n_classes: int) -> dict[str, A
             "n_estimators": int(rng.choice([1, 10, 50])), "max_samples": float(rng.choice([0.3, 1.0])),
             "max_features": float(rng.choice([0.5, 1.0])), "contamination": 0.1 if rng.random() < 0.5 else "auto",
         }  # fmt: skip
-    options = {"max_depth": rng.choice([None, 4, 1]), "min_samples_leaf": int(rng.choice([1, 10]))}
+    options = {"max_depth": (None, 4, 1)[rng.integers(3)], "min_samples_leaf": int(rng.choice([1, 10]))}
     if not kind.startswith("Decision"):
         options["n_estimators"] = int(rng.choice([1, 5, 30]))
     return options

@@ -12,7 +12,7 @@ from scipy import special
 
 from scalable.errors import ModelError
 from scalable.inference.forest.block_program import aligned
-from scalable.inference.forest.inputs import as_columns
+from scalable.inference.forest.inputs import as_columns, one_row
 from scalable.inference.forest.prepared import prepared
 from scalable.kernels.linear.linear_row import HEADER_BYTES, linear_row
 
@@ -45,6 +45,10 @@ class CompiledLinear:
         self._memory[16:] = np.r_[self.intercept[0], self.coef[0]].view(np.uint8)
         self._address = self._memory.ctypes.data
         self._row = prepared(linear_row, types.float64(types.int64, types.float64[::1], types.boolean))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy by the coefficients; addresses are made anew."""
+        return CompiledLinear, (self.coef, self.intercept, self.link)
 
     @classmethod
     def from_estimator(cls, estimator: Any) -> CompiledLinear:
@@ -102,4 +106,4 @@ class CompiledLinear:
         return one
 
     def _as_row(self, x: Any) -> np.ndarray:
-        return np.array(as_columns(x, self.n_features).matrix()[0], np.float64)
+        return one_row(x, self.n_features)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from scalable.errors import DataError, UsageError
+from scalable.errors import UsageError
 from scalable.inference.forest.file import Compiled, write_compiled
-from scalable.inference.forest.inputs import as_columns, row_parts
+from scalable.inference.forest.inputs import as_columns, one_row, row_parts
 from scalable.inference.forest.places import Columns
 from scalable.inference.forest.programs import Programs
 from scalable.inference.forest.row_call import row_function, rows_function
@@ -140,10 +140,7 @@ class CompiledForest:
 
     def as_row(self, x: Any) -> np.ndarray:
         """Return one row in any form as the contiguous float64 array that the short way takes."""
-        columns = as_columns(x, self.n_features, self.forest.categories)
-        if columns.n_rows != 1:
-            raise DataError(f"predict_one takes one row, found {columns.n_rows}; use predict for several")
-        return np.array(columns.matrix()[0], np.float64)
+        return one_row(x, self.n_features, self.forest.categories)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the compiled form to one file, for ``load_compiled``."""

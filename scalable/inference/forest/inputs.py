@@ -128,3 +128,17 @@ def as_columns(X: Any, n_features: int, categories: list[list[object]] | None = 
         shape = (columns.n_rows, columns.n_features)
         raise DataError(f"X should have {n_features} features per row, found shape {shape}")
     return columns
+
+
+def one_row(x: Any, n_features: int, categories: list[list[object]] | None = None) -> np.ndarray:
+    """Return one row in any form as a contiguous float64 array of its own.
+
+    Raises
+    ------
+    DataError
+        As `as_columns`; or there are other than one row.
+    """
+    columns = as_columns(x, n_features, categories)
+    if columns.n_rows != 1:
+        raise DataError(f"predict_one takes one row, found {columns.n_rows}; use predict for several")
+    return np.array(columns.matrix()[0], np.float64)
