@@ -25,3 +25,7 @@ class PlanError(ScalableError, RuntimeError):
 
 class ClusterError(ScalableError, RuntimeError):
     """The Dask cluster cannot be reached, lost workers, or runs other versions."""
+
+
+class DataWarning(UserWarning):
+    """What was decided about the data that its owner may want to know; the command line shows it as one line."""

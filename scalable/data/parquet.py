@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from dataclasses import replace
+from itertools import accumulate, repeat
 from typing import Any
 
 import pyarrow as pa
 
 from scalable.data.block import BLOCK_ROWS, Origin, RawBlock
-from scalable.data.footers import Paths, find_files, read_footers
+from scalable.data.files.find import Paths, find_files
+from scalable.data.files.partitions import constant_column, read_partitions
+from scalable.data.files.schemas import CommonSchema, common_schema, widened
+from scalable.data.footers import Footer, read_footers
 from scalable.data.readers import read_columns
 from scalable.data.readers.cursor_pool import release
 from scalable.data.readers.readahead import expect_columns
@@ -20,7 +25,8 @@ from scalable.data.roles import Roles
 from scalable.data.selection import Filters, read_filters
 from scalable.data.shard import Shard, plan_shards
 from scalable.data.source import Source
-from scalable.errors import DataError
+from scalable.data.types.pandas_metadata import index_columns
+from scalable.errors import DataError, DataWarning
 from scalable.storage.files import store_of
 
 
@@ -30,7 +36,7 @@ class ParquetSource(Source):
     Parameters
     ----------
     paths : str, path, or iterable of those
-        A file, a directory (searched recursively for ``*.parquet``), a glob, or a list of them.
+        A file, a directory (searched recursively), a glob, or a list of them; see `scalable.data.files.find`.
     target : str, optional
         The column to learn.
     features : sequence of str, optional
@@ -43,6 +49,9 @@ class ParquetSource(Source):
         Row groups whose statistics exclude them are not read.
     group, time, entity : str, optional
         Columns of those roles, see `scalable.data.roles.Roles`.
+    partitioning : str, mapping or None
+        Whether directories such as ``year=2026`` are columns, and of which types; see
+        `scalable.data.files.partitions.read_partitions`.
 
     Attributes
     ----------
@@ -54,8 +63,8 @@ class ParquetSource(Source):
     Raises
     ------
     DataError
-        When no file is found, a file is damaged, files differ in schema, a column is missing or
-        of a type that cannot be learned from, or there are no rows.
+        When no file is found, a file is damaged, columns in use differ between files in more than what one type
+        holds without loss, a column is missing or of a type that cannot be learned from, or there are no rows.
 
     Examples
     --------
@@ -74,25 +83,36 @@ class ParquetSource(Source):
         group: str | None = None,
         time: str | None = None,
         entity: str | None = None,
+        partitioning: Any = "hive",
     ) -> None:
-        given = (
-            [os.fspath(paths)]
-            if isinstance(paths, (str, os.PathLike))
-            else [os.fspath(path) for path in paths]
-        )
+        given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
         files = find_files(given)
         found = set(files)
-        self._searched = [store_of(path).absolute(path) for path in given if path not in found]
-        footers, full = read_footers(files)
+        self._searched = [store_of(path).absolute(path) for path in given if os.fspath(path) not in found]
+        footers, schemas = read_footers(files)
+        where = files[0]
+        common, parts = common_schema(files, schemas), read_partitions(files, partitioning)
+        self.partitions = {
+            name: kind for name, kind in parts.types.items() if name not in common.schema.names
+        }
+        full = pa.schema([*common.schema, *(pa.field(*each) for each in self.partitions.items())])
+        footers = [
+            replace(footer, types=tuple(own.items()), partition=tuple((n, held[n]) for n in self.partitions))
+            for footer, own, held in zip(footers, common.own, parts.values, strict=True)
+        ]
+        self.common = replace(common, schema=full, own=[])
         self.footers = dict(enumerate(footers))
         self.roles = Roles(target, weight, group, time, entity)
-        where = footers[0].path
-        self.feature_names = self.roles.features(full, where, features)
+        index = [name for name in index_columns(schemas[0]) if name not in self.roles.named.values()]
+        self.feature_names = self.roles.features(full, where, features, [*index, *parts.constant])
+        if features is None:
+            _tell(where, index, common)
         self.full_schema = full
         self.shards = plan_shards([footer.row_groups for footer in footers])
         if not self.shards:
             raise DataError(f"{where}: the dataset has no rows; check that its writer finished")
         self.selection = read_filters(filters, full, where)
+        self.common.check([*self.needed, *(self.selection.columns if self.selection is not None else ())])
         if self.selection is not None:
             self.shards = possible_shards(self.selection, self.shards, self.footers)
             if not self.shards:
@@ -112,7 +132,9 @@ class ParquetSource(Source):
     def content(self) -> dict[str, Any]:
         """Return the resolved path, size and version of each file; see `Source.fingerprint`."""
         known = [(footer.path, footer.version) for footer in self.footers.values()]
-        return {"files": [[store_of(path).resolved(path), now.size, now.tag] for path, now in known]}
+        files = [[store_of(path).resolved(path), now.size, now.tag] for path, now in known]
+        types = {name: str(kind) for name, kind in self.partitions.items()}
+        return {"files": files, **({"partitions": types} if types else {})}
 
     def only(self, shards: Sequence[Shard]) -> ParquetSource:
         """Return a source with the footers of `shards` and no plan; see `Source.only`."""
@@ -142,10 +164,10 @@ class ParquetSource(Source):
 
     def stored(self, shard: Shard, names: Sequence[str]) -> StoredColumns | None:
         """Return float32 columns of a shard in their file; see `Source.stored`."""
-        float32 = all(self.field_type(name) == pa.float32() for name in names)
-        if self.selection is not None or not float32:
-            return None
         footer = self.footers[shard.file]
+        float32 = all(self.field_type(name) == pa.float32() for name in names)
+        if self.selection is not None or not float32 or not dict(footer.types).keys().isdisjoint(names):
+            return None
         try:
             found, others = find_stored(footer, self.full_schema, names, shard.row_start, shard.row_stop)
         except OSError:  # told by whoever reads the other columns
@@ -159,13 +181,57 @@ class ParquetSource(Source):
             names.update(self.selection.columns)
         expect_columns(footer, names, shard.row_start, shard.row_stop)
 
+    def with_features(self, features: Sequence[str]) -> ParquetSource:
+        """Return the same source with other feature columns; see `Source.with_features`."""
+        other = super().with_features(features)
+        self.common.check(other.feature_names)
+        return other
+
     def _decode(self, shard: Shard, names: list[str], block_rows: int) -> Iterator[RawBlock]:
-        footer = self.footers[shard.file]
-        done = 0
-        for arrays in read_columns(
-            footer, self.full_schema, names, shard.row_start, shard.row_stop, block_rows
-        ):
+        self.common.check(names)
+        footer, done = self.footers[shard.file], 0
+        for arrays in self._columns(footer, shard, names, block_rows):
             n_rows = len(arrays[0]) if arrays else 0
             origin = Origin(footer.path, shard.row_start + done)
             yield RawBlock(dict(zip(names, arrays, strict=True)), shard.first_row + done, n_rows, origin)
             done += n_rows
+
+    def _columns(
+        self, footer: Footer, shard: Shard, names: list[str], block_rows: int
+    ) -> Iterator[list[pa.Array]]:
+        """Yield columns of blocks: from the file as it has them, from its path, and in the dataset's types."""
+        held, own = dict(footer.partition), dict(footer.types)
+        rows = (shard.row_start, shard.row_stop, block_rows)
+        if not held and own.keys().isdisjoint(names):
+            yield from read_columns(footer, self.full_schema, names, *rows)
+            return
+        stored = [name for name in names if name not in held]
+        schema = pa.schema([field.with_type(own.get(field.name, field.type)) for field in self.full_schema])
+        sizes = (min(block_rows, shard.row_stop - row) for row in range(*rows))
+        decoded = read_columns(footer, schema, stored, *rows) if stored else repeat(list[pa.Array]())
+        for n_rows, arrays in zip(sizes, decoded, strict=False):
+            found = dict(zip(stored, arrays, strict=True))
+            for name in own.keys() & found.keys():
+                found[name] = widened(found[name], name, self.field_type(name), footer.path)
+            found.update(
+                {n: constant_column(held[n], self.field_type(n), n_rows) for n in names if n in held}
+            )
+            yield [found[name] for name in names]
+
+
+def _tell(where: str, index: Sequence[str], common: CommonSchema) -> None:
+    """Say which columns are no features although nobody left them out."""
+    for name in index:
+        warnings.warn(
+            f"{where}: column {name!r} is the index of a pandas frame and no feature; name it in features to learn "
+            "from it",
+            DataWarning,
+            stacklevel=3,
+        )
+    if common.extra:
+        names = ", ".join(map(repr, common.extra[:6])) + (", ..." if len(common.extra) > 6 else "")
+        warnings.warn(
+            f"{where}: lacks columns that other files have, which are left out: {names}",
+            DataWarning,
+            stacklevel=3,
+        )

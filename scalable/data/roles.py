@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from itertools import combinations
 from typing import Any
@@ -62,7 +62,13 @@ class Roles:
         """Columns that every fit reads beside the features: target and weight."""
         return tuple(name for name in (self.target, self.weight) if name is not None)
 
-    def features(self, schema: pa.Schema, where: str, wanted: Sequence[str] | None = None) -> list[str]:
+    def features(
+        self,
+        schema: pa.Schema,
+        where: str,
+        wanted: Sequence[str] | None = None,
+        left_out: Collection[str] = (),
+    ) -> list[str]:
         """Check the roles against a schema and return the names of the feature columns.
 
         Parameters
@@ -72,7 +78,8 @@ class Roles:
         where : str
             Name of the dataset for messages.
         wanted : sequence of str, optional
-            The features; by default every column without a role. Target and weight can never be among them.
+            The features; by default every column without a role that is not `left_out`. Target and weight can
+            never be among them.
 
         Raises
         ------
@@ -87,7 +94,7 @@ class Roles:
             )
         self._check(schema, where)
         if wanted is None:
-            taken = set(self.named.values())
+            taken = {*self.named.values(), *left_out}
             names = [name for name in schema.names if name not in taken]
         else:
             names = list(wanted)

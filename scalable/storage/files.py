@@ -46,10 +46,10 @@ class Store(Protocol):
     def version(self, path: AnyPath) -> Version:
         """Return the version of a file."""
 
-    def list_files(self, path: AnyPath, suffix: str) -> list[str]:
-        """Return a file itself, the files below a directory, or those that match a pattern; sorted.
+    def list_files(self, path: AnyPath, suffix: str = "") -> list[str]:
+        """Return a file itself, the files below a directory that end so, or those that match a pattern; sorted.
 
-        Below a directory, those that end in `suffix` and are not hidden (``.`` or ``_`` before any name) count.
+        Those that are hidden (``.`` or ``_`` before a name that was not given) do not count.
         FileNotFoundError is raised where there is no such file, directory or match.
         """
 

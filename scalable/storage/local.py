@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
@@ -33,22 +33,40 @@ def version(path: AnyPath) -> Version:
     return Version(status.st_size, status.st_mtime_ns)
 
 
-def list_files(path: AnyPath, suffix: str) -> list[str]:
-    """Return a file, the files below a directory, or those that match a glob."""
+def list_files(path: AnyPath, suffix: str = "") -> list[str]:
+    """Return a file, the files below a directory, or those that match a glob or lie below what does."""
     text = os.fspath(path)
     if os.path.isfile(text):
         return [text]
     if os.path.isdir(text):
-        return sorted(
-            str(file)
-            for file in Path(text).rglob(f"*{suffix}")
-            if file.is_file()  # other writers make directories of that name
-            and not any(part.startswith((".", "_")) for part in file.relative_to(text).parts)
-        )
-    found = sorted(file for file in glob.glob(text, recursive=True) if os.path.isfile(file))
+        return sorted(file for file in _below(text) if file.endswith(suffix))
+    named = set(Path(text).parts)  # a hidden name that was typed is meant
+    found: set[str] = set()
+    for match in glob.glob(text, recursive=True, include_hidden=Path(text).name.startswith(".")):
+        if any(part.startswith((".", "_")) and not _typed(part, named) for part in Path(match).parts):
+            continue
+        one = os.path.isfile(match)
+        found.update([match] if one else (file for file in _below(match) if file.endswith(suffix)))
     if not found:
         raise FileNotFoundError(text)
-    return found
+    return sorted(found)
+
+
+def _typed(part: str, named: set[str]) -> bool:
+    return part in (".", "..") or part in named or any(name[0] == part[0] for name in named)
+
+
+def _below(directory: str) -> Iterator[str]:
+    """Yield the files below a directory that are not hidden; links are followed, but never in a circle."""
+    above = {directory: {os.path.realpath(directory)}}
+    for place, directories, files in os.walk(directory, followlinks=True):
+        way = above.pop(place)
+        shown = [name for name in directories if not name.startswith((".", "_"))]
+        directories[:] = [name for name in shown if os.path.realpath(os.path.join(place, name)) not in way]
+        for name in directories:
+            deeper = os.path.join(place, name)
+            above[deeper] = way | {os.path.realpath(deeper)}
+        yield from (os.path.join(place, name) for name in files if not name.startswith((".", "_")))
 
 
 def would_list(path: AnyPath, suffix: str, file: AnyPath) -> bool:

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from scalable.cli.screen.failure import explain
@@ -46,3 +49,21 @@ def test_usage_errors_end_with_2(scalable: Callable[..., object]) -> None:
 def test_nearest_learner_is_proposed(scalable: Callable[..., object]) -> None:
     _, _, err = scalable("train", "logistics", "d", "--target", "y", "--model", "m")  # type: ignore[misc]
     assert "did you mean logistic?" in err
+
+
+@pytest.mark.filterwarnings("default::scalable.errors.DataWarning")
+def test_decisions_about_the_data_are_one_line(scalable: Callable[..., object], tmp_path: Path) -> None:
+    table = pa.table({"x": [0.0, 1.0] * 50, "y": [0, 1, 1, 1] * 25, "day": list(range(100))})
+    pandas = {b"pandas": b'{"index_columns": ["day"]}'}
+    pq.write_table(table.replace_schema_metadata(pandas), tmp_path / "a.parquet")
+    (tmp_path / "notes.txt").write_text("none")
+    code, _, err = scalable(  # type: ignore[misc]
+        "train", "logistic", tmp_path, "--target", "y", "--model", tmp_path.with_name("m"), "--quiet"
+    )
+    assert code == 0
+    lines = err.splitlines()
+    assert f"scalable: {tmp_path}: no Parquet files: notes.txt, left out" in lines
+    assert any(
+        line.startswith("scalable: ") and "'day' is the index of a pandas frame" in line for line in lines
+    )
+    assert len(lines) == 2

@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource
-from scalable.data.footers import find_files, read_footers
+from scalable.data.files.find import find_files
+from scalable.data.footers import read_footers
 from scalable.errors import DataError
 
 
@@ -66,7 +67,7 @@ def test_row_groups_sizes_and_encodings_are_known(tmp_path):
     split = write(
         tmp_path / "b.parquet", table, use_dictionary=False, column_encoding={"b": "BYTE_STREAM_SPLIT"}
     )
-    footers, schema = read_footers([plain, split])
+    footers, (schema, _) = read_footers([plain, split])
     assert footers[0].row_groups == (4, 4, 2)
     assert footers[0].n_rows == footers[1].n_rows == 10
     assert [footer.byte_stream_split for footer in footers] == [False, True]
@@ -135,28 +136,14 @@ def test_a_vanished_file_is_named(tmp_path):
         read_footers([str(tmp_path / "gone.parquet")])
 
 
-@pytest.mark.parametrize(
-    ("other", "message"),
-    [
-        ({"a": [1]}, r"two\.parquet: column 'b' is missing, but .*one\.parquet has it; write the files"),
-        ({"a": [1.0], "b": [1.0]}, r"two\.parquet: column 'a' is double, but int64 in .*one\.parquet"),
-        ({"a": [1], "b": [1.0], "c": [1]}, r"two\.parquet: column 'c' is not in .*one\.parquet"),
-    ],
-)
-def test_files_of_differing_schemas_are_told_apart(tmp_path, other, message):
-    one, two = write(tmp_path / "one.parquet"), write(tmp_path / "two.parquet", pa.table(other))
-    with pytest.raises(DataError, match=message):
-        read_footers([one, two])
-
-
 def test_order_nullability_and_metadata_of_columns_may_differ(tmp_path):
     one = write(tmp_path / "one.parquet")
     fields = [pa.field("b", pa.float64(), nullable=False), pa.field("a", pa.int64(), metadata={"unit": "cm"})]
     table = pa.table([pa.array([1.0]), pa.array([1])], schema=pa.schema(fields, metadata={"x": "y"}))
-    footers, schema = read_footers([one, write(tmp_path / "two.parquet", table)])
-    assert len(footers) == 2
-    assert schema.names == ["a", "b"]
-    assert schema.metadata is None
+    source = ParquetSource([one, write(tmp_path / "two.parquet", table)])
+    assert source.full_schema.names == ["a", "b"]
+    assert source.full_schema.metadata is None
+    assert source.shards[-1].first_row == 3
 
 
 def test_travels_with_its_absolute_path(tmp_path, monkeypatch):

@@ -7,5 +7,5 @@ from scalable.data.footers import read_footers
 
 def write(path, table, row_group_size=700, **options):
     pq.write_table(table, path, row_group_size=row_group_size, **options)
-    (footer,), schema = read_footers([str(path)])
+    (footer,), (schema,) = read_footers([str(path)])
     return footer, schema

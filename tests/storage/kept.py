@@ -22,7 +22,7 @@ def version(path):
     return Version(len(_bytes(path)), f"etag-{zlib.crc32(_bytes(path)):08x}")
 
 
-def list_files(path, suffix):
+def list_files(path, suffix=""):
     found = sorted(
         name
         for name in files

@@ -41,15 +41,20 @@ def test_local_files_are_found_versioned_and_read(tmp_path):
         (tmp_path / name).write_bytes(name.encode())
     (tmp_path / "dir.parquet").mkdir()
     store = store_of(tmp_path)
-    found = store.list_files(tmp_path, ".parquet")
-    assert [os.path.relpath(path, tmp_path) for path in found] == ["a.parquet", "b.parquet", "deep/c.parquet"]
-    assert store.list_files(str(tmp_path / "[ab].parquet"), ".parquet") == found[:2]
-    assert store.list_files(tmp_path / "e.csv", ".parquet") == [str(tmp_path / "e.csv")]
+    found = store.list_files(tmp_path)
+    assert [os.path.relpath(path, tmp_path) for path in found] == [
+        "a.parquet",
+        "b.parquet",
+        "deep/c.parquet",
+        "e.csv",
+    ]
+    assert store.list_files(str(tmp_path / "[ab].parquet")) == found[:2]
+    assert store.list_files(tmp_path / "e.csv") == [str(tmp_path / "e.csv")]
     with pytest.raises(FileNotFoundError):
-        store.list_files(tmp_path / "f*", ".parquet")
+        store.list_files(tmp_path / "f*")
     assert store.read(found[2], 5, 3) == b"c.p"
     assert store.read(found[2], 12, 100) == b"et"
-    assert total_size(found) == 9 + 9 + 14
+    assert total_size(found) == 9 + 9 + 14 + 5
     assert sha256_of(found[0]) == hashlib.sha256(b"a.parquet").hexdigest()
     before = store.version(found[0])
     os.utime(found[0], ns=(0, before.tag + 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import traceback
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ FAILURE, USAGE = 1, 2
 
 def run(command: Any, argv: Sequence[str]) -> int:
     """Run a Click command and return the exit code; ``--debug`` shows the traceback."""
+    warnings.showwarning = _shown
     try:
         result = command.main(args=list(argv), prog_name="scalable", standalone_mode=False)
     except Exception as error:
@@ -29,6 +31,17 @@ def run(command: Any, argv: Sequence[str]) -> int:
     if result == INTERRUPTED:
         say("interrupted; " + resume_hint(argv))
     return result if isinstance(result, int) else 0
+
+
+_show = warnings.showwarning
+
+
+def _shown(message: Any, category: type[Warning], *others: Any, **more: Any) -> None:
+    """Show what was decided about the data as one line, other warnings as Python does."""
+    if category.__module__ == "scalable.errors":
+        say(" ".join(str(message).split()))
+    else:
+        _show(message, category, *others, **more)
 
 
 def _failed(error: Exception, argv: Sequence[str]) -> int:

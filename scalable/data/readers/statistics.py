@@ -38,12 +38,15 @@ def _possible_rows(selection: Selection, footer: Footer) -> list[tuple[int, int]
         shape.name: i for i, shape in enumerate(shapes) if shape.name == shape.path
     }  # a{b} is no column a.b
     found: list[tuple[int, int]] = []
+    held = dict(footer.partition)
     end = 0
     for group in range(metadata.num_row_groups):
         row_group = metadata.row_group(group)
         end += row_group.num_rows
 
         def extremes(name: str, row_group: Any = row_group) -> tuple[Any, Any] | None:
+            if name in held:
+                return None if held[name] is None else (held[name], held[name])
             if name not in places:
                 return None
             statistics = row_group.column(places[name]).statistics

@@ -95,7 +95,9 @@ def convert(array: pa.Array, name: str, trained: pa.DataType) -> pa.Array:
     return array if here in ("number", "text", "categories") else cast_exactly(array, name, trained)
 
 
-def cast_exactly(array: pa.Array, name: str, wanted: pa.DataType, place: str = "") -> pa.Array:
+def cast_exactly(
+    array: pa.Array, name: str, wanted: pa.DataType, place: str = "", there: str = "in training"
+) -> pa.Array:
     """Return a column in another unit or width.
 
     Raises
@@ -113,7 +115,7 @@ def cast_exactly(array: pa.Array, name: str, wanted: pa.DataType, place: str = "
         strange = "values of another kind"
     if strange is not None:
         raise DataError(
-            f"{place}column {name!r} is {array.type} here but was {wanted} in training, which cannot hold {strange} "
+            f"{place}column {name!r} is {array.type} here but {wanted} {there}, which cannot hold {strange} "
             "exactly; give data of the training schema"
         )
     return cast

@@ -18,7 +18,7 @@ N = 3_000
 
 
 def read(path):
-    (footer,), schema = read_footers([str(path)])
+    (footer,), (schema,) = read_footers([str(path)])
     blocks = list(read_columns(footer, schema, schema.names, 0, N, 1_000))
     return {
         name: pa.chunked_array(list(parts)).cast(schema.field(name).type)
@@ -209,7 +209,7 @@ def test_long_headers_are_read(tmp_path):
     path = tmp_path / "long.parquet"
     texts = ["x" * 4_000 + str(k % 3) for k in range(100)]  # statistics in the header
     pq.write_table(pa.table({"t": texts, "x": np.arange(100.0)}), path, write_batch_size=10)
-    (footer,), schema = read_footers([str(path)])
+    (footer,), (schema,) = read_footers([str(path)])
     (block,) = read_columns(footer, schema, schema.names, 0, 100, 100)
     assert block[0].cast(pa.string()).to_pylist() == texts
 
@@ -233,7 +233,7 @@ def test_levels_packed_as_in_old_files_are_left_to_pyarrow(tmp_path):
     grown = footer.replace(integer(old_size), integer(len(new)))
     path.write_bytes(b"PAR1" + new + grown + len(grown).to_bytes(4, "little") + b"PAR1")
     assert pq.read_table(path)["x"].combine_chunks().equals(x)
-    (file,), schema = read_footers([str(path)])
+    (file,), (schema,) = read_footers([str(path)])
     (block,) = read_columns(file, schema, ["x"], 0, n, n)
     assert block[0].equals(x)
 

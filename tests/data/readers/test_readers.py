@@ -197,7 +197,7 @@ def test_any_range_in_any_blocks_is_the_slice_of_the_whole_file(tmp_path, monkey
         for size in sizes:  # also empty row groups
             writer.write_table(table.slice(position, size))
             position += size
-    (footer,), schema = read_footers([str(path)])
+    (footer,), (schema,) = read_footers([str(path)])
     start = data.draw(st.integers(0, total - 1))
     stop = data.draw(st.integers(start + 1, total))
     block_rows = data.draw(st.integers(1, total + 5))
