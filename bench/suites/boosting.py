@@ -20,9 +20,11 @@ try:
     from scalable.data.table import as_source
     from scalable.execution.threads import Threads
 
-    new_mesh, listen = (
-        found(f"scalable.boosting.comm.mesh:{name}", f"scalable.boosting.transport:{name}")
-        for name in ("Mesh", "listen")
+    new_mesh = found("scalable.boosting.comm.mesh:Mesh", "scalable.boosting.transport:Mesh")
+    listen = found(
+        "scalable.boosting.comm.handshake:listen",
+        "scalable.boosting.comm.mesh:listen",
+        "scalable.boosting.transport:listen",
     )
     fill = found("scalable.boosting.dataset.fill:fill", "scalable.boosting.fill:fill")
     launcher = found(

@@ -104,6 +104,7 @@ def _unit(kind: Any, method: str) -> str:
     return str(getattr(getattr(kind, method), "unit", "") or getattr(kind, "unit", ""))
 
 
+@pytest.mark.filterwarnings("ignore:.*has not converged")  # the suites time one pass on purpose
 @pytest.mark.parametrize("name", [name for name in CLASSES if name not in ELSEWHERE])
 def test_nothing_is_compiled_while_the_clock_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kind, methods = CLASSES[name]
@@ -129,6 +130,7 @@ def test_nothing_is_compiled_while_the_clock_runs(name: str, monkeypatch: pytest
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*has not converged")
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_benchmarks_with_processes_of_their_own_run(name: str) -> None:
     kind, methods = CLASSES[name]
