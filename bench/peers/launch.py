@@ -80,7 +80,7 @@ def _launch(how: Launch, python: str, job: str, name: str, task: Path) -> dict[s
     kept = tempfile.TemporaryDirectory(prefix="versus-", dir=how.scratch, ignore_cleanup_errors=True)
     with kept as scratch, open(log, "ab") as output:
         result = Path(scratch) / "row.json"
-        arguments = [python, "-m", "bench.peers.child", job, name, "--task", str(task)]
+        arguments = [python, "-P", "-m", "bench.peers.child", job, name, "--task", str(task)]
         process = subprocess.Popen(
             [*arguments, "--result", str(result), "--events", str(say), "--scratch", scratch],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, pass_fds=(say,),

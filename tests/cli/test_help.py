@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,7 +24,9 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys\n"
         "from scalable.cli.app import build\n"
         "from scalable.cli.screen.failure import run\n"
-        "run(build(), ['train', '--help'])\n"
+        "from scalable.cli.app import COMMANDS\n"
+        "for name in COMMANDS:\n"
+        "    run(build(), [name, '--help'])\n"
         "heavy = {'numba', 'numpy', 'pyarrow', 'polars', 'lightgbm', 'dask', 'distributed', 'sklearn', 'matplotlib'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
     )
@@ -35,3 +38,15 @@ def test_version(scalable: Callable[..., object]) -> None:
     code, out, _ = scalable("--version")  # type: ignore[misc]
     assert code == 0
     assert out.startswith("scalable 0.")
+    assert scalable("-V") == scalable("--version")
+
+
+def test_completion_knows_commands_and_options() -> None:
+    def completed(line: str) -> list[str]:
+        env = {**os.environ, "_SCALABLE_COMPLETE": "complete_bash", "COMP_WORDS": line}
+        env["COMP_CWORD"] = str(len(line.split(" ")) - 1)
+        program = [sys.executable, "-c", "from scalable.cli import main; main()"]
+        return subprocess.run(program, capture_output=True, text=True, env=env, check=False).stdout.split()
+
+    assert completed("scalable tr") == ["train"]
+    assert {"--target", "--model", "--overwrite"} <= set(completed("scalable train --"))
