@@ -71,6 +71,10 @@ class CompiledLinear:
         link = ("logistic" if len(coef) == 1 else "softmax") if classifies else "identity"
         return cls(coef, intercept, link)
 
+    def __repr__(self) -> str:
+        outputs = f", {self.n_outputs} outputs" if self.n_outputs > 1 else ""
+        return f"<{type(self).__name__}: {self.n_features} features{outputs}, link {self.link}>"
+
     def predict(self, X: Any, raw_score: bool = False, n_threads: int = 1) -> np.ndarray:
         """Predict rows: float64 (n_rows,), or (n_rows, n_outputs) with several outputs.
 

