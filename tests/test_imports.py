@@ -21,7 +21,7 @@ ORDER = (
     "evaluate",
     "inference",
     "models",
-    ("linear", "boosting", "scoring"),
+    ("linear", "boosting", "bayes", "scoring"),
     "latency",
     "report",
     "cli",

@@ -18,9 +18,9 @@ from scalable.features.state import State
 from scalable.features.target import class_array
 from scalable.features.tree_encoder import TreeEncoder
 from scalable.models.estimator import Estimator, Parts
+from scalable.models.forest import KIND, TEXT
 from scalable.models.store import StoredModel
 
-KIND = "forest"
 FEW_ROWS = 4096
 
 
@@ -199,13 +199,13 @@ class LGBMModel(Estimator):
             "objective": next((x[10:] for x in text.splitlines() if x.startswith("objective=")), ""),
             "classes": None if labels is None or labels.classes is None else list(labels.classes),
         }
-        return meta, state.parts, {"booster.txt": text}
+        return meta, state.parts, {TEXT: text}
 
     def _restore(self, stored: StoredModel) -> None:
         try:
-            booster = lgb.Booster(model_str=stored.texts["booster.txt"])
+            booster = lgb.Booster(model_str=stored.texts[TEXT])
         except (KeyError, lgb.basic.LightGBMError) as error:
-            raise ModelError(f"its booster.txt cannot be read ({error})") from error
+            raise ModelError(f"its {TEXT} cannot be read ({error})") from error
         self._adopt(booster, TreeEncoder.from_state(State.of(stored.meta["encoder"], stored.arrays)))
 
 

@@ -20,8 +20,7 @@ from scalable.errors import DataError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
-from scalable.features.hashing import HashedCategories, buckets_for
-from scalable.features.identifiers import identifiers_of
+from scalable.features.hashing import HashedCategories, buckets_for, identifiers_of
 from scalable.features.profile import ColumnProfile, ProfileReduction
 from scalable.features.row_sample import Positions, SampleReduction
 from scalable.features.summary import Summary, SummaryReduction, labels_of

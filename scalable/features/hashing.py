@@ -1,9 +1,10 @@
-"""The bucket of each value of a column with many categories, text or integer, by a hash."""
+"""Columns of many categories, text or integers that identify something, and the bucket of each of their values."""
 
 from __future__ import annotations
 
+import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,13 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
+from scalable.data.block import RawBlock
 from scalable.data.values import buffers_of, dictionary_codes, numbers
 from scalable.kernels.encode import encoding
 from scalable.kernels.parquet.missing import fill_missing
 
+MANY = 64  # a column of fewer is left a number, whatever its name
+_NAME = re.compile(r"(^|_)(id|ids|uid|uuid|key|zip|zipcode|postcode)$", re.I)
 _TWO_63, _TWO_64 = 2.0**63, 2.0**64
 LEAST_BUCKETS, MOST_BUCKETS = 2**16, 2**20
 _ROWS_A_BUCKET = 64
@@ -145,3 +149,24 @@ def _hash_texts(values: pa.Array, where: tuple[np.uint64, int, int], out: NDArra
     starts = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + n + 1]
     content = np.frombuffer(data, np.uint8) if data is not None and data.size else np.empty(0, np.uint8)
     encoding.hash_texts(starts, content, *where, out)
+
+
+def named_identifier(name: str) -> bool:
+    """Return whether a column's name says that it identifies something, as ``card_id`` and ``zip`` do."""
+    return _NAME.search(name) is not None
+
+
+def identifiers_of(schema: pa.Schema, sample: Iterable[RawBlock]) -> tuple[str, ...]:
+    """Return the integer columns that are named like identifiers and show more than ``MANY`` values in a sample."""
+    named = [f.name for f in schema if pt.is_integer(f.type) and named_identifier(f.name)]
+    sample = list(sample)
+    return tuple(name for name in named if _shows_many(sample, name))
+
+
+def _shows_many(sample: Iterable[RawBlock], name: str) -> bool:
+    found: set[int] = set()
+    for block in sample:
+        found.update(block.arrays[name].drop_null().unique().to_pylist())
+        if len(found) > MANY:
+            return True
+    return False

@@ -10,7 +10,7 @@ from typing import Any
 
 from scalable.errors import DataError
 from scalable.features.categories import PARTS
-from scalable.features.identifiers import MANY, named_identifier
+from scalable.features.hashing import MANY, named_identifier
 from scalable.features.profile import ColumnProfile
 
 ONE_HOT = MANY

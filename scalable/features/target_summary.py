@@ -181,3 +181,19 @@ def _add_moments(part: TargetState, values: Any, w: Any) -> None:
         part.m2 = float(np.sum(centred * centred if w is None else w * centred * centred))
     if len(values):
         part.minimum, part.maximum = float(values.min()), float(values.max())
+
+
+def check_classes(target: TargetSummary, name: str) -> int:
+    """Return the number of classes; raises a DataError when there are fewer than two."""
+    if len(target.classes) < 2:
+        raise DataError(
+            f"{spoken('target', name)} has one class only ({target.classes[0]!r}): "
+            "a classifier needs two; check the target or take more rows"
+        )
+    fractions = [label for label in target.classes if isinstance(label, float) and label != int(label)]
+    if len(target.classes) > 2 and fractions:
+        raise DataError(
+            f"{spoken('target', name)} is not two-valued and holds fractions such as {fractions[0]!r}: it is a "
+            "quantity, not a class; train a regressor, or choose another target"
+        )
+    return len(target.classes)

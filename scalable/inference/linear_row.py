@@ -50,27 +50,6 @@ class CompiledLinear:
         """Pickle and copy by the coefficients; addresses are made anew."""
         return CompiledLinear, (self.coef, self.intercept, self.link)
 
-    @classmethod
-    def from_estimator(cls, estimator: Any) -> CompiledLinear:
-        """Compile a fitted estimator with ``coef_`` and ``intercept_``, ours or scikit-learn's.
-
-        Raises
-        ------
-        ModelError
-            Its coefficients are not one per raw feature (text columns, for instance, need the encoder).
-        """
-        coef = np.atleast_2d(np.asarray(estimator.coef_, np.float64))
-        n_features = getattr(estimator, "n_features_in_", coef.shape[1])
-        if coef.shape[1] != n_features:
-            raise ModelError(
-                f"the model has {coef.shape[1]} coefficients for {n_features} features: it encodes its columns; "
-                "save it and use scalable.inference.load_model"
-            )
-        intercept = np.broadcast_to(np.asarray(estimator.intercept_, np.float64), (len(coef),))
-        classifies = hasattr(estimator, "classes_") and hasattr(estimator, "predict_proba")
-        link = ("logistic" if len(coef) == 1 else "softmax") if classifies else "identity"
-        return cls(coef, intercept, link)
-
     def __repr__(self) -> str:
         outputs = f", {self.n_outputs} outputs" if self.n_outputs > 1 else ""
         return f"<{type(self).__name__}: {self.n_features} features{outputs}, link {self.link}>"

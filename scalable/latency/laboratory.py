@@ -71,10 +71,11 @@ def load(model: Any, data: str, max_rows: int = MAX_ROWS) -> tuple[Any, np.ndarr
     encode: Callable[[Any], np.ndarray]
     if Path(model).is_dir():
         predictor = load_model(model)
-        if hasattr(predictor, "booster"):
-            facts, names, encode = registry.describe(predictor.text), predictor.needed, predictor.matrix
-        else:
-            facts, names, encode = _linear(model, predictor.model)
+        if predictor.kind not in MEASURED:
+            raise UsageError(
+                f"{model}: latency compares {' and '.join(MEASURED)} models, this one is {predictor.kind}"
+            )
+        facts, names, encode = MEASURED[predictor.kind](model, predictor)
     else:
         facts = registry.describe(registry.text_of(model))
         names = facts.feature_names
@@ -84,6 +85,11 @@ def load(model: Any, data: str, max_rows: int = MAX_ROWS) -> tuple[Any, np.ndarr
 
     limit = min(max_rows, MAX_BYTES // (8 * facts.shape["features"]))
     return facts, sample_rows(names, encode, ParquetSource(data, features=names), limit)
+
+
+def _forest(path: Any, model: Any) -> tuple[Any, list[str], Callable[[Any], np.ndarray]]:
+    """Return facts, columns and encoding of a saved forest."""
+    return registry.describe(model.text), model.needed, model.matrix
 
 
 def _linear(path: Any, model: Any) -> tuple[Any, list[str], Callable[[Any], np.ndarray]]:
@@ -96,6 +102,9 @@ def _linear(path: Any, model: Any) -> tuple[Any, list[str], Callable[[Any], np.n
         )
     facts = registry.LinearFacts(model.coef[:, :n], model.coef[:, n], model.link)
     return facts, model.needed, lambda raw: model.encode(raw).columns.T.astype(np.float64)
+
+
+MEASURED = {"forest": _forest, "linear": _linear}  # by kind of model
 
 
 def examine(

@@ -17,7 +17,7 @@ from scalable.execution.sampling import sample_shards
 from scalable.execution.threads import Threads
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.summary import labels_of, summarize
-from scalable.features.target_summary import TargetSummary
+from scalable.features.target_summary import TargetSummary, check_classes
 from scalable.kernels.linear import losses, optimizers, penalties
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.base import LinearEstimator
@@ -25,10 +25,15 @@ from scalable.linear.prepare import Prepared, prepare
 from scalable.linear.solvers.choice import SOLVERS, choose, known_loss
 from scalable.linear.solvers.descent import Descent
 from scalable.linear.solvers.newton import minimize
-from scalable.linear.solvers.objective import Objective, input_frequencies, order_rate_scale, penalty_factors
+from scalable.linear.solvers.objective import (
+    Objective,
+    input_frequencies,
+    order_rate_scale,
+    penalty_factors,
+    target_scale,
+)
 from scalable.linear.solvers.sgd import DescentPlan, coefficients, descend, start_state
 from scalable.linear.solvers.weights import class_weights, prior_scores, residual_variance
-from scalable.linear.targets import check_classes, target_scale
 from scalable.models.checkpoint import checkpoint_of
 from scalable.models.linear import LinearModel
 

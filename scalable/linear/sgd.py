@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from scalable.linear.classifier import GradientClassifier
 from scalable.linear.gradient import GradientEstimator
+from scalable.models.links import apply_link
 
 
 class _Descent(GradientEstimator):
@@ -134,4 +135,4 @@ class SGDRegressor(RegressorMixin, _Descent):
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Return predictions, shape (n_rows,)."""
         scores = self._scores(X)
-        return self.model_.apply_link(scores)
+        return apply_link(self.model_.link, scores)

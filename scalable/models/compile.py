@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,18 @@ from scalable.inference.forest.classifier import faced, load_compiled
 from scalable.inference.forest.compiled import CompiledForest
 from scalable.inference.forest.file import is_compiled
 from scalable.inference.forest.formats import forest_of_bytes, forest_of_file, forest_of_object
-from scalable.inference.forest.formats.lightgbm_trees import forest_of_text
+from scalable.models.foreign import compile_foreign
+from scalable.models.kinds import compiled_of
+from scalable.models.store import StoredModel, read_model
 
 
 def _from_path(path: Path) -> Any:
     if path.is_dir():
-        from scalable.models.store import read_model
-
         stored = read_model(path)
-        if stored.kind != "forest":
-            raise ModelError(
-                f"{path}: a {stored.kind!r} model needs its encoder, use scalable.inference.load_model"
-            )
-        return CompiledForest(forest_of_text(stored.texts["booster.txt"]))
+        try:
+            return compiled_of(stored)
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from error
     if path.is_file() and is_compiled(path):
         return load_compiled(path)
     return faced(CompiledForest(forest_of_file(path)))
@@ -34,19 +34,21 @@ def compile_model(model: Any) -> Any:
 
     Parameters
     ----------
-    model : lightgbm.Booster, fitted estimator, str or path
-        A Booster; anything with a fitted ``booster_``; a linear estimator with ``coef_`` and ``intercept_``; the text
-        of a LightGBM model; the path of such text; or a saved model directory.
+    model : fitted estimator, lightgbm.Booster, str or path
+        An estimator of this package; a forest of a library that `scalable.inference.forest.formats` reads, fitted, as
+        text or in a file; a linear estimator that `scalable.models.foreign` lists; or a saved model directory.
 
     Returns
     -------
-    CompiledForest or CompiledLinear
-        Both have ``predict(X)`` and ``predict_one(x)``.
+    CompiledForest, CompiledClassifier or CompiledLinear
+        All have ``predict(X)`` and ``predict_one(x)``.
 
     Raises
     ------
     ModelError
-        The text is damaged, or something in the model is not supported (named).
+        The model is damaged, or something in it is not supported (named).
+    UsageError
+        It is no model that is known.
     """
     if isinstance(model, str) and "\n" in model:
         return faced(CompiledForest(forest_of_bytes(model.encode())))
@@ -57,10 +59,15 @@ def compile_model(model: Any) -> Any:
     forest = forest_of_object(model)
     if forest is not None:
         return faced(CompiledForest(forest))
-    if hasattr(model, "coef_") and hasattr(model, "intercept_"):
-        from scalable.inference.linear_row import CompiledLinear
+    stored = _as_stored(model)
+    return compile_foreign(model) if stored is None else compiled_of(stored)
 
-        return CompiledLinear.from_estimator(model)
-    raise UsageError(
-        f"cannot compile a {type(model).__name__}: expected a LightGBM model or a fitted linear learner"
-    )
+
+def _as_stored(model: Any) -> StoredModel | None:
+    """Return an estimator of this package as it would be saved; None for anything else."""
+    # It takes a second to load: where nobody has, nothing is one.
+    own = sys.modules.get("scalable.models.estimator")
+    if own is None or not isinstance(model, own.Estimator):
+        return None
+    stored: StoredModel = model.stored()
+    return stored

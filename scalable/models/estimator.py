@@ -141,6 +141,11 @@ class Estimator(Declared, BaseEstimator):
         UsageError
             When a parameter cannot be written, such as a function.
         """
+        model = self.stored()
+        save_model(path, model.kind, model.meta, model.arrays, model.texts)
+
+    def stored(self) -> StoredModel:
+        """Return what `save` writes."""
         check_is_fitted(self)
         params = {**self.get_params(deep=False), "client": address_of(self.client)}
         fitted = {
@@ -155,7 +160,7 @@ class Estimator(Declared, BaseEstimator):
             "fitted": parameter_json.to_json(fitted),
         }
         meta, arrays, texts = self._parts()
-        save_model(path, self._kind, {**meta, "learner": learner}, arrays, texts)
+        return StoredModel(self._kind, {**meta, "learner": learner}, dict(arrays), dict(texts))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

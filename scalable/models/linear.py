@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import special
 
 from scalable.data.block import Block, RawBlock
-from scalable.errors import DataError, ModelError
+from scalable.errors import ModelError
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.state import State
-from scalable.features.target import Labels, Where, nth_row
 from scalable.kernels.linear import sgd as descent
+from scalable.models.links import LINKS, apply_link
+from scalable.models.predictors import Predictor
 from scalable.models.store import StoredModel
 
+if TYPE_CHECKING:
+    from scalable.inference.linear_row import CompiledLinear
+
 KIND = "linear"
-LINKS = ("identity", "log", "logistic", "softmax", "margin")
 
 
 @dataclass(frozen=True)
-class LinearModel:
+class LinearModel(Predictor):
     """A trained linear model of any loss.
 
     Attributes
@@ -34,18 +36,14 @@ class LinearModel:
     coef : float64 array of shape (n_outputs, n_columns + 1 + n_indices)
         Coefficients of the dense columns, intercept, weights of the feature indices.
     link : str
-        ``"identity"``, ``"log"`` (mean is exp), ``"logistic"``, ``"softmax"``, or ``"margin"`` (scores
-        have no probabilities; predictions are class indices).
+        See `scalable.models.links`.
     """
+
+    kind = KIND
 
     encoder: LinearEncoder
     coef: NDArray[np.float64]
     link: str
-
-    @property
-    def classes(self) -> tuple[Any, ...] | None:
-        """Class labels, in order; None for regression."""
-        return None if self.encoder.labels is None else self.encoder.labels.classes
 
     @property
     def feature_names(self) -> list[str]:
@@ -53,9 +51,9 @@ class LinearModel:
         return [column.name for column in self.encoder.columns]
 
     @property
-    def needed(self) -> list[str]:
-        """Names of the raw columns that prediction reads."""
-        return self.encoder.needed
+    def n_outputs(self) -> int:
+        """Columns of `predict_block`."""
+        return 1 if self.link == "margin" else len(self.coef)
 
     def scores(self, block: Block) -> NDArray[np.float64]:
         """Return linear predictors of encoded rows, shape (n_outputs, n_rows)."""
@@ -63,22 +61,9 @@ class LinearModel:
         descent.predict(block.columns, block.ids, self.coef.astype(block.columns.dtype), out)
         return out.astype(np.float64)
 
-    def apply_link(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return predictions of scores of shape (n_outputs, n_rows): see `predict_block`."""
-        if self.link == "logistic":
-            return np.asarray(special.expit(scores[0]))
-        if self.link == "softmax":
-            return np.asarray(special.softmax(scores, axis=0).T)
-        if self.link == "log":
-            return np.asarray(np.exp(np.clip(scores[0], -700.0, 700.0)))
-        if self.link == "margin":
-            index = scores.argmax(axis=0) if len(scores) > 1 else scores[0] > 0.0
-            return np.asarray(index, np.float64)
-        return np.asarray(scores[0] if len(scores) == 1 else scores.T)
-
     def predict_block(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return probabilities of the positive class, of every class (n_rows, k), or means."""
-        return self.apply_link(self.scores(self.encode(raw)))
+        return apply_link(self.link, self.scores(self.encode(raw)))
 
     def rank_block(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return what ranks rows: predictions, or, of a model without probabilities, its squashed scores.
@@ -92,17 +77,8 @@ class LinearModel:
 
     def encode(self, raw: RawBlock) -> Block:
         """Encode features only; raises DataError when a column is missing."""
-        missing = [name for name in self.encoder.needed if name not in raw.arrays]
-        if missing:
-            raise DataError(
-                f"column {missing[0]!r}, which the model was trained on, is missing from the data"
-            )
+        self.check(raw)
         return self.encoder.features_only.encode(raw)
-
-    def encode_label(self, array: pa.Array, where: Where = nth_row) -> NDArray[np.float64]:
-        """Return class indices or target values of a label column."""
-        labels = self.encoder.labels or Labels("target")
-        return labels.encode(array, where)
 
     def parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, str]]:
         """Return metadata, arrays and texts to save."""
@@ -137,3 +113,40 @@ class LinearModel:
         if link not in LINKS or coef.shape[1] != encoder.n_columns + 1 + encoder.n_indices:
             raise ModelError("the linear model's coefficients do not fit its encoder; train or copy it again")
         return cls(encoder, coef, link)
+
+    def plain(self) -> CompiledLinear:
+        """Return the same model over a matrix of raw numbers.
+
+        Raises
+        ------
+        ModelError
+            When a column becomes more, or anything else, than one number times its coefficient; names it.
+        """
+        from scalable.inference.linear_row import CompiledLinear
+
+        n, columns = self.encoder.n_columns, self.encoder.columns
+        for column in columns:
+            straight = column.action == "number" and column.simple and column.log_unit is None
+            if column.action != "drop" and not straight:
+                raise ModelError(
+                    f"the model encodes its columns ({column.name!r} is not one plain number); use "
+                    "scalable.inference.load_model"
+                )
+        if self.link not in ("identity", "logistic", "softmax"):
+            raise ModelError(
+                f"a linear model with the link {self.link} cannot be compiled; use scalable.inference.load_model"
+            )
+        coef = np.zeros((len(self.coef), len(columns)))
+        dense = self.coef[:, :n] / self.encoder.column_scales()
+        coef[:, [column.action != "drop" for column in columns]] = dense
+        return CompiledLinear(coef, self.coef[:, n] - dense @ self.encoder.column_offsets(), self.link)
+
+
+def read_linear(stored: StoredModel) -> LinearModel:
+    """Return the predictor of a saved linear model."""
+    return LinearModel.from_stored(stored)
+
+
+def compile_linear(stored: StoredModel) -> CompiledLinear:
+    """Return a saved linear model of plain numbers over their matrix."""
+    return LinearModel.from_stored(stored).plain()

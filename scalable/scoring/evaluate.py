@@ -47,8 +47,7 @@ class QualityReduction:
         y = self.predictor.encode_label(block.arrays[self.roles.require_target()], block.where)
         name = self.roles.weight
         weight = None if name is None else numbers(block.arrays[name])
-        predict = getattr(self.predictor, "rank_block", self.predictor.predict_block)
-        return self.measures.step(state, y, predict(block), weight)
+        return self.measures.step(state, y, self.predictor.rank_block(block), weight)
 
     def merge(self, left: Any, right: Any) -> Any:
         """Merge neighbours."""

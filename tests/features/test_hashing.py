@@ -2,8 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scalable.features.hashing import LEAST_BUCKETS, MOST_BUCKETS, buckets_for, buckets_of
-from scalable.features.identifiers import named_identifier
+from scalable.features.hashing import LEAST_BUCKETS, MOST_BUCKETS, buckets_for, buckets_of, named_identifier
 
 N = 2**16
 

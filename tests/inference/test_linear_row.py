@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from scalable.errors import DataError, ModelError
+from scalable.errors import DataError
 from scalable.inference import compile_model
 from scalable.inference.linear_row import CompiledLinear
 
@@ -52,13 +52,3 @@ def test_wrong_width_is_refused():
         compiled.predict_one(np.zeros(6))
     with pytest.raises(DataError, match="7 features"):
         compiled.predict(np.zeros((3, 8)))
-
-
-def test_encoded_model_is_refused():
-    class Encoded:
-        coef_ = np.zeros((1, 9))
-        intercept_ = 0.0
-        n_features_in_ = 3
-
-    with pytest.raises(ModelError, match="9 coefficients for 3 features"):
-        compile_model(Encoded())

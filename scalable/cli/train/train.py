@@ -68,7 +68,7 @@ def command(
     ] = False,
 ) -> None:
     """Train a model."""
-    from scalable.cli.train.learners import LEARNERS, get_learner, parse_options
+    from scalable.cli.train.learners import LEARNERS, build, get_learner, parse_options
 
     if help_wanted:
         show_help(context, learner)
@@ -101,8 +101,8 @@ def command(
         options["client"] = client
     if workers is not None:
         options["n_workers"] = workers
-    fit_options = entry.fit_options(options)
-    estimator = entry.build(kind, options)
+    fit_options = {name: options.pop(name) for name in entry.fit_names if name in options}
+    estimator = build(entry, kind, options)
     checkpoint = Path(f"{model}.checkpoint")
     if resume and not checkpoint.exists() and not quiet:
         typer.echo(f"{checkpoint}: nothing to resume, starting from the beginning")
@@ -149,14 +149,14 @@ def command(
 
 def show_help(context: typer.Context, learner: str | None) -> None:
     """Print the help of the command; after a learner's name, its options too."""
-    from scalable.cli.train.learners import get_learner
+    from scalable.cli.train.learners import get_learner, options_of
 
     typer.echo(context.get_help())
     if learner is not None:
         entry = get_learner(learner)
         width = min(shutil.get_terminal_size().columns, 120)
         typer.echo(f"\nOptions of {learner} ({entry.summary}), [defaults] in brackets:")
-        typer.echo(entry.describe_options(width))
+        typer.echo(options_of(entry, width))
 
 
 def refuse_overwriting(model: Path, overwrite: bool) -> None:

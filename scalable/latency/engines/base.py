@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -91,12 +92,11 @@ def describe(text: str) -> ForestModel:
 
 
 def text_of(model: Any) -> str:
-    """Return LightGBM's text of whatever ``compile_model`` accepts, a linear model excepted."""
-    model = getattr(model, "booster_", model)
-    if hasattr(model, "model_to_string"):
-        return str(model.model_to_string())
+    """Return LightGBM's text of a Booster, of what holds one, of a saved forest, or as it is given or in a file."""
     if isinstance(model, str) and "\n" in model:
         return model
+    if not isinstance(model, str | os.PathLike):
+        return str(getattr(model, "booster_", model).model_to_string())
     path = Path(model)
     if path.is_dir():
         from scalable.models.store import read_model
@@ -107,12 +107,12 @@ def text_of(model: Any) -> str:
 
 def facts_of(model: Any) -> ForestModel | LinearFacts:
     """Return what engines are built from, of whatever ``compile_model`` accepts."""
+    from scalable.inference.linear_row import CompiledLinear
+    from scalable.models.compile import compile_model
+
     if isinstance(model, ForestModel | LinearFacts):
         return model
-    from scalable.inference.linear_row import CompiledLinear
-
-    if isinstance(model, CompiledLinear):
-        return LinearFacts(model.coef, model.intercept, model.link)
-    if hasattr(model, "coef_") and hasattr(model, "intercept_"):
-        return facts_of(CompiledLinear.from_estimator(model))
+    compiled = model if isinstance(model, CompiledLinear) else compile_model(model)
+    if isinstance(compiled, CompiledLinear):
+        return LinearFacts(compiled.coef, compiled.intercept, compiled.link)
     return describe(text_of(model))

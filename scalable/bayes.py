@@ -1,0 +1,119 @@
+"""Gaussian naive Bayes: within a class, every column is normal and independent of the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.data.block import Block
+from scalable.errors import DataError, UsageError
+from scalable.features.number_encoder import NumberEncoder
+from scalable.features.target_summary import TargetSummary
+from scalable.models.one_pass import Arrays, OnePassClassifier
+
+Moments = NDArray[np.float64]  # of shape (3, n_classes + 1, n_columns): weight, mean, squares about the mean
+
+
+@dataclass(frozen=True)
+class ClassMoments:
+    """Reduction to the moments of every column within every class, missing values left out.
+
+    Parameters
+    ----------
+    names, classes, prior : tuple
+        Columns, labels, and the probability of each label.
+    smoothing : float
+        Share of the largest variance of all rows that is added to each.
+    """
+
+    names: tuple[str, ...]
+    classes: tuple[Any, ...]
+    prior: tuple[float, ...]
+    smoothing: float
+
+    def init(self) -> Moments:
+        """Return the moments of no rows; behind those of the classes, those of all rows without weights."""
+        return np.zeros((3, len(self.classes) + 1, len(self.names)))
+
+    def step(self, state: Moments, block: Block) -> Moments:
+        """Add a block."""
+        assert block.label is not None
+        ones, part = np.ones(block.n_rows), self.init()
+        weight = ones if block.weight is None else block.weight
+        for c in range(len(self.classes)):
+            rows = block.label == c
+            part[:, c] = _moments(block.columns[:, rows], weight[rows])
+        part[:, -1] = _moments(block.columns, ones)
+        return self.merge(state, part)
+
+    def merge(self, left: Moments, right: Moments) -> Moments:
+        """Return the moments of both (Chan, Golub and LeVeque, 1983)."""
+        weight, apart = left[0] + right[0], right[1] - left[1]
+        share = right[0] / np.where(weight > 0.0, weight, 1.0)
+        return np.stack([weight, left[1] + share * apart, left[2] + right[2] + apart**2 * left[0] * share])
+
+    def finish(self, state: Moments) -> Arrays:
+        """Return means, smoothed variances and priors; a DataError where a class tells nothing of a column."""
+        weight, mean, squares = state
+        for c, j in np.argwhere(weight[:-1] <= 0.0):
+            raise DataError(
+                f"column {self.names[j]!r} has no value of any weight in class {self.classes[c]!r}: its "
+                "distribution there is unknown; leave the column or the class out"
+            )
+        epsilon = self.smoothing * (squares[-1] / weight[-1]).max()
+        variance = squares[:-1] / weight[:-1] + epsilon
+        for c, j in np.argwhere(variance <= 0.0):
+            raise DataError(
+                f"column {self.names[j]!r} is constant in class {self.classes[c]!r} and nothing smooths it; leave "
+                "it out or raise var_smoothing"
+            )
+        prior = np.array(self.prior)
+        return {"theta": mean[:-1], "var": variance, "class_prior": prior, "epsilon": np.array(epsilon)}
+
+
+class GaussianNB(OnePassClassifier):
+    """Gaussian naive Bayes as scikit-learn's, from one pass; a missing value says nothing of its row's class.
+
+    Parameters
+    ----------
+    priors : array of shape (n_classes,), optional
+        Probabilities of the classes; by default their shares of the weights.
+    var_smoothing : float
+        Share of the largest variance of a column that is added to all variances.
+    n_workers, client
+        As for every learner, see `scalable.models.estimator.Estimator`.
+    """
+
+    priors: Any = None
+    var_smoothing: float = 1e-9
+
+    def _reduction(self, encoder: NumberEncoder, target: TargetSummary) -> ClassMoments:
+        weights = np.array(target.class_weight)
+        prior = weights / weights.sum() if self.priors is None else np.asarray(self.priors, np.float64)
+        if prior.shape != weights.shape or (prior < 0.0).any() or abs(prior.sum() - 1.0) > 1e-8:
+            raise UsageError(f"priors must be {len(weights)} shares that sum to 1, not {self.priors!r}")
+        if not self.var_smoothing >= 0.0:
+            raise UsageError(f"var_smoothing must not be negative, not {self.var_smoothing!r}")
+        return ClassMoments(tuple(encoder.needed), target.classes, tuple(prior.tolist()), self.var_smoothing)
+
+    @staticmethod
+    def scores(arrays: Arrays, block: Block) -> NDArray[np.float64]:
+        """Return the logarithms of the joint probabilities of class and row, shape (n_classes, n_rows)."""
+        out = np.empty((len(arrays["theta"]), block.n_rows))
+        for c, (mean, variance) in enumerate(zip(arrays["theta"], arrays["var"], strict=True)):
+            square = ((block.columns.T - mean) ** 2 / variance + np.log(2.0 * np.pi * variance)).T
+            out[c] = -0.5 * np.where(np.isnan(square), 0.0, square).sum(axis=0)
+        with np.errstate(divide="ignore"):  # a prior of 0
+            return out + np.log(arrays["class_prior"])[:, None]
+
+
+def _moments(columns: NDArray[Any], weight: NDArray[np.float64]) -> Moments:
+    """Return weight, mean and squares about it of each row of `columns`, NaN left out."""
+    present = ~np.isnan(columns)
+    total = present @ weight
+    mean = np.where(present, columns, 0.0) @ weight / np.where(total > 0.0, total, 1.0)
+    centred = np.where(present, columns - mean[:, None], 0.0)
+    return np.stack([total, mean, centred**2 @ weight])

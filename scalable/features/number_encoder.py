@@ -1,0 +1,102 @@
+"""Raw columns as plain float64 numbers, missing ones NaN: what learners of moments take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from scalable.data.block import Block, RawBlock
+from scalable.data.columns import column_kind
+from scalable.data.values import numbers
+from scalable.errors import DataError
+from scalable.features.encoder import Encoder, as_trained
+from scalable.features.state import FORMAT, State
+from scalable.features.target import Labels
+
+
+class NumberEncoder(Encoder):
+    """Immutable, picklable map from `RawBlock` to a `Block` of numbers as they are.
+
+    Parameters
+    ----------
+    columns : sequence of (str, str, str)
+        Name, Arrow type and kind of each feature.
+    labels : Labels or None
+        How the target column is read.
+    weight : str or None
+        Weight column.
+    """
+
+    def __init__(
+        self, columns: Sequence[tuple[str, str, str]], labels: Labels | None = None, weight: str | None = None
+    ) -> None:
+        self.columns = tuple((name, arrow_type, kind) for name, arrow_type, kind in columns)
+        self.labels = labels
+        self.weight = weight
+
+    @classmethod
+    def learn(
+        cls, schema: pa.Schema, labels: Labels | None, weight: str | None, learner: str
+    ) -> NumberEncoder:
+        """Take every feature column of a schema.
+
+        Raises
+        ------
+        DataError
+            When one is text, which `learner` cannot take.
+        """
+        columns = [(field.name, str(field.type), column_kind(field.type) or "float") for field in schema]
+        for name, arrow_type, kind in columns:
+            if kind == "text":
+                usable = [other for other, _, k in columns if k != "text"]
+                raise DataError(
+                    f"column {name!r} is {arrow_type}, and {learner} takes numbers only; name the features without "
+                    f"it: {', '.join(usable[:6])}{', ...' if len(usable) > 6 else ''}"
+                )
+        return cls(columns, labels, weight)
+
+    @property
+    def needed(self) -> list[str]:
+        """Names of the feature columns it reads."""
+        return [name for name, _, _ in self.columns]
+
+    def encode(self, raw: RawBlock) -> Block:
+        """Encode one block; label and weight too where the block has their columns.
+
+        Raises
+        ------
+        DataError
+            On an infinite value, or a column of another type than in training.
+        """
+        matrix = np.empty((len(self.columns), raw.n_rows))
+        for row, (name, arrow_type, kind) in zip(matrix, self.columns, strict=True):
+            row[:] = numbers(as_trained(raw.arrays[name], name, arrow_type, kind))
+            if np.isinf(row).any():
+                where = raw.where(int(np.flatnonzero(np.isinf(row))[0]))
+                raise DataError(f"column {name!r} is infinite at {where}; clean it or leave it out")
+        return Block(matrix, np.empty((0, raw.n_rows), np.int32), *self._roles(raw), raw.first_row)
+
+    def describe(self) -> list[str]:
+        """Return one line a column: what was done with it."""
+        return [
+            f"{name} ({arrow_type}): number, as it is; missing values are left out"
+            for name, arrow_type, _ in self.columns
+        ]
+
+    def state(self) -> State:
+        """Return what `from_state` rebuilds it from."""
+        labels = None if self.labels is None else self.labels.to_json()
+        columns: list[Any] = [list(column) for column in self.columns]
+        return State({"format": FORMAT, "columns": columns, "labels": labels, "weight": self.weight})
+
+    @classmethod
+    def _rebuilt(cls, state: State) -> NumberEncoder:
+        labels = state.document["labels"]
+        return cls(
+            state.document["columns"],
+            None if labels is None else Labels.from_json(labels),
+            state.document["weight"],
+        )

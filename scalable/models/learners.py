@@ -1,0 +1,86 @@
+"""The learners, a line each: the command line, saved models and tests find them here."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from scalable.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """One learner.
+
+    Attributes
+    ----------
+    module, classes : str, dict
+        Where its estimators are; `classes` maps a task ("classification", "regression") to a class.
+    summary : str
+        One line for ``--list``.
+    fit_names : tuple of str
+        Options that are arguments of ``fit`` and not of the estimator.
+    open_ended : str
+        What its help says of options beyond those listed; nothing where there are none.
+    """
+
+    module: str
+    classes: dict[str, str]
+    summary: str
+    fit_names: tuple[str, ...] = ()
+    open_ended: str = ""
+
+    def estimator(self, task: str) -> Any:
+        """Return the class of a task."""
+        return getattr(importlib.import_module(self.module), self.classes[task])
+
+
+LINEAR = "scalable.linear"
+LEARNERS = {
+    "logistic": Learner(
+        LINEAR, {"classification": "LogisticRegression"}, "logistic regression, by Newton or descent"
+    ),
+    "linear": Learner(
+        LINEAR, {"regression": "LinearRegression"}, "least squares, exact, from one streamed pass"
+    ),
+    "ridge": Learner(LINEAR, {"regression": "Ridge"}, "least squares with an L2 penalty, from one pass"),
+    "lasso": Learner(LINEAR, {"regression": "Lasso"}, "least squares with an L1 penalty, from one pass"),
+    "elastic-net": Learner(
+        LINEAR, {"regression": "ElasticNet"}, "least squares with both penalties, from one pass"
+    ),
+    "elastic-net-cv": Learner(
+        LINEAR, {"regression": "ElasticNetCV"}, "the whole penalty path, cross-validated in one pass"
+    ),
+    "svc": Learner(LINEAR, {"classification": "LinearSVC"}, "linear support vectors (hinge losses)"),
+    "sgd": Learner(
+        LINEAR,
+        {"classification": "SGDClassifier", "regression": "SGDRegressor"},
+        "stochastic descent with a choice of losses, penalties and optimizers",
+    ),
+    "lightgbm": Learner(
+        "scalable.boosting",
+        {"classification": "LGBMClassifier", "regression": "LGBMRegressor"},
+        "LightGBM, streamed and distributed; every LightGBM parameter passes through",
+        ("valid", "early_stopping", "checkpoint_every", "on_loss"),
+        "and every parameter of LightGBM under any of its names, such as --lambda-l2 10 --objective tweedie",
+    ),
+    "gaussian-nb": Learner(
+        "scalable.bayes", {"classification": "GaussianNB"}, "Gaussian naive Bayes, from one streamed pass"
+    ),
+}
+
+
+def class_named(name: str) -> Any:
+    """Return the estimator class of a name.
+
+    Raises
+    ------
+    ModelError
+        When no learner has it.
+    """
+    for learner in LEARNERS.values():
+        for task, each in learner.classes.items():
+            if each == name:
+                return learner.estimator(task)
+    raise ModelError(f"was saved by {name}, which this version does not know; update scalable")
