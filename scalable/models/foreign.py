@@ -32,8 +32,8 @@ def compile_foreign(model: Any) -> Any:
     known = [name for compilers in FOREIGN.values() for name in compilers]
     kind = type(model)
     raise UsageError(
-        f"cannot compile a {kind.__name__} (of {kind.__module__}): expected a model of this package, a forest of LightGBM, "
-        f"XGBoost or scikit-learn, or scikit-learn's {', '.join(known)}"
+        f"cannot compile a {kind.__name__} (of {kind.__module__}): expected a model of this package, a forest of "
+        f"LightGBM, XGBoost or scikit-learn, or scikit-learn's {', '.join(known)}"
     )
 
 

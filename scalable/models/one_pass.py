@@ -81,10 +81,8 @@ class OnePassEstimator(Estimator):
     model_: OnePassModel
 
     @abstractmethod
-    def _reduction(
-        self, encoder: NumberEncoder, target: TargetSummary | None
-    ) -> Reduction[Any, Block, Arrays]:
-        """Return the reduction from blocks to arrays; also checks the parameters."""
+    def _reduction(self, encoder: NumberEncoder, target: TargetSummary) -> Reduction[Any, Block, Arrays]:
+        """Check the parameters and return the reduction from blocks to arrays."""
 
     @staticmethod
     @abstractmethod

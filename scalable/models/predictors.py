@@ -75,13 +75,18 @@ class Predictor(ABC):
         return (self.encoder.labels or Labels("target")).encode(array, where)
 
 
-def load_model(path: str | os.PathLike[str]) -> Predictor:
+def load_model(path: str | os.PathLike[str]) -> Any:
     """Load what a learner saved.
 
     Parameters
     ----------
     path : str or path
         A model directory.
+
+    Returns
+    -------
+    Predictor
+        Of the kind that was saved.
 
     Raises
     ------
@@ -90,7 +95,6 @@ def load_model(path: str | os.PathLike[str]) -> Predictor:
     """
     stored = read_model(Path(path))
     try:
-        predictor: Predictor = predictor_of(stored)
+        return predictor_of(stored)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
-    return predictor

@@ -68,7 +68,8 @@ def command(
     ] = False,
 ) -> None:
     """Train a model."""
-    from scalable.cli.train.learners import LEARNERS, build, get_learner, parse_options
+    from scalable.cli.train.learners import build, get_learner, parse_options
+    from scalable.models.learners import LEARNERS
 
     if help_wanted:
         show_help(context, learner)
