@@ -85,7 +85,9 @@ def _read_footer(path: str) -> tuple[Footer, pa.Schema]:
     try:
         version = store_of(path).version(path)
         tables = read_tables(path, version.size)
-        schema = pq.read_schema(arrow_input(path))
+        # INT96 in nanoseconds would wrap around beyond the year 2262
+        with pq.ParquetFile(arrow_input(path), coerce_int96_timestamp_unit="us") as opened:
+            schema = opened.schema_arrow
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             reason = error.strerror or _first_line(error)

@@ -165,9 +165,15 @@ def squared_objective(ready: Prepared, fit_intercept: bool, standardize: bool) -
     """
     factors = penalty_factors(ready.encoder, standardize)
     if len(factors) > MAX_TERMS:
+        encoder = ready.encoder
+        remedies = [
+            *(["lower n_bins"] if encoder.n_buckets else []),
+            *([f"lower one_hot ({encoder.n_known:,} of them are of categories)"] if encoder.n_known else []),
+            "use SGDRegressor, which has no such limit",
+        ]
         raise DataError(
-            f"{len(factors):,} terms are too many for exact least squares (at most {MAX_TERMS:,}); lower n_bins, "
-            "leave out columns of many levels, or use SGDRegressor"
+            f"{len(factors):,} terms are too many for exact least squares (at most {MAX_TERMS:,}): "
+            + ", or ".join(remedies)
         )
     target = ready.target
     mean, scale = target_scale(target)

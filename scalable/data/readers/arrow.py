@@ -8,19 +8,22 @@ with pre-buffering all row groups asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scalable.data.columns import column_kind
 from scalable.data.footers import Footer
 from scalable.data.readers.cursor import Cursor
-from scalable.data.readers.layout import file_metadata
+from scalable.data.readers.layout import file_metadata, old_times, text_of_pages
 from scalable.data.types.logical import categories_of, family
+from scalable.errors import DataError
 from scalable.storage.files import arrow_input, is_local
 
 BUFFER_BYTES = 2**17
+FAR = 2**63 // 1000 - 10**6  # microseconds that fit in 64 bits as nanoseconds
 TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -42,18 +45,43 @@ def open_with_arrow(
     file = pq.ParquetFile(
         arrow_input(footer.path),
         metadata=metadata,
-        read_dictionary=text,
+        read_dictionary=text_of_pages(footer, text, groups),
+        coerce_int96_timestamp_unit="us",
         buffer_size=BUFFER_BYTES,
         pre_buffer=False,
         page_checksum_verification=not is_local(footer.path),  # others were checked with their headers
     )
     rows = min(block_rows, skip + stop - start)  # a batch is decoded whole, however few rows are read of it
     batches = file.iter_batches(rows, row_groups=groups, columns=list(names), use_threads=False)
+    if old := old_times(footer, names):
+        batches = _without_lost_digits(batches, pq.ParquetFile(arrow_input(footer.path)), old, rows, groups)
     pieces = (
         [_checked(name, canonical(batch.column(name), kind)) for name, kind in zip(names, types, strict=True)]
         for batch in batches
     )
     return Cursor(pieces, skip, file.close)
+
+
+def _without_lost_digits(
+    batches: Iterable[pa.RecordBatch],
+    file: pq.ParquetFile,
+    names: Sequence[str],
+    rows: int,
+    groups: list[int],
+) -> Iterator[pa.RecordBatch]:
+    """Yield batches whose times of 96 bits were read in microseconds, after a look at their nanoseconds."""
+    fine = file.iter_batches(rows, row_groups=groups, columns=list(names), use_threads=False)
+    for batch, finer in zip(batches, fine, strict=True):
+        for name in names:
+            coarse = batch.column(name).drop_null().cast(pa.int64()).to_numpy()
+            exact = finer.column(name).drop_null().cast(pa.int64()).to_numpy()
+            near = np.abs(coarse) < FAR  # further away, nanoseconds have wrapped around
+            if np.any(exact[near] != 1000 * coarse[near]):
+                raise DataError(
+                    f"column {name!r} holds times finer than microseconds in 96 bits, the type of old files; write "
+                    "them as nanoseconds of 64 bits"
+                )
+        yield batch
 
 
 def _checked(name: str, array: pa.Array) -> pa.Array:

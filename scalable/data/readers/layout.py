@@ -172,6 +172,26 @@ def has_old_levels(footer: Footer, names: Sequence[str], start: int, stop: int) 
     )
 
 
+def old_times(footer: Footer, names: Sequence[str]) -> list[str]:
+    """Return which columns are times of 96 bits, which only pyarrow reads beyond the years of nanoseconds."""
+    places = column_places(footer.path, footer.version)
+    return [name for name in names if name in places and places[name][1].physical_type == "INT96"]
+
+
+def text_of_pages(footer: Footer, names: Sequence[str], groups: Sequence[int]) -> list[str]:
+    """Return which text columns pyarrow hands over as dictionaries: none with differences of texts in its pages."""
+    metadata, places = (
+        file_metadata(footer.path, footer.version)[0],
+        column_places(footer.path, footer.version),
+    )
+
+    def differences(name: str) -> bool:
+        chunks = (metadata.row_group(group).column(places[name][0]) for group in groups)
+        return any("DELTA" in encoding for chunk in chunks for encoding in chunk.encodings)
+
+    return [name for name in names if name in places and not differences(name)]
+
+
 def row_groups(footer: Footer, start: int, stop: int) -> list[RowGroup]:
     """Return the row groups that hold rows ``[start, stop)``."""
     return [_row_group(footer.path, footer.version, group) for group in _numbers_of(footer, start, stop)]
