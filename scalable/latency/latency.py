@@ -19,6 +19,7 @@ from scalable.latency.engines import Absent, Engine
 from scalable.latency.timing import Stopwatch, clock_overhead, summary
 
 TURN = 200  # single rows an engine takes before the next engine's turn
+SMALL = 20_000  # rows in all that are spent on each size of small batches, so that quantiles come from enough calls
 PATIENCE = 30.0  # seconds one call of an engine may be expected to take; larger batches are left out
 
 Contender = tuple[str, int]  # engine, threads
@@ -73,7 +74,7 @@ def _batches(
     pace: dict[str, float],
 ) -> Timings:  # fmt: skip
     """Time batches of `size` fresh rows, in turns; `pace` is the last known seconds a row of each engine."""
-    rounds = max(1, min(repeats, len(X) // size))
+    rounds = max(1, min(max(repeats, SMALL // size), len(X) // size))
     ready = [(name, n) for name in engines for n in threads if size * pace.get(name, 0.0) <= PATIENCE]
     taken: dict[Contender, list[int]] = {contender: [] for contender in ready}
     watches = {name: Stopwatch(engine) for name, engine in engines.items()}
@@ -136,7 +137,7 @@ def measure(
     batch_sizes : sequence of int
         Rows per call; capped by the rows there are. Engines too slow for a size are listed with the reason.
     repeats : int
-        Batches per size, at most.
+        Batches per size, at most; of small ones, as many as `SMALL` rows fill.
     threads : sequence of int
         Threads for batches, each a row of the result.
     seed : int
@@ -147,8 +148,9 @@ def measure(
     Returns
     -------
     dict of batch size (as text) to rows of the report's ``latency`` section
-        See ``scalable.report.sections.Latency``; an absent engine's row has ``status`` and ``message``. Beyond
-        that: ``spread`` (quartile distance over median), ``load_seconds``, ``first_prediction_seconds``,
+        See ``scalable.report.sections.Latency``; an absent engine's row has ``status`` and ``message``, and is among
+        the single rows only. Quantiles that too few calls tell are left out. Beyond that: ``spread`` (quartile
+        distance over median), ``load_seconds``, ``first_prediction_seconds``,
         ``memory_bytes`` (by which loading and 1,000 rows grew the process), ``clock_overhead_us``, ``model``, and
         ``overhead_us`` where the way to a worker process was taken off.
     """
@@ -174,7 +176,7 @@ def measure(
             {"engine": name if n in (1, threads[0]) else f"{name}, {n} threads", "batch": size, "threads": n,
              "baseline": name == baseline and n in (1, threads[0]), **results[name], **common, **figures}
             for (name, n), figures in taken.items()
-        ] + [{"engine": name, "batch": size, "threads": 1, **row} for name, row in missing.items()]
+        ] + [{"engine": name, "batch": size, "threads": 1, **row} for name, row in missing.items() if size == 1]
         for size, taken in timings.items()
     }  # fmt: skip
 

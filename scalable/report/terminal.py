@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalable.report import format as fmt
+from scalable.report import terminal_latency as latency
 from scalable.report.blocks.block import Column
-from scalable.report.blocks.latency import with_speedups
 from scalable.report.blocks.peers import flat
 from scalable.report.blocks.quality import reference_row
 from scalable.report.cards import summary_cards
@@ -26,16 +26,6 @@ _STAGES: Sequence[Column] = (
     ("rows", "rows", fmt.rows),
     ("rows/s", "rows_per_second", fmt.count),
     ("peak memory", "peak_memory_bytes", fmt.size),
-)
-_LATENCY: Sequence[Column] = (
-    ("engine", "engine", str),
-    ("p50", "p50_us", fmt.micros),
-    ("p99", "p99_us", fmt.micros),
-    ("a row", "row_us", fmt.micros),
-    ("rows/s", "rows_per_second", fmt.count),
-    ("speed-up", "speedup", fmt.factor),
-    ("bit for bit", "bit_equal", fmt.anything),
-    ("status", "status", str),
 )
 _PEERS: Sequence[Column] = (
     ("contender", "peer", str),
@@ -111,16 +101,6 @@ def _stages(stages: Any) -> Iterator[Table]:
     yield _table("Stages", stages, _STAGES)
 
 
-def _latency(batches: Any) -> Iterator[Table]:
-    """Yield one table a batch size."""
-    for batch in sorted(batches, key=int):
-        name = "one row at a time" if int(batch) == 1 else f"{int(batch):,} rows a call"
-        rows = with_speedups(batches[batch])
-        if all(row.get("status", "ok") == "ok" for row in rows):
-            rows = [{**row, "status": None} for row in rows]
-        yield _table(f"Latency, {name}", rows, _LATENCY)
-
-
 def _peers(peers: Any) -> Iterator[Table | str]:
     """Yield one table a job, and under it why contenders failed or are absent."""
     for job in dict.fromkeys(row["job"] for row in peers):
@@ -161,10 +141,15 @@ def print_summary(results: dict[str, Any], console: Console | None = None, repor
 
     console = _console(console)
     sections = results.get("sections", {})
+    if "latency" in sections and (busy := latency.machine_line(results.get("machine", {}))):
+        console.print(Text(busy, style="yellow"), highlight=False)
     for name, tables in (
         ("stages", _stages),
         ("quality", _quality),
-        ("latency", _latency),
+        ("latency", latency.latency),
+        ("requests", latency.requests),
+        ("open_loop", latency.open_loop),
+        ("waterfall", latency.waterfall),
         ("peers", _peers),
     ):
         if not sections.get(name):
@@ -174,7 +159,8 @@ def print_summary(results: dict[str, Any], console: Console | None = None, repor
         except Exception as error:  # a file of somebody else; the page shows such a section as it is
             parts = [f"{name}: of another shape ({type(error).__name__}); see the page"]
         for part in parts:
-            console.print(Text(part, style="dim") if isinstance(part, str) else part, highlight=False)
+            shown = _table(*part) if isinstance(part, tuple) else part
+            console.print(Text(shown, style="dim") if isinstance(shown, str) else shown, highlight=False)
     cards = summary_cards(sections)
     label = max((len(card.label) for card in cards), default=0)
     value = max((len(card.value) for card in cards), default=0)

@@ -91,6 +91,9 @@ def test_measure_reports_every_engine_and_batch(model):
         100 * 1e6 / batch["scalable"]["p50_us"], rel=0.5
     )
     assert "p50_us" not in batch.get("lightgbm-fast", {})
+    assert batch["scalable"]["calls"] == 30  # all the rows there are
+    assert "p99_us" not in batch["scalable"]
+    assert "lleaves" not in batch
     assert [batch[name]["threads"] for name in ("scalable", "scalable, 2 threads")] == [1, 2]
     assert batch["lightgbm, 2 threads"]["baseline"] is False
 
@@ -128,3 +131,15 @@ def test_waterfall_follows_the_steps(model):
     (chart,) = latency.waterfall(result)
     assert [step["note"] for step in chart["steps"]] == list(names)
     assert all(step["value"] > 0 for step in chart["steps"])
+
+
+def test_quantiles_come_from_enough_calls():
+    told = {
+        n: {k for k in timing.quantiles_us(np.arange(1, n + 1)) if k.startswith("p")}
+        for n in (1, 20, 200, 2000)
+    }
+    assert told == {
+        1: {"p50_us"}, 20: {"p50_us", "p90_us"}, 200: {"p50_us", "p90_us", "p99_us"},
+        2000: {"p50_us", "p90_us", "p99_us", "p999_us"},
+    }  # fmt: skip
+    assert timing.quantiles_us(np.arange(1, 201))["calls"] == 200

@@ -61,4 +61,6 @@ def test_measure_reports_modes_and_fractions():
     assert rows[-1]["status"] == "absent"
     for row in rows[:-1]:
         assert row["rate"] == pytest.approx(row["fraction"] * row["capacity"])
-        assert 0 < row["min_us"] <= row["p50_us"] <= row["p99_us"] <= row["max_us"]
+        assert 0 < row["min_us"] <= row["p50_us"] <= row["p90_us"] <= row["max_us"]
+        assert row["calls"] == 100
+        assert "p99_us" not in row  # a hundred calls do not tell it

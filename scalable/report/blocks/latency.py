@@ -71,7 +71,7 @@ def latency_block(batches: dict[str, list[dict[str, Any]]], palette: Palette) ->
             rows = [{**row, "max_abs_difference": None} for row in rows]  # a column of zeros says nothing
         if all(row.get("status", "ok") == "ok" for row in rows):
             rows = [{**row, "status": None} for row in rows]  # nor does one of successes
-        tables.append(table([_known(row) for row in rows], ENGINES, name))
+        tables.append(table([known(row) for row in rows], ENGINES, name))
     once = batches[min(batches, key=int)]
     if any(row.get("load_seconds") is not None or row.get("command") for row in once):
         tables.append(table(once, CIRCUMSTANCES, "Loading, and how to repeat it"))
@@ -85,7 +85,7 @@ def latency_block(batches: dict[str, list[dict[str, Any]]], palette: Palette) ->
     )
 
 
-def _known(row: dict[str, Any]) -> dict[str, Any]:
+def known(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row without the quantiles that so few calls do not tell."""
     calls = row.get("calls")
     few = {key for key, enough in CALLS_FOR.items() if calls is not None and calls < enough}
