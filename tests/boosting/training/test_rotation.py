@@ -78,7 +78,7 @@ def test_levels_of_all_rows_and_bins_of_spread_pieces_are_learned(tmp_path, monk
     source = ParquetSource(tmp_path / "rows.parquet", target="y")
     params = {"boosting": "rotate", "rotate_rows": 3000}
     survey, encoder = prepare.learn_encoder(source, resolve(params, None), True, Threads(2))
-    assert encoder.columns[1].levels[-1] == "rare"
+    assert encoder.columns[1].categories[-1] == "rare"
     assert encoder.labels.classes == (False, True)
     x = np.concatenate([block.arrays["x"].to_numpy() for block in survey.sample])
     assert len(x) < 4000
