@@ -50,10 +50,11 @@ class LGBMModel(Estimator):
         Without a client: local worker processes, by default one with all processors. With a client:
         how many of its workers take part, by default all.
     identifiers : bool
-        Whether integer columns named like identifiers (``..._id``, ``..._key``, ``zip``) with many levels are encoded
-        as each level's mean target and share of the rows; False passes them as numbers.
+        Whether integer columns named like identifiers (``..._id``, ``..._key``, ``zip``) with many categories are
+        encoded as each category's mean target and share of the rows; False passes them as numbers.
     pairs : bool
-        Whether pairs of text columns whose interaction shows in the data also have a mean target per pair of levels.
+        Whether pairs of text columns whose interaction shows in the data also have a mean target
+        per pair of categories.
     **lightgbm_params
         Any other parameter of LightGBM, under any of its names; one it does not have is refused with the nearest.
 

@@ -1,4 +1,4 @@
-"""Before training: how rows are dealt, what memory that needs, and jobs that must be refused."""
+"""Before training: how rows are partitioned, what memory that needs, and jobs that must be refused."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def check_rows(n_rows: int, n_workers: int, engine: str = "lightgbm") -> None:
             'train constant trees without a word; train on fewer rows, or use boosting="rotate"'
         )
     if n_rows < n_workers:
-        raise PlanError(f"{n_rows:,} rows cannot be dealt to {n_workers} workers; use fewer workers")
+        raise PlanError(f"{n_rows:,} rows cannot be partitioned to {n_workers} workers; use fewer workers")
 
 
 def check_selection(source: Source, role: str) -> None:

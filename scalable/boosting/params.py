@@ -26,7 +26,7 @@ _OWNED = {
     "time_out": "deadlines are the transport's own",
     "tree_learner": 'training on several workers is always tree_learner="data"',
     "two_round": "data is always streamed",
-    "pre_partition": "rows are dealt by this package",
+    "pre_partition": "rows are partitioned by this package",
     "categorical_feature": "text columns are categories; give numbers as numbers",
     "group_column": "ranking is not supported",
     "weight_column": "name the weight column in the source",
@@ -67,7 +67,7 @@ class Params:
     rotation : Rotation
         Sets of rows that are trained on one after another, for ``boosting="rotate"``.
     identifiers : bool
-        Whether integer columns named like identifiers are encoded by level instead of passed as numbers.
+        Whether integer columns named like identifiers are encoded by category instead of passed as numbers.
     pairs : bool
         Whether pairs of categories that interact are encoded together, beside each alone.
     engine : str

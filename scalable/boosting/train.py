@@ -1,4 +1,4 @@
-"""The driver: survey the data, make the bins, deal the rows, run the workers, return an ordinary booster."""
+"""The driver: survey the data, make the bins, partition the rows, run the workers, return an ordinary booster."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def train(
     Raises
     ------
     DataError, UsageError, PlanError
-        When data, parameters or plan cannot work; before any worker starts where possible.
+        When data, parameters or the memory estimate cannot work; before any worker starts where possible.
     ClusterError
         When workers are lost or unfit.
     """
@@ -162,7 +162,7 @@ def train_on(
     prepared = prepare(source, params, classify, team, encoder)
     seconds = time.monotonic() - began
     resolved = prepared.params
-    plan = estimate_memory(team, prepared, source, continued=bool(init_text))
+    estimate = estimate_memory(team, prepared, source, continued=bool(init_text))
     metrics: tuple[str, ...] = ()
     if options.valid is not None:
         check_rows(options.valid.n_rows, len(team.places), resolved.engine)
@@ -193,8 +193,8 @@ def train_on(
     _warn_of_caches(outcomes)
     stats = {
         "prepare_seconds": seconds,
-        "plan": str(plan),
-        "planned_bytes": plan.total,
+        "plan": str(estimate),
+        "planned_bytes": estimate.total,
         "bins": prepared.n_bins,
         "rotation": asdict(resolved.rotation) if resolved.rotation.on else {},
         "workers": [outcome.stats for outcome in outcomes],
@@ -236,20 +236,20 @@ def estimate_memory(team: Team, prepared: Prepared, source: Source, *, continued
     weighted, n_scores = source.weight is not None, prepared.params.n_scores
     if prepared.params.engine == "native":
         threads = max(place.n_threads for place in team.places)
-        plan = predict_native_memory(*size, weighted=weighted, n_scores=n_scores, n_threads=threads)
+        estimate = predict_native_memory(*size, weighted=weighted, n_scores=n_scores, n_threads=threads)
     else:
         carried = continued or rotation.on
-        plan = predict_memory(*size, weighted=weighted, continued=carried, n_scores=n_scores)
-    with progress.task(f"plan: {plan}"):
+        estimate = predict_memory(*size, weighted=weighted, continued=carried, n_scores=n_scores)
+    with progress.task(f"plan: {estimate}"):
         known = [place for place in team.places if place.memory]
         machines = [place.machine for place in known]
         check_memory(
-            plan,
+            estimate,
             [machines.count(machine) for machine in machines],
             [place.memory for place in known],
             [place.name for place in known],
         )
-    return plan
+    return estimate
 
 
 def starting_model(init_model: Any) -> tuple[TreeEncoder | None, str]:

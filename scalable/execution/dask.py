@@ -27,7 +27,7 @@ REPORT_SECONDS = 0.2
 class Dask:
     """Runs work on a Dask cluster.
 
-    A round is dealt as one task per worker thread, not pinned: when a worker is lost, the
+    Work is partitioned into one task per worker thread, not pinned: when a worker is lost, the
     scheduler runs its task elsewhere and the result has the same bits.
 
     Parameters

@@ -32,7 +32,7 @@ from scalable.linear.solvers.objective import (
     penalty_factors,
     target_scale,
 )
-from scalable.linear.solvers.sgd import DescentPlan, coefficients, descend, start_state
+from scalable.linear.solvers.sgd import DescentSettings, coefficients, descend, start_state
 from scalable.linear.solvers.weights import class_weights, prior_scores, residual_variance
 from scalable.models.checkpoint import checkpoint_of
 from scalable.models.linear import LinearModel
@@ -191,7 +191,7 @@ class GradientEstimator(LinearEstimator):
             if warm and rows > 4 * SAMPLE_ROWS:
                 wanted = min(max(SAMPLE_ROWS, rows // SAMPLE_SHARE), 4 * SAMPLE_ROWS)
                 sample = sample_shards(ready.reader.source, wanted)
-            plan = DescentPlan(
+            settings = DescentSettings(
                 self.n_replicas,
                 1 if warm else max_iter,
                 2e-5 if tol is None else tol,
@@ -201,7 +201,7 @@ class GradientEstimator(LinearEstimator):
                 self.n_iter_no_change if self.early_stopping else 1,
             )
             learner = self._descent(objective, ready.encoder)
-            result = descend(learner, coef, ready.reader, ready.executor, plan, label, checkpoint, sample)
+            result = descend(learner, coef, ready.reader, ready.executor, settings, label, checkpoint, sample)
             coef, passes, converged, least = result.coef, result.passes, result.converged, result.objective
             self.progressive_loss_ = result.progressive_loss
             if result.held_out_loss:

@@ -12,7 +12,7 @@ from scalable.data.block import BLOCK_ROWS, Block
 from scalable.data.shard import Shard
 from scalable.execution.reader import BlockReader
 
-LEAST_ROWS = 32  # of a held shard; small ones let little data be held out and dealt
+LEAST_ROWS = 32  # of a held shard; small ones let little data be held out and shared
 MOST_SHARDS = 64
 
 
@@ -40,7 +40,7 @@ class MemoryReader:
     Parameters
     ----------
     source : HeldRows
-        The plan of the held rows.
+        The shards of the held rows.
     held : Block
         All rows.
     """

@@ -50,7 +50,7 @@ class LogisticRegression(GradientClassifier):
     standardize : bool
         Whether penalties apply per standard deviation (else per raw unit).
     one_hot : int
-        Most levels of a category that get a coefficient each.
+        Most categories of a column that get a coefficient each.
     n_bins : int
         Coefficients that all other categories share by hashing, a power of two.
     categorical : sequence of str, optional

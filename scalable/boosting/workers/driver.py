@@ -55,7 +55,7 @@ class Fit:
     losses: list[str] = field(default_factory=list)
 
     def jobs(self, team: Team) -> list[WorkerJob]:
-        """Return one job per place, with rows dealt evenly."""
+        """Return one job per place, with rows partitioned evenly."""
         fit, secret, n_workers = uuid.uuid4().hex[:16], secrets.token_bytes(32), len(team.places)
         params = self.prepared.params
         train = partition(self.source, n_workers)

@@ -59,8 +59,8 @@ def supervise(
     child = _start(job)
     messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
     outgoing: queue.Queue[Any] = queue.Queue()
-    for body, lane in ((_read_forever, messages), (_write_forever, outgoing)):
-        threading.Thread(target=body, args=(child, lane), daemon=True).start()
+    for body, channel in ((_read_forever, messages), (_write_forever, outgoing)):
+        threading.Thread(target=body, args=(child, channel), daemon=True).start()
     outcome: Outcome | None = None
     try:
         outgoing.put(job)

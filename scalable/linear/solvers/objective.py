@@ -12,7 +12,7 @@ from scalable.data.block import Block
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.target_summary import TargetSummary
 
-HASHED_FACTOR = 2.0  # levels of a hashed category are many and rare: half the prior deviation of others
+HASHED_FACTOR = 2.0  # hashed categories are many and rare: half the prior deviation of others
 ORDERED = 0.25  # a column with less of its variance within blocks follows the order of the rows
 LEAST_RATE = 0.05  # so that a real trend is still learned
 
@@ -45,7 +45,7 @@ class Objective:
         Number of training rows, which turns penalties on the mean loss into penalties on the sum.
     frequencies : float64 array of shape (n_columns + 1 + n_indices,)
         Mean square of each coefficient's input: 1 for standardised columns, the share of rows that
-        have a slot, 0 where that is unknown.
+        have a feature index, 0 where that is unknown.
     residual_variance : float
         Mean squared gradient of a row's loss before anything but the intercept is learned.
     rate_scale : float64 array of shape (n_columns + 1 + n_indices,)

@@ -34,7 +34,7 @@ ONE_PASS_ROWS = 10**6  # from here on, one pass reaches the optimum's held-out l
 
 
 @dataclass(frozen=True)
-class DescentPlan:
+class DescentSettings:
     """How long and how widely to descend.
 
     Attributes
@@ -182,12 +182,12 @@ def descend(
     start: NDArray[np.float64],
     reader: Any,
     executor: Executor,
-    plan: DescentPlan,
+    settings: DescentSettings,
     label: str,
     checkpoint: Checkpoint | None = None,
     sample: Sequence[Shard] | None = None,
 ) -> DescentResult:
-    """Run passes of descent until the plan or the stopping rule ends them.
+    """Run passes of descent until their number or the stopping rule ends them.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def descend(
         The encoded rows.
     executor : Executor
         Who runs the replicas.
-    plan : DescentPlan
+    settings : DescentSettings
         Replicas, passes, stopping.
     label : str
         Shown as progress.
@@ -209,9 +209,9 @@ def descend(
         The rows to learn from; by default all.
     """
     state = start_state(learner, start)
-    shards, held = plan.divide(reader.source.shards if sample is None else sample)
+    shards, held = settings.divide(reader.source.shards if sample is None else sample)
     rows = sum(shard.n_rows for shard in shards)
-    max_passes = plan.passes_for(rows)
+    max_passes = settings.passes_for(rows)
     result = DescentResult(start)
     best, best_coef, stale, done, number = np.inf, start, 0, 0, 0
     saved = checkpoint.read("descent") if checkpoint is not None else None
@@ -243,8 +243,8 @@ def descend(
     while number < max_passes:
         if done == 0:
             state.loss = state.weight = 0.0
-        ordered = _order(shards, plan.seed, number)
-        rounds = partition_rounds(ordered, plan.replicas_for(rows), ROUND_ROWS, MOST_ROUND_ROWS)
+        ordered = _order(shards, settings.seed, number)
+        rounds = partition_rounds(ordered, settings.replicas_for(rows), ROUND_ROWS, MOST_ROUND_ROWS)
         for subsets in rounds[done:]:
             upcoming = rounds[done + 1] if done + 1 < len(rounds) else []
             state = run_round(executor, learner, reader, state, subsets, label, upcoming)
@@ -253,7 +253,7 @@ def descend(
                 keep()
         number, done = number + 1, 0
         result.progressive_loss.append(state.loss / max(state.weight, 1e-300))
-        result.coef = coefficients(state, plan.average)
+        result.coef = coefficients(state, settings.average)
         if max_passes > 1:
             value = run_reduction(
                 executor, LossReduction(learner.objective, result.coef), reader, held or shards
@@ -262,10 +262,10 @@ def descend(
                 result.held_out_loss.append(value)
             else:
                 value += penalty_value(learner.objective, result.coef)
-            stale = stale + 1 if best - value < plan.tol * max(abs(value), 1e-3) else 0
+            stale = stale + 1 if best - value < settings.tol * max(abs(value), 1e-3) else 0
             if value < best:
                 best, best_coef = value, result.coef
-            if stale >= plan.patience and number >= 3:
+            if stale >= settings.patience and number >= 3:
                 result.converged = True
                 break
         if number < max_passes:
@@ -274,7 +274,7 @@ def descend(
     if max_passes > 1:
         result.coef = best_coef
         result.objective = np.inf if held else best
-    elif plan.max_passes is None:
+    elif settings.max_passes is None:
         result.converged = True
     return result
 
