@@ -39,7 +39,14 @@ class Chunk:
         First row, a multiple of `CHUNK`.
     n : int
         Rows, `CHUNK` unless a test says otherwise.
+
+    Attributes
+    ----------
+    copies : (n,) int64 or None
+        For each row, how many rows are copies of one another with it, itself included; None where rows are independent.
     """
+
+    copies: Any = None
 
     makers: ClassVar[dict[str, Any]] = {}
 

@@ -41,15 +41,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not name.startswith(("docs/", "tests/")) and (ROOT / name).is_file():
             (folder / "sources" / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / "sources" / name).write_bytes((ROOT / name).read_bytes())
-    words = (
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "--wheel-dir",
-        folder,
-        folder / "sources",
-    )
+    words = ("wheel", "--quiet", "--no-deps", "--wheel-dir", folder, folder / "sources")
     run(sys.executable, "-m", "pip", *words)
     (found,) = folder.glob("*.whl")
     return found

@@ -3,6 +3,10 @@
 A bin is a run of float32 numbers that share exponent and the first ten mantissa bits, so its width
 is 0.1% of p; the scores below are computed from the bins' exact means and are right to about
 one in 10**6. Counts and sums add up, so files are scored apart and merged in file order.
+
+Rows that are copies of one another are one draw, not many: a standard error then sums over clusters of copies
+(Liang and Zeger, 1986). A bin keeps the sum over its rows of how many copies each has, which is the sum over its
+clusters of their squared sizes; copies share p and the label, so no more is needed.
 """
 
 from __future__ import annotations
@@ -42,6 +46,13 @@ def count_bins(probability: Any, label: Any, rows: Any, positives: Any, mass: An
             positives[b] += 1
 
 
+def bins_of(probability: Array) -> Array:
+    """Return the bin of each p, as `count_bins` finds it."""
+    bits = probability.astype(np.float32).view(np.uint32) >> _SHIFT
+    bins: Array = np.maximum(bits, _LOWEST).astype(np.int64) - np.int64(_LOWEST)
+    return bins
+
+
 @dataclass
 class BinaryTruth:
     """Streaming Bayes scores of a 0/1 target.
@@ -51,25 +62,49 @@ class BinaryTruth:
     rows, positives : (N_BINS,) int64
     mass : (N_BINS,) int64
         Sum of p(y=1|x) in each bin, in units of 2**-30.
+    copies : (2, N_BINS) int64 or None
+        Of negatives and positives, the sum of squared cluster sizes in each bin; None while rows are independent.
     """
 
     rows: Array = field(default_factory=lambda: np.zeros(N_BINS, np.int64))
     positives: Array = field(default_factory=lambda: np.zeros(N_BINS, np.int64))
     mass: Array = field(default_factory=lambda: np.zeros(N_BINS, np.int64))
+    copies: Array | None = None
 
-    def update(self, known: tuple[Array, Array]) -> None:
-        """Add rows: p(y=1|x) and labels, as `BinaryRecipe.score` returns them."""
-        count_bins(known[0], known[1], self.rows, self.positives, self.mass)
+    def update(self, known: tuple[Array, Array, Array | None]) -> None:
+        """Add rows: p(y=1|x), labels and sizes of clusters, as `BinaryRecipe.score` returns them."""
+        chance, label, copies = known
+        if copies is not None:
+            if self.copies is None:
+                self.copies = np.stack([self.rows - self.positives, self.positives])  # of single rows so far
+            np.add.at(self.copies, (label.astype(np.int64), bins_of(chance)), copies)
+        elif self.copies is not None:
+            raise ValueError("rows with and without sizes of clusters in one dataset")
+        count_bins(chance, label, self.rows, self.positives, self.mass)
 
     def arrays(self) -> dict[str, Array]:
         """Return the state, to be written to disk."""
-        return {"rows": self.rows, "positives": self.positives, "mass": self.mass}
+        plain = {"rows": self.rows, "positives": self.positives, "mass": self.mass}
+        return plain if self.copies is None else {**plain, "copies": self.copies}
 
     def merge(self, state: dict[str, Array]) -> None:
         """Add the state of other rows."""
+        if "copies" in state or self.copies is not None:
+            mine, other = (
+                BinaryTruth._clusters(*part)
+                for part in (
+                    (self.rows, self.positives, self.copies),
+                    (state["rows"], state["positives"], state.get("copies")),
+                )
+            )
+            self.copies = mine + other
         self.rows += state["rows"]
         self.positives += state["positives"]
         self.mass += state["mass"]
+
+    @staticmethod
+    def _clusters(rows: Array, positives: Array, copies: Array | None) -> Array:
+        return np.stack([rows - positives, positives]) if copies is None else copies
 
     def scores(self) -> dict[str, Any]:
         """Return the Bayes scores.
@@ -81,7 +116,7 @@ class BinaryTruth:
             ``average_precision``, ``log_loss`` (nats) and ``brier``: ``expected`` over the draw of
             the labels, ``realised`` by the labels drawn (None with one class), and ``se``, the
             standard error of either as an estimate of the population's score (DeLong's for AUC;
-            None for average precision).
+            None for average precision), by clusters of copies where rows repeat others.
         """
         used = self.rows > 0
         rows, positives, mass = self.rows[used], self.positives[used], self.mass[used] / _UNIT
@@ -94,6 +129,11 @@ class BinaryTruth:
             for key in ("auc", "average_precision")
         }
         score["auc"]["se"] = expected["auc_se"]
+        clusters = None if self.copies is None else self.copies[:, used].astype(float)
+        if clusters is not None:
+            score["auc"]["se"] = _ranked(positives.astype(float), (rows - positives).astype(float), clusters)[
+                "auc_se"
+            ]
         score["average_precision"]["se"] = None
         hit, miss = -np.log(chance), -np.log1p(-chance)
         for key, one, zero in (("log_loss", hit, miss), ("brier", (1 - chance) ** 2, chance**2)):
@@ -101,6 +141,10 @@ class BinaryTruth:
             square = (_dot(mass, one**2) + _dot(rows - mass, zero**2)) / n
             real = (_dot(positives, one) + _dot(rows - positives, zero)) / n
             se = float(np.sqrt(max(square - mean**2, 0.0) / n))
+            if clusters is not None:
+                se = float(
+                    np.sqrt(_dot(clusters[1], (one - real) ** 2) + _dot(clusters[0], (zero - real) ** 2)) / n
+                )
             score[key] = {"expected": mean, "realised": real, "se": se}
         return {
             "rows": n,
@@ -115,8 +159,12 @@ def _dot(a: Array, b: Array) -> float:
     return float(np.sum(a * b))
 
 
-def _ranked(positive: Array, negative: Array) -> dict[str, Any]:
-    """Return AUC with DeLong's standard error and average precision of weights by ascending score."""
+def _ranked(positive: Array, negative: Array, clusters: Array | None = None) -> dict[str, Any]:
+    """Return AUC with DeLong's standard error and average precision of weights by ascending score.
+
+    `clusters` holds the sums of squared cluster sizes of negatives and positives, where they are not single rows.
+    """
+    of_negatives, of_positives = (negative, positive) if clusters is None else clusters
     n_pos, n_neg = positive.sum(), negative.sum()
     if n_pos <= 0 or n_neg <= 0:
         return {"auc": None, "auc_se": None, "average_precision": None}
@@ -124,8 +172,8 @@ def _ranked(positive: Array, negative: Array) -> dict[str, Any]:
     above = 1 - (np.cumsum(positive) - positive / 2) / n_pos
     auc = _dot(positive, below) / n_pos
     variance = (
-        _dot(positive, (below - auc) ** 2) / n_pos / n_pos
-        + _dot(negative, (above - auc) ** 2) / n_neg / n_neg
+        _dot(of_positives, (below - auc) ** 2) / n_pos / n_pos
+        + _dot(of_negatives, (above - auc) ** 2) / n_neg / n_neg
     )
     hits, flagged = np.cumsum(positive[::-1]), np.cumsum((positive + negative)[::-1])
     precision = _dot(positive[::-1], hits / flagged) / n_pos

@@ -112,12 +112,13 @@ class BinaryRecipe(Recipe):
 
     def score(
         self, start: int, stop: int, columns: Sequence[Column], room: Frame | None = None
-    ) -> tuple[Frame, tuple[Array, Array]]:
-        """Return the values, and p(y=1|x) (float64) with the labels (int8) of the same rows."""
+    ) -> tuple[Frame, tuple[Array, Array, Array | None]]:
+        """Return the values; p(y=1|x) (float64), labels (int8) and `Chunk.copies` of the same rows."""
         frame = empty_frame(columns, stop - start) if room is None else part_of(room, 0, stop - start)
         plain = {name: values for name, values in frame.items() if name not in self.after_label}
         chance, label = np.empty(stop - start), np.empty(stop - start, np.int8)
         scores = np.empty(BLOCK, np.float32)
+        copies: Array | None = None
         for first in range(start - start % BLOCK, stop, BLOCK):
             low, high = max(start, first), min(stop, first + BLOCK)
             draws = np.empty(high - low, np.uint64)
@@ -128,6 +129,9 @@ class BinaryRecipe(Recipe):
                     copy_rows(plain, chunk, start, stop)
                     a, b = max(low, chunk.start), min(high, chunk.start + chunk.n)
                     draws[a - low : b - low] = chunk["draw"][a - chunk.start : b - chunk.start]
+                    if chunk.copies is not None:
+                        copies = np.ones(stop - start, np.int64) if copies is None else copies
+                        copies[a - start : b - start] = chunk.copies[a - chunk.start : b - chunk.start]
             here = slice(low - start, high - start)
             intercept = solve_intercept(scores, self.prevalence)
             probabilities(scores[low - first : high - first], intercept, chance[here])
@@ -135,7 +139,7 @@ class BinaryRecipe(Recipe):
         if self.target in frame:
             frame[self.target].data[:] = label
         self.finish(frame, start, stop, label)
-        return frame, (chance, label)
+        return frame, (chance, label, copies)
 
     def finish(self, frame: Frame, start: int, stop: int, label: Array) -> None:
         """Fill columns of `frame` that depend on the label, other than the target."""

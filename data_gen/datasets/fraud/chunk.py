@@ -45,6 +45,11 @@ class FraudChunk(BinaryChunk):
         k.choose_sources(self.bits("duplicate"), fraction, _TRAP, source)
         return source
 
+    @cached_property
+    def copies(self) -> Any:
+        """How often each row occurs among its own repetitions, itself included; None when nothing is duplicated."""
+        return None if self.source is None else np.bincount(self.source, minlength=self.n)[self.source]
+
     def empty(self, *types: Any) -> list[Any]:
         """Return uninitialised arrays of the chunk's length."""
         return [np.empty(self.n, t) for t in types]

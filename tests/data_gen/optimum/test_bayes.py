@@ -17,7 +17,7 @@ def known():
 def test_scores_match_scikit_learn(known):
     p, y = known
     truth = BinaryTruth()
-    truth.update(known)
+    truth.update((*known, None))
     scores = truth.scores()
     assert scores["rows"] == len(y)
     assert scores["positives"] == y.sum()
@@ -37,7 +37,7 @@ def test_scores_match_scikit_learn(known):
 def test_expected_auc_is_the_weighted_one(known):
     p = known[0][:20_000]
     truth = BinaryTruth()
-    truth.update((p, np.zeros(len(p), np.int8)))
+    truth.update((p, np.zeros(len(p), np.int8), None))
     both = np.r_[np.ones(len(p)), np.zeros(len(p))]
     exact = metrics.roc_auc_score(both, np.r_[p, p], sample_weight=np.r_[p, 1 - p])
     assert truth.scores()["auc"]["expected"] == pytest.approx(exact, abs=2e-5)
@@ -56,7 +56,7 @@ def test_merging_in_any_order_gives_the_same_bits(known):
     parts = []
     for a, b in ((0, 70_000), (70_000, 70_001), (70_001, 200_000)):
         part = BinaryTruth()
-        part.update((p[a:b], y[a:b]))
+        part.update((p[a:b], y[a:b], None))
         parts.append(part.arrays())
     results = []
     for order in ((0, 1, 2), (2, 0, 1)):
@@ -65,7 +65,7 @@ def test_merging_in_any_order_gives_the_same_bits(known):
             whole.merge(parts[i])
         results.append(whole.scores())
     once = BinaryTruth()
-    once.update(known)
+    once.update((*known, None))
     assert results[0] == results[1] == once.scores()
 
 
@@ -75,10 +75,43 @@ def test_bayes_scores_of_ranges():
     truth = BinaryTruth()
     for a, b in ranges:
         label = data_gen.rows("fraud", a, b, ["is_fraud"], seed=4)["is_fraud"].to_numpy()
-        truth.update((data_gen.truth("fraud", a, b, seed=4), label))
+        truth.update((data_gen.truth("fraud", a, b, seed=4), label, None))
     expected = truth.scores()
     assert found["rows"] == 90_002
     for key in ("auc", "average_precision", "log_loss", "brier"):
         assert found[key] == expected[key]["realised"]
         assert found[f"expected_{key}"] == expected[key]["expected"]
         assert found[f"se_{key}"] == expected[key]["se"]
+
+
+@pytest.mark.parametrize("duplicates", [0.5, 0.9])
+def test_standard_errors_count_copies_as_one(duplicates):
+    knobs = {"prevalence": 0.1, "duplicates": duplicates}
+    found = [data_gen.bayes_scores("fraud", [(i << 14, (i + 1) << 14)], **knobs) for i in range(60)]
+    plain = data_gen.bayes_scores("fraud", [(0, 1 << 14)], prevalence=0.1)
+    for key in ("auc", "log_loss", "brier"):
+        spread = np.std([f[key] for f in found], ddof=1)
+        stated = np.mean([f[f"se_{key}"] for f in found])
+        assert 0.75 < spread / stated < 1.33, key
+        assert stated > (1.5 if duplicates == 0.5 else 4) * plain[f"se_{key}"]
+
+
+def test_clusters_add_up_in_any_order():
+    p = data_gen.truth("fraud", 0, 5000, duplicates=0.5)
+    y = data_gen.rows("fraud", 0, 5000, ["is_fraud"], duplicates=0.5)["is_fraud"].to_numpy()
+    copies = np.random.default_rng(0).integers(1, 5, 5000)
+    whole = BinaryTruth()
+    whole.update((p, y, copies))
+    parts = []
+    for a, b in ((0, 2000), (2000, 5000)):
+        part = BinaryTruth()
+        part.update((p[a:b], y[a:b], copies[a:b]))
+        parts.append(part)
+    single = BinaryTruth()
+    single.update((p[:0], y[:0], None))
+    for order in ((0, 1), (1, 0)):
+        total = BinaryTruth()
+        total.merge(single.arrays())
+        for i in order:
+            total.merge(parts[i].arrays())
+        assert total.scores() == whole.scores()
