@@ -108,7 +108,7 @@ def summarize(source: Source, executor: Executor, *, classify: bool, max_rows: i
     """
     target = TargetReduction(source.roles, classify)
     names = tuple(source.feature_names)
-    if source.n_rows > max_rows:
+    if source.exact_rows is not None and source.n_rows > max_rows:  # a sample of a selection might miss it
         columns = profile_source(source, executor, names, max_rows)
         reader = BlockReader(source, columns=source.roles.learned_from)
         return Summary(columns, run_reduction(executor, target, reader))

@@ -58,12 +58,12 @@ class MemoryReader:
         """Do nothing: all rows are here."""
 
 
-def encoded_bytes(reader: BlockReader) -> int:
-    """Return the memory that all encoded rows of a reader would take."""
+def encoded_bytes(reader: BlockReader, n_rows: int) -> int:
+    """Return the memory that so many encoded rows of a reader would take."""
     encoder = reader.encoder
     width = 16 + 4 * getattr(encoder, "n_ids", 0)
     width += getattr(encoder, "n_columns", 0) * (8 if getattr(encoder, "dtype", "") == "float64" else 4)
-    return reader.source.n_rows * width
+    return n_rows * width
 
 
 def hold(reader: BlockReader, seed: int | None) -> MemoryReader:

@@ -75,7 +75,7 @@ def prepare(
     encoder = LinearEncoder.learn(summary.columns, source.feature_names, labels, source.weight, options)
     reader: Any = BlockReader(source, encoder)
     # One pass would pay for copying and shuffling without ever reading the copy again.
-    held = target.rows < ONE_PASS_ROWS and encoded_bytes(reader) <= HELD_BYTES
+    held = target.rows < ONE_PASS_ROWS and encoded_bytes(reader, target.rows) <= HELD_BYTES
     if held:
         reader = hold(replace(reader, depth=0), shuffle_seed)
         executor = executor if isinstance(executor, Threads) else Threads()

@@ -10,6 +10,8 @@ from scalable.boosting import LGBMClassifier
 from scalable.data.table import TableSource
 from scalable.errors import DataError
 from scalable.execution.sampling import sample_shards
+from scalable.execution.threads import Threads
+from scalable.features.linear_column import EncoderOptions
 from scalable.linear import (
     ElasticNetCV,
     Lasso,
@@ -19,6 +21,7 @@ from scalable.linear import (
     Ridge,
     SGDClassifier,
 )
+from scalable.linear.prepare import prepare
 
 NAMES = ["x0", "x1", "x2"]
 SELECTED = [("g", "==", 7)]
@@ -115,3 +118,12 @@ def test_predictions_of_selected_rows_are_those_of_these_rows_alone(files, model
     nothing = ParquetSource(files / "all.parquet", None, NAMES, filters=[("g", "==", 77)])
     assert model.predict_proba(nothing).shape == (0, classes)
     assert model.predict(nothing).shape == (0,)
+
+
+def test_few_selected_rows_are_held_in_memory(files, monkeypatch):
+    table = pq.read_table(files / "some.parquet")
+    monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", len(table) * (16 + 3 * 4))
+    chosen = ParquetSource(files / "all.parquet", "y", NAMES, filters=SELECTED)
+    options = EncoderOptions()
+    assert prepare(chosen, Threads(1), options, classify=True, shuffle_seed=0).held
+    assert not prepare(ParquetSource(files / "all.parquet", "y", NAMES), Threads(1), options, True, 0).held
