@@ -61,8 +61,9 @@ class LinearEstimator(Estimator):
 
     def _scores(self, X: Any) -> NDArray[np.float64]:
         """Return the scores of all rows, shape (n_outputs, n_rows)."""
+        parts = list(self._blocks(X))
         none = np.empty((len(self.model_.coef), 0))  # a selection may leave no row
-        return np.concatenate([none, *self._blocks(X)], axis=1)
+        return np.concatenate([none, *parts], axis=1)
 
     def _publish(self, model: LinearModel) -> None:
         """Set the fitted attributes that users read, in raw units."""

@@ -125,6 +125,9 @@ class OnePassEstimator(Estimator):
             for shard in source.shards
             for raw in source.raw_blocks(shard, self.model_.needed)
         ]
+        if not parts:  # a selection may leave no row
+            no_rows = Block(np.empty((len(self.model_.needed), 0)), np.empty((0, 0), np.int32), None, None, 0)
+            return self.scores(self.model_.arrays, no_rows)
         return np.concatenate(parts, axis=1)
 
     def _parts(self) -> Parts:

@@ -112,6 +112,16 @@ def test_source_saved_model_and_predictor_agree(dataset, tmp_path):
         compile_model(tmp_path / "m")
 
 
+def test_a_selection_of_no_rows_has_no_predictions(dataset):
+    path, X, y, _ = dataset
+    model = GaussianNB().fit(X, y)
+    named = GaussianNB().fit(ParquetSource(path, target="y", features=["f0", "f1"]))
+    nothing = ParquetSource(path, features=["f0", "f1"], filters=[("f0", "==", 0.123456789)])
+    assert named.predict_proba(nothing).shape == (0, 2)
+    assert named.predict(nothing).shape == (0,)
+    assert model.predict(X[:1]).shape == (1,)
+
+
 def test_threads_and_dask_workers_learn_the_same_bits(dataset, dask_client):
     source = ParquetSource(dataset[0], target="y", weight="w")
     models = [GaussianNB(n_workers=n).fit(source) for n in (1, 2)] + [
