@@ -5,7 +5,7 @@ from sklearn import linear_model
 
 from scalable import ParquetSource
 from scalable.errors import DataError, ModelError, UsageError
-from scalable.linear import LinearRegression, Ridge
+from scalable.linear import LinearRegression, Ridge, SGDRegressor, least_squares
 
 
 def conditioned(condition: float, rows: int = 2000, columns: int = 15) -> tuple[np.ndarray, np.ndarray]:
@@ -85,3 +85,17 @@ def test_bad_input_is_named():
         Ridge(-1.0).fit(X, y)
     with pytest.raises(ValueError, match="NaN"):
         Ridge().fit(X, np.where(np.arange(50) == 3, np.nan, y))
+
+
+def test_too_many_terms_have_a_remedy_that_applies(monkeypatch):
+    monkeypatch.setattr(least_squares, "MAX_TERMS", 50)
+    X = np.random.default_rng(0).normal(size=(3000, 60))
+    with pytest.raises(DataError) as caught:
+        LinearRegression().fit(X, X[:, 0])
+    assert str(caught.value).endswith("(at most 50): use SGDRegressor, which has no such limit")
+    assert SGDRegressor().fit(X, X[:, 0]).score(X, X[:, 0]) > 0.99
+    frame = pd.DataFrame({"a": [f"v{i % 60}" for i in range(3000)]})
+    with pytest.raises(
+        DataError, match=r"lower one_hot \(62 of them are of categories\), or use SGDRegressor"
+    ):
+        LinearRegression().fit(frame, X[:, 0])

@@ -117,9 +117,9 @@ def test_legacy_int96_timestamps_agree(tmp_path):
     moments = [datetime.datetime(2020, 1, 1, 12, 30, 0, 123456), None, datetime.datetime(1901, 5, 5)]
     table = pa.table({"t": pa.array(moments, pa.timestamp("ns"))})
     footer, schema = write(tmp_path / "a.parquet", table, use_deprecated_int96_timestamps=True)
-    (one,), (other,) = (read_all(o, footer, schema, ["t"]) for o in (open_with_arrow, open_with_polars))
-    assert one.equals(other)
-    assert one.equals(table["t"].combine_chunks())
+    (one,) = read_all(open_with_arrow, footer, schema, ["t"])
+    assert one.type == schema.field("t").type == pa.timestamp("us")
+    assert one.to_pylist() == moments
 
 
 OTHERS = {

@@ -9,7 +9,6 @@ import pytest
 
 from scalable import ParquetSource
 from scalable.errors import DataError
-from scalable.linear import LinearRegression, SGDRegressor
 
 N = 3000
 
@@ -60,14 +59,3 @@ def test_finer_times_of_96_bits_are_refused(tmp_path):
     pq.write_table(pa.table({"t": times}), tmp_path / "a.parquet", use_deprecated_int96_timestamps=True)
     with pytest.raises(DataError, match="'t' holds times finer than microseconds"):
         read(tmp_path / "a.parquet", "t")
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_too_many_terms_have_a_remedy_that_applies():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(300, 4200))
-    with pytest.raises(DataError) as caught:
-        LinearRegression().fit(X, X[:, 0])
-    assert str(caught.value).endswith("(at most 4,096): use SGDRegressor, which has no such limit")
-    model = SGDRegressor(max_iter=20, n_workers=1).fit(X, X[:, 0])
-    assert model.score(X, X[:, 0]) > 0.8
