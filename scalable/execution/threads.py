@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from concurrent.futures._base import DoneAndNotDoneFutures
+from dataclasses import replace
 from typing import Any
 
 from scalable.errors import UsageError
@@ -42,6 +43,9 @@ class Threads:
         pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="work")
         parts = work.partition(self.n_workers if work.reader.source.sequential else len(work.groups))
         try:
+            # Threads take parts as they get free: a part is likely to be followed by the n-th after it.
+            for k in range(len(parts) - self.n_workers):
+                parts[k] = replace(parts[k], following=parts[k + self.n_workers].groups[0])
             futures = [pool.submit(part.run, stop.is_set, report) for part in parts]
             # In slices: polars' handler of SIGINT restarts system calls, so that an endless wait
             # would see Ctrl-C only when the next thread is done.

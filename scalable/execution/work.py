@@ -41,12 +41,15 @@ class GroupRows:
         Asked before every block; True ends the work with `StoppedError`.
     report : callable
         Told the rows of every finished block and the task's metrics.
+    following : tuple of Shard
+        What the same worker is likely to read next.
     """
 
     group: Group
     reader: BlockReader
     stopped: Callable[[], bool]
     report: Report
+    following: Group = ()
 
     def through(
         self,
@@ -57,7 +60,7 @@ class GroupRows:
     ) -> State:
         """Return the state after the blocks of the `k`-th shard; later shards are fetched from the disk meanwhile."""
         ahead = shards_ahead(self.group)
-        fetch(self.reader, self.group[k + ahead if k else 1 : k + ahead + 1])
+        fetch(self.reader, (*self.group, *self.following)[k + ahead if k else 1 : k + ahead + 1])
         for block in self.reader.blocks(self.group[k]):
             if self.stopped():
                 raise StoppedError
@@ -89,11 +92,14 @@ class Work:
         Where blocks come from.
     groups : tuple of tuple of Shard
         Each yields one result.
+    following : tuple of Shard
+        What is likely to be read after them, so that it is fetched from the disk in time.
     """
 
     task: Task
     reader: BlockReader
     groups: tuple[Group, ...]
+    following: Group = ()
 
     @property
     def n_rows(self) -> int:
@@ -119,7 +125,11 @@ class Work:
 
     def run(self, stopped: Callable[[], bool], report: Report) -> list[Any]:
         """Return one result a group; see `GroupRows` for the parameters."""
-        return [self.task.run(GroupRows(group, self.reader, stopped, report)) for group in self.groups]
+        following = (*self.groups[1:], self.following)
+        return [
+            self.task.run(GroupRows(group, self.reader, stopped, report, then))
+            for group, then in zip(self.groups, following, strict=False)
+        ]
 
 
 def shards_ahead(group: Sequence[Shard]) -> int:

@@ -14,6 +14,9 @@ from scalable.execution.executors import get_executor
 from scalable.execution.fetching import fetch
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
+from scalable.execution.threads import Threads
+from scalable.execution.work import Work
+from tests.execution.tasks import CountRows
 
 
 @pytest.fixture
@@ -74,6 +77,30 @@ def test_the_next_shard_is_asked_for_while_one_is_read(path, asked):
     assert done is not None
     done.result(timeout=30)
     assert len(asked) > 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_follows_a_group_is_asked_for_before_it_ends(path, threads, monkeypatch):
+    order = []
+
+    class Watched(BlockReader):
+        def expect(self, shard):
+            order.append(("asked", shard.index))
+
+        def blocks(self, shard):
+            order.append(("read", shard.index))
+            return super().blocks(shard)
+
+    monkeypatch.setattr(
+        "scalable.execution.work.fetch", lambda reader, shards: [reader.expect(s) for s in shards]
+    )
+    source = ParquetSource(path, target="y")
+    tasks = Work(CountRows(), Watched(source), tuple((shard,) for shard in source.shards))
+    assert sum(Threads(threads).run(tasks, lambda rows, metrics: None)) == 30_000
+    assert len(source.shards) > 2 * threads
+    asked = [shard.index for shard in source.shards if ("asked", shard.index) in order]
+    assert len(asked) >= len(source.shards) - threads  # no one is before what a thread begins with
+    assert all(order.index(("asked", k)) < order.index(("read", k)) for k in asked)
 
 
 def test_nothing_is_asked_for_without_shards(path):
