@@ -22,7 +22,7 @@ from scalable.kernels.linear import losses, optimizers, penalties
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.base import LinearEstimator
 from scalable.linear.prepare import Prepared, prepare
-from scalable.linear.solvers.choice import SOLVERS, choose, known_loss
+from scalable.linear.solvers.choice import SOLVERS, choose, exact_is_cheap, known_loss
 from scalable.linear.solvers.descent import Descent
 from scalable.linear.solvers.newton import minimize
 from scalable.linear.solvers.objective import (
@@ -30,9 +30,9 @@ from scalable.linear.solvers.objective import (
     input_frequencies,
     order_rate_scale,
     penalty_factors,
-    target_scale,
 )
 from scalable.linear.solvers.sgd import DescentSettings, coefficients, descend, start_state
+from scalable.linear.solvers.target_scale import robust_scale, target_scale
 from scalable.linear.solvers.weights import class_weights, prior_scores, residual_variance
 from scalable.models.checkpoint import checkpoint_of
 from scalable.models.linear import LinearModel
@@ -42,6 +42,8 @@ WARM_ROWS = 2**12  # from here on a pass of descent saves more Newton passes tha
 # `SAMPLE_SHARE`, but of so many at least, and of four times as many at most.
 SAMPLE_ROWS = 2**22
 SAMPLE_SHARE = 16
+MAJORIZED_ITER = 500  # convergence is linear only
+KINKED_TOL = 1e-8
 NEWTON_TOL = 1e-6  # quadratic convergence: the step that is then taken leaves about the square of it
 EXACT_TOL = 1e-9  # of few rows, whose passes cost nothing
 
@@ -102,7 +104,9 @@ class GradientEstimator(LinearEstimator):
                 self._seed(),
                 self.cache,
             )
-            objective = self._objective(ready.target, ready.encoder, source.roles.require_target())
+            robust = self._loss().robust and self._loss().degree is not None
+            spread = robust_scale(ready.reader) if robust and not self._classify else None
+            objective = self._objective(ready.target, ready.encoder, source.roles.require_target(), spread)
             if not ready.held:  # held rows are in a random order
                 objective = replace(objective, rate_scale=order_rate_scale(ready.encoder))
             coef = self._solve(objective, self._start(objective, ready.target, ready.encoder), ready)
@@ -113,7 +117,13 @@ class GradientEstimator(LinearEstimator):
         raw[:, encoder.n_columns] += objective.shift
         self._publish(LinearModel(encoder, raw, self._link(len(coef))))
 
-    def _objective(self, target: TargetSummary, encoder: LinearEncoder, name: str) -> Objective:
+    def _objective(
+        self,
+        target: TargetSummary,
+        encoder: LinearEncoder,
+        name: str,
+        spread: tuple[float, float] | None = None,
+    ) -> Objective:
         """Return what is minimised, with targets scaled for descent."""
         loss = self._loss()
         delta = float(getattr(self, loss.parameter)) if loss.parameter else 1.0
@@ -136,7 +146,7 @@ class GradientEstimator(LinearEstimator):
             )
         elif loss.link == "log":
             variance = max(target.variance, target.mean, 1e-12)
-        shift, scale = (0.0, 1.0) if loss.degree is None else target_scale(target)
+        shift, scale = (0.0, 1.0) if loss.degree is None else (spread or target_scale(target))
         if not self.fit_intercept:
             shift = 0.0
         # In scaled targets a loss shrinks by scale^degree and a coefficient by scale.
@@ -176,7 +186,11 @@ class GradientEstimator(LinearEstimator):
         self, objective: Objective, start: NDArray[np.float64], ready: Prepared
     ) -> NDArray[np.float64]:
         terms = objective.n_outputs * len(objective.factors)
-        solver = self.solver_ = choose(self.solver, self._loss(), terms, ready.encoder.n_buckets > 0)
+        hashed = ready.encoder.n_buckets > 0
+        solver = choose(self.solver, self._loss(), terms, hashed)
+        if solver == "sgd" and self._steps_as_usual():
+            solver = "newton" if exact_is_cheap(self._loss(), objective.rows, terms, hashed) else solver
+        self.solver_ = solver
         checkpoint = checkpoint_of(self, ready.given, ready.encoder.state().digest)
         label = f"train {type(self).__name__}"
         passes, coef, converged, least = 0, start, False, np.inf
@@ -214,8 +228,10 @@ class GradientEstimator(LinearEstimator):
                 coef = found.state.best
         if solver == "newton":
             enough = NEWTON_TOL if ready.target.rows >= WARM_ROWS else EXACT_TOL
+            enough = enough if self._loss().smooth else KINKED_TOL
+            most = 25 if self._loss().majorant is None else MAJORIZED_ITER
             found = minimize(
-                ready.executor, ready.reader, objective, coef, tol or enough, max_iter or 25, f"{label} (newton)",
+                ready.executor, ready.reader, objective, coef, tol or enough, max_iter or most, f"{label} (newton)",
                 checkpoint=checkpoint,
             )  # fmt: skip
             coef, passes, converged = found.state.best, passes + found.n_iter, found.converged
@@ -224,6 +240,11 @@ class GradientEstimator(LinearEstimator):
         self.n_iter_ = passes
         self._report(self._unfinished(objective, converged, least))
         return coef
+
+    def _steps_as_usual(self) -> bool:
+        """Whether nothing was asked of descent that another solver could not give."""
+        asked = (self.max_iter, self.learning_rate, self.batch_size, self.n_replicas)
+        return all(value is None for value in asked) and not self.early_stopping and self.checkpoint is None
 
     def _unfinished(self, objective: Objective, converged: bool, least: float) -> str | None:
         """Return why the coefficients are not those of the least objective, None where they are."""

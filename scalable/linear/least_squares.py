@@ -28,7 +28,8 @@ from scalable.linear.solvers.gram import (
     least_norm,
     solve_psd,
 )
-from scalable.linear.solvers.objective import Objective, penalty_factors, target_scale
+from scalable.linear.solvers.objective import Objective, penalty_factors
+from scalable.linear.solvers.target_scale import target_scale
 from scalable.models.linear import LinearModel
 
 MAX_TERMS = 4096  # a Gram matrix of 128 MiB

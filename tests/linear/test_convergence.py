@@ -89,6 +89,7 @@ def test_separated_classes_without_a_penalty_have_no_best_coefficients(n_classes
 def test_one_pass_over_many_rows_is_the_rule_of_descent(monkeypatch):
     for module in ("scalable.linear.solvers.sgd", "scalable.linear.prepare"):
         monkeypatch.setattr(f"{module}.ONE_PASS_ROWS", 400)
+    monkeypatch.setattr("scalable.linear.solvers.choice.FEW_ROWS", 0)
     model = LogisticRegression(solver="sgd").fit(X, Y)
     assert (model.n_iter_, model.converged_) == (1, True)
 

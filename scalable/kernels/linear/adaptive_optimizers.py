@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scalable.kernels.jit import kernel
-from scalable.kernels.linear.losses import STEEPEST
+from scalable.kernels.linear.gradients import STEEPEST
 from scalable.kernels.linear.optimizers import AVERAGE, L1, L2, RATE, RATE_CUT, S0, SEEN, W
 from scalable.kernels.linear.penalties import prox
 

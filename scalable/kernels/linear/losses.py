@@ -7,15 +7,15 @@ else asks its record.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from scalable.kernels.elementary import LIMIT, exp, exp_negative, log1p_unit, log1p_unit_single
+from scalable.kernels.elementary import LIMIT, exp, log1p_unit
 from scalable.kernels.jit import kernel
 
-STEEPEST = 1e12  # of a row in single precision: its square, summed over any data, stays a float32
+KINK = 1e-5  # widths within which a kink is rounded off, in units of the scaled target or of the margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,9 @@ class Loss:
         Whether targets must not be negative.
     attained : bool
         Whether separable rows have their least loss at finite scores.
+    majorant : kernel or None
+        As `terms`, but with the curvature of a parabola that lies nowhere below the loss and touches it at z, and with
+        kinks rounded off (Hunter & Lange, 2000). For losses whose own curvature is 0 over wide ranges.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Loss:
     in_units: bool = False
     positive: bool = False
     attained: bool = True
+    majorant: Any = None
 
 
 LOSSES: dict[str, Loss] = {}
@@ -79,6 +83,53 @@ def loss(**facts: Any) -> Callable[[Any], Any]:
     return register
 
 
+@kernel(inline=True)
+def _rounded(u: float) -> Any:
+    """Return ``|u|`` with its kink rounded off, the derivative, and the curvature of the majorant."""
+    bend = 1.0 / (abs(u) + KINK)
+    return abs(u) - KINK * np.log1p(abs(u) / KINK), u * bend, bend
+
+
+@kernel(inline=True)
+def _hinge_majorant(z: float, y: float, delta: float) -> Any:
+    s = 2.0 * y - 1.0
+    gap = 1.0 - s * z
+    value, slope, bend = _rounded(gap)
+    return 0.5 * (gap + value), -0.5 * s * (1.0 + slope), 0.5 * bend
+
+
+@kernel(inline=True)
+def _modified_huber_majorant(z: float, y: float, delta: float) -> Any:
+    s = 2.0 * y - 1.0
+    gap = max(1.0 - s * z, 0.0)
+    if gap > 2.0:
+        return 4.0 * (gap - 1.0), -4.0 * s, 4.0 / gap
+    return gap * gap, -2.0 * s * gap, 2.0
+
+
+@kernel(inline=True)
+def _huber_majorant(z: float, y: float, delta: float) -> Any:
+    r = z - y
+    clipped = min(max(r, -delta), delta)
+    return clipped * (r - 0.5 * clipped), clipped, 1.0 if clipped == r else clipped / r
+
+
+@kernel(inline=True)
+def _quantile_majorant(z: float, y: float, delta: float) -> Any:
+    r = y - z
+    value, slope, bend = _rounded(r)
+    return 0.5 * value + (delta - 0.5) * r, 0.5 - delta - 0.5 * slope, 0.5 * bend
+
+
+@kernel(inline=True)
+def _epsilon_majorant(z: float, y: float, delta: float) -> Any:
+    r = z - y
+    above, above_slope, above_bend = _rounded(r - delta)
+    below, below_slope, below_bend = _rounded(r + delta)
+    slope = 0.5 * (above_slope + below_slope)
+    return 0.5 * (above + below) - delta, slope, 0.5 * (above_bend + below_bend)
+
+
 @loss(classification=True, smooth=True, robust=True, link="logistic", attained=False)
 def log_loss(z: float, y: float, delta: float) -> Any:
     """Logistic loss ``log(1 + exp(z)) - y z``; the gradient is ``p - y``."""
@@ -88,7 +139,7 @@ def log_loss(z: float, y: float, delta: float) -> Any:
     return max(z, 0.0) - y * z + log1p_unit(e), p - y, e * inverse * inverse
 
 
-@loss(classification=True, robust=True, link="margin")
+@loss(classification=True, robust=True, link="margin", majorant=_hinge_majorant)
 def hinge(z: float, y: float, delta: float) -> Any:
     """Hinge ``max(0, 1 - s z)`` with s = 2 y - 1."""
     s = 2.0 * y - 1.0
@@ -104,7 +155,7 @@ def squared_hinge(z: float, y: float, delta: float) -> Any:
     return gap * gap, -2.0 * s * gap, 2.0 if gap > 0.0 else 0.0
 
 
-@loss(classification=True, smooth=True, robust=True, link="margin")
+@loss(classification=True, smooth=True, robust=True, link="margin", majorant=_modified_huber_majorant)
 def modified_huber(z: float, y: float, delta: float) -> Any:
     """Squared hinge, continued by ``-4 s z`` where s z < -1 (Zhang, 2004)."""
     s = 2.0 * y - 1.0
@@ -122,7 +173,7 @@ def squared_error(z: float, y: float, delta: float) -> Any:
     return 0.5 * r * r, r, 1.0
 
 
-@loss(smooth=True, robust=True, degree=2, parameter="epsilon", in_units=True)
+@loss(smooth=True, robust=True, degree=2, parameter="epsilon", in_units=True, majorant=_huber_majorant)
 def huber(z: float, y: float, delta: float) -> Any:
     """Half squared error up to `delta`, linear beyond (Huber, 1964)."""
     r = z - y
@@ -130,14 +181,14 @@ def huber(z: float, y: float, delta: float) -> Any:
     return clipped * (r - 0.5 * clipped), clipped, 1.0 if clipped == r else 0.0
 
 
-@loss(robust=True, degree=1, parameter="quantile")
+@loss(robust=True, degree=1, parameter="quantile", majorant=_quantile_majorant)
 def quantile(z: float, y: float, delta: float) -> Any:
     """Pinball loss of the quantile `delta`: ``max(delta (y - z), (delta - 1) (y - z))``."""
     r = y - z
     return max(delta * r, (delta - 1.0) * r), -delta if r > 0.0 else (1.0 - delta if r < 0.0 else 0.0), 0.0
 
 
-@loss(robust=True, degree=1, parameter="epsilon", in_units=True)
+@loss(robust=True, degree=1, parameter="epsilon", in_units=True, majorant=_epsilon_majorant)
 def epsilon_insensitive(z: float, y: float, delta: float) -> Any:
     """Absolute error beyond `delta` (Vapnik, 1995)."""
     r = z - y
@@ -152,6 +203,11 @@ def poisson(z: float, y: float, delta: float) -> Any:
     mean = exp(z)
     bounded = min(max(z, -LIMIT), LIMIT)
     return mean - y * bounded, mean - y, mean
+
+
+def record(code: int) -> Loss | None:
+    """Return the loss of a code; None for softmax, which has no function of one score."""
+    return next((loss for loss in LOSSES.values() if loss.code == code), None)
 
 
 def _choice(losses: Sequence[Loss]) -> Any:
@@ -173,137 +229,4 @@ def _choice(losses: Sequence[Loss]) -> Any:
 
 
 triple = _choice([*LOSSES.values()])
-
-# These have loops of their own below.
-LOG, SQUARED = LOSSES["log_loss"].code, LOSSES["squared_error"].code
-HINGE, SQUARED_HINGE = LOSSES["hinge"].code, LOSSES["squared_hinge"].code
-
-
-@kernel(inline=True, fastmath=True)
-def _gradients(
-    code: int, delta: float, z: np.ndarray, y: np.ndarray, weight: np.ndarray, gradient: np.ndarray
-) -> Any:
-    total = 0.0
-    for i in range(z.size):
-        value, slope, _ = triple(code, delta, np.float64(z[i]), y[i])
-        gradient[i] = min(max(weight[i] * slope, -STEEPEST), STEEPEST)
-        total += weight[i] * value
-    return total
-
-
-@kernel(inline=True, fastmath=True)
-def _log_gradients(z: np.ndarray, y: np.ndarray, weight: np.ndarray, gradient: np.ndarray) -> Any:
-    """Fill the logistic loss in single precision: eight rows at once, for the hot loop of SGD."""
-    one = np.float32(1.0)
-    zero = np.float32(0.0)
-    total = zero
-    for i in range(z.size):
-        score = z[i]
-        target = y[i]
-        e = exp_negative(-abs(score))
-        inverse = one / (one + e)
-        p = inverse if score >= zero else e * inverse
-        gradient[i] = weight[i] * (p - target)
-        total += weight[i] * (max(score, zero) - target * score + log1p_unit_single(e))
-    return np.float64(total)
-
-
-@kernel(inline=True, fastmath=True)
-def _curvatures(
-    code: int,
-    delta: float,
-    z: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray,
-    gradient: np.ndarray,
-    curvature: np.ndarray,
-) -> Any:
-    total = 0.0
-    for i in range(z.size):
-        value, slope, bend = triple(code, delta, np.float64(z[i]), y[i])
-        gradient[i] = weight[i] * slope
-        curvature[i] = weight[i] * bend
-        total += weight[i] * value
-    return total
-
-
-@kernel(fastmath=True)
-def gradients(
-    code: int, delta: float, z: np.ndarray, y: np.ndarray, weight: np.ndarray, gradient: np.ndarray
-) -> Any:
-    """Compute the weighted gradients of a loss and return the weighted sum of its values.
-
-    Parameters
-    ----------
-    code : int
-        Number of the loss (``LOSSES[name].code``).
-    delta : float
-        Parameter of the losses that have one.
-    z, y, weight : arrays of shape (n,), float32
-        Linear predictors, targets and weights; n is a batch, so single precision suffices for sums.
-    gradient : array of shape (n,), float32
-        Output: weight times derivative with respect to z.
-    """
-    # A constant code leaves a loop without branches, which vectorises; the rarer losses share one loop.
-    if code == LOG:
-        return _log_gradients(z, y, weight, gradient)
-    if code == SQUARED:
-        return _gradients(SQUARED, delta, z, y, weight, gradient)
-    if code == HINGE:
-        return _gradients(HINGE, delta, z, y, weight, gradient)
-    if code == SQUARED_HINGE:
-        return _gradients(SQUARED_HINGE, delta, z, y, weight, gradient)
-    return _gradients(code, delta, z, y, weight, gradient)
-
-
-@kernel(fastmath=True)
-def curvatures(
-    code: int,
-    delta: float,
-    z: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray,
-    gradient: np.ndarray,
-    curvature: np.ndarray,
-) -> Any:
-    """Like `gradients`, and fill the weighted second derivatives of a smooth loss too."""
-    if code == LOG:
-        return _curvatures(LOG, delta, z, y, weight, gradient, curvature)
-    return _curvatures(code, delta, z, y, weight, gradient, curvature)
-
-
-@kernel(fastmath=True)
-def softmax_gradients(k: int, z: np.ndarray, y: np.ndarray, weight: np.ndarray, gradient: np.ndarray) -> Any:
-    """Compute the gradients of the multinomial logistic loss over `k` classes.
-
-    Parameters
-    ----------
-    z : array of shape (>= k, >= n)
-        Linear predictors.
-    y, weight : arrays of shape (n,)
-        Class indices 0..k-1 and weights.
-    gradient : array of shape (>= k, >= n)
-        Output: weight times (probability - 1{class}).
-
-    Returns
-    -------
-    float
-        Weighted sum of the losses ``logsumexp(z) - z[y]``.
-    """
-    total = 0.0
-    for i in range(y.size):
-        peak = np.float64(z[0, i])
-        for c in range(1, k):
-            peak = max(peak, np.float64(z[c, i]))
-        mass = 0.0
-        for c in range(k):
-            e = exp(z[c, i] - peak)
-            gradient[c, i] = e
-            mass += e
-        truth = int(y[i])
-        scale = weight[i] / mass
-        for c in range(k):
-            gradient[c, i] *= scale
-        gradient[truth, i] -= weight[i]
-        total += weight[i] * (np.log(mass) + peak - z[truth, i])
-    return total
+majorant = _choice([replace(loss, terms=loss.majorant) for loss in LOSSES.values() if loss.majorant])

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from scalable.kernels.jit import kernel
-from scalable.kernels.linear.losses import STEEPEST
+from scalable.kernels.linear.gradients import STEEPEST
 from scalable.kernels.linear.penalties import penalty_value, prox, soft_threshold
 
 W, S0, S1, GRADIENT, SEEN, AVERAGE, RATE_CUT = range(7)

@@ -23,7 +23,7 @@ from scalable.kernels.linear.categories import (
 )
 from scalable.kernels.linear.dense import add_linear, dot_columns
 from scalable.kernels.linear.few_categories import MOST_CATEGORIES, SUMS, narrow_features
-from scalable.kernels.linear.losses import gradients, softmax_gradients
+from scalable.kernels.linear.gradients import gradients, softmax_gradients
 from scalable.kernels.linear.optimizers import ADAGRAD, NORMALIZED, W, update
 from scalable.kernels.linear.records import CategorySpace, DescentRule, FloatColumns
 from scalable.kernels.memory import as_pointer

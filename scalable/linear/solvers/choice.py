@@ -27,6 +27,10 @@ class Solver:
     hashed: bool = True
 
 
+FEW_ROWS = 2**12  # with fewer, the noise of stochastic steps is larger than what a pass costs
+KINKED_ROWS = 2**17  # of losses with a kink, which take some dozens of passes
+KINKED_WORK = 2**28  # rows times squared terms of such a pass
+
 # In order of preference.
 SOLVERS = {
     "newton": Solver({"smooth": "its steps follow the curvature"}, 512, hashed=False),
@@ -73,6 +77,15 @@ def choose(asked: str, loss: Loss, n_terms: int, hashed: bool) -> str:
             f"solver={' or '.join(map(repr, others))}, or the loss {' or '.join(map(repr, losses))}"
         )
     return asked
+
+
+def exact_is_cheap(loss: Loss, n_rows: int, n_terms: int, hashed: bool) -> bool:
+    """Return whether the minimum itself is to be had for less than the stochastic steps around it would cost."""
+    if hashed or n_terms > (SOLVERS["newton"].most_terms or n_terms):
+        return False
+    if loss.smooth:
+        return n_rows < FEW_ROWS
+    return loss.majorant is not None and n_rows <= KINKED_ROWS and n_rows * n_terms**2 <= KINKED_WORK
 
 
 def known_loss(loss: str, classification: bool) -> str:

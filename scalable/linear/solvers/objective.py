@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from scalable.data.block import Block
 from scalable.features.linear_encoder import LinearEncoder
-from scalable.features.target_summary import TargetSummary
 
 HASHED_FACTOR = 2.0  # hashed categories are many and rare: half the prior deviation of others
 ORDERED = 0.25  # a column with less of its variance within blocks follows the order of the rows
@@ -125,10 +124,3 @@ def penalty_factors(encoder: LinearEncoder, standardize: bool) -> NDArray[np.flo
     dense = np.ones(encoder.n_columns) if standardize else 1.0 / encoder.column_scales()
     categories = [np.ones(encoder.n_known), np.full(encoder.n_buckets, HASHED_FACTOR)]
     return np.concatenate([dense, [0.0], *categories])
-
-
-def target_scale(target: TargetSummary) -> tuple[float, float]:
-    """Return mean and standard deviation of the target, or (0, 1) where it does not vary."""
-    scale = float(np.sqrt(target.variance))
-    usable = np.isfinite(scale) and scale > 0.0 and np.isfinite(1.0 / scale)
-    return (target.mean, scale) if usable else (target.mean, 1.0)

@@ -15,7 +15,7 @@ from scalable.errors import DataError
 from scalable.execution.executors import Executor
 from scalable.execution.reduction import run_reduction
 from scalable.execution.replicas import partition_rounds, run_round
-from scalable.kernels.linear import losses, optimizers
+from scalable.kernels.linear import gradients, optimizers
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.solvers.descent import (
     Descent,
@@ -148,11 +148,11 @@ class LossReduction:
         w, y = o.weight(block), o.target(block)
         out = np.empty_like(z, np.float64)
         if o.loss == descent.SOFTMAX:
-            loss = losses.softmax_gradients(k, z, y, w, out)
+            loss = gradients.softmax_gradients(k, z, y, w, out)
         else:
             targets = [y] if k == 1 else [(y == c).astype(np.float64) for c in range(k)]
             loss = sum(
-                losses.curvatures(o.loss, o.delta, z[c], targets[c], w, out[c], np.empty(block.n_rows))
+                gradients.curvatures(o.loss, o.delta, z[c], targets[c], w, out[c], np.empty(block.n_rows))
                 for c in range(k)
             )
         return np.asarray(state + np.array([loss, w.sum()]))

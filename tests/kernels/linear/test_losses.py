@@ -3,7 +3,7 @@ import pytest
 from scipy import special
 
 from scalable.kernels.jit import kernel
-from scalable.kernels.linear import losses
+from scalable.kernels.linear import gradients, losses
 
 REFERENCE = {
     "log_loss": lambda z, y, d: np.logaddexp(0.0, z) - y * z,
@@ -62,12 +62,12 @@ def test_loops_apply_weights_and_sum(name):
     out = np.empty((3, z.size))
     triples(loss.code, 0.7, z, y, out)
     gradient, curvature = np.empty(z.size), np.empty(z.size)
-    total = losses.curvatures(loss.code, 0.7, z, y, w, gradient, curvature)
+    total = gradients.curvatures(loss.code, 0.7, z, y, w, gradient, curvature)
     assert total == pytest.approx(float(w @ out[0]), rel=1e-10)
     np.testing.assert_allclose(gradient, w * out[1], rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(curvature, w * out[2], rtol=1e-12, atol=1e-14)
     single = np.empty(z.size, np.float32)
-    total = losses.gradients(loss.code, 0.7, *(a.astype(np.float32) for a in (z, y, w)), single)
+    total = gradients.gradients(loss.code, 0.7, *(a.astype(np.float32) for a in (z, y, w)), single)
     assert total == pytest.approx(float(w @ out[0]), rel=1e-5)
     np.testing.assert_allclose(single, w * out[1], rtol=1e-5, atol=2e-6)
 
@@ -77,7 +77,7 @@ def test_extreme_scores_stay_finite(name):
     z = np.array([1e30, -1e30, 800.0, -800.0, 0.0, 1e-30])
     y = np.array([0.0, 1.0, 0.0, 1.0, 1.0, 0.0])
     gradient, curvature = np.empty(6), np.empty(6)
-    total = losses.curvatures(losses.LOSSES[name].code, 0.5, z, y, np.ones(6), gradient, curvature)
+    total = gradients.curvatures(losses.LOSSES[name].code, 0.5, z, y, np.ones(6), gradient, curvature)
     assert np.isfinite(total)
     assert np.isfinite(gradient).all()
     assert np.isfinite(curvature).all()
@@ -111,7 +111,7 @@ def test_softmax_is_scipys(k):
     y = rng.integers(0, k, 300).astype(float)
     w = rng.random(300)
     out = np.empty((k, 300))
-    total = losses.softmax_gradients(k, z, y, w, out)
+    total = gradients.softmax_gradients(k, z, y, w, out)
     truth = special.log_softmax(z, axis=0)[y.astype(int), np.arange(300)]
     assert total == pytest.approx(-float(w @ truth), rel=1e-12)
     expected = w * (special.softmax(z, axis=0) - (np.arange(k)[:, None] == y))
