@@ -169,8 +169,9 @@ def test_clones_keep_the_client_and_pickles_its_address(estimator, rows, tmp_pat
 
 
 @names
-def test_a_search_runs_where_the_client_is(estimator, rows):
+def test_a_search_runs_where_the_client_is(estimator, rows, monkeypatch):
     """Nothing answers at the client: a search that ran elsewhere would succeed."""
+    monkeypatch.setattr("scalable.execution.executors.CONNECT_SECONDS", 0.5)
     search = GridSearchCV(
         clone(estimator).set_params(client="tcp://127.0.0.1:9"), {"n_workers": [1]}, cv=2, error_score="raise"
     )

@@ -13,11 +13,11 @@ from sklearn.base import clone
 
 from scalable import boosting, linear
 from scalable.errors import ModelError, UsageError
+from scalable.models import learners as registry
 from scalable.models.parameter_json import from_json, to_json
 from scalable.models.parameters import Declared
 
-LEARNERS = [getattr(linear, name) for name in linear.__all__]
-LEARNERS += [boosting.LGBMClassifier, boosting.LGBMRegressor]
+LEARNERS = [learner.estimator(task) for learner in registry.LEARNERS.values() for task in learner.classes]
 VALUES = {
     "none": None,
     "numpy integer": np.int64(7),
