@@ -125,7 +125,7 @@ def descent() -> Sample:
     objective_of = found("scalable.linear.solvers.objective:Objective", "scalable.linear.task:Objective")
     x, y = _numbers(BLOCK)
     block = Block(_columns(x), np.empty((0, BLOCK), np.int32), y, None, 0)
-    objective = objective_of(losses.LOG, 0.0, 1, 0.0, 1e-9, np.r_[np.ones(COLUMNS), 0.0])
+    objective = objective_of(losses.LOSSES["log_loss"].code, 0.0, 1, 0.0, 1e-9, np.r_[np.ones(COLUMNS), 0.0])
     learner = descent_reduction(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 256)
     state = learner.init()
     return _ns_per_row(lambda: learner.step(state, block), BLOCK)

@@ -179,7 +179,7 @@ def squared_objective(ready: Prepared, fit_intercept: bool, standardize: bool) -
     target = ready.target
     mean, scale = target_scale(target)
     return Objective(
-        losses.SQUARED,
+        losses.LOSSES["squared_error"].code,
         1.0,
         1,
         0.0,

@@ -58,7 +58,7 @@ def test_adagrad_over_dense_columns_and_categories(k):
         ids,
         y,
         weight,
-        DescentRule(losses.LOG if k == 1 else descent.SOFTMAX, 1.0, o.ADAGRAD, 64, True),
+        DescentRule(losses.LOSSES["log_loss"].code if k == 1 else descent.SOFTMAX, 1.0, o.ADAGRAD, 64, True),
         hyper,
         np.ones(n_columns + 21),
         0.0,
