@@ -25,7 +25,7 @@ from scalable.data.roles import Roles
 from scalable.data.selection import Filters, read_filters
 from scalable.data.shard import Shard, plan_shards
 from scalable.data.source import Source
-from scalable.data.types.pandas_metadata import index_columns
+from scalable.data.types.pandas_metadata import index_columns, tell_of_index
 from scalable.errors import DataError, DataWarning
 from scalable.storage.files import store_of
 
@@ -112,7 +112,8 @@ class ParquetSource(Source):
         if not self.shards:
             raise DataError(f"{where}: the dataset has no rows; check that its writer finished")
         self.selection = read_filters(filters, full, where)
-        self.common.check([*self.needed, *(self.selection.columns if self.selection is not None else ())])
+        chosen = [] if self.selection is None else self.selection.columns
+        self.common.check([*self.feature_names, *self.roles.named.values(), *chosen])
         if self.selection is not None:
             self.shards = possible_shards(self.selection, self.shards, self.footers)
             if not self.shards:
@@ -222,12 +223,7 @@ class ParquetSource(Source):
 def _tell(where: str, index: Sequence[str], common: CommonSchema) -> None:
     """Say which columns are no features although nobody left them out."""
     for name in index:
-        warnings.warn(
-            f"{where}: column {name!r} is the index of a pandas frame and no feature; name it in features to learn "
-            "from it",
-            DataWarning,
-            stacklevel=3,
-        )
+        tell_of_index(where, name)
     if common.extra:
         names = ", ".join(map(repr, common.extra[:6])) + (", ..." if len(common.extra) > 6 else "")
         warnings.warn(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -42,8 +43,14 @@ def upgraded(state: State) -> State:
     return State(document, arrays)
 
 
+def _of_values(arrow_type: str, kind: str) -> str:
+    """Return the type that numbers in a dictionary were read as."""
+    found = re.fullmatch(r"dictionary<values=(.+), indices=\w+, ordered=[01]>", arrow_type)
+    return arrow_type if kind == "text" or found is None else found[1]
+
+
 def _linear_column(column: Mapping[str, Any]) -> dict[str, Any]:
-    renamed = dict(column)
+    renamed = {**column, "arrow_type": _of_values(column["arrow_type"], column["kind"])}
     renamed["categories"] = renamed.pop("levels")
     renamed["action"] = _ACTIONS.get(column["action"], column["action"])
     return renamed
@@ -53,7 +60,7 @@ def _tree_column(column: Mapping[str, Any], k: int, arrays: dict[str, NDArray[An
     means = None if column["rates"] is None else _means(column["rates"], f"means{k}", arrays)
     return {
         "name": column["name"],
-        "arrow_type": column["type"],
+        "arrow_type": _of_values(column["type"], column["kind"]),
         "kind": column["kind"],
         "categories": column["levels"],
         "means": means,

@@ -16,6 +16,7 @@ from scalable.data.columns import require_column
 from scalable.data.intake import to_table
 from scalable.data.source import Source
 from scalable.data.table import TableSource, as_source
+from scalable.data.types.pandas_metadata import without_index
 from scalable.errors import ModelError, UsageError
 from scalable.models import parameter_json
 from scalable.models.parameters import Declared
@@ -76,6 +77,7 @@ class Estimator(Declared, BaseEstimator):
             self.n_features_in_ = len(source.feature_names)
             return source, False
         if self._keeps_columns(X):
+            X = without_index(X)
             validate_data(self, X, skip_check_array=True)
             return as_source(X, y, sample_weight), False
         if y is None:
@@ -102,6 +104,7 @@ class Estimator(Declared, BaseEstimator):
                 require_column(source.full_schema, name, source.describe_place(), "feature")
             return source
         if self._keeps_columns(X):
+            X = without_index(X, tell=False)
             validate_data(self, X, reset=False, skip_check_array=True)
         else:
             X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=self._finite)

@@ -77,6 +77,14 @@ def test_words_of_linear_columns_are_brought_up_to_date():
     ]
 
 
+def test_numbers_in_dictionaries_were_numbers():
+    dictionary = "dictionary<values=int64, indices=int8, ordered=0>"
+    column = {"name": "c", "type": dictionary, "kind": "integer", "levels": None, "rates": None}
+    encoder = TreeEncoder.from_state(State({"columns": [column], "labels": None, "weight": None}))
+    for values in (pa.array([7, None]).dictionary_encode(), pa.array([7, None]), pa.array([7.0, np.nan])):
+        np.testing.assert_array_equal(encoder.encode(rows(c=values)).matrix[:, 0], [7.0, np.nan])
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource
+from scalable.boosting import LGBMClassifier
 from scalable.data.files.find import find_files
 from scalable.errors import DataError, DataWarning
 from scalable.linear import LogisticRegression
@@ -94,6 +95,18 @@ def test_the_index_of_a_pandas_frame_is_no_feature(tmp_path):
     assert ParquetSource(tmp_path / "b.parquet", target="day").feature_names == ["x", "y"]
     frame.to_parquet(tmp_path / "c.parquet", index=False)
     assert ParquetSource(tmp_path / "c.parquet", target="y").feature_names == ["x"]
+
+
+@pytest.mark.parametrize("learner", [LogisticRegression, LGBMClassifier])
+def test_nor_is_it_one_in_an_arrow_table(learner):
+    rng = np.random.default_rng(0)
+    row = rng.permutation(400)
+    frame = pd.DataFrame({"x": rng.normal(size=400)}, index=pd.Index(row))
+    table = pa.Table.from_pandas(frame)
+    with pytest.warns(DataWarning, match="the table: column '__index_level_0__' is the index"):
+        model = learner().fit(table, row >= 200)
+    assert model.feature_names_in_.tolist() == ["x"]
+    np.testing.assert_array_equal(model.predict(table), model.predict(frame))
 
 
 @pytest.mark.parametrize("metadata", [b"", b"[1]", b'{"index_columns": 3}', b"\xff", b'{"columns": [1, {}]}'])
