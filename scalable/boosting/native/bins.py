@@ -17,8 +17,6 @@ from scalable.boosting.dataset.binary_layout import Layout, Mapper
 from scalable.boosting.dataset.lightgbm_api import StreamedDataset
 from scalable.kernels.histogram.gain import FEATURE
 
-NARROW = 256  # bins that a byte can tell apart
-
 
 @dataclass(frozen=True, slots=True)
 class Bins:

@@ -179,8 +179,7 @@ class Boosting:
         parts, settings, objective = self.rows.parts, self.settings, self.objective
         number = iteration * objective.n_scores + k
         arguments = [self._arguments(p, k) for p in range(len(parts))]
-        found = self._crew.run(lambda p: extremes(*arguments[p]))
-        most_g, most_h = self._peers.most([float(value) for value in np.max(found, axis=0)])
+        most_g, most_h = self._most(arguments)
         if math.isnan(most_g):
             raise DataError(
                 f"iteration {iteration}: a gradient or hessian is not finite, or a hessian is below 0; check labels, "
@@ -222,6 +221,15 @@ class Boosting:
         if not settings.forest:
             self._crew.run(lambda p: self._add(tree, p, k))
         return tree
+
+    def _most(self, arguments: list[Any]) -> tuple[float, float]:
+        """Return what a gradient and a hessian are at most; NaN where one is not finite."""
+        if not math.isnan(self.objective.most[0]):
+            factor = float(self.objective.record["amplify"][0])
+            return self.objective.most[0] * factor, self.objective.most[1] * factor
+        found = self._crew.run(lambda p: extremes(*arguments[p]))
+        most_g, most_h = self._peers.most([float(value) for value in np.max(found, axis=0)])
+        return most_g, most_h
 
     def _renew(self, tree: Tree, leaves: list[Leaf], arguments: list[Any], most: tuple[float, float]) -> None:
         """Mark every row's leaf and give the leaves their values."""

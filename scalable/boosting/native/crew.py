@@ -38,6 +38,8 @@ class Crew:
 
     def run(self, work: Callable[[int], Any]) -> list[Any]:
         """Return ``[work(0), work(1), ...]``; the first failure is raised once all have ended."""
+        if self.size == 1:
+            return [work(0)]
         for tasks in self._tasks:
             tasks.put(work)
         results: list[Any] = [None] * self.size

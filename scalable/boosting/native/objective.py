@@ -57,6 +57,8 @@ class Objective:
         Of the packing.
     percentile : float
         Of a leaf's residuals, which its answer is renewed to; NaN for none.
+    most : tuple of float
+        What a gradient (in size) and a hessian can be at most; NaN where only the rows tell.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Objective:
     constant_hessian: bool
     count_bits: int
     percentile: float
+    most: tuple[float, float]
 
     @classmethod
     def of(cls, values: Mapping[str, Any], parts: Sequence[Any], peers: Peers) -> Objective:
@@ -105,7 +108,15 @@ class Objective:
         if name == "custom":
             n_scores = int(values.get("num_class", 1))
         bits = UNBOUNDED if weighted else bits
-        return cls(name, n_scores, record, constant and not weighted, bits, percentile)
+        heaviest = max((float(part.weight.max()) for part in parts if len(part.weight)), default=1.0)
+        scale = max(positive, negative) * peers.most([heaviest])[0]
+        # Of a probability's loss: |p - y| <= 1 and p (1 - p) <= 1/4.
+        probable = {"binary": shape, "multiclassova": shape, "cross_entropy": 1.0, "multiclass": 1.0}.get(
+            name, math.nan
+        )
+        factor = n_scores / (n_scores - 1.0) if name == "multiclass" else probable
+        most = (probable * scale, probable * factor * scale / 4)
+        return cls(name, n_scores, record, constant and not weighted, bits, percentile, most)
 
     def start(self, values: Mapping[str, Any], parts: Sequence[Any], peers: Peers, k: int) -> float:
         """Return the score that training starts from, of the k-th class."""

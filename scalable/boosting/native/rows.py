@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.boosting.native.bins import NARROW, Bins
+from scalable.boosting.native.bins import Bins
+from scalable.kernels.histogram.accumulate import NARROW
 from scalable.kernels.histogram.partition import transpose
 
 NO_WEIGHT = np.empty(0, np.float32)
@@ -25,8 +26,10 @@ class Plane:
         Which of all features.
     columns : uint8 or uint16 array (n, n_rows)
         Their bins, for partitions.
-    matrix : the same array (n_rows, n)
-        For histograms.
+    matrix : the same array (n_rows, n and up to three more)
+        For histograms; the rows are filled with zeros to whole words.
+    words : uint32 array (n_rows, n_words)
+        The same memory.
     first, widths : int64 array (n,)
         Place of each feature's first bin in a histogram, and its number of bins.
     """
@@ -34,7 +37,9 @@ class Plane:
     def __init__(self, bins: Bins, features: NDArray[np.int64], n_rows: int, dtype: type) -> None:
         self.features = features
         self.columns: NDArray[Any] = np.zeros((len(features), n_rows), dtype)
-        self.matrix: NDArray[Any] = np.zeros((n_rows, len(features)), dtype)
+        a_word = 4 // np.dtype(dtype).itemsize
+        self.matrix: NDArray[Any] = np.zeros((n_rows, -(-len(features) // a_word) * a_word), dtype)
+        self.words = self.matrix.view(np.uint32)
         self.first = np.ascontiguousarray(bins.features["first"][features])
         self.widths = np.ascontiguousarray(bins.features["n_bins"][features])
 

@@ -43,14 +43,14 @@ def tree_text(bins: Bins, tree: Tree) -> str:
             categories.append(_bitset(mapper, tree.goes_left[node]))
             decisions.append(CATEGORICAL | MISSING_NAN * mapper.missing_nan)
         else:
-            thresholds.append(min(float(mapper.bounds[int(split["threshold"])]), LARGEST))
-            left = DEFAULT_LEFT if not mapper.missing_nan or split["missing_left"] else 0
+            thresholds.append(min(float(mapper.bounds[split.threshold]), LARGEST))
+            left = DEFAULT_LEFT if not mapper.missing_nan or split.missing_left else 0
             decisions.append(left | MISSING_NAN * mapper.missing_nan)
     pairs: list[tuple[str, Any]] = [("num_leaves", tree.n_leaves), ("num_cat", len(categories))]
     if tree.features:
         pairs += [
             ("split_feature", _words(bins.columns[feature] for feature in tree.features)),
-            ("split_gain", _words(f"{float(split['gain']):.6g}" for split in tree.splits)),
+            ("split_gain", _words(f"{split.gain:.6g}" for split in tree.splits)),
             ("threshold", _words(map(repr, thresholds))),
             ("decision_type", _words(decisions)),
             ("left_child", _words(tree.children[:, 0].tolist())),

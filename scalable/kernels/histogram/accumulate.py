@@ -12,32 +12,49 @@ from scalable.kernels.histogram.prefetch import AHEAD, LINE, prefetch
 from scalable.kernels.jit import kernel
 
 GRADIENT, HESSIAN, COUNT = range(3)
+NARROW = 256  # bins that a byte can tell apart, and the width of working space for columns of bytes
 _U = np.uint64
 _ONE, _TWO, _THREE, _FOUR = _U(1), _U(2), _U(3), _U(4)
+_BYTE, _HALF = _U(2**8 - 1), _U(2**16 - 1)
+_WIDTH = _U(NARROW)
 
 
 @kernel(inline=True)
-def _add_row(bins: np.ndarray, row: int, value: int, sums: np.ndarray) -> None:
-    """Add one row's packed value to its bin of every column; four columns at a time keep the loop short."""
-    n_columns = _U(bins.shape[1])
-    whole = n_columns & ~_THREE
-    j = _U(0)
-    while j < whole:
-        a, b = _U(bins[row, j]), _U(bins[row, j + _ONE])
-        c, d = _U(bins[row, j + _TWO]), _U(bins[row, j + _THREE])
-        sums[j, a] += value
-        sums[j + _ONE, b] += value
-        sums[j + _TWO, c] += value
-        sums[j + _THREE, d] += value
-        j += _FOUR
-    while j < n_columns:
-        sums[j, _U(bins[row, j])] += value
-        j += _ONE
+def _add_bytes(words: np.ndarray, at: int, n_columns: int, value: int, sums: np.ndarray) -> None:
+    """Add one row's packed value to its bin of every column, four columns a word.
+
+    One load for four bins instead of four: a quarter less time. (Eight a word take thrice as long: LLVM then makes
+    vectors of the bins and takes them apart again.)
+    """
+    base, k = _U(0), _U(0)
+    whole = _U(n_columns) // _FOUR
+    while k < whole:
+        x = _U(words[at + k])
+        sums[base + (x & _BYTE)] += value
+        sums[base + _WIDTH + ((x >> _U(8)) & _BYTE)] += value
+        sums[base + _TWO * _WIDTH + ((x >> _U(16)) & _BYTE)] += value
+        sums[base + _THREE * _WIDTH + (x >> _U(24))] += value
+        base += _FOUR * _WIDTH
+        k += _ONE
+    if _U(n_columns) & _THREE:
+        x = _U(words[at + whole])
+        for _ in range(_U(n_columns) & _THREE):
+            sums[base + (x & _BYTE)] += value
+            x >>= _U(8)
+            base += _WIDTH
+
+
+@kernel(inline=True)
+def _add_halves(words: np.ndarray, at: int, n_columns: int, width: int, value: int, sums: np.ndarray) -> None:
+    """Add one row's packed value to its bin of every column, two columns a word."""
+    for j in range(n_columns):
+        x = (_U(words[at + _U(j) // _TWO]) >> (_U(16) * (_U(j) & _ONE))) & _HALF
+        sums[_U(j) * _U(width) + x] += value
 
 
 @kernel()
 def add_all_rows(
-    bins: np.ndarray,
+    words: np.ndarray,
     packed: np.ndarray,
     first: np.ndarray,
     widths: np.ndarray,
@@ -50,29 +67,36 @@ def add_all_rows(
 
     Parameters
     ----------
-    bins : uint8 or uint16 array (n_rows, n_columns), C-contiguous
+    words : uint32 array (n_rows, n_words)
+        Each row's bins, of a byte where `sums` is `NARROW` wide and else of two, and zeros to a whole word.
     packed : int64 array (n_rows,)
-        See `scalable.kernels.histogram.packing`; 0 for rows that are left out.
+        See `scalable.kernels.histogram.packing`.
     first, widths : int64 array (n_columns,)
         Place of each column's first bin in the histogram, and its number of bins.
     count_bits, hessian_bits : int
         Of the packing.
-    sums : int64 array (n_columns, most bins of a column)
+    sums : int64 array (n_columns, width)
         Working space, zero before and after.
     histogram : int64 array (3, n_bins of all features)
         Added to.
     """
-    n_rows = bins.shape[0]
+    n_rows, n_words = words.shape
+    flat, space = words.reshape(words.size), sums.reshape(sums.size)
+    n_columns, width = sums.shape
     block = (1 << count_bits) - 1
     for start in range(0, n_rows, block):
         for i in range(start, min(n_rows, start + block)):
-            _add_row(bins, _U(i), packed[_U(i)], sums)
+            at = _U(i) * _U(n_words)
+            if width == NARROW:
+                _add_bytes(flat, at, n_columns, packed[_U(i)], space)
+            else:
+                _add_halves(flat, at, n_columns, width, packed[_U(i)], space)
         flush(sums, first, widths, count_bits, hessian_bits, histogram)
 
 
 @kernel()
 def add_rows(
-    bins: np.ndarray,
+    words: np.ndarray,
     packed: np.ndarray,
     rows: np.ndarray,
     first: np.ndarray,
@@ -88,26 +112,29 @@ def add_rows(
     ----------
     rows : uint32 array (n_chosen,)
         Which rows; ascending ones are read fastest.
-    bins, packed, first, widths, count_bits, hessian_bits, sums, histogram
+    words, packed, first, widths, count_bits, hessian_bits, sums, histogram
         As for `add_all_rows`.
     """
-    n = rows.shape[0]
-    flat = bins.reshape(bins.size)
-    row_items = _U(bins.shape[1])
-    line_items = _U(LINE // bins.itemsize)
+    n, n_words = rows.shape[0], _U(words.shape[1])
+    flat, space = words.reshape(words.size), sums.reshape(sums.size)
+    n_columns, width = sums.shape
     block = (1 << count_bits) - 1
     for start in range(0, n, block):
-        stop = min(n, start + block)
-        for i in range(start, stop):
+        for i in range(start, min(n, start + block)):
             if i + AHEAD < n:
                 later = _U(rows[_U(i + AHEAD)])
                 prefetch(packed, later)
-                at, end = later * row_items, (later + _ONE) * row_items
-                while at < end:
+                at, last = later * n_words, (later + _ONE) * n_words - _ONE
+                while at < last:
                     prefetch(flat, at)
-                    at += line_items
+                    at += _U(LINE // 4)
+                prefetch(flat, last)
             row = _U(rows[_U(i)])
-            _add_row(bins, row, packed[row], sums)
+            at = row * n_words
+            if width == NARROW:
+                _add_bytes(flat, at, n_columns, packed[row], space)
+            else:
+                _add_halves(flat, at, n_columns, width, packed[row], space)
         flush(sums, first, widths, count_bits, hessian_bits, histogram)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from scalable.kernels.histogram.rounding import row_hash
@@ -19,8 +21,8 @@ def search_numbers(
     rules: np.ndarray,
     key: int,
     splits: np.ndarray,
-) -> None:
-    """Write the best split of each chosen numeric feature.
+) -> Any:
+    """Write the best split of each chosen numeric feature; return the feature with the best of all.
 
     Parameters
     ----------
@@ -34,8 +36,13 @@ def search_numbers(
         Of the seed, tree and node; draws the thresholds of ``extra_trees``.
     splits : record array (n_features,) of `SPLIT`
         Written for the chosen ones.
+
+    Returns
+    -------
+    int
+        The first of equals; -1 where none gains.
     """
-    most = np.int64(0)
+    most, best, top = np.int64(0), np.int64(-1), 0.0
     for k in range(chosen.shape[0]):
         most = max(most, features[chosen[k]].n_bins)
     work, gains = np.empty((3, most), np.int64), np.empty(most)
@@ -44,6 +51,9 @@ def search_numbers(
         if not features[f].categorical:
             draw = _draw(key, f)
             split_numbers(histogram, features[f], leaf[0], rules[0], draw, work, gains, splits[f])
+            if splits[f].kind and splits[f].gain > top:
+                best, top = f, splits[f].gain
+    return best
 
 
 @kernel()
@@ -55,12 +65,16 @@ def search_categories(
     rules: np.ndarray,
     key: int,
     splits: np.ndarray,
-) -> None:
-    """Write the best split of each chosen categorical feature; parameters as for `search_numbers`."""
+) -> Any:
+    """Do the same as `search_numbers` for the categorical features."""
+    best, top = np.int64(-1), 0.0
     for k in range(chosen.shape[0]):
         f = chosen[k]
         if features[f].categorical:
             split_categories(histogram, features[f], leaf[0], rules[0], _draw(key, f), splits[f])
+            if splits[f].kind and splits[f].gain > top:
+                best, top = f, splits[f].gain
+    return best
 
 
 @kernel(inline=True)

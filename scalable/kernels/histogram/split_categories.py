@@ -117,27 +117,19 @@ def _sorted_sets(histogram: np.ndarray, feature: Any, leaf: Any, rules: Any, dra
 
 
 @kernel()
-def left_bins(
-    histogram: np.ndarray, feature: Any, leaf: Any, rules: Any, split: Any, goes_left: np.ndarray
-) -> None:
-    """Write for each bin whether a split sends it left.
+def left_categories(
+    histogram: np.ndarray, feature: Any, leaf: Any, rules: Any, kind: int, threshold: int
+) -> Any:
+    """Return the bins that a split of kind `ONE_CATEGORY`, `RISING` or `FALLING` sends left.
 
     Parameters
     ----------
     histogram, feature, leaf, rules
         As the split was found with.
-    split : record
-        The split.
-    goes_left : uint8 array (most bins,)
+    kind, threshold : int
+        Of the split.
     """
-    goes_left[:] = 0
-    if split.kind == ONE_CATEGORY:
-        goes_left[split.threshold] = 1
-    elif split.kind in (RISING, FALLING):
-        order = sorted_categories(histogram, feature, leaf, rules)
-        for i in range(split.threshold + 1):
-            goes_left[order[i if split.kind == RISING else len(order) - 1 - i]] = 1
-    else:
-        goes_left[: split.threshold + 1] = 1
-        if feature.missing:
-            goes_left[feature.n_bins - 1] = split.missing_left
+    if kind == ONE_CATEGORY:
+        return np.full(1, threshold)
+    order = sorted_categories(histogram, feature, leaf, rules)
+    return order[: threshold + 1].copy() if kind == RISING else order[len(order) - 1 - threshold :].copy()

@@ -41,10 +41,10 @@ def test_gains_and_leaves_are_those_of_raw_gradients(grown, table, objective, ex
         for node, rows in enumerate(rows_of_nodes(tree, leaves[:, k])):
             left = rows & left_of(tree, node, leaves[:, k])
             right, split = rows & ~left, tree.splits[node]
-            more = float(split["l2"]) - l2
+            more = split.l2 - l2
             gain = saved(left, more) + saved(right, more) - saved(rows)
             # A row is rounded by at most a unit either way: 2**-12 of the largest, right on average.
-            assert float(split["gain"]) == pytest.approx(gain, rel=0.02, abs=0.05)
+            assert split.gain == pytest.approx(gain, rel=0.02, abs=0.05)
             assert tree.node_count[node] == rows.sum()
             assert tree.node_weight[node] == pytest.approx(h[rows].sum(), rel=1e-9)
         shift = model.start[0] if k == 0 else 0.0
@@ -52,11 +52,7 @@ def test_gains_and_leaves_are_those_of_raw_gradients(grown, table, objective, ex
             rows = leaves[:, k] == leaf
             parent = next(n for n, pair in enumerate(tree.children) if ~leaf in pair)
             total = g[rows].sum()
-            value = (
-                -np.sign(total)
-                * max(0.0, abs(total) - l1)
-                / (h[rows].sum() + float(tree.splits[parent]["l2"]))
-            )
+            value = -np.sign(total) * max(0.0, abs(total) - l1) / (h[rows].sum() + tree.splits[parent].l2)
             # Fine sums: below 2**-30 of the largest gradient a row.
             assert tree.leaf_value[leaf] - shift == pytest.approx(0.2 * value, rel=1e-7, abs=1e-9)
         score = score + tree.leaf_value[leaves[:, k]] - shift
@@ -93,7 +89,7 @@ def test_a_small_tree_is_that_of_an_exhaustive_search(grown, seed):
         )
         gain, k, j, t, to_left = best
         split = model.trees[0].splits[node]
-        assert float(split["gain"]) == pytest.approx(gain, rel=1e-6)
+        assert split.gain == pytest.approx(gain, rel=1e-6)
         rows = leaves[-k]
         goes = np.where(np.isnan(X[:, j]), to_left, X[:, j] <= t)
         leaves[-k] = rows & goes
@@ -138,6 +134,6 @@ def test_kinds_of_splits_are_all_seen(grown, table):
     trees = grown(
         X, targets["regression"], {"objective": "regression"}, categorical=(1, 2), iterations=5
     ).trees
-    kinds = {int(split["kind"]) for tree in trees for split in tree.splits}
+    kinds = {split.kind for tree in trees for split in tree.splits}
     assert NUMBER in kinds
     assert len(kinds) >= 3

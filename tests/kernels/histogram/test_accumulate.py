@@ -17,6 +17,14 @@ def pack(packing, gradient, hessian):
     return high + middle + 1
 
 
+def words_of(bins):
+    """The bins in rows that are filled with zeros to whole words of 32 bits."""
+    a_word = 4 // bins.itemsize
+    filled = np.zeros((len(bins), -(-bins.shape[1] // a_word) * a_word), bins.dtype)
+    filled[:, : bins.shape[1]] = bins
+    return filled.view(np.uint32)
+
+
 def made(packing, dtype, n_rows=5000, widths=(3, 250, 17, 256, 1, 90), seed=0):
     rng = np.random.default_rng(seed)
     widths = np.array(widths if dtype == np.uint8 else [*widths, 1000])
@@ -40,15 +48,15 @@ def reference(bins, widths, gradient, hessian):
 def test_histograms_are_numpys(packing, dtype):
     bins, widths, gradient, hessian = made(packing, dtype)
     rest = (np.cumsum(widths) - widths, widths, packing.count_bits, packing.hessian_bits)
-    sums = np.zeros((len(widths), widths.max()), np.int64)
+    sums = np.zeros((len(widths), max(256, widths.max())), np.int64)
     values = pack(packing, gradient, hessian)
     out = np.zeros((3, widths.sum()), np.int64)
-    add_all_rows(bins, values, *rest, sums, out)
+    add_all_rows(words_of(bins), values, *rest, sums, out)
     np.testing.assert_array_equal(out, reference(bins, widths, gradient, hessian))
     assert not sums.any()
     chosen = np.random.default_rng(1).permutation(len(bins))[:1234].astype(np.uint32)
     some = np.zeros_like(out)
-    add_rows(bins, values, chosen, *rest, sums, some)
+    add_rows(words_of(bins), values, chosen, *rest, sums, some)
     np.testing.assert_array_equal(some, reference(bins[chosen], widths, gradient[chosen], hessian[chosen]))
     others = np.setdiff1d(np.arange(len(bins)), chosen)
     subtract_histogram(out, some, 0, out.shape[1])
@@ -88,7 +96,7 @@ def test_blocks_are_flushed_before_they_overflow(packing):
         out = np.zeros((3, 2), np.int64)
         rows = () if add is add_all_rows else (np.arange(n, dtype=np.uint32),)
         rest = (np.array([0]), widths, packing.count_bits, packing.hessian_bits)
-        add(bins, values, *rows, *rest, np.zeros((1, 2), np.int64), out)
+        add(words_of(bins), values, *rows, *rest, np.zeros((1, 256), np.int64), out)
         hessian = packing.hessian_most if packing.hessian_bits else 1
         np.testing.assert_array_equal(out, [[-n * packing.gradient_most, 0], [n * hessian, 0], [n, 0]])
 

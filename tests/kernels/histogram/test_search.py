@@ -7,7 +7,7 @@ import pytest
 
 from scalable.kernels.histogram.gain import FEATURE, LEAF, NONE, RULES, SPLIT, answers
 from scalable.kernels.histogram.search import search_categories, search_numbers
-from scalable.kernels.histogram.split_categories import left_bins
+from scalable.kernels.histogram.split_categories import left_categories
 
 PLAIN = {"min_data": 5, "min_hessian": 1e-3, "cat_smooth": 10, "cat_l2": 10, "max_cat_threshold": 32,
          "max_cat_to_onehot": 4, "min_data_per_group": 10}  # fmt: skip
@@ -97,9 +97,10 @@ def test_numbers(rules, missing, monotone):
             assert splits["kind"][0] == NONE or splits["gain"][0] < 1e-9
             continue
         assert splits["gain"][0] == pytest.approx(best, rel=1e-9)
-        table = np.zeros(12, np.uint8)
-        left_bins(histogram, features[0], leaf[0], record[0], splits[0], table)
-        chosen = tuple(np.flatnonzero(table).tolist())
+        chosen = (
+            *range(splits["threshold"][0] + 1),
+            *([11] if missing and splits["missing_left"][0] else []),
+        )
         assert tried[chosen] == pytest.approx(best, rel=1e-9)
         sums = histogram[:, 2:][:, list(chosen)].sum(axis=1)
         assert [splits[name][0] for name in ("gradient", "hessian", "count")] == sums.tolist()
@@ -140,11 +141,8 @@ def test_sorted_categories_are_the_best_of_all_sets():
         gains = [value_of(list(s), histogram, leaf, rules, 0.0, 0) for s in sets]
         best = max(gain for gain in gains if gain is not None)
         assert splits["gain"][0] == pytest.approx(best, rel=1e-9)
-        table = np.zeros(9, np.uint8)
-        left_bins(histogram, features[0], leaf[0], record[0], splits[0], table)
-        assert value_of(np.flatnonzero(table), histogram, leaf, rules, 0.0, 0) == pytest.approx(
-            best, rel=1e-9
-        )
+        left = left_categories(histogram, features[0], leaf[0], record[0], *splits[["kind", "threshold"]][0])
+        assert value_of(left, histogram, leaf, rules, 0.0, 0) == pytest.approx(best, rel=1e-9)
 
 
 def test_the_order_of_many_categories_is_total():
@@ -158,12 +156,12 @@ def test_the_order_of_many_categories_is_total():
     leaf[0] = (*histogram.sum(axis=1), 0.01, 0.01, 0, -np.inf, np.inf)
     for name, value in (PLAIN | {"max_cat_threshold": 100}).items():
         record[name] = value
-    splits, table = np.zeros(1, SPLIT), np.zeros(n, np.uint8)
+    splits = np.zeros(1, SPLIT)
     search_categories(histogram, features, np.array([0]), leaf, record, np.uint64(0), splits)
-    left_bins(histogram, features[0], leaf[0], record[0], splits[0], table)
+    left = left_categories(histogram, features[0], leaf[0], record[0], *splits[["kind", "threshold"]][0])
     order = np.lexsort((np.arange(1, n), histogram[0, 1:])) + 1
     lowest, highest = order[: splits["threshold"][0] + 1], order[::-1][: splits["threshold"][0] + 1]
-    assert set(np.flatnonzero(table)) in (set(lowest), set(highest))
+    assert set(left) in (set(lowest), set(highest))
 
 
 def test_answers_add_up_from_the_leaves_to_the_root():

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.crew import Crew
 from scalable.boosting.native.growth.features import FeatureChoice
-from scalable.boosting.native.growth.histograms import Histograms
+from scalable.boosting.native.growth.histograms import Found, Histograms
 from scalable.boosting.native.growth.leaf import Leaf, Sample
 from scalable.boosting.native.growth.renew import alone
 from scalable.boosting.native.growth.tree import Tree
 from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.rows import Part
 from scalable.boosting.native.settings import Settings
-from scalable.kernels.histogram.gain import LEAF
 from scalable.kernels.histogram.packing import Packing
 from scalable.kernels.histogram.partition import partition
 
@@ -35,6 +34,7 @@ class Grower:
     ) -> None:
         self.bins, self.parts, self.settings, self.crew, self.peers = bins, parts, settings, crew, peers
         self._histograms = Histograms(bins, parts, settings, crew, peers)
+        self._least = 2 * max(1, int(settings.rules["min_data"][0]))
 
     def grow(
         self,
@@ -64,17 +64,18 @@ class Grower:
         tree = Tree()
         goes_left: list[NDArray[np.uint8]] = []
         children: list[list[int]] = []
-        record = np.zeros(1, LEAF)
-        record[0] = (0, 0, 0, *units, 0.0, -np.inf, np.inf)
-        root = Leaf(0, 0, record, 0, [0] * len(samples), [len(sample.rows) for sample in samples])
+        counts = [len(sample.rows) for sample in samples]
+        n_rows = self.peers.whole(sum(counts))
+        root = Leaf(0, 0, 0, 0, n_rows, 0, [0] * len(samples), counts)
         leaves = [root]
         heap: list[tuple[float, int]] = []
-        root.record["count"] = self.peers.whole(sum(root.counts))
-        if len(self.bins.features) and root.record["count"][0]:
-            self._root(root, samples, packing, chosen)
+        if len(self.bins.features) and root.count:
+            self._root(root, samples, packing, units, chosen)
             self._offer(root, heap)
         while heap and len(leaves) < self.settings.num_leaves:
             leaf = leaves[heapq.heappop(heap)[1]]
+            assert leaf.split is not None
+            leaf.goes_left = self._histograms.goes_left(leaf, units)
             node = len(children)
             if leaf.parent[0] >= 0:
                 children[leaf.parent[0]][leaf.parent[1]] = node
@@ -86,57 +87,65 @@ class Grower:
             leaves[leaf.number] = left
             leaves.append(right)
             last = len(leaves) == self.settings.num_leaves
-            self._split(leaf, left, right, samples, packing, chosen, search=not last)
+            self._split(leaf, left, right, samples, packing, units, chosen, search=not last)
             self._offer(left, heap)
             self._offer(right, heap)
         if children:
             tree.goes_left, tree.children = np.array(goes_left), np.array(children, np.int64)
-        tree.bounds = np.array([[leaf.record["low"][0], leaf.record["high"][0]] for leaf in leaves])
-        tree.leaf_count = np.array([leaf.record["count"][0] for leaf in leaves], np.int64)
+        tree.bounds = np.array([[leaf.low, leaf.high] for leaf in leaves])
+        tree.leaf_count = np.array([leaf.count for leaf in leaves], np.int64)
         tree.leaf_value = np.zeros(len(leaves))
         return tree, leaves
 
     def _offer(self, leaf: Leaf, heap: list[tuple[float, int]]) -> None:
-        if leaf.feature >= 0:
-            heapq.heappush(heap, (-float(leaf.split["gain"]), leaf.number))
+        if leaf.split is not None:
+            heapq.heappush(heap, (-leaf.split.gain, leaf.number))
 
     def _can_split(self, leaf: Leaf) -> bool:
-        least = 2 * max(1, int(self.settings.rules["min_data"][0]))
         shallow = self.settings.max_depth <= 0 or leaf.depth < self.settings.max_depth
-        return shallow and int(leaf.record["count"][0]) >= least
+        return shallow and leaf.count >= self._least
 
-    def _root(self, root: Leaf, samples: Sequence[Sample], packing: Packing, chosen: FeatureChoice) -> None:
+    def _root(
+        self,
+        root: Leaf,
+        samples: Sequence[Sample],
+        packing: Packing,
+        units: tuple[float, float],
+        chosen: FeatureChoice,
+    ) -> None:
+        """Sum the histogram of all rows and find its best split."""
         histograms = self._histograms
         self.crew.run(lambda k: histograms.accumulate(k, samples[k], 0, root.counts[k], packing, 0))
-        for name, total in zip(("gradient", "hessian", "count"), histograms.totals(), strict=True):
-            root.record[name] = total
+        root.gradient, root.hessian, root.count = histograms.totals().tolist()
         histograms.merge(0)
         if self.settings.rules["path_smooth"][0] > 0:
-            root.record["output"] = alone(root.record, self.settings)
+            root.output = alone(root, units, self.settings)
         if self._can_split(root):
-            asked, key = chosen.of_node(0, root.path), chosen.key(0)
-            self.crew.run(lambda k: histograms.search(k, root, asked, 0, key))
-            histograms.choose([root], [asked])
+            asked, key, record = chosen.of_node(0, root.path), chosen.key(0), root.record(units)
+            found = self.crew.run(lambda k: histograms.search(k, record, 0, asked, 0, key))
+            histograms.choose(root, found, units)
 
     def _children(self, leaf: Leaf, number: int, node: int) -> tuple[Leaf, Leaf]:
         """Return the two leaves that a split makes, without their rows."""
-        split, whole = leaf.split, leaf.record
-        left, right = whole.copy(), whole.copy()
-        for name in ("gradient", "hessian", "count"):
-            left[name] = split[name]
-            right[name] = whole[name] - split[name]
-        left["output"], right["output"] = split["left_output"], split["right_output"]
+        split, path = leaf.split, leaf.path
+        assert split is not None
+        if self.settings.groups:
+            path = path | {leaf.feature}
+        rest = (leaf.gradient - split.gradient, leaf.hessian - split.hessian, leaf.count - split.rows)
+        left = Leaf(leaf.number, leaf.depth + 1, split.gradient, split.hessian, split.rows, leaf.histogram)
+        right = Leaf(number, leaf.depth + 1, *rest, leaf.histogram)
         sign = int(self.bins.features["monotone"][leaf.feature])
-        if sign:
-            middle = (float(split["left_output"]) + float(split["right_output"])) / 2
-            (left if sign > 0 else right)["high"] = middle
-            (right if sign > 0 else left)["low"] = middle
-        path = leaf.path | {leaf.feature} if self.settings.groups else leaf.path
-        made = [
-            Leaf(n, leaf.depth + 1, record, leaf.histogram, list(leaf.starts), [], path, parent=(node, side))
-            for side, (n, record) in enumerate(((leaf.number, left), (number, right)))
-        ]
-        return made[0], made[1]
+        for side, child in enumerate((left, right)):
+            child.output = (split.left_output, split.right_output)[side]
+            child.low, child.high, child.path, child.parent = leaf.low, leaf.high, path, (node, side)
+            child.starts = list(leaf.starts)
+            if sign:
+                middle = (split.left_output + split.right_output) / 2
+                if (sign > 0) == (side == 0):
+                    child.high = middle
+                else:
+                    child.low = middle
+        return left, right
 
     def _split(
         self,
@@ -145,12 +154,13 @@ class Grower:
         right: Leaf,
         samples: Sequence[Sample],
         packing: Packing,
+        units: tuple[float, float],
         chosen: FeatureChoice,
         *,
         search: bool,
     ) -> None:
         """Deal a leaf's rows to its children and find their best splits."""
-        small, large = (left, right) if left.record["count"][0] <= right.record["count"][0] else (right, left)
+        small, large = (left, right) if left.count <= right.count else (right, left)
         wanted = [child for child in (small, large) if search and self._can_split(child)]
         small.histogram = right.number
 
@@ -167,10 +177,8 @@ class Grower:
         left.counts = lefts
         right.starts = [start + n for start, n in zip(leaf.starts, lefts, strict=True)]
         right.counts = [count - n for count, n in zip(leaf.counts, lefts, strict=True)]
-        if self.peers.n_workers == 1 and sum(lefts) != left.record["count"][0]:
-            raise AssertionError(
-                f"{sum(lefts)} rows went left where the histogram counted {left.record['count'][0]}"
-            )
+        if self.peers.n_workers == 1 and sum(lefts) != left.count:
+            raise AssertionError(f"{sum(lefts)} rows went left where the histogram counted {left.count}")
         if not wanted:
             return
         places = [2 * left.parent[0] + 1 + (child is right) for child in wanted]
@@ -179,10 +187,15 @@ class Grower:
         if self.peers.n_workers > 1:
             self._histograms.merge(small.histogram)
 
-        def find(k: int) -> None:
-            self._histograms.separate(k, small.histogram, large.histogram)
-            for turn, child in enumerate(wanted):
-                self._histograms.search(k, child, asked[turn], turn, keys[turn])
+        records = [child.record(units) for child in wanted]
 
-        self.crew.run(find)
-        self._histograms.choose(wanted, asked)
+        def find(k: int) -> list[Found]:
+            self._histograms.separate(k, small.histogram, large.histogram)
+            return [
+                self._histograms.search(k, records[turn], child.histogram, asked[turn], turn, keys[turn])
+                for turn, child in enumerate(wanted)
+            ]
+
+        found = self.crew.run(find)
+        for turn, child in enumerate(wanted):
+            self._histograms.choose(child, [thread[turn] for thread in found], units)

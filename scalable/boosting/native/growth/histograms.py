@@ -6,22 +6,33 @@ read where it lies in cache.
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.crew import Crew
-from scalable.boosting.native.growth.leaf import Leaf, Sample
+from scalable.boosting.native.growth.leaf import Leaf, Sample, Split
 from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.rows import Part
 from scalable.boosting.native.settings import Settings
-from scalable.kernels.histogram.accumulate import add_all_rows, add_histograms, add_rows, subtract_histogram
-from scalable.kernels.histogram.gain import SPLIT
+from scalable.kernels.histogram.accumulate import (
+    NARROW,
+    add_all_rows,
+    add_histograms,
+    add_rows,
+    subtract_histogram,
+)
+from scalable.kernels.histogram.gain import NUMBER, SPLIT
 from scalable.kernels.histogram.packing import Packing
 from scalable.kernels.histogram.search import search_categories, search_numbers
-from scalable.kernels.histogram.split_categories import left_bins
+from scalable.kernels.histogram.split_categories import left_categories
+
+Found = tuple[int, Split | None]  # a feature and its split; -1 for none
 
 
 class Histograms:
@@ -49,11 +60,19 @@ class Histograms:
         self._pool = np.empty((settings.num_leaves, 3, bins.n_bins), np.int64)
         self._own = np.empty((len(parts) if self._several else 0, 3, bins.n_bins), np.int64)
         self._sums = [
-            [np.zeros((len(p.features), int(p.widths.max())), np.int64) for p in part.planes]
+            [np.zeros((len(p.features), max(NARROW, int(p.widths.max()))), np.int64) for p in part.planes]
             for part in parts
         ]
         self._splits = np.zeros((2, len(bins.features)), SPLIT)
         self._width = int(bins.features["n_bins"].max(initial=1))
+        self._searches = [search_numbers, search_categories] if bins.has_categories else [search_numbers]
+        # The first bin of every feature, the first feature of every worker, and of every thread here its features.
+        self._edges = [*bins.features["first"].tolist(), bins.n_bins]
+        n, workers = len(bins.features), peers.n_workers
+        self._owners = [n * w // workers for w in range(workers + 1)]
+        low, high = self._owners[peers.worker : peers.worker + 2]
+        cuts = [low + (high - low) * k // crew.size for k in range(crew.size + 1)]
+        self._ranges = list(itertools.pairwise(cuts))
 
     def totals(self) -> NDArray[np.int64]:
         """Return the sums of gradients, hessians and rows of all workers, before the first histogram is merged."""
@@ -70,9 +89,9 @@ class Histograms:
         for plane, sums in zip(self.parts[k].planes, self._sums[k], strict=True):
             own = (plane.first, plane.widths, packing.count_bits, packing.hessian_bits, sums, out)
             if sample.everyone and count == len(sample.packed):
-                add_all_rows(plane.matrix, sample.packed, *own)
+                add_all_rows(plane.words, sample.packed, *own)
             else:
-                add_rows(plane.matrix, sample.packed, sample.rows[start : start + count], *own)
+                add_rows(plane.words, sample.packed, sample.rows[start : start + count], *own)
 
     def merge(self, histogram: int) -> None:
         """Sum the parts' histograms, and all workers', of the features that are this worker's."""
@@ -85,7 +104,7 @@ class Histograms:
             self.crew.run(
                 lambda k: add_histograms(self._own, n * k // size, n * (k + 1) // size, self._pool[histogram])
             )
-        self.peers.reduce(self._pool[histogram], [self._first_bin(f) for f in self._owners()])
+        self.peers.reduce(self._pool[histogram], [self._edges[f] for f in self._owners])
 
     def separate(self, k: int, small: int, large: int) -> None:
         """Merge the smaller child's histogram and take it from the parent's, the k-th thread's features only."""
@@ -94,59 +113,94 @@ class Histograms:
             add_histograms(self._own, *share, self._pool[small])
         subtract_histogram(self._pool[large], self._pool[small], *share)
 
-    def search(self, k: int, leaf: Leaf, features: NDArray[np.int64], turn: int, key: np.uint64) -> None:
-        """Find the best splits of the features that are the k-th thread's."""
-        edges = np.searchsorted(features, self._features(k))
-        mine = features[edges[0] : edges[1]]
-        if not len(mine):
+    def search(
+        self,
+        k: int,
+        record: NDArray[Any],
+        histogram: int,
+        features: NDArray[np.int64],
+        turn: int,
+        key: np.uint64,
+    ) -> Found:
+        """Return the best of the features that are the k-th thread's, and its split; -1 for none.
+
+        Parameters
+        ----------
+        k : int
+            Thread.
+        record : record array (1,) of `LEAF`
+            The leaf's totals.
+        histogram : int
+            Place of its histogram.
+        features : int64 array
+            What may be split on, ascending.
+        turn : int
+            0 or 1: leaves that are searched together need working space each.
+        key : uint64
+            For ``extra_trees``.
+        """
+        if len(features) != len(self.bins.features) or self._ranges != [(0, len(features))]:
+            edges = np.searchsorted(features, self._ranges[k])
+            features = features[edges[0] : edges[1]]
+        splits = self._splits[turn]
+        found: Found = (-1, None)
+        if not len(features):
+            return found
+        for search in self._searches:
+            rest = (self.bins.features, features, record, self.settings.rules, key, splits)
+            best = int(search(self._pool[histogram], *rest))
+            if best >= 0:
+                found = self._better(found, (best, Split(*splits[best].item())))
+        return found
+
+    @staticmethod
+    def _better(one: Found, other: Found) -> Found:
+        """Return what gains more; of equals the first feature."""
+        if one[1] is None or other[1] is None:
+            return other if one[1] is None else one
+        return max((one, other), key=lambda found: (0.0 if found[1] is None else found[1].gain, -found[0]))
+
+    def choose(self, leaf: Leaf, found: Sequence[Found], units: tuple[float, float]) -> None:
+        """Give a leaf the best split that any thread of any worker found."""
+        leaf.feature, leaf.split = functools.reduce(self._better, found)
+        if self.peers.n_workers == 1:
             return
-        rest = (leaf.record, self.settings.rules, key, self._splits[turn])
-        search_numbers(self._pool[leaf.histogram], self.bins.features, mine, *rest)
-        if self.bins.has_categories:
-            search_categories(self._pool[leaf.histogram], self.bins.features, mine, *rest)
+        offer = np.zeros(1, [("feature", "i8"), ("split", SPLIT), ("goes_left", "u1", (self._width,))])
+        offer["feature"] = leaf.feature
+        if leaf.split is not None:  # only this worker has the histogram that says which categories go left
+            offer["split"], offer["goes_left"] = tuple(leaf.split), self.goes_left(leaf, units)
+        leaf.feature, leaf.split = -1, None
+        for part in self.peers.gather(offer.tobytes()):
+            other = np.frombuffer(part, offer.dtype)[0]
+            split = Split(*other["split"].item()) if other["feature"] >= 0 else None
+            best = self._better((leaf.feature, leaf.split), (int(other["feature"]), split))
+            if best[0] != leaf.feature:
+                (leaf.feature, leaf.split), leaf.goes_left = best, other["goes_left"]
 
-    def choose(self, leaves: Sequence[Leaf], asked: Sequence[NDArray[np.int64]]) -> None:
-        """Give leaves the best split of all features, the first of equals, on whichever worker it was found."""
-        low, high = self._owners()[self.peers.worker : self.peers.worker + 2]
-        found = np.zeros(
-            len(leaves), [("feature", "i8"), ("split", SPLIT), ("goes_left", "u1", (self._width,))]
-        )
-        found["feature"] = -1
-        for turn, (leaf, features) in enumerate(zip(leaves, asked, strict=True)):
-            mine = features[(features >= low) & (features < high)]
-            splits = self._splits[turn][mine]
-            gains = np.where(splits["kind"] > 0, splits["gain"], -np.inf)
-            if len(mine) and gains.max() > 0:
-                best = int(gains.argmax())
-                found[turn]["feature"], found[turn]["split"] = mine[best], splits[best]
-                record, rules = self.bins.features[mine[best]], self.settings.rules[0]
-                histogram = self._pool[leaf.histogram]
-                left_bins(histogram, record, leaf.record[0], rules, splits[best], found[turn]["goes_left"])
-        offers = [np.frombuffer(part, found.dtype) for part in self.peers.gather(found.tobytes())]
-        for turn, leaf in enumerate(leaves):
-            best_gain = 0.0
-            for offer in offers:  # in the order of features
-                if offer[turn]["feature"] >= 0 and offer[turn]["split"]["gain"] > best_gain:
-                    best_gain = float(offer[turn]["split"]["gain"])
-                    leaf.feature, leaf.split = int(offer[turn]["feature"]), offer[turn]["split"]
-                    leaf.goes_left = offer[turn]["goes_left"]
-
-    def _owners(self) -> list[int]:
-        """Return the first feature of every worker, and the number of features."""
-        n, workers = len(self.bins.features), self.peers.n_workers
-        return [n * w // workers for w in range(workers + 1)]
-
-    def _first_bin(self, feature: int) -> int:
-        n = len(self.bins.features)
-        return int(self.bins.features["first"][feature]) if feature < n else self.bins.n_bins
-
-    def _features(self, k: int) -> tuple[int, int]:
-        """Return the range of features that the k-th thread merges and searches."""
-        low, high = self._owners()[self.peers.worker : self.peers.worker + 2]
-        n, size = high - low, self.crew.size
-        return low + n * k // size, low + n * (k + 1) // size
+    def goes_left(self, leaf: Leaf, units: tuple[float, float]) -> NDArray[np.uint8]:
+        """Return 1 for the bins that a leaf's best split sends left, 0 for the others."""
+        if leaf.goes_left is not None:
+            return leaf.goes_left
+        table, split = np.zeros(self._width, np.uint8), leaf.split
+        assert split is not None
+        if split.kind == NUMBER:
+            table[: split.threshold + 1] = 1
+            if self.bins.features["missing"][leaf.feature]:
+                table[self.bins.features["n_bins"][leaf.feature] - 1] = split.missing_left
+        else:
+            feature, record = self.bins.features[leaf.feature], leaf.record(units)[0]
+            bins = left_categories(
+                self._pool[leaf.histogram],
+                feature,
+                record,
+                self.settings.rules[0],
+                split.kind,
+                split.threshold,
+            )
+            table[bins] = 1
+        return table
 
     def _share(self, k: int) -> tuple[int, int]:
-        """Return the bins of those features."""
-        low, high = self._features(k)
-        return self._first_bin(low), self._first_bin(high)
+        """Return the bins of the features that the k-th thread merges and searches."""
+        low, high = self._ranges[k]
+        return self._edges[low], self._edges[high]

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable.boosting.native.growth.leaf import Split
+
 Array = NDArray[Any]
 
 
@@ -19,7 +21,7 @@ class Tree:
     ----------
     features : list of int
         Of each node.
-    splits : list of record of `SPLIT`
+    splits : list of Split
         Of each node.
     goes_left : uint8 array (n_nodes, most bins)
         1 for bins whose rows go left.
@@ -34,7 +36,7 @@ class Tree:
     """
 
     features: list[int] = field(default_factory=list)
-    splits: list[Any] = field(default_factory=list)
+    splits: list[Split] = field(default_factory=list)
     goes_left: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, 1), np.uint8))
     children: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
     bounds: Array = field(default_factory=lambda: np.array([[-np.inf, np.inf]]))
