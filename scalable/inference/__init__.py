@@ -6,14 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scalable.inference.forest.classifier import load_compiled
+    from scalable.inference.forest.faces import load_compiled
     from scalable.models.compile import compile_model
     from scalable.models.predictors import load_model
 
 __all__ = ["compile_model", "load_compiled", "load_model"]
 _HOMES = {
     "compile_model": "scalable.models.compile",
-    "load_compiled": "scalable.inference.forest.classifier",
+    "load_compiled": "scalable.inference.forest.faces",
     "load_model": "scalable.models.predictors",
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from scalable.errors import DataError, UsageError
 from scalable.latency import engines as registry
 from scalable.latency import latency, open_loop
+from scalable.latency.requests import measure_requests
 
 if TYPE_CHECKING:
     from scalable.data.source import Source
@@ -53,7 +53,7 @@ def load(model: Any, data: str, max_rows: int = MAX_ROWS) -> tuple[Any, np.ndarr
     Parameters
     ----------
     model : path
-        A saved model, or LightGBM text, whose features are looked up in the data by name.
+        As for ``load_model``; features are looked up in the data by name.
     data : str
         File, directory or glob of Parquet.
 
@@ -65,26 +65,27 @@ def load(model: Any, data: str, max_rows: int = MAX_ROWS) -> tuple[Any, np.ndarr
         The dataset has no rows.
     """
     from scalable.data.parquet import ParquetSource
-    from scalable.data.values import numbers
     from scalable.models.predictors import load_model
 
-    encode: Callable[[Any], np.ndarray]
-    if Path(model).is_dir():
-        predictor = load_model(model)
-        if predictor.kind not in MEASURED:
-            raise UsageError(
-                f"{model}: latency compares {' and '.join(MEASURED)} models, this one is {predictor.kind}"
-            )
-        facts, names, encode = MEASURED[predictor.kind](model, predictor)
-    else:
-        facts = registry.describe(registry.text_of(model))
-        names = facts.feature_names
-
-        def encode(raw: Any) -> np.ndarray:
-            return np.stack([numbers(raw.arrays[name]).astype(np.float64) for name in names], axis=1)
-
+    predictor = load_model(model)
+    if predictor.kind not in MEASURED:
+        raise UsageError(
+            f"{model}: latency compares {' and '.join(MEASURED)} models, this one is {predictor.kind}"
+        )
+    facts, names, encode = MEASURED[predictor.kind](model, predictor)
     limit = min(max_rows, MAX_BYTES // (8 * facts.shape["features"]))
     return facts, sample_rows(names, encode, ParquetSource(data, features=names), limit)
+
+
+def _plain_forest(path: Any, model: Any) -> tuple[Any, list[str], Callable[[Any], np.ndarray]]:
+    """Return facts, columns and encoding of a forest in a file of its own."""
+    from scalable.inference.forest.file import is_compiled
+
+    lightgbm = model.forest.forest.library == "lightgbm" and not is_compiled(path)
+    facts = (
+        registry.describe(registry.text_of(path)) if lightgbm else registry.describe_compiled(model.forest)
+    )
+    return facts, model.needed, model.matrix
 
 
 def _forest(path: Any, model: Any) -> tuple[Any, list[str], Callable[[Any], np.ndarray]]:
@@ -104,7 +105,7 @@ def _linear(path: Any, model: Any) -> tuple[Any, list[str], Callable[[Any], np.n
     return facts, model.needed, lambda raw: model.encode(raw).columns.T.astype(np.float64)
 
 
-MEASURED = {"forest": _forest, "linear": _linear}  # by kind of model
+MEASURED = {"forest": _forest, "linear": _linear, "plain forest": _plain_forest}  # by kind of model
 
 
 def examine(
@@ -127,17 +128,23 @@ def examine(
     Returns
     -------
     dict
-        Sections ``latency`` and, for forests, ``waterfall`` (our steps) and ``open_loop``.
+        Sections ``latency``, ``requests`` and, for forests, ``waterfall`` (our steps) and ``open_loop``.
     """
     facts, rows = load(model, data, max_rows)
     forest = isinstance(facts, registry.ForestModel)
     named = engines or (registry.PEERS if forest else registry.LINEAR)
     found = latency.measure(facts, rows, named, batch_sizes=BATCHES, threads=THREADS, seed=seed)
+    asked = measure_requests(model, facts, rows, data)
     if not forest:
-        return {"latency": found}
+        return {"latency": found, "requests": asked}
     steps = latency.measure(
         facts, rows[:20_000], tuple(registry.STEPS), single_rows=100, batch_sizes=(1_000,), seed=seed
     )
     loaded = [name for name in ("lightgbm", "scalable") if engines is None or name in engines]
     served = open_loop.measure_open_loop(facts, rows, loaded, requests=requests, seed=seed)
-    return {"latency": found, "waterfall": latency.waterfall(steps), "open_loop": served}
+    return {
+        "latency": found,
+        "requests": asked,
+        "waterfall": latency.waterfall(steps),
+        "open_loop": served,
+    }

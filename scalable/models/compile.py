@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from scalable.errors import ModelError, UsageError
-from scalable.inference.forest.classifier import faced, load_compiled
 from scalable.inference.forest.compiled import CompiledForest
+from scalable.inference.forest.faces import faced, load_compiled
 from scalable.inference.forest.file import is_compiled
 from scalable.inference.forest.formats import forest_of_bytes, forest_of_file, forest_of_object
-from scalable.models.foreign import compile_foreign
+from scalable.models.foreign import compile_foreign, with_labels
 from scalable.models.kinds import compiled_of
 from scalable.models.store import StoredModel, read_model
 
@@ -41,7 +41,8 @@ def compile_model(model: Any) -> Any:
     Returns
     -------
     CompiledForest, CompiledClassifier or CompiledLinear
-        All have ``predict(X)`` and ``predict_one(x)``.
+        All have ``predict(X)`` and ``predict_one(x)``, which answer as the model's own `predict` does: a Booster with
+        probabilities, a classifier with labels (it has ``predict_proba`` too).
 
     Raises
     ------
@@ -56,11 +57,12 @@ def compile_model(model: Any) -> Any:
         return _from_path(Path(model))
     if type(model).__name__ == "CVBooster":
         raise UsageError("a CVBooster holds a Booster for each fold; compile one of its `boosters`")
-    forest = forest_of_object(model)
-    if forest is not None:
-        return faced(CompiledForest(forest))
     stored = _as_stored(model)
-    return compile_foreign(model) if stored is None else compiled_of(stored)
+    if stored is not None:
+        compiled = compiled_of(stored)
+        return with_labels(compiled, model.classes_) if hasattr(model, "predict_proba") else compiled
+    forest = forest_of_object(model)
+    return compile_foreign(model) if forest is None else faced(CompiledForest(forest))
 
 
 def _as_stored(model: Any) -> StoredModel | None:

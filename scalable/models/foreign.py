@@ -49,7 +49,17 @@ def _classification(model: Any) -> Any:
     from scalable.inference.linear_row import CompiledLinear
 
     coef = np.atleast_2d(np.asarray(model.coef_, np.float64))
-    return CompiledLinear(coef, np.atleast_1d(model.intercept_), "logistic" if len(coef) == 1 else "softmax")
+    link = "logistic" if len(coef) == 1 else "softmax"
+    return with_labels(CompiledLinear(coef, np.atleast_1d(model.intercept_), link), model.classes_)
+
+
+def with_labels(scores: Any, classes: Any) -> Any:
+    """Return a compiled model of probabilities with the face of a classifier of these classes."""
+    from scalable.inference.classifier import CompiledClassifier
+    from scalable.inference.forest.trees import Labels
+
+    rule = "largest score" if scores.n_outputs > 1 else "above zero"
+    return CompiledClassifier(scores, Labels(tuple(np.asarray(classes).tolist()), rule))
 
 
 def _sgd(model: Any) -> Any:

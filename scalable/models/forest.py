@@ -1,24 +1,35 @@
-"""Saved forests: LightGBM's text behind an encoder."""
+"""Forests as predictors: saved behind an encoder, or in files of their own, whose columns are plain numbers."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
-from scalable.errors import ModelError
+from scalable.data.values import numbers
+from scalable.errors import DataError, ModelError
 from scalable.features.state import State
+from scalable.features.target import Labels, Where, nth_row
 from scalable.features.tree_encoder import TreeEncoder
 from scalable.inference.forest.compiled import CompiledForest
+from scalable.inference.forest.faces import load_compiled
+from scalable.inference.forest.file import is_compiled
+from scalable.inference.forest.formats import forest_of_file
 from scalable.inference.forest.formats.lightgbm_trees import forest_of_text
 from scalable.inference.forest.places import Columns
+from scalable.inference.forest.trees import Forest
 from scalable.models.predictors import Predictor
 from scalable.models.store import StoredModel
 
 KIND = "forest"
 TEXT = "booster.txt"
+# Objectives of one output whose predictions are probabilities; of several, each output is a class.
+_BINARY = ("binary", "binary:logistic")
+_SEVERAL = ("multiclass", "multiclassova", "multi:softprob", "multi:softmax")
 
 
 class ForestPredictor(Predictor):
@@ -71,3 +82,86 @@ def read_forest(stored: StoredModel) -> ForestPredictor:
 def compile_forest(stored: StoredModel) -> CompiledForest:
     """Return the trees of a saved forest over the matrix its encoder makes."""
     return CompiledForest(forest_of_text(stored.texts[TEXT]))
+
+
+class PlainForest(Predictor):
+    """A forest over columns of plain numbers."""
+
+    kind = "plain forest"
+
+    def __init__(self, forest: CompiledForest) -> None:
+        self.forest = forest
+        self._classes = _classes_of(forest.forest)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PlainForest, (self.forest,)
+
+    @property
+    def needed(self) -> list[str]:
+        """Names of the columns that prediction reads."""
+        return list(self.forest.feature_names)
+
+    @property
+    def classes(self) -> tuple[Any, ...] | None:
+        """Class labels in the order of the outputs; None for regression."""
+        return self._classes
+
+    @property
+    def n_outputs(self) -> int:
+        """Columns of `predict_block`."""
+        return 1 if self.task == "binary" else self.forest.n_outputs
+
+    def predict_block(self, raw: RawBlock) -> NDArray[np.float64]:
+        """Return predictions, see `Predictor`."""
+        self.check(raw)
+        columns = [_numbers(raw.arrays[name], name) for name in self.needed]
+        found = self.forest.predict(Columns.of_arrays(columns, raw.n_rows)).astype(np.float64)
+        return found[:, 1] if self.task == "binary" and found.ndim == 2 else found
+
+    def matrix(self, raw: RawBlock) -> NDArray[np.float64]:
+        """Return the rows (n_rows, n_columns) that the trees split."""
+        self.check(raw)
+        return np.stack([_numbers(raw.arrays[name], name) for name in self.needed], axis=1).astype(np.float64)
+
+    def check(self, raw: RawBlock) -> None:
+        """Raise a DataError when a column is missing."""
+        missing = [name for name in self.needed if name not in raw.arrays]
+        if missing:
+            raise DataError(f"column {missing[0]!r}, which the forest splits, is missing from the data")
+
+    def encode_label(self, array: pa.Array, where: Where = nth_row) -> NDArray[np.float64]:
+        """Return class indices or target values of a label column."""
+        return Labels("target", self._classes).encode(array, where)
+
+
+def _numbers(array: pa.Array, name: str) -> NDArray[Any]:
+    if pa.types.is_dictionary(array.type):
+        raise DataError(
+            f"column {name!r} is text, but a forest without an encoder splits numbers; give its codes, or the "
+            "directory that `scalable train --model` wrote"
+        )
+    return numbers(array)
+
+
+def _classes_of(forest: Forest) -> tuple[Any, ...] | None:
+    objective = (forest.objective or "").split()
+    if forest.labels is not None:
+        return forest.labels.classes
+    if objective and objective[0] in _BINARY:
+        return (0, 1)
+    return tuple(range(forest.trees.n_outputs)) if objective and objective[0] in _SEVERAL else None
+
+
+def read_plain_forest(path: Path) -> PlainForest:
+    """Return the predictor of a file that a forest's library, or ``compile_model(...).save``, wrote.
+
+    Raises
+    ------
+    ModelError
+        It is neither, or the forest is an outlier detector's.
+    """
+    made = load_compiled(path) if is_compiled(path) else CompiledForest(forest_of_file(path))
+    forest = made if isinstance(made, CompiledForest) else made.scores
+    if forest.forest.labels is not None and forest.forest.labels.rule == "threshold":
+        raise ModelError(f"{path}: tells outliers from the rest; use load_compiled, then decision_function")
+    return PlainForest(forest)

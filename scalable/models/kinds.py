@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from scalable.errors import ModelError
@@ -31,6 +32,14 @@ KINDS = {
     "linear": Kind("scalable.models.linear:read_linear", "scalable.models.linear:compile_linear"),
     "one-pass": Kind("scalable.models.one_pass:read_one_pass"),
 }
+
+
+FILE = "scalable.models.forest:read_plain_forest"  # what reads a model that is one file
+
+
+def predictor_of_file(path: Path) -> Any:
+    """Return the predictor of a model that is one file."""
+    return _named(FILE)(path)
 
 
 def predictor_of(stored: StoredModel) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,9 +13,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
+from scalable.data.columns import require_column
+from scalable.data.table import as_source
 from scalable.errors import DataError, ModelError
 from scalable.features.target import Labels, Where, nth_row
-from scalable.models.kinds import predictor_of
+from scalable.models.kinds import predictor_of, predictor_of_file
 from scalable.models.store import read_model
 
 
@@ -58,6 +61,56 @@ class Predictor(ABC):
     def predict_block(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return probabilities of the positive class or means (n_rows,), or of all classes (n_rows, k)."""
 
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Predict rows of raw columns.
+
+        Parameters
+        ----------
+        X : frame, Arrow table, source, dict or list of dict
+            Columns are found by name and may be in any order; others are not looked at.
+
+        Returns
+        -------
+        float64 (n_rows,) or (n_rows, k)
+            Probabilities of the positive class, of each of k classes, or means.
+
+        Raises
+        ------
+        DataError
+            A column is missing, or of a type the model was not trained on.
+        """
+        if isinstance(X, Mapping):
+            X = [X]
+        if isinstance(X, list) and X and isinstance(X[0], Mapping):
+            X = self._table(X)
+        source = as_source(X).without_target()
+        for name in self.needed:
+            require_column(source.full_schema, name, source.describe_place(), "feature")
+        parts = [
+            self.predict_block(raw)
+            for shard in source.shards
+            for raw in source.raw_blocks(shard, self.needed)
+        ]
+        empty = np.empty((0, self.n_outputs) if self.n_outputs > 1 else 0)
+        return np.concatenate([empty, *parts])
+
+    def predict_one(self, x: Any) -> Any:
+        """Predict one row, a dict (or a frame of one row) of raw columns: a float, or float64 (k,)."""
+        found = self.predict(x)
+        if len(found) != 1:
+            raise DataError(f"predict_one takes one row, found {len(found)}; use predict for several")
+        return float(found[0]) if self.n_outputs == 1 else found[0]
+
+    def _table(self, rows: list[Mapping[str, Any]]) -> pa.Table:
+        """Return rows as a table of the columns that are needed; None stands for a missing value."""
+        for i, row in enumerate(rows):
+            absent = [name for name in self.needed if name not in row]
+            if absent:
+                raise DataError(
+                    f"row {i:,} has no {absent[0]!r}, which the model was trained on; give None if unknown"
+                )
+        return pa.table({name: [row[name] for row in rows] for name in self.needed})
+
     def rank_block(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return what ranks rows: predictions, or scores where there are no probabilities."""
         return self.predict_block(raw)
@@ -76,12 +129,13 @@ class Predictor(ABC):
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:
-    """Load what a learner saved.
+    """Load what a learner saved, or a forest's file.
 
     Parameters
     ----------
     path : str or path
-        A model directory.
+        A model directory; a file of LightGBM or XGBoost; or what ``compile_model(...).save`` wrote. Files know no
+        encoder: their columns are found by name and must be numbers.
 
     Returns
     -------
@@ -93,6 +147,8 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     ModelError
         Not a model, of an unknown kind, damaged, or its parts contradict each other.
     """
+    if Path(path).is_file():
+        return predictor_of_file(Path(path))
     stored = read_model(Path(path))
     try:
         return predictor_of(stored)

@@ -10,7 +10,8 @@ import pytest
 
 from scalable import ParquetSource
 from scalable.errors import ModelError
-from scalable.latency import laboratory
+from scalable.inference import compile_model
+from scalable.latency import engines, laboratory
 from scalable.linear import Ridge
 
 
@@ -41,7 +42,13 @@ def test_examine_returns_every_section(files):
         path / "m.txt", str(path / "d.parquet"), ("lightgbm", "scalable", "lleaves"), requests=100
     )
     json.dumps(sections)
-    assert set(sections) == {"latency", "waterfall", "open_loop"}
+    assert set(sections) == {"latency", "requests", "waterfall", "open_loop"}
+    asked = {(row["request"], row["engine"]): row for row in sections["requests"]}
+    assert asked["dict", "load_model"]["calls"] == 360
+    assert asked["frame of 1,000", "pandas, Booster.predict"]["p50_us"] > 0
+    assert asked["2 threads, one row each", "scalable"]["rows_per_second"] > 0
+    for name in ("load_model", "Booster.predict"):
+        assert asked["cold start, to the first answer", name]["p50_us"] > 0
     assert list(sections["latency"]) == ["1", "10", "100", "1000", "3000"]
     assert {row["engine"] for row in sections["open_loop"]} == {"lightgbm", "scalable"}
     assert all(row["bit_equal"] for row in sections["latency"]["1000"] if "p50_us" in row)
@@ -52,7 +59,7 @@ def test_a_linear_model_is_compared_with_scikit_learn(files):
     source = ParquetSource(path / "d.parquet", target="other", features=["a", "b", "c"])
     Ridge().fit(source).save(path / "linear.model")
     sections = laboratory.examine(path / "linear.model", str(path / "d.parquet"))
-    assert set(sections) == {"latency"}
+    assert set(sections) == {"latency", "requests"}
     single = {row["engine"]: row for row in sections["latency"]["1"]}
     assert set(single) == {"scikit-learn", "linear"}
     assert single["scikit-learn"]["baseline"]
@@ -64,3 +71,15 @@ def test_damaged_model_is_named(files):
     (path / "m.txt").write_text("tree\n")
     with pytest.raises(ModelError, match="end of trees"):
         laboratory.load(path / "m.txt", str(path / "d.parquet"))
+
+
+def test_every_form_of_a_forest_is_measured(files):
+    path, booster, _ = files
+    compile_model(booster).save(path / "m.forest")
+    facts, rows = laboratory.load(path / "m.forest", str(path / "d.parquet"))
+    assert facts.text is None
+    with pytest.raises(engines.Absent, match="LightGBM's text"):
+        engines.build("lightgbm", facts)
+    engine = engines.build("scalable", facts)
+    np.testing.assert_array_equal(engine.predict(rows), booster.predict(rows))
+    assert laboratory.load(path / "m.txt", str(path / "d.parquet"))[0].shape == facts.shape

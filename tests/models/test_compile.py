@@ -41,9 +41,15 @@ def test_every_class_on_the_list_is_compiled_to_what_it_predicts(name):
         if n_classes == 3 and "SGD" in name:
             continue
         model.fit(X, CLASSES.get(n_classes, SCORE))
-        expected = model.predict_proba(X) if n_classes else model.predict(X)
-        expected = expected[:, 1] if n_classes == 2 else expected
-        np.testing.assert_allclose(compile_model(model).predict(X), expected, rtol=1e-9, atol=1e-12)
+        compiled = compile_model(model)
+        if n_classes:
+            expected = model.predict_proba(X)
+            np.testing.assert_array_equal(compiled.predict(X), model.predict(X))
+            np.testing.assert_allclose(compiled.predict_proba(X), expected, rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(compiled.predict_proba_one(X[0]), expected[0], rtol=1e-9, atol=1e-12)
+            assert compiled.predict_one(X[0]) == model.predict(X[:1])[0]
+        else:
+            np.testing.assert_allclose(compiled.predict(X), model.predict(X), rtol=1e-9, atol=1e-12)
 
 
 def test_several_targets():
@@ -97,7 +103,11 @@ def test_our_linear_models(kind, tmp_path):
         model = linear.LogisticRegression().fit(X, CLASSES[2 if kind == "classes" else 3])
         expected = model.predict_proba(X)[:, 1] if kind == "classes" else model.predict_proba(X)
     model.save(tmp_path / "m")
-    for given in (model, tmp_path / "m", str(tmp_path / "m")):
+    if kind != "numbers":
+        np.testing.assert_array_equal(compile_model(model).predict(X), model.predict(X))
+        proba = compile_model(model).predict_proba(X)
+        np.testing.assert_allclose(proba, model.predict_proba(X), rtol=1e-9, atol=1e-12)
+    for given in (tmp_path / "m", str(tmp_path / "m")):
         np.testing.assert_allclose(compile_model(given).predict(X), expected, rtol=1e-9, atol=1e-12)
 
 

@@ -24,7 +24,7 @@ Examples:
 
 
 def command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A saved model or LightGBM model text.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A saved model, or a forest's own file.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="File, directory or glob of Parquet.")],
     engines: Annotated[
         str | None, typer.Option("--engines", metavar="A,B,...", help="Default: all that are installed.")

@@ -23,7 +23,7 @@ Examples:
 
 
 def command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="What `scalable train --model` wrote.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A saved model, or a forest's own file.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="File, directory or glob of Parquet.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory to write.")],
     workers: Workers = None,

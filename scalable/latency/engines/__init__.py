@@ -16,6 +16,7 @@ from scalable.latency.engines.base import (
     ForestModel,
     LinearFacts,
     describe,
+    describe_compiled,
     facts_of,
     text_of,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "LinearFacts",
     "build",
     "describe",
+    "describe_compiled",
     "facts_of",
     "text_of",
 ]

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from scalable.errors import ModelError
+
 
 class Absent(Exception):  # noqa: N818  not an error: a peer that is not installed
     """An engine cannot be used here; the message is the reason shown to the user."""
@@ -32,15 +34,30 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ForestModel:
-    """What engines of forests are built from: LightGBM's own text."""
+    """What engines of forests are built from: LightGBM's own text, or the compiled forest where there is none.
 
-    text: str
+    Attributes
+    ----------
+    text : str or None
+    compiled : CompiledForest or None
+        Of another library's model, or of a file of ours.
+    """
+
+    text: str | None
     n_features: int
     n_outputs: int
     objective: str | None
     n_trees: int
     n_leaves: int
     feature_names: list[str]
+    compiled: Any = None
+
+    @property
+    def lightgbm_text(self) -> str:
+        """LightGBM's text, for engines that read nothing else; raises Absent where there is none."""
+        if self.text is None:
+            raise Absent("reads LightGBM's text, which this model does not hold")
+        return self.text
 
     @property
     def shape(self) -> dict[str, int]:
@@ -91,6 +108,15 @@ def describe(text: str) -> ForestModel:
     )  # fmt: skip
 
 
+def describe_compiled(compiled: Any) -> ForestModel:
+    """Return the facts of a compiled forest, of whatever library."""
+    trees = compiled.forest.trees
+    return ForestModel(
+        None, compiled.n_features, compiled.n_outputs, compiled.objective, trees.n_trees, len(trees.leaf_value),
+        compiled.feature_names, compiled,
+    )  # fmt: skip
+
+
 def text_of(model: Any) -> str:
     """Return LightGBM's text of a Booster, of what holds one, of a saved forest, or as it is given or in a file."""
     if isinstance(model, str) and "\n" in model:
@@ -107,12 +133,17 @@ def text_of(model: Any) -> str:
 
 def facts_of(model: Any) -> ForestModel | LinearFacts:
     """Return what engines are built from, of whatever ``compile_model`` accepts."""
+    from scalable.inference.classifier import CompiledClassifier
     from scalable.inference.linear_row import CompiledLinear
     from scalable.models.compile import compile_model
 
     if isinstance(model, ForestModel | LinearFacts):
         return model
     compiled = model if isinstance(model, CompiledLinear) else compile_model(model)
+    compiled = compiled.scores if isinstance(compiled, CompiledClassifier) else compiled
     if isinstance(compiled, CompiledLinear):
         return LinearFacts(compiled.coef, compiled.intercept, compiled.link)
-    return describe(text_of(model))
+    try:
+        return describe(text_of(model))
+    except (ModelError, AttributeError, UnicodeDecodeError):  # not LightGBM's
+        return describe_compiled(compiled)

@@ -13,7 +13,7 @@ class _Compiled:
     def __init__(self, model: ForestModel, n_threads: int) -> None:
         from scalable.models.compile import compile_model
 
-        self._forest = compile_model(model.text)
+        self._forest = compile_model(model.text) if model.compiled is None else model.compiled
         self.n_threads = n_threads
         self.predict_one = self._forest.predict_one
 

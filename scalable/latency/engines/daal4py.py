@@ -21,7 +21,7 @@ class _Daal:
         self._init = daal4py.daalinit
         self.n_threads = n_threads
         try:
-            self._model = daal4py.mb.convert_model(lightgbm.Booster(model_str=model.text))
+            self._model = daal4py.mb.convert_model(lightgbm.Booster(model_str=model.lightgbm_text))
         except Exception as error:  # the converter raises what it likes
             raise Absent(f"daal4py cannot convert this model: {str(error)[:120]}") from error
         self._binary = (model.objective or "").startswith("binary")

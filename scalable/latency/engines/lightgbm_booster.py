@@ -11,7 +11,7 @@ class _Booster:
     def __init__(self, model: ForestModel, n_threads: int) -> None:
         import lightgbm
 
-        self._booster = lightgbm.Booster(model_str=model.text)
+        self._booster = lightgbm.Booster(model_str=model.lightgbm_text)
         self.n_threads = n_threads
 
     def predict(self, X: np.ndarray) -> np.ndarray:

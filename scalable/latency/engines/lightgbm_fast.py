@@ -22,7 +22,7 @@ class _SingleRowFast:
 
         if not hasattr(_LIB, "LGBM_BoosterPredictForMatSingleRowFast"):
             raise Absent(f"lightgbm {lightgbm.__version__} has no single-row fast API")
-        self._booster = lightgbm.Booster(model_str=model.text)  # keeps the handle alive
+        self._booster = lightgbm.Booster(model_str=model.lightgbm_text)  # keeps the handle alive
         self._config = ctypes.c_void_p()
         _safe_call(
             _LIB.LGBM_BoosterPredictForMatSingleRowFastInit(

@@ -22,7 +22,7 @@ class _Lignum:
         descriptor, path = tempfile.mkstemp(suffix=".txt")
         try:
             with os.fdopen(descriptor, "w") as file:
-                file.write(model.text)
+                file.write(model.lightgbm_text)
             self._model = lignum.load(path, format="lightgbm")
         finally:
             os.unlink(path)

@@ -46,7 +46,7 @@ class _Worker:
         self._child = subprocess.Popen(
             [python, "-c", _WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
-        text = model.text.encode()
+        text = model.lightgbm_text.encode()
         try:
             self._send(struct.pack("<qq", model.n_features, len(text)) + text)
             ready = self._receive(5)

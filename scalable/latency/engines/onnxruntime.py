@@ -18,7 +18,7 @@ class _Onnx:
             from onnxmltools.convert.common import data_types  # type: ignore[import-not-found,unused-ignore]
         except ImportError as error:
             raise Absent(f"{error.name} is not installed (pip install '.[peers]')") from error
-        booster = lightgbm.Booster(model_str=model.text)
+        booster = lightgbm.Booster(model_str=model.lightgbm_text)
         shape = [("input", data_types.FloatTensorType([None, model.n_features]))]
         try:
             converted = onnxmltools.convert_lightgbm(booster, initial_types=shape, zipmap=False)

@@ -22,7 +22,7 @@ class _Step:
         from scalable.inference.forest.compiled import CompiledForest
         from scalable.inference.forest.formats.lightgbm_trees import forest_of_text
 
-        self._forest = CompiledForest(forest_of_text(model.text))
+        self._forest = CompiledForest(forest_of_text(model.lightgbm_text))
         self._how = how
         self.n_threads = 1
         if how == "walk":

@@ -21,7 +21,7 @@ def _load(model: ForestModel) -> Any:
     descriptor, path = tempfile.mkstemp(suffix=".txt")
     try:
         with os.fdopen(descriptor, "w") as file:
-            file.write(model.text)
+            file.write(model.lightgbm_text)
         return treelite.frontend.load_lightgbm_model(path)
     except treelite.TreeliteError as error:
         raise Absent(f"treelite cannot read this model: {str(error)[:120]}") from error

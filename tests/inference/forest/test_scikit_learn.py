@@ -29,7 +29,7 @@ def check(seed, tmp_path):
         assert_same(compiled.predict_proba(X), estimator.predict_proba(X), what)
         assert_same([compiled.predict_proba_one(x) for x in X[:40]], estimator.predict_proba(X[:40]), what)
     if hasattr(estimator, "score_samples"):
-        assert_same(compiled.forest.predict(X), estimator.score_samples(X), what)
+        assert_same(compiled.scores.predict(X), estimator.score_samples(X), what)
     if hasattr(estimator, "decision_function"):
         assert_same(compiled.decision_function(X), estimator.decision_function(X), what)
 
@@ -79,4 +79,4 @@ def test_what_cannot_be_read_is_named():
     with pytest.raises(UsageError, match="no probabilities"):
         outliers.predict_proba(X)
     with pytest.raises(DataError, match="one row"):
-        outliers.forest.predict_one(X[:2])
+        outliers.scores.predict_one(X[:2])

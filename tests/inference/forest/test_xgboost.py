@@ -23,7 +23,7 @@ def check(seed, tmp_path):
     booster, X, types, what = xgboost_forest(seed)
     rows = xgboost.DMatrix(X, feature_types=types, enable_categorical=True)
     compiled = compile_model(booster)
-    scores = getattr(compiled, "forest", compiled) if "softmax" in what else compiled
+    scores = getattr(compiled, "scores", compiled) if "softmax" in what else compiled
     expected = booster.predict(rows)
     assert_same(compiled.predict(X), expected.astype(int) if "softmax" in what else expected, what)
     raw = booster.predict(rows, output_margin=True)

@@ -1,0 +1,177 @@
+"""From what a caller holds to the answer: a dict, a frame, a process just started, several threads at once.
+
+The tables of engines time encoded rows; what a request costs is that and the way there.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scalable import progress
+from scalable.latency import engines as registry
+from scalable.latency.timing import summary
+
+DICTS, FRAMES, FRAME_ROWS, STARTS, SECONDS = 400, 20, 1000, 3, 0.5
+_OURS = """
+import time; start = time.perf_counter()
+import sys
+from scalable.inference import load_model
+from scalable.data.parquet import ParquetSource
+model = load_model(sys.argv[1])
+source = ParquetSource(sys.argv[2], features=model.needed)
+raw = next(iter(source.raw_blocks(source.shards[0], model.needed)))
+model.predict_block(raw)
+print(time.perf_counter() - start)
+"""
+_LIGHTGBM = """
+import time; start = time.perf_counter()
+import sys
+import lightgbm, numpy
+booster = lightgbm.Booster(model_str=open(sys.argv[1]).read())
+booster.predict(numpy.zeros((1, booster.num_feature())))
+print(time.perf_counter() - start)
+"""
+
+
+def _timed(calls: Sequence[Callable[[], Any]], rows: int) -> dict[str, Any]:
+    """Return the statistics of calls, each made once; the first tenth warms up."""
+    ns = np.empty(len(calls), np.int64)
+    for i, call in enumerate(calls):
+        start = time.perf_counter_ns()
+        call()
+        ns[i] = time.perf_counter_ns() - start
+    figures = summary(ns[len(calls) // 10 :], rows)
+    figures.pop("quantiles_us", None)
+    return figures
+
+
+def _rows_of(path: Any, data: str, limit: int) -> tuple[Any, pd.DataFrame]:
+    """Return a model's predictor and the first rows of a dataset as a frame of its raw columns."""
+    from scalable.data.parquet import ParquetSource
+    from scalable.models.predictors import load_model
+
+    predictor = load_model(path)
+    source, parts, held = ParquetSource(data, features=predictor.needed), [], 0
+    for shard in source.shards:
+        for raw in source.raw_blocks(shard, predictor.needed):
+            parts.append(pd.DataFrame({name: array.to_pandas() for name, array in raw.arrays.items()}))
+            held += raw.n_rows
+            if held >= limit:
+                return predictor, pd.concat(parts)[:limit]
+    return predictor, pd.concat(parts)
+
+
+def _in_parallel(
+    predict_one: Callable[[np.ndarray], Any], rows: list[np.ndarray], n_threads: int
+) -> dict[str, Any]:
+    """Return how many single rows a second `n_threads` threads get answered together."""
+    done, until = [0] * n_threads, time.perf_counter() + SECONDS
+
+    def ask(k: int) -> None:
+        at = k
+        while time.perf_counter() < until:
+            predict_one(rows[at % len(rows)])
+            at += n_threads
+            done[k] += 1
+
+    threads = [threading.Thread(target=ask, args=(k,)) for k in range(n_threads)]
+    start = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {"rows_per_second": sum(done) / (time.perf_counter() - start), "calls": sum(done)}
+
+
+def _cold(code: str, *arguments: str) -> dict[str, Any]:
+    """Return the time of a fresh process from its first line to its first answer, the least of a few starts."""
+    taken = []
+    for _ in range(STARTS):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            return {"message": (done.stderr.strip().splitlines() or ["it failed"])[-1][:100]}
+        taken.append(float(done.stdout.split()[-1]))
+    return {"p50_us": 1e6 * float(np.median(taken)), "calls": STARTS}
+
+
+def measure_requests(path: Any, facts: Any, X: np.ndarray, data: str) -> list[dict[str, Any]]:
+    """Measure a model from raw requests to answers, beside LightGBM where its text is known.
+
+    Parameters
+    ----------
+    path : path
+        As for ``load_model``.
+    facts : ForestModel or LinearFacts
+    X : float64 (n_rows, n_features)
+        Encoded rows.
+    data : str
+        The dataset.
+
+    Returns
+    -------
+    list of dict, ready for JSON
+        request, engine, calls, and p50_us ... or rows_per_second; ``message`` where it cannot be measured.
+    """
+    names = (
+        ("scalable", "lightgbm") if isinstance(facts, registry.ForestModel) else ("linear", "scikit-learn")
+    )
+    predictor, frame = _rows_of(path, data, FRAMES * FRAME_ROWS)
+    dicts = frame[:DICTS].to_dict("records")
+    frames = [frame[at : at + FRAME_ROWS] for at in range(0, len(frame) - FRAME_ROWS + 1, FRAME_ROWS)] or [
+        frame
+    ]
+    found: list[dict[str, Any]] = []
+
+    def note(request: str, engine: str, figures: dict[str, Any]) -> None:
+        found.append({"request": request, "engine": engine, **figures})
+
+    with progress.task("latency, requests", total=4, unit="kinds") as shown:
+        predictor.predict_one(dicts[0])
+        note("dict", "load_model", _timed([partial(predictor.predict_one, one) for one in dicts], 1))
+        what = f"frame of {len(frames[0]):,}"
+        note(
+            what,
+            "load_model",
+            _timed([partial(predictor.predict, one) for one in frames], len(frames[0])),
+        )
+        text = getattr(facts, "text", None)
+        plain = text is not None and list(frame.columns) == facts.feature_names
+        if plain:
+            booster: Any = registry.build("lightgbm", facts)
+            ask = booster._booster.predict
+
+            def from_dict(one: dict[Any, Any]) -> Any:
+                return ask(pd.DataFrame([one]), num_threads=1)
+
+            ones = [partial(from_dict, one) for one in dicts]
+            note("dict", "pandas, Booster.predict", _timed(ones, 1))
+            some = [partial(ask, one, num_threads=1) for one in frames]
+            note(what, "pandas, Booster.predict", _timed(some, len(frames[0])))
+        shown.advance(2)
+        rows = list(X[:5000])
+        for name in names:
+            try:
+                engine = registry.build(name, facts)
+            except registry.Absent:
+                continue  # its reason stands in the table of engines
+            for threads in (1, 2):
+                note(f"{threads} thread{'s' * (threads > 1)}, one row each", name,
+                     _in_parallel(engine.predict_one, rows, threads))  # fmt: skip
+        shown.advance(1)
+        note("cold start, to the first answer", "load_model", _cold(_OURS, os.fspath(path), data))
+        if plain and os.path.isfile(path):
+            note("cold start, to the first answer", "Booster.predict", _cold(_LIGHTGBM, os.fspath(path)))
+        shown.advance(1)
+    return found

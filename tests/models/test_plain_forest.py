@@ -1,0 +1,116 @@
+"""Forests in files of their own answer, score and are evaluated as saved models are."""
+
+import json
+import pickle
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sklearn.ensemble import IsolationForest, RandomForestClassifier
+
+from scalable import ParquetSource
+from scalable.boosting import LGBMClassifier
+from scalable.cli import main
+from scalable.errors import DataError, ModelError
+from scalable.inference import compile_model, load_model
+from scalable.linear import Ridge
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    path = tmp_path_factory.mktemp("forms")
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2000, 3))
+    y = (X[:, 0] + 0.3 * rng.standard_normal(2000) > 0).astype(int)
+    columns = {"c": X[:, 2], "y": y, "a": X[:, 0], "b": X[:, 1], "text": np.array(["p", "q"])[y]}
+    pq.write_table(pa.table(columns), path / "d.parquet")
+    params = {"objective": "binary", "verbose": -1, "num_threads": 1}
+    booster = lgb.train(params, lgb.Dataset(X, y, feature_name=["a", "b", "c"]), 8)
+    booster.save_model(path / "m.txt")
+    compile_model(booster).save(path / "m.forest")
+    LGBMClassifier(n_estimators=8, num_threads=1).fit(
+        ParquetSource(path / "d.parquet", target="y", features=["a", "b", "c"])
+    ).save(path / "m.model")
+    return path, booster, X
+
+
+@pytest.mark.parametrize("form", ["m.txt", "m.forest"])
+def test_rows_are_found_by_name_whatever_holds_them(files, form):
+    path, booster, X = files
+    model, expected = load_model(path / form), booster.predict(X)
+    table = pq.read_table(path / "d.parquet")
+    for rows in (table, table.to_pandas(), ParquetSource(path / "d.parquet"), table.to_pylist()):
+        np.testing.assert_array_equal(model.predict(rows), expected)
+    one = {"b": X[0, 1], "c": X[0, 2], "a": X[0, 0], "more": "text"}
+    assert model.predict_one(one) == expected[0]
+    assert pickle.loads(pickle.dumps(model)).predict_one(one) == expected[0]
+    assert (model.task, model.classes, model.n_outputs) == ("binary", (0, 1), 1)
+    missing = booster.predict(np.array([[np.nan, X[0, 1], X[0, 2]]]))[0]
+    assert model.predict_one(one | {"a": None}) == missing
+    with pytest.raises(DataError, match="no rows"):
+        model.predict(table[:0])
+
+
+def test_a_saved_model_answers_with_probabilities_or_means(files, tmp_path):
+    path, _, X = files
+    table = pq.read_table(path / "d.parquet")
+    rows = table.to_pandas()
+    model, estimator = load_model(path / "m.model"), LGBMClassifier.load(path / "m.model")
+    expected = estimator.predict_proba(rows)[:, 1]
+    np.testing.assert_array_equal(model.predict(rows), expected)
+    assert model.predict_one(rows.iloc[0].to_dict()) == expected[0]
+    three = LGBMClassifier(n_estimators=3, num_threads=1).fit(
+        rows[["a", "b"]], np.array(["x", "y", "z"])[np.digitize(X[:, 0], [-0.5, 0.5])]
+    )
+    three.save(tmp_path / "three")
+    several = load_model(tmp_path / "three")
+    np.testing.assert_array_equal(several.predict(rows), three.predict_proba(rows[["a", "b"]]))
+    assert several.predict_one(rows.iloc[0].to_dict()).shape == (3,)
+    ridge = Ridge().fit(rows[["a", "b"]], X[:, 0])
+    ridge.save(tmp_path / "ridge")
+    np.testing.assert_allclose(load_model(tmp_path / "ridge").predict(rows), ridge.predict(rows[["a", "b"]]))
+
+
+def test_what_does_not_fit_is_named(files, tmp_path):
+    path, _, _ = files
+    model = load_model(path / "m.txt")
+    table = pq.read_table(path / "d.parquet")
+    with pytest.raises(DataError, match="no feature column 'b'"):
+        model.predict(table.drop_columns(["b"]))
+    with pytest.raises(DataError, match="row 0 has no 'b'"):
+        model.predict_one({"a": 1.0, "c": 2.0})
+    with pytest.raises(DataError, match="one row, found 2"):
+        model.predict_one(table[:2])
+    with pytest.raises(DataError, match="column 'b' is text"):
+        model.predict(pd.DataFrame({"a": [1.0], "b": ["x"], "c": [1.0]}))
+    (tmp_path / "odd").write_bytes(b"PK")
+    with pytest.raises(ModelError, match="odd: not a model that can be read here"):
+        load_model(tmp_path / "odd")
+    X = np.random.default_rng(0).standard_normal((50, 2))
+    compile_model(IsolationForest(n_estimators=3).fit(X)).save(tmp_path / "outliers")
+    with pytest.raises(ModelError, match="outliers"):
+        load_model(tmp_path / "outliers")
+    compile_model(RandomForestClassifier(3).fit(X, X[:, 0] > 0)).save(tmp_path / "rf")
+    assert load_model(tmp_path / "rf").classes == (False, True)
+    assert load_model(tmp_path / "rf").predict_one({"x0": 5.0, "x1": 0.0}) > 0.5
+
+
+def run(*words):
+    with pytest.raises(SystemExit) as left:
+        main([str(word) for word in words])
+    assert left.value.code == 0
+
+
+@pytest.mark.parametrize("form", ["m.txt", "m.forest", "m.model"])
+def test_every_command_takes_every_form(files, tmp_path, form):
+    path = files[0]
+    data = str(path / "d.parquet")
+    run("predict", path / form, data, "--out", tmp_path / "out", "--quiet")
+    found = pq.read_table(tmp_path / "out")["prediction"].to_numpy()
+    np.testing.assert_array_equal(found, load_model(path / form).predict(pq.read_table(data)))
+    report = tmp_path / "quality.json"
+    run("evaluate", path / form, data, "--target", "y", "--quiet", "--json", report)
+    assert json.loads(report.read_text())["sections"]["quality"][0]["auc"] > 0.9
