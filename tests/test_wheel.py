@@ -70,7 +70,7 @@ def test_the_wheel_works_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> 
     run(sys.executable, "-m", "pip", *words)
     python, work = home / "bin" / "python", tmp_path / "work"
     work.mkdir()
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "SCALABLE_CACHE_DIR": str(tmp_path / "cache")}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     script = "import scalable, data_gen; print(scalable.__file__, data_gen.__file__)"
     where = run(python, "-c", script, cwd=work, env=env)
     assert where.count(str(site)) == 2
