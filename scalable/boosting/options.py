@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 from scalable.boosting.params import Params
 from scalable.data.source import Source
 from scalable.errors import UsageError
+from scalable.models.parameters import nearest
 
 ON_LOSS = ("raise", "replace", "shrink")
 
@@ -56,6 +57,15 @@ class Options:
     cache: str | None = None
     on_loss: str = "raise"
     silence: float = 20.0
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Options:
+        """Return options by name; raises a UsageError with the nearest name on one that does not exist."""
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in known:
+                raise UsageError(f"fit has no option {name!r}; {nearest(name, known)}")
+        return cls(**given)
 
     def check(self, params: Params) -> None:
         """Raise a UsageError on what contradicts itself or the parameters."""

@@ -102,7 +102,7 @@ def train(
         When workers are lost or unfit.
     """
     source.roles.require_target()
-    chosen = Options(**options)
+    chosen = Options.of(options)
     check_selection(source, "training")
     if chosen.valid is not None:
         check_selection(chosen.valid, "validation")

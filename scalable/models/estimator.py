@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
@@ -122,9 +123,8 @@ class Estimator(Declared, BaseEstimator):
         """Keep whether the solver's own rule ended the fit; warn of the `reason` that did instead."""
         self.converged_ = reason is None
         if reason is not None:
-            warnings.warn(
-                f"{type(self).__name__} has not converged: {reason}", ConvergenceWarning, stacklevel=4
-            )
+            text = f"{type(self).__name__} has not converged: {reason}"
+            warnings.warn(text, ConvergenceWarning, stacklevel=_levels_to_caller())
 
     def describe_columns(self) -> list[str]:
         """Return one line a feature: what was done with it."""
@@ -229,9 +229,17 @@ def address_of(client: Any) -> str | None:
         f"{client!r} has no address that others could reach: the copy trains on its own machine; "
         "set_params(client=...) where it is used",
         UserWarning,
-        stacklevel=3,
+        stacklevel=_levels_to_caller(),
     )
     return None
+
+
+def _levels_to_caller() -> int:
+    """Return the ``stacklevel`` at which whoever warns points at the caller of this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith("scalable."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _is_frame(X: Any) -> bool:

@@ -104,3 +104,5 @@ def test_the_starting_score_is_that_of_all_rows(local_team, objective):
 def test_a_parameter_nobody_knows_is_refused_with_the_nearest():
     with pytest.raises(UsageError, match=r"no parameter 'lerning_rate'; did you mean 'learning_rate'\?"):
         train({"lerning_rate": 0.3}, as_source(np.zeros((20, 2)), np.arange(20.0)))
+    with pytest.raises(UsageError, match=r"no option 'earlystopping'; did you mean 'early_stopping'\?"):
+        train({}, as_source(np.zeros((20, 2)), np.arange(20.0)), earlystopping=3)

@@ -67,8 +67,9 @@ def test_a_finished_fit_says_so_and_keeps_it(model, tmp_path):
     ids=str,
 )
 def test_an_end_by_anything_else_is_said(model, reason, tmp_path):
-    with pytest.warns(ConvergenceWarning, match=reason):
+    with pytest.warns(ConvergenceWarning, match=reason) as caught:
         model.fit(X, Y if model._classify else SCORE)
+    assert caught[0].filename == __file__
     assert model.converged_ is False
     model.save(tmp_path / "m")
     assert type(model).load(tmp_path / "m").converged_ is False

@@ -37,8 +37,8 @@ _show = warnings.showwarning
 
 
 def _shown(message: Any, category: type[Warning], *others: Any, **more: Any) -> None:
-    """Show what was decided about the data as one line, other warnings as Python does."""
-    if category.__module__ == "scalable.errors":
+    """Show what was decided about the data, or did not converge, as one line; other warnings as Python does."""
+    if category.__module__ == "scalable.errors" or category.__name__ == "ConvergenceWarning":
         say(" ".join(str(message).split()))
     else:
         _show(message, category, *others, **more)
