@@ -13,7 +13,7 @@ from scalable.data.footers import Footer
 from scalable.data.readers.arrow import open_with_arrow
 from scalable.data.readers.cursor import Cursor
 from scalable.data.readers.cursor_pool import park, take
-from scalable.data.readers.layout import has_old_levels, old_times
+from scalable.data.readers.layout import old_times, only_for_arrow
 from scalable.data.readers.pages import open_with_pages
 from scalable.data.readers.polars import open_with_polars, row_bytes
 from scalable.errors import DataError
@@ -101,7 +101,7 @@ def choose_reader(footer: Footer, schema: pa.Schema, names: Sequence[str], start
     if footer.byte_stream_split or not plain or not is_local(footer.path):
         return open_with_arrow
     largest, width = max(size for size, _ in _groups_of(footer, start, stop)), row_bytes(types)
-    if has_old_levels(footer, names, start, stop) or old_times(footer, names):
+    if only_for_arrow(footer, names, start, stop) or old_times(footer, names):
         return open_with_arrow
     suits = largest * width <= LARGE_BYTES and (stop - start) * width >= LEAST_BYTES
     return open_with_polars if suits else open_with_arrow

@@ -34,7 +34,7 @@ _PLAIN = {
     pa.int64(): INT64,
     pa.uint64(): INT64,
 }
-_UNCOMPRESSED = 0
+_STRICT_CODECS = (walk.UNCOMPRESSED, walk.SNAPPY, walk.ZSTD, walk.LZ4_RAW)  # as polars reads them
 _PLACES = [coded.FIRST, coded.STOP, walk.VALUES_AT]
 
 
@@ -49,24 +49,28 @@ class ColumnPages:
         The dictionary page, likewise.
     physical : int
         Type in the file.
-    uncompressed : bool
-        Whether the bytes in the file are those of the values.
+    codec : int
+        Compression.
     places : int64 array of shape (n_pages, 3) or None
         First row, row after the last and place of the first value, where values are plain and none is null.
-    old_levels : bool
-        Whether levels are kept in the way that only pyarrow still reads.
+    only_for_arrow : bool
+        Whether levels are kept in the way of old files, or the codec is one whose damage polars does not notice.
     memo : dict
         What was made of the pages, for whoever made it.
     """
 
-    def __init__(
-        self, table: NDArray[np.int64], chunk: NDArray[np.int64], physical: int, uncompressed: bool
-    ) -> None:
-        self.table, self.chunk, self.physical, self.uncompressed = table, chunk, physical, uncompressed
+    def __init__(self, table: NDArray[np.int64], chunk: NDArray[np.int64], physical: int, codec: int) -> None:
+        self.table, self.chunk, self.physical, self.codec = table, chunk, physical, codec
         plain = (table[:, walk.ENCODING] == pages.PLAIN) & (table[:, walk.VALUES_AT] >= 0)
-        self.places = table[:, _PLACES] if uncompressed and plain.all() else None
-        self.old_levels = bool((table[:, coded.LEVELS] == coded.UNUSUAL).any())
+        self.places = table[:, _PLACES] if self.uncompressed and plain.all() else None
+        old_levels = (table[:, coded.LEVELS] == coded.UNUSUAL).any()
+        self.only_for_arrow = bool(old_levels or codec not in _STRICT_CODECS)
         self.memo: dict[Any, Any] = {}
+
+    @property
+    def uncompressed(self) -> bool:
+        """Whether the bytes in the file are those of the values."""
+        return self.codec == walk.UNCOMPRESSED
 
     def plain(self, kind: pa.DataType) -> bool:
         """Return whether the bytes in the file are values of a type, and none is null."""
@@ -140,13 +144,13 @@ class RowGroup:
             room *= 2
             table = np.empty((room, walk.PAGE_FIELDS), np.int64)
             n = walk.walk_chunk(
-                descriptor, *place, shape.max_definition_level == 1, codec != _UNCOMPRESSED, _BITS[physical],
+                descriptor, *place, shape.max_definition_level == 1, codec, physical, _BITS[physical],
                 self.first, self.last, stop, table, about,
             )  # fmt: skip
         if n < 0:
             raise self._damaged(name, int(about[walk.DAMAGED_AT]), "does not hold the values that it should")
         table = table[:n].copy()
-        found = ColumnPages(table, about, physical, codec == _UNCOMPRESSED)
+        found = ColumnPages(table, about, physical, codec)
         sums = table[checked:, [coded.OFFSET, coded.SIZE, walk.CRC]].tolist()
         if not checked:
             sums.append(about[[walk.DICTIONARY_AT, walk.DICTIONARY_BYTES, walk.DICTIONARY_CRC]].tolist())
@@ -162,10 +166,10 @@ class RowGroup:
         )
 
 
-def has_old_levels(footer: Footer, names: Sequence[str], start: int, stop: int) -> bool:
-    """Return whether pages that were walked keep their levels in the way that only pyarrow still reads."""
+def only_for_arrow(footer: Footer, names: Sequence[str], start: int, stop: int) -> bool:
+    """Return whether columns that were walked are stored in a way that polars does not read, or reads too kindly."""
     return any(
-        group.known[name][1].old_levels
+        group.known[name][1].only_for_arrow
         for group in row_groups(footer, start, stop)
         for name in names
         if name in group.known

@@ -68,5 +68,8 @@ def _pieces(
         n = min(block_rows, stop - row)
         found = dict(zip(plain, stored.read(row, n), strict=True)) if stored is not None else {}
         for some, cursor in cursors:
-            found.update(zip(some, cursor.read(n), strict=True))
+            arrays = cursor.read(n)
+            if len(arrays) != len(some):
+                raise pa.ArrowInvalid(f"column {some[0]!r} ends before row {row:,}")
+            found.update(zip(some, arrays, strict=True))
         yield [found[name] for name in names]

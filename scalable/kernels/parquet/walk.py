@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scalable.kernels.jit import kernel
-from scalable.kernels.parquet import coded, pages
+from scalable.kernels.parquet import coded, pages, thrift
 from scalable.kernels.parquet.files import pread
 
 # Places in the description of a page; those of `coded` come first.
@@ -14,6 +14,22 @@ PAGE_FIELDS = coded.PAGE_FIELDS + 3
 DICTIONARY_AT, DICTIONARY_BYTES, DICTIONARY_VALUES, DICTIONARY_CRC, DAMAGED_AT = range(5)  # of a chunk
 CHUNK_FIELDS = 5
 DAMAGED, NO_ROOM = -1, -2
+UNCOMPRESSED, SNAPPY, ZSTD, LZ4_RAW = 0, 1, 6, 7  # codecs
+# Encodings that each physical type may have, as bits; that of the levels is for truths alone.
+_BOTH = 1 << pages.PLAIN | 1 << pages.PLAIN_DICTIONARY | 1 << pages.RLE_DICTIONARY
+_SPLIT = 1 << 9
+_KNOWN = np.array(
+    [
+        1 << pages.PLAIN | 1 << pages.RLE,
+        _BOTH | 1 << pages.DELTA_BINARY_PACKED | _SPLIT,
+        _BOTH | 1 << pages.DELTA_BINARY_PACKED | _SPLIT,
+        _BOTH,
+        _BOTH | _SPLIT,
+        _BOTH | _SPLIT,
+        _BOTH | 1 << 6 | 1 << 7,
+        _BOTH | 1 << 7 | _SPLIT,
+    ]
+)
 _HEADER_BYTES, _LARGEST_HEADER = 512, 2**24  # statistics may be long
 
 
@@ -67,12 +83,28 @@ def _levels_of(
 
 
 @kernel()
+def _snappy_agrees(descriptor: int, at: int, head: np.ndarray, buffer: np.ndarray) -> bool:
+    """Return whether a compressed page begins with the number of bytes that its header says it has."""
+    second = head[pages.KIND] == pages.DATA_PAGE_V2
+    if second and head[pages.PLAIN_BYTES] == head[pages.STORED_BYTES]:
+        return True  # such a page may be left as it is
+    levels = head[pages.LEVEL_BYTES] if second else 0
+    wanted = min(np.int64(10), head[pages.STORED_BYTES] - levels)
+    if wanted <= 0 or levels < 0:
+        return bool(levels == head[pages.PLAIN_BYTES])
+    got = pread(np.int32(descriptor), np.uintp(buffer.ctypes.data), np.uintp(wanted), at + levels)
+    length, after = thrift.varint(buffer[: max(got, 0)], 0)
+    return bool(after >= 0 and length == head[pages.PLAIN_BYTES] - levels)
+
+
+@kernel()
 def walk_chunk(
     descriptor: int,
     begin: int,
     end: int,
     nullable: bool,
-    compressed: bool,
+    codec: int,
+    physical: int,
     width: int,
     first: int,
     last: int,
@@ -88,8 +120,10 @@ def walk_chunk(
         Open file.
     begin, end : int
         Where the chunk is in the file, its dictionary included.
-    nullable, compressed : bool
-        Whether pages have definition levels, and whether they are compressed.
+    nullable : bool
+        Whether pages have definition levels.
+    codec, physical : int
+        Compression and type of the chunk.
     width : int
         Bits of a plain value; 0 where they vary.
     first, last : int
@@ -122,7 +156,9 @@ def walk_chunk(
         at += length
         if length < 0 or size < 0 or size > end - at or values < 0 or head[pages.PLAIN_BYTES] < 0:
             return DAMAGED
-        if not compressed and head[pages.PLAIN_BYTES] != size:
+        if codec == UNCOMPRESSED and head[pages.PLAIN_BYTES] != size:
+            return DAMAGED
+        if codec == SNAPPY and size > 0 and not _snappy_agrees(descriptor, at, head, few):
             return DAMAGED
         if kind == pages.DICTIONARY_PAGE:
             plain = head[pages.ENCODING] in (pages.PLAIN, pages.PLAIN_DICTIONARY)
@@ -133,6 +169,12 @@ def walk_chunk(
             at += size
             continue
         missing = max(np.int64(0), head[pages.NULLS])
+        encoding = head[pages.ENCODING]
+        if not 0 <= encoding < 16 or not _KNOWN[physical] >> encoding & 1:
+            return DAMAGED
+        coded_values = encoding in (pages.PLAIN_DICTIONARY, pages.RLE_DICTIONARY)
+        if coded_values and not chunk[DICTIONARY_AT]:
+            return DAMAGED
         if values > last - row or missing > values or not 0 <= head[pages.LEVEL_BYTES] <= size:
             return DAMAGED
         levels, values_at = coded.REQUIRED, -1  # of compressed pages, others find out
@@ -140,18 +182,26 @@ def walk_chunk(
             if head[pages.LEVEL_ENCODING] != pages.BIT_PACKED:
                 return DAMAGED
             levels = coded.UNUSUAL
-        elif not compressed:
+        elif codec == UNCOMPRESSED:
             levels, values_at = _levels_of(descriptor, at, head, nullable, few)
             room = 8 * (at + size - values_at)
             if levels == coded.NO_LEVELS:
                 return DAMAGED
-            if values_at >= 0 and head[pages.ENCODING] == pages.PLAIN and values * width > room:
+            if values_at >= 0 and encoding == pages.PLAIN and values * width > room:
                 return DAMAGED
+        elif (
+            codec == LZ4_RAW
+            and not nullable
+            and encoding == pages.PLAIN
+            and width > 1
+            and 8 * head[pages.PLAIN_BYTES] != values * width
+        ):
+            return DAMAGED  # polars fills up what is missing
         found[n, coded.FIRST], found[n, coded.STOP] = row, row + values
         found[n, coded.OFFSET], found[n, coded.SIZE], found[n, coded.LEVELS] = at, size, levels
         found[n, VALUES_AT], found[n, ENCODING], found[n, CRC] = (
             values_at,
-            head[pages.ENCODING],
+            encoding,
             head[pages.CRC],
         )
         n += 1 if values else 0

@@ -90,7 +90,7 @@ def test_rows_of_pages_are_put_together(tmp_path):
 
 def walk_of(file, begin, end, rows, stop, found, nullable=True):
     about = np.empty(walk.CHUNK_FIELDS, np.int64)
-    return walk.walk_chunk(file.fileno(), begin, end, nullable, False, 64, 0, rows, stop, found, about)
+    return walk.walk_chunk(file.fileno(), begin, end, nullable, 0, 5, 64, 0, rows, stop, found, about)
 
 
 @given(st.binary(min_size=1, max_size=60), st.integers(1, 9), st.booleans())
