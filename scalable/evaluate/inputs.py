@@ -55,8 +55,8 @@ def _numbers(name: str, values: npt.ArrayLike) -> Array:
 def refuse_row(row: int, y: Array, p: Array, weight: Array, expected: str) -> None:
     """Raise `DataError` about `row` of a block unless it is -1, the kernels' word for no bad row."""
     if row >= 0:
-        found = f"label {y[row]!r}, prediction {p[row]!r}" + (
-            f", weight {weight[row]!r}" if weight.size else ""
+        found = f"label {y[row].tolist()!r}, prediction {p[row].tolist()!r}" + (
+            f", weight {weight[row].tolist()!r}" if weight.size else ""
         )
         raise DataError(
             f"evaluation: row {row} of a block has {found}; expected {expected} and a finite weight >= 0. "

@@ -9,13 +9,13 @@ from typing import Any
 from scalable.data.block import RawBlock
 from scalable.data.roles import Roles
 from scalable.data.source import Source
-from scalable.data.values import numbers
 from scalable.evaluate.binary import BinaryMetrics, BinaryReport
 from scalable.evaluate.multiclass import MulticlassMetrics, MulticlassReport
 from scalable.evaluate.regression import RegressionMetrics, RegressionReport
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
+from scalable.features.target import read_weights
 
 Report = BinaryReport | MulticlassReport | RegressionReport
 
@@ -46,7 +46,7 @@ class QualityReduction:
         """Add a block."""
         y = self.predictor.encode_label(block.arrays[self.roles.require_target()], block.where)
         name = self.roles.weight
-        weight = None if name is None else numbers(block.arrays[name])
+        weight = None if name is None else read_weights(block.arrays[name], name, block.where)
         return self.measures.step(state, y, self.predictor.rank_block(block), weight)
 
     def merge(self, left: Any, right: Any) -> Any:

@@ -11,7 +11,10 @@ from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier
 from scalable.data.table import as_source
 from scalable.errors import DataError
+from scalable.execution.threads import Threads
+from scalable.inference import load_model
 from scalable.linear import LinearRegression, LogisticRegression
+from scalable.scoring.evaluate import evaluate_model
 
 X = pd.DataFrame({"x": np.linspace(-1, 1, 200), "z": np.arange(200.0) % 7})
 HALF = (X["x"] > 0).to_numpy()
@@ -122,3 +125,20 @@ def test_frames_that_lack_a_column_say_so():
         model.fit(frame, frame["city"])
         with pytest.raises((DataError, ValueError), match="city"):
             model.predict(frame[["amount"]])
+
+
+def test_evaluation_names_them_too(tmp_path):
+    good = {"x": [1.0, 2.0, 3.0, 4.0], "y": [0, 1, 0, 1], "w": [1.0, 1.0, 1.0, 1.0]}
+    pq.write_table(pa.table(good), tmp_path / "a.parquet")
+    LogisticRegression().fit(ParquetSource(tmp_path / "a.parquet", target="y", features=["x"])).save(
+        tmp_path / "m"
+    )
+    for column, value, found in (
+        ("w", -2.5, "weight column 'w' is -2.5"),
+        ("y", None, "target column 'y' is null"),
+    ):
+        bad = {**good, column: [*good[column][:3], value]}
+        pq.write_table(pa.table(bad), tmp_path / "b.parquet")
+        source = ParquetSource(tmp_path / "b.parquet", target="y", weight="w")
+        with pytest.raises(DataError, match=rf"b\.parquet, row 3: {found}"):
+            evaluate_model(load_model(tmp_path / "m"), source, Threads(1))
