@@ -8,6 +8,7 @@ from typing import Any
 from scalable.errors import UsageError
 from scalable.report import format as fmt
 from scalable.report.measures import Measure, measures
+from scalable.report.sections import BAYES
 
 SAMPLES = (
     5  # with so many repeats a side, repeats decide instead; fewer could never be as sure as SIGNIFICANT
@@ -56,12 +57,13 @@ def compare(a: dict[str, Any], b: dict[str, Any], force: bool = False) -> dict[s
         raise UsageError(
             f"compare: {'; '.join(warnings)}; such numbers do not compare (--force does it anyway)"
         )
+    a, b, renamed = _one_model_each(a, b)
     before, after = measures(a), measures(b)
     rows = [_row(before[key], after[key]) for key in before if key in after]
     counts = {name: sum(row["verdict"] == name for row in rows) for name in VERDICTS}
     only_a = [" ".join(key) for key in before if key not in after]
     only_b = [" ".join(key) for key in after if key not in before]
-    notes = _busy(a, b)
+    notes = [*renamed, *_busy(a, b)]
     summary = (
         ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "nothing in common"
     )
@@ -71,6 +73,27 @@ def compare(a: dict[str, Any], b: dict[str, Any], force: bool = False) -> dict[s
         "rows": rows, "warnings": warnings, "notes": notes, "only_a": only_a, "only_b": only_b,
         "counts": counts, "summary": summary,
     }  # fmt: skip
+
+
+def _one_model_each(a: dict[str, Any], b: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """Return the documents with their models under one name where each evaluates another one, and what was done."""
+    qualities = [document.get("sections", {}).get("quality") for document in (a, b)]
+    own = [
+        [row for row in rows or [] if isinstance(row, dict) and row.get("model") != BAYES]
+        for rows in qualities
+    ]
+    if any(len(rows) != 1 for rows in own) or own[0][0].get("model") == own[1][0].get("model"):
+        return a, b, []
+    names = [rows[0]["model"] for rows in own]
+    documents = []
+    for document, rows, name in zip((a, b), qualities, names, strict=True):
+        renamed = [{**row, "model": "model"} if row.get("model") == name else row for row in rows]
+        documents.append({**document, "sections": {**document["sections"], "quality": renamed}})
+    note = (
+        f"model in A is {names[0]}, in B {names[1]}; taken as independent: "
+        f"scalable compare {names[0]} {names[1]} DATA --target COL pairs their rows, which is surer"
+    )
+    return documents[0], documents[1], [note]
 
 
 def _busy(a: dict[str, Any], b: dict[str, Any]) -> list[str]:

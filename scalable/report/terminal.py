@@ -45,6 +45,14 @@ _CHANGES: Sequence[Column] = (
     ("noise", "noise_text", str),
     ("verdict", "verdict", str),
 )
+_DIFFERENCES: Sequence[Column] = (
+    ("metric", "what", str),
+    ("A", "a", fmt.score),
+    ("B", "b", fmt.score),
+    ("difference", "change_text", str),
+    ("95% interval", "noise_text", str),
+    ("verdict", "verdict", str),
+)
 _TONES = {"better": "green", "worse": "red", "changed": "yellow", "noise": "dim"}
 
 
@@ -170,6 +178,22 @@ def print_summary(results: dict[str, Any], console: Console | None = None, repor
         console.print(f"{name:<{label}}  [bold {tone}]{shown:<{value}}[/]  [dim]{detail}[/]", highlight=False)
     if report:
         console.print(f"\nReport: {_escape(report)}", soft_wrap=True, highlight=False)
+
+
+def print_differences(rows: Sequence[dict[str, Any]], a: str, b: str, console: Console | None = None) -> None:
+    """Print the paired differences of two models (:mod:`scalable.evaluate.paired`)."""
+    console = _console(console)
+    shown = [
+        {
+            **row,
+            "what": METRICS.get(row["metric"], (row["metric"],))[0],
+            "noise_text": None if row["se"] is None else f"{row['low']:+.5f} to {row['high']:+.5f}",
+            "change_text": fmt.signed(row["difference"]),
+        }
+        for row in rows
+    ]
+    title = f"{_escape(b)} against {_escape(a)}, paired on the same rows"
+    console.print(_table(title, shown, _DIFFERENCES), highlight=False)
 
 
 def print_comparison(comparison: dict[str, Any], console: Console | None = None) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from scalable.cli.options import Debug, Json, Quiet
 from scalable.cli.output import output_file, write_page, write_sections
 
+BAYES = "Bayes-optimal"
 HELP = """Turn one or several results files into one self-contained HTML page.
 
 \b
@@ -46,8 +48,33 @@ def command(
 
         documents.append(read_asv(asv))
         names.append("")
+    documents, names = _together(documents, names)
     page = render(documents, names=names)
     write_page(out, page)
     if not quiet:
         typer.echo(f"{out}: {len(page) / 1e3:.0f} kB, from {len(documents)} result(s)")
     write_sections(json_file, "report", {"report": {"page": out, "results": results}})
+
+
+def _together(documents: list[dict[str, Any]], names: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return evaluations of the same dataset as one document, so that their curves lie in the same pictures."""
+    found: dict[str, dict[str, Any]] = {}
+    kept: list[tuple[dict[str, Any], str]] = []
+    for document, name in zip(documents, names, strict=True):
+        sections = document["sections"]
+        key = json.dumps([sections.get("dataset"), document.get("machine")], sort_keys=True)
+        if document["kind"] != "evaluate" or not isinstance(sections.get("quality"), list):
+            kept.append((document, name))
+            continue
+        if key not in found:
+            found[key] = {**document, "sections": {**sections, "quality": [], "stages": []}}
+            kept.append((found[key], name))
+        one = found[key]["sections"]
+        one["stages"] = [*one["stages"], *sections.get("stages", [])]
+        have = {row["model"] for row in one["quality"]}
+        best = [row for row in one["quality"] if row["model"] == BAYES]
+        rows = [row for row in sections["quality"] if row["model"] not in have]
+        one["quality"] = [row for row in one["quality"] if row["model"] != BAYES] + [
+            *(row for row in rows if row["model"] != BAYES), *(best or [row for row in rows if row["model"] == BAYES]),
+        ]  # fmt: skip
+    return [document for document, _ in kept], [name for _, name in kept]

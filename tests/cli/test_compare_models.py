@@ -1,0 +1,65 @@
+"""Two models side by side: on the terminal, on one page, and from two results files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def models(scalable: Run, toy: Path, tmp_path: Path) -> tuple[Path, Path]:
+    paths = tmp_path / "good.model", tmp_path / "poor.model"
+    for path, features in zip(paths, ("x,city", "count,city"), strict=True):
+        words = ("train", "logistic", toy, "--target", "label", "--features", features, "--model", path, "-q")
+        assert scalable(*words).code == 0
+    return paths
+
+
+def test_models_are_compared_row_by_row(
+    models: tuple[Path, Path], scalable: Run, toy: Path, tmp_path: Path
+) -> None:
+    out, page = tmp_path / "c.json", tmp_path / "c.html"
+    outcome = scalable("compare", *models, toy, "--target", "label", "--json", out, "--out", page)
+    assert outcome.code == 0, outcome.err
+    assert "paired on the same rows" in outcome.out
+    assert "worse" in outcome.out
+    sections = json.loads(out.read_text())["sections"]
+    assert [row["model"] for row in sections["quality"]] == [str(path) for path in models]
+    auc = next(row for row in sections["differences"] if row["metric"] == "auc")
+    assert auc["difference"] == pytest.approx(
+        sections["quality"][1]["auc"] - sections["quality"][0]["auc"], abs=1e-3
+    )
+    assert auc["high"] < 0
+    assert "good.model" in page.read_text()
+
+
+def test_results_of_two_evaluations(
+    models: tuple[Path, Path], scalable: Run, toy: Path, tmp_path: Path
+) -> None:
+    files = [tmp_path / "a.json", tmp_path / "b.json"]
+    for model, file in zip(models, files, strict=True):
+        assert scalable("evaluate", model, toy, "--target", "label", "--json", file).code == 0
+    outcome = scalable("compare", *files)
+    assert outcome.code == 0
+    assert "auc" in outcome.out.lower()
+    assert "pairs their rows" in outcome.out
+    assert scalable("report", *files, "--out", tmp_path / "both.html").code == 0
+    text = (tmp_path / "both.html").read_text()
+    one = scalable("report", files[0], "--out", tmp_path / "one.html")
+    assert one.code == 0
+    assert text.count("<svg") <= (tmp_path / "one.html").read_text().count("<svg") + 2, (
+        "curves share pictures"
+    )
+
+
+def test_what_is_missing_is_said(models: tuple[Path, Path], scalable: Run, toy: Path) -> None:
+    outcome = scalable("compare", *models)
+    assert outcome.code == 2
+    assert "DATA --target COL" in outcome.err
+    assert scalable("compare", *models, toy).code == 2
