@@ -57,6 +57,7 @@ class LGBMModel(Estimator):
         per pair of categories.
     **lightgbm_params
         Any other parameter of LightGBM, under any of its names; one it does not have is refused with the nearest.
+        Also ``engine``: "lightgbm" (the default), "native" or "auto", see ``docs/trees.md``.
 
     Attributes
     ----------

@@ -70,6 +70,10 @@ def unsupported(values: Mapping[str, Any]) -> list[str]:
         found.append(f"boosting={values['boosting']!r}")
     if values.get("data_sample_strategy", "bagging") not in ("bagging", "goss"):
         found.append(f"data_sample_strategy={values['data_sample_strategy']!r}")
+    if main_objective(str(values.get("objective", ""))) == "multiclassova":
+        found += [
+            f"{name} with multiclassova" for name in ("is_unbalance", "scale_pos_weight") if values.get(name)
+        ]
     known = {*_RULES, *_TREES, *_OTHERS, *_ELSEWHERE, "boosting"}
     for name, value in values.items():
         if name in _FIXED:

@@ -1,0 +1,80 @@
+"""Measure trees: alone against LightGBM and XGBoost, threads, parts, whole fits, held-out losses.
+
+Run ``python -m bench.records.trees_numbers SECTION --out docs/results/trees_SECTION.json``; docs/trees.md explains the
+numbers. Contenders take turns within one process, so that whatever else the machine does meets all of them alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.trees.alone import LIGHTGBM, alone, threads
+from bench.trees.fits import TARGETS, parquet, quality
+from bench.trees.parts import parts
+from scalable.report.document import new_results
+from scalable.report.results import write_results
+
+COLUMNS = 28
+
+
+def _alone(args: argparse.Namespace) -> list[dict[str, Any]]:
+    contenders = ["ours", *LIGHTGBM, "xgboost"]
+    return [
+        alone(int(rows), COLUMNS, leaves, args.threads, contenders)
+        for rows in args.rows
+        for leaves in args.leaves
+    ]
+
+
+def _threads(args: argparse.Namespace) -> list[dict[str, Any]]:
+    return [threads(int(rows), COLUMNS, leaves) for rows in args.rows for leaves in args.leaves]
+
+
+def _parts(args: argparse.Namespace) -> list[dict[str, Any]]:
+    return [parts(int(rows), COLUMNS, leaves) for rows in args.rows for leaves in args.leaves]
+
+
+def _parquet(args: argparse.Namespace) -> list[dict[str, Any]]:
+    return [
+        parquet(int(rows), args.trees, leaves, args.threads) for rows in args.rows for leaves in args.leaves
+    ]
+
+
+def _quality(args: argparse.Namespace) -> list[dict[str, Any]]:
+    return [quality(name, int(rows), args.trees, args.seeds) for name in args.datasets for rows in args.rows]
+
+
+SECTIONS: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {
+    "alone": _alone,
+    "threads": _threads,
+    "parts": _parts,
+    "parquet": _parquet,
+    "quality": _quality,
+}
+
+
+def main() -> None:
+    """Run one section and write its document."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("section", choices=SECTIONS)
+    parser.add_argument("--rows", type=float, nargs="+", default=[1e6])
+    parser.add_argument("--leaves", type=int, nargs="+", default=[63])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--trees", type=int, default=100)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--datasets", nargs="+", default=list(TARGETS))
+    parser.add_argument("--out", required=True)
+    args = parser.parse_args()
+    content = SECTIONS[args.section](args)
+    command = shlex.join(["python", "-m", "bench.records.trees_numbers", *sys.argv[1:]])
+    document = new_results(f"trees {args.section}", {"trees": {"runs": content}}, command=command)
+    write_results(Path(args.out), document)
+
+
+if __name__ == "__main__":
+    main()
