@@ -223,3 +223,35 @@ def xgboost_forest(seed: int) -> tuple[Any, Any, list[str], str]:
     for j in np.flatnonzero(np.array(types) == "c"):
         rows[:, j] = rng.choice(np.r_[X[:20, j], np.nan, 70.0, 7.0, -1.0, 1e9], len(rows))
     return booster, rows, types, f"seed {seed}, {objective}, {params}, types {types}"
+
+
+CATBOOST = ("RMSE", "MAE", "Quantile", "Poisson", "Logloss", "MultiClass", "MultiClassOneVsAll", "MultiRMSE")
+
+
+def catboost_forest(seed: int) -> tuple[Any, Any, str]:
+    """Return a fitted model of a drawn configuration, rows at its thresholds, and its description."""
+    import catboost
+
+    rng = np.random.default_rng(seed)
+    n, n_features = int(rng.choice([100, 300, 1000])), int(rng.integers(1, 9))
+    X = drawn_rows(rng, n, n_features, missing=True).astype(np.float32)
+    X[:, 0] = rng.standard_normal(n)  # a column that is never constant
+    score, loss = target_of(X, rng), str(rng.choice(CATBOOST))
+    y: Any = {"Poisson": np.abs(score), "MultiRMSE": np.stack([score, -score], axis=1)}.get(loss, score)
+    if loss == "Logloss" or loss.startswith("MultiClass"):
+        y = np.array(list("abcde"))[classes_of(score, 2 if loss == "Logloss" else int(rng.choice([3, 5])))]
+    options: dict[str, Any] = {
+        "loss_function": loss, "iterations": int(rng.choice([1, 7, 40])), "depth": int(rng.choice([1, 4, 8])),
+        "learning_rate": float(rng.choice([0.1, 0.5])), "nan_mode": str(rng.choice(["Min", "Max"])),
+        "grow_policy": str(rng.choice(["SymmetricTree", "SymmetricTree", "Depthwise"])), "thread_count": 1,
+        "verbose": 0, "allow_writing_files": False, "random_seed": seed,
+    }  # fmt: skip
+    if loss.startswith("Multi"):
+        options["grow_policy"] = "SymmetricTree"
+    kind = catboost.CatBoostClassifier if y.dtype.kind == "U" else catboost.CatBoostRegressor
+    model = kind(**options).fit(X, y)
+    cuts = [(j, float(cut)) for j, borders in enumerate(model.get_borders().values()) for cut in borders]
+    rows = rows_at(rng, n_features, cuts, float32=True, missing=True).astype(np.float32)
+    for j in np.flatnonzero(~np.isnan(X).any(axis=0)):  # refused where training had none missing
+        rows[np.isnan(rows[:, j]), j] = 0.0
+    return model, rows, f"seed {seed}, {options}"

@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from scalable import progress
 from scalable.latency import engines as registry
@@ -55,20 +54,41 @@ def _timed(calls: Sequence[Callable[[], Any]], rows: int) -> dict[str, Any]:
     return figures
 
 
-def _rows_of(path: Any, data: str, limit: int) -> tuple[Any, pd.DataFrame]:
-    """Return a model's predictor and the first rows of a dataset as a frame of its raw columns."""
+def _rows_of(path: Any, data: str, limit: int) -> tuple[Any, Any]:
+    """Return a model's predictor and the first rows of a dataset as an Arrow table of its raw columns."""
+    import pyarrow as pa
+
     from scalable.data.parquet import ParquetSource
     from scalable.models.predictors import load_model
 
     predictor = load_model(path)
-    source, parts, held = ParquetSource(data, features=predictor.needed), [], 0
+    source = ParquetSource(data, features=predictor.needed)
+    parts: list[Any] = []
     for shard in source.shards:
-        for raw in source.raw_blocks(shard, predictor.needed):
-            parts.append(pd.DataFrame({name: array.to_pandas() for name, array in raw.arrays.items()}))
-            held += raw.n_rows
-            if held >= limit:
-                return predictor, pd.concat(parts)[:limit]
-    return predictor, pd.concat(parts)
+        blocks = source.raw_blocks(shard, predictor.needed)
+        parts += [pa.table({name: raw.arrays[name] for name in predictor.needed}) for raw in blocks]
+        if sum(part.num_rows for part in parts) >= limit:
+            break
+    return predictor, pa.concat_tables(parts, promote_options="permissive")[:limit].combine_chunks()
+
+
+def _pandas(facts: Any, dicts: list[dict[str, Any]], frames: list[Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what the same requests cost by pandas and LightGBM."""
+    try:
+        import pandas as pd
+    except ImportError:
+        return []
+    booster: Any = registry.build("lightgbm", facts)
+    ask = booster._booster.predict
+
+    def from_dict(one: dict[str, Any]) -> Any:
+        return ask(pd.DataFrame([one]), num_threads=1)
+
+    some = [partial(ask, frame.to_pandas(), num_threads=1) for frame in frames]
+    return [
+        ("dict", _timed([partial(from_dict, one) for one in dicts], 1)),
+        (f"frame of {len(frames[0]):,}", _timed(some, len(frames[0]))),
+    ]
 
 
 def _in_parallel(
@@ -127,11 +147,10 @@ def measure_requests(path: Any, facts: Any, X: np.ndarray, data: str) -> list[di
     names = (
         ("scalable", "lightgbm") if isinstance(facts, registry.ForestModel) else ("linear", "scikit-learn")
     )
-    predictor, frame = _rows_of(path, data, FRAMES * FRAME_ROWS)
-    dicts = frame[:DICTS].to_dict("records")
-    frames = [frame[at : at + FRAME_ROWS] for at in range(0, len(frame) - FRAME_ROWS + 1, FRAME_ROWS)] or [
-        frame
-    ]
+    predictor, table = _rows_of(path, data, FRAMES * FRAME_ROWS)
+    dicts = table[:DICTS].to_pylist()
+    starts = range(0, max(1, len(table) - FRAME_ROWS + 1), FRAME_ROWS)
+    frames = [table[at : at + FRAME_ROWS] for at in starts]
     found: list[dict[str, Any]] = []
 
     def note(request: str, engine: str, figures: dict[str, Any]) -> None:
@@ -140,25 +159,12 @@ def measure_requests(path: Any, facts: Any, X: np.ndarray, data: str) -> list[di
     with progress.task("latency, requests", total=4, unit="kinds") as shown:
         predictor.predict_one(dicts[0])
         note("dict", "load_model", _timed([partial(predictor.predict_one, one) for one in dicts], 1))
-        what = f"frame of {len(frames[0]):,}"
-        note(
-            what,
-            "load_model",
-            _timed([partial(predictor.predict, one) for one in frames], len(frames[0])),
-        )
+        calls = [partial(predictor.predict, one) for one in frames]
+        note(f"frame of {len(frames[0]):,}", "load_model", _timed(calls, len(frames[0])))
         text = getattr(facts, "text", None)
-        plain = text is not None and list(frame.columns) == facts.feature_names
-        if plain:
-            booster: Any = registry.build("lightgbm", facts)
-            ask = booster._booster.predict
-
-            def from_dict(one: dict[Any, Any]) -> Any:
-                return ask(pd.DataFrame([one]), num_threads=1)
-
-            ones = [partial(from_dict, one) for one in dicts]
-            note("dict", "pandas, Booster.predict", _timed(ones, 1))
-            some = [partial(ask, one, num_threads=1) for one in frames]
-            note(what, "pandas, Booster.predict", _timed(some, len(frames[0])))
+        plain = text is not None and table.column_names == facts.feature_names
+        for request, figures in _pandas(facts, dicts, frames) if plain else ():
+            note(request, "pandas, Booster.predict", figures)
         shown.advance(2)
         rows = list(X[:5000])
         for name in names:

@@ -28,8 +28,8 @@ from scalable.models.store import StoredModel
 KIND = "forest"
 TEXT = "booster.txt"
 # Objectives of one output whose predictions are probabilities; of several, each output is a class.
-_BINARY = ("binary", "binary:logistic")
-_SEVERAL = ("multiclass", "multiclassova", "multi:softprob", "multi:softmax")
+_BINARY = ("binary", "binary:logistic", "Logloss")
+_SEVERAL = ("multiclass", "multiclassova", "multi:softprob", "multi:softmax", "MultiClass")
 
 
 class ForestPredictor(Predictor):

@@ -219,18 +219,18 @@ class Forest:
 
 def _at_most_float32(t: np.ndarray, strict: bool) -> np.ndarray:
     """Return the largest float32 that is at most (or `strict`: below) each double."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         narrow = t.astype(np.float32)
-    above = narrow >= t if strict else narrow > t
-    return np.where(above, np.nextafter(narrow, np.float32(-np.inf)), narrow)
+        above = narrow >= t if strict else narrow > t
+        return np.where(above, np.nextafter(narrow, np.float32(-np.inf)), narrow)
 
 
 def _widened(t: np.ndarray) -> np.ndarray:
     """Return the largest double that rounds to at most each float32."""
     beyond = 2.0**128  # what float32 calls infinity begins half a step below
-    above = np.nextafter(t, np.float32(np.inf)).astype(np.float64)
-    middle = (np.clip(t.astype(np.float64), -beyond, beyond) + np.clip(above, -beyond, beyond)) / 2
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
+        above = np.nextafter(t, np.float32(np.inf)).astype(np.float64)
+        middle = (np.clip(t.astype(np.float64), -beyond, beyond) + np.clip(above, -beyond, beyond)) / 2
         rounds_down = middle.astype(np.float32) <= t
     return np.where(t == np.inf, np.inf, np.where(rounds_down, middle, np.nextafter(middle, -np.inf)))
 

@@ -18,6 +18,7 @@ from scalable.inference.forest.trees import Forest
 FORMATS = {
     "lightgbm": "scalable.inference.forest.formats.lightgbm_trees",
     "xgboost": "scalable.inference.forest.formats.xgboost",
+    "catboost": "scalable.inference.forest.formats.catboost",
     "scikit-learn": "scalable.inference.forest.formats.scikit_learn",
 }
 
