@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from scalable.lazy import lazily
 
 if TYPE_CHECKING:
     from scalable.boosting.estimators import LGBMClassifier, LGBMRegressor
@@ -11,20 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LGBMClassifier", "LGBMRegressor", "train"]
 
-_LAZY = {
-    "LGBMClassifier": "scalable.boosting.estimators",
-    "LGBMRegressor": "scalable.boosting.estimators",
-    "train": "scalable.boosting.train",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import the public names on first use: lightgbm itself takes a second to load."""
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    """Return the public names, imported or not yet."""
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "scalable.boosting.estimators": ("LGBMClassifier", "LGBMRegressor"),
+        "scalable.boosting.train": ("train",),
+    },
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from scalable.lazy import lazily
 
 if TYPE_CHECKING:
     from scalable.inference.forest.faces import load_compiled
@@ -11,20 +12,12 @@ if TYPE_CHECKING:
     from scalable.models.predictors import load_model
 
 __all__ = ["compile_model", "load_compiled", "load_model"]
-_HOMES = {
-    "compile_model": "scalable.models.compile",
-    "load_compiled": "scalable.inference.forest.faces",
-    "load_model": "scalable.models.predictors",
-}
 
-
-def __getattr__(name: str) -> Any:
-    """Import on first use, so that the command line's help does not load kernels."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    """Return the public names, imported or not yet."""
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "scalable.inference.forest.faces": ("load_compiled",),
+        "scalable.models.compile": ("compile_model",),
+        "scalable.models.predictors": ("load_model",),
+    },
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from scalable.lazy import lazily
 
 if TYPE_CHECKING:
     from scalable.linear.elastic_net import ElasticNet, ElasticNetCV, Lasso
@@ -24,26 +25,13 @@ __all__ = [
     "SGDRegressor",
 ]
 
-_LAZY = {
-    "ElasticNet": "scalable.linear.elastic_net",
-    "ElasticNetCV": "scalable.linear.elastic_net",
-    "Lasso": "scalable.linear.elastic_net",
-    "LinearRegression": "scalable.linear.least_squares",
-    "LinearSVC": "scalable.linear.svc",
-    "LogisticRegression": "scalable.linear.logistic",
-    "Ridge": "scalable.linear.least_squares",
-    "SGDClassifier": "scalable.linear.sgd",
-    "SGDRegressor": "scalable.linear.sgd",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import the public names on first use: a worker needs no scikit-learn, which takes a second."""
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    """Return the public names, imported or not yet."""
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "scalable.linear.elastic_net": ("ElasticNet", "ElasticNetCV", "Lasso"),
+        "scalable.linear.least_squares": ("LinearRegression", "Ridge"),
+        "scalable.linear.logistic": ("LogisticRegression",),
+        "scalable.linear.sgd": ("SGDClassifier", "SGDRegressor"),
+        "scalable.linear.svc": ("LinearSVC",),
+    },
+)
