@@ -29,7 +29,7 @@ def render(description: Description) -> str:
         megabytes=f"{manifest.bytes / 1e6:,.1f}",
         bytes_per_row=f"{manifest.bytes / max(manifest.rows, 1):.1f}",
         seed=manifest.request.seed,
-        sampled=f"{description.rows:,}",
+        read=description.read,
         truth=_truth_rows(manifest.truth),
         target=manifest.target,
         label=_label_picture(description),

@@ -9,6 +9,7 @@ import pytest
 
 import data_gen
 from data_gen.describing.page import render
+from data_gen.describing.summary import Distinct, hashed
 from data_gen.errors import VerificationError
 
 
@@ -65,3 +66,49 @@ def test_the_page_may_stay_beside_the_data(small, tmp_path):
     small(rows=5000, resume=True)
     assert data_gen.verify(tmp_path / "data") == []
     assert np.isfinite(data_gen.describe(tmp_path / "data").rows)
+
+
+def test_all_rows_count(tmp_path):
+    data_gen.generate("fraud", rows=100_000, out=tmp_path / "d", rows_per_file=30_000, row_group_rows=8192)
+    frame = pa.concat_tables(
+        [pq.read_table(p) for p in sorted((tmp_path / "d").glob("*.parquet"))]
+    ).to_pandas()
+    reached = []
+    description = data_gen.describe(tmp_path / "d", progress=reached.append)
+    assert reached[-1] == description.rows == len(frame)
+    for column in description.columns:
+        if column.type == "category":
+            assert column.distinct == frame[column.name].nunique()
+            continue
+        values = frame[column.name]
+        if column.is_time:
+            values = values.astype("int64")
+        assert column.minimum == pytest.approx(float(values.min()), rel=1e-6)
+        assert column.maximum == pytest.approx(float(values.max()), rel=1e-6)
+        assert column.deviation == pytest.approx(float(values.astype(float).std(ddof=0)), rel=1e-6)
+        assert column.distinct == pytest.approx(values.nunique(), rel=0 if column.distinct_exact else 0.02)
+        assert sum(column.counts) == values.notna().sum()
+    first, rows, mean = description.label[10]
+    assert mean == pytest.approx(frame["is_fraud"].iloc[first : first + rows].mean())
+
+
+def test_a_sample_is_spread_and_called_one(tmp_path):
+    data_gen.generate("fraud", rows=100_000, out=tmp_path / "d", row_group_rows=8192)
+    description = data_gen.describe(tmp_path / "d", rows=30_000)
+    assert 24_000 <= description.rows <= 40_000
+    assert "a sample of" in description.read
+    assert description.label[0][0] == 0
+    assert description.label[-1][0] > 90_000
+    assert "a sample of" in render(description)
+    assert description.to_json()["rows_read"] == description.rows
+
+
+def test_distinct_values_are_estimated_beyond_what_is_kept():
+    found = Distinct()
+    for start in range(0, 10**6, 10**5):
+        found.add(hashed(np.arange(start, start + 10**5 + 500, dtype=np.float64)))
+    assert not found.exact
+    assert found.count() == pytest.approx(10**6 + 500, rel=0.015)
+    few = Distinct()
+    few.add(hashed(np.repeat(np.arange(1000.0), 3)))
+    assert (few.exact, few.count()) == (True, 1000)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scalable.cli.options import Debug, Json, Quiet
+from scalable.cli.options import Debug, Json, Quiet, parse_count
 from scalable.cli.output import output_file, write_page, write_sections
 
 HELP = """Summarise a generated dataset and write a page with histograms, label rate and truth.
@@ -16,6 +16,7 @@ HELP = """Summarise a generated dataset and write a page with histograms, label 
 Examples:
   scalable describe fraud/
   scalable describe fraud/ --out fraud.html
+  scalable describe billion/ --rows 10M
 """
 
 
@@ -27,6 +28,12 @@ def command(
             "--out", metavar="FILE", callback=output_file, help="Page to write (default DIR/describe.html)."
         ),
     ] = None,
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            "--rows", parser=parse_count, metavar="N", help="Read about N rows, spread evenly (default: all)."
+        ),
+    ] = None,
     json_file: Json = None,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -34,14 +41,16 @@ def command(
     """Describe a dataset."""
     import data_gen
     from data_gen.describing.page import render
+    from scalable import progress
     from scalable.cli.data.tables import show_columns
     from scalable.cli.screen.display import live
 
-    with live(quiet):
-        description = data_gen.describe(directory)
+    with live(quiet), progress.task("describe", rows) as task:
+        description = data_gen.describe(directory, rows, task.reach)
     page = out or directory / "describe.html"
     write_page(page, render(description))
     if not quiet:
         show_columns(description)
+        typer.echo(description.read)
         typer.echo(f"pictures: {page}")
     write_sections(json_file, "describe", {"describe": description.to_json()})
