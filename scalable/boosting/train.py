@@ -187,6 +187,8 @@ def train_on(
         if options.resume:
             found = checkpoint.newest(options.checkpoint, fit.fingerprint)
             fit.base = max([fit.base, found], key=lambda saved: saved.iteration)
+    if options.cache is not None and resolved.engine == "native":
+        raise UsageError("cache keeps LightGBM's dataset; leave it out, or use engine='lightgbm'")
     if options.cache is not None and isinstance(source, TableSource):
         raise UsageError("cache needs rows that are known again: fit a ParquetSource")
     outcomes = train_here(fit, team) if in_process else train_there(fit, team)

@@ -66,16 +66,32 @@ def split_numbers(
             _plain_gains(work, mg, mh, mc, stop, leaf, rules, gains)
         else:
             _gains(work, mg, mh, mc, stop, feature.monotone, leaf, rules, gains)
-        top, at = -np.inf, -1
-        for t in range(stop):
-            if gains[t] >= top and (only < 0 or t == only):  # of equals the last
-                top, at = gains[t], t
-        if at >= 0 and top > base and top - base > best.gain:
+        top = -np.inf
+        if 0 <= only < stop:
+            top = gains[only]
+        elif only < 0 and plain:
+            top = _largest(gains, stop)
+        elif only < 0:
+            for t in range(stop):
+                top = max(top, gains[t])
+        if top > base and top - base > best.gain:
+            at = stop - 1
+            while gains[at] != top or (only >= 0 and at != only):  # of equals the last
+                at -= 1
             best.kind, best.gain, best.threshold, best.missing_left = NUMBER, top - base, at, missing_left
             best.gradient, best.hessian, best.count = work[0, at] + mg, work[1, at] + mh, work[2, at] + mc
     if best.kind == NUMBER:
         found = sides(best.gradient, best.hessian, best.count, rules.l2, 0, leaf, rules)
         best.left_output, best.right_output, best.l2 = found[2], found[3], rules.l2
+
+
+@kernel(inline=True)
+def _largest(gains: np.ndarray, n: int) -> Any:
+    """Return the largest of n numbers, 0 where none is above: as integers, which LLVM compares many at a time."""
+    bits, top = gains.view(np.int64), np.int64(0)
+    for t in range(n):
+        top = max(top, bits[t])  # numbers above 0 are ordered as their bits are, others' are below 0
+    return np.array([top]).view(np.float64)[0]
 
 
 @kernel(inline=True)

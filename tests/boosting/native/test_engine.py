@@ -164,6 +164,8 @@ def test_what_the_engine_does_not_do_is_refused_or_falls_back_in_one_line(files,
         train(TREES | {"boosting": "dart"}, rows)
     with pytest.raises(UsageError, match="engine must be one of lightgbm, native, auto, found 'own'"):
         train(TREES | {"engine": "own"}, rows)
+    with pytest.raises(UsageError, match="cache keeps LightGBM's dataset"):
+        train(TREES, rows, cache="somewhere")
     lines = []
 
     class Shown:
