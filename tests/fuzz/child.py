@@ -1,0 +1,68 @@
+"""One process of mutants: ``python -m tests.fuzz.child FORMAT CORPUS WORK SEED FIRST LAST SECONDS``.
+
+It says what it begins and what came of it, so that whoever started it knows which mutant ended it.
+"""
+
+import faulthandler
+import importlib
+import resource
+import shutil
+import sys
+import time
+import traceback
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from tests.fuzz.formats import FORMATS
+from tests.fuzz.outcomes import ERROR, FAULTS, MEMORY
+
+HANG_SECONDS = 60  # compilation included
+MOST_MEMORY = 12 * 2**30  # of addresses
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def remove(path):
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def main(name, corpus, work, seed, first, last, seconds):
+    warnings.simplefilter("ignore")
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    module, kind = FORMATS[name]
+    subject = getattr(importlib.import_module(module), kind)(Path(corpus) / module)
+    end = time.monotonic() + float(seconds)
+    for k in range(int(first), int(last)):
+        if time.monotonic() > end:
+            break
+        path = Path(work) / f"{name}-{seed}-{k}{subject.suffix}"  # a name of its own: readers remember files
+        subject.mutate(np.random.default_rng([int(seed), k]), path)
+        say("begin", k)
+        faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
+        try:
+            outcome, note = subject.check(path, lambda stage, k=k: say("reached", k, stage)), ""
+        except MemoryError as error:
+            outcome, note = MEMORY, repr(error)
+        except Exception as error:
+            last_frame = traceback.extract_tb(error.__traceback__)[-1]
+            outcome = ERROR
+            note = f"{type(error).__name__}: {error} ({Path(last_frame.filename).name}:{last_frame.lineno})"
+        faulthandler.cancel_dump_traceback_later()
+        say("end", k, outcome.replace(" ", "_"), note.replace("\n", " ")[:300])
+        if outcome in FAULTS:
+            say("keep", k, path)
+        else:
+            remove(path)
+    say("done")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

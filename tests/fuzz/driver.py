@@ -1,0 +1,92 @@
+"""Runs children over mutants, and counts what came of them; a child that dies is told from one that hangs."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.fuzz.outcomes import CRASH, FAULTS, HANG
+
+ROOT = Path(__file__).resolve().parents[2]
+ENDLESS = 2**40
+
+
+@dataclass
+class Count:
+    """What came of the mutants of one format.
+
+    Attributes
+    ----------
+    outcomes : Counter
+        By outcome.
+    faults : list of str
+        One line each.
+    kept : list of Path
+        The mutants that are faults.
+    """
+
+    outcomes: Counter = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+    kept: list[Path] = field(default_factory=list)
+
+    @property
+    def mutations(self):
+        """How many mutants there were."""
+        return sum(self.outcomes.values())
+
+
+def run(name, corpus, work, *, seed, seconds, last=ENDLESS, env=None):
+    """Check mutants of a format until `seconds` are over or `last` was reached, whoever dies meanwhile."""
+    count, following, end = Count(), 0, time.monotonic() + seconds
+    while following < last and time.monotonic() < end:
+        arguments = [name, corpus, work, seed, following, last, end - time.monotonic()]
+        with (
+            tempfile.TemporaryFile("w+", errors="replace") as errors,  # a pipe that nobody reads fills up
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.fuzz.child", *map(str, arguments)],
+                stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT, env=os.environ | (env or {}),
+            ) as child,
+        ):  # fmt: skip
+            begun, done = _follow(child.stdout, count)
+            child.wait()
+            errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4_000))
+            said = errors.read()
+        if done:
+            break
+        if begun is None:
+            raise RuntimeError(f"the child of {name} cannot start:\n{said[-2000:]}")
+        following, stage = begun[0] + 1, begun[1]
+        if stage == "ours" and "Timeout" not in said:
+            continue  # pyarrow ended the process, when ours had read the file
+        outcome = HANG if "Timeout" in said else CRASH
+        count.outcomes[outcome] += 1
+        count.faults.append(
+            f"{name} {seed} {begun[0]}: {outcome} ({child.returncode}): {said.strip()[-300:]}"
+        )
+        count.kept += Path(work).glob(f"{name}-{seed}-{begun[0]}*")
+    return count
+
+
+def _follow(lines, count):
+    """Count what a child says; return the mutant and stage at which it ended, or that it is done."""
+    begun = None
+    for line in lines:
+        word, *rest = line.rstrip("\n").split(" ", 3)
+        if word == "done":
+            return None, True
+        if word == "begin":
+            begun = int(rest[0]), ""
+        elif word == "reached":
+            begun = int(rest[0]), rest[1]
+        elif word == "end":
+            outcome = rest[1].replace("_", " ")
+            count.outcomes[outcome] += 1
+            if outcome in FAULTS:
+                count.faults.append(f"mutant {rest[0]}: {outcome}: {rest[2] if len(rest) > 2 else ''}")
+        elif word == "keep":
+            count.kept.append(Path(" ".join(rest[1:])))
+    return begun, False

@@ -1,0 +1,14 @@
+"""What is read back from disk, and who changes and checks it."""
+
+# Name -> the module that makes files of it, and the class in it that changes and reads them.
+FORMATS = {
+    "parquet": ("tests.fuzz.parquet", "Parquet"),
+    "model": ("tests.fuzz.sealed", "Directory"),
+    "forest": ("tests.fuzz.sealed", "ArraysFile"),
+    "epoch cache": ("tests.fuzz.sealed", "EpochCache"),
+    "checkpoint": ("tests.fuzz.sealed", "LinearCheckpoint"),
+    "boosting checkpoint": ("tests.fuzz.sealed", "BoostingCheckpoint"),
+    "manifest": ("tests.fuzz.documents", "DatasetManifest"),
+    "results": ("tests.fuzz.documents", "Results"),
+    "binned cache": ("tests.fuzz.documents", "Binned"),
+}

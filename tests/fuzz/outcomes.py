@@ -1,0 +1,12 @@
+"""What can come of a mutant."""
+
+ACCEPTED = "accepted"
+REFUSED = "refused"
+DIFFERENT = "different"  # from pyarrow, which accepts it
+ALONE = "accepted here, refused by pyarrow"
+KIND = "read by polars, refused by pyarrow"  # pages whose damage polars does not notice; no reader of ours
+ERROR = "error"  # an exception that is none of ours
+CRASH = "crash"
+HANG = "hang"
+MEMORY = "memory"
+FAULTS = (DIFFERENT, ALONE, ERROR, CRASH, HANG, MEMORY)

@@ -1,0 +1,153 @@
+"""Parquet files: what is accepted is what pyarrow reads, and pyarrow accepts it too."""
+
+import decimal
+import os
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scalable.data import readers
+from scalable.data.footers import read_footers
+from scalable.data.readers import read_columns
+from scalable.errors import DataError
+from tests.fuzz.mutations import changed_bytes
+from tests.fuzz.outcomes import ACCEPTED, ALONE, DIFFERENT, KIND, REFUSED
+
+N = 240
+_LEAST_BYTES = readers.LEAST_BYTES
+MOST_ROWS = 10**4  # of a mutant that is read
+
+
+def table():
+    rng = np.random.default_rng(0)
+    mask = rng.random(N) < 0.3
+    ids = rng.integers(0, 40, N)
+    text = np.array(["", "a", "bcd", "é" * 20])
+    return pa.table(
+        {
+            "f32": rng.random(N).astype(np.float32),
+            "f64": pa.array(rng.random(N), mask=mask),
+            "i32": pa.array(rng.integers(-(2**31), 2**31, N).astype(np.int32)),
+            "i64": pa.array(np.cumsum(rng.integers(-9, 10**6, N)), mask=mask),
+            "i8": pa.array(ids.astype(np.int8), mask=mask),
+            "flag": pa.array(ids > 20, mask=mask),
+            "when": pa.array(rng.integers(0, 10**12, N)).cast(pa.timestamp("ms")),
+            "text": pa.array(text[ids % 4], mask=mask),
+        }
+    )
+
+
+def corpus(directory):
+    """Write small files of many layouts."""
+    whole = table()
+    coded = {"use_dictionary": ["i8", "text", "i64"], "column_encoding": {"i32": "DELTA_BINARY_PACKED"}}
+    plain = {"use_dictionary": False, "compression": "none"}
+    deltas = dict.fromkeys(("i32", "i64", "when"), "DELTA_BINARY_PACKED")
+    others = deltas | {"f32": "BYTE_STREAM_SPLIT", "text": "DELTA_BYTE_ARRAY"}
+    layouts = {
+        "plain": plain,
+        "plain pages of version 2": plain | {"data_page_version": "2.0"},
+        "coded": coded | {"compression": "none", "data_page_size": 200, "write_batch_size": 30},
+        "coded pages of version 2": coded | {"compression": "none", "data_page_version": "2.0"},
+        "checksums": coded | {"compression": "none", "write_page_checksum": True},
+        "other encodings": plain | {"column_encoding": others},
+        "snappy pages of version 2": {"compression": "snappy", "data_page_version": "2.0"},
+    }
+    numbers = whole.select(["f32", "f64", "i32", "i64", "flag"])
+    for codec in ("zstd", "snappy", "lz4", "gzip", "brotli"):
+        layouts[codec] = coded | {"compression": codec}
+        options = {"compression": codec, "use_dictionary": ["i64"], "row_group_size": 100}
+        pq.write_table(numbers, directory / f"numbers {codec}.parquet", **options)
+    for name, options in layouts.items():
+        pq.write_table(whole, directory / f"{name}.parquet", row_group_size=100, **options)
+    numbers = whole.select(["f32", "f64", "i32", "i64"])
+    # as much as makes polars worth its opening
+    many = pa.concat_tables([numbers] * 800)
+    pq.write_table(
+        many, directory / "many.parquet", compression="snappy", use_dictionary=False, row_group_size=96_000
+    )
+    price = pa.array([decimal.Decimal(k) for k in range(N)], pa.decimal128(20, 3))
+    pq.write_table(
+        pa.table({"price": price, "half": np.arange(N).astype(np.float16)}), directory / "rare.parquet"
+    )
+    frame = pl.DataFrame(whole.select(["f32", "i32", "i64", "text"]))
+    frame.write_parquet(directory / "polars.parquet", compression="uncompressed", row_group_size=100)
+
+
+class Parquet:
+    """Changes bytes of footers, of page headers, and any."""
+
+    suffix = ".parquet"
+
+    def __init__(self, directory):
+        self._seeds = []
+        for path in sorted(directory.glob("*.parquet")):
+            content = path.read_bytes()
+            length = int.from_bytes(content[-8:-4], "little")
+            begin = len(content) - 8 - length
+            metadata = pq.read_metadata(path)
+            pages = {4}
+            for group in range(metadata.num_row_groups):
+                for k in range(metadata.num_columns):
+                    column = metadata.row_group(group).column(k)
+                    pages |= {column.data_page_offset, column.dictionary_page_offset or 4}
+            self._seeds.append((content, np.array(sorted(pages)), np.arange(begin, len(content))))
+
+    def mutate(self, rng, path):
+        # every other mutant goes to polars however small it is
+        readers.LEAST_BYTES = _LEAST_BYTES * int(rng.integers(0, 2))
+        content, pages, footer = self._seeds[int(rng.integers(0, len(self._seeds)))]
+        path.write_bytes(changed_bytes(rng, content, footer if rng.random() < 0.35 else pages))
+
+    def check(self, path, reached):
+        try:
+            found, schema = ours(path)
+        except DataError:
+            return REFUSED
+        reached("ours")
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                expected = file.read(use_threads=False)
+        except (OSError, pa.ArrowException, ValueError, OverflowError, MemoryError):
+            return KIND if readers.LEAST_BYTES == 0 and _refused_with_pyarrow(path) else ALONE
+        for name, kind in zip(schema.names, schema.types, strict=True):
+            if not same(found[name].cast(kind), expected[name].cast(kind)):
+                return DIFFERENT
+        return ACCEPTED
+
+
+def _refused_with_pyarrow(path):
+    """Return whether a file that polars could read is refused where pyarrow takes its place."""
+    readers.LEAST_BYTES = _LEAST_BYTES
+    try:
+        ours(path)
+    except DataError:
+        return True
+    return False
+
+
+def ours(path):
+    """Return all columns as our readers decode them, in blocks of two sizes."""
+    (footer,), schema = read_footers([os.fspath(path)])
+    if not 0 < footer.n_rows <= MOST_ROWS:
+        raise DataError("nothing to read, or too much")
+    parts = []
+    for start, stop, rows in ((0, footer.n_rows, 70_000), (footer.n_rows // 2, footer.n_rows, 33)):
+        blocks = list(read_columns(footer, schema, schema.names, start, stop, rows))
+        parts.append([pa.chunked_array(list(column)) for column in zip(*blocks, strict=True)])
+    for name, kind, first, half in zip(schema.names, schema.types, *parts, strict=True):
+        assert same(half.cast(kind), first.slice(footer.n_rows // 2).cast(kind)), (
+            f"{name} depends on the block"
+        )
+    return dict(zip(schema.names, parts[0], strict=True)), schema
+
+
+def same(one, other):
+    if len(one) != len(other) or one.null_count != other.null_count:
+        return False
+    if pa.types.is_floating(one.type):  # bits: NaN is what it is
+        kind = {16: pa.int16(), 32: pa.int32(), 64: pa.int64()}[one.type.bit_width]
+        one, other = (pa.chunked_array([c.view(kind) for c in x.chunks], kind) for x in (one, other))
+    return one.equals(other)

@@ -1,0 +1,219 @@
+"""Files under checksums, changed as they are and under right ones: models, forests, caches, checkpoints."""
+
+import hashlib
+import io
+import json
+import shutil
+
+import lightgbm as lgb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scalable import ParquetSource
+from scalable.boosting.training import checkpoint as boosting_checkpoint
+from scalable.data import encoded_cache
+from scalable.data.encoded_cache import CachedReader, cache_directory
+from scalable.data.fingerprint import Fingerprint
+from scalable.errors import ScalableError
+from scalable.execution.reader import BlockReader
+from scalable.inference import compile_model, load_compiled, load_model
+from scalable.inference.forest.file import KIND as FOREST
+from scalable.linear import LogisticRegression
+from scalable.models.checkpoint import Checkpoint
+from scalable.models.store import unpacked
+from scalable.storage.arrays import read_arrays, write_arrays
+from tests.fuzz.mutations import changed_arrays, changed_bytes, changed_json
+from tests.fuzz.outcomes import ACCEPTED, REFUSED
+
+N = 600
+
+
+def rows(directory):
+    rng = np.random.default_rng(0)
+    table = pa.table(
+        {
+            "x": rng.random(N),
+            "f": rng.random(N).astype(np.float32),
+            "t": np.array(["a", "b", "c"])[rng.integers(0, 3, N)],
+            "id": [f"k{k}" for k in rng.integers(0, 200, N)],
+            "y": rng.integers(0, 2, N),
+        }
+    )
+    pq.write_table(table, directory / "rows.parquet")
+    return ParquetSource(directory / "rows.parquet", target="y")
+
+
+def logistic(**options):
+    return LogisticRegression(max_iter=3, **options)
+
+
+def fitted(source):
+    return logistic().fit(source)
+
+
+def corpus(directory):
+    """Write the rows, and one of everything that is made of them."""
+    source = rows(directory)
+    model = fitted(source)
+    model.save(directory / "linear")
+    rng = np.random.default_rng(1)
+    X = rng.random((N, 4))
+    X[:, 3] = rng.integers(0, 9, N)
+    booster = lgb.train(
+        {"objective": "binary", "num_leaves": 9, "verbosity": -1, "num_threads": 1},
+        lgb.Dataset(X, X[:, 0] > rng.random(N), categorical_feature=[3]),
+        8,
+    )
+    compile_model(booster).save(directory / "a.forest")
+    saved = boosting_checkpoint.Saved(8, booster.model_to_string(), [[("valid", "auc", 0.5, True)]])
+    boosting_checkpoint.write(str(directory / "boosting"), saved, Fingerprint({"rows": "a"}))
+    remove, Checkpoint.remove = Checkpoint.remove, lambda self: None
+    try:
+        logistic(checkpoint=directory / "newton").fit(source)
+    finally:
+        Checkpoint.remove = remove
+    reader(source, model.model_.encoder, directory)
+
+
+def reader(source, encoder, directory):
+    kept = CachedReader(
+        BlockReader(source, encoder), cache_directory(directory / "cache", source, encoder, 2**17)
+    )
+    for shard in source.shards:
+        for block in kept.blocks(shard):
+            assert block.n_rows
+    return kept
+
+
+class Directory:
+    """Changes a model directory: any byte, or document, arrays and texts under right checksums."""
+
+    suffix = ""
+    place = "linear"
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.source = ParquetSource(directory / "rows.parquet", target="y")
+        self.raw = next(self.source.raw_blocks(self.source.shards[0]))
+
+    def mutate(self, rng, path):
+        shutil.copytree(self.directory / self.place, path)
+        inner = path if (path / "model.json").exists() else next(path.iterdir())
+        if rng.random() < 0.25:
+            part = sorted(inner.iterdir())[int(rng.integers(0, len(list(inner.iterdir()))))]
+            part.write_bytes(changed_bytes(rng, part.read_bytes()))
+            return
+        document = json.loads((inner / "model.json").read_text())
+        names = [name for name in document["parts"] if rng.random() < 0.5]
+        if not names or rng.random() < 0.5:
+            document["meta"] = changed_json(rng, document["meta"])
+        for name in names:
+            content = (inner / name).read_bytes()
+            if name.endswith(".npz"):
+                buffer = io.BytesIO()
+                np.savez(buffer, **changed_arrays(rng, unpacked(content)))
+                content = buffer.getvalue()
+            else:
+                content = changed_bytes(rng, content)
+            (inner / name).write_bytes(content)
+            document["parts"][name] = hashlib.sha256(content).hexdigest()
+        body = json.dumps(document).encode()
+        (inner / "model.json").write_bytes(body)
+        (inner / "model.sha256").write_text(hashlib.sha256(body).hexdigest())
+
+    def check(self, path, reached):
+        try:
+            self.use(path)
+        except (ScalableError, lgb.basic.LightGBMError):
+            return REFUSED
+        return ACCEPTED
+
+    def use(self, path):
+        load_model(path).predict_block(self.raw)
+        estimator = LogisticRegression.load(path)
+        estimator.predict(self.source)
+        estimator.describe_columns()
+
+
+class LinearCheckpoint(Directory):
+    """A checkpoint of Newton's method, resumed."""
+
+    place = "newton"
+
+    def use(self, path):
+        logistic(checkpoint=path, resume=True).fit(self.source)
+
+
+class BoostingCheckpoint(Directory):
+    """The checkpoints of a boosting run, and the trees of the newest."""
+
+    place = "boosting"
+
+    def use(self, path):
+        saved = boosting_checkpoint.newest(str(path), Fingerprint({"rows": "a"}))
+        if saved.text:
+            compile_model(saved.text).predict(np.zeros((3, 4)))
+
+
+class ArraysFile:
+    """Changes a container of arrays: any byte, or arrays and what is said of them under a right checksum."""
+
+    kind = FOREST
+    suffix = ".forest"
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.seed = self.find(directory)
+        self.content = self.seed.read_bytes()
+        self.X = np.random.default_rng(2).random((50, 4)) * 9
+
+    def find(self, directory):
+        return directory / "a.forest"
+
+    def mutate(self, rng, path):
+        if rng.random() < 0.25:
+            path.write_bytes(changed_bytes(rng, self.content))
+            return
+        stored = read_arrays(self.seed, self.kind)
+        part, arrays, meta = rng.random(), stored.arrays, stored.meta
+        if part < 0.7:
+            arrays = changed_arrays(rng, arrays)
+        if part > 0.5:
+            meta = changed_json(rng, meta)
+        write_arrays(path, self.kind, arrays, meta)
+
+    def check(self, path, reached):
+        try:
+            self.use(path)
+        except ScalableError:
+            return REFUSED
+        return ACCEPTED
+
+    def use(self, path):
+        found = load_compiled(path)
+        found.predict(self.X)
+        found.predict_one(self.X[0])
+
+
+class EpochCache(ArraysFile):
+    """Encoded rows, read and learned from."""
+
+    kind = encoded_cache.KIND
+    suffix = ".rows"
+
+    def find(self, directory):
+        self.source = ParquetSource(directory / "rows.parquet", target="y")
+        self.model = fitted(self.source)
+        self.kept = reader(self.source, self.model.model_.encoder, directory)
+        return sorted(self.kept.directory.path.glob("*.rows"))[0]
+
+    def use(self, path):
+        shard = self.source.shards[0]
+        shutil.copyfile(path, self.seed)
+        blocks = list(self.kept.blocks(shard))
+        self.seed.write_bytes(self.content)
+        encoder = self.model.model_.encoder
+        for block in blocks:
+            assert block.ids.size == 0 or (block.ids.min() >= 0 and block.ids.max() < encoder.n_indices)
+        assert sum(block.n_rows for block in blocks) == shard.n_rows
