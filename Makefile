@@ -10,7 +10,7 @@ export SCALABLE_BENCH_PROFILE ?= $(PROFILE)
 export SCALABLE_PEERS_PYTHON ?= $(wildcard .venv-peers/bin/python)
 
 .DEFAULT_GOAL := help
-.PHONY: help check quickstart test test-slow lint format bench bench-compare bench-history bench-continuous \
+.PHONY: help check quickstart test test-slow fuzz lint format bench bench-compare bench-history bench-continuous \
 	bench-check gate-check versus billion peers peers-lleaves clean
 
 help:  ## list the targets
@@ -41,6 +41,9 @@ test-slow: $(VENV)/.installed-dev  ## the long and destructive tests
 	$(BIN)/python -m pytest -m slow --timeout=3600 $(ARGS)
 
 # no cache: ruff keeps a verdict on import order when the folders it was reached with have changed
+fuzz: $(VENV)/.installed-dev  ## change files at random for ten minutes and read them; what fails is kept in .fuzz
+	$(BIN)/python -m tests.fuzz --seconds 600 $(ARGS)
+
 lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .

@@ -14,6 +14,7 @@ from data_gen.columns import Column
 from data_gen.errors import VerificationError
 from data_gen.storage import write_json
 from data_gen.writing.request import Request
+from scalable.storage.documents import typed, typed_fields
 
 NAME = "manifest.json"
 FORMAT = 1
@@ -121,15 +122,19 @@ def read(directory: str | os.PathLike[str], name: str = NAME) -> Manifest:
         raw = json.loads(path.read_text())
         if raw["format"] != FORMAT:
             raise VerificationError(f"{path}: format {raw['format']} is not the {FORMAT} this version reads")
-        request = Request(**{key: raw[key] for key in Request.__dataclass_fields__})
-        files = [FileEntry(**entry) for entry in raw["files"]]
-        return Manifest(
-            Path(directory), request, raw["target"], raw["columns"], files, raw["truth"], raw["versions"],
-            raw.get("share", ""),
-        )  # fmt: skip
+        request = typed(Request, {key: raw[key] for key in Request.__dataclass_fields__})
+        files = [typed(FileEntry, entry) for entry in raw["files"]]
+        numbers = [n for f in files for n in (f.first_row, f.rows, f.bytes)]
+        if min([0, *numbers]) < 0 or min(request.rows, request.rows_per_file, request.row_group_rows) < 1:
+            raise ValueError("fewer rows than there can be")
+        names = ("target", "columns", "truth", "versions")
+        rest = typed_fields(
+            Manifest, {"share": ""} | {key: raw[key] for key in (*names, "share") if key in raw}
+        )
+        return Manifest(Path(directory), request, files=files, **rest)
     except FileNotFoundError as error:
         raise VerificationError(f"{path} does not exist; was this written by `scalable generate`?") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, VerificationError):
             raise
         raise VerificationError(f"{path} is damaged ({error!r}); generate the dataset again") from error

@@ -138,7 +138,7 @@ def _blocks(path: Path, reader: CachedReader, shard: Shard) -> list[Block] | Non
             )
             for k, first in enumerate(first_rows)
         ]
-    except (OSError, ArraysError, KeyError, TypeError, ValueError):
+    except (OSError, ArraysError, KeyError, TypeError, ValueError, OverflowError):
         return None
     if (state := (kept.state, reader.directory.path)) not in _proven:
         # Kernels write to the places that ids name, without looking: a checksum says nothing of who made it.

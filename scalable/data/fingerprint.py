@@ -57,7 +57,10 @@ class Fingerprint:
         for name in dict.fromkeys([*self.parts, *found]):
             was, now = found.get(name), self.parts.get(name)
             if _text(was) != _text(now):
-                told += _explain(name, was, now)
+                try:
+                    told += _explain(name, was, now)
+                except (TypeError, ValueError, KeyError, IndexError, AttributeError):  # of another shape
+                    told.append(f"{name} was {_text(was):.60}")
         told = list(dict.fromkeys(told))
         more = len(told) - _NAMED
         return "; ".join(told[:_NAMED]) + (f"; and {more} more" if more > 0 else "")

@@ -14,6 +14,7 @@ from scalable.errors import UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import Reduction, run_reduction
+from scalable.storage.documents import like, understood
 
 State = TypeVar("State", bound="Iterate")
 Sums = TypeVar("Sums")
@@ -150,4 +151,11 @@ def _restored(start: State, meta: Mapping[str, Any], arrays: Mapping[str, Any]) 
     values = {**meta.get("state", {}), **arrays}
     if set(values) != known or not {"n_iter", "history"} <= set(meta):
         raise UsageError("the checkpoint is of another version of this program; remove it to start over")
-    return Iterated(type(start)(**values), meta["n_iter"], list(meta["history"]))
+    with understood(UsageError, "the checkpoint", "remove it to start over"):
+        for name, was in ((f.name, getattr(start, f.name)) for f in dataclasses.fields(start)):
+            found = values[name]
+            if isinstance(was, np.ndarray):
+                values[name] = like(was, found)
+            elif was is not None and found is not None and not isinstance(found, type(was) | int | float):
+                raise TypeError(f"{name} is {found!r:.60}")
+        return Iterated(type(start)(**values), int(meta["n_iter"]), [float(loss) for loss in meta["history"]])

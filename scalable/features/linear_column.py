@@ -12,6 +12,7 @@ from scalable.errors import DataError
 from scalable.features.categories import PARTS
 from scalable.features.hashing import MANY, named_identifier
 from scalable.features.profile import ColumnProfile
+from scalable.storage.documents import typed
 
 ONE_HOT = MANY
 HEAVY_TAIL = 20.0  # standard deviations from mean to maximum; a normal column of 1e9 rows reaches 6
@@ -180,8 +181,7 @@ class LinearColumn:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LinearColumn:
         """Rebuild a column from `to_json`."""
-        fixed = {key: tuple(data[key]) for key in ("categories", "shares", "calendar")}
-        return cls(**{**data, **fixed})
+        return typed(cls, data)
 
 
 def plan_column(column: ColumnProfile, options: EncoderOptions) -> LinearColumn:

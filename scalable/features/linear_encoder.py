@@ -26,6 +26,8 @@ from scalable.kernels.buffers import take
 from scalable.kernels.encode import encoding
 from scalable.kernels.linear.records import FloatColumns
 
+MOST_BUCKETS = 2**28  # of a model that is read back
+
 
 class LinearEncoder(Encoder):
     """Immutable, picklable map from `RawBlock` to `Block`.
@@ -257,6 +259,8 @@ class LinearEncoder(Encoder):
         data = state.document
         columns = [LinearColumn.from_json(item) for item in data["columns"]]
         labels = None if data["labels"] is None else Labels.from_json(data["labels"])
+        if data["dtype"] not in ("float32", "float64") or not 0 <= data["n_buckets"] < MOST_BUCKETS:
+            raise ValueError(f"{data['n_buckets']} buckets of {data['dtype']}")
         return cls(columns, int(data["n_buckets"]), labels, data["weight"], data["dtype"])
 
 

@@ -67,7 +67,9 @@ class Checkpoint:
                 f"{self.path}: the checkpoint is of another training ({differing}); give the same data and options "
                 "again, or remove it to start over"
             )
-        return (stored.meta["state"], stored.arrays) if stored.meta["stage"] == stage else None
+        if stored.meta.get("stage") != stage:
+            return None
+        return dict(stored.meta.get("state") or {}), stored.arrays
 
     def stage(self) -> str | None:
         """Return the stage that was written last, or None."""

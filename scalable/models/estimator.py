@@ -23,6 +23,7 @@ from scalable.models import parameter_json
 from scalable.models.parameters import Declared
 from scalable.models.store import StoredModel, read_model, save_model
 from scalable.models.versions import learner_of
+from scalable.storage.documents import understood
 
 Parts = tuple[Mapping[str, Any], Mapping[str, np.ndarray], Mapping[str, str]]
 
@@ -181,16 +182,17 @@ class Estimator(Declared, BaseEstimator):
         name = learner["estimator"] or cls.__name__
         if name != cls.__name__:
             raise ModelError(f"{path}: was saved by {name}; load it with {name}.load")
-        estimator = cls(**parameter_json.from_json(learner["params"]))
-        fitted = parameter_json.from_json(learner["fitted"])
-        estimator._by_name = fitted.pop("by_name")
-        names = fitted.pop("names", None)
-        if names is not None:
-            estimator.feature_names_in_ = np.array(names, dtype=object)
-        for key, value in fitted.items():
-            setattr(estimator, key, value)
         try:
-            estimator._restore(stored)
+            with understood(ModelError, "its parts", "train or copy the model again"):
+                estimator = cls(**parameter_json.from_json(learner["params"]))
+                fitted = parameter_json.from_json(learner["fitted"])
+                estimator._by_name = fitted.pop("by_name")
+                names = fitted.pop("names", None)
+                if names is not None:
+                    estimator.feature_names_in_ = np.array(names, dtype=object)
+                for key, value in fitted.items():
+                    setattr(estimator, key, value)
+                estimator._restore(stored)
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from error
         return estimator

@@ -19,6 +19,7 @@ from scalable.errors import DataError, ModelError
 from scalable.features.target import Labels, Where, nth_row
 from scalable.models.kinds import predictor_of, predictor_of_file
 from scalable.models.store import read_model
+from scalable.storage.documents import understood
 
 
 class Predictor(ABC):
@@ -151,6 +152,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
         return predictor_of_file(Path(path))
     stored = read_model(Path(path))
     try:
-        return predictor_of(stored)
+        with understood(ModelError, "its parts", "train or copy the model again"):
+            return predictor_of(stored)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error

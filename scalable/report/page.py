@@ -9,18 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scalable.errors import UsageError
+from scalable.errors import DataError, UsageError
 from scalable.report import format as fmt
 from scalable.report.blocks import build_blocks
 from scalable.report.blocks.scaling import across
 from scalable.report.cards import summary_cards
 from scalable.report.figures.style import FIGURE, Palette
 from scalable.report.results import write_text
+from scalable.storage.documents import understood
 
 _HERE = Path(__file__).parent
 DETAILED = 4  # runs whose sections fit the line of links, too
 
 
+@understood(DataError, "the results", "run the command that wrote them again")
 def render(
     results: Sequence[dict[str, Any]], title: str | None = None, names: Sequence[str] | None = None
 ) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from scalable.errors import DataError
 from scalable.report import format as fmt
 from scalable.report import terminal_latency as latency
 from scalable.report.blocks.block import Column
@@ -13,6 +14,7 @@ from scalable.report.blocks.quality import reference_row
 from scalable.report.cards import summary_cards
 from scalable.report.sections import BAYES
 from scalable.report.units import METRICS
+from scalable.storage.documents import understood
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -133,6 +135,7 @@ def _console(console: Console | None) -> Console:
     )
 
 
+@understood(DataError, "the results", "run the command that wrote them again")
 def print_summary(results: dict[str, Any], console: Console | None = None, report: str | None = None) -> None:
     """Print a results document's stages, quality and latency as tables, and its headline figures.
 

@@ -9,8 +9,13 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.errors import ScalableError
+
 T = TypeVar("T")
-_WIDEST = 2**63
+_WIDEST, _LARGEST = 2**63, 1e308  # of integers and floats
 
 # What Python raises over a document that is not of the shape it should have.
 _SHAPELESS = (
@@ -24,7 +29,7 @@ def understood(kind: type[Exception], place: Any, remedy: str) -> Iterator[None]
     try:
         yield
     except _SHAPELESS as error:
-        if isinstance(error, kind):
+        if isinstance(error, (kind, ScalableError)):
             raise
         raise kind(f"{place}: damaged ({error!r}); {remedy}") from error
 
@@ -44,11 +49,16 @@ def typed(kind: type[T], document: Mapping[str, Any]) -> T:
     TypeError
         When a value is not of the type that its field declares, one is missing, or one is unknown.
     """
+    return kind(**typed_fields(kind, document))
+
+
+def typed_fields(kind: Any, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values for some fields of a dataclass, of the types that they declare; raises as `typed`."""
     hints = typing.get_type_hints(kind)
-    known = {field.name for field in fields(typing.cast("Any", kind))}
+    known = {field.name for field in fields(kind)}
     if not isinstance(document, Mapping) or not known.issuperset(document):
         raise TypeError(f"{kind.__name__} has other fields")
-    return kind(**{name: _value(value, hints[name], name) for name, value in document.items()})
+    return {name: _value(value, hints[name], name) for name, value in document.items()}
 
 
 def _value(value: Any, hint: Any, name: str) -> Any:
@@ -64,10 +74,27 @@ def _value(value: Any, hint: Any, name: str) -> Any:
                 continue
     elif origin in (tuple, list) and isinstance(value, list | tuple):
         return origin(_value(item, inner[0], name) for item in value)
-    elif hint is float and type(value) in (int, float) and abs(value) < float("inf") or value != value:  # noqa: PLR0124
+    elif (
+        hint is float and type(value) in (int, float) and not abs(value) > _LARGEST
+    ):  # NaN is none, and stays
         return float(value)
-    elif hint is int and type(value) is int and abs(value) < _WIDEST:
-        return value
-    elif (hint in (str, bool) and type(value) is hint) or (origin or hint) is dict and isinstance(value, dict):
+    elif (
+        (hint is int and type(value) is int and abs(value) < _WIDEST)
+        or (hint in (str, bool) and type(value) is hint)
+        or ((origin or hint) is dict and isinstance(value, dict))
+    ):
         return value
     raise TypeError(f"{name} is {value!r:.60}, not {hint}")
+
+
+def like(expected: NDArray[Any], found: Any) -> NDArray[Any]:
+    """Return an array that was read back, which must be of the shape and type of another.
+
+    Raises
+    ------
+    TypeError
+        When it is not.
+    """
+    if not isinstance(found, np.ndarray) or (found.shape, found.dtype) != (expected.shape, expected.dtype):
+        raise TypeError(f"an array is not {expected.dtype} of shape {expected.shape}")
+    return found

@@ -1,4 +1,6 @@
-"""One process of mutants: ``python -m tests.fuzz.child FORMAT CORPUS WORK SEED FIRST LAST SECONDS``.
+"""One process of mutants: ``python -m tests.fuzz.child FORMATS CORPUS WORK SEED FIRST LAST SECONDS``.
+
+Formats have commas between them, and take turns.
 
 It says what it begins and what came of it, so that whoever started it knows which mutant ended it.
 """
@@ -33,16 +35,21 @@ def remove(path):
         path.unlink(missing_ok=True)
 
 
-def main(name, corpus, work, seed, first, last, seconds):
+def subject_of(name, corpus):
+    module, kind = FORMATS[name]
+    return getattr(importlib.import_module(module), kind)(Path(corpus) / module)
+
+
+def main(names, corpus, work, seed, first, last, seconds):
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    module, kind = FORMATS[name]
-    subject = getattr(importlib.import_module(module), kind)(Path(corpus) / module)
+    subjects = {name: subject_of(name, corpus) for name in names.split(",")}
     end = time.monotonic() + float(seconds)
     for k in range(int(first), int(last)):
         if time.monotonic() > end:
             break
+        name, subject = list(subjects.items())[k % len(subjects)]
         path = Path(work) / f"{name}-{seed}-{k}{subject.suffix}"  # a name of its own: readers remember files
         subject.mutate(np.random.default_rng([int(seed), k]), path)
         say("begin", k)

@@ -40,7 +40,7 @@ class Count:
 
 
 def run(name, corpus, work, *, seed, seconds, last=ENDLESS, env=None):
-    """Check mutants of a format until `seconds` are over or `last` was reached, whoever dies meanwhile."""
+    """Check mutants of a format (or of several, with commas between) for some time or up to one, whoever dies."""
     count, following, end = Count(), 0, time.monotonic() + seconds
     while following < last and time.monotonic() < end:
         arguments = [name, corpus, work, seed, following, last, end - time.monotonic()]
@@ -67,7 +67,7 @@ def run(name, corpus, work, *, seed, seconds, last=ENDLESS, env=None):
         count.faults.append(
             f"{name} {seed} {begun[0]}: {outcome} ({child.returncode}): {said.strip()[-300:]}"
         )
-        count.kept += Path(work).glob(f"{name}-{seed}-{begun[0]}*")
+        count.kept += Path(work).glob(f"*-{seed}-{begun[0]}*")
     return count
 
 

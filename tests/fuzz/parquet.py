@@ -130,7 +130,8 @@ def _refused_with_pyarrow(path):
 
 def ours(path):
     """Return all columns as our readers decode them, in blocks of two sizes."""
-    (footer,), schema = read_footers([os.fspath(path)])
+    (footer,), (schema,) = read_footers([os.fspath(path)])
+    schema = schema.remove_metadata()
     if not 0 < footer.n_rows <= MOST_ROWS:
         raise DataError("nothing to read, or too much")
     parts = []

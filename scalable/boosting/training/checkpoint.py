@@ -12,6 +12,7 @@ from typing import Any
 from scalable.data.fingerprint import Fingerprint
 from scalable.errors import ModelError, UsageError
 from scalable.models.store import read_model, save_model
+from scalable.storage.documents import understood
 
 KIND = "boosting-checkpoint"
 
@@ -68,6 +69,10 @@ def newest(directory: str, fingerprint: Fingerprint) -> Saved:
                     f"{directory}: its checkpoints belong to another training ({differing}); give the same data and "
                     "parameters again, or remove it or name another"
                 )
-            history = [[(a, b, float(c), bool(d)) for a, b, c, d in step] for step in stored.meta["history"]]
-            return Saved(int(stored.meta["iteration"]), stored.texts["booster.txt"], history)
+            with understood(ModelError, place, "an older one is taken"):
+                history = [
+                    [(str(a), str(b), float(c), bool(d)) for a, b, c, d in step]
+                    for step in stored.meta["history"]
+                ]
+                return Saved(int(stored.meta["iteration"]), stored.texts["booster.txt"], history)
     return Saved()

@@ -21,6 +21,7 @@ from scalable.inference.forest.links import Link
 from scalable.inference.forest.row_layout import FrozenForest
 from scalable.inference.forest.trees import Arithmetic, Forest, Labels, LinearLeaves, Trees, arrays_of
 from scalable.storage.arrays import MAGIC, ArraysError, read_arrays, write_arrays
+from scalable.storage.documents import typed
 from scalable.storage.files import store_of
 from scalable.storage.replace import explained
 
@@ -115,10 +116,10 @@ def _rebuild(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Compil
 
     arithmetic = header["arithmetic"] | {"start": tuple(map(float, header["arithmetic"]["start"]))}
     linear = LinearLeaves(**part("linear")) if "linear.start" in arrays else None
-    trees = Trees(**header["trees"], **part("trees"), linear=linear, arithmetic=Arithmetic(**arithmetic))
+    trees = Trees(**header["trees"], **part("trees"), linear=linear, arithmetic=typed(Arithmetic, arithmetic))
     names, labels = [str(name) for name in header["feature_names"]], header["labels"]
     forest = Forest(
-        trees, Link(**header["link"]), names, str(header["library"]), header["objective"], bool(header["average"]),
+        trees, typed(Link, header["link"]), names, str(header["library"]), header["objective"], bool(header["average"]),
         int(header["best_iteration"]), header["categories"], bool(header["may_stop"]),
         None if labels is None else Labels(tuple(labels["classes"]), labels["rule"], float(labels["threshold"])),
     )  # fmt: skip

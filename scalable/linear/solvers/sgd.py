@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scalable.data.block import Block
 from scalable.data.shard import Shard
-from scalable.errors import DataError
+from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reduction import run_reduction
 from scalable.execution.replicas import partition_rounds, run_round
@@ -25,6 +25,7 @@ from scalable.linear.solvers.descent import (
 from scalable.linear.solvers.newton import penalty_value
 from scalable.linear.solvers.objective import Objective
 from scalable.models.checkpoint import Checkpoint
+from scalable.storage.documents import like, understood
 
 REPLICA_ROWS = 2**18  # fewer rows a replica would learn less from each other than they lose by parting
 MAX_REPLICAS = 8
@@ -217,15 +218,13 @@ def descend(
     saved = checkpoint.read("descent") if checkpoint is not None else None
     if saved is not None:
         meta, arrays = saved
-        best, best_coef, stale, done, number = (
-            meta["best"],
-            arrays["best"],
-            meta["stale"],
-            meta["done"],
-            meta["pass"],
-        )
-        result.progressive_loss, result.held_out_loss = meta["progressive"], meta["held_out"]
-        state = DescentState(arrays["table"], meta["steps"], meta["loss"], meta["weight"])
+        with understood(UsageError, "the checkpoint", "remove it to start over"):
+            best, best_coef = float(meta["best"]), like(start, arrays["best"])
+            stale, done, number = int(meta["stale"]), int(meta["done"]), int(meta["pass"])
+            result.progressive_loss = [float(loss) for loss in meta["progressive"]]
+            result.held_out_loss = [float(loss) for loss in meta["held_out"]]
+            numbers = (float(meta[name]) for name in ("steps", "loss", "weight"))
+            state = DescentState(like(state.table, arrays["table"]), *numbers)
 
     def keep() -> None:
         if checkpoint is not None:
