@@ -43,12 +43,22 @@ class CompiledClassifier:
         """Pickle and copy by the parts."""
         return CompiledClassifier, (self.scores, self._labels)
 
-    def predict(self, X: Any, raw_score: bool = False, pred_leaf: bool = False, **options: Any) -> np.ndarray:
-        """Predict labels (n_rows,), or what ``CompiledForest.predict`` does where `raw_score` or `pred_leaf` is set."""
-        if pred_leaf:
-            options["pred_leaf"] = True
+    def predict(
+        self,
+        X: Any,
+        raw_score: bool = False,
+        pred_leaf: bool = False,
+        pred_contrib: bool = False,
+        **options: Any,
+    ) -> np.ndarray:
+        """Predict labels (n_rows,), or what ``CompiledForest.predict`` does where one of the three is set."""
+        asked = {"pred_leaf": pred_leaf, "pred_contrib": pred_contrib}
+        options |= {
+            name: True for name, wanted in asked.items() if wanted
+        }  # others than forests do not know them
+        as_asked = raw_score or pred_leaf or pred_contrib
         found: np.ndarray = self.scores.predict(X, raw_score=raw_score or self._of_raw, **options)
-        return found if raw_score or pred_leaf else self._decide(found)
+        return found if as_asked else self._decide(found)
 
     def predict_proba(self, X: Any, **options: Any) -> np.ndarray:
         """Predict probabilities (n_rows, n_classes), columns in the order of ``classes_``.

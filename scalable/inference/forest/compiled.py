@@ -66,7 +66,7 @@ class CompiledForest:
     def predict(
         self, X: Any, raw_score: bool = False, n_threads: int = 1, pred_leaf: bool = False,
         num_iteration: int | None = None, start_iteration: int = 0, pred_early_stop: bool = False,
-        pred_early_stop_freq: int = 10, pred_early_stop_margin: float = 10.0,
+        pred_early_stop_freq: int = 10, pred_early_stop_margin: float = 10.0, pred_contrib: bool = False,
     ) -> np.ndarray:  # fmt: skip
         """Predict rows, bit for bit as ``Booster.predict`` with the same arguments.
 
@@ -81,6 +81,9 @@ class CompiledForest:
             Return leaf indices, int32 (n_rows, n_trees).
         num_iteration, start_iteration : int
             Range of boosting iterations; by default up to the best iteration.
+        pred_contrib : bool
+            Return SHAP values, float64 (n_rows, n_outputs * (n_features + 1)): what each feature adds to the raw score,
+            and what is expected of any row.
         pred_early_stop, pred_early_stop_freq, pred_early_stop_margin
             LightGBM's prediction early stopping, for classifiers and rankers.
 
@@ -98,12 +101,14 @@ class CompiledForest:
         parts = row_parts(X)
         if parts is not None:
             given = (raw_score, n_threads, pred_leaf, num_iteration, start_iteration, pred_early_stop,
-                     pred_early_stop_freq, pred_early_stop_margin)  # fmt: skip
+                     pred_early_stop_freq, pred_early_stop_margin, pred_contrib)  # fmt: skip
             return np.concatenate([self.predict(part.toarray(), *given) for part in parts])
         columns = as_columns(X, self.n_features, self.forest.categories)
         part = self.iterations(num_iteration, start_iteration)
         if pred_leaf:
             return part._leaves(columns, n_threads)
+        if pred_contrib:
+            return part._contributions(columns, n_threads)
         early = (pred_early_stop_freq, float(pred_early_stop_margin))
         stop = early if pred_early_stop and self.forest.may_stop else (0, 0.0)
         out = part._run(columns, n_threads, raw_score, stop)
@@ -198,6 +203,17 @@ class CompiledForest:
 
         share_rows(columns.n_rows, n_threads, share)
         return out
+
+    def _contributions(self, columns: Columns, n_threads: int) -> np.ndarray:
+        """Return SHAP values, float64 (n_rows, n_outputs * (n_features + 1))."""
+        explainer = self.programs.explainer
+        out = np.zeros((columns.n_rows, self.n_outputs, self.n_features + 1))
+        share_rows(
+            columns.n_rows, n_threads, lambda start, end: explainer.explain(columns, start, out[start:end])
+        )
+        if self.forest.average and self.forest.library != "lightgbm":  # which does not divide them
+            out /= self.n_iterations
+        return out.reshape(columns.n_rows, -1)
 
     def _leaves(self, columns: Columns, n_threads: int) -> np.ndarray:
         """Return the leaf of each row in each tree, int32 (n_rows, n_trees)."""

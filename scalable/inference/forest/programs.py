@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from scalable.inference.explain import Explainer
 from scalable.inference.forest.block_program import (
     Plan,
     aligned,
@@ -160,6 +161,11 @@ class Programs:
         leaves = np.zeros((len(out), 0), np.int32) if leaf_out is None else leaf_out
         x = np.empty((WALKED, self.trees.n_features))
         walk_rows(columns.places, first_row, *self._walked, *stop, x, out, leaves)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """SHAP values of the trees; raises ModelError where there are none."""
+        return Explainer(self.trees, self._walked[0])
 
     @contextmanager
     def _scratch(self) -> Iterator[Scratch]:

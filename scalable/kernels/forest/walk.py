@@ -37,24 +37,28 @@ def _set_goes_left(value: Any, at: Any, sets: Any, rule: Any) -> Any:
 
 
 @kernel(inline=True)
+def goes_left(x: Any, i: Any, at: Any, nodes: Any, sets: Any) -> Any:
+    """Return whether row `i` goes left at node `at`."""
+    split = nodes[at]
+    value, rule = x[i, np.uint64(split.feature)], split.rule
+    missing = (rule >> 2) & 3
+    if rule & CATEGORICAL:
+        return _set_goes_left(value, at, sets, rule)
+    if missing == MISSING_OR_ZERO and abs(value) <= ZERO:
+        return rule & DEFAULT_LEFT != 0
+    if value <= split.bound or value > split.bound:
+        return value <= split.bound
+    if missing == MISSING_IS_ZERO:
+        return split.bound >= 0.0
+    return rule & DEFAULT_LEFT != 0
+
+
+@kernel(inline=True)
 def _find_leaf(x: Any, i: Any, base: Any, node: Any, nodes: Any, sets: Any) -> Any:
     """Return the leaf of row `i` in the tree whose nodes begin at `base`; `node` is its root, or ``~leaf``."""
     while node >= 0:
         at = np.uint64(base + node)
-        split = nodes[at]
-        value, rule = x[i, np.uint64(split.feature)], split.rule
-        missing = (rule >> 2) & 3
-        if rule & CATEGORICAL:
-            goes_left = _set_goes_left(value, at, sets, rule)
-        elif missing == MISSING_OR_ZERO and abs(value) <= ZERO:
-            goes_left = rule & DEFAULT_LEFT != 0
-        elif value <= split.bound or value > split.bound:
-            goes_left = value <= split.bound
-        elif missing == MISSING_IS_ZERO:
-            goes_left = split.bound >= 0.0
-        else:
-            goes_left = rule & DEFAULT_LEFT != 0
-        node = split.left if goes_left else split.right
+        node = nodes[at].left if goes_left(x, i, at, nodes, sets) else nodes[at].right
     return ~node
 
 

@@ -150,12 +150,26 @@ def flatten(model: TextModel) -> Trees:
     flat = Trees(
         model.n_features, model.trees_per_iteration, node_start, leaf_start, feature, threshold, rule, left, right,
         depths(node_start, leaf_start, left, right, WHAT), cat_start, cat_stop, words, leaf_value.reshape(-1, 1),
-        per_iteration=model.trees_per_iteration, arithmetic=Arithmetic(tiny_is_zero=True),
+        *_covers(texts, nodes), per_iteration=model.trees_per_iteration, arithmetic=Arithmetic(tiny_is_zero=True),
     )  # fmt: skip
     linear = [tree.get("is_linear", "0").strip() == "1" for tree in texts]
     if any(linear):
         flat.linear = _linear(model, linear, flat)
     return flat
+
+
+def _covers(texts: list[dict[str, str]], nodes: list[int]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return how many rows came to each node and leaf; None where texts (of old versions) do not say."""
+    leaves = [n + (n > 0) for n in nodes]  # a tree that is one leaf counts none
+    if any(
+        n and not {"internal_count", "leaf_count"} <= tree.keys()
+        for tree, n in zip(texts, nodes, strict=True)
+    ):
+        return None, None
+    of_leaves = all_numbers(texts, "leaf_count", leaves, np.int64)
+    alone = np.cumsum([0, *leaves])[:-1][np.array(nodes, np.int64) == 0]
+    of_nodes = all_numbers(texts, "internal_count", nodes, np.int64)
+    return of_nodes.astype(np.float64), np.insert(of_leaves, alone, 0).astype(np.float64)
 
 
 def _tree_of(nodes: np.ndarray, node_start: np.ndarray) -> str:
