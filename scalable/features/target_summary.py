@@ -18,6 +18,7 @@ from scalable.errors import DataError
 from scalable.features.target import read_weights, target_classes, target_values
 
 MAX_CLASSES = 1000
+LEAST_JUMPS = 100.0  # expected between neighbours; fewer say nothing of the order of the rows
 
 
 @dataclass(slots=True)
@@ -38,6 +39,9 @@ class TargetSummary:
         Weighted moments and range of a numeric target.
     single_mean : float or None
         The mean as LightGBM has it, of labels and weights in float32, where it was asked for.
+    disorder : float
+        How far neighbouring rows differ, as a share of how far any two rows do (von Neumann, 1941): near 1 for rows
+        in no order, near 0 for rows sorted by the target.
     """
 
     rows: int
@@ -49,6 +53,7 @@ class TargetSummary:
     minimum: float = math.nan
     maximum: float = math.nan
     single_mean: float | None = None
+    disorder: float = 1.0
 
 
 @dataclass(slots=True)
@@ -63,6 +68,8 @@ class TargetState:
     maximum: float = -math.inf
     classes: dict[Any, float] = field(default_factory=dict)
     single: tuple[float, float] = (0.0, 0.0)
+    jumps: float = 0.0  # between neighbours: changes of class, or half the squared differences
+    pairs: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,7 @@ class TargetReduction:
             totals = rows if w is None else np.bincount(codes, w, minlength=len(labels))
             counted = zip(labels, totals.tolist(), rows.tolist(), strict=True)
             part.classes = {label: float(total) for label, total, n in counted if n}
+            part.jumps, part.pairs = float(np.count_nonzero(codes[1:] != codes[:-1])), max(0, len(codes) - 1)
             return self.merge(state, part)
         values = target_values(array, name, block.where).astype(np.float64)
         _add_moments(part, values, w)
@@ -144,6 +152,8 @@ class TargetReduction:
             max(left.maximum, right.maximum),
             classes,
             (left.single[0] + right.single[0], left.single[1] + right.single[1]),
+            left.jumps + right.jumps,
+            left.pairs + right.pairs,
         )
 
     def finish(self, state: TargetState) -> TargetSummary:
@@ -171,6 +181,7 @@ class TargetReduction:
             state.minimum,
             state.maximum,
             state.single[0] / state.single[1] if state.single[1] > 0.0 else None,
+            _disorder(state),
         )
 
 
@@ -179,8 +190,23 @@ def _add_moments(part: TargetState, values: Any, w: Any) -> None:
         part.mean = float(np.average(values, weights=w))
         centred = values - part.mean
         part.m2 = float(np.sum(centred * centred if w is None else w * centred * centred))
+        with np.errstate(over="ignore"):
+            steps = np.diff(values)
+            part.jumps, part.pairs = 0.5 * float(np.dot(steps, steps)), len(steps)
     if len(values):
         part.minimum, part.maximum = float(values.min()), float(values.max())
+
+
+def _disorder(state: TargetState) -> float:
+    """Return `TargetSummary.disorder`; 1 where nothing can be said."""
+    if state.classes:
+        shares = np.array(list(state.classes.values())) / state.weight
+        expected, enough = 1.0 - float(shares @ shares), LEAST_JUMPS
+    else:
+        expected, enough = state.m2 / state.weight, 0.0
+    expected *= state.pairs
+    known = enough < expected < math.inf and math.isfinite(state.jumps)
+    return min(1.0, state.jumps / expected) if known else 1.0
 
 
 def check_classes(target: TargetSummary, name: str) -> int:

@@ -21,6 +21,7 @@ from scalable.features.target_summary import TargetSummary, check_classes
 from scalable.kernels.linear import losses, optimizers, penalties
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.base import LinearEstimator
+from scalable.linear.mixing import LEAST_MIXES, mixed
 from scalable.linear.prepare import Prepared, prepare
 from scalable.linear.solvers.choice import SOLVERS, choose, exact_is_cheap, known_loss
 from scalable.linear.solvers.descent import Descent
@@ -107,7 +108,7 @@ class GradientEstimator(LinearEstimator):
             robust = self._loss().robust and self._loss().degree is not None
             spread = robust_scale(ready.reader) if robust and not self._classify else None
             objective = self._objective(ready.target, ready.encoder, source.roles.require_target(), spread)
-            if not ready.held:  # held rows are in a random order
+            if not ready.held and not ready.ordered:  # those are in a random order
                 objective = replace(objective, rate_scale=order_rate_scale(ready.encoder))
             coef = self._solve(objective, self._start(objective, ready.target, ready.encoder), ready)
         self._finish(ready.encoder, objective, coef)
@@ -188,15 +189,16 @@ class GradientEstimator(LinearEstimator):
         terms = objective.n_outputs * len(objective.factors)
         hashed = ready.encoder.n_buckets > 0
         solver = choose(self.solver, self._loss(), terms, hashed)
-        if solver == "sgd" and self._steps_as_usual():
-            solver = "newton" if exact_is_cheap(self._loss(), objective.rows, terms, hashed) else solver
+        cheap = exact_is_cheap(self._loss(), objective.rows, terms, hashed)
+        if solver == "sgd" and cheap and self._steps_as_usual():
+            solver = "newton"
         self.solver_ = solver
         checkpoint = checkpoint_of(self, ready.given, ready.encoder.state().digest)
         label = f"train {type(self).__name__}"
         passes, coef, converged, least = 0, start, False, np.inf
         resumed_stage = checkpoint.stage()
         max_iter, tol = self.max_iter, self.tol
-        warm = solver == "newton" and ready.target.rows >= WARM_ROWS
+        warm = solver == "newton" and not cheap and ready.target.rows >= WARM_ROWS
 
         if warm and resumed_stage == "newton":
             passes = 1  # the start was finished by the run that is resumed
@@ -215,7 +217,16 @@ class GradientEstimator(LinearEstimator):
                 self.n_iter_no_change if self.early_stopping else 1,
             )
             learner = self._descent(objective, ready.encoder)
-            result = descend(learner, coef, ready.reader, ready.executor, settings, label, checkpoint, sample)
+            reader, some = ready.reader, sample
+            if ready.ordered and not ready.held:
+                reader = mixed(reader, self._seed(), 2 * settings.every if settings.held_out else LEAST_MIXES)
+                mixes = reader.source.shards
+                some = None if sample is None else mixes[: 1 + len(mixes) // SAMPLE_SHARE]
+            if ready.ordered and solver == "sgd":
+                self._tell(
+                    "the target follows the order of the rows, which are therefore learned from in a mixed one"
+                )
+            result = descend(learner, coef, reader, ready.executor, settings, label, checkpoint, some)
             coef, passes, converged, least = result.coef, result.passes, result.converged, result.objective
             self.progressive_loss_ = result.progressive_loss
             if result.held_out_loss:

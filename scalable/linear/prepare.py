@@ -19,6 +19,7 @@ from scalable.linear.in_memory import encoded_bytes, hold
 from scalable.linear.solvers.sgd import ONE_PASS_ROWS
 
 PROFILE_ROWS = 2**18  # from more rows, a sample of about as many decides how columns are treated
+ORDERED = 0.5  # of the disorder of the target; with less, rows are shuffled or mixed
 HELD_BYTES = 2**28  # encoded data of up to 256 MiB is kept for the passes after the first
 
 
@@ -40,6 +41,8 @@ class Prepared:
         Classes, totals, moments.
     held : bool
         Whether the rows are in memory.
+    ordered : bool
+        Whether the target follows the order of many rows: descent takes them in a random one.
     """
 
     given: Source
@@ -48,6 +51,7 @@ class Prepared:
     encoder: LinearEncoder
     target: TargetSummary
     held: bool
+    ordered: bool = False
 
 
 def prepare(
@@ -75,10 +79,13 @@ def prepare(
     encoder = LinearEncoder.learn(summary.columns, source.feature_names, labels, source.weight, options)
     reader: Any = BlockReader(source, encoder)
     # One pass would pay for copying and shuffling without ever reading the copy again.
-    held = target.rows < ONE_PASS_ROWS and encoded_bytes(reader, target.rows) <= HELD_BYTES
+    # Unless descent would follow the target from one end of its range to the other.
+    many = target.rows >= ONE_PASS_ROWS
+    ordered = many and shuffle_seed is not None and target.disorder < ORDERED
+    held = (ordered or not many) and encoded_bytes(reader, target.rows) <= HELD_BYTES
     if held:
-        reader = hold(replace(reader, depth=0), shuffle_seed)
         executor = executor if isinstance(executor, Threads) else Threads()
+        reader = hold(replace(reader, depth=0), shuffle_seed, executor.n_workers)
     elif cache is not None and isinstance(source, ParquetSource):
         reader = CachedReader(reader, cache_directory(cache, source, encoder, reader.block_rows))
-    return Prepared(source, reader, executor, encoder, target, held)
+    return Prepared(source, reader, executor, encoder, target, held, ordered)

@@ -18,7 +18,7 @@ from scalable.data.intake import to_table
 from scalable.data.source import Source
 from scalable.data.table import TableSource, as_source
 from scalable.data.types.pandas_metadata import without_index
-from scalable.errors import ModelError, UsageError
+from scalable.errors import DataWarning, ModelError, UsageError
 from scalable.models import parameter_json
 from scalable.models.parameters import Declared
 from scalable.models.store import StoredModel, read_model, save_model
@@ -126,6 +126,10 @@ class Estimator(Declared, BaseEstimator):
         if reason is not None:
             text = f"{type(self).__name__} has not converged: {reason}"
             warnings.warn(text, ConvergenceWarning, stacklevel=_levels_to_caller())
+
+    def _tell(self, text: str) -> None:
+        """Say in one line what was decided about the data, as a warning that points at the caller."""
+        warnings.warn(f"{type(self).__name__}: {text}", DataWarning, stacklevel=_levels_to_caller())
 
     def describe_columns(self) -> list[str]:
         """Return one line a feature: what was done with it."""

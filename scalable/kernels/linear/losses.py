@@ -49,6 +49,8 @@ class Loss:
         Whether targets must not be negative.
     attained : bool
         Whether separable rows have their least loss at finite scores.
+    quadratic : bool
+        Whether the curvature is the same everywhere, so that one Newton step reaches the minimum.
     majorant : kernel or None
         As `terms`, but with the curvature of a parabola that lies nowhere below the loss and touches it at z, and with
         kinks rounded off (Hunter & Lange, 2000). For losses whose own curvature is 0 over wide ranges.
@@ -66,6 +68,7 @@ class Loss:
     in_units: bool = False
     positive: bool = False
     attained: bool = True
+    quadratic: bool = False
     majorant: Any = None
 
 
@@ -166,7 +169,7 @@ def modified_huber(z: float, y: float, delta: float) -> Any:
     return value, -4.0 * s if linear else -2.0 * s * gap, 2.0 if (m >= -1.0 and m < 1.0) else 0.0
 
 
-@loss(smooth=True, degree=2)
+@loss(smooth=True, degree=2, quadratic=True)
 def squared_error(z: float, y: float, delta: float) -> Any:
     """Half squared error."""
     r = z - y

@@ -29,6 +29,7 @@ from scalable.linear.solvers.objective import Objective
 
 LEAST_SHARE = 1e-6  # of a step, below which no shorter one is tried
 UNRESOLVED = 1e-6  # of the gradient, that the curvature says nothing of
+SINGLE = 1e-6  # relative error of curvatures, which are summed from products in single precision
 ROUGH = 1e-2  # of the objective: with a smaller predicted decrease, the loss's own curvature is tried again
 
 
@@ -199,6 +200,19 @@ class Newton:
         loss = losses.record(self.problem.loss)
         return loss is not None and loss.majorant is not None and not state.majorize
 
+    def _missed(self, sums: NewtonSums) -> float:
+        """Return the share of its predicted decrease that a step may miss: of a quadratic loss, by rounding only."""
+        loss = losses.record(self.problem.loss)
+        if loss is None or not loss.quadratic:
+            return 1.0
+        diagonal = np.sqrt(sums.hessian.diagonal())
+        live = diagonal > 0.0
+        unit = diagonal[live]
+        scaled = sums.hessian[np.ix_(live, live)] / unit[:, None] / unit
+        values = np.linalg.eigvalsh(scaled) if np.isfinite(scaled).all() else np.zeros(1)
+        lost = SINGLE * values[-1] / values[0] if len(values) and values[0] > 0.0 else 1.0
+        return float(min(1.0, lost * lost))
+
     def update(self, state: NewtonState, sums: NewtonSums) -> NewtonState:
         """Take a step from the coefficients that were looked at, or a shorter one when they are no better."""
         value = sums.loss + penalty_value(self.problem, state.coef)
@@ -212,13 +226,14 @@ class Newton:
         if unresolved and self._majorizable(state):
             return replace(state, objective=value, origin=state.coef, majorize=True)
         scale = max(abs(value), 1e-3)
+        enough = bool(predicted * self._missed(sums) <= self.tol * scale)
         return NewtonState(
             objective=value,
-            converged=bool(predicted <= self.tol * scale),
+            converged=enough,
             coef=state.coef + direction,
             origin=state.coef,
             direction=direction,
-            trusted=bool(predicted <= max(self.tol, 1e-2) * scale),
+            trusted=enough or bool(predicted <= max(self.tol, 1e-2) * scale),
             majorize=self.kinked or bool(state.majorize and predicted > ROUGH * scale),
         )
 

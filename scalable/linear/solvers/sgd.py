@@ -65,6 +65,11 @@ class DescentSettings:
     held_out: float = 0.0
     patience: int = 1
 
+    @property
+    def every(self) -> int:
+        """Of how many shards one is held out, where any are."""
+        return max(2, round(1.0 / self.held_out))
+
     def replicas_for(self, rows: int) -> int:
         """Return the number of replicas for so many rows."""
         return self.n_replicas or min(MAX_REPLICAS, max(1, rows // REPLICA_ROWS))
@@ -83,7 +88,7 @@ class DescentSettings:
         """
         if not self.held_out:
             return list(shards), []
-        every = max(2, round(1.0 / self.held_out))
+        every = self.every
         held = [shard for k, shard in enumerate(shards) if k % every == every - 1]
         if not held:
             raise DataError(
