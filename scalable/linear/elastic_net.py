@@ -13,6 +13,7 @@ from scalable.execution.executors import get_executor
 from scalable.execution.reduction import run_reduction
 from scalable.linear.base import LinearEstimator
 from scalable.linear.least_squares import exact_options, squared_objective, unscaled
+from scalable.linear.parameters import check_strength
 from scalable.linear.prepare import Prepared, prepare
 from scalable.linear.solvers.elastic_net_path import alpha_grid, centred, elastic_net_path
 from scalable.linear.solvers.gram import GramReduction, Moments
@@ -79,9 +80,9 @@ class ElasticNet(_ElasticNetBase):
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train; see `Ridge.fit`."""
-        alpha, ratio = float(self.alpha), float(self.l1_ratio)
-        if not (alpha >= 0.0 and 0.0 <= ratio <= 1.0):
-            raise UsageError(f"alpha must be >= 0 and l1_ratio in [0, 1], not {alpha!r} and {ratio!r}")
+        alpha, ratio = check_strength("alpha", self.alpha), float(self.l1_ratio)
+        if not 0.0 <= ratio <= 1.0:
+            raise UsageError(f"l1_ratio must lie in [0, 1], not {ratio!r}")
         ready, objective, totals = gather(self, X, y, sample_weight, GramReduction)
         problem = centred(totals, objective, ready.encoder.n_columns)
         path = elastic_net_path(problem, np.array([alpha]), ratio, int(self.max_iter), float(self.tol))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scalable.data.roles import spoken
 from scalable.data.source import Source
-from scalable.errors import DataError, UsageError
+from scalable.errors import DataError
 from scalable.execution.executors import get_executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.sampling import sample_shards
@@ -22,8 +22,9 @@ from scalable.kernels.linear import losses, optimizers, penalties
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.base import LinearEstimator
 from scalable.linear.mixing import LEAST_MIXES, mixed
+from scalable.linear.parameters import check_parameters
 from scalable.linear.prepare import Prepared, prepare
-from scalable.linear.solvers.choice import SOLVERS, choose, exact_is_cheap, known_loss
+from scalable.linear.solvers.choice import choose, exact_is_cheap, known_loss
 from scalable.linear.solvers.descent import Descent
 from scalable.linear.solvers.newton import minimize
 from scalable.linear.solvers.objective import (
@@ -94,7 +95,7 @@ class GradientEstimator(LinearEstimator):
 
     def _train(self, X: Any, y: Any, sample_weight: Any) -> None:
         """Fit on a source or arrays and publish the model."""
-        self._check_parameters()
+        check_parameters(self)
         source, plain = self._source(X, y, sample_weight)
         with get_executor(self.client, self.n_workers) as executor:
             ready = prepare(
@@ -283,30 +284,9 @@ class GradientEstimator(LinearEstimator):
         batch = self.batch_size or default_batch(objective.rows)
         return Descent(objective, code, hyper, min(descent.MAX_BATCH, int(batch)))
 
-    def _check_parameters(self) -> None:
-        choices = (
-            ("penalty", (*penalties.PENALTIES, None)),
-            ("solver", ("auto", *SOLVERS)),
-            ("optimizer", tuple(optimizers.OPTIMIZERS)),
-            ("missing", ("indicator", "error")),
-        )
-        for name, allowed in choices:
-            value = getattr(self, name, allowed[0])
-            if value not in allowed:
-                raise UsageError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
-        for name in ("C", "learning_rate", "batch_size", "max_iter", "n_replicas"):
-            value = getattr(self, name, None)
-            if value is not None and not float(value) > 0.0:
-                raise UsageError(f"{name} must be positive, not {value!r}")
-        for name in ("alpha", "epsilon"):
-            if not float(getattr(self, name, 0.0)) >= 0.0:
-                raise UsageError(f"{name} must not be negative, not {getattr(self, name, 0.0)!r}")
-        if not 0.0 < float(getattr(self, "quantile", 0.5)) < 1.0:
-            raise UsageError(f"quantile must lie in (0, 1), not {getattr(self, 'quantile', 0.5)!r}")
-
     def _learn_part(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         """One more pass of ``partial_fit`` over a part of the data, in one replica."""
-        self._check_parameters()
+        check_parameters(self)
         state = getattr(self, "_partial", None)
         source, plain = (
             self._source(X, y, sample_weight) if state is None else self._more(X, y, sample_weight)

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 
-from scalable.errors import DataError, UsageError
+from scalable.errors import DataError
 from scalable.execution.executors import get_executor
 from scalable.execution.reduction import run_reduction
 from scalable.features.linear_column import EncoderOptions
 from scalable.kernels.linear import losses
 from scalable.linear.base import LinearEstimator
+from scalable.linear.parameters import check_strength
 from scalable.linear.prepare import Prepared, prepare
 from scalable.linear.solvers.diagnostics import diagnose
 from scalable.linear.solvers.elastic_net_path import centred
@@ -91,9 +92,7 @@ class Ridge(RegressorMixin, LinearEstimator):
         DataError
             When the target or a column is unusable.
         """
-        alpha = float(self.alpha)
-        if not alpha >= 0.0:
-            raise UsageError(f"alpha must be >= 0, not {alpha!r}")
+        alpha = check_strength("alpha", self.alpha)
         source, plain = self._source(X, y, sample_weight)
         with get_executor(self.client, self.n_workers) as executor:
             ready = prepare(source, executor, exact_options(self, plain), False, None)
