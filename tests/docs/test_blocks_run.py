@@ -108,6 +108,8 @@ def test_python_runs(name: str, line: int, code: str, home: Path, tmp_path: Path
 def test_commands_run_in_the_order_of_the_page(name: str, home: Path, tmp_path: Path) -> None:
     here = tmp_path / "here"
     shutil.copytree(home, here)
+    if name == "README.md":
+        shutil.rmtree(here / "forest.model")
     if name == "docs/getting_started.md":
         shutil.rmtree(here / "forest.model")
         shutil.rmtree(here / "held_out")
