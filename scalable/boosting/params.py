@@ -208,7 +208,7 @@ def check_distributed(params: Params, n_workers: int) -> None:
         raise UsageError(
             "linear_tree needs the raw values, which streaming does not keep; use lightgbm itself"
         )
-    if n_workers == 1:
+    if n_workers == 1 or params.engine == "native":
         return
     boosting, sampling = params.values.get("boosting"), params.values.get("data_sample_strategy")
     if "goss" in (boosting, sampling):
@@ -220,7 +220,7 @@ def check_distributed(params: Params, n_workers: int) -> None:
             f"objective {params.objective!r} cannot be trained on several workers: its leaves would be averages of the "
             "workers' own percentiles; use objective='huber' or 'fair', or n_workers=1"
         )
-    for name, reason in _NOT_DISTRIBUTED.items() if params.engine == "lightgbm" else ():
+    for name, reason in _NOT_DISTRIBUTED.items():
         if params.values.get(name) not in (None, False, "", 0, 0.0, []):
             raise UsageError(f"{name} cannot be trained on several workers: {reason}; use n_workers=1")
 

@@ -14,9 +14,10 @@ from scalable.boosting.native.crew import Crew
 from scalable.boosting.native.growth.features import FeatureChoice, hash_key
 from scalable.boosting.native.growth.grow import Grower
 from scalable.boosting.native.growth.leaf import Leaf, Sample
-from scalable.boosting.native.growth.renew import answer, percentile, renew_percentiles
+from scalable.boosting.native.growth.renew import answer
 from scalable.boosting.native.growth.tree import Tree
 from scalable.boosting.native.objective import Objective
+from scalable.boosting.native.order import percentiles_of_rows
 from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.rows import NO_WEIGHT, Part, Rows
 from scalable.boosting.native.sampling import EVERYONE, Sampler
@@ -118,9 +119,13 @@ class Boosting:
         parts, share = self.rows.parts, self.objective.percentile
         if math.isnan(share) or not values.get("boost_from_average", True):
             return self.objective.start(values, parts, self._peers, k)
-        label = np.concatenate([part.label for part in parts]).astype(np.float64)
-        weight = np.concatenate([part.weight for part in parts])
-        return percentile(label, weight if len(weight) else None, share)
+        label = [part.label.astype(np.float64) for part in parts]
+        weight, everyone = (
+            [part.weight for part in parts],
+            [np.zeros(part.n_rows, np.uint32) for part in parts],
+        )
+        counts = np.array([self._n_rows])
+        return float(percentiles_of_rows(label, weight, everyone, counts, share, self._peers)[0])
 
     def iterate(self, iteration: int, rate: float) -> list[Tree]:
         """Grow the trees of one iteration and add them to the scores.
@@ -141,7 +146,7 @@ class Boosting:
         for part, work in zip(self.rows.parts, self._work, strict=True):
             work.sampled = self._sampler.bag(part, iteration, work.sampled)
         if self._sampler.is_goss(iteration, rate):
-            self._sampler.goss(iteration, self.rows.parts, self._work)
+            self._sampler.goss(iteration, self.rows.parts, self._work, self._peers)
         trees = []
         for k in range(self.objective.n_scores):
             tree = self._tree(iteration, k, rate)
@@ -251,9 +256,9 @@ class Boosting:
         if not math.isnan(self.objective.percentile) and len(leaves) > 1:
             residuals = [part.label - part.score[0] for part in parts]
             weights = [part.weight for part in parts]
-            renew_percentiles(
-                tree, [work.scratch for work in self._work], residuals, weights, self.objective.percentile
-            )
+            leaf_of_row = [work.scratch for work in self._work]
+            share, counts = self.objective.percentile, tree.leaf_count
+            tree.leaf_value = percentiles_of_rows(residuals, weights, leaf_of_row, counts, share, self._peers)
 
     def _add(self, tree: Tree, p: int, k: int) -> None:
         """Add a tree to a part's scores; rows outside the bag walk down the tree."""

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from scalable.boosting.native.growth.features import hash_key
 from scalable.boosting.native.objective import Objective
+from scalable.boosting.native.order import order_statistics
+from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.rows import Part
 from scalable.boosting.native.settings import Settings
 from scalable.kernels.histogram.objectives import GIVEN, STRIP, gradients
@@ -55,13 +57,14 @@ class Sampler:
         """Whether an iteration samples by gradient; the first ones use all rows, as in LightGBM."""
         return bool(self._settings.goss) and iteration >= int(1.0 / rate)
 
-    def goss(self, iteration: int, parts: Sequence[Part], work: Sequence[Any]) -> None:
+    def goss(self, iteration: int, parts: Sequence[Part], work: Sequence[Any], peers: Peers) -> None:
         """Flag the rows of the largest gradients everywhere, and a sample of the others to be amplified."""
         top_rate, other_rate = self._settings.goss
-        n_rows = sum(part.n_rows for part in parts)
+        n_rows = peers.whole(sum(part.n_rows for part in parts))
         sizes = [self._sizes(part, own) for part, own in zip(parts, work, strict=True)]
         n_top = max(1, int(n_rows * top_rate))
-        least = np.partition(np.concatenate(sizes), n_rows - n_top)[n_rows - n_top]
+        everyone = [np.zeros(part.n_rows, np.uint32) for part in parts]
+        least = order_statistics(sizes, everyone, np.array([n_rows - n_top]), peers)[0]
         others = max(1, n_rows - n_top)
         share = min(1.0, other_rate * n_rows / others)
         self._objective.record["amplify"] = others / max(1.0, other_rate * n_rows)
