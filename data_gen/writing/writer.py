@@ -145,7 +145,7 @@ def _check_disk(out: Path, needed: int) -> None:
     free = shutil.disk_usage(out).free
     if needed * 1.05 > free:
         raise OutputError(
-            f"{out} has {free / 1e9:.1f} GB free, the dataset needs about {needed / 1e9:.1f} GB; ask for fewer rows, "
+            f"{out} has {_size(free)} free, the dataset needs about {_size(needed)}; ask for fewer rows, "
             f"another --out or a stronger compression"
         )
 
@@ -198,3 +198,7 @@ def _finish(journal: Journal, bound: Any, parts: list[Part]) -> Manifest:
     write_share(manifest, truth.arrays(), journal.shards_of)
     journal.discard()
     return combine_if_complete(journal.out, journal.shards_of[1]) or manifest
+
+
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"

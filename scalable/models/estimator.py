@@ -182,7 +182,8 @@ class Estimator(Declared, BaseEstimator):
         stored = read_model(path)
         if stored.kind != cls._kind:
             raise ModelError(f"{path}: holds a {stored.kind} model, not a {cls._kind} one")
-        learner = learner_of(stored)
+        with understood(ModelError, path, "train or copy the model again"):
+            learner = learner_of(stored)
         name = learner["estimator"] or cls.__name__
         if name != cls.__name__:
             raise ModelError(f"{path}: was saved by {name}; load it with {name}.load")
