@@ -170,6 +170,9 @@ class TargetReduction:
             raise DataError(
                 f"all sample weights are zero ({spoken('weight', str(self.roles.weight))}); nothing to learn"
             )
+        if not math.isfinite(state.mean):
+            name = spoken("target", self.roles.require_target())
+            raise DataError(f"{name} reaches {state.maximum!r}: its sums are not finite; scale it")
         classes = tuple(sorted(state.classes))
         return TargetSummary(
             state.rows,
@@ -187,10 +190,10 @@ class TargetReduction:
 
 def _add_moments(part: TargetState, values: Any, w: Any) -> None:
     if part.weight > 0.0:
-        part.mean = float(np.average(values, weights=w))
-        centred = values - part.mean
-        part.m2 = float(np.sum(centred * centred if w is None else w * centred * centred))
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # of squares beyond 1e308 the sum is infinite
+            part.mean = float(np.average(values, weights=w))
+            centred = values - part.mean
+            part.m2 = float(np.sum(centred * centred if w is None else w * centred * centred))
             steps = np.diff(values)
             part.jumps, part.pairs = 0.5 * float(np.dot(steps, steps)), len(steps)
     if len(values):

@@ -10,10 +10,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from scalable.linear.gradient import GradientEstimator
+from scalable.linear.partial_fit import PartialFit
 
 
-class GradientClassifier(ClassifierMixin, GradientEstimator):
+class GradientClassifier(ClassifierMixin, PartialFit):
     """Base of the classifiers: labels of any type, one score for two classes, else one a class."""
 
     class_weight: Any = None

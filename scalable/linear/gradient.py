@@ -9,14 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.roles import spoken
-from scalable.data.source import Source
 from scalable.errors import DataError
 from scalable.execution.executors import get_executor
-from scalable.execution.reader import BlockReader
 from scalable.execution.sampling import sample_shards
-from scalable.execution.threads import Threads
 from scalable.features.linear_encoder import LinearEncoder
-from scalable.features.summary import labels_of, summarize
 from scalable.features.target_summary import TargetSummary, check_classes
 from scalable.kernels.linear import losses, optimizers, penalties
 from scalable.kernels.linear import sgd as descent
@@ -33,7 +29,7 @@ from scalable.linear.solvers.objective import (
     order_rate_scale,
     penalty_factors,
 )
-from scalable.linear.solvers.sgd import DescentSettings, coefficients, descend, start_state
+from scalable.linear.solvers.sgd import DescentSettings, descend
 from scalable.linear.solvers.target_scale import robust_scale, target_scale
 from scalable.linear.solvers.weights import class_weights, prior_scores, residual_variance
 from scalable.models.checkpoint import checkpoint_of
@@ -47,6 +43,7 @@ SAMPLE_SHARE = 16
 MAJORIZED_ITER = 500  # convergence is linear only
 KINKED_TOL = 1e-8
 NEWTON_TOL = 1e-6  # quadratic convergence: the step that is then taken leaves about the square of it
+LEAST_WIDTH = 1e-12  # of Huber's loss, in spreads of the target: its squares would be lost in rounding
 EXACT_TOL = 1e-9  # of few rows, whose passes cost nothing
 
 
@@ -149,6 +146,11 @@ class GradientEstimator(LinearEstimator):
         elif loss.link == "log":
             variance = max(target.variance, target.mean, 1e-12)
         shift, scale = (0.0, 1.0) if loss.degree is None else (spread or target_scale(target))
+        if loss.in_units and loss.degree == 2 and delta < LEAST_WIDTH * scale:
+            raise DataError(
+                f"{loss.parameter}={delta!r} is nothing beside the spread of {spoken('target', name)}, {scale:.3g}; "
+                "scale the target, or use loss='quantile'"
+            )
         if not self.fit_intercept:
             shift = 0.0
         # In scaled targets a loss shrinks by scale^degree and a coefficient by scale.
@@ -283,57 +285,6 @@ class GradientEstimator(LinearEstimator):
         hyper = optimizers.hyper_parameters(rate, l1=objective.l1, l2=objective.l2)
         batch = self.batch_size or default_batch(objective.rows)
         return Descent(objective, code, hyper, min(descent.MAX_BATCH, int(batch)))
-
-    def _learn_part(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
-        """One more pass of ``partial_fit`` over a part of the data, in one replica."""
-        check_parameters(self)
-        state = getattr(self, "_partial", None)
-        source, plain = (
-            self._source(X, y, sample_weight) if state is None else self._more(X, y, sample_weight)
-        )
-        if state is None:
-            state = self._begin(source, plain, classes)
-        learner, encoder, replica = state
-        for shard in source.shards:
-            for block in BlockReader(source, encoder, depth=0).blocks(shard):
-                replica = learner.step(replica, block)
-        self._partial = (learner, encoder, replica)
-        done = learner.finish(replica)
-        self.n_iter_ = getattr(self, "n_iter_", 0) + 1
-        self.solver_ = "sgd"
-        self.__dict__.pop("converged_", None)  # there may be parts to come
-        self._finish(encoder, learner.objective, coefficients(done, bool(self.average)))
-
-    def _more(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
-        n = self.n_features_in_
-        source, plain = self._source(X, y, sample_weight)
-        if self.n_features_in_ != n:
-            found, self.n_features_in_ = self.n_features_in_, n
-            raise ValueError(
-                f"X has {found} features, but {type(self).__name__} is expecting {n} features as input"
-            )
-        return source, plain
-
-    def _begin(self, source: Source, plain: bool, classes: Any) -> tuple[Descent, LinearEncoder, Any]:
-        """Plan the encoder and the objective of a series of parts from the first one."""
-        summary = summarize(source, Threads(1), classify=self._classify)
-        target = summary.known_target
-        if self._classify and classes is not None:
-            counts = dict(zip(target.classes, target.class_weight, strict=True))
-            known = tuple(np.unique(np.asarray(classes)).tolist())
-            strange = [c for c in target.classes if c not in known]
-            if strange:
-                raise ValueError(f"y holds the label {strange[0]!r}, which is not in classes")
-            # Every class counts as seen once more, so that none starts at minus infinity.
-            target.classes, target.class_weight = known, [counts.get(c, 0.0) + 1.0 for c in known]
-        labels = labels_of(source, target, classify=self._classify)
-        encoder = LinearEncoder.learn(
-            summary.columns, source.feature_names, labels, source.weight, self._options(plain)
-        )
-        objective = self._objective(target, encoder, source.roles.require_target())
-        descent = self._descent(objective, encoder)
-        replica = start_state(descent, self._start(objective, target, encoder))
-        return descent, encoder, replica
 
 
 def default_batch(rows: int) -> int:

@@ -11,11 +11,11 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from scalable.linear.classifier import GradientClassifier
-from scalable.linear.gradient import GradientEstimator
+from scalable.linear.partial_fit import PartialFit
 from scalable.models.links import apply_link
 
 
-class _Descent(GradientEstimator):
+class _Descent(PartialFit):
     """Parameters that classifier and regressor share."""
 
     alpha: float = 1e-4

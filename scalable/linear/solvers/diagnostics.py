@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scalable.linear.solvers.elastic_net_path import Quadratic
 from scalable.linear.solvers.gram import Moments, solve_psd
 
+DETERMINED = 1e-10  # of a column's unit vector, squared, that may lie by rounding in what no row shows
+
 
 @dataclass(frozen=True)
 class Diagnostics:
@@ -64,9 +66,11 @@ def diagnose(
     centred_rank = int((values > len(unit) * np.finfo(float).eps * values.max(initial=0.0)).sum())
     rank = centred_rank + int(problem.means[problem.intercept] > 0.0)  # 1 where there is an intercept
     inverse = np.full(len(unit), np.inf)
+    at = np.ix_(varies, varies)
     if varies.any() and centred_rank == int(varies.sum()):
-        at = np.ix_(varies, varies)
         inverse[varies] = np.diag(solve_psd_matrix(correlation[at]))
+    elif varies.any():
+        inverse[varies] = determined(correlation[at])
     squares = totals.mean_squared_error(coef) * totals.weight
     spread = totals.square - totals.weight * problem.target_mean**2
     variance = squares / max(totals.rows - rank, 1)
@@ -79,6 +83,19 @@ def diagnose(
         inverse,
         rank,
     )
+
+
+def determined(correlation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the diagonal of the inverse of a singular matrix, infinite for coefficients that are not determined.
+
+    A coefficient is determined when no combination of columns that is 0 for all rows contains its own (Searle, "Linear
+    Models", 1971: it is estimable); the diagonal of the pseudo-inverse is then its variance.
+    """
+    values, vectors = np.linalg.eigh(correlation)
+    free = values <= len(values) * np.finfo(float).eps * values.max()
+    share = np.einsum("ij,ij->i", vectors[:, free], vectors[:, free])
+    kept = vectors[:, ~free]
+    return np.where(share < DETERMINED, np.einsum("ij,j,ij->i", kept, 1.0 / values[~free], kept), np.inf)
 
 
 def solve_psd_matrix(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

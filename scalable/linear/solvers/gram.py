@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from scalable.data.block import Block
+from scalable.errors import DataError
 from scalable.kernels.linear import gram as moments
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.solvers.objective import Objective
@@ -59,7 +60,17 @@ def solve_psd(matrix: NDArray[np.float64], rhs: NDArray[np.float64]) -> NDArray[
 
     Rows and columns are first scaled to a unit diagonal, so that the units of columns do not decide
     what counts as singular.
+
+    Raises
+    ------
+    DataError
+        When it is not finite.
     """
+    if not (np.isfinite(matrix).all() and np.isfinite(rhs).all()):  # LAPACK may hang on what is not
+        raise DataError(
+            "sums of products of the columns and the target are beyond the range of floating point; scale the columns "
+            "or the target, or weaken the penalty"
+        )
     diagonal = np.sqrt(np.maximum(np.diag(matrix), 0.0))
     scale = np.where(diagonal > 0.0, 1.0 / np.where(diagonal > 0.0, diagonal, 1.0), 0.0)
     scaled = matrix * scale[:, None] * scale
@@ -88,7 +99,7 @@ class Moments:
     square : float
         Weighted sum of squared targets.
     weight, rows : float
-        Sum of weights, number of rows.
+        Sum of weights, number of rows that have any.
     """
 
     gram: NDArray[np.float64]
@@ -136,7 +147,7 @@ class GramReduction:
         add_gradient(block.columns, block.ids, w * y, state.cross)
         state.square += float(np.dot(w, y * y))
         state.weight += float(w.sum())
-        state.rows += block.n_rows
+        state.rows += int(np.count_nonzero(w))
         return state
 
     def merge(self, left: Moments, right: Moments) -> Moments:

@@ -13,6 +13,7 @@ from scalable.features.linear_encoder import LinearEncoder
 
 HASHED_FACTOR = 2.0  # hashed categories are many and rare: half the prior deviation of others
 ORDERED = 0.25  # a column with less of its variance within blocks follows the order of the rows
+MOST_FACTOR = 1e140  # whose square is finite
 LEAST_RATE = 0.05  # so that a real trend is still learned
 
 
@@ -121,6 +122,8 @@ def order_rate_scale(encoder: LinearEncoder) -> NDArray[np.float64]:
 
 def penalty_factors(encoder: LinearEncoder, standardize: bool) -> NDArray[np.float64]:
     """Return the penalty factors: per standard deviation or raw unit; 0 for the intercept."""
-    dense = np.ones(encoder.n_columns) if standardize else 1.0 / encoder.column_scales()
+    dense = (
+        np.ones(encoder.n_columns) if standardize else np.minimum(1.0 / encoder.column_scales(), MOST_FACTOR)
+    )
     categories = [np.ones(encoder.n_known), np.full(encoder.n_buckets, HASHED_FACTOR)]
     return np.concatenate([dense, [0.0], *categories])

@@ -35,3 +35,34 @@ def test_a_column_that_others_determine_has_no_standard_error():
     assert model.diagnostics_.rank == 3
     assert np.isinf(model.diagnostics_.inflation).all()
     assert np.isnan(model.diagnostics_.standard_errors).all()
+
+
+def weighted_errors(design, y, weight):
+    """Standard errors of weighted least squares over the rows of any weight (as statsmodels' WLS of those rows)."""
+    design, y, weight = design[weight > 0], y[weight > 0], weight[weight > 0]
+    inverse = np.linalg.inv(design.T @ (weight[:, None] * design))
+    residual = y - design @ (inverse @ (design.T @ (weight * y)))
+    variance = weight @ residual**2 / (len(y) - design.shape[1])
+    return np.sqrt(np.diag(inverse) * variance)
+
+
+def test_rows_without_weight_are_no_observations():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(200, 3))
+    y, weight = X @ [1.0, 2.0, 3.0] + rng.normal(size=200), rng.random(200)
+    weight[:150] = 0.0
+    found = LinearRegression().fit(X, y, sample_weight=weight).diagnostics_.standard_errors
+    expected = weighted_errors(np.column_stack([X, np.ones(200)]), y, weight)[:3]
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
+def test_only_columns_that_are_not_determined_lack_standard_errors():
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(300, 3)) * [1.0, 1e3, 1e-3]
+    y, weight = X @ [1.0, 2e-3, 3e3] + rng.normal(size=300), rng.random(300)
+    twice = np.column_stack([X, X[:, 0], 2.0 * X[:, 0] - 1.0])
+    found = LinearRegression().fit(twice, y, sample_weight=weight).diagnostics_
+    expected = weighted_errors(np.column_stack([X, np.ones(300)]), y, weight)[:3]
+    np.testing.assert_allclose(found.standard_errors[1:3], expected[1:3], rtol=1e-6)
+    assert np.isnan(found.standard_errors[[0, 3, 4]]).all()
+    np.testing.assert_array_equal(np.isinf(found.inflation), [True, False, False, True, True])

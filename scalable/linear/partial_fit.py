@@ -1,0 +1,139 @@
+"""Learning from one part of the data after another: ``partial_fit``.
+
+The first part decides what is done with every column. Where a column does not vary yet, the first parts are kept for a
+while, and the decision is made anew, from all of them, with each part that arrives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from scalable.data.source import Source
+from scalable.data.table import TableSource
+from scalable.execution.reader import BlockReader
+from scalable.execution.threads import Threads
+from scalable.features.linear_encoder import LinearEncoder
+from scalable.features.summary import labels_of, summarize
+from scalable.linear.gradient import GradientEstimator
+from scalable.linear.parameters import check_parameters
+from scalable.linear.solvers.descent import Descent, DescentState
+from scalable.linear.solvers.sgd import coefficients, start_state
+
+EARLY_ROWS = 2**12  # of the first parts that are kept while a column does not vary
+EARLY_PARTS = 32
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What was learned so far.
+
+    Attributes
+    ----------
+    learner : Descent
+        How it is learned.
+    encoder : LinearEncoder
+        What is done with the columns.
+    state : DescentState
+        The model.
+    early : tuple of pyarrow.Table
+        Copies of all parts so far, as long as the columns may still be decided anew.
+    """
+
+    learner: Descent
+    encoder: LinearEncoder
+    state: DescentState
+    early: tuple[pa.Table, ...] = ()
+
+
+class PartialFit(GradientEstimator):
+    """Base of the learners that take the data part by part."""
+
+    _partial: Parts
+
+    def _learn_part(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
+        """One more pass over a part of the data, in one replica."""
+        check_parameters(self)
+        parts: Parts | None = getattr(self, "_partial", None)
+        source, plain = (
+            self._source(X, y, sample_weight) if parts is None else self._more(X, y, sample_weight)
+        )
+        if parts is None or parts.early:
+            parts = self._begin(source, plain, classes, () if parts is None else parts.early)
+        else:
+            parts = replace(parts, state=_through(parts, source))
+        self._partial = parts
+        learner = parts.learner
+        done = learner.finish(parts.state)
+        self.n_iter_ = getattr(self, "n_iter_", 0) + 1
+        self.solver_ = "sgd"
+        self.__dict__.pop("converged_", None)  # there may be parts to come
+        self._finish(parts.encoder, learner.objective, coefficients(done, bool(self.average)))
+
+    def _more(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
+        n = self.n_features_in_
+        source, plain = self._source(X, y, sample_weight)
+        if self.n_features_in_ != n:
+            found, self.n_features_in_ = self.n_features_in_, n
+            raise ValueError(
+                f"X has {found} features, but {type(self).__name__} is expecting {n} features as input"
+            )
+        return source, plain
+
+    def _begin(self, source: Source, plain: bool, classes: Any, early: tuple[pa.Table, ...]) -> Parts:
+        """Decide what is done with the columns from all parts so far, and learn from them."""
+        tables = (*early, _copy(source))
+        if early and all(table is not None and table.schema == early[0].schema for table in tables):
+            whole: Source = TableSource(
+                pa.concat_tables(tables), source.target, source.feature_names, source.weight
+            )
+        else:
+            whole, tables = source, tables[-1:]
+        summary = summarize(whole, Threads(1), classify=self._classify)
+        target = summary.known_target
+        if self._classify and classes is not None:
+            counts = dict(zip(target.classes, target.class_weight, strict=True))
+            known = tuple(np.unique(np.asarray(classes)).tolist())
+            strange = [c for c in target.classes if c not in known]
+            if strange:
+                raise ValueError(f"y holds the label {strange[0]!r}, which is not in classes")
+            # Every class counts as seen once more, so that none starts at minus infinity.
+            target.classes, target.class_weight = known, [counts.get(c, 0.0) + 1.0 for c in known]
+        labels = labels_of(whole, target, classify=self._classify)
+        options = replace(self._options(plain), keep_constant=True)
+        encoder = LinearEncoder.learn(summary.columns, whole.feature_names, labels, whole.weight, options)
+        objective = self._objective(target, encoder, whole.roles.require_target())
+        learner = self._descent(objective, encoder)
+        parts = Parts(learner, encoder, start_state(learner, self._start(objective, target, encoder)))
+        parts = replace(parts, state=_through(parts, whole))
+        constant = [column.name for column in encoder.columns if column.action == "drop"]
+        if not constant:
+            return parts
+        rows = whole.n_rows
+        if all(table is not None for table in tables) and rows <= EARLY_ROWS and len(tables) < EARLY_PARTS:
+            return replace(parts, early=tables)
+        names = ", ".join(map(repr, constant[:5])) + (", ..." if len(constant) > 5 else "")
+        self._tell(
+            f"{names} did not vary in the first {rows:,} rows and will be left out of all that follow; begin with a "
+            "part in which every column varies, or leave it out yourself"
+        )
+        return parts
+
+
+def _through(parts: Parts, source: Source) -> DescentState:
+    """Return the state after the rows of a source."""
+    state = parts.state
+    for shard in source.shards:
+        for block in BlockReader(source, parts.encoder, depth=0).blocks(shard):
+            state = parts.learner.step(state, block)
+    return state
+
+
+def _copy(source: Source) -> Any:
+    """Return a copy of a small table, of which the caller may reuse the memory; None for all else."""
+    if not isinstance(source, TableSource) or source.n_rows > EARLY_ROWS:
+        return None
+    return source.table.take(pa.array(np.arange(source.table.num_rows)))

@@ -1,0 +1,73 @@
+"""Units at the edges of floating point give finite, right models or one line; nothing hangs in LAPACK."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scalable.errors import DataError, UsageError
+from scalable.linear import (
+    ElasticNet,
+    LinearRegression,
+    LogisticRegression,
+    Ridge,
+    SGDClassifier,
+    SGDRegressor,
+)
+from scalable.linear.solvers.gram import solve_psd
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(300, 3))
+Y = X @ [1.0, 2.0, 3.0] + RNG.normal(size=300)
+
+
+@pytest.mark.parametrize("learner", [LinearRegression(), Ridge(), ElasticNet(alpha=0.1), SGDRegressor()])
+@pytest.mark.parametrize("scale", [1e160, 1e-160])
+def test_units_of_the_target_do_not_matter(learner, scale):
+    if scale == 1e160 or not isinstance(learner, ElasticNet):
+        strength = {"alpha": 0.0} if isinstance(learner, (ElasticNet, SGDRegressor)) else {}
+        plain = learner.set_params(**strength).fit(X, Y).coef_
+        np.testing.assert_allclose(learner.fit(X, Y * scale).coef_ / scale, plain, rtol=1e-6)
+
+
+@pytest.mark.parametrize("learner", [LinearRegression(), SGDRegressor(alpha=0.0), LogisticRegression()])
+@pytest.mark.parametrize("scale", [1e100, 1e-160])
+def test_units_of_a_column_do_not_matter(learner, scale):
+    y = Y > 0 if isinstance(learner, LogisticRegression) else Y
+    plain = learner.fit(X, y).coef_
+    far = learner.fit(X * [1.0, 1.0, scale], y).coef_ * [1.0, 1.0, scale]
+    np.testing.assert_allclose(far, plain, rtol=1e-3)  # 1e-320, a variance, has four digits
+
+
+def test_a_penalty_on_raw_units_of_a_tiny_column_removes_it():
+    coef = Ridge(alpha=1.0).fit(X * [1.0, 1.0, 1e-160], Y).coef_
+    assert np.isfinite(coef).all()
+    assert abs(coef[2] * 1e-160) < 1e-100
+
+
+@pytest.mark.parametrize("learner", [Ridge, ElasticNet, SGDRegressor, SGDClassifier])
+@pytest.mark.parametrize("alpha", [np.inf, np.nan, -1.0])
+def test_strengths_are_finite(learner, alpha):
+    with pytest.raises(UsageError, match="alpha must be finite and not negative"):
+        learner(alpha=alpha).fit(X, Y > 0)
+
+
+def test_what_is_beyond_floating_point_is_said_in_one_line():
+    with pytest.raises(DataError, match="its sums are not finite; scale it"):
+        LinearRegression().fit(X, np.where(Y > 0, 1.7e308, 1.6e308))
+    with pytest.raises(DataError, match=r"column 'x2' is .*, infinite or far outside the range"):
+        LinearRegression().fit(X * [1.0, 1.0, 1e160], Y)
+    with pytest.raises(DataError, match="is nothing beside the spread of y, 3"):
+        SGDRegressor("huber", epsilon=1.0).fit(X, Y * 1e160)
+    with pytest.raises(UsageError, match="C must be positive"):
+        LogisticRegression(C=1e-320).fit(X, Y > 0)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_lapack_never_sees_what_is_not_finite(bad):
+    matrix = np.eye(3)
+    matrix[1, 1] = bad
+    with pytest.raises(DataError, match="beyond the range of floating point"):
+        solve_psd(matrix, np.ones(3))
+    with pytest.raises(DataError, match="beyond the range of floating point"):
+        solve_psd(np.eye(3), np.array([1.0, bad, 1.0]))
