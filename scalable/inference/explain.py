@@ -7,7 +7,7 @@ import numpy as np
 from scalable.errors import ModelError
 from scalable.inference.forest.places import Columns
 from scalable.inference.forest.trees import Trees
-from scalable.kernels.forest.shap import Paths, fill_paths, shap_rows
+from scalable.kernels.forest.shap import EXPLAINED, FEW, Paths, fill_paths, shap_rows
 from scalable.kernels.forest.tables import WalkTrees
 
 
@@ -57,7 +57,10 @@ class Explainer:
         """Write the values of rows (n_rows, n_outputs, n_features + 1); the last one is what is expected of any row."""
         out[:] = 0.0
         out[:, :, -1] = self.expected
-        shap_rows(columns.places, first_row, self.nodes, self.values, self.paths, self.rule, self.most, out)
+        lanes = EXPLAINED if len(out) > len(FEW) else FEW
+        shap_rows(
+            columns.places, first_row, self.nodes, self.values, self.paths, self.rule, self.most, lanes, out
+        )
 
 
 def _quadratures(most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ from scalable.kernels.forest.leaves import load_rows
 from scalable.kernels.forest.walk import goes_left
 from scalable.kernels.jit import kernel
 
-EXPLAINED = 64  # rows of a block
+EXPLAINED, FEW = (0,) * 64, (0,) * 8  # rows of a block: a tuple's length is a constant to the compiler
 
 
 class Paths(NamedTuple):
@@ -109,41 +109,65 @@ def fill_paths(trees: Any, node_cover: Any, leaf_cover: Any, parent: Any, paths:
 
 
 @kernel(inline=True)
-def _explain_leaf(
-    begin: Any, stop: Any, elements: Any, taken: Any, points: Any, weights: Any, lanes: Any, work: Any
+def _explain_tree(
+    leaves: Any,
+    output: Any,
+    values: Any,
+    paths: Any,
+    taken: Any,
+    points: Any,
+    weights: Any,
+    lanes: Any,
+    work: Any,
 ) -> None:
-    """Leave ``o_i`` and the integrals of one leaf in `work`'s first and last part."""
-    share, turns, node, side = elements
-    o, f, below, above, total = work
-    d = stop - begin
-    for e in range(d):
-        for i in range(lanes):
-            o[e, i] = 1.0
-            total[e, i] = 0.0
-        for k in range(turns[begin + e], turns[begin + e + 1]):
-            row, want = taken[node[k]], side[k]
-            for i in range(lanes):
-                o[e, i] = o[e, i] if row[i] == want else 0.0
-    n = (d + 1) // 2
-    for q in range(n):
-        t, w = points[n, q], weights[n, q]
-        for i in range(lanes):
-            below[0, i] = 1.0
-            above[i] = w
+    """Add what one tree's leaves (first, last + 1) give to every feature of a block of rows."""
+    begin_of, feature, share, turns, node, side = paths
+    o, f, below, above, total, phi = work
+    for leaf in range(leaves[0], leaves[1]):
+        begin = begin_of[leaf]
+        d = begin_of[leaf + 1] - begin
         for e in range(d):
-            r = (1.0 - t) * share[begin + e]
-            for i in range(lanes):
-                f[e, i] = t * o[e, i] + r
-                below[e + 1, i] = below[e, i] * f[e, i]
-        for e in range(d - 1, -1, -1):
-            for i in range(lanes):
-                total[e, i] += below[e, i] * above[i]
-                above[i] *= f[e, i]
+            for i in range(len(lanes)):
+                o[e, i] = 1.0
+                total[e, i] = 0.0
+            for k in range(turns[begin + e], turns[begin + e + 1]):
+                at, want = np.uint64(node[k]), side[k]
+                for i in range(len(lanes)):
+                    o[e, i] = o[e, i] if taken[at, i] == want else 0.0
+        n = (d + 1) // 2
+        for q in range(n):
+            t, w = points[n, q], weights[n, q]
+            for i in range(len(lanes)):
+                below[0, i] = 1.0
+                above[i] = w
+            for e in range(d):
+                r = (1.0 - t) * share[begin + e]
+                for i in range(len(lanes)):
+                    f[e, i] = t * o[e, i] + r
+                    below[e + 1, i] = below[e, i] * f[e, i]
+            for e in range(d - 1, -1, -1):
+                for i in range(len(lanes)):
+                    total[e, i] += below[e, i] * above[i]
+                    above[i] *= f[e, i]
+        for k in range(values.shape[1]):
+            value, to = values[leaf, k], np.uint64(output + k)
+            for e in range(d):
+                j, r = np.uint64(feature[begin + e]), share[begin + e]
+                for i in range(len(lanes)):
+                    phi[to, j, i] += value * (o[e, i] - r) * total[e, i]
 
 
 @kernel()
 def shap_rows(
-    places: Any, first_row: Any, trees: Any, values: Any, paths: Any, rule: Any, most: Any, out: Any
+    places: Any,
+    first_row: Any,
+    trees: Any,
+    values: Any,
+    paths: Any,
+    rule: Any,
+    most: Any,
+    lanes: Any,
+    out: Any,
 ) -> None:
     """Add SHAP values of consecutive rows to `out`.
 
@@ -159,21 +183,21 @@ def shap_rows(
         Points in [0, 1] and weights of the quadratures of 0 to n - 1 points.
     most : tuple of int
         Nodes of the largest tree; most features on a path.
+    lanes : EXPLAINED or FEW
     out : float64 (n_rows, n_outputs, n_features + 1)
     """
     points, weights = rule
     nodes, sets = trees.nodes, (trees.cat_start, trees.cat_stop, trees.cat_words)
-    elements = paths.share, paths.turns, paths.node, paths.side
+    elements = paths.begin, paths.feature, paths.share, paths.turns, paths.node, paths.side
     outputs, n_features, width = out.shape[1], len(places), values.shape[1]
-    x = np.zeros((EXPLAINED, n_features))
-    taken = np.zeros((most[0] + 1, EXPLAINED), np.uint8)
-    phi = np.zeros((outputs, n_features, EXPLAINED))
+    x = np.zeros((len(lanes), n_features))
+    taken = np.zeros((most[0] + 1, len(lanes)), np.uint8)
+    phi = np.zeros((outputs, n_features, len(lanes)))
     deep = most[1] + 1
-    o, f, total = np.zeros((deep, EXPLAINED)), np.zeros((deep, EXPLAINED)), np.zeros((deep, EXPLAINED))
-    work = (o, f, np.zeros((deep + 1, EXPLAINED)), np.zeros(EXPLAINED), total)
-    for start in range(0, out.shape[0], EXPLAINED):
-        n = min(EXPLAINED, out.shape[0] - start)
-        lanes = (n + 7) // 8 * 8
+    o, f, total = np.zeros((deep, len(lanes))), np.zeros((deep, len(lanes))), np.zeros((deep, len(lanes)))
+    work = (o, f, np.zeros((deep + 1, len(lanes))), np.zeros(len(lanes)), total, phi)
+    for start in range(0, out.shape[0], len(lanes)):
+        n = min(len(lanes), out.shape[0] - start)
         load_rows(places, first_row + start, n, x)
         phi[:] = 0.0
         output = 0
@@ -182,15 +206,8 @@ def shap_rows(
             for j in range(trees.node_start[t + 1] - base):
                 for i in range(n):
                     taken[j, i] = goes_left(x, np.uint64(i), np.uint64(base + j), nodes, sets)
-            for leaf in range(trees.leaf_start[t], trees.leaf_start[t + 1]):
-                begin, stop = paths.begin[leaf], paths.begin[leaf + 1]
-                _explain_leaf(begin, stop, elements, taken, points, weights, lanes, work)
-                for k in range(width):
-                    value = values[leaf, k]
-                    for e in range(stop - begin):
-                        to, r = phi[output + k, paths.feature[begin + e]], paths.share[begin + e]
-                        for i in range(lanes):
-                            to[i] += value * (o[e, i] - r) * total[e, i]
+            leaves = trees.leaf_start[t], trees.leaf_start[t + 1]
+            _explain_tree(leaves, output, values, elements, taken, points, weights, lanes, work)
             output += width
             if output == outputs:
                 output = 0
