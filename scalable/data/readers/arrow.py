@@ -88,6 +88,7 @@ def _checked(name: str, array: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(array.type):
         try:
             array.dictionary.validate(full=True)  # Parquet readers do not look at the bytes of text
+            array.validate(full=True)  # nor, where they leave codes as they are, whether there is such a text
         except pa.ArrowInvalid as error:
             raise pa.ArrowInvalid(f"column {name!r} is not text: {error}") from error
     return array

@@ -254,3 +254,16 @@ def test_columns_of_other_lengths_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(readers, "open_with_pages", lambda *args: Short())
     with pytest.raises(DataError, match=re.escape("row group 0, column 'c' ends before row 1,000")):
         read(path)
+
+
+def test_codes_that_no_text_has_are_refused_whoever_decodes_them(tmp_path):
+    path = tmp_path / "codes.parquet"
+    text = pa.array(["a", "b", "c", "d"] * (N // 4))
+    pq.write_table(pa.table({"t": text}), path, compression="gzip", row_group_size=N // 2)
+    at = pq.read_metadata(path).row_group(1).column(0).dictionary_page_offset
+    content = path.read_bytes()
+    head, length = header_of(content[at:])
+    field(head, (7, 1)).value = 3  # texts of the dictionary
+    path.write_bytes(splice(content, at, length, written_header(head)))
+    with pytest.raises(DataError, match=r"codes\.parquet: .*write it again"):
+        read(path)
