@@ -1,11 +1,16 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import lightgbm as lgb
 import numpy as np
 import pytest
 
+from scalable.boosting.comm.handshake import listen
+from scalable.boosting.comm.mesh import Mesh
 from scalable.boosting.dataset.lightgbm_api import reference_from_sample, serialize_reference
 from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.boost import Boosting
 from scalable.boosting.native.crew import Crew
+from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.rows import Rows
 from scalable.boosting.native.settings import Settings
 from scalable.boosting.native.text import model_text
@@ -15,8 +20,9 @@ class Grown:
     """Trees grown on arrays: the text, the rows with their scores, the trees."""
 
     def __init__(
-        self, X, y, params, *, weight=None, categorical=(), threads=1, iterations=5, custom=None, order=None
-    ):
+        self, X, y, params, *, weight=None, categorical=(), threads=1, iterations=5, custom=None, order=None,
+        mesh=None,
+    ):  # fmt: skip
         X, y = np.ascontiguousarray(X, np.float64), np.asarray(y, np.float32)
         names = [f"x{j}" for j in range(X.shape[1])]
         dataset_params = {**params, "num_threads": 1, "verbosity": -1}
@@ -25,7 +31,12 @@ class Grown:
         made = reference_from_sample(columns, n_rows=len(X), params=dataset_params, names=names)
         self.bins = Bins.read(serialize_reference(made), dataset_params, params, names)
         n_scores = int(params.get("num_class", 1))
-        self.rows = Rows(self.bins, [(0, len(X))], threads, n_scores, weighted=weight is not None)
+        share = slice(0, len(X))
+        if mesh is not None:  # the rows between are other workers'
+            edges = [len(X) * k // mesh.n_workers for k in range(mesh.n_workers + 1)]
+            share = slice(edges[mesh.worker], edges[mesh.worker + 1])
+        X, y, weight = X[share], y[share], None if weight is None else weight[share]
+        self.rows = Rows(self.bins, [(share.start, len(X))], threads, n_scores, weighted=weight is not None)
         blocks = [(start, min(start + 1000, len(X))) for start in range(0, len(X), 1000)]
         for start, stop in blocks if order is None else [blocks[k] for k in order(len(blocks))]:
             w = None if weight is None else np.asarray(weight[start:stop], np.float32)
@@ -33,7 +44,7 @@ class Grown:
         settings = Settings.of(params)
         self.trees = []
         with Crew(len(self.rows.parts)) as crew:
-            boosting = Boosting(self.rows, params, settings, crew, custom)
+            boosting = Boosting(self.rows, params, settings, crew, custom, Peers(mesh))
             self.start = boosting.start
             for iteration in range(iterations):
                 self.trees += boosting.iterate(iteration, settings.learning_rate)
@@ -50,6 +61,27 @@ class Grown:
 @pytest.fixture(scope="session")
 def grown():
     return Grown
+
+
+@pytest.fixture(scope="session")
+def on_workers():
+    """Runs ``work(mesh)`` on k connected workers, which are threads here, and returns what each returned."""
+
+    def run(k, work):
+        listeners = [listen("127.0.0.1") for _ in range(k)]
+        peers = [("127.0.0.1", listener.getsockname()[1]) for listener in listeners]
+
+        def one(worker):
+            mesh = Mesh(worker, peers, b"a secret of thirty-two bytes ....", listeners[worker])
+            try:
+                return work(mesh)
+            finally:
+                mesh.close()
+
+        with ThreadPoolExecutor(k) as pool:
+            return list(pool.map(one, range(k)))
+
+    return run
 
 
 @pytest.fixture(scope="session")

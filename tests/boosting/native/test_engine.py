@@ -73,34 +73,9 @@ def test_workers_and_threads_give_the_same_bits(files, local_team):
     rows = source(files, "label", "weight")
     wanted = text_of(train(TREES | {"num_threads": 1}, rows, classify=True))
     assert text_of(train(TREES | {"num_threads": 2}, rows, classify=True)) == wanted
-    for n_workers in (2, 3):
-        trained = train_on(local_team(n_workers), TREES, rows, classify=True)
-        assert text_of(trained) == wanted
-        assert trained.stats["workers"][0]["bytes_sent"] > 0
-
-
-@pytest.mark.parametrize(
-    ("target", "extra"),
-    [
-        ("amount", {"objective": "quantile", "alpha": 0.7}),
-        ("label", {"data_sample_strategy": "goss", "learning_rate": 0.5}),
-        ("label", {"bagging_freq": 1, "bagging_fraction": 0.5, "interaction_constraints": [[0, 1], [2, 3]]}),
-    ],
-)
-def test_order_statistics_and_bags_are_the_same_on_any_workers(files, local_team, target, extra):
-    rows, params = source(files, target), TREES | {"num_iterations": 4} | extra
-    wanted = text_of(train(params, rows, classify=target == "label", n_workers=1))
-    assert text_of(train_on(local_team(2), params, rows, classify=target == "label")) == wanted
-
-
-def test_weighted_percentiles_need_one_worker(files, local_team):
-    with pytest.raises(UsageError, match="percentiles of weighted rows"):
-        train_on(
-            local_team(2),
-            TREES | {"objective": "quantile"},
-            source(files, "amount", "weight"),
-            classify=False,
-        )
+    trained = train_on(local_team(2), TREES, rows, classify=True)
+    assert text_of(trained) == wanted
+    assert trained.stats["workers"][0]["bytes_sent"] > 0
 
 
 def test_early_stopping_and_metrics_are_those_of_the_model(files):

@@ -4,6 +4,7 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
+from scalable.errors import UsageError
 from scalable.inference import compile_model
 
 CASES = {
@@ -54,6 +55,35 @@ def test_every_engine_and_every_deal_gives_the_same_bits(grown, table, name):
     assert fit(grown, table, name, iterations=3, threads=2, order=shuffled).text == one.text
     # LightGBM writes the same model again, and may go on with it.
     assert lgb.Booster(model_str=one.booster.model_to_string()).num_trees() == len(one.trees)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "unbalanced",
+        "regression_l1",
+        "quantile",
+        "multiclass",
+        "goss",
+        "extra",
+        "interactions",
+        "wide",
+        "smooth",
+    ],
+)
+@pytest.mark.parametrize("k", [2, 3])
+def test_any_number_of_workers_gives_the_same_bits(grown, table, on_workers, name, k):
+    wanted = fit(grown, table, name, iterations=3).text
+    made = on_workers(
+        k, lambda mesh: fit(grown, table, name, iterations=3, mesh=mesh, threads=mesh.worker + 1)
+    )
+    assert [model.text for model in made] == [wanted] * k
+
+
+def test_weighted_percentiles_need_one_worker(grown, table, on_workers):
+    weight = table[1]["weight"]
+    with pytest.raises(UsageError, match="percentiles of weighted rows"):
+        on_workers(2, lambda mesh: fit(grown, table, "quantile", weight=weight, mesh=mesh))
 
 
 @pytest.mark.parametrize("name", ["binary", "regression", "multiclass"])
