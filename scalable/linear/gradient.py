@@ -35,7 +35,8 @@ from scalable.linear.solvers.weights import class_weights, prior_scores, residua
 from scalable.models.checkpoint import checkpoint_of
 from scalable.models.linear import LinearModel
 
-WARM_ROWS = 2**12  # from here on a pass of descent saves more Newton passes than it costs
+WARM_ROWS = 2**12  # from here on a pass of descent saves more Newton passes than it costs,
+WARM_WORK = 2**29  # where the rows must be read again, or rows times squared terms of a pass are so many
 # With more rows than four times these, Newton's method begins at the optimum of a sample: of one row in
 # `SAMPLE_SHARE`, but of so many at least, and of four times as many at most.
 SAMPLE_ROWS = 2**22
@@ -201,7 +202,8 @@ class GradientEstimator(LinearEstimator):
         passes, coef, converged, least = 0, start, False, np.inf
         resumed_stage = checkpoint.stage()
         max_iter, tol = self.max_iter, self.tol
-        warm = solver == "newton" and not cheap and ready.target.rows >= WARM_ROWS
+        quick = ready.held and self._loss().smooth and ready.target.rows * terms**2 < WARM_WORK
+        warm = solver == "newton" and ready.target.rows >= WARM_ROWS and not (cheap or quick)
 
         if warm and resumed_stage == "newton":
             passes = 1  # the start was finished by the run that is resumed

@@ -14,7 +14,12 @@ from scalable.data.footers import Footer
 from scalable.data.readers.coded import open_with_codes
 from scalable.data.readers.cursor import Columns, Cursor
 from scalable.data.readers.stored import StoredColumns, find_stored
+from scalable.kernels.jit import Pending
+from scalable.kernels.parquet.coded import decode_columns
 
+# Values that others decode before the decoder is worth compiling: they take some nanoseconds a value longer, and
+# compiling takes seconds.
+CODED = Pending(decode_columns, 2**28)
 Rest = Callable[[list[str]], Cursor]  # opens a cursor over other columns of the same rows
 
 
@@ -36,7 +41,10 @@ def open_with_pages(
     """
     stored, others = find_stored(footer, schema, names, start, stop)
     plain = [name for name in names if name not in others]
-    coded, left = open_with_codes(footer, schema, others, start, stop, block_rows) if others else (None, [])
+    if others and CODED.pays((stop - start) * len(others)):
+        coded, left = open_with_codes(footer, schema, others, start, stop, block_rows)
+    else:
+        coded, left = None, others
     cursors = [] if coded is None else [([name for name in others if name not in left], coded)]
 
     def close() -> None:

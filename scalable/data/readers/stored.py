@@ -35,7 +35,7 @@ class StoredColumns:
     ) -> None:
         self._path = path
         self.descriptor = descriptor
-        self.places = np.concatenate(pages)
+        self.places = np.ascontiguousarray(np.concatenate(pages))  # of one order: kernels compile for each
         self.bounds = np.cumsum([0, *map(len, pages)])
         self._types = tuple(types)
         self._widths = np.array([kind.bit_width // 8 for kind in types], np.int64)

@@ -8,7 +8,7 @@ import numpy as np
 
 from scalable.kernels.elementary import exp, exp_negative, log1p_unit_single
 from scalable.kernels.jit import kernel
-from scalable.kernels.linear.losses import LOSSES, majorant, triple
+from scalable.kernels.linear.losses import LOSSES, log_loss, majorant, triple
 
 STEEPEST = 1e12  # of a row in single precision: its square, summed over any data, stays a float32
 
@@ -46,25 +46,6 @@ def _log_gradients(z: np.ndarray, y: np.ndarray, weight: np.ndarray, gradient: n
     return np.float64(total)
 
 
-@kernel(inline=True, fastmath=True)
-def _curvatures(
-    code: int,
-    delta: float,
-    z: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray,
-    gradient: np.ndarray,
-    curvature: np.ndarray,
-) -> Any:
-    total = 0.0
-    for i in range(z.size):
-        value, slope, bend = triple(code, delta, np.float64(z[i]), y[i])
-        gradient[i] = weight[i] * slope
-        curvature[i] = weight[i] * bend
-        total += weight[i] * value
-    return total
-
-
 @kernel(fastmath=True)
 def gradients(
     code: int, delta: float, z: np.ndarray, y: np.ndarray, weight: np.ndarray, gradient: np.ndarray
@@ -94,7 +75,6 @@ def gradients(
     return _gradients(code, delta, z, y, weight, gradient)
 
 
-@kernel(fastmath=True)
 def curvatures(
     code: int,
     delta: float,
@@ -105,9 +85,47 @@ def curvatures(
     curvature: np.ndarray,
 ) -> Any:
     """Like `gradients`, and fill the weighted second derivatives of a smooth loss too."""
+    # A kernel for the most frequent loss: all losses in one take four times as long to compile.
     if code == LOG:
-        return _curvatures(LOG, delta, z, y, weight, gradient, curvature)
+        return _log_curvatures(delta, z, y, weight, gradient, curvature)
     return _curvatures(code, delta, z, y, weight, gradient, curvature)
+
+
+@kernel(fastmath=True)
+def _log_curvatures(
+    delta: float,
+    z: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    gradient: np.ndarray,
+    curvature: np.ndarray,
+) -> Any:
+    total = 0.0
+    for i in range(z.size):
+        value, slope, bend = log_loss(np.float64(z[i]), y[i], delta)
+        gradient[i] = weight[i] * slope
+        curvature[i] = weight[i] * bend
+        total += weight[i] * value
+    return total
+
+
+@kernel(fastmath=True)
+def _curvatures(
+    code: int,
+    delta: float,
+    z: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    gradient: np.ndarray,
+    curvature: np.ndarray,
+) -> Any:
+    total = 0.0
+    for i in range(z.size):
+        value, slope, bend = triple(code, delta, np.float64(z[i]), y[i])
+        gradient[i] = weight[i] * slope
+        curvature[i] = weight[i] * bend
+        total += weight[i] * value
+    return total
 
 
 @kernel(fastmath=True)

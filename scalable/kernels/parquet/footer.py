@@ -139,7 +139,8 @@ def walk_footer(
         elif kind in (thrift.LIST, thrift.SET, thrift.STRUCT):
             if depth == _DEPTH or at >= buffer.size:
                 return thrift.DAMAGED
-            around[depth] = owner, field, left, item
+            # One by one: Numba's assignment of a row would compile a message in words, for two seconds.
+            around[depth, 0], around[depth, 1], around[depth, 2], around[depth, 3] = owner, field, left, item
             depth += 1
             if kind == thrift.STRUCT:
                 owner, field, left = _INNER[owner, field] if known else _OTHER, 0, ABSENT
