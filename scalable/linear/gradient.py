@@ -226,7 +226,7 @@ class GradientEstimator(LinearEstimator):
             if ready.ordered and not ready.held:
                 reader = mixed(reader, self._seed(), 2 * settings.every if settings.held_out else LEAST_MIXES)
                 mixes = reader.source.shards
-                some = None if sample is None else mixes[: 1 + len(mixes) // SAMPLE_SHARE]
+                some = None if sample is None else list(mixes[: 1 + len(mixes) // SAMPLE_SHARE])
             if ready.ordered and solver == "sgd":
                 self._tell(
                     "the target follows the order of the rows, which are therefore learned from in a mixed one"
