@@ -105,7 +105,11 @@ class GaussianNB(OnePassClassifier):
         out = np.empty((len(arrays["theta"]), block.n_rows))
         for c, (mean, variance) in enumerate(zip(arrays["theta"], arrays["var"], strict=True)):
             square = ((block.columns.T - mean) ** 2 / variance + np.log(2.0 * np.pi * variance)).T
-            out[c] = -0.5 * np.where(np.isnan(square), 0.0, square).sum(axis=0)
+            # Feature by feature: NumPy's sum of a single row adds in another order than that of many.
+            total = np.zeros(block.n_rows)
+            for term in np.where(np.isnan(square), 0.0, square):
+                total += term
+            out[c] = -0.5 * total
         with np.errstate(divide="ignore"):  # a prior of 0
             return out + np.log(arrays["class_prior"])[:, None]
 

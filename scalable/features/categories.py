@@ -70,43 +70,51 @@ def hashed_codes(array: pa.Array, salt: int, base: int, n_buckets: int, out: NDA
     out : int32 array of shape (n_rows,)
         Output.
     """
-    missing = np.empty(1, np.int32)
-    encoding.hash_integers(np.array([_MISSING_SALT], np.int64), ~np.uint64(salt), base, n_buckets, missing)
-    buckets_of(array, n_buckets, salt=salt, base=base, missing=int(missing[0]), out=out)
+    missing = missing_bucket(salt, base, n_buckets)
+    buckets_of(array, n_buckets, salt=salt, base=base, missing=missing, out=out)
 
 
 def calendar_codes(
-    values: NDArray[Any], parts: Sequence[str], day_ticks: float, base: int, out: NDArray[np.int32]
+    array: pa.Array, parts: Sequence[str], day_ticks: float, base: int, out: NDArray[np.int32]
 ) -> None:
-    """Write the feature indices of hour and weekday (UTC; Monday is 0) of epoch counts.
+    """Write the feature indices of hour and weekday (UTC; Monday is 0) of times.
 
     Parameters
     ----------
-    values : array of shape (n_rows,)
-        Counts since 1970; NaN is missing.
+    array : timestamp or date pyarrow.Array of shape (n_rows,)
+        Times.
     parts : sequence of str
         ``"hour"``, ``"weekday"``, or both in this order.
     day_ticks : float
-        Counts a day.
+        Units of the column a day.
     base : int
         Index of the first hour, or weekday; each part has one more for missing values.
     out : int32 array of shape (n_parts, n_rows)
         Output.
     """
-    if values.dtype == np.int64 and day_ticks == int(day_ticks):
-        after = base + HOURS + 1 if "hour" in parts else base
-        places = [at if part in parts else -1 for part, at in (("hour", base), ("weekday", after))]
-        encoding.calendar(values, int(day_ticks), *places, out)
-        return
-    missing = np.isnan(values) if values.dtype.kind == "f" else None
-    ticks = np.where(missing, 0.0, values) if missing is not None else values
-    days = np.floor_divide(ticks, day_ticks)
-    for k, part in enumerate(parts):
-        if part == "hour":
-            codes = np.floor_divide((ticks - days * day_ticks) * float(HOURS), day_ticks)
-        else:
-            codes = (days + 3.0) % float(WEEKDAYS)  # the epoch began on a Thursday
-        out[k] = base + np.minimum(codes, PARTS[part] - 1).astype(np.int32)
-        if missing is not None:
-            out[k][missing] = base + PARTS[part]
-        base += PARTS[part] + 1
+    places = calendar_bases(parts, base)
+    # As integers, whether some are missing or not: float64 does not tell nanoseconds apart.
+    whole = array.fill_null(_epoch(array.type)) if array.null_count else array
+    encoding.calendar(numbers(whole), int(day_ticks), *places, out)
+    if array.null_count:
+        missing = array.is_null().to_numpy(zero_copy_only=False)
+        for k, part in enumerate(parts):
+            out[k][missing] = places[0 if part == "hour" else 1] + PARTS[part]
+
+
+def calendar_bases(parts: Sequence[str], base: int) -> tuple[int, int]:
+    """Return the first feature index of hours and of weekdays; -1 for a part that is not wanted."""
+    after = base + HOURS + 1 if "hour" in parts else base
+    return base if "hour" in parts else -1, after if "weekday" in parts else -1
+
+
+def missing_bucket(salt: int, base: int, n_buckets: int) -> int:
+    """Return the feature index of a missing value of a hashed column."""
+    out = np.empty(1, np.int32)
+    encoding.hash_integers(np.array([_MISSING_SALT], np.int64), ~np.uint64(salt), base, n_buckets, out)
+    return int(out[0])
+
+
+def _epoch(kind: pa.DataType) -> pa.Scalar:
+    narrow = pa.int32() if kind.bit_width == 32 else pa.int64()
+    return pa.scalar(0, narrow).cast(kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -122,6 +123,11 @@ class LinearColumn:
     def n_known(self) -> int:
         """Number of feature indices that belong to this column alone."""
         return len(self.category_names)
+
+    @property
+    def salt(self) -> int:
+        """What tells its categories apart from other columns' that share buckets."""
+        return zlib.crc32(self.name.encode())
 
     @property
     def column_scales(self) -> list[float]:

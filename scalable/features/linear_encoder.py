@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -101,6 +100,11 @@ class LinearEncoder(Encoder):
         return cls(columns, options.n_buckets, labels, weight, options.dtype)
 
     @property
+    def bases(self) -> list[int]:
+        """First feature index of each column's own ones."""
+        return list(self._bases)
+
+    @property
     def needed(self) -> list[str]:
         """Names of the feature columns it reads."""
         return [column.name for column in self.columns if column.action != "drop"]
@@ -174,10 +178,9 @@ class LinearEncoder(Encoder):
                 _fill_number(column, values, columns[j : j + column.n_columns], raw.where)
                 if column.calendar:
                     out = ids[h : h + column.n_ids]
-                    calendar_codes(values, column.calendar, column.day_ticks, base, out)
+                    calendar_codes(array, column.calendar, column.day_ticks, base, out)
             elif column.action == "hashed":
-                salt = zlib.crc32(column.name.encode())
-                hashed_codes(array, salt, self.n_known, self.n_buckets, ids[h])
+                hashed_codes(array, column.salt, self.n_known, self.n_buckets, ids[h])
             elif pa.types.is_dictionary(array.type):
                 other = base + len(column.categories)
                 category_codes(array, column.categories, ids[h], unknown=other, missing=other + 1, base=base)

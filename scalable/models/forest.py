@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from scalable.inference.forest.formats import forest_of_file
 from scalable.inference.forest.formats.lightgbm_trees import forest_of_text
 from scalable.inference.forest.places import Columns
 from scalable.inference.forest.trees import Forest
+from scalable.inference.request.answers import forest_answer, matrix_answer
+from scalable.inference.request.layout import plain_layout, tree_layout
 from scalable.models.predictors import Predictor
 from scalable.models.store import StoredModel
 
@@ -68,6 +71,9 @@ class ForestPredictor(Predictor):
         """Return predictions, see `Predictor`."""
         self.check(raw)
         return self.forest.predict(Columns.of_arrays(self.encoder.arrays(raw), raw.n_rows))
+
+    def _compile_answer(self) -> Callable[..., Any]:
+        return forest_answer(tree_layout(self.encoder), self.forest)
 
 
 def read_forest(stored: StoredModel) -> ForestPredictor:
@@ -122,6 +128,12 @@ class PlainForest(Predictor):
         """Return the rows (n_rows, n_columns) that the trees split."""
         self.check(raw)
         return np.stack([_numbers(raw.arrays[name], name) for name in self.needed], axis=1).astype(np.float64)
+
+    def _compile_answer(self) -> Callable[..., Any]:
+        forest, layout = self.forest, plain_layout(self.needed)
+        if self.task != "binary" or self.forest.n_outputs == 1:
+            return forest_answer(layout, forest)
+        return matrix_answer(layout, forest.n_features, lambda x: float(forest.predict_one(x)[1]))
 
     def check(self, raw: RawBlock) -> None:
         """Raise a DataError when a column is missing."""

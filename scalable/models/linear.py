@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from scalable.data.block import Block, RawBlock
 from scalable.errors import ModelError
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.state import State
+from scalable.inference.request.answers import linear_answer
 from scalable.kernels.linear import sgd as descent
 from scalable.models.links import LINKS, apply_link
 from scalable.models.predictors import Predictor
@@ -79,6 +80,16 @@ class LinearModel(Predictor):
         """Encode features only; raises DataError when a column is missing."""
         self.check(raw)
         return self.encoder.features_only.encode(raw)
+
+    def _compile_answer(self) -> Callable[..., Any]:
+        logistic = self.link == "logistic" and len(self.coef) == 1
+        plain = logistic or (self.link == "identity" and len(self.coef) == 1)
+
+        def finish(scores: NDArray[np.float64]) -> Any:
+            found = apply_link(self.link, scores)
+            return float(found[0]) if self.n_outputs == 1 else found[0]
+
+        return linear_answer(self.encoder, self.coef, logistic, None if plain else finish)
 
     def parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, str]]:
         """Return metadata, arrays and texts to save."""

@@ -27,6 +27,8 @@ def apply_link(link: str, scores: NDArray[np.float64]) -> NDArray[np.float64]:
     if link == "logistic":
         return np.asarray(special.expit(scores[0]))
     if link == "softmax":
+        if scores.shape[1] == 1:  # NumPy adds a single column in another order than several
+            return np.asarray(special.softmax(np.repeat(scores, 2, axis=1), axis=0).T[:1])
         return np.asarray(special.softmax(scores, axis=0).T)
     if link == "log":
         return np.asarray(np.exp(np.clip(scores[0], -700.0, 700.0)))

@@ -7,7 +7,7 @@ scoring and evaluation.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from scalable.data.block import Block, RawBlock
 from scalable.data.source import Source
-from scalable.errors import ModelError
+from scalable.errors import DataError, ModelError
 from scalable.execution.executors import get_executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import Reduction, run_reduction
@@ -26,6 +26,8 @@ from scalable.features.state import State
 from scalable.features.summary import labels_of
 from scalable.features.target import class_array
 from scalable.features.target_summary import TargetReduction, TargetSummary, check_classes
+from scalable.inference.request.answers import matrix_answer
+from scalable.inference.request.layout import number_layout
 from scalable.models.estimator import Estimator, Parts
 from scalable.models.learners import class_named
 from scalable.models.links import apply_link
@@ -71,6 +73,21 @@ class OnePassModel(Predictor):
         """Return predictions, see `Predictor`."""
         found = apply_link(self.learner._link, self.scores(raw))
         return np.ascontiguousarray(found[:, 1]) if self.task == "binary" else found
+
+    def _compile_answer(self) -> Callable[..., Any]:
+        names, link = self.needed, self.learner._link
+
+        def answer(x: NDArray[np.float64]) -> Any:
+            if not np.isfinite(x).all() and np.isinf(x).any():
+                name = names[int(np.flatnonzero(np.isinf(x))[0])]
+                raise DataError(f"column {name!r} is infinite; clean it or leave it out")
+            block = Block(x.reshape(-1, 1), np.empty((0, 1), np.int32), None, None, 0)
+            found = apply_link(link, self.learner.scores(self.arrays, block))[0]
+            if self.task == "binary":
+                return float(found[1])
+            return float(found) if self.n_outputs == 1 else np.asarray(found)
+
+        return matrix_answer(number_layout(self.encoder), len(names), answer)
 
 
 class OnePassEstimator(Estimator):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from scalable.data.columns import require_column
 from scalable.data.table import as_source
 from scalable.errors import DataError, ModelError
 from scalable.features.target import Labels, Where, nth_row
+from scalable.inference.request.json import parse_json
 from scalable.models.kinds import predictor_of, predictor_of_file
 from scalable.models.store import read_model
 from scalable.storage.documents import understood
@@ -62,13 +64,15 @@ class Predictor(ABC):
     def predict_block(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return probabilities of the positive class or means (n_rows,), or of all classes (n_rows, k)."""
 
-    def predict(self, X: Any) -> NDArray[np.float64]:
+    def predict(self, X: Any, missing_keys: str = "refuse") -> NDArray[np.float64]:
         """Predict rows of raw columns.
 
         Parameters
         ----------
         X : frame, Arrow table, source, dict or list of dict
             Columns are found by name and may be in any order; others are not looked at.
+        missing_keys : str
+            What a dict without one of the columns is: ``"refuse"``, or ``"missing"``, as if its value were None.
 
         Returns
         -------
@@ -83,7 +87,7 @@ class Predictor(ABC):
         if isinstance(X, Mapping):
             X = [X]
         if isinstance(X, list) and X and isinstance(X[0], Mapping):
-            X = self._table(X)
+            return self._predict_dicts(X, missing_keys)
         source = as_source(X).without_target()
         for name in self.needed:
             require_column(source.full_schema, name, source.describe_place(), "feature")
@@ -95,22 +99,60 @@ class Predictor(ABC):
         empty = np.empty((0, self.n_outputs) if self.n_outputs > 1 else 0)
         return np.concatenate([empty, *parts])
 
-    def predict_one(self, x: Any) -> Any:
-        """Predict one row, a dict (or a frame of one row) of raw columns: a float, or float64 (k,)."""
+    def predict_one(self, x: Any, missing_keys: str = "refuse") -> Any:
+        """Predict one row: a float, or float64 (k,).
+
+        Parameters
+        ----------
+        x : dict, or frame of one row
+            Values are brought to the types of the training columns, times from Python's types, ISO 8601 or integers
+            in the column's unit; other keys are not looked at.
+        missing_keys : str
+            As for `predict`.
+
+        Raises
+        ------
+        DataError
+            A column is missing, or its value is not one of its type.
+        """
+        if type(x) is dict or isinstance(x, Mapping):
+            return self.answer(x, missing_keys)
         found = self.predict(x)
         if len(found) != 1:
             raise DataError(f"predict_one takes one row, found {len(found)}; use predict for several")
         return float(found[0]) if self.n_outputs == 1 else found[0]
 
-    def _table(self, rows: list[Mapping[str, Any]]) -> pa.Table:
-        """Return rows as a table of the columns that are needed; None stands for a missing value."""
+    def predict_json(self, data: bytes | bytearray | memoryview | str, missing_keys: str = "refuse") -> Any:
+        """Predict what JSON says: one row, an object, as `predict_one` does; an array of them as `predict` does."""
+        found = parse_json(data)
+        if type(found) is dict:
+            return self.answer(found, missing_keys)
+        if isinstance(found, list) and all(type(row) is dict for row in found):
+            return self._predict_dicts(found, missing_keys)
+        raise DataError("expected a JSON object, a row, or an array of them")
+
+    @cached_property
+    def answer(self) -> Callable[..., Any]:
+        """``answer(row, missing_keys="refuse")``: `predict_one` of a dict, compiled on first use."""
+        return self._compile_answer()
+
+    @abstractmethod
+    def _compile_answer(self) -> Callable[..., Any]:
+        """Return the function behind `answer`."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle without what holds addresses."""
+        return {name: value for name, value in self.__dict__.items() if name != "answer"}
+
+    def _predict_dicts(self, rows: Sequence[Mapping[str, Any]], missing_keys: str) -> NDArray[np.float64]:
+        out = np.empty((len(rows), self.n_outputs) if self.n_outputs > 1 else len(rows))
+        answer = self.answer
         for i, row in enumerate(rows):
-            absent = [name for name in self.needed if name not in row]
-            if absent:
-                raise DataError(
-                    f"row {i:,} has no {absent[0]!r}, which the model was trained on; give None if unknown"
-                )
-        return pa.table({name: [row[name] for row in rows] for name in self.needed})
+            try:
+                out[i] = answer(row, missing_keys)
+            except DataError as error:
+                raise DataError(f"row {i:,}: {error}") from error
+        return out
 
     def rank_block(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return what ranks rows: predictions, or scores where there are no probabilities."""

@@ -170,6 +170,21 @@ def mix(x: Any) -> Any:
     return x ^ (x >> np.uint64(31))
 
 
+@kernel(inline=True)
+def integer_hash(value: Any, salt: Any) -> Any:
+    """Return the hash of an int64, a uint64."""
+    return mix((np.uint64(value) + _GOLDEN) ^ salt)
+
+
+@kernel(inline=True)
+def text_hash(data: Any, start: Any, stop: Any, salt: Any) -> Any:
+    """Return the hash of the bytes from `start` to `stop`, by FNV-1a and a final mix: a uint64."""
+    h = _FNV_OFFSET
+    for p in range(start, stop):
+        h = (h ^ np.uint64(data[p])) * _FNV_PRIME
+    return mix(h ^ salt)
+
+
 @kernel()
 def hash_integers(x: np.ndarray, salt: np.uint64, base: int, n_buckets: int, out: np.ndarray) -> None:
     """Write the bucket ``base + hash(x, salt) % n_buckets`` of integers.
@@ -187,7 +202,7 @@ def hash_integers(x: np.ndarray, salt: np.uint64, base: int, n_buckets: int, out
     """
     mask = np.uint64(n_buckets - 1)
     for i in range(x.size):
-        out[i] = base + np.int64(mix((np.uint64(x[i]) + _GOLDEN) ^ salt) & mask)
+        out[i] = base + np.int64(integer_hash(x[i], salt) & mask)
 
 
 @kernel()
@@ -249,7 +264,4 @@ def hash_texts(
     """
     mask = np.uint64(n_buckets - 1)
     for i in range(offsets.size - 1):
-        h = _FNV_OFFSET
-        for p in range(offsets[i], offsets[i + 1]):
-            h = (h ^ np.uint64(data[p])) * _FNV_PRIME
-        out[i] = base + np.int64(mix(h ^ salt) & mask)
+        out[i] = base + np.int64(text_hash(data, offsets[i], offsets[i + 1], salt) & mask)
