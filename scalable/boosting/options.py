@@ -20,13 +20,17 @@ class Options:
 
     Attributes
     ----------
-    valid : Source or None
-        Validation rows, evaluated over all workers after every iteration.
+    valid : Source or sequence of Source
+        Sets of validation rows, each evaluated over all workers after every iteration.
+    names : sequence of str
+        What the sets are called in results, by default ``valid_0``, ``valid_1`` ...
     early_stopping : int
         Iterations without improvement of the first metric before training stops; 0 for never.
     custom_metrics : sequence of callable
         ``func(y_true, y_pred, weight) -> (name, value, higher_is_better)`` on the validation rows of
         all workers; `y_pred` after the link.
+    eval_metric : sequence of str
+        LightGBM's metrics, evaluated before those of the parameter ``metric``.
     callbacks : sequence of callable
         LightGBM callbacks; run on every worker with the same values.
     init_model : lightgbm.Booster, fitted estimator or None
@@ -46,9 +50,11 @@ class Options:
         Seconds without a sign of life after which a worker counts as lost.
     """
 
-    valid: Source | None = None
+    valid: Any = ()
+    names: Sequence[str] = ()
     early_stopping: int = 0
     custom_metrics: Sequence[Any] = ()
+    eval_metric: Sequence[str] = ()
     callbacks: Sequence[Any] = ()
     init_model: Any = None
     checkpoint: str | None = None
@@ -67,13 +73,24 @@ class Options:
                 raise UsageError(f"fit has no option {name!r}; {nearest(name, known)}")
         return cls(**given)
 
+    def __post_init__(self) -> None:
+        """Bring validation sets and their names into one form."""
+        valid = (self.valid,) if isinstance(self.valid, Source) else tuple(self.valid or ())
+        names = tuple(self.names) or tuple(f"valid_{k}" for k in range(len(valid)))
+        if len(names) != len(valid) or len(set(names)) != len(names):
+            raise UsageError(
+                f"{len(valid)} validation sets need as many different names, found {list(names)}"
+            )
+        object.__setattr__(self, "valid", valid)
+        object.__setattr__(self, "names", names)
+
     def check(self, params: Params) -> None:
         """Raise a UsageError on what contradicts itself or the parameters."""
         if self.on_loss not in ON_LOSS:
             raise UsageError(f"on_loss must be one of {', '.join(ON_LOSS)}, found {self.on_loss!r}")
         if self.checkpoint_every < 1:
             raise UsageError(f"checkpoint_every must be at least 1, found {self.checkpoint_every}")
-        if self.early_stopping and self.valid is None:
+        if self.early_stopping and not self.valid:
             raise UsageError(
                 "early_stopping needs validation rows: give valid=ParquetSource(...) or eval_set"
             )

@@ -10,12 +10,13 @@ from typing import Any
 from lightgbm.basic import _ConfigAliases
 
 from scalable.boosting.engine import chosen_engine
+from scalable.boosting.objectives import PERCENTILES, RANKING, main_objective
 from scalable.boosting.training.rotation import Rotation
 from scalable.errors import UsageError
 from scalable.models.parameters import nearest
 
 # This package's own, beside LightGBM's.
-OWN = ("engine", "identifiers", "pairs", "rotate_rows", "rotate_every")
+OWN = ("class_weight", "engine", "importance_type", "identifiers", "pairs", "rotate_rows", "rotate_every")
 
 # Set by this package from the data, the cluster or its own arguments.
 _OWNED = {
@@ -27,7 +28,6 @@ _OWNED = {
     "tree_learner": 'training on several workers is always tree_learner="data"',
     "two_round": "data is always streamed",
     "pre_partition": "rows are partitioned by this package",
-    "categorical_feature": "text columns are categories; give numbers as numbers",
     "group_column": "ranking is not supported",
     "weight_column": "name the weight column in the source",
     "label_column": "name the target in the source",
@@ -41,11 +41,10 @@ _NOT_DISTRIBUTED = {
     "cegb_tradeoff": "cost-effective boosting keeps per-row state that workers do not share",
     "cegb_penalty_split": "cost-effective boosting keeps per-row state that workers do not share",
     "interaction_constraints": "LightGBM 4.7 crashes in its data-parallel learner (measured)",
+    "cegb_penalty_feature_lazy": "cost-effective boosting keeps per-row state that workers do not share",
+    "cegb_penalty_feature_coupled": "cost-effective boosting keeps per-row state that workers do not share",
     "use_quantized_grad": "LightGBM 4.7 trained other trees on two workers than on one (measured)",
 }
-# Objectives whose leaves are percentiles: LightGBM averages those of the workers, whatever rows these hold.
-_PERCENTILES = ("regression_l1", "l1", "mae", "mean_absolute_error", "quantile", "mape")
-_REFUSED_OBJECTIVES = ("lambdarank", "rank_xendcg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +71,10 @@ class Params:
         Whether pairs of categories that interact are encoded together, beside each alone.
     engine : str
         "lightgbm" or "native": who grows the trees.
+    class_weight : dict, "balanced" or None
+        Factors of the weights of each class's rows.
+    coded : tuple of int or str
+        Places or names of columns whose numbers are codes of categories.
     fallback : str
         With ``engine="auto"``, what the native engine does not do; empty where it does all.
     """
@@ -86,6 +89,8 @@ class Params:
     pairs: bool = True
     engine: str = "lightgbm"
     fallback: str = ""
+    class_weight: Any = None
+    coded: tuple[int | str, ...] = ()
 
     @property
     def objective(self) -> str:
@@ -125,15 +130,19 @@ def canonical(given: Mapping[str, Any]) -> dict[str, Any]:
     main_name = main_names()
     result: dict[str, Any] = {}
     spelled: dict[str, str] = {}
-    for name, value in given.items():
-        if value is None:
+    for name, spelt in given.items():
+        if spelt is None:
             continue
         main = main_name.get(name, name)
+        # before anything asks which objective it is
+        value = main_objective(spelt) if main == "objective" and isinstance(spelt, str) else spelt
         if main in result and result[main] != value:
             raise UsageError(
                 f"{spelled[main]}={result[main]!r} and {name}={value!r} are one parameter; give one"
             )
         result[main], spelled[main] = value, name
+    if isinstance(kind := result.get("boosting"), str):
+        result["boosting"] = {"gbrt": "gbdt", "random_forest": "rf"}.get(kind, kind)
     return result
 
 
@@ -160,7 +169,7 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
     if n_rounds < 0:
         raise UsageError(f"n_estimators must not be negative, found {n_rounds}")
     objective = str(values.pop("objective", None) or _default_objective(n_classes))
-    if objective in _REFUSED_OBJECTIVES:
+    if objective in RANKING:
         raise UsageError(
             f"objective {objective!r} needs query groups, which are not supported; use lightgbm itself"
         )
@@ -177,11 +186,18 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
     seed = int(values.get("data_random_seed", values.get("seed", 1)))
     sample_rows = int(values.get("bin_construct_sample_cnt", 200_000))
     n_threads = max(0, int(values.pop("num_threads", 0)))
+    class_weight = values.pop("class_weight", None)
+    values.pop("importance_type", None)
+    coded = values.pop("categorical_feature", ())
+    if isinstance(coded, str):
+        coded = [
+            int(c) if c.isdigit() else c for c in coded.removeprefix("name:").split(",") if c and c != "auto"
+        ]
     encoded = [bool(values.pop(name, True)) for name in ("identifiers", "pairs")]
     asked, rotation = str(values.pop("engine", "lightgbm")), _rotation(values, seed)
     engine, fallback = chosen_engine(asked, values)
     ready = (values, n_rounds, sample_rows, seed, n_threads, rotation)
-    return Params(*ready, encoded[0], encoded[1], engine, fallback)
+    return Params(*ready, encoded[0], encoded[1], engine, fallback, class_weight, tuple(coded))
 
 
 def _rotation(values: dict[str, Any], seed: int) -> Rotation:
@@ -215,10 +231,16 @@ def check_distributed(params: Params, n_workers: int) -> None:
         raise UsageError(
             "goss cannot be trained on several workers: its thresholds would be each worker's own"
         )
-    if params.objective in _PERCENTILES:
+    if params.objective in PERCENTILES:
         raise UsageError(
             f"objective {params.objective!r} cannot be trained on several workers: its leaves would be averages of the "
             "workers' own percentiles; use objective='huber' or 'fair', or n_workers=1"
+        )
+    method = params.values.get("monotone_constraints_method", "basic")
+    if method != "basic":
+        raise UsageError(
+            f"monotone_constraints_method={method!r} cannot be trained on several workers: LightGBM then trains other "
+            "trees than on one; use 'basic', or n_workers=1"
         )
     for name, reason in _NOT_DISTRIBUTED.items():
         if params.values.get(name) not in (None, False, "", 0, 0.0, []):

@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from scalable.boosting.column_params import coded_columns, numbers_only, spread
 from scalable.boosting.dataset import lightgbm_api as native
+from scalable.boosting.native.settings import flag
 from scalable.boosting.params import Params, check_distributed, resolve
 from scalable.boosting.training.rotation import leaf_hessian, pieces_of
 from scalable.boosting.workers.placement import Team
 from scalable.data.columns import column_kind
 from scalable.data.roles import spoken
 from scalable.data.source import Source
-from scalable.errors import DataError
+from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
@@ -25,7 +27,7 @@ from scalable.features.profile import ColumnProfile, ProfileReduction
 from scalable.features.row_sample import Positions, SampleReduction
 from scalable.features.summary import Summary, SummaryReduction, labels_of
 from scalable.features.target_encoding.interactions import learn_means
-from scalable.features.target_summary import TargetReduction, TargetSummary
+from scalable.features.target_summary import TargetReduction, TargetSummary, class_weights
 from scalable.features.tree_encoder import MAX_CATEGORIES, TreeEncoder
 from scalable.kernels.processors import available_processors
 
@@ -88,6 +90,12 @@ def prepare(
     assert learned.labels is not None
     classes = learned.labels.classes
     params = resolve(given, None if classes is None else len(classes))
+    if params.class_weight is not None:
+        if classes is None:
+            raise UsageError("class_weight is for classifiers; give sample_weight to a regressor")
+        totals = summary.known_target.class_rows  # LightGBM balances rows, not their weights
+        learned = learned.with_class_weight(class_weights(params.class_weight, classes, totals))
+    params = replace(params, values=spread(params.values, learned))
     params = replace(params, rotation=params.rotation.planned(source.n_rows, params.n_rounds))
     if params.rotation.on:
         params.values.setdefault("min_sum_hessian_in_leaf", leaf_hessian(params.rotation.rows))
@@ -135,13 +143,15 @@ def learn_encoder(
     if encoder is not None:
         return summary, encoder
     labels = labels_of(source, target, classify=classify)
+    coded = coded_columns(params.coded, source.feature_names)
     known = {name: _few(summary.columns.columns[name]) for name in text}
     wide = tuple(name for name in text if known[name] is None)
     if params.identifiers:
-        wide += identifiers_of(source.schema, summary.sample)
+        kept = numbers_only(params.values, source.feature_names)
+        wide += tuple(n for n in identifiers_of(source.schema, summary.sample) if n not in kept | coded)
     hashed = tuple(HashedCategories(name, buckets_for(source.n_rows)) for name in wide)
     pairs, sums = learn_means(executor, source, hashed, known if params.pairs else {}, labels)
-    return summary, TreeEncoder.learn(source.schema, known, labels, source.weight, sums, pairs)
+    return summary, TreeEncoder.learn(source.schema, known, labels, source.weight, sums, pairs, coded)
 
 
 def _few(column: ColumnProfile) -> tuple[Any, ...] | None:
@@ -161,7 +171,8 @@ def _summary(
     """
     features = tuple(source.feature_names)
     columns = ProfileReduction(text, source.full_schema)
-    target = TargetReduction(source.roles, classify, single=not classify)
+    root = params.objective == "regression" and flag(params.values.get("reg_sqrt", False))
+    target = TargetReduction(source.roles, classify, single=not classify, root=root)
 
     def sample_of(rows: Source) -> SampleReduction:
         return SampleReduction(Positions.of(rows), rows.n_rows, params.sample_rows, params.seed, features)
@@ -211,6 +222,8 @@ def starting_score(params: Mapping[str, Any], target: TargetSummary) -> tuple[fl
         return (mean,)
     if objective in ("poisson", "gamma", "tweedie"):
         return (math.log(mean),) if mean > 0 else ()
+    if objective == "cross_entropy_lambda":
+        return (math.log(math.expm1(mean)),) if mean > 0 else ()
     if objective == "cross_entropy":
         clipped = min(max(mean, 1e-15), 1 - 1e-15)
         return (math.log(clipped / (1 - clipped)),)

@@ -17,12 +17,14 @@ import pyarrow.parquet as pq
 from scalable import progress
 from scalable.boosting.memory import MemoryEstimate, check_memory, check_rows, check_selection, predict_memory
 from scalable.boosting.native.memory import predict_native_memory
+from scalable.boosting.native.settings import flag
 from scalable.boosting.options import Options
 from scalable.boosting.params import canonical, resolve
 from scalable.boosting.prepare import Prepared, prepare
 from scalable.boosting.training import checkpoint
+from scalable.boosting.training.callbacks import records_only, replay
 from scalable.boosting.training.checkpoint import Saved
-from scalable.boosting.training.metrics import metric_names
+from scalable.boosting.training.metrics import metrics_of
 from scalable.boosting.workers.driver import Fit, train_here, train_there
 from scalable.boosting.workers.job import Outcome, Watch
 from scalable.boosting.workers.placement import Team, team_of
@@ -51,8 +53,10 @@ class Trained:
         Where early stopping ended training, which the booster was cut to; 0 when it did not.
     engine : str
         Who grew the trees: "lightgbm" or "native".
-    history : list of list of (metric, value)
+    history : list of list of (validation set, metric, value)
         Validation metrics of every iteration.
+    begun : int
+        Iterations of the model that was continued, which the history does not tell of.
     """
 
     booster: lgb.Booster
@@ -61,7 +65,8 @@ class Trained:
     stats: dict[str, Any] = field(default_factory=dict)
     best_iteration: int = 0
     engine: str = "lightgbm"
-    history: list[list[tuple[str, float]]] = field(default_factory=list)
+    history: list[list[tuple[str, str, float]]] = field(default_factory=list)
+    begun: int = 0
 
 
 def train(
@@ -104,16 +109,15 @@ def train(
     source.roles.require_target()
     chosen = Options.of(options)
     check_selection(source, "training")
-    if chosen.valid is not None:
-        check_selection(chosen.valid, "validation")
+    for held in chosen.valid:
+        check_selection(held, "validation")
     with ExitStack() as stack:
         alone = client is None and n_workers in (None, 1)
         in_process = alone and isinstance(source, TableSource)
         if not in_process:
             spill = _Spill(stack, remembered=chosen.checkpoint is not None)
             source = spill(source)
-            if chosen.valid is not None:
-                chosen = replace(chosen, valid=spill(chosen.valid))
+            chosen = replace(chosen, valid=tuple(spill(held) for held in chosen.valid))
         paths = tuple(source.paths) if isinstance(source, ParquetSource) else ()
         team = stack.enter_context(team_of(client, n_workers, paths))
         return train_on(team, params, source, classify=classify, options=chosen, in_process=in_process)
@@ -147,11 +151,13 @@ def train_on(
     custom = objective if callable(objective) else None
     if objective is not None:
         params["objective"] = "custom" if custom is not None else objective
-    wanted_metrics = canonical(params).get("metric")
-    patience = options.early_stopping or int(canonical(params).get("early_stopping_round") or 0)
+    plain = canonical(params)
+    patience = options.early_stopping or int(plain.get("early_stopping_round") or 0)
+    # This package's own option watches the first metric, LightGBM's parameter all of them, unless told.
+    first_only = flag(plain.get("first_metric_only", bool(options.early_stopping)))
     options = replace(options, early_stopping=patience)
-    options.check(resolve(params, None))
     early = resolve(params, None)
+    options.check(early)
     rotation = early.rotation.planned(source.n_rows, early.n_rounds)
     check_rows(rotation.rows if rotation.on else source.n_rows, len(team.places), early.engine)
     if early.fallback:
@@ -163,12 +169,23 @@ def train_on(
     seconds = time.monotonic() - began
     resolved = prepared.params
     estimate = estimate_memory(team, prepared, source, continued=bool(init_text))
-    metrics: tuple[str, ...] = ()
-    if options.valid is not None:
-        check_rows(options.valid.n_rows, len(team.places), resolved.engine)
-        metrics = metric_names(wanted_metrics, resolved.objective)
-    watch = Watch(metrics, tuple(options.custom_metrics), tuple(options.callbacks), custom, patience)
+    for held in options.valid:
+        check_rows(held.n_rows, len(team.places), resolved.engine)
+    recorders = [c for c in options.callbacks if records_only(c)]
+    watch = Watch(
+        metrics_of(plain.get("metric"), resolved.objective, resolved.values, options.eval_metric)
+        if options.valid
+        else (),
+        tuple(options.custom_metrics),
+        tuple(c for c in options.callbacks if not records_only(c)),
+        custom,
+        patience,
+        plain.get("early_stopping_min_delta", 0.0),
+        first_only,
+        tuple(options.names),
+    )
     fit = Fit(source, prepared, options, watch)
+    begun = 0
     if init_text:
         begun = trees_of(init_text, prepared)
         fit.base = Saved(begun, init_text)
@@ -180,8 +197,9 @@ def train_on(
             rotation=resolved.rotation,
             identifiers=resolved.identifiers,
             pairs=resolved.pairs,
+            class_weight=prepared.encoder.class_weight,
             classify=classify,
-            valid=None if options.valid is None else options.valid.fingerprint().digest(),
+            valid=[held.fingerprint().digest() for held in options.valid],
             init_model=init_text.encode(),
         )
         if options.resume:
@@ -193,6 +211,7 @@ def train_on(
         raise UsageError("cache needs rows that are known again: fit a ParquetSource")
     outcomes = train_here(fit, team) if in_process else train_there(fit, team)
     _warn_of_caches(outcomes)
+    replay(recorders, outcomes[0].history, resolved.values, prepared.params.n_rounds)
     stats = {
         "prepare_seconds": seconds,
         "plan": str(estimate),
@@ -209,7 +228,8 @@ def train_on(
         stats,
         outcomes[0].best_iteration,
         prepared.params.engine,
-        [[(name, value) for _, name, value, _ in step] for step in outcomes[0].history],
+        [[(of, name, value) for of, name, value, _ in step] for step in outcomes[0].history],
+        begun,
     )
 
 
@@ -235,7 +255,7 @@ def estimate_memory(team: Team, prepared: Prepared, source: Source, *, continued
         prepared.encoder.n_columns,
         prepared.params.values,
     )
-    weighted, n_scores = source.weight is not None, prepared.params.n_scores
+    weighted, n_scores = prepared.encoder.weighted, prepared.params.n_scores
     if prepared.params.engine == "native":
         threads = max(place.n_threads for place in team.places)
         estimate = predict_native_memory(*size, weighted=weighted, n_scores=n_scores, n_threads=threads)

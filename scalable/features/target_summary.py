@@ -7,6 +7,7 @@ target is counted over all rows. One column of small integers costs next to noth
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from scalable.data.block import RawBlock
 from scalable.data.roles import Roles, spoken
-from scalable.errors import DataError
+from scalable.errors import DataError, UsageError
 from scalable.features.target import read_weights, target_classes, target_values
 
 MAX_CLASSES = 1000
@@ -35,6 +36,8 @@ class TargetSummary:
         Sorted distinct values (classification only).
     class_weight : list of float
         Sum of the sample weights of each class.
+    class_rows : list of int
+        Rows of each class.
     mean, variance, minimum, maximum : float
         Weighted moments and range of a numeric target.
     single_mean : float or None
@@ -48,6 +51,7 @@ class TargetSummary:
     weight: float
     classes: tuple[Any, ...] = ()
     class_weight: list[float] = field(default_factory=list)
+    class_rows: list[int] = field(default_factory=list)
     mean: float = 0.0
     variance: float = 0.0
     minimum: float = math.nan
@@ -67,6 +71,7 @@ class TargetState:
     minimum: float = math.inf
     maximum: float = -math.inf
     classes: dict[Any, float] = field(default_factory=dict)
+    class_rows: dict[Any, int] = field(default_factory=dict)
     single: tuple[float, float] = (0.0, 0.0)
     jumps: float = 0.0  # between neighbours: changes of class, or half the squared differences
     pairs: int = 0
@@ -84,11 +89,14 @@ class TargetReduction:
         Whether the target names classes.
     single : bool
         Whether the mean is wanted as LightGBM has it.
+    root : bool
+        Whether it is that of the signed square roots, as with ``reg_sqrt``.
     """
 
     roles: Roles
     classify: bool
     single: bool = False
+    root: bool = False
 
     def init(self) -> TargetState:
         """Return the state of no rows."""
@@ -110,14 +118,17 @@ class TargetReduction:
             labels, codes = target_classes(array, name, block.where)
             rows = np.bincount(codes, minlength=len(labels))
             totals = rows if w is None else np.bincount(codes, w, minlength=len(labels))
-            counted = zip(labels, totals.tolist(), rows.tolist(), strict=True)
+            counted = list(zip(labels, totals.tolist(), rows.tolist(), strict=True))
             part.classes = {label: float(total) for label, total, n in counted if n}
             part.jumps, part.pairs = float(np.count_nonzero(codes[1:] != codes[:-1])), max(0, len(codes) - 1)
+            part.class_rows = {label: int(n) for label, _, n in counted if n}
             return self.merge(state, part)
         values = target_values(array, name, block.where).astype(np.float64)
         _add_moments(part, values, w)
         if self.single:
             label = values.astype(np.float32)
+            if self.root:
+                label = np.sign(label) * np.sqrt(np.abs(label))
             single = np.ones(1, np.float32) if w is None else w.astype(np.float32)
             total = float(len(label)) if w is None else float(single.sum(dtype=np.float64))
             part.single = float((label * single).sum(dtype=np.float64)), total
@@ -137,6 +148,9 @@ class TargetReduction:
         classes = dict(left.classes)
         for label, weight in right.classes.items():
             classes[label] = classes.get(label, 0.0) + weight
+        rows = dict(left.class_rows)
+        for label, n in right.class_rows.items():
+            rows[label] = rows.get(label, 0) + n
         if len(classes) > MAX_CLASSES:
             name = spoken("target", self.roles.require_target())
             raise DataError(
@@ -151,6 +165,7 @@ class TargetReduction:
             min(left.minimum, right.minimum),
             max(left.maximum, right.maximum),
             classes,
+            rows,
             (left.single[0] + right.single[0], left.single[1] + right.single[1]),
             left.jumps + right.jumps,
             left.pairs + right.pairs,
@@ -179,6 +194,7 @@ class TargetReduction:
             state.weight,
             classes,
             [state.classes[label] for label in classes],
+            [state.class_rows[label] for label in classes],
             state.mean,
             state.m2 / state.weight,
             state.minimum,
@@ -226,3 +242,35 @@ def check_classes(target: TargetSummary, name: str) -> int:
             "quantity, not a class; train a regressor, or choose another target"
         )
     return len(target.classes)
+
+
+def class_weights(given: Any, classes: tuple[Any, ...], totals: Sequence[float]) -> tuple[float, ...]:
+    """Return a factor a class, or nothing for none.
+
+    Parameters
+    ----------
+    given : None, "balanced" or dict
+        As in scikit-learn.
+    classes : tuple
+        Labels.
+    totals : sequence of float
+        Weight of each class.
+
+    Raises
+    ------
+    UsageError
+        When `given` is neither None, "balanced" nor a dict of known classes.
+    """
+    if given is None:
+        return ()
+    if isinstance(given, str) and given == "balanced":
+        whole = sum(totals)
+        return tuple(whole / (len(classes) * total) if total > 0.0 else 0.0 for total in totals)
+    if isinstance(given, dict):
+        unknown = [label for label in given if label not in classes]
+        if unknown:
+            raise UsageError(
+                f"class_weight names {unknown[0]!r}, which is not among the classes {list(classes)}"
+            )
+        return tuple(float(given.get(label, 1.0)) for label in classes)
+    raise UsageError(f"class_weight must be None, 'balanced' or a dict, not {given!r}")

@@ -22,6 +22,8 @@ class TreeColumn:
         Category of each code, for text that becomes codes.
     means : TargetMeans or None
         Mean targets and shares, for text of more categories and for identifiers.
+    coded : bool
+        Whether its numbers are codes of categories already.
     """
 
     name: str
@@ -29,6 +31,7 @@ class TreeColumn:
     kind: str
     categories: tuple[Any, ...] | None = None
     means: TargetMeans | None = None
+    coded: bool = False
 
     @property
     def width(self) -> int:
@@ -51,6 +54,8 @@ class TreeColumn:
             return identifier + self.means.describe()
         if self.categories is not None:
             return f"{len(self.categories)} categories"
+        if self.coded:
+            return "numbers that are categories"
         if self.kind == "temporal":
             return f"number (epoch units of {self.arrow_type})"
         if self.kind == "boolean":

@@ -8,7 +8,7 @@ target and its share of the rows (see `scalable.features.target_encoding.means`)
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,8 @@ class TreeEncoder(Encoder):
         During training only: tables that give each row means learned without its own fold.
     pairs : sequence of PairMeans
         Pairs of text columns whose means follow the columns.
+    class_weight : tuple of float
+        During training only: factors of the weights of each class's rows; empty for none.
     """
 
     def __init__(
@@ -77,11 +79,13 @@ class TreeEncoder(Encoder):
         weight: str | None = None,
         cross_fitted: Mapping[str, CrossFitted] | None = None,
         pairs: Sequence[PairMeans] = (),
+        class_weight: tuple[float, ...] = (),
     ) -> None:
         self.columns = tuple(columns)
         self.pairs = tuple(pairs)
         self.labels = labels
         self.weight = weight
+        self.class_weight = class_weight
         self.cross_fitted = dict(cross_fitted or {})
         narrow = all(c.narrow for c in self.columns)
         self.dtype: Any = np.float32 if narrow else np.float64
@@ -95,6 +99,7 @@ class TreeEncoder(Encoder):
         weight: str | None = None,
         sums: Mapping[str, TargetSums] | None = None,
         pairs: Sequence[Pair] = (),
+        coded: Collection[str] = (),
     ) -> TreeEncoder:
         """Decide on every feature column.
 
@@ -111,6 +116,8 @@ class TreeEncoder(Encoder):
             Of the text columns whose categories are None, of the integers that are identifiers, and of `pairs`.
         pairs : sequence of Pair
             Pairs of text columns with known categories.
+        coded : collection of str
+            Columns of numbers that are codes of categories.
         """
         columns, cross_fitted = [], {}
         for field in schema:
@@ -121,9 +128,9 @@ class TreeEncoder(Encoder):
                 raise ValueError(f"text column {field.name!r} has neither categories nor sums")
             if known is None and found is not None:
                 means, cross_fitted[field.name] = found.finish()
-            columns.append(
-                TreeColumn(field.name, str(field.type), kind, None if known is None else tuple(known), means)
-            )
+            categories_of = None if known is None else tuple(known)
+            is_code = field.name in coded and kind != "text"
+            columns.append(TreeColumn(field.name, str(field.type), kind, categories_of, means, is_code))
         joined = []
         for pair in pairs:
             means, cross_fitted[pair.name] = (sums or {})[pair.name].finish()
@@ -144,7 +151,7 @@ class TreeEncoder(Encoder):
     def categorical(self) -> list[int]:
         """Matrix columns that hold category codes."""
         starts = np.cumsum([0, *(column.width for column in self.columns)])
-        known = [column.categories is not None for column in self.columns]
+        known = [column.categories is not None or column.coded for column in self.columns]
         return [int(at) for at, coded in zip(starts, known, strict=False) if coded]
 
     @property
@@ -188,12 +195,25 @@ class TreeEncoder(Encoder):
 
     def _encode(self, raw: RawBlock, *, cross_fitted: bool) -> TreeRows:
         parts = self.arrays(raw, cross_fitted=cross_fitted)
-        return TreeRows(rows_of(parts, self.dtype), *self._roles(raw), raw.first_row)
+        return TreeRows(rows_of(parts, self.dtype), *self._weighted(raw, cross_fitted), raw.first_row)
 
     def encode_columns(self, raw: RawBlock, *, cross_fitted: bool) -> TreeRows:
         """Encode one block without putting its columns side by side: `matrix` is the list of them."""
         parts: Any = self.arrays(raw, cross_fitted=cross_fitted)
-        return TreeRows(parts, *self._roles(raw), raw.first_row)
+        return TreeRows(parts, *self._weighted(raw, cross_fitted), raw.first_row)
+
+    def _weighted(self, raw: RawBlock, training: bool) -> tuple[Any, Any]:
+        """Return labels and weights, those of training times what their classes weigh."""
+        label, weight = self._roles(raw)
+        if not training or not self.class_weight or label is None:
+            return label, weight
+        factor = np.asarray(self.class_weight)[label.astype(np.intp)]
+        return label, factor if weight is None else weight * factor
+
+    @property
+    def weighted(self) -> bool:
+        """Whether training rows have weights."""
+        return self.weight is not None or bool(self.class_weight)
 
     def describe(self) -> list[str]:
         """Return one line a column and pair: what was done with it."""
@@ -217,6 +237,7 @@ class TreeEncoder(Encoder):
                 "kind": c.kind,
                 "categories": None if c.categories is None else list(c.categories),
                 "means": kept(c.means, f"means{k}"),
+                "coded": c.coded,
             }
             for k, c in enumerate(self.columns)
         ]
@@ -240,6 +261,7 @@ class TreeEncoder(Encoder):
                 c["kind"],
                 None if c["categories"] is None else tuple(c["categories"]),
                 None if c["means"] is None else means(c["means"]),
+                bool(c.get("coded", False)),
             )
             for c in state.document["columns"]
         ]
@@ -258,7 +280,19 @@ class TreeEncoder(Encoder):
 
     def with_labels(self, labels: Labels | None) -> TreeEncoder:
         """Return the encoder with another target column."""
-        return TreeEncoder(self.columns, labels, self.weight, self.cross_fitted, self.pairs)
+        return TreeEncoder(
+            self.columns, labels, self.weight, self.cross_fitted, self.pairs, self.class_weight
+        )
+
+    def with_weight(self, weight: str | None) -> TreeEncoder:
+        """Return the encoder as it is used for validation rows, whose weights are in another column or none."""
+        return TreeEncoder(self.columns, self.labels, weight, pairs=self.pairs)
+
+    def with_class_weight(self, class_weight: tuple[float, ...]) -> TreeEncoder:
+        """Return the encoder whose training rows weigh as their classes do."""
+        return TreeEncoder(
+            self.columns, self.labels, self.weight, self.cross_fitted, self.pairs, class_weight
+        )
 
 
 def rows_of(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:

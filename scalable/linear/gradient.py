@@ -13,7 +13,7 @@ from scalable.errors import DataError
 from scalable.execution.executors import get_executor
 from scalable.execution.sampling import sample_shards
 from scalable.features.linear_encoder import LinearEncoder
-from scalable.features.target_summary import TargetSummary, check_classes
+from scalable.features.target_summary import TargetSummary, check_classes, class_weights
 from scalable.kernels.linear import losses, optimizers, penalties
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.base import LinearEstimator
@@ -31,7 +31,7 @@ from scalable.linear.solvers.objective import (
 )
 from scalable.linear.solvers.sgd import DescentSettings, descend
 from scalable.linear.solvers.target_scale import robust_scale, target_scale
-from scalable.linear.solvers.weights import class_weights, prior_scores, residual_variance
+from scalable.linear.solvers.weights import prior_scores, residual_variance
 from scalable.models.checkpoint import checkpoint_of
 from scalable.models.linear import LinearModel
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+import pyarrow as pa
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -105,6 +106,12 @@ class Estimator(Declared, BaseEstimator):
             for name in self._encoder.needed:
                 require_column(source.full_schema, name, source.describe_place(), "feature")
             return source
+        return TableSource(self._named(X))
+
+    def _named(self, X: Any) -> pa.Table:
+        """Return rows under the names of training, by name where a frame was learned from, else by position."""
+        if self._by_name and _is_frame(X):
+            return to_table(without_index(X, tell=False))
         if self._keeps_columns(X):
             X = without_index(X, tell=False)
             validate_data(self, X, reset=False, skip_check_array=True)
@@ -112,7 +119,7 @@ class Estimator(Declared, BaseEstimator):
             X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=self._finite)
         table = to_table(X)
         names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(table.num_columns)])
-        return TableSource(table.rename_columns(list(names)))
+        return table.rename_columns(list(names))
 
     def _keeps_columns(self, X: Any) -> bool:
         """Whether columns have types of their own, rather than being one matrix of numbers."""

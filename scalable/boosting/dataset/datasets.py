@@ -22,7 +22,7 @@ MOST_WORK_INTERPRETED = 10**7  # rows times trees, some two seconds of LightGBM'
 
 def datasets_of(
     job: WorkerJob, tell: Callable[[int], None]
-) -> tuple[lgb.Dataset, lgb.Dataset | None, dict[str, str]]:
+) -> tuple[lgb.Dataset, list[lgb.Dataset], dict[str, str]]:
     """Fill a worker's training and validation rows, or read them back.
 
     Parameters
@@ -34,8 +34,8 @@ def datasets_of(
 
     Returns
     -------
-    lightgbm.Dataset, lightgbm.Dataset or None, dict
-        Training and validation rows, and what the cache did with each, if there is one.
+    lightgbm.Dataset, list of lightgbm.Dataset, dict
+        Training rows, each set of validation rows, and what the cache did with each, if there is one.
     """
     work = job.source.n_rows * job.base.iteration * job.n_scores
     scorer = scorer_of(job.base.text, fast=job.rotation.on or work > MOST_WORK_INTERPRETED)
@@ -45,7 +45,7 @@ def datasets_of(
         def anew() -> lgb.Dataset:
             return fill(
                 source,
-                job.encoder,
+                job.encoder if kind == "train" else job.encoder.with_weight(source.weight),
                 job.reference,
                 job.dataset_params,
                 n_threads=job.n_threads,
@@ -59,7 +59,10 @@ def datasets_of(
             return anew()
         place = f"{job.cache}/{kind}-{job.worker}-of-{job.n_workers}"
         fingerprint = source.fingerprint().joined(
-            encoder=job.encoder.state().digest, bins=job.reference, kind=kind
+            encoder=job.encoder.state().digest,
+            bins=job.reference,
+            kind=kind,
+            class_weight=job.encoder.class_weight,
         )
         cache = BinnedCache(place, fingerprint)
         dataset, words[kind] = cache.dataset(
@@ -68,7 +71,7 @@ def datasets_of(
         return dataset
 
     train = make(job.source, "train")
-    valid = None if job.valid is None else make(job.valid, "valid")
+    valid = [make(held, "valid" if k == 0 else f"valid{k}") for k, held in enumerate(job.valid)]
     _give_back()
     return train, valid, words
 

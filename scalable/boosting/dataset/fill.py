@@ -96,9 +96,8 @@ def fill(
         depth=1 if n_pushers == 1 else 0,
         block_rows=FILL_ROWS,
     )
-    spec = DatasetSpec(
-        reference, params, tuple(encoder.feature_names), source.n_rows, source.weight is not None, n_scores
-    )
+    weighted = encoder.weighted if training else source.weight is not None
+    spec = DatasetSpec(reference, params, tuple(encoder.feature_names), source.n_rows, weighted, n_scores)
     with sink_for(spec, lambda: _some_rows(reader), scored=scorer is not None, n_pushers=n_pushers) as sink:
         pour(reader, sink, scorer, n_pushers, tell)
         return sink.finish()
@@ -132,7 +131,7 @@ def pour(
             for rows in reader.blocks(shard):
                 if stop.is_set():
                     return
-                weight = None if source.weight is None else rows.weight.astype(np.float32)
+                weight = None if rows.weight is None else rows.weight.astype(np.float32)
                 score = None if scorer is None else scorer(rows.matrix)
                 sink.push(
                     rows.matrix, rows.label.astype(np.float32), weight, score, start=start, pusher=pusher

@@ -93,7 +93,8 @@ def filled(
         When the source yields another number of rows than its footers promise.
     """
     stretches = [(shard.first_row, shard.n_rows) for shard in source.shards]
-    rows = Rows(bins, stretches, n_threads, n_scores, weighted=source.weight is not None)
+    weighted = encoder.weighted if training else source.weight is not None
+    rows = Rows(bins, stretches, n_threads, n_scores, weighted=weighted)
     n_pushers = max(1, min(n_threads, source.n_rows // FILL_ROWS))
     reader = BlockReader(
         source, ColumnEncoder(encoder, training), depth=1 if n_pushers == 1 else 0, block_rows=FILL_ROWS

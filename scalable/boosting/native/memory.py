@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scalable.boosting.memory import PROCESS_BYTES, MemoryEstimate
-from scalable.boosting.native.settings import main_objective
+from scalable.boosting.objectives import main_objective
 
 # Label 4, packed gradient 8, row number 4, leaf or working space 4; a score is counted apart.
 BYTES_PER_ROW, BYTES_SCORE, BYTES_WEIGHT, BYTES_GIVEN, BYTES_SAMPLED = 20, 8, 4, 8, 1

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.boosting.native.peers import Peers
-from scalable.boosting.native.settings import flag, main_objective
+from scalable.boosting.native.settings import flag
+from scalable.boosting.objectives import main_objective
 from scalable.errors import DataError
 from scalable.kernels.histogram import objectives as kernels
 from scalable.kernels.histogram.objectives import OBJECTIVE

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.boosting.native.bins import numbers_of
+from scalable.boosting.objectives import main_objective
 from scalable.errors import UsageError
 from scalable.kernels.histogram.gain import RULES
 
@@ -49,16 +50,6 @@ OBJECTIVES = (
     "binary", "multiclass", "multiclassova", "cross_entropy", "regression", "regression_l1", "huber", "fair",
     "quantile", "poisson", "gamma", "tweedie", "custom",
 )  # fmt: skip
-_SYNONYMS = {
-    "regression_l2": "regression", "l2": "regression", "mean_squared_error": "regression", "mse": "regression",
-    "l1": "regression_l1", "mean_absolute_error": "regression_l1", "mae": "regression_l1", "softmax": "multiclass",
-    "ova": "multiclassova", "ovr": "multiclassova", "multiclass_ova": "multiclassova", "xentropy": "cross_entropy",
-}  # fmt: skip
-
-
-def main_objective(name: str) -> str:
-    """Return LightGBM's main name of an objective."""
-    return _SYNONYMS.get(name, name)
 
 
 def unsupported(values: Mapping[str, Any]) -> list[str]:

@@ -20,6 +20,7 @@ from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.rows import Rows
 from scalable.boosting.native.settings import Settings
 from scalable.boosting.native.text import model_text
+from scalable.boosting.user_functions import by_arity
 from scalable.boosting.workers.job import WorkerJob
 from scalable.data.source import Source
 from scalable.inference.forest.formats.lightgbm_trees import link_of
@@ -71,7 +72,7 @@ class NativeTrainer:
         def rows_of(source: Source, *, training: bool) -> Rows:
             return filled(
                 source,
-                job.encoder,
+                job.encoder if training else job.encoder.with_weight(source.weight),
                 self._bins,
                 n_threads=job.n_threads,
                 n_scores=job.n_scores,
@@ -81,13 +82,12 @@ class NativeTrainer:
             )
 
         self._rows = rows_of(job.source, training=True)
-        self._valid = None if job.valid is None else rows_of(job.valid, training=False)
-        self.valid: tuple[NDArray[np.float64], NDArray[np.float64] | None] | None = None
-        if self._valid is not None and job.valid is not None:
-            parts = self._valid.parts
-            weight = self._valid.in_order([part.weight for part in parts]) if job.valid.weight else None
-            label = self._valid.in_order([part.label for part in parts]).astype(np.float64)
-            self.valid = label, None if weight is None else weight.astype(np.float64)
+        self._valid = [rows_of(source, training=False) for source in job.valid]
+        self.valid: list[tuple[NDArray[np.float64], NDArray[np.float64] | None]] = []
+        for source, held in zip(job.valid, self._valid, strict=True):
+            weight = held.in_order([part.weight for part in held.parts]) if source.weight else None
+            label = held.in_order([part.label for part in held.parts]).astype(np.float64)
+            self.valid.append((label, None if weight is None else weight.astype(np.float64)))
         self._crew = Crew(len(self._rows.parts))
         custom = None if job.watch.objective is None else self._custom
         self._boosting = Boosting(
@@ -107,7 +107,9 @@ class NativeTrainer:
         label = self._rows.in_order([part.label for part in parts])
         weight = self._rows.in_order([part.weight for part in parts]) if len(parts[0].weight) else None
         shown = scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
-        found = [np.asarray(a) for a in self._job.watch.objective(label, shown, weight)]
+        found = [
+            np.asarray(a) for a in by_arity(self._job.watch.objective, "objective")(label, shown, weight)
+        ]
         g, h = (a[None] if len(scores) == 1 else a.reshape(shown.shape).T for a in found)
         return g, h
 
@@ -124,15 +126,15 @@ class NativeTrainer:
             return False  # nothing is left to split, now or later
         self._trees += trees
         self.model.done = iteration + 1
-        if self._valid is not None:
+        for held in self._valid:
             for k, tree in enumerate(trees):
-                add_tree(self._valid, tree, k, self._crew)
+                add_tree(held, tree, k, self._crew)
         return True
 
-    def predict(self) -> NDArray[np.float64]:
+    def predict(self, k: int) -> NDArray[np.float64]:
         """See `Trainer.predict`."""
-        assert self._valid is not None
-        scores = np.ascontiguousarray(self._valid.in_order([part.score for part in self._valid.parts]).T)
+        held = self._valid[k]
+        scores = np.ascontiguousarray(held.in_order([part.score for part in held.parts]).T)
         if self._settings.forest:
             scores /= max(1, len(self._trees) // self._job.n_scores)
         lines = self._bins.empty_text.splitlines()

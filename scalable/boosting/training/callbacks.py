@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import lightgbm as lgb
@@ -21,7 +22,9 @@ class Callbacks:
         self._job, self._booster = job, booster
         chosen = list(job.watch.callbacks)
         if job.watch.patience:
-            chosen.append(lgb.early_stopping(job.watch.patience, first_metric_only=True, verbose=False))
+            watch = job.watch
+            rule = lgb.early_stopping(watch.patience, watch.first_only, False, watch.least_gain)
+            chosen.append(rule)
         chosen.sort(key=lambda callback: getattr(callback, "order", 0))
         self._before = [c for c in chosen if getattr(c, "before_iteration", False)]
         self._after = [c for c in chosen if not getattr(c, "before_iteration", False)]
@@ -49,3 +52,19 @@ class Callbacks:
         except EarlyStopException as stop:
             return int(stop.best_iteration) + 1
         return None
+
+
+def records_only(callback: Any) -> bool:
+    """Whether a callback only keeps results, which it must do where the user looks: not on a worker."""
+    return isinstance(callback, lgb.callback._RecordEvaluationCallback)
+
+
+def replay(
+    recorders: Sequence[Any], history: list[list[Result]], params: dict[str, Any], n_rounds: int
+) -> None:
+    """Show recording callbacks what they would have seen during the iterations."""
+    no_model: Any = None  # which recorders do not look at
+    for iteration, results in enumerate(history):
+        listed = [_EvalResult(*result) for result in results]
+        for callback in recorders:
+            callback(CallbackEnv(no_model, params, iteration, 0, n_rounds, listed))

@@ -12,17 +12,12 @@ from lightgbm.basic import _LIB, _safe_call
 from numpy.typing import NDArray
 
 from scalable.boosting.comm.mesh import Mesh
-from scalable.boosting.training.metrics import (
-    EXACT_ROWS,
-    Array,
-    combined,
-    exact_auc,
-    higher_is_better,
-    partial_sums,
-)
+from scalable.boosting.training import ranks
+from scalable.boosting.training.metrics import RANKED, Array, Metric, combined, partial_sums
+from scalable.boosting.user_functions import by_arity
 
 # func(y_true, y_pred, weight) -> (name, value, higher_is_better), on the rows of all workers.
-Metric = Callable[[Array, Array, Array | None], tuple[str, float, bool]]
+UserMetric = Callable[[Array, Array, Array | None], tuple[str, float, bool]]
 Result = tuple[str, str, float, bool]
 _VERDICT = struct.Struct("<q")  # the best iteration, or -1
 
@@ -53,14 +48,16 @@ def scores_of(booster: lgb.Booster, data: int, n_rows: int, n_scores: int) -> ND
 
 
 class Evaluator:
-    """Evaluates a model's predictions of the validation rows over all workers.
+    """Evaluates a model's predictions of one set of validation rows over all workers.
 
     Parameters
     ----------
+    dataset : str
+        What the set is called in results.
     label, weight : float64 array of shape (n_rows,)
         Of this worker's validation rows; no weights for None.
-    metrics : sequence of str
-        Canonical names.
+    metrics : sequence of Metric
+        What is evaluated.
     custom : sequence of callable
         Called on the gathered rows of all workers, on every worker alike.
     mesh : Mesh or None
@@ -69,18 +66,19 @@ class Evaluator:
 
     def __init__(
         self,
+        dataset: str,
         label: Array,
         weight: Array | None,
-        metrics: Sequence[str],
-        custom: Sequence[Metric],
+        metrics: Sequence[Metric],
+        custom: Sequence[UserMetric],
         mesh: Mesh | None,
     ) -> None:
-        self._label, self._weight, self._metrics = label, weight, metrics
-        self._custom, self._mesh = custom, mesh
+        self._dataset, self._label, self._weight, self._metrics = dataset, label, weight, metrics
+        self._custom, self._mesh = [by_arity(metric, "eval_metric") for metric in custom], mesh
         self._everybody: tuple[Array, Array | None] | None = None
         self.auc_bound = 0.0
         rows = sum(int.from_bytes(b, "little") for b in self._gather(len(self._label).to_bytes(8, "little")))
-        self._exact = "auc" in metrics and rows <= EXACT_ROWS
+        self._few = rows <= ranks.EXACT_ROWS
 
     def __call__(self, prediction: Array) -> list[Result]:
         """Return (dataset, metric, value, higher is better) per metric, the same on every worker.
@@ -90,28 +88,32 @@ class Evaluator:
         prediction : float64 array of shape (n_rows,) or (n_rows, n_classes)
             Of this worker's validation rows, after the link.
         """
-        results: list[Result] = []
-        summed = [name for name in self._metrics if not (name == "auc" and self._exact)]
-        parts = [partial_sums(name, self._label, prediction, self._weight) for name in summed]
-        values: dict[str, float] = {}
+        rows = (self._label, prediction, self._weight)
+        ranked = [m for m in self._metrics if m.name in RANKED and (self._few or m.name != "auc")]
+        summed = [m for m in self._metrics if m not in ranked]
+        parts = [ranks.bucketed(m.link, *rows) if m.name == "auc" else partial_sums(m, *rows) for m in summed]
+        values: dict[Metric, float] = {}
         if parts:
             lengths = np.cumsum([0, *(len(part) for part in parts)])
             gathered = [np.frombuffer(b, np.float64) for b in self._gather(np.concatenate(parts).tobytes())]
-            for k, name in enumerate(summed):
-                values[name], bound = combined(name, [g[lengths[k] : lengths[k + 1]] for g in gathered])
-                self.auc_bound = max(self.auc_bound, bound)
-        if self._custom or self._exact:
+            for k, metric in enumerate(summed):
+                of_workers = [g[lengths[k] : lengths[k + 1]] for g in gathered]
+                if metric.name == "auc":
+                    values[metric], bound = ranks.bucketed_auc(of_workers)
+                    self.auc_bound = max(self.auc_bound, bound)
+                else:
+                    values[metric] = combined(metric, of_workers)
+        results = []
+        if self._custom or ranked:
             label, weight = self._all_labels()
-            everything = np.concatenate(
-                [
-                    np.frombuffer(b, np.float64).reshape(-1, *prediction.shape[1:])
-                    for b in self._gather(prediction.tobytes())
-                ]
-            )
-            if self._exact:
-                values["auc"] = exact_auc(label, everything, weight)
-            results = [("valid", *metric(label, everything, weight)) for metric in self._custom]
-        return [("valid", name, values[name], higher_is_better(name)) for name in self._metrics] + results
+            gathered = [np.frombuffer(b, np.float64) for b in self._gather(prediction.tobytes())]
+            everything = np.concatenate([g.reshape(-1, *prediction.shape[1:]) for g in gathered])
+            values |= {metric: ranks.exact(metric, label, everything, weight) for metric in ranked}
+            for of_user in self._custom:
+                found = of_user(label, everything, weight)
+                results += [(self._dataset, *one) for one in (found if isinstance(found, list) else [found])]
+        shown = [(self._dataset, m.shown, values[m], m.higher_is_better) for m in self._metrics]
+        return [*shown, *results]
 
     def _gather(self, payload: bytes) -> list[bytes]:
         return [payload] if self._mesh is None else self._mesh.allgather(payload)

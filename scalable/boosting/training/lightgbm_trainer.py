@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scalable.boosting.comm.mesh import Mesh
 from scalable.boosting.dataset.datasets import datasets_of
 from scalable.boosting.training.evaluation import scores_of
+from scalable.boosting.user_functions import by_arity
 from scalable.boosting.workers.job import WorkerJob
 
 DEFAULT_RATE = 0.1  # LightGBM's own
@@ -31,14 +32,14 @@ class LightGBMTrainer:
             params |= {"tree_learner": "data", "num_machines": mesh.n_workers}
         self.model = lgb.Booster(params, dataset)
         self.notes: dict[str, Any] = {"cache": words} if words else {}
-        self.valid: tuple[NDArray[np.float64], NDArray[np.float64] | None] | None = None
+        self.valid: list[tuple[NDArray[np.float64], NDArray[np.float64] | None]] = []
         self._gradients = _gradients(job.watch.objective)
         self._share = 1.0
-        if valid is not None:
-            self.model.add_valid(valid, "valid")
-            weight = valid.get_field("weight")
-            label = np.asarray(valid.get_field("label"), np.float64)
-            self.valid = label, None if weight is None else np.asarray(weight, np.float64)
+        for name, held in zip(job.watch.names, valid, strict=True):
+            self.model.add_valid(held, name)
+            weight = held.get_field("weight")
+            label = np.asarray(held.get_field("label"), np.float64)
+            self.valid.append((label, None if weight is None else np.asarray(weight, np.float64)))
 
     def restart(self, iteration: int) -> None:
         """See `Trainer.restart`."""
@@ -53,10 +54,9 @@ class LightGBMTrainer:
         self.model.update(fobj=self._gradients)
         return True
 
-    def predict(self) -> NDArray[np.float64]:
+    def predict(self, k: int) -> NDArray[np.float64]:
         """See `Trainer.predict`."""
-        assert self.valid is not None
-        return scores_of(self.model, 1, len(self.valid[0]), self._job.n_scores)
+        return scores_of(self.model, 1 + k, len(self.valid[k][0]), self._job.n_scores)
 
     def text(self) -> str:
         """See `Trainer.text`."""
@@ -91,8 +91,10 @@ def _gradients(objective: Callable[..., Any] | None) -> Callable[..., Any] | Non
     if objective is None:
         return None
 
+    user = by_arity(objective, "objective")
+
     def of(prediction: NDArray[np.float64], data: lgb.Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
-        gradient, hessian = objective(data.get_label(), prediction, data.get_weight())
+        gradient, hessian = user(data.get_label(), prediction, data.get_weight())
         return np.asarray(gradient, np.float32), np.asarray(hessian, np.float32)
 
     return of

@@ -68,12 +68,14 @@ def _train_until(
     trainer = open_trainer(job, mesh, progress.rows)
     fetch(BlockReader(job.source, job.encoder), following)
     fill_seconds = time.monotonic() - began
-    evaluator = None
-    if trainer.valid is not None:
-        evaluator = Evaluator(*trainer.valid, job.watch.metrics, job.watch.custom, mesh)
+    watch = job.watch
+    evaluators = [
+        Evaluator(name, *rows, watch.metrics, watch.custom, mesh)
+        for name, rows in zip(watch.names, trainer.valid, strict=True)
+    ]
     began = time.monotonic()
     try:
-        outcome = _boost(job, until, trainer, evaluator, mesh, tell, progress)
+        outcome = _boost(job, until, trainer, evaluators, mesh, tell, progress)
     finally:
         trainer.close()
     outcome.stats |= {
@@ -83,8 +85,8 @@ def _train_until(
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         **trainer.notes,
     }
-    if evaluator is not None and evaluator.auc_bound:
-        outcome.stats["auc_error_bound"] = evaluator.auc_bound
+    if bound := max((evaluator.auc_bound for evaluator in evaluators), default=0.0):
+        outcome.stats["auc_error_bound"] = bound
     if mesh is not None:
         outcome.stats |= {
             "bytes_sent": mesh.bytes_sent,
@@ -99,7 +101,7 @@ def _boost(
     job: WorkerJob,
     until: int,
     trainer: Trainer,
-    evaluator: Evaluator | None,
+    evaluators: Sequence[Evaluator],
     mesh: Mesh | None,
     tell: Tell,
     progress: Throttle,
@@ -116,7 +118,7 @@ def _boost(
         callbacks.before(iteration)
         if not trainer.step(iteration, step_share(rate, iteration) if job.rotation.on else 1.0):
             break
-        results = evaluator(trainer.predict()) if evaluator is not None else []
+        results = [found for k, of in enumerate(evaluators) for found in of(trainer.predict(k))]
         history.append(results)
         verdict = callbacks.after(iteration, results)
         seconds = (time.monotonic() - began) / (iteration + 1 - job.base.iteration)

@@ -19,14 +19,14 @@ class Trainer(Protocol):
     ----------
     model : lightgbm.Booster
         What callbacks see.
-    valid : tuple of label and weight, or None
-        Of the validation rows.
+    valid : list of tuple of label and weight
+        Of the rows of each validation set.
     notes : dict
         What filling has to tell, for the statistics of the fit.
     """
 
     model: Any
-    valid: tuple[NDArray[np.float64], NDArray[np.float64] | None] | None
+    valid: list[tuple[NDArray[np.float64], NDArray[np.float64] | None]]
     notes: dict[str, Any]
 
     def restart(self, iteration: int) -> None:
@@ -35,8 +35,8 @@ class Trainer(Protocol):
     def step(self, iteration: int, share: float) -> bool:
         """Grow the trees of one iteration with a share of the learning rate; return whether there was one to grow."""
 
-    def predict(self) -> NDArray[np.float64]:
-        """Return the validation rows' predictions, after the link: (n_rows,), or (n_rows, n_scores) for several."""
+    def predict(self, k: int) -> NDArray[np.float64]:
+        """Return the predictions of the k-th validation set, after the link, (n_rows,) or (n_rows, n_scores)."""
 
     def text(self) -> str:
         """Return the model text of the trees grown here."""

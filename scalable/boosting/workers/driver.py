@@ -59,8 +59,7 @@ class Fit:
         fit, secret, n_workers = uuid.uuid4().hex[:16], secrets.token_bytes(32), len(team.places)
         params = self.prepared.params
         train = partition(self.source, n_workers)
-        valid = self.options.valid
-        held = [] if valid is None else partition(valid, n_workers)
+        held = [(valid, partition(valid, n_workers)) for valid in self.options.valid]
         return [
             WorkerJob(
                 fit=fit,
@@ -77,7 +76,7 @@ class Fit:
                 n_threads=min(place.n_threads, params.n_threads or place.n_threads),
                 n_scores=params.n_scores,
                 silence=self.options.silence,
-                valid=None if valid is None else part(valid, held[worker]),
+                valid=tuple(part(valid, shards[worker]) for valid, shards in held),
                 watch=self.watch,
                 base=self.base,
                 keep_every=self.options.keep_every(params),

@@ -10,6 +10,7 @@ from typing import IO, Any
 import cloudpickle  # type: ignore[import-untyped]  # ships no types
 
 from scalable.boosting.training.checkpoint import Saved
+from scalable.boosting.training.metrics import Metric
 from scalable.boosting.training.rotation import Rotation
 from scalable.data.fingerprint import Fingerprint
 from scalable.data.source import Source
@@ -24,7 +25,7 @@ class Watch:
 
     Attributes
     ----------
-    metrics : tuple of str
+    metrics : tuple of Metric
         Evaluated on the validation rows of all workers.
     custom : tuple of callable
         ``func(y_true, y_pred, weight) -> (name, value, higher_is_better)``.
@@ -33,14 +34,23 @@ class Watch:
     objective : callable or None
         ``func(y_true, y_pred, weight) -> (gradient, hessian)`` on this worker's rows.
     patience : int
-        Iterations without improvement of the first metric before training stops; 0 for never.
+        Iterations without improvement before training stops; 0 for never.
+    least_gain : float or list of float
+        What counts as an improvement, for all metrics or for each.
+    first_only : bool
+        Whether the first metric alone decides.
+    names : tuple of str
+        Of the validation sets, in results.
     """
 
-    metrics: tuple[str, ...] = ()
+    metrics: tuple[Metric, ...] = ()
     custom: tuple[Any, ...] = ()
     callbacks: tuple[Any, ...] = ()
     objective: Any = None
     patience: int = 0
+    least_gain: float | list[float] = 0.0
+    first_only: bool = True
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +83,8 @@ class WorkerJob:
         Raw scores per row.
     silence : float
         Seconds without a byte after which a peer counts as lost.
-    valid : Source or None
-        This worker's validation shards.
+    valid : tuple of Source
+        This worker's shards of each validation set.
     watch : Watch
         What happens between iterations, the same on all workers.
     base : Saved
@@ -109,7 +119,7 @@ class WorkerJob:
     n_threads: int
     n_scores: int = 1
     silence: float = 20.0
-    valid: Source | None = None
+    valid: tuple[Source, ...] = ()
     watch: Watch = Watch()
     base: Saved = Saved()  # noqa: RUF009  frozen, never changed
     keep_every: int = 0

@@ -3,45 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.errors import UsageError
 from scalable.linear.solvers.objective import Objective
-
-
-def class_weights(given: Any, classes: tuple[Any, ...], totals: Sequence[float]) -> tuple[float, ...]:
-    """Return a factor a class, or nothing for none.
-
-    Parameters
-    ----------
-    given : None, "balanced" or dict
-        As in scikit-learn.
-    classes : tuple
-        Labels.
-    totals : sequence of float
-        Weight of each class.
-
-    Raises
-    ------
-    UsageError
-        When `given` is neither None, "balanced" nor a dict of known classes.
-    """
-    if given is None:
-        return ()
-    if isinstance(given, str) and given == "balanced":
-        whole = sum(totals)
-        return tuple(whole / (len(classes) * total) if total > 0.0 else 0.0 for total in totals)
-    if isinstance(given, dict):
-        unknown = [label for label in given if label not in classes]
-        if unknown:
-            raise UsageError(
-                f"class_weight names {unknown[0]!r}, which is not among the classes {list(classes)}"
-            )
-        return tuple(float(given.get(label, 1.0)) for label in classes)
-    raise UsageError(f"class_weight must be None, 'balanced' or a dict, not {given!r}")
 
 
 def residual_variance(totals: Sequence[float], by_class: tuple[float, ...]) -> float:

@@ -1,0 +1,317 @@
+"""What all of LightGBM's estimators share, here on Parquet past memory or on arrays."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.boosting.attributes import Attributes
+from scalable.boosting.face import best_scores, held_out, results, seed_of, split_metrics
+from scalable.boosting.intake import dense, named
+from scalable.boosting.params import check_known, main_names
+from scalable.boosting.train import Trained, train
+from scalable.data.source import Source
+from scalable.data.table import as_source
+from scalable.errors import ModelError, UsageError
+from scalable.execution.reader import BlockReader
+from scalable.features.state import State
+from scalable.features.target import class_array
+from scalable.features.tree_encoder import TreeEncoder
+from scalable.models.estimator import Estimator, Parts
+from scalable.models.forest import KIND, TEXT
+from scalable.models.store import StoredModel
+
+FEW_ROWS = 4096
+
+
+class LGBMModel(Attributes, Estimator):
+    """What classifier and regressor share.
+
+    Parameters
+    ----------
+    n_estimators : int
+        Boosting iterations.
+    num_leaves : int
+        Leaves per tree at most.
+    learning_rate : float
+        Shrinkage of every tree.
+    max_depth : int
+        Depth at most; no limit when not positive.
+    max_bin : int
+        Bins per feature at most; 255 or fewer take a byte a value.
+    min_child_samples : int
+        Rows per leaf at least. In rotation the hessians in a leaf are bounded too, see ``docs/boosting.md``.
+    random_state : int, RandomState or Generator, optional
+        Seed of everything random.
+    client : distributed.Client, str or None
+        A client, a scheduler's address, or None for this machine. Clones use the same client; pickles and saved models
+        keep its address.
+    n_workers : int, optional
+        Without a client: local worker processes, by default one with all processors. With a client:
+        how many of its workers take part, by default all.
+    identifiers : bool
+        Whether integer columns named like identifiers (``..._id``, ``..._key``, ``zip``) with many categories are
+        encoded as each category's mean target and share of the rows; False passes them as numbers.
+    pairs : bool
+        Whether pairs of text columns whose interaction shows in the data also have a mean target
+        per pair of categories.
+    class_weight : dict, "balanced" or None
+        Factors of the weights of each class's rows, by rows as in LightGBM; of a classifier.
+    importance_type : str
+        "split" or "gain": what ``feature_importances_`` counts.
+    **lightgbm_params
+        Any other parameter of LightGBM, under any of its names; one it does not have is refused with the nearest.
+        Also ``engine``: "lightgbm" (the default), "native" or "auto", see ``docs/trees.md``.
+
+    Attributes
+    ----------
+    booster_ : lightgbm.Booster
+        An ordinary booster, whose text plain LightGBM loads.
+    encoder_ : TreeEncoder
+        From raw columns to the booster's matrix.
+    engine_ : str
+        Who grew the trees: "lightgbm" or "native".
+    stats_ : dict
+        Seconds of the phases of the fit; per worker rows, seconds and bytes; losses on the way.
+    best_iteration_ : int
+        Iterations kept, fewer than asked for when training stopped early.
+    evals_result_ : dict of str to dict of str to list of float
+        Metrics of every validation set (``valid_0``, ... or ``eval_names``) after every iteration.
+    best_score_ : dict of str to dict of str to float
+        The same after the iterations that were kept.
+    """
+
+    n_estimators: int = 100
+    num_leaves: int = 31
+    learning_rate: float = 0.1
+    max_depth: int = -1
+    max_bin: int = 255
+    min_child_samples: int = 20
+    random_state: Any = None
+    identifiers: bool = True
+    pairs: bool = True
+    class_weight: Any = None
+    importance_type: str = "split"
+
+    _positional = (
+        "n_estimators", "num_leaves", "learning_rate", "max_depth", "max_bin", "min_child_samples", "random_state",
+        "client", "n_workers", "identifiers", "pairs",
+    )  # fmt: skip
+    _open = "lightgbm_params"
+    _kind, _result = KIND, "booster_"
+    _matrix, _finite = False, False
+    _kept = ("best_iteration_", "evals_result_", "best_score_")
+    _lightgbm_names = {  # noqa: RUF012  never changed
+        "n_estimators": "num_iterations",
+        "min_child_samples": "min_data_in_leaf",
+        "random_state": "seed",
+    }
+
+    def _further(self, given: dict[str, Any]) -> None:
+        """Take LightGBM's other parameters."""
+        check_known(given, self.parameter_names())
+        self._extra = {**getattr(self, "_extra", {}), **given}
+
+    @classmethod
+    def parameter_names(cls) -> list[str]:
+        """Return every name the constructor takes."""
+        return [*super().parameter_names(), *main_names()]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return all parameters, LightGBM's others among them."""
+        return {**super().get_params(deep=deep), **self._extra}
+
+    def _lightgbm_params(self) -> dict[str, Any]:
+        own = super().get_params(deep=False)
+        params = {
+            self._lightgbm_names.get(k, k): v for k, v in own.items() if k not in ("client", "n_workers")
+        }
+        params["seed"] = seed_of(self.random_state)
+        return {**params, **self._extra}
+
+    @property
+    def _encoder(self) -> TreeEncoder:
+        return self.encoder_
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        init_score: Any = None,
+        eval_set: Any = None,
+        eval_names: Any = None,
+        eval_sample_weight: Any = None,
+        eval_class_weight: Any = None,
+        eval_init_score: Any = None,
+        eval_metric: Any = None,
+        feature_name: Any = "auto",
+        categorical_feature: Any = "auto",
+        callbacks: Any = None,
+        init_model: Any = None,
+        *,
+        eval_X: Any = None,
+        eval_y: Any = None,
+        **options: Any,
+    ) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        X : source, array or sparse matrix of shape (n_rows, n_features), or pandas/polars/Arrow table
+            A `ParquetSource` names its own target and weights and is never held in memory.
+        y : array-like of shape (n_rows,), optional
+            Classes of any type, or numbers for a regressor.
+        sample_weight : array-like of shape (n_rows,), optional
+            Non-negative weights.
+        eval_set : list of (X, y) or of sources, optional
+            Validation rows; also ``eval_X`` and ``eval_y``, and this package's ``valid``.
+        eval_names : list of str, optional
+            What they are called in results.
+        eval_sample_weight : list of array-like, optional
+            Their weights.
+        eval_metric : str, callable or list of them, optional
+            Evaluated before the parameter ``metric``.
+        feature_name, categorical_feature, callbacks, init_model
+            As in LightGBM.
+        init_score, eval_init_score, eval_class_weight
+            Refused: give ``init_model``, and the weights as ``eval_sample_weight``.
+        **options
+            The attributes of `scalable.boosting.options.Options`: ``valid`` (a source, or a tuple X, y
+            or X, y, weights), ``early_stopping`` (iterations), ``custom_metrics``, ``checkpoint`` (directory),
+            ``checkpoint_every``, ``resume``, ``cache`` (directory), ``on_loss``.
+
+        Raises
+        ------
+        DataError, UsageError, PlanError
+            When data, parameters or plan cannot work.
+        ClusterError
+            When workers are lost or unfit.
+        """
+        _refuse(init_score=init_score, eval_init_score=eval_init_score, eval_class_weight=eval_class_weight)
+        source, _ = self._source(named(X, feature_name), y, sample_weight)
+        if "valid" in options and (eval_set is not None or eval_X is not None):
+            raise UsageError("give the validation rows as valid or as eval_set, not both")
+        given = options.pop("valid", eval_set)
+        names, of_user = split_metrics(eval_metric)
+        params = self._lightgbm_params()
+        if not (isinstance(categorical_feature, str) and categorical_feature == "auto"):
+            params["categorical_feature"] = list(categorical_feature)
+        trained = train(
+            params,
+            source,
+            classify=self._classify,
+            client=self.client,
+            n_workers=self.n_workers,
+            valid=held_out(self._held, given, eval_X, eval_y, eval_sample_weight),
+            names=eval_names or (),
+            eval_metric=names,
+            custom_metrics=[*options.pop("custom_metrics", ()), *of_user],
+            callbacks=callbacks or (),
+            init_model=init_model,
+            **options,
+        )
+        self._adopt(trained.booster, trained.encoder)
+        self._trained(trained)
+        return self
+
+    def _held(self, X: Any, y: Any, sample_weight: Any) -> Source:
+        """Return validation rows under the names of the training rows."""
+        if isinstance(X, Source):
+            return as_source(X, y, sample_weight)
+        return as_source(self._named(dense(X)), y, sample_weight)
+
+    def _source(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
+        return super()._source(dense(X), y, sample_weight)
+
+    def _rows(self, X: Any) -> Source:
+        return super()._rows(dense(X))
+
+    def _trained(self, trained: Trained) -> None:
+        self.stats_ = trained.stats
+        self.engine_ = trained.engine
+        self.best_iteration_ = trained.best_iteration or trained.booster.current_iteration()
+        self.evals_result_ = results(trained.history)
+        self.best_score_ = best_scores(trained.history, trained.best_iteration - trained.begun)
+
+    def _adopt(self, booster: lgb.Booster, encoder: TreeEncoder) -> None:
+        self.booster_ = booster
+        self.encoder_ = encoder
+        labels = encoder.labels
+        if labels is not None and labels.classes is not None:
+            self.classes_ = class_array(labels.classes)
+            self.n_classes_ = len(labels.classes)
+
+    def _scores(self, X: Any, **how: Any) -> NDArray[np.float64]:
+        """Return LightGBM's output, of shape (n_rows,) or (n_rows, n_columns), streamed over a source."""
+        source = self._rows(X)
+        reader = BlockReader(source, self.encoder_)
+        parts = [
+            np.asarray(self.booster_.predict(rows.matrix, **{**_threads(rows.matrix), **how}))
+            for shard in source.shards
+            for rows in reader.blocks(shard)
+        ]
+        if parts:
+            return np.concatenate(parts)
+        one = np.zeros((1, self.encoder_.n_columns))  # a selection may leave no row
+        return np.asarray(self.booster_.predict(one, **how))[:0]
+
+    def _output(
+        self,
+        X: Any,
+        raw_score: bool,
+        start_iteration: int,
+        num_iteration: int | None,
+        pred_leaf: bool,
+        pred_contrib: bool,
+        validate_features: bool,
+        further: dict[str, Any],
+    ) -> NDArray[np.float64]:
+        """Return what LightGBM's ``predict`` of a booster returns; columns are always taken by name here."""
+        check_known(further)
+        return self._scores(
+            X,
+            raw_score=raw_score,
+            start_iteration=start_iteration,
+            num_iteration=num_iteration,
+            pred_leaf=pred_leaf,
+            pred_contrib=pred_contrib,
+            **further,
+        )
+
+    def _parts(self) -> Parts:
+        labels, state = self.encoder_.labels, self.encoder_.state()
+        text = self.booster_.model_to_string()
+        meta = {
+            "encoder": state.document,
+            "objective": next((x[10:] for x in text.splitlines() if x.startswith("objective=")), ""),
+            "classes": None if labels is None or labels.classes is None else list(labels.classes),
+        }
+        return meta, state.parts, {TEXT: text}
+
+    def _restore(self, stored: StoredModel) -> None:
+        try:
+            booster = lgb.Booster(model_str=stored.texts[TEXT])
+        except (KeyError, lgb.basic.LightGBMError) as error:
+            raise ModelError(f"its {TEXT} cannot be read ({error})") from error
+        self._adopt(booster, TreeEncoder.from_state(State.of(stored.meta["encoder"], stored.arrays)))
+
+
+def _threads(matrix: NDArray[Any]) -> dict[str, int]:
+    """One thread for few rows: waking the others costs more than they save."""
+    return {"num_threads": 1} if len(matrix) < FEW_ROWS else {}
+
+
+def _refuse(**given: Any) -> None:
+    """Refuse by name what of LightGBM's `fit` is not taken."""
+    remedies = {
+        "init_score": "continue from a model by init_model",
+        "eval_init_score": "continue from a model by init_model",
+        "eval_class_weight": "give the weights as eval_sample_weight",
+    }
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(f"{name} is not taken: {remedies[name]}")

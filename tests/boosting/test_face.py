@@ -1,0 +1,213 @@
+"""Each name of a LightGBM estimator, beside LightGBM's own."""
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from scalable.boosting import LGBMClassifier, LGBMRegressor
+from scalable.boosting.params import canonical
+from scalable.boosting.prepare import starting_score
+from scalable.errors import UsageError
+from scalable.features.target_summary import TargetSummary
+
+SAME = {"n_jobs": 1, "deterministic": True, "force_col_wise": True, "verbosity": -1}
+RNG = np.random.default_rng(5)
+X = RNG.normal(size=(1200, 4))
+Y = X[:, 0] - X[:, 1] ** 2 + RNG.normal(size=1200) * 0.3
+B = (Y > 0.8).astype(int)
+XV, YV, BV = X[800:], Y[800:], B[800:]
+
+
+def both(kind, fit, **params):
+    """Return our fitted estimator and LightGBM's."""
+    found = []
+    for module in (
+        (LGBMClassifier, lgb.LGBMClassifier) if kind == "class" else (LGBMRegressor, lgb.LGBMRegressor)
+    ):
+        model = module(n_estimators=8, num_leaves=7, **SAME, **params)
+        found.append(model.fit(X[:800], (B if kind == "class" else Y)[:800], **fit))
+    return found
+
+
+@pytest.mark.parametrize("metric", [None, "auc", ["auc", "logloss"]], ids=str)
+def test_validation_sets_are_named_and_scored_as_in_lightgbm(metric):
+    weight = [np.linspace(1, 2, 400), np.ones(800)]
+    fit = {
+        "eval_X": (XV, X[:800]),
+        "eval_y": (BV, B[:800]),
+        "eval_names": ["held", "seen"],
+        "eval_metric": metric,
+    }
+    ours, theirs = both("class", {**fit, "eval_sample_weight": weight})
+    assert list(ours.evals_result_) == ["held", "seen"]
+    for name, metrics in theirs.evals_result_.items():
+        assert sorted(ours.evals_result_[name]) == sorted(metrics)
+        for one, values in metrics.items():
+            np.testing.assert_allclose(ours.evals_result_[name][one], values, rtol=1e-6)
+            assert ours.best_score_[name][one] == pytest.approx(theirs.best_score_[name][one], rel=1e-6)
+
+
+@pytest.mark.parametrize("rule", [{"min_delta": 0.02}, {"first_metric_only": True}, {}], ids=str)
+def test_callbacks_are_lightgbm_s(rule):
+    runs = []
+    for module in (LGBMRegressor, lgb.LGBMRegressor):
+        seen = {}
+        model = module(n_estimators=60, num_leaves=7, learning_rate=0.3, metric=["l1", "l2"], **SAME)
+        calls = [lgb.early_stopping(3, verbose=False, **rule), lgb.record_evaluation(seen)]
+        model.fit(X[:800], Y[:800], eval_X=XV, eval_y=YV, callbacks=calls)
+        runs.append((model.best_iteration_, len(seen["valid_0"]["l1"]), seen["valid_0"]["l2"][-1]))
+    assert runs[0] == pytest.approx(runs[1], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"raw_score": True},
+        {"num_iteration": 3},
+        {"start_iteration": 2},
+        {"pred_leaf": True},
+        {"pred_contrib": True},
+    ],
+    ids=lambda how: next(iter(how)),
+)
+@pytest.mark.parametrize("kind", ["class", "number"])
+def test_predict_takes_what_lightgbm_s_does(kind, how):
+    ours, theirs = both(kind, {})
+    np.testing.assert_array_equal(ours.predict(XV, **how), theirs.predict(XV, **how))
+
+
+@pytest.mark.parametrize("kind", ["split", "gain"])
+def test_attributes_are_lightgbm_s(kind):
+    ours, theirs = both("class", {}, importance_type=kind, subsample=0.9, reg_alpha=0.5)
+    np.testing.assert_allclose(ours.feature_importances_, theirs.feature_importances_, rtol=1e-9)
+    for name in (
+        "n_iter_",
+        "n_estimators_",
+        "n_features_",
+        "objective_",
+        "subsample",
+        "reg_alpha",
+        "reg_lambda",
+    ):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert ours.lambda_l1 == 0.5
+    with pytest.raises(AttributeError, match="lambda_l3"):
+        _ = ours.lambda_l3
+    assert len(ours.feature_name_) == 4
+
+
+@pytest.mark.parametrize("weight", ["balanced", {1: 3.0}], ids=str)
+def test_class_weights_are_lightgbm_s(weight):
+    sample = np.linspace(0.5, 2, 800)
+    ours, theirs = both("class", {"sample_weight": sample}, class_weight=weight)
+    np.testing.assert_allclose(ours.predict_proba(XV), theirs.predict_proba(XV), atol=1e-7)
+    plain, _ = both("class", {"sample_weight": sample})
+    assert abs(plain.predict_proba(XV) - ours.predict_proba(XV)).max() > 0.01
+    with pytest.raises(UsageError, match="classifiers"):
+        LGBMRegressor(class_weight="balanced").fit(X, Y)
+
+
+def two(y_true, y_pred):
+    p = 1 / (1 + np.exp(-y_pred))
+    return p - y_true, p * (1 - p)
+
+
+def test_an_objective_of_two_arguments_gives_raw_scores_as_in_lightgbm():
+    y = B
+    models = [
+        m(n_estimators=6, objective=two, **SAME).fit(X, y) for m in (LGBMClassifier, lgb.LGBMClassifier)
+    ]
+    with pytest.warns(UserWarning, match="raw scores"):
+        ours = models[0].predict(XV)
+    with pytest.warns(UserWarning, match="raw scores"):
+        theirs = models[1].predict(XV)
+    np.testing.assert_allclose(ours, theirs, atol=1e-7)
+    with pytest.raises(UsageError, match="y_true, y_pred"):
+        LGBMRegressor(objective=lambda y: y).fit(X, Y)
+
+
+@pytest.mark.parametrize("seed", [np.random.RandomState, np.random.default_rng], ids=["state", "generator"])
+def test_seeds_are_drawn_as_in_lightgbm(seed):
+    found = [
+        m(n_estimators=5, subsample=0.5, subsample_freq=1, random_state=seed(3), **SAME).fit(X, Y).predict(XV)
+        for m in (LGBMRegressor, lgb.LGBMRegressor)
+    ]
+    np.testing.assert_array_equal(*found)
+
+
+def test_sparse_rows_are_those_with_their_zeros():
+    some = np.where(np.abs(X) > 0.7, X, 0.0)
+    whole = LGBMRegressor(n_estimators=5, **SAME).fit(some, Y)
+    thin = LGBMRegressor(n_estimators=5, **SAME).fit(sparse.csr_matrix(some), Y)
+    np.testing.assert_array_equal(thin.predict(sparse.csc_matrix(some)), whole.predict(some))
+
+
+def test_numbers_can_be_categories():
+    code = RNG.integers(0, 12, 1200)
+    rows, y = np.column_stack([code, X[:, 0]]), np.sin(code * 7.0) + X[:, 0]
+    ours, theirs = (
+        m(n_estimators=8, min_data_per_group=5, **SAME).fit(rows, y, categorical_feature=[0]).predict(rows)
+        for m in (LGBMRegressor, lgb.LGBMRegressor)
+    )
+    np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(UsageError, match="categorical_feature names column 9"):
+        LGBMRegressor().fit(rows, y, categorical_feature=[9])
+    named = LGBMRegressor(n_estimators=2, **SAME).fit(rows, y, feature_name=["code", "x"])
+    assert named.feature_name_ == ["code", "x"]
+
+
+def identified(n=3000):
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {"user_id": rng.integers(0, 500, n), "x": rng.normal(size=n), "z": rng.normal(size=n)}
+    )
+    return frame, frame["x"] * frame["z"] + (frame["user_id"] % 7) / 5 + rng.normal(size=n) * 0.1
+
+
+def test_constraints_are_by_the_user_s_columns():
+    frame, y = identified()
+    model = LGBMRegressor(n_estimators=20, monotone_constraints=[0, 1, 0], **SAME).fit(frame, y)
+    grid = pd.concat([frame.head(1)] * 50).assign(x=np.linspace(-3, 3, 50))
+    assert (np.diff(model.predict(grid)) >= -1e-12).all()
+    number = LGBMRegressor(n_estimators=20, monotone_constraints="1,0,0", **SAME).fit(frame, y)
+    grid = pd.concat([frame.head(1)] * 50).assign(user_id=np.arange(0, 500, 10))
+    assert (np.diff(number.predict(grid)) >= -1e-12).all()
+    apart = LGBMRegressor(n_estimators=20, interaction_constraints=[[0, 1], [2]], **SAME).fit(frame, y)
+    grid = frame.head(40)
+    lifted = apart.predict(grid.assign(z=1.0)) - apart.predict(grid.assign(z=-1.0))
+    np.testing.assert_allclose(lifted, lifted[0], atol=1e-12)  # z adds the same whatever the rest is
+    LGBMRegressor(n_estimators=3, max_bin_by_feature=[10, 20, 30], feature_contri=[1, 0.5, 1], **SAME).fit(
+        frame, y
+    )
+    with pytest.raises(UsageError, match="monotone_constraints holds 2 values for 3 columns"):
+        LGBMRegressor(monotone_constraints=[1, 0]).fit(frame, y)
+    with pytest.raises(UsageError, match="'kind' is of categories"):
+        LGBMRegressor(monotone_constraints=[0, 0, 0, 1]).fit(frame.assign(kind=list("ab") * 1500), y)
+
+
+@pytest.mark.parametrize("alias", ["mse", "rmse", "l2_root"])
+def test_objectives_have_one_name(alias):
+    assert canonical({"objective": alias, "application": "regression"})["objective"] == "regression"
+    with pytest.raises(UsageError, match="did you mean 'regression'"):
+        canonical({"objective": "regresion"})
+
+
+def test_starting_scores_are_lightgbm_s():
+    p = 1 / (1 + np.exp(-Y))
+    for objective, label, extra in (("cross_entropy_lambda", p, {}), ("regression", Y, {"reg_sqrt": True})):
+        params = {
+            "objective": objective,
+            "num_leaves": 2,
+            "min_data_in_leaf": 10_000,
+            "verbosity": -1,
+            **extra,
+        }
+        plain = lgb.train(params, lgb.Dataset(X, label), 1).predict(X[:1], raw_score=True)[0]
+        single = np.float32(label)
+        mean = float((np.sign(single) * np.sqrt(abs(single)) if extra else single).mean(dtype=np.float64))
+        target = TargetSummary(1200, 1200.0, single_mean=mean)
+        assert starting_score({**params, "boost_from_average": True}, target)[0] == pytest.approx(
+            plain, rel=1e-5
+        )
