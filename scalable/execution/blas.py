@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 _lock = threading.Lock()
 _users = 0
 _limits: Any = None
+
+
+@functools.lru_cache(1)
+def _libraries(n_modules: int) -> ThreadpoolController:
+    """Return the BLAS libraries of this process; looked for again after an import, for it takes milliseconds."""
+    return ThreadpoolController()
 
 
 @contextmanager
@@ -20,7 +28,7 @@ def one_blas_thread() -> Iterator[None]:
     global _users, _limits  # noqa: PLW0603  the limit itself is the process's
     with _lock:
         if _users == 0:
-            _limits = threadpool_limits(1, user_api="blas")
+            _limits = _libraries(len(sys.modules)).limit(limits=1, user_api="blas")
         _users += 1
     try:
         yield

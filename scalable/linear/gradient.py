@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -222,7 +223,8 @@ class GradientEstimator(LinearEstimator):
                 self.n_iter_no_change if self.early_stopping else 1,
             )
             learner = self._descent(objective, ready.encoder)
-            reader, some = ready.reader, sample
+            reader: Any = ready.reader
+            some: Sequence[Shard] | None = sample
             if ready.ordered and not ready.held:
                 reader = mixed(reader, self._seed(), 2 * settings.every if settings.held_out else LEAST_MIXES)
                 mixes = reader.source.shards

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from scalable.data.block import BLOCK_ROWS, Block
 from scalable.data.shard import Shard
 from scalable.execution.reader import BlockReader
-from scalable.kernels.linear.rows import take_rows
+from scalable.kernels.linear.rows import deal_rows, take_rows
 
 LEAST_ROWS = 32  # of a held shard; small ones let little data be held out and shared
 MOST_SHARDS = 64
+PIECE_ROWS = 2**16  # that are read at once
 
 
 @dataclass(frozen=True)
@@ -85,44 +87,88 @@ def encoded_bytes(reader: BlockReader, n_rows: int) -> int:
     return n_rows * width
 
 
-def hold(reader: BlockReader, seed: int | None, n_threads: int = 1) -> MemoryReader:
-    """Encode all rows once.
+def hold(reader: BlockReader, n_rows: int, seed: int | None, n_threads: int = 1) -> MemoryReader:
+    """Encode all rows once, each straight to its place.
 
     Parameters
     ----------
     reader : BlockReader
         Of a source that fits in memory.
+    n_rows : int
+        How many there are.
     seed : int or None
         Rows are put in a random order, so that sorted data does not mislead descent; None keeps it.
     n_threads : int
-        Threads that read, encode and put in order; the result does not depend on them.
+        Threads that read and encode; the result does not depend on them.
     """
+    order = np.arange(n_rows) if seed is None else np.random.default_rng(seed).permutation(n_rows)
+    count = max(1, min(MOST_SHARDS, n_rows // LEAST_ROWS))
+    ends = [n_rows * k // count for k in range(count + 1)]
+    shards = tuple(Shard(k, 0, ends[k], ends[k + 1], ends[k]) for k in range(count))
+    starts = [list(range(shard.row_start, shard.row_stop, BLOCK_ROWS)) for shard in shards]
+    edges = np.array([*chain.from_iterable(starts), n_rows])
+    encoder: Any = reader.encoder
+    columns: Any = np.empty((encoder.n_columns, n_rows), encoder.dtype)
+    ids = np.empty((encoder.n_ids, n_rows), np.int32)
+    label = None if encoder.labels is None else np.empty(n_rows)
+    weight = None if encoder.weight is None else np.empty(n_rows)
 
-    def encoded(shard: Shard) -> list[Block]:
-        found = list(reader.blocks(shard))
-        for block in found:
-            _ = block.columns  # lazy ones are encoded here, on this thread
-        return found
+    def put(shard: Shard, at: int) -> int:
+        for block in reader.blocks(shard):
+            rows = slice(at, at + block.n_rows)
+            columns[:, rows], ids[:, rows] = block.columns, block.ids
+            if label is not None:
+                label[rows] = block.label
+            if weight is not None:
+                weight[rows] = block.weight
+            at = rows.stop
+        return at
 
     with ThreadPoolExecutor(n_threads, thread_name_prefix="hold") as pool:
-        parts = [block for found in pool.map(encoded, reader.source.shards) for block in found]
-        whole = joined(parts)
-        del parts
-        n = whole.n_rows
-        order = None if seed is None else np.random.default_rng(seed).permutation(n)
-        count = max(1, min(MOST_SHARDS, n // LEAST_ROWS))
-        edges = [n * k // count for k in range(count + 1)]
-        shards = tuple(Shard(k, 0, edges[k], edges[k + 1], edges[k]) for k in range(count))
+        if (
+            reader.source.exact_rows is None
+        ):  # where a shard's rows begin is known when those before it are read
+            at = 0
+            for shard in reader.source.shards:
+                at = put(shard, at)
+        else:
+            pieces = _pieces(reader.source.shards)
+            before = np.cumsum([0, *(piece.n_rows for piece in pieces)]).tolist()
+            list(pool.map(put, pieces, before))
 
-        def blocks(shard: Shard) -> tuple[Block, ...]:
-            starts = range(shard.row_start, shard.row_stop, BLOCK_ROWS)
-            stops = [min(start + BLOCK_ROWS, shard.row_stop) for start in starts]
-            rows = [
-                np.arange(a, b) if order is None else order[a:b] for a, b in zip(starts, stops, strict=True)
-            ]
-            return tuple(taken(whole, at, start) for at, start in zip(rows, starts, strict=True))
+        def dealt(values: NDArray[Any]) -> NDArray[Any]:
+            k, out = len(values), np.empty(values.size, values.dtype)
+            list(pool.map(lambda j: deal_rows(values[j], order, edges, k, j, out), range(k)))
+            return out
 
-        return MemoryReader(PlannedRows(shards, n), tuple(pool.map(blocks, shards)))
+        flat, flat_ids = dealt(columns), dealt(ids)
+    label, weight = (None if part is None else part[order] for part in (label, weight))
+    d, h = len(columns), len(ids)
+    blocks = {
+        start: Block(
+            flat[d * start : d * stop].reshape(d, stop - start),
+            flat_ids[h * start : h * stop].reshape(h, stop - start),
+            None if label is None else label[start:stop],
+            None if weight is None else weight[start:stop],
+            start,
+        )
+        for start, stop in pairwise(edges.tolist())
+    }
+    held = tuple(tuple(blocks[start] for start in of_shard) for of_shard in starts)
+    return MemoryReader(PlannedRows(shards, n_rows), held)
+
+
+def _pieces(shards: Sequence[Shard]) -> list[Shard]:
+    """Return shards with neighbours of one file joined: opening a place costs as much as thousands of rows."""
+    pieces: list[Shard] = []
+    for shard in shards:
+        last = pieces[-1] if pieces else None
+        beside = last is not None and (last.file, last.row_stop) == (shard.file, shard.row_start)
+        if last is not None and beside and last.n_rows + shard.n_rows <= PIECE_ROWS:
+            pieces[-1] = replace(last, row_stop=shard.row_stop)
+        else:
+            pieces.append(shard)
+    return pieces
 
 
 def taken(block: Block, rows: NDArray[np.int64], first_row: int = 0) -> Block:

@@ -85,7 +85,7 @@ def prepare(
     held = (ordered or not many) and encoded_bytes(reader, target.rows) <= HELD_BYTES
     if held:
         executor = executor if isinstance(executor, Threads) else Threads()
-        reader = hold(replace(reader, depth=0), shuffle_seed, executor.n_workers)
+        reader = hold(replace(reader, depth=0), target.rows, shuffle_seed, executor.n_workers)
     elif cache is not None and isinstance(source, ParquetSource):
         reader = CachedReader(reader, cache_directory(cache, source, encoder, reader.block_rows))
     return Prepared(source, reader, executor, encoder, target, held, ordered)

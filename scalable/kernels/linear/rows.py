@@ -24,3 +24,31 @@ def take_rows(columns: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
         column, to = columns[j], out[j]
         for i in range(to.size):
             to[i] = column[np.uint64(rows[i])]
+
+
+@kernel()
+def deal_rows(
+    column: np.ndarray, rows: np.ndarray, edges: np.ndarray, k: int, j: int, out: np.ndarray
+) -> None:
+    """Copy ``column[rows]`` to row `j` of feature-major blocks that lie one behind the other.
+
+    Column by column, what is read at random stays in the cache.
+
+    Parameters
+    ----------
+    column : array of shape (n,)
+        Values.
+    rows : int64 array of shape (n,)
+        Places in ``[0, n)``; not checked.
+    edges : int64 array
+        Where blocks begin among `rows`, and the end.
+    k, j : int
+        Columns of the blocks, and which of them this is.
+    out : array of shape (k * n,)
+        Written to, of the dtype of `column`.
+    """
+    for b in range(edges.size - 1):
+        start, size = edges[b], edges[b + 1] - edges[b]
+        to = out[k * start + j * size : k * start + (j + 1) * size]
+        for i in range(size):
+            to[i] = column[np.uint64(rows[start + i])]
