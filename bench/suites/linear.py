@@ -107,42 +107,49 @@ class Gram:
 class Fit:
     """From Parquet in the page cache to a model, both threads."""
 
-    timeout = 300
+    timeout = 600
+    params = (["none", "lz4", "snappy", "zstd", "pandas"],)
+    param_names = ("written",)
     unit = "ns/row"
 
-    def setup_cache(self) -> str:
+    def setup_cache(self) -> dict[str, str]:
         if missing:
-            return ""
+            return {}
         rows = scaled(400_000)
         rng = np.random.default_rng(0)
         x: Any = rng.normal(size=(COLUMNS, rows)).astype(np.float32)
         y = (rng.random(rows) < 1 / (1 + np.exp(-x[0] - x[1]))).astype(np.int8)
-        path = Path("linear.parquet").resolve()
-        pq.write_table(
-            pa.table({**{f"f{j}": x[j] for j in range(COLUMNS)}, "y": y}), path, use_dictionary=False
-        )
-        return str(path)
+        table = pa.table({**{f"f{j}": x[j] for j in range(COLUMNS)}, "y": y})
+        paths = {}
+        for written in self.params[0]:
+            path = Path(f"linear-{written}.parquet").resolve()
+            if written == "pandas":  # by default: snappy, dictionaries tried for every column
+                table.to_pandas().to_parquet(path)
+            else:
+                pq.write_table(table, path, use_dictionary=False, compression=written, row_group_size=2**17)
+            paths[written] = str(path)
+        return paths
 
-    def setup(self, path: str) -> None:
-        self.source = ParquetSource(path, target="y")
+    def setup(self, paths: dict[str, str], written: str) -> None:
+        self.source = ParquetSource(paths[written], target="y")
         self.encoder = LogisticRegression(max_iter=1).fit(self.source).model_.encoder
 
-    def track_descent_pass(self, path: str) -> float:
+    def track_descent_pass(self, paths: dict[str, str], written: str) -> float:
         """Profile, then one pass of descent."""
         return self._track(lambda: LogisticRegression(solver="sgd", max_iter=1).fit(self.source))
 
-    def track_newton(self, path: str) -> float:
+    def track_newton(self, paths: dict[str, str], written: str) -> float:
         """Newton's method to convergence."""
         return self._track(lambda: LogisticRegression(solver="newton").fit(self.source))
 
-    def track_ridge(self, path: str) -> float:
+    def track_ridge(self, paths: dict[str, str], written: str) -> float:
         """Profile, then one pass for the Gram matrix."""
         return self._track(lambda: Ridge().fit(self.source))
 
     def _track(self, work: Callable[[], object]) -> float:
         return ns_per_row(work, self.source.n_rows, 3)
 
-    def track_decode_and_encode(self, path: str) -> float:
+    def track_decode_and_encode(self, paths: dict[str, str], written: str) -> float:
         """Blocks on one thread, nothing learned."""
         return self._track(self._decode)
 
@@ -152,6 +159,6 @@ class Fit:
             for _ in reader.blocks(shard):
                 pass
 
-    def peakmem_descent_pass(self, path: str) -> None:
+    def peakmem_descent_pass(self, paths: dict[str, str], written: str) -> None:
         """Peak memory of a pass."""
         LogisticRegression(solver="sgd", max_iter=1).fit(self.source)

@@ -31,7 +31,13 @@ COLUMNS, REPEATS = 28, 5
 LAYOUTS: dict[str, dict[str, Any]] = {
     "plain": {"compression": "none"},
     "lz4": {"compression": "lz4"},
+    "snappy": {"compression": "snappy"},
     "zstd": {"compression": "zstd", "compression_level": 1},
+    "pandas": {
+        "compression": "snappy",
+        "use_dictionary": True,
+    },  # falls back from dictionaries within a column
+    "pages2": {"compression": "snappy", "use_dictionary": True, "data_page_version": "2.0"},
     "split": {"compression": "lz4", "use_byte_stream_split": True},
     "coded": {
         "compression": "none"

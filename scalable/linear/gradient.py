@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.roles import spoken
+from scalable.data.shard import Shard
 from scalable.errors import DataError
 from scalable.execution.executors import get_executor
 from scalable.execution.sampling import sample_shards
