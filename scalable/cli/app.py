@@ -16,6 +16,7 @@ COMMANDS = {  # name: the group its file is in
     "evaluate": "train",
     "predict": "train",
     "latency": "serve",
+    "warm": "serve",
     "versus": "bench",
     "report": "bench",
     "compare": "bench",

@@ -21,7 +21,12 @@ import bench.suites
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("time_", "track_", "peakmem_", "mem_")
-ELSEWHERE = ("boosting.Fit", "workers.Fit")  # start processes of their own: `make test-slow` runs them
+ELSEWHERE = (
+    "boosting.Fit",
+    "workers.Fit",
+    "first_use.Start",
+    "first_use.Train",
+)  # start processes of their own: `make test-slow` runs them
 MODULES = [
     importlib.import_module(f"bench.suites.{found.name}")
     for found in pkgutil.iter_modules(bench.suites.__path__)

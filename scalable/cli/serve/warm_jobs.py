@@ -1,0 +1,127 @@
+"""Small jobs that between them use the kernels of most work; each in a process of its own, side by side.
+
+Numba compiles under one lock a process, so threads would wait for each other.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from scalable import progress
+from scalable.errors import ScalableError
+
+ROWS = 20_000
+# This package is found where it is, whatever is called like it in the working folder.
+_HOME = str(Path(__file__).resolve().parents[3])
+_START = """
+import sys
+from pathlib import Path
+home, name, place = sys.argv[1:]
+home in sys.path or sys.path.insert(0, home)
+from scalable.cli.serve.warm_jobs import JOBS
+JOBS[name](Path(place))
+"""
+JOBS: dict[str, Callable[[Path], Any]] = {}
+
+
+def job(function: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    """Enter a job, which is given a folder of its own."""
+    JOBS[function.__name__] = function
+    return function
+
+
+def _data(place: Path, name: str, target: str) -> Any:
+    import data_gen
+    from scalable import ParquetSource
+    from scalable.data.readers.pages import CODED
+
+    CODED.patience = 0  # the decoder is wanted here, however few the rows
+    data_gen.generate(name, rows=ROWS, out=place / name)
+    return ParquetSource(place / name, target=target)
+
+
+def _score(model: Any, place: Path, source: Any) -> None:
+    from scalable.execution.threads import Threads
+    from scalable.models.predictors import load_model
+    from scalable.scoring.evaluate import evaluate_model
+
+    model.save(place / "model")
+    evaluate_model(load_model(place / "model"), source, Threads(1))
+
+
+@job
+def newton(place: Path) -> None:
+    """Fit plain numbers exactly, a logistic and a least squares model, and score the first."""
+    from scalable.linear import LogisticRegression, Ridge
+
+    source = _data(place, "physics", "signal")
+    Ridge().fit(source)
+    _score(LogisticRegression().fit(source), place, source)
+
+
+@job
+def descent(place: Path) -> None:
+    """Descend over numbers and categories, and over numbers alone."""
+    from scalable.linear import LogisticRegression
+
+    for name, target in (("fraud", "is_fraud"), ("physics", "signal")):
+        LogisticRegression(solver="sgd", max_iter=1).fit(_data(place, name, target))
+
+
+@job
+def trees(place: Path) -> None:
+    """Grow a small forest by LightGBM, compile it, and score it."""
+    from scalable.boosting import LGBMClassifier
+
+    source = _data(place, "fraud", "is_fraud")
+    _score(LGBMClassifier(n_estimators=2, num_leaves=7, verbose=-1).fit(source), place, source)
+
+
+def warm(workers: int | None) -> dict[str, float]:
+    """Run all jobs and return the seconds of each.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Processes at once; by default all processors.
+
+    Raises
+    ------
+    ScalableError
+        When a job fails; with the end of what it said.
+    """
+    children: list[subprocess.Popen[str]] = []
+    with progress.task("compile kernels", total=len(JOBS), unit="jobs") as shown:
+
+        def run(name: str) -> float:
+            start = time.perf_counter()
+            with tempfile.TemporaryDirectory(prefix="scalable-warm-") as place:
+                command = [sys.executable, "-P", "-W", "ignore", "-c", _START, _HOME, name, place]
+                child = subprocess.Popen(
+                    command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+                )
+                children.append(child)
+                said = child.communicate()[1].strip()
+            if child.returncode:
+                last = said.splitlines()[-1] if said else f"exit code {child.returncode}"
+                raise ScalableError(f"the kernels of {name!r} could not be compiled: {last}")
+            shown.advance(1)
+            return time.perf_counter() - start
+
+        with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+            tasks = {name: pool.submit(run, name) for name in JOBS}
+            try:
+                return {name: task.result() for name, task in tasks.items()}
+            except BaseException:  # one failed, or Ctrl-C: the others are not waited for
+                pool.shutdown(wait=False, cancel_futures=True)
+                for child in children:
+                    child.kill()
+                raise
