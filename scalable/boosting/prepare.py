@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from scalable import progress
 from scalable.boosting.column_params import coded_columns, numbers_only, spread
 from scalable.boosting.dataset import lightgbm_api as native
 from scalable.boosting.native.settings import flag
 from scalable.boosting.params import Params, check_distributed, resolve
+from scalable.boosting.rare_positives import leaf_bound
 from scalable.boosting.training.rotation import leaf_hessian, pieces_of
 from scalable.boosting.workers.placement import Team
 from scalable.data.columns import column_kind
@@ -99,6 +101,10 @@ def prepare(
     params = replace(params, rotation=params.rotation.planned(source.n_rows, params.n_rounds))
     if params.rotation.on:
         params.values.setdefault("min_sum_hessian_in_leaf", leaf_hessian(params.rotation.rows))
+    elif params.class_weight is None and (bound := leaf_bound(params.values, summary.known_target)):
+        params.values["min_sum_hessian_in_leaf"] = bound
+        with progress.task(f"rare positives: min_sum_hessian_in_leaf={bound:g}, unless you give one"):
+            pass
     dataset_params = {
         **params.values,
         "categorical_feature": ",".join(map(str, learned.categorical)),

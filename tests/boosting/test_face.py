@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.metrics import log_loss
 
 from scalable.boosting import LGBMClassifier, LGBMRegressor
 from scalable.boosting.params import canonical
@@ -211,3 +212,38 @@ def test_starting_scores_are_lightgbm_s():
         assert starting_score({**params, "boost_from_average": True}, target)[0] == pytest.approx(
             plain, rel=1e-5
         )
+
+
+def rare(n=20_000):
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(n, 6))
+    return X, rng.random(n) < 0.004 * np.exp(X[:, 0])
+
+
+def test_defaults_are_no_worse_than_the_base_rate_on_rare_positives():
+    rows, y = rare(60_000)
+    models = [m(**SAME).fit(rows[:30_000], y[:30_000]) for m in (LGBMClassifier, lgb.LGBMClassifier)]
+    loss = [log_loss(y[30_000:], m.predict_proba(rows[30_000:])[:, 1]) for m in models]
+    base = log_loss(y[30_000:], np.full(30_000, y[:30_000].mean()))
+    assert loss[0] < base
+    assert loss[0] < loss[1]
+    told = "min_sum_hessian_in_leaf: 10]"
+    assert told in models[0].booster_.model_to_string()
+    for given in ({"min_child_weight": 0.001}, {"min_child_samples": 10}, {"class_weight": "balanced"}):
+        assert told not in LGBMClassifier(**SAME, **given).fit(rows, y).booster_.model_to_string()
+
+
+def test_plain_models_are_continued(tmp_path):
+    plain = lgb.LGBMRegressor(n_estimators=4, **SAME).fit(X, Y)
+    plain.booster_.save_model(tmp_path / "plain.txt")
+    whole = lgb.LGBMRegressor(n_estimators=4, **SAME).fit(X, Y, init_model=plain)
+    for given in (plain, plain.booster_, tmp_path / "plain.txt", str(tmp_path / "plain.txt")):
+        more = LGBMRegressor(n_estimators=4, **SAME).fit(X, Y, init_model=given)
+        assert more.n_iter_ == 8
+        np.testing.assert_allclose(more.predict(X), whole.predict(X), atol=1e-6)
+    with pytest.raises(UsageError, match="no LightGBM model can be read"):
+        LGBMRegressor().fit(X, Y, init_model=tmp_path / "none.txt")
+    frame = pd.DataFrame({"x": X[:, 0], "k": pd.Categorical(np.where(X[:, 1] > 0, "a", "b"))})
+    coded = lgb.LGBMRegressor(n_estimators=2, **SAME).fit(frame, Y)
+    with pytest.raises(UsageError, match="pandas categories"):
+        LGBMRegressor().fit(frame, Y, init_model=coded)
