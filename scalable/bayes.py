@@ -105,11 +105,8 @@ class GaussianNB(OnePassClassifier):
         out = np.empty((len(arrays["theta"]), block.n_rows))
         for c, (mean, variance) in enumerate(zip(arrays["theta"], arrays["var"], strict=True)):
             square = ((block.columns.T - mean) ** 2 / variance + np.log(2.0 * np.pi * variance)).T
-            # Feature by feature: NumPy's sum of a single row adds in another order than that of many.
-            total = np.zeros(block.n_rows)
-            for term in np.where(np.isnan(square), 0.0, square):
-                total += term
-            out[c] = -0.5 * total
+            # Term by term: NumPy adds those of a single row in another order.
+            out[c] = -0.5 * sum(np.where(np.isnan(square), 0.0, square))
         with np.errstate(divide="ignore"):  # a prior of 0
             return out + np.log(arrays["class_prior"])[:, None]
 

@@ -22,7 +22,7 @@ ORDER = (
     "inference",
     "models",
     ("linear", "boosting", "bayes", "scoring"),
-    "latency",
+    ("latency", "serve"),
     "report",
     "cli",
 )

@@ -15,6 +15,7 @@ COMMANDS = {  # name: the group its file is in
     "train": "train",
     "evaluate": "train",
     "predict": "train",
+    "serve": "serve",
     "latency": "serve",
     "warm": "serve",
     "versus": "bench",

@@ -80,7 +80,7 @@ def test_what_does_not_fit_is_named(files, tmp_path):
     table = pq.read_table(path / "d.parquet")
     with pytest.raises(DataError, match="no feature column 'b'"):
         model.predict(table.drop_columns(["b"]))
-    with pytest.raises(DataError, match="row 0 has no 'b'"):
+    with pytest.raises(DataError, match="the row has no 'b'"):
         model.predict_one({"a": 1.0, "c": 2.0})
     with pytest.raises(DataError, match="one row, found 2"):
         model.predict_one(table[:2])

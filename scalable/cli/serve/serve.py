@@ -1,0 +1,58 @@
+"""``scalable serve``: models over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scalable.cli.options import Debug
+
+HELP = """Serve each MODEL over HTTP: the Open Inference Protocol (V2), plain JSON rows, Arrow streams.
+
+Listens on this machine alone unless told otherwise. SIGTERM finishes what is under way.
+
+\b
+Examples:
+  scalable serve fraud.model
+  scalable serve fraud=models/7.model churn.model --bind 127.0.0.1:9000
+  scalable serve fraud.model --unix /run/fraud.sock --token-file token
+"""
+
+
+def command(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="PATH, or NAME=PATH.")],
+    bind: Annotated[
+        str, typer.Option("--bind", metavar="HOST:PORT", help="Where to listen.")
+    ] = "127.0.0.1:8000",
+    unix: Annotated[
+        Path | None, typer.Option("--unix", metavar="PATH", help="A Unix socket instead.")
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option("--token-file", metavar="FILE", help="Who has its token may load new versions."),
+    ] = None,
+    waiting: Annotated[int, typer.Option("--queue", min=1, help="Requests at hand at most; then 503.")] = 256,
+    body: Annotated[int, typer.Option("--max-body", min=1, help="Bytes of a request.")] = 2**24,
+    rows: Annotated[int, typer.Option("--max-rows", min=1, help="Rows of a request.")] = 100_000,
+    seconds: Annotated[float, typer.Option("--max-seconds", min=0.001, help="For a body to arrive.")] = 10.0,
+    debug: Debug = False,
+) -> None:
+    """Serve."""
+    from scalable.errors import UsageError
+    from scalable.serve.app import App
+    from scalable.serve.limits import Limits
+    from scalable.serve.models import Models
+    from scalable.serve.run import listen, run
+
+    token = None
+    if token_file is not None:
+        token = token_file.read_text().strip()
+        if not token:
+            raise UsageError(f"{token_file} holds no token")
+    found = Models(models)
+    made, place = listen(bind, unix)
+    named = ", ".join(f"{one.name} {one.version}" for one in found.all)
+    typer.echo(f"serving {named} on {place}")
+    run(App(found, Limits(waiting, body, rows, seconds), token), made)

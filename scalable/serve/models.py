@@ -1,0 +1,103 @@
+"""The models that are served, by name, each replaced as a whole when a new version is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scalable.errors import UsageError
+from scalable.models.predictors import load_model
+from scalable.serve.refusal import RefusalError
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One version of a model.
+
+    Attributes
+    ----------
+    name : str
+    path : Path
+    version : str
+        The first digits of a hash of its files.
+    predictor : Predictor
+    """
+
+    name: str
+    path: Path
+    version: str
+    predictor: Any
+
+
+def _version(path: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def open_model(name: str, path: Path) -> Served:
+    """Load a model and compile what answers single rows.
+
+    Raises
+    ------
+    ModelError
+        It is damaged, or none.
+    """
+    predictor = load_model(path)
+    _ = predictor.answer
+    return Served(name, path, _version(path), predictor)
+
+
+class Models:
+    """Models by name.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        ``PATH``, called like its last part without suffix, or ``NAME=PATH``.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._served: dict[str, Served] = {}
+        for text in paths:
+            name, found, path = text.partition("=")
+            place = Path(path if found else text)
+            name = name if found else place.name.split(".")[0]
+            if name in self._served:
+                raise UsageError(f"two models are called {name!r}; give one as NAME={place}")
+            self._served[name] = open_model(name, place)
+        if not self._served:
+            raise UsageError("no model to serve")
+
+    @property
+    def all(self) -> list[Served]:
+        """Every model."""
+        return list(self._served.values())
+
+    def get(self, name: str | None, version: str | None = None) -> Served:
+        """Return a model; without a name the only one.
+
+        Raises
+        ------
+        RefusalError
+            404 where there is none of that name and version.
+        """
+        if name is None:
+            if len(self._served) > 1:
+                raise RefusalError(404, f"several models are served, say which: {', '.join(self._served)}")
+            return next(iter(self._served.values()))
+        found = self._served.get(name)
+        if found is None:
+            raise RefusalError(404, f"no model {name!r}; there is {', '.join(self._served)}")
+        if version is not None and version != found.version:
+            raise RefusalError(404, f"model {name!r} is at version {found.version}, not {version}")
+        return found
+
+    def replace(self, served: Served) -> None:
+        """Answer the requests that come from now on by another version."""
+        self._served[served.name] = served

@@ -1,0 +1,69 @@
+"""The server under the application: uvicorn with httptools, on one socket that is bound before anything is said."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from pathlib import Path
+from typing import Any
+
+from scalable.errors import UsageError
+
+BACKLOG = 2048
+
+
+def listen(bind: str | None, unix: Path | None) -> tuple[socket.socket, str]:
+    """Return a socket, and how it is called.
+
+    Raises
+    ------
+    UsageError
+        `bind` is not HOST:PORT, or cannot be listened on.
+    """
+    try:
+        if unix is not None:
+            unix.unlink(missing_ok=True) if unix.is_socket() else None
+            made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            made.bind(str(unix))
+            made.listen(BACKLOG)
+            return made, f"unix:{unix}"
+        host, _, port = (bind or "127.0.0.1:8000").rpartition(":")
+        if not host or not port.isdigit():
+            raise UsageError(f"--bind should be HOST:PORT, found {bind!r}")
+        host = host.strip("[]")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        made = socket.socket(family, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, int(port)))
+        made.listen(BACKLOG)  # who reads that it listens may connect
+        shown = f"[{host}]" if family == socket.AF_INET6 else host
+        return made, f"http://{shown}:{made.getsockname()[1]}"
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"cannot listen on {unix or bind}: {error}") from None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches a host."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def run(app: Any, made: socket.socket, drain_seconds: int = 30) -> None:
+    """Answer requests until SIGTERM or SIGINT; what is under way is finished first.
+
+    Raises
+    ------
+    UsageError
+        Uvicorn is not installed.
+    """
+    try:
+        import uvicorn
+    except ImportError:
+        raise UsageError("serving needs uvicorn: pip install 'scalable-training[serve]'") from None
+    config = uvicorn.Config(
+        app, http="httptools", loop="asyncio", ws="none", lifespan="off", access_log=False, log_level="warning",
+        server_header=False, date_header=False, proxy_headers=False, timeout_graceful_shutdown=drain_seconds,
+    )  # fmt: skip
+    uvicorn.Server(config).run(sockets=[made])
