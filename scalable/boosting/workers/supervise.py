@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from scalable.boosting.workers.job import Outcome, WorkerJob, read_frame, write_frame
+from scalable.boosting.workers.life import processor_seconds
+from scalable.boosting.workers.life import stopped as stopped_for_good
 
 PING_SECONDS = 2.0
 POLL_SECONDS = 0.1
 # This package is found where it is; the working folder comes last, for functions of the user's own. What he calls
 # data_gen.py or bench/ must not be taken for ours, nor his random.py for Python's.
+PATIENCE = 6  # times the silence for a process that lives but gets no processor
 _HOME = str(Path(__file__).resolve().parents[3])
 _START = (
     "import runpy, sys; home, here = sys.argv[1:]; home in sys.path or sys.path.insert(0, home); "
@@ -128,7 +131,7 @@ def _converse(
 ) -> Outcome:
     """Pass messages until the worker has an outcome, or its process ended without one."""
     introduced, spoken, pinged, heard = False, False, 0.0, time.monotonic()
-    saved = None
+    saved, used = None, 0.0
     tell({"kind": "started", "index": job.worker, "pid": child.pid})
     while True:
         if mailbox.stop.is_set() or stopped():
@@ -143,11 +146,13 @@ def _converse(
             message = messages.get(timeout=POLL_SECONDS)
         except queue.Empty:
             # Its peers are quicker, and are first to say so; loading libraries may take its time.
-            if time.monotonic() - heard > (job.silence + 2 if spoken else max(job.silence, LOAD_SECONDS)):
+            silent = time.monotonic() - heard
+            most = job.silence + 2 if spoken else max(job.silence, LOAD_SECONDS)
+            if silent > most and (silent > PATIENCE * most or stopped_for_good(child.pid, used)):
                 reason = f"its process was frozen for {job.silence:.0f} s"
                 return Outcome("died", job.worker, reason=reason, saved=saved)
             continue
-        heard, spoken = time.monotonic(), True
+        heard, spoken, used = time.monotonic(), True, processor_seconds(child.pid)
         if message is None:
             child.wait()
             stats = {"pid": child.pid}
