@@ -16,6 +16,7 @@ COMMANDS = {  # name: the group its file is in
     "evaluate": "train",
     "predict": "train",
     "serve": "serve",
+    "load": "serve",
     "latency": "serve",
     "warm": "serve",
     "versus": "bench",

@@ -18,8 +18,10 @@ import pyarrow as pa
 import pytest
 
 from scalable.data.table import TableSource
+from scalable.errors import UsageError
 from scalable.inference import load_model
 from scalable.linear import LogisticRegression
+from scalable.serve.load import Target, offer
 
 pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
 ROW = {"x": 1.5, "kind": "b", "when": "2026-01-31T12:00:00"}
@@ -283,6 +285,16 @@ def test_a_swap_and_the_end_lose_no_request(place, table):
         assert b"200 OK" in client.recv(1000)
     assert process.wait(20) in (0, -signal.SIGTERM)
     process.stdout.close()
+
+
+def test_load_is_counted_from_when_it_was_due(port):
+    found = offer(Target(f"http://127.0.0.1:{port}"), [ROW, {}], 200, 0.5)
+    assert found["requests"] == 100
+    assert found["statuses"] == {"200": 50, "400": 50}
+    assert found["failed"] == 50
+    assert 0 < found["p50_us"] <= found["p99.9_us"]
+    with pytest.raises(UsageError, match=r"example\.org is another machine"):
+        Target("http://example.org")
 
 
 def test_listening_places_are_checked(place, table):
