@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scalable.cli.options import Debug, Json
+from scalable.cli.options import Debug, Json, Quiet
 from scalable.cli.output import write_json
 
 HELP = """Send rows of DATA to a server at random times, and tell how long answers took.
@@ -28,6 +28,7 @@ def command(
     remote: Annotated[bool, typer.Option("--remote", help="Allow other machines.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of the arrivals.")] = 0,
     json_file: Json = None,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Offer load."""
@@ -41,5 +42,6 @@ def command(
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     found = offer(target, rows, rate, seconds, seed)
     quantiles = ", ".join(f"{name.removesuffix('_us')} {found[name]:,.0f} us" for name in QUANTILES)
-    typer.echo(f"{found['requests']:,} requests, {found['failed']:,} failed: {quantiles}")
+    if not quiet:
+        typer.echo(f"{found['requests']:,} requests, {found['failed']:,} failed: {quantiles}")
     write_json(json_file, found)

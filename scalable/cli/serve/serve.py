@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from scalable.cli.options import Debug
+from scalable.cli.options import Debug, Json, Quiet
+from scalable.cli.output import write_json
 
 HELP = """Serve each MODEL over HTTP: the Open Inference Protocol (V2), plain JSON rows, Arrow streams.
 
@@ -37,6 +38,8 @@ def command(
     body: Annotated[int, typer.Option("--max-body", min=1, help="Bytes of a request.")] = 2**24,
     rows: Annotated[int, typer.Option("--max-rows", min=1, help="Rows of a request.")] = 100_000,
     seconds: Annotated[float, typer.Option("--max-seconds", min=0.001, help="For a body to arrive.")] = 10.0,
+    json_file: Json = None,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Serve."""
@@ -54,5 +57,7 @@ def command(
     found = Models(models)
     made, place = listen(bind, unix)
     named = ", ".join(f"{one.name} {one.version}" for one in found.all)
-    typer.echo(f"serving {named} on {place}")
+    if not quiet:
+        typer.echo(f"serving {named} on {place}")
+    write_json(json_file, {"place": place, "models": {one.name: one.version for one in found.all}})
     run(App(found, Limits(waiting, body, rows, seconds), token), made)
