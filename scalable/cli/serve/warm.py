@@ -34,11 +34,12 @@ def command(
     from scalable.cli.screen.display import live
     from scalable.cli.serve.warm_jobs import warm
     from scalable.kernels.jit import cache_root
+    from scalable.storage.files import total_size
 
     with live(quiet):
         seconds = warm(workers)
     place = cache_root()
-    size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+    size = total_size([path for path in place.rglob("*") if path.is_file()])
     write_sections(json_file, "warm", {"warm": {"directory": place, "bytes": size, "seconds": seconds}})
     if not quiet:
         typer.echo(

@@ -107,7 +107,7 @@ def gather(
     int
         -1, or the number of the first page that could not be read.
     """
-    at = out.ctypes.data
+    at = np.int64(out.ctypes.data)  # unsigned plus signed would be a float64
     for c in range(widths.size):
         failed = read_rows(descriptor, places, bounds[c], bounds[c + 1], widths[c], row, n_rows, at)
         if failed >= 0:
