@@ -48,7 +48,7 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --strict tests/typed/program.py
+	$(BIN)/mypy tests/typed/program.py
 
 format: $(VENV)/.installed-dev  ## let ruff rewrite the sources
 	$(BIN)/ruff check --fix .
