@@ -191,7 +191,8 @@ class Source(ABC):
     ) -> Iterator[RawBlock]:
         """Yield blocks of the columns `names`, with the selected rows only."""
         for name in names:
-            require_column(self.full_schema, name, self.describe_place(), "feature")
+            if self.full_schema.get_field_index(name) < 0:  # the message is made only where it is needed
+                require_column(self.full_schema, name, self.describe_place(), "feature")
         selection = self.selection
         if selection is None:
             yield from read(names)
