@@ -22,6 +22,7 @@ COMMANDS = {  # name: the group its file is in
     "versus": "bench",
     "report": "bench",
     "compare": "bench",
+    "answer": "bench",
 }
 
 TEXT = """Train on Parquet larger than memory, serve the models in microseconds, measure both.
