@@ -10,10 +10,21 @@ if TYPE_CHECKING:
     from scalable.data.parquet import ParquetSource
 
 __version__ = "0.2.0"
-__all__ = ["ParquetSource", "__version__", "boosting", "errors", "evaluate", "inference", "linear"]
+__all__ = [
+    "ParquetSource",
+    "__version__",
+    "bayes",
+    "boosting",
+    "decomposition",
+    "errors",
+    "evaluate",
+    "inference",
+    "linear",
+    "mixture",
+]
 
 _LAZY = {"ParquetSource": "scalable.data.parquet"}  # `scalable --help` must not import numba
-_PACKAGES = ("boosting", "errors", "evaluate", "inference", "linear")
+_PACKAGES = ("bayes", "boosting", "decomposition", "errors", "evaluate", "inference", "linear", "mixture")
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,8 @@ from scalable.data.block import Block
 from scalable.errors import DataError, UsageError
 from scalable.features.number_encoder import NumberEncoder
 from scalable.features.target_summary import TargetSummary
-from scalable.models.one_pass import Arrays, OnePassClassifier
+from scalable.models.arrays.model import Arrays
+from scalable.models.arrays.one_pass import OnePassClassifier
 
 Moments = NDArray[np.float64]  # of shape (3, n_classes + 1, n_columns): weight, mean, squares about the mean
 
@@ -66,12 +67,10 @@ class ClassMoments:
         epsilon = self.smoothing * (squares[-1] / weight[-1]).max()
         variance = squares[:-1] / weight[:-1] + epsilon
         for c, j in np.argwhere(variance <= 0.0):
-            raise DataError(
-                f"column {self.names[j]!r} is constant in class {self.classes[c]!r} and nothing smooths it; leave "
-                "it out or raise var_smoothing"
-            )
-        prior = np.array(self.prior)
-        return {"theta": mean[:-1], "var": variance, "class_prior": prior, "epsilon": np.array(epsilon)}
+            what = f"column {self.names[j]!r} is constant in class {self.classes[c]!r}"
+            raise DataError(f"{what} and nothing smooths it; leave it out or raise var_smoothing")
+        out = {"theta": mean[:-1], "var": variance, "class_prior": self.prior, "epsilon": epsilon}
+        return {name: np.array(value) for name, value in out.items()}
 
 
 class GaussianNB(OnePassClassifier):

@@ -21,7 +21,7 @@ ORDER = (
     "evaluate",
     "inference",
     "models",
-    ("linear", "boosting", "bayes", "scoring"),
+    ("linear", "boosting", "bayes", "decomposition", "mixture", "scoring"),
     ("latency", "serve"),
     "report",
     "cli",

@@ -49,6 +49,7 @@ class Estimator(Declared, BaseEstimator):
     _kind: ClassVar[str]  # of its saved models
     _result: ClassVar[str]  # attribute that a finished fit leaves
     _classify: ClassVar[bool] = False
+    _wants_target: ClassVar[bool] = True
     _matrix: ClassVar[bool] = True  # whether pandas frames of numbers only are taken as one matrix
     _finite: ClassVar[Literal["allow-nan"] | bool] = "allow-nan"
     _kept: ClassVar[tuple[str, ...]] = ()  # fitted attributes that are saved as they are
@@ -83,6 +84,12 @@ class Estimator(Declared, BaseEstimator):
             X = without_index(X)
             validate_data(self, X, skip_check_array=True)
             return as_source(X, y, sample_weight), False
+        if not self._wants_target:
+            X = validate_data(self, X, dtype="numeric", ensure_all_finite=self._finite)
+            table = to_table(X)
+            if hasattr(self, "feature_names_in_"):
+                table = table.rename_columns(self.feature_names_in_.tolist())
+            return TableSource(table), True
         if y is None:
             raise UsageError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None: give fit(X, y), or name it "

@@ -30,7 +30,7 @@ class Kind:
 KINDS = {
     "forest": Kind("scalable.models.forest:read_forest", "scalable.models.forest:compile_forest"),
     "linear": Kind("scalable.models.linear:read_linear", "scalable.models.linear:compile_linear"),
-    "one-pass": Kind("scalable.models.one_pass:read_one_pass"),
+    "arrays": Kind("scalable.models.arrays.model:read_array_model"),
 }
 
 

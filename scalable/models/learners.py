@@ -16,7 +16,8 @@ class Learner:
     Attributes
     ----------
     module, classes : str, dict
-        Where its estimators are; `classes` maps a task ("classification", "regression") to a class.
+        Where its estimators are; `classes` maps a task ("classification", "regression"; "transform" without a
+        target) to a class.
     summary : str
         One line for ``--list``.
     fit_names : tuple of str
@@ -30,6 +31,11 @@ class Learner:
     summary: str
     fit_names: tuple[str, ...] = ()
     open_ended: str = ""
+
+    @property
+    def supervised(self) -> bool:
+        """Whether it learns from a target."""
+        return "transform" not in self.classes
 
     def estimator(self, task: str) -> Any:
         """Return the class of a task."""
@@ -67,6 +73,11 @@ LEARNERS = {
     ),
     "gaussian-nb": Learner(
         "scalable.bayes", {"classification": "GaussianNB"}, "Gaussian naive Bayes, from one streamed pass"
+    ),
+    "pca": Learner("scalable.decomposition", {"transform": "PCA"}, "principal components, from one pass"),
+    "kmeans": Learner("scalable.mixture", {"transform": "KMeans"}, "k-means, a pass an iteration"),
+    "gaussian-mixture": Learner(
+        "scalable.mixture", {"transform": "GaussianMixture"}, "Gaussian mixture by EM, a pass a step"
     ),
 }
 

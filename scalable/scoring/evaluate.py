@@ -9,6 +9,7 @@ from typing import Any
 from scalable.data.block import RawBlock
 from scalable.data.roles import Roles
 from scalable.data.source import Source
+from scalable.errors import UsageError
 from scalable.evaluate.binary import BinaryMetrics, BinaryReport
 from scalable.evaluate.multiclass import MulticlassMetrics, MulticlassReport
 from scalable.evaluate.regression import RegressionMetrics, RegressionReport
@@ -79,7 +80,13 @@ def evaluate_model(predictor: Any, source: Source, executor: Executor) -> Report
     ------
     DataError
         When a label is unknown to the model.
+    UsageError
+        When the model learned without a target.
     """
+    if predictor.task == "transform":
+        raise UsageError(
+            "the model learned without a target: there is nothing to hold it against; `predict` applies it"
+        )
     metrics: Any = RegressionMetrics()
     if predictor.task == "binary":
         metrics = BinaryMetrics()

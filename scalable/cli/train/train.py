@@ -35,6 +35,7 @@ Examples:
   scalable train logistic --help
   scalable train logistic adult_train.parquet --target label --model adult.model
   scalable train linear housing/ --target price --model price.model --alpha 0.1
+  scalable train pca sensors/ --model components.model --n-components 8
   scalable train lightgbm fraud/ --target is_fraud --model fraud.model --workers 2 --n-estimators 300
   scalable train lightgbm fraud/ --target is_fraud --model m --valid held_out/ --early-stopping 20
   scalable train lightgbm 'data/2026-*.parquet' --target y --model m --client tcp://10.0.0.5:8786
@@ -78,14 +79,18 @@ def command(
         for name, entry in LEARNERS.items():
             typer.echo(f"{name:16}{entry.summary}")
         return
-    missing = [
-        name
-        for name, value in (("LEARNER", learner), ("DATA", data), ("--target", target), ("--model", model))
-        if value is None
-    ]
-    if missing or learner is None or data is None or target is None or model is None:
+    chosen = None if learner is None else get_learner(learner)
+    wanted = {"LEARNER": learner, "DATA": data, "--model": model}
+    if chosen is None or chosen.supervised:
+        wanted["--target"] = target
+    missing = [name for name, value in wanted.items() if value is None]
+    if missing or chosen is None or learner is None or data is None or model is None:
         raise typer.BadParameter(f"missing {', '.join(missing)} (examples: scalable train --help)")
-    entry = get_learner(learner)
+    entry = chosen
+    if target is not None and not entry.supervised:
+        raise typer.BadParameter(
+            f"{learner} learns without a target; leave --target out, or --features says what it sees"
+        )
     options = parse_options(context.args)
 
     from scalable import ParquetSource
@@ -122,8 +127,10 @@ def command(
     estimator.save(model)
     shutil.rmtree(checkpoint, ignore_errors=True)
     columns = estimator.describe_columns()
-    with live(quiet):
-        quality = score(model, held_out or source, held_out is not None)
+    quality = None
+    if target is not None:
+        with live(quiet):
+            quality = score(model, held_out or source, held_out is not None)
     if not quiet:
         for line in columns:
             typer.echo(f"  {line}")
@@ -132,7 +139,8 @@ def command(
             f"{stage.seconds:.1f} s ({human(source.n_rows / stage.seconds)} rows/s, "
             f"peak {megabytes(stage.peak_memory_bytes)})"
         )
-        typer.echo(in_words(quality, model, target))
+        if quality is not None and target is not None:
+            typer.echo(in_words(quality, model, target))
     sections = {
         "dataset": {"name": data, "rows": source.n_rows, "files": len(source.paths)},
         "stages": [stage.to_json()],
@@ -143,8 +151,9 @@ def command(
             "options": options,
             "columns": columns,
         },
-        "quality": [quality],
     }
+    if quality is not None:
+        sections["quality"] = [quality]
     write_sections(json_file, "train", sections)
 
 

@@ -1,0 +1,165 @@
+"""Principal components, exact, from the second moments of one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+from sklearn.base import TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from scalable.data.block import Block
+from scalable.errors import DataError, UsageError
+from scalable.execution.executors import Executor
+from scalable.execution.reader import BlockReader
+from scalable.execution.reduction import run_reduction
+from scalable.models.arrays.model import Arrays
+from scalable.models.arrays.unsupervised import Unsupervised, complete
+
+Moments = tuple[float, NDArray[np.float64], NDArray[np.float64]]  # rows, means, squares about the means
+
+
+@dataclass(frozen=True)
+class SecondMoments:
+    """Reduction to the number of rows, the means, and the sums of products about the means.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Columns, for messages.
+    """
+
+    names: tuple[str, ...]
+
+    def init(self) -> Moments:
+        """Return the moments of no rows."""
+        p = len(self.names)
+        return 0.0, np.zeros(p), np.zeros((p, p))
+
+    def step(self, state: Moments, block: Block) -> Moments:
+        """Add a block."""
+        x = complete(block, self.names)
+        mean = x.mean(axis=1)
+        centred = x - mean[:, None]
+        return self.merge(state, (float(block.n_rows), mean, centred @ centred.T))
+
+    def merge(self, left: Moments, right: Moments) -> Moments:
+        """Return the moments of both (Chan, Golub and LeVeque, 1983)."""
+        n = left[0] + right[0]
+        if n == 0.0:
+            return left
+        apart, share = right[1] - left[1], right[0] / n
+        between = np.outer(apart, apart) * (left[0] * share)
+        return n, left[1] + share * apart, left[2] + right[2] + between
+
+    def finish(self, state: Moments) -> Moments:
+        """Return the moments."""
+        return state
+
+
+class PCA(TransformerMixin, Unsupervised):
+    """Principal component analysis as scikit-learn's, from one pass over rows that need not fit in memory.
+
+    The components are the eigenvectors of the covariance matrix, so a component whose standard deviation is below
+    about 1e-8 of the largest is not told from rounding.
+
+    Parameters
+    ----------
+    n_components : int, float or None
+        How many; a share of the variance below 1 keeps as many as explain it; None keeps all.
+    whiten : bool
+        Whether `transform` scales every component to variance 1.
+    n_workers, client
+        As for every learner, see `scalable.models.estimator.Estimator`.
+
+    Attributes
+    ----------
+    components_ : float64 array of shape (n_components, n_features)
+    explained_variance_, explained_variance_ratio_, singular_values_ : float64 arrays of shape (n_components,)
+    mean_ : float64 array of shape (n_features,)
+    noise_variance_ : float
+        Mean variance of the components left out (Tipping and Bishop, 1999).
+    """
+
+    n_components: Any = None
+    whiten: bool = False
+    _positional: ClassVar[tuple[str, ...]] = ("n_components",)
+
+    def _arrays(self, executor: Executor, reader: BlockReader) -> Arrays:
+        names = tuple(reader.encoder.needed)  # type: ignore[union-attr]
+        self._check(len(names))
+        n, mean, squares = run_reduction(executor, SecondMoments(names), reader, label="train PCA")
+        if n < 2:
+            raise DataError(f"n_samples={n:.0f}: principal components need two rows or more")
+        variance, vectors = linalg.eigh(squares / (n - 1.0), check_finite=False)
+        variance, vectors = np.maximum(variance[::-1], 0.0), vectors[:, ::-1].T
+        largest = np.abs(vectors).argmax(axis=1)  # its sign is made positive, as scikit-learn's
+        vectors = vectors * np.sign(vectors[np.arange(len(vectors)), largest])[:, None]
+        most = min(int(n), len(names))
+        k = self._chosen(variance[:most] / max(variance.sum(), np.finfo(float).tiny))
+        self._rank(k, most)
+        rest = variance[k:most]
+        return {
+            "components": vectors[:k],
+            "explained_variance": variance[:k],
+            "explained_variance_ratio": variance[:k] / max(variance.sum(), np.finfo(float).tiny),
+            "singular_values": np.sqrt(variance[:k] * (n - 1.0)),
+            "mean": mean,
+            "noise_variance": np.array(rest.mean() if len(rest) else 0.0),
+            "n_samples": np.array(int(n)),
+            "whitens": np.array(bool(self.whiten)),
+        }
+
+    def _check(self, n_columns: int) -> None:
+        k = self.n_components
+        whole = isinstance(k, (int, np.integer)) and k is not True and 1 <= k <= n_columns
+        share = isinstance(k, (float, np.floating)) and 0.0 < k < 1.0
+        if k is not None and not whole and not share:
+            raise UsageError(
+                f"n_components must be 1 to {n_columns} (there are so many columns), a share of the variance between 0 "
+                f"and 1, or None, not {k!r}"
+            )
+
+    def _chosen(self, shares: NDArray[np.float64]) -> int:
+        if self.n_components is None:
+            return len(shares)
+        if isinstance(self.n_components, (int, np.integer)):
+            return int(self.n_components)
+        return int(np.searchsorted(np.cumsum(shares), self.n_components, side="right")) + 1
+
+    @staticmethod
+    def scores(arrays: Arrays, block: Block) -> NDArray[np.float64]:
+        """Return the components of a block, shape (n_components, n_rows)."""
+        names = tuple(f"number {j}" for j in range(len(block.columns)))
+        x = complete(block, names) - arrays["mean"][:, None]
+        # Term by term: BLAS adds those of one row in another order than of many.
+        out = np.zeros((len(arrays["components"]), block.n_rows))
+        for column, weights in zip(x, arrays["components"].T, strict=True):
+            out += weights[:, None] * column
+        if arrays["whitens"]:
+            out /= _deviation(arrays)[:, None]
+        return out
+
+    def transform(self, X: Any) -> NDArray[np.float64]:
+        """Return the components of rows, float64 (n_rows, n_components)."""
+        check_is_fitted(self)
+        return np.ascontiguousarray(self._all_scores(X).T)
+
+    def inverse_transform(self, X: Any) -> NDArray[np.float64]:
+        """Return the rows that have given components, float64 (n_rows, n_features)."""
+        check_is_fitted(self)
+        x = np.asarray(X, np.float64) * (_deviation(self.model_.arrays) if self.whiten else 1.0)
+        return np.asarray(x @ self.model_.arrays["components"] + self.model_.arrays["mean"])
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Return the names of the components, ``pca0, pca1, ...``."""
+        check_is_fitted(self)
+        return np.array([f"pca{k}" for k in range(len(self.model_.arrays["components"]))], dtype=object)
+
+
+def _deviation(arrays: Arrays) -> NDArray[np.float64]:
+    variance = arrays["explained_variance"]
+    return np.sqrt(np.maximum(variance, np.finfo(float).eps))

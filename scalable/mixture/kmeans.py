@@ -1,0 +1,227 @@
+"""k-means: Lloyd's iterations, each one pass over the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClusterMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from scalable.data.block import Block
+from scalable.data.source import Source
+from scalable.errors import UsageError
+from scalable.execution.executors import Executor
+from scalable.execution.iterate import Iterate, Iterated, iterate
+from scalable.execution.reader import BlockReader
+from scalable.kernels import clusters as kernels
+from scalable.mixture.start import first_centers, sample_rows, seeds, whole_number
+from scalable.models.arrays.model import Arrays
+from scalable.models.arrays.unsupervised import Unsupervised, complete
+
+
+@dataclass
+class Clusters:
+    """Sums over rows, by the nearest center.
+
+    Attributes
+    ----------
+    counts : float64 array of shape (k,)
+    sums : float64 array of shape (k, n_columns)
+        Of the rows less their center.
+    inertia : float
+        Sum of squared distances.
+    farthest, distance : float64 array of shape (n_columns,), float
+        The row farthest from its center, for a cluster that lost all of its rows.
+    """
+
+    counts: NDArray[np.float64]
+    sums: NDArray[np.float64]
+    farthest: NDArray[np.float64]
+    distance: float = -1.0
+    inertia: float = 0.0
+
+
+@dataclass(frozen=True)
+class Assign:
+    """Reduction to the sums of each cluster."""
+
+    centers: NDArray[np.float64]
+    names: tuple[str, ...]
+
+    def init(self) -> Clusters:
+        """Return the sums of no rows."""
+        k, p = self.centers.shape
+        return Clusters(np.zeros(k), np.zeros((k, p)), np.zeros(p))
+
+    def step(self, state: Clusters, block: Block) -> Clusters:
+        """Add a block."""
+        x = complete(block, self.names)
+        if not block.n_rows:
+            return state
+        nearest, squares = nearest_to(x, self.centers)
+        kernels.add_to_clusters(x, nearest, self.centers, state.counts, state.sums)
+        state.inertia += float(squares.sum())
+        row = int(squares.argmax())
+        if squares[row] > state.distance:
+            state.distance, state.farthest = float(squares[row]), x[:, row].copy()
+        return state
+
+    def merge(self, left: Clusters, right: Clusters) -> Clusters:
+        """Return the sums of both."""
+        far = right if right.distance > left.distance else left
+        counts, sums = left.counts + right.counts, left.sums + right.sums
+        return Clusters(counts, sums, far.farthest, far.distance, left.inertia + right.inertia)
+
+    def finish(self, state: Clusters) -> Clusters:
+        """Return the sums."""
+        return state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Centers(Iterate):
+    """Centers between two passes."""
+
+    centers: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+
+
+@dataclass(frozen=True)
+class Lloyd:
+    """Lloyd's algorithm (1957); converged when the centers move by no more than `least`, squared."""
+
+    names: tuple[str, ...]
+    least: float
+
+    def reduction(self, state: Centers) -> Assign:
+        """Return what sums the rows of every cluster."""
+        return Assign(state.centers, self.names)
+
+    def update(self, state: Centers, sums: Clusters) -> Centers:
+        """Move every center to the mean of its rows."""
+        counts = sums.counts[:, None]
+        moved = state.centers + sums.sums / np.maximum(counts, 1.0)
+        for k in np.flatnonzero(sums.counts == 0.0)[:1]:  # of several, each pass moves one
+            moved[k] = sums.farthest
+        done = ((moved - state.centers) ** 2).sum() <= self.least and (sums.counts > 0.0).all()
+        return Centers(centers=moved, objective=sums.inertia, converged=bool(done))
+
+
+class KMeans(ClusterMixin, TransformerMixin, Unsupervised):
+    """k-means as scikit-learn's, over rows that need not fit in memory.
+
+    Parameters
+    ----------
+    n_clusters : int
+        How many clusters.
+    init : "k-means++" or array of shape (n_clusters, n_features)
+        Where to start; k-means++ draws from a sample of the whole dataset.
+    n_init : int
+        Starts; the one with the least inertia is kept.
+    max_iter : int
+        Most passes a start.
+    tol : float
+        Ends when the squared move of all centers is below so many mean variances of a column.
+    random_state : int, RandomState or None
+        Seed of the starts.
+    n_workers, client
+        As for every learner, see `scalable.models.estimator.Estimator`.
+
+    Attributes
+    ----------
+    cluster_centers_ : float64 array of shape (n_clusters, n_features)
+    inertia_ : float
+        Sum of squared distances to the centers before the last move, which is below `tol`.
+    n_iter_ : int
+    converged_ : bool
+    """
+
+    n_clusters: int = 8
+    init: Any = "k-means++"
+    n_init: int = 1
+    max_iter: int = 300
+    tol: float = 1e-4
+    random_state: Any = None
+    _positional: ClassVar[tuple[str, ...]] = ("n_clusters",)
+    _kept = ("n_iter_", "converged_")
+
+    def _arrays(self, executor: Executor, reader: BlockReader) -> Arrays:
+        assert reader.encoder is not None
+        names = tuple(reader.encoder.needed)
+        self._check(len(names))
+        drawn = seeds(self.random_state, self.n_init)
+        rows = sample_rows(executor, reader, drawn[0])
+        given = None if isinstance(self.init, str) else np.array(self.init, np.float64)
+        algorithm = Lloyd(names, self.tol * float(rows.var(axis=0).mean()))
+        best: Iterated[Centers] | None = None
+        for seed in drawn if given is None else drawn[:1]:
+            random = np.random.RandomState(seed)
+            centers = first_centers(rows, self.n_clusters, random) if given is None else given
+            found = iterate(
+                executor, algorithm, Centers(centers=centers), reader, max_iter=self.max_iter,
+                stage="kmeans", label="train KMeans",
+            )  # fmt: skip
+            if best is None or found.state.objective < best.state.objective:
+                best = found
+        assert best is not None
+        self.n_iter_ = best.n_iter
+        late = f"{best.n_iter} passes ended before the centers stood still; raise max_iter or tol"
+        self._report(None if best.converged else late)
+        return {"cluster_centers": best.state.centers, "inertia": np.array(best.state.objective)}
+
+    def _check(self, n_columns: int) -> None:
+        for name in ("n_clusters", "n_init", "max_iter"):
+            whole_number(name, getattr(self, name))
+        if isinstance(self.init, str):
+            if self.init != "k-means++":
+                raise UsageError(f"init must be 'k-means++' or an array of centers, not {self.init!r}")
+        elif np.shape(self.init) != (self.n_clusters, n_columns):
+            raise UsageError(
+                f"init must have shape {(self.n_clusters, n_columns)}, not {np.shape(self.init)}"
+            )
+
+    @staticmethod
+    def scores(arrays: Arrays, block: Block) -> NDArray[np.float64]:
+        """Return the index of the nearest center, shape (1, n_rows)."""
+        x = complete(block, tuple(f"number {j}" for j in range(len(block.columns))))
+        return nearest_to(x, arrays["cluster_centers"])[0].astype(np.float64)[None]
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Return the index of the nearest center of each row, shape (n_rows,)."""
+        check_is_fitted(self)
+        return np.asarray(self._all_scores(X)[0], np.int64)
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train, see `Unsupervised`; ``labels_`` is kept of rows that are in memory anyway."""
+        super().fit(X)
+        if not isinstance(X, Source):
+            self.labels_ = self.predict(X)
+        return self
+
+    def fit_predict(self, X: Any, y: Any = None, **options: Any) -> NDArray[np.int64]:
+        """Train, then return the cluster of each row."""
+        return self.fit(X).predict(X)
+
+    def transform(self, X: Any) -> NDArray[np.float64]:
+        """Return the distances to all centers, shape (n_rows, n_clusters)."""
+        check_is_fitted(self)
+        source, centers = self._rows(X), self.model_.arrays["cluster_centers"]
+        names = tuple(self.model_.needed)
+        parts = []
+        for shard in source.shards:
+            for raw in source.raw_blocks(shard, names):
+                x = complete(self.model_.encoder.encode(raw), names)
+                parts.append(
+                    np.sqrt(np.stack([((x - c[:, None]) ** 2).sum(axis=0) for c in centers], axis=1))
+                )
+        return np.concatenate([np.empty((0, len(centers))), *parts])
+
+
+def nearest_to(
+    x: NDArray[np.float64], centers: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the nearest center and the squared distance to it of rows, given as float64 (n_columns, n_rows)."""
+    nearest, squares = np.empty(x.shape[1], np.int64), np.empty(x.shape[1])
+    kernels.nearest_centers(np.ascontiguousarray(x), np.ascontiguousarray(centers), nearest, squares)
+    return nearest, squares

@@ -1,0 +1,51 @@
+"""Where clustering starts: k-means++ on a sample that is spread over the whole dataset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import kmeans_plusplus
+from sklearn.utils import check_random_state
+
+from scalable.data.block import RawBlock
+from scalable.errors import DataError, UsageError
+from scalable.execution.executors import Executor
+from scalable.execution.reader import BlockReader
+from scalable.execution.reduction import run_reduction
+from scalable.features.row_sample import Positions, SampleReduction
+from scalable.models.arrays.unsupervised import complete
+
+SAMPLE = 2**15
+
+
+def sample_rows(executor: Executor, reader: BlockReader, seed: int) -> NDArray[np.float64]:
+    """Return at most about `SAMPLE` rows, one from each stretch of the dataset, float64 (n_rows, n_columns)."""
+    source, encoder = reader.source, reader.encoder
+    assert encoder is not None
+    names = tuple(encoder.needed)
+    reduction = SampleReduction(Positions.of(source), source.n_rows, SAMPLE, seed, names)
+    raw: tuple[RawBlock, ...] = run_reduction(executor, reduction, BlockReader(source, columns=names))
+    if not raw:
+        raise DataError(f"{source.describe_place()}: no row to start from; look at the filters")
+    return np.concatenate([complete(encoder.encode(block), names).T for block in raw])
+
+
+def first_centers(rows: NDArray[np.float64], k: int, random: np.random.RandomState) -> NDArray[np.float64]:
+    """Return `k` rows far from each other (Arthur and Vassilvitskii, 2007), shape (k, n_columns)."""
+    if k > len(rows):
+        raise DataError(f"n_samples={len(rows)} rows are fewer than the {k} clusters wanted; ask for fewer")
+    centers, _ = kmeans_plusplus(rows, k, random_state=random)
+    return np.asarray(centers)
+
+
+def whole_number(name: str, value: Any) -> None:
+    """Raise a UsageError unless a parameter is a whole number of 1 or more."""
+    if value is True or not isinstance(value, (int, np.integer)) or value < 1:
+        raise UsageError(f"{name} must be 1 or more, not {value!r}")
+
+
+def seeds(random_state: Any, n: int) -> list[int]:
+    """Return `n` seeds of a seed, a generator or None."""
+    return [int(seed) for seed in check_random_state(random_state).randint(2**31 - 1, size=n)]

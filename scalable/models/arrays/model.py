@@ -1,0 +1,152 @@
+"""Models that are a few arrays: a function of these and a block makes the scores.
+
+With `scores` a learner has everything else: arrays, frames and sources, threads and Dask, saving, the command line,
+scoring and evaluation. What learns them is `scalable.models.arrays.one_pass` or `scalable.models.arrays.unsupervised`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.data.block import Block, RawBlock
+from scalable.data.source import Source
+from scalable.errors import DataError, ModelError
+from scalable.features.number_encoder import NumberEncoder
+from scalable.features.state import State
+from scalable.features.target import class_array
+from scalable.inference.request.answers import matrix_answer
+from scalable.inference.request.layout import number_layout
+from scalable.models.estimator import Estimator, Parts
+from scalable.models.learners import class_named
+from scalable.models.links import apply_link
+from scalable.models.predictors import Predictor
+from scalable.models.store import StoredModel
+
+KIND = "arrays"
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class ArrayModel(Predictor):
+    """A trained model of arrays.
+
+    Parameters
+    ----------
+    encoder : NumberEncoder
+        From raw columns to numbers; knows the classes.
+    arrays : mapping of str to array
+        What learning ended with.
+    learner : type
+        The estimator's class, which has `scores` and `_link`.
+    """
+
+    kind = KIND
+
+    def __init__(self, encoder: NumberEncoder, arrays: Arrays, learner: type[ArrayEstimator]) -> None:
+        self.encoder: NumberEncoder = encoder
+        self.arrays = {name: np.asarray(array) for name, array in arrays.items()}
+        self.learner = learner
+
+    @property
+    def n_outputs(self) -> int:
+        """Columns of `predict_block`."""
+        if self.classes is None:
+            return len(self.learner.scores(self.arrays, _rows_of(len(self.needed), 0)))
+        return 1 if len(self.classes) == 2 else len(self.classes)
+
+    @property
+    def task(self) -> str:
+        """What it does; "transform" where there was no target."""
+        return super().task if self.learner._wants_target else "transform"
+
+    def scores(self, raw: RawBlock) -> NDArray[np.float64]:
+        """Return the scores of a block, shape (n_outputs of the learner, n_rows)."""
+        self.check(raw)
+        features = NumberEncoder(self.encoder.columns)
+        return self.learner.scores(self.arrays, features.encode(raw))
+
+    def predict_block(self, raw: RawBlock) -> NDArray[np.float64]:
+        """Return predictions, see `Predictor`."""
+        found = apply_link(self.learner._link, self.scores(raw))
+        return np.ascontiguousarray(found[:, 1]) if self.task == "binary" else found
+
+    def _compile_answer(self) -> Callable[..., Any]:
+        names, link = self.needed, self.learner._link
+
+        def answer(x: NDArray[np.float64]) -> Any:
+            if not np.isfinite(x).all() and np.isinf(x).any():
+                name = names[int(np.flatnonzero(np.isinf(x))[0])]
+                raise DataError(f"column {name!r} is infinite; clean it or leave it out")
+            found = apply_link(link, self.learner.scores(self.arrays, _block(x.reshape(-1, 1))))[0]
+            if self.task == "binary":
+                return float(found[1])
+            return float(found) if self.n_outputs == 1 else np.asarray(found)
+
+        return matrix_answer(number_layout(self.encoder), len(names), answer)
+
+
+class ArrayEstimator(Estimator):
+    """Base of the learners whose models are arrays."""
+
+    _kind, _result = KIND, "model_"
+    _link: ClassVar[str] = "identity"
+    model_: ArrayModel
+
+    @staticmethod
+    @abstractmethod
+    def scores(arrays: Arrays, block: Block) -> NDArray[np.float64]:
+        """Return the scores of a block, shape (n_outputs, n_rows)."""
+
+    @property
+    def _encoder(self) -> NumberEncoder:
+        return self.model_.encoder
+
+    def _publish(self, model: ArrayModel) -> None:
+        """Set the fitted attributes: each array under its name with an underscore behind it."""
+        self.model_ = model
+        for name, array in model.arrays.items():
+            setattr(self, f"{name}_", array)
+        if model.classes is not None:
+            self.classes_ = class_array(model.classes)
+
+    def _all_scores(self, X: Any) -> NDArray[np.float64]:
+        """Return the scores of all rows, shape (n_outputs, n_rows)."""
+        source: Source = self._rows(X)
+        parts = [
+            self.model_.scores(raw)
+            for shard in source.shards
+            for raw in source.raw_blocks(shard, self.model_.needed)
+        ]
+        if not parts:  # a selection may leave no row
+            return self.scores(self.model_.arrays, _rows_of(len(self.model_.needed), 0))
+        return np.concatenate(parts, axis=1)
+
+    def _parts(self) -> Parts:
+        state = self._encoder.state()
+        return {"encoder": state.document}, {**self.model_.arrays, **state.parts}, {}
+
+    def _restore(self, stored: StoredModel) -> None:
+        self._publish(read_array_model(stored))
+
+
+def read_array_model(stored: StoredModel) -> ArrayModel:
+    """Return the predictor of a saved model of arrays."""
+    try:
+        encoder = NumberEncoder.from_state(State.of(stored.meta["encoder"], stored.arrays))
+        learner = class_named(stored.meta["learner"]["estimator"])
+    except KeyError as error:
+        raise ModelError(f"the saved model lacks {error}; train or copy it again") from error
+    arrays = {name: array for name, array in stored.arrays.items() if not name.startswith("encoder.")}
+    return ArrayModel(encoder, arrays, learner)
+
+
+def _block(columns: NDArray[np.float64]) -> Block:
+    return Block(columns, np.empty((0, columns.shape[1]), np.int32), None, None, 0)
+
+
+def _rows_of(n_columns: int, n_rows: int) -> Block:
+    return _block(np.empty((n_columns, n_rows)))

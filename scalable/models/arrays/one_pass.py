@@ -1,0 +1,83 @@
+"""Learners of one pass: a reduction makes the arrays of a model, see `scalable.models.arrays.model`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+
+from scalable.data.block import Block
+from scalable.execution.executors import get_executor
+from scalable.execution.reader import BlockReader
+from scalable.execution.reduction import Reduction, run_reduction
+from scalable.features.number_encoder import NumberEncoder
+from scalable.features.summary import labels_of
+from scalable.features.target_summary import TargetReduction, TargetSummary, check_classes
+from scalable.models.arrays.model import ArrayEstimator, ArrayModel, Arrays
+from scalable.models.links import apply_link
+
+
+class OnePassEstimator(ArrayEstimator):
+    """Base of the learners of one pass."""
+
+    @abstractmethod
+    def _reduction(self, encoder: NumberEncoder, target: TargetSummary) -> Reduction[Any, Block, Arrays]:
+        """Check the parameters and return the reduction from blocks to arrays."""
+
+    def _learn(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Run the reduction over a source or arrays."""
+        source, _ = self._source(X, y, sample_weight)
+        name, label = type(self).__name__, f"train {type(self).__name__}"
+        goal = source.roles.require_target()
+        with get_executor(self.client, self.n_workers) as executor:
+            roles = BlockReader(source, columns=source.roles.learned_from)
+            target = run_reduction(executor, TargetReduction(source.roles, self._classify), roles)
+            if self._classify:
+                check_classes(target, goal)
+            labels = labels_of(source, target, classify=self._classify)
+            encoder = NumberEncoder.learn(source.schema, labels, source.weight, name)
+            wanted = self._reduction(encoder, target)
+            arrays = run_reduction(executor, wanted, BlockReader(source, encoder), label=label)
+        self._publish(ArrayModel(encoder, arrays, type(self)))
+
+
+class OnePassClassifier(ClassifierMixin, OnePassEstimator):
+    """Base of the classifiers of one pass: scores are logarithms of joint probabilities, one a class."""
+
+    _classify, _link = True, "softmax"
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        X : ParquetSource, or array or frame of shape (n_rows, n_features)
+            Features; a source brings its own target and weights.
+        y : array of shape (n_rows,), optional
+            Labels of any type.
+        sample_weight : array of shape (n_rows,), optional
+            Non-negative weights.
+        """
+        if y is not None:
+            check_classification_targets(y)
+        self._learn(X, y, sample_weight)
+        if y is not None:
+            self.classes_ = np.unique(np.asarray(y))  # of the dtype that was given
+        return self
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the logarithms of `predict_proba`."""
+        return np.log(self.predict_proba(X))
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probabilities of the classes, shape (n_rows, n_classes)."""
+        return apply_link("softmax", self._all_scores(X))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable class of each row, shape (n_rows,)."""
+        best = self._all_scores(X).argmax(axis=0)
+        return np.asarray(self.classes_[best])

@@ -1,0 +1,77 @@
+"""Learners without a target: one pass or several end in the arrays of a model, see `scalable.models.arrays.model`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from scalable.data.block import Block
+from scalable.errors import DataError
+from scalable.execution.executors import Executor, get_executor
+from scalable.execution.reader import BlockReader
+from scalable.features.number_encoder import NumberEncoder
+from scalable.models.arrays.model import ArrayEstimator, ArrayModel, Arrays
+
+
+class Unsupervised(ArrayEstimator):
+    """Base of the learners without a target; a missing value is refused."""
+
+    _wants_target = False
+    _finite: ClassVar[Literal["allow-nan"] | bool] = True
+
+    @abstractmethod
+    def _arrays(self, executor: Executor, reader: BlockReader) -> Arrays:
+        """Check the parameters and return the arrays of the model."""
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        X : ParquetSource, or array or frame of shape (n_rows, n_features)
+            Features; a target of a source is left out.
+        y : None
+            Not looked at.
+        """
+        source, _ = self._source(X, None, None)
+        source = source.without_target()
+        encoder = NumberEncoder.learn(source.schema, None, None, type(self).__name__)
+        with get_executor(self.client, self.n_workers) as executor:
+            arrays = self._arrays(executor, BlockReader(source, encoder))
+        self._publish(ArrayModel(encoder, arrays, type(self)))
+        return self
+
+    def describe_columns(self) -> list[str]:
+        """Return one line a column: what was done with it."""
+        check_is_fitted(self)
+        return [f"{name} ({kind}): number, as it is" for name, kind, _ in self._encoder.columns]
+
+    def _rank(self, wanted: int, n_rows: int) -> None:
+        """Raise a DataError where there are fewer rows than components."""
+        if wanted > n_rows:
+            raise DataError(
+                f"n_samples={n_rows} rows are fewer than the {wanted} components wanted; lower n_components"
+            )
+
+
+def complete(block: Block, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Return the columns of a block, float64 (n_columns, n_rows).
+
+    Raises
+    ------
+    DataError
+        When a value is missing.
+    """
+    missing = np.isnan(block.columns.sum(axis=0))
+    if missing.any():
+        row = int(np.flatnonzero(missing)[0])
+        name = names[int(np.flatnonzero(np.isnan(block.columns[:, row]))[0])]
+        raise DataError(
+            f"column {name!r} has no value at row {block.first_row + row:,}; fill it, filter the row or leave the "
+            "column out"
+        )
+    return np.asarray(block.columns, np.float64)
