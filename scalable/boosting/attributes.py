@@ -62,8 +62,8 @@ class Attributes:
         check_is_fitted(self)
         found = self.booster_.feature_importance(importance_type=self.importance_type)
         widths = [column.width for column in self.encoder_.columns]
-        starts = np.cumsum([0, *widths])[:-1]
-        whole = np.add.reduceat(found[: sum(widths)], starts) if widths else found
+        ends = np.cumsum(widths)
+        whole = np.array([found[end - width : end].sum() for end, width in zip(ends, widths, strict=True)])
         names = self.feature_name_
         for joined, value in zip(self.encoder_.pairs, found[sum(widths) :], strict=True):
             whole = whole.astype(np.float64)

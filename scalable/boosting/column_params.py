@@ -41,7 +41,7 @@ def spread(values: Mapping[str, Any], encoder: TreeEncoder) -> dict[str, Any]:
         When a list is not as long as there are columns, or asks for what a column of categories cannot do.
     """
     found = dict(values)
-    names = encoder.needed
+    names = [column.name for column in encoder.columns]
     place = {name: k for k, name in enumerate(names)}
     pairs = [tuple(place[name] for name in joined.pair.names) for joined in encoder.pairs]
     widths = [column.width for column in encoder.columns]

@@ -216,6 +216,9 @@ class LGBMModel(Attributes, Estimator):
         )
         self._adopt(trained.booster, trained.encoder)
         self._trained(trained)
+        for column in trained.encoder.columns:
+            if column.distrust:
+                self._tell(f"column {column.name!r}: {column.describe()}")
         return self
 
     def _held(self, X: Any, y: Any, sample_weight: Any) -> Source:

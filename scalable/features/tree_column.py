@@ -22,6 +22,10 @@ class TreeColumn:
         Category of each code, for text that becomes codes.
     means : TargetMeans or None
         Mean targets and shares, for text of more categories and for identifiers.
+    numbered : bool
+        Whether the number of an identifier is used, behind its mean and share where these are.
+    distrust : str
+        Why means by it are not used.
     coded : bool
         Whether its numbers are codes of categories already.
     """
@@ -32,26 +36,48 @@ class TreeColumn:
     categories: tuple[Any, ...] | None = None
     means: TargetMeans | None = None
     coded: bool = False
+    numbered: bool = False
+    distrust: str = ""
+
+    @property
+    def left_out(self) -> bool:
+        """Whether nothing of it is learned from."""
+        return bool(self.distrust) and not self.numbered
 
     @property
     def width(self) -> int:
         """Number of matrix columns."""
-        return self.means.width if self.means is not None else 1
+        if self.left_out:
+            return 0
+        return self.means.width + self.numbered if self.means is not None else 1
+
+    @property
+    def names(self) -> list[str]:
+        """Names of its matrix columns."""
+        if self.left_out:
+            return []
+        suffixes = [] if self.means is None else self.means.suffixes
+        whole = [self.name] if self.means is None or self.numbered else []
+        return [*(f"{self.name}_{suffix}" for suffix in suffixes), *whole]
 
     @property
     def narrow(self) -> bool:
         """Whether float32 holds its values exactly."""
+        if self.left_out:
+            return True
         if self.means is not None:
-            return self.means.table.dtype == np.float32
+            return self.means.table.dtype == np.float32 and not self.numbered
         return self.categories is not None or self.arrow_type in (
             "bool", "int8", "uint8", "int16", "uint16", "float", "halffloat", "null",
         )  # fmt: skip
 
     def describe(self) -> str:
         """Return what was done, in a few words."""
+        if self.distrust:
+            return f"{'left out' if self.left_out else 'number without mean target'}, {self.distrust}"
         if self.means is not None:
             identifier = "" if self.kind == "text" else "an identifier by its name and many values: "
-            return identifier + self.means.describe()
+            return identifier + self.means.describe() + ("; and the number" if self.numbered else "")
         if self.categories is not None:
             return f"{len(self.categories)} categories"
         if self.coded:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scalable.data.block import RawBlock
 from scalable.data.columns import column_kind
 from scalable.data.values import numbers
+from scalable.errors import DataError
 from scalable.features.categories import category_codes
 from scalable.features.encoder import Encoder, as_trained
 from scalable.features.state import FORMAT, State
@@ -126,11 +127,25 @@ class TreeEncoder(Encoder):
             found, means = (sums or {}).get(field.name), None
             if kind == "text" and known is None and found is None:
                 raise ValueError(f"text column {field.name!r} has neither categories nor sums")
+            distrust, numbered = "", False
             if known is None and found is not None:
-                means, cross_fitted[field.name] = found.finish()
+                means, others = found.finish()
+                distrust, numbered = found.groups.distrust(), found.groups.ordered()
+                if distrust:
+                    means = None
+                else:
+                    cross_fitted[field.name] = others
             categories_of = None if known is None else tuple(known)
             is_code = field.name in coded and kind != "text"
-            columns.append(TreeColumn(field.name, str(field.type), kind, categories_of, means, is_code))
+            columns.append(
+                TreeColumn(
+                    field.name, str(field.type), kind, categories_of, means, is_code, numbered, distrust
+                )
+            )
+        if columns and all(column.left_out for column in columns):
+            raise DataError(
+                f"no column is left to learn from: {columns[0].name!r} is {columns[0].describe()}"
+            )
         joined = []
         for pair in pairs:
             means, cross_fitted[pair.name] = (sums or {})[pair.name].finish()
@@ -140,7 +155,7 @@ class TreeEncoder(Encoder):
     @property
     def needed(self) -> list[str]:
         """Names of the feature columns it reads."""
-        return [column.name for column in self.columns]
+        return [column.name for column in self.columns if not column.left_out]
 
     @property
     def n_columns(self) -> int:
@@ -157,12 +172,7 @@ class TreeEncoder(Encoder):
     @property
     def feature_names(self) -> list[str]:
         """Names of the matrix columns, in the characters LightGBM allows, without duplicates."""
-        names: list[str] = []
-        for column in self.columns:
-            if column.means is None:
-                names.append(column.name)
-            else:
-                names.extend(f"{column.name}_{suffix}" for suffix in column.means.suffixes)
+        names = [name for column in self.columns for name in column.names]
         return _legal([*names, *(f"{joined.pair.name}_mean" for joined in self.pairs)])
 
     def encode(self, raw: RawBlock) -> TreeRows:
@@ -178,12 +188,16 @@ class TreeEncoder(Encoder):
         parts: list[NDArray[Any]] = []
         tables, text = self.cross_fitted if cross_fitted else {}, {}
         for column in self.columns:
+            if column.left_out:
+                continue
             array = as_trained(raw.arrays[column.name], column.name, column.arrow_type, column.kind)
             if column.means is not None:
                 others = tables.get(column.name)
                 parts.extend(
                     column.means.encode(array) if others is None else others.encode(array, raw.first_row)
                 )
+                if column.numbered:
+                    parts.append(numbers(array))
             elif column.categories is not None:
                 text[column.name] = array
                 out = np.empty(len(array))
@@ -238,6 +252,8 @@ class TreeEncoder(Encoder):
                 "categories": None if c.categories is None else list(c.categories),
                 "means": kept(c.means, f"means{k}"),
                 "coded": c.coded,
+                "numbered": c.numbered,
+                "distrust": c.distrust,
             }
             for k, c in enumerate(self.columns)
         ]
@@ -262,6 +278,8 @@ class TreeEncoder(Encoder):
                 None if c["categories"] is None else tuple(c["categories"]),
                 None if c["means"] is None else means(c["means"]),
                 bool(c.get("coded", False)),
+                bool(c.get("numbered", False)),
+                str(c.get("distrust", "")),
             )
             for c in state.document["columns"]
         ]

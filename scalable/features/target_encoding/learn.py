@@ -15,6 +15,7 @@ from scalable.data.source import Source
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
+from scalable.features.hashing import HashedCategories
 from scalable.features.target import Labels
 from scalable.features.target_encoding.means import MAX_MEANS, TargetSums
 from scalable.kernels.encode.target_means import add_targets
@@ -81,6 +82,8 @@ class TargetSumsReduction:
         for key in self.keys:
             found = state[key.name]
             add_targets(key.cells(block.arrays), label, block.first_row, found.counts, found.sums)
+            if isinstance(key, HashedCategories):
+                found.groups.add_rows(block.arrays[key.name], label)
         return state
 
     def merge(self, left: dict[str, TargetSums], right: dict[str, TargetSums]) -> dict[str, TargetSums]:

@@ -11,7 +11,7 @@ number of rows behind it, a mean is the best guess of the category's true one, i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.features.hashing import buckets_of
+from scalable.features.target_encoding.groups import Groups
 from scalable.features.target_encoding.shrinkage import prior_rows, shrunk
 from scalable.kernels.encode import target_means as kernels
 
@@ -138,10 +139,13 @@ class TargetSums:
         Rows; the last cell's are those of missing values.
     sums : array of shape (n_cells + 1, N_FOLDS, n_means)
         Target sums: uint32 rows of each class, or float64.
+    groups : Groups
+        Rows and targets of single identifiers, where cells are hashes of such.
     """
 
     counts: NDArray[np.uint32]
     sums: NDArray[np.uint32] | NDArray[np.float64]
+    groups: Groups = field(default_factory=Groups)
 
     @classmethod
     def zeros(cls, n_cells: int, n_means: int, *, classes: bool) -> TargetSums:
@@ -154,6 +158,7 @@ class TargetSums:
         """Add the sums of later rows to these."""
         np.add(self.counts, other.counts, out=self.counts)
         np.add(self.sums, other.sums, out=self.sums)
+        self.groups.add(other.groups)
 
     def finish(self) -> tuple[TargetMeans, CrossFitted]:
         """Return what prediction uses, and what training does."""

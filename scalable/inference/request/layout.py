@@ -104,10 +104,14 @@ def tree_layout(encoder: TreeEncoder) -> Layout:
     """Return the layout of rows for trees."""
     layout, to, cell = Layout(), 0, {}
     for column in encoder.columns:
+        if column.left_out:
+            continue
         value = Value(column.name, column.arrow_type, column.kind)
         cell[column.name] = CELL_BYTES * len(layout.names)
         if column.means is not None:
             _add_means(layout, value, column.means, to)
+            if column.numbered:  # a second cell of the same value
+                layout.add_number(value, to=to + column.means.width)
         elif column.categories is not None:
             n = len(column.categories)
             layout.add(column.name, kernels.CODE, value.code(column.categories), to=to, count=n)
