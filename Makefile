@@ -44,11 +44,12 @@ test-slow: $(VENV)/.installed-dev  ## the long and destructive tests
 fuzz: $(VENV)/.installed-dev  ## change files at random for ten minutes and read them; what fails is kept in .fuzz
 	$(BIN)/python -m tests.fuzz --seconds 600 $(ARGS)
 
-lint: $(VENV)/.installed-dev  ## ruff and mypy
+lint: $(VENV)/.installed-dev  ## ruff, mypy, links of the pages
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typed/program.py
+	$(BIN)/python -m bench.links
 
 format: $(VENV)/.installed-dev  ## let ruff rewrite the sources
 	$(BIN)/ruff check --fix .

@@ -31,21 +31,27 @@ def capture(name: str, root: Path = ROOT) -> str:
     return "```console\n$ " + str(document["command"]) + "\n" + "\n".join(lines).strip("\n") + "\n```\n"
 
 
-def filled(text: str, root: Path = ROOT) -> str:
-    """Return a Markdown text with every block made anew from its record."""
+def filled(text: str, root: Path = ROOT, results: str = "results") -> str:
+    """Return a Markdown text with every block made anew from its record; `results` is where its links find records."""
     text = BLOCK.sub(lambda found: f"{found[1]}{capture(found[2], root)}{found[4]}", text)
-    return tables.filled(text, root / "docs" / "results")
+    return tables.filled(text, root / "docs" / "results", results)
 
 
 def pages(root: Path = ROOT) -> list[Path]:
     """Return the Markdown files that may hold blocks."""
-    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    docs = root / "docs"
+    return [root / "README.md", *sorted(docs.glob("*.md")), *sorted((docs / "notes").glob("*.md"))]
+
+
+def refilled(page: Path, root: Path = ROOT) -> str:
+    """Return what a page should say: its text with every block made anew."""
+    return filled(page.read_text(), root, "../results" if page.parent.name == "notes" else "results")
 
 
 def main(root: Path = ROOT) -> None:
     """Rewrite the pages in place."""
     for page in pages(root):
-        page.write_text(filled(page.read_text(), root))
+        page.write_text(refilled(page, root))
 
 
 if __name__ == "__main__":

@@ -124,13 +124,13 @@ def _has(rows: list[dict[str, Any]], column: str) -> bool:
     return any(inside(row, column.partition("=")[0]) is not None for row in rows)
 
 
-def listed(records: Path) -> str:
+def listed(records: Path, link_to: str = "results") -> str:
     """Return a Markdown table of all results documents of a directory, with the load average they were made at."""
     rows = []
     for path in sorted(records.glob("*.json")):
         document = json.loads(path.read_text("utf-8"))
         if "format" in document:
-            link = f"[{path.stem}](results/{path.name})"
+            link = f"[{path.stem}]({link_to}/{path.name})"
             rows.append(
                 {**document, "name": link, "made": document["created"][:10], "by": f"`{document['command']}`"}
             )
@@ -138,8 +138,8 @@ def listed(records: Path) -> str:
                         "machine.vectors=vectors", "machine.load=load"])  # fmt: skip
 
 
-def filled(text: str, records: Path) -> str:
-    """Return a Markdown text with every table block made anew from its record in `records`."""
+def filled(text: str, records: Path, link_to: str = "results") -> str:
+    """Return a Markdown text with every table block made anew from its record in `records`, linked as `link_to`."""
     from scalable.report.results import read_results
 
     def one(found: re.Match[str]) -> str:
@@ -155,4 +155,4 @@ def filled(text: str, records: Path) -> str:
         return f"{found[1]}{shown(key, value / int(found[4]) if found[4] else value)}{found[6]}"
 
     text = VALUE.sub(number, BLOCK.sub(one, text))
-    return RECORDS.sub(lambda found: f"{found[1]}{listed(records)}{found[3]}", text)
+    return RECORDS.sub(lambda found: f"{found[1]}{listed(records, link_to)}{found[3]}", text)

@@ -19,7 +19,7 @@ from scalable.cli.app import COMMANDS
 from scalable.cli.train.learners import LEARNERS
 
 OURS = ("bench", "data_gen", "scalable")
-PAGES = {page.name: page.read_text() for page in pages()}
+PAGES = {str(page.relative_to(ROOT)): page.read_text() for page in pages()}
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -56,7 +56,7 @@ def test_files_named_are_there(name: str) -> None:
 
 
 def test_the_example_of_a_dataset_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = blocks(PAGES["extending.md"], "python")[0]
+    code = blocks(PAGES["docs/extending_data.md"], "python")[0]
     module = types.ModuleType("data_gen.datasets.coins")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(importlib.import_module("data_gen.datasets"), "NAMES", ("coins",))
