@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from scalable import lapack
 from scalable.data.block import Block
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
@@ -94,7 +94,7 @@ class PCA(TransformerMixin, Unsupervised):
         n, mean, squares = run_reduction(executor, SecondMoments(names), reader, label="train PCA")
         if n < 2:
             raise DataError(f"n_samples={n:.0f}: principal components need two rows or more")
-        variance, vectors = linalg.eigh(squares / (n - 1.0), check_finite=False)
+        variance, vectors = lapack.eigh(squares / (n - 1.0))
         variance, vectors = np.maximum(variance[::-1], 0.0), vectors[:, ::-1].T
         largest = np.abs(vectors).argmax(axis=1)  # its sign is made positive, as scikit-learn's
         vectors = vectors * np.sign(vectors[np.arange(len(vectors)), largest])[:, None]

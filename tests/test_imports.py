@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Each package may import itself and those before it.
 ORDER = (
     "kernels",
+    "lapack",
     "storage",
     "data",
     "execution",
@@ -261,3 +262,15 @@ def test_public_names_are_lazy_and_complete(name):
         assert getattr(package, public) is not None
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         package.nothing  # noqa: B018
+
+
+def test_only_the_door_calls_lapack():
+    for path in files("scalable"):
+        if path.name == "lapack.py":
+            continue
+        assert "linalg" not in {name.split(".")[-1] for name in imports(path)}, path
+        for node in nodes(path):
+            if isinstance(node, ast.Attribute) and node.attr == "linalg":
+                raise AssertionError(f"{path} calls linalg itself; scalable/lapack.py checks first")
+            if isinstance(node, ast.ImportFrom) and node.module in ("scipy", "numpy"):
+                assert "linalg" not in {alias.name for alias in node.names}, path

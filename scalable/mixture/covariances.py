@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
+from scalable import lapack
 from scalable.errors import DataError
 
 Array = NDArray[np.float64]
@@ -94,10 +94,10 @@ def whitening(covariances: Array, diagonal: bool) -> tuple[Array, Array]:
         if not np.isfinite(covariance).all():
             raise _singular(k)
         try:
-            root = linalg.cholesky(covariance, lower=True, check_finite=False)
-        except linalg.LinAlgError:
+            root = lapack.cholesky(covariance)
+        except lapack.LinAlgError:
             raise _singular(k) from None
-        whiten[k] = linalg.solve_triangular(root, np.eye(len(root)), lower=True, check_finite=False)
+        whiten[k] = lapack.solve_triangular(root, np.eye(len(root)))
     return whiten, np.log(np.diagonal(whiten, axis1=1, axis2=2)).sum(axis=1)
 
 

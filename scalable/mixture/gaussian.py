@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 from sklearn.base import DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
+from scalable import lapack
 from scalable.data.block import Block
 from scalable.errors import UsageError
 from scalable.execution.executors import Executor
@@ -137,7 +137,7 @@ class GaussianMixture(DensityMixin, Unsupervised):
         if "precisions" in given:
             precisions = given.pop("precisions")
             diagonal = SHAPES[self.covariance_type].diagonal
-            given["covariances"] = 1.0 / precisions if diagonal else linalg.inv(precisions)
+            given["covariances"] = 1.0 / precisions if diagonal else lapack.inv(precisions)
         return Mixture(**{
             "weights": found.weights, "means": found.means, "covariances": found.covariances, **given
         })  # fmt: skip
@@ -188,7 +188,7 @@ class GaussianMixture(DensityMixin, Unsupervised):
     def precisions_(self) -> NDArray[np.float64]:
         """Inverse covariances, of the shape of ``covariances_``."""
         covariances = self.model_.arrays["covariances"]
-        return 1.0 / covariances if SHAPES[self.covariance_type].diagonal else np.linalg.inv(covariances)
+        return 1.0 / covariances if SHAPES[self.covariance_type].diagonal else lapack.inv(covariances)
 
 
 def _density(arrays: Arrays) -> Density:

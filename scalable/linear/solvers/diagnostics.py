@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable import lapack
 from scalable.linear.solvers.elastic_net_path import Quadratic
 from scalable.linear.solvers.gram import Moments, solve_psd
 
@@ -62,7 +63,7 @@ def diagnose(
     varies = diagonal > 0.0
     unit = np.where(varies, diagonal, 1.0)
     correlation = hessian / unit[:, None] / unit
-    values = np.linalg.eigvalsh(correlation) if len(unit) else np.zeros(0)
+    values = lapack.eigvalsh(correlation) if len(unit) else np.zeros(0)
     centred_rank = int((values > len(unit) * np.finfo(float).eps * values.max(initial=0.0)).sum())
     rank = centred_rank + int(problem.means[problem.intercept] > 0.0)  # 1 where there is an intercept
     inverse = np.full(len(unit), np.inf)
@@ -91,7 +92,7 @@ def determined(correlation: NDArray[np.float64]) -> NDArray[np.float64]:
     A coefficient is determined when no combination of columns that is 0 for all rows contains its own (Searle, "Linear
     Models", 1971: it is estimable); the diagonal of the pseudo-inverse is then its variance.
     """
-    values, vectors = np.linalg.eigh(correlation)
+    values, vectors = lapack.eigh(correlation)
     free = values <= len(values) * np.finfo(float).eps * values.max()
     share = np.einsum("ij,ij->i", vectors[:, free], vectors[:, free])
     kept = vectors[:, ~free]

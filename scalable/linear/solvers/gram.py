@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
+from scalable import lapack
 from scalable.data.block import Block
-from scalable.errors import DataError
 from scalable.kernels.linear import gram as moments
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.solvers.objective import Objective
@@ -66,22 +65,18 @@ def solve_psd(matrix: NDArray[np.float64], rhs: NDArray[np.float64]) -> NDArray[
     DataError
         When it is not finite.
     """
-    if not (np.isfinite(matrix).all() and np.isfinite(rhs).all()):  # LAPACK may hang on what is not
-        raise DataError(
-            "sums of products of the columns and the target are beyond the range of floating point; scale the columns "
-            "or the target, or weaken the penalty"
-        )
+    lapack.require_finite(matrix, rhs)
     diagonal = np.sqrt(np.maximum(np.diag(matrix), 0.0))
     scale = np.where(diagonal > 0.0, 1.0 / np.where(diagonal > 0.0, diagonal, 1.0), 0.0)
     scaled = matrix * scale[:, None] * scale
     try:
-        factor = linalg.cho_factor(scaled, lower=True, check_finite=False)
+        factor = lapack.cho_factor(scaled)
         pivots = np.diag(factor[0])
         if pivots.min() > 1e-7 * max(1.0, pivots.max()):
-            return np.asarray(scale * linalg.cho_solve(factor, scale * rhs, check_finite=False))
-    except linalg.LinAlgError:
+            return np.asarray(scale * lapack.cho_solve(factor, scale * rhs))
+    except lapack.LinAlgError:
         pass
-    values, vectors = linalg.eigh(scaled, check_finite=False)
+    values, vectors = lapack.eigh(scaled)
     kept = values > len(values) * np.finfo(float).eps * max(values.max(), 1e-300)
     inverse = np.where(kept, 1.0 / np.where(kept, values, 1.0), 0.0)
     return np.asarray(scale * (vectors @ (inverse * (vectors.T @ (scale * rhs)))))
@@ -203,12 +198,12 @@ def least_norm(
     """
     diagonal = np.sqrt(np.maximum(np.diag(matrix), 0.0))
     unit = np.where(diagonal > 0.0, 1.0 / np.where(diagonal > 0.0, diagonal, 1.0), 1.0)
-    values, vectors = linalg.eigh(matrix * unit[:, None] * unit, check_finite=False)
+    values, vectors = lapack.eigh(matrix * unit[:, None] * unit)
     kernel = unit[:, None] * vectors[:, values <= len(values) * np.finfo(float).eps * values.max()]
     if not kernel.shape[1]:
         return solution
     raw = kernel / scales[:, None]
-    return np.asarray(solution - kernel @ np.linalg.lstsq(raw, solution / scales, rcond=None)[0])
+    return np.asarray(solution - kernel @ lapack.least_squares(raw, solution / scales))
 
 
 def free_coordinates(objective: Objective, n_columns: int) -> NDArray[np.bool_]:
@@ -225,6 +220,6 @@ def condition_number(gram: NDArray[np.float64]) -> float:
     if not kept.any():
         return 1.0
     scaled = gram[np.ix_(kept, kept)] / np.outer(diagonal[kept], diagonal[kept])
-    values = np.linalg.eigvalsh(scaled)
+    values = lapack.eigvalsh(scaled)
     smallest = max(float(values[0]), 0.0)
     return float(np.sqrt(values[-1] / smallest)) if smallest > 0.0 else float("inf")

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable import lapack
 from scalable.data.block import Block
 from scalable.data.shard import Shard
 from scalable.execution.executors import Executor
@@ -209,7 +210,7 @@ class Newton:
         live = diagonal > 0.0
         unit = diagonal[live]
         scaled = sums.hessian[np.ix_(live, live)] / unit[:, None] / unit
-        values = np.linalg.eigvalsh(scaled) if np.isfinite(scaled).all() else np.zeros(1)
+        values = lapack.eigvalsh(scaled) if np.isfinite(scaled).all() else np.zeros(1)
         lost = SINGLE * values[-1] / values[0] if len(values) and values[0] > 0.0 else 1.0
         return float(min(1.0, lost * lost))
 

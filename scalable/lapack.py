@@ -1,0 +1,84 @@
+"""The door to LAPACK: what is not finite is refused before, for LAPACK may hang on it, or answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+from scipy.linalg import LinAlgError
+
+from scalable.errors import DataError
+
+Array = NDArray[np.float64]
+__all__ = [
+    "LinAlgError",
+    "cho_factor",
+    "cho_solve",
+    "cholesky",
+    "eigh",
+    "eigvalsh",
+    "inv",
+    "least_squares",
+    "require_finite",
+    "solve_triangular",
+]
+
+
+def require_finite(*arrays: Array) -> None:
+    """Raise a DataError unless all numbers are finite."""
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise DataError(
+            "sums of products of the columns and the target are beyond the range of floating point; scale the columns "
+            "or the target, or weaken the penalty"
+        )
+
+
+def eigh(matrix: Array) -> tuple[Array, Array]:
+    """Return eigenvalues, ascending, and eigenvectors of a symmetric matrix; see `scipy.linalg.eigh`."""
+    require_finite(matrix)
+    values, vectors = linalg.eigh(matrix, check_finite=False)
+    return values, vectors
+
+
+def eigvalsh(matrix: Array) -> Array:
+    """Return the eigenvalues of a symmetric matrix, ascending."""
+    require_finite(matrix)
+    return np.asarray(np.linalg.eigvalsh(matrix))
+
+
+def cholesky(matrix: Array) -> Array:
+    """Return the lower Cholesky factor; `LinAlgError` when the matrix is not positive definite."""
+    require_finite(matrix)
+    return np.asarray(linalg.cholesky(matrix, lower=True, check_finite=False))
+
+
+def cho_factor(matrix: Array) -> Any:
+    """Return what `cho_solve` takes; `LinAlgError` when the matrix is not positive definite."""
+    require_finite(matrix)
+    return linalg.cho_factor(matrix, lower=True, check_finite=False)
+
+
+def cho_solve(factor: Any, rhs: Array) -> Array:
+    """Solve by a factor."""
+    require_finite(rhs)
+    return np.asarray(linalg.cho_solve(factor, rhs, check_finite=False))
+
+
+def solve_triangular(lower: Array, rhs: Array) -> Array:
+    """Solve a lower triangular system."""
+    require_finite(lower, rhs)
+    return np.asarray(linalg.solve_triangular(lower, rhs, lower=True, check_finite=False))
+
+
+def inv(matrix: Array) -> Array:
+    """Return inverses of matrices (..., p, p); `LinAlgError` when one is singular."""
+    require_finite(matrix)
+    return np.asarray(np.linalg.inv(matrix))
+
+
+def least_squares(rows: Array, target: Array) -> Array:
+    """Return the shortest solution of a least-squares problem."""
+    require_finite(rows, target)
+    return np.asarray(np.linalg.lstsq(rows, target, rcond=None)[0])
