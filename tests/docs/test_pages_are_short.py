@@ -12,7 +12,7 @@ from bench import links
 
 ROOT = links.ROOT
 PAGES = [page for page in links.pages() if "docs" in page.parts and "notes" not in page.parts]
-WORDS = {page.name: len(page.read_text("utf-8").split()) for page in PAGES}
+WORDS = {str(page.relative_to(ROOT)): len(page.read_text("utf-8").split()) for page in PAGES}
 
 
 def test_half_of_the_pages_have_at_most_900_words_and_none_2000() -> None:
