@@ -23,6 +23,7 @@ ORDER = (
     "inference",
     "models",
     ("linear", "boosting", "bayes", "decomposition", "mixture", "scoring"),
+    "feature_store",
     ("latency", "serve"),
     "report",
     "cli",

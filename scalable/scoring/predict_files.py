@@ -25,9 +25,15 @@ from scalable.storage.replace import remove_scratch, write_text
 JOB = "_scoring.json"  # readers of datasets skip names that start so
 
 
-def _prepare(out: Path, job: Fingerprint, resume: bool) -> None:
-    """Create the directory or check that it holds the same job."""
-    record = out / JOB
+def prepare(out: Path, job: Fingerprint, resume: bool, name: str = JOB) -> None:
+    """Create the directory of a resumable job or check that it holds the same one, by its record `name`.
+
+    Raises
+    ------
+    DataError, UsageError
+        As `score`.
+    """
+    record, kind = out / name, name.strip("_").removesuffix(".json")
     try:
         out.mkdir(parents=True, exist_ok=True)
         remove_scratch(out)
@@ -43,7 +49,7 @@ def _prepare(out: Path, job: Fingerprint, resume: bool) -> None:
     try:
         found = json.loads(record.read_text())
     except (OSError, ValueError):
-        raise DataError(f"{out}: holds no scoring job ({JOB}); choose another --out") from None
+        raise DataError(f"{out}: holds no {kind} job ({name}); choose another --out") from None
     if differing := job.difference(found):
         raise DataError(f"{out}: was begun as another job ({differing}); choose another --out")
 
@@ -90,9 +96,7 @@ def score(
         raise UsageError(
             f"{out}: lies inside the data, where predictions would be read as rows next time; choose another --out"
         )
-    _prepare(
-        target, source.fingerprint().joined(model=pickle.dumps(predictor), part_rows=part_rows()), resume
-    )
+    prepare(target, source.fingerprint().joined(model=pickle.dumps(predictor), part_rows=part_rows()), resume)
     left = [shards for shards in parts if not part_path(target, shards).exists()]
     reader = BlockReader(source, columns=tuple(predictor.needed))
     written = map_shards(executor or Threads(), WriteParts(predictor, str(target)), reader, left, "predict")

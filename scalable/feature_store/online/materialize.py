@@ -1,0 +1,223 @@
+"""From files to the online store, file by file once; and events pushed as they happen."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scalable import progress
+from scalable.data.source import Source
+from scalable.errors import DataError
+from scalable.execution.executors import Executor
+from scalable.execution.map_shards import group_shards
+from scalable.execution.reader import BlockReader
+from scalable.execution.threads import Threads
+from scalable.feature_store.bind import BoundView, bind, keys_source, open_view
+from scalable.feature_store.definitions import Definitions
+from scalable.feature_store.join import GROUP_ROWS, count_partitions, run_missing
+from scalable.feature_store.online.histories import merge
+from scalable.feature_store.online.store import OnlineStore, told
+from scalable.feature_store.spill import read_partition
+from scalable.feature_store.stages import (
+    Columns,
+    SpillEvents,
+    bring_back,
+    event_columns,
+    events_path,
+    open_all,
+    read_texts,
+)
+from scalable.feature_store.value_words import join_texts
+from scalable.storage.replace import explained
+
+_SPILL = "_spill"
+
+
+@dataclass
+class Materialized:
+    """What was written.
+
+    Attributes
+    ----------
+    events, entities, repeated : int
+    skipped_files : int
+        Taken before.
+    """
+
+    events: int = 0
+    entities: int = 0
+    repeated: int = 0
+    skipped_files: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def materialize(
+    definitions: Definitions | str,
+    store: str | Path,
+    *,
+    executor: Executor | None = None,
+    horizon: int | None = None,
+) -> dict[str, Materialized]:
+    """Bring an online store up to date with the files of its views; files that it took before are skipped.
+
+    Parameters
+    ----------
+    definitions : Definitions or path
+    store : path
+        Directory; made where there is none.
+    executor : Executor, optional
+        Threads of this process by default.
+    horizon : int, optional
+        Times before it (in nanoseconds) will not be looked up, so what only they need is left out. By default the
+        latest time at which an event of the new files became known, or now where that is earlier.
+
+    Returns
+    -------
+    dict of str to Materialized
+        By view.
+
+    Raises
+    ------
+    DataError
+        As for a join; or a file that was taken before has changed since.
+    """
+    with OnlineStore(definitions, store, create=True) as opened:
+        found = {}
+        for view in opened.definitions.views.values():
+            bound, source = open_view(opened.definitions, view)
+            before = (opened.read_meta() or {}).get("views", {}).get(view.name)
+            _check_types(opened, bound, before)
+            new, files, skipped = _new_files(opened, bound, source, (before or {}).get("files", []))
+            found[view.name] = Materialized(skipped_files=skipped)
+            if new is not None:
+                _take(opened, bound, new, files, executor or Threads(), horizon, found[view.name])
+        return found
+
+
+def _check_types(store: OnlineStore, bound: BoundView, before: dict[str, Any] | None) -> None:
+    if before is not None and {key: before.get(key) for key in bound.to_json()} != bound.to_json():
+        raise DataError(
+            f"{store.path}: view {bound.view.name!r} was made of columns of other types "
+            f"({before.get('entity')}, {before.get('types')}); materialize it anew elsewhere"
+        )
+
+
+def _new_files(
+    store: OnlineStore, bound: BoundView, source: Any, taken: list[list[Any]]
+) -> tuple[Source | None, list[Any], int]:
+    """Return the source of the files that were not taken yet, what tells them apart, and how many were."""
+    files = [list(each) for each in source.content()["files"]]
+    known = {each[0]: list(each) for each in taken}
+    changed = [each[0] for each in files if each[0] in known and known[each[0]] != each]
+    if changed:
+        raise DataError(
+            f"{changed[0]}: changed since {store.path} took it for view {bound.view.name!r}; write new events to new "
+            "files, or materialize anew elsewhere"
+        )
+    new = {i for i, each in enumerate(files) if each[0] not in known}
+    shards = [shard for shard in source.shards if shard.file in new]
+    chosen = source.with_shards(shards) if shards else None
+    return chosen, [each for i, each in enumerate(files) if i in new], len(files) - len(new)
+
+
+def _take(
+    store: OnlineStore, bound: BoundView, source: Source, files: list[Any], executor: Executor, horizon: int | None,
+    done: Materialized,
+) -> None:  # fmt: skip
+    work = store.path / _SPILL
+    shutil.rmtree(work, ignore_errors=True)  # of a killed run
+    try:
+        with explained(DataError, work, "give it room"):
+            work.mkdir()
+        n_partitions = count_partitions([source])
+        groups = group_shards(source.shards, GROUP_ROWS)
+        paths = [events_path(work, bound.view.name, group) for group in groups]
+        reader = BlockReader(source, columns=tuple(bound.read))
+        run_missing(
+            executor,
+            SpillEvents(bound, str(work), n_partitions),
+            reader,
+            groups,
+            paths,
+            f"read {bound.view.name}",
+        )
+        spilled = open_all([str(path) for path in paths])
+        if horizon is None:
+            horizon = min(
+                time.time_ns(),
+                max(json.loads(path.with_suffix(".json").read_text())["latest"] for path in paths),
+            )
+        with (
+            progress.task(f"store {bound.view.name}", n_partitions, "partitions") as shown,
+            told(store.path, "written"),
+            store.env.begin(write=True) as transaction,
+        ):
+            fresh = transaction.stat(store.tables[bound.view.name])["entries"] == 0
+            if bound.text_columns:
+                table = read_texts([path.with_suffix(".texts") for path in paths])
+                store.put_texts(
+                    transaction, list(zip(table.hashes.tolist(), table.texts.to_pylist(), strict=True))
+                )
+            for p in range(n_partitions):
+                events = bring_back(bound, read_partition(spilled, p)[0])
+                n, repeated = merge(store, transaction, bound, events, horizon, fresh)
+                done.events += len(events[0])
+                done.entities, done.repeated = done.entities + n, done.repeated + repeated
+                shown.advance(1)
+            store.write_meta(transaction, bound, files)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def push(store: OnlineStore, view: str, events: Any, *, now: int | None = None) -> Materialized:
+    """Add events to a view as they happen; features looked up from now on count them.
+
+    Parameters
+    ----------
+    store : OnlineStore
+        Opened with ``create=True``.
+    view : str
+        Of whose columns the events are.
+    events : path, source, or frame
+        All of them are added, or none.
+    now : int, optional
+        No earlier time (in nanoseconds) will be looked up; the clock's by default.
+
+    Raises
+    ------
+    DataError
+        There is no such view, columns are missing or of other types, times are missing; the disk is full.
+    """
+    if view not in store.definitions.views:
+        raise DataError(
+            f"{store.definitions.place}: there is no view {view!r}; it has {', '.join(store.definitions.views)}"
+        )
+    source = keys_source(events)
+    bound = bind(store.definitions.views[view], source.full_schema, source.describe_place())
+    before = (store.read_meta() or {}).get("views", {}).get(view)
+    _check_types(store, bound, before)
+    state, done = Columns(), Materialized()
+    left_out = []
+    for shard in source.shards:
+        for block in source.raw_blocks(shard, bound.read):
+            columns, _, missing = event_columns(bound, block, state)
+            left_out.append(int(missing.sum()))
+            state.parts.append([column[~missing] for column in columns])
+    entity, check, event, created, *words = (np.concatenate(each) for each in zip(*state.parts, strict=True))
+    values = np.stack(words) if words else np.empty((0, len(entity)), np.int64)
+    horizon = time.time_ns() if now is None else now
+    with told(store.path, "written"), store.env.begin(write=True) as transaction:
+        table = join_texts(state.texts)
+        store.put_texts(transaction, list(zip(table.hashes.tolist(), table.texts.to_pylist(), strict=True)))
+        done.entities, done.repeated = merge(
+            store, transaction, bound, (entity, check, event, created, values), horizon, False
+        )
+        store.write_meta(transaction, bound, None)
+    done.events, done.counts = len(entity), state.counts
+    return done

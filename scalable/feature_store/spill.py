@@ -1,0 +1,119 @@
+"""Rows on disk, sorted by partition: each file one group of shards, each column of a partition a stretch of it.
+
+A file is whole or not there. Readers check what they read by the sum of its words.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.errors import DataError
+from scalable.kernels.timeline.group import group_rows
+from scalable.kernels.timeline.words import checksum
+from scalable.storage.replace import explained, replacing
+
+REMEDY = "give it room, then --resume"
+_TAIL = 4  # words at the end: columns, partitions, sum of what is before them, magic
+_MAGIC = 0x5350494C4C303100
+
+
+def partition_of(hashes: NDArray[np.int64], n_partitions: int) -> NDArray[np.int32]:
+    """Return the partition of each hash: ranges of the hash as an unsigned number, in order."""
+    high = hashes.view(np.uint64) >> np.uint64(40)
+    return ((high * np.uint64(n_partitions)) >> np.uint64(24)).astype(np.int32)
+
+
+def write_spill(
+    path: Path, columns: Sequence[NDArray[np.int64]], partitions: NDArray[np.int32], n_partitions: int
+) -> None:
+    """Write rows sorted by partition, those of a partition in their order.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of arrays of shape (n,), int64
+    partitions : array of shape (n,), int32
+        Of each row; negative ones are left out.
+    n_partitions : int
+
+    Raises
+    ------
+    DataError
+        The disk is full, or the place cannot be written.
+    """
+    starts, order = np.zeros(n_partitions + 2, np.int64), np.empty(len(partitions), np.int64)
+    group_rows(partitions, starts, order)
+    starts = starts[:-1]
+    order = order[: starts[-1]]
+    sums = np.empty((len(columns), n_partitions), np.int64)
+    with explained(DataError, path, REMEDY), replacing(path, durable=False) as file:
+        for c, column in enumerate(columns):
+            ordered = column[order]
+            for p in range(n_partitions):
+                sums[c, p] = checksum(ordered[starts[p] : starts[p + 1]])
+            file.write(ordered.data)
+        index = np.concatenate([starts, sums.ravel(), [len(columns), n_partitions]]).astype(np.int64)
+        file.write(np.append(index, [checksum(index), _MAGIC]).astype(np.int64).data)
+
+
+class SpillFile:
+    """A file that `write_spill` wrote.
+
+    Raises
+    ------
+    DataError
+        It is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - 8 * _TAIL))
+            tail = np.frombuffer(file.read(), np.int64)
+            good = len(tail) == _TAIL and tail[3] == _MAGIC and 0 < tail[0] < 10**6 and 0 < tail[1] < 10**6
+            n_columns, n_partitions = (int(tail[0]), int(tail[1])) if good else (0, 0)
+            length = n_partitions + 1 + n_columns * n_partitions + 2
+            good = good and size >= 8 * (length + 2)
+            if good:
+                file.seek(size - 8 * (length + 2))
+                index = np.frombuffer(file.read(8 * length), np.int64)
+                good = checksum(index) == tail[2]
+            if not good:
+                raise self._damaged()
+        self.starts = index[: n_partitions + 1]
+        self.sums = index[n_partitions + 1 : -2].reshape(n_columns, n_partitions)
+
+    def rows(self, partition: int) -> int:
+        """Return the rows of a partition."""
+        return int(self.starts[partition + 1] - self.starts[partition])
+
+    def read(self, partition: int, into: NDArray[np.int64], at: int) -> None:
+        """Read the columns of a partition to ``into[:, at : at + rows]``."""
+        n, start, total = self.rows(partition), int(self.starts[partition]), int(self.starts[-1])
+        if not n:
+            return
+        with open(self.path, "rb", buffering=0) as file:
+            for c in range(len(self.sums)):
+                place = into[c, at : at + n]
+                file.seek(8 * (c * total + start))
+                if file.readinto(place.data) != 8 * n or checksum(place) != self.sums[c, partition]:
+                    raise self._damaged()
+
+    def _damaged(self) -> DataError:
+        return DataError(f"{self.path}: is damaged; remove it, then --resume")
+
+
+def read_partition(files: Sequence[SpillFile], partition: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return all rows of a partition, file by file, and where the rows of each file start."""
+    sizes = [file.rows(partition) for file in files]
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    columns = np.empty((len(files[0].sums), int(starts[-1])), np.int64)
+    for file, at in zip(files, starts, strict=False):
+        file.read(partition, columns, int(at))
+    return columns, starts

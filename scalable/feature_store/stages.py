@@ -1,0 +1,245 @@
+"""The stages of a join: events and keys to partitions, each partition joined, the parts of the output put together.
+
+Each stage writes whole files, so that a killed run goes on with what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import ipc
+
+from scalable.data.block import BLOCK_ROWS, RawBlock
+from scalable.data.shard import Shard
+from scalable.data.source import Source
+from scalable.errors import DataError
+from scalable.execution.work import GroupRows
+from scalable.feature_store.bind import BoundView
+from scalable.feature_store.spill import REMEDY, SpillFile, partition_of, write_spill
+from scalable.feature_store.value_words import (
+    TextTable,
+    Words,
+    entity_words,
+    join_texts,
+    text_hashes,
+    time_words,
+    value_words,
+)
+from scalable.kernels.timeline.words import MISSING, hash_entities
+from scalable.storage.replace import explained, replacing, write_text
+
+COUNTS = ("events", "without entity", "created late", "created before they happened", "repeated")
+
+
+def events_path(work: Path, view: str, shards: Sequence[Shard]) -> Path:
+    """Return the spilled events of some shards of a view."""
+    return work / f"events-{view}-{shards[0].index:06d}.spill"
+
+
+def keys_path(work: Path, entity: int, shards: Sequence[Shard]) -> Path:
+    """Return the spilled keys of a part of the output, by the n-th entity column."""
+    return work / f"keys-{entity}-{shards[0].index:06d}.spill"
+
+
+def joined_path(work: Path, view: str, partition: int) -> Path:
+    """Return the features of a partition."""
+    return work / f"joined-{view}-{partition:05d}.spill"
+
+
+def is_text_entity(bound: BoundView) -> bool:
+    """Return whether entities are text, so that two words tell them apart."""
+    return not pa.types.is_integer(bound.entity)
+
+
+@dataclass
+class Columns:
+    """Columns of words that grow block by block."""
+
+    parts: list[list[Words]] = field(default_factory=list)
+    partitions: list[NDArray[np.int32]] = field(default_factory=list)
+    texts: list[tuple[Words, pa.Array]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+    latest: int = 0  # time at which an event became known
+
+    def add(self, columns: list[Words], partitions: NDArray[np.int32]) -> None:
+        """Add the columns of a block."""
+        self.parts.append(columns)
+        self.partitions.append(partitions)
+
+    def write(self, path: Path, n_partitions: int) -> None:
+        """Write all of it."""
+        columns = [np.concatenate(each) for each in zip(*self.parts, strict=True)]
+        write_spill(path, columns, np.concatenate(self.partitions), n_partitions)
+
+
+def event_columns(
+    bound: BoundView, block: RawBlock, state: Columns
+) -> tuple[list[Words], Words, NDArray[np.bool_]]:
+    """Return the words of a block's events (entity, check, event, created, values), their hashes, and who has none.
+
+    Texts and counts go to `state`.
+    """
+    view = bound.view
+    entity, check, missing = entity_words(block, view.entity)
+    event = time_words(block, view.event_time, view.time_unit, "event time")
+    created = event
+    if view.created_time is not None:
+        created = time_words(block, view.created_time, view.time_unit, "created time")
+    words = []
+    for name in view.columns:
+        found, texts = value_words(block.arrays[name])
+        words.append(found)
+        if texts is not None and len(texts):
+            state.texts.append((text_hashes(texts)[0], texts))
+    state.latest = max(state.latest, int(np.maximum(event, created).max(initial=0)))
+    counts = state.counts
+    counts["events"] += block.n_rows
+    counts["without entity"] += int(missing.sum())
+    counts["created late"] += int((created > event).sum())
+    counts["created before they happened"] += int((created < event).sum())
+    return [entity, check, event, created, *words], hashes_of(bound, entity), missing
+
+
+def hashes_of(bound: BoundView, entity: Words) -> Words:
+    """Return the hash of each entity: of text it is the first word already."""
+    if is_text_entity(bound):
+        return entity
+    hashes = np.empty(len(entity), np.int64)
+    hash_entities(np.ascontiguousarray(entity), hashes)
+    return hashes
+
+
+def leave_out(bound: BoundView, columns: list[Words]) -> list[Words]:
+    """Return the columns of events without those that repeat another: check of whole numbers, missing created time."""
+    entity, check, event, created, *words = columns
+    head = [entity, check] if is_text_entity(bound) else [entity]
+    times = [event] if bound.view.created_time is None else [event, created]
+    return [*head, *times, *words]
+
+
+def bring_back(bound: BoundView, columns: NDArray[np.int64]) -> tuple[Words, Words, Words, Words, Words]:
+    """Return entity, check, event, created and values of what `leave_out` kept."""
+    at = 2 if is_text_entity(bound) else 1
+    last = at if bound.view.created_time is None else at + 1
+    return columns[0], columns[at - 1], columns[at], columns[last], columns[last + 1 :]
+
+
+@dataclass(frozen=True)
+class SpillEvents:
+    """Write the events of some shards by partition, their texts and counts; a task."""
+
+    bound: BoundView
+    work: str
+    n_partitions: int
+
+    def run(self, rows: GroupRows) -> None:
+        """Do one group."""
+        path = events_path(Path(self.work), self.bound.view.name, rows.group)
+        state = rows.through_all(Columns(), self._block)
+        with explained(DataError, path, REMEDY):
+            if self.bound.text_columns:
+                write_texts(path.with_suffix(".texts"), join_texts(state.texts))
+            write_text(path.with_suffix(".json"), json.dumps({**state.counts, "latest": state.latest}))
+        state.write(path, self.n_partitions)
+
+    def _block(self, state: Columns, block: RawBlock) -> Columns:
+        columns, hashes, missing = event_columns(self.bound, block, state)
+        partitions = partition_of(hashes, self.n_partitions)
+        partitions[missing] = -1
+        state.add(leave_out(self.bound, columns), partitions)
+        return state
+
+
+@dataclass(frozen=True)
+class SpillKeys:
+    """Write the keys of a part of the output by partition: entity, check, time, row within the part; a task.
+
+    `given` are columns of a training set that is checked, in their words.
+    """
+
+    bound: BoundView
+    entity: int
+    time: str
+    time_unit: str | None
+    work: str
+    n_partitions: int
+    given: tuple[str, ...] = ()
+
+    def run(self, rows: GroupRows) -> None:
+        """Do one group."""
+        state = rows.through_all(
+            Columns(), lambda state, block: self._block(state, block, rows.group[0].first_row)
+        )
+        state.write(keys_path(Path(self.work), self.entity, rows.group), self.n_partitions)
+
+    def _block(self, state: Columns, block: RawBlock, first_row: int) -> Columns:
+        entity, check, missing = entity_words(block, self.bound.view.entity)
+        time = time_words(block, self.time, self.time_unit, "time")
+        row = np.arange(block.n_rows, dtype=np.int64) + (block.first_row - first_row)
+        hashes = hashes_of(self.bound, entity)
+        if missing.any():
+            entity, check = np.where(missing, MISSING, entity), np.where(missing, MISSING + 1, check)
+        given = [value_words(block.arrays[name])[0] for name in self.given]
+        state.add([entity, check, time, row, *given], partition_of(hashes, self.n_partitions))
+        return state
+
+
+def write_texts(path: Path, table: TextTable) -> None:
+    """Write texts by hash, as an Arrow file."""
+    rows = pa.table({"hash": table.hashes, "text": table.texts})
+    with replacing(path, durable=False) as file, ipc.new_file(file, rows.schema) as writer:
+        writer.write_table(rows)
+
+
+def read_texts(paths: Sequence[Path]) -> TextTable:
+    """Return the texts of several files as one table."""
+    pairs = []
+    for path in paths:
+        try:
+            with ipc.open_file(str(path)) as file:
+                found = file.read_all().combine_chunks()
+            found.validate(full=True)
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{path}: is damaged ({error}); remove it, then --resume") from None
+        hashes = found.column("hash").to_numpy().astype(np.int64)
+        texts = pa.concat_arrays(found.column("text").chunks) if len(found) else pa.array([], pa.string())
+        if not np.array_equal(text_hashes(texts)[0], hashes):
+            raise DataError(f"{path}: is damaged; remove it, then --resume")
+        pairs.append((hashes, texts))
+    return join_texts(pairs)
+
+
+class Partitions(Source):
+    """Partitions with the face of a source's shards, so that any executor hands them out."""
+
+    roles: Any = None
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self.shards = tuple(Shard(p, p, 0, max(1, n), 0) for p, n in enumerate(sizes))
+        self.full_schema, self.feature_names = pa.schema([]), []
+
+    def describe_place(self) -> str:
+        """Return a short name."""
+        return "partitions"
+
+    def content(self) -> dict[str, Any]:
+        """Return nothing: they are no data of their own."""
+        return {}
+
+    def raw_blocks(
+        self, shard: Shard, columns: Sequence[str] | None = None, block_rows: int = BLOCK_ROWS
+    ) -> Iterator[RawBlock]:
+        """Yield nothing: tasks read what is spilled."""
+        return iter(())
+
+
+def open_all(paths: Sequence[str]) -> list[SpillFile]:
+    """Return spilled files, checked."""
+    return [SpillFile(Path(path)) for path in paths]

@@ -1,0 +1,180 @@
+"""Arrow columns as 64-bit words and back, see `scalable.kernels.timeline.words`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+from numpy.typing import NDArray
+
+from scalable.data.block import RawBlock
+from scalable.data.types.logical import is_text
+from scalable.data.values import dictionary_codes, numbers
+from scalable.errors import DataError
+from scalable.kernels.timeline.words import MISSING, float_words, hash_texts_twice, word_floats
+
+Words = NDArray[np.int64]
+Texts = dict[int, str]
+_FACTORS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+
+
+def text_hashes(texts: pa.Array) -> tuple[Words, Words]:
+    """Return two hashes of each text, null like an empty one."""
+    plain = texts.cast(pa.large_string()).fill_null("")
+    n = len(plain)
+    first, second = np.empty(n, np.int64), np.empty(n, np.int64)
+    if n:
+        _, offsets, data = plain.buffers()
+        places = np.frombuffer(offsets, np.int64)[plain.offset : plain.offset + n + 1]
+        bytes_ = np.frombuffer(data, np.uint8) if data is not None and data.size else np.empty(0, np.uint8)
+        hash_texts_twice(places, bytes_, first, second)
+    return first, second
+
+
+def _nulls(array: pa.Array) -> NDArray[np.bool_]:
+    return np.asarray(array.is_null().to_numpy(zero_copy_only=False))
+
+
+def _whole(array: pa.Array) -> Words:
+    """Return integers, booleans and times as int64, ``MISSING`` where null."""
+    kind = array.type
+    if pt.is_boolean(kind):
+        array = array.cast(pa.uint8())
+    if pt.is_date32(kind) or pt.is_time32(kind):
+        array = array.cast(pa.int32())
+    whole = array.cast(pa.int64())
+    return np.asarray(numbers(whole.fill_null(int(MISSING)) if whole.null_count else whole), np.int64)
+
+
+def entity_words(block: RawBlock, name: str) -> tuple[Words, Words, NDArray[np.bool_]]:
+    """Return whom rows are about as two words each, and where it is missing.
+
+    Raises
+    ------
+    DataError
+        A number does not fit int64.
+    """
+    array = block.arrays[name]
+    missing = _nulls(array)
+    if pt.is_dictionary(array.type):
+        codes = dictionary_codes(array)
+        first, second = (np.append(each, 0)[codes] for each in text_hashes(array.dictionary))
+        return first, second, missing
+    try:
+        words = _whole(array)
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"{block.where(0)} and on: entity column {name!r} does not fit int64 ({error})"
+        ) from None
+    return words, words, missing
+
+
+def time_words(block: RawBlock, name: str, unit: str | None, role: str) -> Words:
+    """Return times in nanoseconds since 1970.
+
+    Raises
+    ------
+    DataError
+        A time is missing, or further away than nanoseconds reach (years 1678 to 2262).
+    """
+    array = block.arrays[name]
+    if array.null_count:
+        row = int(np.flatnonzero(_nulls(array))[0])
+        raise DataError(
+            f"{block.where(row)}: {role} {name!r} is missing; leave such rows out, or give them a time"
+        )
+    try:
+        if pt.is_integer(array.type):
+            array = pc.multiply_checked(array.cast(pa.int64()), _FACTORS[unit or "ns"])
+        else:
+            array = array.cast(pa.timestamp("ns", getattr(array.type, "tz", None)))
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"{block.where(0)} and on: {role} {name!r} is further away than nanoseconds reach ({error}); leave "
+            "such rows out"
+        ) from None
+    return np.asarray(numbers(array.cast(pa.int64())), np.int64)
+
+
+def value_words(array: pa.Array) -> tuple[Words, pa.Array | None]:
+    """Return values as words, and the texts behind those that are hashes (None for numbers)."""
+    if pt.is_dictionary(array.type):
+        codes = dictionary_codes(array)
+        first, _ = text_hashes(array.dictionary)
+        return np.append(first, MISSING)[codes], array.dictionary
+    if not pt.is_floating(array.type):
+        return _whole(array), None
+    wide = array.cast(pa.float64())
+    bits = np.asarray(numbers(wide.fill_null(0.0) if wide.null_count else wide)).view(np.int64)
+    words = np.empty(len(array), np.int64)
+    float_words(np.ascontiguousarray(bits), words)
+    if wide.null_count:
+        words[_nulls(wide)] = MISSING
+    return words, None
+
+
+def floats_of(words: Words) -> NDArray[np.float64]:
+    """Return the floats of words."""
+    bits = np.empty(len(words), np.int64)
+    word_floats(np.ascontiguousarray(words), bits)
+    return bits.view(np.float64)
+
+
+def restore(words: Words, kind: pa.DataType, texts: TextTable | None = None) -> pa.Array:
+    """Return words as an Arrow column of a type; the reverse of `value_words`."""
+    missing = words == MISSING
+    mask: Any = missing if missing.any() else None
+    if is_text(kind) or pt.is_dictionary(kind):
+        assert texts is not None
+        return texts.look_up(words, missing)
+    if pt.is_floating(kind):
+        return pa.array(floats_of(np.where(missing, 0, words)), mask=mask).cast(kind)
+    whole = pa.array(np.where(missing, 0, words), mask=mask)
+    narrow = pt.is_date32(kind) or pt.is_time32(kind)
+    return (whole.cast(pa.int32()) if narrow else whole).cast(kind)
+
+
+class TextTable:
+    """Texts by their hash.
+
+    Parameters
+    ----------
+    hashes : array of shape (n,), int64
+    texts : pyarrow.Array of n texts
+    """
+
+    def __init__(self, hashes: Words, texts: pa.Array) -> None:
+        order = np.argsort(hashes, kind="stable")
+        self.hashes, self.texts = hashes[order], texts.take(pa.array(order))
+
+    def look_up(self, words: Words, missing: NDArray[np.bool_]) -> pa.Array:
+        """Return the text of each hash."""
+        if not len(self.hashes):
+            return pa.nulls(len(words), pa.string())
+        at = np.minimum(np.searchsorted(self.hashes, words), len(self.hashes) - 1)
+        return self.texts.take(pa.array(at, mask=missing))
+
+
+def join_texts(pairs: list[tuple[Words, pa.Array]]) -> TextTable:
+    """Return one table of all texts.
+
+    Raises
+    ------
+    DataError
+        Two different texts have the same hash.
+    """
+    if not pairs:
+        return TextTable(np.empty(0, np.int64), pa.array([], pa.string()))
+    hashes = np.concatenate([each for each, _ in pairs])
+    texts = pa.concat_arrays([each.cast(pa.string()) for _, each in pairs])
+    _, first, back = np.unique(hashes, return_index=True, return_inverse=True)
+    same = pc.equal(texts, texts.take(pa.array(first[back])))
+    if not pc.all(same).as_py() and len(texts):
+        wrong = texts[same.index(False).as_py()]
+        raise DataError(
+            f"two texts have one hash, {wrong} is one of them; code them as numbers in the source"
+        )
+    return TextTable(hashes[first], texts.take(pa.array(first)))

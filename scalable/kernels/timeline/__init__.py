@@ -1,0 +1,1 @@
+"""Kernels of events in time: grouping by entity, sliding windows, single lookups."""
