@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
 
 from scalable.linear import (
     ElasticNet,
@@ -91,6 +92,7 @@ def test_one_pass_over_many_rows_is_the_rule_of_descent(monkeypatch):
     for module in ("scalable.linear.solvers.sgd", "scalable.linear.prepare"):
         monkeypatch.setattr(f"{module}.ONE_PASS_ROWS", 400)
     monkeypatch.setattr("scalable.linear.solvers.choice.FEW_ROWS", 0)
+    monkeypatch.setattr("scalable.linear.solvers.sgd.LATE", np.inf)  # of so few rows, late is early
     model = LogisticRegression(solver="sgd").fit(X, Y)
     assert (model.n_iter_, model.converged_) == (1, True)
 
@@ -98,3 +100,31 @@ def test_one_pass_over_many_rows_is_the_rule_of_descent(monkeypatch):
 def test_parts_claim_nothing():
     model = LogisticRegression().fit(X, Y)
     assert not hasattr(model.partial_fit(X, Y), "converged_")
+
+
+def close_to_separable(n=60_000, p=24):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, p)).astype(np.float32)
+    return x, (rng.random(n) < 1.0 / (1.0 + np.exp(-(x @ rng.normal(size=p)) * 5.0))).astype(int)
+
+
+def test_one_pass_is_not_the_end_where_much_was_learned_late_in_it(monkeypatch):
+    monkeypatch.setattr("scalable.linear.solvers.sgd.ONE_PASS_ROWS", 50_000)
+    x, y = close_to_separable()
+    found = SGDClassifier("log_loss", random_state=0).fit(x, y)
+    exact = SGDClassifier("log_loss", solver="newton").fit(x, y)
+    assert found.n_iter_ > 1
+    losses = [log_loss(y, model.predict_proba(x)) for model in (found, exact)]
+    assert losses[0] < 1.02 * losses[1]
+
+
+@pytest.mark.parametrize("noise", [1.0, 0.01])
+@pytest.mark.parametrize("p", [17, 60])
+def test_little_noise_and_many_columns_do_not_mislead_squared_error(noise, p, monkeypatch):
+    monkeypatch.setattr("scalable.linear.solvers.sgd.ONE_PASS_ROWS", 10_000)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20_000, p))
+    y = x @ rng.normal(size=p) + noise * rng.normal(size=len(x))
+    found, exact = SGDRegressor(alpha=0.0).fit(x, y), LinearRegression().fit(x, y)
+    errors = [np.mean((model.predict(x) - y) ** 2) for model in (found, exact)]
+    assert errors[0] == pytest.approx(errors[1], rel=1e-9)

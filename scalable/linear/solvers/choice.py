@@ -27,7 +27,6 @@ class Solver:
     hashed: bool = True
 
 
-QUADRATIC_TERMS = 16  # whose products cost no more than stochastic steps, and give the minimum in one pass
 FEW_ROWS = 2**12  # with fewer, the noise of stochastic steps is larger than what a pass costs
 KINKED_ROWS = 2**17  # of losses with a kink, which take some dozens of passes
 KINKED_WORK = 2**28  # rows times squared terms of such a pass
@@ -84,7 +83,9 @@ def exact_is_cheap(loss: Loss, n_rows: int, n_terms: int, hashed: bool) -> bool:
     """Return whether the minimum itself is to be had for less than the stochastic steps around it would cost."""
     if hashed or n_terms > (SOLVERS["newton"].most_terms or n_terms):
         return False
-    if loss.quadratic and n_terms <= QUADRATIC_TERMS:
+    if (
+        loss.quadratic
+    ):  # one pass of products takes at most twice as long as one of steps, which little noise misleads
         return True
     if loss.smooth:
         return n_rows < FEW_ROWS

@@ -29,9 +29,14 @@ from scalable.storage.documents import like, understood
 
 REPLICA_ROWS = 2**18  # fewer rows a replica would learn less from each other than they lose by parting
 MAX_REPLICAS = 8
+MOST_PASSES = 100
 ROUND_ROWS = 2**21  # of a replica in the first round; each round is twice as long as the one before, up to
 MOST_ROUND_ROWS = 2**23  # as many: merging and waiting for the last replica then cost little
-ONE_PASS_ROWS = 10**6  # from here on, one pass reaches the optimum's held-out loss
+ONE_PASS_ROWS = (
+    10**6
+)  # from here on, one pass reaches the optimum's held-out loss, if it was learned early in it
+LOOKED_AT = 2**16  # rows, from all over, on which the loss after the pass is held against the one on the way
+LATE = 0.03  # share by which it is lower where much was still learned late: the excess left is about a tenth of that
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class DescentSettings:
     n_replicas : int or None
         Models trained side by side and merged; None: one per 2^18 rows, at most 8.
     max_passes : int or None
-        None: one pass from 10^6 rows on; else up to 100, ended by `tol`.
+        None: one pass from 10^6 rows on unless much was still learned late in it; else up to 100, ended by `tol`.
     tol : float
         Stop when a pass lowers the objective by less than this share.
     average : bool
@@ -76,7 +81,7 @@ class DescentSettings:
 
     def passes_for(self, rows: int) -> int:
         """Return the most passes for so many rows."""
-        return self.max_passes or (1 if rows >= ONE_PASS_ROWS and not self.held_out else 100)
+        return self.max_passes or (1 if rows >= ONE_PASS_ROWS and not self.held_out else MOST_PASSES)
 
     def divide(self, shards: Sequence[Shard]) -> tuple[list[Shard], list[Shard]]:
         """Return the shards to learn from and those held out.
@@ -272,6 +277,11 @@ def descend(
             if stale >= settings.patience and number >= 3:
                 result.converged = True
                 break
+        elif settings.max_passes is None and number == 1:
+            some = shards[:: max(1, rows // LOOKED_AT)]
+            value = run_reduction(executor, LossReduction(learner.objective, result.coef), reader, some)
+            if result.progressive_loss[0] > (1.0 + LATE) * value:
+                max_passes = MOST_PASSES
         if number < max_passes:
             keep()
     result.passes = number
