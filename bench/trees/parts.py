@@ -9,20 +9,18 @@ from typing import Any
 from bench.trees.rows import binned_rows, grower_of
 from scalable.boosting.native import boost
 from scalable.boosting.native.crew import Crew
-from scalable.boosting.native.growth import grow, histograms
+from scalable.boosting.native.growth import histograms
+from scalable.kernels.histogram.teamwork import MERGE, PARTITION, SEARCH, SUBTRACT, SUM, lead, share
 
-KERNELS = (
-    (boost, ("quantise", "extremes", "number_rows", "mark_leaves", "leaf_sums", "add_leaf_values")),
-    (histograms, ("add_all_rows", "add_rows", "subtract_histogram", "search_numbers")),
-    (grow, ("partition",)),
-)
+KERNELS = ("quantise", "extremes", "number_rows", "mark_leaves", "leaf_sums", "add_leaf_values")
+PHASES = {"partition": PARTITION, "histogram": SUM, "merge": MERGE, "subtract": SUBTRACT, "search": SEARCH}
 TREES, WARM = 12, 2
 
 
 def parts(n_rows: int, n_columns: int, num_leaves: int) -> dict[str, Any]:
     """Return nanoseconds a row and tree of every part on one thread, and what is left for the interpreter."""
     spent: dict[str, float] = {}
-    kept = [(module, name, getattr(module, name)) for module, names in KERNELS for name in names]
+    kept = [(boost, name, getattr(boost, name)) for name in KERNELS]
 
     def timed(name: str, kernel: Any) -> Any:
         def call(*args: Any) -> Any:
@@ -34,12 +32,22 @@ def parts(n_rows: int, n_columns: int, num_leaves: int) -> dict[str, Any]:
 
         return call
 
+    def in_phases(_number: int, team: Any, mine: Any, categories: Any) -> bool:
+        """Do a job one phase after the other."""
+        asked = int(team.job[0]["phases"])
+        for name, phase in PHASES.items():
+            if asked & phase:
+                team.job["phases"] = phase
+                timed(name, share)(0, team, mine, categories)
+        return True
+
     params = {"objective": "binary", "num_leaves": num_leaves}
     rows = binned_rows(n_rows, n_columns, params, 1, seed=0)
     seen: list[dict[str, float]] = []
     try:
         for module, name, kernel in kept:
             setattr(module, name, timed(name, kernel))
+        setattr(histograms, "lead", in_phases)  # noqa: B010  it is no part of what the module offers
         with Crew(1) as crew:
             boosting = grower_of(rows, params, crew)
             for k in range(WARM + TREES):
@@ -48,9 +56,10 @@ def parts(n_rows: int, n_columns: int, num_leaves: int) -> dict[str, Any]:
                 boosting.iterate(k, 0.1)
                 seen.append({"whole": time.thread_time() - began, **spent})
     finally:
+        setattr(histograms, "lead", lead)  # noqa: B010
         for module, name, kernel in kept:
             setattr(module, name, kernel)
-    names = ["whole", *(name for _, name, _ in kept)]
+    names = ["whole", *KERNELS, *PHASES]
     medians = {
         name: 1e9 / n_rows * statistics.median(tree.get(name, 0.0) for tree in seen[WARM:]) for name in names
     }

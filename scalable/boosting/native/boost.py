@@ -283,10 +283,12 @@ def arrive(part: Part, tree: Tree, leaf_of_row: NDArray[np.uint32]) -> None:
     for node, feature in enumerate(tree.features):
         at, place = part.place[feature]
         places[at][node] = place
+    # Only where splits are on columns of both widths may a row have to go to and fro.
+    used = [(plane, own) for plane, own in zip(part.planes, places, strict=True) if (own >= 0).any()]
     while True:
-        for plane, own in zip(part.planes, places, strict=True):
+        for plane, own in used:
             walk(plane.matrix, own, tree.goes_left, tree.children, leaf_of_row, node_of_row)
-        if len(part.planes) == 1 or not (leaf_of_row == NO_LEAF).any():
+        if len(used) == 1 or not (leaf_of_row == NO_LEAF).any():
             return
 
 

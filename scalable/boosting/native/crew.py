@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
@@ -55,6 +56,21 @@ class Crew:
         if failures:
             raise failures[0]
         return results
+
+    @contextlib.contextmanager
+    def beside(self, work: Callable[[int], Any]) -> Iterator[None]:
+        """Run ``work(k)`` for k in [1, size) while the calling thread does something else; wait for its end.
+
+        The caller sees to it that `work` ends, also when the caller itself fails. What `work` raises is raised here.
+        """
+        for tasks in self._tasks:
+            tasks.put(work)
+        try:
+            yield
+        finally:
+            failures = [failure for _ in self._tasks if (failure := self._done.get()[2]) is not None]
+            if failures:
+                raise failures[0]
 
     def close(self) -> None:
         """End the threads."""

@@ -12,9 +12,17 @@ from numpy.typing import NDArray
 from scalable.boosting.native.bins import Bins
 from scalable.kernels.histogram.accumulate import NARROW
 from scalable.kernels.histogram.partition import transpose
+from scalable.kernels.histogram.teamwork import Plane as PlaneArrays
 
 NO_WEIGHT = np.empty(0, np.float32)
 BLOCK_ROWS = 4096  # rows that are dealt to a thread together
+
+
+def zeros(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Return zeros in memory that the system may give in large pages, which ``numpy.zeros`` does not ask for."""
+    array = np.empty(shape, dtype)
+    array.fill(0)
+    return array
 
 
 class Plane:
@@ -32,16 +40,19 @@ class Plane:
         The same memory.
     first, widths : int64 array (n,)
         Place of each feature's first bin in a histogram, and its number of bins.
+    arrays : named tuple
+        The bins for the kernels.
     """
 
     def __init__(self, bins: Bins, features: NDArray[np.int64], n_rows: int, dtype: type) -> None:
         self.features = features
-        self.columns: NDArray[Any] = np.zeros((len(features), n_rows), dtype)
+        self.columns: NDArray[Any] = zeros((len(features), n_rows), dtype)
         a_word = 4 // np.dtype(dtype).itemsize
-        self.matrix: NDArray[Any] = np.zeros((n_rows, -(-len(features) // a_word) * a_word), dtype)
+        self.matrix: NDArray[Any] = zeros((n_rows, -(-len(features) // a_word) * a_word), dtype)
         self.words = self.matrix.view(np.uint32)
         self.first = np.ascontiguousarray(bins.features["first"][features])
         self.widths = np.ascontiguousarray(bins.features["n_bins"][features])
+        self.arrays = PlaneArrays(self.matrix, self.words, self.columns)
 
 
 class Part:
@@ -73,13 +84,13 @@ class Part:
         self.starts, self.first_rows, self.n_rows = starts, first_rows, int(starts[-1])
         wide = bins.features["n_bins"] > NARROW
         kinds = ((np.flatnonzero(~wide), np.uint8), (np.flatnonzero(wide), np.uint16))
-        self.planes = [Plane(bins, which, self.n_rows, dtype) for which, dtype in kinds if len(which)]
+        self.planes = [Plane(bins, which, self.n_rows, dtype) for which, dtype in kinds]
         self.place = {
             int(f): (p, j) for p, plane in enumerate(self.planes) for j, f in enumerate(plane.features)
         }
         self.label = np.empty(self.n_rows, np.float32)
         self.weight = np.empty(self.n_rows, np.float32) if weighted else NO_WEIGHT
-        self.score = np.zeros((n_scores, self.n_rows))
+        self.score = zeros((n_scores, self.n_rows), np.float64)
 
     def column(self, feature: int) -> NDArray[Any]:
         """Return the bins of a feature."""

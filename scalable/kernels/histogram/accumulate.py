@@ -1,179 +1,208 @@
 """Histograms of binned rows: for every column and bin the sums of gradients, hessians and rows.
 
-Indices are unsigned: Numba lets signed ones count from the end, which takes three times as long.
+A processor stores one sum a cycle, and that is the limit: a row costs a cycle a column. Indices are unsigned: Numba
+lets signed ones count from the end, which takes three times as long.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from scalable.kernels.histogram.packing import unpacked
-from scalable.kernels.histogram.prefetch import AHEAD, LINE, prefetch
+from scalable.kernels.histogram.prefetch import AHEAD, prefetch
 from scalable.kernels.jit import kernel
 
 GRADIENT, HESSIAN, COUNT = range(3)
 NARROW = 256  # bins that a byte can tell apart, and the width of working space for columns of bytes
 _U = np.uint64
-_ONE, _TWO, _THREE, _FOUR = _U(1), _U(2), _U(3), _U(4)
-_BYTE, _HALF = _U(2**8 - 1), _U(2**16 - 1)
+_ONE, _TWO, _THREE, _FOUR, _EIGHT = _U(1), _U(2), _U(3), _U(4), _U(8)
+_BYTE = _U(2**8 - 1)
 _WIDTH = _U(NARROW)
 
 
 @kernel(inline=True)
-def _add_bytes(words: np.ndarray, at: int, n_columns: int, value: int, sums: np.ndarray) -> None:
-    """Add one row's packed value to its bin of every column, four columns a word.
+def _add_word(words: np.ndarray, at: int, base: int, value: int, sums: np.ndarray) -> None:
+    """Add a row's packed value to its bins of four columns: one load for four bins instead of four."""
+    x = _U(words[at])
+    sums[base + (x & _BYTE)] += value
+    sums[base + _WIDTH + ((x >> _U(8)) & _BYTE)] += value
+    sums[base + _TWO * _WIDTH + ((x >> _U(16)) & _BYTE)] += value
+    sums[base + _THREE * _WIDTH + (x >> _U(24))] += value
 
-    One load for four bins instead of four: a quarter less time. (Eight a word take thrice as long: LLVM then makes
-    vectors of the bins and takes them apart again.)
+
+@kernel(inline=True)
+def _add_words(words: np.ndarray, at: int, n_columns: int, value: int, sums: np.ndarray) -> None:
+    """Add one row's packed value to its bin of every column.
+
+    Eight words, then four, two, one: a loop over single words ends where the processor does not expect it, a third more
+    time. (Words of 64 bits take thrice as long: LLVM makes vectors of the bins and takes them apart again.)
     """
-    base, k = _U(0), _U(0)
-    whole = _U(n_columns) // _FOUR
-    while k < whole:
-        x = _U(words[at + k])
-        sums[base + (x & _BYTE)] += value
-        sums[base + _WIDTH + ((x >> _U(8)) & _BYTE)] += value
-        sums[base + _TWO * _WIDTH + ((x >> _U(16)) & _BYTE)] += value
-        sums[base + _THREE * _WIDTH + (x >> _U(24))] += value
-        base += _FOUR * _WIDTH
+    base, k, whole = _U(0), _U(0), n_columns // _FOUR
+    while k + _EIGHT <= whole:
+        for j in range(8):
+            _add_word(words, at + k + _U(j), base + _FOUR * _WIDTH * _U(j), value, sums)
+        k += _EIGHT
+        base += _EIGHT * _FOUR * _WIDTH
+    left = whole - k
+    if left & _FOUR:
+        for j in range(4):
+            _add_word(words, at + k + _U(j), base + _FOUR * _WIDTH * _U(j), value, sums)
+        k += _FOUR
+        base += _FOUR * _FOUR * _WIDTH
+    if left & _TWO:
+        for j in range(2):
+            _add_word(words, at + k + _U(j), base + _FOUR * _WIDTH * _U(j), value, sums)
+        k += _TWO
+        base += _TWO * _FOUR * _WIDTH
+    if left & _ONE:
+        _add_word(words, at + k, base, value, sums)
         k += _ONE
-    if _U(n_columns) & _THREE:
-        x = _U(words[at + whole])
-        for _ in range(_U(n_columns) & _THREE):
+        base += _FOUR * _WIDTH
+    if n_columns & _THREE:
+        x = _U(words[at + k])
+        for _ in range(n_columns & _THREE):
             sums[base + (x & _BYTE)] += value
             x >>= _U(8)
             base += _WIDTH
 
 
-@kernel(inline=True)
-def _add_halves(words: np.ndarray, at: int, n_columns: int, width: int, value: int, sums: np.ndarray) -> None:
-    """Add one row's packed value to its bin of every column, two columns a word."""
-    for j in range(n_columns):
-        x = (_U(words[at + _U(j) // _TWO]) >> (_U(16) * (_U(j) & _ONE))) & _HALF
-        sums[_U(j) * _U(width) + x] += value
-
-
 @kernel()
-def add_all_rows(
-    words: np.ndarray,
-    packed: np.ndarray,
-    first: np.ndarray,
-    widths: np.ndarray,
-    count_bits: int,
-    hessian_bits: int,
-    sums: np.ndarray,
-    histogram: np.ndarray,
+def add_rows(
+    words: np.ndarray, packed: np.ndarray, rows: np.ndarray, start: int, stop: int, sums: np.ndarray
 ) -> None:
-    """Add all rows to a histogram.
+    """Add rows to the sums of all columns of bytes.
 
     Parameters
     ----------
     words : uint32 array (n_rows, n_words)
-        Each row's bins, of a byte where `sums` is `NARROW` wide and else of two, and zeros to a whole word.
+        Each row's bins, and zeros to a whole word.
     packed : int64 array (n_rows,)
         See `scalable.kernels.histogram.packing`.
-    first, widths : int64 array (n_columns,)
-        Place of each column's first bin in the histogram, and its number of bins.
-    count_bits, hessian_bits : int
-        Of the packing.
-    sums : int64 array (n_columns, width)
-        Working space, zero before and after.
-    histogram : int64 array (3, n_bins of all features)
+    rows : uint32 array (n_chosen,)
+        Row numbers; ascending ones are read fastest.
+    start, stop : int
+        Which of them; no more than the packing's block.
+    sums : int64 array (n_columns, 256)
         Added to.
     """
-    n_rows, n_words = words.shape
+    n_words, n_columns, n = _U(words.shape[1]), _U(sums.shape[0]), rows.shape[0]
     flat, space = words.reshape(words.size), sums.reshape(sums.size)
-    n_columns, width = sums.shape
-    block = (1 << count_bits) - 1
-    for start in range(0, n_rows, block):
-        for i in range(start, min(n_rows, start + block)):
-            at = _U(i) * _U(n_words)
-            if width == NARROW:
-                _add_bytes(flat, at, n_columns, packed[_U(i)], space)
-            else:
-                _add_halves(flat, at, n_columns, width, packed[_U(i)], space)
-        flush(sums, first, widths, count_bits, hessian_bits, histogram)
+    for i in range(start, stop):
+        if i + AHEAD < n:
+            later = _U(rows[_U(i + AHEAD)])
+            prefetch(packed, later)
+            prefetch(flat, later * n_words)
+            prefetch(flat, (later + _ONE) * n_words - _ONE)
+        row = _U(rows[_U(i)])
+        _add_words(flat, row * n_words, n_columns, packed[row], space)
 
 
 @kernel()
-def add_rows(
-    words: np.ndarray,
+def add_columns(
+    matrix: np.ndarray,
+    columns: np.ndarray,
     packed: np.ndarray,
     rows: np.ndarray,
-    first: np.ndarray,
-    widths: np.ndarray,
-    count_bits: int,
-    hessian_bits: int,
+    start: int,
+    stop: int,
     sums: np.ndarray,
-    histogram: np.ndarray,
 ) -> None:
-    """Add chosen rows to a histogram.
+    """Do the same for some columns only.
 
     Parameters
     ----------
-    rows : uint32 array (n_chosen,)
-        Which rows; ascending ones are read fastest.
-    words, packed, first, widths, count_bits, hessian_bits, sums, histogram
-        As for `add_all_rows`.
+    matrix : uint8 or uint16 array (n_rows, at least n_columns)
+    columns : int64 array (n_chosen,)
+        Their places.
+    packed, rows, start, stop
+        As for `add_rows`.
+    sums : int64 array (n_columns, width)
+        Added to, in the rows of the chosen columns.
     """
-    n, n_words = rows.shape[0], _U(words.shape[1])
-    flat, space = words.reshape(words.size), sums.reshape(sums.size)
-    n_columns, width = sums.shape
-    block = (1 << count_bits) - 1
-    for start in range(0, n, block):
-        for i in range(start, min(n, start + block)):
-            if i + AHEAD < n:
-                later = _U(rows[_U(i + AHEAD)])
-                prefetch(packed, later)
-                at, last = later * n_words, (later + _ONE) * n_words - _ONE
-                while at < last:
-                    prefetch(flat, at)
-                    at += _U(LINE // 4)
-                prefetch(flat, last)
-            row = _U(rows[_U(i)])
-            at = row * n_words
-            if width == NARROW:
-                _add_bytes(flat, at, n_columns, packed[row], space)
-            else:
-                _add_halves(flat, at, n_columns, width, packed[row], space)
-        flush(sums, first, widths, count_bits, hessian_bits, histogram)
+    stride, width, n = _U(matrix.shape[1]), _U(sums.shape[1]), rows.shape[0]
+    flat, space = matrix.reshape(matrix.size), sums.reshape(sums.size)
+    for i in range(start, stop):
+        if i + AHEAD < n:
+            later = _U(rows[_U(i + AHEAD)])
+            prefetch(packed, later)
+            prefetch(flat, later * stride)
+            prefetch(flat, (later + _ONE) * stride - _ONE)
+        row = _U(rows[_U(i)])
+        at, value = row * stride, packed[row]
+        for j in range(columns.shape[0]):
+            column = _U(columns[_U(j)])
+            space[column * width + _U(flat[at + column])] += value
 
 
 @kernel()
 def flush(
     sums: np.ndarray,
+    columns: np.ndarray,
     first: np.ndarray,
     widths: np.ndarray,
     count_bits: int,
     hessian_bits: int,
+    again: bool,
     histogram: np.ndarray,
 ) -> None:
-    """Move packed sums into a histogram and leave zeros behind; arguments as for `add_all_rows`."""
-    for j in range(sums.shape[0]):
-        start, own = _U(first[j]), sums[_U(j)]
-        g = histogram[GRADIENT][start:]
-        h = histogram[HESSIAN][start:]
-        n = histogram[COUNT][start:]
-        for b in range(widths[j]):
+    """Move packed sums of some columns into a histogram and leave zeros behind.
+
+    Parameters
+    ----------
+    sums : int64 array (n_columns, width)
+    columns : int64 array (n_chosen,)
+    first, widths : int64 array (n_columns,)
+        Place of each column's first bin in the histogram, and its number of bins.
+    count_bits, hessian_bits : int
+        Of the packing.
+    again : bool
+        Whether to add to what the histogram holds, or to write over it.
+    histogram : int64 array (3, n_bins of all features)
+    """
+    for j in columns:
+        take(sums[j], widths[j], first[j], count_bits, hessian_bits, again, histogram)
+
+
+@kernel(inline=True)
+def take(
+    own: np.ndarray,
+    n: int,
+    first: int,
+    count_bits: int,
+    hessian_bits: int,
+    again: bool,
+    histogram: np.ndarray,
+) -> Any:
+    """Move one column's packed sums, as `flush` does."""
+    start = _U(first)
+    g = histogram[GRADIENT][start:]
+    h = histogram[HESSIAN][start:]
+    c = histogram[COUNT][start:]
+    if again:
+        for b in range(n):
             gradient, hessian, count = unpacked(own[_U(b)], count_bits, hessian_bits)
             g[_U(b)] += gradient
             h[_U(b)] += hessian
-            n[_U(b)] += count
+            c[_U(b)] += count
+            own[_U(b)] = 0
+    else:
+        for b in range(n):
+            g[_U(b)], h[_U(b)], c[_U(b)] = unpacked(own[_U(b)], count_bits, hessian_bits)
             own[_U(b)] = 0
 
 
 @kernel()
-def add_histograms(parts: np.ndarray, start: int, stop: int, out: np.ndarray) -> None:
-    """Write the sum of `parts`, shape (n_parts, 3, n_bins), into `out`, bins [start, stop) only."""
+def add_to(out: np.ndarray, other: np.ndarray, start: int, stop: int) -> None:
+    """Add the bins [start, stop) of another histogram."""
     for k in range(3):
         for b in range(start, stop):
-            out[k, b] = parts[0, k, b]
-        for p in range(1, parts.shape[0]):
-            for b in range(start, stop):
-                out[k, b] += parts[p, k, b]
+            out[k, b] += other[k, b]
 
 
 @kernel()
-def subtract_histogram(parent: np.ndarray, child: np.ndarray, start: int, stop: int) -> None:
+def subtract(parent: np.ndarray, child: np.ndarray, start: int, stop: int) -> None:
     """Turn a parent's histogram into that of the other child, bins [start, stop) only."""
     for k in range(3):
         for b in range(start, stop):

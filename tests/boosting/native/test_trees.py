@@ -4,6 +4,7 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
+from scalable.boosting.native.growth.histograms import Histograms
 from scalable.errors import UsageError
 from scalable.inference import compile_model
 
@@ -121,3 +122,35 @@ def training_loss(objective, y, p, params):
     if objective == "gamma":
         return np.mean(y / p + np.log(p)) + 1
     return np.mean(np.abs(y - p) if objective in ("regression_l1", "fair", "huber") else (y - p) ** 2)
+
+
+def test_a_thread_that_fails_stops_the_others_and_is_told(grown, table, monkeypatch):
+    def fails(*_):
+        raise MemoryError("no room for a leaf")
+
+    X, targets = table
+    monkeypatch.setattr("scalable.boosting.native.growth.histograms.serve", fails)
+    with pytest.raises(MemoryError, match="no room for a leaf"):
+        grown(X, targets["binary"], {"objective": "binary"}, threads=2)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.7])
+def test_features_that_a_tree_does_not_use_are_not_summed(grown, table, monkeypatch, share):
+    """Their histograms hold what was there before: numbers that no sum of these rows can be."""
+    X, targets = table
+    seen = []
+    begin = Histograms.growing
+
+    def watched(self, samples, packing, units, features):
+        self._pool[:] = 12345678901
+        seen.append((self, features))
+        return begin(self, samples, packing, units, features)
+
+    monkeypatch.setattr(Histograms, "growing", watched)
+    params = {"objective": "binary", "feature_fraction": share, "num_leaves": 2}
+    grown(X, targets["binary"], params, threads=2, iterations=1)
+    histograms, features = seen[0]
+    for f, first, n in zip(range(5), histograms._edges[:-1], histograms.bins.features["n_bins"], strict=True):
+        untouched = (histograms._pool[0, :, first : first + n] == 12345678901).all()
+        assert untouched == (f not in features)
+    assert 0 < len(features) < 5

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from scalable.kernels.histogram.accumulate import add_all_rows, add_histograms, add_rows, subtract_histogram
+from scalable.kernels.histogram.accumulate import add_columns, add_rows, add_to, flush, subtract
+from scalable.kernels.histogram.gain import FEATURE
 from scalable.kernels.histogram.packing import MOST_ROWS, Packing, packed, unpacked
+from scalable.kernels.histogram.teamwork import JOB, Layout, Mine, Plane, Team, merge, sum_rows
 
 PACKINGS = [
     Packing.of(bits, constant_hessian=constant) for bits in (4, 11, 13, 15) for constant in (False, True)
@@ -45,27 +47,79 @@ def reference(bins, widths, gradient, hessian):
 
 @pytest.mark.parametrize("packing", PACKINGS)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_histograms_are_numpys(packing, dtype):
+def test_sums_of_a_block_are_numpys(packing, dtype):
+    n = min(1234, packing.block_rows)
     bins, widths, gradient, hessian = made(packing, dtype)
-    rest = (np.cumsum(widths) - widths, widths, packing.count_bits, packing.hessian_bits)
+    layout = (np.cumsum(widths) - widths, widths, packing.count_bits, packing.hessian_bits)
     sums = np.zeros((len(widths), max(256, widths.max())), np.int64)
-    values = pack(packing, gradient, hessian)
-    out = np.zeros((3, widths.sum()), np.int64)
-    add_all_rows(words_of(bins), values, *rest, sums, out)
-    np.testing.assert_array_equal(out, reference(bins, widths, gradient, hessian))
+    values, everything = pack(packing, gradient, hessian), np.arange(len(widths))
+    rows = np.random.default_rng(1).permutation(len(bins))[: n + 7].astype(np.uint32)
+    wanted = reference(*(bins[rows[7:]], widths, gradient[rows[7:]], hessian[rows[7:]]))
+    out = np.full_like(wanted, 5)
+    if dtype == np.uint8:
+        add_rows(words_of(bins), values, rows, 7, n + 7, sums)
+    else:
+        add_columns(np.ascontiguousarray(bins), everything, values, rows, 7, n + 7, sums)
+    flush(sums, everything, *layout, False, out)
+    np.testing.assert_array_equal(out, wanted)
     assert not sums.any()
-    chosen = np.random.default_rng(1).permutation(len(bins))[:1234].astype(np.uint32)
-    some = np.zeros_like(out)
-    add_rows(words_of(bins), values, chosen, *rest, sums, some)
-    np.testing.assert_array_equal(some, reference(bins[chosen], widths, gradient[chosen], hessian[chosen]))
-    others = np.setdiff1d(np.arange(len(bins)), chosen)
-    subtract_histogram(out, some, 0, out.shape[1])
-    np.testing.assert_array_equal(out, reference(bins[others], widths, gradient[others], hessian[others]))
-    merged = np.full_like(out, 7)
-    add_histograms(np.stack([out, some, some]), 3, 300, merged)
-    np.testing.assert_array_equal(merged[:, 3:300], (out + 2 * some)[:, 3:300])
-    assert (merged[:, :3] == 7).all()
-    assert (merged[:, 300:] == 7).all()
+    some = np.array([1, 4])
+    add_columns(np.ascontiguousarray(bins), some, values, rows, 7, n + 7, sums)
+    flush(sums, some, *layout, True, out)  # added to what is there
+    for j, first in enumerate(np.cumsum(widths) - widths):
+        own = slice(first, first + widths[j])
+        np.testing.assert_array_equal(out[:, own], wanted[:, own] * (2 if j in some else 1))
+    assert not sums.any()
+
+
+@pytest.mark.parametrize("n_columns", [1, 3, 4, 9, 28, 31, 32, 50, 67])
+def test_every_number_of_columns_is_added_once(n_columns):
+    packing = Packing.of(13, constant_hessian=False)
+    bins, widths, gradient, hessian = made(packing, np.uint8, 300, [256] * n_columns)
+    sums = np.zeros((n_columns, 256), np.int64)
+    add_rows(words_of(bins), pack(packing, gradient, hessian), np.arange(300, dtype=np.uint32), 0, 300, sums)
+    out = np.zeros((3, 256 * n_columns), np.int64)
+    bits = packing.count_bits, packing.hessian_bits
+    flush(sums, np.arange(n_columns), np.cumsum(widths) - widths, widths, *bits, False, out)
+    np.testing.assert_array_equal(out, reference(bins, widths, gradient, hessian))
+
+
+def test_histograms_are_added_and_subtracted_between_two_bins():
+    a, b = np.random.default_rng(0).integers(-50, 50, (2, 3, 40))
+    for change, sign in ((add_to, 1), (subtract, -1)):
+        changed = a.copy()
+        change(changed, b, 5, 30)
+        wanted = a.copy()
+        wanted[:, 5:30] += sign * b[:, 5:30]
+        np.testing.assert_array_equal(changed, wanted)
+
+
+def team_of(bins, widths, packing, n_threads):
+    """A team that can sum and merge, of two planes: the bins, and no columns of two bytes."""
+    n, features = len(widths), np.zeros(len(widths), FEATURE)
+    features["first"], features["n_bins"] = np.cumsum(widths) - widths, widths
+    job, nothing = np.zeros(1, JOB), np.zeros(0, np.int64)
+    job["count_bits"], job["hessian_bits"], job["small"], job["large"] = (
+        packing.count_bits, packing.hessian_bits, 0, 1,
+    )  # fmt: skip
+    narrow = Layout(np.arange(n), features["first"].copy(), widths, np.zeros((n_threads, n, 256), np.int64))
+    wide = Layout(nothing, nothing, nothing, np.zeros((n_threads, 0, 256), np.int64))
+    zeros, cuts = np.zeros(n_threads, np.int64), np.array([n * k // n_threads for k in range(n_threads + 1)])
+    unused = dict.fromkeys(Team._fields, np.zeros(1, np.int64))
+    shared = {
+        "job": job, "counts": zeros, "flushed": zeros.copy(), "narrow": narrow, "wide": wide, "chosen": np.arange(n),
+        "place": np.column_stack([np.zeros(n, np.int64), np.arange(n)]), "cuts": np.stack([cuts, cuts]),
+        "features": features, "own": np.full((n_threads, 3, widths.sum()), 9),
+        "pool": np.full((2, 3, widths.sum()), 9),
+    }  # fmt: skip
+    return Team(**(unused | shared))
+
+
+def mine_of(bins, values):
+    n, none = len(bins), np.zeros(0, np.uint32)
+    narrow = Plane(bins, words_of(bins), np.ascontiguousarray(bins.T))
+    wide = Plane(np.zeros((n, 0), np.uint16), np.zeros((n, 0), np.uint32), np.zeros((0, n), np.uint16))
+    return Mine(narrow, wide, values, none, none)
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
@@ -86,19 +140,20 @@ def test_no_sum_overflows_at_the_bound(packing, sign):
 
 @pytest.mark.parametrize("packing", [p for p in PACKINGS if p.count_bits == 11])
 def test_blocks_are_flushed_before_they_overflow(packing):
-    """Every row in one bin with the largest fields, over several blocks and a part of one."""
-    n = 3 * packing.block_rows + 5
-    values = np.full(
-        n, packed(-packing.gradient_most, packing.hessian_most, packing.count_bits, packing.hessian_bits)
-    )
-    bins, widths = np.zeros((n, 1), np.uint8), np.array([2])
-    for add in (add_all_rows, add_rows):
-        out = np.zeros((3, 2), np.int64)
-        rows = () if add is add_all_rows else (np.arange(n, dtype=np.uint32),)
-        rest = (np.array([0]), widths, packing.count_bits, packing.hessian_bits)
-        add(words_of(bins), values, *rows, *rest, np.zeros((1, 256), np.int64), out)
-        hessian = packing.hessian_most if packing.hessian_bits else 1
-        np.testing.assert_array_equal(out, [[-n * packing.gradient_most, 0], [n * hessian, 0], [n, 0]])
+    """Two threads' rows, all in one bin with the largest fields, over several blocks and a part of one."""
+    sizes = 3 * packing.block_rows + 5, packing.block_rows
+    most = packed(-packing.gradient_most, packing.hessian_most, packing.count_bits, packing.hessian_bits)
+    widths = np.array([2])
+    team = team_of(np.zeros((1, 1), np.uint8), widths, packing, 2)
+    for k, n in enumerate(sizes):
+        mine = mine_of(np.zeros((n, 1), np.uint8), np.full(n, most))
+        team.flushed[k] = sum_rows(k, team, mine, np.arange(n, dtype=np.uint32))
+    assert team.flushed.tolist() == [1, 0]
+    merge(0, team)
+    merge(1, team)
+    n, hessian = sum(sizes), packing.hessian_most if packing.hessian_bits else 1
+    np.testing.assert_array_equal(team.pool[0], [[-n * packing.gradient_most, 0], [n * hessian, 0], [n, 0]])
+    assert not team.narrow.sums.any()
 
 
 def test_one_more_bit_would_overflow():

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.crew import Crew
 from scalable.boosting.native.growth.features import FeatureChoice
-from scalable.boosting.native.growth.histograms import Found, Histograms
+from scalable.boosting.native.growth.histograms import Histograms, Question
 from scalable.boosting.native.growth.leaf import Leaf, Sample
 from scalable.boosting.native.growth.renew import alone
 from scalable.boosting.native.growth.tree import Tree
@@ -23,7 +23,6 @@ from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.rows import Part
 from scalable.boosting.native.settings import Settings
 from scalable.kernels.histogram.packing import Packing
-from scalable.kernels.histogram.partition import partition
 
 
 class Grower:
@@ -62,20 +61,29 @@ class Grower:
             Without leaf values; every leaf knows its rows.
         """
         tree = Tree()
-        goes_left: list[NDArray[np.uint8]] = []
-        children: list[list[int]] = []
         counts = [len(sample.rows) for sample in samples]
         n_rows = self.peers.whole(sum(counts))
         root = Leaf(0, 0, 0, 0, n_rows, 0, [0] * len(samples), counts)
         leaves = [root]
-        heap: list[tuple[float, int]] = []
         if len(self.bins.features) and root.count:
-            self._root(root, samples, packing, units, chosen)
-            self._offer(root, heap)
+            with self._histograms.growing(samples, packing, units, chosen.features):
+                self._root(root, units, chosen)
+                self._grow(tree, leaves, chosen)
+        tree.bounds = np.array([[leaf.low, leaf.high] for leaf in leaves])
+        tree.leaf_count = np.array([leaf.count for leaf in leaves], np.int64)
+        tree.leaf_value = np.zeros(len(leaves))
+        return tree, leaves
+
+    def _grow(self, tree: Tree, leaves: list[Leaf], chosen: FeatureChoice) -> None:
+        """Split leaves, the one that gains most first, until none may be split."""
+        goes_left: list[NDArray[np.uint8]] = []
+        children: list[list[int]] = []
+        heap: list[tuple[float, int]] = []
+        self._offer(leaves[0], heap)
         while heap and len(leaves) < self.settings.num_leaves:
             leaf = leaves[heapq.heappop(heap)[1]]
             assert leaf.split is not None
-            leaf.goes_left = self._histograms.goes_left(leaf, units)
+            leaf.goes_left = self._histograms.goes_left(leaf)
             node = len(children)
             if leaf.parent[0] >= 0:
                 children[leaf.parent[0]][leaf.parent[1]] = node
@@ -87,15 +95,11 @@ class Grower:
             leaves[leaf.number] = left
             leaves.append(right)
             last = len(leaves) == self.settings.num_leaves
-            self._split(leaf, left, right, samples, packing, units, chosen, search=not last)
+            self._split(leaf, left, right, chosen, search=not last)
             self._offer(left, heap)
             self._offer(right, heap)
         if children:
             tree.goes_left, tree.children = np.array(goes_left), np.array(children, np.int64)
-        tree.bounds = np.array([[leaf.low, leaf.high] for leaf in leaves])
-        tree.leaf_count = np.array([leaf.count for leaf in leaves], np.int64)
-        tree.leaf_value = np.zeros(len(leaves))
-        return tree, leaves
 
     def _offer(self, leaf: Leaf, heap: list[tuple[float, int]]) -> None:
         if leaf.split is not None:
@@ -105,25 +109,13 @@ class Grower:
         shallow = self.settings.max_depth <= 0 or leaf.depth < self.settings.max_depth
         return shallow and leaf.count >= self._least
 
-    def _root(
-        self,
-        root: Leaf,
-        samples: Sequence[Sample],
-        packing: Packing,
-        units: tuple[float, float],
-        chosen: FeatureChoice,
-    ) -> None:
+    def _root(self, root: Leaf, units: tuple[float, float], chosen: FeatureChoice) -> None:
         """Sum the histogram of all rows and find its best split."""
-        histograms = self._histograms
-        self.crew.run(lambda k: histograms.accumulate(k, samples[k], 0, root.counts[k], packing, 0))
-        root.gradient, root.hessian, root.count = histograms.totals().tolist()
-        histograms.merge(0)
+        self._histograms.root(root)
         if self.settings.rules["path_smooth"][0] > 0:
             root.output = alone(root, units, self.settings)
         if self._can_split(root):
-            asked, key, record = chosen.of_node(0, root.path), chosen.key(0), root.record(units)
-            found = self.crew.run(lambda k: histograms.search(k, record, 0, asked, 0, key))
-            histograms.choose(root, found, units)
+            self._histograms.search(Question(root, chosen.of_node(0, root.path), chosen.key(0)))
 
     def _children(self, leaf: Leaf, number: int, node: int) -> tuple[Leaf, Leaf]:
         """Return the two leaves that a split makes, without their rows."""
@@ -147,55 +139,14 @@ class Grower:
                     child.low = middle
         return left, right
 
-    def _split(
-        self,
-        leaf: Leaf,
-        left: Leaf,
-        right: Leaf,
-        samples: Sequence[Sample],
-        packing: Packing,
-        units: tuple[float, float],
-        chosen: FeatureChoice,
-        *,
-        search: bool,
-    ) -> None:
+    def _split(self, leaf: Leaf, left: Leaf, right: Leaf, chosen: FeatureChoice, *, search: bool) -> None:
         """Deal a leaf's rows to its children and find their best splits."""
-        small, large = (left, right) if left.count <= right.count else (right, left)
-        wanted = [child for child in (small, large) if search and self._can_split(child)]
-        small.histogram = right.number
-
-        def deal(k: int) -> int:
-            sample, start, count = samples[k], leaf.starts[k], leaf.counts[k]
-            rows = sample.rows[start : start + count]
-            n_left = int(partition(self.parts[k].column(leaf.feature), leaf.goes_left, rows, sample.scratch))
-            if wanted:
-                at, n = (start, n_left) if small is left else (start + n_left, count - n_left)
-                self._histograms.accumulate(k, sample, at, n, packing, small.histogram)
-            return n_left
-
-        lefts = self.crew.run(deal)
-        left.counts = lefts
-        right.starts = [start + n for start, n in zip(leaf.starts, lefts, strict=True)]
-        right.counts = [count - n for count, n in zip(leaf.counts, lefts, strict=True)]
-        if self.peers.n_workers == 1 and sum(lefts) != left.count:
-            raise AssertionError(f"{sum(lefts)} rows went left where the histogram counted {left.count}")
-        if not wanted:
-            return
-        places = [2 * left.parent[0] + 1 + (child is right) for child in wanted]
-        asked = [chosen.of_node(place, child.path) for place, child in zip(places, wanted, strict=True)]
-        keys = [chosen.key(place) for place in places]
-        if self.peers.n_workers > 1:
-            self._histograms.merge(small.histogram)
-
-        records = [child.record(units) for child in wanted]
-
-        def find(k: int) -> list[Found]:
-            self._histograms.separate(k, small.histogram, large.histogram)
-            return [
-                self._histograms.search(k, records[turn], child.histogram, asked[turn], turn, keys[turn])
-                for turn, child in enumerate(wanted)
-            ]
-
-        found = self.crew.run(find)
-        for turn, child in enumerate(wanted):
-            self._histograms.choose(child, [thread[turn] for thread in found], units)
+        wanted = []
+        for place, child in ((2 * left.parent[0] + 1, left), (2 * left.parent[0] + 2, right)):
+            if search and self._can_split(child):
+                wanted.append(Question(child, chosen.of_node(place, child.path), chosen.key(place)))
+        self._histograms.split(leaf, left, right, wanted)
+        if self.peers.n_workers == 1 and sum(left.counts) != left.count:
+            raise AssertionError(
+                f"{sum(left.counts)} rows went left where the histogram counted {left.count}"
+            )

@@ -1,15 +1,14 @@
 """Histograms of leaves: summed over threads and workers, subtracted, searched for splits.
 
 Every worker, and every thread of it, merges and searches features of its own, so that a histogram travels once and is
-read where it lies in cache.
+read where it lies in cache. What threads do is in `scalable.kernels.histogram.teamwork`.
 """
 
 from __future__ import annotations
 
-import functools
-import itertools
-from collections.abc import Sequence
-from typing import Any
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +19,45 @@ from scalable.boosting.native.growth.leaf import Leaf, Sample, Split
 from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.rows import Part
 from scalable.boosting.native.settings import Settings
-from scalable.kernels.histogram.accumulate import (
-    NARROW,
-    add_all_rows,
-    add_histograms,
-    add_rows,
-    subtract_histogram,
-)
-from scalable.kernels.histogram.gain import NUMBER, SPLIT
+from scalable.kernels.histogram.accumulate import NARROW
+from scalable.kernels.histogram.gain import LEAF, NUMBER, SPLIT
 from scalable.kernels.histogram.packing import Packing
-from scalable.kernels.histogram.search import search_categories, search_numbers
 from scalable.kernels.histogram.split_categories import left_categories
+from scalable.kernels.histogram.teamwork import (
+    FAILED,
+    JOB,
+    MERGE,
+    PARTITION,
+    QUESTION,
+    SEARCH,
+    STOP,
+    SUBTRACT,
+    SUM,
+    Layout,
+    Mine,
+    Team,
+    lead,
+    serve,
+)
 
 Found = tuple[int, Split | None]  # a feature and its split; -1 for none
+
+
+class Question(NamedTuple):
+    """A leaf to be searched.
+
+    Attributes
+    ----------
+    leaf : Leaf
+    features : int64 array (n,)
+        What may be split on, ascending.
+    key : uint64
+        For ``extra_trees``.
+    """
+
+    leaf: Leaf
+    features: NDArray[np.int64]
+    key: np.uint64
 
 
 class Histograms:
@@ -56,119 +81,186 @@ class Histograms:
         self, bins: Bins, parts: Sequence[Part], settings: Settings, crew: Crew, peers: Peers
     ) -> None:
         self.bins, self.parts, self.settings, self.crew, self.peers = bins, parts, settings, crew, peers
-        self._several = len(parts) > 1
+        n, n_threads = len(bins.features), len(parts)
         self._pool = np.empty((settings.num_leaves, 3, bins.n_bins), np.int64)
-        self._own = np.empty((len(parts) if self._several else 0, 3, bins.n_bins), np.int64)
-        self._sums = [
-            [np.zeros((len(p.features), max(NARROW, int(p.widths.max()))), np.int64) for p in part.planes]
-            for part in parts
-        ]
-        self._splits = np.zeros((2, len(bins.features)), SPLIT)
+        self._own = np.empty((n_threads, 3, bins.n_bins), np.int64)
         self._width = int(bins.features["n_bins"].max(initial=1))
-        self._searches = [search_numbers, search_categories] if bins.has_categories else [search_numbers]
-        # The first bin of every feature, the first feature of every worker, and of every thread here its features.
+        self._sums = [
+            np.zeros((n_threads, len(plane.features), width), np.int64)
+            for plane, width in zip(parts[0].planes, (NARROW, self._width), strict=True)
+        ]
+        self._splits, self._asked = np.zeros((2, n), SPLIT), np.zeros((2, n), np.int64)
+        self._categories = np.zeros(1, np.uint8) if bins.has_categories else None
+        self._place = np.array([parts[0].place[f] for f in range(n)], np.int64).reshape(n, 2)
+        # The first bin of every feature, the first feature of every worker.
         self._edges = [*bins.features["first"].tolist(), bins.n_bins]
-        n, workers = len(bins.features), peers.n_workers
-        self._owners = [n * w // workers for w in range(workers + 1)]
-        low, high = self._owners[peers.worker : peers.worker + 2]
-        cuts = [low + (high - low) * k // crew.size for k in range(crew.size + 1)]
-        self._ranges = list(itertools.pairwise(cuts))
+        self._owners = [n * w // peers.n_workers for w in range(peers.n_workers + 1)]
+        self._units = (1.0, 1.0)
 
-    def totals(self) -> NDArray[np.int64]:
-        """Return the sums of gradients, hessians and rows of all workers, before the first histogram is merged."""
-        of_one = slice(0, int(self.bins.features["n_bins"][0]))
-        mine = self._own if self._several else self._pool[:1]
-        return self.peers.total(mine[:, :, of_one].sum(axis=(0, 2)))
-
-    def accumulate(
-        self, k: int, sample: Sample, start: int, count: int, packing: Packing, histogram: int
-    ) -> None:
-        """Sum the histogram of some of the k-th part's rows."""
-        out = self._own[k] if self._several else self._pool[histogram]
-        out[:] = 0
-        for plane, sums in zip(self.parts[k].planes, self._sums[k], strict=True):
-            own = (plane.first, plane.widths, packing.count_bits, packing.hessian_bits, sums, out)
-            if sample.everyone and count == len(sample.packed):
-                add_all_rows(plane.words, sample.packed, *own)
-            else:
-                add_rows(plane.words, sample.packed, sample.rows[start : start + count], *own)
-
-    def merge(self, histogram: int) -> None:
-        """Sum the parts' histograms, and all workers', of the features that are this worker's."""
-        n, size = self.bins.n_bins, self.crew.size
-        if self.peers.n_workers == 1:
-            if self._several:
-                self.crew.run(lambda k: add_histograms(self._own, *self._share(k), self._pool[histogram]))
-            return
-        if self._several:
-            self.crew.run(
-                lambda k: add_histograms(self._own, n * k // size, n * (k + 1) // size, self._pool[histogram])
-            )
-        self.peers.reduce(self._pool[histogram], [self._edges[f] for f in self._owners])
-
-    def separate(self, k: int, small: int, large: int) -> None:
-        """Merge the smaller child's histogram and take it from the parent's, the k-th thread's features only."""
-        share = self._share(k)
-        if self._several and self.peers.n_workers == 1:
-            add_histograms(self._own, *share, self._pool[small])
-        subtract_histogram(self._pool[large], self._pool[small], *share)
-
-    def search(
+    @contextlib.contextmanager
+    def growing(
         self,
-        k: int,
-        record: NDArray[Any],
-        histogram: int,
+        samples: Sequence[Sample],
+        packing: Packing,
+        units: tuple[float, float],
         features: NDArray[np.int64],
-        turn: int,
-        key: np.uint64,
-    ) -> Found:
-        """Return the best of the features that are the k-th thread's, and its split; -1 for none.
+    ) -> Iterator[None]:
+        """Keep all threads ready for one tree's jobs; parameters as for `Grower.grow`, `features` the tree's."""
+        self._units, self._packing = units, packing
+        self._team = self._team_of(features)
+        mine = [
+            Mine(part.planes[0].arrays, part.planes[1].arrays, sample.packed, sample.rows, sample.scratch)
+            for part, sample in zip(self.parts, samples, strict=True)
+        ]
+        self._mine, self._ordered, self._arrived = mine[0], 0, 0
+        team, categories = self._team, self._categories
 
-        Parameters
-        ----------
-        k : int
-            Thread.
-        record : record array (1,) of `LEAF`
-            The leaf's totals.
-        histogram : int
-            Place of its histogram.
-        features : int64 array
-            What may be split on, ascending.
-        turn : int
-            0 or 1: leaves that are searched together need working space each.
-        key : uint64
-            For ``extra_trees``.
-        """
-        if len(features) != len(self.bins.features) or self._ranges != [(0, len(features))]:
-            edges = np.searchsorted(features, self._ranges[k])
-            features = features[edges[0] : edges[1]]
-        splits = self._splits[turn]
-        found: Found = (-1, None)
-        if not len(features):
-            return found
-        for search in self._searches:
-            rest = (self.bins.features, features, record, self.settings.rules, key, splits)
-            best = int(search(self._pool[histogram], *rest))
-            if best >= 0:
-                found = self._better(found, (best, Split(*splits[best].item())))
-        return found
+        def work(k: int) -> None:
+            try:
+                serve(k, team, mine[k], categories)
+            except BaseException:
+                team.control[FAILED] = 1  # whoever waits for this thread must not wait for ever
+                raise
 
-    @staticmethod
-    def _better(one: Found, other: Found) -> Found:
-        """Return what gains more; of equals the first feature."""
-        if one[1] is None or other[1] is None:
-            return other if one[1] is None else one
-        return max((one, other), key=lambda found: (0.0 if found[1] is None else found[1].gain, -found[0]))
+        with self.crew.beside(work):
+            try:
+                yield
+                if len(self.parts) > 1:
+                    self._run(STOP)
+            except BaseException:
+                team.control[FAILED] = 1
+                raise
 
-    def choose(self, leaf: Leaf, found: Sequence[Found], units: tuple[float, float]) -> None:
-        """Give a leaf the best split that any thread of any worker found."""
-        leaf.feature, leaf.split = functools.reduce(self._better, found)
-        if self.peers.n_workers == 1:
-            return
+    def _team_of(self, features: NDArray[np.int64]) -> Team:
+        n_threads, zeros = len(self.parts), np.zeros(len(self.parts), np.int64)
+        chosen = np.zeros(len(self.bins.features), bool)
+        chosen[features] = True
+        layouts = [
+            Layout(np.flatnonzero(chosen[plane.features]), plane.first, plane.widths, sums)
+            for plane, sums in zip(self.parts[0].planes, self._sums, strict=True)
+        ]
+        low, high = self._owners[self.peers.worker : self.peers.worker + 2]
+        every = self._cuts(features, 0, len(self.bins.features))
+        own = self._cuts(features[(features >= low) & (features < high)], low, high)
+        return Team(
+            control=np.zeros(32, np.int64),
+            job=np.zeros(1, JOB),
+            questions=np.zeros(2, QUESTION),
+            leaves=np.zeros(2, LEAF),
+            asked=self._asked,
+            table=np.zeros(self._width, np.uint8),
+            starts=zeros.copy(),
+            counts=zeros.copy(),
+            lefts=zeros.copy(),
+            flushed=zeros.copy(),
+            narrow=layouts[0],
+            wide=layouts[1],
+            chosen=features,
+            place=self._place,
+            cuts=np.array([every, own]),
+            features=self.bins.features,
+            rules=self.settings.rules,
+            own=self._own,
+            pool=self._pool,
+            splits=self._splits,
+            best=np.full((n_threads, 2, 2), -1),
+        )
+
+    def _cuts(self, features: NDArray[np.int64], low: int, high: int) -> list[int]:
+        """Share [low, high) out to the threads, as many of `features` to each."""
+        n, size = len(features), len(self.parts)
+        return [low, *(int(features[n * k // size]) if n else high for k in range(1, size)), high]
+
+    def root(self, root: Leaf) -> None:
+        """Sum the histogram of all rows, and the root's totals."""
+        team = self._team
+        team.starts[:], team.counts[:], team.lefts[:] = root.starts, root.counts, root.counts
+        self._run(SUM | MERGE)
+        f = int(team.chosen[0])
+        totals = self._pool[0][:, self._edges[f] : self._edges[f + 1]].sum(axis=1)
+        root.gradient, root.hessian, root.count = self.peers.total(totals).tolist()
+        self._reduce(0)
+
+    def search(self, question: Question) -> None:
+        """Give a leaf, whose histogram is known, the best split."""
+        self._ask([question])
+        self._run(SEARCH)
+        self._choose([question])
+
+    def split(self, leaf: Leaf, left: Leaf, right: Leaf, wanted: Sequence[Question]) -> None:
+        """Deal a leaf's rows to its children and find the best splits of those that are `wanted`."""
+        team = self._team
+        assert leaf.goes_left is not None
+        team.starts[:], team.counts[:], team.table[:] = leaf.starts, leaf.counts, leaf.goes_left
+        small, large = (left, right) if left.count <= right.count else (right, left)
+        small.histogram = right.number
+        rest = (leaf.feature, small.histogram, large.histogram, small is left)
+        if not wanted:
+            self._run(PARTITION, *rest)
+        else:
+            self._ask(wanted)
+            if self.peers.n_workers == 1:
+                self._run(PARTITION | SUM | MERGE | SUBTRACT | SEARCH, *rest)
+            else:
+                self._run(PARTITION | SUM | MERGE, *rest)
+                self._reduce(small.histogram)
+                self._run(SUBTRACT | SEARCH, *rest)
+        left.counts = team.lefts.tolist()
+        right.starts = [start + n for start, n in zip(leaf.starts, left.counts, strict=True)]
+        right.counts = [count - n for count, n in zip(leaf.counts, left.counts, strict=True)]
+        self._choose(wanted)
+
+    def _run(
+        self, phases: int, feature: int = 0, small: int = 0, large: int = 0, small_left: bool = True
+    ) -> None:
+        """Have all threads do a job."""
+        team, packing, n_threads = self._team, self._packing, len(self.parts)
+        self._ordered += 1
+        self._arrived += n_threads if phases & MERGE else 0
+        wide, column = self.parts[0].place[feature] if phases & PARTITION else (0, 0)
+        team.job[0] = (
+            phases, wide, column, small_left, small, large, self._arrived, packing.count_bits, packing.hessian_bits
+        )  # fmt: skip
+        if not lead(self._ordered, team, self._mine, self._categories):
+            raise RuntimeError("a thread that grows trees has failed")
+
+    def _ask(self, questions: Sequence[Question]) -> None:
+        """Write down which leaves the next job searches."""
+        team = self._team
+        for turn in range(2):
+            if turn < len(questions):
+                leaf, features, key = questions[turn]
+                team.questions[turn] = (leaf.histogram, len(features), key)
+                team.leaves[turn] = leaf.totals(self._units)
+                team.asked[turn, : len(features)] = features
+            else:
+                team.questions[turn] = (0, 0, 0)
+
+    def _reduce(self, histogram: int) -> None:
+        """Sum all workers' histograms of the features that are this worker's."""
+        if self.peers.n_workers > 1:
+            self.peers.reduce(self._pool[histogram], [self._edges[f] for f in self._owners])
+
+    def _choose(self, questions: Sequence[Question]) -> None:
+        """Give each leaf the best split that any thread of any worker found."""
+        best = self._team.best.tolist()
+        for turn, question in enumerate(questions):
+            leaf, splits = question.leaf, self._splits[turn]
+            found: list[Found] = [
+                (f, Split(*splits[f].item())) for thread in best for f in thread[turn] if f >= 0
+            ]
+            leaf.feature, leaf.split = -1, None
+            for other in found:
+                leaf.feature, leaf.split = self._better((leaf.feature, leaf.split), other)
+            if self.peers.n_workers > 1:
+                self._choose_of_all(leaf)
+
+    def _choose_of_all(self, leaf: Leaf) -> None:
+        """Give a leaf the best split that any worker found."""
         offer = np.zeros(1, [("feature", "i8"), ("split", SPLIT), ("goes_left", "u1", (self._width,))])
         offer["feature"] = leaf.feature
         if leaf.split is not None:  # only this worker has the histogram that says which categories go left
-            offer["split"], offer["goes_left"] = tuple(leaf.split), self.goes_left(leaf, units)
+            offer["split"], offer["goes_left"] = tuple(leaf.split), self.goes_left(leaf)
         leaf.feature, leaf.split = -1, None
         for part in self.peers.gather(offer.tobytes()):
             other = np.frombuffer(part, offer.dtype)[0]
@@ -177,7 +269,14 @@ class Histograms:
             if best[0] != leaf.feature:
                 (leaf.feature, leaf.split), leaf.goes_left = best, other["goes_left"]
 
-    def goes_left(self, leaf: Leaf, units: tuple[float, float]) -> NDArray[np.uint8]:
+    @staticmethod
+    def _better(one: Found, other: Found) -> Found:
+        """Return what gains more; of equals the first feature."""
+        if one[1] is None or other[1] is None:
+            return other if one[1] is None else one
+        return max((one, other), key=lambda found: (0.0 if found[1] is None else found[1].gain, -found[0]))
+
+    def goes_left(self, leaf: Leaf) -> NDArray[np.uint8]:
         """Return 1 for the bins that a leaf's best split sends left, 0 for the others."""
         if leaf.goes_left is not None:
             return leaf.goes_left
@@ -188,7 +287,7 @@ class Histograms:
             if self.bins.features["missing"][leaf.feature]:
                 table[self.bins.features["n_bins"][leaf.feature] - 1] = split.missing_left
         else:
-            feature, record = self.bins.features[leaf.feature], leaf.record(units)[0]
+            feature, record = self.bins.features[leaf.feature], leaf.record(self._units)[0]
             bins = left_categories(
                 self._pool[leaf.histogram],
                 feature,
@@ -199,8 +298,3 @@ class Histograms:
             )
             table[bins] = 1
         return table
-
-    def _share(self, k: int) -> tuple[int, int]:
-        """Return the bins of the features that the k-th thread merges and searches."""
-        low, high = self._ranges[k]
-        return self._edges[low], self._edges[high]

@@ -94,8 +94,12 @@ class Leaf:
     split: Split | None = None
     goes_left: NDArray[np.uint8] | None = None
 
+    def totals(self, units: tuple[float, float]) -> tuple[float, ...]:
+        """Return the fields of its record for the kernels."""
+        return (self.gradient, self.hessian, self.count, *units, self.output, self.low, self.high)
+
     def record(self, units: tuple[float, float]) -> NDArray[Any]:
         """Return its totals for the kernels."""
         record = np.empty(1, LEAF)
-        record[0] = (self.gradient, self.hessian, self.count, *units, self.output, self.low, self.high)
+        record[0] = self.totals(units)
         return record
