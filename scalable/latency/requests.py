@@ -72,6 +72,14 @@ def _rows_of(path: Any, data: str, limit: int) -> tuple[Any, Any]:
     return predictor, pa.concat_tables(parts, promote_options="permissive")[:limit].combine_chunks()
 
 
+def _numbers(table: Any) -> bool:
+    """Return whether all columns are such that a Booster takes their pandas frame as it is."""
+    from pyarrow import types
+
+    kinds = (types.is_integer, types.is_floating, types.is_boolean)
+    return all(any(kind(column) for kind in kinds) for column in table.schema.types)
+
+
 def _pandas(facts: Any, dicts: list[dict[str, Any]], frames: list[Any]) -> list[tuple[str, dict[str, Any]]]:
     """Return what the same requests cost by pandas and LightGBM."""
     try:
@@ -162,7 +170,7 @@ def measure_requests(path: Any, facts: Any, X: np.ndarray, data: str) -> list[di
         calls = [partial(predictor.predict, one) for one in frames]
         note(f"frame of {len(frames[0]):,}", "load_model", _timed(calls, len(frames[0])))
         text = getattr(facts, "text", None)
-        plain = text is not None and table.column_names == facts.feature_names
+        plain = text is not None and table.column_names == facts.feature_names and _numbers(table)
         for request, figures in _pandas(facts, dicts, frames) if plain else ():
             note(request, "pandas, Booster.predict", figures)
         shown.advance(2)

@@ -2,129 +2,198 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import time
+import types
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-import data_gen
-from bench.readme import ROOT, pages
+from tests.docs.pages import ROOT, Block, blocks, free_port, furnish, smaller
 
-PAGES = {str(page.relative_to(ROOT)): page.read_text() for page in pages()}
-TESTED_ELSEWHERE = {
-    "docs/extending.md"
-}  # tests/bench/test_pages.py and test_suites.py take its blocks for files
-SMALLER = {
-    "10_000_000": "30_000",
-    "1M": "30k",
-    "200k": "20k",
-    "100000": "300",
-    "n_estimators=300": "n_estimators=3",
-}
-SMALLER |= {"--n-estimators 300": "--n-estimators 3", "n_estimators=60": "n_estimators=3", "10**6": "10**4"}
-NEEDS_MORE = ("tcp://", "/shared/", "quickstart", "versus", "churned", "model.txt rows/", "serve_forever")
-SETTING = {
+ALL = blocks()
+CLUSTER = re.compile(r"tcp://[\d.]+:8786")
+SERVED = re.compile(r"(?:127\.0\.0\.1|localhost):8000")
+NAMES = {  # what a block speaks of without making it
     "docs/kernel_svm.md": "import numpy as np\nX = np.random.default_rng(0).normal(size=(2000, 5))\ny = X[:, 0] > 0\n",
     "docs/reduce_inference_latency.md": "import numpy as np\nX = np.zeros((4, 5))\nx = X[0]\n",
-    "docs/inference.md": "import numpy as np\nX = np.zeros((4, 5))\nx = X[0]\nrows = X\n",
+    "docs/inference.md": "import numpy as np\nX = np.zeros((4, 5))\nx = X[0]\n",
+    "docs/cluster.md": "import sys\nsys.argv[1:] = ['with_y', 'raise', '3']\n",
 }
+BY_ANOTHER_TEST = {  # files of the project, tried as such
+    "docs/extending.md", "docs/extending_data.md", "docs/extending_bench.md",
+}  # fmt: skip
+# Commands that are not ours, or run in another test: by their first words.
+ELSEWHERE = {
+    "git clone": "fetches the project",
+    "make": "targets of the Makefile, which is how this test is run",
+    ". .venv/bin/activate": "for the reader's shell",
+    "pip install": "tests/test_wheel.py installs",
+    "curl": "test_served_models_answer_as_the_pages_say sends it",
+    "scalable quickstart": "tests/cli/test_end_to_end.py",
+    "scalable serve": "test_served_models_answer_as_the_pages_say",
+    "scalable load": "test_served_models_answer_as_the_pages_say",
+    "scalable versus": "tests/bench/peers",
+    "python -m bench": "records: minutes to hours; tests/bench asks that the modules are there",
+}
+PYTHON = [
+    b for b in ALL if b.language == "python" and b.page not in BY_ANOTHER_TEST and not SERVED.search(b.text)
+]
+PAGES = sorted({b.page for b in ALL if any(c.startswith("scalable ") for c in b.commands)})
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+PROGRAM = [sys.executable, "-c", "from scalable.cli import main; main()"]
 
 
-QUIETLY: dict[str, Any] = {"capture_output": True, "text": True, "check": False}
-PROGRAM_ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
+def elsewhere(command: str) -> bool:
+    return any(command.startswith(words) for words in ELSEWHERE)
 
 
-def smaller(text: str) -> str:
-    for word, other in SMALLER.items():
-        text = text.replace(word, other)
-    return text
-
-
-def python_blocks() -> list[tuple[str, int, str]]:
-    found = []
-    for name, text in PAGES.items():
-        if name in TESTED_ELSEWHERE:
-            continue
-        for match in re.finditer(r"^( *)```python\n(.*?)^\1```", text, re.DOTALL | re.MULTILINE):
-            code = re.sub(rf"^{match[1]}", "", match[2], flags=re.MULTILINE)
-            found.append((name, text[: match.start()].count("\n") + 1, code))
-    return found
+def test_every_block_is_run_or_marked_as_output() -> None:
+    for block in ALL:
+        where = f"{block.page}, line {block.line}"
+        assert block.language in {"python", "console", "text"}, f"{where}: {block.language or 'no language'}"
+        if block.language == "console":
+            assert block.commands, f"{where}: a console block without a command is output: mark it as text"
+        for command in block.commands:
+            assert command.startswith("scalable ") or elsewhere(command), f"{where}: who runs {command!r}?"
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data and models that the pages speak of."""
-    import lightgbm
-
-    from scalable import ParquetSource
-    from scalable.boosting import LGBMClassifier
-
     folder = tmp_path_factory.mktemp("pages")
-    data_gen.generate(
-        "fraud", rows=30_000, out=folder / "transactions", rows_per_file=2**13, row_group_rows=2**12
-    )
-    data_gen.generate("fraud", rows=20_000, out=folder / "new", seed=1)
-    data_gen.generate("fraud", rows=30_000, out=folder / "data")
-    data_gen.generate("physics", rows=4000, out=folder / "rows")
-    shutil.copytree(folder / "new", folder / "held_out")
-    source = ParquetSource(folder / "transactions", target="is_fraud")
-    LGBMClassifier(n_estimators=3, n_workers=1, identifiers=False).fit(source).save(folder / "forest.model")
-    X = np.random.default_rng(0).normal(size=(500, 5))
-    booster = lightgbm.train({"verbosity": -1, "num_threads": 1}, lightgbm.Dataset(X, X[:, 0]), 3)
-    booster.save_model(folder / "model.txt")
+    furnish(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    """The address of a cluster of two workers, as processes of their own."""
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        yield cluster.scheduler_address
+
+
+def run(words: list[str], here: Path, what: str) -> str:
+    done = subprocess.run(words, cwd=here, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{what}: {done.stderr[-2000:]}"
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", PYTHON, ids=lambda block: f"{block.page}:{block.line}")
+def test_python_runs(block: Block, home: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    here = tmp_path / "here"
+    shutil.copytree(home, here)
+    code = NAMES.get(block.page, "") if "import sys" not in block.text else ""
+    code = code + smaller(block.text)
+    if block.page == "docs/cluster.md" and "sys.argv" in block.text:
+        code = code.replace("import sys\n", "import sys\nsys.argv[1:] = ['transactions', 'raise', '3']\n", 1)
+        code = code.replace('target="y"', 'target="is_fraud"')
+    if CLUSTER.search(code):
+        code = CLUSTER.sub(request.getfixturevalue("scheduler"), code)
+    if 'generate("fraud"' in code:
+        shutil.rmtree(here / "fraud")
+    (here / "block.py").write_text(code)
+    run([sys.executable, "block.py"], here, f"{block.page}, line {block.line}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAGES)
+def test_commands_run_in_the_order_of_the_page(name: str, home: Path, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    shutil.copytree(home, here)
+    for command in [c for b in ALL if b.page == name for c in b.commands]:
+        if elsewhere(command):
+            continue
+        words = shlex.split(smaller(command).replace("model.txt rows/", "rows.txt rows/"))
+        for option in ("--model", "--out"):  # what is made anew
+            if option in words and (here / words[words.index(option) + 1]).is_dir():
+                shutil.rmtree(here / words[words.index(option) + 1])
+        if words[1] == "latency" and "fraud.model" in words:
+            assert (here / "fraud.model").exists()
+        run([*PROGRAM, *words[1:]], here, f"{name}: {command}")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "line", "code"), [pytest.param(*b, id=f"{b[0]}:{b[1]}") for b in python_blocks()]
+    "name", [p for p in PAGES if any("scalable serve" in b.text for b in ALL if b.page == p)]
 )
-def test_python_runs(name: str, line: int, code: str, home: Path, tmp_path: Path) -> None:
-    if any(word in code for word in NEEDS_MORE):
-        pytest.skip("needs a cluster, a port or data of the reader's")
-    here = tmp_path / "here"
+def test_served_models_answer_as_the_pages_say(name: str, home: Path, tmp_path: Path) -> None:
+    pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
+    here, address = tmp_path / "here", f"127.0.0.1:{free_port()}"
     shutil.copytree(home, here)
-    file = here / "block.py"
-    file.write_text(SETTING.get(name, "") + smaller(code))
-    if 'generate("fraud"' in code:
-        shutil.rmtree(here / "fraud", ignore_errors=True)
-    elif not (here / "fraud").exists():
-        shutil.copytree(here / "transactions", here / "fraud")
-    done = subprocess.run(
-        [sys.executable, str(file)], cwd=here, env=PROGRAM_ENV, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{name}, line {line}: {done.stderr[-2000:]}"
+    of_page = [b for b in ALL if b.page == name]
+    (command,) = [c for b in of_page for c in b.commands if c.startswith("scalable serve")]
+    words = [*PROGRAM, *shlex.split(command)[1:], "--bind", address, "-q"]
+    with subprocess.Popen(words, cwd=here, env=ENVIRONMENT) as server:
+        try:
+            until = time.monotonic() + 120
+            while True:
+                try:
+                    urllib.request.urlopen(f"http://{address}/v2/health/ready", timeout=5).close()
+                    break
+                except OSError:
+                    assert server.poll() is None
+                    assert time.monotonic() < until
+                    time.sleep(0.1)
+            asked = 0
+            for block in of_page:
+                text = SERVED.sub(address, smaller(block.text))
+                if block.language == "python" and text != smaller(block.text):
+                    (here / "ask.py").write_text(text)
+                    assert "prediction" in run([sys.executable, "ask.py"], here, f"{name}, line {block.line}")
+                    asked += 1
+                for typed in re.findall(r"^\$ (curl .*|scalable load .*)$", text, re.MULTILINE):
+                    typed_words = shlex.split(typed)
+                    if typed_words[0] == "curl":
+                        body = typed_words[typed_words.index("-d") + 1].encode()
+                        with urllib.request.urlopen(typed_words[-1], data=body, timeout=30) as answer:
+                            assert b"prediction" in answer.read()
+                    else:
+                        run([*PROGRAM, *typed_words[1:]], here, typed)
+                    asked += 1
+            assert asked
+        finally:
+            server.terminate()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["docs/getting_started.md", "README.md", "docs/reduce_inference_latency.md"])
-def test_commands_run_in_the_order_of_the_page(name: str, home: Path, tmp_path: Path) -> None:
-    here = tmp_path / "here"
-    shutil.copytree(home, here)
-    if name == "README.md":
-        shutil.rmtree(here / "forest.model")
-    if name == "docs/getting_started.md":
-        shutil.rmtree(here / "forest.model")
-        shutil.rmtree(here / "held_out")
-    if name == "docs/reduce_inference_latency.md":
-        (here / "transactions").rename(here / "fraud")
-        (here / "forest.model").rename(here / "fraud.model")
-    ran = 0
-    for command in re.findall(r"^\$ (scalable .*)$", PAGES[name], re.MULTILINE):
-        if any(word in command for word in NEEDS_MORE) or "data/2026" in command:
-            continue
-        words = shlex.split(smaller(command))[1:]
-        program = [sys.executable, "-c", "from scalable.cli import main; main()"]
-        done = subprocess.run(
-            [*program, *words], cwd=here, env=PROGRAM_ENV, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{command}: {done.stderr[-2000:]}"
-        ran += 1
-    assert ran
+def test_the_example_of_a_benchmark_is_one() -> None:
+    (block,) = [b for b in ALL if b.page == "docs/extending_bench.md" and b.language == "python"]
+    module = types.ModuleType("bench.suites.example")
+    module.__package__ = "bench.suites"
+    exec(block.text, vars(module))
+    module.setup()
+    benchmark = module.Rows()
+    benchmark.setup(8)
+    assert benchmark.track_rows(8) > 0
+
+
+def test_the_example_of_a_loss_is_one() -> None:
+    losses = importlib.import_module("scalable.kernels.linear.losses")
+    (block,) = [b for b in ALL if b.page == "docs/extending.md" and b.language == "python"]
+    said: dict[str, object] = {}
+
+    def loss(**facts: object) -> Callable[[Any], Any]:
+        said.update(facts)
+        return lambda function: function  # the file's own decorator compiles from a file
+
+    names = {**vars(losses), "loss": loss}
+    exec(block.text, names)
+    function = names["log_cosh"]
+    assert losses.Loss("log_cosh", 0, function, **said).smooth
+    for z in (-3.0, -0.5, 0.4, 2.0):
+        value, gradient, curvature = function(z, 1.0, 0.0)
+        assert value == pytest.approx(np.log(np.cosh(z - 1.0)), abs=1e-12)
+        assert gradient == pytest.approx(np.tanh(z - 1.0))
+        assert curvature == pytest.approx(1.0 / np.cosh(z - 1.0) ** 2)
