@@ -142,7 +142,7 @@ def run_score(cache: Path, options: argparse.Namespace) -> dict[str, Any]:
         LGBMClassifier(n_estimators=300, num_leaves=63).fit(
             ParquetSource(home / "train", target="is_fraud")
         ).save(home / "m")
-    predictor = load_model(home / "m")
+    predictor: Any = load_model(home / "m")  # a forest
     source = ParquetSource(home / "data", features=predictor.needed)
     held = [raw for shard in source.shards[:12] for raw in source.raw_blocks(shard, predictor.needed)]
     X = np.concatenate([predictor.matrix(raw) for raw in held])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -72,6 +72,28 @@ Features = Annotated[
     str | None, typer.Option("--features", metavar="A,B,...", help="Feature columns (default: all others).")
 ]
 Weight = Annotated[str | None, typer.Option("--weight", metavar="COL", help="Column of sample weights.")]
+
+
+Partitioning = Annotated[
+    str,
+    typer.Option(
+        "--partitioning",
+        metavar="HOW",
+        help="Columns from paths such as year=2026/: hive, none, or types as in year=int32,zip=string.",
+    ),
+]
+
+
+def parse_partitioning(text: str) -> Any:
+    """Return what `ParquetSource` takes as ``partitioning``."""
+    if text in ("hive", "none"):
+        return None if text == "none" else text
+    types = dict(part.strip().partition("=")[::2] for part in text.split(","))
+    if not all(name and kind for name, kind in types.items()):
+        raise typer.BadParameter(
+            f"--partitioning {text!r} is not hive, none, or types such as year=int32,zip=string"
+        )
+    return types
 
 
 def split_names(text: str | None) -> list[str] | None:

@@ -8,20 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from scalable.errors import ModelError, UsageError
+from scalable.inference.classifier import CompiledClassifier
 from scalable.inference.forest.compiled import CompiledForest
 from scalable.inference.forest.faces import faced, load_compiled
 from scalable.inference.forest.file import is_compiled
 from scalable.inference.forest.formats import forest_of_bytes, forest_of_file, forest_of_object
+from scalable.inference.linear_row import CompiledLinear
 from scalable.models.foreign import compile_foreign, with_labels
 from scalable.models.kinds import compiled_of
 from scalable.models.store import StoredModel, read_model
 
+Compiled = CompiledForest | CompiledClassifier | CompiledLinear
 
-def _from_path(path: Path) -> Any:
+
+def _from_path(path: Path) -> Compiled:
     if path.is_dir():
         stored = read_model(path)
         try:
-            return compiled_of(stored)
+            found: Compiled = compiled_of(stored)
+            return found
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from error
     if path.is_file() and is_compiled(path):
@@ -29,7 +34,7 @@ def _from_path(path: Path) -> Any:
     return faced(CompiledForest(forest_of_file(path)))
 
 
-def compile_model(model: Any) -> Any:
+def compile_model(model: Any) -> Compiled:
     """Compile a model to a predictor that returns the original's bits, faster.
 
     Parameters
@@ -59,7 +64,7 @@ def compile_model(model: Any) -> Any:
         raise UsageError("a CVBooster holds a Booster for each fold; compile one of its `boosters`")
     stored = _as_stored(model)
     if stored is not None:
-        compiled = compiled_of(stored)
+        compiled: Compiled = compiled_of(stored)
         return with_labels(compiled, model.classes_) if hasattr(model, "predict_proba") else compiled
     forest = forest_of_object(model)
     return compile_foreign(model) if forest is None else faced(CompiledForest(forest))

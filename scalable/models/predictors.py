@@ -171,7 +171,7 @@ class Predictor(ABC):
         return (self.encoder.labels or Labels("target")).encode(array, where)
 
 
-def load_model(path: str | os.PathLike[str]) -> Any:
+def load_model(path: str | os.PathLike[str]) -> Predictor:
     """Load what a learner saved, or a forest's file.
 
     Parameters
@@ -191,10 +191,12 @@ def load_model(path: str | os.PathLike[str]) -> Any:
         Not a model, of an unknown kind, damaged, or its parts contradict each other.
     """
     if Path(path).is_file():
-        return predictor_of_file(Path(path))
+        plain: Predictor = predictor_of_file(Path(path))
+        return plain
     stored = read_model(Path(path))
     try:
         with understood(ModelError, "its parts", "train or copy the model again"):
-            return predictor_of(stored)
+            predictor: Predictor = predictor_of(stored)
+            return predictor
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error

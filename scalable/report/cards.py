@@ -8,7 +8,7 @@ from scalable.report.blocks.block import Card
 from scalable.report.blocks.latency import with_speedups
 from scalable.report.blocks.quality import reference_row
 from scalable.report.format import count, factor, micros, score, seconds, size
-from scalable.report.sections import BAYES, OURS
+from scalable.report.sections import OURS, REFERENCES
 from scalable.report.units import METRICS
 
 
@@ -38,7 +38,7 @@ def _throughput(sections: dict[str, Any]) -> list[Card]:
 
 def _quality(sections: dict[str, Any]) -> list[Card]:
     rows = sections.get("quality", [])
-    models = [row for row in rows if row["model"] != BAYES]
+    models = [row for row in rows if row["model"] not in REFERENCES]
     for name in ("auc", "r2", "accuracy", "rmse"):
         heading, larger = METRICS[name]
         known = [row for row in models if row.get(name) is not None]

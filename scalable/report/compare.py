@@ -8,7 +8,7 @@ from typing import Any
 from scalable.errors import UsageError
 from scalable.report import format as fmt
 from scalable.report.measures import Measure, measures
-from scalable.report.sections import BAYES
+from scalable.report.sections import REFERENCES
 
 SAMPLES = (
     5  # with so many repeats a side, repeats decide instead; fewer could never be as sure as SIGNIFICANT
@@ -79,7 +79,7 @@ def _one_model_each(a: dict[str, Any], b: dict[str, Any]) -> tuple[dict[str, Any
     """Return the documents with their models under one name where each evaluates another one, and what was done."""
     qualities = [document.get("sections", {}).get("quality") for document in (a, b)]
     own = [
-        [row for row in rows or [] if isinstance(row, dict) and row.get("model") != BAYES]
+        [row for row in rows or [] if isinstance(row, dict) and row.get("model") not in REFERENCES]
         for rows in qualities
     ]
     if any(len(rows) != 1 for rows in own) or own[0][0].get("model") == own[1][0].get("model"):

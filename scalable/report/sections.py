@@ -40,7 +40,8 @@ class Stage(TypedDict):
 class Quality(TypedDict):
     """One of ``quality``: a model's metrics on held-out rows, named as in `scalable.evaluate` reports.
 
-    The row whose model is "Bayes-optimal" (`BAYES`) is the reference the others are held against.
+    The row whose model is "Bayes-optimal" (`BAYES`) is the reference the others are held against; that of the "base
+    rate" (`BASE_RATE`) is what a model must beat to be worth anything.
     """
 
     model: str
@@ -145,5 +146,7 @@ class History(TypedDict):
 
 
 BAYES = "Bayes-optimal"
+BASE_RATE = "base rate"
+REFERENCES = (BAYES, BASE_RATE)  # what models are held against
 OURS = "scalable"  # the engine whose figures head the page
 KNOWN = ("dataset", "stages", "quality", "latency", "peers", "scaling", "waterfall", "history", "notes")

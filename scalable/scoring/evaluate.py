@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from scalable.data.block import RawBlock
 from scalable.data.roles import Roles
 from scalable.data.source import Source
@@ -96,6 +98,21 @@ def evaluate_model(predictor: Any, source: Source, executor: Executor) -> Report
     reduction = QualityReduction(predictor, metrics, source.roles)
     reader = BlockReader(source, columns=tuple(dict.fromkeys(names)))
     return run_reduction(executor, reduction, reader, label="evaluate")
+
+
+def base_rates(report: Report) -> dict[str, Any]:
+    """Return the scores of always predicting the shares of the classes, or the mean, on the rows of a report."""
+    row: dict[str, Any] = {"rows": report.rows}
+    if isinstance(report, RegressionReport):
+        return {**row, "mse": report.target_variance, "rmse": report.target_variance**0.5, "r2": 0.0}
+    shares = np.array([report.prevalence, 1.0 - report.prevalence] if isinstance(report, BinaryReport)
+                      else [each.prevalence for each in report.classes])  # fmt: skip
+    entropy = float(-(shares * np.log(np.where(shares > 0.0, shares, 1.0))).sum())
+    brier = float((shares * (1.0 - shares)).sum())
+    if isinstance(report, BinaryReport):
+        pr = {"auc": 0.5, "average_precision": report.prevalence}
+        return {**row, **pr, "log_loss": entropy, "brier": brier / 2.0}
+    return {**row, "accuracy": float(shares.max()), "auc_macro": 0.5, "log_loss": entropy, "brier": brier}
 
 
 def quality_row(model: str, report: Report, classes: Sequence[Any] | None = None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import scalable
 from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier
 from scalable.evaluate import evaluate_predictions
-from scalable.inference import compile_model, load_compiled, load_model
+from scalable.inference import CompiledClassifier, compile_model, load_compiled, load_model
 from scalable.linear import LogisticRegression, Ridge
 
 
@@ -31,8 +31,9 @@ def program(folder: str) -> None:
     forest = LGBMClassifier(n_estimators=3).fit(source)
     assert_type(forest, LGBMClassifier)
     line.save("line.model")
-    print(load_model("line.model").needed)
+    assert_type(load_model("line.model").needed, list[str])
     compiled = compile_model(forest)
+    assert isinstance(compiled, CompiledClassifier)
     compiled.save("forest.compiled")
     rows = np.zeros((3, 5))
     assert_type(load_compiled("forest.compiled").predict(rows), NDArray[Any])

@@ -137,7 +137,7 @@ def compare_latency(held_out: Source, path: Path, seed: int, stages: list[Stage]
     from scalable.latency import laboratory, latency
     from scalable.models.predictors import load_model
 
-    predictor = load_model(path)
+    predictor: Any = load_model(path)  # a forest
     rows = laboratory.sample_rows(predictor.needed, predictor.matrix, held_out, LATENCY_ROWS)
     with _stage(stages, "compare latency", len(rows)):
         return latency.measure(path, rows, seed=seed)

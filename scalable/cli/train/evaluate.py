@@ -7,12 +7,23 @@ from typing import Annotated
 
 import typer
 
-from scalable.cli.options import ClientAddress, Debug, Json, Quiet, Target, Weight, Workers
+from scalable.cli.options import (
+    ClientAddress,
+    Debug,
+    Json,
+    Partitioning,
+    Quiet,
+    Target,
+    Weight,
+    Workers,
+    parse_partitioning,
+)
 from scalable.cli.output import write_json
 
 HELP = """Evaluate MODEL on labelled DATA in one pass of constant memory.
 
-For a dataset made by `scalable generate`, the best achievable scores on the same rows stand beside.
+Beside stand the scores of always predicting the base rate (the mean of a quantity), and, for a dataset made by
+`scalable generate`, the best achievable ones on the same rows.
 
 \b
 Examples:
@@ -26,6 +37,7 @@ def command(
     data: Annotated[str, typer.Argument(metavar="DATA", help="File, directory or glob of Parquet.")],
     target: Target,
     weight: Weight = None,
+    partitioning: Partitioning = "hive",
     workers: Workers = None,
     client: ClientAddress = None,
     json_file: Json = None,
@@ -40,15 +52,22 @@ def command(
     from scalable.execution.executors import get_executor
     from scalable.models.predictors import load_model
     from scalable.report.document import new_results
+    from scalable.report.sections import BASE_RATE
     from scalable.report.terminal import print_summary
-    from scalable.scoring.evaluate import evaluate_model, quality_row
+    from scalable.scoring.evaluate import base_rates, evaluate_model, quality_row
 
     predictor = load_model(model)
-    source = ParquetSource(data, target=target, features=predictor.needed, weight=weight)
+    source = ParquetSource(
+        data, target=target, features=predictor.needed, weight=weight,
+        partitioning=parse_partitioning(partitioning),
+    )  # fmt: skip
     with live(quiet), get_executor(client, workers) as executor:
         with measured("evaluate", source.n_rows) as stage:
             report = evaluate_model(predictor, source, executor)
-        rows = [quality_row(str(model), report, predictor.classes)]
+        rows = [
+            quality_row(str(model), report, predictor.classes),
+            {"model": BASE_RATE, **base_rates(report)},
+        ]
         best = bayes_report(source, data, executor)
     if best is not None:
         rows.append(quality_row("Bayes-optimal", best))

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from scalable.cli.options import ClientAddress, Debug, Json, Quiet, Resume, Workers
+from scalable.cli.options import (
+    ClientAddress,
+    Debug,
+    Json,
+    Partitioning,
+    Quiet,
+    Resume,
+    Workers,
+    parse_partitioning,
+)
 from scalable.cli.output import write_sections
 
 HELP = """Score DATA with MODEL and write the predictions as Parquet, in input order.
@@ -28,6 +37,7 @@ def command(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory to write.")],
     workers: Workers = None,
     client: ClientAddress = None,
+    partitioning: Partitioning = "hive",
     resume: Resume = False,
     json_file: Json = None,
     quiet: Quiet = False,
@@ -43,7 +53,7 @@ def command(
     from scalable.scoring.predict_files import score
 
     predictor = load_model(model)
-    source = ParquetSource(data, features=predictor.needed)
+    source = ParquetSource(data, features=predictor.needed, partitioning=parse_partitioning(partitioning))
     with (
         live(quiet),
         get_executor(client, workers) as executor,

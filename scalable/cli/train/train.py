@@ -14,10 +14,12 @@ from scalable.cli.options import (
     Features,
     Json,
     Overwrite,
+    Partitioning,
     Quiet,
     Resume,
     Weight,
     Workers,
+    parse_partitioning,
     split_names,
 )
 from scalable.cli.output import write_sections
@@ -53,6 +55,7 @@ def command(
     task: Annotated[
         str | None, typer.Option("--task", help="classification or regression (default: by the target).")
     ] = None,
+    partitioning: Partitioning = "hive",
     workers: Workers = None,
     client: ClientAddress = None,
     valid: Annotated[
@@ -101,7 +104,10 @@ def command(
     from scalable.cli.train.task import find_task
 
     refuse_overwriting(model, overwrite)
-    source = ParquetSource(data, target=target, features=split_names(features), weight=weight)
+    paths = parse_partitioning(partitioning)
+    source = ParquetSource(
+        data, target=target, features=split_names(features), weight=weight, partitioning=paths
+    )
     kind = task or (next(iter(entry.classes)) if len(entry.classes) == 1 else find_task(source))
     if client is not None:
         options["client"] = client
@@ -119,7 +125,9 @@ def command(
         estimator.set_params(**kept)
     held_out = None
     if valid is not None:
-        held_out = ParquetSource(valid, target=target, features=source.feature_names, weight=weight)
+        held_out = ParquetSource(
+            valid, target=target, features=source.feature_names, weight=weight, partitioning=paths
+        )
         if "valid" in entry.fit_names:
             fit_options["valid"] = held_out
     with live(quiet), measured(f"train {learner}", source.n_rows) as stage:
