@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-COMMANDS = {  # name: the group its file is in
+COMMANDS = {  # name: the folder its file is in; the second of two words names the file
     "quickstart": "bench",
     "generate": "data",
     "verify": "data",
@@ -15,6 +15,12 @@ COMMANDS = {  # name: the group its file is in
     "train": "train",
     "evaluate": "train",
     "predict": "train",
+    "features list": "features",
+    "features join": "features",
+    "features check": "features",
+    "features materialize": "features",
+    "features push": "features",
+    "features lookup": "features",
     "serve": "serve",
     "load": "serve",
     "latency": "serve",
@@ -23,6 +29,10 @@ COMMANDS = {  # name: the group its file is in
     "report": "bench",
     "compare": "bench",
     "answer": "bench",
+}
+
+GROUPS = {
+    "features": "Features with time: join them as they were known then, look them up as they are known now.",
 }
 
 TEXT = """Train on Parquet larger than memory, serve the models in microseconds, measure both.
@@ -57,8 +67,16 @@ def build() -> Any:
             typer.echo(f"scalable {__version__}")
             raise typer.Exit
 
-    for name, group in COMMANDS.items():
-        module = importlib.import_module(f"scalable.cli.{group}.{name}")
+    groups = {
+        name: typer.Typer(help=text, no_args_is_help=True, rich_markup_mode=None)
+        for name, text in GROUPS.items()
+    }
+    for name, folder in COMMANDS.items():
+        group, _, own = name.rpartition(" ")
+        module = importlib.import_module(f"scalable.cli.{folder}.{own}")
         settings = getattr(module, "SETTINGS", {})
-        app.command(name, help=module.HELP, context_settings=settings)(module.command)
+        to = groups[group] if group else app
+        to.command(own, help=module.HELP, context_settings=settings)(module.command)
+    for name, sub in groups.items():
+        app.add_typer(sub, name=name)
     return typer.main.get_command(app)

@@ -19,6 +19,7 @@ _VIEW = {
 _AGGREGATE = {"column": str, "functions": list, "windows": list, "decimals": int}
 _SAID = {str: "text", list: "a list", bool: "true or false", int: "a whole number"}
 _MOST_DECIMALS = 15
+MOST_VIEWS = 126
 
 
 def read_definitions(path: str | os.PathLike[str]) -> Definitions:
@@ -44,6 +45,8 @@ def read_definitions(path: str | os.PathLike[str]) -> Definitions:
     views = found.get("views")
     if not isinstance(views, dict) or not views:
         raise DataError(f"{place}: defines no view; begin one with [views.NAME]")
+    if len(views) > MOST_VIEWS:
+        raise DataError(f"{place}: defines {len(views)} views; more than {MOST_VIEWS} go into another file")
     read = {name: _view(place, name, table) for name, table in views.items()}
     definitions = Definitions(place, read)
     names = [feature.name for feature in definitions.features]

@@ -8,7 +8,7 @@ import io
 import json
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,9 @@ from scalable.serve.metrics import Metrics
 from scalable.serve.models import Models, Served, open_model
 from scalable.serve.refusal import RefusalError
 from scalable.serve.tensors import OUTPUT, PLATFORM, answer_tensors, input_types, read_tensors
+
+if TYPE_CHECKING:
+    from scalable.feature_store.online.requests import RequestFeatures
 
 JSON, ARROW = b"application/json", b"application/vnd.apache.arrow.stream"
 JSON_BYTES = b"inference-header-content-length"
@@ -36,10 +39,18 @@ class App:
     limits : Limits
     token : str or None
         What who loads models must bring; None allows nobody to.
+    features : RequestFeatures, optional
+        Adds stored features to each row.
     """
 
-    def __init__(self, models: Models, limits: Limits | None = None, token: str | None = None) -> None:
-        self.models, self.limits, self.token = models, limits or Limits(), token
+    def __init__(
+        self,
+        models: Models,
+        limits: Limits | None = None,
+        token: str | None = None,
+        features: RequestFeatures | None = None,
+    ) -> None:
+        self.models, self.limits, self.token, self.features = models, limits or Limits(), token, features
         self.metrics = Metrics()
         self._loading = asyncio.Lock()
 
@@ -95,7 +106,8 @@ class App:
         match parts:
             case ["metrics"]:
                 kind = [(b"content-type", b"text/plain; version=0.0.4")]
-                return 200, self.metrics.text(self.models.all).encode(), kind
+                more = "" if self.features is None else self.features.metrics()
+                return 200, (self.metrics.text(self.models.all) + more).encode(), kind
             case ["v2"]:
                 return _json({"name": PLATFORM, "version": "2", "extensions": ["binary_tensor_data"]})
             case ["v2", "health", "live"]:
@@ -184,6 +196,11 @@ class App:
         predictor, start = served.predictor, time.perf_counter()
         if not n_rows:
             return np.empty((0, predictor.n_outputs) if predictor.n_outputs > 1 else 0)
+        if self.features is not None:
+            rows = [
+                self.features.lookup_into(row)
+                for row in (rows if isinstance(rows, list) else rows.to_pylist())
+            ]
         if n_rows <= FEW_ROWS:
             found = predictor.predict(rows)
         else:

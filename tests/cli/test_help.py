@@ -12,7 +12,7 @@ from scalable.cli.app import COMMANDS
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_examples(command: str, scalable: Callable[..., object]) -> None:
-    code, out, _ = scalable(command, "--help")  # type: ignore[misc]
+    code, out, _ = scalable(*command.split(), "--help")  # type: ignore[misc]
     assert code == 0
     assert f"scalable {command} " in out.split("Examples:")[1]
     assert "--json" in out
@@ -26,7 +26,7 @@ def test_help_imports_nothing_heavy() -> None:
         "from scalable.cli.screen.failure import run\n"
         "from scalable.cli.app import COMMANDS\n"
         "for name in COMMANDS:\n"
-        "    run(build(), [name, '--help'])\n"
+        "    run(build(), [*name.split(), '--help'])\n"
         "heavy = {'numba', 'numpy', 'pyarrow', 'polars', 'lightgbm', 'dask', 'distributed', 'sklearn', 'matplotlib'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
     )

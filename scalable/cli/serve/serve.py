@@ -19,6 +19,7 @@ Examples:
   scalable serve fraud.model
   scalable serve fraud=models/7.model churn.model --bind 127.0.0.1:9000
   scalable serve fraud.model --unix /run/fraud.sock --token-file token
+  scalable serve fraud.model --features features.toml --store store/
 """
 
 
@@ -33,6 +34,12 @@ def command(
     token_file: Annotated[
         Path | None,
         typer.Option("--token-file", metavar="FILE", help="Who has its token may load new versions."),
+    ] = None,
+    features: Annotated[
+        Path | None, typer.Option("--features", metavar="DEF.toml", help="Add stored features to each row.")
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option("--store", metavar="DIR", help="Where --features are materialized.")
     ] = None,
     waiting: Annotated[int, typer.Option("--queue", min=1, help="Requests at hand at most; then 503.")] = 256,
     body: Annotated[int, typer.Option("--max-body", min=1, help="Bytes of a request.")] = 2**24,
@@ -54,10 +61,17 @@ def command(
         token = token_file.read_text().strip()
         if not token:
             raise UsageError(f"{token_file} holds no token")
+    if (features is None) != (store is None):
+        raise UsageError("--features and --store go together: the definitions, and the store that holds them")
+    stored = None
+    if features is not None and store is not None:
+        from scalable.feature_store.online.requests import RequestFeatures
+
+        stored = RequestFeatures(features, store)
     found = Models(models)
     made, place = listen(bind, unix)
     named = ", ".join(f"{one.name} {one.version}" for one in found.all)
     if not quiet:
         typer.echo(f"serving {named} on {place}")
     write_json(json_file, {"place": place, "models": {one.name: one.version for one in found.all}})
-    run(App(found, Limits(waiting, body, rows, seconds), token), made)
+    run(App(found, Limits(waiting, body, rows, seconds), token, stored), made)

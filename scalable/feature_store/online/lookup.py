@@ -111,9 +111,9 @@ class Lookup:
             raise DataError(f"{self.entity} is {entity!r}; the store's entities are whole numbers of 64 bits")
         return int(hash_entity(number)).to_bytes(8, "big")
 
-    def features(self, entity: Any, at: int) -> dict[str, Any]:
-        """Return the features of an entity at a time in nanoseconds; see `OnlineStore.lookup`."""
-        key = self.key(entity)
+    def features(self, entity: Any, at: int, key: bytes | None = None) -> dict[str, Any]:
+        """Return the features of an entity (its key may be given) at a time in nanoseconds; see `OnlineStore`."""
+        key = self.key(entity) if key is None else key
         with self._store.env.begin(buffers=True) as transaction:
             found = transaction.get(key, db=self._table)
             row = _EMPTY if found is None else np.frombuffer(found, np.int64)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from scalable.errors import DataError, UsageError
 from scalable.feature_store.bind import BoundView, bound_from_json
 from scalable.feature_store.definitions import Definitions
 from scalable.feature_store.online.lookup import Lookup
-from scalable.feature_store.read_definitions import read_definitions
+from scalable.feature_store.read_definitions import MOST_VIEWS, read_definitions
 
 FORMAT = 1
 MAP_BYTES = 2**42  # of addresses, not of disk
@@ -53,6 +54,48 @@ def told(place: str | os.PathLike[str], doing: str) -> Iterator[None]:
         raise DataError(f"{place}: cannot be {doing} ({error}); {remedy}") from None
 
 
+_environments: dict[
+    str, list[Any]
+] = {}  # environment, whether it may be written, how many use it: LMDB allows one a process
+_lock = threading.Lock()
+
+
+def open_environment(path: Path, write: bool) -> Any:
+    """Return the LMDB environment of a folder, the same for all who have it open.
+
+    Raises
+    ------
+    UsageError
+        It is open for reading and `write` is asked for.
+    """
+    place = str(path.resolve())
+    with _lock:
+        if place not in _environments:
+            environment = lmdb_module().open(
+                place, map_size=MAP_BYTES, max_dbs=MOST_VIEWS + 2, readonly=not write, max_readers=1024,
+                readahead=False, meminit=False,
+            )  # fmt: skip
+            _environments[place] = [environment, write, 0]
+        held = _environments[place]
+        if write and not held[1]:
+            raise UsageError(
+                f"{path}: is open for reading in this process; close that, or open it with create=True"
+            )
+        held[2] += 1
+        return held[0]
+
+
+def close_environment(environment: Any) -> None:
+    """Close an environment when nobody else uses it."""
+    with _lock:
+        for place, held in list(_environments.items()):
+            if held[0] is environment:
+                held[2] -= 1
+                if held[2] <= 0:
+                    environment.close()
+                    del _environments[place]
+
+
 class OnlineStore:
     """Features by entity, as they are known at a time.
 
@@ -82,7 +125,6 @@ class OnlineStore:
         *,
         create: bool = False,
     ) -> None:
-        lmdb = lmdb_module()
         self.definitions = (
             definitions if isinstance(definitions, Definitions) else read_definitions(definitions)
         )
@@ -91,14 +133,11 @@ class OnlineStore:
             raise DataError(f"{path}: is no online store; make one with `scalable features materialize`")
         with told(path, "opened"):
             self.path.mkdir(parents=True, exist_ok=True)
-            self.env = lmdb.open(
-                str(self.path), map_size=MAP_BYTES, max_dbs=len(self.definitions.views) + 2, readonly=not create,
-                max_readers=1024, readahead=False, meminit=False,
-            )  # fmt: skip
+            self.env: Any = open_environment(self.path, create)
         try:
             self._open(create)
         except BaseException:
-            self.env.close()
+            self.close()
             raise
 
     def _open(self, create: bool) -> None:
@@ -106,7 +145,8 @@ class OnlineStore:
             self._meta = self.env.open_db(_META, create=create)
             self._texts = self.env.open_db(_TEXTS, create=create)
             self.tables = {
-                name: self.env.open_db(name.encode(), create=create) for name in self.definitions.views
+                name: self.env.open_db(b"view " + name.encode(), create=create)
+                for name in self.definitions.views
             }
         meaning = self.definitions.meaning()
         found = self.read_meta()
@@ -213,8 +253,10 @@ class OnlineStore:
         return found
 
     def close(self) -> None:
-        """Give the files back."""
-        self.env.close()
+        """Give the files back, unless another store of this process has them open."""
+        environment, self.env = self.env, None
+        if environment is not None:
+            close_environment(environment)
 
     def __enter__(self) -> OnlineStore:
         return self
