@@ -35,6 +35,10 @@ from scalable.data.table import TableSource
 from scalable.errors import UsageError
 from scalable.features.tree_encoder import TreeEncoder
 
+MOST_VALUES_HERE = (
+    2**25
+)  # of a file, rows times features, that are learned from without a process of their own
+
 
 @dataclass(slots=True)
 class Trained:
@@ -93,8 +97,8 @@ def train(
     client : distributed.Client, str or None
         A client, a scheduler's address, or None for this machine.
     n_workers : int, optional
-        Without a client: local worker processes, by default one with all processors. With one: how
-        many of its workers take part, by default all.
+        Without a client: local worker processes, by default one with all processors, and none where rows are few or in
+        memory. With one: how many of its workers take part, by default all.
     **options
         The attributes of `scalable.boosting.options.Options`: ``valid``, ``early_stopping``,
         ``custom_metrics``, ``callbacks``, ``init_model``, ``checkpoint``, ``checkpoint_every``,
@@ -114,7 +118,9 @@ def train(
         check_selection(held, "validation")
     with ExitStack() as stack:
         alone = client is None and n_workers in (None, 1)
-        in_process = alone and isinstance(source, TableSource)
+        # A process takes over a second to start: small fits are over before. It is for memory that can be given back.
+        small = n_workers is None and source.n_rows * len(source.feature_names) <= MOST_VALUES_HERE
+        in_process = alone and (small or isinstance(source, TableSource))
         if not in_process:
             spill = _Spill(stack, remembered=chosen.checkpoint is not None)
             source = spill(source)

@@ -185,3 +185,18 @@ def test_what_the_engine_does_not_do_is_refused_or_falls_back_in_one_line(files,
     trained = train(TREES | {"engine": "auto", "num_iterations": 1}, rows)
     assert trained.engine == "native"
     assert "train native" in lines
+
+
+@pytest.mark.parametrize("engine", ["native", "lightgbm"])
+def test_few_rows_of_a_file_are_learned_from_without_a_process_and_give_the_same_model(
+    files, monkeypatch, engine
+):
+    rows = source(files, "label")
+    params = TREES | {"engine": engine, "num_iterations": 3, "deterministic": True, "num_threads": 1}
+    wanted = text_of(train(params, rows, classify=True, n_workers=1))
+    with monkeypatch.context() as patched:
+        patched.setattr("scalable.boosting.train.train_there", None)
+        assert text_of(train(params, rows, classify=True)) == wanted
+        patched.setattr("scalable.boosting.train.MOST_VALUES_HERE", N * 4 - 1)
+        with pytest.raises(TypeError, match="NoneType"):
+            train(params, rows, classify=True)
