@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightgbm as lgb
-import numpy as np
 
 from scalable.data.source import Source
 from scalable.errors import UsageError
@@ -17,21 +16,6 @@ DEFAULTS = {
     "min_child_weight": 0.001, "subsample": 1.0, "subsample_freq": 0, "colsample_bytree": 1.0, "reg_alpha": 0.0,
     "reg_lambda": 0.0, "n_jobs": None,
 }  # fmt: skip
-
-
-def seed_of(given: Any) -> int | None:
-    """Return a seed, drawn as LightGBM draws it from a generator."""
-    if given is None:
-        return None
-    most = np.iinfo(np.int32).max
-    if isinstance(given, np.random.RandomState):
-        return int(given.randint(most))
-    if isinstance(given, np.random.Generator):
-        return int(given.integers(most))
-    try:
-        return int(given)
-    except (TypeError, ValueError):
-        raise UsageError(f"random_state must be a number or a NumPy generator, found {given!r}") from None
 
 
 def held_out(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.boosting.attributes import Attributes
-from scalable.boosting.face import best_scores, held_out, results, seed_of, split_metrics
+from scalable.boosting.face import best_scores, held_out, results, split_metrics
 from scalable.boosting.intake import dense, named
 from scalable.boosting.params import check_known, main_names
 from scalable.boosting.train import Trained, train
@@ -22,6 +22,7 @@ from scalable.features.target import class_array
 from scalable.features.tree_encoder import TreeEncoder
 from scalable.models.estimator import Estimator, Parts
 from scalable.models.forest import KIND, TEXT
+from scalable.models.parameters import seed_of
 from scalable.models.store import StoredModel
 
 FEW_ROWS = 4096

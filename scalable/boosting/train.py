@@ -34,6 +34,7 @@ from scalable.data.source import Source
 from scalable.data.table import TableSource
 from scalable.errors import UsageError
 from scalable.features.tree_encoder import TreeEncoder
+from scalable.storage.files import store_of
 
 MOST_VALUES_HERE = (
     2**25
@@ -125,7 +126,9 @@ def train(
             spill = _Spill(stack, remembered=chosen.checkpoint is not None)
             source = spill(source)
             chosen = replace(chosen, valid=tuple(spill(held) for held in chosen.valid))
-        paths = tuple(source.paths) if isinstance(source, ParquetSource) else ()
+        paths: tuple[str, ...] = ()
+        if isinstance(source, ParquetSource):  # workers have working directories of their own
+            paths = tuple(store_of(path).absolute(path) for path in source.paths)
         team = stack.enter_context(team_of(client, n_workers, paths))
         return train_on(team, params, source, classify=classify, options=chosen, in_process=in_process)
 

@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -34,10 +34,12 @@ class Dask:
     ----------
     client : distributed.Client
         A connected, synchronous client.
+    workers : sequence of str, optional
+        Addresses of those that may take part; by default all.
     """
 
-    def __init__(self, client: Any) -> None:
-        self.client = client
+    def __init__(self, client: Any, workers: Sequence[str] | None = None) -> None:
+        self.client, self._chosen = client, None if workers is None else list(workers)
         # One topic a fit, not a round: the scheduler remembers topics for ever.
         self._topic = f"scalable-{uuid.uuid4().hex}"
 
@@ -79,12 +81,12 @@ class Dask:
         with warnings.catch_warnings():
             # A model of hashed categories is megabytes, which Dask takes for data.
             warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
-            return self.client.submit(_run_part, part, self._topic, key=key, pure=False)
+            return self.client.submit(_run_part, part, self._topic, key=key, pure=False, workers=self._chosen)
 
     def _workers(self) -> dict[str, int]:
         """Return threads by worker; ``scheduler_info`` is now and then refreshed without workers."""
         found: dict[str, int] = self.client.nthreads()
-        return found
+        return found if self._chosen is None else {a: n for a, n in found.items() if a in self._chosen}
 
     @contextmanager
     def _progress(self, report: Report, total: int) -> Iterator[None]:

@@ -42,6 +42,10 @@ def connected(client: Any) -> Iterator[Any]:
             raise UsageError(f"client must be a dask Client, an address or None, not {type(client).__name__}")
         if getattr(client, "asynchronous", False):
             raise UsageError("client is asynchronous; give one made with asynchronous=False, or its address")
+        if client.status != "running":
+            raise ClusterError(
+                f"the Dask client is {client.status}: it was closed, or its scheduler is gone; connect a new one"
+            )
         yield client
         return
     import logging
@@ -53,6 +57,11 @@ def connected(client: Any) -> Iterator[Any]:
     logger.setLevel(logging.CRITICAL)
     try:
         opened = Client(client, timeout=CONNECT_SECONDS, set_as_default=False)
+    except TypeError as error:  # distributed's, without a word of what to do
+        raise ClusterError(
+            f"{client!r} wants TLS, for which no certificates are configured; give a Client made with "
+            "security=Security(tls_ca_file=..., tls_client_cert=..., tls_client_key=...)"
+        ) from error
     except (OSError, ValueError) as error:
         raise ClusterError(
             f"no Dask scheduler answers at {client!r}; check the address, or start one with `dask scheduler`"

@@ -36,6 +36,7 @@ from scalable.linear.solvers.target_scale import robust_scale, target_scale
 from scalable.linear.solvers.weights import prior_scores, residual_variance
 from scalable.models.checkpoint import checkpoint_of
 from scalable.models.linear import LinearModel
+from scalable.models.parameters import seed_of
 
 WARM_ROWS = 2**12  # from here on a pass of descent saves more Newton passes than it costs,
 WARM_WORK = 2**29  # where the rows must be read again, or rows times squared terms of a pass are so many
@@ -88,10 +89,7 @@ class GradientEstimator(LinearEstimator):
         return "margin" if n_outputs > 1 and link == "logistic" else link
 
     def _seed(self) -> int:
-        state = self.random_state
-        if isinstance(state, np.random.RandomState):
-            return int(state.randint(2**31 - 1))
-        return 0 if state is None else int(state)
+        return seed_of(self.random_state) or 0
 
     def _train(self, X: Any, y: Any, sample_weight: Any) -> None:
         """Fit on a source or arrays and publish the model."""

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
-from sklearn.utils import check_random_state
 
 from scalable.data.block import RawBlock
 from scalable.errors import DataError, UsageError
@@ -16,6 +15,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.features.row_sample import Positions, SampleReduction
 from scalable.models.arrays.unsupervised import complete
+from scalable.models.parameters import seed_of
 
 SAMPLE = 2**15
 
@@ -48,4 +48,4 @@ def whole_number(name: str, value: Any) -> None:
 
 def seeds(random_state: Any, n: int) -> list[int]:
     """Return `n` seeds of a seed, a generator or None."""
-    return [int(seed) for seed in check_random_state(random_state).randint(2**31 - 1, size=n)]
+    return [int(seed) for seed in np.random.RandomState(seed_of(random_state)).randint(2**31 - 1, size=n)]

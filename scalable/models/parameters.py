@@ -11,6 +11,8 @@ import inspect
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+import numpy as np
+
 from scalable.errors import UsageError
 
 
@@ -76,6 +78,21 @@ def nearest(name: str, known: Iterable[str], flag: str = "{!r}") -> str:
     if near:
         return f"did you mean {flag.format(near[0])}?"
     return "there are " + ", ".join(flag.format(each) for each in names)
+
+
+def seed_of(given: Any) -> int | None:
+    """Return the seed that a ``random_state`` gives: a number, or drawn from a generator; None for None."""
+    if given is None:
+        return None
+    most = np.iinfo(np.int32).max
+    if isinstance(given, np.random.RandomState):
+        return int(given.randint(most))
+    if isinstance(given, np.random.Generator):
+        return int(given.integers(most))
+    try:
+        return int(given)
+    except (TypeError, ValueError):
+        raise UsageError(f"random_state must be a number or a NumPy generator, found {given!r}") from None
 
 
 def _signature(cls: type[Declared]) -> inspect.Signature:

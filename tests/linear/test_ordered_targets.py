@@ -128,3 +128,15 @@ def test_few_columns_and_squared_error_reach_the_minimum_in_one_pass(noise):
         model.fit(X[order], y[order])
         assert (model.n_iter_, model.converged_) == (1, True)
         assert np.mean((y - model.predict(X)) ** 2) == pytest.approx(best, rel=1e-6)
+
+
+def test_mixed_shards_are_the_same_on_a_cluster(tmp_path, monkeypatch, dask_client):
+    X, y = rows(classify=True)
+    monkeypatch.setattr(prepare, "HELD_BYTES", 0)
+    source = written(tmp_path / "sorted", X, y, np.argsort(y, kind="stable"))
+    found = []
+    for options in ({"n_workers": 1}, {"n_workers": 2}, {"client": dask_client}):
+        with pytest.warns(DataWarning, match="follows the order of the rows"):
+            found.append(LogisticRegression(solver="sgd", n_replicas=2, **options).fit(source).coef_)
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])

@@ -100,7 +100,7 @@ def team_of(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> Itera
         client = stack.enter_context(connected(client))
         places = _places(client, n_workers, paths)
         names = [place.name for place in places]
-        yield Team(places, Dask(client), lambda: DaskLauncher(client, names), client)
+        yield Team(places, Dask(client, names), lambda: DaskLauncher(client, names), client)
 
 
 def local_team(n_workers: int) -> Team:
@@ -215,7 +215,7 @@ def regrouped(team: Team, lost: list[int], policy: str) -> Team:
                 )
             time.sleep(0.5)
     chosen = [place.name for place in places]
-    return Team(places, team.executor, lambda: DaskLauncher(client, chosen), client)
+    return Team(places, Dask(client, chosen), lambda: DaskLauncher(client, chosen), client)
 
 
 def _answers(client: Any, address: str) -> bool:

@@ -1,0 +1,88 @@
+"""Clients that cannot work are said in one line, and workers that were not chosen are left alone."""
+
+import socket
+
+import numpy as np
+import pandas as pd
+import pytest
+from distributed import Client
+
+from scalable import ParquetSource
+from scalable.boosting import LGBMClassifier
+from scalable.errors import ClusterError, UsageError
+from scalable.execution.dask import Dask
+from scalable.execution.reader import BlockReader
+from scalable.execution.reduction import run_reduction
+from scalable.linear import LogisticRegression
+from scalable.models.parameters import seed_of
+
+
+class WhoWorks:
+    """Reduction to the addresses of the workers that read."""
+
+    def init(self):
+        return set()
+
+    def step(self, state, block):
+        from distributed import get_worker
+
+        return state | {get_worker().address}
+
+    def merge(self, left, right):
+        return left | right
+
+    def finish(self, state):
+        return state
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rows")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(4_000, 2)), columns=["a", "b"])
+    frame["y"] = (frame["a"] > 0).astype(int)
+    frame.to_parquet(folder / "rows.parquet", row_group_size=250)
+    return folder
+
+
+def test_only_chosen_workers_read(rows, dask_client):
+    every = sorted(dask_client.nthreads())
+    reader = BlockReader(ParquetSource(rows))
+    assert run_reduction(Dask(dask_client), WhoWorks(), reader) <= set(every)
+    for chosen in every:
+        executor = Dask(dask_client, [chosen])
+        assert executor.n_workers == 1
+        assert run_reduction(executor, WhoWorks(), reader) == {chosen}
+
+
+@pytest.mark.parametrize("learner", [LogisticRegression, LGBMClassifier])
+def test_a_closed_client_is_said(learner, rows, dask_client):
+    other = Client(dask_client.scheduler.address, set_as_default=False)
+    other.close()
+    with pytest.raises(ClusterError, match=r"client is closed.*connect a new one"):
+        learner(client=other).fit(ParquetSource(rows, target="y"))
+
+
+def test_addresses_that_do_not_answer_are_said(rows):
+    source = ParquetSource(rows, target="y")
+    with pytest.raises(ClusterError, match="wants TLS, for which no certificates are configured"):
+        LogisticRegression(client="tls://127.0.0.1:9").fit(source)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        with pytest.raises(ClusterError, match="no Dask scheduler answers"):
+            LogisticRegression(client=f"tcp://127.0.0.1:{free.getsockname()[1]}").fit(source)
+
+
+def test_relative_paths_are_those_of_the_caller(rows, dask_client, monkeypatch):
+    monkeypatch.chdir(rows)
+    source = ParquetSource("rows.parquet", target="y")
+    model = LGBMClassifier(n_estimators=2, client=dask_client).fit(source)  # workers stand elsewhere
+    assert model.n_iter_ == 2
+
+
+def test_seeds_come_from_numbers_and_generators():
+    assert (seed_of(None), seed_of(np.int64(7))) == (None, 7)
+    assert seed_of(np.random.RandomState(0)) == seed_of(np.random.RandomState(0))
+    assert isinstance(seed_of(np.random.default_rng(0)), int)
+    with pytest.raises(UsageError, match="random_state must be a number or a NumPy generator"):
+        seed_of("tomorrow")
