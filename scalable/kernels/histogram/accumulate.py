@@ -197,13 +197,15 @@ def take(
 def add_to(out: np.ndarray, other: np.ndarray, start: int, stop: int) -> None:
     """Add the bins [start, stop) of another histogram."""
     for k in range(3):
-        for b in range(start, stop):
-            out[k, b] += other[k, b]
+        a, b = out[k, start:stop], other[k, start:stop]
+        for i in range(stop - start):
+            a[i] += b[i]
 
 
 @kernel()
 def subtract(parent: np.ndarray, child: np.ndarray, start: int, stop: int) -> None:
     """Turn a parent's histogram into that of the other child, bins [start, stop) only."""
     for k in range(3):
-        for b in range(start, stop):
-            parent[k, b] -= child[k, b]
+        a, b = parent[k, start:stop], child[k, start:stop]
+        for i in range(stop - start):
+            a[i] -= b[i]

@@ -49,8 +49,9 @@ def leaf_sums(
         for i in range(n):
             a[i] = np.int64(np.rint(g[i] * gradient_scale))
             b[i] = np.int64(np.rint(h[i] * hessian_scale))
+        own = leaf_of_row[start : start + n]
         for i in range(n):
-            leaf = _U(min(leaf_of_row[_U(start + i)], nowhere))
+            leaf = _U(min(own[i], nowhere))
             out[leaf, _U(0)] += a[_U(i)]
             out[leaf, _U(1)] += b[_U(i)]
 

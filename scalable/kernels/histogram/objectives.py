@@ -53,54 +53,59 @@ def gradients(
     g, h : float64 array (STRIP,)
     """
     code, shape = objective[0].code, objective[0].shape
+    # Slices that begin at 0: of a sum of two signed numbers Numba would ask whether it counts from the end, and LLVM
+    # would take rows one by one, three times as long.
+    score, label = score[start : start + n], label[start : start + n]
     if code == GIVEN:
+        first, second = given[0, start : start + n], given[1, start : start + n]
         for i in range(n):
-            g[i] = given[0, start + i]
-            h[i] = given[1, start + i]
+            g[i] = first[i]
+            h[i] = second[i]
     elif code == BINARY:
         positive, negative = objective[0].positive, objective[0].negative
         for i in range(n):
-            p = 1.0 / (1.0 + exp(-shape * score[start + i]))
-            y = label[start + i] > 0
+            p = 1.0 / (1.0 + exp(-shape * score[i]))
+            y = label[i] > 0
             w = positive if y else negative
             g[i] = shape * (p - (1.0 if y else 0.0)) * w
             h[i] = shape * shape * p * (1.0 - p) * w
     elif code == CROSS_ENTROPY:
         for i in range(n):
-            p = 1.0 / (1.0 + exp(-score[start + i]))
-            g[i] = p - label[start + i]
+            p = 1.0 / (1.0 + exp(-score[i]))
+            g[i] = p - label[i]
             h[i] = p * (1.0 - p)
     elif code == POISSON:
         growth = exp(shape)
         for i in range(n):
-            mean = exp(score[start + i])
-            g[i] = mean - label[start + i]
+            mean = exp(score[i])
+            g[i] = mean - label[i]
             h[i] = mean * growth
     elif code == GAMMA:
         for i in range(n):
-            ratio = label[start + i] * exp(-score[start + i])
+            ratio = label[i] * exp(-score[i])
             g[i] = 1.0 - ratio
             h[i] = ratio
     elif code == TWEEDIE:
         low, high = 1.0 - shape, 2.0 - shape
         for i in range(n):
-            a = label[start + i] * exp(low * score[start + i])
-            b = exp(high * score[start + i])
+            a = label[i] * exp(low * score[i])
+            b = exp(high * score[i])
             g[i] = b - a
             h[i] = high * b - low * a
     else:
         for i in range(n):
-            g[i] = score[start + i] - label[start + i]
+            g[i] = score[i] - label[i]
             h[i] = 1.0
         _robust(code, shape, n, g, h)
     if code != GIVEN and weight.shape[0]:
+        weight = weight[start : start + n]
         for i in range(n):
-            g[i] *= weight[start + i]
-            h[i] *= weight[start + i]
+            g[i] *= weight[i]
+            h[i] *= weight[i]
     if sampled.shape[0]:
-        amplify = objective[0].amplify
+        amplify, drawn = objective[0].amplify, sampled[start : start + n]
         for i in range(n):
-            factor = amplify if sampled[start + i] == 2 else 1.0
+            factor = amplify if drawn[i] == 2 else 1.0
             g[i] *= factor
             h[i] *= factor
 
@@ -140,25 +145,28 @@ def softmax_gradients(score: np.ndarray, label: np.ndarray, weight: np.ndarray, 
     n_classes, n_rows = score.shape
     factor = n_classes / (n_classes - 1.0)
     top, total = np.empty(STRIP), np.empty(STRIP)
-    p = np.empty((n_classes, STRIP))
+    p, ones = np.empty((n_classes, STRIP)), np.ones(STRIP, np.float32)
     for start in range(0, n_rows, STRIP):
         n = min(STRIP, n_rows - start)
-        for i in range(n):
-            top[i] = score[0, start + i]
-            total[i] = 0.0
-        for k in range(1, n_classes):
-            for i in range(n):
-                top[i] = max(top[i], score[k, start + i])
+        top[:] = -np.inf
+        total[:] = 0.0
         for k in range(n_classes):
+            own = score[k, start : start + n]
             for i in range(n):
-                p[k, i] = exp(score[k, start + i] - top[i])
-                total[i] += p[k, i]
+                top[i] = max(top[i], own[i])
         for k in range(n_classes):
+            own, odds = score[k, start : start + n], p[k]
             for i in range(n):
-                w = weight[start + i] if weight.shape[0] else np.float32(1.0)
-                q = p[k, i] / total[i]
-                given[k, 0, start + i] = (q - (1.0 if label[start + i] == k else 0.0)) * w
-                given[k, 1, start + i] = factor * q * (1.0 - q) * w
+                odds[i] = exp(own[i] - top[i])
+                total[i] += odds[i]
+        y = label[start : start + n]
+        w = weight[start : start + n] if weight.shape[0] else ones
+        for k in range(n_classes):
+            g, h, odds = given[k, 0, start : start + n], given[k, 1, start : start + n], p[k]
+            for i in range(n):
+                q = odds[i] / total[i]
+                g[i] = (q - (1.0 if y[i] == k else 0.0)) * w[i]
+                h[i] = factor * q * (1.0 - q) * w[i]
 
 
 @kernel()

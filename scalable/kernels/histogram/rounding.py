@@ -68,18 +68,19 @@ def quantise(
             n = min(STRIP, starts[block + 1] - start)
             gradients(objective, score, label, weight, sampled, given, start, n, g, h)
             row = _U(first_rows[block] + start - starts[block])
+            values = out[start : start + n]
             if hessian_bits:
                 for i in range(n):
                     z = row_hash(key, row + _U(i))
                     up, across = np.float64(z >> _U(32)) * _UNIT, np.float64(z & _HALF) * _UNIT
                     a = np.int64(np.floor(g[i] * gradient_scale + up))
                     b = np.int64(np.floor(h[i] * hessian_scale + across))
-                    out[start + i] = packed(a, b, count_bits, hessian_bits)
+                    values[i] = packed(a, b, count_bits, hessian_bits)
             else:
                 for i in range(n):
                     z = row_hash(key, row + _U(i))
                     a = np.int64(np.floor(g[i] * gradient_scale + np.float64(z >> _U(32)) * _UNIT))
-                    out[start + i] = packed(a, 0, count_bits, hessian_bits)
+                    values[i] = packed(a, 0, count_bits, hessian_bits)
 
 
 @kernel()

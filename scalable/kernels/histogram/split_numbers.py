@@ -44,12 +44,11 @@ def split_numbers(
     n = numeric if feature.missing else numeric - 1
     if n < 1:
         return
-    g = h = c = np.int64(0)
-    for t in range(n):
-        g += histogram[GRADIENT, first + t]
-        h += histogram[HESSIAN, first + t]
-        c += histogram[COUNT, first + t]
-        work[0, t], work[1, t], work[2, t] = g, h, c
+    for k in range(3):
+        total, own, below = np.int64(0), histogram[k, first : first + n], work[k]
+        for t in range(n):
+            total += own[t]
+            below[t] = total
     only = draw % n if rules.extra_trees else -1
     base = gain_unsplit(leaf, rules)
     plain = rules.l1 == 0 and rules.max_delta_step <= 0 and rules.path_smooth <= 0 and not rules.constrained
@@ -107,7 +106,8 @@ def _plain_gains(
         hl, hr = (work[1, t] + mh) * hu, (hessian - work[1, t]) * hu
         enough = (work[2, t] + mc >= least) & (count - work[2, t] >= least)
         enough &= (hl >= min_hessian) & (hr >= min_hessian)
-        gain = gl * gl / (hl + l2) + gr * gr / (hr + l2)
+        a, b = hl + l2, hr + l2
+        gain = (gl * gl * b + gr * gr * a) / (a * b)  # one division for two fractions
         gains[t] = gain if enough else -np.inf
 
 
