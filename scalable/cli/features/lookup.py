@@ -40,13 +40,13 @@ def command(
             bound = opened.bound(name)
             if bound is not None and str(bound.entity).startswith(("int", "uint")) and view.entity in given:
                 given[view.entity] = _number(view.entity, given[view.entity])
-        found = opened.lookup(given, at=when)
-        ordered = {feature.name: found[feature.name] for feature in opened.definitions.features}
+        answer = opened.lookup(given, at=when)
+        found = {feature.name: answer[feature.name] for feature in opened.definitions.features}
     if not quiet:
-        width = max(map(len, ordered))
-        for name, value in ordered.items():
+        width = max(map(len, found))
+        for name, value in found.items():
             typer.echo(f"{name:<{width}}  {'-' if value is None or value != value else value}")  # noqa: PLR0124  NaN
-    write_sections(json_file, "features", {"features": ordered})
+    write_sections(json_file, "features", {"features": found})
 
 
 def _pair(text: str) -> tuple[str, str]:

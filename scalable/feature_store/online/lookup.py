@@ -25,7 +25,7 @@ _CODES = {
     "mean": history.MEAN, "min": history.LEAST, "max": history.GREATEST, "distinct": history.DISTINCT,
 }  # fmt: skip
 _LIMIT = 2**63
-_EMPTY = np.empty(0, np.int64)
+_ROOM = 2**16  # bytes
 
 
 def fixed_columns(bound: BoundView) -> list[str]:
@@ -74,6 +74,7 @@ class Lookup:
 
     def __init__(self, store: OnlineStore, name: str) -> None:
         self._store, self._table = store, store.tables[name]
+        self._begin = store.env.begin  # of a table, no parent, to read, buffers
         self.entity = store.definitions.views[name].entity
         bound = store.bound(name)
         if bound is None:
@@ -87,6 +88,10 @@ class Lookup:
         self._special = [(name, kinds[name]) for name in self._wholes if not pt.is_integer(kinds[name])]
         self._out, self._whole_out = np.empty(len(self._floats)), np.empty(len(self._wholes), np.int64)
         self._known_texts: dict[int, str] = {}
+        self._make_room(_ROOM)
+        look_up(
+            self._room, 0, self._n_columns, 0, self._ttl, self.plan, self._out, self._whole_out
+        )  # compiled now
 
     def key(self, entity: Any) -> bytes:
         """Return the key of an entity: its hash, so that neighbours in partitions are neighbours here.
@@ -114,23 +119,21 @@ class Lookup:
     def features(self, entity: Any, at: int, key: bytes | None = None) -> dict[str, Any]:
         """Return the features of an entity (its key may be given) at a time in nanoseconds; see `OnlineStore`."""
         key = self.key(entity) if key is None else key
-        with self._store.env.begin(buffers=True) as transaction:
-            found = transaction.get(key, db=self._table)
-            row = _EMPTY if found is None else np.frombuffer(found, np.int64)
-            missing = look_up(row, self._n_columns, at, self._ttl, self.plan, self._out, self._whole_out)
-            complete = int(row[2]) if missing == -2 else 0  # the row is gone with the transaction
+        size = self._fetch(key)
+        missing = look_up(
+            self._room, size, self._n_columns, at, self._ttl, self.plan, self._out, self._whole_out
+        )
         if missing < 0:
             if missing == -1:
                 raise DataError(
                     f"{self._store.path}: the row of {self.entity} {entity!r} is damaged; materialize it anew"
                 )
             raise DataError(
-                f"{self._store.path}: keeps what is needed from {np.datetime64(complete, 'ns')} on for {self.entity} "
-                f"{entity!r}, earlier times were asked for; join them from the files"
+                f"{self._store.path}: keeps what is needed from {np.datetime64(int(self._room[2]), 'ns')} on for "
+                f"{self.entity} {entity!r}, earlier times were asked for; join them from the files"
             )
-        answer: dict[str, Any] = dict(
-            zip(self._names, [*self._out.tolist(), *self._whole_out.tolist()], strict=True)
-        )
+        values: list[Any] = [*self._out.tolist(), *self._whole_out.tolist()]
+        answer = dict(zip(self._names, values, strict=True))
         if missing:
             for name in self._wholes:
                 if answer[name] == MISSING:
@@ -139,6 +142,22 @@ class Lookup:
             if answer[name] is not None:
                 answer[name] = self._spoken(answer[name], kind)
         return answer
+
+    def _fetch(self, key: bytes) -> int:
+        """Copy the history behind a key into memory of our own, where kernels take it at once; return its words."""
+        with self._begin(self._table, None, False, True) as transaction:
+            found = transaction.get(key)
+            if found is None:
+                return 0
+            n_bytes = len(found)
+            if n_bytes > len(self._bytes):
+                self._make_room(2 * n_bytes)
+            self._bytes[:n_bytes] = found
+        return n_bytes >> 3
+
+    def _make_room(self, n_bytes: int) -> None:
+        self._room = np.empty(n_bytes // 8 + 1, np.int64)
+        self._bytes = self._room.data.cast("B")
 
     def _spoken(self, word: int, kind: pa.DataType) -> Any:
         if not (pt.is_string(kind) or pt.is_large_string(kind)):

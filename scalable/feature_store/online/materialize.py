@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,8 +58,8 @@ class Materialized:
 
 
 def materialize(
-    definitions: Definitions | str,
-    store: str | Path,
+    definitions: Definitions | str | os.PathLike[str],
+    store: str | os.PathLike[str],
     *,
     executor: Executor | None = None,
     horizon: int | None = None,

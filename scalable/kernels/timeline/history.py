@@ -140,7 +140,8 @@ def _different(row: Any, at: Any, n: Any, low: Any, time: Any, nan: Any) -> Any:
 
 @kernel()
 def look_up(
-    row: np.ndarray,
+    room: np.ndarray,
+    size: int,
     n_columns: int,
     time: int,
     ttl: int,
@@ -152,8 +153,10 @@ def look_up(
 
     Parameters
     ----------
-    row : array of int64
-        Its history; empty for an entity without events.
+    room : array of int64
+        Begins with its history.
+    size : int
+        Words of it; 0 for an entity without events.
     n_columns : int
         Columns of a history.
     time : int
@@ -170,6 +173,7 @@ def look_up(
     int
         Number of missing whole numbers; -1 for a damaged row, -2 where `time` is before the row is complete.
     """
+    row = room[:size]
     n = np.int64(0)
     if row.size:
         n = history_size(row, n_columns)
