@@ -77,6 +77,8 @@ def furnish(folder: Path) -> None:
     from scalable import ParquetSource
     from scalable.boosting import LGBMClassifier
 
+    definitions = [block.text for block in blocks() if block.language == "toml"]
+    (folder / "features.toml").write_text("".join(definitions))
     small = {"rows_per_file": 2**13, "row_group_rows": 2**12}
     data_gen.generate("fraud", rows=30_000, out=folder / "transactions", **small)
     data_gen.generate("fraud", rows=20_000, out=folder / "new", seed=1)

@@ -61,7 +61,9 @@ def elsewhere(command: str) -> bool:
 def test_every_block_is_run_or_marked_as_output() -> None:
     for block in ALL:
         where = f"{block.page}, line {block.line}"
-        assert block.language in {"python", "console", "text"}, f"{where}: {block.language or 'no language'}"
+        assert block.language in {"python", "console", "text", "toml"}, (
+            f"{where}: {block.language or 'no language'}"
+        )
         if block.language == "console":
             assert block.commands, f"{where}: a console block without a command is output: mark it as text"
         for command in block.commands:
