@@ -137,6 +137,8 @@ def compete(entry: Any, task: Task, announce: Announce) -> dict[str, Any]:
     """
     scratch = Path(tempfile.mkdtemp(prefix="versus-", dir=task.scratch or None))
     task = replace(task, scratch=str(scratch))
+    if entry.ours and task.job != "inference":
+        task = task.as_it_is()
     try:
         if task.job == "inference":
             row = infer(entry.name, task, announce)

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.data import directory, prepared
+from bench.peers import own_data
 from bench.peers.measure import TINY_ROWS
+from bench.peers.own_data import OwnData
 from bench.peers.task import Task
 from scalable import progress
 from scalable.errors import UsageError
@@ -94,28 +96,47 @@ def describe(data: Path) -> dict[str, Any]:
     }
 
 
-def task_of(job: str, profile: Profile, threads: int, cache: str) -> Task:
-    """Return the task of a job, its data and model made when they are not there yet."""
+def task_of(job: str, profile: Profile, threads: int, cache: str, own: OwnData | None = None) -> Task:
+    """Return the task of a job, its data and model made when they are not there yet; `own` is the user's data."""
     if job == "generation":
         return Task(job, profile.generated, threads=threads, scratch=str(directory()))
-    data = dataset(profile)
-    tiny = prepared(DATASET, TINY_ROWS, SEED, row_group_rows=TINY_GROUP)
-    common: dict[str, Any] = {
-        "data": str(data), "tiny": str(tiny), "target": TARGET, "cache": cache, "threads": threads,
-        "scratch": str(directory()),
-    }  # fmt: skip
+    if own is None:
+        data = dataset(profile)
+        tiny = prepared(DATASET, TINY_ROWS, SEED, row_group_rows=TINY_GROUP)
+        places = {"data": str(data), "tiny": str(tiny), "target": TARGET, "scratch": str(directory())}
+        models, rows = directory() / "models", profile.rows
+    else:
+        data = own.linear if job == "linear" else own.trees
+        places = {
+            "data": str(data), "tiny": f"{data}-tiny", "raw": str(own.raw), "target": own_data.LABEL,
+            "scratch": str(data.parent),
+        }  # fmt: skip
+        models, rows = data.parent, int(own.about["rows"])
+    categorical = () if own is None or job == "linear" else own.categorical
+    common: dict[str, Any] = {**places, "categorical": categorical, "cache": cache, "threads": threads}
     if job == "inference":
+        learn = Task("boosting", rows, trees=profile.served, **common)
+        model = served_model(learn, models / f"{data.name}-{profile.served}x63.txt", anew=own is not None)
         return Task(
-            job, profile.rows, model=str(served_model(data, profile, threads)), single_rows=profile.single_rows,
-            batch_sizes=profile.batch_sizes, batches=profile.batches, **common | {"threads": 1},
+            job, rows, model=str(model), single_rows=profile.single_rows, batch_sizes=profile.batch_sizes,
+            batches=profile.batches, **common | {"threads": 1},
         )  # fmt: skip
-    return Task(job, profile.rows, trees=profile.trees, **common)
+    return Task(job, rows, trees=profile.trees, **common)
 
 
-def served_model(data: Path, profile: Profile, threads: int) -> Path:
-    """Return the LightGBM text that engines serve, trained by plain LightGBM on the training rows."""
-    path = directory() / "models" / f"{data.name}-{profile.served}x63.txt"
-    if path.is_file():
+def served_model(task: Task, path: Path, anew: bool = False) -> Path:
+    """Return the LightGBM text that engines serve, trained by plain LightGBM on the training rows of `task`.
+
+    Parameters
+    ----------
+    task : Task
+        Of boosting, with the trees of the model.
+    path : Path
+        Where the text is, or will be.
+    anew : bool
+        Whether to train although it is there: rows of the user may have changed.
+    """
+    if path.is_file() and not anew:
         return path
     import lightgbm as lgb
     import pyarrow as pa
@@ -124,7 +145,6 @@ def served_model(data: Path, profile: Profile, threads: int) -> Path:
     from bench.peers.task import read
     from scalable.report.results import write_text
 
-    task = Task("boosting", profile.rows, data=str(data), target=TARGET, threads=threads)
     parts, rows = [], 0
     for part in task.parts():
         parts.append(read(part))
@@ -132,11 +152,15 @@ def served_model(data: Path, profile: Profile, threads: int) -> Path:
         if rows >= REFERENCE_ROWS:
             break
     table = pa.concat_tables(parts)
-    with progress.task(f"train the model to serve, {profile.served} trees", profile.served, "trees") as shown:
+    with progress.task(f"train the model to serve, {task.trees} trees", task.trees, "trees") as shown:
         booster = lgb.train(
-            {**lightgbm_params(task), "num_threads": threads},
-            lgb.Dataset(table.select(task.features), table.column(TARGET)),
-            profile.served,
+            {**lightgbm_params(task), "num_threads": task.threads},
+            lgb.Dataset(
+                table.select(task.features),
+                table.column(task.target),
+                categorical_feature=list(task.categorical),
+            ),
+            task.trees,
             callbacks=[lambda _: shown.advance(1)],
         )
     write_text(path, booster.model_to_string())

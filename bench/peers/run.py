@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.peers.launch import Launch, launch
+from bench.peers.own_data import prepare
 from bench.peers.profiles import SEED, describe, profile_of, task_of
 from bench.peers.registry import JOBS, contenders
 from bench.peers.summary import sections
@@ -26,6 +27,7 @@ from scalable.report.journal import Journal
 from scalable.report.results import write_results, write_text
 
 CACHES = ("warm", "cold")
+JOBS_ON_DATA, OWN_ROWS = ("linear", "boosting", "inference"), 1_000_000
 
 
 def run_versus(
@@ -38,6 +40,10 @@ def run_versus(
     threads: int | None = None,
     limit: float | None = None,
     within: float | None = None,
+    data: str | None = None,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
+    rows: int = OWN_ROWS,
 ) -> dict[str, Any]:
     """Run this project and its peers side by side.
 
@@ -62,6 +68,9 @@ def run_versus(
     within : float, optional
         Seconds that the whole comparison may take; see `Schedule`. What it leaves out, `resume` can add.
 
+    data, target, features, rows
+        The user's own data instead of ours, as for `own_data.prepare`; all jobs but "generation" then.
+
     Returns
     -------
     dict
@@ -72,10 +81,12 @@ def run_versus(
     ``SCALABLE_PEERS_PYTHON`` lists interpreters, separated by colons, where contenders absent here are tried;
     ``SCALABLE_VERSUS_CACHE=cold`` drops the files from the page cache before each timed part.
     """
-    sizes, jobs = profile_of(profile), list(dict.fromkeys(jobs or JOBS))
+    sizes, jobs = profile_of(profile), list(dict.fromkeys(jobs or (JOBS if data is None else JOBS_ON_DATA)))
     sizes = replace(sizes, repeats=rounds or sizes.repeats, timeout=limit or sizes.timeout)
     for job in jobs:
         contenders(job)  # an unknown one is refused before any work
+    if data is not None and "generation" in jobs:
+        raise UsageError("the job generation reads no data: leave it out, or DATA")
     cache = os.environ.get("SCALABLE_VERSUS_CACHE", "warm")
     if cache not in CACHES:
         raise UsageError(f"SCALABLE_VERSUS_CACHE={cache!r}: choose from {', '.join(CACHES)}")
@@ -88,9 +99,12 @@ def run_versus(
         os.replace(out / "results.jsonl", out / "previous.jsonl")
     journal = Journal(out / "results.jsonl", "versus", SEED, resume=resume)
     _continue_same(journal, "setting", setting, out)
-    tasks = {job: _write_task(out, task_of(job, sizes, threads, cache)) for job in jobs}
-    if data := next((task.data for task, _ in tasks.values() if task.data), None):
-        _continue_same(journal, "dataset", describe(Path(data)), out)
+    own = None if data is None else prepare(data, target or "", out / "data", rows, features)
+    tasks = {job: _write_task(out, task_of(job, sizes, threads, cache, own)) for job in jobs}
+    if own:
+        _continue_same(journal, "dataset", own.about, out)
+    elif made := next((task.data for task, _ in tasks.values() if task.data), None):
+        _continue_same(journal, "dataset", describe(Path(made)), out)
     dataset = next(iter(journal.rows("dataset")), None)
     how = Launch(_pythons(), threads, sizes.timeout, out / "logs", out / "scratch")
     shutil.rmtree(how.scratch, ignore_errors=True)  # of a run that was killed

@@ -35,6 +35,10 @@ class Task:
         Rows of the dataset, or to generate.
     data, tiny : str
         Directories of the dataset, and of the small one that contenders warm up on.
+    raw : str
+        The same rows with their columns as they are, for contenders of this project; by default they read `data`.
+    categorical : tuple of str
+        Feature columns whose whole numbers are categories, for contenders that can be told.
     target : str
         Label column, 0 or 1.
     threads : int
@@ -57,6 +61,8 @@ class Task:
     rows: int
     data: str = ""
     tiny: str = ""
+    raw: str = ""
+    categorical: tuple[str, ...] = ()
     target: str = ""
     threads: int = 1
     trees: int = 0
@@ -77,7 +83,13 @@ class Task:
     def read(cls, path: str | Path) -> Task:
         """Read the JSON form from a file."""
         raw = json.loads(Path(path).read_text("utf-8"))
-        return cls(**{**raw, "batch_sizes": tuple(raw["batch_sizes"])})
+        return cls(
+            **{**raw, "batch_sizes": tuple(raw["batch_sizes"]), "categorical": tuple(raw["categorical"])}
+        )
+
+    def as_it_is(self) -> Task:
+        """Return the task on columns as they are, where there are such: what this project's contenders read."""
+        return replace(self, data=self.raw, tiny=f"{self.raw}-tiny", raw="") if self.raw else self
 
     def warm_up(self, scratch: Path) -> Task:
         """Return the same job in small, to be done before the clock starts."""

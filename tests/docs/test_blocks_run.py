@@ -28,7 +28,6 @@ NAMES = {  # what a block speaks of without making it
     "docs/kernel_svm.md": "import numpy as np\nX = np.random.default_rng(0).normal(size=(2000, 5))\ny = X[:, 0] > 0\n",
     "docs/reduce_inference_latency.md": "import numpy as np\nX = np.zeros((4, 5))\nx = X[0]\n",
     "docs/inference.md": "import numpy as np\nX = np.zeros((4, 5))\nx = X[0]\n",
-    "docs/cluster.md": "import sys\nsys.argv[1:] = ['with_y', 'raise', '3']\n",
 }
 BY_ANOTHER_TEST = {  # files of the project, tried as such
     "docs/extending.md", "docs/extending_data.md", "docs/extending_bench.md",
@@ -97,10 +96,11 @@ def run(words: list[str], here: Path, what: str) -> str:
 def test_python_runs(block: Block, home: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     here = tmp_path / "here"
     shutil.copytree(home, here)
-    code = NAMES.get(block.page, "") if "import sys" not in block.text else ""
-    code = code + smaller(block.text)
+    code = NAMES.get(block.page, "") + smaller(block.text)
     if block.page == "docs/cluster.md" and "sys.argv" in block.text:
-        code = code.replace("import sys\n", "import sys\nsys.argv[1:] = ['transactions', 'raise', '3']\n", 1)
+        code = code.replace(
+            "import sys\n", f"import sys\nsys.argv[1:] = ['{here}/transactions', 'raise', '3']\n", 1
+        )
         code = code.replace('target="y"', 'target="is_fraud"')
     if CLUSTER.search(code):
         code = CLUSTER.sub(request.getfixturevalue("scheduler"), code)

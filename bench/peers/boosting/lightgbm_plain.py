@@ -24,7 +24,9 @@ class Plain(Learner):
         import pyarrow as pa
 
         table = pa.concat_tables([read(part) for part in task.parts()])
-        data = lgb.Dataset(table.select(task.features), table.column(task.target))
+        data = lgb.Dataset(
+            table.select(task.features), table.column(task.target), categorical_feature=list(task.categorical)
+        )
         params = {**lightgbm_params(task), "num_threads": task.threads}
         return lgb.train(params, data, task.trees), task.features
 

@@ -34,7 +34,9 @@ class InMemory(_XGBoost):
         """Load, bin, train."""
         import xgboost as xgb
 
-        data = xgb.QuantileDMatrix(*arrays(task), max_bin=MAX_BIN, nthread=task.threads)
+        kinds = ["c" if name in task.categorical else "q" for name in task.features]
+        told = {"feature_types": kinds, "enable_categorical": True} if task.categorical else {}
+        data = xgb.QuantileDMatrix(*arrays(task), max_bin=MAX_BIN, nthread=task.threads, **told)
         return xgb.train(xgboost_params(task), data, task.trees), task.features
 
 

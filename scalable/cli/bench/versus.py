@@ -7,17 +7,21 @@ from typing import Annotated
 
 import typer
 
-from scalable.cli.options import Debug, Json, Quiet, Resume
+from scalable.cli.options import Debug, Features, Json, Quiet, Resume, parse_count, split_names
 from scalable.cli.output import write_json
 from scalable.errors import UsageError
 
 HELP = """Run this project and its peers on the same rows, interleaved, quality next to speed.
+
+On your own DATA (a target of two values), or on a generated dataset. All have the same
+rows and hold the same fifth of them out.
 
 Peers come with `pip install 'scalable-training[peers]'`; an absent one is listed with the reason.
 
 \b
 Examples:
   scalable versus --profile quick
+  scalable versus transactions/ --target is_fraud --jobs linear,boosting,inference
   scalable versus --profile standard --out versus/ --resume
   scalable versus --profile standard --jobs linear,generation --rounds 2
   scalable versus --profile standard --minutes 45 --limit 300
@@ -27,6 +31,17 @@ PROFILES = ("quick", "standard", "full")
 
 
 def command(
+    data: Annotated[
+        str | None, typer.Argument(metavar="[DATA]", help="Parquet of yours.", show_default=False)
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="COL", help="Column of two values to predict.")
+    ] = None,
+    features: Features = None,
+    rows: Annotated[
+        int,
+        typer.Option("--rows", parser=parse_count, metavar="N", help="Rows of DATA at most, spread over it."),
+    ] = 1_000_000,
     profile: Annotated[str, typer.Option("--profile", help="quick, standard or full.")] = "quick",
     jobs: Annotated[
         str | None, typer.Option("--jobs", metavar="A,B", help="linear, boosting, inference, generation.")
@@ -51,15 +66,17 @@ def command(
     """Compare with peers."""
     if profile not in PROFILES:
         raise UsageError(f"unknown profile {profile!r}; choose from {', '.join(PROFILES)}")
+    if (data is None) != (target is None):
+        raise UsageError("DATA and --target go together: give both, or none for a generated dataset")
     from bench.peers.run import run_versus
-    from scalable.cli.options import split_names
     from scalable.cli.screen.display import live
     from scalable.report.terminal import print_summary
 
     with live(quiet):
         results = run_versus(
             profile, split_names(jobs), out, resume=resume, rounds=rounds, limit=limit,
-            within=None if minutes is None else 60 * minutes,
+            within=None if minutes is None else 60 * minutes, data=data, target=target,
+            features=split_names(features), rows=rows,
         )  # fmt: skip
     if not quiet:
         print_summary(results)

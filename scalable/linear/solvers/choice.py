@@ -30,6 +30,7 @@ class Solver:
 FEW_ROWS = 2**12  # with fewer, the noise of stochastic steps is larger than what a pass costs
 KINKED_ROWS = 2**17  # of losses with a kink, which take some dozens of passes
 KINKED_WORK = 2**28  # rows times squared terms of such a pass
+MOST_OF_A_HESSIAN = 2**13  # coefficients: a matrix of half a gibibyte
 
 # In order of preference.
 SOLVERS = {
@@ -55,7 +56,7 @@ def choose(asked: str, loss: Loss, n_terms: int, hashed: bool) -> str:
     Raises
     ------
     UsageError
-        When the loss lacks what the solver needs; says what to use instead.
+        When the loss lacks what the solver needs, or coefficients are too many for it; says what to use instead.
     """
     if asked == "auto":
         return next(
@@ -75,6 +76,11 @@ def choose(asked: str, loss: Loss, n_terms: int, hashed: bool) -> str:
         raise UsageError(
             f"solver={asked!r} needs a {need} loss ({SOLVERS[asked].needs[need]}), which {loss.name} is not; use "
             f"solver={' or '.join(map(repr, others))}, or the loss {' or '.join(map(repr, losses))}"
+        )
+    if asked == "newton" and n_terms > MOST_OF_A_HESSIAN:
+        raise UsageError(
+            f"solver='newton' takes at most {MOST_OF_A_HESSIAN:,} coefficients, as its matrix holds all by all; found "
+            f"{n_terms:,} coefficients{' (leave hashed columns out)' if hashed else ''}; use solver='sgd'"
         )
     return asked
 

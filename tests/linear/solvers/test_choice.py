@@ -20,7 +20,11 @@ def test_each_loss_is_solved_or_the_need_is_named(name):
     assert choose("auto", loss, 10, False) == ("newton" if loss.smooth else "sgd")
     assert choose("auto", loss, 10, True) == choose("auto", loss, 10**9, False) == "sgd"
     if loss.smooth:
-        assert choose("newton", loss, 10**9, True) == "newton"
+        assert choose("newton", loss, 8192, True) == "newton"
+        with pytest.raises(
+            UsageError, match=r"1,000,000,000 coefficients .*hashed columns out.*use solver='sgd'"
+        ):
+            choose("newton", loss, 10**9, True)
     else:
         with pytest.raises(UsageError, match=f"needs a smooth loss .* which {name} is not; use solver='sgd'"):
             choose("newton", loss, 10, False)
