@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 
 from bench.peers.contender import Generator, Learner
-from bench.peers.engine_versions import engine_versions
 from bench.peers.task import Task, labels, matrix
-from bench.peers.versions import versions
+from bench.peers.versions import engine_versions, versions
 
 QUALITY = ("auc", "average_precision", "log_loss", "brier")
 TINY_ROWS = 20_000

@@ -16,9 +16,9 @@ from sklearn.preprocessing import StandardScaler
 from bench.peers import measure
 from bench.peers.child import run
 from bench.peers.contender import Absent, Generator, Learner
-from bench.peers.engine_versions import _PACKAGES, engine_versions
 from bench.peers.registry import CONTENDERS, JOBS, contenders, find
 from bench.peers.task import Task, arrays, labels, matrix
+from bench.peers.versions import _PACKAGES, engine_versions
 from scalable.errors import UsageError
 from scalable.evaluate import evaluate_predictions
 from scalable.latency.engines import PEERS
