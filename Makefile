@@ -10,7 +10,7 @@ export SCALABLE_BENCH_PROFILE ?= $(PROFILE)
 export SCALABLE_PEERS_PYTHON ?= $(wildcard .venv-peers/bin/python)
 
 .DEFAULT_GOAL := help
-.PHONY: help check quickstart test test-slow fuzz lint format bench bench-compare bench-history bench-continuous \
+.PHONY: help check quickstart test test-slow fuzz lint docs format bench bench-compare bench-history bench-continuous \
 	bench-check gate-check versus billion peers peers-lleaves clean
 
 help:  ## list the targets
@@ -50,6 +50,10 @@ lint: $(VENV)/.installed-dev  ## ruff, mypy, links of the pages
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typed/program.py
 	$(BIN)/python -m bench.links
+
+docs: $(VENV)/.installed-dev  ## the pages as a site with an API reference, in build/site/index.html
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python -m bench.site
 
 format: $(VENV)/.installed-dev  ## let ruff rewrite the sources
 	$(BIN)/ruff check --fix .
