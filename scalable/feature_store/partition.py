@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +12,10 @@ from scalable.errors import DataError
 from scalable.execution.work import GroupRows
 from scalable.feature_store.bind import BoundView
 from scalable.feature_store.spill import REMEDY, read_partition, write_spill
-from scalable.feature_store.stages import bring_back, joined_path, open_all
+from scalable.feature_store.stages import bring_back, joined_path, open_all, write_counts
 from scalable.feature_store.timeline import Timeline, entities_of, grouped
 from scalable.feature_store.value_words import Words
-from scalable.storage.replace import explained, write_text
+from scalable.storage.replace import explained
 
 
 @dataclass
@@ -68,7 +67,7 @@ class Spilled:
         """Return one partition."""
         keys, starts = read_partition(open_all(self.keys), partition)
         entities = entities_of(keys[0], keys[1])
-        order, key_starts = grouped(entities.groups, entities.n, keys[2], keys[3])
+        order, key_starts, *_ = grouped(entities.groups, entities.n, keys[2], keys[3])
         found, _ = read_partition(open_all(self.events), partition)
         entity, check, event, created, words = bring_back(self.bound, found)
         groups = entities.find(entity, check)
@@ -95,6 +94,6 @@ class JoinPartition:
             out.append(column)
         path = joined_path(Path(self.spilled.work), self.spilled.bound.view.name, shard.index)
         with explained(DataError, path, REMEDY):
-            write_text(path.with_suffix(".json"), json.dumps({"repeated": loaded.timeline.repeated}))
+            write_counts(path.with_suffix(".json"), {"repeated": loaded.timeline.repeated})
         write_spill(path, out, loaded.parts, len(self.spilled.keys))
         rows.report(shard.n_rows, {})

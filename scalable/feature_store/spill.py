@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.errors import DataError
-from scalable.kernels.timeline.group import group_rows
+from scalable.kernels.timeline.group import gather, group_rows
 from scalable.kernels.timeline.words import checksum
 from scalable.storage.replace import explained, replacing
 
@@ -50,10 +50,10 @@ def write_spill(
     group_rows(partitions, starts, order)
     starts = starts[:-1]
     order = order[: starts[-1]]
-    sums = np.empty((len(columns), n_partitions), np.int64)
+    sums, ordered = np.empty((len(columns), n_partitions), np.int64), np.empty(len(order), np.int64)
     with explained(DataError, path, REMEDY), replacing(path, durable=False) as file:
         for c, column in enumerate(columns):
-            ordered = column[order]
+            gather(column, order, ordered)
             for p in range(n_partitions):
                 sums[c, p] = checksum(ordered[starts[p] : starts[p + 1]])
             file.write(ordered.data)

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from pyarrow import ipc
 
 from scalable.data.block import BLOCK_ROWS, RawBlock
+from scalable.data.roles import Roles
 from scalable.data.shard import Shard
 from scalable.data.source import Source
+from scalable.data.values import numbers
 from scalable.errors import DataError
 from scalable.execution.work import GroupRows
 from scalable.feature_store.bind import BoundView
@@ -33,8 +35,9 @@ from scalable.feature_store.value_words import (
     value_words,
 )
 from scalable.kernels.timeline.words import MISSING, hash_entities
-from scalable.storage.replace import explained, replacing, write_text
+from scalable.storage.replace import explained, replacing
 
+_NONE = np.empty(0, np.int64)
 COUNTS = ("events", "without entity", "created late", "created before they happened", "repeated")
 
 
@@ -128,7 +131,9 @@ def bring_back(bound: BoundView, columns: NDArray[np.int64]) -> tuple[Words, Wor
     """Return entity, check, event, created and values of what `leave_out` kept."""
     at = 2 if is_text_entity(bound) else 1
     last = at if bound.view.created_time is None else at + 1
-    return columns[0], columns[at - 1], columns[at], columns[last], columns[last + 1 :]
+    event = columns[at]
+    created = event if last == at else columns[last]
+    return columns[0], columns[at - 1], event, created, columns[last + 1 :]
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,7 @@ class SpillEvents:
         with explained(DataError, path, REMEDY):
             if self.bound.text_columns:
                 write_texts(path.with_suffix(".texts"), join_texts(state.texts))
-            write_text(path.with_suffix(".json"), json.dumps({**state.counts, "latest": state.latest}))
+            write_counts(path.with_suffix(".json"), {**state.counts, "latest": state.latest})
         state.write(path, self.n_partitions)
 
     def _block(self, state: Columns, block: RawBlock) -> Columns:
@@ -191,6 +196,12 @@ class SpillKeys:
         return state
 
 
+def write_counts(path: Path, counts: dict[str, int]) -> None:
+    """Write what was counted in a piece of work, before the work itself."""
+    with replacing(path, durable=False) as file:
+        file.write(json.dumps(counts).encode())
+
+
 def write_texts(path: Path, table: TextTable) -> None:
     """Write texts by hash, as an Arrow file."""
     rows = pa.table({"hash": table.hashes, "text": table.texts})
@@ -208,7 +219,9 @@ def read_texts(paths: Sequence[Path]) -> TextTable:
             found.validate(full=True)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{path}: is damaged ({error}); remove it, then --resume") from None
-        hashes = found.column("hash").to_numpy().astype(np.int64)
+        hashes = np.concatenate(
+            [np.asarray(numbers(chunk)) for chunk in found.column("hash").chunks] or [_NONE]
+        )
         texts = pa.concat_arrays(found.column("text").chunks) if len(found) else pa.array([], pa.string())
         if not np.array_equal(text_hashes(texts)[0], hashes):
             raise DataError(f"{path}: is damaged; remove it, then --resume")
@@ -219,7 +232,7 @@ def read_texts(paths: Sequence[Path]) -> TextTable:
 class Partitions(Source):
     """Partitions with the face of a source's shards, so that any executor hands them out."""
 
-    roles: Any = None
+    roles = Roles()
 
     def __init__(self, sizes: Sequence[int]) -> None:
         self.shards = tuple(Shard(p, p, 0, max(1, n), 0) for p, n in enumerate(sizes))

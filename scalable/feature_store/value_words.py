@@ -35,7 +35,7 @@ def text_hashes(texts: pa.Array) -> tuple[Words, Words]:
 
 
 def _nulls(array: pa.Array) -> NDArray[np.bool_]:
-    return np.asarray(array.is_null().to_numpy(zero_copy_only=False))
+    return numbers(array.is_null()).view(np.bool_)  # `to_numpy` would import pandas where it is installed
 
 
 def _whole(array: pa.Array) -> Words:
@@ -123,16 +123,25 @@ def floats_of(words: Words) -> NDArray[np.float64]:
     return bits.view(np.float64)
 
 
+def arrow_of(values: NDArray[Any], missing: NDArray[np.bool_] | None = None) -> pa.Array:
+    """Return int64 or float64 values as a column; ``pyarrow.array`` would import pandas where it is installed."""
+    kind = pa.float64() if values.dtype == np.float64 else pa.int64()
+    bits = None
+    if missing is not None and missing.any():
+        bits = pa.py_buffer(np.packbits(~missing, bitorder="little"))
+        values = np.where(missing, 0, values)  # what lies under a null is written to files
+    return pa.Array.from_buffers(kind, len(values), [bits, pa.py_buffer(np.ascontiguousarray(values))])
+
+
 def restore(words: Words, kind: pa.DataType, texts: TextTable | None = None) -> pa.Array:
     """Return words as an Arrow column of a type; the reverse of `value_words`."""
     missing = words == MISSING
-    mask: Any = missing if missing.any() else None
     if is_text(kind) or pt.is_dictionary(kind):
         assert texts is not None
         return texts.look_up(words, missing)
     if pt.is_floating(kind):
-        return pa.array(floats_of(np.where(missing, 0, words)), mask=mask).cast(kind)
-    whole = pa.array(np.where(missing, 0, words), mask=mask)
+        return arrow_of(floats_of(words), missing).cast(kind)
+    whole = arrow_of(words, missing)
     narrow = pt.is_date32(kind) or pt.is_time32(kind)
     return (whole.cast(pa.int32()) if narrow else whole).cast(kind)
 
@@ -148,14 +157,14 @@ class TextTable:
 
     def __init__(self, hashes: Words, texts: pa.Array) -> None:
         order = np.argsort(hashes, kind="stable")
-        self.hashes, self.texts = hashes[order], texts.take(pa.array(order))
+        self.hashes, self.texts = hashes[order], texts.take(arrow_of(order))
 
     def look_up(self, words: Words, missing: NDArray[np.bool_]) -> pa.Array:
         """Return the text of each hash."""
         if not len(self.hashes):
             return pa.nulls(len(words), pa.string())
         at = np.minimum(np.searchsorted(self.hashes, words), len(self.hashes) - 1)
-        return self.texts.take(pa.array(at, mask=missing))
+        return self.texts.take(arrow_of(at, missing))
 
 
 def join_texts(pairs: list[tuple[Words, pa.Array]]) -> TextTable:
@@ -171,10 +180,10 @@ def join_texts(pairs: list[tuple[Words, pa.Array]]) -> TextTable:
     hashes = np.concatenate([each for each, _ in pairs])
     texts = pa.concat_arrays([each.cast(pa.string()) for _, each in pairs])
     _, first, back = np.unique(hashes, return_index=True, return_inverse=True)
-    same = pc.equal(texts, texts.take(pa.array(first[back])))
+    same = pc.equal(texts, texts.take(arrow_of(first[back])))
     if not pc.all(same).as_py() and len(texts):
         wrong = texts[same.index(False).as_py()]
         raise DataError(
             f"two texts have one hash, {wrong} is one of them; code them as numbers in the source"
         )
-    return TextTable(hashes[first], texts.take(pa.array(first)))
+    return TextTable(hashes[first], texts.take(arrow_of(first)))
