@@ -24,7 +24,7 @@ from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
-from scalable.features.hashing import HashedCategories, buckets_for, identifiers_of
+from scalable.features.hashing import HashedCategories, buckets_for, identifiers_of, n_values
 from scalable.features.profile import ColumnProfile, ProfileReduction
 from scalable.features.row_sample import Positions, SampleReduction
 from scalable.features.summary import Summary, SummaryReduction, labels_of
@@ -155,7 +155,10 @@ def learn_encoder(
     if params.identifiers:
         kept = numbers_only(params.values, source.feature_names)
         wide += tuple(n for n in identifiers_of(source.schema, summary.sample) if n not in kept | coded)
-    hashed = tuple(HashedCategories(name, buckets_for(source.n_rows)) for name in wide)
+    n_rows, sample = source.n_rows, summary.sample
+    hashed = tuple(
+        HashedCategories(name, buckets_for(n_rows, n_values(sample, name, n_rows))) for name in wide
+    )
     pairs, sums = learn_means(executor, source, hashed, known if params.pairs else {}, labels)
     return summary, TreeEncoder.learn(source.schema, known, labels, source.weight, sums, pairs, coded)
 

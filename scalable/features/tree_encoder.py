@@ -129,7 +129,7 @@ class TreeEncoder(Encoder):
                 raise ValueError(f"text column {field.name!r} has neither categories nor sums")
             distrust, numbered = "", False
             if known is None and found is not None:
-                means, others = found.finish()
+                means, others = found.finish(hide=True)
                 distrust, numbered = found.groups.distrust(), found.groups.ordered()
                 if distrust:
                     means = None

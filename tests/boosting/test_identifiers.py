@@ -63,6 +63,20 @@ def test_identifiers_all_new_at_test_are_left_out_and_said():
     assert model.feature_name_ == [*"abcd", "session_id"]
 
 
+def test_identifiers_that_are_new_cost_little_and_those_that_are_known_tell_much():
+    rng = np.random.default_rng(0)
+    n, n_ids = 30_000, 5_000
+    x = pd.DataFrame(rng.normal(size=(n, 3)), columns=list("abc"))
+    place = rng.integers(0, n_ids, n)
+    x["shop_id"] = rng.permutation(10**6)[place]
+    score = x["a"] + 2.0 * rng.normal(size=n_ids)[place]
+    y = (rng.random(n) < 1 / (1 + np.exp(-score))).astype(int).to_numpy()
+    for held, least in ((place % 5 == 0, -0.005), (rng.random(n) < 0.2, 0.1)):
+        _, ours, plain, without = areas((x[~held], y[~held]), (x[held], y[held]))
+        assert ours > without + least
+        assert ours > plain - 0.005
+
+
 @pytest.mark.parametrize("make", [numbered, lambda seed: sessions(0, seed)], ids=["numbered", "left out"])
 @pytest.mark.filterwarnings("ignore::scalable.errors.DataWarning")
 def test_a_saved_model_answers_the_same_by_every_road(make, tmp_path):

@@ -2,7 +2,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scalable.features.hashing import LEAST_BUCKETS, MOST_BUCKETS, buckets_for, buckets_of, named_identifier
+from scalable.data.table import TableSource
+from scalable.features.hashing import (
+    LEAST_BUCKETS,
+    MOST_BUCKETS,
+    buckets_for,
+    buckets_of,
+    n_values,
+    named_identifier,
+)
 
 N = 2**16
 
@@ -58,13 +66,27 @@ def test_texts_are_hashed_by_their_bytes_in_any_dictionary():
     assert (buckets_of(pa.nulls(2, pa.dictionary(pa.int32(), pa.string())), N) == N).all()
 
 
-def test_slots_grow_with_the_rows_between_bounds():
-    assert buckets_for(0) == buckets_for(1000) == LEAST_BUCKETS
-    assert buckets_for(10**7) == 2**18
-    assert buckets_for(10**12) == MOST_BUCKETS
-    sizes = [buckets_for(k * 100_000) for k in range(1000)]
+def test_buckets_grow_with_rows_and_categories_between_bounds():
+    assert buckets_for(0, 0) == buckets_for(1000, 1000) == LEAST_BUCKETS
+    assert buckets_for(10**7, 70) == 2**18
+    assert buckets_for(10**5, 10**4) == 2**19
+    assert buckets_for(10**12, 70) == buckets_for(10**6, 10**6) == MOST_BUCKETS
+    sizes = [buckets_for(k * 100_000, 70) for k in range(1000)]
     assert sizes == sorted(sizes)
     assert all(size & (size - 1) == 0 for size in sizes)
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_values_are_counted_exactly_where_all_rows_are_seen_and_estimated_elsewhere(text):
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, 2_000, 40_000)
+    values = pa.array([f"v{k}" for k in ids] if text else ids, mask=rng.random(40_000) < 0.1)
+    source = TableSource(pa.table({"v": values, "y": ids}), "y")
+    blocks = [block for shard in source.shards for block in source.raw_blocks(shard, ("v",), 7_000)]
+    assert n_values(blocks, "v", 36_000) == len(np.unique(ids))
+    some = list(source.raw_blocks(source.shards[0], ("v",), 1_000))[:1]
+    assert 1_200 < n_values(some, "v", 36_000) < 8_000
+    assert n_values([], "v", 36_000) == 0
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from scalable.execution.threads import Threads
 from scalable.features.hashing import HashedCategories, buckets_of
 from scalable.features.target import Labels
 from scalable.features.target_encoding.learn import TargetSumsReduction, learn_sums
+from scalable.features.target_encoding.means import HIDDEN_EVERY
 from scalable.kernels.encode.target_means import N_FOLDS, folds_of
 
 
@@ -73,6 +74,24 @@ def test_levels_never_seen_get_the_overall_mean_and_no_share():
     empty, others = found["none_id"].finish()
     for column in (*empty.encode(unseen), *others.encode(unseen, 0)):
         assert np.isfinite(column).all()
+
+
+def test_some_rare_categories_look_new_in_training_and_none_in_prediction():
+    rng = np.random.default_rng(0)
+    ids = np.concatenate([rng.integers(1, 3_000, 12_000), np.zeros(12_000, np.int64)])
+    data = pa.table({"v_id": ids, "y": ids / 3_000 + rng.normal(size=len(ids))})
+    sums = learn_sums(Threads(2), TableSource(data, "y"), hashed("v_id"), Labels("y"))["v_id"]
+    (shown, others), (as_before, plain) = sums.finish(hide=True), sums.finish()
+    np.testing.assert_array_equal(shown.table, as_before.table)
+    column = data["v_id"].combine_chunks()
+    cells = buckets_of(column, 2**16)
+    hidden = (cells % HIDDEN_EVERY == 0) & (np.bincount(cells)[cells] < 0.01 * len(ids))
+    assert 0.05 < hidden.mean() < 0.08  # of the rare half
+    (mean, share), (mean_before, share_before) = others.encode(column, 0), plain.encode(column, 0)
+    np.testing.assert_array_equal(share == 0, hidden)
+    np.testing.assert_array_equal(mean[hidden], np.float32(shown.prior[0]))
+    np.testing.assert_array_equal(mean[~hidden], mean_before[~hidden])
+    np.testing.assert_array_equal(share[~hidden], share_before[~hidden])
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ for high-cardinality categorical attributes" (2001). Tables have a row for each 
 it by a hash, so that tables do not grow with the categories, or a pair of known ones. Prediction uses the means of all
 rows. In training a row's own target must not be in its mean, so rows are dealt to a few folds by a hash of their
 index, and a row sees the totals without its fold: cross-fitted means. Shrinkage keeps the two alike: whatever the
-number of rows behind it, a mean is the best guess of the category's true one, in training and in prediction.
+number of rows behind it, a mean is the best guess of the category's true one, in training and in prediction. Some of
+the rarer categories are shown to training as if they were new, so that what is learned holds for new ones too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ from scalable.features.target_encoding.shrinkage import prior_rows, shrunk
 from scalable.kernels.encode import target_means as kernels
 
 MAX_MEANS = 8  # classes beyond this get shares only
+HIDDEN_EVERY, HIDDEN_MOST = (
+    8,
+    0.01,
+)  # cells shown as new: one of eight, of those with at most so many of the rows
 
 
 @dataclass(frozen=True)
@@ -160,8 +165,8 @@ class TargetSums:
         np.add(self.sums, other.sums, out=self.sums)
         self.groups.add(other.groups)
 
-    def finish(self) -> tuple[TargetMeans, CrossFitted]:
-        """Return what prediction uses, and what training does."""
+    def finish(self, *, hide: bool = False) -> tuple[TargetMeans, CrossFitted]:
+        """Return what prediction uses, and what training does: with some cells as new ones look, where they `hide`."""
         by_fold, counts = self.counts[:-1], self.counts[:-1].sum(axis=1, dtype=np.float64)
         n_means, rows = self.sums.shape[2], max(1.0, float(counts.sum()))
         total = np.empty((len(counts), n_means + 1), np.float32)
@@ -179,6 +184,10 @@ class TargetSums:
                 others[:, fold * n_means + k] = shrunk(*rest, mean, weight)
             priors.append(mean)
             strengths.append(weight)
+        if hide:
+            hidden = np.arange(0, len(counts), HIDDEN_EVERY)  # a bucket's number is a hash already
+            hidden = hidden[counts[hidden] <= HIDDEN_MOST * rows]
+            others[hidden] = [*np.repeat(priors, kernels.N_FOLDS), 0.0]
         means = TargetMeans(_with_missing(total), tuple(priors), tuple(strengths))
         return means, CrossFitted(_with_missing(others), n_means)
 
