@@ -15,6 +15,10 @@ class DataError(ScalableError, ValueError):
     """The data cannot be used as asked: a missing column, a damaged file, a single class."""
 
 
+class UnforeseenError(DataError):
+    """A row contradicts what a sample of the rows, or the training rows, told: who learns from it begins anew."""
+
+
 class ModelError(ScalableError, ValueError):
     """A saved model is damaged, of an unknown version, or does not fit the data."""
 

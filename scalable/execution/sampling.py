@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scalable.data.shard import Shard
 from scalable.data.source import Source
+
+GOLDEN = 0.6180339887498949
 
 
 def sample_shards(source: Source, max_rows: int) -> list[Shard]:
@@ -17,3 +21,30 @@ def sample_shards(source: Source, max_rows: int) -> list[Shard]:
     count = max(1, min(len(source.shards), max_rows // least))
     chosen = [source.shards[len(source.shards) * k // count] for k in range(count)]
     return [shard.head(max_rows // count) for shard in chosen]
+
+
+def spread_shards(source: Source, max_rows: int, least: int = 2**12) -> list[Shard]:
+    """Return pieces of evenly spaced shards, each at another place of its shard, of at most about `max_rows` rows.
+
+    Heads alone would mislead where the rows of every shard, or of every row group, are sorted. The places are the
+    multiples of the golden ratio, which fill any shard evenly. Of a source whose rows are all known.
+
+    Parameters
+    ----------
+    source : Source
+        Whose `exact_rows` is known.
+    max_rows : int
+        Rows in all.
+    least : int
+        Rows of a piece, where the shard has as many: shorter ones cost more to open than to decode.
+    """
+    count = max(1, min(len(source.shards), max_rows // least))
+    chosen = [source.shards[len(source.shards) * k // count] for k in range(count)]
+    pieces = []
+    for k, shard in enumerate(chosen):
+        rows = min(shard.n_rows, max(least, max_rows // count))
+        start = int((shard.n_rows - rows) * ((k + 1) * GOLDEN % 1.0))
+        at = shard.row_start + start
+        first = shard.first_row + start
+        pieces.append(replace(shard, row_start=at, row_stop=at + rows, first_row=first))
+    return pieces

@@ -120,6 +120,10 @@ class LinearEncoder(Encoder):
         """The same encoder as prediction uses it, without label and weight."""
         return LinearEncoder(self.columns, self._shared, None, None, self.dtype)
 
+    def with_labels(self, labels: Labels) -> LinearEncoder:
+        """Return the same encoder for a target that is read so."""
+        return LinearEncoder(self.columns, self._shared, labels, self.weight, self.dtype)
+
     def encode(self, raw: RawBlock) -> Block:
         """Encode one block; label and weight too where the block has their columns.
 

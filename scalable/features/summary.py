@@ -11,6 +11,7 @@ from scalable.data.source import Source
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
+from scalable.execution.sampling import spread_shards
 from scalable.features.profile import SAMPLE_ROWS, Profile, ProfileReduction, profile_source
 from scalable.features.row_sample import SampleReduction
 from scalable.features.target import Labels
@@ -108,13 +109,36 @@ def summarize(source: Source, executor: Executor, *, classify: bool, max_rows: i
     """
     target = TargetReduction(source.roles, classify)
     names = tuple(source.feature_names)
-    if source.exact_rows is not None and source.n_rows > max_rows:  # a sample of a selection might miss it
-        columns = profile_source(source, executor, names, max_rows)
-        reader = BlockReader(source, columns=source.roles.learned_from)
-        return Summary(columns, run_reduction(executor, target, reader))
+    if sampled(source, max_rows):
+        return Summary(columns_of(source, executor, max_rows), target_of(source, executor, classify=classify))
     both = SummaryReduction(ProfileReduction(names, source.full_schema), target)
     reader = BlockReader(source, columns=tuple(source.needed))
     return run_reduction(executor, both, reader, label="read columns")
+
+
+def sampled(source: Source, max_rows: int) -> bool:
+    """Return whether features are learned from a sample of the rows: one of a selection might miss what it selects."""
+    return source.exact_rows is not None and source.n_rows > max_rows
+
+
+def columns_of(source: Source, executor: Executor, max_rows: int) -> Profile:
+    """Return what a sample tells of the features, and all rows of those that do not vary in it."""
+    names = source.feature_names
+    found = profile_source(source, executor, names, max_rows)
+    still = [name for name in names if found.columns[name].constant]
+    if still:  # no column that varies anywhere is left out unsaid
+        found.columns.update(profile_source(source, executor, still, source.n_rows).columns)
+    return found
+
+
+def target_of(
+    source: Source, executor: Executor, *, classify: bool, max_rows: int | None = None
+) -> TargetSummary:
+    """Return what is known of the target: from all rows, or from a spread of about `max_rows` over all shards."""
+    reader = BlockReader(source, columns=source.roles.learned_from)
+    shards = None if max_rows is None else spread_shards(source, max_rows)
+    found: TargetSummary = run_reduction(executor, TargetReduction(source.roles, classify), reader, shards)
+    return found if max_rows is None else found.of_rows(source.n_rows)
 
 
 def labels_of(source: Source, target: TargetSummary, *, classify: bool) -> Labels:

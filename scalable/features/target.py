@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scalable.data.columns import column_kind
 from scalable.data.roles import spoken
 from scalable.data.values import numbers
-from scalable.errors import DataError
+from scalable.errors import DataError, UnforeseenError
 from scalable.kernels.encode import encoding
 
 Where = Callable[[int], str]
@@ -52,7 +52,7 @@ class Labels:
         Raises
         ------
         DataError
-            On a missing target, a label unknown in training, or a target that is no number.
+            On a missing target, a label unknown in training (`UnforeseenError`), or a target that is no number.
         """
         if self.classes is None:
             return target_values(array, self.column, where).astype(np.float64)
@@ -64,7 +64,7 @@ class Labels:
         if np.isnan(np.dot(encoded, encoded)):
             at = int(np.flatnonzero(np.isnan(encoded))[0])
             known = ", ".join(repr(c) for c in self.classes[:8])
-            raise DataError(
+            raise UnforeseenError(
                 f"{where(at)}: {spoken('target', self.column)} holds {array[at].as_py()!r}; the model knows {known}"
             )
         return encoded

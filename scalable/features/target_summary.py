@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,8 @@ class TargetSummary:
     disorder : float
         How far neighbouring rows differ, as a share of how far any two rows do (von Neumann, 1941): near 1 for rows
         in no order, near 0 for rows sorted by the target.
+    sampled : int or None
+        Rows that were read, where the rest is concluded from a sample; None where all were.
     """
 
     rows: int
@@ -58,6 +60,19 @@ class TargetSummary:
     maximum: float = math.nan
     single_mean: float | None = None
     disorder: float = 1.0
+    sampled: int | None = None
+
+    def of_rows(self, rows: int) -> TargetSummary:
+        """Return the summary of `rows` rows without weights, of which these are a sample."""
+        factor = rows / self.rows
+        return replace(
+            self,
+            rows=rows,
+            weight=float(rows),
+            class_weight=[weight * factor for weight in self.class_weight],
+            class_rows=[round(n * factor) for n in self.class_rows],
+            sampled=self.rows,
+        )
 
 
 @dataclass(slots=True)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from scalable.data.roles import spoken
 from scalable.data.shard import Shard
-from scalable.errors import DataError
-from scalable.execution.executors import get_executor
+from scalable.data.source import Source
+from scalable.errors import DataError, UnforeseenError
+from scalable.execution.executors import Executor, get_executor
 from scalable.execution.sampling import sample_shards
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.target_summary import TargetSummary, check_classes, class_weights
@@ -46,6 +47,9 @@ SAMPLE_ROWS = 2**22
 SAMPLE_SHARE = 16
 MAJORIZED_ITER = 500  # convergence is linear only
 KINKED_TOL = 1e-8
+# Deviations, by a spread of rows, from the mean of all targets. One row farther away would double the deviation of a
+# million rows; normal ones reach 6, those whose logarithm is normal 200.
+FARTHEST = 1e3
 NEWTON_TOL = 1e-6  # quadratic convergence: the step that is then taken leaves about the square of it
 LEAST_WIDTH = 1e-12  # of Huber's loss, in spreads of the target: its squares would be lost in rounding
 EXACT_TOL = 1e-9  # of few rows, whose passes cost nothing
@@ -96,26 +100,52 @@ class GradientEstimator(LinearEstimator):
         check_parameters(self)
         source, plain = self._source(X, y, sample_weight)
         with get_executor(self.client, self.n_workers) as executor:
-            ready = prepare(
-                source,
-                executor,
-                self._options(plain),
-                self._classify,
-                self._seed(),
-                self.cache,
-            )
-            robust = self._loss().robust and self._loss().degree is not None
-            spread = robust_scale(ready.reader) if robust and not self._classify else None
-            objective = self._objective(ready.target, ready.encoder, source.roles.require_target(), spread)
-            if not ready.held and not ready.ordered:  # those are in a random order
-                objective = replace(objective, rate_scale=order_rate_scale(ready.encoder))
-            coef = self._solve(objective, self._start(objective, ready.target, ready.encoder), ready)
-        self._finish(ready.encoder, objective, coef)
+            try:
+                self._learn(source, plain, executor, self._at_once)
+            except UnforeseenError as found:
+                self._tell(
+                    f"{found}: a spread of the rows did not show that; all targets are read, and learning begins anew"
+                )
+                self._learn(source, plain, executor, None)
 
-    def _finish(self, encoder: LinearEncoder, objective: Objective, coef: NDArray[np.float64]) -> None:
+    def _learn(self, source: Source, plain: bool, executor: Executor, at_once: Any) -> None:
+        """Fit, having read all targets or as `at_once` says."""
+        options = self._options(plain)
+        ready = prepare(source, executor, options, self._classify, self._seed(), self.cache, at_once)
+        robust = self._loss().robust and self._loss().degree is not None
+        spread = robust_scale(ready.reader) if robust and not self._classify else None
+        objective = self._objective(ready.target, ready.encoder, source.roles.require_target(), spread)
+        if ready.target.sampled and not self._classify and not robust:
+            objective = replace(objective, farthest=FARTHEST)
+        if not ready.held and not ready.ordered:  # those are in a random order
+            objective = replace(objective, rate_scale=order_rate_scale(ready.encoder))
+        coef = self._solve(objective, self._start(objective, ready.target, ready.encoder), ready)
+        target = ready.target
+        learned_from = {"rows": target.rows, "target_rows": target.sampled or target.rows}
+        self._finish(ready.encoder, objective, coef, learned_from)
+
+    def _at_once(self, encoder: LinearEncoder, rows: int) -> bool:
+        """Whether descent learns, and from nothing that only all targets tell: weights of classes, their signs.
+
+        A checkpoint belongs to one summary, which beginning anew would change.
+        """
+        loss, hashed = self._loss(), encoder.n_buckets > 0
+        terms = encoder.n_columns + 1 + encoder.n_indices
+        needs_all = getattr(self, "class_weight", None) is not None or loss.positive
+        if needs_all or self.checkpoint is not None or choose(self.solver, loss, terms, hashed) != "sgd":
+            return False
+        return not (self._steps_as_usual() and exact_is_cheap(loss, rows, terms, hashed))
+
+    def _finish(
+        self,
+        encoder: LinearEncoder,
+        objective: Objective,
+        coef: NDArray[np.float64],
+        learned_from: dict[str, int] | None = None,
+    ) -> None:
         raw = coef * objective.scale
         raw[:, encoder.n_columns] += objective.shift
-        self._publish(LinearModel(encoder, raw, self._link(len(coef))))
+        self._publish(LinearModel(encoder, raw, self._link(len(coef)), learned_from))
 
     def _objective(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,12 +14,14 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
 from scalable.features.linear_column import EncoderOptions
 from scalable.features.linear_encoder import LinearEncoder
-from scalable.features.summary import labels_of, summarize
+from scalable.features.summary import columns_of, labels_of, sampled, summarize, target_of
 from scalable.features.target_summary import TargetSummary
 from scalable.linear.in_memory import encoded_bytes, hold
 from scalable.linear.solvers.sgd import ONE_PASS_ROWS
 
 PROFILE_ROWS = 2**18  # from more rows, a sample of about as many decides how columns are treated
+TARGET_ROWS = 2**18  # that tell of the target, to learners that begin at once; one column
+LEAST_OF_A_CLASS = 16  # rows among those
 ORDERED = 0.5  # of the disorder of the target; with less, rows are shuffled or mixed
 HELD_BYTES = 2**28  # encoded data of up to 256 MiB is kept for the passes after the first
 
@@ -61,6 +64,7 @@ def prepare(
     classify: bool,
     shuffle_seed: int | None,
     cache: Any = None,
+    at_once: Callable[[LinearEncoder, int], bool] | None = None,
 ) -> Prepared:
     """Profile a source, plan its encoder, and hold the rows when they are few.
 
@@ -68,15 +72,28 @@ def prepare(
     ----------
     cache : path, optional
         Directory for encoded rows, where they are too many to be held.
+    at_once : callable, optional
+        Whether a learner of rows so encoded, and so many of them, begins without having read all targets. What it
+        then meets that the spread of rows did not show is an `UnforeseenError`.
 
     Raises
     ------
     DataError
         When there is no target, it is unusable, or a feature column is.
     """
-    summary = summarize(source, executor, classify=classify, max_rows=PROFILE_ROWS)
-    target, labels = summary.known_target, labels_of(source, summary.known_target, classify=classify)
-    encoder = LinearEncoder.learn(summary.columns, source.feature_names, labels, source.weight, options)
+    if sampled(source, max(PROFILE_ROWS, ONE_PASS_ROWS - 1)):
+        columns = columns_of(source, executor, PROFILE_ROWS)
+        encoder = LinearEncoder.learn(columns, source.feature_names, None, source.weight, options)
+        quick = at_once is not None and source.weight is None and at_once(encoder, source.n_rows)
+        target = target_of(source, executor, classify=classify, max_rows=TARGET_ROWS if quick else None)
+        if quick and classify and not _foreseeable(target):
+            target = target_of(source, executor, classify=classify)
+        encoder = encoder.with_labels(labels_of(source, target, classify=classify))
+    else:
+        summary = summarize(source, executor, classify=classify, max_rows=PROFILE_ROWS)
+        target = summary.known_target
+        labels = labels_of(source, target, classify=classify)
+        encoder = LinearEncoder.learn(summary.columns, source.feature_names, labels, source.weight, options)
     reader: Any = BlockReader(source, encoder)
     # One pass would pay for copying and shuffling without ever reading the copy again.
     # Unless descent would follow the target from one end of its range to the other.
@@ -89,3 +106,9 @@ def prepare(
     elif cache is not None and isinstance(source, ParquetSource):
         reader = CachedReader(reader, cache_directory(cache, source, encoder, reader.block_rows))
     return Prepared(source, reader, executor, encoder, target, held, ordered)
+
+
+def _foreseeable(target: TargetSummary) -> bool:
+    """Whether a spread of rows shows two classes or more, and none of them so rarely that there are likely others."""
+    least = (target.sampled or 0) / target.rows * min(target.class_rows)
+    return len(target.classes) > 1 and least >= LEAST_OF_A_CLASS

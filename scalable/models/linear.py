@@ -38,6 +38,9 @@ class LinearModel(Predictor):
         Coefficients of the dense columns, intercept, weights of the feature indices.
     link : str
         See `scalable.models.links`.
+    learned_from : dict of str to int or None
+        ``rows`` that were learned from, and ``target_rows`` that told scales, classes and their shares beforehand; None
+        where that is not known.
     """
 
     kind = KIND
@@ -45,6 +48,7 @@ class LinearModel(Predictor):
     encoder: LinearEncoder
     coef: NDArray[np.float64]
     link: str
+    learned_from: dict[str, int] | None = None
 
     @property
     def feature_names(self) -> list[str]:
@@ -98,6 +102,7 @@ class LinearModel(Predictor):
             "encoder": state.document,
             "link": self.link,
             "classes": None if self.classes is None else list(self.classes),
+            "learned_from": self.learned_from,
         }
         arrays = {"coef": self.coef[:, :n], "intercept": self.coef[:, n], "sparse": self.coef[:, n + 1 :]}
         return meta, {**arrays, **state.parts}, {}
@@ -119,11 +124,13 @@ class LinearModel(Predictor):
             a = stored.arrays
             coef = np.hstack([a["coef"], a["intercept"][:, None], a["sparse"]]).astype(np.float64)
             link = meta["link"]
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+            told = meta.get("learned_from")  # not in older models
+            told = None if told is None else {str(name): int(rows) for name, rows in told.items()}
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise ModelError(f"the linear model is damaged ({error!r}); train or copy it again") from error
         if link not in LINKS or coef.shape[1] != encoder.n_columns + 1 + encoder.n_indices:
             raise ModelError("the linear model's coefficients do not fit its encoder; train or copy it again")
-        return cls(encoder, coef, link)
+        return cls(encoder, coef, link, told)
 
     def plain(self) -> CompiledLinear:
         """Return the same model over a matrix of raw numbers.

@@ -74,7 +74,9 @@ class Descent:
     def step(self, state: DescentState, block: Block) -> DescentState:
         """Learn from a block."""
         o = self.objective
-        y, weight = o.target(block).astype(np.float32), o.single_weight(block)
+        target = o.target(block)
+        o.check(target)
+        y, weight = target.astype(np.float32), o.single_weight(block)
         rule = DescentRule(o.loss, float(o.delta), self.optimizer, self.batch, bool(o.fit_intercept))
         how = (rule, self.hyper, o.factors)
         loss, steps, done = 0.0, state.steps, 0

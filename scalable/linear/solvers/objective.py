@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.block import Block
+from scalable.errors import UnforeseenError
 from scalable.features.linear_encoder import LinearEncoder
 
 HASHED_FACTOR = 2.0  # hashed categories are many and rare: half the prior deviation of others
@@ -50,6 +52,8 @@ class Objective:
         Mean squared gradient of a row's loss before anything but the intercept is learned.
     rate_scale : float64 array of shape (n_columns + 1 + n_indices,)
         What descent multiplies a coefficient's rate by, see `order_rate_scale`.
+    farthest : float
+        No target lies farther from the mean, in deviations, as learners that have not read them all presume.
     """
 
     loss: int
@@ -67,6 +71,14 @@ class Objective:
     frequencies: NDArray[np.float64] | float = 1.0
     residual_variance: float = 1.0
     rate_scale: NDArray[np.float64] | float = 1.0
+    farthest: float = math.inf
+
+    def check(self, y: NDArray[np.float64]) -> None:
+        """Raise an UnforeseenError where a scaled target is farther from the mean than was presumed."""
+        if self.farthest < math.inf and len(y) and max(-y.min(), y.max()) > self.farthest:
+            most = y[np.argmax(np.abs(y))]
+            value = float(most * self.scale + self.shift)
+            raise UnforeseenError(f"the target reaches {value!r}, {abs(most):,.0f} deviations from its mean")
 
     def target(self, block: Block) -> NDArray[np.float64]:
         """Return the targets of a block as the loss takes them."""
