@@ -38,11 +38,14 @@ CONTENDERS: dict[str, tuple[Entry, ...]] = {
     ),
     "boosting": (
         Entry("scalable on Dask", "boosting.ours:Ours", ours=True),
+        Entry("scalable native", "boosting.ours:Native", ours=True),
         Entry("lightgbm", "boosting.lightgbm_plain:Plain"),
         Entry("lightgbm.dask", "boosting.lightgbm_dask:OnDask"),
         Entry("xgboost", "boosting.xgboost:InMemory"),
         Entry("xgboost external memory", "boosting.xgboost:ExternalMemory"),
         Entry("xgboost.dask", "boosting.xgboost:OnDask"),
+        Entry("catboost", "boosting.catboost:CatBoost"),
+        Entry("ydf", "boosting.ydf:Ydf"),
     ),
     "generation": (
         Entry("scalable physics", "generation.ours:Physics", ours=True),

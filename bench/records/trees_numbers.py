@@ -1,4 +1,4 @@
-"""Measure trees: alone against LightGBM and XGBoost, threads, parts, whole fits, held-out losses.
+"""Measure trees: alone against LightGBM and XGBoost, threads, parts, whole fits, held-out losses, bits.
 
 Run ``python -m bench.records.trees_numbers SECTION --out docs/results/trees_SECTION.json``; docs/trees.md explains the
 numbers. Contenders take turns within one process, so that whatever else the machine does meets all of them alike.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.trees.alone import LIGHTGBM, alone, threads
+from bench.trees.bits import bits
 from bench.trees.fits import TARGETS, parquet, quality
 from bench.trees.parts import parts
 from scalable.report.document import new_results
@@ -49,12 +50,17 @@ def _quality(args: argparse.Namespace) -> list[dict[str, Any]]:
     return [quality(name, int(rows), args.trees, args.seeds) for name in args.datasets for rows in args.rows]
 
 
+def _bits(_args: argparse.Namespace) -> list[dict[str, Any]]:
+    return [bits()]
+
+
 SECTIONS: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {
     "alone": _alone,
     "threads": _threads,
     "parts": _parts,
     "parquet": _parquet,
     "quality": _quality,
+    "bits": _bits,
 }
 
 

@@ -190,9 +190,9 @@ class TrafficEstimate:
     Attributes
     ----------
     histogram_bytes : float
-        The exchange of histograms, one per leaf: ``(n - 1) / n`` of 16 bytes a bin.
+        The exchange of histograms, one per leaf: ``(n - 1) / n`` of 16 bytes a bin, 24 with exact counts.
     split_bytes : float
-        The exchange of the best splits, two records to every peer per leaf.
+        The exchange of the best splits, two records to every peer per leaf, and of what is renewed.
     exchanges : int
         Rounds of messages, each of which costs a round trip.
     """
@@ -214,9 +214,12 @@ class TrafficEstimate:
 SPLIT_RECORD = (
     438  # the best splits of both children, with room for category sets: measured, as LightGBM pads it
 )
+OFFER = 88  # a worker's best split of a leaf
 
 
-def predict_traffic(n_bins: int, num_leaves: int, n_workers: int) -> TrafficEstimate:
+def predict_traffic(
+    n_bins: int, num_leaves: int, n_workers: int, *, engine: str = "lightgbm", widest: int = 0
+) -> TrafficEstimate:
     """Predict what a worker sends per tree; flat as workers grow.
 
     Parameters
@@ -227,9 +230,19 @@ def predict_traffic(n_bins: int, num_leaves: int, n_workers: int) -> TrafficEsti
         Leaves of the tree.
     n_workers : int
         Workers.
+    engine : str
+        "lightgbm" sums gradients and hessians, "native" exact counts too.
+    widest : int
+        Bins of the widest feature where any is categorical: "native" then sends which of them go left.
     """
     if n_workers < 2:
         return TrafficEstimate(0.0, 0.0, 0)
-    splits = num_leaves - 1  # fewer when leaves are too small to be split further
-    histograms = splits * 16.0 * n_bins * (n_workers - 1) / n_workers
-    return TrafficEstimate(histograms, splits * SPLIT_RECORD * (n_workers - 1.0), 2 * splits + 1)
+    splits, others = num_leaves - 1, n_workers - 1.0  # fewer when leaves are too small to be split further
+    if engine == "native":
+        searched = 2 * splits - 1  # the root, and both children of all splits but the last
+        offers, leaves = searched * (OFFER + widest), 16 * num_leaves  # best splits, renewed sums
+        return TrafficEstimate(
+            splits * 24.0 * n_bins * others / n_workers, (offers + leaves) * others, 2 * splits + 3
+        )
+    histograms = splits * 16.0 * n_bins * others / n_workers
+    return TrafficEstimate(histograms, splits * SPLIT_RECORD * others, 2 * splits + 1)

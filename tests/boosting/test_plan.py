@@ -74,14 +74,21 @@ def test_a_fit_that_cannot_fit_is_refused_before_it_starts(monkeypatch):
         LGBMRegressor().fit(X, X[:, 0])
 
 
+@pytest.mark.parametrize("engine", ["lightgbm", "native"])
 @pytest.mark.parametrize("n_workers", [2, 3])
-def test_traffic_is_predicted_to_five_percent(local_team, n_workers):
+def test_traffic_is_predicted_to_five_percent(local_team, n_workers, engine):
     X = np.random.default_rng(0).normal(size=(30_000, 12))
-    params = {"num_iterations": 4, "num_leaves": 31, "num_threads": 1, "min_data_in_leaf": 1}
+    params = {
+        "num_iterations": 4,
+        "num_leaves": 31,
+        "num_threads": 1,
+        "min_data_in_leaf": 1,
+        "engine": engine,
+    }
     fitted = train_on(
         local_team(n_workers), params, as_source(X, X[:, 0] * X[:, 1] + X[:, 2]), classify=False
     )
-    plan = predict_traffic(fitted.stats["bins"], 31, n_workers)
+    plan = predict_traffic(fitted.stats["bins"], 31, n_workers, engine=engine)
     sent = np.mean([worker["bytes_sent"] for worker in fitted.stats["workers"]]) / 4
     assert plan.total == pytest.approx(sent, rel=0.05)
     assert plan.exchanges == pytest.approx(fitted.stats["workers"][0]["exchanges"] / 4, rel=0.1)

@@ -1,4 +1,4 @@
-"""Our own: rows streamed into LightGBM, workers on a Dask cluster of one-thread workers."""
+"""Our own: rows streamed into LightGBM on a Dask cluster of one-thread workers, and trees grown here in one process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,41 @@ from bench.peers.contender import Learner
 from bench.peers.task import Task
 
 
-class Ours(Learner):
+class _Boosting(Learner):
+    """``LGBMClassifier``."""
+
+    def fitted(self, task: Task, **where: Any) -> Any:
+        """Return what was trained, and the features."""
+        from scalable.boosting import LGBMClassifier
+
+        model = LGBMClassifier(
+            n_estimators=task.trees,
+            num_leaves=task.leaves,
+            learning_rate=RATE,
+            max_bin=MAX_BIN,
+            min_child_samples=LEAST_ROWS,
+            random_state=0,
+            **where,
+        )
+        return model.fit(task.source), task.features
+
+    def predict(self, model: Any, rows: Any) -> NDArray[np.float64] | None:
+        """Predict."""
+        trained, features = model
+        return np.asarray(trained.predict_proba(rows.select(features))[:, 1])
+
+
+class Native(_Boosting):
+    """``LGBMClassifier`` with trees grown here, in one process."""
+
+    packages: ClassVar[tuple[str, ...]] = ("scalable-training",)
+
+    def train(self, task: Task) -> Any:
+        """Train."""
+        return self.fitted(task, engine="native", num_threads=task.threads)
+
+
+class Ours(_Boosting):
     """``LGBMClassifier`` on as many one-thread workers as there are threads."""
 
     packages: ClassVar[tuple[str, ...]] = ("scalable-training", "lightgbm", "dask")
@@ -31,20 +65,4 @@ class Ours(Learner):
 
     def train(self, task: Task) -> Any:
         """Train."""
-        from scalable.boosting import LGBMClassifier
-
-        model = LGBMClassifier(
-            n_estimators=task.trees,
-            num_leaves=task.leaves,
-            learning_rate=RATE,
-            max_bin=MAX_BIN,
-            min_child_samples=LEAST_ROWS,
-            random_state=0,
-            client=self._client,
-        )
-        return model.fit(task.source), task.features
-
-    def predict(self, model: Any, rows: Any) -> NDArray[np.float64] | None:
-        """Predict."""
-        trained, features = model
-        return np.asarray(trained.predict_proba(rows.select(features))[:, 1])
+        return self.fitted(task, client=self._client)

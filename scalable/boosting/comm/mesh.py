@@ -271,15 +271,21 @@ class Mesh:
                 finally:
                     self._lock.release()
 
-    def allgather(self, payload: bytes) -> list[bytes]:
-        """Give every worker's bytes to every worker, in worker order; lengths may differ."""
-        size = struct.pack("<Q", len(payload))
-        sizes = {peer: bytearray(8) for peer in self._connections}
-        self.exchange(
-            {peer: memoryview(size) for peer in self._connections},
-            {p: memoryview(b) for p, b in sizes.items()},
-        )
-        parts = {peer: bytearray(struct.unpack("<Q", sizes[peer])[0]) for peer in self._connections}
+    def allgather(self, payload: bytes, *, alike: bool = False) -> list[bytes]:
+        """Give every worker's bytes to every worker, in worker order.
+
+        Lengths may differ; where all are known to be `alike`, nobody asks for them first.
+        """
+        lengths = dict.fromkeys(self._connections, len(payload))
+        if not alike:
+            size = struct.pack("<Q", len(payload))
+            sizes = {peer: bytearray(8) for peer in self._connections}
+            self.exchange(
+                {peer: memoryview(size) for peer in self._connections},
+                {p: memoryview(b) for p, b in sizes.items()},
+            )
+            lengths = {peer: struct.unpack("<Q", sizes[peer])[0] for peer in self._connections}
+        parts = {peer: bytearray(lengths[peer]) for peer in self._connections}
         self.exchange(
             {peer: memoryview(payload) for peer in self._connections},
             {p: memoryview(b) for p, b in parts.items()},

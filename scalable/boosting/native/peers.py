@@ -26,8 +26,8 @@ class Peers:
         self.n_workers = 1 if mesh is None else mesh.n_workers
 
     def gather(self, payload: bytes) -> list[bytes]:
-        """Return every worker's payload, in worker order."""
-        return [payload] if self._mesh is None else self._mesh.allgather(payload)
+        """Return every worker's payload, all of one length, in worker order."""
+        return [payload] if self._mesh is None else self._mesh.allgather(payload, alike=True)
 
     def total(self, array: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the sum of all workers' arrays of one shape."""

@@ -252,22 +252,28 @@ class Histograms:
             leaf.feature, leaf.split = -1, None
             for other in found:
                 leaf.feature, leaf.split = self._better((leaf.feature, leaf.split), other)
-            if self.peers.n_workers > 1:
-                self._choose_of_all(leaf)
+        if self.peers.n_workers > 1 and questions:
+            self._choose_of_all([question.leaf for question in questions])
 
-    def _choose_of_all(self, leaf: Leaf) -> None:
-        """Give a leaf the best split that any worker found."""
-        offer = np.zeros(1, [("feature", "i8"), ("split", SPLIT), ("goes_left", "u1", (self._width,))])
-        offer["feature"] = leaf.feature
-        if leaf.split is not None:  # only this worker has the histogram that says which categories go left
-            offer["split"], offer["goes_left"] = tuple(leaf.split), self.goes_left(leaf)
-        leaf.feature, leaf.split = -1, None
-        for part in self.peers.gather(offer.tobytes()):
-            other = np.frombuffer(part, offer.dtype)[0]
-            split = Split(*other["split"].item()) if other["feature"] >= 0 else None
-            best = self._better((leaf.feature, leaf.split), (int(other["feature"]), split))
-            if best[0] != leaf.feature:
-                (leaf.feature, leaf.split), leaf.goes_left = best, other["goes_left"]
+    def _choose_of_all(self, leaves: Sequence[Leaf]) -> None:
+        """Give leaves the best splits that any worker found: one exchange for all of them."""
+        # Only who found a split has the histogram that says which categories go left; a threshold says it all.
+        width = self._width if self.bins.has_categories else 0
+        kind = np.dtype([("feature", "i8"), ("split", SPLIT), ("goes_left", "u1", (width,))])
+        offers = np.zeros(len(leaves), kind)
+        for offer, leaf in zip(offers, leaves, strict=True):
+            offer["feature"] = leaf.feature
+            if leaf.split is not None:
+                offer["split"] = tuple(leaf.split)
+                if width:
+                    offer["goes_left"] = self.goes_left(leaf)
+            leaf.feature, leaf.split = -1, None
+        for part in self.peers.gather(offers.tobytes()):
+            for other, leaf in zip(np.frombuffer(part, kind), leaves, strict=True):
+                split = Split(*other["split"].item()) if other["feature"] >= 0 else None
+                best = self._better((leaf.feature, leaf.split), (int(other["feature"]), split))
+                if best[0] != leaf.feature:
+                    (leaf.feature, leaf.split), leaf.goes_left = best, other["goes_left"] if width else None
 
     @staticmethod
     def _better(one: Found, other: Found) -> Found:
