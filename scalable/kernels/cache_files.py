@@ -5,18 +5,22 @@ Numba unpickles what it finds in its cache and runs the machine code in it.
 
 from __future__ import annotations
 
+import fcntl
 import grp
 import hashlib
 import os
 import pwd
 import stat
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from numba.core import caching
 
 _SEAL_BYTES = 32
+PATIENCE = 120.0  # seconds for another process, which may be frozen, to compile what this one needs
 
 
 class SealedCacheFile(caching.IndexDataCacheFile):
@@ -43,6 +47,31 @@ class SealedCacheFile(caching.IndexDataCacheFile):
         content = self._dump(what)
         with self._open_for_write(path) as file:
             file.write(content + hashlib.blake2b(content, digest_size=_SEAL_BYTES).digest())
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Keep other processes from compiling the same function, and from writing its index, meanwhile.
+
+        Where no lock is to be had, or its holder takes too long, the work is done twice: files are replaced whole.
+        """
+        try:
+            lock = os.open(f"{self._index_path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            yield
+            return
+        try:
+            until = time.monotonic() + PATIENCE
+            while time.monotonic() < until:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    time.sleep(0.02)
+                except OSError:  # a file system without locks
+                    break
+            yield
+        finally:
+            os.close(lock)
 
     @staticmethod
     def _unsealed(path: str) -> bytes | None:

@@ -21,7 +21,8 @@ from typing import Any
 
 import llvmlite.binding
 import numba
-from numba.core import caching
+from numba.core import caching, sigutils
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 
 from scalable.kernels.cache_files import SealedCacheFile, is_private, make_private
@@ -149,7 +150,30 @@ class _EntryCache(_SourceKeyedCache):
     _impl_class = _EntryImpl
 
 
-class _Inlined(CPUDispatcher):
+class _Kernel(CPUDispatcher):
+    """A compiled function; of several processes that need it, one compiles it and the others wait and load it."""
+
+    def compile(self, sig: Any) -> Any:
+        # Numba's lock comes first, as everywhere else: two threads that took the two in turns would wait for ever.
+        with global_compiler_lock:
+            if tuple(sigutils.normalize_signature(sig)[0]) in self.overloads or self._cached(sig):
+                return super().compile(sig)
+            with self._cache._cache_file.claimed():
+                return super().compile(sig)
+
+    def _cached(self, sig: Any) -> bool:
+        """Return whether a signature is in the cache, or there is none to wait for."""
+        cache = self._cache
+        if not isinstance(cache, _SourceKeyedCache):
+            return True
+        try:
+            cache._impl.locator.ensure_cache_path()
+        except OSError:
+            return True
+        return cache._index_key(sig, self.targetctx.codegen()) in cache._cache_file._load_index()
+
+
+class _Inlined(_Kernel):
     """An inlined kernel: without the entry from Python, which takes half of the time to compile.
 
     A call from Python (tests make some) compiles a second form that has the entry.
@@ -193,8 +217,7 @@ def kernel(*, fastmath: bool = False, inline: bool = False, cache: bool = True, 
         if not numba.config.DISABLE_JIT:
             if cache:
                 dispatcher._cache = _SourceKeyedCache(py_func)
-            if inline:
-                dispatcher.__class__ = _Inlined
+            dispatcher.__class__ = _Inlined if inline else _Kernel
         return dispatcher
 
     return decorate

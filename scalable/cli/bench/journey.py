@@ -10,6 +10,7 @@ from typing import Any
 import data_gen
 from scalable import ParquetSource, progress
 from scalable.cli.screen.meter import Stage, measured
+from scalable.cli.train.ahead import compiled_beside, fit_generated
 from scalable.cli.train.bayes import bayes_report, expected_scores
 from scalable.data.source import Source
 from scalable.errors import DataError
@@ -43,11 +44,12 @@ def travel(out: Path, rows: int, seed: int) -> dict[str, Any]:
     if rows < LEAST_ROWS:
         raise DataError(f"--rows {rows}: the quickstart needs at least {LEAST_ROWS:,} rows")
     stages: list[Stage] = []
-    manifest = generate(out / "data", rows, seed, stages)
-    source = ParquetSource(out / "data", target=TARGET)
-    train, held_out = source.split(every=HELD_OUT)
-    quality = [
-        train_logistic(train, held_out, out / "logistic.model", seed, stages),
+    with compiled_beside(fit_generated, DATASET, TARGET):
+        manifest = generate(out / "data", rows, seed, stages)
+        source = ParquetSource(out / "data", target=TARGET)
+        train, held_out = source.split(every=HELD_OUT)
+        quality = [train_logistic(train, held_out, out / "logistic.model", seed, stages)]
+    quality += [
         train_lightgbm(train, held_out, out / "lightgbm.model", seed, stages),
         best_possible(held_out, out / "data", stages),
     ]

@@ -100,10 +100,13 @@ def command(
     from scalable.cli.screen.display import live
     from scalable.cli.screen.line import human, megabytes
     from scalable.cli.screen.meter import measured
+    from scalable.cli.train.ahead import compiled_beside, fit_few
     from scalable.cli.train.first_score import in_words, score
     from scalable.cli.train.task import find_task
 
     refuse_overwriting(model, overwrite)
+    if learner == "logistic" and target is not None and client is None:
+        context.with_resource(compiled_beside(fit_few, data, target, *(split_names(features) or ())))
     paths = parse_partitioning(partitioning)
     source = ParquetSource(
         data, target=target, features=split_names(features), weight=weight, partitioning=paths

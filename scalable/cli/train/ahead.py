@@ -1,0 +1,110 @@
+"""A second process that compiles what a first fit needs later, while the first one compiles what it needs now.
+
+The fit begins with the readers' kernels, a third of the work; the other process begins with the learner's. Of two
+processes that need one kernel, one compiles it and the other waits (``kernels/jit.py``), so nothing is compiled twice.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+LEAST_IDLE = 0.7  # processors
+ROWS = 6_000  # enough to be treated as more rows are
+_HOME = str(
+    Path(__file__).resolve().parents[3]
+)  # found where it is, whatever is called like it in the working folder
+_START = """
+import sys
+home, job, *words = sys.argv[1:]
+home in sys.path or sys.path.insert(0, home)
+from scalable.cli.train import ahead
+getattr(ahead, job)(*words)
+"""
+
+
+@contextmanager
+def compiled_beside(job: Callable[..., None], *words: str) -> Iterator[bool]:
+    """Compile the kernels of a logistic fit in a process of its own while the body runs, if none is there yet.
+
+    Not where no processor is idle: the body would only be slower. What that process finds wrong with the data is not
+    told: the body will find it, too.
+
+    Parameters
+    ----------
+    job : function
+        `fit_few` or `fit_generated`.
+    *words : str
+        Its arguments.
+
+    Yields
+    ------
+    bool
+        Whether there is such a process.
+    """
+    from scalable.kernels.encode.encoding import standardize_columns
+    from scalable.kernels.jit import is_compiled
+    from scalable.kernels.processors import available_processors
+
+    idle = available_processors() - os.getloadavg()[0]
+    if is_compiled(standardize_columns) or idle < LEAST_IDLE:
+        yield False
+        return
+    command = [sys.executable, "-P", "-W", "ignore", "-c", _START, _HOME, job.__name__, *words]
+    quiet: dict[str, Any] = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+    }
+    with ExitStack() as stack:
+        # Its temporary files are here, as it may be killed before it can remove them.
+        place = stack.enter_context(tempfile.TemporaryDirectory(prefix="scalable-ahead-"))
+        child = stack.enter_context(subprocess.Popen(command, env={**os.environ, "TMPDIR": place}, **quiet))
+        stack.callback(child.kill)  # before it is waited for: nobody needs what it has not done by then
+        yield True
+
+
+def fit_generated(dataset: str, target: str) -> None:
+    """Fit a logistic model to some rows of a generated dataset, and score it."""
+    import data_gen
+
+    _fit(data_gen.rows(dataset, 0, ROWS), target)
+
+
+def fit_few(data: str, target: str, *features: str) -> None:
+    """Fit a logistic model to some rows as a table in memory, and score it: none of the readers' kernels is needed.
+
+    The rows are read by pyarrow, unchecked: what a forged file does to this process, nobody notices.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from scalable.data.files.find import find_files
+
+    with pq.ParquetFile(find_files(data)[0]) as file:
+        names = list(features) or [name for name in file.schema_arrow.names if name != target]
+        _fit(pa.Table.from_batches([next(file.iter_batches(ROWS, columns=names))]), target)
+
+
+def _fit(table: Any, target: str) -> None:
+    import numpy as np
+    import pyarrow as pa
+
+    from scalable.data.table import TableSource
+    from scalable.execution.threads import Threads
+    from scalable.linear import LogisticRegression
+    from scalable.models.predictors import load_model
+    from scalable.scoring.evaluate import evaluate_model
+
+    label = pa.array(np.arange(len(table)) % 2, pa.int8())  # two classes, whatever the rows say
+    features = [name for name in table.column_names if name != target]
+    source = TableSource(table.select(features).append_column(target, label), target)
+    with tempfile.TemporaryDirectory() as place:
+        LogisticRegression().fit(source).save(Path(place) / "model")
+        evaluate_model(load_model(Path(place) / "model"), source, Threads(1))
