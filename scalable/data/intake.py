@@ -74,14 +74,24 @@ def to_column(values: Any, role: str) -> pa.Array | pa.ChunkedArray:
     array = np.asarray(values)
     if array.ndim > 2 or (array.ndim == 2 and array.shape[1] != 1):
         raise DataError(f"{role} has shape {array.shape}, expected one value a row")
-    return _column(array.ravel(), role)
+    try:
+        return _column(array.ravel(), role)
+    except TypeError as error:
+        raise DataError(f"{role} cannot be converted: {error}; give it one type") from error
+
+
+def require_distinct(X: Any) -> None:
+    """Refuse a pandas frame that has several columns of one name."""
+    if type(X).__module__.partition(".")[0] != "pandas" or getattr(X, "ndim", 0) != 2:
+        return
+    repeated = [str(name) for name in X.columns[X.columns.duplicated()]]
+    if repeated:
+        raise DataError(f"X has several columns named {repeated[0]!r}; rename them so that names are unique")
 
 
 def _from_pandas(frame: Any) -> pa.Table:
+    require_distinct(frame)
     names = list(frame.columns)
-    repeated = [str(name) for name in frame.columns[frame.columns.duplicated()]]
-    if repeated:
-        raise DataError(f"X has several columns named {repeated[0]!r}; rename them so that names are unique")
     texts = sum(isinstance(name, str) for name in names)
     if texts not in (0, len(names)):
         kinds = sorted({type(name).__name__ for name in names})

@@ -122,7 +122,7 @@ class Roles:
             if column_kind(kind) is None:
                 raise DataError(f"{where}: {spoken(role, name)} is {kind}; give numbers, text or times")
             if role in _KINDS and column_kind(kind) not in _KINDS[role]:
-                raise DataError(f"{where}: {role} column {name!r} is {kind}; {_RULES[role]}")
+                raise DataError(f"{where}: {spoken(role, name)} is {kind}; {_RULES[role]}")
         for (one, name), (other, same) in combinations(self.named.items(), 2):
             # an entity may well be the group, but what is learned is nothing else
             if name == same and one in ("target", "weight"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from scalable.data.block import BLOCK_ROWS, Origin, RawBlock
@@ -89,7 +90,7 @@ def as_source(X: Any, y: Any = None, sample_weight: Any = None) -> Source:
         NumPy columns are named ``x0, x1, ...``.
     y : array-like of shape (n_rows,), optional
         Target; not allowed beside a source, which names its own.
-    sample_weight : array-like of shape (n_rows,), optional
+    sample_weight : array-like of shape (n_rows,) or a number, optional
         Non-negative weights.
 
     Returns
@@ -109,7 +110,8 @@ def as_source(X: Any, y: Any = None, sample_weight: Any = None) -> Source:
     for role, name, values in (("target", TARGET, y), ("weight", WEIGHT, sample_weight)):
         if values is None:
             continue
-        array = to_column(values, spoken(role, name))
+        one = role == "weight" and isinstance(values, (int, float, np.number))
+        array = to_column(np.full(table.num_rows, values) if one else values, spoken(role, name))
         if len(array) != table.num_rows:
             raise DataError(f"X has {table.num_rows:,} rows but {spoken(role, name)} has {len(array):,}")
         table = table.append_column(name, array)

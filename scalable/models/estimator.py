@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from scalable.data.columns import require_column
-from scalable.data.intake import to_table
+from scalable.data.intake import require_distinct, to_table
 from scalable.data.source import Source
 from scalable.data.table import TableSource, as_source
 from scalable.data.types.pandas_metadata import without_index
@@ -75,6 +75,7 @@ class Estimator(Declared, BaseEstimator):
                 'ParquetSource("rows/", target=...)'
             )
         self._by_name = isinstance(X, Source) or (_is_frame(X) and not self._matrix)
+        require_distinct(X)
         if isinstance(X, Source):
             source = as_source(X, y, sample_weight)
             self.feature_names_in_ = np.array(source.feature_names, dtype=object)
@@ -98,8 +99,6 @@ class Estimator(Declared, BaseEstimator):
         X, y = validate_data(
             self, X, y, dtype="numeric", ensure_all_finite=self._finite, y_numeric=not self._classify
         )
-        if sample_weight is not None:
-            sample_weight = np.broadcast_to(np.asarray(sample_weight, np.float64), (len(X),))
         table = to_table(X)
         if hasattr(self, "feature_names_in_"):
             table = table.rename_columns(self.feature_names_in_.tolist())
@@ -117,6 +116,7 @@ class Estimator(Declared, BaseEstimator):
 
     def _named(self, X: Any) -> pa.Table:
         """Return rows under the names of training, by name where a frame was learned from, else by position."""
+        require_distinct(X)
         if self._by_name and _is_frame(X):
             return to_table(without_index(X, tell=False))
         if self._keeps_columns(X):

@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier, LGBMRegressor
 from scalable.errors import DataError, ModelError, UsageError
-from scalable.linear import LogisticRegression, Ridge, SGDClassifier
+from scalable.linear import LinearRegression, LogisticRegression, Ridge, SGDClassifier
 
 LGB = {"n_estimators": 4, "num_threads": 1}
 CLASSIFIERS = [LogisticRegression(), LGBMClassifier(**LGB)]
@@ -177,3 +177,41 @@ def test_a_search_runs_where_the_client_is(estimator, rows, monkeypatch):
     )
     with pytest.raises(RuntimeError, match="no Dask scheduler answers"):
         search.fit(*rows)
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.ones(29), "X has 30 rows but sample_weight has 29"),
+        (np.ones((30, 2)), r"sample_weight has shape \(30, 2\)"),
+        (np.array(["1"] * 30), "sample_weight is string; weights are numbers"),
+        ("w", "X has 30 rows but sample_weight has 1"),
+        (np.ones(30) + 1j, "Complex data not supported: sample_weight"),
+        (np.array([pd.Timestamp(0)] * 30), "sample_weight cannot be converted: "),
+        (np.full(30, np.inf), "row 0: sample_weight is inf"),
+    ],
+)
+@pytest.mark.parametrize("as_frame", [True, False])
+def test_weights_that_cannot_be_are_refused_alike_for_arrays_and_frames(weight, message, as_frame):
+    x = np.random.default_rng(0).normal(size=(30, 2))
+    x = pd.DataFrame(x, columns=["a", "b"]) if as_frame else x
+    with pytest.raises(DataError, match=message):
+        LinearRegression().fit(x, np.arange(30.0), sample_weight=weight)
+
+
+@pytest.mark.parametrize("as_frame", [True, False])
+def test_one_weight_is_that_of_every_row(as_frame):
+    x = np.random.default_rng(0).normal(size=(30, 2))
+    x = pd.DataFrame(x, columns=["a", "b"]) if as_frame else x
+    y = np.arange(30.0)
+    expected = Ridge(alpha=3.0).fit(x, y, sample_weight=np.full(30, 2.0)).coef_
+    np.testing.assert_array_equal(Ridge(alpha=3.0).fit(x, y, sample_weight=2).coef_, expected)
+
+
+def test_columns_of_one_name_are_refused_in_one_line():
+    frame = pd.DataFrame(np.zeros((4, 2)), columns=["a", "a"])
+    with pytest.raises(DataError, match="several columns named 'a'"):
+        LinearRegression().fit(frame, np.arange(4.0))
+    model = LinearRegression().fit(frame.set_axis(["a", "b"], axis=1), np.arange(4.0))
+    with pytest.raises(DataError, match="several columns named 'a'"):
+        model.predict(frame)
