@@ -17,7 +17,7 @@ from scalable.kernels.timeline.group import gather, group_rows
 from scalable.kernels.timeline.words import checksum
 from scalable.storage.replace import explained, replacing
 
-REMEDY = "give it room, then --resume"
+REMEDY = "give it room, then run it again (a join with --resume)"
 _TAIL = 4  # words at the end: columns, partitions, sum of what is before them, magic
 _MAGIC = 0x5350494C4C303100
 

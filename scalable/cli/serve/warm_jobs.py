@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,36 @@ def trees(place: Path) -> None:
 
     source = _data(place, "fraud", "is_fraud")
     _score(LGBMClassifier(n_estimators=2, num_leaves=7, verbose=-1).fit(source), place, source)
+
+
+FEATURES = """
+[views.card]
+source = "fraud"
+entity = "card_id"
+event_time = "time"
+created_time = "time"
+values = ["amount_ratio", "country"]
+time_since_last = true
+[[views.card.aggregates]]
+column = "amount_ratio"
+functions = ["count", "sum", "mean", "min", "max", "distinct"]
+windows = ["1h", "7d"]
+"""
+
+
+@job
+def features(place: Path) -> None:
+    """Join features with time, and look some up where the store's package is installed."""
+    from scalable.errors import UsageError
+    from scalable.feature_store import OnlineStore, materialize, point_in_time_join
+
+    _data(place, "fraud", "is_fraud")
+    (place / "features.toml").write_text(FEATURES)
+    point_in_time_join(place / "fraud", place / "features.toml", place / "out")
+    with suppress(UsageError):
+        materialize(place / "features.toml", place / "store")
+        with OnlineStore(place / "features.toml", place / "store") as store:
+            store.lookup({"card_id": 0})
 
 
 def warm(workers: int | None) -> dict[str, float]:

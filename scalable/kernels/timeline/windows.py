@@ -58,8 +58,14 @@ def latest(
 def _offer(queue: Any, head: Any, tail: Any, i: Any, words: Any, sign: Any) -> Any:
     """Put event `i` where it belongs in a queue of events in time, unless a later one beats it; return the new end."""
     at = tail
-    while at > head and queue[at - 1] > i:
-        at -= 1
+    if tail > head and queue[tail - 1] > i:  # late: between two of them
+        below = head
+        while below < at:
+            middle = (below + at) // 2
+            if queue[middle] > i:
+                at = middle
+            else:
+                below = middle + 1
     value = sign * words[i]
     if at < tail and sign * words[queue[at]] <= value:
         return tail
