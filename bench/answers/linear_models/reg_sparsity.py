@@ -13,7 +13,10 @@ import numpy as np
 from scalable.linear import Lasso, LinearRegression, Ridge
 
 QUICK, STANDARD = 20_000, 2_000_000
-CLAIM = "The lasso sets every idle column to exactly zero and obeys the subgradient condition; ridge sets none to zero."
+CLAIM = (
+    "The lasso sets every idle column to exactly zero and obeys the subgradient condition; ridge sets none to "
+    "zero."
+)
 ANSWER = """The absolute penalty has a kink at zero, and a coefficient stays there until its column's correlation
 with the residual exceeds alpha. Of {n_idle} idle columns the lasso set {lasso_zeros} to exactly 0, ridge
 {ridge_zeros} and least squares {ols_zeros}. For the columns at zero the largest correlation with the residual was
