@@ -61,7 +61,7 @@ class Labels:
         table = np.array([index_of.get(value, np.nan) for value in values], np.float64)
         encoded = np.empty(len(inverse))
         encoding.look_up(table, inverse, 0, encoded)
-        if np.isnan(np.dot(encoded, encoded)):
+        if np.isnan(encoded.sum()):  # no product: BLAS would call up its threads for it
             at = int(np.flatnonzero(np.isnan(encoded))[0])
             known = ", ".join(repr(c) for c in self.classes[:8])
             raise UnforeseenError(
