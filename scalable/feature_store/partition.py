@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scalable.errors import DataError
 from scalable.execution.work import GroupRows
 from scalable.feature_store.bind import BoundView
-from scalable.feature_store.spill import REMEDY, read_partition, write_spill
-from scalable.feature_store.stages import bring_back, joined_path, open_all, write_counts
+from scalable.feature_store.spill import REMEDY, open_spills, read_partition, write_spill
+from scalable.feature_store.stages import bring_back, joined_path, write_counts
 from scalable.feature_store.timeline import Timeline, entities_of, grouped
 from scalable.feature_store.value_words import Words
 from scalable.storage.replace import explained
@@ -65,10 +65,10 @@ class Spilled:
 
     def load(self, partition: int) -> Loaded:
         """Return one partition."""
-        keys, starts = read_partition(open_all(self.keys), partition)
+        keys, starts = read_partition(open_spills(self.keys), partition)
         entities = entities_of(keys[0], keys[1])
         order, key_starts, *_ = grouped(entities.groups, entities.n, keys[2], keys[3])
-        found, _ = read_partition(open_all(self.events), partition)
+        found, _ = read_partition(open_spills(self.events), partition)
         entity, check, event, created, words = bring_back(self.bound, found)
         groups = entities.find(entity, check)
         timeline = Timeline(self.bound, groups, entities.n, event, created, words)

@@ -17,8 +17,8 @@ from scalable.data.columns import column_kind
 from scalable.errors import DataError
 from scalable.execution.work import GroupRows
 from scalable.feature_store.bind import BoundView
-from scalable.feature_store.spill import REMEDY, read_partition
-from scalable.feature_store.stages import open_all, read_texts
+from scalable.feature_store.spill import REMEDY, open_spills, read_partition
+from scalable.feature_store.stages import read_texts
 from scalable.feature_store.value_words import restore
 from scalable.scoring.parts import part_path
 from scalable.storage.replace import explained, replacing
@@ -74,7 +74,7 @@ class WritePart:
         self, view: tuple[BoundView, tuple[str, ...], str | None], part: int, n_rows: int
     ) -> list[pa.Array]:
         bound, paths, texts = view
-        columns, _ = read_partition(open_all(paths), part)
+        columns, _ = read_partition(open_spills(paths), part)
         if len(columns[0]) != n_rows or not 0 <= columns[0].min() <= columns[0].max() < n_rows:
             raise DataError(
                 f"{paths[0]} and others hold {len(columns[0]):,} rows of part {part}, expected {n_rows:,}; begin anew"

@@ -5,6 +5,7 @@ A file is whole or not there. Readers check what they read by the sum of its wor
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -107,6 +108,20 @@ class SpillFile:
 
     def _damaged(self) -> DataError:
         return DataError(f"{self.path}: is damaged; remove it, then --resume")
+
+
+def open_spills(paths: Sequence[str]) -> list[SpillFile]:
+    """Return spilled files, checked; their indices are read once a process, not once a partition."""
+    found = []
+    for path in paths:
+        status = os.stat(path)
+        found.append(_opened(path, (status.st_ino, status.st_size, status.st_mtime_ns)))
+    return found
+
+
+@functools.lru_cache(1024)
+def _opened(path: str, _version: tuple[int, ...]) -> SpillFile:
+    return SpillFile(Path(path))
 
 
 def read_partition(files: Sequence[SpillFile], partition: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

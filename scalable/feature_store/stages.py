@@ -24,7 +24,7 @@ from scalable.data.values import numbers
 from scalable.errors import DataError
 from scalable.execution.work import GroupRows
 from scalable.feature_store.bind import BoundView
-from scalable.feature_store.spill import REMEDY, SpillFile, partition_of, write_spill
+from scalable.feature_store.spill import REMEDY, partition_of, write_spill
 from scalable.feature_store.value_words import (
     TextTable,
     Words,
@@ -251,8 +251,3 @@ class Partitions(Source):
     ) -> Iterator[RawBlock]:
         """Yield nothing: tasks read what is spilled."""
         return iter(())
-
-
-def open_all(paths: Sequence[str]) -> list[SpillFile]:
-    """Return spilled files, checked."""
-    return [SpillFile(Path(path)) for path in paths]

@@ -23,14 +23,13 @@ from scalable.feature_store.definitions import Definitions
 from scalable.feature_store.join import GROUP_ROWS, count_partitions, run_missing
 from scalable.feature_store.online.histories import merge
 from scalable.feature_store.online.store import OnlineStore, told
-from scalable.feature_store.spill import read_partition
+from scalable.feature_store.spill import open_spills, read_partition
 from scalable.feature_store.stages import (
     Columns,
     SpillEvents,
     bring_back,
     event_columns,
     events_path,
-    open_all,
     read_texts,
 )
 from scalable.feature_store.value_words import join_texts
@@ -147,7 +146,7 @@ def _take(
             paths,
             f"read {bound.view.name}",
         )
-        spilled = open_all([str(path) for path in paths])
+        spilled = open_spills([str(path) for path in paths])
         if horizon is None:
             horizon = min(
                 time.time_ns(),
