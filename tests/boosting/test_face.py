@@ -1,5 +1,7 @@
 """Each name of a LightGBM estimator, beside LightGBM's own."""
 
+import re
+
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
@@ -227,10 +229,15 @@ def test_defaults_are_no_worse_than_the_base_rate_on_rare_positives():
     base = log_loss(y[30_000:], np.full(30_000, y[:30_000].mean()))
     assert loss[0] < base
     assert loss[0] < loss[1]
-    told = "min_sum_hessian_in_leaf: 10]"
-    assert told in models[0].booster_.model_to_string()
+    share = y[:30_000].mean()
+    wanted = min(30.0, 30_000 * share * (1.0 - share) / 4.0)
+    assert _bound(models[0]) == pytest.approx(wanted, rel=1e-4)
     for given in ({"min_child_weight": 0.001}, {"min_child_samples": 10}, {"class_weight": "balanced"}):
-        assert told not in LGBMClassifier(**SAME, **given).fit(rows, y).booster_.model_to_string()
+        assert _bound(LGBMClassifier(**SAME, **given).fit(rows, y)) == 0.001
+
+
+def _bound(model):
+    return float(re.search(r"min_sum_hessian_in_leaf: ([^]]+)]", model.booster_.model_to_string())[1])
 
 
 def test_plain_models_are_continued(tmp_path):
