@@ -10,8 +10,8 @@ from scalable.features.target_summary import TargetSummary
 LEAST_HESSIAN = (
     1.0  # what twenty rows must hold, in units of p (1 - p) a row, for LightGBM's own bound to stay
 )
-# Near the best of five over ten seeds, three rates and four sizes (docs/results/rare_positives.json), better than the base
-# rate in the mean of each, where twenty rows a leaf are up to ten times worse.
+# Near the best of five over ten seeds, three rates and four sizes (docs/results/rare_positives.json): better than the
+# base rate in the mean of each, where twenty rows a leaf are up to ten times worse.
 LEAF_HESSIAN, LEAST_LEAVES = 30.0, 4.0
 _DEFAULT_ROWS = 20  # LightGBM's own min_data_in_leaf
 _OTHERS = ("min_sum_hessian_in_leaf", "scale_pos_weight", "is_unbalance", "lambda_l2", "max_delta_step")
