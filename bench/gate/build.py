@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,30 +26,43 @@ class Build:
     directory: Path
 
 
-def commit_of(revision: str) -> str:
+def commit_of(revision: str, root: Path = ROOT) -> str:
     """Return the full commit a revision names; raises `UsageError` when there is none."""
     done = subprocess.run(
-        ["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"],
+        ["git", "-C", str(root), "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        raise UsageError(f"{revision}: not a commit of {ROOT}; name a branch, tag or commit, e.g. HEAD~1")
+        raise UsageError(f"{revision}: not a commit of {root}; name a branch, tag or commit, e.g. HEAD~1")
     return done.stdout.strip()
 
 
-def build(revision: str, directory: Path) -> Build:
-    """Build the wheel of a revision and unpack it into `directory`.
+def repository(folder: Path) -> Path:
+    """Return the repository a folder lies in; raises `UsageError` when there is none."""
+    done = subprocess.run(
+        ["git", "-C", str(folder), "rev-parse", "--show-toplevel"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise UsageError(f"{folder}: not a folder of a git repository, whose revisions could be compared")
+    return Path(done.stdout.strip())
+
+
+def build(revision: str, directory: Path, root: Path = ROOT) -> Build:
+    """Build the wheel of a revision of the repository `root` and unpack it into `directory`.
 
     Raises
     ------
     UsageError
         When there is no such revision, or its wheel cannot be built; the message ends with pip's.
     """
-    commit = commit_of(revision)
+    commit = commit_of(revision, root)
     with tempfile.TemporaryDirectory(prefix="gate-build-") as folder:
         sources, wheels = Path(folder) / "sources", Path(folder) / "wheels"
         sources.mkdir()
-        archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit], capture_output=True, check=True)
+        archive = subprocess.run(["git", "-C", str(root), "archive", commit], capture_output=True, check=True)
         subprocess.run(["tar", "-x", "-C", str(sources)], input=archive.stdout, check=True)
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
         _run([*pip, "wheel", "--no-deps", "--wheel-dir", str(wheels), str(sources)], revision)
@@ -58,15 +72,16 @@ def build(revision: str, directory: Path) -> Build:
     return Build(revision, commit, directory)
 
 
-def same_packages(one: Path, other: Path) -> bool:
-    """Return whether the packages that are measured hold the same files in two build directories."""
-    return _digest(one) == _digest(other)
+def same_packages(one: Path, other: Path, packages: Sequence[str] = MEASURED) -> bool:
+    """Return whether packages, all where none are named, hold the same files in two build directories."""
+    return _digest(one, packages) == _digest(other, packages)
 
 
-def _digest(directory: Path) -> str:
+def _digest(directory: Path, packages: Sequence[str]) -> str:
     found = hashlib.sha256()
-    for package in MEASURED:
-        for path in sorted((directory / package).rglob("*")):
+    every = sorted(path.name for path in directory.iterdir() if path.suffix != ".dist-info")
+    for package in packages or every:
+        for path in [directory / package, *sorted((directory / package).rglob("*"))]:
             if path.is_file() and path.suffix != ".pyc":
                 found.update(
                     f"{path.relative_to(directory)}\0".encode() + hashlib.sha256(path.read_bytes()).digest()

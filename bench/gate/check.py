@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from bench.gate.build import build
 from bench.gate.calibrate import calibrate
 from bench.gate.slowdown import SLOWDOWNS, inject
 from bench.gate.turns import take_turns
-from bench.gate.verdict import judge_all
+from bench.gate.verdict import judge_all, most_alarms
 from scalable.report.document import new_results
 from scalable.report.results import write_results
 
@@ -47,7 +48,8 @@ def check(revision: str, runs: int, record: Path | None, share: float = SHARE) -
         sys.stdout.flush()
         if record is not None:
             command = shlex.join(["python", "-m", "bench.gate", *sys.argv[1:]])
-            write_results(record, new_results("gate check", {"gate_check": rows}, command=command))
+            sections = {"gate_check": rows, "error_rates": error_rates(rows)}
+            write_results(record, new_results("gate check", sections, command=command))
 
     with tempfile.TemporaryDirectory(prefix="gate-") as folder:
         one = build(revision, Path(folder) / "one").directory
@@ -62,6 +64,18 @@ def check(revision: str, runs: int, record: Path | None, share: float = SHARE) -
         for run in range(runs):
             keep(_one(one, Path(folder) / "two", f"A/A {run + 1}", set()))
     return all(row["as_it_must"] for row in rows)
+
+
+def error_rates(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return how many comparisons of a commit with its copy there were, the false alarms, and what these bound."""
+    alike = [row for row in rows if "asked" not in row]
+    works = sum(value is not None for row in alike for key, value in row.items() if key.endswith(" ratio"))
+    alarms = sum(len(row["flagged"].split(", ")) for row in alike if row["flagged"] != "nothing")
+    slowed = [row for row in rows if "asked" in row]
+    return {
+        "comparisons": works, "false_alarms": alarms, "rate_at_most": most_alarms(alarms, works) if works else 1.0,
+        "slowdowns": len(slowed), "slowdowns_found": sum(row["as_it_must"] for row in slowed),
+    }  # fmt: skip
 
 
 def delivered_well(row: dict[str, Any], work: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,8 +15,10 @@ from typing import Any
 
 from bench.suites.gate import WORKS
 from scalable import progress
+from scalable.errors import UsageError
 
 SUITE = Path(__file__).resolve().parents[1] / "suites" / "gate.py"
+ANY_SUITE = Path(__file__).with_name("asv_suite.py")
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS")
 STARTS, TURNS = 3, 12
 
@@ -43,13 +46,16 @@ class Side:
 
 
 @contextmanager
-def side(packages: Path) -> Iterator[Side]:
-    """Start a process that imports the project from `packages`; it has ended after the block."""
+def side(packages: Path, suite: Sequence[str] = (str(SUITE),)) -> Iterator[Side]:
+    """Start a process that imports the project from `packages`; it has ended after the block.
+
+    `suite` is the script that answers, with its arguments.
+    """
     with tempfile.TemporaryDirectory(prefix="gate-") as folder:
         environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1"), "PYTHONPATH": str(packages)}
         environment["TMPDIR"] = folder  # the process is killed in the end, and what it wrote must go
         process = subprocess.Popen(
-            [sys.executable, "-P", str(SUITE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [sys.executable, "-P", *suite], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env=environment, cwd=folder, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
@@ -59,8 +65,34 @@ def side(packages: Path) -> Iterator[Side]:
             process.communicate()
 
 
+def works_of(packages: Path, folder: Path, only: str = "") -> list[str]:
+    """Return the names of an asv suite's ``time_`` benchmarks that match a regular expression.
+
+    Raises
+    ------
+    UsageError
+        The suite cannot be imported, or has none.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(packages)}
+    command = [sys.executable, "-P", str(ANY_SUITE), str(folder), "--list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        raise UsageError(f"{folder}: the suite cannot be imported: {done.stderr.strip().splitlines()[-1]}")
+    found = [name for name in json.loads(done.stdout) if re.search(only, name)]
+    if not found:
+        raise UsageError(
+            f"{folder}: no benchmark named time_... {f'matches {only!r}' if only else 'is there'}"
+        )
+    return found
+
+
 def take_turns(
-    base: Path, head: Path, works: Sequence[str] = tuple(WORKS), starts: int = STARTS, turns: int = TURNS
+    base: Path,
+    head: Path,
+    works: Sequence[str] = tuple(WORKS),
+    starts: int = STARTS,
+    turns: int = TURNS,
+    suite: Sequence[str] = (str(SUITE),),
 ) -> dict[str, dict[str, Any]]:
     """Measure two builds in turns.
 
@@ -69,11 +101,14 @@ def take_turns(
     base, head : Path
         Directories with the packages of each.
     works : sequence of str
-        Names of ``bench.suites.gate.WORKS``.
+        Names of ``bench.suites.gate.WORKS``, or what `works_of` found in another suite.
     starts : int
         Pairs of fresh processes: where code and data come to lie in memory changes speed, too.
     turns : int
         Samples of each work a process takes; who goes first alternates.
+
+    suite : sequence of str
+        See `side`.
 
     Returns
     -------
@@ -84,7 +119,10 @@ def take_turns(
     with progress.task("gate", starts * turns * len(works), "turns") as shown:
         for _ in range(starts):
             with ExitStack() as stack:
-                pair = [("base", stack.enter_context(side(base))), ("head", stack.enter_context(side(head)))]
+                pair = [
+                    ("base", stack.enter_context(side(base, suite))),
+                    ("head", stack.enter_context(side(head, suite))),
+                ]
                 for turn in range(turns):
                     for work in works:
                         shown.advance(1)

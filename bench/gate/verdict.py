@@ -9,12 +9,30 @@ from typing import Any
 
 FACTOR = 1.1
 SURE = 1e-3
+LEVEL = 0.95  # of the interval that must be within the factor for two sides to be called the same
 
 
 def sign_p(ratios: Sequence[float]) -> float:
     """Return the chance of at least so many ratios above 1 if both sides were alike (one-sided sign test)."""
     n, slower = len(ratios), sum(ratio > 1 for ratio in ratios)
     return float(sum(comb(n, k) for k in range(slower, n + 1)) / 2**n)
+
+
+def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
+    """Return order statistics that have the median between them with at least `level`; infinite if values are few."""
+    ordered, n = sorted(values), len(values)
+    k, tail = 0, 0.5**n
+    while tail <= (1 - level) / 2:
+        k += 1
+        tail += comb(n, k) / 2**n
+    return (ordered[k - 1], ordered[n - k]) if k else (0.0, float("inf"))
+
+
+def most_alarms(alarms: int, comparisons: int, level: float = LEVEL) -> float:
+    """Return the share of false alarms that so many found do not speak against (Clopper and Pearson, one-sided)."""
+    from scipy.stats import beta
+
+    return 1.0 if alarms >= comparisons else float(beta.ppf(level, alarms + 1, comparisons - alarms))
 
 
 def judge(base: Sequence[float], head: Sequence[float], factor: float = FACTOR) -> dict[str, Any]:
@@ -32,12 +50,14 @@ def judge(base: Sequence[float], head: Sequence[float], factor: float = FACTOR) 
     dict
         ``base`` and ``head`` (medians), ``ratio`` (median of head / base over pairs), ``low`` and ``high`` (its
         quartiles), ``p`` (sign test towards the ratio's side) and ``verdict``: "slower" or "faster" when the
-        ratio is beyond `factor` and p below 0.001, else "same".
+        ratio is beyond `factor` and p below 0.001; "same" when the whole interval of the ratio (`least` to `most`, see
+        `interval`) is within `factor`; "cannot tell" otherwise.
     """
     ratios = [h / b for b, h in zip(base, head, strict=True)]
     ratio = statistics.median(ratios)
     p = min(sign_p(ratios), sign_p([1 / r for r in ratios]))
-    verdict = "same"
+    least, most = interval(ratios)
+    verdict = "same" if 1 / factor < least and most < factor else "cannot tell"
     if p < SURE and ratio > factor:
         verdict = "slower"
     elif p < SURE and ratio < 1 / factor:
@@ -45,7 +65,7 @@ def judge(base: Sequence[float], head: Sequence[float], factor: float = FACTOR) 
     low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else (ratio, ratio, ratio)
     return {
         "base": statistics.median(base), "head": statistics.median(head), "ratio": ratio, "low": low,
-        "high": high, "p": p, "pairs": len(ratios), "verdict": verdict,
+        "high": high, "least": least, "most": most, "p": p, "pairs": len(ratios), "verdict": verdict,
     }  # fmt: skip
 
 
@@ -60,7 +80,12 @@ def judge_all(samples: Mapping[str, Mapping[str, Any]], factor: float = FACTOR) 
 
 
 def markdown(
-    rows: Sequence[Mapping[str, Any]], base: str, head: str, factor: float = FACTOR, machine: str = ""
+    rows: Sequence[Mapping[str, Any]],
+    base: str,
+    head: str,
+    factor: float = FACTOR,
+    machine: str = "",
+    unit: str = "row",
 ) -> str:
     """Return the verdicts as a Markdown summary; without rows, that the sides do not differ."""
     if not rows:
@@ -68,11 +93,13 @@ def markdown(
             f"### {head} against {base}: nothing to measure\n\nBoth build the same packages, file for file.\n"
         )
     slower = [row["work"] for row in rows if row["verdict"] == "slower"]
+    unsure = [row["work"] for row in rows if row["verdict"] == "cannot tell"]
     headline = f"**slower: {', '.join(slower)}**" if slower else "nothing slower"
+    headline += f"; cannot tell: {', '.join(unsure)}" if unsure else ""
     lines = [
         f"### {head} against {base}: {headline}",
         "",
-        f"| work | {base} | {head} | ratio | quartiles of it | p | verdict |",
+        f"| work | {base} | {head} | ratio | its interval | p | verdict |",
         "|---|---:|---:|---:|---:|---:|---|",
     ]
     for row in rows:
@@ -82,14 +109,15 @@ def markdown(
         else:
             lines.append(
                 f"| {row['work']} | {row['base']:,.1f} ns | {row['head']:,.1f} ns | {row['ratio']:.3f} "
-                f"| {row['low']:.3f} to {row['high']:.3f} | {row['p']:.1g} | {row['verdict']} |"
+                f"| {row['least']:.3f} to {row['most']:.3f} | {row['p']:.1g} | {row['verdict']} |"
             )
     pairs = max((row.get("pairs", 0) for row in rows), default=0)
     return "\n".join([
         *lines,
         "",
-        f"Nanoseconds a row, medians of {pairs} samples a side, taken in turns on one machine"
+        f"Nanoseconds a {unit}, medians of {pairs} samples a side, taken in turns on one machine"
         f"{f' ({machine})' if machine else ''}. The ratio is that of neighbouring samples: above 1, {head} is slower. "
-        f"Flagged beyond a factor of {factor:g} with p < {SURE:g}.",
+        f"Slower beyond a factor of {factor:g} with p < {SURE:g}; the same where the {LEVEL:.0%} interval of the "
+        "median ratio is within that factor; else nobody can tell, and a quieter machine or more turns are needed.",
         "",
     ])  # fmt: skip

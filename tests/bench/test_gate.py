@@ -5,17 +5,18 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 from bench.gate.build import ROOT, build, commit_of, same_packages
 from bench.gate.calibrate import calibrate, search
-from bench.gate.check import delivered_well
+from bench.gate.check import delivered_well, error_rates
 from bench.gate.slowdown import SLOWDOWNS, Slowdown, inject
 from bench.gate.turns import side, take_turns
-from bench.gate.verdict import judge, judge_all, markdown, sign_p
+from bench.gate.verdict import interval, judge, judge_all, markdown, sign_p
 from scalable.errors import UsageError
 
 
@@ -35,7 +36,7 @@ def test_a_slowdown_of_a_fifth_is_flagged_and_noise_is_not() -> None:
     assert judge(a, 1.2 * b)["verdict"] == "slower"
     assert judge(1.2 * b, a)["verdict"] == "faster"
     assert judge(a, 1.05 * a)["verdict"] == "same", "sure, but within the factor"
-    assert judge([100, 100], [150, 150])["verdict"] == "same", "two pairs are not enough to be sure"
+    assert judge([100, 100], [150, 150])["verdict"] == "cannot tell", "two pairs are not enough to be sure"
 
 
 def test_drift_shared_by_both_sides_does_not_flag() -> None:
@@ -47,7 +48,36 @@ def test_wild_noise_on_one_side_is_not_called_sure() -> None:
     random = np.random.default_rng(5)
     found = judge(_noise(36, 0.01), 100 * np.where(random.random(36) < 0.6, 1.3, 0.8))
     assert found["ratio"] > 1.1
-    assert found["verdict"] == "same"
+    assert found["verdict"] == "cannot tell"
+
+
+def test_the_interval_of_a_median_has_the_level_it_says() -> None:
+    for n in range(6, 40):
+        least, most = interval(range(n))
+        k = int(least) + 1
+        assert most == n - k
+        assert 2 * binom.cdf(k - 1, n, 0.5) <= 0.05 < 2 * binom.cdf(k, n, 0.5)
+    assert interval([1.0, 2.0]) == (0.0, float("inf"))
+
+
+def test_noise_too_wild_to_call_the_sides_alike_is_said() -> None:
+    found = judge(_noise(36, 0.01), 100 * np.linspace(0.7, 1.5, 36))
+    assert found["verdict"] == "cannot tell"
+    text = markdown(judge_all({"wild": {"base": [1.0] * 4, "head": [1.0] * 4}}), "main", "topic")
+    assert "nothing slower; cannot tell: wild" in text
+
+
+def test_false_alarms_are_told_with_what_they_bound() -> None:
+    rows: list[dict[str, Any]] = [
+        {"check": f"A/A {k}", "flagged": "nothing", "a ratio": 1.0, "b ratio": 1.0} for k in range(30)
+    ]
+    found = error_rates(rows)
+    assert found["comparisons"] == 60
+    assert found["rate_at_most"] == pytest.approx(1 - 0.05 ** (1 / 60))
+    rows[3]["flagged"] = "a"
+    found = error_rates(rows)
+    assert found["false_alarms"] == 1
+    assert binom.cdf(1, 60, found["rate_at_most"]) == pytest.approx(0.05)
 
 
 def test_summary_names_what_is_slower_and_what_was_skipped() -> None:
