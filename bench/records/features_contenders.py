@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.records.features_data import COLUMNS, FUNCTIONS, WINDOWS
+from bench.records.features_data import COLUMNS, FUNCTIONS, SHUFFLED, WINDOWS
 
 _MICROSECONDS = {"h": 3600 * 10**6, "d": 86_400 * 10**6}
 _VALUES = [f"v{k}" for k in range(COLUMNS)]
@@ -29,14 +29,11 @@ def ours(name: str) -> Callable[[Path, Path], None]:
 
 
 def polars_join(folder: Path, out: Path) -> None:
-    """Join with ``join_asof``, which wants both sides sorted by time; events are in order already and said to be."""
+    """Join with ``join_asof``, which wants both sides sorted by time; events that are in order are said to be."""
     import polars as pl
 
-    events = (
-        pl.read_parquet(folder / "events.parquet")
-        .set_sorted("at")
-        .rename({name: f"e_{name}" for name in _VALUES})
-    )
+    events = pl.read_parquet(folder / "events.parquet").rename({name: f"e_{name}" for name in _VALUES})
+    events = events.sort("at") if folder.name.endswith(SHUFFLED) else events.set_sorted("at")
     keys = pl.read_parquet(folder / "keys.parquet").with_row_index("row").sort("at")
     found = keys.join_asof(events, on="at", by="customer", check_sortedness=False)
     out.mkdir(parents=True, exist_ok=True)

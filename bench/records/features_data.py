@@ -13,6 +13,7 @@ START = 1_700_000_000_000_000
 COLUMNS, WINDOWS = 5, ("1h", "1d", "7d", "30d", "90d")
 FUNCTIONS = ("count", "sum", "min", "max")
 BLOCK = 2**20
+SHUFFLED = "-shuffled"  # ends the name of a folder whose events are in no order
 
 JOIN = """[views.e]
 source = "events.parquet"
@@ -39,8 +40,8 @@ values = [{values}]
 """
 
 
-def write_events(folder: Path, n_events: int, n_entities: int, seed: int = 0) -> None:
-    """Write events in order of time: entity, time and values of two decimals."""
+def write_events(folder: Path, n_events: int, n_entities: int, shuffled: bool, seed: int = 0) -> None:
+    """Write events in order of time, or in none: entity, time and values of two decimals."""
     rng = np.random.default_rng(seed)
     path = folder / "events.parquet"
     if path.exists():
@@ -57,7 +58,9 @@ def write_events(folder: Path, n_events: int, n_entities: int, seed: int = 0) ->
         for first in range(0, n_events, BLOCK):
             n = min(BLOCK, n_events - first)
             low, high = (START + YEAR * (first + k) // n_events for k in (0, n))
-            columns = [rng.integers(0, n_entities, n), np.sort(rng.integers(low, max(high, low + 1), n))]
+            low, high = (START, START + YEAR) if shuffled else (low, high)
+            columns = [rng.integers(0, n_entities, n), rng.integers(low, max(high, low + 1), n)]
+            columns[1] = columns[1] if shuffled else np.sort(columns[1])
             columns += [np.round(rng.normal(100, 20, n), 2) for _ in range(COLUMNS)]
             arrays = [pa.array(column).cast(kind) for column, kind in zip(columns, schema.types, strict=True)]
             writer.write_table(pa.table(arrays, schema=schema), row_group_size=2**18)
@@ -87,11 +90,11 @@ def write_definitions(folder: Path) -> None:
     (folder / "online.toml").write_text(ONLINE.format(values=values, aggregates="\n".join(tables)))
 
 
-def prepare(folder: Path, n_events: int, n_keys: int, n_entities: int) -> Path:
+def prepare(folder: Path, n_events: int, n_keys: int, n_entities: int, shuffled: bool = False) -> Path:
     """Return a folder with all of it."""
-    place = folder / f"features-{n_events}-{n_keys}-{n_entities}"
+    place = folder / f"features-{n_events}-{n_keys}-{n_entities}{SHUFFLED if shuffled else ''}"
     place.mkdir(parents=True, exist_ok=True)
-    write_events(place, n_events, n_entities)
+    write_events(place, n_events, n_entities, shuffled)
     write_keys(place, n_keys, n_entities)
     write_definitions(place)
     return place

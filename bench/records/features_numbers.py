@@ -66,7 +66,7 @@ def compare(job: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     sizes = [(options.shared, list(CONTENDERS[job])), (options.events, ["ours"])]
     found = []
     for events, names in sizes[: 1 if options.events == options.shared else 2]:
-        folder = prepare(options.scratch, events, events // 10, max(1, events // 100))
+        folder = prepare(options.scratch, events, events // 10, max(1, events // 100), options.shuffled)
         outs = {name: options.scratch / f"out-{name}" for name in names}
         rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
         run_alone(job, names[0], folder, outs[names[0]])  # compiles, and reads the files once
@@ -156,6 +156,7 @@ def main() -> None:
     parser.add_argument("--shared", type=lambda text: int(float(text)), default=2 * 10**7)
     parser.add_argument("--entities", type=lambda text: int(float(text)), default=10**7)
     parser.add_argument("--lookups", type=lambda text: int(float(text)), default=10**5)
+    parser.add_argument("--shuffled", action="store_true", help="events in no order of time")
     parser.add_argument("--scratch", type=Path, default=Path("/tmp/features-numbers"))
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
