@@ -10,14 +10,23 @@ from scalable.data.source import Source
 GOLDEN = 0.6180339887498949
 
 
-def sample_shards(source: Source, max_rows: int) -> list[Shard]:
+def sample_shards(source: Source, max_rows: int, heads: int = 64) -> list[Shard]:
     """Return shards, or heads of evenly spaced shards, that hold at most about `max_rows` rows.
 
     All shards where a selection picks among the rows: only reading tells whether heads hold any of them.
+
+    Parameters
+    ----------
+    source : Source
+        Whose rows are sampled.
+    max_rows : int
+        Rows in all.
+    heads : int
+        About how many, of `2**12` to `2**14` rows each: of compressed files, each costs the pages that it begins.
     """
     if source.exact_rows is None or source.n_rows <= max_rows:
         return list(source.shards)
-    least = max(2**12, min(2**14, max_rows // 64))  # shorter heads cost more to open than to decode
+    least = max(2**12, min(2**14, max_rows // heads))  # shorter heads cost more to open than to decode
     count = max(1, min(len(source.shards), max_rows // least))
     chosen = [source.shards[len(source.shards) * k // count] for k in range(count)]
     return [shard.head(max_rows // count) for shard in chosen]

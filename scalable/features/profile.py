@@ -310,6 +310,7 @@ def profile_source(
     executor: Executor | None = None,
     names: Sequence[str] | None = None,
     max_rows: int = SAMPLE_ROWS,
+    heads: int = 64,
 ) -> Profile:
     """Profile the columns of a source, all rows or the heads of evenly spaced shards.
 
@@ -324,10 +325,12 @@ def profile_source(
     max_rows : int
         Above this many rows, a deterministic sample of about as many is read: the head of every
         shard, or of evenly spaced shards.
+    heads : int
+        See `scalable.execution.sampling.sample_shards`.
     """
     chosen = tuple(source.needed if names is None else names)
     reduction = ProfileReduction(chosen, source.full_schema)
     reader = BlockReader(source, columns=chosen)
     return run_reduction(
-        executor or Threads(), reduction, reader, sample_shards(source, max_rows), "read columns"
+        executor or Threads(), reduction, reader, sample_shards(source, max_rows, heads), "read columns"
     )

@@ -121,10 +121,10 @@ def sampled(source: Source, max_rows: int) -> bool:
     return source.exact_rows is not None and source.n_rows > max_rows
 
 
-def columns_of(source: Source, executor: Executor, max_rows: int) -> Profile:
+def columns_of(source: Source, executor: Executor, max_rows: int, heads: int = 64) -> Profile:
     """Return what a sample tells of the features, and all rows of those that do not vary in it."""
     names = source.feature_names
-    found = profile_source(source, executor, names, max_rows)
+    found = profile_source(source, executor, names, max_rows, heads)
     still = [name for name in names if found.columns[name].constant]
     if still:  # no column that varies anywhere is left out unsaid
         found.columns.update(profile_source(source, executor, still, source.n_rows).columns)

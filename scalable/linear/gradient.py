@@ -50,6 +50,7 @@ KINKED_TOL = 1e-8
 # Deviations, by a spread of rows, from the mean of all targets. One row farther away would double the deviation of a
 # million rows; normal ones reach 6, those whose logarithm is normal 200.
 FARTHEST = 1e3
+FEW_HEADS = 16
 NEWTON_TOL = 1e-6  # quadratic convergence: the step that is then taken leaves about the square of it
 LEAST_WIDTH = 1e-12  # of Huber's loss, in spreads of the target: its squares would be lost in rounding
 EXACT_TOL = 1e-9  # of few rows, whose passes cost nothing
@@ -111,7 +112,9 @@ class GradientEstimator(LinearEstimator):
     def _learn(self, source: Source, plain: bool, executor: Executor, at_once: Any) -> None:
         """Fit, having read all targets or as `at_once` says."""
         options = self._options(plain)
-        ready = prepare(source, executor, options, self._classify, self._seed(), self.cache, at_once)
+        # Where descent is certain, whose steps need no exact scales.
+        heads = FEW_HEADS if self._descends(source.n_rows, 0, False) else 64
+        ready = prepare(source, executor, options, self._classify, self._seed(), self.cache, at_once, heads)
         robust = self._loss().robust and self._loss().degree is not None
         spread = robust_scale(ready.reader) if robust and not self._classify else None
         objective = self._objective(ready.target, ready.encoder, source.roles.require_target(), spread)
@@ -129,12 +132,19 @@ class GradientEstimator(LinearEstimator):
 
         A checkpoint belongs to one summary, which beginning anew would change.
         """
-        loss, hashed = self._loss(), encoder.n_buckets > 0
-        terms = encoder.n_columns + 1 + encoder.n_indices
-        needs_all = getattr(self, "class_weight", None) is not None or loss.positive
-        if needs_all or self.checkpoint is not None or choose(self.solver, loss, terms, hashed) != "sgd":
+        if (
+            getattr(self, "class_weight", None) is not None
+            or self._loss().positive
+            or self.checkpoint is not None
+        ):
             return False
-        return not (self._steps_as_usual() and exact_is_cheap(loss, rows, terms, hashed))
+        return self._descends(rows, encoder.n_columns + 1 + encoder.n_indices, encoder.n_buckets > 0)
+
+    def _descends(self, rows: int, terms: int, hashed: bool) -> bool:
+        """Whether so many coefficients, at least, are learned by descent from so many rows."""
+        loss = self._loss()
+        exact = self._steps_as_usual() and exact_is_cheap(loss, rows, terms, hashed)
+        return choose(self.solver, loss, terms, hashed) == "sgd" and not exact
 
     def _finish(
         self,

@@ -65,6 +65,7 @@ def prepare(
     shuffle_seed: int | None,
     cache: Any = None,
     at_once: Callable[[LinearEncoder, int], bool] | None = None,
+    heads: int = 64,
 ) -> Prepared:
     """Profile a source, plan its encoder, and hold the rows when they are few.
 
@@ -75,16 +76,19 @@ def prepare(
     at_once : callable, optional
         Whether a learner of rows so encoded, and so many of them, begins without having read all targets. What it
         then meets that the spread of rows did not show is an `UnforeseenError`.
+    heads : int
+        Of shards, from which the columns of many rows are learned.
 
     Raises
     ------
     DataError
         When there is no target, it is unusable, or a feature column is.
     """
-    if sampled(source, max(PROFILE_ROWS, ONE_PASS_ROWS - 1)):
-        columns = columns_of(source, executor, PROFILE_ROWS)
+    if sampled(source, PROFILE_ROWS):
+        columns = columns_of(source, executor, PROFILE_ROWS, heads)
         encoder = LinearEncoder.learn(columns, source.feature_names, None, source.weight, options)
-        quick = at_once is not None and source.weight is None and at_once(encoder, source.n_rows)
+        many = source.n_rows >= ONE_PASS_ROWS and source.weight is None
+        quick = many and at_once is not None and at_once(encoder, source.n_rows)
         target = target_of(source, executor, classify=classify, max_rows=TARGET_ROWS if quick else None)
         if quick and classify and not _foreseeable(target):
             target = target_of(source, executor, classify=classify)

@@ -9,7 +9,7 @@ import pytest
 
 from scalable import ParquetSource
 from scalable.errors import DataError, DataWarning
-from scalable.execution.sampling import spread_shards
+from scalable.execution.sampling import sample_shards, spread_shards
 from scalable.execution.threads import Threads
 from scalable.features.profile import profile_source
 from scalable.features.summary import columns_of, target_of
@@ -81,6 +81,23 @@ def test_pieces_lie_at_other_places_of_every_shard(tmp_path):
         assert piece.first_row - shard.first_row == piece.row_start - shard.row_start
     mean = target_of(source, Threads(1), classify=False, max_rows=2**14).mean
     assert mean == pytest.approx(y.mean(), abs=0.02)
+
+
+def test_descent_looks_at_fewer_heads_than_solvers_that_need_exact_scales(tmp_path, monkeypatch):
+    X, y = rows()
+    source = written(tmp_path / "d.parquet", X, y)
+    asked = {}
+
+    def noted(*args):
+        asked[solver] = args[3]
+        return columns_of(*args)
+
+    monkeypatch.setattr(prepare, "columns_of", noted)
+    for solver in ("sgd", "auto"):
+        LogisticRegression(solver=solver).fit(source)
+    assert asked["sgd"] < asked["auto"]
+    few, many = (sample_shards(source, 2**17, asked[solver]) for solver in ("sgd", "auto"))
+    assert len(few) < len(many)
 
 
 def test_a_class_beyond_the_spread_begins_anew_and_is_learned(tmp_path, monkeypatch):
