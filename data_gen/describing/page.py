@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from data_gen.describing.description import ColumnSummary, Description
 
 _BLUE, _RED, _GREY = "#2f6db3", "#c0392b", "#5b6b7b"
+# What a page's themes make of them: the style sheet has the colours.
+_THEMED = {_BLUE: "var(--s1)", _RED: "var(--bad)", _GREY: "var(--muted)", "#000000": "var(--ink)"}
 _MOST = 60  # histograms drawn
 
 
@@ -53,13 +55,17 @@ def _svg(figure: Figure) -> str:
     out = io.StringIO()
     FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
     text = out.getvalue()
+    for colour, variable in _THEMED.items():
+        text = text.replace(colour, variable)
     return text[text.index("<svg") :]
 
 
 def _figure(width: float, height: float, left: float = 0.35) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(width, height))
+    figure = Figure(figsize=(width, height), facecolor="none")
     # fixed margins: a layout engine would draw every picture twice
-    axes = figure.add_axes((left / width, 0.55 / height, 1 - (left + 0.15) / width, 1 - 0.8 / height))
+    axes = figure.add_axes(
+        (left / width, 0.55 / height, 1 - (left + 0.15) / width, 1 - 0.8 / height), facecolor="none"
+    )
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=7, colors=_GREY)
     return figure, axes
