@@ -181,7 +181,8 @@ def n_values(sample: Iterable[RawBlock], name: str, n_rows: int) -> int:
     """
     times = _times_seen(sample, name)
     once, sampled = int((times == 1).sum()), int(times.sum())
-    return len(times) - once + round(once * max(1.0, n_rows / max(1, sampled)) ** 0.5)
+    behind_them: float = once * max(1.0, n_rows / max(1, sampled)) ** 0.5
+    return len(times) - once + round(behind_them)
 
 
 def _times_seen(sample: Iterable[RawBlock], name: str) -> NDArray[np.int64]:
