@@ -18,6 +18,7 @@ from scalable.inference.request.json import parse_json
 from scalable.serve.limits import Limits
 from scalable.serve.metrics import Metrics
 from scalable.serve.models import Models, Served, open_model
+from scalable.serve.observe import Observer
 from scalable.serve.refusal import RefusalError
 from scalable.serve.tensors import OUTPUT, PLATFORM, answer_tensors, input_types, read_tensors
 
@@ -41,6 +42,8 @@ class App:
         What who loads models must bring; None allows nobody to.
     features : RequestFeatures, optional
         Adds stored features to each row.
+    observer : Observer, optional
+        Sees the rows that were answered.
     """
 
     def __init__(
@@ -49,8 +52,10 @@ class App:
         limits: Limits | None = None,
         token: str | None = None,
         features: RequestFeatures | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.models, self.limits, self.token, self.features = models, limits or Limits(), token, features
+        self.observer = observer
         self.metrics = Metrics()
         self._loading = asyncio.Lock()
 
@@ -107,6 +112,7 @@ class App:
             case ["metrics"]:
                 kind = [(b"content-type", b"text/plain; version=0.0.4")]
                 more = "" if self.features is None else self.features.metrics()
+                more += "" if self.observer is None else self.observer.metrics()
                 return 200, (self.metrics.text(self.models.all) + more).encode(), kind
             case ["v2"]:
                 return _json({"name": PLATFORM, "version": "2", "extensions": ["binary_tensor_data"]})
@@ -206,7 +212,10 @@ class App:
         else:
             found = await asyncio.to_thread(predictor.predict, rows)
         self.metrics.predicted(served.name, n_rows, time.perf_counter() - start)
-        return np.asarray(found)
+        found = np.asarray(found)
+        if self.observer is not None:
+            self.observer.observe(served.name, served.version, rows, found)
+        return found
 
     async def _load(self, name: str, headers: dict[bytes, bytes]) -> Reply:
         if self.token is None:

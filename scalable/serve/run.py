@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,40 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def run(app: Any, made: socket.socket, drain_seconds: int = 30) -> None:
+def check_tls(certificate: Path | None, key: Path | None) -> bool:
+    """Return whether to speak TLS, after a look at its files.
+
+    Raises
+    ------
+    UsageError
+        One of them is missing, unreadable, or they do not belong together.
+    """
+    if certificate is None and key is None:
+        return False
+    if certificate is None or key is None:
+        raise UsageError(
+            "--cert and --key go together: a certificate chain and its private key, in PEM files"
+        )
+    for file in (certificate, key):
+        if not file.is_file():
+            raise UsageError(f"there is no file {file}")
+    try:
+        # An empty password: a key that needs one is refused, where OpenSSL would stop and ask the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (ssl.SSLError, OSError) as error:
+        raise UsageError(
+            f"no certificate with its private key, unencrypted PEM, in {certificate} and {key}: {error}"
+        ) from None
+    return True
+
+
+def run(
+    app: Any,
+    made: socket.socket,
+    drain_seconds: int = 30,
+    certificate: Path | None = None,
+    key: Path | None = None,
+) -> None:
     """Answer requests until SIGTERM or SIGINT; what is under way is finished first.
 
     Raises
@@ -65,5 +99,6 @@ def run(app: Any, made: socket.socket, drain_seconds: int = 30) -> None:
     config = uvicorn.Config(
         app, http="httptools", loop="asyncio", ws="none", lifespan="off", access_log=False, log_level="warning",
         server_header=False, date_header=False, proxy_headers=False, timeout_graceful_shutdown=drain_seconds,
+        ssl_certfile=certificate, ssl_keyfile=key,
     )  # fmt: skip
     uvicorn.Server(config).run(sockets=[made])

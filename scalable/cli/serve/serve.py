@@ -19,6 +19,7 @@ Examples:
   scalable serve fraud.model
   scalable serve fraud=models/7.model churn.model --bind 127.0.0.1:9000
   scalable serve fraud.model --unix /run/fraud.sock --token-file token
+  scalable serve fraud.model --follow 5 --cert server.pem --key server.key
   scalable serve fraud.model --features features.toml --store store/
 """
 
@@ -34,6 +35,19 @@ def command(
     token_file: Annotated[
         Path | None,
         typer.Option("--token-file", metavar="FILE", help="Who has its token may load new versions."),
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option("--cert", metavar="FILE", help="TLS: the certificate chain, PEM.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="TLS: its private key.")] = None,
+    follow: Annotated[
+        float | None,
+        typer.Option(
+            "--follow",
+            metavar="SECONDS",
+            min=0.01,
+            help="Look at the models' paths this often, and serve what was put there.",
+        ),
     ] = None,
     features: Annotated[
         Path | None, typer.Option("--features", metavar="DEF.toml", help="Add stored features to each row.")
@@ -52,9 +66,10 @@ def command(
     """Serve."""
     from scalable.errors import UsageError
     from scalable.serve.app import App
+    from scalable.serve.follow import Follower
     from scalable.serve.limits import Limits
     from scalable.serve.models import Models
-    from scalable.serve.run import listen, run
+    from scalable.serve.run import check_tls, listen, run
 
     token = None
     if token_file is not None:
@@ -68,10 +83,23 @@ def command(
         from scalable.feature_store.online.requests import RequestFeatures
 
         stored = RequestFeatures(features, store)
+    tls = check_tls(certificate, key)
     found = Models(models)
+    follower = None
+    if follow is not None:
+        follower = Follower(found, follow, lambda line: typer.echo(line, err=True))
     made, place = listen(bind, unix)
+    if tls:
+        place = place.replace("http://", "https://")
     named = ", ".join(f"{one.name} {one.version}" for one in found.all)
     if not quiet:
         typer.echo(f"serving {named} on {place}")
     write_json(json_file, {"place": place, "models": {one.name: one.version for one in found.all}})
-    run(App(found, Limits(waiting, body, rows, seconds), token, stored), made)
+    if follower is not None:
+        follower.start()
+    try:
+        app = App(found, Limits(waiting, body, rows, seconds), token, stored)
+        run(app, made, certificate=certificate, key=key)
+    finally:
+        if follower is not None:
+            follower.stop()
