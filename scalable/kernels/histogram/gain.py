@@ -45,6 +45,16 @@ SPLIT = np.dtype(
 
 
 @kernel(inline=True)
+def rows_like(hessian: int, leaf: Any) -> Any:
+    """Return how many average rows of the leaf have this sum of hessians.
+
+    It is what LightGBM holds `min_data_in_leaf` and the limits of categories against: rows that are hard to tell count
+    for more, so that a few of them may be split off. Where hessians are constant these are the rows themselves.
+    """
+    return np.int64(hessian * (leaf.count / max(1.0, np.float64(leaf.hessian))) + 0.5)
+
+
+@kernel(inline=True)
 def soft(gradient: float, l1: float) -> Any:
     """Return a sum of gradients drawn towards zero by `l1`."""
     size = max(0.0, abs(gradient) - l1)

@@ -12,17 +12,25 @@ from typing import Any
 import numpy as np
 
 from scalable.kernels.histogram.accumulate import COUNT, GRADIENT, HESSIAN
-from scalable.kernels.histogram.gain import FALLING, NONE, ONE_CATEGORY, RISING, gain_unsplit, sides
+from scalable.kernels.histogram.gain import (
+    FALLING,
+    NONE,
+    ONE_CATEGORY,
+    RISING,
+    gain_unsplit,
+    rows_like,
+    sides,
+)
 from scalable.kernels.jit import kernel
 
 
 @kernel()
 def sorted_categories(histogram: np.ndarray, feature: Any, leaf: Any, rules: Any) -> Any:
-    """Return the bins with at least `cat_smooth` rows, by rising gradient over hessian."""
+    """Return the bins of at least `cat_smooth` rows (`rows_like`), by rising gradient over hessian."""
     first, used = feature.first, np.empty(feature.n_bins, np.int64)
     n = 0
     for b in range(1, feature.n_bins):
-        if histogram[COUNT, first + b] >= max(1.0, rules.cat_smooth):
+        if rows_like(histogram[HESSIAN, first + b], leaf) >= max(1.0, rules.cat_smooth):
             used[n] = b
             n += 1
     key = np.empty(n)
@@ -74,14 +82,14 @@ def _one_against_rest(
     base = gain_unsplit(leaf, rules)
     for b in range(1, feature.n_bins):
         at = feature.first + b
-        g, h, c = histogram[GRADIENT, at], histogram[HESSIAN, at], histogram[COUNT, at]
-        least = min(h, leaf.hessian - h) * leaf.hessian_unit
+        g, h = histogram[GRADIENT, at], histogram[HESSIAN, at]
+        c, least = rows_like(h, leaf), min(h, leaf.hessian - h) * leaf.hessian_unit
         if min(c, leaf.count - c) < rules.min_data or least < rules.min_hessian or only not in (-1, b):
             continue
         gain = sides(g, h, c, rules.l2, 0, leaf, rules)[1] - base
         if gain > max(0.0, best.gain):
             best.kind, best.gain, best.threshold, best.l2 = ONE_CATEGORY, gain, b, rules.l2
-            best.gradient, best.hessian, best.count = g, h, c
+            best.gradient, best.hessian, best.count = g, h, histogram[COUNT, at]
 
 
 @kernel()
@@ -91,13 +99,14 @@ def _sorted_sets(histogram: np.ndarray, feature: Any, leaf: Any, rules: Any, dra
     only = draw % max(1, most) if rules.extra_trees else -1
     base, l2 = gain_unsplit(leaf, rules), rules.l2 + rules.cat_l2
     for kind in (RISING, FALLING):
-        g = h = c = group = np.int64(0)
+        g = h = c = group = rows = np.int64(0)
         for i in range(most):
             at = feature.first + order[i if kind == RISING else len(order) - 1 - i]
             g += histogram[GRADIENT, at]
             h += histogram[HESSIAN, at]
-            c += histogram[COUNT, at]
-            group += histogram[COUNT, at]
+            rows += histogram[COUNT, at]
+            c += rows_like(histogram[HESSIAN, at], leaf)
+            group += rows_like(histogram[HESSIAN, at], leaf)
             if c < rules.min_data or h * leaf.hessian_unit < rules.min_hessian:
                 continue
             rest = leaf.count - c
@@ -113,7 +122,7 @@ def _sorted_sets(histogram: np.ndarray, feature: Any, leaf: Any, rules: Any, dra
             gain = sides(g, h, c, l2, 0, leaf, rules)[1] - base
             if gain > max(0.0, best.gain):
                 best.kind, best.gain, best.threshold, best.l2 = kind, gain, i, l2
-                best.gradient, best.hessian, best.count = g, h, c
+                best.gradient, best.hessian, best.count = g, h, rows
 
 
 @kernel()

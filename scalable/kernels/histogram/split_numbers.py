@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scalable.kernels.histogram.accumulate import COUNT, GRADIENT, HESSIAN
-from scalable.kernels.histogram.gain import NONE, NUMBER, TINY, gain_unsplit, sides
+from scalable.kernels.histogram.gain import NONE, NUMBER, TINY, gain_unsplit, rows_like, sides
 from scalable.kernels.jit import kernel
 
 
@@ -44,11 +44,15 @@ def split_numbers(
     n = numeric if feature.missing else numeric - 1
     if n < 1:
         return
-    for k in range(3):
+    for k in range(2):
         total, own, below = np.int64(0), histogram[k, first : first + n], work[k]
         for t in range(n):
             total += own[t]
             below[t] = total
+    total, own, below = np.int64(0), histogram[HESSIAN, first : first + n], work[COUNT]
+    for t in range(n):
+        total += rows_like(own[t], leaf)
+        below[t] = total
     only = draw % n if rules.extra_trees else -1
     base = gain_unsplit(leaf, rules)
     plain = rules.l1 == 0 and rules.max_delta_step <= 0 and rules.path_smooth <= 0 and not rules.constrained
@@ -58,7 +62,7 @@ def split_numbers(
         missing_left = 1 - turn if both else 1  # where nobody is missing, left, as LightGBM has it
         if both and missing_left:
             mg, mh = histogram[GRADIENT, missing], histogram[HESSIAN, missing]
-            mc, stop = histogram[COUNT, missing], numeric - 1
+            mc, stop = rows_like(mh, leaf), numeric - 1
         else:
             mg, mh, mc, stop = np.int64(0), np.int64(0), np.int64(0), n if both else numeric - 1
         if plain:
@@ -78,8 +82,11 @@ def split_numbers(
             while gains[at] != top or (only >= 0 and at != only):  # of equals the last
                 at -= 1
             best.kind, best.gain, best.threshold, best.missing_left = NUMBER, top - base, at, missing_left
-            best.gradient, best.hessian, best.count = work[0, at] + mg, work[1, at] + mh, work[2, at] + mc
+            best.gradient, best.hessian = work[0, at] + mg, work[1, at] + mh
     if best.kind == NUMBER:
+        best.count = histogram[COUNT, missing] if both and best.missing_left else 0
+        for b in histogram[COUNT, first : first + best.threshold + 1]:
+            best.count += b
         found = sides(best.gradient, best.hessian, best.count, rules.l2, 0, leaf, rules)
         best.left_output, best.right_output, best.l2 = found[2], found[3], rules.l2
 

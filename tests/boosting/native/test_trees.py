@@ -154,3 +154,15 @@ def test_features_that_a_tree_does_not_use_are_not_summed(grown, table, monkeypa
         untouched = (histograms._pool[0, :, first : first + n] == 12345678901).all()
         assert untouched == (f not in features)
     assert 0 < len(features) < 5
+
+
+def test_a_few_hard_rows_are_split_off_as_by_lightgbm(grown):
+    """Ten rows of the wrong label weigh as many as twenty average ones: counted one by one they never get a leaf."""
+    X = np.zeros((4000, 2))
+    X[2000:, 0], X[3990:, 1], X[:500, 1] = 1.0, 1.0, 1.0
+    y = X[:, 0] != X[:, 1]
+    params = {"objective": "binary", "num_leaves": 4, "verbosity": -1, "num_threads": 1, "learning_rate": 0.3}
+    ours = grown(X, y.astype(float), params, iterations=40).booster.predict(X)
+    theirs = lgb.train(params, lgb.Dataset(X, y.astype(float), params=params), 40).predict(X)
+    assert theirs[-10:].max() < 0.1  # split off
+    np.testing.assert_allclose(ours, theirs, atol=2e-3)

@@ -48,6 +48,9 @@ def value_of(left, histogram, leaf, rules, l2, monotone):
     """Return the gain of sending the bins `left` left, or None where that is not allowed."""
     total = np.array([leaf["gradient"][0], leaf["hessian"][0], leaf["count"][0]])
     inside = histogram[:, [2 + b for b in left]].sum(axis=1)
+    # LightGBM's count: average rows of the leaf that have these hessians, bin by bin.
+    share = total[2] / total[1]
+    inside[2] = sum(int(histogram[1, 2 + b] * share + 0.5) for b in left)
     outputs, gain = [], 0.0
     for g, h, n in (inside, total - inside):
         g, h = g * 0.01, h * 0.005
