@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightgbm as lgb
+import numpy as np
+from sklearn.utils.class_weight import compute_sample_weight
 
 from scalable.data.source import Source
 from scalable.errors import UsageError
@@ -19,7 +21,12 @@ DEFAULTS = {
 
 
 def held_out(
-    source_of: Callable[[Any, Any, Any], Source], eval_set: Any, eval_X: Any, eval_y: Any, weights: Any
+    source_of: Callable[[Any, Any, Any], Source],
+    eval_set: Any,
+    eval_X: Any,
+    eval_y: Any,
+    weights: Any,
+    class_weights: Any = None,
 ) -> list[Source]:
     """Return the validation sets as sources.
 
@@ -33,6 +40,8 @@ def held_out(
         LightGBM's newer way to say the same.
     weights : sequence of array-like or None
         Of each set.
+    class_weights : sequence of dict, "balanced" or None; or None
+        Of each set, multiplied with its `weights`.
 
     Raises
     ------
@@ -53,10 +62,24 @@ def held_out(
         raise UsageError(
             f"eval_sample_weight holds {len(given)} weights for {len(eval_set)} sets of eval_set"
         )
+    by_class: list[Any] = [None] * len(eval_set) if class_weights is None else list(class_weights)
+    if isinstance(class_weights, (str, dict)) or len(by_class) != len(eval_set):
+        raise UsageError(
+            f"eval_class_weight must be a list of {len(eval_set)}, one entry for each set of eval_set, "
+            f"found {class_weights!r}"
+        )
     found = []
-    for one, weight in zip(eval_set, given, strict=True):
+    for one, weight, classes in zip(eval_set, given, by_class, strict=True):
         X, y, w = (one, None, None) if isinstance(one, Source) else (*one, None)[:3]
-        found.append(source_of(X, y, w if weight is None else weight))
+        weighted = w if weight is None else weight
+        if classes is not None:
+            if isinstance(one, Source):
+                raise UsageError(
+                    "eval_class_weight needs labels in memory; give a set that is a source a weight column"
+                )
+            of_class = compute_sample_weight(classes, np.asarray(y))
+            weighted = of_class if weighted is None else of_class * np.asarray(weighted, np.float64)
+        found.append(source_of(X, y, weighted))
     return found
 
 

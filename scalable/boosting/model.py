@@ -178,8 +178,10 @@ class LGBMModel(Attributes, Estimator):
             Evaluated before the parameter ``metric``.
         feature_name, categorical_feature, callbacks, init_model
             As in LightGBM.
-        init_score, eval_init_score, eval_class_weight
-            Refused: give ``init_model``, and the weights as ``eval_sample_weight``.
+        eval_class_weight : list of dict or "balanced", optional
+            Class weights of each validation set held in memory, for a classifier; multiplied with its weights.
+        init_score, eval_init_score
+            Refused: give ``init_model``.
         **options
             The attributes of `scalable.boosting.options.Options`: ``valid`` (a source, or a tuple X, y
             or X, y, weights), ``early_stopping`` (iterations), ``custom_metrics``, ``checkpoint`` (directory),
@@ -192,7 +194,9 @@ class LGBMModel(Attributes, Estimator):
         ClusterError
             When workers are lost or unfit.
         """
-        _refuse(init_score=init_score, eval_init_score=eval_init_score, eval_class_weight=eval_class_weight)
+        _refuse(init_score=init_score, eval_init_score=eval_init_score)
+        if eval_class_weight is not None and not self._classify:
+            raise UsageError("eval_class_weight is for classifiers; give eval_sample_weight")
         source, _ = self._source(named(X, feature_name), y, sample_weight)
         if "valid" in options and (eval_set is not None or eval_X is not None):
             raise UsageError("give the validation rows as valid or as eval_set, not both")
@@ -207,7 +211,7 @@ class LGBMModel(Attributes, Estimator):
             classify=self._classify,
             client=self.client,
             n_workers=self.n_workers,
-            valid=held_out(self._held, given, eval_X, eval_y, eval_sample_weight),
+            valid=held_out(self._held, given, eval_X, eval_y, eval_sample_weight, eval_class_weight),
             names=eval_names or (),
             eval_metric=names,
             custom_metrics=[*options.pop("custom_metrics", ()), *of_user],
@@ -314,7 +318,6 @@ def _refuse(**given: Any) -> None:
     remedies = {
         "init_score": "continue from a model by init_model",
         "eval_init_score": "continue from a model by init_model",
-        "eval_class_weight": "give the weights as eval_sample_weight",
     }
     for name, value in given.items():
         if value is not None:

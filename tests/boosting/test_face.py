@@ -52,6 +52,25 @@ def test_validation_sets_are_named_and_scored_as_in_lightgbm(metric):
             assert ours.best_score_[name][one] == pytest.approx(theirs.best_score_[name][one], rel=1e-6)
 
 
+@pytest.mark.parametrize("classes", ["balanced", {0: 1.0, 1: 7.5}, {1: 3.0}], ids=str)
+def test_class_weights_of_validation_sets(classes):
+    sets = {"eval_X": (XV, X[:800]), "eval_y": (BV, B[:800])}
+    fit = {**sets, "eval_class_weight": [classes, None]}
+    ours, theirs = both("class", {**fit, "eval_sample_weight": [np.linspace(1, 2, 400), np.ones(800)]})
+    plain, _ = both("class", sets)
+    for name in ("valid_0", "valid_1"):
+        found = ours.evals_result_[name]["binary_logloss"]
+        np.testing.assert_allclose(found, theirs.evals_result_[name]["binary_logloss"], rtol=1e-6)
+    assert ours.best_score_["valid_0"] != pytest.approx(plain.best_score_["valid_0"], rel=1e-3)
+
+
+def test_class_weights_of_validation_sets_that_cannot_be_meant():
+    with pytest.raises(UsageError, match="a list of 1, one entry for each set"):
+        LGBMClassifier().fit(X, B, eval_set=[(XV, BV)], eval_class_weight={0: 1.0, 1: 2.0})
+    with pytest.raises(UsageError, match="for classifiers"):
+        LGBMRegressor().fit(X, Y, eval_set=[(XV, YV)], eval_class_weight=["balanced"])
+
+
 @pytest.mark.parametrize("rule", [{"min_delta": 0.02}, {"first_metric_only": True}, {}], ids=str)
 def test_callbacks_are_lightgbm_s(rule):
     runs = []

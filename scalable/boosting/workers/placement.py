@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import platform
 import time
@@ -147,9 +148,42 @@ def _places(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> tuple
             raise ClusterError(
                 f"worker {address} cannot read {report['unreadable']}; every worker must see the data at the same path"
             )
-    return tuple(
-        Place(a, host_of(a), int(found[a]), reports[a]["memory"], reports[a]["machine"]) for a in addresses
+    return refuse_clear(
+        tuple(
+            Place(a, host_of(a), int(found[a]), reports[a]["memory"], reports[a]["machine"])
+            for a in addresses
+        )
     )
+
+
+def refuse_clear(places: tuple[Place, ...]) -> tuple[Place, ...]:
+    """Return the places, unless sums of gradients would cross a network in the clear between workers that use TLS.
+
+    The exchange proves who sent each frame but does not encrypt it; between processes of one host it crosses no
+    network.
+
+    Raises
+    ------
+    ClusterError
+        When a worker's address is of TLS and the workers are on several hosts.
+    """
+    hosts = sorted({place.host for place in places})
+    if len(hosts) > 1 and not all(_loopback(host) for host in hosts):
+        for place in places:
+            if place.name.startswith("tls://"):
+                raise ClusterError(
+                    f"this Dask cluster uses TLS ({place.name}), but the workers of a boosting fit exchange sums of "
+                    f"gradients unencrypted, here between {len(hosts)} hosts ({', '.join(hosts[:3])}); fit with "
+                    "n_workers=1, or use workers of one host"
+                )
+    return places
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _ask(client: Any, addresses: list[str], paths: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -214,6 +248,7 @@ def regrouped(team: Team, lost: list[int], policy: str) -> Team:
                     f'{REPLACE_SECONDS:.0f} s; start workers and resume, or fit with on_loss="shrink"'
                 )
             time.sleep(0.5)
+    refuse_clear(places)
     chosen = [place.name for place in places]
     return Team(places, Dask(client, chosen), lambda: DaskLauncher(client, chosen), client)
 
