@@ -50,8 +50,10 @@ def split_numbers(
             total += own[t]
             below[t] = total
     total, own, below = np.int64(0), histogram[HESSIAN, first : first + n], work[COUNT]
+    for t in range(n):  # apart from the sums, which are one by one: LLVM makes vectors of this
+        below[t] = rows_like(own[t], leaf)
     for t in range(n):
-        total += rows_like(own[t], leaf)
+        total += below[t]
         below[t] = total
     only = draw % n if rules.extra_trees else -1
     base = gain_unsplit(leaf, rules)
