@@ -11,8 +11,6 @@ import inspect
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-import numpy as np
-
 from scalable.errors import UsageError
 
 
@@ -82,6 +80,8 @@ def nearest(name: str, known: Iterable[str], flag: str = "{!r}") -> str:
 
 def seed_of(given: Any) -> int | None:
     """Return the seed that a ``random_state`` gives: a number, or drawn from a generator; None for None."""
+    import numpy as np  # `scalable train --help` must not load it
+
     if given is None:
         return None
     most = np.iinfo(np.int32).max
