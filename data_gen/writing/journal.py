@@ -1,8 +1,8 @@
 """What a job has finished so far, on disk, so that a killed run can be taken up again.
 
 A journal is a hidden directory beside the files: the request, and for each finished file its size,
-digest and truth. A file counts as finished when its entry is there, it has its final name, and its
-digest is right; everything else is written again.
+digest and truth. A file counts as finished when its entry is there and speaks of it, it has its final name,
+and the digests of file and truth are right; everything else is written again.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from data_gen.errors import OutputError, RequestError
 from data_gen.manifest import NAME, FileEntry, read, versions
 from data_gen.storage import read_arrays, write_arrays, write_json
 from data_gen.writing.request import Part, Request
+from scalable.storage.documents import typed
 from scalable.storage.files import sha256_of, store_of
 from scalable.storage.replace import place_file, remove_scratch
 
@@ -127,8 +128,7 @@ class Journal:
             raise OutputError(f"{self.out} is being written by another process; wait for it") from error
         try:
             if note.exists():
-                begun = json.loads(note.read_text())
-                self._compare(begun["request"], begun["versions"])
+                self._compare(*_begun(note))
             else:
                 write_json(note, {"request": self.request.to_json(), "versions": versions()})
         except BaseException:
@@ -163,6 +163,7 @@ class Journal:
             "rows": part.rows,
             "bytes": size,
             "sha256": sha256,
+            "truth_sha256": sha256_of(self.directory / f"{part.name}.npz"),
         }
         write_json(self.directory / f"{part.name}.json", entry)
         place_file(
@@ -171,16 +172,26 @@ class Journal:
 
     def finished(self, part: Part) -> bool:
         """Return whether a file was finished by this or an earlier run, by its digest."""
-        note, path = self.directory / f"{part.name}.json", self.out / part.name
-        if not (note.exists() and path.exists() and note.with_suffix(".npz").exists()):
+        path = self.out / part.name
+        try:
+            entry, truth_sha256 = self._note(part)
+            whole = store_of(path).version(path).size == entry.bytes and sha256_of(path) == entry.sha256
+            return whole and sha256_of(self.directory / f"{part.name}.npz") == truth_sha256
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return False
-        entry = FileEntry(**json.loads(note.read_text()))
-        return store_of(path).version(path).size == entry.bytes and sha256_of(path) == entry.sha256
+
+    def _note(self, part: Part) -> tuple[FileEntry, str]:
+        """Return the entry of a file and the digest of its truth, from a note that speaks of this file."""
+        raw = json.loads((self.directory / f"{part.name}.json").read_text())
+        truth_sha256 = str(raw.pop("truth_sha256"))
+        entry = typed(FileEntry, raw)
+        if (entry.path, entry.first_row, entry.rows) != (part.name, part.start, part.rows):
+            raise ValueError(f"the note of {part.name} speaks of other rows")
+        return entry, truth_sha256
 
     def entry(self, part: Part) -> tuple[FileEntry, dict[str, np.ndarray[Any, Any]]]:
         """Return the entry and the truth of a finished file."""
-        note = self.directory / f"{part.name}.json"
-        return FileEntry(**json.loads(note.read_text())), read_arrays(note.with_suffix(".npz"))
+        return self._note(part)[0], read_arrays(self.directory / f"{part.name}.npz")
 
     def close(self) -> None:
         """Let another process write here."""
@@ -192,3 +203,15 @@ class Journal:
         """Remove the journal of a finished job."""
         self.close()
         shutil.rmtree(self.directory)
+
+
+def _begun(note: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the request and the versions a job was begun with."""
+    try:
+        begun = json.loads(note.read_text())
+        request, made_by = dict(begun["request"]), dict(begun["versions"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise OutputError(
+            f"{note} is damaged ({error!r}); pass --overwrite to write the dataset again"
+        ) from error
+    return request, made_by

@@ -1,11 +1,15 @@
 """A killed process leaves what a resumed one finishes to the same bytes."""
 
+import json
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+
+import data_gen.writing.journal
+from data_gen.errors import OutputError
 
 SCRIPT = """
 import sys, data_gen
@@ -36,3 +40,52 @@ def test_sigkill_then_resume_gives_the_same_bytes(small, tmp_path, contents, mom
         assert not (out / "manifest.json").exists()
     subprocess.run(command, check=True)
     assert contents(out) == contents(tmp_path / "whole")
+
+
+@pytest.fixture
+def cut(small, tmp_path):
+    """Leave a job of three files whose manifest was never written."""
+    parts = data_gen.writing.journal.Journal.discard
+    out = tmp_path / "cut"
+    data_gen.writing.journal.Journal.discard = data_gen.writing.journal.Journal.close
+    try:
+        small(out=out, rows=3 * 8192, rows_per_file=8192)
+    finally:
+        data_gen.writing.journal.Journal.discard = parts
+    (out / "manifest.json").unlink()
+    return out
+
+
+FORGED = {
+    "not JSON": lambda note: "{",
+    "a list": lambda note: "[]",
+    "another type": lambda note: json.dumps({**note, "bytes": "many"}),
+    "no truth": lambda note: json.dumps({k: v for k, v in note.items() if k != "truth_sha256"}),
+    "other rows": lambda note: json.dumps({**note, "rows": 1 << 62}),
+    "another place": lambda note: json.dumps({**note, "first_row": -1}),
+    "another file": lambda note: json.dumps({**note, "path": "../secret"}),
+    "a name nobody knows": lambda note: json.dumps({**note, "more": 1}),
+}
+
+
+@pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
+def test_a_forged_note_means_that_its_file_is_written_again(small, tmp_path, contents, cut, forge):
+    small(out=tmp_path / "whole", rows=3 * 8192, rows_per_file=8192)
+    note = cut / ".generation" / "part-000001.parquet.json"
+    note.write_text(forge(json.loads(note.read_text())))
+    small(out=cut, rows=3 * 8192, rows_per_file=8192, resume=True)
+    assert contents(cut) == contents(tmp_path / "whole")
+
+
+def test_a_damaged_truth_means_that_its_file_is_written_again(small, tmp_path, contents, cut):
+    small(out=tmp_path / "whole", rows=3 * 8192, rows_per_file=8192)
+    (cut / ".generation" / "part-000001.parquet.npz").write_bytes(b"PK nothing")
+    small(out=cut, rows=3 * 8192, rows_per_file=8192, resume=True)
+    assert contents(cut) == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"request": 3, "versions": {}}'])
+def test_a_damaged_request_is_refused(small, cut, content):
+    (cut / ".generation" / "request.json").write_text(content)
+    with pytest.raises(OutputError, match=r"request\.json is damaged .*--overwrite"):
+        small(out=cut, rows=3 * 8192, rows_per_file=8192, resume=True)
