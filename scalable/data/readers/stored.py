@@ -81,12 +81,11 @@ def find_stored(
     try:
         for name in names:  # for each shard anew: a microsecond here is a quarter of what small shards cost
             kind, found = schema.field(name).type, []
-            for group in groups:
+            for group in groups:  # all are walked: other readers rely on what is checked here
                 pages = group.pages(descriptor, name, stop)
-                if pages is None or pages.places is None or not pages.plain(kind):
-                    break
-                found.append(pages.places)
-            else:
+                if pages is not None and pages.places is not None and pages.plain(kind):
+                    found.append(pages.places)
+            if len(found) == len(groups):
                 places[name] = found
                 types.append(kind)
     except BaseException:
