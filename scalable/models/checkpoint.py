@@ -15,6 +15,7 @@ from scalable.data.fingerprint import Fingerprint
 from scalable.data.source import Source
 from scalable.errors import ModelError, UsageError
 from scalable.models.store import read_model, save_model
+from scalable.storage.documents import understood
 
 KIND = "linear checkpoint"
 _INDIFFERENT = {"client", "n_workers", "n_jobs", "cache", "checkpoint", "resume", "verbose"}
@@ -69,7 +70,8 @@ class Checkpoint:
             )
         if stored.meta.get("stage") != stage:
             return None
-        return dict(stored.meta.get("state") or {}), stored.arrays
+        with understood(UsageError, self.path, "remove it to start over"):
+            return dict(stored.meta.get("state") or {}), stored.arrays
 
     def stage(self) -> str | None:
         """Return the stage that was written last, or None."""

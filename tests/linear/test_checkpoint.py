@@ -18,6 +18,7 @@ from scalable import ParquetSource
 from scalable.errors import UsageError
 from scalable.linear import LogisticRegression
 from scalable.models.checkpoint import Checkpoint
+from scalable.models.store import read_model, save_model
 
 # Passes are few here on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -183,3 +184,17 @@ def interrupted_at(call: int):
         return coefficients(*args)
 
     return wrapped
+
+
+def test_a_forged_state_under_a_right_seal_is_refused(tmp_path, monkeypatch):
+    write(tmp_path / "rows.parquet", 4_000)
+    source, path = ParquetSource(tmp_path / "rows.parquet", target="y"), tmp_path / "ck"
+    monkeypatch.setattr(Checkpoint, "remove", lambda self: None)
+    options = {"checkpoint": str(path), "max_iter": 2}
+    LogisticRegression(**options).fit(source)
+    stored = read_model(path)
+    for forged in ("x", [1], {"best": "x"}):
+        meta = {**stored.meta, "state": forged}
+        save_model(path, stored.kind, meta, stored.arrays, stored.texts)
+        with pytest.raises(UsageError, match=r"(damaged|another version).*remove"):
+            LogisticRegression(**options, resume=True).fit(source)
