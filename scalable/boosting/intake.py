@@ -39,8 +39,6 @@ def named(X: Any, feature_name: Any) -> Any:
     UsageError
         When there are not as many names as columns, or a source has its own.
     """
-    if isinstance(feature_name, str) and feature_name == "auto":
-        return X
     if isinstance(X, Source):
         raise UsageError("feature_name is for arrays; a source has the names of its files")
     table, names = to_table(dense(X)), [str(name) for name in feature_name]

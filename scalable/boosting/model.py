@@ -197,7 +197,9 @@ class LGBMModel(Attributes, Estimator):
         _refuse(init_score=init_score, eval_init_score=eval_init_score)
         if eval_class_weight is not None and not self._classify:
             raise UsageError("eval_class_weight is for classifiers; give eval_sample_weight")
-        source, _ = self._source(named(X, feature_name), y, sample_weight)
+        if not (isinstance(feature_name, str) and feature_name == "auto"):
+            X = named(X, feature_name)
+        source, _ = self._source(X, y, sample_weight)
         if "valid" in options and (eval_set is not None or eval_X is not None):
             raise UsageError("give the validation rows as valid or as eval_set, not both")
         given = options.pop("valid", eval_set)
@@ -233,7 +235,7 @@ class LGBMModel(Attributes, Estimator):
         return as_source(self._named(dense(X)), y, sample_weight)
 
     def _source(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
-        return super()._source(dense(X), y, sample_weight)
+        return super()._source(X if isinstance(X, Source) else dense(X), y, sample_weight)
 
     def _rows(self, X: Any) -> Source:
         return super()._rows(dense(X))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scalable.errors import DataError
 from scalable.kernels.timeline.group import gather, group_rows
 from scalable.kernels.timeline.words import checksum
+from scalable.storage.files import Version, store_of
 from scalable.storage.replace import explained, replacing
 
 REMEDY = "give it room, then run it again (a join with --resume)"
@@ -74,7 +75,7 @@ class SpillFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
+            size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 8 * _TAIL))
             tail = np.frombuffer(file.read(), np.int64)
             good = len(tail) == _TAIL and tail[3] == _MAGIC and 0 < tail[0] < 10**6 and 0 < tail[1] < 10**6
@@ -112,15 +113,11 @@ class SpillFile:
 
 def open_spills(paths: Sequence[str]) -> list[SpillFile]:
     """Return spilled files, checked; their indices are read once a process, not once a partition."""
-    found = []
-    for path in paths:
-        status = os.stat(path)
-        found.append(_opened(path, (status.st_ino, status.st_size, status.st_mtime_ns)))
-    return found
+    return [_opened(path, store_of(path).version(path)) for path in paths]
 
 
 @functools.lru_cache(1024)
-def _opened(path: str, _version: tuple[int, ...]) -> SpillFile:
+def _opened(path: str, _version: Version) -> SpillFile:
     return SpillFile(Path(path))
 
 

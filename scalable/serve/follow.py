@@ -9,6 +9,7 @@ from typing import Any
 
 from scalable.errors import ScalableError
 from scalable.serve.models import Models, open_model
+from scalable.storage.files import store_of
 
 
 def _signature(path: Path) -> Any:
@@ -16,10 +17,9 @@ def _signature(path: Path) -> Any:
     try:
         place = path.resolve(strict=True)
         files = sorted(place.rglob("*")) if place.is_dir() else [place]
-        found = [(str(file), file.stat()) for file in files]
+        return [(str(file), store_of(file).version(file)) for file in files if file.is_file()]
     except OSError:
         return None
-    return [(name, one.st_ino, one.st_size, one.st_mtime_ns) for name, one in found]
 
 
 class Follower(threading.Thread):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -149,16 +150,13 @@ class DaskLauncher:
         self.client.subscribe_topic(self._topic, lambda event: tell(event[1]))
         self._take_gang_lock()
         for job, address in zip(jobs, self.addresses, strict=True):
-            future = self.client.submit(
-                run_on_worker,
-                job,
-                self._topic,
-                key=f"boost-{self._fit}-{job.worker}",
-                workers=[address],
-                allow_other_workers=False,
-                pure=False,
-                retries=0,
-            )
+            with warnings.catch_warnings():
+                # Tables of many categories are megabytes, which Dask takes for data.
+                warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+                future = self.client.submit(
+                    run_on_worker, job, self._topic, key=f"boost-{self._fit}-{job.worker}", workers=[address],
+                    allow_other_workers=False, pure=False, retries=0,
+                )  # fmt: skip
             self._futures.append(future)
 
     def deliver(self, peers: list[tuple[str, int]]) -> None:

@@ -157,7 +157,7 @@ def _take(
             told(store.path, "written"),
             store.env.begin(write=True) as transaction,
         ):
-            fresh = transaction.stat(store.tables[bound.view.name])["entries"] == 0
+            fresh = not transaction.cursor(store.tables[bound.view.name]).first()
             if bound.text_columns:
                 table = read_texts([path.with_suffix(".texts") for path in paths])
                 store.put_texts(
