@@ -11,6 +11,7 @@ from lightgbm.basic import _ConfigAliases
 
 from scalable.boosting.engine import chosen_engine
 from scalable.boosting.objectives import PERCENTILES, RANKING, main_objective
+from scalable.boosting.training.bounds import check_bounds
 from scalable.boosting.training.rotation import Rotation
 from scalable.errors import UsageError
 from scalable.models.parameters import nearest
@@ -165,6 +166,7 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
     for name, reason in _OWNED.items():
         if name in values:
             raise UsageError(f"parameter {name} cannot be given: {reason}")
+    check_bounds(values)
     n_rounds = int(values.pop("num_iterations", 100))
     if n_rounds < 0:
         raise UsageError(f"n_estimators must not be negative, found {n_rounds}")
