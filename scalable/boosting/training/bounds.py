@@ -19,7 +19,10 @@ BOUNDS: dict[str, tuple[tuple[str, float], ...]] = {
     "tweedie_variance_power": (("at least", 1.0), ("below", 2.0)),
     "max_bin": (("above", 1),),
     **dict.fromkeys(
-        ("bagging_fraction", "pos_bagging_fraction", "neg_bagging_fraction", "feature_fraction", "feature_fraction_bynode"),
+        (
+            "bagging_fraction", "pos_bagging_fraction", "neg_bagging_fraction", "feature_fraction",
+            "feature_fraction_bynode",
+        ),
         _SHARE,
     ),
     **dict.fromkeys(("drop_rate", "skip_drop", "top_rate", "other_rate", "refit_decay_rate"), _UNIT),
@@ -32,8 +35,9 @@ BOUNDS: dict[str, tuple[tuple[str, float], ...]] = {
     ),
     **dict.fromkeys(
         (
-            "min_data_in_leaf", "min_sum_hessian_in_leaf", "lambda_l1", "lambda_l2", "linear_lambda", "min_gain_to_split",
-            "cat_l2", "cat_smooth", "monotone_penalty", "cegb_tradeoff", "cegb_penalty_split", "path_smooth",
+            "min_data_in_leaf", "min_sum_hessian_in_leaf", "lambda_l1", "lambda_l2", "linear_lambda",
+            "min_gain_to_split", "cat_l2", "cat_smooth", "monotone_penalty", "cegb_tradeoff", "cegb_penalty_split",
+            "path_smooth",
         ),
         _NOT_NEGATIVE,
     ),
