@@ -260,6 +260,7 @@ class GradientEstimator(LinearEstimator):
                 self._seed(),
                 self.validation_fraction if self.early_stopping and not warm else 0.0,
                 self.n_iter_no_change if self.early_stopping else 1,
+                not hashed,
             )
             learner = self._descent(objective, ready.encoder)
             reader: Any = ready.reader

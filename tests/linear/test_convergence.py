@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
@@ -128,3 +129,13 @@ def test_little_noise_and_many_columns_do_not_mislead_squared_error(noise, p, mo
     found, exact = SGDRegressor(alpha=0.0).fit(x, y), LinearRegression().fit(x, y)
     errors = [np.mean((model.predict(x) - y) ** 2) for model in (found, exact)]
     assert errors[0] == pytest.approx(errors[1], rel=1e-9)
+
+
+def test_hashed_categories_remember_rows_and_do_not_ask_for_more_passes(monkeypatch):
+    monkeypatch.setattr("scalable.linear.solvers.sgd.ONE_PASS_ROWS", 50_000)
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, 30_000, 60_000)
+    rows = pa.table({"x": rng.normal(size=len(ids)), "name": [f"n{k}" for k in ids]})
+    model = LogisticRegression().fit(rows, (rng.random(len(ids)) < 0.3).astype(int))
+    assert model.solver_ == "sgd"
+    assert (model.n_iter_, model.converged_) == (1, True)

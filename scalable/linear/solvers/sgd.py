@@ -60,6 +60,9 @@ class DescentSettings:
         objective, no longer falls, and returns the coefficients with the least. 0 for none.
     patience : int
         Passes without improvement before stopping, when rows are held out.
+    look_back : bool
+        Whether one pass may be found too few: not where categories are hashed, which remember the rows themselves, so
+        that their loss on rows learned from tells nothing.
     """
 
     n_replicas: int | None = None
@@ -69,6 +72,7 @@ class DescentSettings:
     seed: int = 0
     held_out: float = 0.0
     patience: int = 1
+    look_back: bool = True
 
     @property
     def every(self) -> int:
@@ -277,7 +281,7 @@ def descend(
             if stale >= settings.patience and number >= 3:
                 result.converged = True
                 break
-        elif settings.max_passes is None and number == 1:
+        elif settings.max_passes is None and settings.look_back and number == 1:
             some = shards[:: max(1, rows // LOOKED_AT)]
             value = run_reduction(executor, LossReduction(learner.objective, result.coef), reader, some)
             if result.progressive_loss[0] > (1.0 + LATE) * value:
