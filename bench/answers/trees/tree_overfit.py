@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.tree import DecisionTreeRegressor
 
-QUICK, STANDARD = 4_000, 200_000
+QUICK, STANDARD = 4_000, 20_000
 CLAIM = "With depth the training error only falls, and the held-out error falls, turns and ends near twice the noise."
 ANSWER = """A deep tree's leaves average so few rows that they repeat their noise. On {rows:,} rows with noise of
 variance {noise}, the training error fell from {train[0]:.2f} at depth {depths[0]} to {train[7]:.2f} at depth
