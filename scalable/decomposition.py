@@ -16,8 +16,8 @@ from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
-from scalable.models.arrays.model import Arrays
-from scalable.models.arrays.unsupervised import Unsupervised, complete
+from scalable.models.arrays.model import Arrays, complete
+from scalable.models.arrays.unsupervised import Unsupervised
 
 Moments = tuple[float, NDArray[np.float64], NDArray[np.float64]]  # rows, means, squares about the means
 
@@ -100,7 +100,10 @@ class PCA(TransformerMixin, Unsupervised):
         vectors = vectors * np.sign(vectors[np.arange(len(vectors)), largest])[:, None]
         most = min(int(n), len(names))
         k = self._chosen(variance[:most] / max(variance.sum(), np.finfo(float).tiny))
-        self._rank(k, most)
+        if k > most:
+            raise DataError(
+                f"n_samples={most} rows are fewer than the {k} components wanted; lower n_components"
+            )
         rest = variance[k:most]
         return {
             "components": vectors[:k],
@@ -133,8 +136,7 @@ class PCA(TransformerMixin, Unsupervised):
     @staticmethod
     def scores(arrays: Arrays, block: Block) -> NDArray[np.float64]:
         """Return the components of a block, shape (n_components, n_rows)."""
-        names = tuple(f"number {j}" for j in range(len(block.columns)))
-        x = complete(block, names) - arrays["mean"][:, None]
+        x = block.columns - arrays["mean"][:, None]
         # Term by term: BLAS adds those of one row in another order than of many.
         out = np.zeros((len(arrays["components"]), block.n_rows))
         for column, weights in zip(x, arrays["components"].T, strict=True):

@@ -12,7 +12,7 @@ from scalable.data.block import Block
 from scalable.execution.iterate import Iterate
 from scalable.kernels import mixture as kernels
 from scalable.mixture.covariances import SHAPES, regularized, whitening
-from scalable.models.arrays.unsupervised import complete
+from scalable.models.arrays.model import complete
 
 Array = NDArray[np.float64]
 LOG_2_PI = float(np.log(2.0 * np.pi))

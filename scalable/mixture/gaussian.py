@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,14 @@ from scalable import lapack
 from scalable.data.block import Block
 from scalable.errors import UsageError
 from scalable.execution.executors import Executor
-from scalable.execution.iterate import Iterated, iterate
+from scalable.execution.iterate import iterate
 from scalable.execution.reader import BlockReader
 from scalable.mixture.covariances import SHAPES
 from scalable.mixture.em import Density, Expect, ExpectMaximize, Mixture, logsumexp, maximized
 from scalable.mixture.kmeans import nearest_to
-from scalable.mixture.start import first_centers, sample_rows, seeds, whole_number
+from scalable.mixture.start import best_of, first_centers, sample_rows, seeds, whole_number
 from scalable.models.arrays.model import Arrays
-from scalable.models.arrays.unsupervised import Unsupervised, complete
+from scalable.models.arrays.unsupervised import Unsupervised
 from scalable.models.links import apply_link
 
 LLOYD = 10  # of k-means on the sample, before EM
@@ -90,15 +90,13 @@ class GaussianMixture(DensityMixin, Unsupervised):
         algorithm = ExpectMaximize(self.covariance_type, names, self.tol, self.reg_covar)
         drawn = seeds(self.random_state, self.n_init)
         rows = sample_rows(executor, reader, drawn[0])
-        best: Iterated[Mixture] | None = None
-        for seed in drawn:
-            found = iterate(
-                executor, algorithm, self._start(rows, names, seed), reader, max_iter=self.max_iter,
-                stage="mixture", label="train GaussianMixture",
-            )  # fmt: skip
-            if best is None or found.state.objective < best.state.objective:
-                best = found
-        assert best is not None
+        starts = (self._start(rows, names, seed) for seed in drawn)
+        best = best_of(
+            iterate(
+                executor, algorithm, start, reader, max_iter=self.max_iter, stage="mixture",
+                label="train GaussianMixture",
+            ) for start in starts
+        )  # fmt: skip
         self.n_iter_, self.history_ = best.n_iter, [-loss for loss in best.history]
         late = f"{best.n_iter} passes ended before the likelihood stood still; raise max_iter or tol"
         self._report(None if best.converged else late)
@@ -145,12 +143,7 @@ class GaussianMixture(DensityMixin, Unsupervised):
     @staticmethod
     def scores(arrays: Arrays, block: Block) -> NDArray[np.float64]:
         """Return the log joint probability of components and rows, shape (n_components, n_rows)."""
-        x = complete(block, tuple(f"number {j}" for j in range(len(block.columns))))
-        return _density(arrays).log_joint(x)
-
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Train, see `Unsupervised`."""
-        return super().fit(X)
+        return _density(arrays).log_joint(np.asarray(block.columns, np.float64))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each component, shape (n_rows, n_components)."""

@@ -14,12 +14,12 @@ from scalable.data.block import Block
 from scalable.data.source import Source
 from scalable.errors import UsageError
 from scalable.execution.executors import Executor
-from scalable.execution.iterate import Iterate, Iterated, iterate
+from scalable.execution.iterate import Iterate, iterate
 from scalable.execution.reader import BlockReader
 from scalable.kernels import clusters as kernels
-from scalable.mixture.start import first_centers, sample_rows, seeds, whole_number
-from scalable.models.arrays.model import Arrays
-from scalable.models.arrays.unsupervised import Unsupervised, complete
+from scalable.mixture.start import best_of, first_centers, sample_rows, seeds, whole_number
+from scalable.models.arrays.model import Arrays, complete
+from scalable.models.arrays.unsupervised import Unsupervised
 
 
 @dataclass
@@ -154,17 +154,15 @@ class KMeans(ClusterMixin, TransformerMixin, Unsupervised):
         rows = sample_rows(executor, reader, drawn[0])
         given = None if isinstance(self.init, str) else np.array(self.init, np.float64)
         algorithm = Lloyd(names, self.tol * float(rows.var(axis=0).mean()))
-        best: Iterated[Centers] | None = None
-        for seed in drawn if given is None else drawn[:1]:
-            random = np.random.RandomState(seed)
-            centers = first_centers(rows, self.n_clusters, random) if given is None else given
-            found = iterate(
-                executor, algorithm, Centers(centers=centers), reader, max_iter=self.max_iter,
-                stage="kmeans", label="train KMeans",
-            )  # fmt: skip
-            if best is None or found.state.objective < best.state.objective:
-                best = found
-        assert best is not None
+        starts = [given] if given is not None else [
+            first_centers(rows, self.n_clusters, np.random.RandomState(seed)) for seed in drawn
+        ]  # fmt: skip
+        best = best_of(
+            iterate(
+                executor, algorithm, Centers(centers=centers), reader, max_iter=self.max_iter, stage="kmeans",
+                label="train KMeans",
+            ) for centers in starts
+        )  # fmt: skip
         self.n_iter_ = best.n_iter
         late = f"{best.n_iter} passes ended before the centers stood still; raise max_iter or tol"
         self._report(None if best.converged else late)
@@ -184,8 +182,9 @@ class KMeans(ClusterMixin, TransformerMixin, Unsupervised):
     @staticmethod
     def scores(arrays: Arrays, block: Block) -> NDArray[np.float64]:
         """Return the index of the nearest center, shape (1, n_rows)."""
-        x = complete(block, tuple(f"number {j}" for j in range(len(block.columns))))
-        return nearest_to(x, arrays["cluster_centers"])[0].astype(np.float64)[None]
+        return nearest_to(np.asarray(block.columns, np.float64), arrays["cluster_centers"])[0].astype(
+            np.float64
+        )[None]
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """Return the index of the nearest center of each row, shape (n_rows,)."""
@@ -195,27 +194,26 @@ class KMeans(ClusterMixin, TransformerMixin, Unsupervised):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train, see `Unsupervised`; ``labels_`` is kept of rows that are in memory anyway."""
         super().fit(X)
+        self.__dict__.pop("labels_", None)  # of other rows
         if not isinstance(X, Source):
             self.labels_ = self.predict(X)
         return self
 
     def fit_predict(self, X: Any, y: Any = None, **options: Any) -> NDArray[np.int64]:
         """Train, then return the cluster of each row."""
-        return self.fit(X).predict(X)
+        self.fit(X)
+        return self.predict(X) if isinstance(X, Source) else self.labels_
 
     def transform(self, X: Any) -> NDArray[np.float64]:
         """Return the distances to all centers, shape (n_rows, n_clusters)."""
         check_is_fitted(self)
-        source, centers = self._rows(X), self.model_.arrays["cluster_centers"]
-        names = tuple(self.model_.needed)
-        parts = []
-        for shard in source.shards:
-            for raw in source.raw_blocks(shard, names):
-                x = complete(self.model_.encoder.encode(raw), names)
-                parts.append(
-                    np.sqrt(np.stack([((x - c[:, None]) ** 2).sum(axis=0) for c in centers], axis=1))
-                )
-        return np.concatenate([np.empty((0, len(centers))), *parts])
+        return np.ascontiguousarray(self._over_rows(X, distances).T)
+
+
+def distances(arrays: Arrays, block: Block) -> NDArray[np.float64]:
+    """Return the distances of a block's rows to all centers, shape (n_clusters, n_rows)."""
+    apart = [((block.columns - c[:, None]) ** 2).sum(axis=0) for c in arrays["cluster_centers"]]
+    return np.asarray(np.sqrt(np.stack(apart)))
 
 
 def nearest_to(

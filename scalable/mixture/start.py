@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from sklearn.cluster import kmeans_plusplus
 from scalable.data.block import RawBlock
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
+from scalable.execution.iterate import Iterated, State
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.features.row_sample import Positions, SampleReduction
-from scalable.models.arrays.unsupervised import complete
+from scalable.models.arrays.model import complete
 from scalable.models.parameters import seed_of
 
 SAMPLE = 2**15
@@ -38,6 +40,11 @@ def first_centers(rows: NDArray[np.float64], k: int, random: np.random.RandomSta
         raise DataError(f"n_samples={len(rows)} rows are fewer than the {k} clusters wanted; ask for fewer")
     centers, _ = kmeans_plusplus(rows, k, random_state=random)
     return np.asarray(centers)
+
+
+def best_of(runs: Iterable[Iterated[State]]) -> Iterated[State]:
+    """Return the first of the runs that end at the least objective."""
+    return min(runs, key=lambda run: run.state.objective)
 
 
 def whole_number(name: str, value: Any) -> None:

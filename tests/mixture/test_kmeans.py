@@ -108,3 +108,23 @@ def test_source_saved_model_and_workers_agree(tmp_path, dask_client):
 def test_what_cannot_be_is_said_in_a_line(options, error, line):
     with pytest.raises(error, match=line):
         KMeans(**options).fit(rows(10))
+
+
+def test_labels_are_those_of_the_last_fit(tmp_path):
+    x = rows(2_000)
+    model = KMeans(4, random_state=0)
+    np.testing.assert_array_equal(model.fit_predict(x), model.labels_)
+    pq.write_table(pa.table({f"f{j}": x[:, j] for j in range(3)}), tmp_path / "rows.parquet")
+    source = ParquetSource(tmp_path / "rows.parquet")
+    np.testing.assert_array_equal(model.fit_predict(source), model.predict(source))
+    assert not hasattr(model, "labels_")
+
+
+def test_a_missing_value_is_named_by_its_column(tmp_path):
+    model = KMeans(2, random_state=0).fit(pa.table({"a": [1.0, 2.0, 8.0], "b": [1.0, 2.0, 9.0]}))
+    model.save(tmp_path / "m")
+    predictor = load_model(tmp_path / "m")
+    with pytest.raises(DataError, match="column 'b' has no value at row 1"):
+        model.transform(pa.table({"a": [1.0, 2.0], "b": [1.0, None]}))
+    with pytest.raises(DataError, match="column 'a' has no value"):
+        predictor.predict_one({"a": None, "b": 1.0})

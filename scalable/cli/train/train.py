@@ -79,17 +79,16 @@ def command(
         show_help(context, learner)
         return
     if list_all:
-        for name, entry in LEARNERS.items():
-            typer.echo(f"{name:16}{entry.summary}")
+        for name, each in LEARNERS.items():
+            typer.echo(f"{name:16}{each.summary}")
         return
-    chosen = None if learner is None else get_learner(learner)
+    entry = None if learner is None else get_learner(learner)
     wanted = {"LEARNER": learner, "DATA": data, "--model": model}
-    if chosen is None or chosen.supervised:
+    if entry is None or entry.supervised:
         wanted["--target"] = target
     missing = [name for name, value in wanted.items() if value is None]
-    if missing or chosen is None or learner is None or data is None or model is None:
+    if missing or entry is None or learner is None or data is None or model is None:
         raise typer.BadParameter(f"missing {', '.join(missing)} (examples: scalable train --help)")
-    entry = chosen
     if target is not None and not entry.supervised:
         raise typer.BadParameter(
             f"{learner} learns without a target; leave --target out, or --features says what it sees"

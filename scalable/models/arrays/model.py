@@ -7,7 +7,7 @@ scoring and evaluation. What learns them is `scalable.models.arrays.one_pass` or
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -63,11 +63,19 @@ class ArrayModel(Predictor):
         """What it does; "transform" where there was no target."""
         return super().task if self.learner._wants_target else "transform"
 
+    def features(self, raw: RawBlock) -> Block:
+        """Return the numbers of a block; a DataError where one is missing and the learner takes none such."""
+        self.check(raw)
+        return self._complete(NumberEncoder(self.encoder.columns).encode(raw))
+
+    def _complete(self, block: Block) -> Block:
+        if self.learner._finite is True:
+            complete(block, self.needed)
+        return block
+
     def scores(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return the scores of a block, shape (n_outputs of the learner, n_rows)."""
-        self.check(raw)
-        features = NumberEncoder(self.encoder.columns)
-        return self.learner.scores(self.arrays, features.encode(raw))
+        return self.learner.scores(self.arrays, self.features(raw))
 
     def predict_block(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return predictions, see `Predictor`."""
@@ -81,7 +89,8 @@ class ArrayModel(Predictor):
             if not np.isfinite(x).all() and np.isinf(x).any():
                 name = names[int(np.flatnonzero(np.isinf(x))[0])]
                 raise DataError(f"column {name!r} is infinite; clean it or leave it out")
-            found = apply_link(link, self.learner.scores(self.arrays, _block(x.reshape(-1, 1))))[0]
+            block = self._complete(_block(x.reshape(-1, 1)))
+            found = apply_link(link, self.learner.scores(self.arrays, block))[0]
             if self.task == "binary":
                 return float(found[1])
             return float(found) if self.n_outputs == 1 else np.asarray(found)
@@ -113,17 +122,21 @@ class ArrayEstimator(Estimator):
         if model.classes is not None:
             self.classes_ = class_array(model.classes)
 
+    def _over_rows(self, X: Any, of: Callable[[Arrays, Block], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return a function of the model's arrays and each block for all rows, shape (n_outputs, n_rows)."""
+        source: Source = self._rows(X)
+        arrays, names = self.model_.arrays, self.model_.needed
+        parts = [
+            of(arrays, self.model_.features(raw))
+            for shard in source.shards
+            for raw in source.raw_blocks(shard, names)
+        ]
+        # a selection may leave no row
+        return np.concatenate(parts, axis=1) if parts else of(arrays, _rows_of(len(names), 0))
+
     def _all_scores(self, X: Any) -> NDArray[np.float64]:
         """Return the scores of all rows, shape (n_outputs, n_rows)."""
-        source: Source = self._rows(X)
-        parts = [
-            self.model_.scores(raw)
-            for shard in source.shards
-            for raw in source.raw_blocks(shard, self.model_.needed)
-        ]
-        if not parts:  # a selection may leave no row
-            return self.scores(self.model_.arrays, _rows_of(len(self.model_.needed), 0))
-        return np.concatenate(parts, axis=1)
+        return self._over_rows(X, self.scores)
 
     def _parts(self) -> Parts:
         state = self._encoder.state()
@@ -131,6 +144,25 @@ class ArrayEstimator(Estimator):
 
     def _restore(self, stored: StoredModel) -> None:
         self._publish(read_array_model(stored))
+
+
+def complete(block: Block, names: Sequence[str]) -> NDArray[np.float64]:
+    """Return the columns of a block, float64 (n_columns, n_rows).
+
+    Raises
+    ------
+    DataError
+        When a value is missing.
+    """
+    missing = np.isnan(block.columns.sum(axis=0))
+    if missing.any():
+        row = int(np.flatnonzero(missing)[0])
+        name = names[int(np.flatnonzero(np.isnan(block.columns[:, row]))[0])]
+        raise DataError(
+            f"column {name!r} has no value at row {block.first_row + row:,}; fill it, filter the row or leave the "
+            "column out"
+        )
+    return np.asarray(block.columns, np.float64)
 
 
 def read_array_model(stored: StoredModel) -> ArrayModel:

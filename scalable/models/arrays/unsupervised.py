@@ -5,12 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, ClassVar, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from scalable.data.block import Block
-from scalable.errors import DataError
 from scalable.execution.executors import Executor, get_executor
 from scalable.execution.reader import BlockReader
 from scalable.features.number_encoder import NumberEncoder
@@ -49,29 +45,3 @@ class Unsupervised(ArrayEstimator):
         """Return one line a column: what was done with it."""
         check_is_fitted(self)
         return [f"{name} ({kind}): number, as it is" for name, kind, _ in self._encoder.columns]
-
-    def _rank(self, wanted: int, n_rows: int) -> None:
-        """Raise a DataError where there are fewer rows than components."""
-        if wanted > n_rows:
-            raise DataError(
-                f"n_samples={n_rows} rows are fewer than the {wanted} components wanted; lower n_components"
-            )
-
-
-def complete(block: Block, names: tuple[str, ...]) -> NDArray[np.float64]:
-    """Return the columns of a block, float64 (n_columns, n_rows).
-
-    Raises
-    ------
-    DataError
-        When a value is missing.
-    """
-    missing = np.isnan(block.columns.sum(axis=0))
-    if missing.any():
-        row = int(np.flatnonzero(missing)[0])
-        name = names[int(np.flatnonzero(np.isnan(block.columns[:, row]))[0])]
-        raise DataError(
-            f"column {name!r} has no value at row {block.first_row + row:,}; fill it, filter the row or leave the "
-            "column out"
-        )
-    return np.asarray(block.columns, np.float64)
