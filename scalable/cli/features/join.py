@@ -38,7 +38,6 @@ def command(
 ) -> None:
     """Join features."""
     from scalable.cli.screen.display import live
-    from scalable.cli.screen.line import human, megabytes
     from scalable.cli.screen.meter import measured
     from scalable.execution.executors import get_executor
     from scalable.feature_store.bind import keys_source
@@ -50,11 +49,7 @@ def command(
             source, str(definition), out, time=time, closed=closed, executor=executor, resume=resume
         )
     if not quiet:
-        before = "" if done.rows == source.n_rows else f", {source.n_rows - done.rows:,} were there before"
-        typer.echo(
-            f"{out}: {done.rows:,} rows in {stage.seconds:.1f} s "
-            f"({human(done.rows / stage.seconds)} rows/s, peak {megabytes(stage.peak_memory_bytes)}){before}"
-        )
+        typer.echo(f"{out}: {done.rows:,} rows {stage.in_words(done.rows)}")
         for view, counts in done.counts.items():
             strange = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n and what != "events")
             typer.echo(f"{view}: {counts['events']:,} events{': ' if strange else ''}{strange}")

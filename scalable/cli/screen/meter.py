@@ -12,6 +12,8 @@ from typing import Any
 
 import psutil
 
+from scalable.cli.screen.line import human, megabytes
+
 INTERVAL = 0.05  # seconds between samples, or more where a sample is expensive
 SHARE = 0.05  # of one processor, the most that sampling may take
 
@@ -69,6 +71,12 @@ class Stage:
     rows: int = 0
     seconds: float = 0.0
     peak_memory_bytes: int = 0
+
+    def in_words(self, done: int) -> str:
+        """Return what `done` of its rows cost, and how many of them were there before."""
+        before = "" if done == self.rows else f", {self.rows - done:,} were there before"
+        peak = megabytes(self.peak_memory_bytes)
+        return f"in {self.seconds:.1f} s ({human(done / self.seconds)} rows/s, peak {peak}){before}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form that reports read."""

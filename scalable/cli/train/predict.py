@@ -46,7 +46,6 @@ def command(
     """Score Parquet."""
     from scalable import ParquetSource
     from scalable.cli.screen.display import live
-    from scalable.cli.screen.line import human, megabytes
     from scalable.cli.screen.meter import measured
     from scalable.execution.executors import get_executor
     from scalable.models.predictors import load_model
@@ -61,10 +60,6 @@ def command(
     ):
         written = score(predictor, source, out, executor=executor, resume=resume)
     if not quiet:
-        before = "" if written == source.n_rows else f", {source.n_rows - written:,} were there before"
-        typer.echo(
-            f"{out}: {written:,} predictions in {stage.seconds:.1f} s "
-            f"({human(written / stage.seconds)} rows/s, peak {megabytes(stage.peak_memory_bytes)}){before}"
-        )
+        typer.echo(f"{out}: {written:,} predictions {stage.in_words(written)}")
     sections = {"dataset": {"name": data, "rows": source.n_rows}, "stages": [stage.to_json()]}
     write_sections(json_file, "predict", sections)

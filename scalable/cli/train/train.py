@@ -97,7 +97,6 @@ def command(
 
     from scalable import ParquetSource
     from scalable.cli.screen.display import live
-    from scalable.cli.screen.line import human, megabytes
     from scalable.cli.screen.meter import measured
     from scalable.cli.train.ahead import compiled_beside, fit_few
     from scalable.cli.train.first_score import in_words, score
@@ -145,9 +144,8 @@ def command(
         for line in columns:
             typer.echo(f"  {line}")
         typer.echo(
-            f"{model}: {learner} on {source.n_rows:,} rows x {len(source.feature_names)} columns in "
-            f"{stage.seconds:.1f} s ({human(source.n_rows / stage.seconds)} rows/s, "
-            f"peak {megabytes(stage.peak_memory_bytes)})"
+            f"{model}: {learner} on {source.n_rows:,} rows x {len(source.feature_names)} columns "
+            f"{stage.in_words(source.n_rows)}"
         )
         if quality is not None and target is not None:
             typer.echo(in_words(quality, model, target))
