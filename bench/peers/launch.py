@@ -118,6 +118,8 @@ def _watch(process: subprocess.Popen[bytes], hear: int, deadline: float) -> tupl
                 time.sleep(INTERVAL)
             for word in words.split():
                 running = word != b"done"
+                if not running:  # a part may be over before anybody looked
+                    peak = max(peak, memory_of(process.pid))
     return peak, False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.peers.launch import Launch, launch
+from bench.peers.launch import Launch, _watch, launch
 
 MB = 2**20
 
@@ -111,3 +112,16 @@ def test_the_absent_are_looked_for_in_the_next_interpreter(tmp_path: Path) -> No
     assert row["command"].startswith(str(tmp_path / "python1"))
     row = launch(_how(tmp_path, absent, absent), "linear", "any", tmp_path / "task.json")
     assert (row["status"], row["message"]) == ("absent", "not here")
+
+
+def test_a_timed_part_shorter_than_a_look_has_a_peak_too() -> None:
+    hear, say = os.pipe()
+    os.write(say, b"timed done ")  # both words before anybody looked
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"]) as process:
+        try:
+            peak, late = _watch(process, hear, time.monotonic() + 30)
+        finally:
+            os.close(hear)
+            os.close(say)
+    assert not late
+    assert peak > 2**20
