@@ -68,7 +68,7 @@ def score_saved(source, out):
     ("road", "most"),
     [
         (lambda source, out: LogisticRegression().fit(source), 15),
-        (lambda source, out: LGBMClassifier(n_estimators=1, n_jobs=1).fit(source), 16),
+        (lambda source, out: LGBMClassifier(n_estimators=1, n_jobs=1).fit(source), 15),
         (score_saved, 20),
     ],
     ids=["linear", "boosting", "scoring"],

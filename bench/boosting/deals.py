@@ -11,7 +11,6 @@ import numpy as np
 from bench.boosting.contenders import TREE, two_workers
 from bench.boosting.rows import COLUMNS, rows_of
 from scalable.data.shard import Shard
-from scalable.data.source import Source
 
 WORKERS = (1, 2, 4)
 PARAMS: dict[str, Any] = {
@@ -56,11 +55,11 @@ def _shares(rows: int, name: str) -> tuple[int, int]:
     return large, rows - large
 
 
-def _skewed(source: Source, n_workers: int) -> list[list[Shard]]:
+def _skewed(shards: Sequence[Shard], n_workers: int) -> list[list[Shard]]:
     """Give nine tenths of the rows to the first worker and the rest evenly to the others."""
-    from scalable.boosting import memory as plan
+    from scalable.boosting.workers.partition import partition
 
-    tenths = plan.partition(source, 10 * max(1, n_workers - 1))
+    tenths = partition(shards, 10 * max(1, n_workers - 1))
     if n_workers == 1:
         return [[shard for part in tenths for shard in part]]
     first = 9 * (n_workers - 1)
@@ -68,7 +67,6 @@ def _skewed(source: Source, n_workers: int) -> list[list[Shard]]:
 
 
 def _ours(X: np.ndarray, y: np.ndarray, trees: int, n_workers: int, *, skewed: bool) -> Any:
-    from scalable.boosting import memory as plan
     from scalable.boosting.train import train_on
     from scalable.boosting.workers import driver as driving
     from scalable.boosting.workers.launchers import LocalLauncher
@@ -78,7 +76,7 @@ def _ours(X: np.ndarray, y: np.ndarray, trees: int, n_workers: int, *, skewed: b
 
     places = tuple(Place(f"worker {worker}", "127.0.0.1", 1) for worker in range(n_workers))
     team = Team(places, Threads(1), LocalLauncher)
-    with mock.patch.object(driving, "partition", _skewed if skewed else plan.partition):
+    with mock.patch.object(driving, "partition", _skewed if skewed else driving.partition):
         fitted = train_on(team, {**PARAMS, "num_iterations": trees}, as_source(X, y), classify=True)
     return fitted.booster
 

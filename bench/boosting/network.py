@@ -32,7 +32,7 @@ def section_network(
     rows: int, trees: int, only: list[str], megabit: int = MEGABIT, hosts: Sequence[int] = HOSTS
 ) -> dict[str, Any]:
     """Fit on 1, 2 and 4 namespace hosts and compare bytes and exchange seconds per tree with the model."""
-    from scalable.boosting.memory import predict_traffic
+    from scalable.boosting.estimates import predict_traffic
 
     directory = str(wide(rows))
     out = []

@@ -16,7 +16,7 @@ import lightgbm as lgb
 import pyarrow.parquet as pq
 
 from scalable import progress
-from scalable.boosting.memory import MemoryEstimate, check_memory, check_rows, check_selection, predict_memory
+from scalable.boosting.estimates import MemoryEstimate, check_memory, predict_memory
 from scalable.boosting.native.memory import predict_native_memory
 from scalable.boosting.native.settings import flag
 from scalable.boosting.options import Options
@@ -28,6 +28,7 @@ from scalable.boosting.training.checkpoint import Saved
 from scalable.boosting.training.metrics import metrics_of
 from scalable.boosting.workers.driver import Fit, train_here, train_there
 from scalable.boosting.workers.job import Outcome, Watch
+from scalable.boosting.workers.partition import check_rows, check_selection
 from scalable.boosting.workers.placement import Team, team_of
 from scalable.data.parquet import ParquetSource
 from scalable.data.source import Source

@@ -32,7 +32,7 @@ from scalable.linear.solvers.objective import (
     order_rate_scale,
     penalty_factors,
 )
-from scalable.linear.solvers.sgd import DescentSettings, descend
+from scalable.linear.solvers.rounds import DescentSettings, descend
 from scalable.linear.solvers.target_scale import robust_scale, target_scale
 from scalable.linear.solvers.weights import prior_scores, residual_variance
 from scalable.models.checkpoint import checkpoint_of

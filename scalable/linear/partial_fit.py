@@ -21,7 +21,7 @@ from scalable.features.summary import labels_of, summarize
 from scalable.linear.gradient import GradientEstimator
 from scalable.linear.parameters import check_parameters
 from scalable.linear.solvers.descent import Descent, DescentState
-from scalable.linear.solvers.sgd import coefficients, start_state
+from scalable.linear.solvers.rounds import coefficients, start_state
 
 EARLY_ROWS = 2**12  # of the first parts that are kept while a column does not vary
 EARLY_PARTS = 32

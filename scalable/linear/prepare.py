@@ -17,7 +17,7 @@ from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.summary import columns_of, labels_of, sampled, summarize, target_of
 from scalable.features.target_summary import TargetSummary
 from scalable.linear.in_memory import encoded_bytes, hold
-from scalable.linear.solvers.sgd import ONE_PASS_ROWS
+from scalable.linear.solvers.rounds import ONE_PASS_ROWS
 
 PROFILE_ROWS = 2**18  # from more rows, a sample of about as many decides how columns are treated
 TARGET_ROWS = 2**18  # that tell of the target, to learners that begin at once; one column

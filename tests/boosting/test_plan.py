@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalable.boosting import LGBMRegressor
-from scalable.boosting.memory import check_memory, check_rows, partition, predict_memory, predict_traffic
+from scalable.boosting.estimates import check_memory, predict_memory, predict_traffic
 from scalable.boosting.train import train_on
+from scalable.boosting.workers.partition import check_rows, partition
 from scalable.data.shard import Shard
 from scalable.data.table import as_source
 from scalable.errors import PlanError
@@ -20,7 +21,7 @@ def test_a_partition_is_even_and_covers_every_row_once(sizes, n_workers):
         shards.append(Shard(index, index % 3, 10, 10 + size, first))
         first += size + 17
     source = SimpleNamespace(n_rows=sum(sizes), shards=shards)
-    parts = partition(source, n_workers)
+    parts = partition(source.shards, n_workers)
     counts = [sum(shard.n_rows for shard in part) for part in parts]
     assert max(counts) - min(counts) <= 1
     covered = [

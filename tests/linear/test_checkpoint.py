@@ -78,7 +78,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, monkeypatch):
 
     options = {"solver": "sgd", "max_iter": 3, "checkpoint": tmp_path / "c"}
     with monkeypatch.context() as patch:
-        patch.setattr("scalable.linear.solvers.sgd.coefficients", interrupted_at(2))
+        patch.setattr("scalable.linear.solvers.rounds.coefficients", interrupted_at(2))
         with pytest.raises(KeyboardInterrupt):
             LogisticRegression(**options).fit(source)
     with pytest.raises(UsageError, match=r"another training \(C was 1.0, is 7.0\)"):
@@ -172,7 +172,7 @@ def written_then_killed(write, call):
 
 
 def interrupted_at(call: int):
-    from scalable.linear.solvers.sgd import coefficients
+    from scalable.linear.solvers.rounds import coefficients
 
     calls = 0
 

@@ -90,10 +90,10 @@ def test_separated_classes_without_a_penalty_have_no_best_coefficients(n_classes
 
 
 def test_one_pass_over_many_rows_is_the_rule_of_descent(monkeypatch):
-    for module in ("scalable.linear.solvers.sgd", "scalable.linear.prepare"):
+    for module in ("scalable.linear.solvers.rounds", "scalable.linear.prepare"):
         monkeypatch.setattr(f"{module}.ONE_PASS_ROWS", 400)
     monkeypatch.setattr("scalable.linear.solvers.choice.FEW_ROWS", 0)
-    monkeypatch.setattr("scalable.linear.solvers.sgd.LATE", np.inf)  # of so few rows, late is early
+    monkeypatch.setattr("scalable.linear.solvers.rounds.LATE", np.inf)  # of so few rows, late is early
     model = LogisticRegression(solver="sgd").fit(X, Y)
     assert (model.n_iter_, model.converged_) == (1, True)
 
@@ -110,7 +110,7 @@ def close_to_separable(n=60_000, p=24):
 
 
 def test_one_pass_is_not_the_end_where_much_was_learned_late_in_it(monkeypatch):
-    monkeypatch.setattr("scalable.linear.solvers.sgd.ONE_PASS_ROWS", 50_000)
+    monkeypatch.setattr("scalable.linear.solvers.rounds.ONE_PASS_ROWS", 50_000)
     x, y = close_to_separable()
     found = SGDClassifier("log_loss", random_state=0).fit(x, y)
     exact = SGDClassifier("log_loss", solver="newton").fit(x, y)
@@ -122,7 +122,7 @@ def test_one_pass_is_not_the_end_where_much_was_learned_late_in_it(monkeypatch):
 @pytest.mark.parametrize("noise", [1.0, 0.01])
 @pytest.mark.parametrize("p", [17, 60])
 def test_little_noise_and_many_columns_do_not_mislead_squared_error(noise, p, monkeypatch):
-    monkeypatch.setattr("scalable.linear.solvers.sgd.ONE_PASS_ROWS", 10_000)
+    monkeypatch.setattr("scalable.linear.solvers.rounds.ONE_PASS_ROWS", 10_000)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(20_000, p))
     y = x @ rng.normal(size=p) + noise * rng.normal(size=len(x))
@@ -132,7 +132,7 @@ def test_little_noise_and_many_columns_do_not_mislead_squared_error(noise, p, mo
 
 
 def test_hashed_categories_remember_rows_and_do_not_ask_for_more_passes(monkeypatch):
-    monkeypatch.setattr("scalable.linear.solvers.sgd.ONE_PASS_ROWS", 50_000)
+    monkeypatch.setattr("scalable.linear.solvers.rounds.ONE_PASS_ROWS", 50_000)
     rng = np.random.default_rng(0)
     ids = rng.integers(0, 30_000, 60_000)
     rows = pa.table({"x": rng.normal(size=len(ids)), "name": [f"n{k}" for k in ids]})

@@ -200,8 +200,8 @@ def test_the_average_of_a_coefficient_that_no_replica_moved_comes_nearer_to_it_o
 
 def test_many_rounds_of_rare_categories_stay_near_the_optimum(tmp_path, monkeypatch):
     monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
-    monkeypatch.setattr("scalable.linear.solvers.sgd.ROUND_ROWS", 2**10)
-    monkeypatch.setattr("scalable.linear.solvers.sgd.MOST_ROUND_ROWS", 2**10)
+    monkeypatch.setattr("scalable.linear.solvers.rounds.ROUND_ROWS", 2**10)
+    monkeypatch.setattr("scalable.linear.solvers.rounds.MOST_ROUND_ROWS", 2**10)
     rng = np.random.default_rng(3)
     n = 120_000
     ids = rng.integers(0, 3_000, n)

@@ -15,7 +15,7 @@ from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.summary import labels_of, summarize
 from scalable.linear import LogisticRegression, SGDRegressor, prepare
 from scalable.linear.mixing import mixed
-from scalable.linear.solvers import sgd
+from scalable.linear.solvers import rounds
 
 ROWS = 140_000
 
@@ -24,8 +24,8 @@ ROWS = 140_000
 def many(monkeypatch):
     """Let few rows be treated as many are: learned from in one pass, not held."""
     monkeypatch.setattr(prepare, "ONE_PASS_ROWS", 2**16)
-    monkeypatch.setattr(sgd, "ONE_PASS_ROWS", 2**16)
-    monkeypatch.setattr(sgd, "REPLICA_ROWS", 2**16)
+    monkeypatch.setattr(rounds, "ONE_PASS_ROWS", 2**16)
+    monkeypatch.setattr(rounds, "REPLICA_ROWS", 2**16)
 
 
 def rows(classify: bool):

@@ -28,7 +28,7 @@ from scalable.kernels.histogram.objectives import GIVEN, extremes, softmax_gradi
 from scalable.kernels.histogram.packing import Packing
 from scalable.kernels.histogram.partition import chosen_rows, mark_leaves, number_rows
 from scalable.kernels.histogram.rounding import quantise
-from scalable.kernels.histogram.walk import walk
+from scalable.kernels.histogram.row_leaves import walk
 
 Array = NDArray[Any]
 FINE_BITS = 62  # of a leaf's exact sums, over all rows

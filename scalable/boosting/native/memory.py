@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scalable.boosting.memory import PROCESS_BYTES, MemoryEstimate
+from scalable.boosting.estimates import PROCESS_BYTES, MemoryEstimate
 from scalable.boosting.objectives import main_objective
 
 # Label 4, packed gradient 8, row number 4, leaf or working space 4; a score is counted apart.

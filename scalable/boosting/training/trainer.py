@@ -58,7 +58,7 @@ def open_trainer(job: WorkerJob, mesh: Mesh | None, tell: Callable[[int], None])
         Called with the number of rows filled since the last call.
     """
     if job.engine == "native":
-        from scalable.boosting.native.trainer import NativeTrainer
+        from scalable.boosting.native.native_trainer import NativeTrainer
 
         return NativeTrainer(job, mesh, tell)
     from scalable.boosting.training.lightgbm_trainer import LightGBMTrainer

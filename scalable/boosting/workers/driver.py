@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scalable import progress
-from scalable.boosting.memory import partition
 from scalable.boosting.options import Options
 from scalable.boosting.prepare import Prepared
 from scalable.boosting.training.checkpoint import Saved
 from scalable.boosting.training.loop import train_worker
 from scalable.boosting.workers.attempt import Attempt, run_attempt
 from scalable.boosting.workers.job import Outcome, Watch, WorkerJob
+from scalable.boosting.workers.partition import partition
 from scalable.boosting.workers.placement import Team, regrouped
 from scalable.data.fingerprint import Fingerprint
 from scalable.data.shard import Shard
@@ -58,8 +58,8 @@ class Fit:
         """Return one job per place, with rows partitioned evenly."""
         fit, secret, n_workers = uuid.uuid4().hex[:16], secrets.token_bytes(32), len(team.places)
         params = self.prepared.params
-        train = partition(self.source, n_workers)
-        held = [(valid, partition(valid, n_workers)) for valid in self.options.valid]
+        train = partition(self.source.shards, n_workers)
+        held = [(valid, partition(valid.shards, n_workers)) for valid in self.options.valid]
         return [
             WorkerJob(
                 fit=fit,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scalable.cli.features.options import Closed, Definition, Time
+from scalable.cli.features.arguments import Closed, Definition, Time
 from scalable.cli.options import ClientAddress, Debug, Json, Quiet, Workers
 from scalable.cli.output import write_sections
 

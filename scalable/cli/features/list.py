@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scalable.cli.features.options import Definition
+from scalable.cli.features.arguments import Definition
 from scalable.cli.options import Debug, Json, Quiet
 from scalable.cli.output import write_sections
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scalable.cli.features.options import Definition, Store, nanoseconds_of
+from scalable.cli.features.arguments import Definition, Store, nanoseconds_of
 from scalable.cli.options import Debug, Json, Quiet
 from scalable.cli.output import write_sections
 

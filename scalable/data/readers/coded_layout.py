@@ -23,7 +23,7 @@ from scalable.data.readers.layout import (
     ColumnPages,
     RowGroup,
 )
-from scalable.kernels.parquet import coded, pages, walk
+from scalable.kernels.parquet import coded, page_walk, pages
 from scalable.kernels.parquet.texts import split_texts
 
 _SOURCE_BYTES = {INT32: 4, INT64: 8, FLOAT: 4, DOUBLE: 8, BOOLEAN: 1, BYTE_ARRAY: 0}
@@ -82,11 +82,11 @@ def decoded_by_us(
 def _decoded_by_us(
     found: ColumnPages, descriptor: int, kind: pa.DataType, shape: pq.ColumnSchema
 ) -> CodedColumn | None:
-    encoding = int(found.table[0, walk.ENCODING])
+    encoding = int(found.table[0, page_walk.ENCODING])
     form = _FORMS.get(encoding)
     if (
         form is None
-        or (found.table[:, walk.ENCODING] != encoding).any()
+        or (found.table[:, page_walk.ENCODING] != encoding).any()
         or (found.table[:, coded.LEVELS] == coded.UNUSUAL).any()
         or not _decodable(kind, shape)
     ):
@@ -97,7 +97,7 @@ def _decoded_by_us(
         form = None
     values = texts = None
     if form == coded.LOOKED_UP:
-        offset, size, count = (int(v) for v in found.chunk[: walk.DICTIONARY_VALUES + 1])
+        offset, size, count = (int(v) for v in found.chunk[: page_walk.DICTIONARY_VALUES + 1])
         if not offset:
             return None
         raw = os.pread(descriptor, size, offset)

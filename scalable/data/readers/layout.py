@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scalable.data.footer_check import FooterTables, chunk_begin, read_tables
 from scalable.data.footers import Footer
 from scalable.errors import DataError
-from scalable.kernels.parquet import coded, pages, walk
+from scalable.kernels.parquet import coded, page_walk, pages
 from scalable.storage.files import Version, arrow_input
 
 BOOLEAN, INT32, INT64, INT96, FLOAT, DOUBLE, BYTE_ARRAY, FIXED_BYTES = range(8)  # physical types
@@ -34,8 +34,13 @@ _PLAIN = {
     pa.int64(): INT64,
     pa.uint64(): INT64,
 }
-_STRICT_CODECS = (walk.UNCOMPRESSED, walk.SNAPPY, walk.ZSTD, walk.LZ4_RAW)  # as polars reads them
-_PLACES = [coded.FIRST, coded.STOP, walk.VALUES_AT]
+_STRICT_CODECS = (
+    page_walk.UNCOMPRESSED,
+    page_walk.SNAPPY,
+    page_walk.ZSTD,
+    page_walk.LZ4_RAW,
+)  # as polars reads them
+_PLACES = [coded.FIRST, coded.STOP, page_walk.VALUES_AT]
 
 
 class ColumnPages:
@@ -44,7 +49,7 @@ class ColumnPages:
     Attributes
     ----------
     table : int64 array of shape (n_pages, 8)
-        See `scalable.kernels.parquet.walk.walk_chunk`.
+        See `scalable.kernels.parquet.page_walk.walk_chunk`.
     chunk : int64 array of shape (5,)
         The dictionary page, likewise.
     physical : int
@@ -61,7 +66,7 @@ class ColumnPages:
 
     def __init__(self, table: NDArray[np.int64], chunk: NDArray[np.int64], physical: int, codec: int) -> None:
         self.table, self.chunk, self.physical, self.codec = table, chunk, physical, codec
-        plain = (table[:, walk.ENCODING] == pages.PLAIN) & (table[:, walk.VALUES_AT] >= 0)
+        plain = (table[:, page_walk.ENCODING] == pages.PLAIN) & (table[:, page_walk.VALUES_AT] >= 0)
         self.places = table[:, _PLACES] if self.uncompressed and plain.all() else None
         old_levels = (table[:, coded.LEVELS] == coded.UNUSUAL).any()
         self.only_for_arrow = bool(old_levels or codec not in _STRICT_CODECS)
@@ -70,7 +75,7 @@ class ColumnPages:
     @property
     def uncompressed(self) -> bool:
         """Whether the bytes in the file are those of the values."""
-        return self.codec == walk.UNCOMPRESSED
+        return self.codec == page_walk.UNCOMPRESSED
 
     def plain(self, kind: pa.DataType) -> bool:
         """Return whether the bytes in the file are values of a type, and none is null."""
@@ -139,21 +144,27 @@ class RowGroup:
     ) -> ColumnPages:
         index, shape = self.columns[name]
         physical, codec = (int(self.chunks[index][key]) for key in ("physical", "codec"))
-        room, n, about = 16 + 2 * checked, walk.NO_ROOM, np.empty(walk.CHUNK_FIELDS, np.int64)
-        while n == walk.NO_ROOM:
+        room, n, about = 16 + 2 * checked, page_walk.NO_ROOM, np.empty(page_walk.CHUNK_FIELDS, np.int64)
+        while n == page_walk.NO_ROOM:
             room *= 2
-            table = np.empty((room, walk.PAGE_FIELDS), np.int64)
-            n = walk.walk_chunk(
+            table = np.empty((room, page_walk.PAGE_FIELDS), np.int64)
+            n = page_walk.walk_chunk(
                 descriptor, *place, shape.max_definition_level == 1, codec, physical, _BITS[physical],
                 self.first, self.last, stop, table, about,
             )  # fmt: skip
         if n < 0:
-            raise self._damaged(name, int(about[walk.DAMAGED_AT]), "does not hold the values that it should")
+            raise self._damaged(
+                name, int(about[page_walk.DAMAGED_AT]), "does not hold the values that it should"
+            )
         table = table[:n].copy()
         found = ColumnPages(table, about, physical, codec)
-        sums = table[checked:, [coded.OFFSET, coded.SIZE, walk.CRC]].tolist()
+        sums = table[checked:, [coded.OFFSET, coded.SIZE, page_walk.CRC]].tolist()
         if not checked:
-            sums.append(about[[walk.DICTIONARY_AT, walk.DICTIONARY_BYTES, walk.DICTIONARY_CRC]].tolist())
+            sums.append(
+                about[
+                    [page_walk.DICTIONARY_AT, page_walk.DICTIONARY_BYTES, page_walk.DICTIONARY_CRC]
+                ].tolist()
+            )
         for at, size, checksum in sums:
             if checksum >= 0 and zlib.crc32(os.pread(descriptor, size, at)) != checksum:
                 raise self._damaged(name, at, "does not have the checksum that was written with it")

@@ -31,7 +31,7 @@ from scalable.kernels.forest.bitplanes import ROWS
 from scalable.kernels.forest.block import score_rows
 from scalable.kernels.forest.leaves import leaf_rows, linear_rows, stop_rows
 from scalable.kernels.forest.tables import Program, Scratch, WalkLeaves, WalkTrees
-from scalable.kernels.forest.walk import WALKED, walk_rows
+from scalable.kernels.forest.tree_walk import WALKED, walk_rows
 
 MAX_FEW = ROWS  # rows that are ever predicted one by one
 

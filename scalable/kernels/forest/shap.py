@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalable.kernels.forest.leaves import load_rows
-from scalable.kernels.forest.walk import goes_left
+from scalable.kernels.forest.tree_walk import goes_left
 from scalable.kernels.jit import kernel
 
 EXPLAINED, FEW = (0,) * 64, (0,) * 8  # rows of a block: a tuple's length is a constant to the compiler

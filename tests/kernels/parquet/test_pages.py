@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalable.kernels.parquet import coded, files, pages, walk
+from scalable.kernels.parquet import coded, files, page_walk, pages
 
 
 def head_of(path) -> tuple[int, dict[str, int]]:
@@ -89,8 +89,8 @@ def test_rows_of_pages_are_put_together(tmp_path):
 
 
 def walk_of(file, begin, end, rows, stop, found, nullable=True):
-    about = np.empty(walk.CHUNK_FIELDS, np.int64)
-    return walk.walk_chunk(file.fileno(), begin, end, nullable, 0, 5, 64, 0, rows, stop, found, about)
+    about = np.empty(page_walk.CHUNK_FIELDS, np.int64)
+    return page_walk.walk_chunk(file.fileno(), begin, end, nullable, 0, 5, 64, 0, rows, stop, found, about)
 
 
 @given(st.binary(min_size=1, max_size=60), st.integers(1, 9), st.booleans())
@@ -99,9 +99,9 @@ def test_a_walk_over_rubbish_ends(data, rows, nullable):
     with tempfile.TemporaryFile() as file:
         file.write(data)
         file.flush()
-        found = np.zeros((4, walk.PAGE_FIELDS), np.int64)
+        found = np.zeros((4, page_walk.PAGE_FIELDS), np.int64)
         n = walk_of(file, 0, len(data), rows, rows, found, nullable)
-        assert n in (walk.DAMAGED, walk.NO_ROOM) or found[n - 1, coded.STOP] == rows
+        assert n in (page_walk.DAMAGED, page_walk.NO_ROOM) or found[n - 1, coded.STOP] == rows
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
@@ -113,15 +113,15 @@ def test_a_walk_stops_at_the_page_that_holds_the_last_row_wanted(tmp_path, versi
                    data_page_size=2000, write_batch_size=100)  # fmt: skip
     column = pq.read_metadata(path).row_group(0).column(0)
     begin, end = column.data_page_offset, column.data_page_offset + column.total_compressed_size
-    found = np.zeros((99, walk.PAGE_FIELDS), np.int64)
+    found = np.zeros((99, page_walk.PAGE_FIELDS), np.int64)
     with open(path, "rb") as file:
         n = walk_of(file, begin, end, 5000, 1000, found)
         assert found[n - 2, coded.STOP] < 1000 <= found[n - 1, coded.STOP]
-        assert walk_of(file, begin, end, 5000, 5000, found[:2]) == walk.NO_ROOM
+        assert walk_of(file, begin, end, 5000, 5000, found[:2]) == page_walk.NO_ROOM
         n = walk_of(file, begin, end, 5000, 5000, found)
         content = path.read_bytes()
         parts = [
             np.frombuffer(content, np.float64, stop - first, at)
-            for first, stop, at in found[:n, [coded.FIRST, coded.STOP, walk.VALUES_AT]].tolist()
+            for first, stop, at in found[:n, [coded.FIRST, coded.STOP, page_walk.VALUES_AT]].tolist()
         ]
         np.testing.assert_array_equal(np.concatenate(parts), x)

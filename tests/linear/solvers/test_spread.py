@@ -15,7 +15,7 @@ from scalable.features.profile import profile_source
 from scalable.features.summary import columns_of, target_of
 from scalable.inference import load_model
 from scalable.linear import LogisticRegression, SGDClassifier, SGDRegressor, prepare
-from scalable.linear.solvers import sgd
+from scalable.linear.solvers import rounds
 
 ROWS = 150_000
 HIDDEN = 70_001  # not in the spread
@@ -27,7 +27,7 @@ def many(monkeypatch):
     monkeypatch.setattr(prepare, "ONE_PASS_ROWS", 2**16)
     monkeypatch.setattr(prepare, "PROFILE_ROWS", 2**14)
     monkeypatch.setattr(prepare, "TARGET_ROWS", 2**14)
-    monkeypatch.setattr(sgd, "ONE_PASS_ROWS", 2**16)
+    monkeypatch.setattr(rounds, "ONE_PASS_ROWS", 2**16)
 
 
 def rows(classify=True):

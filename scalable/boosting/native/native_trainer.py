@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from scalable.boosting.comm.mesh import Mesh
 from scalable.boosting.dataset.datasets import MOST_WORK_INTERPRETED, scorer_of
+from scalable.boosting.native.binned_fill import filled
 from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.boost import Boosting, add_tree
 from scalable.boosting.native.crew import Crew
-from scalable.boosting.native.fill import filled
 from scalable.boosting.native.growth.tree import Tree
 from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.rows import Rows
