@@ -70,13 +70,14 @@ def _ours(X: np.ndarray, y: np.ndarray, trees: int, n_workers: int, *, skewed: b
     from scalable.boosting.train import train_on
     from scalable.boosting.workers import driver as driving
     from scalable.boosting.workers.launchers import LocalLauncher
+    from scalable.boosting.workers.partition import partition
     from scalable.boosting.workers.placement import Place, Team
     from scalable.data.table import as_source
     from scalable.execution.threads import Threads
 
     places = tuple(Place(f"worker {worker}", "127.0.0.1", 1) for worker in range(n_workers))
     team = Team(places, Threads(1), LocalLauncher)
-    with mock.patch.object(driving, "partition", _skewed if skewed else driving.partition):
+    with mock.patch.object(driving, "partition", _skewed if skewed else partition):
         fitted = train_on(team, {**PARAMS, "num_iterations": trees}, as_source(X, y), classify=True)
     return fitted.booster
 
