@@ -11,10 +11,13 @@ import hmac
 import os
 import select
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
+
+from scalable.boosting.comm.encryption import encrypted
 
 HELLO = struct.Struct("<I16s32s")  # worker, its random bytes, its proof
 CHALLENGE_BYTES = 16
@@ -65,8 +68,28 @@ def listen(host: str) -> socket.socket:
     return listener
 
 
-def connect(worker: int, peer: int, address: tuple[str, int], secret: bytes, deadline: float) -> Peer:
+def connect(
+    worker: int,
+    peer: int,
+    address: tuple[str, int],
+    secret: bytes,
+    deadline: float,
+    context: ssl.SSLContext | None = None,
+) -> Peer:
     """Connect to a peer that listens, and prove to each other that both know the secret.
+
+    Parameters
+    ----------
+    worker, peer : int
+        This side and the other.
+    address : (host, port)
+        Where the peer listens.
+    secret : bytes
+        Of the fit.
+    deadline : float
+        On the monotonic clock.
+    context : ssl.SSLContext or None
+        For a connection under TLS.
 
     Raises
     ------
@@ -78,6 +101,9 @@ def connect(worker: int, peer: int, address: tuple[str, int], secret: bytes, dea
         try:
             sock = socket.create_connection((address[0], address[1]), timeout=left)
             try:
+                sock = encrypted(sock, context, listening=False)
+                if isinstance(sock, ssl.SSLSocket):
+                    sock.do_handshake()
                 challenge = _read_exactly(sock, CHALLENGE_BYTES, deadline)
                 mine = os.urandom(CHALLENGE_BYTES)
                 sock.sendall(
@@ -92,6 +118,11 @@ def connect(worker: int, peer: int, address: tuple[str, int], secret: bytes, dea
                 raise
         except PeerLostError:
             raise
+        except ssl.SSLCertVerificationError as error:
+            reason = (
+                f"shows a certificate that this cluster's authority did not sign ({error.verify_message})"
+            )
+            raise PeerLostError(peer, reason) from error
         except OSError as error:
             last = error
             time.sleep(0.1)
@@ -103,13 +134,21 @@ class _Pending:
     sock: socket.socket
     deadline: float
     challenge: bytes = field(default_factory=lambda: os.urandom(CHALLENGE_BYTES))
+    greeted: bool = False
     got: bytes = b""
 
 
 def accept_all(
-    worker: int, listener: socket.socket, secret: bytes, expected: Collection[int], deadline: float
+    worker: int,
+    listener: socket.socket,
+    secret: bytes,
+    expected: Collection[int],
+    deadline: float,
+    context: ssl.SSLContext | None = None,
 ) -> list[Peer]:
     """Accept connections until every expected worker has proven itself; handshakes go on side by side.
+
+    Parameters are those of `connect`.
 
     Raises
     ------
@@ -136,7 +175,7 @@ def accept_all(
             ends = [each.deadline for each in pending.values()]
             for fd, _ in poll.poll(1000 * (min([deadline, *ends]) - now) + 1):
                 if fd == listener.fileno():
-                    newcomer = _newcomer(listener)
+                    newcomer = _newcomer(listener, context)
                     if newcomer is not None:
                         pending[newcomer.sock.fileno()] = newcomer
                         poll.register(newcomer.sock, select.POLLIN)
@@ -162,31 +201,53 @@ def accept_all(
             drop(fd)
 
 
-def _newcomer(listener: socket.socket) -> _Pending | None:
+def _newcomer(listener: socket.socket, context: ssl.SSLContext | None) -> _Pending | None:
     try:
         sock, _ = listener.accept()
     except OSError:  # gone already
         return None
     sock.setblocking(False)
-    each = _Pending(sock, time.monotonic() + HANDSHAKE_SECONDS)
     try:
-        sock.send(each.challenge)
+        sock = encrypted(sock, context, listening=True)
     except OSError:
+        sock.close()
+        return None
+    each = _Pending(sock, time.monotonic() + HANDSHAKE_SECONDS)
+    if context is None and not _greeted(each):
         sock.close()
         return None
     return each
 
 
-def _went_on(each: _Pending) -> bool:
-    """Take what has come of an answer; False where the other side is gone."""
+def _greeted(each: _Pending) -> bool:
+    """Ask a newcomer for its proof; False where it is gone."""
     try:
-        piece = each.sock.recv(HELLO.size - len(each.got))
+        if isinstance(each.sock, ssl.SSLSocket):
+            each.sock.do_handshake()
+        each.sock.send(each.challenge)
     except BlockingIOError:
         return True
-    except OSError:
+    except OSError:  # of TLS too: a stranger
         return False
-    each.got += piece
-    return bool(piece)
+    each.greeted = True
+    return True
+
+
+def _went_on(each: _Pending) -> bool:
+    """Take what has come of an answer; False where the other side is gone."""
+    if not each.greeted and not _greeted(each):
+        return False
+    while each.greeted and len(each.got) < HELLO.size:
+        try:
+            piece = each.sock.recv(HELLO.size - len(each.got))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        if not piece:
+            return False
+        each.got += piece
+    return True
 
 
 def _answered(worker: int, each: _Pending, secret: bytes) -> Peer | None:

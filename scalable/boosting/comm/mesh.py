@@ -4,8 +4,8 @@ Every collective is one direct exchange: a worker sends each peer the part that 
 from all. For one that is ``(n - 1) / n`` of the buffer out and as much in, the same bytes as a ring moves and so flat
 as workers grow, but in one hop instead of ``n - 1`` and with sums formed in worker order, so that bits do not depend on
 timing. A peer is alive while any byte arrives from it: while a worker computes, a thread sends beats in its place.
-Every frame carries a keyed hash of its content and its number, so that nobody on the way can change, add or drop one;
-it is not encrypted.
+Every frame carries a keyed hash of its content and its number, so that nobody on the way can change, add or drop one.
+Connections are encrypted where the cluster has TLS, with its certificates.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
+from scalable.boosting.comm.encryption import Credentials, waiting
 from scalable.boosting.comm.handshake import Peer, PeerLostError, accept_all, connect
 
 HEADER = struct.Struct("<IIQ")  # kind, sequence number, payload bytes
@@ -144,11 +145,13 @@ class Mesh:
         This worker's listening socket, from :func:`listen`; closed when all peers are connected.
     silence : float
         Seconds without a byte from an awaited peer after which it counts as lost.
+    credentials : Credentials or None
+        For connections under TLS; all workers of a fit have them, or none.
 
     Raises
     ------
     PeerLostError
-        When a peer cannot be reached in time.
+        When a peer cannot be reached in time, or belongs to another cluster.
     """
 
     def __init__(
@@ -159,6 +162,7 @@ class Mesh:
         listener: socket.socket,
         *,
         silence: float = 20.0,
+        credentials: Credentials | None = None,
     ) -> None:
         self.worker, self.n_workers, self.silence = worker, len(peers), silence
         self.bytes_sent = self.bytes_received = self.exchanges = 0
@@ -168,10 +172,15 @@ class Mesh:
         self._closed = threading.Event()
         self._connections: dict[int, _Connection] = {}
         deadline = time.monotonic() + silence
+        calling, listening = (
+            None if credentials is None else credentials.context(listening=listening)
+            for listening in (False, True)
+        )
         for peer in range(worker):
-            self._add(connect(worker, peer, peers[peer], secret, deadline))
-        for later in accept_all(worker, listener, secret, range(worker + 1, self.n_workers), deadline):
-            self._add(later)
+            self._add(connect(worker, peer, peers[peer], secret, deadline, calling))
+        later = range(worker + 1, self.n_workers)
+        for each in accept_all(worker, listener, secret, later, deadline, listening):
+            self._add(each)
         listener.close()
         self._beats = threading.Thread(target=self._beat_forever, name="mesh-beats", daemon=True)
         self._beats.start()
@@ -204,6 +213,8 @@ class Mesh:
                 peer.into, peer.done_receiving, peer.heard = memoryview(receives[peer.worker]), False, began
                 by_fd[peer.sock.fileno()] = peer
                 poll.register(peer.sock, select.POLLIN | select.POLLOUT)
+                if waiting(peer.sock):
+                    self._receive(peer)
             open_peers, beaten = len(by_fd), began
             while open_peers:
                 for fd, event in poll.poll(1000):
@@ -237,7 +248,7 @@ class Mesh:
         except BlockingIOError:
             pass
         except OSError as error:
-            raise PeerLostError(peer.worker, f"is gone ({error.strerror})") from error
+            raise PeerLostError(peer.worker, f"is gone ({error.strerror or error})") from error
 
     def _receive(self, peer: _Connection) -> None:
         """Read one peer's frames until its data of this step is complete or the socket is dry."""
@@ -253,7 +264,7 @@ class Mesh:
         except PeerLostError:
             raise
         except OSError as error:
-            raise PeerLostError(peer.worker, f"is gone ({error.strerror})") from error
+            raise PeerLostError(peer.worker, f"is gone ({error.strerror or error})") from error
 
     def _beat_once(self) -> None:
         for peer in self._connections.values():

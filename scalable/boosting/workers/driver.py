@@ -86,6 +86,7 @@ class Fit:
                 rotation=params.rotation.part(n_workers),
                 engine=params.engine,
                 initial=() if self.base.text or n_workers == 1 else self.prepared.initial,
+                encrypted=place.encrypted and n_workers > 1,
             )
             for worker, place in enumerate(team.places)
         ]

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import cloudpickle  # type: ignore[import-untyped]  # ships no types
 
+from scalable.boosting.comm.encryption import Credentials
 from scalable.boosting.training.checkpoint import Saved
 from scalable.boosting.training.metrics import Metric
 from scalable.boosting.training.rotation import Rotation
@@ -103,6 +104,10 @@ class WorkerJob:
         "lightgbm" or "native".
     initial : tuple of float
         Starting score per class where LightGBM would average the workers' own; empty to leave it alone.
+    encrypted : bool
+        Whether workers speak TLS with each other, as their cluster does.
+    credentials : Credentials or None
+        For that; put in by the Dask worker itself, so that no key crosses the network.
     """
 
     fit: str
@@ -129,6 +134,8 @@ class WorkerJob:
     rotation: Rotation = Rotation()  # noqa: RUF009  frozen
     engine: str = "lightgbm"
     initial: tuple[float, ...] = ()
+    encrypted: bool = False
+    credentials: Credentials | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from scalable.boosting.workers.job import Outcome, WorkerJob
@@ -90,7 +91,11 @@ def run_on_worker(job: WorkerJob, topic: str) -> Outcome:
     """Supervise one worker inside a Dask task; stops when the task is cancelled."""
     from distributed import get_worker
 
+    from scalable.boosting.comm.encryption import credentials_of
+
     host = get_worker()
+    if job.encrypted:
+        job = replace(job, credentials=credentials_of(host.security, host.address))
     key = host.get_current_task()
 
     def cancelled() -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import platform
 import time
@@ -49,6 +48,11 @@ class Place:
     n_threads: int
     memory: int = 0
     machine: str = ""
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether its cluster speaks TLS with it."""
+        return self.name.startswith(("tls://", "wss://"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,7 @@ def _places(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> tuple
             raise ClusterError(
                 f"worker {address} cannot read {report['unreadable']}; every worker must see the data at the same path"
             )
-    return refuse_clear(
+    return alike(
         tuple(
             Place(a, host_of(a), int(found[a]), reports[a]["memory"], reports[a]["machine"])
             for a in addresses
@@ -156,34 +160,22 @@ def _places(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> tuple
     )
 
 
-def refuse_clear(places: tuple[Place, ...]) -> tuple[Place, ...]:
-    """Return the places, unless sums of gradients would cross a network in the clear between workers that use TLS.
-
-    The exchange proves who sent each frame but does not encrypt it; between processes of one host it crosses no
-    network.
+def alike(places: tuple[Place, ...]) -> tuple[Place, ...]:
+    """Return the places, which exchange sums of gradients under TLS if their cluster does.
 
     Raises
     ------
     ClusterError
-        When a worker's address is of TLS and the workers are on several hosts.
+        When some workers are of TLS and others are not, so that they could not speak with each other but in the clear.
     """
-    hosts = sorted({place.host for place in places})
-    if len(hosts) > 1 and not all(_loopback(host) for host in hosts):
-        for place in places:
-            if place.name.startswith("tls://"):
-                raise ClusterError(
-                    f"this Dask cluster uses TLS ({place.name}), but the workers of a boosting fit exchange sums of "
-                    f"gradients unencrypted, here between {len(hosts)} hosts ({', '.join(hosts[:3])}); fit with "
-                    "n_workers=1, or use workers of one host"
-                )
+    clear = [place.name for place in places if not place.encrypted]
+    if clear and len(clear) < len(places):
+        tls = next(place.name for place in places if place.encrypted)
+        raise ClusterError(
+            f"worker {tls} uses TLS and worker {clear[0]} does not; start all workers of a boosting fit with "
+            "TLS, or none"
+        )
     return places
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _ask(client: Any, addresses: list[str], paths: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -248,7 +240,7 @@ def regrouped(team: Team, lost: list[int], policy: str) -> Team:
                     f'{REPLACE_SECONDS:.0f} s; start workers and resume, or fit with on_loss="shrink"'
                 )
             time.sleep(0.5)
-    refuse_clear(places)
+    alike(places)
     chosen = [place.name for place in places]
     return Team(places, Dask(client, chosen), lambda: DaskLauncher(client, chosen), client)
 

@@ -149,7 +149,7 @@ def _connect_and_train(job: WorkerJob, parent: Parent) -> Outcome:
     listener = listen(job.host)
     parent.tell("hello", address=(job.host, listener.getsockname()[1]))
     peers = parent.peers.get()
-    mesh = Mesh(job.worker, peers, job.secret, listener, silence=job.silence)
+    mesh = Mesh(job.worker, peers, job.secret, listener, silence=job.silence, credentials=job.credentials)
     parent.tell("handshake")
 
     def give_up(error: BaseException) -> None:

@@ -12,30 +12,7 @@ import pytest
 from scalable.boosting.comm import handshake
 from scalable.boosting.comm.handshake import PeerLostError, accept_all, connect, listen
 from scalable.boosting.comm.mesh import HEADER, TAG_BYTES, Mesh
-
-SECRET = b"s" * 32
-
-
-def run_workers(n, body, *, secrets=None, silence=5.0):
-    """Run `body(mesh)` on n workers in threads; returns results or exceptions in worker order."""
-    listeners = [listen("127.0.0.1") for _ in range(n)]
-    peers = [("127.0.0.1", listener.getsockname()[1]) for listener in listeners]
-
-    def one(worker):
-        mesh = None
-        try:
-            secret = SECRET if secrets is None else secrets[worker]
-            mesh = Mesh(worker, peers, secret, listeners[worker], silence=silence)
-            return body(mesh)
-        except Exception as error:
-            return error
-        finally:
-            listeners[worker].close()
-            if mesh is not None:
-                mesh.close()
-
-    with ThreadPoolExecutor(n) as pool:
-        return list(pool.map(one, range(n)))
+from tests.boosting.comm.meshes import SECRET, run_workers
 
 
 @pytest.mark.parametrize("n", [2, 3, 5])
