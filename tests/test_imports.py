@@ -21,6 +21,7 @@ ORDER = (
     "features",
     "evaluate",
     "inference",
+    "registry",
     "models",
     ("linear", "boosting", "bayes", "decomposition", "mixture", "scoring"),
     "feature_store",

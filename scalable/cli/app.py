@@ -21,6 +21,10 @@ COMMANDS = {  # name: the folder its file is in; the second of two words names t
     "features materialize": "features",
     "features push": "features",
     "features lookup": "features",
+    **{
+        f"models {name}": "models"
+        for name in ("list", "show", "compare", "add", "promote", "rollback", "prune")
+    },
     "serve": "serve",
     "load": "serve",
     "latency": "serve",
@@ -32,6 +36,7 @@ COMMANDS = {  # name: the folder its file is in; the second of two words names t
 }
 
 GROUPS = {
+    "models": "Versions of models in a registry of files: record, compare, promote, roll back.",
     "features": "Features with time: join them as they were known then, look them up as they are known now.",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from scalable.errors import DataError, UsageError
 from scalable.latency import engines as registry
 from scalable.latency import latency, open_loop
 from scalable.latency.requests import measure_requests
+from scalable.registry.address import model_path
 
 if TYPE_CHECKING:
     from scalable.data.source import Source
@@ -130,6 +132,8 @@ def examine(
     dict
         Sections ``latency``, ``requests`` and, for forests, ``waterfall`` (our steps) and ``open_loop``.
     """
+    if isinstance(model, str | os.PathLike):
+        model = model_path(model)
     facts, rows = load(model, data, max_rows)
     forest = isinstance(facts, registry.ForestModel)
     named = engines or (registry.PEERS if forest else registry.LINEAR)

@@ -17,6 +17,7 @@ from scalable.inference.linear_row import CompiledLinear
 from scalable.models.foreign import compile_foreign, with_labels
 from scalable.models.kinds import compiled_of
 from scalable.models.store import StoredModel, read_model
+from scalable.registry.address import model_path
 
 Compiled = CompiledForest | CompiledClassifier | CompiledLinear
 
@@ -41,7 +42,8 @@ def compile_model(model: Any) -> Compiled:
     ----------
     model : fitted estimator, lightgbm.Booster, str or path
         An estimator of this package; a forest of a library that `scalable.inference.forest.formats` reads, fitted, as
-        text or in a file; a linear estimator that `scalable.models.foreign` lists; or a saved model directory.
+        text or in a file; a linear estimator that `scalable.models.foreign` lists; a saved model directory; or
+        ``registry:NAME@ALIAS``.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def compile_model(model: Any) -> Compiled:
     if isinstance(model, str) and "\n" in model:
         return faced(CompiledForest(forest_of_bytes(model.encode())))
     if isinstance(model, str | os.PathLike):
-        return _from_path(Path(model))
+        return _from_path(model_path(model))
     if type(model).__name__ == "CVBooster":
         raise UsageError("a CVBooster holds a Booster for each fold; compile one of its `boosters`")
     stored = _as_stored(model)

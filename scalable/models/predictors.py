@@ -6,7 +6,6 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +20,7 @@ from scalable.features.target import Labels, Where, nth_row
 from scalable.inference.request.json import parse_json
 from scalable.models.kinds import predictor_of, predictor_of_file
 from scalable.models.store import read_model
+from scalable.registry.address import model_path
 from scalable.storage.documents import understood
 
 
@@ -177,8 +177,8 @@ def load_model(path: str | os.PathLike[str]) -> Predictor:
     Parameters
     ----------
     path : str or path
-        A model directory; a file of LightGBM or XGBoost; or what ``compile_model(...).save`` wrote. Files know no
-        encoder: their columns are found by name and must be numbers.
+        A model directory; ``registry:NAME@ALIAS``; a file of LightGBM or XGBoost; or what
+        ``compile_model(...).save`` wrote. Files know no encoder: their columns are found by name and must be numbers.
 
     Returns
     -------
@@ -190,10 +190,11 @@ def load_model(path: str | os.PathLike[str]) -> Predictor:
     ModelError
         Not a model, of an unknown kind, damaged, or its parts contradict each other.
     """
-    if Path(path).is_file():
-        plain: Predictor = predictor_of_file(Path(path))
+    place = model_path(path)
+    if place.is_file():
+        plain: Predictor = predictor_of_file(place)
         return plain
-    stored = read_model(Path(path))
+    stored = read_model(place)
     try:
         with understood(ModelError, "its parts", "train or copy the model again"):
             predictor: Predictor = predictor_of(stored)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.errors import ModelError
+from scalable.registry.address import model_path
 from scalable.storage.replace import explained, replacing_directory
 
 FORMAT = 1
@@ -99,14 +100,14 @@ def save_model(
 
 
 def read_model(path: str | os.PathLike[str]) -> StoredModel:
-    """Read a model directory and check every part.
+    """Read a model directory, or a registry's, and check every part.
 
     Raises
     ------
     ModelError
         When it is not a model, of a newer format, or any part is altered or truncated.
     """
-    source = Path(path)
+    source = model_path(path)
     if not source.is_dir() or not (source / DOCUMENT).is_file():
         raise ModelError(
             f"{source}: not a saved model (no {DOCUMENT} in it); give the directory `train --model` wrote"

@@ -7,18 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scalable.errors import ScalableError
+from scalable.errors import ModelError, ScalableError
+from scalable.registry.address import model_path
 from scalable.serve.models import Models, open_model
 from scalable.storage.files import store_of
 
 
 def _signature(path: Path) -> Any:
-    """Return what changes with a model's files, None while there is none; symbolic links are followed."""
+    """Return what changes with a model's files, None while there is none; links and aliases are followed."""
     try:
-        place = path.resolve(strict=True)
+        place = model_path(path).resolve(strict=True)
         files = sorted(place.rglob("*")) if place.is_dir() else [place]
         return [(str(file), store_of(file).version(file)) for file in files if file.is_file()]
-    except OSError:
+    except (OSError, ModelError):
         return None
 
 

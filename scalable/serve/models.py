@@ -10,6 +10,7 @@ from typing import Any
 
 from scalable.errors import UsageError
 from scalable.models.predictors import load_model
+from scalable.registry.address import parse_address
 from scalable.serve.refusal import RefusalError
 
 
@@ -22,7 +23,7 @@ class Served:
     name : str
     path : Path
     version : str
-        The first digits of a hash of its files.
+        Its number in a registry, or the first digits of a hash of its files.
     predictor : Predictor
     """
 
@@ -48,9 +49,11 @@ def open_model(name: str, path: Path) -> Served:
     ModelError
         It is damaged, or none.
     """
-    predictor = load_model(path)
+    address = parse_address(path)
+    number, place = (None, path) if address is None else address.find()
+    predictor = load_model(place)
     _ = predictor.answer
-    return Served(name, path, _version(path), predictor)
+    return Served(name, path, _version(place) if number is None else str(number), predictor)
 
 
 class Models:
@@ -59,7 +62,7 @@ class Models:
     Parameters
     ----------
     paths : iterable of str
-        ``PATH``, called like its last part without suffix, or ``NAME=PATH``.
+        ``PATH``, called like its last part without suffix, or ``NAME=PATH``; a path may be ``registry:NAME@ALIAS``.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
@@ -67,7 +70,8 @@ class Models:
         for text in paths:
             name, found, path = text.partition("=")
             place = Path(path if found else text)
-            name = name if found else place.name.split(".")[0]
+            address = parse_address(place)
+            name = name if found else place.name.split(".")[0] if address is None else address.name
             if name in self._served:
                 raise UsageError(f"two models are called {name!r}; give one as NAME={place}")
             self._served[name] = open_model(name, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -54,11 +55,16 @@ def typed(kind: type[T], document: Mapping[str, Any]) -> T:
 
 def typed_fields(kind: Any, document: Mapping[str, Any]) -> dict[str, Any]:
     """Return values for some fields of a dataclass, of the types that they declare; raises as `typed`."""
-    hints = typing.get_type_hints(kind)
-    known = {field.name for field in fields(kind)}
+    hints = _hints_of(kind)
+    known = hints.keys() & {field.name for field in fields(kind)}
     if not isinstance(document, Mapping) or not known.issuperset(document):
         raise TypeError(f"{kind.__name__} has other fields")
     return {name: _value(value, hints[name], name) for name, value in document.items()}
+
+
+@functools.cache
+def _hints_of(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def _value(value: Any, hint: Any, name: str) -> Any:

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-_SCRATCH = ".tmp"
+SCRATCH = ".tmp"
 _TRIES = 100  # of placing a directory, while others place and remove theirs
 
 
@@ -110,7 +110,7 @@ def explained(kind: type[Exception], path: str | os.PathLike[str], remedy: str) 
 
 def remove_scratch(directory: str | os.PathLike[str], older_than: float = 0.0) -> None:
     """Remove what killed writers left in a directory, where it is `older_than` so many seconds."""
-    for left in Path(directory).glob(f".*{_SCRATCH}"):
+    for left in Path(directory).glob(f".*{SCRATCH}"):
         with suppress(OSError):
             if time.time() - left.stat().st_mtime >= older_than:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
@@ -126,7 +126,7 @@ def sync(path: str | os.PathLike[str]) -> None:
 
 
 def _scratch(target: Path) -> Path:
-    return target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}{_SCRATCH}")
+    return target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}{SCRATCH}")
 
 
 def _place_directory(finished: Path, target: Path) -> None:

@@ -20,12 +20,16 @@ Examples:
   scalable serve fraud=models/7.model churn.model --bind 127.0.0.1:9000
   scalable serve fraud.model --unix /run/fraud.sock --token-file token
   scalable serve fraud.model --follow 5 --cert server.pem --key server.key
+  scalable serve registry:fraud@production
   scalable serve fraud.model --features features.toml --store store/
 """
+ALIAS_SECONDS = 2.0  # between two looks at the aliases of a registry
 
 
 def command(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="PATH, or NAME=PATH.")],
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="PATH, NAME=PATH, or registry:NAME@ALIAS.")
+    ],
     bind: Annotated[
         str, typer.Option("--bind", metavar="HOST:PORT", help="Where to listen.")
     ] = "127.0.0.1:8000",
@@ -46,7 +50,7 @@ def command(
             "--follow",
             metavar="SECONDS",
             min=0.01,
-            help="Look at the models' paths this often, and serve what was put there.",
+            help="Look at the models' paths this often, and serve what was put there (default: aliases, every 2 s).",
         ),
     ] = None,
     features: Annotated[
@@ -65,6 +69,7 @@ def command(
 ) -> None:
     """Serve."""
     from scalable.errors import UsageError
+    from scalable.registry.address import moves
     from scalable.serve.app import App
     from scalable.serve.follow import Follower
     from scalable.serve.limits import Limits
@@ -85,6 +90,8 @@ def command(
         stored = RequestFeatures(features, store)
     tls = check_tls(certificate, key)
     found = Models(models)
+    if follow is None and any(moves(one.path) for one in found.all):
+        follow = ALIAS_SECONDS
     follower = None
     if follow is not None:
         follower = Follower(found, follow, lambda line: typer.echo(line, err=True))

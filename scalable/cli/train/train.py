@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from scalable.cli.models.options import RegistryDir
 from scalable.cli.options import (
     ClientAddress,
     Debug,
@@ -40,6 +41,7 @@ Examples:
   scalable train pca sensors/ --model components.model --n-components 8
   scalable train lightgbm fraud/ --target is_fraud --model fraud.model --workers 2 --n-estimators 300
   scalable train lightgbm fraud/ --target is_fraud --model m --valid held_out/ --early-stopping 20
+  scalable train lightgbm fraud/ --target is_fraud --model m --valid held_out/ --register fraud
   scalable train lightgbm 'data/2026-*.parquet' --target y --model m --client tcp://10.0.0.5:8786
 """
 
@@ -61,6 +63,11 @@ def command(
     valid: Annotated[
         str | None, typer.Option("--valid", metavar="DATA", help="Held-out Parquet to score the model on.")
     ] = None,
+    register: Annotated[
+        str | None,
+        typer.Option("--register", metavar="NAME", help="Also record it as the next version of NAME."),
+    ] = None,
+    registry: RegistryDir = None,
     overwrite: Overwrite = False,
     resume: Resume = False,
     list_all: Annotated[bool, typer.Option("--list", help="List the learners.")] = False,
@@ -101,8 +108,11 @@ def command(
     from scalable.cli.train.ahead import compiled_beside, fit_few
     from scalable.cli.train.first_score import in_words, score
     from scalable.cli.train.task import find_task
+    from scalable.registry.names import check_name
 
     refuse_overwriting(model, overwrite)
+    if register is not None:
+        check_name(register)
     if learner == "logistic" and target is not None and client is None:
         context.with_resource(compiled_beside(fit_few, data, target, *(split_names(features) or ())))
     paths = parse_partitioning(partitioning)
@@ -162,6 +172,17 @@ def command(
     }
     if quality is not None:
         sections["quality"] = [quality]
+    if register is not None:
+        from scalable.cli.models.record import metrics_of, record
+
+        known = {
+            "parameters": {"learner": learner, "task": kind, **options},
+            "metrics": metrics_of(quality or {}),
+        }
+        number = record(registry, register, model, data=source.fingerprint(), **known)
+        sections["registry"] = {"name": register, "version": number}
+        if not quiet:
+            typer.echo(f"{register} {number} is {model}")
     write_sections(json_file, "train", sections)
 
 

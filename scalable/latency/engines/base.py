@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from scalable.errors import ModelError
+from scalable.registry.address import model_path
 
 
 class Absent(Exception):  # noqa: N818  not an error: a peer that is not installed
@@ -123,7 +123,7 @@ def text_of(model: Any) -> str:
         return model
     if not isinstance(model, str | os.PathLike):
         return str(getattr(model, "booster_", model).model_to_string())
-    path = Path(model)
+    path = model_path(model)
     if path.is_dir():
         from scalable.models.store import read_model
 

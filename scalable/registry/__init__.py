@@ -1,0 +1,1 @@
+"""Versions of models as nothing but files: numbered records that appear whole, and aliases that move in one step."""

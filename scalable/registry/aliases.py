@@ -1,0 +1,99 @@
+"""Names for versions, such as ``production``: a directory of numbered moves, of which the highest counts.
+
+A move is a file that gets its number by a link: of two writers each adds one, none is lost, and a reader sees the name
+before or after. Nothing is ever written over.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from scalable.errors import ModelError, UsageError
+from scalable.storage.documents import typed, understood
+from scalable.storage.numbered import numbers_in, place_numbered, scratch_file
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One setting of an alias.
+
+    Attributes
+    ----------
+    version : int
+        What the alias means from then on.
+    back : int
+        Number of the move whose version a rollback returns to; 0 for none.
+    at : str
+        UTC, ISO 8601.
+    action : str
+        ``promote`` or ``rollback``.
+    """
+
+    version: int
+    back: int
+    at: str
+    action: str
+
+
+def moves_of(place: Path) -> dict[int, Move]:
+    """Return the moves of an alias by number, in order; empty where there is none of that name.
+
+    Raises
+    ------
+    ModelError
+        One is damaged.
+    """
+    return {number: _read(place / str(number)) for number in sorted(numbers_in(place))}
+
+
+def current(place: Path) -> Move | None:
+    """Return the move that counts; None where there is none; raises as `moves_of`."""
+    numbers = numbers_in(place)
+    return _read(place / str(max(numbers))) if numbers else None
+
+
+def promote(place: Path, version: int) -> Move:
+    """Let an alias mean a version from now on."""
+    return _write(place, version, max(numbers_in(place), default=0), "promote")
+
+
+def previous(place: Path) -> Move | None:
+    """Return the move that a rollback would return to; None where there is none; raises as `moves_of`."""
+    now = current(place)
+    return _read(place / str(now.back)) if now is not None and now.back else None
+
+
+def rollback(place: Path) -> Move:
+    """Let an alias mean again what it meant before the last promotion that was not taken back.
+
+    Raises
+    ------
+    UsageError
+        There is nothing before.
+    """
+    before = previous(place)
+    if before is None:
+        raise UsageError(f"alias {place.name!r} has no earlier version to go back to")
+    return _write(place, before.version, before.back, "rollback")
+
+
+def _read(path: Path) -> Move:
+    with understood(ModelError, path, "remove it to return to the move before"):
+        try:
+            move = typed(Move, json.loads(path.read_bytes()))
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+        if not 0 <= move.back < int(path.name) or move.version < 1:
+            raise ValueError(f"version {move.version}, back {move.back}")
+    return move
+
+
+def _write(place: Path, version: int, back: int, action: str) -> Move:
+    place.mkdir(parents=True, exist_ok=True)
+    move = Move(version, back, datetime.now(UTC).isoformat(timespec="seconds"), action)
+    with scratch_file(place, json.dumps(asdict(move)).encode()) as finished:
+        place_numbered(finished, place)
+    return move

@@ -1,0 +1,158 @@
+"""What is known of one version of a model: one sealed JSON file beside the model's own files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scalable.errors import ModelError
+from scalable.storage.documents import typed, understood
+from scalable.storage.files import sha256_of, store_of
+from scalable.storage.replace import write_bytes
+
+FORMAT = 1
+ENTRY = "version.json"
+MODEL = "model"  # the directory of the model's files, or of its one file
+REMEDY = "copy the whole version again, or record the model anew"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A version's record. Nothing of it changes later but `pruned`.
+
+    Attributes
+    ----------
+    id : str
+        32 hexadecimal digits of its own, the same wherever it is copied.
+    created : str
+        UTC, ISO 8601.
+    file : str
+        Name of the model where it is one file; empty for a directory.
+    files : dict
+        Of each file below the model's directory its size in bytes and its SHA-256.
+    data : dict
+        Fingerprint of the training rows: ``digest``, and ``parts`` where they are not too long to be kept.
+    code, environment : dict
+        Versions and commit; machine and packages.
+    parameters : dict
+    metrics : dict of str to float
+    tags : dict of str to str
+    parents : tuple of str
+        Versions it came from, as ``NAME@NUMBER``, or whatever the caller calls them.
+    note : str
+    pruned : bool
+        Whether the model's files were removed to save space.
+    """
+
+    id: str
+    created: str
+    files: dict[str, Any]
+    file: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    code: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, Any] = field(default_factory=dict)
+    parents: tuple[str, ...] = ()
+    note: str = ""
+    pruned: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of the model."""
+        return sum(size for size, _ in self.files.values())
+
+
+def write_entry(place: Path, entry: Entry) -> None:
+    """Write the record of a version into its directory, whole or not at all."""
+    body = json.dumps(asdict(entry), sort_keys=True, allow_nan=False)
+    document = {"format": FORMAT, "sha256": hashlib.sha256(body.encode()).hexdigest(), "entry": body}
+    write_bytes(place / ENTRY, json.dumps(document).encode())
+
+
+def read_entry(place: Path) -> Entry:
+    """Read and check the record of a version.
+
+    Raises
+    ------
+    ModelError
+        It is missing, as while a copy is under way, damaged, or of a newer format.
+    """
+    path = place / ENTRY
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from error
+    with understood(ModelError, path, REMEDY):
+        document = json.loads(data)
+        if document["format"] != FORMAT:
+            raise ModelError(
+                f"{path}: format {document['format']!r}, this version reads {FORMAT}; update scalable"
+            )
+        body = document["entry"].encode()
+        if hashlib.sha256(body).hexdigest() != document["sha256"]:
+            raise ModelError(f"{path}: altered since it was recorded; {REMEDY}")
+        entry = typed(Entry, json.loads(body))
+        for name, (size, digest) in entry.files.items():
+            parts = Path(name).parts
+            if not parts or ".." in parts or Path(name).is_absolute() or type(size) is not int:
+                raise ValueError(f"file {name!r}")
+            str(digest)
+        if entry.file and entry.file not in entry.files:
+            raise ValueError(f"file {entry.file!r}")
+        numbers = all(type(value) in (int, float) for value in entry.metrics.values())
+        if not numbers or not all(type(value) is str for value in entry.tags.values()):
+            raise TypeError("a metric is no number, or a tag no text")
+    return entry
+
+
+def described_files(model: Path) -> dict[str, Any]:
+    """Return size and SHA-256 of each file below a directory, by its path from there."""
+    return {
+        path.relative_to(model).as_posix(): [store_of(path).version(path).size, sha256_of(path)]
+        for path in sorted(model.rglob("*"))
+        if path.is_file()
+    }
+
+
+def model_of(place: Path, entry: Entry, *, thorough: bool = False) -> Path:
+    """Return where a version's model lies, after a look at all of its files.
+
+    Parameters
+    ----------
+    place : Path
+        Directory of the version.
+    entry : Entry
+    thorough : bool
+        Compare what the files hold too, not their sizes alone.
+
+    Raises
+    ------
+    ModelError
+        It was pruned, or a file is missing or of another size or content than recorded.
+    """
+    if entry.pruned:
+        raise ModelError(f"{place}: its model was pruned; choose another version")
+    model = place / MODEL
+    for difference in _differences(model, entry, thorough):
+        raise ModelError(f"{model / difference}; {REMEDY}")
+    return model / entry.file if entry.file else model
+
+
+def _differences(model: Path, entry: Entry, thorough: bool) -> Iterator[str]:
+    for name, (size, digest) in entry.files.items():
+        path = model / name
+        try:
+            found = store_of(path).version(path).size
+        except OSError:
+            yield f"{name}: missing from the registry"
+            continue
+        if found != size:
+            yield f"{name}: {found:,} bytes, recorded with {size:,}"
+        elif thorough and sha256_of(path) != digest:
+            yield f"{name}: altered since it was recorded"

@@ -1,0 +1,272 @@
+"""A registry of models in a directory.
+
+::
+
+    REGISTRY/fraud/versions/1/version.json     record: data, code, parameters, metrics, parents; sealed
+    REGISTRY/fraud/versions/1/model/...        the model's own files
+    REGISTRY/fraud/aliases/production/3        the third move of an alias
+
+A version is prepared under a hidden name and gets its number by one rename, which no second writer can repeat: a kill
+leaves a hidden directory and no version. A copy by rsync is a registry.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from scalable.data.fingerprint import Fingerprint, plain
+from scalable.errors import ModelError, UsageError
+from scalable.registry import aliases
+from scalable.registry import entry as entries
+from scalable.registry.aliases import Move
+from scalable.registry.entry import MODEL, Entry
+from scalable.registry.index import Row, list_versions
+from scalable.registry.names import LATEST, check_alias, check_name
+from scalable.storage.numbered import numbers_in, place_numbered, scratch_directory
+from scalable.storage.replace import explained, remove_scratch
+
+_LONGEST = 2**20  # characters of a fingerprint that a record keeps whole; its digest is kept always
+_STALE = 86_400.0  # seconds after which an unfinished version is taken for a killed one's
+REMEDY = "give the registry room, or choose another --registry"
+
+
+class Registry:
+    """The models of a directory.
+
+    Parameters
+    ----------
+    path : path
+        Made when the first version is recorded.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def names(self) -> list[str]:
+        """Return the names of the models that have versions."""
+        try:
+            places = sorted(self.path.iterdir())
+        except OSError as error:
+            raise ModelError(f"{self.path}: no registry ({error.strerror}); give --registry DIR") from error
+        return [place.name for place in places if numbers_in(place / "versions")]
+
+    def record(
+        self,
+        name: str,
+        model: str | os.PathLike[str],
+        *,
+        data: Fingerprint | None = None,
+        code: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        environment: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+        parents: Sequence[str] = (),
+        note: str = "",
+    ) -> int:
+        """Copy a model into the registry as its next version.
+
+        Parameters
+        ----------
+        name : str
+        model : path
+            A model directory or file.
+        data : Fingerprint, optional
+            Of the rows it learned from.
+        code, parameters, environment, metrics, tags, parents, note
+            See `scalable.registry.entry.Entry`; metrics that are not finite are left out.
+
+        Returns
+        -------
+        int
+            The number of the version, 1 or more.
+
+        Raises
+        ------
+        UsageError
+            The name cannot be one.
+        ModelError
+            There is no model, or the registry cannot be written.
+        """
+        source, versions = Path(model), self._versions(name)
+        if not source.exists():
+            raise ModelError(f"{source}: there is no model")
+        with explained(ModelError, versions, REMEDY):
+            versions.mkdir(parents=True, exist_ok=True)
+            remove_scratch(versions, _STALE)
+            with scratch_directory(versions) as scratch:
+                place = scratch / MODEL
+                if source.is_dir():
+                    shutil.copytree(source, place)
+                else:
+                    place.mkdir()
+                    shutil.copyfile(source, place / source.name)
+                numbers = {k: float(v) for k, v in (metrics or {}).items() if abs(float(v)) < float("inf")}
+                entries.write_entry(
+                    scratch,
+                    Entry(
+                        id=secrets.token_hex(16),
+                        created=datetime.now(UTC).isoformat(timespec="seconds"),
+                        files=entries.described_files(place),
+                        file="" if source.is_dir() else source.name,
+                        data=_kept(data),
+                        code=_finite(code),
+                        parameters=_finite(parameters),
+                        environment=_finite(environment),
+                        metrics=numbers,
+                        tags={str(key): str(value) for key, value in (tags or {}).items()},
+                        parents=tuple(parents),
+                        note=note,
+                    ),
+                )
+                return place_numbered(scratch, versions)
+
+    def versions(self, name: str) -> tuple[list[Row], dict[int, str]]:
+        """Return the versions of a model in order, and what is wrong with those that cannot be read."""
+        rows, wrong = list_versions(self._versions(name))
+        if not rows and not wrong:
+            self._known(name)
+        return rows, wrong
+
+    def aliases(self, name: str) -> dict[str, Move]:
+        """Return the aliases of a model."""
+        place = self._known(name).parent / "aliases"
+        names = sorted(os.listdir(place)) if place.is_dir() else []
+        found = {alias: aliases.current(place / alias) for alias in names if not alias.startswith(".")}
+        return {alias: move for alias, move in found.items() if move is not None}
+
+    def number_of(self, name: str, which: str) -> int:
+        """Return the number of a version, given that, an alias, or ``latest``.
+
+        Raises
+        ------
+        ModelError
+            There is no such model, version or alias.
+        """
+        versions = self._known(name)
+        numbers = numbers_in(versions)
+        if which == LATEST:
+            return max(numbers)
+        if which.isdecimal():
+            if int(which) not in numbers:
+                raise ModelError(
+                    f"{name!r} has no version {which} in {self.path}; 1 to {max(numbers)} were given"
+                )
+            return int(which)
+        move = aliases.current(versions.parent / "aliases" / check_alias(which))
+        if move is None:
+            known = ", ".join(self.aliases(name)) or "none"
+            raise ModelError(
+                f"{name!r} has no alias {which!r} in {self.path} (there is {known}); promote a version"
+            )
+        return move.version
+
+    def entry(self, name: str, which: str) -> tuple[int, Entry]:
+        """Return number and record of a version; raises as `number_of`, or ModelError where it is damaged."""
+        number = self.number_of(name, which)
+        return number, entries.read_entry(self._versions(name) / str(number))
+
+    def model(self, name: str, which: str, *, thorough: bool = False) -> tuple[int, Path]:
+        """Return number and path of a version's model; raises as `scalable.registry.entry.model_of` too."""
+        number, entry = self.entry(name, which)
+        return number, entries.model_of(self._versions(name) / str(number), entry, thorough=thorough)
+
+    def promote(self, name: str, which: str, alias: str) -> Move:
+        """Let an alias mean a version, whose files are compared with their record first."""
+        number, _ = self.model(name, which, thorough=True)
+        with explained(ModelError, self.path, REMEDY):
+            return aliases.promote(self._alias(name, alias), number)
+
+    def rollback(self, name: str, alias: str) -> Move:
+        """Let an alias mean what it meant before; raises UsageError where there is nothing before."""
+        place = self._alias(name, alias)
+        before = aliases.previous(place)
+        if before is not None:
+            self.model(name, str(before.version), thorough=True)
+        with explained(ModelError, self.path, REMEDY):
+            return aliases.rollback(place)
+
+    def moves(self, name: str, alias: str) -> dict[int, Move]:
+        """Return all moves of an alias, by number."""
+        return aliases.moves_of(self._alias(name, alias))
+
+    def prune(self, name: str, keep: int, *, dry: bool = False) -> list[int]:
+        """Remove the models of old versions; their records stay.
+
+        Kept are the newest, and what an alias means or would mean after a rollback.
+
+        Parameters
+        ----------
+        name : str
+        keep : int
+            How many of the newest stay.
+        dry : bool
+            Only tell which would go.
+
+        Returns
+        -------
+        list of int
+            Versions whose models were removed.
+        """
+        versions = self._known(name)
+        if keep < 0:
+            raise UsageError(f"--keep {keep}: how many versions stay, 0 or more")
+        rows, _ = list_versions(versions)
+        held = {row.number for row in ([row for row in rows if not row.pruned][-keep:] if keep else [])}
+        for alias, move in self.aliases(name).items():
+            before = aliases.previous(self._alias(name, alias))
+            held |= {move.version, before.version if before else move.version}
+        going = [row.number for row in rows if row.number not in held and not row.pruned]
+        if dry:
+            return going
+        with explained(ModelError, versions, REMEDY):
+            for number in going:
+                place = versions / str(number)
+                entries.write_entry(place, replace(entries.read_entry(place), pruned=True))
+            for row in rows:  # those of an earlier prune that was killed too
+                if row.pruned or row.number in going:
+                    shutil.rmtree(versions / str(row.number) / MODEL, ignore_errors=True)
+            remove_scratch(versions, _STALE)
+        return going
+
+    def _versions(self, name: str) -> Path:
+        return self.path / check_name(name) / "versions"
+
+    def _alias(self, name: str, alias: str) -> Path:
+        return self._known(name).parent / "aliases" / check_alias(alias)
+
+    def _known(self, name: str) -> Path:
+        versions = self._versions(name)
+        if not numbers_in(versions):
+            there = ", ".join(self.names()[:12]) if self.path.is_dir() else ""
+            raise ModelError(f"no model {name!r} in the registry {self.path} (there is {there or 'none'})")
+        return versions
+
+
+def _kept(data: Fingerprint | None) -> dict[str, Any]:
+    """Return what a record keeps of a fingerprint."""
+    if data is None:
+        return {}
+    parts = plain(data.parts)
+    return {"digest": data.digest(), "parts": parts if len(repr(parts)) <= _LONGEST else None}
+
+
+def _finite(values: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return values as JSON has them; numbers that are not finite as text."""
+
+    def cleaned(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: cleaned(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [cleaned(item) for item in value]
+        return repr(value) if isinstance(value, float) and not abs(value) < float("inf") else value
+
+    found: dict[str, Any] = cleaned(plain(dict(values or {})))
+    return found

@@ -1,0 +1,104 @@
+"""Files and directories under the numbers 1, 2, ...: each writer gets the next one, whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from scalable.storage.files import Version
+from scalable.storage.replace import SCRATCH, sync
+
+_TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
+
+
+def numbers_in(directory: str | os.PathLike[str]) -> list[int]:
+    """Return the numbers that are taken in a directory, in no order; none where there is no directory."""
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return []
+    return [int(name) for name in names if name.isdecimal() and name.isascii() and name[0] != "0"]
+
+
+def versions_of(directory: str | os.PathLike[str], name: str) -> dict[int, Version | None]:
+    """Return the version of a file in each numbered directory, by number in order; None where there is no such file."""
+    found: dict[int, Version | None] = dict.fromkeys(sorted(numbers_in(directory)))
+    if found:
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            for number in found:
+                with suppress(OSError):
+                    status = os.stat(f"{number}/{name}", dir_fd=descriptor)
+                    found[number] = Version(status.st_size, status.st_mtime_ns)
+        finally:
+            os.close(descriptor)
+    return found
+
+
+@contextmanager
+def scratch_file(directory: Path, data: bytes) -> Iterator[Path]:
+    """Yield a hidden file that holds `data` on the disk, and is gone afterwards."""
+    path = directory / f".{secrets.token_hex(8)}{SCRATCH}"
+    try:
+        with open(path, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_directory(directory: Path) -> Iterator[Path]:
+    """Yield a hidden, empty directory that is removed afterwards, unless it got a number."""
+    path = directory / f".{secrets.token_hex(8)}{SCRATCH}"
+    path.mkdir()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def place_numbered(finished: Path, directory: Path) -> int:
+    """Give something finished the next free number of a directory as its name.
+
+    Parameters
+    ----------
+    finished : Path
+        In that directory, under a hidden name: a file that is on the disk, which keeps its hidden name too, or a
+        directory that holds something, which is renamed once all below is on the disk.
+    directory : Path
+
+    Returns
+    -------
+    int
+        The number, which nobody else got.
+
+    Raises
+    ------
+    OSError
+        It cannot be written, or the file system knows no links.
+    """
+    whole = finished.is_dir()
+    if whole:
+        for place in [*finished.rglob("*"), finished]:
+            sync(place)
+    number = max(numbers_in(directory), default=0) + 1
+    while True:
+        target = directory / str(number)
+        try:
+            # Neither takes the place of what is there: a link never does, a rename not that of a filled directory.
+            (os.rename if whole else os.link)(finished, target)
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
+            number += 1
+        else:
+            sync(directory)
+            return number
