@@ -29,6 +29,7 @@ PACKAGES = {
     "scalable.inference": "predictors",
     "scalable.evaluate": "metrics",
     "scalable.feature_store": "features with time",
+    "scalable.registry": "versions of models",
     "data_gen": "synthetic data",
 }
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scalable.errors import UsageError
 from scalable.registry.names import LATEST, check_alias, check_name
+from scalable.registry.registry import Registry
 
 SCHEME = "registry:"
 VARIABLE, DEFAULT = "SCALABLE_REGISTRY", "registry"
@@ -32,8 +33,6 @@ class Address:
 
     def find(self) -> tuple[int, Path]:
         """Return number and path of the model; raises ModelError where there is none or it is not whole."""
-        from scalable.registry.registry import Registry
-
         return Registry(self.registry).model(self.name, self.which)
 
 

@@ -11,8 +11,8 @@ def registered(scalable, toy, tmp_path):
     place = tmp_path / "registry"
     for k, alpha in enumerate((0.001, 100.0)):
         done = scalable(
-            "train", "ridge", toy, "--target", "amount", "--features", "x,city", "--model", tmp_path / f"m{k}", "--alpha",
-            alpha, "--register", "amount", "--registry", place, "--valid", toy / "part-1.parquet",
+            "train", "ridge", toy, "--target", "amount", "--features", "x,city", "--model", tmp_path / f"m{k}",
+            "--alpha", alpha, "--register", "amount", "--registry", place, "--valid", toy / "part-1.parquet",
         )  # fmt: skip
         assert done.code == 0, done.err
         assert f"amount {k + 1} is " in done.out
