@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scalable.cli.models.options import Name, RegistryDir, pairs
+from scalable.cli.models.registry_options import Name, RegistryDir, pairs
 from scalable.cli.options import Debug, Json, Quiet
 from scalable.cli.output import write_sections
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from scalable.cli.models.options import Alias, Name, RegistryDir, Version
+from scalable.cli.models.registry_options import Alias, Name, RegistryDir, Version
 from scalable.cli.options import Debug, Json, Quiet
 from scalable.cli.output import write_sections
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from scalable.cli.models.options import RegistryDir
+from scalable.cli.models.registry_options import RegistryDir
 from scalable.cli.options import (
     ClientAddress,
     Debug,

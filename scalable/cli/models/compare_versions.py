@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scalable.cli.models.options import Name, RegistryDir, shown, table
+from scalable.cli.models.registry_options import Name, RegistryDir, shown, table
 from scalable.cli.options import Debug, Json, Quiet
 from scalable.cli.output import write_sections
 
