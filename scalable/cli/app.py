@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-COMMANDS = {  # name: the folder its file is in; the second of two words names the file
+COMMANDS = {  # name: the folder of its file, which the last word names; or folder and file
     "quickstart": "bench",
     "generate": "data",
     "verify": "data",
@@ -21,10 +21,13 @@ COMMANDS = {  # name: the folder its file is in; the second of two words names t
     "features materialize": "features",
     "features push": "features",
     "features lookup": "features",
-    **{
-        f"models {name}": "models"
-        for name in ("list", "show", "compare", "add", "promote", "rollback", "prune")
-    },
+    "models list": "models.list_versions",
+    "models show": "models",
+    "models compare": "models.compare_versions",
+    "models add": "models",
+    "models promote": "models",
+    "models rollback": "models",
+    "models prune": "models",
     "serve": "serve",
     "load": "serve",
     "latency": "serve",
@@ -78,7 +81,8 @@ def build() -> Any:
     }
     for name, folder in COMMANDS.items():
         group, _, own = name.rpartition(" ")
-        module = importlib.import_module(f"scalable.cli.{folder}.{own}")
+        place = folder if "." in folder else f"{folder}.{own}"
+        module = importlib.import_module(f"scalable.cli.{place}")
         settings = getattr(module, "SETTINGS", {})
         to = groups[group] if group else app
         to.command(own, help=module.HELP, context_settings=settings)(module.command)
