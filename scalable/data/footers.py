@@ -36,6 +36,8 @@ class Footer:
         Columns whose type is another than the dataset's.
     partition : tuple of (str, value)
         Columns that its path holds.
+    place : str
+        Where a local copy of its bytes is, or of some of them; empty for files that are local.
     """
 
     path: str
@@ -44,6 +46,12 @@ class Footer:
     byte_stream_split: bool
     types: tuple[tuple[str, pa.DataType], ...] = ()
     partition: tuple[tuple[str, Any], ...] = ()
+    place: str = ""
+
+    @property
+    def local(self) -> str:
+        """Path that libraries open."""
+        return self.place or self.path
 
     @property
     def n_rows(self) -> int:
@@ -114,3 +122,19 @@ def _read_footer(path: str) -> tuple[Footer, pa.Schema]:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+
+
+def check_unchanged(path: str, known: Version) -> None:
+    """Refuse a file that is another one since its footer was read.
+
+    Raises
+    ------
+    DataError
+        When it is, or is gone.
+    """
+    try:
+        now = store_of(path).version(path)
+    except OSError as error:
+        raise DataError(f"{path}: the file vanished after planning; restore it and resume") from error
+    if now != known:
+        raise DataError(f"{path}: the file changed since the run was planned; start again")

@@ -18,6 +18,7 @@ from scalable.data.files.schemas import CommonSchema, common_schema, widened
 from scalable.data.footers import Footer, read_footers
 from scalable.data.readers import read_columns
 from scalable.data.readers.cursor_pool import release
+from scalable.data.readers.held import held
 from scalable.data.readers.readahead import expect_columns
 from scalable.data.readers.statistics import possible_shards
 from scalable.data.readers.stored import StoredColumns, find_stored
@@ -170,7 +171,8 @@ class ParquetSource(Source):
         if self.selection is not None or not float32 or not dict(footer.types).keys().isdisjoint(names):
             return None
         try:
-            found, others = find_stored(footer, self.full_schema, names, shard.row_start, shard.row_stop)
+            with held(footer, names, shard.row_start, shard.row_stop) as here:
+                found, others = find_stored(here, self.full_schema, names, shard.row_start, shard.row_stop)
         except OSError:  # told by whoever reads the other columns
             return None
         return None if others else found

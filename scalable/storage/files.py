@@ -15,7 +15,13 @@ from scalable.errors import DataError
 AnyPath = str | os.PathLike[str]
 
 # Scheme of a path -> the module that keeps such files; another object store is a module and a line.
-STORES = {"": "scalable.storage.local"}
+STORES = {
+    "": "scalable.storage.local",
+    "s3": "scalable.storage.objects",
+    "gs": "scalable.storage.objects",
+    "az": "scalable.storage.objects",
+}
+Range = tuple[int, int]  # first byte, and the one after the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,22 @@ class Store(Protocol):
 
     def descriptor(self, path: AnyPath) -> int | None:
         """Open a file for kernels that read it through the page cache; None where files are not local."""
+
+    def local_copy(
+        self, path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Range]
+    ) -> AbstractContextManager[str]:
+        """Yield the path of a local file that has these ranges where `path` has them, for any library to open.
+
+        Parameters
+        ----------
+        of : Version
+            Of the file; another one is refused.
+        part : sequence of int
+            What parts the file: ranges of one part come into one copy.
+        """
+
+    def expect(self, path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Range]) -> None:
+        """Begin to fetch what will be read next, and do not wait; nothing happens where that is not possible."""
 
     def replacing(self, path: AnyPath, *, durable: bool = True) -> AbstractContextManager[BinaryIO]:
         """Write a file whole or not at all, see `scalable.storage.replace.replacing`."""

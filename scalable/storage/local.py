@@ -5,15 +5,17 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
 
-from scalable.storage.files import AnyPath, Version
+from scalable.storage.files import AnyPath, Range, Version
 from scalable.storage.replace import replacing
 
 __all__ = [
-    "absolute", "descriptor", "list_files", "open", "read", "replacing", "resolved", "version", "would_list",
+    "absolute", "descriptor", "expect", "list_files", "local_copy", "open", "read", "replacing", "resolved", "version",
+    "would_list",
 ]  # fmt: skip
 
 
@@ -101,3 +103,24 @@ def read(path: AnyPath, offset: int, size: int) -> bytes:
 def descriptor(path: AnyPath) -> int | None:
     """Return a descriptor, which the caller closes."""
     return os.open(path, os.O_RDONLY)
+
+
+def local_copy(
+    path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Range]
+) -> AbstractContextManager[str]:
+    """Yield the path itself."""
+    return nullcontext(os.fspath(path))
+
+
+def expect(path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Range]) -> None:
+    """Ask the system to read ranges into the page cache."""
+    advise = getattr(os, "posix_fadvise", None)  # not on macOS
+    if advise is None:
+        return
+    with suppress(OSError):  # gone, or on a file system that takes no hints
+        file = os.open(path, os.O_RDONLY)
+        try:
+            for begin, end in ranges:
+                advise(file, begin, end - begin, os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(file)

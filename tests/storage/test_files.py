@@ -75,7 +75,8 @@ def test_all_paths_to_a_file_resolve_to_one(tmp_path, monkeypatch):
 
 def test_an_unknown_scheme_is_refused_with_what_there_is(memory):
     with pytest.raises(
-        DataError, match=r"s4://b/x: there is no storage for s4://; give local paths or kept://"
+        DataError,
+        match=r"s4://b/x: there is no storage for s4://; give local paths or s3://, gs://, az://, kept://",
     ):
         ParquetSource("s4://b/x")
 

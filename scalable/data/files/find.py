@@ -36,7 +36,14 @@ def find_files(paths: Paths) -> list[str]:
         try:
             listed = store_of(path).list_files(path)
         except FileNotFoundError as error:
-            raise DataError(f"{path}: no such file or directory, and no file matches it as a glob") from error
+            missing = (
+                error.strerror
+                if error.errno
+                else "no such file or directory, and no file matches it as a glob"
+            )
+            raise DataError(f"{path}: {missing}") from error
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
         files = listed if listed == [path] else [file for file in listed if _is_parquet(file)]
         if not files:
             raise DataError(f"{path}: the directory holds no *.parquet file{_told(listed)}")

@@ -9,15 +9,16 @@ from itertools import accumulate, zip_longest
 import pyarrow as pa
 import pyarrow.types as pt
 
-from scalable.data.footers import Footer
+from scalable.data.footers import Footer, check_unchanged
 from scalable.data.readers.arrow import open_with_arrow
 from scalable.data.readers.cursor import Cursor
 from scalable.data.readers.cursor_pool import park, take
+from scalable.data.readers.held import held
 from scalable.data.readers.layout import old_times, only_for_arrow
 from scalable.data.readers.pages import open_with_pages
 from scalable.data.readers.polars import open_with_polars, row_bytes
 from scalable.errors import DataError
-from scalable.storage.files import is_local, store_of
+from scalable.storage.files import is_local
 
 LARGE_BYTES = 2**27  # of one decoded row group, which polars would hold whole
 LEAST_BYTES = (
@@ -37,7 +38,18 @@ def read_columns(
         One per name, of canonical type: text as ``dictionary<int32, string>``, the rest as in
         `schema`.
     """
-    _check_unchanged(footer)
+    try:
+        with held(footer, names, start, stop) as here:
+            yield from _decoded(here, schema, names, start, stop, block_rows)
+    except OSError as error:
+        raise DataError(f"{footer.path}: cannot be read ({error.strerror or error})") from error
+
+
+def _decoded(
+    footer: Footer, schema: pa.Schema, names: Sequence[str], start: int, stop: int, block_rows: int
+) -> Iterator[list[pa.Array]]:
+    if is_local(footer.path):  # others are asked for this version alone
+        check_unchanged(footer.path, footer.version)
     identity = (footer.path, footer.version, tuple(names), block_rows)
     groups = list(_groups_of(footer, start, stop))
     divided = groups[-1][1] != stop
@@ -98,7 +110,7 @@ def choose_reader(footer: Footer, schema: pa.Schema, names: Sequence[str], start
     types = [schema.field(name).type for name in names]
     patterns = any(name == "*" or name.startswith("^") for name in names)  # polars would expand them
     plain = all(map(_plain, types)) and not patterns
-    if footer.byte_stream_split or not plain or not is_local(footer.path):
+    if footer.byte_stream_split or not plain:
         return open_with_arrow
     largest, width = max(size for size, _ in _groups_of(footer, start, stop)), row_bytes(types)
     if only_for_arrow(footer, names, start, stop) or old_times(footer, names):
@@ -127,15 +139,6 @@ def _groups_of(footer: Footer, start: int, stop: int) -> Iterator[tuple[int, int
 def _group_at(footer: Footer, row: int) -> int:
     """Return the row group that holds a row."""
     return bisect_right(list(accumulate(footer.row_groups)), row)
-
-
-def _check_unchanged(footer: Footer) -> None:
-    try:
-        version = store_of(footer.path).version(footer.path)
-    except OSError as error:
-        raise DataError(f"{footer.path}: the file vanished after planning; restore it and resume") from error
-    if version != footer.version:
-        raise DataError(f"{footer.path}: the file changed since the run was planned; start again")
 
 
 def _short(error: Exception) -> str:

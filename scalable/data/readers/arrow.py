@@ -20,7 +20,6 @@ from scalable.data.readers.cursor import Cursor
 from scalable.data.readers.layout import file_metadata, old_times, text_of_pages
 from scalable.data.types.logical import categories_of, family
 from scalable.errors import DataError
-from scalable.storage.files import arrow_input, is_local
 
 BUFFER_BYTES = 2**17
 FAR = 2**63 // 1000 - 10**6  # microseconds that fit in 64 bits as nanoseconds
@@ -43,18 +42,18 @@ def open_with_arrow(
     text = [name for name, kind in zip(names, types, strict=True) if family(kind) == "text"]
     metadata, _, _ = file_metadata(footer.path, footer.version)  # parsed once for all readers
     file = pq.ParquetFile(
-        arrow_input(footer.path),
+        footer.local,
         metadata=metadata,
         read_dictionary=text_of_pages(footer, text, groups),
         coerce_int96_timestamp_unit="us",
         buffer_size=BUFFER_BYTES,
         pre_buffer=False,
-        page_checksum_verification=not is_local(footer.path),  # others were checked with their headers
+        page_checksum_verification=False,  # they were checked with their headers
     )
     rows = min(block_rows, skip + stop - start)  # a batch is decoded whole, however few rows are read of it
     batches = file.iter_batches(rows, row_groups=groups, columns=list(names), use_threads=False)
     if old := old_times(footer, names):
-        batches = _without_lost_digits(batches, pq.ParquetFile(arrow_input(footer.path)), old, rows, groups)
+        batches = _without_lost_digits(batches, pq.ParquetFile(footer.local), old, rows, groups)
     pieces = (
         [_checked(name, canonical(batch.column(name), kind)) for name, kind in zip(names, types, strict=True)]
         for batch in batches

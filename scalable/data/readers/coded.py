@@ -23,7 +23,6 @@ from scalable.errors import DataError
 from scalable.kernels.buffers import take
 from scalable.kernels.parquet import coded
 from scalable.kernels.parquet.runs import PADDING
-from scalable.storage.files import store_of
 
 MINI_BLOCK = 4096  # most values of a mini-block of differences; writers make 32
 
@@ -121,9 +120,7 @@ def open_with_codes(
     footer: Footer, schema: pa.Schema, names: Sequence[str], start: int, stop: int, block_rows: int
 ) -> tuple[Cursor | None, list[str]]:
     """Return a cursor over those columns of rows ``[start, stop)`` that can be decoded, and the names of the others."""
-    descriptor = store_of(footer.path).descriptor(footer.path)
-    if descriptor is None:
-        return None, list(names)
+    descriptor = os.open(footer.local, os.O_RDONLY)
     groups = row_groups(footer, start, stop)
     try:
         kinds = {name: schema.field(name).type for name in names}

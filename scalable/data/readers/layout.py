@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from scalable.data.footer_check import FooterTables, chunk_begin, read_tables
-from scalable.data.footers import Footer
+from scalable.data.footers import Footer, check_unchanged
 from scalable.errors import DataError
 from scalable.kernels.parquet import coded, page_walk, pages
 from scalable.storage.files import Version, arrow_input
@@ -223,6 +223,7 @@ def _numbers_of(footer: Footer, start: int, stop: int) -> Iterator[int]:
 @functools.lru_cache(8)
 def file_metadata(path: str, version: Version) -> tuple[pq.FileMetaData, FooterTables, NDArray[np.int64]]:
     """Return the footer of a file, what it says in numbers, and the row after the last of each row group."""
+    check_unchanged(path, version)
     tables = read_tables(path, version.size)
     return pq.read_metadata(arrow_input(path)), tables, np.cumsum(tables.rows)
 

@@ -29,7 +29,7 @@ def open_with_polars(
     pieces = (
         _arrays(frame, types)
         for low, high in _windows(footer.row_groups, start, stop, window_rows)
-        for frame in _scan(footer.path, names, low, high, block_rows)
+        for frame in _scan(footer.local, names, low, high, block_rows)
     )
     return Cursor(pieces, 0, lambda: None)
 

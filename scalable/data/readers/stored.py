@@ -14,7 +14,6 @@ from scalable.data.readers.layout import row_groups
 from scalable.errors import DataError
 from scalable.kernels.buffers import take
 from scalable.kernels.parquet import files
-from scalable.storage.files import store_of
 
 
 class StoredColumns:
@@ -72,9 +71,7 @@ def find_stored(
     footer: Footer, schema: pa.Schema, names: Sequence[str], start: int, stop: int
 ) -> tuple[StoredColumns | None, list[str]]:
     """Return those columns of rows ``[start, stop)`` that are plain in the file, and the names of the others."""
-    descriptor = store_of(footer.path).descriptor(footer.path)
-    if descriptor is None:
-        return None, list(names)
+    descriptor = os.open(footer.local, os.O_RDONLY)
     groups = row_groups(footer, start, stop)
     places: dict[str, list[NDArray[np.int64]]] = {}
     types: list[pa.DataType] = []

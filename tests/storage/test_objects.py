@@ -1,0 +1,210 @@
+"""Data in an object store: the same bits as from local files, whatever the network does."""
+
+import os
+import threading
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from scalable import ParquetSource
+from scalable.errors import DataError, UsageError
+from scalable.linear import LogisticRegression, SGDClassifier
+from scalable.storage import mirror, object_access, objects
+from scalable.storage.files import store_of
+from tests.storage.s3 import Proxy
+
+ROWS = 9_000
+CODECS = ("none", "snappy", "zstd")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three files of several row groups: plain, compressed, with text and missing values."""
+    folder = tmp_path_factory.mktemp("local")
+    rng = np.random.default_rng(0)
+    for k, codec in enumerate(CODECS):
+        x = rng.normal(size=(ROWS, 4)).astype(np.float32)
+        y = (x[:, 0] + rng.normal(size=ROWS) > 0).astype(np.int64)
+        text = np.array(["red", "green", None], object)[rng.integers(0, 3, ROWS)]
+        columns = {f"x{j}": x[:, j] for j in range(4)} | {"colour": text, "y": y}
+        pq.write_table(
+            pa.table(columns), folder / f"part-{k}.parquet", row_group_size=2_500, compression=codec
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def uploaded(folder, s3_server):
+    import obstore
+    from obstore.store import S3Store
+
+    from tests.storage.s3 import KEYS
+
+    names = {name.removeprefix("AWS_").lower(): value for name, value in KEYS.items()}
+    store = S3Store("test-bucket", endpoint=s3_server, client_options={"allow_http": True}, **names)
+    for file in folder.iterdir():
+        obstore.put(store, f"sets/one/{file.name}", file.read_bytes())
+    obstore.put(store, "sets/one/_SUCCESS", b"")
+    return store
+
+
+@pytest.fixture
+def prefix(uploaded, environment):
+    return "s3://test-bucket/sets/one"
+
+
+def columns_of(source):
+    blocks = [block for shard in source.shards for block in source.raw_blocks(shard)]
+    tables = [pa.table(block.arrays) for block in blocks]
+    return pa.concat_tables(tables, promote_options="default").combine_chunks().unify_dictionaries()
+
+
+def test_every_value_is_that_of_the_local_files(folder, prefix):
+    local, remote = (ParquetSource(place, target="y") for place in (folder, prefix))
+    assert [shard.n_rows for shard in remote.shards] == [shard.n_rows for shard in local.shards]
+    assert columns_of(remote).equals(columns_of(local))
+
+
+@pytest.mark.parametrize("learner", [LogisticRegression, SGDClassifier])
+def test_models_have_the_same_bits(learner, folder, prefix):
+    options = {"random_state": 3} if learner is SGDClassifier else {}
+    models = [learner(**options).fit(ParquetSource(place, target="y")) for place in (folder, prefix)]
+    assert np.array_equal(models[0].coef_, models[1].coef_)
+
+
+def test_globs_single_objects_and_filters(folder, prefix):
+    assert len(ParquetSource(f"{prefix}/part-[01].parquet").paths) == 2
+    assert len(ParquetSource("s3://test-bucket/sets/**/part-2.parquet").paths) == 1
+    assert ParquetSource(f"{prefix}/part-0.parquet").n_rows == ROWS
+    chosen = {"features": ["x1"], "filters": [("x0", ">", 1.0), ("colour", "==", "red")]}
+    local, remote = (ParquetSource(place, **chosen) for place in (folder, prefix))
+    assert columns_of(remote).equals(columns_of(local))
+
+
+def test_a_fingerprint_tells_an_object_that_was_replaced(prefix, uploaded, folder):
+    import obstore
+
+    source = ParquetSource(f"{prefix}/part-1.parquet", target="y")
+    before = source.fingerprint()
+    other = (folder / "part-1.parquet").read_bytes()
+    obstore.put(uploaded, "sets/one/part-1.parquet", (folder / "part-0.parquet").read_bytes())
+    try:
+        with pytest.raises(DataError, match=r"part-1\.parquet.*(replaced|changed) since"):
+            columns_of(source)
+        assert ParquetSource(f"{prefix}/part-1.parquet", target="y").fingerprint().difference(before.parts)
+    finally:
+        obstore.put(uploaded, "sets/one/part-1.parquet", other)
+
+
+@pytest.mark.parametrize(
+    ("path", "keys", "said"),
+    [
+        ("s3://no-such-bucket/x", {}, "no bucket 'no-such-bucket'"),
+        ("s3://test-bucket/nothing", {}, "no such object"),
+        ("s3://test-bucket/none-*.parquet", {}, "no file matches"),
+        ("s3://test-bucket/sets", {"AWS_ACCESS_KEY_ID": "other"}, "AWS_ACCESS_KEY_ID"),
+        ("s3://test-bucket/sets", {"AWS_SECRET_ACCESS_KEY": "other"}, "AWS_SECRET_ACCESS_KEY"),
+    ],
+)
+def test_what_cannot_be_had_is_said_in_one_line(path, keys, said, prefix, environment):
+    environment(**keys)
+    with pytest.raises(DataError, match=said) as told:
+        ParquetSource(path)
+    assert "\n" not in str(told.value)
+    assert "testsecret" not in str(told.value)
+
+
+def test_no_bucket_and_no_profile_are_refused(monkeypatch, tmp_path):
+    with pytest.raises(UsageError, match="give a bucket"):
+        ParquetSource("s3:///x")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    (tmp_path / "credentials").write_text("[work]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    assert object_access._profile() == {"access_key_id": "a", "secret_access_key": "b"}
+    monkeypatch.setenv("AWS_PROFILE", "home")
+    with pytest.raises(UsageError, match="no profile 'home'"):
+        object_access._profile()
+
+
+def impatient(monkeypatch):
+    monkeypatch.setitem(object_access.BACKOFF, "init_backoff", timedelta(milliseconds=1))
+    monkeypatch.setitem(object_access.BACKOFF, "max_backoff", timedelta(milliseconds=1))
+    monkeypatch.setattr(objects.time, "sleep", lambda _: None)
+
+
+def test_two_hundred_injured_answers_change_no_bit(folder, prefix, environment, s3_server, monkeypatch):
+    monkeypatch.setattr(mirror, "REQUEST_BYTES", 2**13)
+    impatient(monkeypatch)
+    expected = columns_of(ParquetSource(folder, target="y"))
+    with Proxy(s3_server, share=0.25) as proxy:
+        environment(proxy.address)
+        while proxy.injured < 200:
+            objects._mirrors.cache_clear()
+            assert columns_of(ParquetSource(prefix, target="y")).equals(expected)
+
+
+def test_a_store_that_always_fails_ends_with_one_line(prefix, environment, s3_server, monkeypatch):
+    impatient(monkeypatch)
+    with Proxy(s3_server) as proxy:
+        environment(proxy.address)
+        source = ParquetSource(f"{prefix}/part-2.parquet")
+        proxy.FAULTS, proxy.share = ("short",), 1.0
+        with pytest.raises(DataError, match=r"part-2\.parquet") as told:
+            columns_of(source)
+    assert "\n" not in str(told.value)
+
+
+def test_memory_stays_within_the_budget(folder, prefix, monkeypatch):
+    monkeypatch.setattr(mirror, "BUDGET_BYTES", 2**17)
+    source = ParquetSource(prefix, target="y")
+    for shard in source.shards:
+        source.expect(shard)
+        for _ in source.raw_blocks(shard):
+            known = objects._mirrors()._known.values()
+            assert sum(one.n_bytes for one in known if not one.users) <= 2**17
+
+
+def test_threads_share_what_is_fetched_and_failures_are_fetched_again():
+    asked = []
+
+    def fetch(key, wanted):
+        asked.append(wanted)
+        if len(asked) == 1:
+            raise OSError("broke off")
+        return memoryview(bytes(range(wanted[0], wanted[1])))
+
+    kept = mirror.Mirrors(fetch)
+    key = ("s3://b/k", store_of("x").version(__file__), 0)
+    with pytest.raises(OSError, match="broke off"), kept.hold(key, [(0, 10)]):
+        pass
+    found = []
+
+    def read():
+        with kept.hold(key, [(0, 10), (20, 30)]) as place, open(place, "rb") as file:
+            found.append(os.pread(file.fileno(), 30, 0))
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [bytes(range(30))] * 8  # the gap is read across
+    assert asked[1:] == [(0, 30)]
+
+
+def test_objects_are_written_whole_or_not_at_all(prefix):
+    path = "s3://test-bucket/out/one.bin"
+    broken = store_of(path).replacing(path)
+    broken.__enter__().write(b"half")
+    assert not broken.__exit__(RuntimeError, RuntimeError(), None)
+    with pytest.raises(FileNotFoundError):
+        store_of(path).version(path)
+    with store_of(path).replacing(path) as file:
+        file.write(b"whole")
+    assert store_of(path).read(path, 1, 100) == b"hole"
+    with store_of(path).open(path) as file:
+        assert (file.seek(-2, 2), file.read()) == (3, b"le")
