@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scalable.boosting.native.crew import Crew
 from scalable.boosting.native.growth.features import FeatureChoice, hash_key
 from scalable.boosting.native.growth.grow import Grower
-from scalable.boosting.native.growth.leaf import Leaf, Sample
 from scalable.boosting.native.growth.renew import answer
+from scalable.boosting.native.growth.sample import Sample
 from scalable.boosting.native.growth.tree import Tree
 from scalable.boosting.native.objective import Objective
 from scalable.boosting.native.order import percentiles_of_rows
@@ -212,14 +212,14 @@ class Boosting:
             )
             if not len(work.sampled):
                 number_rows(work.rows)
-                return Sample(work.packed, work.rows, work.scratch, True)
+                return Sample(work.packed, work.rows, work.scratch)
             n = chosen_rows(work.sampled, work.rows)
-            return Sample(work.packed, work.rows[:n], work.scratch, False)
+            return Sample(work.packed, work.rows[:n], work.scratch)
 
         samples = self._crew.run(prepare)
         choice = FeatureChoice.of_tree(self.rows.bins, settings, number)
-        tree, leaves = self._grower.grow(samples, packing, (1 / scales[0], 1 / scales[1]), choice)
-        self._renew(tree, leaves, arguments, (most_g, most_h))
+        tree = self._grower.grow(samples, packing, (1 / scales[0], 1 / scales[1]), choice)
+        self._renew(tree, arguments, (most_g, most_h))
         tree.leaf_value *= rate
         tree.node_value *= rate
         tree.shrinkage = rate
@@ -236,24 +236,22 @@ class Boosting:
         most_g, most_h = self._peers.most([float(value) for value in np.max(found, axis=0)])
         return most_g, most_h
 
-    def _renew(self, tree: Tree, leaves: list[Leaf], arguments: list[Any], most: tuple[float, float]) -> None:
+    def _renew(self, tree: Tree, arguments: list[Any], most: tuple[float, float]) -> None:
         """Mark every row's leaf and give the leaves their values."""
         parts, room = self.rows.parts, 2**FINE_BITS // self._n_rows
         fine = scale_of(room, most[0]), scale_of(room, most[1])
 
         def sums(p: int) -> NDArray[np.int64]:
-            work, out = self._work[p], np.zeros((len(leaves) + 1, 2), np.int64)
+            work, out = self._work[p], np.zeros((tree.n_leaves + 1, 2), np.int64)
             if len(work.sampled):
                 work.scratch[:] = NO_LEAF
-            starts = np.array([leaf.starts[p] for leaf in leaves])
-            counts = np.array([leaf.counts[p] for leaf in leaves])
-            mark_leaves(work.rows, starts, counts, work.scratch)
+            mark_leaves(work.rows, tree.starts[:, p].copy(), tree.counts[:, p].copy(), work.scratch)
             leaf_sums(*arguments[p], work.scratch, *fine, out)
             return out[:-1]
 
         total = self._peers.total(np.sum(self._crew.run(sums), axis=0))
         answer(tree, total, (1 / fine[0], 1 / fine[1]), self.settings)
-        if not math.isnan(self.objective.percentile) and len(leaves) > 1:
+        if not math.isnan(self.objective.percentile) and tree.n_leaves > 1:
             residuals = [part.label - part.score[0] for part in parts]
             weights = [part.weight for part in parts]
             leaf_of_row = [work.scratch for work in self._work]
@@ -280,7 +278,7 @@ def arrive(part: Part, tree: Tree, leaf_of_row: NDArray[np.uint32]) -> None:
         return
     node_of_row = np.zeros(part.n_rows, np.uint32)
     places = [np.full(len(tree.features), -1, np.int64) for _ in part.planes]
-    for node, feature in enumerate(tree.features):
+    for node, feature in enumerate(tree.features.tolist()):
         at, place = part.place[feature]
         places[at][node] = place
     # Only where splits are on columns of both widths may a row have to go to and fro.

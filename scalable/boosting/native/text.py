@@ -36,21 +36,23 @@ def tree_text(bins: Bins, tree: Tree) -> str:
     """Return the lines of one tree."""
     categories: list[np.ndarray] = []
     thresholds, decisions = [], []
-    for node, (feature, split) in enumerate(zip(tree.features, tree.splits, strict=True)):
+    for node, (feature, threshold) in enumerate(
+        zip(tree.features.tolist(), tree.splits["threshold"].tolist(), strict=True)
+    ):
         mapper = bins.mappers[feature]
         if mapper.bounds is None:
             thresholds.append(float(len(categories)))
             categories.append(_bitset(mapper, tree.goes_left[node]))
             decisions.append(CATEGORICAL | MISSING_NAN * mapper.missing_nan)
         else:
-            thresholds.append(min(float(mapper.bounds[split.threshold]), LARGEST))
-            left = DEFAULT_LEFT if not mapper.missing_nan or split.missing_left else 0
+            thresholds.append(min(float(mapper.bounds[threshold]), LARGEST))
+            left = DEFAULT_LEFT if not mapper.missing_nan or tree.splits["missing_left"][node] else 0
             decisions.append(left | MISSING_NAN * mapper.missing_nan)
     pairs: list[tuple[str, Any]] = [("num_leaves", tree.n_leaves), ("num_cat", len(categories))]
-    if tree.features:
+    if len(tree.features):
         pairs += [
-            ("split_feature", _words(bins.columns[feature] for feature in tree.features)),
-            ("split_gain", _words(f"{split.gain:.6g}" for split in tree.splits)),
+            ("split_feature", _words(bins.columns[feature] for feature in tree.features.tolist())),
+            ("split_gain", _words(f"{gain:.6g}" for gain in tree.splits["gain"].tolist())),
             ("threshold", _words(map(repr, thresholds))),
             ("decision_type", _words(decisions)),
             ("left_child", _words(tree.children[:, 0].tolist())),

@@ -44,6 +44,14 @@ class FeatureChoice:
         drawn = _draw(features, settings.feature_fraction, settings.seeds["feature_fraction"], tree)
         return cls(drawn, bins.columns, settings, tree)
 
+    @property
+    def of_all_nodes(self) -> bool:
+        """Whether every node may split on the same features, at any threshold."""
+        settings = self.settings
+        return not (
+            settings.groups or settings.feature_fraction_bynode < 1 or settings.rules["extra_trees"][0]
+        )
+
     def of_node(self, node: int, path: frozenset[int]) -> NDArray[np.int64]:
         """Return the features that a node may split on, below splits on the features `path`."""
         features = self.features

@@ -1,13 +1,13 @@
 """Leaf-wise growth: the leaf that gains most is split next.
 
 The smaller child's histogram is summed, the other's is what is left of the parent's. All sums are integers, so neither
-threads nor the order of rows can change a split.
+threads nor the order of rows can change a split. What a split does is in `scalable.kernels.histogram.leafwise`.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,26 @@ from numpy.typing import NDArray
 from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.crew import Crew
 from scalable.boosting.native.growth.features import FeatureChoice
-from scalable.boosting.native.growth.histograms import Histograms, Question
-from scalable.boosting.native.growth.leaf import Leaf, Sample
+from scalable.boosting.native.growth.histograms import Histograms
 from scalable.boosting.native.growth.renew import alone
+from scalable.boosting.native.growth.sample import Sample
 from scalable.boosting.native.growth.tree import Tree
 from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.rows import Part
 from scalable.boosting.native.settings import Settings
+from scalable.kernels.histogram.gain import LEAF, SPLIT
+from scalable.kernels.histogram.leafwise import (
+    LEAST_ROWS,
+    LEFT,
+    MAX_DEPTH,
+    N_LEAVES,
+    N_STATE,
+    STANDING,
+    Growth,
+)
 from scalable.kernels.histogram.packing import Packing
+
+NO_FEATURES: frozenset[int] = frozenset()
 
 
 class Grower:
@@ -31,9 +43,32 @@ class Grower:
     def __init__(
         self, bins: Bins, parts: Sequence[Part], settings: Settings, crew: Crew, peers: Peers
     ) -> None:
-        self.bins, self.parts, self.settings, self.crew, self.peers = bins, parts, settings, crew, peers
+        self.bins, self.settings, self.peers = bins, settings, peers
         self._histograms = Histograms(bins, parts, settings, crew, peers)
-        self._least = 2 * max(1, int(settings.rules["min_data"][0]))
+        n, n_parts, width = settings.num_leaves, len(parts), int(bins.features["n_bins"].max(initial=1))
+        size = 2 ** max(1, (n - 1).bit_length())
+        self._first = (
+            np.arange(2 * size) - size
+        )  # of equal gains everywhere: the leftmost leaf below each place
+        for at in range(size - 1, 0, -1):
+            self._first[at] = self._first[2 * at]
+        told = n if bins.has_categories and peers.n_workers > 1 else 0
+        self._kept: dict[str, Any] = {
+            "state": np.zeros(N_STATE, np.int64),
+            "leaves": np.zeros(n, STANDING),
+            "totals": np.zeros(n, LEAF),
+            "splits": np.zeros(n, SPLIT),
+            "gains": np.empty(size),
+            "winners": np.empty(2 * size, np.int64),
+            "starts": np.zeros((n, n_parts), np.int64),
+            "counts": np.zeros((n, n_parts), np.int64),
+            "told": np.zeros((told, width), np.uint8),
+            "nodes": np.zeros(n - 1, SPLIT),
+            "split_on": np.zeros(n - 1, np.int64),
+            "goes_left": np.zeros((n - 1, width), np.uint8),
+            "children": np.zeros((n - 1, 2), np.int64),
+        }
+        self._growth = Growth(**self._kept)
 
     def grow(
         self,
@@ -41,7 +76,7 @@ class Grower:
         packing: Packing,
         units: tuple[float, float],
         chosen: FeatureChoice,
-    ) -> tuple[Tree, list[Leaf]]:
+    ) -> Tree:
         """Grow one tree.
 
         Parameters
@@ -57,96 +92,70 @@ class Grower:
 
         Returns
         -------
-        Tree, list of Leaf
-            Without leaf values; every leaf knows its rows.
+        Tree
+            Without leaf values; its leaves know their rows.
         """
-        tree = Tree()
-        counts = [len(sample.rows) for sample in samples]
+        growth, counts = self._growth, [len(sample.rows) for sample in samples]
         n_rows = self.peers.whole(sum(counts))
-        root = Leaf(0, 0, 0, 0, n_rows, 0, [0] * len(samples), counts)
-        leaves = [root]
-        if len(self.bins.features) and root.count:
-            with self._histograms.growing(samples, packing, units, chosen.features):
-                self._root(root, units, chosen)
-                self._grow(tree, leaves, chosen)
-        tree.bounds = np.array([[leaf.low, leaf.high] for leaf in leaves])
-        tree.leaf_count = np.array([leaf.count for leaf in leaves], np.int64)
-        tree.leaf_value = np.zeros(len(leaves))
-        return tree, leaves
-
-    def _grow(self, tree: Tree, leaves: list[Leaf], chosen: FeatureChoice) -> None:
-        """Split leaves, the one that gains most first, until none may be split."""
-        goes_left: list[NDArray[np.uint8]] = []
-        children: list[list[int]] = []
-        heap: list[tuple[float, int]] = []
-        self._offer(leaves[0], heap)
-        while heap and len(leaves) < self.settings.num_leaves:
-            leaf = leaves[heapq.heappop(heap)[1]]
-            assert leaf.split is not None
-            leaf.goes_left = self._histograms.goes_left(leaf)
-            node = len(children)
-            if leaf.parent[0] >= 0:
-                children[leaf.parent[0]][leaf.parent[1]] = node
-            children.append([~leaf.number, ~len(leaves)])
-            goes_left.append(leaf.goes_left)
-            tree.features.append(leaf.feature)
-            tree.splits.append(leaf.split)
-            left, right = self._children(leaf, len(leaves), node)
-            leaves[leaf.number] = left
-            leaves.append(right)
-            last = len(leaves) == self.settings.num_leaves
-            self._split(leaf, left, right, chosen, search=not last)
-            self._offer(left, heap)
-            self._offer(right, heap)
-        if children:
-            tree.goes_left, tree.children = np.array(goes_left), np.array(children, np.int64)
-
-    def _offer(self, leaf: Leaf, heap: list[tuple[float, int]]) -> None:
-        if leaf.split is not None:
-            heapq.heappush(heap, (-leaf.split.gain, leaf.number))
-
-    def _can_split(self, leaf: Leaf) -> bool:
-        shallow = self.settings.max_depth <= 0 or leaf.depth < self.settings.max_depth
-        return shallow and leaf.count >= self._least
-
-    def _root(self, root: Leaf, units: tuple[float, float], chosen: FeatureChoice) -> None:
-        """Sum the histogram of all rows and find its best split."""
-        self._histograms.root(root)
-        if self.settings.rules["path_smooth"][0] > 0:
-            root.output = alone(root, units, self.settings)
-        if self._can_split(root):
-            self._histograms.search(Question(root, chosen.of_node(0, root.path), chosen.key(0)))
-
-    def _children(self, leaf: Leaf, number: int, node: int) -> tuple[Leaf, Leaf]:
-        """Return the two leaves that a split makes, without their rows."""
-        split, path = leaf.split, leaf.path
-        assert split is not None
-        if self.settings.groups:
-            path = path | {leaf.feature}
-        rest = (leaf.gradient - split.gradient, leaf.hessian - split.hessian, leaf.count - split.rows)
-        left = Leaf(leaf.number, leaf.depth + 1, split.gradient, split.hessian, split.rows, leaf.histogram)
-        right = Leaf(number, leaf.depth + 1, *rest, leaf.histogram)
-        sign = int(self.bins.features["monotone"][leaf.feature])
-        for side, child in enumerate((left, right)):
-            child.output = (split.left_output, split.right_output)[side]
-            child.low, child.high, child.path, child.parent = leaf.low, leaf.high, path, (node, side)
-            child.starts = list(leaf.starts)
-            if sign:
-                middle = (split.left_output + split.right_output) / 2
-                if (sign > 0) == (side == 0):
-                    child.high = middle
+        growth.state[:] = 0
+        growth.state[N_LEAVES], growth.state[MAX_DEPTH] = 1, self.settings.max_depth
+        growth.state[LEAST_ROWS] = 2 * max(1, int(self.settings.rules["min_data"][0]))
+        growth.gains[:], growth.winners[:] = -np.inf, self._first
+        growth.leaves[0] = (0, 0, -1, 0, -1, 0)
+        growth.totals[0] = (0, 0, n_rows, *units, 0.0, -np.inf, np.inf)
+        growth.starts[0], growth.counts[0] = 0, counts
+        if len(self.bins.features) and n_rows:
+            with self._histograms.growing(growth, samples, packing, chosen.features):
+                self._histograms.root()
+                if self.settings.rules["path_smooth"][0] > 0:
+                    root = growth.totals[0]
+                    root["output"] = alone(int(root["gradient"]), int(root["hessian"]), units, self.settings)
+                self._search(chosen)
+                if chosen.of_all_nodes and self.peers.n_workers == 1:
+                    self._histograms.grow()
                 else:
-                    child.low = middle
-        return left, right
+                    self._grow_by_steps(chosen)
+        return self._tree()
 
-    def _split(self, leaf: Leaf, left: Leaf, right: Leaf, chosen: FeatureChoice, *, search: bool) -> None:
-        """Deal a leaf's rows to its children and find their best splits."""
-        wanted = []
-        for place, child in ((2 * left.parent[0] + 1, left), (2 * left.parent[0] + 2, right)):
-            if search and self._can_split(child):
-                wanted.append(Question(child, chosen.of_node(place, child.path), chosen.key(place)))
-        self._histograms.split(leaf, left, right, wanted)
-        if self.peers.n_workers == 1 and sum(left.counts) != left.count:
-            raise AssertionError(
-                f"{sum(left.counts)} rows went left where the histogram counted {left.count}"
-            )
+    def _search(self, chosen: FeatureChoice) -> None:
+        if self._histograms.ask(0, 0):
+            self._histograms.choose(0, chosen.of_node(0, NO_FEATURES), chosen.key(0))
+        self._histograms.search()
+
+    def _grow_by_steps(self, chosen: FeatureChoice) -> None:
+        """Split leaves where features are drawn for every node or other workers hold rows."""
+        growth, histograms = self._growth, self._histograms
+        paths = [NO_FEATURES]  # features split on above each leaf, where interactions are constrained
+        while histograms.open():
+            left, right = growth.state[LEFT : LEFT + 2].tolist()
+            node = right - 1
+            if self.settings.groups:
+                paths[left] = paths[left] | {int(growth.split_on[node])}
+            paths.append(paths[left])
+            for turn, leaf in enumerate((left, right)):
+                place = 2 * node + 1 + turn
+                if histograms.asks(turn):
+                    histograms.choose(turn, chosen.of_node(place, paths[leaf]), chosen.key(place))
+            histograms.split()
+
+    def _tree(self) -> Tree:
+        growth, n = self._growth, int(self._growth.state[N_LEAVES])
+
+        def of_leaves(array: NDArray[Any]) -> NDArray[Any]:
+            return array[:n].copy()
+
+        def of_nodes(array: NDArray[Any]) -> NDArray[Any]:
+            return array[: n - 1].copy()
+
+        totals = growth.totals[:n]
+        return Tree(
+            features=of_nodes(growth.split_on),
+            splits=of_nodes(growth.nodes).view(np.recarray),
+            goes_left=of_nodes(growth.goes_left),
+            children=of_nodes(growth.children),
+            bounds=np.column_stack([totals["low"], totals["high"]]),
+            starts=of_leaves(growth.starts),
+            counts=of_leaves(growth.counts),
+            leaf_count=totals["count"].copy(),
+            leaf_value=np.zeros(n),
+        )

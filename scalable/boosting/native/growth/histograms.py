@@ -8,21 +8,34 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.crew import Crew
-from scalable.boosting.native.growth.leaf import Leaf, Sample, Split
+from scalable.boosting.native.growth.sample import Sample
 from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.rows import Part
 from scalable.boosting.native.settings import Settings
 from scalable.kernels.histogram.accumulate import NARROW
-from scalable.kernels.histogram.gain import LEAF, NUMBER, SPLIT
+from scalable.kernels.histogram.gain import LEAF, SPLIT
+from scalable.kernels.histogram.leafwise import (
+    LEFT,
+    RIGHT,
+    Growth,
+    ask,
+    close_split,
+    grow,
+    left_bins,
+    offer,
+    open_split,
+    root_totals,
+    run_job,
+    settle,
+)
 from scalable.kernels.histogram.packing import Packing
-from scalable.kernels.histogram.split_categories import left_categories
 from scalable.kernels.histogram.teamwork import (
     FAILED,
     JOB,
@@ -36,28 +49,8 @@ from scalable.kernels.histogram.teamwork import (
     Layout,
     Mine,
     Team,
-    lead,
     serve,
 )
-
-Found = tuple[int, Split | None]  # a feature and its split; -1 for none
-
-
-class Question(NamedTuple):
-    """A leaf to be searched.
-
-    Attributes
-    ----------
-    leaf : Leaf
-    features : int64 array (n,)
-        What may be split on, ascending.
-    key : uint64
-        For ``extra_trees``.
-    """
-
-    leaf: Leaf
-    features: NDArray[np.int64]
-    key: np.uint64
 
 
 class Histograms:
@@ -95,24 +88,26 @@ class Histograms:
         # The first bin of every feature, the first feature of every worker.
         self._edges = [*bins.features["first"].tolist(), bins.n_bins]
         self._owners = [n * w // peers.n_workers for w in range(peers.n_workers + 1)]
-        self._units = (1.0, 1.0)
 
     @contextlib.contextmanager
     def growing(
         self,
+        growth: Growth,
         samples: Sequence[Sample],
         packing: Packing,
-        units: tuple[float, float],
         features: NDArray[np.int64],
     ) -> Iterator[None]:
         """Keep all threads ready for one tree's jobs; parameters as for `Grower.grow`, `features` the tree's."""
-        self._units, self._packing = units, packing
-        self._team = self._team_of(features)
+        self._growth, self._team = growth, self._team_of(features)
+        self._team.job["count_bits"], self._team.job["hessian_bits"] = (
+            packing.count_bits,
+            packing.hessian_bits,
+        )
         mine = [
             Mine(part.planes[0].arrays, part.planes[1].arrays, sample.packed, sample.rows, sample.scratch)
             for part, sample in zip(self.parts, samples, strict=True)
         ]
-        self._mine, self._ordered, self._arrived = mine[0], 0, 0
+        self._mine = mine[0]
         team, categories = self._team, self._categories
 
         def work(k: int) -> None:
@@ -171,136 +166,107 @@ class Histograms:
         n, size = len(features), len(self.parts)
         return [low, *(int(features[n * k // size]) if n else high for k in range(1, size)), high]
 
-    def root(self, root: Leaf) -> None:
+    def root(self) -> None:
         """Sum the histogram of all rows, and the root's totals."""
-        team = self._team
-        team.starts[:], team.counts[:], team.lefts[:] = root.starts, root.counts, root.counts
+        team, growth = self._team, self._growth
+        team.starts[:], team.counts[:], team.lefts[:] = growth.starts[0], growth.counts[0], growth.counts[0]
+        team.job["small"], team.job["small_left"] = 0, 1
         self._run(SUM | MERGE)
-        f = int(team.chosen[0])
-        totals = self._pool[0][:, self._edges[f] : self._edges[f + 1]].sum(axis=1)
-        root.gradient, root.hessian, root.count = self.peers.total(totals).tolist()
+        totals = np.zeros(3, np.int64)
+        root_totals(team, totals)
+        root = growth.totals[0]
+        root["gradient"], root["hessian"], root["count"] = self.peers.total(totals).tolist()
         self._reduce(0)
 
-    def search(self, question: Question) -> None:
-        """Give a leaf, whose histogram is known, the best split."""
-        self._ask([question])
-        self._run(SEARCH)
-        self._choose([question])
+    def ask(self, turn: int, leaf: int) -> bool:
+        """Have the next search look at a leaf where it can be split; return whether."""
+        return bool(ask(turn, leaf, self._team, self._growth, False))
 
-    def split(self, leaf: Leaf, left: Leaf, right: Leaf, wanted: Sequence[Question]) -> None:
-        """Deal a leaf's rows to its children and find the best splits of those that are `wanted`."""
-        team = self._team
-        assert leaf.goes_left is not None
-        team.starts[:], team.counts[:], team.table[:] = leaf.starts, leaf.counts, leaf.goes_left
-        small, large = (left, right) if left.count <= right.count else (right, left)
-        small.histogram = right.number
-        rest = (leaf.feature, small.histogram, large.histogram, small is left)
-        if not wanted:
-            self._run(PARTITION, *rest)
+    def asks(self, turn: int) -> bool:
+        """Return whether the next search looks at the leaf of this turn."""
+        return bool(self._team.questions["n_asked"][turn])
+
+    def choose(self, turn: int, features: NDArray[np.int64], key: np.uint64) -> None:
+        """Have it look at these features only, and draw the thresholds of ``extra_trees`` by `key`."""
+        self._team.asked[turn, : len(features)] = features
+        question = self._team.questions[turn]
+        question["n_asked"], question["key"] = len(features), key
+
+    def search(self) -> None:
+        """Find the best split of the root, which has been asked for."""
+        self._team.questions["n_asked"][1] = 0
+        if self.asks(0):
+            self._run(SEARCH)
+        settle(0, 0, self._team, self._growth)
+        self._settle_by_all([0])
+
+    def grow(self) -> None:
+        """Split leaves until none may be split."""
+        found = grow(self._team, self._mine, self._growth, self._categories)
+        if found:
+            self._failed(found)
+
+    def open(self) -> bool:
+        """Take the leaf that gains most and make its children; False where none may be split."""
+        return bool(open_split(self._team, self._growth, self._categories))
+
+    def split(self) -> None:
+        """Deal the rows of the leaf that was opened to its children and find their best splits."""
+        team, growth = self._team, self._growth
+        phases, alone = int(team.job["phases"][0]), self.peers.n_workers == 1
+        if alone or phases == PARTITION:
+            self._run(phases)
         else:
-            self._ask(wanted)
-            if self.peers.n_workers == 1:
-                self._run(PARTITION | SUM | MERGE | SUBTRACT | SEARCH, *rest)
-            else:
-                self._run(PARTITION | SUM | MERGE, *rest)
-                self._reduce(small.histogram)
-                self._run(SUBTRACT | SEARCH, *rest)
-        left.counts = team.lefts.tolist()
-        right.starts = [start + n for start, n in zip(leaf.starts, left.counts, strict=True)]
-        right.counts = [count - n for count, n in zip(leaf.counts, left.counts, strict=True)]
-        self._choose(wanted)
+            self._run(PARTITION | SUM | MERGE)
+            self._reduce(int(team.job["small"][0]))
+            self._run(SUBTRACT | SEARCH)
+        gone, children = close_split(team, growth), growth.state[LEFT : RIGHT + 1].tolist()
+        if alone and gone != growth.totals["count"][children[0]]:
+            self._failed(children[1])
+        self._settle_by_all(children)
 
-    def _run(
-        self, phases: int, feature: int = 0, small: int = 0, large: int = 0, small_left: bool = True
-    ) -> None:
-        """Have all threads do a job."""
-        team, packing, n_threads = self._team, self._packing, len(self.parts)
-        self._ordered += 1
-        self._arrived += n_threads if phases & MERGE else 0
-        wide, column = self.parts[0].place[feature] if phases & PARTITION else (0, 0)
-        team.job[0] = (
-            phases, wide, column, small_left, small, large, self._arrived, packing.count_bits, packing.hessian_bits
-        )  # fmt: skip
-        if not lead(self._ordered, team, self._mine, self._categories):
+    def _failed(self, right: int) -> None:
+        if right < 0:
             raise RuntimeError("a thread that grows trees has failed")
+        raise AssertionError(f"leaf {right} has other rows than its parent's histogram counted")
 
-    def _ask(self, questions: Sequence[Question]) -> None:
-        """Write down which leaves the next job searches."""
-        team = self._team
-        for turn in range(2):
-            if turn < len(questions):
-                leaf, features, key = questions[turn]
-                team.questions[turn] = (leaf.histogram, len(features), key)
-                team.leaves[turn] = leaf.totals(self._units)
-                team.asked[turn, : len(features)] = features
-            else:
-                team.questions[turn] = (0, 0, 0)
+    def _run(self, phases: int) -> None:
+        """Have all threads do phases of a job."""
+        if not run_job(phases, self._team, self._mine, self._growth, self._categories):
+            self._failed(-1)
 
     def _reduce(self, histogram: int) -> None:
         """Sum all workers' histograms of the features that are this worker's."""
         if self.peers.n_workers > 1:
             self.peers.reduce(self._pool[histogram], [self._edges[f] for f in self._owners])
 
-    def _choose(self, questions: Sequence[Question]) -> None:
-        """Give each leaf the best split that any thread of any worker found."""
-        best = self._team.best.tolist()
-        for turn, question in enumerate(questions):
-            leaf, splits = question.leaf, self._splits[turn]
-            found: list[Found] = [
-                (f, Split(*splits[f].item())) for thread in best for f in thread[turn] if f >= 0
-            ]
-            leaf.feature, leaf.split = -1, None
-            for other in found:
-                leaf.feature, leaf.split = self._better((leaf.feature, leaf.split), other)
-        if self.peers.n_workers > 1 and questions:
-            self._choose_of_all([question.leaf for question in questions])
+    def _settle_by_all(self, leaves: Sequence[int]) -> None:
+        """Give leaves the best splits that any worker found, in one exchange, and enter them in the tournament."""
+        growth = self._growth
+        if self.peers.n_workers > 1 and self._team.questions["n_asked"].any():
+            # Only who found a split has the histogram that says which categories go left; a threshold says it all.
+            width = growth.told.shape[1] if len(growth.told) else 0
+            kind = np.dtype([("feature", "i8"), ("split", SPLIT), ("goes_left", "u1", (width,))])
+            offers = np.zeros(len(leaves), kind)
+            for offered, leaf in zip(offers, leaves, strict=True):
+                offered["feature"] = growth.leaves["feature"][leaf]
+                if offered["feature"] >= 0:
+                    offered["split"] = growth.splits[leaf]
+                    if width:
+                        left_bins(leaf, self._team, growth, self._categories)
+                        offered["goes_left"] = self._team.table
+            found = np.array([np.frombuffer(part, kind) for part in self.peers.gather(offers.tobytes())])
+            for turn, leaf in enumerate(leaves):
+                self._take_best(leaf, found[:, turn])
+        for leaf in leaves:
+            offer(leaf, growth)
 
-    def _choose_of_all(self, leaves: Sequence[Leaf]) -> None:
-        """Give leaves the best splits that any worker found: one exchange for all of them."""
-        # Only who found a split has the histogram that says which categories go left; a threshold says it all.
-        width = self._width if self.bins.has_categories else 0
-        kind = np.dtype([("feature", "i8"), ("split", SPLIT), ("goes_left", "u1", (width,))])
-        offers = np.zeros(len(leaves), kind)
-        for offer, leaf in zip(offers, leaves, strict=True):
-            offer["feature"] = leaf.feature
-            if leaf.split is not None:
-                offer["split"] = tuple(leaf.split)
-                if width:
-                    offer["goes_left"] = self.goes_left(leaf)
-            leaf.feature, leaf.split = -1, None
-        for part in self.peers.gather(offers.tobytes()):
-            for other, leaf in zip(np.frombuffer(part, kind), leaves, strict=True):
-                split = Split(*other["split"].item()) if other["feature"] >= 0 else None
-                best = self._better((leaf.feature, leaf.split), (int(other["feature"]), split))
-                if best[0] != leaf.feature:
-                    (leaf.feature, leaf.split), leaf.goes_left = best, other["goes_left"] if width else None
-
-    @staticmethod
-    def _better(one: Found, other: Found) -> Found:
-        """Return what gains more; of equals the first feature."""
-        if one[1] is None or other[1] is None:
-            return other if one[1] is None else one
-        return max((one, other), key=lambda found: (0.0 if found[1] is None else found[1].gain, -found[0]))
-
-    def goes_left(self, leaf: Leaf) -> NDArray[np.uint8]:
-        """Return 1 for the bins that a leaf's best split sends left, 0 for the others."""
-        if leaf.goes_left is not None:
-            return leaf.goes_left
-        table, split = np.zeros(self._width, np.uint8), leaf.split
-        assert split is not None
-        if split.kind == NUMBER:
-            table[: split.threshold + 1] = 1
-            if self.bins.features["missing"][leaf.feature]:
-                table[self.bins.features["n_bins"][leaf.feature] - 1] = split.missing_left
-        else:
-            feature, record = self.bins.features[leaf.feature], leaf.record(self._units)[0]
-            bins = left_categories(
-                self._pool[leaf.histogram],
-                feature,
-                record,
-                self.settings.rules[0],
-                split.kind,
-                split.threshold,
-            )
-            table[bins] = 1
-        return table
+    def _take_best(self, leaf: int, offers: NDArray[Any]) -> None:
+        """Give a leaf what gains most; of equals the first feature."""
+        growth, offers = self._growth, offers[offers["feature"] >= 0]
+        if len(offers):
+            best = offers[np.lexsort((offers["feature"], -offers["split"]["gain"]))[0]]
+            growth.splits[leaf], growth.gains[leaf] = best["split"], best["split"]["gain"]
+            growth.leaves["feature"][leaf] = best["feature"]
+            if len(growth.told):
+                growth.told[leaf], growth.leaves["is_told"][leaf] = best["goes_left"], 1

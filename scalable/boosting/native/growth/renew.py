@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.boosting.native.growth.leaf import Leaf
 from scalable.boosting.native.growth.tree import Tree
 from scalable.boosting.native.settings import Settings
 from scalable.kernels.histogram.gain import answers
@@ -32,7 +31,7 @@ def answer(tree: Tree, sums: NDArray[np.int64], units: tuple[float, float], sett
     n, total = len(tree.children), len(tree.children) + tree.n_leaves
     every = np.concatenate([np.zeros((n, 2), np.int64), sums])
     counts = np.concatenate([np.zeros(n, np.int64), tree.leaf_count])
-    l2 = np.array([split.l2 for split in tree.splits])
+    l2 = np.ascontiguousarray(tree.splits["l2"])
     weights, values = np.empty(total), np.empty(total)
     answers(tree.children, l2, every, counts, tree.bounds, np.array(units), settings.rules, weights, values)
     tree.node_count, tree.node_weight, tree.node_value = counts[:n], weights[:n], values[:n]
@@ -41,9 +40,9 @@ def answer(tree: Tree, sums: NDArray[np.int64], units: tuple[float, float], sett
         tree.leaf_value[:] = 0.0  # a tree that could not be split answers nothing
 
 
-def alone(leaf: Leaf, units: tuple[float, float], settings: Settings) -> float:
+def alone(gradient: int, hessian: int, units: tuple[float, float], settings: Settings) -> float:
     """Return what the root of a tree would answer."""
-    sums = np.array([[leaf.gradient, leaf.hessian]])
+    sums = np.array([[gradient, hessian]])
     weights, values, free = np.empty(1), np.empty(1), np.array([[-np.inf, np.inf]])
     none = np.empty((0, 2), np.int64), np.empty(0)
     answers(*none, sums, np.ones(1, np.int64), free, np.array(units), settings.rules, weights, values)

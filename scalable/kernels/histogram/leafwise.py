@@ -1,0 +1,249 @@
+"""Leaf-wise growth of one tree: the leaf that gains most is split next, and no interpreter stands between two splits.
+
+Whoever must do something between the steps of a split (exchange sums with other workers, draw the features of a node)
+calls the steps one by one; `grow` does them all in one call.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scalable.kernels.histogram.accumulate import COUNT
+from scalable.kernels.histogram.gain import NUMBER
+from scalable.kernels.histogram.split_categories import left_categories
+from scalable.kernels.histogram.teamwork import MERGE, PARTITION, SEARCH, SUBTRACT, SUM, lead
+from scalable.kernels.jit import kernel
+
+WHOLE = PARTITION | SUM | MERGE | SUBTRACT | SEARCH
+# Words of `Growth.state`: leaves so far, those that the split at hand makes, jobs ordered, threads that have summed,
+# and what a leaf must be to be split.
+N_LEAVES, LEFT, RIGHT, JOBS, SUMMED, MAX_DEPTH, LEAST_ROWS, N_STATE = range(8)
+# Of a leaf: its depth, its histogram, the node above and on which side of it, the feature to split on (-1: none), and
+# whether `Growth.told` says which bins go left.
+STANDING = np.dtype([(name, "i8") for name in ("depth", "histogram", "parent", "side", "feature", "is_told")])
+
+
+class Growth(NamedTuple):
+    """A tree that is growing.
+
+    Attributes
+    ----------
+    state : int64 array (N_STATE,)
+    leaves : record array (most leaves,) of `STANDING`
+    totals, splits : record arrays (most leaves,) of `LEAF` and `SPLIT`
+        Of `scalable.kernels.histogram.gain`: sums, the best split.
+    gains : float64 array (a power of two,)
+        Of the best split; minus infinity for none.
+    winners : int64 array (twice that,)
+        A tournament of leaves by gain: winners[1] gains most, of equals the first.
+    starts, counts : int64 arrays (most leaves, n_threads)
+        Where each leaf's rows stand in every part.
+    told : uint8 array (most leaves or 0, most bins)
+        Bins that go left, of splits that other workers found.
+    nodes : record array (most leaves - 1,) of `SPLIT`
+        In the order they were split.
+    split_on : int64 array (most leaves - 1,)
+        Their features.
+    goes_left : uint8 array (most leaves - 1, most bins)
+        1 for bins whose rows go left.
+    children : int64 array (most leaves - 1, 2)
+        ``~leaf`` for leaves.
+    """
+
+    state: np.ndarray
+    leaves: np.ndarray
+    totals: np.ndarray
+    splits: np.ndarray
+    gains: np.ndarray
+    winners: np.ndarray
+    starts: np.ndarray
+    counts: np.ndarray
+    told: np.ndarray
+    nodes: np.ndarray
+    split_on: np.ndarray
+    goes_left: np.ndarray
+    children: np.ndarray
+
+
+@kernel()
+def run_job(phases: int, team: Any, mine: Any, growth: Any, categories: Any) -> Any:
+    """Have all threads do some phases of the job at hand; False where a thread has failed."""
+    state = growth.state
+    team.job[0].phases = phases
+    state[JOBS] += 1
+    if phases & MERGE:
+        state[SUMMED] += team.counts.shape[0]
+        team.job[0].arrived = state[SUMMED]
+    return lead(state[JOBS], team, mine, categories)
+
+
+@kernel()
+def left_bins(leaf: int, team: Any, growth: Any, categories: Any) -> None:
+    """Write into ``team.table`` 1 for the bins that a leaf's best split sends left, 0 for the others."""
+    standing, split, table = growth.leaves[leaf], growth.splits[leaf], team.table
+    feature = team.features[standing.feature]
+    if standing.is_told:
+        table[:] = growth.told[leaf]
+        return
+    table[:] = 0
+    if split.kind == NUMBER:
+        table[: split.threshold + 1] = 1
+        if feature.missing:
+            table[feature.n_bins - 1] = split.missing_left
+    elif categories is not None:  # who has none compiles none
+        histogram, totals = team.pool[standing.histogram], growth.totals[leaf]
+        for b in left_categories(histogram, feature, totals, team.rules[0], split.kind, split.threshold):
+            table[b] = 1
+
+
+@kernel()
+def open_split(team: Any, growth: Any, categories: Any) -> bool:
+    """Take the leaf that gains most, make its children and the job of splitting it; False where none may be split.
+
+    The job has all phases where a child can be split, and only deals the rows where none can.
+    """
+    state, leaf, right = growth.state, growth.winners[1], growth.state[N_LEAVES]
+    if right >= growth.leaves.shape[0] or growth.gains[leaf] == -np.inf:
+        return False
+    standing, node = growth.leaves[leaf], right - 1
+    f, split, whole = standing.feature, growth.splits[leaf], growth.totals[leaf]
+    left_bins(leaf, team, growth, categories)
+    growth.goes_left[node] = team.table
+    growth.nodes[node] = split
+    growth.split_on[node] = f
+    if standing.parent >= 0:
+        growth.children[standing.parent, standing.side] = node
+    growth.children[node, 0], growth.children[node, 1] = ~leaf, ~right
+    team.starts[:] = growth.starts[leaf]
+    team.counts[:] = growth.counts[leaf]
+
+    other = growth.totals[right]
+    growth.totals[right] = whole
+    other.gradient -= split.gradient
+    other.hessian -= split.hessian
+    other.count -= split.count
+    whole.gradient, whole.hessian, whole.count = split.gradient, split.hessian, split.count
+    whole.output, other.output = split.left_output, split.right_output
+    sign, middle = team.features[f].monotone, (split.left_output + split.right_output) / 2
+    if sign > 0:
+        whole.high = other.low = middle
+    elif sign < 0:
+        whole.low = other.high = middle
+    growth.leaves[right] = standing
+    standing.depth += 1
+    standing.parent, standing.side = node, 0
+    below = growth.leaves[right]
+    below.depth, below.parent, below.side = standing.depth, node, 1
+
+    # The smaller child is summed anew, the other keeps what is left of the parent's histogram.
+    job, small_left = team.job[0], whole.count <= other.count
+    job.wide, job.column = team.place[f, 0], team.place[f, 1]
+    job.small, job.large, job.small_left = right, standing.histogram, small_left
+    if small_left:
+        standing.histogram = right
+    else:
+        below.histogram = right
+    state[N_LEAVES] = right + 1
+    state[LEFT], state[RIGHT] = leaf, right
+    last = right + 1 == growth.leaves.shape[0]
+    job.phases = PARTITION
+    for turn in range(2):
+        if ask(turn, state[LEFT + turn], team, growth, last):
+            job.phases = WHOLE
+    return True
+
+
+@kernel()
+def ask(turn: int, leaf: int, team: Any, growth: Any, last: bool) -> bool:
+    """Have the next search look at a leaf, over all features of the tree, where it can be split; return whether."""
+    state, standing, question = growth.state, growth.leaves[leaf], team.questions[turn]
+    shallow = state[MAX_DEPTH] <= 0 or standing.depth < state[MAX_DEPTH]
+    question.n_asked = 0
+    if last or not shallow or growth.totals[leaf].count < state[LEAST_ROWS]:
+        return False
+    question.n_asked, question.histogram, question.key = (
+        team.chosen.shape[0],
+        standing.histogram,
+        np.uint64(0),
+    )
+    team.asked[turn, : question.n_asked] = team.chosen
+    team.leaves[turn] = growth.totals[leaf]
+    return True
+
+
+@kernel()
+def settle(turn: int, leaf: int, team: Any, growth: Any) -> None:
+    """Give a leaf the best split that any thread found: of equals that of the first feature."""
+    standing = growth.leaves[leaf]
+    standing.feature, standing.is_told = -1, 0
+    growth.gains[leaf] = -np.inf
+    if team.questions[turn].n_asked == 0:
+        return
+    for k in range(team.best.shape[0]):
+        for kind in range(2):
+            f = team.best[k, turn, kind]
+            if f < 0:
+                continue
+            gain, best = team.splits[turn, f].gain, growth.gains[leaf]
+            if gain > best or (gain == best and f < standing.feature):
+                standing.feature, growth.gains[leaf] = f, gain
+                growth.splits[leaf] = team.splits[turn, f]
+
+
+@kernel()
+def offer(leaf: int, growth: Any) -> None:
+    """Enter a leaf, or its new gain, in the tournament."""
+    at, winners, gains = leaf + growth.gains.shape[0], growth.winners, growth.gains
+    winners[at] = leaf
+    while at > 1:
+        at //= 2
+        one, other = winners[2 * at], winners[2 * at + 1]
+        better = gains[other] > gains[one] or (gains[other] == gains[one] and other < one)
+        winners[at] = other if better else one
+
+
+@kernel()
+def close_split(team: Any, growth: Any) -> Any:
+    """Note the children's rows and best splits once the job is done; return how many rows went left."""
+    left, right, gone = growth.state[LEFT], growth.state[RIGHT], 0
+    for k in range(team.counts.shape[0]):
+        n = team.lefts[k]
+        growth.starts[right, k] = growth.starts[left, k] + n
+        growth.counts[right, k] = growth.counts[left, k] - n
+        growth.counts[left, k] = n
+        gone += n
+    settle(0, left, team, growth)
+    settle(1, right, team, growth)
+    return gone
+
+
+@kernel()
+def grow(team: Any, mine: Any, growth: Any, categories: Any) -> Any:
+    """Split leaves until none may be split.
+
+    Returns
+    -------
+    int
+        0; -1 where a thread has failed; else the number of the right child that has other rows than were counted.
+    """
+    while open_split(team, growth, categories):
+        if not run_job(team.job[0].phases, team, mine, growth, categories):
+            return -1
+        left, right = growth.state[LEFT], growth.state[RIGHT]
+        if close_split(team, growth) != growth.totals[left].count:
+            return right
+        offer(left, growth)
+        offer(right, growth)
+    return 0
+
+
+@kernel()
+def root_totals(team: Any, out: np.ndarray) -> None:
+    """Write the sums of the root's histogram, shape (3,), from the first feature of the tree."""
+    feature = team.features[team.chosen[0]]
+    for k in range(COUNT + 1):
+        out[k] = 0
+        for b in range(feature.first, feature.first + feature.n_bins):
+            out[k] += team.pool[0, k, b]
