@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,14 +71,14 @@ class Objective:
     most: tuple[float, float]
 
     @classmethod
-    def of(cls, values: Mapping[str, Any], parts: Sequence[Any], peers: Peers) -> Objective:
+    def of(cls, values: Mapping[str, Any], parts: Iterable[Any], peers: Peers) -> Objective:
         """Return the objective that parameters name, for rows whose labels have been checked.
 
         Parameters
         ----------
         values : mapping
             LightGBM's parameters in canonical spelling.
-        parts : sequence of Part
+        parts : iterable of Part
             The training rows.
         peers : Peers
             Who holds the other rows.
@@ -119,25 +119,21 @@ class Objective:
         most = (probable * scale, probable * factor * scale / 4)
         return cls(name, n_scores, record, constant and not weighted, bits, percentile, most)
 
-    def start(self, values: Mapping[str, Any], parts: Sequence[Any], peers: Peers, k: int) -> float:
+    def start(self, values: Mapping[str, Any], parts: Iterable[Any], peers: Peers, k: int) -> float:
         """Return the score that training starts from, of the k-th class."""
         if not flag(values.get("boost_from_average", True)) or self.name == "custom":
             return 0.0
         if self.name.startswith("multiclass"):
-            total = exact_sum(
-                [part.weight if len(part.weight) else np.ones(part.n_rows) for part in parts], peers
-            )
-            share = exact_sum([_weighted(part.label == k, part) for part in parts], peers) / total
+            total = exact_sum(_weights, parts, peers)
+            share = exact_sum(lambda part: _weighted(part.label == k, part), parts, peers) / total
             if self.name == "multiclass":
                 return math.log(max(1e-15, share))
             return _odds(share) / float(self.record["shape"][0])
-        total = exact_sum(
-            [part.weight if len(part.weight) else np.ones(part.n_rows) for part in parts], peers
-        )
+        total = exact_sum(_weights, parts, peers)
         if self.name == "binary":
-            share = exact_sum([_weighted(part.label > 0, part) for part in parts], peers) / total
+            share = exact_sum(lambda part: _weighted(part.label > 0, part), parts, peers) / total
             return _odds(share) / float(self.record["shape"][0])
-        mean = exact_sum([_weighted(part.label, part) for part in parts], peers) / total
+        mean = exact_sum(lambda part: _weighted(part.label, part), parts, peers) / total
         if self.name == "cross_entropy":
             return _odds(mean)
         if self.name in ("poisson", "gamma", "tweedie"):
@@ -154,21 +150,25 @@ def _weighted(values: Array, part: Any) -> Array:
     return values * part.weight.astype(np.float64) if len(part.weight) else values
 
 
-def exact_sum(arrays: Sequence[Array], peers: Peers) -> float:
-    """Return the sum of all entries to 40 bits below the largest, the same however they are dealt."""
-    most = peers.most([max((float(np.abs(a).max()) for a in arrays if a.size), default=0.0)])[0]
+def _weights(part: Any) -> Array:
+    return part.weight if len(part.weight) else np.broadcast_to(np.float32(1), part.n_rows)
+
+
+def exact_sum(of: Callable[[Any], Array], parts: Iterable[Any], peers: Peers) -> float:
+    """Return the sum of all entries of each part's array to 40 bits below the largest, however they are dealt."""
+    most = peers.most([max((float(np.abs(a).max()) for a in map(of, parts) if a.size), default=0.0)])[0]
     if most == 0:
         return 0.0
     scale = 2.0 ** (40 - math.frexp(most)[1])
     total = 0
-    for array in arrays:
+    for array in map(of, parts):
         for start in range(0, len(array), 2**20):  # 2**40 times 2**20 stays below 2**63
             piece = np.rint(array[start : start + 2**20].astype(np.float64) * scale)
             total += int(piece.astype(np.int64).sum())
     return peers.whole(total) / scale
 
 
-def _class_weights(values: Mapping[str, Any], parts: Sequence[Any], peers: Peers) -> tuple[float, float]:
+def _class_weights(values: Mapping[str, Any], parts: Iterable[Any], peers: Peers) -> tuple[float, float]:
     """Return the weights of the positive and the negative class."""
     scale = float(values.get("scale_pos_weight", 1.0))
     if not flag(values.get("is_unbalance", False)):

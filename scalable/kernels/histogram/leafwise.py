@@ -80,22 +80,70 @@ def run_job(phases: int, team: Any, mine: Any, growth: Any, categories: Any) -> 
 
 
 @kernel()
-def left_bins(leaf: int, team: Any, growth: Any, categories: Any) -> None:
-    """Write into ``team.table`` 1 for the bins that a leaf's best split sends left, 0 for the others."""
-    standing, split, table = growth.leaves[leaf], growth.splits[leaf], team.table
-    feature = team.features[standing.feature]
-    if standing.is_told:
-        table[:] = growth.told[leaf]
-        return
+def bins_of_split(
+    split: Any, feature: Any, totals: Any, rules: Any, histogram: Any, categories: Any, table: np.ndarray
+) -> None:
+    """Write 1 for the bins that a split sends left, 0 for the others.
+
+    Parameters
+    ----------
+    split, feature, totals, rules : records
+        See `scalable.kernels.histogram.gain`.
+    histogram : int64 array (3, n_bins of all features)
+        Of the leaf that is split; looked at for sets of categories only.
+    categories : None or any array
+        None where no feature is categorical: who has none compiles none.
+    table : uint8 array (at least the feature's bins,)
+    """
     table[:] = 0
     if split.kind == NUMBER:
         table[: split.threshold + 1] = 1
         if feature.missing:
             table[feature.n_bins - 1] = split.missing_left
-    elif categories is not None:  # who has none compiles none
-        histogram, totals = team.pool[standing.histogram], growth.totals[leaf]
-        for b in left_categories(histogram, feature, totals, team.rules[0], split.kind, split.threshold):
+    elif categories is not None:
+        for b in left_categories(histogram, feature, totals, rules, split.kind, split.threshold):
             table[b] = 1
+
+
+@kernel()
+def left_bins(leaf: int, team: Any, growth: Any, categories: Any) -> None:
+    """Write into ``team.table`` which bins a leaf's best split sends left."""
+    standing = growth.leaves[leaf]
+    if standing.is_told:
+        team.table[:] = growth.told[leaf]
+    else:
+        f, histogram = standing.feature, team.pool[standing.histogram]
+        bins_of_split(
+            growth.splits[leaf], team.features[f], growth.totals[leaf], team.rules[0], histogram, categories, team.table
+        )  # fmt: skip
+
+
+@kernel()
+def divide(totals: np.ndarray, left: int, right: int, split: Any, monotone: int) -> None:
+    """Turn a leaf's totals into its left child's, and write those of its right child.
+
+    Parameters
+    ----------
+    totals : record array of `LEAF`
+    left, right : int
+        The leaf, which becomes the left child, and where the right one goes.
+    split : record
+        Of the leaf.
+    monotone : int
+        Sign of the feature's constraint.
+    """
+    totals[right] = totals[left]
+    one, other = totals[left], totals[right]
+    other.gradient -= split.gradient
+    other.hessian -= split.hessian
+    other.count -= split.count
+    one.gradient, one.hessian, one.count = split.gradient, split.hessian, split.count
+    one.output, other.output = split.left_output, split.right_output
+    middle = (split.left_output + split.right_output) / 2
+    if monotone > 0:
+        one.high = other.low = middle
+    elif monotone < 0:
+        one.low = other.high = middle
 
 
 @kernel()
@@ -108,7 +156,7 @@ def open_split(team: Any, growth: Any, categories: Any) -> bool:
     if right >= growth.leaves.shape[0] or growth.gains[leaf] == -np.inf:
         return False
     standing, node = growth.leaves[leaf], right - 1
-    f, split, whole = standing.feature, growth.splits[leaf], growth.totals[leaf]
+    f, split = standing.feature, growth.splits[leaf]
     left_bins(leaf, team, growth, categories)
     growth.goes_left[node] = team.table
     growth.nodes[node] = split
@@ -119,18 +167,7 @@ def open_split(team: Any, growth: Any, categories: Any) -> bool:
     team.starts[:] = growth.starts[leaf]
     team.counts[:] = growth.counts[leaf]
 
-    other = growth.totals[right]
-    growth.totals[right] = whole
-    other.gradient -= split.gradient
-    other.hessian -= split.hessian
-    other.count -= split.count
-    whole.gradient, whole.hessian, whole.count = split.gradient, split.hessian, split.count
-    whole.output, other.output = split.left_output, split.right_output
-    sign, middle = team.features[f].monotone, (split.left_output + split.right_output) / 2
-    if sign > 0:
-        whole.high = other.low = middle
-    elif sign < 0:
-        whole.low = other.high = middle
+    divide(growth.totals, leaf, right, split, team.features[f].monotone)
     growth.leaves[right] = standing
     standing.depth += 1
     standing.parent, standing.side = node, 0
@@ -138,7 +175,7 @@ def open_split(team: Any, growth: Any, categories: Any) -> bool:
     below.depth, below.parent, below.side = standing.depth, node, 1
 
     # The smaller child is summed anew, the other keeps what is left of the parent's histogram.
-    job, small_left = team.job[0], whole.count <= other.count
+    job, small_left = team.job[0], growth.totals[leaf].count <= growth.totals[right].count
     job.wide, job.column = team.place[f, 0], team.place[f, 1]
     job.small, job.large, job.small_left = right, standing.histogram, small_left
     if small_left:

@@ -154,6 +154,18 @@ class Team(NamedTuple):
 
 
 @kernel()
+def add_block(k: int, narrow: Any, wide: Any, mine: Any, rows: np.ndarray, start: int, stop: int) -> None:
+    """Add the rows [start, stop) of `rows`, no more than a block, to a thread's packed sums."""
+    if narrow.chosen.shape[0] == narrow.first.shape[0]:
+        if narrow.chosen.shape[0]:
+            add_rows(mine.narrow.words, mine.packed, rows, start, stop, narrow.sums[k])
+    else:
+        add_columns(mine.narrow.matrix, narrow.chosen, mine.packed, rows, start, stop, narrow.sums[k])
+    if wide.chosen.shape[0]:
+        add_columns(mine.wide.matrix, wide.chosen, mine.packed, rows, start, stop, wide.sums[k])
+
+
+@kernel()
 def sum_rows(k: int, team: Any, mine: Any, rows: np.ndarray) -> bool:
     """Sum the histogram of some rows; the last block stays packed. True where an earlier one was flushed."""
     job, n = team.job[0], rows.shape[0]
@@ -169,13 +181,7 @@ def sum_rows(k: int, team: Any, mine: Any, rows: np.ndarray) -> bool:
                 )  # fmt: skip
             again = True
         stop = min(n, start + block)
-        if narrow.chosen.shape[0] == narrow.first.shape[0]:
-            if narrow.chosen.shape[0]:
-                add_rows(mine.narrow.words, mine.packed, rows, start, stop, narrow.sums[k])
-        else:
-            add_columns(mine.narrow.matrix, narrow.chosen, mine.packed, rows, start, stop, narrow.sums[k])
-        if wide.chosen.shape[0]:
-            add_columns(mine.wide.matrix, wide.chosen, mine.packed, rows, start, stop, wide.sums[k])
+        add_block(k, narrow, wide, mine, rows, start, stop)
     return again
 
 
