@@ -76,6 +76,8 @@ class Params:
         Factors of the weights of each class's rows.
     coded : tuple of int or str
         Places or names of columns whose numbers are codes of categories.
+    full : bool
+        Whether every tree sees all rows, from disk where memory does not hold them: ``boosting="full"``.
     fallback : str
         With ``engine="auto"``, what the native engine does not do; empty where it does all.
     """
@@ -92,6 +94,7 @@ class Params:
     fallback: str = ""
     class_weight: Any = None
     coded: tuple[int | str, ...] = ()
+    full: bool = False
 
     @property
     def objective(self) -> str:
@@ -196,10 +199,14 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
             int(c) if c.isdigit() else c for c in coded.removeprefix("name:").split(",") if c and c != "auto"
         ]
     encoded = [bool(values.pop(name, True)) for name in ("identifiers", "pairs")]
-    asked, rotation = str(values.pop("engine", "lightgbm")), _rotation(values, seed)
-    engine, fallback = chosen_engine(asked, values)
+    rotation, full = _rotation(values, seed), values.get("boosting") == "full"
+    if full:
+        values["boosting"] = "gbdt"
+    engine, fallback = chosen_engine(str(values.pop("engine", "native" if full else "lightgbm")), values)
+    if full and engine != "native":
+        raise UsageError(f"boosting='full' needs engine='native'{fallback and ', and ' + fallback}")
     ready = (values, n_rounds, sample_rows, seed, n_threads, rotation)
-    return Params(*ready, encoded[0], encoded[1], engine, fallback, class_weight, tuple(coded))
+    return Params(*ready, encoded[0], encoded[1], engine, fallback, class_weight, tuple(coded), full)
 
 
 def _rotation(values: dict[str, Any], seed: int) -> Rotation:

@@ -72,11 +72,11 @@ def datasets_of(
 
     train = make(job.source, "train")
     valid = [make(held, "valid" if k == 0 else f"valid{k}") for k, held in enumerate(job.valid)]
-    _give_back()
+    give_back()
     return train, valid, words
 
 
-def _give_back() -> None:
+def give_back() -> None:
     """Return the memory of decoding to the system: allocators keep it, and training needs none of it."""
     pa.default_memory_pool().release_unused()
     with contextlib.suppress(OSError, AttributeError):  # only the GNU C library has it

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable.boosting.dataset.datasets import give_back
 from scalable.boosting.dataset.fill import FILL_ROWS, Scorer, pour
+from scalable.boosting.dataset.sinks import Taker
 from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.rows import Rows
 from scalable.data.block import RawBlock
@@ -92,13 +94,31 @@ def filled(
     DataError
         When the source yields another number of rows than its footers promise.
     """
-    stretches = [(shard.first_row, shard.n_rows) for shard in source.shards]
     weighted = encoder.weighted if training else source.weight is not None
-    rows = Rows(bins, stretches, n_threads, n_scores, weighted=weighted)
+    rows = Rows(bins, stretches_of(source), n_threads, n_scores, weighted=weighted)
+    fill(rows, source, encoder, n_threads=n_threads, scorer=scorer, training=training, tell=tell)
+    return rows
+
+
+def stretches_of(source: Source) -> list[tuple[int, int]]:
+    """Return where a source's rows lie in the dataset, as (first row, rows)."""
+    return [(shard.first_row, shard.n_rows) for shard in source.shards]
+
+
+def fill(
+    sink: Taker,
+    source: Source,
+    encoder: TreeEncoder,
+    *,
+    n_threads: int,
+    scorer: Scorer | None,
+    training: bool,
+    tell: Callable[[int], None],
+) -> None:
+    """Give all rows of a source to what bins columns; arguments as for `filled`."""
     n_pushers = max(1, min(n_threads, source.n_rows // FILL_ROWS))
     reader = BlockReader(
         source, ColumnEncoder(encoder, training), depth=1 if n_pushers == 1 else 0, block_rows=FILL_ROWS
     )
-
-    pour(reader, rows, None if scorer is None else _OfColumns(scorer, encoder.dtype), n_pushers, tell)
-    return rows
+    pour(reader, sink, None if scorer is None else _OfColumns(scorer, encoder.dtype), n_pushers, tell)
+    give_back()

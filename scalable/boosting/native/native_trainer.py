@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from scalable.boosting.comm.mesh import Mesh
 from scalable.boosting.dataset.datasets import MOST_WORK_INTERPRETED, scorer_of
-from scalable.boosting.native.binned_fill import filled
 from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.boost import Boosting, add_tree
 from scalable.boosting.native.crew import Crew
+from scalable.boosting.native.binned_fill import filled
+from scalable.boosting.native.disk.kept import pieces_of
+from scalable.boosting.native.disk.pieces import Pieces
+from scalable.boosting.native.disk.stream import StreamedBoosting
 from scalable.boosting.native.growth.tree import Tree
 from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.rows import Rows
@@ -81,24 +84,25 @@ class NativeTrainer:
                 tell=tell,
             )
 
-        self._rows = rows_of(job.source, training=True)
+        self._pieces: Pieces | None = None
+        if job.disk:
+            self._pieces, self.notes["rows"] = pieces_of(job, self._bins, scorer, tell)
+        else:
+            self._rows = rows_of(job.source, training=True)
         self._valid = [rows_of(source, training=False) for source in job.valid]
         self.valid: list[tuple[NDArray[np.float64], NDArray[np.float64] | None]] = []
         for source, held in zip(job.valid, self._valid, strict=True):
             weight = held.in_order([part.weight for part in held.parts]) if source.weight else None
             label = held.in_order([part.label for part in held.parts]).astype(np.float64)
             self.valid.append((label, None if weight is None else weight.astype(np.float64)))
-        self._crew = Crew(len(self._rows.parts))
+        self._crew = Crew(job.n_threads if self._pieces is not None else len(self._rows.parts))
         custom = None if job.watch.objective is None else self._custom
-        self._boosting = Boosting(
-            self._rows,
-            job.params,
-            self._settings,
-            self._crew,
-            custom,
-            Peers(mesh),
-            continued=bool(job.base.text),
-        )
+        of, continued = (job.params, self._settings, self._crew), bool(job.base.text)
+        self._boosting: Boosting | StreamedBoosting
+        if self._pieces is not None:
+            self._boosting = StreamedBoosting(self._pieces, *of, continued=continued)
+        else:
+            self._boosting = Boosting(self._rows, *of, custom, Peers(mesh), continued=continued)
         self._trees: list[Tree] = []
 
     def _custom(self, scores: Array) -> tuple[Array, Array]:
@@ -151,3 +155,5 @@ class NativeTrainer:
     def close(self) -> None:
         """See `Trainer.close`."""
         self._crew.close()
+        if self._pieces is not None:
+            self._pieces.close()

@@ -44,6 +44,8 @@ class Fit:
         What checkpoints depend on.
     losses : list of str
         What was lost on the way, in words.
+    disk : str
+        Where binned rows are kept when memory does not hold them; empty when it does.
     """
 
     source: Source
@@ -53,6 +55,7 @@ class Fit:
     base: Saved = field(default_factory=Saved)
     fingerprint: Fingerprint = field(default_factory=lambda: Fingerprint({}))
     losses: list[str] = field(default_factory=list)
+    disk: str = ""
 
     def jobs(self, team: Team) -> list[WorkerJob]:
         """Return one job per place, with rows partitioned evenly."""
@@ -85,6 +88,7 @@ class Fit:
                 fingerprint=self.fingerprint,
                 rotation=params.rotation.part(n_workers),
                 engine=params.engine,
+                disk=self.disk,
                 initial=() if self.base.text or n_workers == 1 else self.prepared.initial,
                 encrypted=place.encrypted and n_workers > 1,
             )

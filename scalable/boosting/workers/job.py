@@ -102,6 +102,8 @@ class WorkerJob:
         Sets of this worker's rows that are trained on one after another; all at once when it has no rows.
     engine : str
         "lightgbm" or "native".
+    disk : str
+        Where binned rows are kept when memory does not hold them; empty when it does.
     initial : tuple of float
         Starting score per class where LightGBM would average the workers' own; empty to leave it alone.
     encrypted : bool
@@ -136,6 +138,7 @@ class WorkerJob:
     initial: tuple[float, ...] = ()
     encrypted: bool = False
     credentials: Credentials | None = field(default=None, repr=False)
+    disk: str = ""
 
 
 @dataclass(slots=True)
