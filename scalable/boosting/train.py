@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from scalable import progress
 from scalable.boosting.estimates import MemoryEstimate, check_memory, predict_memory
+from scalable.boosting.native.disk.plan import from_disk, place_on_disk
 from scalable.boosting.native.memory import predict_native_memory
 from scalable.boosting.native.settings import flag
 from scalable.boosting.options import Options
@@ -216,11 +217,14 @@ def train_on(
         if options.resume:
             found = checkpoint.newest(options.checkpoint, fit.fingerprint)
             fit.base = max([fit.base, found], key=lambda saved: saved.iteration)
-    if options.cache is not None and resolved.engine == "native":
-        raise UsageError("cache keeps LightGBM's dataset; leave it out, or use engine='lightgbm'")
+    if options.cache is not None and resolved.engine == "native" and not resolved.full:
+        raise UsageError(
+            "cache keeps LightGBM's dataset; leave it out, or use engine='lightgbm' or boosting='full'"
+        )
     if options.cache is not None and isinstance(source, TableSource):
         raise UsageError("cache needs rows that are known again: fit a ParquetSource")
-    outcomes = train_here(fit, team) if in_process else train_there(fit, team)
+    with place_on_disk(estimate, options.cache, team.client) as fit.disk:
+        outcomes = train_here(fit, team) if in_process else train_there(fit, team)
     _warn_of_caches(outcomes)
     replay(recorders, outcomes[0].history, resolved.values, prepared.params.n_rounds)
     stats = {
@@ -270,6 +274,11 @@ def estimate_memory(team: Team, prepared: Prepared, source: Source, *, continued
     if prepared.params.engine == "native":
         threads = max(place.n_threads for place in team.places)
         estimate = predict_native_memory(*size, weighted=weighted, n_scores=n_scores, n_threads=threads)
+        if prepared.params.full and len(team.places) == 1:
+            room = team.places[0].memory
+            estimate = from_disk(
+                estimate, room, prepared.params, size[1], weighted=weighted, n_threads=threads
+            )
     else:
         carried = continued or rotation.on
         estimate = predict_memory(*size, weighted=weighted, continued=carried, n_scores=n_scores)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from scalable.boosting.comm.mesh import Mesh
 from scalable.boosting.dataset.datasets import MOST_WORK_INTERPRETED, scorer_of
+from scalable.boosting.native.binned_fill import filled
 from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.boost import Boosting, add_tree
 from scalable.boosting.native.crew import Crew
-from scalable.boosting.native.binned_fill import filled
 from scalable.boosting.native.disk.kept import pieces_of
 from scalable.boosting.native.disk.pieces import Pieces
 from scalable.boosting.native.disk.stream import StreamedBoosting
@@ -86,7 +86,8 @@ class NativeTrainer:
 
         self._pieces: Pieces | None = None
         if job.disk:
-            self._pieces, self.notes["rows"] = pieces_of(job, self._bins, scorer, tell)
+            self._pieces, word = pieces_of(job, self._bins, scorer, tell)
+            self.notes["cache"] = {"rows": word}
         else:
             self._rows = rows_of(job.source, training=True)
         self._valid = [rows_of(source, training=False) for source in job.valid]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from scalable.kernels.histogram.packing import unpacked
-from scalable.kernels.histogram.prefetch import AHEAD, prefetch
 from scalable.kernels.jit import kernel
+from scalable.kernels.prefetch import AHEAD, prefetch
 
 GRADIENT, HESSIAN, COUNT = range(3)
 NARROW = 256  # bins that a byte can tell apart, and the width of working space for columns of bytes

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from scalable.kernels.histogram.prefetch import AHEAD, prefetch
 from scalable.kernels.jit import kernel
+from scalable.kernels.prefetch import AHEAD, prefetch
 
 _U = np.uint64
 

@@ -141,10 +141,10 @@ def test_features_that_a_tree_does_not_use_are_not_summed(grown, table, monkeypa
     seen = []
     begin = Histograms.growing
 
-    def watched(self, samples, packing, units, features):
+    def watched(self, growth, samples, packing, features):
         self._pool[:] = 12345678901
         seen.append((self, features))
-        return begin(self, samples, packing, units, features)
+        return begin(self, growth, samples, packing, features)
 
     monkeypatch.setattr(Histograms, "growing", watched)
     params = {"objective": "binary", "feature_fraction": share, "num_leaves": 2}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scalable.boosting.dataset.fill import Scorer
+from scalable.boosting.native.binned_fill import fill, stretches_of
 from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.disk.pieces import Pieces
-from scalable.boosting.native.binned_fill import fill, stretches_of
 from scalable.boosting.workers.job import WorkerJob
 
 
