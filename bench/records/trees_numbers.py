@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.trees.alone import LIGHTGBM, alone, threads
 from bench.trees.bits import bits
+from bench.trees.everything import everything
 from bench.trees.fits import TARGETS, parquet, quality
 from bench.trees.parts import parts
 from scalable.report.document import new_results
@@ -50,6 +51,14 @@ def _quality(args: argparse.Namespace) -> list[dict[str, Any]]:
     return [quality(name, int(rows), args.trees, args.seeds) for name in args.datasets for rows in args.rows]
 
 
+def _everything(args: argparse.Namespace) -> list[dict[str, Any]]:
+    return [
+        everything(int(rows), args.trees, leaves, args.depth, args.threads, args.kinds, args.room, args.kept)
+        for rows in args.rows
+        for leaves in args.leaves
+    ]
+
+
 def _bits(_args: argparse.Namespace) -> list[dict[str, Any]]:
     return [bits()]
 
@@ -61,6 +70,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {
     "parquet": _parquet,
     "quality": _quality,
     "bits": _bits,
+    "everything": _everything,
 }
 
 
@@ -74,6 +84,10 @@ def main() -> None:
     parser.add_argument("--trees", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--datasets", nargs="+", default=list(TARGETS))
+    parser.add_argument("--depth", type=int, default=-1)
+    parser.add_argument("--kinds", nargs="+", default=["full", "rotate"])
+    parser.add_argument("--room", type=float, default=0.0, help="GiB that all rows are told there are")
+    parser.add_argument("--kept", help="directory for rows on disk")
     parser.add_argument("--out", required=True)
     args = parser.parse_args()
     content = SECTIONS[args.section](args)

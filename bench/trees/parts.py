@@ -20,7 +20,7 @@ TREES, WARM = 12, 2
 
 
 def parts(n_rows: int, n_columns: int, num_leaves: int) -> dict[str, Any]:
-    """Return nanoseconds a row and tree of every part on one thread, and what is left for the interpreter, split by split."""
+    """Return nanoseconds a row and tree of every part on one thread; the rest is the interpreter's, split by split."""
     spent: dict[str, float] = {}
     of_all_nodes = FeatureChoice.__dict__["of_all_nodes"]
     kept = [(boost, name, getattr(boost, name)) for name in KERNELS]
