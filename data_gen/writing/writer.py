@@ -21,6 +21,7 @@ from data_gen.writing.parquet import encoded_size, write_part
 from data_gen.writing.request import Part, check_share, make_request
 from data_gen.writing.shares import combine_if_complete, write_share
 from scalable.kernels.processors import available_processors
+from scalable.storage.places import is_address, place
 from scalable.storage.replace import sync
 
 Progress = Callable[[int], None]
@@ -110,6 +111,11 @@ def generate(
     check_share(shards_of)
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise RequestError(f"workers={workers!r}: expected a whole number from 1")
+    if is_address(out):
+        raise OutputError(
+            f"{place(out)}: data is generated on a local disk, where a killed run finds what it had finished; generate "
+            "there, then copy the files"
+        )
     journal = Journal(Path(out), request, shards_of)
     if journal.open(resume, overwrite):
         return read(journal.out, journal.manifest_name)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from scalable.data.source import Source
 from scalable.errors import ModelError, UsageError
 from scalable.models.store import read_model, save_model
 from scalable.storage.documents import understood
+from scalable.storage.places import place, remove_tree
 
 KIND = "linear checkpoint"
 _INDIFFERENT = {"client", "n_workers", "n_jobs", "cache", "checkpoint", "resume", "verbose"}
@@ -38,7 +37,7 @@ class Checkpoint:
     def __init__(
         self, path: str | os.PathLike[str] | None, fingerprint: Callable[[], Fingerprint], resume: bool
     ) -> None:
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else place(path)
         self._fingerprint = fingerprint() if path is not None else Fingerprint({})
         self.resume = resume
 
@@ -88,7 +87,7 @@ class Checkpoint:
     def remove(self) -> None:
         """Delete the checkpoint of a finished training."""
         if self.path is not None and self.path.exists():
-            shutil.rmtree(self.path, ignore_errors=True)
+            remove_tree(self.path)
 
 
 def checkpoint_of(estimator: Any, source: Source, encoder: str) -> Checkpoint:

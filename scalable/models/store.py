@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from scalable.errors import ModelError
 from scalable.registry.address import model_path
+from scalable.storage.places import place
 from scalable.storage.replace import explained, replacing_directory
 
 FORMAT = 1
@@ -64,7 +65,7 @@ def save_model(
     ModelError
         When `path` exists and is not a model, or cannot be written.
     """
-    target = Path(path)
+    target = place(path)
     if not target.name or target.name == "..":
         raise ModelError(f"{target}: not a name for a model; give the directory to create")
     for name in texts or {}:

@@ -9,6 +9,7 @@ from pathlib import Path
 from scalable.errors import UsageError
 from scalable.registry.names import LATEST, check_alias, check_name
 from scalable.registry.registry import Registry
+from scalable.storage.places import place
 
 SCHEME = "registry:"
 VARIABLE, DEFAULT = "SCALABLE_REGISTRY", "registry"
@@ -77,4 +78,4 @@ def model_path(path: str | os.PathLike[str]) -> Path:
         As `parse_address` and `Address.find`.
     """
     address = parse_address(path)
-    return Path(path) if address is None else address.find()[1]
+    return place(path) if address is None else address.find()[1]

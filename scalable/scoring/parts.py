@@ -17,6 +17,7 @@ from scalable.data.block import RawBlock
 from scalable.data.shard import Shard
 from scalable.errors import DataError
 from scalable.execution.map_shards import group_shards
+from scalable.storage.places import place
 from scalable.storage.replace import explained, replacing
 
 # Rows of a file: enough for readers to be quick, few enough for workers to share small inputs.
@@ -81,7 +82,7 @@ class WriteParts:
 
     def begin(self, shards: Sequence[Shard]) -> Part:
         """Open a file."""
-        path = part_path(Path(self.out), shards)
+        path = part_path(place(self.out), shards)
         with explained(DataError, path, REMEDY), ExitStack() as opened:
             file = opened.enter_context(replacing(path))
             writer = opened.enter_context(

@@ -20,6 +20,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
 from scalable.models.predictors import Predictor
 from scalable.scoring.parts import WriteParts, part_path, part_rows, plan_parts
+from scalable.storage.places import place
 from scalable.storage.replace import remove_scratch, write_text
 
 JOB = "_scoring.json"  # readers of datasets skip names that start so
@@ -89,7 +90,7 @@ def score(
     DataError
         `out` belongs to another job, cannot be written or vanished meanwhile, or the input is damaged.
     """
-    target = Path(out).resolve()
+    target = place(out).resolve()
     source = source.without_target()
     parts = plan_parts(source.shards)
     if source.would_find(part_path(target, parts[0])):

@@ -87,6 +87,12 @@ class Store(Protocol):
     def expect(self, path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Range]) -> None:
         """Begin to fetch what will be read next, and do not wait; nothing happens where that is not possible."""
 
+    def everything_below(self, path: AnyPath) -> list[str]:
+        """Return all files below a directory, hidden ones too."""
+
+    def remove(self, paths: Sequence[AnyPath]) -> None:
+        """Remove files, as far as they are there."""
+
     def replacing(self, path: AnyPath, *, durable: bool = True) -> AbstractContextManager[BinaryIO]:
         """Write a file whole or not at all, see `scalable.storage.replace.replacing`."""
 

@@ -27,8 +27,8 @@ from scalable.storage.mirror import Mirrors
 from scalable.storage.object_access import open_bucket, raised
 
 __all__ = [
-    "absolute", "descriptor", "expect", "list_files", "local_copy", "open", "read", "replacing", "resolved",
-    "version", "would_list",
+    "absolute", "descriptor", "everything_below", "expect", "list_files", "local_copy", "open", "read", "remove",
+    "replacing", "resolved", "version", "would_list",
 ]  # fmt: skip
 
 TRIES = 6  # of a request whose answer broke off; refused ones are repeated by the library, up to ten times
@@ -151,6 +151,20 @@ def replacing(path: AnyPath, *, durable: bool = True) -> Iterator[BinaryIO]:
         yield file  # type: ignore[misc]  # has what a binary file has
         file.seek(0)
         _answer(path, lambda store, key: _library().put(store, key, file, use_multipart=True))
+
+
+def everything_below(path: AnyPath) -> list[str]:
+    """Return all objects below a prefix, hidden ones too."""
+    scheme, bucket, key = _split(path)
+    return sorted(
+        f"{scheme}://{bucket}/{found}" for found in _keys(path, f"{key.rstrip('/')}/" if key else "")
+    )
+
+
+def remove(paths: Sequence[AnyPath]) -> None:
+    """Remove objects; those that are gone already do not matter."""
+    for path in paths:
+        _answer(path, lambda store, key: _library().delete(store, key))
 
 
 class _Object(io.RawIOBase):

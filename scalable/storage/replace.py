@@ -11,11 +11,14 @@ import errno
 import os
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from scalable.storage.files import is_local, store_of
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -40,6 +43,10 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
     OSError
         When it cannot be written; what was there stays.
     """
+    if not is_local(path):
+        with store_of(path).replacing(path) as file:
+            yield file
+        return
     target = Path(path)
     scratch = _scratch(target)
     try:
@@ -78,13 +85,19 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def replacing_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield an empty directory that takes the place of `path`, with what it holds then, when the block ends.
 
-    Missing directories above it are made.
+    Missing directories above it are made. In an object store it is filled object by object, in the order of their
+    making: whoever writes a seal last lets readers see what is not whole yet.
 
     Raises
     ------
     OSError
         When it cannot be written; what was there stays.
     """
+    if not is_local(path):
+        with tempfile.TemporaryDirectory() as local:
+            yield Path(local)
+            _upload(Path(local), path)
+        return
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = _scratch(target)
@@ -110,6 +123,8 @@ def explained(kind: type[Exception], path: str | os.PathLike[str], remedy: str) 
 
 def remove_scratch(directory: str | os.PathLike[str], older_than: float = 0.0) -> None:
     """Remove what killed writers left in a directory, where it is `older_than` so many seconds."""
+    if not is_local(directory):  # nothing there has a name before it is whole
+        return
     for left in Path(directory).glob(f".*{SCRATCH}"):
         with suppress(OSError):
             if time.time() - left.stat().st_mtime >= older_than:
@@ -123,6 +138,17 @@ def sync(path: str | os.PathLike[str]) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _upload(local: Path, path: str | os.PathLike[str]) -> None:
+    """Write the files of a local directory to a store, and remove what else was there."""
+    address = os.fspath(path).rstrip("/")
+    store, made = store_of(address), sorted(local.rglob("*"), key=lambda file: file.stat().st_ctime_ns)
+    new = {f"{address}/{file.relative_to(local).as_posix()}": file for file in made if file.is_file()}
+    for name, file in new.items():
+        with store.replacing(name) as remote, file.open("rb") as source:
+            shutil.copyfileobj(source, remote)
+    store.remove([name for name in store.everything_below(address) if name not in new])
 
 
 def _scratch(target: Path) -> Path:

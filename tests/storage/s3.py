@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 KEYS = {"AWS_ACCESS_KEY_ID": "testkey", "AWS_SECRET_ACCESS_KEY": "testsecret", "AWS_REGION": "us-east-1"}
@@ -175,3 +176,9 @@ class Proxy:
         handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         handler.close_connection = True
         handler.connection.close()
+
+
+def columns_of(source):
+    blocks = [block for shard in source.shards for block in source.raw_blocks(shard)]
+    tables = [pa.table(block.arrays) for block in blocks]
+    return pa.concat_tables(tables, promote_options="default").combine_chunks().unify_dictionaries()

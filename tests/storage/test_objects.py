@@ -5,8 +5,6 @@ import threading
 from datetime import timedelta
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource
@@ -14,52 +12,8 @@ from scalable.errors import DataError, UsageError
 from scalable.linear import LogisticRegression, SGDClassifier
 from scalable.storage import mirror, object_access, objects
 from scalable.storage.files import store_of
-from tests.storage.s3 import Proxy
-
-ROWS = 9_000
-CODECS = ("none", "snappy", "zstd")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Three files of several row groups: plain, compressed, with text and missing values."""
-    folder = tmp_path_factory.mktemp("local")
-    rng = np.random.default_rng(0)
-    for k, codec in enumerate(CODECS):
-        x = rng.normal(size=(ROWS, 4)).astype(np.float32)
-        y = (x[:, 0] + rng.normal(size=ROWS) > 0).astype(np.int64)
-        text = np.array(["red", "green", None], object)[rng.integers(0, 3, ROWS)]
-        columns = {f"x{j}": x[:, j] for j in range(4)} | {"colour": text, "y": y}
-        pq.write_table(
-            pa.table(columns), folder / f"part-{k}.parquet", row_group_size=2_500, compression=codec
-        )
-    return folder
-
-
-@pytest.fixture(scope="module")
-def uploaded(folder, s3_server):
-    import obstore
-    from obstore.store import S3Store
-
-    from tests.storage.s3 import KEYS
-
-    names = {name.removeprefix("AWS_").lower(): value for name, value in KEYS.items()}
-    store = S3Store("test-bucket", endpoint=s3_server, client_options={"allow_http": True}, **names)
-    for file in folder.iterdir():
-        obstore.put(store, f"sets/one/{file.name}", file.read_bytes())
-    obstore.put(store, "sets/one/_SUCCESS", b"")
-    return store
-
-
-@pytest.fixture
-def prefix(uploaded, environment):
-    return "s3://test-bucket/sets/one"
-
-
-def columns_of(source):
-    blocks = [block for shard in source.shards for block in source.raw_blocks(shard)]
-    tables = [pa.table(block.arrays) for block in blocks]
-    return pa.concat_tables(tables, promote_options="default").combine_chunks().unify_dictionaries()
+from tests.storage.conftest import ROWS
+from tests.storage.s3 import Proxy, columns_of
 
 
 def test_every_value_is_that_of_the_local_files(folder, prefix):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from scalable.data.fingerprint import Fingerprint
 from scalable.errors import ModelError, UsageError
 from scalable.models.store import read_model, save_model
 from scalable.storage.documents import understood
+from scalable.storage.places import place, remove_tree
 
 KIND = "boosting-checkpoint"
 
@@ -46,11 +45,11 @@ def deciding(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def write(directory: str, saved: Saved, fingerprint: Fingerprint) -> None:
     """Write one checkpoint atomically and keep the one before it as well."""
-    place = Path(directory)
+    kept = place(directory)
     meta = {"iteration": saved.iteration, "history": saved.history, "fingerprint": fingerprint.parts}
-    save_model(place / f"trees-{saved.iteration:06d}", KIND, meta, texts={"booster.txt": saved.text})
-    for old in sorted(place.glob("trees-*"))[:-2]:
-        shutil.rmtree(old, ignore_errors=True)
+    save_model(kept / f"trees-{saved.iteration:06d}", KIND, meta, texts={"booster.txt": saved.text})
+    for old in sorted(kept.glob("trees-*"))[:-2]:
+        remove_tree(old)
 
 
 def newest(directory: str, fingerprint: Fingerprint) -> Saved:
@@ -61,15 +60,15 @@ def newest(directory: str, fingerprint: Fingerprint) -> Saved:
     UsageError
         When the checkpoints belong to other data or parameters.
     """
-    for place in sorted(Path(directory).glob("trees-*"), reverse=True):
+    for saved in sorted(place(directory).glob("trees-*"), reverse=True):
         with contextlib.suppress(ModelError):
-            stored = read_model(place)
+            stored = read_model(saved)
             if differing := fingerprint.difference(stored.meta.get("fingerprint")):
                 raise UsageError(
                     f"{directory}: its checkpoints belong to another training ({differing}); give the same data and "
                     "parameters again, or remove it or name another"
                 )
-            with understood(ModelError, place, "an older one is taken"):
+            with understood(ModelError, saved, "an older one is taken"):
                 history = [
                     [(str(a), str(b), float(c), bool(d)) for a, b, c, d in step]
                     for step in stored.meta["history"]

@@ -109,7 +109,9 @@ def command(
     from scalable.cli.train.first_score import in_words, score
     from scalable.cli.train.task import find_task
     from scalable.registry.names import check_name
+    from scalable.storage.places import place, remove_tree
 
+    model = place(model)
     refuse_overwriting(model, overwrite)
     if register is not None:
         check_name(register)
@@ -126,7 +128,7 @@ def command(
         options["n_workers"] = workers
     fit_options = {name: options.pop(name) for name in entry.fit_names if name in options}
     estimator = build(entry, kind, options)
-    checkpoint = Path(f"{model}.checkpoint")
+    checkpoint = place(f"{model}.checkpoint")
     if resume and not checkpoint.exists() and not quiet:
         typer.echo(f"{checkpoint}: nothing to resume, starting from the beginning")
     kept = {"checkpoint": str(checkpoint), "resume": resume and checkpoint.exists()}
@@ -144,7 +146,7 @@ def command(
     with live(quiet), measured(f"train {learner}", source.n_rows) as stage:
         estimator.fit(source, **fit_options)
     estimator.save(model)
-    shutil.rmtree(checkpoint, ignore_errors=True)
+    remove_tree(checkpoint)
     columns = estimator.describe_columns()
     quality = None
     if target is not None:

@@ -1,0 +1,152 @@
+"""Where directories of ours lie: a path of this machine, or a prefix of an object store with the same manners."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+from scalable.storage.files import STORES, AnyPath, store_of
+
+_SCHEME = re.compile(r"^([a-z][a-z0-9]+):/+(?=[^/])")
+
+
+def place(path: AnyPath) -> Path:
+    """Return a path that reads, writes and lists what it names, wherever that is.
+
+    A `Path` that was made of an address, and so lost a slash (``s3:/bucket/key``), means that address.
+    """
+    text = os.fspath(path)
+    found = _SCHEME.match(text)
+    if found is None or found.group(1) not in STORES:
+        return Path(path)
+    return cast("Path", ObjectPlace(f"{found.group(1)}://{text[found.end() :]}"))
+
+
+def is_address(path: AnyPath) -> bool:
+    """Return whether a path leads to an object store."""
+    return isinstance(place(path), ObjectPlace)
+
+
+def remove_tree(directory: Path) -> None:
+    """Remove a directory and what is in it, as far as that is possible."""
+    any_place: object = directory
+    if isinstance(any_place, ObjectPlace):
+        any_place.remove_below()
+    else:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+class ObjectPlace(os.PathLike[str]):
+    """A name in an object store, with those manners of `pathlib.Path` that are used here.
+
+    A directory is there when something is in it; making one does nothing.
+
+    Parameters
+    ----------
+    address : str
+        Such as ``s3://bucket/folder/file``.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address.rstrip("/")
+
+    def __fspath__(self) -> str:
+        return self._address
+
+    def __str__(self) -> str:
+        return self._address
+
+    def __repr__(self) -> str:
+        return f"ObjectPlace({self._address!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ObjectPlace) and other._address == self._address
+
+    def __hash__(self) -> int:
+        return hash(self._address)
+
+    def __lt__(self, other: ObjectPlace) -> bool:
+        return self._address < other._address
+
+    def __truediv__(self, name: AnyPath) -> ObjectPlace:
+        return ObjectPlace(f"{self._address}/{os.fspath(name)}")
+
+    @property
+    def name(self) -> str:
+        """Last part of the address; empty for a bucket."""
+        _, _, rest = self._address.partition("://")
+        return PurePosixPath(rest).name if "/" in rest else ""
+
+    @property
+    def suffix(self) -> str:
+        """Ending of the name, with its dot."""
+        return PurePosixPath(self.name).suffix
+
+    @property
+    def parent(self) -> ObjectPlace:
+        """The place above."""
+        return ObjectPlace(self._address.rpartition("/")[0])
+
+    def resolve(self) -> ObjectPlace:
+        """Return the place: an address means the same everywhere."""
+        return self
+
+    def is_file(self) -> bool:
+        """Return whether there is such an object."""
+        try:
+            self._store.version(self._address)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def is_dir(self) -> bool:
+        """Return whether something is below."""
+        return bool(self._store.everything_below(self._address))
+
+    def exists(self) -> bool:
+        """Return whether it is either."""
+        return self.is_file() or self.is_dir()
+
+    def iterdir(self) -> Iterator[ObjectPlace]:
+        """Yield what is directly below, in order."""
+        below = {
+            key[len(self._address) + 1 :].partition("/")[0]
+            for key in self._store.everything_below(self._address)
+        }
+        for name in sorted(below):
+            yield self / name
+
+    def glob(self, pattern: str) -> Iterator[ObjectPlace]:
+        """Yield what is directly below and has a name like `pattern`."""
+        return (found for found in self.iterdir() if fnmatchcase(found.name, pattern))
+
+    def mkdir(self, **options: Any) -> None:
+        """Do nothing."""
+
+    def read_bytes(self) -> bytes:
+        """Return the object."""
+        with self._store.open(self._address) as file:
+            return cast("bytes", file.read())
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        """Return the object as text."""
+        return self.read_bytes().decode(encoding)
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Remove the object."""
+        if not missing_ok:
+            self._store.version(self._address)
+        self._store.remove([self._address])
+
+    def remove_below(self) -> None:
+        """Remove all objects below."""
+        self._store.remove(self._store.everything_below(self._address))
+
+    @property
+    def _store(self) -> Any:
+        return store_of(self._address)
