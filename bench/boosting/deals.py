@@ -10,7 +10,6 @@ import numpy as np
 
 from bench.boosting.contenders import TREE, two_workers
 from bench.boosting.rows import COLUMNS, rows_of
-from scalable.data.shard import Shard
 
 WORKERS = (1, 2, 4)
 PARAMS: dict[str, Any] = {
@@ -55,29 +54,24 @@ def _shares(rows: int, name: str) -> tuple[int, int]:
     return large, rows - large
 
 
-def _skewed(shards: Sequence[Shard], n_workers: int) -> list[list[Shard]]:
+def _skewed(n_rows: int, n_workers: int) -> list[int]:
     """Give nine tenths of the rows to the first worker and the rest evenly to the others."""
-    from scalable.boosting.workers.partition import partition
-
-    tenths = partition(shards, 10 * max(1, n_workers - 1))
-    if n_workers == 1:
-        return [[shard for part in tenths for shard in part]]
-    first = 9 * (n_workers - 1)
-    return [[shard for part in tenths[:first] for shard in part], *tenths[first:]]
+    most, others = n_rows * 9 // 10, max(1, n_workers - 1)
+    return [0, *(most + (n_rows - most) * k // others for k in range(n_workers - 1)), n_rows]
 
 
 def _ours(X: np.ndarray, y: np.ndarray, trees: int, n_workers: int, *, skewed: bool) -> Any:
     from scalable.boosting.train import train_on
     from scalable.boosting.workers import driver as driving
     from scalable.boosting.workers.launchers import LocalLauncher
-    from scalable.boosting.workers.partition import partition
+    from scalable.boosting.workers.partition import even_edges
     from scalable.boosting.workers.placement import Place, Team
     from scalable.data.table import as_source
     from scalable.execution.threads import Threads
 
     places = tuple(Place(f"worker {worker}", "127.0.0.1", 1) for worker in range(n_workers))
     team = Team(places, Threads(1), LocalLauncher)
-    with mock.patch.object(driving, "partition", _skewed if skewed else partition):
+    with mock.patch.object(driving, "even_edges", _skewed if skewed else even_edges):
         fitted = train_on(team, {**PARAMS, "num_iterations": trees}, as_source(X, y), classify=True)
     return fitted.booster
 

@@ -8,14 +8,16 @@ from scalable.lazy import lazily
 
 if TYPE_CHECKING:
     from scalable.boosting.estimators import LGBMClassifier, LGBMRegressor
+    from scalable.boosting.ranking.ranker import LGBMRanker
     from scalable.boosting.train import train
 
-__all__ = ["LGBMClassifier", "LGBMRegressor", "train"]
+__all__ = ["LGBMClassifier", "LGBMRanker", "LGBMRegressor", "train"]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
         "scalable.boosting.estimators": ("LGBMClassifier", "LGBMRegressor"),
+        "scalable.boosting.ranking.ranker": ("LGBMRanker",),
         "scalable.boosting.train": ("train",),
     },
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import lightgbm as lgb
@@ -20,67 +21,115 @@ DEFAULTS = {
 }  # fmt: skip
 
 
-def held_out(
-    source_of: Callable[[Any, Any, Any], Source],
-    eval_set: Any,
-    eval_X: Any,
-    eval_y: Any,
-    weights: Any,
-    class_weights: Any = None,
-) -> list[Source]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What `fit` was given beside rows, labels and weights, as LightGBM's estimators take it.
+
+    Attributes
+    ----------
+    group : str, array-like of int or None
+        The column of queries, or their sizes.
+    eval_set : sequence of tuple, tuple, Source or None
+        Validation sets, each of rows and labels.
+    eval_x, eval_y : rows and labels, or tuples of them, or None
+        LightGBM's newer way to say the same, there ``eval_X``.
+    eval_names : sequence of str or None
+        What they are called.
+    eval_sample_weight : sequence of array-like or None
+        Weights of each set.
+    eval_class_weight : sequence of dict, "balanced" or None; or None
+        Of each set, multiplied with its weights.
+    eval_group : sequence of str or array-like of int, or None
+        Queries of each set; by default the column that `group` names.
+    eval_metric : str, callable, list of them, or None
+        What is evaluated.
+    feature_name, categorical_feature : "auto" or list
+        Of the columns.
+    callbacks, init_model
+        As of `scalable.boosting.options.Options`.
+    """
+
+    group: Any = None
+    eval_set: Any = None
+    eval_x: Any = None
+    eval_y: Any = None
+    eval_names: Any = None
+    eval_sample_weight: Any = None
+    eval_class_weight: Any = None
+    eval_group: Any = None
+    eval_metric: Any = None
+    feature_name: Any = "auto"
+    categorical_feature: Any = "auto"
+    callbacks: Any = None
+    init_model: Any = None
+
+
+def held_out(source_of: Callable[[Any, Any, Any, Any], Source], given: Given) -> list[Source]:
     """Return the validation sets as sources.
 
     Parameters
     ----------
     source_of : callable
-        Makes a source of rows, labels and weights.
-    eval_set : sequence of tuple, tuple, Source or None
-        Each of rows and labels.
-    eval_X, eval_y : rows and labels, or tuples of them, or None
-        LightGBM's newer way to say the same.
-    weights : sequence of array-like or None
-        Of each set.
-    class_weights : sequence of dict, "balanced" or None; or None
-        Of each set, multiplied with its `weights`.
+        Makes a source of rows, labels, weights and queries.
+    given : Given
+        What `fit` was given.
 
     Raises
     ------
     UsageError
-        When they contradict one another.
+        When sets, weights and queries contradict one another.
     """
-    if eval_X is not None or eval_y is not None:
+    eval_set = given.eval_set
+    if given.eval_x is not None or given.eval_y is not None:
         if eval_set is not None:
             raise UsageError("give the validation rows as eval_set or as eval_X and eval_y, not both")
-        several = isinstance(eval_X, tuple)
-        eval_set = list(zip(eval_X, eval_y, strict=True)) if several else [(eval_X, eval_y)]
+        several = isinstance(given.eval_x, tuple)
+        eval_set = (
+            list(zip(given.eval_x, given.eval_y, strict=True)) if several else [(given.eval_x, given.eval_y)]
+        )
     if eval_set is None:
         return []
     if isinstance(eval_set, Source) or (isinstance(eval_set, tuple) and not isinstance(eval_set[0], tuple)):
         eval_set = [eval_set]
-    given = [None] * len(eval_set) if weights is None else list(weights)
-    if len(given) != len(eval_set):
+    n = len(eval_set)
+    weights = _of_each(
+        n, given.eval_sample_weight, "eval_sample_weight holds {} weights for {} sets of eval_set"
+    )
+    groups = _of_each(n, given.eval_group, "eval_group holds the queries of {} sets, but eval_set has {}")
+    if given.eval_group is None and isinstance(given.group, str):
+        groups = [given.group] * n
+    classes = given.eval_class_weight
+    by_class: list[Any] = [None] * n if classes is None else list(classes)
+    if isinstance(classes, (str, dict)) or len(by_class) != n:
         raise UsageError(
-            f"eval_sample_weight holds {len(given)} weights for {len(eval_set)} sets of eval_set"
+            f"eval_class_weight must be a list of {n}, one entry for each set of eval_set, found {classes!r}"
         )
-    by_class: list[Any] = [None] * len(eval_set) if class_weights is None else list(class_weights)
-    if isinstance(class_weights, (str, dict)) or len(by_class) != len(eval_set):
-        raise UsageError(
-            f"eval_class_weight must be a list of {len(eval_set)}, one entry for each set of eval_set, "
-            f"found {class_weights!r}"
-        )
-    found = []
-    for one, weight, classes in zip(eval_set, given, by_class, strict=True):
-        X, y, w = (one, None, None) if isinstance(one, Source) else (*one, None)[:3]
-        weighted = w if weight is None else weight
-        if classes is not None:
-            if isinstance(one, Source):
-                raise UsageError(
-                    "eval_class_weight needs labels in memory; give a set that is a source a weight column"
-                )
-            of_class = compute_sample_weight(classes, np.asarray(y))
-            weighted = of_class if weighted is None else of_class * np.asarray(weighted, np.float64)
-        found.append(source_of(X, y, weighted))
-    return found
+    return [
+        source_of(*_weighted(*each), group)
+        for each, group in zip(zip(eval_set, weights, by_class, strict=True), groups, strict=True)
+    ]
+
+
+def _of_each(n: int, values: Any, fault: str) -> list[Any]:
+    """Return one value for each of `n` validation sets."""
+    listed = [None] * n if values is None else list(values)
+    if len(listed) != n or isinstance(values, str):
+        raise UsageError(fault.format(len(listed), n))
+    return listed
+
+
+def _weighted(one: Any, weight: Any, classes: Any) -> tuple[Any, Any, Any]:
+    """Return rows, labels and weights of a validation set, times what its classes weigh."""
+    X, y, w = (one, None, None) if isinstance(one, Source) else (*one, None)[:3]
+    weighted = w if weight is None else weight
+    if classes is not None:
+        if isinstance(one, Source):
+            raise UsageError(
+                "eval_class_weight needs labels in memory; give a set that is a source a weight column"
+            )
+        of_class = compute_sample_weight(classes, np.asarray(y))
+        weighted = of_class if weighted is None else of_class * np.asarray(weighted, np.float64)
+    return X, y, weighted
 
 
 def split_metrics(given: Any) -> tuple[list[str], list[Callable[..., Any]]]:
@@ -115,3 +164,14 @@ def custom(booster: lgb.Booster) -> bool:
     head = booster.model_to_string(num_iteration=1).split("\nTree=", 1)[0]
     lines = [line for line in head.splitlines() if line.startswith("objective=")]
     return not lines or lines[0] == "objective=custom"
+
+
+def refuse(**given: Any) -> None:
+    """Refuse by name what of LightGBM's `fit` is not taken."""
+    remedies = {
+        "init_score": "continue from a model by init_model",
+        "eval_init_score": "continue from a model by init_model",
+    }
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(f"{name} is not taken: {remedies[name]}")

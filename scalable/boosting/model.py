@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Self
 
 import lightgbm as lgb
@@ -9,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.boosting.attributes import Attributes
-from scalable.boosting.face import best_scores, held_out, results, split_metrics
+from scalable.boosting.face import Given, best_scores, held_out, refuse, results, split_metrics
 from scalable.boosting.intake import dense, named
 from scalable.boosting.params import check_known, main_names
+from scalable.boosting.ranking.queries import with_queries
 from scalable.boosting.train import Trained, train
 from scalable.data.source import Source
 from scalable.data.table import as_source
@@ -29,7 +31,7 @@ FEW_ROWS = 4096
 
 
 class LGBMModel(Attributes, Estimator):
-    """What classifier and regressor share.
+    """What classifier, regressor and ranker share.
 
     Parameters
     ----------
@@ -194,31 +196,60 @@ class LGBMModel(Attributes, Estimator):
         ClusterError
             When workers are lost or unfit.
         """
-        _refuse(init_score=init_score, eval_init_score=eval_init_score)
-        if eval_class_weight is not None and not self._classify:
+        refuse(init_score=init_score, eval_init_score=eval_init_score)
+        given = Given(
+            eval_set=eval_set,
+            eval_x=eval_X,
+            eval_y=eval_y,
+            eval_names=eval_names,
+            eval_sample_weight=eval_sample_weight,
+            eval_class_weight=eval_class_weight,
+            eval_metric=eval_metric,
+            feature_name=feature_name,
+            categorical_feature=categorical_feature,
+            callbacks=callbacks,
+            init_model=init_model,
+        )
+        return self._fit(X, y, sample_weight, given, self._lightgbm_params(), options)
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        given: Given,
+        params: dict[str, Any],
+        options: dict[str, Any],
+    ) -> Self:
+        """Train with LightGBM's parameters; see `fit`."""
+        if given.eval_class_weight is not None and not self._classify:
             raise UsageError("eval_class_weight is for classifiers; give eval_sample_weight")
-        if not (isinstance(feature_name, str) and feature_name == "auto"):
-            X = named(X, feature_name)
-        source, _ = self._source(X, y, sample_weight)
-        if "valid" in options and (eval_set is not None or eval_X is not None):
-            raise UsageError("give the validation rows as valid or as eval_set, not both")
-        given = options.pop("valid", eval_set)
-        names, of_user = split_metrics(eval_metric)
-        params = self._lightgbm_params()
-        if not (isinstance(categorical_feature, str) and categorical_feature == "auto"):
-            params["categorical_feature"] = list(categorical_feature)
+        if not (isinstance(given.feature_name, str) and given.feature_name == "auto"):
+            X = named(X, given.feature_name)
+        source, plain = self._source(X, y, sample_weight)
+        source = with_queries(source, given.group, named=not plain)
+        if isinstance(given.group, str):
+            self.feature_names_in_ = np.array(source.feature_names, dtype=object)
+            self.n_features_in_ = len(source.feature_names)
+        if "valid" in options:
+            if given.eval_set is not None or given.eval_x is not None:
+                raise UsageError("give the validation rows as valid or as eval_set, not both")
+            given = replace(given, eval_set=options.pop("valid"))
+        names, of_user = split_metrics(given.eval_metric)
+        if not (isinstance(given.categorical_feature, str) and given.categorical_feature == "auto"):
+            params["categorical_feature"] = list(given.categorical_feature)
         trained = train(
             params,
             source,
             classify=self._classify,
             client=self.client,
             n_workers=self.n_workers,
-            valid=held_out(self._held, given, eval_X, eval_y, eval_sample_weight, eval_class_weight),
-            names=eval_names or (),
+            valid=held_out(self._held, given),
+            names=given.eval_names or (),
             eval_metric=names,
             custom_metrics=[*options.pop("custom_metrics", ()), *of_user],
-            callbacks=callbacks or (),
-            init_model=init_model,
+            callbacks=given.callbacks or (),
+            init_model=given.init_model,
             **options,
         )
         self._adopt(trained.booster, trained.encoder)
@@ -228,11 +259,10 @@ class LGBMModel(Attributes, Estimator):
                 self._tell(f"column {column.name!r}: {column.describe()}")
         return self
 
-    def _held(self, X: Any, y: Any, sample_weight: Any) -> Source:
+    def _held(self, X: Any, y: Any, sample_weight: Any, group: Any) -> Source:
         """Return validation rows under the names of the training rows."""
-        if isinstance(X, Source):
-            return as_source(X, y, sample_weight)
-        return as_source(self._named(dense(X)), y, sample_weight)
+        table = X if isinstance(X, Source) else self._named(dense(X))
+        return with_queries(as_source(table, y, sample_weight), group, "eval_group")
 
     def _source(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
         return super()._source(X if isinstance(X, Source) else dense(X), y, sample_weight)
@@ -313,14 +343,3 @@ class LGBMModel(Attributes, Estimator):
 def _threads(matrix: NDArray[Any]) -> dict[str, int]:
     """One thread for few rows: waking the others costs more than they save."""
     return {"num_threads": 1} if len(matrix) < FEW_ROWS else {}
-
-
-def _refuse(**given: Any) -> None:
-    """Refuse by name what of LightGBM's `fit` is not taken."""
-    remedies = {
-        "init_score": "continue from a model by init_model",
-        "eval_init_score": "continue from a model by init_model",
-    }
-    for name, value in given.items():
-        if value is not None:
-            raise UsageError(f"{name} is not taken: {remedies[name]}")

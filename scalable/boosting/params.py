@@ -10,7 +10,7 @@ from typing import Any
 from lightgbm.basic import _ConfigAliases
 
 from scalable.boosting.engine import chosen_engine
-from scalable.boosting.objectives import PERCENTILES, RANKING, main_objective
+from scalable.boosting.objectives import PERCENTILES, main_objective
 from scalable.boosting.training.bounds import check_bounds
 from scalable.boosting.training.rotation import Rotation
 from scalable.errors import UsageError
@@ -29,7 +29,7 @@ _OWNED = {
     "tree_learner": 'training on several workers is always tree_learner="data"',
     "two_round": "data is always streamed",
     "pre_partition": "rows are partitioned by this package",
-    "group_column": "ranking is not supported",
+    "group_column": "name the group column in the source",
     "weight_column": "name the weight column in the source",
     "label_column": "name the target in the source",
     "ignore_column": "name the features in the source",
@@ -174,10 +174,6 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
     if n_rounds < 0:
         raise UsageError(f"n_estimators must not be negative, found {n_rounds}")
     objective = str(values.pop("objective", None) or _default_objective(n_classes))
-    if objective in RANKING:
-        raise UsageError(
-            f"objective {objective!r} needs query groups, which are not supported; use lightgbm itself"
-        )
     if n_classes is not None and n_classes > 2:
         values.setdefault("num_class", n_classes)
         if int(values["num_class"]) != n_classes:

@@ -23,6 +23,7 @@ from scalable.boosting.native.settings import flag
 from scalable.boosting.options import Options
 from scalable.boosting.params import canonical, resolve
 from scalable.boosting.prepare import Prepared, prepare
+from scalable.boosting.ranking.asked import queries_of
 from scalable.boosting.training import checkpoint
 from scalable.boosting.training.callbacks import records_only, replay
 from scalable.boosting.training.checkpoint import Saved
@@ -176,6 +177,8 @@ def train_on(
         with progress.task(f"engine: lightgbm, because {early.fallback}"):
             pass
     began = time.monotonic()
+    asked = (plain.get("metric"), options.eval_metric)
+    queries = queries_of(source, options.valid, early, asked, team.executor, classify=classify)
     encoder, init_text = starting_model(options.init_model)
     prepared = prepare(source, params, classify, team, encoder)
     seconds = time.monotonic() - began
@@ -185,7 +188,7 @@ def train_on(
         check_rows(held.n_rows, len(team.places), resolved.engine)
     recorders = [c for c in options.callbacks if records_only(c)]
     watch = Watch(
-        metrics_of(plain.get("metric"), resolved.objective, resolved.values, options.eval_metric)
+        metrics_of(asked[0], resolved.objective, resolved.values, asked[1], queries=bool(queries))
         if options.valid
         else (),
         tuple(options.custom_metrics),
@@ -196,7 +199,7 @@ def train_on(
         first_only,
         tuple(options.names),
     )
-    fit = Fit(source, prepared, options, watch)
+    fit = Fit(source, prepared, options, watch, queries=queries)
     begun = 0
     if init_text:
         begun = trees_of(init_text, prepared)

@@ -72,6 +72,10 @@ Features = Annotated[
     str | None, typer.Option("--features", metavar="A,B,...", help="Feature columns (default: all others).")
 ]
 Weight = Annotated[str | None, typer.Option("--weight", metavar="COL", help="Column of sample weights.")]
+Group = Annotated[
+    str | None,
+    typer.Option("--group", metavar="COL", help="Column of queries, whose rows are put in order (ranking)."),
+]
 
 
 Partitioning = Annotated[

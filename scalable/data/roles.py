@@ -13,8 +13,9 @@ import pyarrow as pa
 from scalable.data.columns import column_kind, require_column
 from scalable.errors import DataError, UsageError
 
-TARGET, WEIGHT = "__target__", "__weight__"  # columns of what is given beside a table
-_SPOKEN = {TARGET: "y", WEIGHT: "sample_weight"}
+# Columns of what is given beside a table.
+TARGET, WEIGHT, GROUP = "__target__", "__weight__", "__group__"
+_SPOKEN = {TARGET: "y", WEIGHT: "sample_weight", GROUP: "group"}
 _KINDS = {"weight": ("integer", "float", "boolean"), "time": ("temporal", "integer")}
 _RULES = {"weight": "weights are numbers", "time": "times are timestamps, dates or whole numbers"}
 

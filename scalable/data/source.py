@@ -142,8 +142,13 @@ class Source(ABC):
         Raises
         ------
         DataError
-            When there are too few shards to have both.
+            When there are too few shards to have both, or rows of one group could come apart.
         """
+        if self.roles.group is not None:
+            raise DataError(
+                f"{self.describe_place()}: a split by shards would cut groups of rows ({self.roles.group!r}); give the "
+                "held-out rows as files of their own"
+            )
         held = tuple(shard for shard in self.shards if shard.index % every == offset)
         kept = tuple(shard for shard in self.shards if shard.index % every != offset)
         if not held or not kept:
@@ -227,6 +232,20 @@ class Source(ABC):
         """Return the same source with other feature columns, checked against the files."""
         other = self.with_shards(self.shards)
         other.feature_names = self.roles.features(self.full_schema, self.describe_place(), features)
+        return other
+
+    def with_group(self, name: str) -> Self:
+        """Return the same source whose rows of one value of the column `name` belong together: it is no feature then.
+
+        Raises
+        ------
+        DataError
+            When there is no such column, or it is target or weight.
+        """
+        other = self.with_shards(self.shards)
+        other.roles = replace(self.roles, group=name)
+        kept = [feature for feature in self.feature_names if feature != name]
+        other.feature_names = other.roles.features(self.full_schema, self.describe_place(), kept)
         return other
 
     def without_target(self) -> Self:

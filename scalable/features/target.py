@@ -97,7 +97,7 @@ def target_classes(array: pa.Array, column: str, where: Where = nth_row) -> tupl
     if not pa.types.is_dictionary(array.type):
         unique, codes = codes_of(target_values(array, column, where))
         return (unique.astype(bool) if pa.types.is_boolean(array.type) else unique).tolist(), codes
-    _check(array.is_valid() if array.null_count else None, array, spoken("target", column), where)
+    require_good(array.is_valid() if array.null_count else None, array, spoken("target", column), where)
     return array.dictionary.to_pylist(), array.indices.to_numpy(zero_copy_only=False)
 
 
@@ -117,15 +117,29 @@ def target_values(array: pa.Array, column: str, where: Where = nth_row) -> NDArr
         array = array.dictionary_decode()
     if pa.types.is_dictionary(array.type):
         raise DataError(f"{spoken('target', column)} is text; a regressor needs numbers")
-    _check(array.is_valid() if array.null_count else None, array, spoken("target", column), where)
+    require_good(array.is_valid() if array.null_count else None, array, spoken("target", column), where)
     values = numbers(array)
     if values.dtype.kind == "f":
-        _check(np.isfinite(values), array, spoken("target", column), where)
+        require_good(np.isfinite(values), array, spoken("target", column), where)
     return values
 
 
-def _check(good: Any, array: pa.Array, column: str, where: Where, remedy: str = "remove those rows") -> None:
-    """Raise a DataError that names the first value that is not good, and how many are not."""
+def require_good(
+    good: Any, array: pa.Array, column: str, where: Where, remedy: str = "remove those rows"
+) -> None:
+    """Raise a DataError that names the first value that is not good, and how many are not.
+
+    Parameters
+    ----------
+    good : bool array (n_rows,) or None
+        Which values are; None for all.
+    array : pyarrow.Array
+        The values.
+    column, remedy : str
+        How the message calls the column, and what it says can be done.
+    where : callable
+        Names a row by its place in the array.
+    """
     good = None if good is None else np.asarray(good)
     if good is None or good.all():
         return
@@ -169,5 +183,5 @@ def read_weights(array: pa.Array, name: str, where: Where = nth_row) -> NDArray[
     """
     weight = numbers(array).astype(np.float64)
     good = np.isfinite(weight) & (weight >= 0)
-    _check(good, array, spoken("weight", name), where, "weights are finite and not negative")
+    require_good(good, array, spoken("weight", name), where, "weights are finite and not negative")
     return weight

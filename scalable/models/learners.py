@@ -16,8 +16,8 @@ class Learner:
     Attributes
     ----------
     module, classes : str, dict
-        Where its estimators are; `classes` maps a task ("classification", "regression"; "transform" without a
-        target) to a class.
+        Where its estimators are; `classes` maps a task ("classification", "regression", "ranking"; "transform" without
+        a target) to a class.
     summary : str
         One line for ``--list``.
     fit_names : tuple of str
@@ -66,7 +66,7 @@ LEARNERS = {
     ),
     "lightgbm": Learner(
         "scalable.boosting",
-        {"classification": "LGBMClassifier", "regression": "LGBMRegressor"},
+        {"classification": "LGBMClassifier", "regression": "LGBMRegressor", "ranking": "LGBMRanker"},
         "LightGBM, streamed and distributed; every LightGBM parameter passes through",
         ("valid", "early_stopping", "checkpoint_every", "on_loss"),
         "and every parameter of LightGBM under any of its names, such as --lambda-l2 10 --objective tweedie",

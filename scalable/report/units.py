@@ -22,6 +22,10 @@ METRICS = {
     "mae": ("MAE", False),
     "r2": ("R²", True),
     "poisson_deviance": ("Poisson deviance", False),
+    "ndcg_1": ("NDCG@1", True),
+    "ndcg_5": ("NDCG@5", True),
+    "ndcg_10": ("NDCG@10", True),
+    "map_10": ("MAP@10", True),
 }
 _SCALED = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "seconds": 1.0}
 _RELATIVE = {"ratio", "share", "fraction", "over", "times"}  # of two times or sizes: a bare number

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scalable.boosting import LGBMRegressor
 from scalable.boosting.estimates import check_memory, predict_memory, predict_traffic
 from scalable.boosting.train import train_on
-from scalable.boosting.workers.partition import check_rows, partition
+from scalable.boosting.workers.partition import check_rows, even_edges, partition
 from scalable.data.shard import Shard
 from scalable.data.table import as_source
 from scalable.errors import PlanError
@@ -21,7 +21,7 @@ def test_a_partition_is_even_and_covers_every_row_once(sizes, n_workers):
         shards.append(Shard(index, index % 3, 10, 10 + size, first))
         first += size + 17
     source = SimpleNamespace(n_rows=sum(sizes), shards=shards)
-    parts = partition(source.shards, n_workers)
+    parts = partition(source.shards, even_edges(source.n_rows, n_workers))
     counts = [sum(shard.n_rows for shard in part) for part in parts]
     assert max(counts) - min(counts) <= 1
     covered = [

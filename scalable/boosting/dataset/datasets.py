@@ -72,6 +72,9 @@ def datasets_of(
 
     train = make(job.source, "train")
     valid = [make(held, "valid" if k == 0 else f"valid{k}") for k, held in enumerate(job.valid)]
+    if job.sizes:
+        for dataset, sizes in zip((train, *valid), job.sizes, strict=True):
+            dataset.set_field("group", sizes)
     give_back()
     return train, valid, words
 

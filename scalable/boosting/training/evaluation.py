@@ -12,6 +12,7 @@ from lightgbm.basic import _LIB, _safe_call
 from numpy.typing import NDArray
 
 from scalable.boosting.comm.mesh import Mesh
+from scalable.boosting.ranking.query_metrics import BY_QUERY, query_sums
 from scalable.boosting.training import ranks
 from scalable.boosting.training.metrics import RANKED, Array, Metric, combined, partial_sums
 from scalable.boosting.user_functions import by_arity
@@ -62,6 +63,8 @@ class Evaluator:
         Called on the gathered rows of all workers, on every worker alike.
     mesh : Mesh or None
         Connection to the other workers.
+    sizes : int array (n_queries,), optional
+        Of the queries of this worker's validation rows.
     """
 
     def __init__(
@@ -72,7 +75,9 @@ class Evaluator:
         metrics: Sequence[Metric],
         custom: Sequence[UserMetric],
         mesh: Mesh | None,
+        sizes: NDArray[np.integer] | None = None,
     ) -> None:
+        self._sizes = sizes
         self._dataset, self._label, self._weight, self._metrics = dataset, label, weight, metrics
         self._custom, self._mesh = [by_arity(metric, "eval_metric") for metric in custom], mesh
         self._everybody: tuple[Array, Array | None] | None = None
@@ -91,7 +96,9 @@ class Evaluator:
         rows = (self._label, prediction, self._weight)
         ranked = [m for m in self._metrics if m.name in RANKED and (self._few or m.name != "auc")]
         summed = [m for m in self._metrics if m not in ranked]
-        parts = [ranks.bucketed(m.link, *rows) if m.name == "auc" else partial_sums(m, *rows) for m in summed]
+        by_query = [m for m in summed if m.name in BY_QUERY]
+        of_queries = dict(zip(by_query, self._of_queries(by_query, prediction), strict=True))
+        parts = [of_queries[m] if m in of_queries else self._sums(m, rows) for m in summed]
         values: dict[Metric, float] = {}
         if parts:
             lengths = np.cumsum([0, *(len(part) for part in parts)])
@@ -114,6 +121,17 @@ class Evaluator:
                 results += [(self._dataset, *one) for one in (found if isinstance(found, list) else [found])]
         shown = [(self._dataset, m.shown, values[m], m.higher_is_better) for m in self._metrics]
         return [*shown, *results]
+
+    def _sums(self, metric: Metric, rows: tuple[Array, Array, Array | None]) -> Array:
+        return ranks.bucketed(metric.link, *rows) if metric.name == "auc" else partial_sums(metric, *rows)
+
+    def _of_queries(self, metrics: Sequence[Metric], prediction: Array) -> list[Array]:
+        if not metrics:
+            return []
+        assert self._sizes is not None
+        wanted = [(metric.name, int(metric.shape)) for metric in metrics]
+        gains = max((metric.gains for metric in metrics), key=len)
+        return query_sums(wanted, gains, self._sizes, self._label, prediction, self._weight)
 
     def _gather(self, payload: bytes) -> list[bytes]:
         return [payload] if self._mesh is None else self._mesh.allgather(payload)

@@ -69,9 +69,10 @@ def _train_until(
     fetch(BlockReader(job.source, job.encoder), following)
     fill_seconds = time.monotonic() - began
     watch = job.watch
+    sizes = job.sizes[1:] or [None] * len(watch.names)
     evaluators = [
-        Evaluator(name, *rows, watch.metrics, watch.custom, mesh)
-        for name, rows in zip(watch.names, trainer.valid, strict=True)
+        Evaluator(name, *rows, watch.metrics, watch.custom, mesh, of_queries)
+        for name, rows, of_queries in zip(watch.names, trainer.valid, sizes, strict=True)
     ]
     began = time.monotonic()
     try:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.boosting.objectives import RANKING, main_objective
+from scalable.boosting.objectives import main_objective
+from scalable.boosting.ranking.query_metrics import BY_QUERY, gains_of
 from scalable.errors import UsageError
 from scalable.models.parameters import nearest
 
@@ -35,7 +36,8 @@ _ALIASES = {
     "map": ("mean_average_precision",),
 }  # fmt: skip
 RANKED = frozenset({"auc", "average_precision", "auc_mu"})  # of all rows' order
-HIGHER_IS_BETTER = frozenset({*RANKED, "r2"})
+HIGHER_IS_BETTER = frozenset({*RANKED, *BY_QUERY, "r2"})
+PLACES = (1, 2, 3, 4, 5)  # LightGBM's own eval_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +49,24 @@ class Metric:
     name : str
         As LightGBM calls it.
     shape : float
-        ``alpha``, ``fair_c``, ``tweedie_variance_power`` or ``multi_error_top_k``; 0 where it has none.
+        ``alpha``, ``fair_c``, ``tweedie_variance_power``, ``multi_error_top_k`` or one of ``eval_at``; 0 where it has
+        none.
     link : str
         The objective, whose predictions of several classes are probabilities.
+    gains : tuple of float
+        Of each label, for NDCG.
     """
 
     name: str
     shape: float = 0.0
     link: str = ""
+    gains: tuple[float, ...] = ()
 
     @property
     def shown(self) -> str:
         """Its name in results."""
-        return f"{self.name}@{self.shape:.0f}" if self.name == "multi_error" and self.shape > 1 else self.name
+        placed = self.name in BY_QUERY or (self.name == "multi_error" and self.shape > 1)
+        return f"{self.name}@{self.shape:.0f}" if placed else self.name
 
     @property
     def higher_is_better(self) -> bool:
@@ -137,7 +144,7 @@ _SHAPES = {
     "quantile": ("alpha", 0.9), "huber": ("alpha", 0.9), "fair": ("fair_c", 1.0),
     "tweedie": ("tweedie_variance_power", 1.5), "multi_error": ("multi_error_top_k", 1),
 }  # fmt: skip
-METRICS = (*_LOSSES, "cross_entropy_lambda", *sorted(RANKED))
+METRICS = (*_LOSSES, "cross_entropy_lambda", *sorted(RANKED), *BY_QUERY)
 _MAIN = {
     **{alias: main for main, aliases in _ALIASES.items() for alias in (main, *aliases)},
     **{name: name for name in METRICS},
@@ -146,7 +153,12 @@ _OF_CLASSES = ("multi_logloss", "multi_error", "auc_mu")
 
 
 def metrics_of(
-    wanted: Any, objective: str, params: Mapping[str, Any], first: Sequence[str] = ()
+    wanted: Any,
+    objective: str,
+    params: Mapping[str, Any],
+    first: Sequence[str] = (),
+    *,
+    queries: bool = False,
 ) -> tuple[Metric, ...]:
     """Return the metrics to evaluate.
 
@@ -160,27 +172,28 @@ def metrics_of(
         LightGBM's parameters, for those that metrics have.
     first : sequence of str
         Metrics to evaluate before those, as ``eval_metric`` takes them: "logloss" and "error" suit any classes.
+    queries : bool
+        Whether rows belong to queries.
 
     Raises
     ------
     UsageError
         On a metric that LightGBM does not have, or that does not suit the objective.
     """
-    if wanted is None or len(wanted) == 0:
-        wanted = main_objective(objective)
-    given = wanted.split(",") if isinstance(wanted, str) else list(wanted)
     several = (
         main_objective(objective) in ("multiclass", "multiclassova") or int(params.get("num_class", 1)) > 1
     )
     found = []
-    for spelled in [*(_of_classes(name, several) for name in first), *given]:
+    for spelled in [*(_of_classes(name, several) for name in first), *_spelled(wanted, objective)]:
         name = _MAIN.get(str(spelled).strip())
         if name == "none":
             continue
-        if name in ("ndcg", "map"):
-            raise UsageError(
-                f"metric {spelled!r} needs query groups; objectives {RANKING} and LGBMRanker have them"
-            )
+        if name in BY_QUERY:
+            if not queries:
+                raise UsageError(f"metric {spelled!r} needs query groups: name their column in the source")
+            gains = gains_of(params) if name == "ndcg" else ()
+            found += [Metric(name, place, main_objective(objective), gains) for place in places_of(params)]
+            continue
         if name is None:
             raise UsageError(f"LightGBM has no metric {spelled!r}; {nearest(str(spelled), METRICS)}")
         if (name in _OF_CLASSES) != several:
@@ -192,6 +205,39 @@ def metrics_of(
         own, default = _SHAPES.get(name, ("", 0.0))
         found.append(Metric(name, float(params.get(own, default)), main_objective(objective)))
     return tuple(dict.fromkeys(found))
+
+
+def wants_queries(wanted: Any, objective: str, first: Sequence[str] = ()) -> set[str]:
+    """Return those metrics of queries that `metrics_of` would evaluate: of "ndcg" and "map"."""
+    names = {_MAIN.get(str(spelled).strip(), "") for spelled in (*first, *_spelled(wanted, objective))}
+    return names & set(BY_QUERY)
+
+
+def _spelled(wanted: Any, objective: str) -> list[Any]:
+    if wanted is None or len(wanted) == 0:
+        wanted = main_objective(objective)
+    return wanted.split(",") if isinstance(wanted, str) else list(wanted)
+
+
+def places_of(params: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return ``eval_at``, the numbers of first rows that NDCG and MAP count, rising.
+
+    Raises
+    ------
+    UsageError
+        When they are no whole numbers of at least 1.
+    """
+    given = params.get("eval_at", PLACES)
+    listed = (
+        given.split(",") if isinstance(given, str) else [given] if isinstance(given, int) else list(given)
+    )
+    try:
+        places = sorted({int(str(place)) for place in listed})
+    except ValueError:
+        places = []
+    if not places or places[0] < 1:
+        raise UsageError(f"eval_at must be whole numbers of at least 1, found {given!r}")
+    return tuple(places)
 
 
 def _of_classes(name: str, several: bool) -> str:
@@ -227,10 +273,11 @@ def partial_sums(metric: Metric, label: Array, prediction: Array, weight: Array 
 
 def combined(metric: Metric, parts: list[Array]) -> float:
     """Return an additive metric's value from the workers' contributions in worker order."""
-    loss, weight, labels, squares = np.sum(parts, axis=0)
+    loss, weight, *moments = np.sum(parts, axis=0)
     if not weight > 0:
         return float("nan")
     if metric.name == "r2":
+        labels, squares = moments
         return float(1 - loss / (squares - labels * labels / weight))
     if metric.name == "gamma_deviance":
         return float(loss)  # LightGBM's is a sum

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from scalable import progress
 from scalable.boosting.options import Options
 from scalable.boosting.prepare import Prepared
+from scalable.boosting.ranking.queries import Queries
+from scalable.boosting.ranking.seeds import moved, objective_seed
 from scalable.boosting.training.checkpoint import Saved
 from scalable.boosting.training.loop import train_worker
 from scalable.boosting.workers.attempt import Attempt, run_attempt
 from scalable.boosting.workers.job import Outcome, Watch, WorkerJob
-from scalable.boosting.workers.partition import partition
+from scalable.boosting.workers.partition import even_edges, partition
 from scalable.boosting.workers.placement import Team, regrouped
 from scalable.data.fingerprint import Fingerprint
 from scalable.data.shard import Shard
@@ -46,6 +48,8 @@ class Fit:
         What was lost on the way, in words.
     disk : str
         Where binned rows are kept when memory does not hold them; empty when it does.
+    queries : sequence of Queries
+        Of the training rows, then of each validation set; empty where rows stand alone.
     """
 
     source: Source
@@ -56,13 +60,34 @@ class Fit:
     fingerprint: Fingerprint = field(default_factory=lambda: Fingerprint({}))
     losses: list[str] = field(default_factory=list)
     disk: str = ""
+    queries: Sequence[Queries] = ()
+
+    def edges(self, n_workers: int) -> list[list[int]]:
+        """Return where the workers' training rows begin and end, and those of each validation set."""
+        sources = (self.source, *self.options.valid)
+        if not self.queries:
+            return [even_edges(source.n_rows, n_workers) for source in sources]
+        pairs = zip(sources, self.queries, strict=True)
+        return [queries.edges(n_workers, source.describe_place()) for source, queries in pairs]
 
     def jobs(self, team: Team) -> list[WorkerJob]:
-        """Return one job per place, with rows partitioned evenly."""
+        """Return one job per place, with rows partitioned evenly and no query cut."""
         fit, secret, n_workers = uuid.uuid4().hex[:16], secrets.token_bytes(32), len(team.places)
         params = self.prepared.params
-        train = partition(self.source.shards, n_workers)
-        held = [(valid, partition(valid.shards, n_workers)) for valid in self.options.valid]
+        edges = self.edges(n_workers)
+        train = partition(self.source.shards, edges[0])
+        held = [
+            (valid, partition(valid.shards, of))
+            for valid, of in zip(self.options.valid, edges[1:], strict=True)
+        ]
+        parts = [
+            [
+                queries.part(of[worker], of[worker + 1])
+                for queries, of in zip(self.queries, edges, strict=False)
+            ]
+            for worker in range(n_workers)
+        ]
+        drawn = objective_seed(params.values) if params.objective == "rank_xendcg" else None
         return [
             WorkerJob(
                 fit=fit,
@@ -74,7 +99,9 @@ class Fit:
                 encoder=self.prepared.encoder,
                 reference=self.prepared.reference,
                 dataset_params=self.prepared.dataset_params,
-                params=params.values,
+                params=params.values
+                if drawn is None
+                else {**params.values, "objective_seed": moved(drawn, parts[worker][0][0])},
                 n_rounds=params.n_rounds,
                 n_threads=min(place.n_threads, params.n_threads or place.n_threads),
                 n_scores=params.n_scores,
@@ -91,6 +118,7 @@ class Fit:
                 disk=self.disk,
                 initial=() if self.base.text or n_workers == 1 else self.prepared.initial,
                 encrypted=place.encrypted and n_workers > 1,
+                sizes=tuple(sizes for _, sizes in parts[worker]),
             )
             for worker, place in enumerate(team.places)
         ]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 import cloudpickle  # type: ignore[import-untyped]  # ships no types
+import numpy as np
+from numpy.typing import NDArray
 
 from scalable.boosting.comm.encryption import Credentials
 from scalable.boosting.training.checkpoint import Saved
@@ -110,6 +112,8 @@ class WorkerJob:
         Whether workers speak TLS with each other, as their cluster does.
     credentials : Credentials or None
         For that; put in by the Dask worker itself, so that no key crosses the network.
+    sizes : tuple of int32 array
+        Rows of each query of the training rows, then of those of each validation set; empty without queries.
     """
 
     fit: str
@@ -139,6 +143,7 @@ class WorkerJob:
     encrypted: bool = False
     credentials: Credentials | None = field(default=None, repr=False)
     disk: str = ""
+    sizes: tuple[NDArray[np.int32], ...] = ()
 
 
 @dataclass(slots=True)

@@ -13,16 +13,27 @@ from scalable.kernels.histogram.packing import MOST_ROWS
 MAX_ROWS = 2**31 - 1
 
 
-def partition(shards: Sequence[Shard], n_workers: int) -> list[list[Shard]]:
-    """Partition rows to workers in equal contiguous stretches, cutting shards where needed.
+def even_edges(n_rows: int, n_workers: int) -> list[int]:
+    """Return where each worker's rows begin, and where the last one's end: equal stretches up to one row."""
+    return [n_rows * k // n_workers for k in range(n_workers + 1)]
+
+
+def partition(shards: Sequence[Shard], edges: Sequence[int]) -> list[list[Shard]]:
+    """Partition rows to workers in contiguous stretches, cutting shards where needed.
+
+    Parameters
+    ----------
+    shards : sequence of Shard
+        All rows.
+    edges : sequence of int
+        Where each worker's rows begin, and where the last one's end, see `even_edges`.
 
     Returns
     -------
     list of list of Shard
-        Per worker, in dataset order; worker sizes differ by at most one row.
+        Per worker, in dataset order.
     """
-    total = sum(shard.n_rows for shard in shards)
-    edges = [total * k // n_workers for k in range(n_workers + 1)]
+    n_workers = len(edges) - 1
     parts: list[list[Shard]] = [[] for _ in range(n_workers)]
     before = 0
     for shard in shards:

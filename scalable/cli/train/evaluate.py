@@ -10,6 +10,7 @@ import typer
 from scalable.cli.options import (
     ClientAddress,
     Debug,
+    Group,
     Json,
     Partitioning,
     Quiet,
@@ -29,6 +30,7 @@ Beside stand the scores of always predicting the base rate (the mean of a quanti
 Examples:
   scalable evaluate adult.model adult_test.parquet --target label
   scalable evaluate fraud.model fraud/ --target is_fraud --json quality.json
+  scalable evaluate ranker.model results/ --target relevance --group query
 """
 
 
@@ -37,6 +39,7 @@ def command(
     data: Annotated[str, typer.Argument(metavar="DATA", help="File, directory or glob of Parquet.")],
     target: Target,
     weight: Weight = None,
+    group: Group = None,
     partitioning: Partitioning = "hive",
     workers: Workers = None,
     client: ClientAddress = None,
@@ -55,20 +58,27 @@ def command(
     from scalable.report.sections import BASE_RATE
     from scalable.report.terminal import print_summary
     from scalable.scoring.evaluate import base_rates, evaluate_model, quality_row
+    from scalable.scoring.queries import evaluate_queries, order_rows
 
+    if group is not None and weight is not None:
+        raise typer.BadParameter("queries count once each; leave --weight out, or --group")
     predictor = load_model(model)
     source = ParquetSource(
-        data, target=target, features=predictor.needed, weight=weight,
+        data, target=target, features=predictor.needed, weight=weight, group=group,
         partitioning=parse_partitioning(partitioning),
     )  # fmt: skip
     with live(quiet), get_executor(client, workers) as executor:
         with measured("evaluate", source.n_rows) as stage:
-            report = evaluate_model(predictor, source, executor)
-        rows = [
-            quality_row(str(model), report, predictor.classes),
-            {"model": BASE_RATE, **base_rates(report)},
-        ]
-        best = bayes_report(source, data, executor)
+            if group is not None:
+                rows, best = order_rows(str(model), evaluate_queries(predictor, source, executor)), None
+            else:
+                report = evaluate_model(predictor, source, executor)
+        if group is None:
+            rows = [
+                quality_row(str(model), report, predictor.classes),
+                {"model": BASE_RATE, **base_rates(report)},
+            ]
+            best = bayes_report(source, data, executor)
     if best is not None:
         rows.append(quality_row("Bayes-optimal", best))
     results = new_results(

@@ -7,7 +7,7 @@ from typing import Any
 
 from scalable.data.source import Source
 
-SHOWN = ("auc", "log_loss", "accuracy", "rmse", "r2")
+SHOWN = ("auc", "log_loss", "accuracy", "rmse", "r2", "ndcg_1", "ndcg_5", "ndcg_10", "map_10")
 SEEN_SHARDS = 2  # of the training rows: a score that is too good anyway needs no more
 
 
@@ -16,10 +16,16 @@ def score(model: Path, source: Source, held_out: bool) -> dict[str, Any]:
     from scalable.execution.threads import Threads
     from scalable.models.predictors import load_model
     from scalable.scoring.evaluate import evaluate_model, quality_row
+    from scalable.scoring.queries import evaluate_queries, order_rows
 
+    predictor = load_model(model)
+    if source.roles.group is not None:
+        if not held_out:
+            source = source.with_shards(source.shards[:SEEN_SHARDS])
+        report = evaluate_queries(predictor, source, Threads())
+        return {**order_rows(str(model), report)[0], "held_out": held_out}
     if not held_out and len(source.shards) > SEEN_SHARDS:
         source = source.split(every=-(-len(source.shards) // SEEN_SHARDS))[1]
-    predictor = load_model(model)
     row = quality_row(str(model), evaluate_model(predictor, source, Threads()), predictor.classes)
     return {**row, "held_out": held_out}
 
@@ -31,7 +37,8 @@ def in_words(quality: dict[str, Any], model: Path, target: str) -> str:
     rows = f"{quality.get('rows', quality.get('n_rows', 0)):,.0f}"
     if quality["held_out"]:
         return f"on {rows} held-out rows: {facts}"
+    also = " --group COL" if "ndcg_1" in quality else ""
     return (
         f"on {rows} of the rows it was trained on: {facts} (too good by nature: give --valid, or "
-        f"scalable evaluate {model} HELD_OUT --target {target})"
+        f"scalable evaluate {model} HELD_OUT --target {target}{also})"
     )

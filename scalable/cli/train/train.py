@@ -13,6 +13,7 @@ from scalable.cli.options import (
     ClientAddress,
     Debug,
     Features,
+    Group,
     Json,
     Overwrite,
     Partitioning,
@@ -42,6 +43,7 @@ Examples:
   scalable train lightgbm fraud/ --target is_fraud --model fraud.model --workers 2 --n-estimators 300
   scalable train lightgbm fraud/ --target is_fraud --model m --valid held_out/ --early-stopping 20
   scalable train lightgbm fraud/ --target is_fraud --model m --valid held_out/ --register fraud
+  scalable train lightgbm results/ --target relevance --group query --model m --valid held_out/ --objective lambdarank
   scalable train lightgbm 'data/2026-*.parquet' --target y --model m --client tcp://10.0.0.5:8786
 """
 
@@ -54,8 +56,10 @@ def command(
     model: Annotated[Path | None, typer.Option("--model", metavar="OUT", help="Model to write.")] = None,
     features: Features = None,
     weight: Weight = None,
+    group: Group = None,
     task: Annotated[
-        str | None, typer.Option("--task", help="classification or regression (default: by the target).")
+        str | None,
+        typer.Option("--task", help="classification, regression or ranking (default: by the target)."),
     ] = None,
     partitioning: Partitioning = "hive",
     workers: Workers = None,
@@ -107,7 +111,7 @@ def command(
     from scalable.cli.screen.meter import measured
     from scalable.cli.train.ahead import compiled_beside, fit_few
     from scalable.cli.train.first_score import in_words, score
-    from scalable.cli.train.task import find_task
+    from scalable.cli.train.task import find_task, ranking
     from scalable.registry.names import check_name
     from scalable.storage.places import place, remove_tree
 
@@ -118,10 +122,10 @@ def command(
     if learner == "logistic" and target is not None and client is None:
         context.with_resource(compiled_beside(fit_few, data, target, *(split_names(features) or ())))
     paths = parse_partitioning(partitioning)
-    source = ParquetSource(
-        data, target=target, features=split_names(features), weight=weight, partitioning=paths
-    )
-    kind = task or (next(iter(entry.classes)) if len(entry.classes) == 1 else find_task(source))
+    columns_of = {"target": target, "weight": weight, "group": group, "partitioning": paths}
+    source = ParquetSource(data, features=split_names(features), **columns_of)
+    kind = task or ranking(entry, group, options)
+    kind = kind or (next(iter(entry.classes)) if len(entry.classes) == 1 else find_task(source))
     if client is not None:
         options["client"] = client
     if workers is not None:
@@ -138,9 +142,7 @@ def command(
         estimator.set_params(**kept)
     held_out = None
     if valid is not None:
-        held_out = ParquetSource(
-            valid, target=target, features=source.feature_names, weight=weight, partitioning=paths
-        )
+        held_out = ParquetSource(valid, features=source.feature_names, **columns_of)
         if "valid" in entry.fit_names:
             fit_options["valid"] = held_out
     with live(quiet), measured(f"train {learner}", source.n_rows) as stage:
