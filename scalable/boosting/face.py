@@ -27,6 +27,8 @@ class Given:
 
     Attributes
     ----------
+    init_score : str, list of str, array-like or None
+        Columns of the scores that training starts from, or the scores.
     group : str, array-like of int or None
         The column of queries, or their sizes.
     eval_set : sequence of tuple, tuple, Source or None
@@ -41,6 +43,8 @@ class Given:
         Of each set, multiplied with its weights.
     eval_group : sequence of str or array-like of int, or None
         Queries of each set; by default the column that `group` names.
+    eval_init_score : sequence of what `init_score` may be, or None
+        Of each set; by default the columns that `init_score` names.
     eval_metric : str, callable, list of them, or None
         What is evaluated.
     feature_name, categorical_feature : "auto" or list
@@ -49,6 +53,7 @@ class Given:
         As of `scalable.boosting.options.Options`.
     """
 
+    init_score: Any = None
     group: Any = None
     eval_set: Any = None
     eval_x: Any = None
@@ -57,6 +62,7 @@ class Given:
     eval_sample_weight: Any = None
     eval_class_weight: Any = None
     eval_group: Any = None
+    eval_init_score: Any = None
     eval_metric: Any = None
     feature_name: Any = "auto"
     categorical_feature: Any = "auto"
@@ -164,14 +170,3 @@ def custom(booster: lgb.Booster) -> bool:
     head = booster.model_to_string(num_iteration=1).split("\nTree=", 1)[0]
     lines = [line for line in head.splitlines() if line.startswith("objective=")]
     return not lines or lines[0] == "objective=custom"
-
-
-def refuse(**given: Any) -> None:
-    """Refuse by name what of LightGBM's `fit` is not taken."""
-    remedies = {
-        "init_score": "continue from a model by init_model",
-        "eval_init_score": "continue from a model by init_model",
-    }
-    for name, value in given.items():
-        if value is not None:
-            raise UsageError(f"{name} is not taken: {remedies[name]}")

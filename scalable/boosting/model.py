@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.boosting.attributes import Attributes
-from scalable.boosting.face import Given, best_scores, held_out, refuse, results, split_metrics
+from scalable.boosting.dataset.start_scores import all_with_start
+from scalable.boosting.face import Given, best_scores, held_out, results, split_metrics
 from scalable.boosting.intake import dense, named
 from scalable.boosting.params import check_known, main_names
 from scalable.boosting.ranking.queries import with_queries
@@ -176,14 +177,12 @@ class LGBMModel(Attributes, Estimator):
             What they are called in results.
         eval_sample_weight : list of array-like, optional
             Their weights.
-        eval_metric : str, callable or list of them, optional
-            Evaluated before the parameter ``metric``.
-        feature_name, categorical_feature, callbacks, init_model
+        eval_metric, feature_name, categorical_feature, callbacks, init_model
             As in LightGBM.
         eval_class_weight : list of dict or "balanced", optional
-            Class weights of each validation set held in memory, for a classifier; multiplied with its weights.
-        init_score, eval_init_score
-            Refused: give ``init_model``.
+            Class weights of each set in memory, for a classifier; multiplied with its weights.
+        init_score, eval_init_score : as in LightGBM, or names of columns
+            Raw scores that training starts from; predictions are without them.
         **options
             The attributes of `scalable.boosting.options.Options`: ``valid`` (a source, or a tuple X, y
             or X, y, weights), ``early_stopping`` (iterations), ``custom_metrics``, ``checkpoint`` (directory),
@@ -196,8 +195,9 @@ class LGBMModel(Attributes, Estimator):
         ClusterError
             When workers are lost or unfit.
         """
-        refuse(init_score=init_score, eval_init_score=eval_init_score)
         given = Given(
+            init_score=init_score,
+            eval_init_score=eval_init_score,
             eval_set=eval_set,
             eval_x=eval_X,
             eval_y=eval_y,
@@ -228,13 +228,15 @@ class LGBMModel(Attributes, Estimator):
             X = named(X, given.feature_name)
         source, plain = self._source(X, y, sample_weight)
         source = with_queries(source, given.group, named=not plain)
-        if isinstance(given.group, str):
-            self.feature_names_in_ = np.array(source.feature_names, dtype=object)
-            self.n_features_in_ = len(source.feature_names)
         if "valid" in options:
             if given.eval_set is not None or given.eval_x is not None:
                 raise UsageError("give the validation rows as valid or as eval_set, not both")
             given = replace(given, eval_set=options.pop("valid"))
+        scores = (given.init_score, given.eval_init_score)
+        source, valid, own, each = all_with_start(source, held_out(self._held, given), *scores)
+        if len(source.feature_names) < self.n_features_in_:  # columns of queries and scores are none
+            self.feature_names_in_ = np.array(source.feature_names, dtype=object)
+            self.n_features_in_ = len(source.feature_names)
         names, of_user = split_metrics(given.eval_metric)
         if not (isinstance(given.categorical_feature, str) and given.categorical_feature == "auto"):
             params["categorical_feature"] = list(given.categorical_feature)
@@ -244,7 +246,9 @@ class LGBMModel(Attributes, Estimator):
             classify=self._classify,
             client=self.client,
             n_workers=self.n_workers,
-            valid=held_out(self._held, given),
+            valid=valid,
+            init_score=own,
+            eval_init_score=each,
             names=given.eval_names or (),
             eval_metric=names,
             custom_metrics=[*options.pop("custom_metrics", ()), *of_user],

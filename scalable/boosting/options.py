@@ -33,6 +33,10 @@ class Options:
         LightGBM's metrics, evaluated before those of the parameter ``metric``.
     callbacks : sequence of callable
         LightGBM callbacks; run on every worker with the same values.
+    init_score : str or sequence of str
+        Columns of the scores that training starts from, one for each score of a row.
+    eval_init_score : sequence of those, or None
+        The same of each validation set; by default the columns of `init_score`.
     init_model : lightgbm.Booster, fitted estimator or None
         Trees to continue from.
     checkpoint : str or None
@@ -56,6 +60,8 @@ class Options:
     custom_metrics: Sequence[Any] = ()
     eval_metric: Sequence[str] = ()
     callbacks: Sequence[Any] = ()
+    init_score: Any = None
+    eval_init_score: Any = None
     init_model: Any = None
     checkpoint: str | None = None
     checkpoint_every: int = 10
@@ -98,6 +104,10 @@ class Options:
             raise UsageError("resume needs the directory that holds the checkpoints: give checkpoint=DIR")
         if self.cache is not None and params.rotation.on:
             raise UsageError("cache keeps one filled dataset, and rotation fills many; leave cache out")
+        if self.init_model is not None and self.starts:
+            raise UsageError(
+                "init_model gives the scores training starts from, and so does init_score; give one"
+            )
         continued = self.keeps or self.init_model is not None
         boosting, sampling = params.values.get("boosting", "gbdt"), params.values.get("data_sample_strategy")
         if continued and (boosting in ("dart", "rf") or sampling == "goss" or boosting == "goss"):
@@ -106,6 +116,12 @@ class Options:
                 f"{name} cannot be continued from saved trees: its state is more than their scores; leave out "
                 "checkpoint, init_model and on_loss, or use boosting='gbdt'"
             )
+
+    @property
+    def starts(self) -> tuple[tuple[str, ...], ...]:
+        """Columns of scores that training rows and each validation set start from; empty where none does."""
+        found = (tuple(self.init_score or ()), *(self.eval_init_score or [()] * len(self.valid)))
+        return found if any(found) else ()
 
     @property
     def keeps(self) -> bool:

@@ -15,6 +15,7 @@ import lightgbm as lgb
 import pyarrow.parquet as pq
 
 from scalable import progress
+from scalable.boosting.dataset.start_scores import all_with_start, check_start, engine_of_started
 from scalable.boosting.estimates import MemoryEstimate, check_memory, predict_memory
 from scalable.boosting.native.disk.plan import from_disk, place_on_disk
 from scalable.boosting.native.memory import predict_native_memory
@@ -120,6 +121,11 @@ def train(
     check_selection(source, "training")
     for held in chosen.valid:
         check_selection(held, "validation")
+    given = (chosen.init_score, chosen.eval_init_score)
+    source, valid, own, each = all_with_start(source, chosen.valid, *given)
+    chosen = replace(chosen, valid=tuple(valid), init_score=own, eval_init_score=tuple(each))
+    if own and chosen.checkpoint is not None and isinstance(source, TableSource):
+        raise UsageError("checkpoints with init_score need rows that are known again: fit a ParquetSource")
     with ExitStack() as stack:
         alone = client is None and n_workers in (None, 1)
         # A process takes over a second to start: small fits are over before. It is for memory that can be given back.
@@ -169,6 +175,8 @@ def train_on(
     # This package's own option watches the first metric, LightGBM's parameter all of them, unless told.
     first_only = flag(plain.get("first_metric_only", bool(options.early_stopping)))
     options = replace(options, early_stopping=patience)
+    if options.starts:
+        params["engine"] = engine_of_started(str(plain.get("engine", "lightgbm")))
     early = resolve(params, None)
     options.check(early)
     rotation = early.rotation.planned(source.n_rows, early.n_rounds)
@@ -183,7 +191,9 @@ def train_on(
     prepared = prepare(source, params, classify, team, encoder)
     seconds = time.monotonic() - began
     resolved = prepared.params
-    estimate = estimate_memory(team, prepared, source, continued=bool(init_text))
+    for columns in options.starts:
+        check_start(columns, resolved.n_scores)
+    estimate = estimate_memory(team, prepared, source, continued=bool(init_text or options.starts))
     for held in options.valid:
         check_rows(held.n_rows, len(team.places), resolved.engine)
     recorders = [c for c in options.callbacks if records_only(c)]
@@ -216,6 +226,7 @@ def train_on(
             classify=classify,
             valid=[held.fingerprint().digest() for held in options.valid],
             init_model=init_text.encode(),
+            **({"init_score": options.starts} if options.starts else {}),
         )
         if options.resume:
             found = checkpoint.newest(options.checkpoint, fit.fingerprint)

@@ -46,12 +46,15 @@ class TreeRows:
         Non-negative sample weights.
     first_row : int
         Index of the first row within the whole dataset.
+    start : float64 array of shape (n_scores, n_rows) or None
+        Scores that training starts from, where rows bring some along.
     """
 
     matrix: NDArray[np.float32] | NDArray[np.float64]
     label: NDArray[np.float64] | None
     weight: NDArray[np.float64] | None
     first_row: int
+    start: NDArray[np.float64] | None = None
 
 
 class TreeEncoder(Encoder):

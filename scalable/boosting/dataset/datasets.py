@@ -41,7 +41,7 @@ def datasets_of(
     scorer = scorer_of(job.base.text, fast=job.rotation.on or work > MOST_WORK_INTERPRETED)
     words: dict[str, str] = {}
 
-    def make(source: Source, kind: str) -> lgb.Dataset:
+    def make(source: Source, kind: str, start: tuple[str, ...]) -> lgb.Dataset:
         def anew() -> lgb.Dataset:
             return fill(
                 source,
@@ -51,11 +51,12 @@ def datasets_of(
                 n_threads=job.n_threads,
                 n_scores=job.n_scores,
                 scorer=scorer,
+                start=start,
                 training=kind == "train",
                 tell=tell,
             )
 
-        if not job.cache or scorer is not None:  # LightGBM's file has no place for initial scores
+        if not job.cache or scorer is not None or start:  # LightGBM's file has no place for initial scores
             return anew()
         place = f"{job.cache}/{kind}-{job.worker}-of-{job.n_workers}"
         fingerprint = source.fingerprint().joined(
@@ -70,8 +71,11 @@ def datasets_of(
         )
         return dataset
 
-    train = make(job.source, "train")
-    valid = [make(held, "valid" if k == 0 else f"valid{k}") for k, held in enumerate(job.valid)]
+    starts = job.starts or ((),) * (1 + len(job.valid))
+    train = make(job.source, "train", starts[0])
+    valid = [
+        make(held, "valid" if k == 0 else f"valid{k}", starts[1 + k]) for k, held in enumerate(job.valid)
+    ]
     if job.sizes:
         for dataset, sizes in zip((train, *valid), job.sizes, strict=True):
             dataset.set_field("group", sizes)

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.boosting.dataset.sinks import DatasetSpec, Taker, sink_for
+from scalable.boosting.dataset.start_scores import WithStart
 from scalable.boosting.training.rotation import pieces_of
 from scalable.data.block import RawBlock
 from scalable.data.shard import Shard
 from scalable.data.source import Source
 from scalable.errors import DataError
-from scalable.execution.reader import BlockReader
+from scalable.execution.reader import BlockReader, Encoder
 from scalable.features.tree_encoder import TreeEncoder, TreeRows
 
 SOME_ROWS = 700
@@ -57,6 +58,7 @@ def fill(
     n_threads: int,
     n_scores: int = 1,
     scorer: Scorer | None = None,
+    start: Sequence[str] = (),
     training: bool = True,
     tell: Callable[[int], None] = lambda rows: None,
 ) -> lgb.Dataset:
@@ -78,6 +80,8 @@ def fill(
         Raw scores per row.
     scorer : callable, optional
         Gives the initial score of every row; called by all threads.
+    start : sequence of str
+        Columns of scores that are added to it.
     training : bool
         False for validation rows, which are encoded as in prediction.
     tell : callable
@@ -90,15 +94,18 @@ def fill(
     """
     n_pushers = max(1, min(n_threads, source.n_rows // FILL_ROWS))
     # One thread decodes ahead of itself; several are busy enough with whole shards.
+    used: Encoder = TrainingEncoder(encoder) if training else encoder
     reader = BlockReader(
         source,
-        TrainingEncoder(encoder) if training else encoder,
+        WithStart(used, start) if start else used,
         depth=1 if n_pushers == 1 else 0,
         block_rows=FILL_ROWS,
     )
     weighted = encoder.weighted if training else source.weight is not None
     spec = DatasetSpec(reference, params, tuple(encoder.feature_names), source.n_rows, weighted, n_scores)
-    with sink_for(spec, lambda: _some_rows(reader), scored=scorer is not None, n_pushers=n_pushers) as sink:
+    with sink_for(
+        spec, lambda: _some_rows(reader), scored=scorer is not None or len(start) > 0, n_pushers=n_pushers
+    ) as sink:
         pour(reader, sink, scorer, n_pushers, tell)
         return sink.finish()
 
@@ -133,6 +140,8 @@ def pour(
                     return
                 weight = None if rows.weight is None else rows.weight.astype(np.float32)
                 score = None if scorer is None else scorer(rows.matrix)
+                if rows.start is not None:
+                    score = rows.start if score is None else score + rows.start
                 sink.push(
                     rows.matrix, rows.label.astype(np.float32), weight, score, start=start, pusher=pusher
                 )

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.boosting.face import Given, refuse
+from scalable.boosting.face import Given
 from scalable.boosting.model import LGBMModel
 from scalable.boosting.params import canonical
 from scalable.boosting.training.metrics import PLACES
@@ -74,8 +74,9 @@ class LGBMRanker(LGBMModel):
         ClusterError
             When workers are lost or unfit.
         """
-        refuse(init_score=init_score, eval_init_score=eval_init_score)
         given = Given(
+            init_score=init_score,
+            eval_init_score=eval_init_score,
             group=group,
             eval_set=eval_set,
             eval_x=eval_X,

@@ -87,6 +87,7 @@ class Fit:
             ]
             for worker in range(n_workers)
         ]
+        started = bool(self.base.text or (self.options.starts and self.options.starts[0]))
         drawn = objective_seed(params.values) if params.objective == "rank_xendcg" else None
         return [
             WorkerJob(
@@ -116,9 +117,10 @@ class Fit:
                 rotation=params.rotation.part(n_workers),
                 engine=params.engine,
                 disk=self.disk,
-                initial=() if self.base.text or n_workers == 1 else self.prepared.initial,
+                initial=() if started or n_workers == 1 else self.prepared.initial,
                 encrypted=place.encrypted and n_workers > 1,
                 sizes=tuple(sizes for _, sizes in parts[worker]),
+                starts=self.options.starts,
             )
             for worker, place in enumerate(team.places)
         ]

@@ -114,6 +114,8 @@ class WorkerJob:
         For that; put in by the Dask worker itself, so that no key crosses the network.
     sizes : tuple of int32 array
         Rows of each query of the training rows, then of those of each validation set; empty without queries.
+    starts : tuple of tuple of str
+        Columns of scores that training rows, then those of each validation set, start from; empty without any.
     """
 
     fit: str
@@ -144,6 +146,7 @@ class WorkerJob:
     credentials: Credentials | None = field(default=None, repr=False)
     disk: str = ""
     sizes: tuple[NDArray[np.int32], ...] = ()
+    starts: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(slots=True)
