@@ -23,6 +23,7 @@ from scalable.execution.reader import BlockReader
 from scalable.features.state import State
 from scalable.features.target import class_array
 from scalable.features.tree_encoder import TreeEncoder
+from scalable.inference.forest.inputs import row_parts
 from scalable.models.estimator import Estimator, Parts
 from scalable.models.forest import KIND, TEXT
 from scalable.models.parameters import seed_of
@@ -291,12 +292,11 @@ class LGBMModel(Attributes, Estimator):
 
     def _scores(self, X: Any, **how: Any) -> NDArray[np.float64]:
         """Return LightGBM's output, of shape (n_rows,) or (n_rows, n_columns), streamed over a source."""
-        source = self._rows(X)
-        reader = BlockReader(source, self.encoder_)
         parts = [
             np.asarray(self.booster_.predict(rows.matrix, **{**_threads(rows.matrix), **how}))
+            for source in map(self._rows, row_parts(X) or [X])
             for shard in source.shards
-            for rows in reader.blocks(shard)
+            for rows in BlockReader(source, self.encoder_).blocks(shard)
         ]
         if parts:
             return np.concatenate(parts)

@@ -159,11 +159,19 @@ def test_seeds_are_drawn_as_in_lightgbm(seed):
     np.testing.assert_array_equal(*found)
 
 
-def test_sparse_rows_are_those_with_their_zeros():
+def test_sparse_rows_are_those_with_their_zeros(monkeypatch):
+    monkeypatch.setattr("scalable.inference.forest.inputs.SPARSE_VALUES", 700)  # some parts
     some = np.where(np.abs(X) > 0.7, X, 0.0)
     whole = LGBMRegressor(n_estimators=5, **SAME).fit(some, Y)
     thin = LGBMRegressor(n_estimators=5, **SAME).fit(sparse.csr_matrix(some), Y)
-    np.testing.assert_array_equal(thin.predict(sparse.csc_matrix(some)), whole.predict(some))
+    plain = lgb.LGBMRegressor(n_estimators=5, **SAME).fit(sparse.csr_matrix(some), Y)
+    for kind in (sparse.csr_matrix, sparse.csc_matrix, sparse.coo_array):
+        np.testing.assert_array_equal(thin.predict(kind(some)), whole.predict(some))
+        np.testing.assert_array_equal(thin.predict(kind(some)), plain.predict(some))
+    assert thin.predict(sparse.csr_matrix((0, 4))).shape == (0,)
+    np.testing.assert_array_equal(
+        thin.predict(sparse.csr_matrix(some), pred_leaf=True), plain.predict(some, pred_leaf=True)
+    )
 
 
 def test_numbers_can_be_categories():
