@@ -176,7 +176,8 @@ def train_on(
     first_only = flag(plain.get("first_metric_only", bool(options.early_stopping)))
     options = replace(options, early_stopping=patience)
     if options.starts:
-        params["engine"] = engine_of_started(str(plain.get("engine", "lightgbm")))
+        own = "native" if plain.get("boosting") == "full" else "lightgbm"
+        params["engine"] = engine_of_started(str(plain.get("engine", own)))
     early = resolve(params, None)
     options.check(early)
     rotation = early.rotation.planned(source.n_rows, early.n_rounds)

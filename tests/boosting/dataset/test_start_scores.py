@@ -113,7 +113,8 @@ def test_scores_that_cannot_be_meant_are_refused_by_name():
         model.fit(X, Y, init_score=START, eval_set=[(X, Y)], eval_init_score=[START, START])
     with pytest.raises(UsageError, match="and so does init_score; give one"):
         model.fit(X, Y, init_score=START, init_model=LGBMRegressor(**SAME).fit(X, Y))
-    with pytest.raises(UsageError, match="engine='native' does not take init_score"):
-        LGBMRegressor(engine="native").fit(X, Y, init_score=START)
+    for params in ({"engine": "native"}, {"boosting": "full"}):
+        with pytest.raises(UsageError, match="engine='native' does not take init_score"):
+            LGBMRegressor(**params).fit(X, Y, init_score=START)
     with pytest.raises(UsageError, match="rows that are known again"):
         model.fit(X, Y, init_score=START, checkpoint="nowhere")
