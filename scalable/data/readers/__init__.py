@@ -14,7 +14,7 @@ from scalable.data.readers.arrow import open_with_arrow
 from scalable.data.readers.cursor import Cursor
 from scalable.data.readers.cursor_pool import park, take
 from scalable.data.readers.held import held
-from scalable.data.readers.layout import old_times, only_for_arrow
+from scalable.data.readers.layout import check_levels, old_times, only_for_arrow
 from scalable.data.readers.pages import open_with_pages
 from scalable.data.readers.polars import open_with_polars, row_bytes
 from scalable.errors import DataError
@@ -101,7 +101,7 @@ def _decoded(
 
 
 def choose_reader(footer: Footer, schema: pa.Schema, names: Sequence[str], start: int, stop: int) -> Opener:
-    """Return the fastest reader for a file's encodings and the columns asked for.
+    """Return the fastest reader for a file's encodings and the columns asked for, that refuses what is damaged.
 
     Measured (docs/reading.md): polars decodes plain and compressed numeric pages about twice as
     fast as pyarrow; pyarrow is faster on byte-stream-split pages, and only pyarrow hands over
@@ -116,7 +116,10 @@ def choose_reader(footer: Footer, schema: pa.Schema, names: Sequence[str], start
     if only_for_arrow(footer, names, start, stop) or old_times(footer, names):
         return open_with_arrow
     suits = largest * width <= LARGE_BYTES and (stop - start) * width >= LEAST_BYTES
-    return open_with_polars if suits else open_with_arrow
+    if not suits:
+        return open_with_arrow
+    check_levels(footer, names, start, stop)
+    return open_with_polars
 
 
 def _plain(kind: pa.DataType) -> bool:

@@ -22,7 +22,8 @@ from scalable.data.footer_check import FooterTables, chunk_begin, read_tables
 from scalable.data.footers import Footer, check_unchanged
 from scalable.errors import DataError
 from scalable.kernels.parquet import coded, page_walk, pages
-from scalable.storage.files import Version, arrow_input
+from scalable.kernels.parquet.levels import find_bad_levels
+from scalable.storage.files import Version, arrow_input, store_of
 
 BOOLEAN, INT32, INT64, INT96, FLOAT, DOUBLE, BYTE_ARRAY, FIXED_BYTES = range(8)  # physical types
 _BITS = (1, 32, 64, 96, 32, 64, 0, 0)
@@ -59,7 +60,8 @@ class ColumnPages:
     places : int64 array of shape (n_pages, 3) or None
         First row, row after the last and place of the first value, where values are plain and none is null.
     only_for_arrow : bool
-        Whether levels are kept in the way of old files, or the codec is one whose damage polars does not notice.
+        Whether levels are kept in the way of old files or within pages of Zstandard, where they are not looked at, or
+        the codec is one whose damage polars does not notice.
     memo : dict
         What was made of the pages, for whoever made it.
     """
@@ -69,7 +71,8 @@ class ColumnPages:
         plain = (table[:, page_walk.ENCODING] == pages.PLAIN) & (table[:, page_walk.VALUES_AT] >= 0)
         self.places = table[:, _PLACES] if self.uncompressed and plain.all() else None
         old_levels = (table[:, coded.LEVELS] == coded.UNUSUAL).any()
-        self.only_for_arrow = bool(old_levels or codec not in _STRICT_CODECS)
+        hidden = codec == page_walk.ZSTD and (table[:, coded.LEVELS] == coded.PREFIXED).any()
+        self.only_for_arrow = bool(old_levels or hidden or codec not in _STRICT_CODECS)
         self.memo: dict[Any, Any] = {}
 
     @property
@@ -139,6 +142,22 @@ class RowGroup:
             self.known[name] = (stop, found)
         return found
 
+    def check_levels(self, descriptor: int, name: str) -> None:
+        """Check which values of a column's pages that were walked are said to be missing, for polars does not.
+
+        Raises
+        ------
+        DataError
+            When that is damaged.
+        """
+        found = self.known[name][1] if name in self.known else None
+        if found is not None and "levels" not in found.memo:
+            bad = find_bad_levels(descriptor, found.codec, found.table)
+            if bad >= 0:
+                at = int(found.table[bad, coded.OFFSET])
+                raise self._damaged(name, at, "does not say which of its values are missing")
+            found.memo["levels"] = True
+
     def _walk(
         self, descriptor: int, name: str, place: tuple[int, int], stop: int, checked: int
     ) -> ColumnPages:
@@ -185,6 +204,19 @@ def only_for_arrow(footer: Footer, names: Sequence[str], start: int, stop: int) 
         for name in names
         if name in group.known
     )
+
+
+def check_levels(footer: Footer, names: Sequence[str], start: int, stop: int) -> None:
+    """Check which values are said to be missing, in columns that were walked; raises DataError where it is damaged."""
+    descriptor = store_of(footer.path).descriptor(footer.path)
+    if descriptor is None:
+        return
+    try:
+        for group in row_groups(footer, start, stop):
+            for name in names:
+                group.check_levels(descriptor, name)
+    finally:
+        os.close(descriptor)
 
 
 def old_times(footer: Footer, names: Sequence[str]) -> list[str]:

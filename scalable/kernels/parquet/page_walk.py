@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from scalable.kernels.jit import kernel
@@ -177,7 +179,8 @@ def walk_chunk(
             return DAMAGED
         if values > last - row or missing > values or not 0 <= head[pages.LEVEL_BYTES] <= size:
             return DAMAGED
-        levels, values_at = coded.REQUIRED, -1  # of compressed pages, others find out
+        levels: Any = np.int64(coded.REQUIRED)
+        values_at = -1
         if nullable and head[pages.LEVEL_ENCODING] != pages.RLE:
             if head[pages.LEVEL_ENCODING] != pages.BIT_PACKED:
                 return DAMAGED
@@ -189,9 +192,11 @@ def walk_chunk(
                 return DAMAGED
             if values_at >= 0 and encoding == pages.PLAIN and values * width > room:
                 return DAMAGED
+        elif nullable:
+            second = kind == pages.DATA_PAGE_V2
+            levels = head[pages.LEVEL_BYTES] if second else np.int64(coded.PREFIXED)
         elif (
             codec == LZ4_RAW
-            and not nullable
             and encoding == pages.PLAIN
             and width > 1
             and 8 * head[pages.PLAIN_BYTES] != values * width

@@ -21,9 +21,30 @@ PLAIN, PLAIN_DICTIONARY, RLE, BIT_PACKED, DELTA_BINARY_PACKED, RLE_DICTIONARY = 
 UNKNOWN = -1  # nulls of a first-version page are not in its header
 
 _DEPTH = 8
-_HEADER, _DATA, _DICTIONARY, _DATA_V2, _OTHER = 0, 5, 7, 8, -1  # structures, by their field in the header
+# Structures, by their field in the header; statistics have the number of the field that nobody uses.
+_HEADER, _DATA, _STATISTICS, _DICTIONARY, _DATA_V2, _OTHER = 0, 5, 6, 7, 8, -1
 # Fields that there must be, as bits.
 _NEEDED_HEADER, _NEEDED_DATA, _NEEDED_DICTIONARY, _NEEDED_V2 = 0b1110, 0b11110, 0b110, 0b1111110
+
+
+@kernel(inline=True)
+def _is_typed(parent: int, field: int, kind: int) -> bool:
+    """Return whether a field is of the type that it should be: readers differ in what they make of another."""
+    if parent == _OTHER or field < 1:
+        return True
+    if parent == _STATISTICS:
+        if field > 8:
+            return True
+        if field > 6:
+            return bool(kind in (thrift.TRUE, thrift.FALSE))
+        return bool(kind == (thrift.I64 if field in (3, 4) else thrift.BINARY))
+    numbers = 4 if parent in (_HEADER, _DATA) else 2 if parent == _DICTIONARY else 6
+    if field <= numbers:
+        return bool(kind == thrift.I32)
+    if parent in (_DICTIONARY, _DATA_V2) and field == numbers + 1:
+        return bool(kind in (thrift.TRUE, thrift.FALSE))
+    structures = 8 if parent in (_HEADER, _DATA_V2) else 5 if parent == _DATA else 0
+    return bool(kind == thrift.STRUCT or field > structures)
 
 
 @kernel(inline=True)
@@ -87,6 +108,8 @@ def parse_header(buffer: np.ndarray, out: np.ndarray) -> int:
             return thrift.DAMAGED
         fields[level] = field
         parent = parents[level]
+        if not _is_typed(parent, field, kind):
+            return thrift.DAMAGED
         if kind == thrift.BYTE:
             at += 1
         elif thrift.I16 <= kind <= thrift.I64:
@@ -103,8 +126,9 @@ def parse_header(buffer: np.ndarray, out: np.ndarray) -> int:
             _, at = thrift.skip_binary(buffer, at)
         elif kind == thrift.STRUCT and level + 1 < _DEPTH:
             described = level == 0 and field in (_DATA, _DICTIONARY, _DATA_V2)
+            statistics = (parent == _DATA and field == 5) or (parent == _DATA_V2 and field == 8)
             level += 1
-            parents[level] = field if described else _OTHER
+            parents[level] = field if described else _STATISTICS if statistics else _OTHER
             fields[level] = 0
         elif kind not in (thrift.TRUE, thrift.FALSE):
             return thrift.DAMAGED
