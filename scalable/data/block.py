@@ -51,6 +51,11 @@ class RawBlock:
     n_rows: int
     origin: Origin | None = None
 
+    @property
+    def place(self) -> str:
+        """The beginning of messages on all its rows: the file with a colon, or nothing where none is known."""
+        return "" if self.origin is None else f"{self.origin.place}: "
+
     def where(self, i: int) -> str:
         """Return how messages call row `i` of the block, counted from 0."""
         if self.origin is None:

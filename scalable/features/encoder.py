@@ -91,18 +91,19 @@ class Encoder(ABC):
         return label, weight
 
 
-def as_trained(array: pa.Array, name: str, arrow_type: str, kind: str) -> pa.Array:
-    """Return a column as training had it.
+def as_trained(array: pa.Array, name: str, arrow_type: str, kind: str, place: str = "") -> pa.Array:
+    """Return a column as training had it; messages begin with its place.
 
     Raises
     ------
     DataError
         When it is of another type that cannot be brought to that of training exactly.
     """
-    array = convert(array, name, _type_of(name, arrow_type))
+    array = convert(array, name, _type_of(name, arrow_type), place)
     if (kind == "text") != pa.types.is_dictionary(array.type):
         raise DataError(
-            f"column {name!r} is {array.type} here but was {arrow_type} in training; give data of the training schema"
+            f"{place}column {name!r} is {array.type} here but was {arrow_type} in training; give data of the "
+            "training schema"
         )
     return array
 

@@ -176,7 +176,9 @@ class LinearEncoder(Encoder):
             if column.name in done:
                 j += 1
                 continue
-            array = as_trained(raw.arrays[column.name], column.name, column.arrow_type, column.kind)
+            array = as_trained(
+                raw.arrays[column.name], column.name, column.arrow_type, column.kind, raw.place
+            )
             if column.action == "number":
                 values = numbers(array)
                 _fill_number(column, values, columns[j : j + column.n_columns], raw.where)

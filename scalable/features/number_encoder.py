@@ -73,7 +73,7 @@ class NumberEncoder(Encoder):
         """
         matrix = np.empty((len(self.columns), raw.n_rows))
         for row, (name, arrow_type, kind) in zip(matrix, self.columns, strict=True):
-            row[:] = numbers(as_trained(raw.arrays[name], name, arrow_type, kind))
+            row[:] = numbers(as_trained(raw.arrays[name], name, arrow_type, kind, raw.place))
             if np.isinf(row).any():
                 where = raw.where(int(np.flatnonzero(np.isinf(row))[0]))
                 raise DataError(f"column {name!r} is infinite at {where}; clean it or leave it out")

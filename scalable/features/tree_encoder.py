@@ -193,7 +193,9 @@ class TreeEncoder(Encoder):
         for column in self.columns:
             if column.left_out:
                 continue
-            array = as_trained(raw.arrays[column.name], column.name, column.arrow_type, column.kind)
+            array = as_trained(
+                raw.arrays[column.name], column.name, column.arrow_type, column.kind, raw.place
+            )
             if column.means is not None:
                 others = tables.get(column.name)
                 parts.extend(

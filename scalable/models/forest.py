@@ -139,11 +139,13 @@ class PlainForest(Predictor):
         """Raise a DataError when a column is missing."""
         missing = [name for name in self.needed if name not in raw.arrays]
         if missing:
-            raise DataError(f"column {missing[0]!r}, which the forest splits, is missing from the data")
+            raise DataError(
+                f"{raw.place}column {missing[0]!r}, which the forest splits, is missing from the data"
+            )
 
-    def encode_label(self, array: pa.Array, where: Where = nth_row) -> NDArray[np.float64]:
+    def encode_label(self, array: pa.Array, name: str, where: Where = nth_row) -> NDArray[np.float64]:
         """Return class indices or target values of a label column."""
-        return Labels("target", self._classes).encode(array, where)
+        return Labels(name, self._classes).encode(array, where)
 
 
 def _numbers(array: pa.Array, name: str) -> NDArray[Any]:

@@ -163,12 +163,13 @@ class Predictor(ABC):
         missing = [name for name in self.encoder.needed if name not in raw.arrays]
         if missing:
             raise DataError(
-                f"column {missing[0]!r}, which the model was trained on, is missing from the data"
+                f"{raw.place}column {missing[0]!r}, which the model was trained on, is missing from the data"
             )
 
-    def encode_label(self, array: pa.Array, where: Where = nth_row) -> NDArray[np.float64]:
-        """Return class indices or target values of a label column."""
-        return (self.encoder.labels or Labels("target")).encode(array, where)
+    def encode_label(self, array: pa.Array, name: str, where: Where = nth_row) -> NDArray[np.float64]:
+        """Return class indices or target values of a label column, which may be called otherwise than in training."""
+        labels = self.encoder.labels
+        return Labels(name, None if labels is None else labels.classes).encode(array, where)
 
 
 def load_model(path: str | os.PathLike[str]) -> Predictor:

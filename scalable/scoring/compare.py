@@ -30,7 +30,7 @@ class PairReduction:
 
     def step(self, state: Any, block: RawBlock) -> Any:
         """Add a block."""
-        y = self.models[0].encode_label(block.arrays[self.target], block.where)
+        y = self.models[0].encode_label(block.arrays[self.target], self.target, block.where)
         weight = None if self.weight is None else numbers(block.arrays[self.weight])
         predictions = (self.models[0].predict_block(block), self.models[1].predict_block(block))
         return self.measures.step(state, y, predictions, block.first_row, weight)

@@ -47,7 +47,8 @@ class QualityReduction:
 
     def step(self, state: Any, block: RawBlock) -> Any:
         """Add a block."""
-        y = self.predictor.encode_label(block.arrays[self.roles.require_target()], block.where)
+        target = self.roles.require_target()
+        y = self.predictor.encode_label(block.arrays[target], target, block.where)
         name = self.roles.weight
         weight = None if name is None else read_weights(block.arrays[name], name, block.where)
         return self.measures.step(state, y, self.predictor.rank_block(block), weight)

@@ -214,3 +214,25 @@ def test_disk_that_fills_while_predicting(small_disk: Path, scalable: Run, toy: 
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert str(small_disk) in done.stderr
     assert "--resume" in done.stderr or "free" in done.stderr
+
+
+def test_the_learner_left_out(scalable: Run, toy: Path, model: Path) -> None:
+    outcome = scalable("train", toy, "--target", "label", "--model", model)
+    assert outcome.code == 2
+    assert f"{str(toy)!r} is no learner" in outcome.err.replace("\n", " ")
+    assert "logistic" in outcome.err
+    assert "lightgbm" in outcome.err
+
+
+def test_rows_that_the_model_does_not_suit(scalable: Run, toy: Path, tmp_path: Path, model: Path) -> None:
+    """The file and the column that were given are named, not those of the training."""
+    columns = ("--features", "x,count", "--quiet")
+    assert scalable("train", "logistic", toy, "--target", "label", "--model", model, *columns).code == 0
+    failed(scalable("evaluate", model, toy, "--target", "city"), "part-0.parquet", "'city'", "'no'")
+    seen = scalable("evaluate", model, toy, "--target", "count")
+    failed(seen, "--target count", "the model sees that column", code=2)
+    table = pq.read_table(toy / "part-0.parquet")
+    odd = table.set_column(table.schema.get_field_index("count"), "count", pa.array(["a"] * len(table)))
+    pq.write_table(odd, tmp_path / "odd.parquet")
+    outcome = scalable("predict", model, tmp_path / "odd.parquet", "--out", tmp_path / "scored")
+    failed(outcome, "odd.parquet", "'count'", "int64 in training")

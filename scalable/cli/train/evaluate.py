@@ -52,6 +52,7 @@ def command(
     from scalable.cli.screen.display import live
     from scalable.cli.screen.meter import measured
     from scalable.cli.train.bayes import bayes_report
+    from scalable.errors import UsageError
     from scalable.execution.executors import get_executor
     from scalable.models.predictors import load_model
     from scalable.report.document import new_results
@@ -63,6 +64,10 @@ def command(
     if group is not None and weight is not None:
         raise typer.BadParameter("queries count once each; leave --weight out, or --group")
     predictor = load_model(model)
+    if target in predictor.needed:
+        raise UsageError(
+            f"--target {target}: the model sees that column; give the column of what it predicts, or of the same thing"
+        )
     source = ParquetSource(
         data, target=target, features=predictor.needed, weight=weight, group=group,
         partitioning=parse_partitioning(partitioning),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -45,6 +46,8 @@ def options_of(learner: Learner, width: int = 100) -> str:
 
 def get_learner(name: str) -> Learner:
     """Return a learner by its name on the command line."""
+    if name not in LEARNERS and (Path(name).exists() or not name.replace("-", "_").isidentifier()):
+        raise typer.BadParameter(f"{name!r} is no learner; before the data goes one of {', '.join(LEARNERS)}")
     if name not in LEARNERS:
         raise typer.BadParameter(f"unknown learner {name!r}; {nearest(name, LEARNERS, '{}')}")
     return LEARNERS[name]

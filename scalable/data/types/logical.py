@@ -60,7 +60,7 @@ def family(kind: pa.DataType) -> str:
     return next((name for name, test in sorts if test(kind)), str(kind))
 
 
-def convert(array: pa.Array, name: str, trained: pa.DataType) -> pa.Array:
+def convert(array: pa.Array, name: str, trained: pa.DataType, place: str = "") -> pa.Array:
     """Return a column as a model's training data had it.
 
     Numbers of any width mean the same and pass as they are; times are brought to the unit of the training data.
@@ -73,6 +73,8 @@ def convert(array: pa.Array, name: str, trained: pa.DataType) -> pa.Array:
         Of the column, for messages.
     trained : pyarrow.DataType
         Its type in training.
+    place : str
+        Where messages begin, see `RawBlock.place`.
 
     Raises
     ------
@@ -89,10 +91,10 @@ def convert(array: pa.Array, name: str, trained: pa.DataType) -> pa.Array:
         return array.dictionary_decode() if there == "number" else categories_of(array)
     if here != there:
         raise DataError(
-            f"column {name!r} is {found} here but was {trained} in training, and neither says what the other means; "
-            "give data of the training schema"
+            f"{place}column {name!r} is {found} here but was {trained} in training, and neither says what the other "
+            "means; give data of the training schema"
         )
-    return array if here in ("number", "text", "categories") else cast_exactly(array, name, trained)
+    return array if here in ("number", "text", "categories") else cast_exactly(array, name, trained, place)
 
 
 def cast_exactly(
