@@ -41,7 +41,7 @@ test-slow: $(VENV)/.installed-dev  ## the long and destructive tests
 	$(BIN)/python -m pytest -m slow --timeout=3600 $(ARGS)
 
 # no cache: ruff keeps a verdict on import order when the folders it was reached with have changed
-fuzz: $(VENV)/.installed-dev  ## change files at random for ten minutes and read them; what fails is kept in .fuzz
+fuzz: $(VENV)/.installed-dev  ## change files at random and read them, ten minutes and compilation; ARGS=--bounds-only checks indices
 	$(BIN)/python -m tests.fuzz --seconds 600 $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## ruff, mypy, links of the pages

@@ -40,6 +40,7 @@ from scalable.feature_store.stages import (
 )
 from scalable.scoring.parts import part_path, part_rows, plan_parts
 from scalable.scoring.predict_files import prepare
+from scalable.storage.documents import understood
 from scalable.storage.replace import explained, write_text
 
 JOB, COUNTED, WORK = "_join.json", "_counts.json", "_join"  # readers of datasets skip names that start so
@@ -139,7 +140,7 @@ def point_in_time_join(
         join_partitions(executor, spilled, n_partitions, work, closed == "left")
         write_text(target / COUNTED, json.dumps(counts_of(work, spilled, n_partitions)))
         written = _write_parts(executor, spilled, source, parts, schema, target, n_partitions)
-    counts = json.loads((target / COUNTED).read_text())
+    counts = _read_counts(target / COUNTED)
     shutil.rmtree(work, ignore_errors=True)
     return Joined(written, counts)
 
@@ -234,6 +235,19 @@ def _write_parts(
     return sum(written)
 
 
+def _read_counts(path: Path) -> dict[str, Any]:
+    """Return what an earlier run counted; raises DataError where it is damaged or gone."""
+    with understood(DataError, path, "remove the directory, or begin anew elsewhere"):
+        try:
+            found: dict[str, Any] = json.loads(path.read_text())
+        except OSError as error:
+            raise ValueError(error.strerror or str(error)) from error
+        for each in found.values():
+            if any(type(n) is not int for n in (each.values() if isinstance(each, dict) else [each])):
+                raise TypeError("no counts")
+    return found
+
+
 def counts_of(work: Path, spilled: Sequence[Spilled], n_partitions: int) -> dict[str, dict[str, int]]:
     """Return what was counted while events were read and joined, by view."""
     found = {}
@@ -246,7 +260,7 @@ def counts_of(work: Path, spilled: Sequence[Spilled], n_partitions: int) -> dict
         for path in files:
             place = path.with_suffix(".json")
             if place.exists():
-                read = json.loads(place.read_text())
+                read = _read_counts(place)
                 counts.update({key: n + read.get(key, 0) for key, n in counts.items()})
         found[name] = counts
     return found

@@ -85,7 +85,9 @@ class SpillFile:
             if good:
                 file.seek(size - 8 * (length + 2))
                 index = np.frombuffer(file.read(8 * length), np.int64)
-                good = checksum(index) == tail[2]
+                good = checksum(index) == tail[2] and _in_order(index[: n_partitions + 1])
+                # the sums say that it is whole, not who wrote it: nothing is read, nor room made, by what it says
+                good = good and 8 * (int(index[n_partitions]) * n_columns + length + 2) == size
             if not good:
                 raise self._damaged()
         self.starts = index[: n_partitions + 1]
@@ -109,6 +111,11 @@ class SpillFile:
 
     def _damaged(self) -> DataError:
         return DataError(f"{self.path}: is damaged; remove it, then --resume")
+
+
+def _in_order(starts: NDArray[np.int64]) -> bool:
+    """Return whether partitions begin one behind the other, the first at 0."""
+    return bool(starts[0] == 0 and (starts[1:] >= starts[:-1]).all() and starts[-1] < 2**50)
 
 
 def open_spills(paths: Sequence[str]) -> list[SpillFile]:

@@ -49,7 +49,7 @@ def prepare(out: Path, job: Fingerprint, resume: bool, name: str = JOB) -> None:
         raise UsageError(f"{out}: not empty; pass --resume to finish it, or choose another --out")
     try:
         found = json.loads(record.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise DataError(f"{out}: holds no {kind} job ({name}); choose another --out") from None
     if differing := job.difference(found):
         raise DataError(f"{out}: was begun as another job ({differing}); choose another --out")

@@ -1,6 +1,6 @@
-"""One process of mutants: ``python -m tests.fuzz.child FORMATS CORPUS WORK SEED FIRST LAST SECONDS``.
+"""One process of mutants: ``python -m tests.fuzz.child FORMATS CORPUS WORK SEED FIRST LAST SECONDS HANG``.
 
-Formats have commas between them, and take turns.
+Formats have commas between them, and take turns; a mutant that takes HANG seconds ends the process.
 
 It says what it begins and what came of it, so that whoever started it knows which mutant ended it.
 """
@@ -20,7 +20,6 @@ import numpy as np
 from tests.fuzz.formats import FORMATS
 from tests.fuzz.outcomes import ERROR, FAULTS, MEMORY
 
-HANG_SECONDS = 60  # compilation included
 MOST_MEMORY = 12 * 2**30  # of addresses
 
 
@@ -40,7 +39,7 @@ def subject_of(name, corpus):
     return getattr(importlib.import_module(module), kind)(Path(corpus) / module)
 
 
-def main(names, corpus, work, seed, first, last, seconds):
+def main(names, corpus, work, seed, first, last, seconds, hang):
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -53,7 +52,7 @@ def main(names, corpus, work, seed, first, last, seconds):
         path = Path(work) / f"{name}-{seed}-{k}{subject.suffix}"  # a name of its own: readers remember files
         subject.mutate(np.random.default_rng([int(seed), k]), path)
         say("begin", k)
-        faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
+        faulthandler.dump_traceback_later(float(hang), exit=True)
         try:
             outcome, note = subject.check(path, lambda stage, k=k: say("reached", k, stage)), ""
         except MemoryError as error:

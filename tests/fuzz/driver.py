@@ -13,6 +13,8 @@ from tests.fuzz.outcomes import CRASH, FAULTS, HANG
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDLESS = 2**40
+HANG_SECONDS = 60.0  # compilation included
+OUTSIDE = "debug: IndexError"  # what a kernel that checks its indices prints of one outside
 
 
 @dataclass
@@ -27,11 +29,14 @@ class Count:
         One line each.
     kept : list of Path
         The mutants that are faults.
+    outside : int
+        Indices outside their arrays, which kernels that check them found.
     """
 
     outcomes: Counter = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     kept: list[Path] = field(default_factory=list)
+    outside: int = 0
 
     @property
     def mutations(self):
@@ -39,11 +44,11 @@ class Count:
         return sum(self.outcomes.values())
 
 
-def run(name, corpus, work, *, seed, seconds, last=ENDLESS, env=None):
+def run(name, corpus, work, *, seed, seconds, last=ENDLESS, env=None, hang=HANG_SECONDS):
     """Check mutants of a format (or of several, with commas between) for some time or up to one, whoever dies."""
     count, following, end = Count(), 0, time.monotonic() + seconds
     while following < last and time.monotonic() < end:
-        arguments = [name, corpus, work, seed, following, last, end - time.monotonic()]
+        arguments = [name, corpus, work, seed, following, last, end - time.monotonic(), hang]
         with (
             tempfile.TemporaryFile("w+", errors="replace") as errors,  # a pipe that nobody reads fills up
             subprocess.Popen(
@@ -75,6 +80,10 @@ def _follow(lines, count):
     """Count what a child says; return the mutant and stage at which it ended, or that it is done."""
     begun = None
     for line in lines:
+        if OUTSIDE in line:
+            count.outside += 1
+            count.faults.append(f"after mutant {begun}: {line.strip()}")
+            continue
         word, *rest = line.rstrip("\n").split(" ", 3)
         if word == "done":
             return None, True

@@ -11,4 +11,10 @@ FORMATS = {
     "manifest": ("tests.fuzz.documents", "DatasetManifest"),
     "results": ("tests.fuzz.documents", "Results"),
     "binned cache": ("tests.fuzz.documents", "Binned"),
+    "lightgbm text": ("tests.fuzz.forests", "LightgbmText"),
+    "scoring record": ("tests.fuzz.jobs", "ScoringRecord"),
+    "journal": ("tests.fuzz.jobs", "JournalFile"),
+    "spilled rows": ("tests.fuzz.jobs", "Spill"),
+    "feature definitions": ("tests.fuzz.jobs", "Definitions"),
+    "request": ("tests.fuzz.jobs", "Request"),
 }

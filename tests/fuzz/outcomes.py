@@ -4,7 +4,6 @@ ACCEPTED = "accepted"
 REFUSED = "refused"
 DIFFERENT = "different"  # from pyarrow, which accepts it
 ALONE = "accepted here, refused by pyarrow"
-KIND = "read by polars, refused by pyarrow"  # pages whose damage polars does not notice; no reader of ours
 ERROR = "error"  # an exception that is none of ours
 CRASH = "crash"
 HANG = "hang"

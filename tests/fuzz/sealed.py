@@ -3,7 +3,9 @@
 import hashlib
 import io
 import json
+import os
 import shutil
+from dataclasses import replace
 
 import lightgbm as lgb
 import numpy as np
@@ -20,6 +22,7 @@ from scalable.execution.reader import BlockReader
 from scalable.inference import compile_model, load_compiled, load_model
 from scalable.inference.forest.file import KIND as FOREST
 from scalable.linear import LogisticRegression
+from scalable.linear.solvers.gram import add_gradient
 from scalable.models.checkpoint import Checkpoint
 from scalable.models.store import unpacked
 from scalable.storage.arrays import read_arrays, write_arrays
@@ -100,9 +103,13 @@ class Directory:
     def mutate(self, rng, path):
         shutil.copytree(self.directory / self.place, path)
         inner = path if (path / "model.json").exists() else next(path.iterdir())
+        self.unsealed = False
         if rng.random() < 0.25:
             part = sorted(inner.iterdir())[int(rng.integers(0, len(list(inner.iterdir()))))]
-            part.write_bytes(changed_bytes(rng, part.read_bytes()))
+            before = part.read_bytes()
+            after = changed_bytes(rng, before)
+            part.write_bytes(after)
+            self.unsealed = after.strip() != before.strip()
             return
         document = json.loads((inner / "model.json").read_text())
         names = [name for name in document["parts"] if rng.random() < 0.5]
@@ -127,6 +134,7 @@ class Directory:
             self.use(path)
         except (ScalableError, lgb.basic.LightGBMError):
             return REFUSED
+        assert not self.unsealed, "bytes that were altered after they were sealed are believed"
         return ACCEPTED
 
     def use(self, path):
@@ -172,8 +180,11 @@ class ArraysFile:
         return directory / "a.forest"
 
     def mutate(self, rng, path):
+        self.unsealed = False
         if rng.random() < 0.25:
-            path.write_bytes(changed_bytes(rng, self.content))
+            changed = changed_bytes(rng, self.content)
+            path.write_bytes(changed)
+            self.unsealed = changed != self.content
             return
         stored = read_arrays(self.seed, self.kind)
         part, arrays, meta = rng.random(), stored.arrays, stored.meta
@@ -188,6 +199,7 @@ class ArraysFile:
             self.use(path)
         except ScalableError:
             return REFUSED
+        assert not self.unsealed, "bytes that were altered after they were sealed are believed"
         return ACCEPTED
 
     def use(self, path):
@@ -196,8 +208,12 @@ class ArraysFile:
         found.predict_one(self.X[0])
 
 
+class DecodedError(Exception):
+    """The rows were decoded anew, so what lay in the cache was not believed."""
+
+
 class EpochCache(ArraysFile):
-    """Encoded rows, read and learned from."""
+    """Encoded rows: those of the file, where it is believed, else the rows are decoded anew."""
 
     kind = encoded_cache.KIND
     suffix = ".rows"
@@ -206,14 +222,44 @@ class EpochCache(ArraysFile):
         self.source = ParquetSource(directory / "rows.parquet", target="y")
         self.model = fitted(self.source)
         self.kept = reader(self.source, self.model.model_.encoder, directory)
+        (shard,) = self.source.shards
+        self.ids = [block.ids.tolist() for block in self.kept.blocks(shard)]
         return sorted(self.kept.directory.path.glob("*.rows"))[0]
 
-    def use(self, path):
+    def check(self, path, reached):
         shard = self.source.shards[0]
-        shutil.copyfile(path, self.seed)
-        blocks = list(self.kept.blocks(shard))
-        self.seed.write_bytes(self.content)
+        os.replace(path, self.seed)  # a file of its own: what was proven of another says nothing of it
+        try:
+            blocks = list(replace(self.kept, reader=Refusing(self.kept.reader)).blocks(shard))
+        except DecodedError:
+            found = list(self.kept.blocks(shard))
+            assert [block.ids.tolist() for block in found] == self.ids
+            return REFUSED
+        finally:
+            path.write_bytes(self.content)
+            os.replace(path, self.seed)
+        assert not self.unsealed, "bytes that were altered after they were written are believed"
         encoder = self.model.model_.encoder
         for block in blocks:
             assert block.ids.size == 0 or (block.ids.min() >= 0 and block.ids.max() < encoder.n_indices)
+            assert block.columns.shape == (encoder.n_columns, block.n_rows)
         assert sum(block.n_rows for block in blocks) == shard.n_rows
+        self.learn(blocks)
+        return ACCEPTED
+
+    def learn(self, blocks):
+        """Do what kernels do with rows: read and write the places that ids name."""
+        size = self.model.model_.encoder.n_columns + 1 + self.model.model_.encoder.n_indices
+        for block in blocks:
+            self.model.model_.scores(block)
+            add_gradient(block.columns, block.ids, np.ones(block.n_rows), np.zeros(size))
+
+
+class Refusing:
+    """A reader that says when it is asked to decode."""
+
+    def __init__(self, reader):
+        self.source, self.encoder = reader.source, reader.encoder
+
+    def blocks(self, shard):
+        raise DecodedError

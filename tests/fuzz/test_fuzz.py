@@ -12,7 +12,10 @@ from tests.fuzz.mutations import changed_array, changed_arrays, changed_bytes, c
 from tests.fuzz.outcomes import ACCEPTED, FAULTS, REFUSED
 
 MUTANTS = 300
-OTHERS = ("forest", "epoch cache", "boosting checkpoint", "binned cache", "manifest")
+OTHERS = (
+    "forest", "epoch cache", "boosting checkpoint", "binned cache", "manifest", "lightgbm text", "scoring record",
+    "journal", "spilled rows", "feature definitions", "request",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
