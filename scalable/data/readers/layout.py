@@ -23,7 +23,7 @@ from scalable.data.footers import Footer, check_unchanged
 from scalable.errors import DataError
 from scalable.kernels.parquet import coded, page_walk, pages
 from scalable.kernels.parquet.levels import find_bad_levels
-from scalable.storage.files import Version, arrow_input, store_of
+from scalable.storage.files import Version, arrow_input
 
 BOOLEAN, INT32, INT64, INT96, FLOAT, DOUBLE, BYTE_ARRAY, FIXED_BYTES = range(8)  # physical types
 _BITS = (1, 32, 64, 96, 32, 64, 0, 0)
@@ -208,9 +208,7 @@ def only_for_arrow(footer: Footer, names: Sequence[str], start: int, stop: int) 
 
 def check_levels(footer: Footer, names: Sequence[str], start: int, stop: int) -> None:
     """Check which values are said to be missing, in columns that were walked; raises DataError where it is damaged."""
-    descriptor = store_of(footer.path).descriptor(footer.path)
-    if descriptor is None:
-        return
+    descriptor = os.open(footer.local, os.O_RDONLY)
     try:
         for group in row_groups(footer, start, stop):
             for name in names:
