@@ -77,7 +77,7 @@ class SpillFile:
         with open(path, "rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 8 * _TAIL))
-            tail = np.frombuffer(file.read(), np.int64)
+            tail = np.frombuffer(file.read() if size % 8 == 0 else b"", np.int64)
             good = len(tail) == _TAIL and tail[3] == _MAGIC and 0 < tail[0] < 10**6 and 0 < tail[1] < 10**6
             n_columns, n_partitions = (int(tail[0]), int(tail[1])) if good else (0, 0)
             length = n_partitions + 1 + n_columns * n_partitions + 2

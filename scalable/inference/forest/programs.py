@@ -148,19 +148,26 @@ class Programs:
     def leaves(self, columns: Columns, first_row: int, out: np.ndarray) -> None:
         """Write the leaf of each row in each tree, int32 (n_rows, n_trees)."""
         if not self.compilable or self.is_few(columns.n_rows):
-            self.walk(columns, first_row, np.zeros((len(out), self.trees.n_outputs)), out)
+            nodes, leaves = self._walked
+            if self.trees.linear is not None:  # what linear leaves come to is not asked for
+                leaves = leaves._replace(is_linear=np.zeros_like(leaves.is_linear))
+            self._walk(columns, first_row, (nodes, leaves), np.zeros((len(out), self.trees.n_outputs)), out)
             return
         with self._scratch() as mine:
             leaf_rows(columns.places, first_row, self._program, mine, *self._leaf_numbers, out)
 
     def walk(
-        self, columns: Columns, first_row: int, out: np.ndarray, leaf_out: np.ndarray | None = None,
-        stop: tuple[int, float] = (0, 0.0),
+        self, columns: Columns, first_row: int, out: np.ndarray, stop: tuple[int, float] = (0, 0.0)
+    ) -> None:
+        """Write raw scores by following every tree. `stop` as in `score_until`."""
+        self._walk(columns, first_row, self._walked, out, np.zeros((len(out), 0), np.int32), stop)
+
+    def _walk(
+        self, columns: Columns, first_row: int, walked: tuple[WalkTrees, WalkLeaves], out: np.ndarray,
+        leaves: np.ndarray, stop: tuple[int, float] = (0, 0.0),
     ) -> None:  # fmt: skip
-        """Write raw scores by following every tree; leaf indices too where wanted. `stop` as in `score_until`."""
-        leaves = np.zeros((len(out), 0), np.int32) if leaf_out is None else leaf_out
         x = np.empty((WALKED, self.trees.n_features))
-        walk_rows(columns.places, first_row, *self._walked, *stop, x, out, leaves)
+        walk_rows(columns.places, first_row, *walked, *stop, x, out, leaves)
 
     @cached_property
     def explainer(self) -> Explainer:
