@@ -7,7 +7,7 @@ index, so neither the executor nor the number of workers can change a bit of the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Protocol, TypeVar
@@ -23,6 +23,7 @@ Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
 State = TypeVar("State")
 TASKS_PER_WORKER = 4  # of uneven subtrees, so that workers finish close together
+FEW_LEAVES = 64  # for states of megabytes
 
 
 class Reduction(Protocol[State, Block_contra, Result_co]):
@@ -51,6 +52,7 @@ def run_reduction(
     shards: Sequence[Shard] | None = None,
     label: str | None = None,
     most_states: int | None = None,
+    leaves: int | None = None,
 ) -> Result:
     """Reduce all shards and merge the states along a fixed binary tree over the shard index.
 
@@ -69,41 +71,59 @@ def run_reduction(
     most_states : int, optional
         Where states are large and blocks quick: at most so many states, each of the rows of consecutive shards,
         merged in order. The result depends on their number where sums round.
+    leaves : int, optional
+        Where states are large: the tree has at most so many leaves, each the rows of consecutive shards, so that the
+        states that wait to be merged do not grow with the rows, and no more workers are of use. As above of rounding.
     """
     chosen = tuple(reader.source.shards if shards is None else shards)
     n = len(chosen)
     if not n:
         return reduction.finish(reduction.init())
+    count = min(n, most_states or leaves or n)
+    bounds = [n * k // count for k in range(count + 1)]
     if most_states is not None:
-        count = min(most_states, n)
-        ranges = [(n * k // count, n * (k + 1) // count) for k in range(count)]
+        ranges = [(k, k + 1) for k in range(count)]
     else:
-        ranges = subtrees(n, TASKS_PER_WORKER * executor.n_workers)
-    task = _Reducing(reduction, by_tree=most_states is None)
-    states = run_shown(executor, Work(task, reader, tuple(chosen[low:high] for low, high in ranges)), label)
+        ranges = subtrees(count, TASKS_PER_WORKER * executor.n_workers)
+    groups = tuple(chosen[bounds[low] : bounds[high]] for low, high in ranges)
+    cuts = {
+        group[0].index: tuple(bound - bounds[low] for bound in bounds[low : high + 1])
+        for group, (low, high) in zip(groups, ranges, strict=True)
+    }
+    states = run_shown(executor, Work(_Reducing(reduction, cuts), reader, groups), label)
     if most_states is not None:
         return reduction.finish(reduce(reduction.merge, states))
     parts = [(low, high, state) for (low, high), state in zip(ranges, states, strict=True)]
-    return reduction.finish(merge_tree(reduction.merge, parts, n))
+    return reduction.finish(merge_tree(reduction.merge, parts, count))
 
 
 @dataclass(frozen=True)
 class _Reducing:
-    """The state of a group: of a subtree of the merge tree, or of shards one after another."""
+    """The state of a group of shards, a subtree of the merge tree.
+
+    Attributes
+    ----------
+    reduction : Reduction
+        What is computed.
+    cuts : mapping of int to tuple of int
+        Of each group, by its first shard's index, where the shards of each leaf begin, and where the last ones end.
+    """
 
     reduction: Reduction[Any, Any, Any]
-    by_tree: bool
+    cuts: Mapping[int, tuple[int, ...]]
 
     def run(self, rows: GroupRows) -> Any:
         step, metrics = self.reduction.step, getattr(self.reduction, "metrics", None)
-        if not self.by_tree:
-            return rows.through_all(self.reduction.init(), step, metrics)
+        cuts = self.cuts[rows.group[0].index]
 
         def node(low: int, high: int) -> Any:
             if high - low == 1:
-                return rows.through(low, self.reduction.init(), step, metrics)
+                state = self.reduction.init()
+                for k in range(cuts[low], cuts[high]):
+                    state = rows.through(k, state, step, metrics)
+                return state
             middle = low + half(high - low)
             left = node(low, middle)
             return self.reduction.merge(left, node(middle, high))
 
-        return node(0, len(rows.group))
+        return node(0, len(cuts) - 1)

@@ -12,7 +12,7 @@ from scalable.errors import ModelError
 from scalable.evaluate.paired import PairedMetrics
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.reduction import run_reduction
+from scalable.execution.reduction import FEW_LEAVES, run_reduction
 
 
 @dataclass(frozen=True)
@@ -59,4 +59,5 @@ def compare_models(a: Any, b: Any, source: Source, executor: Executor) -> list[d
         )
     reduction = PairReduction((a, b), PairedMetrics(a.task), str(source.target), source.weight)
     names = dict.fromkeys([*a.needed, *b.needed, *source.roles.learned_from])
-    return run_reduction(executor, reduction, BlockReader(source, columns=tuple(names)), label="compare")
+    reader = BlockReader(source, columns=tuple(names))
+    return run_reduction(executor, reduction, reader, label="compare", leaves=FEW_LEAVES)

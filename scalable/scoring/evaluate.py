@@ -17,7 +17,7 @@ from scalable.evaluate.multiclass import MulticlassMetrics, MulticlassReport
 from scalable.evaluate.regression import RegressionMetrics, RegressionReport
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.reduction import run_reduction
+from scalable.execution.reduction import FEW_LEAVES, run_reduction
 from scalable.features.target import read_weights
 
 Report = BinaryReport | MulticlassReport | RegressionReport
@@ -98,7 +98,7 @@ def evaluate_model(predictor: Any, source: Source, executor: Executor) -> Report
     names = [*predictor.needed, *source.roles.learned_from]
     reduction = QualityReduction(predictor, metrics, source.roles)
     reader = BlockReader(source, columns=tuple(dict.fromkeys(names)))
-    return run_reduction(executor, reduction, reader, label="evaluate")
+    return run_reduction(executor, reduction, reader, label="evaluate", leaves=FEW_LEAVES)
 
 
 def base_rates(report: Report) -> dict[str, Any]:

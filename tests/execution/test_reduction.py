@@ -1,3 +1,5 @@
+import weakref
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -66,6 +68,58 @@ def test_few_states_are_of_consecutive_shards_and_the_same_on_any_executor(sourc
                 state = reduction.step(state, block)
         states.append(state)
     assert as_bytes(one) == as_bytes(reduction.merge(reduction.merge(*states[:2]), states[2]))
+
+
+def test_few_leaves_are_the_same_on_any_executor(source, dask_client):
+    reader, reduction = BlockReader(source, block_rows=3_000), FloatSums(NAMES)
+    one = run_reduction(Threads(1), reduction, reader, leaves=3)
+    for executor in (Threads(2), Threads(5), Dask(dask_client)):
+        assert as_bytes(run_reduction(executor, reduction, reader, leaves=3)) == as_bytes(one)
+    starts = [first_row for first_row, _ in one["rows"]]
+    assert starts == sorted(starts)
+    assert sum(n_rows for _, n_rows in one["rows"]) == 300_000
+    whole = run_reduction(Threads(1), reduction, reader)
+    assert as_bytes(run_reduction(Threads(1), reduction, reader, leaves=10**6)) == as_bytes(whole)
+
+
+class Counted:
+    """A reduction that counts rows, and how many of its states live at once."""
+
+    def __init__(self):
+        self.most = 0
+        self._states = weakref.WeakSet()
+
+    def init(self):
+        state = State()
+        self._states.add(state)
+        self.most = max(self.most, len(self._states))
+        return state
+
+    def step(self, state, block):
+        state.rows += block.n_rows
+        return state
+
+    def merge(self, left, right):
+        left.rows += right.rows
+        return left
+
+    def finish(self, state):
+        return state.rows
+
+
+class State:
+    rows = 0
+
+
+@pytest.mark.parametrize("n_shards", [16, 100])
+def test_states_of_few_leaves_do_not_grow_with_the_rows(tmp_path, n_shards):
+    for k in range(n_shards):
+        pq.write_table(pa.table({"x": np.arange(10)}), tmp_path / f"{k:03d}.parquet")
+    source = ParquetSource(tmp_path)
+    assert len(source.shards) == n_shards
+    counted = Counted()
+    assert run_reduction(Threads(1), counted, BlockReader(source), leaves=8) == 10 * n_shards
+    assert counted.most <= 8
 
 
 def test_a_reduction_of_no_shards_is_the_finished_initial_state(source):

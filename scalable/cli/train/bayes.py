@@ -15,7 +15,7 @@ from scalable.data.values import numbers
 from scalable.evaluate.binary import BinaryMetrics, BinaryReport
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.reduction import run_reduction
+from scalable.execution.reduction import FEW_LEAVES, run_reduction
 
 
 @dataclass(frozen=True)
@@ -81,4 +81,4 @@ def bayes_report(source: Source, data: str | os.PathLike[str], executor: Executo
         request.dataset, request.seed, dict(request.knobs), source.roles.require_target()
     )
     reader = BlockReader(source, columns=(source.roles.require_target(),))
-    return run_reduction(executor, reduction, reader, label="Bayes-optimal")
+    return run_reduction(executor, reduction, reader, label="Bayes-optimal", leaves=FEW_LEAVES)

@@ -1,6 +1,6 @@
 """Peak memory of commands that read rows, by the number of rows: each in a process of its own.
 
-    python -m bench.records.memory_numbers --rows 1e7 1e8 --out docs/results/memory_rows.json
+    python -m bench.records.memory_by_rows.commands --rows 1e7 1e8 --out docs/results/memory_rows.json
 
 `physics` of each size is generated, learned from by descent and by Newton's method, evaluated and scored, with the
 linear model and with a small forest trained on the fewest rows, and removed again: 114 bytes a row, 9 more for
@@ -116,7 +116,9 @@ def main() -> None:
     for each in compared:
         print(f"{each['command']:24} {each['ratio']:.3f} {'' if each['flat'] else 'grows'}")
     if options.out is not None:
-        command = f"python -m bench.records.memory_numbers --rows {' '.join(options.rows)} --out FILE"
+        command = (
+            f"python -m bench.records.memory_by_rows.commands --rows {' '.join(options.rows)} --out FILE"
+        )
         sections = {"memory": rows, "memory_ratios": compared}
         write_results(options.out, new_results("memory", sections, options.seed, command))
 

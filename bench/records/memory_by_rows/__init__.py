@@ -1,0 +1,1 @@
+"""Memory that must not grow with rows."""
