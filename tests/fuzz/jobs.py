@@ -42,7 +42,7 @@ def corpus(directory):
     rows = pa.table({"x": rng.random(N), "y": rng.integers(0, 2, N)})
     pq.write_table(rows, directory / "rows.parquet", row_group_size=100)
     source = ParquetSource(directory / "rows.parquet", target="y")
-    LogisticRegression(max_iter=2).fit(source).save(directory / "model")
+    LogisticRegression().fit(source).save(directory / "model")
     score(load_model(directory / "model"), source, directory / "scored")
     journal = Journal(directory / "results.jsonl", "versus", seed=1)
     for k in range(3):
