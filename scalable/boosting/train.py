@@ -187,7 +187,8 @@ def train_on(
             pass
     began = time.monotonic()
     asked = (plain.get("metric"), options.eval_metric)
-    queries = queries_of(source, options.valid, early, asked, team.executor, classify=classify)
+    written = [*options.custom_metrics, *([custom] if custom is not None else [])]
+    queries = queries_of(source, options.valid, early, asked, written, team.executor, classify=classify)
     encoder, init_text = starting_model(options.init_model)
     prepared = prepare(source, params, classify, team, encoder)
     seconds = time.monotonic() - began

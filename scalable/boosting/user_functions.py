@@ -9,15 +9,18 @@ from typing import Any
 from scalable.errors import UsageError
 
 
-def by_arity(function: Callable[..., Any], role: str) -> Callable[..., Any]:
-    """Return a function of labels, predictions and weights that gives the user's as many of them as it takes.
+def by_arity(function: Callable[..., Any], role: str, *, queries: bool = False) -> Callable[..., Any]:
+    """Return a function of labels, predictions, weights and queries that gives the user's as many of them as it takes.
 
     Parameters
     ----------
     function : callable
-        Of (y_true, y_pred) or (y_true, y_pred, weight), as LightGBM's scikit-learn estimators take them.
+        Of (y_true, y_pred), (y_true, y_pred, weight) or (y_true, y_pred, weight, group), as LightGBM's scikit-learn
+        estimators take them.
     role : str
         How messages call it.
+    queries : bool
+        Whether rows belong to queries, whose sizes are the fourth argument.
 
     Raises
     ------
@@ -32,9 +35,23 @@ def by_arity(function: Callable[..., Any], role: str) -> Callable[..., Any]:
         return function
     places = [p for p in given if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     least = sum(p.default is p.empty for p in places)
-    n = min(len(places), 3)
-    if n < 2 or least > 3:
+    most = 4 if queries else 3
+    n = min(len(places), most)
+    if n < 2 or least > most:
+        fourth = " or (y_true, y_pred, weight, group)" if queries else ""
         raise UsageError(
-            f"{role} must take (y_true, y_pred) or (y_true, y_pred, weight), but it takes {least} arguments"
+            f"{role} must take (y_true, y_pred) or (y_true, y_pred, weight){fourth}, but it takes {least} arguments"
         )
     return lambda *arguments: function(*arguments[:n])
+
+
+def takes_queries(function: Callable[..., Any]) -> bool:
+    """Return whether a user's function asks for the sizes of queries, as its fourth argument."""
+    try:
+        given = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return (
+        sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty for p in given)
+        == 4
+    )

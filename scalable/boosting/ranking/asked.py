@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalable.boosting.native.settings import flag
@@ -11,6 +11,7 @@ from scalable.boosting.params import Params
 from scalable.boosting.ranking.queries import MOST_ROWS, Queries, find_queries
 from scalable.boosting.ranking.query_metrics import gains_of
 from scalable.boosting.training.metrics import wants_queries
+from scalable.boosting.user_functions import takes_queries
 from scalable.data.source import Source
 from scalable.errors import UsageError
 from scalable.execution.executors import Executor
@@ -21,6 +22,7 @@ def queries_of(
     valid: Sequence[Source],
     params: Params,
     metrics: tuple[Any, Sequence[str]],
+    functions: Sequence[Callable[..., Any]],
     executor: Executor,
     *,
     classify: bool,
@@ -37,6 +39,8 @@ def queries_of(
         Of the fit.
     metrics : tuple of (str, sequence of str or None, sequence of str)
         The parameter ``metric``, and what is evaluated before it.
+    functions : sequence of callable
+        Objective and metrics that the user wrote.
     executor : Executor
         Who reads the data.
     classify : bool
@@ -62,7 +66,8 @@ def queries_of(
             f"objective {params.objective!r} cannot rotate: its pieces of rows would cut queries; use boosting='gbdt'"
         )
     by_query = wants_queries(metrics[0], params.objective, metrics[1]) if valid else set[str]()
-    if not (ranking or by_query or flag(params.values.get("bagging_by_query", False))):
+    asked = any(map(takes_queries, functions)) or flag(params.values.get("bagging_by_query", False))
+    if not (ranking or by_query or asked):
         return ()
     n_gains = len(gains_of(params.values)) if ranking or "ndcg" in by_query else 0
     most = MOST_ROWS if ranking else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -17,8 +18,8 @@ from scalable.boosting.training import ranks
 from scalable.boosting.training.metrics import RANKED, Array, Metric, combined, partial_sums
 from scalable.boosting.user_functions import by_arity
 
-# func(y_true, y_pred, weight) -> (name, value, higher_is_better), on the rows of all workers.
-UserMetric = Callable[[Array, Array, Array | None], tuple[str, float, bool]]
+# func(y_true, y_pred, weight, group) -> (name, value, higher_is_better), on the rows of all workers.
+UserMetric = Callable[..., tuple[str, float, bool]]
 Result = tuple[str, str, float, bool]
 _VERDICT = struct.Struct("<q")  # the best iteration, or -1
 
@@ -79,8 +80,10 @@ class Evaluator:
     ) -> None:
         self._sizes = sizes
         self._dataset, self._label, self._weight, self._metrics = dataset, label, weight, metrics
-        self._custom, self._mesh = [by_arity(metric, "eval_metric") for metric in custom], mesh
-        self._everybody: tuple[Array, Array | None] | None = None
+        grouped = sizes is not None
+        self._custom = [by_arity(metric, "eval_metric", queries=grouped) for metric in custom]
+        self._mesh = mesh
+        self._everybody: tuple[Any, ...] | None = None
         self.auc_bound = 0.0
         rows = sum(int.from_bytes(b, "little") for b in self._gather(len(self._label).to_bytes(8, "little")))
         self._few = rows <= ranks.EXACT_ROWS
@@ -112,12 +115,12 @@ class Evaluator:
                     values[metric] = combined(metric, of_workers)
         results = []
         if self._custom or ranked:
-            label, weight = self._all_labels()
+            label, weight, *queries = self._all_labels()
             gathered = [np.frombuffer(b, np.float64) for b in self._gather(prediction.tobytes())]
             everything = np.concatenate([g.reshape(-1, *prediction.shape[1:]) for g in gathered])
             values |= {metric: ranks.exact(metric, label, everything, weight) for metric in ranked}
             for of_user in self._custom:
-                found = of_user(label, everything, weight)
+                found = of_user(label, everything, weight, *queries)
                 results += [(self._dataset, *one) for one in (found if isinstance(found, list) else [found])]
         shown = [(self._dataset, m.shown, values[m], m.higher_is_better) for m in self._metrics]
         return [*shown, *results]
@@ -136,7 +139,8 @@ class Evaluator:
     def _gather(self, payload: bytes) -> list[bytes]:
         return [payload] if self._mesh is None else self._mesh.allgather(payload)
 
-    def _all_labels(self) -> tuple[Array, Array | None]:
+    def _all_labels(self) -> tuple[Any, ...]:
+        """Return labels, weights and, where there are queries, their sizes, of the rows of all workers."""
         if self._everybody is None:
             label = np.concatenate(
                 [np.frombuffer(b, np.float64) for b in self._gather(self._label.tobytes())]
@@ -147,6 +151,9 @@ class Evaluator:
                     [np.frombuffer(b, np.float64) for b in self._gather(self._weight.tobytes())]
                 )
             self._everybody = label, weight
+            if self._sizes is not None:
+                sizes = self._gather(np.asarray(self._sizes, np.int64).tobytes())
+                self._everybody = label, weight, np.concatenate([np.frombuffer(b, np.int64) for b in sizes])
         return self._everybody
 
 

@@ -34,7 +34,7 @@ class LightGBMTrainer:
         self.model = lgb.Booster(params, dataset)
         self.notes: dict[str, Any] = {"cache": words} if words else {}
         self.valid: list[tuple[NDArray[np.float64], NDArray[np.float64] | None]] = []
-        self._gradients = _gradients(job.watch.objective)
+        self._gradients = _gradients(job.watch.objective, job.sizes[0] if job.sizes else None)
         self._share = 1.0
         for name, held in zip(job.watch.names, valid, strict=True):
             self.model.add_valid(held, name)
@@ -90,15 +90,16 @@ def reseed(booster: lgb.Booster, params: Mapping[str, Any], iteration: int) -> N
         booster.reset_parameter(changes)
 
 
-def _gradients(objective: Callable[..., Any] | None) -> Callable[..., Any] | None:
+def _gradients(objective: Callable[..., Any] | None, sizes: NDArray[Any] | None) -> Callable[..., Any] | None:
     """Wrap a custom objective as LightGBM calls it."""
     if objective is None:
         return None
 
-    user = by_arity(objective, "objective")
+    user = by_arity(objective, "objective", queries=sizes is not None)
+    queries = () if sizes is None else (sizes,)
 
     def of(prediction: NDArray[np.float64], data: lgb.Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
-        gradient, hessian = user(data.get_label(), prediction, data.get_weight())
+        gradient, hessian = user(data.get_label(), prediction, data.get_weight(), *queries)
         return np.asarray(gradient, np.float32), np.asarray(hessian, np.float32)
 
     return of

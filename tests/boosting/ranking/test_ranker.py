@@ -159,6 +159,32 @@ def test_a_resumed_fit_is_the_one_that_was_not_interrupted(tmp_path, objective):
     np.testing.assert_allclose(fit("torn", resume=True).predict(X), whole.predict(X), atol=1e-6)
 
 
+def pull(y_true, y_pred, weight, group):
+    """Pull each row to its label less its query's mean."""
+    query = np.repeat(np.arange(len(group)), group)
+    wanted = y_true - (np.bincount(query, y_true) / group)[query]
+    return y_pred - wanted, np.ones(len(y_true))
+
+
+def largest(y_true, y_pred, weight, group):
+    return "largest", float(np.max(group)) + float(np.mean(y_pred)), True
+
+
+def test_functions_of_four_arguments_are_given_the_queries():
+    fit = {"eval_X": X[FIRST:], "eval_y": Y[FIRST:], "eval_group": [SIZES[80:]], "eval_metric": largest}
+    ours, theirs = (
+        m(n_estimators=4, objective=pull, metric="None", **SAME).fit(
+            X[:FIRST], Y[:FIRST], group=SIZES[:80], **fit
+        )
+        for m in (LGBMRanker, lgb.LGBMRanker)
+    )
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    found = [model.evals_result_["valid_0"]["largest"] for model in (ours, theirs)]
+    np.testing.assert_allclose(*found, rtol=1e-9)
+    with pytest.raises(UsageError, match="takes 4 arguments"):
+        LGBMRanker(objective=pull, engine="native", n_estimators=2).fit(X, Y, group=SIZES)
+
+
 def test_what_cannot_be_ranked_is_refused_by_name():
     model = LGBMRanker(n_estimators=2, **SAME)
     with pytest.raises(UsageError, match="ranking needs query groups"):
