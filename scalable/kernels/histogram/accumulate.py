@@ -162,7 +162,7 @@ def flush(
     histogram : int64 array (3, n_bins of all features)
     """
     for j in columns:
-        take(sums[j], widths[j], first[j], count_bits, hessian_bits, again, histogram)
+        take(sums[j], widths[j], first[j], count_bits, hessian_bits, again, True, histogram)
 
 
 @kernel(inline=True)
@@ -173,9 +173,10 @@ def take(
     count_bits: int,
     hessian_bits: int,
     again: bool,
+    clear: bool,
     histogram: np.ndarray,
 ) -> Any:
-    """Move one column's packed sums, as `flush` does."""
+    """Move one column's packed sums, as `flush` does; leave them as they are unless told to `clear`."""
     start = _U(first)
     g = histogram[GRADIENT][start:]
     h = histogram[HESSIAN][start:]
@@ -186,11 +187,11 @@ def take(
             g[_U(b)] += gradient
             h[_U(b)] += hessian
             c[_U(b)] += count
-            own[_U(b)] = 0
     else:
         for b in range(n):
             g[_U(b)], h[_U(b)], c[_U(b)] = unpacked(own[_U(b)], count_bits, hessian_bits)
-            own[_U(b)] = 0
+    if clear:
+        own[: _U(n)] = 0
 
 
 @kernel()

@@ -88,7 +88,7 @@ class Layout(NamedTuple):
     first, widths : int64 array (n_columns,)
         Place of the first bin, number of bins.
     sums : int64 array (n_threads, n_columns, width)
-        Packed sums, zero between jobs.
+        Packed sums; zero between the jobs of a single thread.
     """
 
     chosen: np.ndarray
@@ -172,6 +172,11 @@ def sum_rows(k: int, team: Any, mine: Any, rows: np.ndarray) -> bool:
     block = (1 << job.count_bits) - 1
     narrow, wide = team.narrow, team.wide
     again = False
+    if team.counts.shape[0] > 1:
+        # Who owns them clears them: others who write here would have to take every line over, and hand it back.
+        for layout in (narrow, wide):
+            for j in layout.chosen:
+                layout.sums[k, j, : layout.widths[j]] = 0
     for start in range(0, n, block):
         if start:
             for layout in (narrow, wide):
@@ -189,7 +194,7 @@ def sum_rows(k: int, team: Any, mine: Any, rows: np.ndarray) -> bool:
 def merge(k: int, team: Any) -> None:
     """Sum what the threads found, for this thread's features, and take it from the parent's where that is asked for."""
     job, n_threads = team.job[0], team.counts.shape[0]
-    count_bits, hessian_bits = job.count_bits, job.hessian_bits
+    count_bits, hessian_bits, clear = job.count_bits, job.hessian_bits, n_threads == 1
     small, large = team.pool[job.small], team.pool[job.large]
     low, high = team.cuts[EVERY, k], team.cuts[EVERY, k + 1]
     for f in team.chosen:
@@ -198,9 +203,9 @@ def merge(k: int, team: Any) -> None:
         first, n, column = team.features[f].first, team.features[f].n_bins, team.place[f, 1]
         for t in range(n_threads):
             if team.place[f, 0]:
-                take(team.wide.sums[t, column], n, first, count_bits, hessian_bits, t > 0, small)
+                take(team.wide.sums[t, column], n, first, count_bits, hessian_bits, t > 0, clear, small)
             else:
-                take(team.narrow.sums[t, column], n, first, count_bits, hessian_bits, t > 0, small)
+                take(team.narrow.sums[t, column], n, first, count_bits, hessian_bits, t > 0, clear, small)
             if team.flushed[t]:
                 add_to(small, team.own[t], first, first + n)
         if job.phases & SUBTRACT:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalable.boosting.native.order import order_statistics, percentiles, weighted_percentile
+from scalable.boosting.native.order import order_statistics, percentiles, weighted_percentiles
 from scalable.boosting.native.peers import Peers
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=True, width=64)
@@ -41,12 +41,38 @@ def test_percentiles_interpolate_as_lightgbm_does(share, n):
     assert found == pytest.approx(wanted, rel=1e-14)
 
 
-def test_a_weighted_percentile_does_not_depend_on_the_order_of_rows():
-    rng = np.random.default_rng(0)
-    values, weights = rng.integers(0, 9, 200).astype(float), rng.random(200) * 3
-    order = rng.permutation(200)
-    for share in (0.1, 0.5, 0.9):
-        found = weighted_percentile(values, weights, share)
-        assert found == weighted_percentile(values[order], weights[order], share)
-        below = weights[values < found].sum() / weights.sum()
-        assert below <= share + 1e-12
+def as_lightgbm(values, weights, share):
+    """LightGBM's weighted percentile of rows sorted by value, and of equal values by weight."""
+    order = np.lexsort((weights, values))
+    values, summed = values[order], np.cumsum(weights[order].astype(np.float64))
+    wanted = summed[-1] * share
+    at = min(int(np.searchsorted(summed, wanted, side="right")), len(values) - 1)
+    if at in (0, len(values) - 1) or summed[at + 1] - summed[at] < 1.0:
+        return values[at]
+    step = summed[at + 1] - summed[at]
+    return (wanted - summed[at]) / step * (values[at] - values[at - 1]) + values[at - 1]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.77, 1.0])
+@pytest.mark.parametrize("n_values", [1, 3, 9, 10**6])
+def test_weighted_percentiles_are_those_of_sorted_rows_for_any_deal(share, n_values, on_workers):
+    rng = np.random.default_rng(n_values)
+    values = rng.integers(0, n_values, 300).astype(float)
+    weights = (rng.integers(1, 40, 300) / 8).astype(np.float32)  # their sums are exact in both
+    groups = rng.integers(0, 4, 300).astype(np.uint32)
+    groups[groups == 3] = 7  # passed over; group 3 has no rows
+    found = weighted_percentiles([values], [weights], [groups], 4, share, Peers())
+    for k in range(3):
+        rows = groups == k
+        assert found[k] == pytest.approx(as_lightgbm(values[rows], weights[rows], share), rel=1e-12)
+    assert found[3] == 0
+    order = rng.permutation(300)
+
+    def on_one(mesh):
+        own = order[mesh.worker :: mesh.n_workers]
+        halves = own[: len(own) // 3], own[len(own) // 3 :]
+        parts = ([array[half] for half in halves] for array in (values, weights, groups))
+        return weighted_percentiles(*parts, 4, share, Peers(mesh))
+
+    for other in on_workers(2, on_one):
+        np.testing.assert_array_equal(other, found)

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from scalable.boosting.native.growth.histograms import Histograms
-from scalable.errors import UsageError
 from scalable.inference import compile_model
 
 CASES = {
@@ -81,10 +80,11 @@ def test_any_number_of_workers_gives_the_same_bits(grown, table, on_workers, nam
     assert [model.text for model in made] == [wanted] * k
 
 
-def test_weighted_percentiles_need_one_worker(grown, table, on_workers):
+def test_weighted_percentiles_are_the_same_bits_on_any_number_of_workers(grown, table, on_workers):
     weight = table[1]["weight"]
-    with pytest.raises(UsageError, match="percentiles of weighted rows"):
-        on_workers(2, lambda mesh: fit(grown, table, "quantile", weight=weight, mesh=mesh))
+    wanted = fit(grown, table, "quantile", weight=weight, threads=2, iterations=2).text
+    made = on_workers(2, lambda mesh: fit(grown, table, "quantile", weight=weight, mesh=mesh, iterations=2))
+    assert [model.text for model in made] == [wanted] * 2
 
 
 @pytest.mark.parametrize("name", ["binary", "regression", "multiclass"])

@@ -1,5 +1,6 @@
 """Random accidents: a fit ends or raises in time, with the right trees, and leaves no process behind."""
 
+import functools
 import os
 import random
 import signal
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from scalable.boosting.options import Options
-from scalable.boosting.train import train_on
+from scalable.boosting.train import train, train_on
 from scalable.boosting.workers import supervise
 from scalable.boosting.workers.launchers import LocalLauncher
 from scalable.data.table import as_source
@@ -47,7 +48,15 @@ def source():
 
 
 @pytest.fixture(scope="module")
-def expected(source):
+def undisturbed(source):
+    """Predictions of LightGBM, and the text that the native engine's model has whatever happens to workers."""
+    text = functools.cache(
+        lambda: train(PARAMS | {"engine": "native"}, source, classify=True).booster.model_to_string()
+    )
+    return {"lightgbm": lightgbm_scores(source), "native": text}
+
+
+def lightgbm_scores(source):
     X = np.column_stack([source.table[f"x{j}"].to_numpy() for j in range(6)])
     y = source.table["__target__"].to_numpy(zero_copy_only=False)
     booster = lgb.train({**PARAMS, "objective": "binary", "verbosity": -1}, lgb.Dataset(X, y))
@@ -130,7 +139,7 @@ def accident(kind, rng, team, tmp_path):
                 striker.join()
 
 
-def run_trial(kind, seed, team, source, expected, policy, tmp_path):
+def run_trial(kind, seed, team, source, undisturbed, policy, tmp_path, engine="lightgbm"):
     rng = random.Random(seed)
     bomb = rng.randrange(TREES)
 
@@ -145,7 +154,7 @@ def run_trial(kind, seed, team, source, expected, policy, tmp_path):
             callbacks=[fail] if kind == "exception" else [],
         )  # fmt: skip
         try:
-            fitted = train_on(struck, PARAMS, source, classify=True, options=options)
+            fitted = train_on(struck, PARAMS | {"engine": engine}, source, classify=True, options=options)
         except ClusterError:
             assert policy == "raise"
         except ModelError:
@@ -154,9 +163,12 @@ def run_trial(kind, seed, team, source, expected, policy, tmp_path):
             assert kind == "exception"
         else:
             assert kind not in ("exception", "disk")
-            X, scores = expected
             assert fitted.booster.num_trees() == TREES
-            np.testing.assert_allclose(fitted.booster.predict(X, raw_score=True), scores, atol=1e-6)
+            if engine == "native":
+                assert fitted.booster.model_to_string() == undisturbed["native"]()
+            else:
+                X, scores = undisturbed["lightgbm"]
+                np.testing.assert_allclose(fitted.booster.predict(X, raw_score=True), scores, atol=1e-6)
             if kind == "port":
                 assert fitted.stats["losses"]
     assert time.monotonic() - began < 600, "hanging, even on a machine that is busy with other work"
@@ -167,10 +179,16 @@ def run_trial(kind, seed, team, source, expected, policy, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "policy"), [("kill", "replace"), ("freeze", "shrink"), ("exception", "replace")]
+    ("kind", "policy", "engine"),
+    [
+        ("kill", "replace", "lightgbm"),
+        ("freeze", "shrink", "lightgbm"),
+        ("exception", "replace", "lightgbm"),
+        ("kill", "shrink", "native"),
+    ],
 )
-def test_three_accidents(local_team, source, expected, kind, policy, tmp_path):
-    run_trial(kind, 1, local_team(2), source, expected, policy, tmp_path)
+def test_four_accidents(local_team, source, undisturbed, kind, policy, engine, tmp_path):
+    run_trial(kind, 1, local_team(2), source, undisturbed, policy, tmp_path, engine)
 
 
 KINDS = ["kill", "kill", "freeze", "exception", "port"] + ["cut", "disk"] * hosts_allowed()
@@ -179,13 +197,14 @@ KINDS = ["kill", "kill", "freeze", "exception", "port"] + ["cut", "disk"] * host
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", ["raise", "replace", "shrink"])
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"kill", "exception"}))
-def test_every_kind_of_accident(local_team, source, expected, kind, policy, tmp_path):
-    run_trial(kind, 3, local_team(2), source, expected, policy, tmp_path)
+def test_every_kind_of_accident(local_team, source, undisturbed, kind, policy, tmp_path):
+    run_trial(kind, 3, local_team(2), source, undisturbed, policy, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(14_400)
-def test_two_hundred_accidents(local_team, source, expected, tmp_path):
+@pytest.mark.parametrize("engine", ["lightgbm", "native"])
+def test_two_hundred_accidents(local_team, source, undisturbed, engine, tmp_path):
     rng = random.Random(20261122)
     for seed in range(int(os.environ.get("SCALABLE_CHAOS_TRIALS", "200"))):
         kind = rng.choice(KINDS)
@@ -193,5 +212,5 @@ def test_two_hundred_accidents(local_team, source, expected, tmp_path):
         if seed < int(os.environ.get("SCALABLE_CHAOS_FIRST", "0")):
             continue
         began = time.monotonic()
-        run_trial(kind, seed, local_team(n_workers), source, expected, policy, tmp_path)
+        run_trial(kind, seed, local_team(n_workers), source, undisturbed, policy, tmp_path, engine)
         print(f"trial {seed}: {kind}, {policy}: {time.monotonic() - began:.0f} s", flush=True)

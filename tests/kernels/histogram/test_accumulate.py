@@ -153,7 +153,12 @@ def test_blocks_are_flushed_before_they_overflow(packing):
     merge(1, team)
     n, hessian = sum(sizes), packing.hessian_most if packing.hessian_bits else 1
     np.testing.assert_array_equal(team.pool[0], [[-n * packing.gradient_most, 0], [n * hessian, 0], [n, 0]])
-    assert not team.narrow.sums.any()
+    for k in range(2):  # the next job begins anew
+        mine = mine_of(np.zeros((1, 1), np.uint8), np.full(1, most))
+        team.flushed[k] = sum_rows(k, team, mine, np.zeros(1, np.uint32))
+    merge(0, team)
+    merge(1, team)
+    assert team.pool[0][2].tolist() == [2, 0]
 
 
 def test_one_more_bit_would_overflow():
