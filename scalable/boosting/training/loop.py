@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from scalable.boosting.training.rotation import step_share, subset
 from scalable.boosting.training.throttle import Tell, Throttle
 from scalable.boosting.training.trainer import Trainer, open_trainer
 from scalable.boosting.workers.job import Outcome, WorkerJob
+from scalable.boosting.workers.life import peak_rss
 from scalable.data.shard import Shard
 from scalable.execution.fetching import fetch
 from scalable.execution.reader import BlockReader
@@ -83,7 +83,7 @@ def _train_until(
         "rows": job.source.n_rows,
         "fill_seconds": fill_seconds,
         "train_seconds": time.monotonic() - began,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_bytes": peak_rss(),
         **trainer.notes,
     }
     if bound := max((evaluator.auc_bound for evaluator in evaluators), default=0.0):

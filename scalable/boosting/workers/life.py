@@ -1,10 +1,25 @@
-"""Whether a silent process is stopped, or only waits for a processor or a disk on a machine that has too much to do."""
+"""What is seen of a process: its peak memory; whether it is stopped, or only waits on a machine with too much to do."""
 
 from __future__ import annotations
+
+import resource
 
 import psutil
 
 _WAITING = (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)  # runnable counts as running
+
+
+def peak_rss() -> int:
+    """Return this process's peak resident memory in bytes.
+
+    It is the kernel's own mark of this program. `getrusage` begins with the memory of whoever started it: a child of 10
+    MB that a parent of 500 MB starts reports 500 (measured, Linux 6).
+    """
+    try:
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def processor_seconds(pid: int) -> float:

@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import os
 import queue
-import resource
 import signal
 import sys
 import threading
@@ -19,6 +18,7 @@ import time
 from typing import IO, Any
 
 from scalable.boosting.workers.job import Outcome, WorkerJob, read_frame, write_frame
+from scalable.boosting.workers.life import peak_rss
 
 PARENT_SLACK = 5.0  # beyond the silence at which peers give each other up
 PR_SET_PDEATHSIG = 1
@@ -68,11 +68,6 @@ class Parent:
             time.sleep(1.0)
             if time.monotonic() - self._heard > self._silence + PARENT_SLACK:
                 os._exit(EXIT_ORPHAN)
-
-
-def peak_rss() -> int:
-    """Return this process's peak resident memory in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def die_with_parent() -> None:

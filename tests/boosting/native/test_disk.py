@@ -1,5 +1,9 @@
 """Rows on disk: the same trees as in memory, bit for bit; damage is found; what cannot be done is refused by name."""
 
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -125,3 +129,40 @@ def test_all_rows_need_this_engine(source):
         train(PARAMS | {"engine": "lightgbm"}, source(), classify=True)
     with pytest.raises(UsageError, match=r"needs engine='native', and .*linear_tree"):
         train(PARAMS | {"engine": "auto", "linear_tree": True}, source(), classify=True)
+
+
+KILLED = """
+import sys
+from scalable.boosting.train import train
+from scalable.boosting.workers import placement
+from scalable.data.parquet import ParquetSource
+placement.spare_memory, placement.available_processors = lambda: {room}, lambda: 2
+source = ParquetSource({path!r}, "y", {features!r})
+train({params!r}, source, classify=True, checkpoint={checkpoint!r}, checkpoint_every=2, cache={cache!r})
+"""
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_killed_goes_on_with_the_same_bits(source, little_memory, tmp_path):
+    rows, params = source(), PARAMS | {"num_iterations": 400}
+    little_memory()
+    kept = {"checkpoint": str(tmp_path / "trees"), "cache": str(tmp_path / "rows"), "checkpoint_every": 2}
+    program = KILLED.format(
+        room=int(303.5 * 2**20), path=str(rows.paths[0]), features=rows.feature_names, params=params,
+        checkpoint=kept["checkpoint"], cache=kept["cache"],
+    )  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-c", "from scalable.boosting.native.disk import pieces, plan\n"
+                                "pieces.PIECE_ROWS = plan.PIECE_ROWS = 2**11\n" + program])  # fmt: skip
+    try:
+        deadline = time.monotonic() + 300
+        while not list((tmp_path / "trees").glob("trees-*")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    done = sorted((tmp_path / "trees").glob("trees-*"))
+    assert done
+    until = int(done[-1].name.removeprefix("trees-")) + 3
+    params = PARAMS | {"num_iterations": until}
+    resumed = train(params, rows, classify=True, resume=True, **kept)
+    assert text_of(resumed) == text_of(train(params, rows, classify=True))
