@@ -51,7 +51,13 @@ def rows_like(hessian: int, leaf: Any) -> Any:
     It is what LightGBM holds `min_data_in_leaf` and the limits of categories against: rows that are hard to tell count
     for more, so that a few of them may be split off. Where hessians are constant these are the rows themselves.
     """
-    return np.int64(hessian * (leaf.count / max(1.0, np.float64(leaf.hessian))) + 0.5)
+    return np.int64(hessian * rows_per_hessian(leaf) + 0.5)
+
+
+@kernel(inline=True)
+def rows_per_hessian(leaf: Any) -> Any:
+    """Return how many rows of the leaf a unit of hessian stands for."""
+    return leaf.count / max(1.0, np.float64(leaf.hessian))
 
 
 @kernel(inline=True)

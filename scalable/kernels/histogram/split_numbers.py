@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from scalable.kernels.histogram.accumulate import COUNT, GRADIENT, HESSIAN
-from scalable.kernels.histogram.gain import NONE, NUMBER, TINY, gain_unsplit, rows_like, sides
+from scalable.kernels.histogram.gain import (
+    NONE,
+    NUMBER,
+    TINY,
+    gain_unsplit,
+    rows_like,
+    rows_per_hessian,
+    sides,
+)
 from scalable.kernels.jit import kernel
 
 
@@ -44,17 +52,7 @@ def split_numbers(
     n = numeric if feature.missing else numeric - 1
     if n < 1:
         return
-    for k in range(2):
-        total, own, below = np.int64(0), histogram[k, first : first + n], work[k]
-        for t in range(n):
-            total += own[t]
-            below[t] = total
-    total, own, below = np.int64(0), histogram[HESSIAN, first : first + n], work[COUNT]
-    for t in range(n):  # apart from the sums, which are one by one: LLVM makes vectors of this
-        below[t] = rows_like(own[t], leaf)
-    for t in range(n):
-        total += below[t]
-        below[t] = total
+    _sums_below(histogram, first, n, leaf, work)
     only = draw % n if rules.extra_trees else -1
     base = gain_unsplit(leaf, rules)
     plain = rules.l1 == 0 and rules.max_delta_step <= 0 and rules.path_smooth <= 0 and not rules.constrained
@@ -67,20 +65,22 @@ def split_numbers(
             mc, stop = rows_like(mh, leaf), numeric - 1
         else:
             mg, mh, mc, stop = np.int64(0), np.int64(0), np.int64(0), n if both else numeric - 1
+        low, high = np.int64(0), np.int64(stop)
         if plain:
-            _plain_gains(work, mg, mh, mc, stop, leaf, rules, gains)
+            low, high = _allowed(work, mh, mc, stop, leaf, rules)
+            _plain_gains(work, mg, mh, low, high, leaf, rules, gains)
         else:
             _gains(work, mg, mh, mc, stop, feature.monotone, leaf, rules, gains)
         top = -np.inf
-        if 0 <= only < stop:
+        if low <= only < high:
             top = gains[only]
         elif only < 0 and plain:
-            top = _largest(gains, stop)
+            top = _largest(gains, low, high)
         elif only < 0:
             for t in range(stop):
                 top = max(top, gains[t])
         if top > base and top - base > best.gain:
-            at = stop - 1
+            at = high - 1
             while gains[at] != top or (only >= 0 and at != only):  # of equals the last
                 at -= 1
             best.kind, best.gain, best.threshold, best.missing_left = NUMBER, top - base, at, missing_left
@@ -94,30 +94,60 @@ def split_numbers(
 
 
 @kernel(inline=True)
-def _largest(gains: np.ndarray, n: int) -> Any:
-    """Return the largest of n numbers, 0 where none is above: as integers, which LLVM compares many at a time."""
-    bits, top = gains.view(np.int64), np.int64(0)
+def _sums_below(histogram: np.ndarray, first: int, n: int, leaf: Any, work: np.ndarray) -> None:
+    """Write of every threshold the sums of gradients, of hessians and of rows (`rows_like`) up to it."""
+    g = h = rows = np.int64(0)
+    factor = rows_per_hessian(leaf)  # out of the loop, which LLVM cannot know to leave the leaf alone
+    below_g, below_h, below_c = work[GRADIENT, :n], work[HESSIAN, :n], work[COUNT, :n]
+    gradients, hessians = histogram[GRADIENT, first : first + n], histogram[HESSIAN, first : first + n]
     for t in range(n):
+        g += gradients[t]
+        h += hessians[t]
+        rows += np.int64(hessians[t] * factor + 0.5)
+        below_g[t], below_h[t], below_c[t] = g, h, rows
+
+
+@kernel(inline=True)
+def _allowed(work: np.ndarray, mh: int, mc: int, stop: int, leaf: Any, rules: Any) -> Any:
+    """Return the first threshold that leaves enough on both sides, and the one behind the last: sums only rise."""
+    low, high = np.int64(0), np.int64(stop)
+    hessian, count, unit = leaf.hessian - mh, leaf.count - mc, leaf.hessian_unit
+    while low < high and (
+        work[COUNT, low] + mc < rules.min_data or (work[HESSIAN, low] + mh) * unit < rules.min_hessian
+    ):
+        low += 1
+    while low < high and (
+        count - work[COUNT, high - 1] < rules.min_data
+        or (hessian - work[HESSIAN, high - 1]) * unit < rules.min_hessian
+    ):
+        high -= 1
+    return low, high
+
+
+@kernel(inline=True)
+def _largest(gains: np.ndarray, low: int, high: int) -> Any:
+    """Return the largest of some numbers, 0 where none is above: as integers, which LLVM compares many at a time."""
+    bits, top = gains[low:high].view(np.int64), np.int64(0)
+    for t in range(high - low):
         top = max(top, bits[t])  # numbers above 0 are ordered as their bits are, others' are below 0
     return np.array([top]).view(np.float64)[0]
 
 
 @kernel(inline=True)
 def _plain_gains(
-    work: np.ndarray, mg: int, mh: int, mc: int, stop: int, leaf: Any, rules: Any, gains: np.ndarray
+    work: np.ndarray, mg: int, mh: int, low: int, high: int, leaf: Any, rules: Any, gains: np.ndarray
 ) -> None:
-    """Write the gain of every threshold where `lambda_l2` is the only regularisation; LLVM vectorises this."""
-    gradient, hessian, count = leaf.gradient - mg, leaf.hessian - mh, leaf.count - mc
-    gu, hu, l2 = leaf.gradient_unit, leaf.hessian_unit, rules.l2 + TINY
-    least, min_hessian = rules.min_data, rules.min_hessian
-    for t in range(stop):
-        gl, gr = (work[0, t] + mg) * gu, (gradient - work[0, t]) * gu
-        hl, hr = (work[1, t] + mh) * hu, (hessian - work[1, t]) * hu
-        enough = (work[2, t] + mc >= least) & (count - work[2, t] >= least)
-        enough &= (hl >= min_hessian) & (hr >= min_hessian)
-        a, b = hl + l2, hr + l2
-        gain = (gl * gl * b + gr * gr * a) / (a * b)  # one division for two fractions
-        gains[t] = gain if enough else -np.inf
+    """Write the gain of thresholds where `lambda_l2` is the only regularisation; LLVM vectorises this."""
+    l2, gu, hu = rules.l2 + TINY, leaf.gradient_unit, leaf.hessian_unit
+    # The sums are converted once: AVX2 has no instruction for it.
+    more_g, more_h = np.float64(mg), np.float64(mh)
+    gradient, hessian = np.float64(leaf.gradient - mg), np.float64(leaf.hessian - mh)
+    left_g, left_h, out = work[GRADIENT, low:high], work[HESSIAN, low:high], gains[low:high]
+    for t in range(high - low):
+        g, h = np.float64(left_g[t]), np.float64(left_h[t])
+        gl, gr = (g + more_g) * gu, (gradient - g) * gu
+        a, b = (h + more_h) * hu + l2, (hessian - h) * hu + l2
+        out[t] = (gl * gl * b + gr * gr * a) / (a * b)  # one division for two fractions
 
 
 @kernel(inline=True)
