@@ -104,5 +104,14 @@ class Request:
         frame = self.table.slice(0, FRAME_ROWS)
         return ns_per_row(lambda: self.model.predict(frame), FRAME_ROWS, 20)
 
-    track_dict.unit = track_json.unit = "us"  # type: ignore[attr-defined]
-    track_frame.unit = "ns/row"  # type: ignore[attr-defined]
+    def track_reasons(self, place: str, model: str) -> float:
+        """Give the three reasons of dicts."""
+        return self._median_us(lambda row: self.model.explain(row, top=3), self.rows[: 2 * WARM])
+
+    def track_explain(self, place: str, model: str) -> float:
+        """Explain a thousand rows of Arrow."""
+        frame = self.table.slice(0, FRAME_ROWS)
+        return ns_per_row(lambda: self.model.explain(frame), FRAME_ROWS, 5)
+
+    track_dict.unit = track_json.unit = track_reasons.unit = "us"  # type: ignore[attr-defined]
+    track_frame.unit = track_explain.unit = "ns/row"  # type: ignore[attr-defined]

@@ -31,6 +31,8 @@ COMMANDS = {  # name: the folder of its file, which the last word names; or fold
     "serve": "serve",
     "load": "serve",
     "latency": "serve",
+    "explain": "serve",
+    "card": "serve",
     "warm": "serve",
     "versus": "bench",
     "report": "bench",

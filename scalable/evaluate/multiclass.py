@@ -80,16 +80,17 @@ class MulticlassReport:
 class MulticlassMetrics:
     """Reduction that measures probabilities over `n_classes` classes in constant memory.
 
-    Each doubling of the classes halves the bins of a class, so a state stays near 6 MB; the bound of
-    each AUC is computed and reported.
+    Each doubling of the classes halves the bins of a class, so a state stays near 6 MB with the default of `most_bits`;
+    the bound of each AUC is computed and reported.
     """
 
     n_classes: int
+    most_bits: int = MOST_BITS
 
     @property
     def bits(self) -> int:
         """Logarithm to base two of the bins per factor of two in a score."""
-        return max(MOST_BITS - (self.n_classes - 1).bit_length(), 4)
+        return max(self.most_bits - (self.n_classes - 1).bit_length(), 4)
 
     def init(self) -> MulticlassState:
         """Return the state of no rows."""

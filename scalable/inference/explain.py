@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from scalable.errors import ModelError
 from scalable.inference.forest.places import Columns
 from scalable.inference.forest.trees import Trees
-from scalable.kernels.forest.shap import EXPLAINED, FEW, Paths, fill_paths, shap_rows
+from scalable.kernels.forest.shap import shap_rows
+from scalable.kernels.forest.shap_row import EDGE, fill_edges, shap_few
 from scalable.kernels.forest.tables import WalkTrees
+from scalable.kernels.vectors import LANES
+
+FEW_ROWS = 3  # up to so many go one by one: a block of 16 takes as long as these
 
 
 class Explainer:
@@ -34,33 +40,36 @@ class Explainer:
         if trees.node_cover is None or trees.leaf_cover is None or (trees.node_cover <= 0).any():
             raise ModelError("the model does not say how many rows came to each node, which SHAP values need")
         self.trees, self.nodes = trees, nodes
-        covers = trees.node_cover, trees.leaf_cover
-        sizes = np.diff(trees.node_start)
-        parent = np.zeros(2 * int(sizes.max(initial=0)) + 1, np.int32)
-        none = np.empty(0, np.int64)
-        few = Paths(
-            none, np.empty(0, np.int32), np.empty(0), none, np.empty(0, np.int32), np.empty(0, np.uint8)
-        )
-        elements, turns = fill_paths(nodes, *covers, parent, few, False)
-        self.paths = Paths(
-            np.zeros(len(trees.leaf_value) + 1, np.int64), np.zeros(elements, np.int32), np.zeros(elements),
-            np.zeros(elements + 1, np.int64), np.zeros(turns, np.int32), np.zeros(turns, np.uint8),
-        )  # fmt: skip
-        fill_paths(nodes, *covers, parent, self.paths, True)
-        deepest = int(np.diff(self.paths.begin).max(initial=0))
-        self.most = int(sizes.max(initial=0)), deepest
-        self.rule = _quadratures((deepest + 1) // 2)
         self.values = np.ascontiguousarray(trees.leaf_value)
         self.expected = _expected(trees)
+
+    @cached_property
+    def _edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the kernels take: edges, each tree's number of points, rules."""
+        trees = self.trees
+        assert trees.node_cover is not None
+        edges = np.zeros(2 * len(trees.node_cover), EDGE)
+        n_points = np.zeros(self.trees.n_trees, np.int64)
+        fill_edges(self.nodes, trees.node_cover, trees.leaf_cover, edges, n_points)
+        return edges, n_points, _padded(*_quadratures(int(n_points.max(initial=0))))
 
     def explain(self, columns: Columns, first_row: int, out: np.ndarray) -> None:
         """Write the values of rows (n_rows, n_outputs, n_features + 1); the last one is what is expected of any row."""
         out[:] = 0.0
         out[:, :, -1] = self.expected
-        lanes = EXPLAINED if len(out) > len(FEW) else FEW
-        shap_rows(
-            columns.places, first_row, self.nodes, self.values, self.paths, self.rule, self.most, lanes, out
-        )
+        kernel = shap_few if len(out) <= FEW_ROWS else shap_rows
+        kernel(columns.places, first_row, self.nodes, self.values, *self._edges, out)
+
+
+def _padded(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return rules as `shap_few` takes them; what fills up a vector weighs nothing."""
+    n = len(points)
+    rules = np.zeros((n, 4, -(-n // LANES) * LANES))
+    rules[:, :2] = 0.5
+    for k in range(n):
+        t, w = points[k, :k], weights[k, :k]
+        rules[k, :, :k] = t, 1 - t, w, -w / (1 - t)
+    return rules
 
 
 def _quadratures(most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -25,6 +25,7 @@ from scalable.inference.forest.places import Columns
 from scalable.inference.forest.trees import Forest
 from scalable.inference.request.answers import forest_answer, matrix_answer
 from scalable.inference.request.layout import plain_layout, tree_layout
+from scalable.models.explanation import Explanation, explain_forest, output_names, tree_owners
 from scalable.models.predictors import Predictor
 from scalable.models.store import StoredModel
 
@@ -71,6 +72,13 @@ class ForestPredictor(Predictor):
         """Return predictions, see `Predictor`."""
         self.check(raw)
         return self.forest.predict(Columns.of_arrays(self.encoder.arrays(raw), raw.n_rows))
+
+    def explain_block(self, raw: RawBlock) -> Explanation:
+        """Return the contributions of raw columns, see `Predictor.explain`."""
+        self.check(raw)
+        columns = Columns.of_arrays(self.encoder.arrays(raw), raw.n_rows)
+        outputs = output_names(self.n_outputs, self.classes)
+        return explain_forest(self.forest, columns, self.needed, tree_owners(self.encoder), outputs)
 
     def _compile_answer(self) -> Callable[..., Any]:
         return forest_answer(tree_layout(self.encoder), self.forest)
@@ -123,6 +131,20 @@ class PlainForest(Predictor):
         columns = [_numbers(raw.arrays[name], name) for name in self.needed]
         found = self.forest.predict(Columns.of_arrays(columns, raw.n_rows)).astype(np.float64)
         return found[:, 1] if self.task == "binary" and found.ndim == 2 else found
+
+    def explain_block(self, raw: RawBlock) -> Explanation:
+        """Return the contributions of columns, see `Predictor.explain`."""
+        self.check(raw)
+        columns = Columns.of_arrays([_numbers(raw.arrays[name], name) for name in self.needed], raw.n_rows)
+        only = 1 if self.task == "binary" and self.forest.n_outputs > 1 else None
+        return explain_forest(
+            self.forest, columns, self.needed, None, output_names(self.n_outputs, self.classes), only
+        )
+
+    @property
+    def column_types(self) -> list[tuple[str, str, str]]:
+        """Name, Arrow type and kind of each column: all are plain numbers."""
+        return [(name, "double", "float") for name in self.needed]
 
     def matrix(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return the rows (n_rows, n_columns) that the trees split."""

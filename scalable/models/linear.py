@@ -16,6 +16,7 @@ from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.state import State
 from scalable.inference.request.answers import linear_answer
 from scalable.kernels.linear import sgd as descent
+from scalable.models.explanation import Explanation, explain_linear, output_names
 from scalable.models.links import LINKS, apply_link
 from scalable.models.predictors import Predictor
 from scalable.models.store import StoredModel
@@ -84,6 +85,11 @@ class LinearModel(Predictor):
         """Encode features only; raises DataError when a column is missing."""
         self.check(raw)
         return self.encoder.features_only.encode(raw)
+
+    def explain_block(self, raw: RawBlock) -> Explanation:
+        """Return the contributions of raw columns, see `Predictor.explain`."""
+        outputs = output_names(len(self.coef), self.classes)
+        return explain_linear(self.encoder, self.coef, self.encode(raw), outputs)
 
     def _compile_answer(self) -> Callable[..., Any]:
         logistic = self.link == "logistic" and len(self.coef) == 1

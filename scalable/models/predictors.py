@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from scalable.data.block import RawBlock
 from scalable.data.columns import require_column
 from scalable.data.table import as_source
-from scalable.errors import DataError, ModelError
+from scalable.errors import DataError, ModelError, UsageError
 from scalable.features.target import Labels, Where, nth_row
 from scalable.inference.request.json import parse_json
+from scalable.inference.request.row_block import block_of_rows
+from scalable.models.explanation import Explanation
 from scalable.models.kinds import predictor_of, predictor_of_file
 from scalable.models.store import read_model
 from scalable.registry.address import model_path
@@ -88,16 +90,17 @@ class Predictor(ABC):
             X = [X]
         if isinstance(X, list) and X and isinstance(X[0], Mapping):
             return self._predict_dicts(X, missing_keys)
+        parts = [self.predict_block(raw) for raw in self._blocks(X)]
+        empty = np.empty((0, self.n_outputs) if self.n_outputs > 1 else 0)
+        return np.concatenate([empty, *parts])
+
+    def _blocks(self, X: Any) -> Iterator[RawBlock]:
+        """Yield the rows of a frame, a table or a source."""
         source = as_source(X).without_target()
         for name in self.needed:
             require_column(source.full_schema, name, source.describe_place(), "feature")
-        parts = [
-            self.predict_block(raw)
-            for shard in source.shards
-            for raw in source.raw_blocks(shard, self.needed)
-        ]
-        empty = np.empty((0, self.n_outputs) if self.n_outputs > 1 else 0)
-        return np.concatenate([empty, *parts])
+        for shard in source.shards:
+            yield from source.raw_blocks(shard, self.needed)
 
     def predict_one(self, x: Any, missing_keys: str = "refuse") -> Any:
         """Predict one row: a float, or float64 (k,).
@@ -130,6 +133,46 @@ class Predictor(ABC):
         if isinstance(found, list) and all(type(row) is dict for row in found):
             return self._predict_dicts(found, missing_keys)
         raise DataError("expected a JSON object, a row, or an array of them")
+
+    def explain(self, X: Any, top: int | None = None, missing_keys: str = "refuse") -> Any:
+        """Say what each raw column adds to the score of rows, or the `top` reasons of each.
+
+        Parameters
+        ----------
+        X, missing_keys
+            As for `predict`.
+        top : int, optional
+            Return that many reason codes a row instead: a list of (column, contribution), the largest first; with
+            several outputs a dict of these by class.
+
+        Returns
+        -------
+        Explanation or list
+
+        Raises
+        ------
+        UsageError
+            The model has no contributions of columns.
+        """
+        if isinstance(X, Mapping):
+            X = [X]
+        if isinstance(X, list) and X and isinstance(X[0], Mapping):
+            found = self.explain_block(block_of_rows(X, self.column_types, missing_keys))
+        else:
+            found = Explanation.joined([self.explain_block(raw) for raw in self._blocks(X)])
+        return found if top is None else found.reasons(top)
+
+    def explain_block(self, raw: RawBlock) -> Explanation:
+        """Explain the rows of a block, see `explain`."""
+        raise UsageError(
+            f"a model of the kind {self.kind!r} has no contributions of columns; forests and linear models have"
+        )
+
+    @property
+    def column_types(self) -> list[tuple[str, str, str]]:
+        """Name, Arrow type and kind of each raw column that is read."""
+        needed = set(self.needed)
+        return [(c.name, c.arrow_type, c.kind) for c in self.encoder.columns if c.name in needed]
 
     @cached_property
     def answer(self) -> Callable[..., Any]:

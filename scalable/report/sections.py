@@ -82,6 +82,18 @@ class Latency(TypedDict):
     baseline: NotRequired[bool]
 
 
+class Load(TypedDict):
+    """One of ``load``: what a server did at one rate of requests, which did not wait for it."""
+
+    rate: float
+    requests: int
+    failed: int
+    p50_us: float
+    p99_us: float
+    answered_per_second: NotRequired[float]
+    sent_again: NotRequired[int]
+
+
 class Peer(TypedDict):
     """One of ``peers``: one contender at one job of a side-by-side run.
 
@@ -107,6 +119,29 @@ class Peer(TypedDict):
     quality: NotRequired[dict[str, float]]
     checksum: NotRequired[str]
     command: NotRequired[str]
+
+
+class Explanation(TypedDict):
+    """``explanation``: what columns add to scores; ``outputs`` holds an entry a class, or one.
+
+    Each has ``output``, ``expected`` and ``columns``, the strongest first: ``column``, ``mean_abs`` and, of the first,
+    ``values`` and ``contributions`` of the sampled rows.
+    """
+
+    rows: int
+    sampled: int
+    outputs: list[dict[str, Any]]
+
+
+class Tradeoff(TypedDict):
+    """One of ``tradeoffs``: a form of a model, its quality, and its time for one row."""
+
+    name: str
+    log_loss: float
+    p50_us: float
+    auc: NotRequired[float]
+    p99_us: NotRequired[float]
+    chosen: NotRequired[bool]
 
 
 class Scaling(TypedDict):
@@ -149,4 +184,15 @@ BAYES = "Bayes-optimal"
 BASE_RATE = "base rate"
 REFERENCES = (BAYES, BASE_RATE)  # what models are held against
 OURS = "scalable"  # the engine whose figures head the page
-KNOWN = ("dataset", "stages", "quality", "latency", "peers", "scaling", "waterfall", "history", "notes")
+KNOWN = (
+    "dataset",
+    "stages",
+    "quality",
+    "explanation",
+    "latency",
+    "peers",
+    "scaling",
+    "waterfall",
+    "history",
+    "notes",
+)

@@ -1,12 +1,12 @@
-"""Files of predictions: each holds those of consecutive shards, and is there whole or not at all."""
+"""Files of rows made from rows: each holds those of consecutive shards, and is there whole or not at all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -51,34 +51,58 @@ def prediction_names(n_outputs: int, classes: tuple[Any, ...] | None) -> list[st
 
 @dataclass
 class Part:
-    """A file under way: its rows so far, its writer, and what closing it takes."""
+    """A file under way: its rows so far, its writer, what closing it takes, and what is kept of its rows."""
 
     path: Path
     writer: pq.ParquetWriter
     opened: ExitStack
-    rows: int = field(default=0)
+    rows: int = 0
+    kept: Any = None
 
 
-@dataclass(frozen=True)
-class WriteParts:
-    """Predict consecutive shards and write their predictions to one file; a function for ``map_shards``.
-
-    Parameters
-    ----------
-    predictor : Predictor
-        What predicts.
-    out : str
-        Directory, there already and reachable by every worker.
-    """
-
-    predictor: Any
-    out: str
+class Made(Protocol):
+    """What is made of each row: immutable, picklable."""
 
     @property
     def schema(self) -> pa.Schema:
         """Columns of the files."""
+
+    def table(self, block: RawBlock) -> pa.Table:
+        """Return a row for each row of a block."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The predictions of a model: `Made`."""
+
+    predictor: Any
+
+    @property
+    def schema(self) -> pa.Schema:
+        """One column, or one a class."""
         names = prediction_names(self.predictor.n_outputs, self.predictor.classes)
         return pa.schema([(name, pa.float64()) for name in names])
+
+    def table(self, block: RawBlock) -> pa.Table:
+        """Return the predictions of a block."""
+        columns: NDArray[Any] = np.atleast_2d(self.predictor.predict_block(block).T)
+        return pa.table([np.ascontiguousarray(column) for column in columns], schema=self.schema)
+
+
+@dataclass(frozen=True)
+class WriteParts:
+    """Write what is made of consecutive shards to one file; a function for ``map_shards``.
+
+    Parameters
+    ----------
+    made : Made
+        What is made of rows.
+    out : str
+        Directory, there already and reachable by every worker.
+    """
+
+    made: Any
+    out: str
 
     def begin(self, shards: Sequence[Shard]) -> Part:
         """Open a file."""
@@ -87,19 +111,20 @@ class WriteParts:
             file = opened.enter_context(replacing(path))
             writer = opened.enter_context(
                 pq.ParquetWriter(
-                    file, self.schema, compression="none", use_dictionary=False, write_statistics=False
+                    file, self.made.schema, compression="none", use_dictionary=False, write_statistics=False
                 )
             )
             return Part(path, writer, opened.pop_all())
 
     def block(self, part: Part, block: RawBlock) -> Part:
-        """Append the predictions of a block."""
-        columns: NDArray[Any] = np.atleast_2d(self.predictor.predict_block(block).T)
-        table = pa.table([np.ascontiguousarray(column) for column in columns], schema=self.schema)
+        """Append what is made of a block."""
+        self._append(part, self.made.table(block), block.n_rows)
+        return part
+
+    def _append(self, part: Part, table: pa.Table, n_rows: int) -> None:
         with explained(DataError, part.path, REMEDY):
             part.writer.write_table(table)
-        part.rows += block.n_rows
-        return part
+        part.rows += n_rows
 
     def end(self, part: Part) -> int:
         """Give the file its name; return its rows."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import pickle
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from scalable.data.fingerprint import Fingerprint
 from scalable.data.source import Source
@@ -19,7 +21,7 @@ from scalable.execution.map_shards import map_shards
 from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
 from scalable.models.predictors import Predictor
-from scalable.scoring.parts import WriteParts, part_path, part_rows, plan_parts
+from scalable.scoring.parts import Predictions, WriteParts, part_path, part_rows, plan_parts
 from scalable.storage.places import place
 from scalable.storage.replace import remove_scratch, write_text
 
@@ -90,17 +92,45 @@ def score(
     DataError
         `out` belongs to another job, cannot be written or vanished meanwhile, or the input is damaged.
     """
-    target = place(out).resolve()
+    job = {"model": pickle.dumps(predictor)}
+    return write_rows(WriteParts(Predictions(predictor), resolved(out)), predictor.needed, source, job, executor,
+                      resume)  # fmt: skip
+
+
+def write_rows(
+    writer: WriteParts,
+    needed: Sequence[str],
+    source: Source,
+    job: Mapping[str, Any],
+    executor: Executor | None = None,
+    resume: bool = False,
+    label: str = "predict",
+    record: str = JOB,
+) -> int:
+    """Write what is made of all rows of `source` to files; `score` says how, and what is raised.
+
+    Parameters
+    ----------
+    writer : WriteParts
+        What is made, and where it is written.
+    needed : sequence of str
+        Columns that are read.
+    job : mapping
+        What the files depend on besides the rows, for the fingerprint.
+    label, record : str
+        Name of the work on the progress display; the file in which the job is recorded.
+    """
+    target, out = place(writer.out), writer.out
     source = source.without_target()
     parts = plan_parts(source.shards)
     if source.would_find(part_path(target, parts[0])):
         raise UsageError(
-            f"{out}: lies inside the data, where predictions would be read as rows next time; choose another --out"
+            f"{out}: lies inside the data, where its files would be read as rows next time; choose another --out"
         )
-    prepare(target, source.fingerprint().joined(model=pickle.dumps(predictor), part_rows=part_rows()), resume)
+    prepare(target, source.fingerprint().joined(**job, part_rows=part_rows()), resume, record)
     left = [shards for shards in parts if not part_path(target, shards).exists()]
-    reader = BlockReader(source, columns=tuple(predictor.needed))
-    written = map_shards(executor or Threads(), WriteParts(predictor, str(target)), reader, left, "predict")
+    reader = BlockReader(source, columns=tuple(needed))
+    written = map_shards(executor or Threads(), writer, reader, left, label)
     missing = [path.name for path in (part_path(target, shards) for shards in parts) if not path.exists()]
     if missing:
         raise DataError(
@@ -108,3 +138,8 @@ def score(
             "else removes files there: stop it, then --resume"
         )
     return sum(written)
+
+
+def resolved(out: str | os.PathLike[str]) -> str:
+    """Return a directory as workers that start elsewhere find it."""
+    return str(place(out).resolve())

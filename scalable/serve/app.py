@@ -16,7 +16,7 @@ import pyarrow as pa
 from scalable.errors import DataError, ScalableError
 from scalable.inference.request.json import parse_json
 from scalable.serve.limits import Limits
-from scalable.serve.metrics import Metrics
+from scalable.serve.metrics import Metrics, added_up
 from scalable.serve.models import Models, Served, open_model
 from scalable.serve.observe import Observer
 from scalable.serve.refusal import RefusalError
@@ -24,6 +24,7 @@ from scalable.serve.tensors import OUTPUT, PLATFORM, answer_tensors, input_types
 
 if TYPE_CHECKING:
     from scalable.feature_store.online.requests import RequestFeatures
+    from scalable.serve.siblings import Siblings
 
 JSON, ARROW = b"application/json", b"application/vnd.apache.arrow.stream"
 JSON_BYTES = b"inference-header-content-length"
@@ -44,6 +45,8 @@ class App:
         Adds stored features to each row.
     observer : Observer, optional
         Sees the rows that were answered.
+    siblings : Siblings, optional
+        Other processes that answer the same requests: they load what this one loads, and their metrics are added.
     """
 
     def __init__(
@@ -53,9 +56,10 @@ class App:
         token: str | None = None,
         features: RequestFeatures | None = None,
         observer: Observer | None = None,
+        siblings: Siblings | None = None,
     ) -> None:
         self.models, self.limits, self.token, self.features = models, limits or Limits(), token, features
-        self.observer = observer
+        self.observer, self.siblings = observer, siblings
         self.metrics = Metrics()
         self._loading = asyncio.Lock()
 
@@ -85,7 +89,7 @@ class App:
         method, path = scope["method"], scope["path"]
         parts = path.strip("/").split("/")
         if method == "GET":
-            return self._get(path, parts)
+            return await self._metrics() if parts == ["metrics"] else self._get(path, parts)
         if method != "POST":
             raise RefusalError(405, f"{method} is not answered; GET and POST are")
         headers = dict(scope["headers"])
@@ -107,13 +111,29 @@ class App:
                 raise RefusalError(404, f"there is no {path}")
         return await self._predict(served, headers, await self._body(headers, receive))
 
+    async def answer_sibling(self, question: dict[str, Any]) -> Any:
+        """Do what another worker asks: load a model, or tell the metrics."""
+        if question["what"] == "metrics":
+            return self._metrics_text()
+        try:
+            await self._open(str(question["name"]))
+        except RefusalError as refusal:
+            return refusal.reason
+        return None
+
+    def _metrics_text(self) -> str:
+        more = "" if self.features is None else self.features.metrics()
+        more += "" if self.observer is None else self.observer.metrics()
+        return self.metrics.text(self.models.all) + more
+
+    async def _metrics(self) -> Reply:
+        texts = [self._metrics_text()]
+        if self.siblings is not None:
+            texts += await self.siblings.ask({"what": "metrics"})
+        return 200, added_up(texts).encode(), [(b"content-type", b"text/plain; version=0.0.4")]
+
     def _get(self, path: str, parts: list[str]) -> Reply:
         match parts:
-            case ["metrics"]:
-                kind = [(b"content-type", b"text/plain; version=0.0.4")]
-                more = "" if self.features is None else self.features.metrics()
-                more += "" if self.observer is None else self.observer.metrics()
-                return 200, (self.metrics.text(self.models.all) + more).encode(), kind
             case ["v2"]:
                 return _json({"name": PLATFORM, "version": "2", "extensions": ["binary_tensor_data"]})
             case ["v2", "health", "live"]:
@@ -223,6 +243,15 @@ class App:
         given = headers.get(b"authorization", b"")
         if not hmac.compare_digest(given, b"Bearer " + self.token.encode()):
             raise RefusalError(401, "the token is missing or another")
+        before, served = await self._open(name)
+        if self.siblings is not None:
+            failed = [reason for reason in await self.siblings.ask({"what": "load", "name": name}) if reason]
+            if failed:
+                raise RefusalError(500, f"{len(failed)} workers go on with another version: {failed[0]}")
+        return _json({"name": name, "version": served.version, "before": before.version})
+
+    async def _open(self, name: str) -> tuple[Served, Served]:
+        """Read a model's path again; return what was served, and what is."""
         async with self._loading:
             before = self.models.get(name)
             try:
@@ -230,7 +259,7 @@ class App:
             except (ScalableError, OSError) as error:
                 raise RefusalError(409, f"{error}; version {before.version} goes on") from None
             self.models.replace(served)
-        return _json({"name": name, "version": served.version, "before": before.version})
+        return before, served
 
 
 def _metadata(served: Served) -> dict[str, Any]:

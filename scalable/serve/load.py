@@ -16,11 +16,18 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from scalable import progress
 from scalable.errors import UsageError
 from scalable.serve.run import is_loopback
 
 QUANTILES = {"p50_us": 50.0, "p90_us": 90.0, "p99_us": 99.0, "p99.9_us": 99.9}
 CONNECTIONS = 256
+SENT_AGAIN = 5  # at most, on closed connections: asking once more changes nothing
+GROWTH, MOST_STEPS = 1.4, 24  # of a ramp
+KEEPS_UP, TOO_LATE_US = (
+    0.9,
+    1e6,
+)  # share of the load that is answered in its time; a p99 beyond which it is over
 
 
 class Target:
@@ -71,22 +78,33 @@ async def _run(
     target: Target, requests: Sequence[bytes], due: np.ndarray
 ) -> tuple[list[float], Counter[str]]:
     free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-    room, taken, statuses = asyncio.Semaphore(CONNECTIONS), [], Counter[str]()
+    room, statuses = asyncio.Semaphore(CONNECTIONS), Counter[str]()
+    taken = [0.0] * len(due)
     start = time.perf_counter() + 0.05
 
     async def one(k: int) -> None:
         async with room:
+            statuses[await ask(requests[k % len(requests)])] += 1
+            taken[k] = time.perf_counter() - start - due[k]
+
+    async def ask(request: bytes) -> str:
+        for left in range(SENT_AGAIN, -1, -1):
             connection = None
             try:
                 connection = free.pop() if free else await target.connect()
-                connection[1].write(requests[k % len(requests)])
-                statuses[await _answered(connection[0])] += 1
-                free.append(connection)
+                connection[1].write(request)
+                status = await _answered(connection[0])
             except (OSError, EOFError, ValueError) as error:
-                statuses[type(error).__name__] += 1
                 if connection is not None:
                     connection[1].close()
-            taken.append(time.perf_counter() - start - due[k])
+                closed = isinstance(error, (ConnectionResetError, BrokenPipeError, EOFError))
+                if not closed or not left:
+                    return type(error).__name__
+                statuses["sent again"] += 1
+            else:
+                free.append(connection)
+                return status
+        raise AssertionError
 
     async with asyncio.TaskGroup() as group:
         for k, at in enumerate(due):
@@ -118,12 +136,40 @@ def offer(
     Returns
     -------
     dict, ready for JSON
-        Requests, statuses, failures, and quantiles of the latency in microseconds.
+        Requests, statuses, failures, those sent again on another connection as the server had closed theirs, answers a
+        second, and quantiles of the latency in microseconds.
     """
     random = np.random.default_rng(seed)
     due = np.cumsum(random.exponential(1.0 / rate, max(1, round(rate * seconds))))
     taken, statuses = asyncio.run(_run(target, [target.request(row) for row in rows], due))
-    found: dict[str, Any] = {"rate": rate, "requests": len(due), "statuses": dict(statuses)}
+    again = statuses.pop("sent again", 0)
+    found: dict[str, Any] = {
+        "rate": rate,
+        "requests": len(due),
+        "statuses": dict(statuses),
+        "sent_again": again,
+    }
     found["failed"] = len(due) - statuses["200"]
+    found["answered_per_second"] = len(due) / float((due + np.asarray(taken)).max())
     micros = 1e6 * np.asarray(taken)
     return found | {name: float(np.percentile(micros, q)) for name, q in QUANTILES.items()}
+
+
+def ramp(
+    target: Target, rows: Sequence[dict[str, Any]], rate: float, seconds: float, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Offer more and more load, from `rate` on, until the server does not keep up; return a row a step as `offer` does.
+
+    It does not when fewer than nine of ten requests are answered in the time in which they came, when the slowest
+    hundredth takes more than a second, or when one fails.
+    """
+    found: list[dict[str, Any]] = []
+    with progress.task("load", unit="requests") as shown:
+        for k in range(MOST_STEPS):
+            step = offer(target, rows, rate * GROWTH**k, seconds, seed + k)
+            found.append(step)
+            shown.advance(step["requests"])
+            slow = step["answered_per_second"] < KEEPS_UP * step["rate"] or step["p99_us"] > TOO_LATE_US
+            if slow or step["failed"]:
+                break
+    return found

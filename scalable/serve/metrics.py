@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from scalable.serve.models import Served
 
@@ -53,3 +53,40 @@ class Metrics:
             lines.append(f'scalable_prediction_seconds_sum{{model="{name}"}} {self._seconds[name]}')
             lines.append(f'scalable_prediction_seconds_count{{model="{name}"}} {total}')
         return "\n".join(lines) + "\n"
+
+
+SUMMED_GAUGES = {"scalable_queue"}
+
+
+def added_up(texts: Sequence[str]) -> str:
+    """Return the metrics of several processes as those of one: counts add up, of gauges it is the largest."""
+    if len(texts) == 1:
+        return texts[0]
+    found: dict[str, float] = {}
+    comments: dict[str, None] = {}
+    gauges: set[str] = set()
+    order: dict[str, list[str]] = {}  # samples below the comment that they came after
+    for text in texts:
+        above = ""
+        for one in text.splitlines():
+            if one.startswith("#"):
+                above = one
+                comments[one] = None
+                if one.endswith(" gauge"):
+                    gauges.add(one.split()[2])
+                continue
+            sample, _, value = one.rpartition(" ")
+            name = sample.partition("{")[0]
+            if sample not in found:
+                order.setdefault(above, []).append(sample)
+                found[sample] = float(value)
+            elif name in gauges and name not in SUMMED_GAUGES:
+                found[sample] = max(found[sample], float(value))
+            else:
+                found[sample] += float(value)
+    lines = []
+    for comment in ["", *comments]:
+        lines += [comment] if comment else []
+        lines += [f"{sample} {found[sample]!r}" if found[sample] % 1 else f"{sample} {found[sample]:.0f}"
+                  for sample in order.get(comment, [])]  # fmt: skip
+    return "\n".join(lines) + "\n"

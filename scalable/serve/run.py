@@ -6,9 +6,12 @@ import ipaddress
 import socket
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scalable.errors import UsageError
+
+if TYPE_CHECKING:
+    from scalable.serve.siblings import Siblings
 
 BACKLOG = 2048
 
@@ -82,8 +85,9 @@ def run(
     app: Any,
     made: socket.socket,
     drain_seconds: int = 30,
-    certificate: Path | None = None,
-    key: Path | None = None,
+    certificate: str | None = None,
+    key: str | None = None,
+    siblings: Siblings | None = None,
 ) -> None:
     """Answer requests until SIGTERM or SIGINT; what is under way is finished first.
 
@@ -96,9 +100,19 @@ def run(
         import uvicorn
     except ImportError:
         raise UsageError("serving needs uvicorn: pip install 'scalable-training[serve]'") from None
+
+    class Server(uvicorn.Server):
+        """Tells the parent when it answers; of several workers, the one that is free accepts."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            made.listen(BACKLOG)  # where asyncio accepts one at a time, it made the queue as short
+            if siblings is not None:
+                await siblings.start(app.answer_sibling)
+
     config = uvicorn.Config(
         app, http="httptools", loop="asyncio", ws="none", lifespan="off", access_log=False, log_level="warning",
         server_header=False, date_header=False, proxy_headers=False, timeout_graceful_shutdown=drain_seconds,
-        ssl_certfile=certificate, ssl_keyfile=key,
+        ssl_certfile=certificate, ssl_keyfile=key, backlog=BACKLOG if siblings is None else 1,
     )  # fmt: skip
-    uvicorn.Server(config).run(sockets=[made])
+    Server(config).run(sockets=[made])

@@ -194,8 +194,10 @@ def test_a_followed_swap_loses_no_request_over_tls(trained, link, pem):
     try:
         for asker in askers:
             asker.start()
+        deadline = time.monotonic() + 60
+        while not versions and time.monotonic() < deadline:
+            time.sleep(0.01)
         point(link, trained / "second")
-        deadline = time.monotonic() + 30
         while len(set(versions)) < 2 and time.monotonic() < deadline:
             time.sleep(0.01)
     finally:

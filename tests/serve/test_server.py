@@ -74,7 +74,7 @@ def start(place, *options):
     )
     said = process.stdout.readline()
     assert "serving fraud" in said, said + process.stdout.read()
-    return process, int(said.rsplit(":", 1)[1])
+    return process, int(re.search(r":(\d+)(, \d+ workers)?$", said)[1])
 
 
 def stop(process):

@@ -15,11 +15,16 @@ HELP = """Compare the latency of MODEL's engines on rows of DATA that are shuffl
 Forests by every engine installed, on one and two threads, up to a million rows a call, and under
 Poisson arrivals; linear models of plain numbers beside scikit-learn.
 
+With --tradeoffs, on labelled rows: fewer trees, early exits, a linear model in front, and distilled forests, each with
+its log loss, AUC and time for one row. --budget takes the best whose median is within a time, and --write saves it.
+
 \b
 Examples:
   scalable latency fraud.model fraud/
   scalable latency fraud.model fraud/ --rows 100000
   scalable latency fraud.model fraud/ --engines scalable,lightgbm,onnxruntime --out latency.html
+  scalable latency fraud.model held_out/ --target is_fraud --tradeoffs --out tradeoffs.html
+  scalable latency fraud.model held_out/ --target is_fraud --tradeoffs --budget 2us --write fast.forest
 """
 
 
@@ -36,6 +41,18 @@ def command(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", callback=output_file, help="Also write a page.")
     ] = None,
+    tradeoffs: Annotated[
+        bool, typer.Option("--tradeoffs", help="Compare faster forms of the forest instead.")
+    ] = False,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="COL", help="Labels, for --tradeoffs.")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget", metavar="TIME", help="Of one row, such as 2us.")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="PATH", help="Save the choice here.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Order of the rows.")] = 0,
     json_file: Json = None,
     quiet: Quiet = False,
@@ -43,13 +60,23 @@ def command(
 ) -> None:
     """Measure latency."""
     from scalable.cli.screen.display import live
+    from scalable.errors import UsageError
     from scalable.latency import laboratory
+    from scalable.latency import tradeoffs as tradeoff
     from scalable.report import render
     from scalable.report.document import new_results
     from scalable.report.terminal import print_summary
 
-    with live(quiet):
-        sections = laboratory.examine(model, data, engines=split_names(engines), seed=seed, max_rows=rows)
+    if not tradeoffs and any(option is not None for option in (target, budget, write)):
+        raise UsageError("--target, --budget and --write go with --tradeoffs")
+    if tradeoffs:
+        if target is None or (write is not None and budget is None):
+            raise UsageError("--tradeoffs needs --target, and --write needs --budget")
+        with live(quiet):
+            sections = tradeoff.compare(model, data, target, budget, write, seed=seed, max_rows=rows)
+    else:
+        with live(quiet):
+            sections = laboratory.examine(model, data, engines=split_names(engines), seed=seed, max_rows=rows)
     results = new_results("latency", sections, seed)
     if not quiet:
         print_summary(results)

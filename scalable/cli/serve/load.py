@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from scalable.cli.options import Debug, Json, Quiet
-from scalable.cli.output import write_json
+from scalable.cli.output import output_file, write_json, write_page
 
 HELP = """Send rows of DATA to a server at random times, and tell how long answers took.
 
-Arrivals are Poisson and do not wait for answers; latency counts from when a request was meant to leave.
+Arrivals are Poisson and do not wait for answers; latency counts from when a request was meant to leave. A request whose
+connection the server closed is sent again. With --ramp the rate grows from --rate by 1.4 a step until the server does
+not keep up, and --out draws latency against load.
 
 \b
 Examples:
   scalable load http://127.0.0.1:8000 --rate 500 --seconds 10 --rows held_out/
+  scalable load http://127.0.0.1:8000 --ramp --rows held_out/ --out load.html
   scalable load unix:/run/fraud.sock --rate 500 --rows held_out/
 """
 
@@ -24,24 +28,43 @@ def command(
     place: Annotated[str, typer.Argument(metavar="URL", help="http://HOST:PORT[/path], or unix:PATH.")],
     data: Annotated[str, typer.Option("--rows", metavar="DATA", help="Parquet to take rows from.")],
     rate: Annotated[float, typer.Option("--rate", min=0.1, help="Requests a second.")] = 100.0,
-    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="How long.")] = 10.0,
+    grow: Annotated[bool, typer.Option("--ramp", help="Offer more and more until it is too much.")] = False,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.1, help="How long, or each step of a ramp.")
+    ] = 10.0,
     remote: Annotated[bool, typer.Option("--remote", help="Allow other machines.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", callback=output_file, help="Also write a page.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the arrivals.")] = 0,
     json_file: Json = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Offer load."""
+    from scalable.cli.screen.display import live
     from scalable.data.parquet import ParquetSource
-    from scalable.serve.load import QUANTILES, Target, offer
+    from scalable.report import render
+    from scalable.report.document import new_results
+    from scalable.serve.load import QUANTILES, Target, offer, ramp
 
     target = Target(place, remote=remote)
     source = ParquetSource(data)
     raw = next(source.raw_blocks(source.shards[0], list(source.full_schema.names), 1000))
     columns = {name: array[:1000].to_pylist() for name, array in raw.arrays.items()}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    found = offer(target, rows, rate, seconds, seed)
-    quantiles = ", ".join(f"{name.removesuffix('_us')} {found[name]:,.0f} us" for name in QUANTILES)
+    with live(quiet):
+        steps = (
+            ramp(target, rows, rate, seconds, seed) if grow else [offer(target, rows, rate, seconds, seed)]
+        )
     if not quiet:
-        typer.echo(f"{found['requests']:,} requests, {found['failed']:,} failed: {quantiles}")
-    write_json(json_file, found)
+        for step in steps:
+            quantiles = ", ".join(f"{name.removesuffix('_us')} {step[name]:,.0f} us" for name in QUANTILES)
+            again = f", {step['sent_again']:,} sent again" if step["sent_again"] else ""
+            typer.echo(
+                f"{step['rate']:,.0f}/s: {step['requests']:,} requests, {step['failed']:,} failed{again}: {quantiles}"
+            )
+    results = new_results("load", {"load": steps}, seed)
+    if out is not None:
+        write_page(out, render([results]))
+    write_json(json_file, results)

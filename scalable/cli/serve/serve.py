@@ -19,6 +19,7 @@ Examples:
   scalable serve fraud.model
   scalable serve fraud=models/7.model churn.model --bind 127.0.0.1:9000
   scalable serve fraud.model --unix /run/fraud.sock --token-file token
+  scalable serve fraud.model --workers 4
   scalable serve fraud.model --follow 5 --cert server.pem --key server.key
   scalable serve registry:fraud@production
   scalable serve fraud.model --features features.toml --store store/
@@ -59,7 +60,12 @@ def command(
     store: Annotated[
         Path | None, typer.Option("--store", metavar="DIR", help="Where --features are materialized.")
     ] = None,
-    waiting: Annotated[int, typer.Option("--queue", min=1, help="Requests at hand at most; then 503.")] = 256,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, max=256, metavar="N", help="Processes that answer.")
+    ] = 1,
+    waiting: Annotated[
+        int, typer.Option("--queue", min=1, help="Requests at hand at most, of each worker; then 503.")
+    ] = 256,
     body: Annotated[int, typer.Option("--max-body", min=1, help="Bytes of a request.")] = 2**24,
     rows: Annotated[int, typer.Option("--max-rows", min=1, help="Rows of a request.")] = 100_000,
     seconds: Annotated[float, typer.Option("--max-seconds", min=0.001, help="For a body to arrive.")] = 10.0,
@@ -68,45 +74,44 @@ def command(
     debug: Debug = False,
 ) -> None:
     """Serve."""
+    from dataclasses import replace
+
     from scalable.errors import UsageError
     from scalable.registry.address import moves
-    from scalable.serve.app import App
-    from scalable.serve.follow import Follower
-    from scalable.serve.limits import Limits
     from scalable.serve.models import Models
-    from scalable.serve.run import check_tls, listen, run
+    from scalable.serve.run import check_tls, listen
+    from scalable.serve.worker import Job
 
-    token = None
-    if token_file is not None:
-        token = token_file.read_text().strip()
-        if not token:
-            raise UsageError(f"{token_file} holds no token")
     if (features is None) != (store is None):
         raise UsageError("--features and --store go together: the definitions, and the store that holds them")
-    stored = None
-    if features is not None and store is not None:
-        from scalable.feature_store.online.requests import RequestFeatures
 
-        stored = RequestFeatures(features, store)
+    def name(file: Path | None) -> str | None:
+        return None if file is None else str(file)
+
+    limits = {"waiting": waiting, "body_bytes": body, "rows": rows, "seconds": seconds}
+    job = Job(
+        models, limits, name(token_file), name(certificate), name(key), name(features), name(store), follow
+    )
+    job.token()
     tls = check_tls(certificate, key)
     found = Models(models)
     if follow is None and any(moves(one.path) for one in found.all):
-        follow = ALIAS_SECONDS
-    follower = None
-    if follow is not None:
-        follower = Follower(found, follow, lambda line: typer.echo(line, err=True))
+        job = replace(job, follow=ALIAS_SECONDS)
     made, place = listen(bind, unix)
     if tls:
         place = place.replace("http://", "https://")
     named = ", ".join(f"{one.name} {one.version}" for one in found.all)
-    if not quiet:
-        typer.echo(f"serving {named} on {place}")
-    write_json(json_file, {"place": place, "models": {one.name: one.version for one in found.all}})
-    if follower is not None:
-        follower.start()
-    try:
-        app = App(found, Limits(waiting, body, rows, seconds), token, stored)
-        run(app, made, certificate=certificate, key=key)
-    finally:
-        if follower is not None:
-            follower.stop()
+
+    def started() -> None:
+        if not quiet:
+            by = "" if workers == 1 else f", {workers} workers"
+            typer.echo(f"serving {named} on {place}{by}")
+        versions = {one.name: one.version for one in found.all}
+        write_json(json_file, {"place": place, "models": versions, "workers": workers})
+
+    if workers == 1:
+        job.serve(job.app(found), made, started=started)
+        return
+    from scalable.serve.workers import Workers
+
+    Workers(workers, job.document(), made, lambda line: typer.echo(line, err=True)).run(started)

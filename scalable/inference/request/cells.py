@@ -140,6 +140,8 @@ class Value:
 
     def whole(self, value: Any) -> bytes | None:
         """Return the eight bytes of an integer that is hashed, None where it is missing."""
+        if type(value) is int and LEAST <= value < -LEAST:
+            return value.to_bytes(8, "little", signed=True)
         if value is None:
             return None
         if isinstance(value, (int, np.integer)) and LEAST <= value < MOST:
@@ -167,12 +169,11 @@ class _Codes(dict[Any, int]):
     def __init__(self, value: Value, categories: Sequence[Any]) -> None:
         super().__init__({category: place for place, category in enumerate(categories)})
         self._value, self._unknown = value, len(categories)
+        self[None] = self._unknown + 1
         self._numbers = value.kind != "text"
 
     def __missing__(self, key: Any) -> int:
         value = self._value
-        if key is None:
-            return self._unknown + 1
         if type(key) is str and not self._numbers:
             if not pt.is_dictionary(value.type) or not column_of_numbers(value.type):
                 return self._unknown

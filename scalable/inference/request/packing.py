@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import operator
 import struct
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,6 @@ from scalable.errors import DataError, UsageError
 from scalable.inference.request.layout import CELL_BYTES, Layout
 
 TAIL_BYTES = 4096  # of what is hashed; a row of more has memory of its own
-USUAL = frozenset({float, int, bool, str, datetime, date, time, timedelta})
 MISSING_KEYS = ("refuse", "missing")
 
 
@@ -39,39 +36,38 @@ class PackedRow:
         return self.memory[at : at + count * np.dtype(dtype).itemsize].view(dtype)
 
 
+def absent_key(name: str, missing_keys: str) -> None:
+    """Refuse a row that lacks a column, unless that is to mean a missing value."""
+    if missing_keys not in MISSING_KEYS:
+        raise UsageError(f"missing_keys should be {' or '.join(MISSING_KEYS)}, found {missing_keys!r}")
+    if missing_keys == "refuse":
+        raise DataError(
+            f"the row has no {name!r}, which the model was trained on; give None if unknown, or "
+            "missing_keys='missing'"
+        )
+
+
 def row_packer(
     layout: Layout, encoded_bytes: int
 ) -> Callable[[Mapping[str, Any], PackedRow, str], PackedRow]:
     """Return ``pack(row, into, missing_keys)``, which fills `into`, or a larger row, and returns it.
 
-    Usual values are taken by ``struct`` and by one function a column; where one is of another type, missing, or too
-    large, all go the careful way, column by column.
+    Usual values are taken by a function that is written for the layout, a few statements a column: loops over columns
+    cost more than what they do. Where a value is of another type, or too large, all go the careful way.
     """
     names, cells, hashed = layout.names, layout.cells, layout.hashed
     cell_bytes = CELL_BYTES * len(names)
     pack_into = struct.Struct("=" + "".join(layout.formats)).pack_into
     tail_at = encoded_bytes + cell_bytes
-    special = [(k, cell) for k, cell in enumerate(cells) if not layout.plain[k]]
-    pick: Callable[[Any], tuple[Any, ...]]
-    if len(names) > 1:
-        pick = operator.itemgetter(*names)
-    else:
 
-        def pick(row: Any) -> tuple[Any, ...]:
-            return tuple(row[name] for name in names)
+    def larger(tail_bytes: int) -> PackedRow:
+        return PackedRow(encoded_bytes, cell_bytes, tail_bytes)
 
-    usual = USUAL.issuperset
-
-    def careful(row: Mapping[str, Any], missing_keys: str) -> list[Any]:
-        if missing_keys not in MISSING_KEYS:
-            raise UsageError(f"missing_keys should be {' or '.join(MISSING_KEYS)}, found {missing_keys!r}")
+    def careful(row: Mapping[str, Any], into: PackedRow, missing_keys: str) -> PackedRow:
         values = []
         for name, cell in zip(names, cells, strict=True):
-            if name not in row and missing_keys == "refuse":
-                raise DataError(
-                    f"the row has no {name!r}, which the model was trained on; give None if unknown, or "
-                    "missing_keys='missing'"
-                )
+            if name not in row:
+                absent_key(name, missing_keys)
             value = row.get(name)
             try:
                 values.append(cell(value))
@@ -81,41 +77,67 @@ def row_packer(
                 raise DataError(
                     f"column {name!r} is {value!r:.60} ({type(value).__name__}) here; give data of the training schema"
                 ) from error
-        return values
-
-    def pack(row: Mapping[str, Any], into: PackedRow, missing_keys: str = "refuse") -> PackedRow:
-        try:
-            values = list(pick(row))
-            if not usual(map(type, values)):
-                raise TypeError
-            for k, cell in special:
-                values[k] = cell(values[k])
-        except (KeyError, TypeError, OverflowError):
-            values = careful(row, missing_keys)
-        if hashed:
-            into = add_tail(values, into)
-        try:
-            pack_into(into.view, encoded_bytes, *values)
-        except (struct.error, OverflowError, TypeError):
-            values = careful(row, missing_keys)
-            if hashed:
-                into = add_tail(values, into)
-            pack_into(into.view, encoded_bytes, *values)
-        return into
-
-    def add_tail(values: list[Any], into: PackedRow) -> PackedRow:
-        parts = []
-        for k in hashed:
-            content = values[k]
-            if content is None:
-                values[k] = -1
-            else:
-                values[k] = len(content)
-                parts.append(content)
-        tail = b"".join(parts)
+        contents = [values[k] for k in hashed]
+        for k, content in zip(hashed, contents, strict=True):
+            values[k] = -1 if content is None else len(content)
+        tail = b"".join(content for content in contents if content is not None)
         if len(tail) > TAIL_BYTES:
-            into = PackedRow(encoded_bytes, cell_bytes, len(tail))
+            into = larger(len(tail))
         into.view[tail_at : tail_at + len(tail)] = tail
+        pack_into(into.view, encoded_bytes, *values)
         return into
 
+    known = {"pack_into": pack_into, "careful": careful, "larger": larger, "nan": np.nan, "refused": _UNUSUAL}
+    known |= {f"cell{k}": cell for k, cell in enumerate(cells)}
+    made: dict[str, Any] = {}
+    exec(_source(layout, known, encoded_bytes, tail_at), known, made)
+    pack: Callable[[Mapping[str, Any], PackedRow, str], PackedRow] = made["pack"]
     return pack
+
+
+_UNUSUAL = (KeyError, TypeError, ValueError, OverflowError, struct.error)
+
+
+def _source(layout: Layout, known: Mapping[str, Any], encoded_bytes: int, tail_at: int) -> str:
+    """Return the text of ``pack``; what it calls are its defaults, so that they are found as quickly as its variables.
+
+    Of what a model's file says, only the names of columns come into the text, as literals.
+    """
+    given = ", ".join(f"{name}={name}" for name in known)
+    lines = [f"def pack(row, into, missing_keys='refuse', *, {given}):", " try:"]
+    if layout.hashed:
+        lines.append("  tail = b''")
+    for k, name in enumerate(layout.names):
+        if layout.plain[k]:
+            lines += [
+                f"  v{k} = row[{name!r}]",
+                f"  kind = type(v{k})",
+                "  if kind is not float and kind is not int and kind is not bool:",
+                f"   if v{k} is not None:",
+                "    raise TypeError",
+                f"   v{k} = nan",
+            ]
+        else:
+            lines.append(f"  v{k} = cell{k}(row[{name!r}])")
+        if k in layout.hashed:
+            lines += [
+                f"  if v{k} is None:",
+                f"   v{k} = -1",
+                "  else:",
+                f"   tail += v{k}",
+                f"   v{k} = len(v{k})",
+            ]
+    if layout.hashed:
+        lines += [
+            f"  if len(tail) > {TAIL_BYTES}:",
+            "   into = larger(len(tail))",
+            f"  into.view[{tail_at} : {tail_at} + len(tail)] = tail",
+        ]
+    values = "".join(f", v{k}" for k in range(len(layout.names)))
+    lines += [
+        f"  pack_into(into.view, {encoded_bytes}{values})",
+        "  return into",
+        " except refused:",
+        "  return careful(row, into, missing_keys)",
+    ]
+    return "\n".join(lines)

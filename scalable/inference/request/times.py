@@ -53,9 +53,15 @@ def tick_reader(kind: pa.DataType) -> Callable[[Any], int]:
     else:
         measure = _zoned if zone else _plain
 
+    instant, epoch = pt.is_timestamp(kind), _AWARE if zone else _NAIVE
+
     def ticks(value: Any) -> int:
         if type(value) is int:
             return value
+        if instant and type(value) is datetime and (value.tzinfo is not None) is zone:  # most of them
+            found = (value - epoch) // _MICRO * 1000
+            if found % size == 0:
+                return found // size
         whole, rest = divmod(measure(value), size)
         if rest:
             raise NotATimeError(f"{kind} cannot hold {value} exactly")

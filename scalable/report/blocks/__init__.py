@@ -6,13 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from scalable.report.blocks.block import Block, Card
+from scalable.report.blocks.explanation import explanation_block
 from scalable.report.blocks.latency import latency_block
+from scalable.report.blocks.load import load_block
 from scalable.report.blocks.peers import peers_block
 from scalable.report.blocks.plain import plain_block
 from scalable.report.blocks.progress import history_block, waterfall_block
 from scalable.report.blocks.quality import quality_block
 from scalable.report.blocks.run import dataset_block, stages_block
 from scalable.report.blocks.scaling import scaling_block
+from scalable.report.blocks.tradeoffs import tradeoffs_block
 from scalable.report.figures.style import Palette
 
 # In the order of a page. A section's function takes (section, palette) and returns a Block.
@@ -20,8 +23,11 @@ BLOCKS: dict[str, Callable[[Any, Palette], Block]] = {
     "dataset": dataset_block,
     "stages": stages_block,
     "quality": quality_block,
+    "explanation": explanation_block,
     "latency": latency_block,
+    "load": load_block,
     "peers": peers_block,
+    "tradeoffs": tradeoffs_block,
     "scaling": scaling_block,
     "waterfall": waterfall_block,
     "history": history_block,

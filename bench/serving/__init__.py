@@ -1,0 +1,1 @@
+"""The server over HTTP, held against a bare echo, other servers and FastAPI; and whether it leaks."""

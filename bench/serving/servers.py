@@ -1,0 +1,140 @@
+"""Servers of one forest over plain numbers, each in a process of its own; the last one of a row is what people write.
+
+python -m bench.serving.servers NAME MODEL PORT
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scalable.serve.app import App
+from scalable.serve.models import Models
+from scalable.serve.run import listen, run
+
+TREES, LEAVES, FEATURES, LEARNED = 500, 63, 28, 20_000
+ANSWER = {"prediction": 0.123456789012345, "model": "forest", "version": "0123456789ab"}
+NAMES = ("echo", "scalable", "granian echo", "granian", "fastapi")
+NEEDS = {"granian echo": "granian", "granian": "granian", "fastapi": "fastapi"}
+START_SECONDS = 120.0
+
+
+def train(path: Path) -> list[dict[str, float]]:
+    """Write the forest, LightGBM's own file, and return rows that it has not seen."""
+    import lightgbm as lgb
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(LEARNED, FEATURES))
+    y = X[:, 0] * X[:, 1] + np.sin(3 * X[:, 2]) + X[:, 3] + rng.normal(size=LEARNED) > 0
+    params = {"objective": "binary", "num_leaves": LEAVES, "learning_rate": 0.05, "verbose": -1}
+    booster = lgb.train(params, lgb.Dataset(X, y.astype(float)), TREES)
+    booster.save_model(path)
+    return [
+        dict(zip(booster.feature_name(), row.tolist(), strict=True))
+        for row in rng.normal(size=(1000, FEATURES))
+    ]
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Read a body and answer as many bytes as a prediction has: what the server costs without the application."""
+    if scope["type"] != "http":
+        return
+    while (await receive()).get("more_body"):
+        pass
+    body = json.dumps(ANSWER).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def ours() -> Any:
+    """Return the application of the model that the environment names, as Granian calls for it."""
+    return App(Models([os.environ["SERVED_MODEL"]]))
+
+
+def bare() -> Any:
+    """Return the echo, as Granian calls for it."""
+    return echo
+
+
+def fastapi(model: str) -> Any:
+    """Return what the tutorials show: a row as a dict, a matrix of one row, ``Booster.predict``."""
+    import lightgbm as lgb
+    from fastapi import FastAPI
+
+    booster = lgb.Booster(model_file=model, params={"num_threads": 1})
+    names = booster.feature_name()
+    app = FastAPI()
+
+    @app.post("/predict")
+    def predict(row: dict[str, float]) -> dict[str, float]:
+        return {
+            "prediction": float(booster.predict(np.array([[row[name] for name in names]]), num_threads=1)[0])
+        }
+
+    return app
+
+
+def serve(name: str, model: str, port: int) -> None:
+    """Serve until the process is ended, on the first processor alone."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    if name.startswith("granian"):
+        from granian import Granian
+
+        os.environ["SERVED_MODEL"] = model
+        target = "bench.serving.servers:" + ("bare" if name == "granian echo" else "ours")
+        Granian(target, address="127.0.0.1", port=port, interface="asgi", factory=True, workers=1).serve()
+        return
+    app: Any = echo
+    if name != "echo":
+        app = App(Models([model])) if name == "scalable" else fastapi(model)
+    run(app, listen(f"127.0.0.1:{port}", None)[0])
+
+
+def absent(name: str) -> str | None:
+    """Return why a server cannot be measured, None where it can."""
+    needed = NEEDS.get(name)
+    return None if needed is None or importlib.util.find_spec(needed) else f"{needed} is not installed"
+
+
+@contextmanager
+def running(name: str, model: Path, row: dict[str, float]) -> Iterator[str]:
+    """Start a server and yield its address when it answers; end it afterwards."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "bench.serving.servers", name, str(model), str(port)]
+    place, body = f"http://127.0.0.1:{port}", json.dumps(row).encode()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            until = time.monotonic() + START_SECONDS
+            while True:
+                asked = urllib.request.Request(f"{place}/predict", body, {"Content-Type": "application/json"})
+                try:
+                    with urllib.request.urlopen(asked, timeout=30) as answer:
+                        json.loads(answer.read())["prediction"]
+                    break
+                except OSError:
+                    if process.poll() is not None or time.monotonic() > until:
+                        raise SystemExit(f"{name} did not start") from None
+                    time.sleep(0.1)
+            yield place
+        finally:
+            process.terminate()
+            process.wait()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], sys.argv[2], int(sys.argv[3]))

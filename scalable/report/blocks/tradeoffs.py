@@ -1,0 +1,31 @@
+"""Quality against speed of cheaper forms of one model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scalable.report.blocks.block import Block, table
+from scalable.report.figures.pareto import Contender, front, pareto
+from scalable.report.figures.style import Palette
+from scalable.report.format import micros, score
+
+COLUMNS = (
+    ("Form", "name", str),
+    ("Log loss", "log_loss", score),
+    ("AUC", "auc", score),
+    ("p50", "p50_us", micros),
+    ("p99", "p99_us", micros),
+    ("Not beaten", "not_beaten", str),
+    ("Chosen", "chosen", str),
+)
+
+
+def tradeoffs_block(rows: list[dict[str, Any]], palette: Palette) -> Block:
+    """Return log loss against the median of one row, and a table."""
+    points = [Contender(row["name"], row["p50_us"] / 1e6, row["log_loss"]) for row in rows]
+    best = {point.name for point in front(points, larger=False)}
+    shown = [{**row, "not_beaten": "yes" if row["name"] in best else "", "chosen": "yes" if row.get("chosen") else None}
+             for row in rows]  # fmt: skip
+    picture = pareto("Log loss against time of one row", "log loss", False, points, palette)
+    lead = "Forms of one forest, made on half of the rows and measured on the other half; one row at a time."
+    return Block("tradeoffs", "Trade-offs", lead, pictures=[picture], tables=[table(shown, COLUMNS)])
