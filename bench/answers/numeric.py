@@ -1,4 +1,4 @@
-"""Derivatives by differences, which derivations are held against."""
+"""Derivatives by differences, which derivations are held against, and the log loss of probabilities."""
 
 from __future__ import annotations
 
@@ -19,3 +19,9 @@ def gradient(
         down[place] -= step
         out[place] = (f(up) - f(down)) / (2.0 * step)
     return out
+
+
+def log_loss(y: NDArray[np.float64], p: NDArray[np.float64]) -> float:
+    """Return the mean log loss of probabilities, kept 1e-12 from 0 and 1."""
+    p = np.clip(p, 1e-12, 1.0 - 1e-12)
+    return float(-(y * np.log(p) + (1.0 - y) * np.log1p(-p)).mean())

@@ -44,7 +44,7 @@ def _thin(along: Array, points: int) -> np.ndarray[tuple[int], np.dtype[np.intp]
 
 def _precision_extremes(positive: Array, tp: Array, fp: Array, negative: Array) -> tuple[Array, Array]:
     """Return the least and most that each mixed bin can add to positives times precision."""
-    best = positive * tp / (tp + fp - negative)
+    best = positive * tp / np.maximum(tp + fp - negative, 1e-300)  # 0 of 0 above the first positive
     # All negatives of the bin first: the integral of precision over its positives, which is at most
     # the step sum that average precision takes.
     worst = positive - fp * np.log1p(positive / np.maximum(tp - positive + fp, 1e-300))

@@ -260,3 +260,11 @@ def test_the_order_of_bins_is_the_order_of_scores():
         places = [kernels.score_bin(value, bits) for value in p]
         assert places == sorted(places)
         assert (places[0], places[-1]) == (0, kernels.n_score_bins(bits) - 1)
+
+
+def test_negatives_of_near_scores_above_all_positives_have_a_finite_error():
+    p = np.r_[0.9 + 1e-9 * np.arange(20), 0.1, 0.2]
+    y = np.r_[np.zeros(20), 1.0, 0.0]
+    report = evaluate_predictions(y, p)
+    truth = sk.average_precision_score(y, p)
+    assert abs(report["average_precision"] - truth) <= report["average_precision_error"] + 1e-13
