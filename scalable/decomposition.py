@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,48 +15,9 @@ from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
-from scalable.models.arrays.model import Arrays, complete
+from scalable.models.arrays.model import Arrays
+from scalable.models.arrays.second_moments import SecondMoments
 from scalable.models.arrays.unsupervised import Unsupervised
-
-Moments = tuple[float, NDArray[np.float64], NDArray[np.float64]]  # rows, means, squares about the means
-
-
-@dataclass(frozen=True)
-class SecondMoments:
-    """Reduction to the number of rows, the means, and the sums of products about the means.
-
-    Parameters
-    ----------
-    names : tuple of str
-        Columns, for messages.
-    """
-
-    names: tuple[str, ...]
-
-    def init(self) -> Moments:
-        """Return the moments of no rows."""
-        p = len(self.names)
-        return 0.0, np.zeros(p), np.zeros((p, p))
-
-    def step(self, state: Moments, block: Block) -> Moments:
-        """Add a block."""
-        x = complete(block, self.names)
-        mean = x.mean(axis=1)
-        centred = x - mean[:, None]
-        return self.merge(state, (float(block.n_rows), mean, centred @ centred.T))
-
-    def merge(self, left: Moments, right: Moments) -> Moments:
-        """Return the moments of both (Chan, Golub and LeVeque, 1983)."""
-        n = left[0] + right[0]
-        if n == 0.0:
-            return left
-        apart, share = right[1] - left[1], right[0] / n
-        between = np.outer(apart, apart) * (left[0] * share)
-        return n, left[1] + share * apart, left[2] + right[2] + between
-
-    def finish(self, state: Moments) -> Moments:
-        """Return the moments."""
-        return state
 
 
 class PCA(TransformerMixin, Unsupervised):

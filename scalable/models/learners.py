@@ -74,6 +74,16 @@ LEARNERS = {
     "gaussian-nb": Learner(
         "scalable.bayes", {"classification": "GaussianNB"}, "Gaussian naive Bayes, from one streamed pass"
     ),
+    "bayesian-ridge": Learner(
+        "scalable.bayes",
+        {"regression": "BayesianRidge"},
+        "Bayesian least squares with the penalty learned, from one pass",
+    ),
+    "bayesian-logistic": Learner(
+        "scalable.bayes",
+        {"classification": "BayesianLogisticRegression"},
+        "logistic regression with its posterior (Laplace), a pass a step",
+    ),
     "pca": Learner("scalable.decomposition", {"transform": "PCA"}, "principal components, from one pass"),
     "kmeans": Learner("scalable.mixture", {"transform": "KMeans"}, "k-means, a pass an iteration"),
     "gaussian-mixture": Learner(

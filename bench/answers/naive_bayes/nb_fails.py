@@ -23,7 +23,7 @@ ANSWER = """It fails where columns repeat each other and probabilities matter. W
 calibration error from {error[0]:.3f} to {error[3]:.3f}. The ranking suffered too: AUC fell from {auc[0]:.3f} to
 {auc[3]:.3f}, as the repeated column outvoted the other. Logistic regression stayed at {logistic[0]:.4f} and
 {logistic[3]:.4f}. Copies are the worst case; correlated columns do the same in part."""
-LINKS = ("scalable/bayes.py", "scalable/linear/logistic.py")
+LINKS = ("scalable/bayes/gaussian_nb.py", "scalable/linear/logistic.py")
 COPIES = (1, 3, 10, 30)
 
 

@@ -23,7 +23,7 @@ ANSWER = """The generative model is sooner near its best, the discriminative one
 regression had {lr[0]:.3f}; after {at[4]:,} rows it was {nb[4]:.4f} against {lr[4]:.4f}. They crossed near
 {cross:,} rows. The lead with few rows is that of assumptions which cost little here; a penalty gives logistic
 regression a part of it. Where columns are strongly dependent naive Bayes does not lead anywhere."""
-LINKS = ("scalable/bayes.py", "scalable/linear/logistic.py")
+LINKS = ("scalable/bayes/gaussian_nb.py", "scalable/linear/logistic.py")
 COLUMNS, DRAWS = 30, 4
 
 

@@ -20,7 +20,7 @@ telling columns whose correlation rose from {correlations[0]} to {correlations[3
 {lost:.4f} of the best possible. Its log loss went from {excess[0]:.4f} to {excess[3]:.3f} above the best. The
 share of rows where it names the class that the true law names was {agree:.2%} even then. Equal columns are its
 kindest case: where one of them repeats and another does not, the ranking goes too."""
-LINKS = ("scalable/bayes.py",)
+LINKS = ("scalable/bayes/gaussian_nb.py",)
 CORRELATIONS, COLUMNS = (0.0, 0.2, 0.5, 0.9), 8
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from scalable.linear import LinearRegression, Ridge
 
-QUICK, STANDARD = 3_000, 100_000
+QUICK, STANDARD = 3_000, 20_000
 CLAIM = "With few rows the mode of the posterior is nearer to the truth; the difference of both falls as one over rows."
 ANSWER = """They differ while rows are few: with {few} rows for {columns} coefficients the error of the
 maximum likelihood was {mle_first:.2f}, of the maximum a posteriori {map_first:.2f}; with {rows:,} rows

@@ -14,7 +14,7 @@ from sklearn.svm import LinearSVC as ExactSVC
 from scalable.evaluate import evaluate_predictions
 from scalable.linear import LogisticRegression
 
-QUICK, STANDARD = 4_000, 100_000
+QUICK, STANDARD = 4_000, 20_000
 CLAIM = (
     "The hinge loss is decided by a part of the rows and ranks as well, its scores are no probabilities, and rows that "
     "are certain move it less than cross-entropy."

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 
-QUICK, STANDARD = 500, 4_000
+QUICK, STANDARD = 500, 1_500
 CLAIM = (
     "Learning with (x'z + 1)^2 is learning on all products of two columns, and products of D random cosines come "
     "near the Gaussian kernel as 1 / sqrt(D)."

@@ -13,7 +13,7 @@ from sklearn.svm import SVC
 
 from scalable.linear import LinearSVC
 
-QUICK, STANDARD = 2_000, 16_000
+QUICK, STANDARD = 2_000, 8_000
 CLAIM = (
     "An exact machine's kernel evaluations grow much faster than the rows, and its support as fast as they."
 )

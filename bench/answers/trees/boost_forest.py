@@ -14,7 +14,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from bench.answers.numeric import log_loss
 
-QUICK, STANDARD = 4_000, 60_000
+QUICK, STANDARD = 3_000, 12_000
 CLAIM = "Tuned boosting is nearer to the best possible loss with far fewer nodes, and loses more when badly tuned."
 ANSWER = """Boosting wins when tuned: over {settings} settings each, its best held-out log loss was
 {boost:.4f} and the forest's {forest:.4f}, where {best:.4f} is the best possible on these {rows:,} rows. Its
@@ -24,7 +24,7 @@ the best forest {forest_nodes:,} and {forest_path:.0f}: that is what memory and 
 forest can grow side by side, rounds only one after another. Seconds are measured by `scalable versus`, not
 here; on noisy labels the order can turn."""
 LINKS = ("scalable/boosting/train.py", "docs/versus.md", "scalable/inference/forest/formats/scikit_learn.py")
-ROUNDS, TREES = 120, 50
+ROUNDS, TREES = 100, 40
 
 
 def measure(rows: int) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 
 from scalable.data.block import Block
-from scalable.execution.executors import get_executor
+from scalable.execution.executors import Executor, get_executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import Reduction, run_reduction
 from scalable.features.number_encoder import NumberEncoder
@@ -28,10 +28,16 @@ class OnePassEstimator(ArrayEstimator):
     def _reduction(self, encoder: NumberEncoder, target: TargetSummary) -> Reduction[Any, Block, Arrays]:
         """Check the parameters and return the reduction from blocks to arrays."""
 
+    def _arrays(
+        self, executor: Executor, reader: BlockReader, encoder: NumberEncoder, target: TargetSummary
+    ) -> Arrays:
+        """Return the arrays of the model."""
+        label = f"train {type(self).__name__}"
+        return run_reduction(executor, self._reduction(encoder, target), reader, label=label)
+
     def _learn(self, X: Any, y: Any, sample_weight: Any) -> None:
         """Run the reduction over a source or arrays."""
         source, _ = self._source(X, y, sample_weight)
-        name, label = type(self).__name__, f"train {type(self).__name__}"
         goal = source.roles.require_target()
         with get_executor(self.client, self.n_workers) as executor:
             roles = BlockReader(source, columns=source.roles.learned_from)
@@ -39,9 +45,8 @@ class OnePassEstimator(ArrayEstimator):
             if self._classify:
                 check_classes(target, goal)
             labels = labels_of(source, target, classify=self._classify)
-            encoder = NumberEncoder.learn(source.schema, labels, source.weight, name)
-            wanted = self._reduction(encoder, target)
-            arrays = run_reduction(executor, wanted, BlockReader(source, encoder), label=label)
+            encoder = NumberEncoder.learn(source.schema, labels, source.weight, type(self).__name__)
+            arrays = self._arrays(executor, BlockReader(source, encoder), encoder, target)
         self._publish(ArrayModel(encoder, arrays, type(self)))
 
 
@@ -81,3 +86,26 @@ class OnePassClassifier(ClassifierMixin, OnePassEstimator):
         """Return the most probable class of each row, shape (n_rows,)."""
         best = self._all_scores(X).argmax(axis=0)
         return np.asarray(self.classes_[best])
+
+
+class OnePassRegressor(RegressorMixin, OnePassEstimator):
+    """Base of the regressors of one pass: the score is the prediction."""
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        X : ParquetSource, or array or frame of shape (n_rows, n_features)
+            Features; a source brings its own target and weights.
+        y : array of shape (n_rows,), optional
+            Target.
+        sample_weight : array of shape (n_rows,), optional
+            Non-negative weights.
+        """
+        self._learn(X, y, sample_weight)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """Return predictions, shape (n_rows,)."""
+        return self._all_scores(X)[0]

@@ -1,0 +1,64 @@
+"""The second moments of columns, and of a target behind them, about their means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.data.block import Block
+from scalable.models.arrays.model import complete
+
+Moments = tuple[float, NDArray[np.float64], NDArray[np.float64]]  # weight, means, squares about the means
+
+
+@dataclass(frozen=True)
+class SecondMoments:
+    """Reduction to the weight (the number of rows without weights), the means, and sums of products about the means.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Columns, for messages.
+    target : bool
+        Whether the target follows the columns.
+    """
+
+    names: tuple[str, ...]
+    target: bool = False
+
+    def init(self) -> Moments:
+        """Return the moments of no rows."""
+        p = len(self.names) + self.target
+        return 0.0, np.zeros(p), np.zeros((p, p))
+
+    def step(self, state: Moments, block: Block) -> Moments:
+        """Add a block."""
+        x = complete(block, self.names)
+        if self.target:
+            assert block.label is not None
+            x = np.vstack([x, block.label])
+        if block.weight is None:
+            mean = x.mean(axis=1)
+            centred = x - mean[:, None]
+            return self.merge(state, (float(block.n_rows), mean, centred @ centred.T))
+        total = float(block.weight.sum())
+        if total == 0.0:
+            return state
+        mean = x @ block.weight / total
+        centred = x - mean[:, None]
+        return self.merge(state, (total, mean, (centred * block.weight) @ centred.T))
+
+    def merge(self, left: Moments, right: Moments) -> Moments:
+        """Return the moments of both (Chan, Golub and LeVeque, 1983)."""
+        n = left[0] + right[0]
+        if n == 0.0:
+            return left
+        apart, share = right[1] - left[1], right[0] / n
+        between = np.outer(apart, apart) * (left[0] * share)
+        return n, left[1] + share * apart, left[2] + right[2] + between
+
+    def finish(self, state: Moments) -> Moments:
+        """Return the moments."""
+        return state
