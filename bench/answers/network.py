@@ -115,6 +115,21 @@ def descend(
 
     `watch` is called with the number of each step, before it.
     """
+    with np.errstate(all="ignore"):  # a step too long overflows
+        return _descend(network, x, y, loss, steps, rate, batch, adam, momentum, decay, seed, watch)
+
+
+def held_out(network: Any, x: Any, y: Any, loss: Any) -> float:
+    """Return the loss on rows, infinite where training went beyond floating point."""
+    with np.errstate(all="ignore"):
+        value = float(loss(network.forward(x), y)[0])
+    return value if np.isfinite(value) else np.inf
+
+
+def _descend(
+    network: Any, x: Any, y: Any, loss: Any, steps: int, rate: float, batch: int, adam: bool, momentum: float,
+    decay: float, seed: int, watch: Any,
+) -> list[float]:  # fmt: skip
     random, losses = np.random.default_rng(seed), []
     first = [np.zeros_like(w) for w in network.weights]
     second = [np.zeros_like(w) for w in network.weights]

@@ -103,7 +103,7 @@ def test_the_evidence_is_nearly_the_integral_and_the_learned_prior_its_top():
         (-2.0, 2.0),
     )
     assert np.log(learned.prior_precision_) == pytest.approx(top.x, abs=0.1)
-    assert learned.evidence_ >= -top.fun - 1e-3
+    assert learned.evidence_ >= -top.fun - 1e-2
 
 
 def test_far_from_the_rows_it_is_less_sure_than_the_mode():

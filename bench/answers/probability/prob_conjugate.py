@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-QUICK, STANDARD = 20_000, 5_000_000
+QUICK, STANDARD = 20_000, 1_000_000
 CLAIM = (
     "Counts added row by row, in any order and over any shards give the posterior of all rows at once, which is that "
     "of a fine grid; a prior that is not conjugate needs the grid."

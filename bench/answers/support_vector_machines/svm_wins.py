@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 
-QUICK, STANDARD = 4_000, 40_000
+QUICK, STANDARD = 4_000, 10_000
 CLAIM = "On few rows of many columns the linear machine is ahead, on many rows of products of columns the network."
 ANSWER = """With few rows and many columns: on {few} rows of {wide} columns the linear machine was right on
 {svm_few:.3f} of fresh rows and a network of {hidden} units on {net_few:.3f}, averaged over {draws} draws,
