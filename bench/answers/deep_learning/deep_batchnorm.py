@@ -40,7 +40,7 @@ def measure(rows: int) -> dict[str, Any]:
                              "half": float(np.log(2.0))}  # fmt: skip
     for name, normalised in (("with", True), ("without", False)):
         losses = np.array([[_loss(x, y, new, truth, r, s, normalised) for r in RATES] for s in SCALES])
-        trained = losses < ENOUGH
+        trained: Any = losses < ENOUGH
         found[f"{name}_trained"] = int(trained.sum())
         found[f"{name}_largest"] = float(
             max((r for r, any_ in zip(RATES, trained.any(axis=0), strict=True) if any_), default=0.0)

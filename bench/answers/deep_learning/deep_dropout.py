@@ -59,7 +59,7 @@ def measure(rows: int) -> dict[str, Any]:
 
             def watch(step: int, net: Network = network, held: Any = (new, truth), to: Any = seen) -> None:
                 if step % 100 == 0:
-                    to.append(held_out(net, *held, logistic))
+                    to.append(held_out(net, held[0], held[1], logistic))
 
             descend(network, x, y, logistic, steps=STEPS, rate=0.003, adam=True, batch=32, watch=watch)
             sums[name] += held_out(network, new, truth, logistic)
@@ -69,7 +69,6 @@ def measure(rows: int) -> dict[str, Any]:
                 sums[f"{name}_vital"] += float(
                     np.mean([abs(_without(network, k, x, y) - now) for k in range(UNITS)])
                 )
-            if name in curves:
                 more = Network((10, UNITS, 1), seed=seed, dropout=share)
                 descend(more, wide, labels, logistic, steps=STEPS, rate=0.003, adam=True, batch=32)
                 sums[f"plenty_{name}"] += held_out(more, new, truth, logistic)

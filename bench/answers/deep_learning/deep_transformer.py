@@ -41,7 +41,8 @@ def measure(rows: int) -> dict[str, Any]:
         for size, length in (("short", SHORT), ("long", LONG)):
             random = np.random.default_rng(length)
             x, y = marked(random, 32 * rows, length)
-            model, recalls = kind(UNITS), []
+            model: Any = kind(UNITS)
+            recalls: list[float] = []
             held, truth = marked(random, 500, length)
 
             def watch(
