@@ -47,12 +47,8 @@ class Mirror:
         with self._lock:
             new = sorted(each for each in set(ranges) if each not in self._coming)
             for run in _runs(new):
-                pieces = [
-                    (at, min(at + REQUEST_BYTES, run[-1][1]))
-                    for at in range(run[0][0], run[-1][1], REQUEST_BYTES)
-                ]
                 self.n_bytes += run[-1][1] - run[0][0]
-                jobs = [(piece, pool.submit(self._fetch, fetch, piece)) for piece in pieces]
+                jobs = [(piece, pool.submit(self._fetch, fetch, piece)) for piece in _requests(run)]
                 for begin, end in run:
                     self._coming[begin, end] = [
                         job for (low, high), job in jobs if low < end and high > begin
@@ -81,6 +77,17 @@ class Mirror:
                 if not job.cancelled():
                     job.exception()  # the descriptor must outlive whoever writes to it
         os.close(self.descriptor)
+
+
+def pieces(ranges: Sequence[Range]) -> list[Range]:
+    """Return the requests that fetch these ranges."""
+    return [piece for run in _runs(sorted(ranges)) for piece in _requests(run)]
+
+
+def _requests(run: Sequence[Range]) -> list[Range]:
+    """Cut what is fetched together into requests."""
+    begin, end = run[0][0], run[-1][1]
+    return [(at, min(at + REQUEST_BYTES, end)) for at in range(begin, end, REQUEST_BYTES)]
 
 
 def _runs(ranges: Sequence[Range]) -> list[list[Range]]:

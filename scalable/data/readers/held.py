@@ -23,18 +23,19 @@ def held(footer: Footer, names: Collection[str], start: int, stop: int) -> Itera
     if is_local(footer.path):
         yield footer
         return
-    with store_of(footer.path).local_copy(*_wanted(footer, names, start, stop)) as place:
+    with store_of(footer.path).local_copy(*wanted(footer, names, start, stop)) as place:
         yield replace(footer, place=place)
 
 
 def expect_rows(footer: Footer, names: Collection[str], start: int, stop: int) -> None:
     """Begin to fetch what `held` will be asked for."""
-    store_of(footer.path).expect(*_wanted(footer, names, start, stop))
+    store_of(footer.path).expect(*wanted(footer, names, start, stop))
 
 
-def _wanted(
+def wanted(
     footer: Footer, names: Collection[str], start: int, stop: int
 ) -> tuple[str, Version, tuple[int, int], list[Range]]:
+    """Return path, version, part and ranges of a local copy that holds these rows."""
     groups = row_groups(footer, start, stop)
     metadata = file_metadata(footer.path, footer.version)[0]
     end = footer.version.size

@@ -1,0 +1,112 @@
+"""What an object store costs: SGD and Newton from s3:// beside local files and bare ranged reads, in one run.
+
+    python -m bench.objects.numbers --rows 20M --out docs/results/object_stores.json
+
+Each way runs twice in a process of its own; seconds are those of the second time. Bare reads fetch the
+same column chunks with the same library and number of requests, and throw them away. The server runs on the same cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.objects.link import Link
+from bench.objects.server import KEYS, server
+from scalable.cli.options import parse_count
+from scalable.report.document import new_results
+from scalable.report.results import write_results
+
+BUCKET, PREFIX = "bench-bucket", "rows"
+DELAY, SPEED = 0.05, 200e6
+
+
+def run(way: str, place: str, address: str) -> dict[str, Any]:
+    """Return seconds, bytes and a digest of what a way found, in a process of its own."""
+    environment = {**os.environ, **KEYS, "AWS_ENDPOINT_URL": address, "AWS_ALLOW_HTTP": "true"}
+    words = [sys.executable, "-m", "bench.objects.ways", way, place]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return {"failed": (done.stderr.strip().splitlines() or ["killed"])[-1][:200]}
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def upload(folder: Path, address: str) -> None:
+    """Put the files of a folder into the bucket."""
+    from obstore.store import S3Store
+
+    names = {name.removeprefix("AWS_").lower(): value for name, value in KEYS.items()}
+    store = S3Store(BUCKET, endpoint=address, client_options={"allow_http": True}, **names)
+    for file in sorted(folder.glob("*.parquet")):
+        with file.open("rb") as stream:
+            store.put(f"{PREFIX}/{file.name}", stream)
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", default="20M")
+    parser.add_argument("--compression", default="lz4")
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--peers", default="polars,pyarrow,duckdb")
+    parser.add_argument("--scratch", help="where data and the server's files go")
+    parser.add_argument("--out", required=True)
+    given = parser.parse_args()
+    scratch = Path(tempfile.mkdtemp(dir=given.scratch))
+    try:
+        from data_gen import generate
+
+        local, stored = scratch / "rows", scratch / "server"
+        stored.mkdir()
+        generate("physics", rows=parse_count(given.rows), out=local, compression=given.compression)
+        there = f"s3://{BUCKET}/{PREFIX}"
+        peers = [f"{name} scan" for name in given.peers.split(",") if name]
+        with server(stored) as address:
+            upload(local, address)
+            found: dict[str, list[dict[str, Any]]] = {}
+            for _ in range(given.repeat):
+                for way in ("sgd", "newton"):
+                    found.setdefault(f"{way}, local", []).append(run(way, str(local), address))
+                for way in ("reads", "sgd", "newton", *peers):
+                    found.setdefault(f"{way}, s3", []).append(run(way, there, address))
+            with Link(address, DELAY, SPEED) as link:
+                for way in ("reads", "sgd"):
+                    found[f"{way}, s3 over the link"] = [run(way, there, link.address)]
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    sections = {
+        "link": {"delay": DELAY, "bytes_per_second": SPEED},
+        "ways": [told(*each) for each in found.items()],
+    }
+    write_results(new_results("object_stores", {"object_stores": sections}), Path(given.out))
+    for way in sections["ways"]:
+        print(json.dumps(way))
+
+
+def told(name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the median of a way's runs."""
+    failed = [each["failed"] for each in runs if "failed" in each]
+    if failed:
+        return {"way": name, "failed": failed[0]}
+    seconds = [each["seconds"] for each in runs]
+    digests = {each.get("digest") for each in runs}
+    known = {"way": name, "seconds": statistics.median(seconds), "all_seconds": seconds}
+    return {
+        **known,
+        "digest": " ".join(sorted(map(str, digests))),
+        "bytes": runs[0].get("bytes"),
+        "peak_mib": max(each["peak_mib"] for each in runs),
+    }
+
+
+if __name__ == "__main__":
+    main()

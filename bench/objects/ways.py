@@ -1,0 +1,107 @@
+"""One way of reading or learning from Parquet wherever it lies, timed in this process the second time that it runs.
+
+python -m bench.objects.ways sgd s3://bucket/rows
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+TARGET = "signal"
+
+
+def _fitted(model: Any, place: str) -> dict[str, Any]:
+    from scalable import ParquetSource
+
+    model.fit(ParquetSource(place, target=TARGET))
+    return {"digest": hashlib.sha256(model.coef_.tobytes()).hexdigest()[:16]}
+
+
+def sgd(place: str) -> dict[str, Any]:
+    """Fit by one pass of descent."""
+    from scalable.linear import SGDClassifier
+
+    return _fitted(SGDClassifier(max_iter=1, tol=None, random_state=0), place)
+
+
+def newton(place: str) -> dict[str, Any]:
+    """Fit by Newton's method."""
+    from scalable.linear import LogisticRegression
+
+    return _fitted(LogisticRegression(solver="newton"), place)
+
+
+def reads(place: str) -> dict[str, Any]:
+    """Fetch the column chunks that a fit fetches, and nothing else."""
+    from scalable import ParquetSource
+    from scalable.data.readers.held import wanted
+    from scalable.storage.mirror import REQUESTS, pieces
+    from scalable.storage.objects import fetch
+
+    source = ParquetSource(place, target=TARGET)
+    jobs = []
+    for shard in source.shards:
+        path, version, _, ranges = wanted(
+            source.footers[shard.file], source.needed, shard.row_start, shard.row_stop
+        )
+        jobs += [((path, version), piece) for piece in pieces(ranges)]
+    unique = list(dict.fromkeys(jobs))
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        n_bytes = sum(pool.map(lambda job: len(fetch(*job)), unique))
+    return {"bytes": n_bytes}
+
+
+def polars_scan(place: str) -> dict[str, Any]:
+    """Sum all columns with polars."""
+    import polars as pl
+
+    pl.scan_parquet(f"{place}/*.parquet").sum().collect(engine="streaming")
+    return {}
+
+
+def pyarrow_scan(place: str) -> dict[str, Any]:
+    """Read all columns with pyarrow's dataset."""
+    import os
+
+    import pyarrow.dataset as ds
+    from pyarrow import fs
+
+    address = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
+    store = fs.S3FileSystem(endpoint_override=address, scheme="http", region="us-east-1")
+    for _ in ds.dataset(place.removeprefix("s3://"), filesystem=store, format="parquet").to_batches():
+        pass
+    return {}
+
+
+def duckdb_scan(place: str) -> dict[str, Any]:
+    """Sum all columns with DuckDB, where its extension for S3 is installed."""
+    import duckdb
+
+    duckdb.sql("LOAD httpfs").sql(f"SELECT sum(COLUMNS(*)) FROM '{place}/*.parquet'").fetchall()
+    return {}
+
+
+WAYS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "sgd": sgd,
+    "newton": newton,
+    "reads": reads,
+    "polars scan": polars_scan,
+    "pyarrow scan": pyarrow_scan,
+    "duckdb scan": duckdb_scan,
+}
+
+
+if __name__ == "__main__":
+    WAYS[sys.argv[1]](sys.argv[2])  # imports, kernels, connections
+    started = time.perf_counter()
+    found = WAYS[sys.argv[1]](sys.argv[2])
+    found["seconds"] = time.perf_counter() - started
+    found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(found))
