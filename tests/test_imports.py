@@ -24,6 +24,7 @@ ORDER = (
     "registry",
     "models",
     ("linear", "boosting", "bayes", "decomposition", "mixture", "scoring"),
+    "kernel_approximation",
     "feature_store",
     ("latency", "serve"),
     "report",

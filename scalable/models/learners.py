@@ -84,6 +84,21 @@ LEARNERS = {
         {"classification": "BayesianLogisticRegression"},
         "logistic regression with its posterior (Laplace), a pass a step",
     ),
+    "kernel-ridge": Learner(
+        "scalable.kernel_approximation",
+        {"regression": "KernelRidge"},
+        "kernel ridge by random features or landmarks, from one pass",
+    ),
+    "kernel-logistic": Learner(
+        "scalable.kernel_approximation",
+        {"classification": "KernelClassifier"},
+        "kernel logistic regression by random features or landmarks",
+    ),
+    "kernel-features": Learner(
+        "scalable.kernel_approximation",
+        {"transform": "KernelFeatures"},
+        "random features or landmarks of the Gaussian kernel",
+    ),
     "pca": Learner("scalable.decomposition", {"transform": "PCA"}, "principal components, from one pass"),
     "kmeans": Learner("scalable.mixture", {"transform": "KMeans"}, "k-means, a pass an iteration"),
     "gaussian-mixture": Learner(
