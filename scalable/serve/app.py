@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import io
-import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from scalable.errors import DataError, ScalableError
-from scalable.inference.request.json import parse_json
+from scalable.inference.request.json import encode_json, parse_json
 from scalable.serve.limits import Limits
 from scalable.serve.metrics import Metrics, added_up
 from scalable.serve.models import Models, Served, open_model
@@ -156,18 +155,16 @@ class App:
         if said.isdigit() and int(said) > most:
             raise too_large
 
-        async def read() -> bytes:
-            message = await receive()
-            body = message.get("body", b"")
-            while message.get("more_body"):
-                message = await receive()
-                body += message.get("body", b"")
-                if len(body) > most:
-                    raise too_large
-            return bytes(body)
-
         try:
-            return await asyncio.wait_for(read(), self.limits.seconds)
+            async with asyncio.timeout(self.limits.seconds):  # without a task of its own, as wait_for has
+                message = await receive()
+                body = message.get("body", b"")
+                while message.get("more_body"):
+                    message = await receive()
+                    body += message.get("body", b"")
+                    if len(body) > most:
+                        raise too_large
+                return bytes(body)
         except TimeoutError:
             raise RefusalError(
                 408, f"the body was not there within {self.limits.seconds:g} seconds"
@@ -275,13 +272,13 @@ def _metadata(served: Served) -> dict[str, Any]:
 
 
 def _json(answer: Any) -> Reply:
-    return 200, json.dumps(answer).encode(), [(b"content-type", JSON)]
+    return 200, encode_json(answer), [(b"content-type", JSON)]
 
 
 def _refused(refusal: RefusalError) -> Reply:
     line = " ".join(refusal.reason.split())
     headers = [(b"content-type", JSON)] + ([(b"retry-after", b"1")] if refusal.status == 503 else [])
-    return refusal.status, json.dumps({"error": line}).encode(), headers
+    return refusal.status, encode_json({"error": line}), headers
 
 
 async def _send(send: Any, reply: Reply) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.inference.request.json import parse_json
+from scalable.inference.request.json import encode_json, parse_json
 from scalable.serve.models import Served
 from scalable.serve.refusal import RefusalError
 
@@ -135,5 +134,5 @@ def answer_tensors(
     answer = {"model_name": served.name, "model_version": served.version, "outputs": [output]}
     if isinstance(asked.get("id"), str):
         answer["id"] = asked["id"]
-    text = json.dumps(answer).encode()
+    text = encode_json(answer)
     return (text + found.astype("<f8").tobytes(), len(text)) if binary else (text, None)

@@ -1,8 +1,9 @@
-"""JSON of requests, read by the fastest library at hand."""
+"""JSON of requests and answers, by the fastest library at hand."""
 
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from scalable.errors import DataError
@@ -17,7 +18,12 @@ except ImportError:  # the extra "serve" brings it
             data if isinstance(data, (str, bytes, bytearray)) else bytes(data), parse_constant=_no
         )
 
+    def _dumps(answer: Any) -> bytes:
+        """Write JSON by Python's own module."""
+        return json.dumps(_finite(answer), separators=(",", ":")).encode()
+
 else:
+    _encode = msgspec.json.Encoder().encode
     _decode = msgspec.json.Decoder().decode
 
     def _loads(data: Any) -> Any:
@@ -26,6 +32,23 @@ else:
             return _decode(data)
         except msgspec.DecodeError as error:
             raise ValueError(str(error)) from None
+
+    def _dumps(answer: Any) -> bytes:
+        """Write JSON."""
+        return _encode(answer)
+
+
+def encode_json(answer: Any) -> bytes:
+    """Return an answer as JSON; a number that is not finite is null."""
+    return _dumps(answer)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _no(constant: str) -> Any:
