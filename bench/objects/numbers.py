@@ -83,13 +83,13 @@ def main() -> None:
                     found[f"{way}, s3 over the link"] = [run(way, there, link.address)]
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    sections = {
+    sections: dict[str, Any] = {
         "link": {"delay": DELAY, "bytes_per_second": SPEED},
         "ways": [told(*each) for each in found.items()],
     }
-    write_results(new_results("object_stores", {"object_stores": sections}), Path(given.out))
-    for way in sections["ways"]:
-        print(json.dumps(way))
+    write_results(given.out, new_results("object_stores", {"object_stores": sections}))
+    for each in sections["ways"]:
+        print(json.dumps(each))
 
 
 def told(name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
