@@ -263,6 +263,6 @@ def _column(law: dict[str, Any], found: Summary) -> ColumnSummary:
         edges, counts = [float(edge) for edge in ends], [int(n) for n in found.counts]
     return ColumnSummary(
         **head, minimum=found.minimum, maximum=found.maximum, mean=found.mean,
-        deviation=float(np.sqrt(found.squares / found.present)), distinct=found.distinct.count(),
+        deviation=float(np.sqrt(found.squares / found.present)), distinct=min(found.distinct.count(), found.present),
         distinct_exact=found.distinct.exact, edges=edges, counts=counts,
     )  # fmt: skip

@@ -29,6 +29,8 @@ def test_models_are_compared_row_by_row(
     assert outcome.code == 0, outcome.err
     assert "paired on the same rows" in outcome.out
     assert "worse" in outcome.out
+    _, _, rows = outcome.out.partition("paired on the same rows")
+    assert " −" in rows and not any(f" -{digit}" in rows for digit in "0123456789"), "one sign for less"
     sections = json.loads(out.read_text())["sections"]
     assert [row["model"] for row in sections["quality"]] == [str(path) for path in models]
     auc = next(row for row in sections["differences"] if row["metric"] == "auc")

@@ -12,7 +12,7 @@ from scalable.storage.files import store_of
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 ENDINGS = (".parquet", ".parq", ".pq")  # in small letters or large
-OURS = {"manifest.json"}  # what `data_gen` writes beside its files
+OURS = {"manifest.json", "describe.html"}  # what `data_gen` writes beside its files
 _MAGIC = b"PAR1"
 _NAMED = 4
 
@@ -54,7 +54,7 @@ def find_files(paths: Paths) -> list[str]:
     _check_once(found)
     if left:
         warnings.warn(
-            f"{', '.join(map(str, given[:2]))}: no Parquet files{_told(left)}, left out", DataWarning, 3
+            f"{', '.join(map(str, given[:2]))}: left out, as no Parquet files{_told(left)}", DataWarning, 3
         )
     return found
 

@@ -62,7 +62,7 @@ def test_decisions_about_the_data_are_one_line(scalable: Callable[..., object], 
     )
     assert code == 0
     lines = err.splitlines()
-    assert f"scalable: {tmp_path}: no Parquet files: notes.txt, left out" in lines
+    assert f"scalable: {tmp_path}: left out, as no Parquet files: notes.txt" in lines
     assert any(
         line.startswith("scalable: ") and "'day' is the index of a pandas frame" in line for line in lines
     )

@@ -31,7 +31,8 @@ def test_files_of_any_ending_are_found(tmp_path):
         write(tmp_path / name)
     for marker in ("_SUCCESS", "_metadata", "_common_metadata", ".part-0.crc"):
         (tmp_path / marker).write_bytes(b"PAR1")
-    (tmp_path / "manifest.json").write_text("{}")
+    for ours in ("manifest.json", "describe.html"):
+        (tmp_path / ours).write_text("{}")
     assert names(tmp_path, tmp_path) == wanted
     assert names(str(tmp_path / "*"), tmp_path) == wanted
     assert names(str(tmp_path / "_*"), tmp_path) == ["_SUCCESS", "_common_metadata", "_metadata"]
@@ -43,7 +44,7 @@ def test_what_is_left_out_is_named(tmp_path, how):
     for name in ("notes.txt", "x.csv", "y.csv", "z.csv", "zz.csv"):
         (tmp_path / name).write_text("a,b\n")
     with pytest.warns(
-        DataWarning, match=r"no Parquet files: notes.txt, x.csv, y.csv, z.csv and 1 more, left out"
+        DataWarning, match=r"left out, as no Parquet files: notes.txt, x.csv, y.csv, z.csv and 1 more$"
     ):
         assert names(str(tmp_path / how), tmp_path) == ["a.parquet"]
     (tmp_path / "a.parquet").unlink()
