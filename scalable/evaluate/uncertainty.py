@@ -7,10 +7,10 @@ Weights count as numbers of rows. Scores are taken at the mean of their bin, who
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
 from scalable.evaluate.inputs import Array
 from scalable.kernels.metrics import CLIP, NEGATIVE, POSITIVE, SUM_SCORE
@@ -106,6 +106,18 @@ def auc_interval(
         return abs(true - auc) - Z95 * math.sqrt(scale * _binormal_variance(true, n, m))
 
     edge = 1e-12  # at 0 and 1 the variance is 0, a root that is none
-    low = brentq(beyond, edge, min(auc, 1 - edge)) if auc > edge and beyond(edge) > 0.0 else 0.0
-    high = brentq(beyond, max(auc, edge), 1 - edge) if auc < 1 - edge and beyond(1 - edge) > 0.0 else 1.0
+    low = _root(beyond, edge, min(auc, 1 - edge)) if auc > edge and beyond(edge) > 0.0 else 0.0
+    high = _root(beyond, max(auc, edge), 1 - edge) if auc < 1 - edge and beyond(1 - edge) > 0.0 else 1.0
     return float(low), float(high)
+
+
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    """Return where a function of one change of sign in an interval within (0, 1) crosses zero, by halving.
+
+    Not SciPy's `brentq`: to import ``scipy.optimize`` takes longer than all scores of a first model.
+    """
+    rising = function(high) > 0.0
+    for _ in range(52):
+        middle = (low + high) / 2
+        low, high = (low, middle) if (function(middle) > 0.0) == rising else (middle, high)
+    return (low + high) / 2

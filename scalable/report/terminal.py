@@ -190,7 +190,9 @@ def print_differences(rows: Sequence[dict[str, Any]], a: str, b: str, console: C
         {
             **row,
             "what": METRICS.get(row["metric"], (row["metric"],))[0],
-            "noise_text": None if row["se"] is None else f"{fmt.signed(row['low'])} to {fmt.signed(row['high'])}",
+            "noise_text": None
+            if row["se"] is None
+            else f"{fmt.signed(row['low'])} to {fmt.signed(row['high'])}",
             "change_text": fmt.signed(row["difference"]),
         }
         for row in rows
