@@ -97,7 +97,7 @@ def calendar_codes(
     whole = array.fill_null(_epoch(array.type)) if array.null_count else array
     encoding.calendar(numbers(whole), int(day_ticks), *places, out)
     if array.null_count:
-        missing = array.is_null().to_numpy(zero_copy_only=False)
+        missing = numbers(array.is_null()).view(np.bool_)
         for k, part in enumerate(parts):
             out[k][missing] = places[0 if part == "hour" else 1] + PARTS[part]
 

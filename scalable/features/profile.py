@@ -166,7 +166,7 @@ def _add_text(state: ColumnState, array: pa.DictionaryArray) -> None:
         return
     present = array.indices.drop_null()
     if len(array.dictionary) <= 4 * MAX_LEVELS or len(pc.unique(present)) <= MAX_LEVELS:
-        indices = present.to_numpy(zero_copy_only=False)
+        indices = numbers(present)
         counts = np.bincount(indices, minlength=len(array.dictionary))
         values = array.dictionary.to_pylist()
         used = np.flatnonzero(counts)

@@ -98,7 +98,7 @@ def target_classes(array: pa.Array, column: str, where: Where = nth_row) -> tupl
         unique, codes = codes_of(target_values(array, column, where))
         return (unique.astype(bool) if pa.types.is_boolean(array.type) else unique).tolist(), codes
     require_good(array.is_valid() if array.null_count else None, array, spoken("target", column), where)
-    return array.dictionary.to_pylist(), array.indices.to_numpy(zero_copy_only=False)
+    return array.dictionary.to_pylist(), numbers(array.indices)
 
 
 def target_values(array: pa.Array, column: str, where: Where = nth_row) -> NDArray[Any]:
