@@ -53,6 +53,9 @@ def test_results_of_two_evaluations(
     assert outcome.code == 0
     assert "auc" in outcome.out.lower()
     assert "pairs their rows" in outcome.out
+    busier = json.loads(files[1].read_text())
+    busier["machine"]["load"] = 7.5  # the same machine, at another moment
+    files[1].write_text(json.dumps(busier))
     assert scalable("report", *files, "--out", tmp_path / "both.html").code == 0
     text = (tmp_path / "both.html").read_text()
     one = scalable("report", files[0], "--out", tmp_path / "one.html")

@@ -59,16 +59,19 @@ def command(
 def _together(documents: list[dict[str, Any]], names: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
     """Return evaluations of the same dataset as one document, so that their curves lie in the same pictures."""
     found: dict[str, dict[str, Any]] = {}
-    kept: list[tuple[dict[str, Any], str]] = []
+    kept: list[tuple[dict[str, Any], list[str]]] = []
     for document, name in zip(documents, names, strict=True):
         sections = document["sections"]
-        key = json.dumps([sections.get("dataset"), document.get("machine")], sort_keys=True)
         if document["kind"] != "evaluate" or not isinstance(sections.get("quality"), list):
-            kept.append((document, name))
+            kept.append((document, [name]))
             continue
+        key = _rows_of(document)
         if key not in found:
-            found[key] = {**document, "sections": {**sections, "quality": [], "stages": []}}
-            kept.append((found[key], name))
+            found[key] = {**document, "command": None, "sections": {**sections, "quality": [], "stages": []}}
+            kept.append((found[key], []))
+        next(names for each, names in kept if each is found[key]).append(name)
+        commands = [found[key]["command"], document.get("command")]
+        found[key]["command"] = "\n".join(command for command in commands if command) or None
         one = found[key]["sections"]
         one["stages"] = [*one["stages"], *sections.get("stages", [])]
         have = {row["model"] for row in one["quality"]}
@@ -77,4 +80,10 @@ def _together(documents: list[dict[str, Any]], names: list[str]) -> tuple[list[d
         one["quality"] = [row for row in one["quality"] if row["model"] != BAYES] + [
             *(row for row in rows if row["model"] != BAYES), *(best or [row for row in rows if row["model"] == BAYES]),
         ]  # fmt: skip
-    return [document for document, _ in kept], [name for _, name in kept]
+    return [document for document, _ in kept], [", ".join(names) for _, names in kept]
+
+
+def _rows_of(document: dict[str, Any]) -> str:
+    """Return what two evaluations of the same rows on the same machine have in common, however busy it was."""
+    machine = {name: value for name, value in (document.get("machine") or {}).items() if name != "load"}
+    return json.dumps([document["sections"].get("dataset"), machine], sort_keys=True)

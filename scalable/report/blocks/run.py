@@ -25,12 +25,10 @@ def dataset_block(dataset: dict[str, Any], palette: Palette) -> Block:
     cards = [Card("Rows", count(dataset["rows"]), f"{dataset['rows']:,}")]
     if dataset.get("files") or dataset.get("bytes"):
         files = dataset.get("files")
+        told = f"{files:,} Parquet file{'s' if files > 1 else ''}" if files else ""
+        known = dataset.get("bytes")
         cards.append(
-            Card(
-                "On disk",
-                size(dataset.get("bytes")),
-                f"{files:,} Parquet file{'s' if files > 1 else ''}" if files else "",
-            )
+            Card("On disk", size(known), told) if known else Card("Files", f"{files:,}", "of Parquet")
         )
     if dataset.get("train_rows"):
         held = dataset.get("held_out_rows")
