@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from scalable.report.document import new_results
+from scalable.report.results import to_json
+from scalable.report.sections import BASE_RATE, BAYES
+
 Run = Callable[..., Any]
 
 
@@ -70,3 +74,18 @@ def test_what_is_missing_is_said(models: tuple[Path, Path], scalable: Run, toy: 
     assert outcome.code == 2
     assert "DATA --target COL" in outcome.err
     assert scalable("compare", *models, toy).code == 2
+
+
+def test_evaluations_of_one_name_are_told_apart(scalable: Run, tmp_path: Path) -> None:
+    """As after training a model anew: the later one must not vanish."""
+    quality = [{"model": name, "auc": 0.8} for name in ("my.model", BASE_RATE, BAYES)]
+    sections = {"dataset": {"name": "held", "rows": 10, "files": 1}, "stages": [], "quality": quality}
+    for name in ("before", "after"):
+        (tmp_path / f"{name}.json").write_text(to_json(new_results("evaluate", sections)))
+    page = tmp_path / "both.html"
+    assert scalable("report", tmp_path / "before.json", tmp_path / "after.json", "--out", page).code == 0
+    text = page.read_text()
+    models = [text.index(name) for name in ("my.model (before)", "my.model (after)")]
+    references = [text.rindex(f">{name}<") for name in (BASE_RATE, BAYES)]
+    assert [*models, *references] == sorted([*models, *references])
+    assert [text.count(f">{name}<") for name in (BASE_RATE, BAYES)] == [1, 1]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from scalable.cli.app import COMMANDS
+from scalable.cli.names import aligned
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -50,3 +51,12 @@ def test_completion_knows_commands_and_options() -> None:
 
     assert completed("scalable tr") == ["train"]
     assert {"--target", "--model", "--overwrite"} <= set(completed("scalable train --"))
+    assert completed("scalable train logis") == ["logistic"]
+    assert completed("scalable generate fr") == ["fraud"]
+
+
+def test_names_and_their_meanings_do_not_touch() -> None:
+    assert aligned([("a-very-long-name", "first"), ("b", "second")]).split("\n") == [
+        "a-very-long-name  first",
+        "b                 second",
+    ]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from scalable.cli.names import aligned, answers
 from scalable.cli.options import Debug, Json, Quiet, parse_count
 from scalable.cli.output import write_sections
 from scalable.errors import UsageError
@@ -23,7 +24,9 @@ Examples:
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(metavar="ID", help="Which; --list names all.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="ID", help="Which; --list names all.", autocompletion=answers)
+    ] = None,
     listed: Annotated[bool, typer.Option("--list", help="Print all, the id first.")] = False,
     rows: Annotated[
         int | None,
@@ -41,8 +44,7 @@ def command(
     if listed == (name is not None):
         raise UsageError("give the id of one answer, or --list")
     if name is None:
-        for each in ids():
-            typer.echo(f"{each:20} {find(each).question}")
+        typer.echo(aligned((each, find(each).question) for each in ids()))
         return
     answer = find(name)
     with live(quiet):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,6 @@ import typer
 from scalable.cli.options import Debug, Json, Quiet
 from scalable.cli.output import output_file, write_page, write_sections
 
-BAYES = "Bayes-optimal"
 HELP = """Turn one or several results files into one self-contained HTML page.
 
 \b
@@ -58,32 +58,41 @@ def command(
 
 def _together(documents: list[dict[str, Any]], names: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
     """Return evaluations of the same dataset as one document, so that their curves lie in the same pictures."""
-    found: dict[str, dict[str, Any]] = {}
-    kept: list[tuple[dict[str, Any], list[str]]] = []
-    for document, name in zip(documents, names, strict=True):
-        sections = document["sections"]
-        if document["kind"] != "evaluate" or not isinstance(sections.get("quality"), list):
-            kept.append((document, [name]))
-            continue
-        key = _rows_of(document)
-        if key not in found:
-            found[key] = {**document, "command": None, "sections": {**sections, "quality": [], "stages": []}}
-            kept.append((found[key], []))
-        next(names for each, names in kept if each is found[key]).append(name)
-        commands = [found[key]["command"], document.get("command")]
-        found[key]["command"] = "\n".join(command for command in commands if command) or None
-        one = found[key]["sections"]
-        one["stages"] = [*one["stages"], *sections.get("stages", [])]
-        have = {row["model"] for row in one["quality"]}
-        best = [row for row in one["quality"] if row["model"] == BAYES]
-        rows = [row for row in sections["quality"] if row["model"] not in have]
-        one["quality"] = [row for row in one["quality"] if row["model"] != BAYES] + [
-            *(row for row in rows if row["model"] != BAYES), *(best or [row for row in rows if row["model"] == BAYES]),
-        ]  # fmt: skip
-    return [document for document, _ in kept], [", ".join(names) for _, names in kept]
+    groups: dict[str, list[tuple[dict[str, Any], str]]] = {}
+    for place, (document, name) in enumerate(zip(documents, names, strict=True)):
+        joins = document["kind"] == "evaluate" and isinstance(document["sections"].get("quality"), list)
+        groups.setdefault(_rows_of(document) if joins else str(place), []).append((document, name))
+    return (
+        [_joined(members) if len(members) > 1 else members[0][0] for members in groups.values()],
+        [", ".join(name for _, name in members) for members in groups.values()],
+    )
 
 
 def _rows_of(document: dict[str, Any]) -> str:
     """Return what two evaluations of the same rows on the same machine have in common, however busy it was."""
     machine = {name: value for name, value in (document.get("machine") or {}).items() if name != "load"}
     return json.dumps([document["sections"].get("dataset"), machine], sort_keys=True)
+
+
+def _joined(members: list[tuple[dict[str, Any], str]]) -> dict[str, Any]:
+    """Return one document of several: models and stages by names of their own, what they are held against once."""
+    from scalable.report.sections import REFERENCES
+
+    first = members[0][0]
+    rows = [(row, name) for document, name in members for row in document["sections"]["quality"]]
+    times = Counter(row["model"] for row, _ in rows)
+    models = [
+        {**row, "model": row["model"] if times[row["model"]] == 1 else f"{row['model']} ({name})"}
+        for row, name in rows
+        if row["model"] not in REFERENCES
+    ]
+    references = {row["model"]: row for row, _ in reversed(rows) if row["model"] in REFERENCES}
+    stages = [
+        {**stage, "name": f"{stage['name']} {name}"}
+        for document, name in members
+        for stage in document["sections"].get("stages", [])
+    ]
+    quality = [*models, *(references[name] for name in reversed(REFERENCES) if name in references)]
+    commands = [str(document["command"]) for document, _ in members if document.get("command")]
+    sections = {**first["sections"], "quality": quality, "stages": stages}
+    return {**first, "command": "\n".join(commands) or None, "sections": sections}

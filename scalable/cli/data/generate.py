@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from scalable.cli.names import datasets
 from scalable.cli.options import (
     ClientAddress,
     Debug,
@@ -32,7 +33,9 @@ Examples:
 
 
 def command(
-    dataset: Annotated[str | None, typer.Argument(metavar="[DATASET]", help="Name; see --list.")] = None,
+    dataset: Annotated[
+        str | None, typer.Argument(metavar="[DATASET]", help="Name; see --list.", autocompletion=datasets)
+    ] = None,
     rows: Annotated[
         int | None, typer.Option("--rows", parser=parse_count, metavar="N", help="Rows: 5000000, 5M, 1e9.")
     ] = None,

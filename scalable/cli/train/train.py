@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from scalable.cli.models.registry_options import RegistryDir
+from scalable.cli.names import aligned, learners
 from scalable.cli.options import (
     ClientAddress,
     Debug,
@@ -50,7 +51,9 @@ Examples:
 
 def command(
     context: typer.Context,
-    learner: Annotated[str | None, typer.Argument(metavar="[LEARNER]", help="Name; see --list.")] = None,
+    learner: Annotated[
+        str | None, typer.Argument(metavar="[LEARNER]", help="Name; see --list.", autocompletion=learners)
+    ] = None,
     data: Annotated[str | None, typer.Argument(metavar="[DATA]", help="File, directory or glob.")] = None,
     target: Annotated[str | None, typer.Option("--target", metavar="COL", help="Column to predict.")] = None,
     model: Annotated[Path | None, typer.Option("--model", metavar="OUT", help="Model to write.")] = None,
@@ -90,8 +93,7 @@ def command(
         show_help(context, learner)
         return
     if list_all:
-        for name, each in LEARNERS.items():
-            typer.echo(f"{name:16}{each.summary}")
+        typer.echo(aligned((name, each.summary) for name, each in LEARNERS.items()))
         return
     entry = None if learner is None else get_learner(learner)
     wanted = {"LEARNER": learner, "DATA": data, "--model": model}
