@@ -96,3 +96,14 @@ def test_jobs_fit_and_score_whatever_the_target_is(tmp_path: Path) -> None:
     ahead.fit_few(str(tmp_path), "t", "a", "b")
     ahead.fit_few(str(tmp_path), "t")
     assert standardize_columns.signatures
+
+
+def test_what_is_compiled_beside_a_quickstart_is_not_what_it_begins_with() -> None:
+    """Its values are drawn anyhow; of the dataset the columns are enough."""
+    from data_gen.values.random import fill_bits
+    from scalable.kernels.encode.encoding import standardize_columns
+
+    before = list(fill_bits.signatures)
+    ahead.fit_generated("fraud", "is_fraud")
+    assert fill_bits.signatures == before
+    assert standardize_columns.signatures

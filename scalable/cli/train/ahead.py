@@ -71,10 +71,34 @@ def compiled_beside(job: Callable[..., None], *words: str) -> Iterator[bool]:
 
 
 def fit_generated(dataset: str, target: str) -> None:
-    """Fit a logistic model to some rows of a generated dataset, and score it."""
-    import data_gen
+    """Fit a logistic model and a forest to rows of a generated dataset's columns, and score them.
 
-    _fit(data_gen.rows(dataset, 0, ROWS), target)
+    The values are drawn anyhow: the generator's kernels are what the other process begins with.
+    """
+    import numpy as np
+
+    from data_gen.columns import CATEGORY
+    from data_gen.datasets import recipe
+    from data_gen.recipe import empty_frame
+    from data_gen.writing import arrow
+    from scalable.boosting import LGBMClassifier
+
+    columns = recipe(dataset, 0, {}).columns
+    frame = empty_frame(columns, ROWS)
+    rng = np.random.default_rng(0)
+    for column in columns:
+        data, valid = frame[column.name]
+        if column.type == CATEGORY:
+            data[:] = rng.integers(0, len(column.levels), ROWS)
+        elif data.dtype.itemsize == 1:
+            data[:] = rng.integers(0, 2 if column.type == "bool" else 100, ROWS)
+        else:
+            data[:] = rng.integers(0, ROWS, ROWS) if column.unit == "id" else rng.exponential(1000.0, ROWS)
+        if valid is not None:
+            valid[:] = rng.random(ROWS) < 0.7
+    table = arrow.table(columns, frame)
+    _fit(table, target)
+    _fit(table, target, LGBMClassifier(n_estimators=2, num_leaves=7, verbose=-1))
 
 
 def fit_few(data: str, target: str, *features: str) -> None:
@@ -92,7 +116,7 @@ def fit_few(data: str, target: str, *features: str) -> None:
         _fit(pa.Table.from_batches([next(file.iter_batches(ROWS, columns=names))]), target)
 
 
-def _fit(table: Any, target: str) -> None:
+def _fit(table: Any, target: str, learner: Any = None) -> None:
     import numpy as np
     import pyarrow as pa
 
@@ -106,5 +130,5 @@ def _fit(table: Any, target: str) -> None:
     features = [name for name in table.column_names if name != target]
     source = TableSource(table.select(features).append_column(target, label), target)
     with tempfile.TemporaryDirectory() as place:
-        LogisticRegression().fit(source).save(Path(place) / "model")
+        (learner or LogisticRegression()).fit(source).save(Path(place) / "model")
         evaluate_model(load_model(Path(place) / "model"), source, Threads(1))
