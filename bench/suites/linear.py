@@ -71,7 +71,8 @@ class Descent:
     def _learn(self) -> None:
         rows = self.columns, self.ids, self.y, self.weight
         if hasattr(descent, "DescentRule"):
-            rule = descent.DescentRule(self.code, 1.0, optimizers.NORMALIZED, 256, True)
+            rule_of = getattr(descent, "descent_rule", descent.DescentRule)  # as the commit has it
+            rule = rule_of(self.code, 1.0, optimizers.NORMALIZED, 256, True)
             descent.descend(*rows, rule, self.hyper, self.factors, 1e6, self.table)
         else:  # a commit before kernels took records
             descent.descend(

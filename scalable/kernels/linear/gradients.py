@@ -47,6 +47,12 @@ def _log_gradients(z: np.ndarray, y: np.ndarray, weight: np.ndarray, gradient: n
 
 
 @kernel(fastmath=True)
+def log_gradients(z: np.ndarray, y: np.ndarray, weight: np.ndarray, gradient: np.ndarray) -> Any:
+    """Do `gradients` for the logistic loss, in a tenth of the time to compile."""
+    return _log_gradients(z, y, weight, gradient)
+
+
+@kernel(fastmath=True)
 def gradients(
     code: int, delta: float, z: np.ndarray, y: np.ndarray, weight: np.ndarray, gradient: np.ndarray
 ) -> Any:

@@ -22,6 +22,8 @@ class DescentRule(NamedTuple):
         Rows a step, at most ``MAX_BATCH``.
     fit_intercept : bool
         Whether the intercept moves.
+    rare : int or None
+        None: the loss is the logistic one and the optimizer adaptive, and kernels are compiled for nothing else.
     """
 
     loss: int
@@ -29,6 +31,7 @@ class DescentRule(NamedTuple):
     optimizer: int
     batch: int
     fit_intercept: bool
+    rare: int | None = 0
 
 
 class FloatColumns(NamedTuple):

@@ -15,7 +15,6 @@ from scalable.kernels.buffers import aligned
 from scalable.kernels.linear import adaptive_optimizers as adaptive
 from scalable.kernels.linear import optimizers
 from scalable.kernels.linear import sgd as descent
-from scalable.kernels.linear.records import DescentRule
 from scalable.linear.solvers.objective import HASHED_FACTOR, Objective
 
 PRIOR_STEPS = 10.0
@@ -77,7 +76,7 @@ class Descent:
         target = o.target(block)
         o.check(target)
         y, weight = target.astype(np.float32), o.single_weight(block)
-        rule = DescentRule(o.loss, float(o.delta), self.optimizer, self.batch, bool(o.fit_intercept))
+        rule = descent.descent_rule(o.loss, float(o.delta), self.optimizer, self.batch, bool(o.fit_intercept))
         how = (rule, self.hyper, o.factors)
         loss, steps, done = 0.0, state.steps, 0
         if isinstance(block, LazyBlock):

@@ -71,6 +71,24 @@ def test_adagrad_over_dense_columns_and_categories(k):
     assert steps == descent_steps(n, 64)
 
 
+@pytest.mark.parametrize("k", [1, 3])
+def test_the_kernel_of_the_usual_rule_learns_what_that_of_all_rules_does(k):
+    columns, ids, weight = block()
+    y = np.random.default_rng(2).integers(0, max(2, k), columns.shape[1]).astype(np.float32)
+    usual = descent.descent_rule(losses.LOSSES["log_loss"].code, 1.0, o.NORMALIZED, 64, True)
+    assert usual.rare is None
+    assert descent.descent_rule(losses.LOSSES["log_loss"].code, 1.0, o.ADAM, 64, True).rare is not None
+    assert descent.descent_rule(descent.SOFTMAX, 1.0, o.NORMALIZED, 64, True).rare is not None
+    found = []
+    for rule in (usual, usual._replace(rare=0)):
+        table = np.zeros((k, columns.shape[0] + 21, o.FIELDS), np.float32)
+        factors = np.ones(columns.shape[0] + 21)
+        how = (rule, o.hyper_parameters(0.5, l2=1e-3), factors, 0.0)
+        found.append((descent.descend(columns, ids, y, weight, *how, table), table))
+    assert found[0][0] == found[1][0]
+    np.testing.assert_array_equal(found[0][1], found[1][1])
+
+
 def descent_steps(n: int, batch: int) -> int:
     t = done = 0
     while done < n:
