@@ -68,7 +68,8 @@ bench: $(VENV)/.installed-dev  ## asv on the working tree, HTML to .asv/html; PR
 	$(BIN)/asv machine --yes
 	$(BIN)/asv run -E existing:$(CURDIR)/$(BIN)/python --set-commit-hash $$(git rev-parse HEAD) --show-stderr $(ARGS)
 	$(BIN)/asv publish
-	@echo "open .asv/html/index.html (or: $(BIN)/asv preview)"
+	$(BIN)/scalable report --asv .asv/results --out .asv/report.html --quiet
+	@echo "open .asv/report.html (whole, also offline) or .asv/html/index.html (asv's own; loads scripts from the net)"
 
 BASE ?= HEAD~1
 HEAD ?= HEAD

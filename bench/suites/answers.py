@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .names import named
+
 try:
     from bench.answers.answer import find, ids
     from bench.answers.run import run
@@ -19,9 +21,11 @@ class Answers:
     timeout = 300
     number, repeat, warmup_time = 1, 1, 0.0
 
+    @named("An answer at its quick size")
     def time_quick(self, name: str) -> None:
         run(find(name))
 
+    @named("Does the claim of an answer hold (1) or not (0)")
     def track_holds(self, name: str) -> int:
         return int(run(find(name))["holds"])
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from .gate import found
 from .median import ns_per_row
+from .names import named
 
 try:
     from bench.data import scaled
@@ -64,6 +65,7 @@ class Fill:
         self.params = {"num_threads": 1, "verbosity": -1}
         self.reference, _ = make_reference(survey, self.encoder, self.source.n_rows, self.params)
 
+    @named("Fill LightGBM's dataset")
     def track_fill(self) -> float:
         return ns_per_row(self._fill, self.source.n_rows, 5)
 
@@ -78,6 +80,7 @@ class Transport:
     param_names = ("bytes",)
     unit = "us"
 
+    @named("One exchange of two boosting workers")
     def track_exchange(self, n_bytes: int) -> float:
         listeners = [listen("127.0.0.1") for _ in range(2)]
         peers = [("127.0.0.1", listener.getsockname()[1]) for listener in listeners]
@@ -117,9 +120,11 @@ class Fit:
     def _fit(self) -> Any:
         return train_on(self.team, {"num_iterations": TREES, "num_threads": 1}, self.source, classify=True)
 
+    @named("Ten trees from rows to model")
     def time_fit(self, n_workers: int) -> None:
         self._fit()
 
+    @named("Bytes exchanged a tree")
     def track_bytes_per_tree(self, n_workers: int) -> float:
         stats = self._fit().stats
         workers = stats["workers" if "workers" in stats else "ranks"]  # their name in older commits

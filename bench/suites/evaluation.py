@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .median import ns_per_row
+from .names import named
 
 try:
     from bench.data import scaled
@@ -55,12 +56,15 @@ class Kernels:
     def _regression(self) -> object:
         return self.regression.step(self.states[2], self.y, self.p, self.weight)
 
+    @named("Score statistics of two classes")
     def track_binary(self, weights: str) -> float:
         return ns_per_row(self._binary, BLOCK, REPEATS)
 
+    @named("Score statistics of three classes")
     def track_three_classes(self, weights: str) -> float:
         return ns_per_row(self._multiclass, BLOCK, REPEATS)
 
+    @named("Error statistics of regression")
     def track_regression(self, weights: str) -> float:
         return ns_per_row(self._regression, BLOCK, REPEATS)
 
@@ -79,9 +83,11 @@ class States:
         self.right = self.reduction.step(self.reduction.init(), y, p)
         self.reduction.finish(self.reduction.merge(self.reduction.init(), self.right))
 
+    @named("Merge two evaluation states")
     def time_merge(self) -> None:
         self.reduction.merge(self.left, self.right)
 
+    @named("Turn an evaluation state into metrics")
     def time_finish(self) -> None:
         self.reduction.finish(self.right)
 
@@ -96,12 +102,15 @@ class Job:
         self.y, self.p = _draw(self.rows)
         evaluate_predictions(self.y[:100], self.p[:100])
 
+    @named("A whole evaluation")
     def track_evaluate(self) -> float:
         return ns_per_row(lambda: evaluate_predictions(self.y, self.p), self.rows, REPEATS)
 
+    @named("Error bound of the streamed AUC")
     def track_auc_error_bound(self) -> float:
         return float(evaluate_predictions(self.y, self.p)["auc_error"])
 
+    @named("Peak memory of an evaluation")
     def peakmem_evaluate(self) -> None:
         evaluate_predictions(self.y, self.p)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .median import ns_per_row
+from .names import named
 
 try:
     import lmdb  # noqa: F401  what the store needs
@@ -47,6 +48,7 @@ class Join:
     def setup(self, definitions: str) -> None:
         self.folder, self.events, _ = _prepared()
 
+    @named("Point-in-time join")
     def track_events(self, definitions: str) -> float:
         out = self.folder / "out"
 
@@ -70,6 +72,7 @@ class Online:
         shutil.rmtree(self.store, ignore_errors=True)
         materialize(self.folder / "online.toml", self.store)
 
+    @named("Fill the online store")
     def track_materialize(self) -> float:
         def work() -> None:
             shutil.rmtree(self.store, ignore_errors=True)
@@ -79,6 +82,7 @@ class Online:
 
     track_materialize.unit = "ns/event"  # type: ignore[attr-defined]
 
+    @named("Look up fifty features online")
     def track_lookup(self) -> float:
         asked = np.random.default_rng(0).integers(0, self.entities, LOOKUPS).tolist()
         now, taken = (START + YEAR) * 1000, []

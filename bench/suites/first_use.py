@@ -9,6 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from .names import named
+
 try:
     import numpy as np
     import pyarrow as pa
@@ -53,13 +55,13 @@ class Start:
     param_names = ("command",)
     unit = "s"
 
+    @named("Processor time of imports and help")
     def track_start(self, command: str) -> float:
         """Return the least of five runs."""
         with tempfile.TemporaryDirectory() as folder:
             return min(_processor_seconds(COMMANDS[command], Path(folder)) for _ in range(5))
 
     track_start.unit = "s"  # type: ignore[attr-defined]
-    track_start.pretty_name = "Processor time of imports and help"  # type: ignore[attr-defined]
 
 
 class Train:
@@ -88,9 +90,9 @@ class Train:
         words = ["train", "logistic", "rows.parquet", "--target", "y", "--model", model, "-q"]
         return _processor_seconds(["-m", "scalable", *words], self.place)
 
+    @named("Processor time of a first fit of 100,000 rows")
     def track_train(self, kernels: str) -> float:
         """Return the processor seconds of one run."""
         return self._train("second")
 
     track_train.unit = "s"  # type: ignore[attr-defined]
-    track_train.pretty_name = "Processor time of a first fit of 100,000 rows"  # type: ignore[attr-defined]

@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from .names import named
+
 Sample = Callable[[], float]  # one short measurement in ns a row
 FOLDERS: list[Path] = []  # made by works
 COLUMNS, BLOCK, FIT_ROWS = 28, 2**16, 2**14
@@ -269,6 +271,7 @@ class Gate:
     def teardown(self, work: str) -> None:
         clean()  # not at exit: asv's processes end without it
 
+    @named("The gate's kernels")
     def track_gate(self, work: str) -> float:
         return statistics.median(self.sample() for _ in range(SAMPLES))
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from .gate import found
 from .median import ns_per_row
+from .names import named
 
 try:
     import data_gen
@@ -72,6 +73,7 @@ class Kernels:
         fill_bits(key0, key1, zero, self.words)
         (fill_uniform if law == "uniform" else fill_normal)(self.words.view(np.uint32), self.floats)
 
+    @named("Draw a value of a law")
     def track_value(self, law: str) -> float:
         return ns_per_row(lambda: self._work(law), BLOCK, REPEATS)
 
@@ -95,6 +97,7 @@ class Blocks:
     def _score(self) -> object:
         return self.recipe.score(0, 2 * BLOCK, self.recipe.columns, self.room)
 
+    @named("Generate a row in memory")
     def track_row(self, dataset: str) -> float:
         return ns_per_row(self._score, 2 * BLOCK, REPEATS)
 
@@ -120,6 +123,7 @@ class Writing:
     def _write(self, dataset: str, rows: int) -> data_gen.Manifest:
         return data_gen.generate(dataset, rows=rows, out=self.directory / "data", overwrite=True, workers=2)
 
+    @named("Generate and write a row")
     def track_row(self, dataset: str) -> float:
         times = []
         for _ in range(3):
@@ -128,10 +132,12 @@ class Writing:
             times.append(time.perf_counter_ns() - start)
         return statistics.median(times) / self.rows
 
+    @named("Bytes a row on disk")
     def track_bytes_per_row(self, dataset: str) -> float:
         return self._write(dataset, self.rows).bytes / self.rows
 
     track_bytes_per_row.unit = "bytes"  # type: ignore[attr-defined]  # how asv learns a unit
 
+    @named("Peak memory of generating")
     def peakmem_write(self, dataset: str) -> None:
         self._write(dataset, self.rows)

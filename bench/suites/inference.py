@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .names import named
+
 try:
     import scalable.inference as _  # noqa: F401  only to know whether it is there
 
@@ -87,9 +89,11 @@ class SingleRow(_Suite):
             taken[i] = time.perf_counter_ns() - start
         return taken / 1e3
 
+    @named("Predict one row, median")
     def track_p50(self, text: str) -> float:
         return float(np.quantile(self._times(text), 0.5))
 
+    @named("Predict one row, 99th percentile")
     def track_p99(self, text: str) -> float:
         return float(np.quantile(self._times(text), 0.99))
 
@@ -101,6 +105,7 @@ class Batch(_Suite):
     param_names = ("rows", "threads")
     unit = "ns/row"
 
+    @named("Predict a batch")
     def track_batch(self, text: str, rows: int, threads: int) -> float:
         forest, X = _compiled(text), _rows(rows)
         forest.predict(X, n_threads=threads)
@@ -130,9 +135,11 @@ class Load(_Suite):
         if hasattr(self, "mapped"):  # not where it was skipped
             os.unlink(self.mapped)
 
+    @named("From LightGBM's text to a first prediction")
     def time_text_to_first_row(self, text: str) -> None:
         _compiled(text).predict_one(self.x)
 
+    @named("From a compiled file to a first prediction")
     def time_mapped_to_first_row(self, text: str) -> None:
         self.load(self.mapped).predict_one(self.x)
 
@@ -140,6 +147,7 @@ class Load(_Suite):
 class Memory(_Suite):
     """Peak of a process that scores a batch."""
 
+    @named("Peak memory of predicting a batch")
     def peakmem_batch(self, text: str) -> None:
         _compiled(text).predict(_rows(10_000))
 
@@ -153,6 +161,7 @@ class Linear:
         compiled = _later("scalable.inference.linear_row", "CompiledLinear")
         self.model = compiled(np.linspace(-1, 1, FEATURES), np.zeros(1), "logistic")
 
+    @named("Predict one row of a linear model, median")
     def track_p50(self) -> float:
         rows = list(_rows(5000))
         taken = np.empty(len(rows), np.int64)

@@ -10,6 +10,7 @@ import numpy as np
 
 from .gate import found
 from .median import ns_per_row
+from .names import named
 
 try:
     import pyarrow as pa
@@ -64,6 +65,7 @@ class Descent:
         except TypeError as error:  # a commit whose kernel takes other arguments
             raise NotImplementedError(str(error)) from error
 
+    @named("A step of descent")
     def track_slice(self, loss: str) -> float:
         """Learn from 4,096 rows x 28 columns."""
         return ns_per_row(self._learn, SLICE_ROWS, 99)
@@ -100,6 +102,7 @@ class Gram:
         if hasattr(self, "threads"):  # not where it was skipped
             self.threads.restore_original_limits()
 
+    @named("Add a block to a Gram matrix")
     def track_block(self, dtype: str) -> float:
         """Add 32,768 weighted rows x 28 columns."""
         return ns_per_row(lambda: add_gram(self.columns, self.ids, self.weight, self.out), GRAM_ROWS, 19)
@@ -135,14 +138,17 @@ class Fit:
         self.source = ParquetSource(paths[written], target="y")
         self.encoder = LogisticRegression(max_iter=1).fit(self.source).model_.encoder
 
+    @named("Logistic regression in one pass of descent")
     def track_descent_pass(self, paths: dict[str, str], written: str) -> float:
         """Profile, then one pass of descent."""
         return self._track(lambda: LogisticRegression(solver="sgd", max_iter=1).fit(self.source))
 
+    @named("Logistic regression by Newton's method")
     def track_newton(self, paths: dict[str, str], written: str) -> float:
         """Newton's method to convergence."""
         return self._track(lambda: LogisticRegression(solver="newton").fit(self.source))
 
+    @named("Ridge regression in one pass")
     def track_ridge(self, paths: dict[str, str], written: str) -> float:
         """Profile, then one pass for the Gram matrix."""
         return self._track(lambda: Ridge().fit(self.source))
@@ -150,6 +156,7 @@ class Fit:
     def _track(self, work: Callable[[], object]) -> float:
         return ns_per_row(work, self.source.n_rows, 3)
 
+    @named("Decode and encode, nothing learned")
     def track_decode_and_encode(self, paths: dict[str, str], written: str) -> float:
         """Blocks on one thread, nothing learned."""
         return self._track(self._decode)
@@ -160,6 +167,7 @@ class Fit:
             for _ in reader.blocks(shard):
                 pass
 
+    @named("Peak memory of a pass of descent")
     def peakmem_descent_pass(self, paths: dict[str, str], written: str) -> None:
         """Peak memory of a pass."""
         LogisticRegression(solver="sgd", max_iter=1).fit(self.source)

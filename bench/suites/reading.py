@@ -9,6 +9,7 @@ import numpy as np
 
 from .gate import found
 from .median import ns_per_row
+from .names import named
 
 try:
     import pyarrow as pa
@@ -97,9 +98,11 @@ class Decode:
     def _scan(self) -> int:
         return sum(raw.n_rows for shard in self.source.shards for raw in self.source.raw_blocks(shard))
 
+    @named("Decode a row of Parquet")
     def track_row(self, layout: str) -> float:
         return ns_per_row(self._scan, self.source.n_rows, REPEATS)
 
+    @named("Peak memory of a scan")
     def peakmem_scan(self, layout: str) -> None:
         self._scan()
 
@@ -114,6 +117,7 @@ class Encode:
         self.encoder = encoder.learn(profile_source(source), source.feature_names)
         self.raw = next(source.raw_blocks(source.shards[0]))
 
+    @named("Encode a decoded row")
     def track_row(self) -> float:
         return ns_per_row(lambda: self.encoder.encode(self.raw), self.raw.n_rows, REPEATS)
 
@@ -127,8 +131,10 @@ class Plan:
         self.path = _file("plain", scaled(500_000))
         self.source = ParquetSource(self.path, target="y")
 
+    @named("Plan the shards of a dataset")
     def time_open(self) -> None:
         ParquetSource(self.path, target="y")
 
+    @named("Profile the columns")
     def track_profile(self) -> float:
         return ns_per_row(lambda: profile_source(self.source), self.source.n_rows, REPEATS)

@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from bench.suites.median import ns_per_row
 
+from .names import named
+
 try:
     import scalable.inference.request as _  # noqa: F401  only to know whether it is there
 
@@ -90,15 +92,18 @@ class Request:
             taken[k] = (time.perf_counter_ns() - start) / 1e3
         return float(np.median(taken))
 
+    @named("Answer a dict")
     def track_dict(self, place: str, model: str) -> float:
         """Answer dicts."""
         return self._median_us(self.model.predict_one, self.rows)
 
+    @named("Answer a JSON object")
     def track_json(self, place: str, model: str) -> float:
         """Answer JSON objects; times are ISO 8601."""
         texts = [json.dumps({name: _text(value) for name, value in row.items()}) for row in self.rows]
         return self._median_us(self.model.predict_json, [text.encode() for text in texts])
 
+    @named("Answer a frame of a thousand rows")
     def track_frame(self, place: str, model: str) -> float:
         """Answer a thousand rows of Arrow."""
         frame = self.table.slice(0, FRAME_ROWS)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .median import ns_per_row
+from .names import named
 
 try:
     from bench.data import scaled
@@ -45,6 +46,7 @@ class Histogram:
         self.rows = np.sort(rng.choice(n, max(1, n // one_in), replace=False)).astype(np.uint32)
         self.sums = np.zeros((COLUMNS, 256), np.int64)
 
+    @named("Add rows to a histogram")
     def track_rows(self, one_in: int) -> float:
         work = (
             self.words,
@@ -72,6 +74,7 @@ class Partition:
         self.rows = np.sort(rng.choice(n, max(1, n // one_in), replace=False)).astype(np.uint32)
         self.scratch = np.empty(n, np.uint32)
 
+    @named("Deal a leaf's rows to its children")
     def track_rows(self, one_in: int) -> float:
         work = (self.column, self.table, self.rows, self.scratch)
         return ns_per_row(lambda: partition(*work), len(self.rows), REPEATS)
@@ -97,6 +100,7 @@ class SplitSearch:
         chosen, splits = np.arange(COLUMNS), np.zeros(COLUMNS, SPLIT)
         self.rest = (features, chosen, leaf, record, np.uint64(0), splits)
 
+    @named("Search the best split")
     def track_bins(self, rules: str) -> float:
         work = lambda: search_numbers(self.histogram, *self.rest)  # noqa: E731  it is timed by its name
         return ns_per_row(work, COLUMNS * BINS, 9)
@@ -120,6 +124,7 @@ class Tree:
     def teardown(self, threads: int, objective: str) -> None:
         self.crew.close()
 
+    @named("Grow a tree of 63 leaves")
     def track_rows(self, threads: int, objective: str) -> float:
         return ns_per_row(self._iterate, self.rows.n_rows, 5)
 

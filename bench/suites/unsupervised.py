@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from .median import ns_per_row
+from .names import named
 
 try:
     from bench.data import scaled
@@ -53,5 +54,6 @@ class Passes:
             warnings.simplefilter("ignore")
             self.model.fit(self.rows)
 
+    @named("Fit without a target")
     def track_fit(self, learner: str) -> float:
         return ns_per_row(self._fit, len(self.rows), REPEATS)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .gate import found
+from .names import named
 
 try:
     import pyarrow as pa
@@ -73,9 +74,11 @@ class Fit:
 
     setup_cache.timeout = 1200  # type: ignore[attr-defined]  # asv reads it
 
+    @named("Fit on two Dask workers")
     def track_fit(self, found: dict[str, tuple[float, float]], learner: str) -> float:
         return found[learner][0]
 
+    @named("Peak memory of a fit on two Dask workers")
     def track_memory(self, found: dict[str, tuple[float, float]], learner: str) -> float:
         """Track the peak PSS of this process and all workers."""
         return found[learner][1]

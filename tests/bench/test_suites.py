@@ -45,6 +45,16 @@ def _classes() -> Iterator[tuple[str, Any, list[str]]]:
 CLASSES = {name: (kind, methods) for name, kind, methods in _classes()}
 
 
+def test_every_benchmark_has_a_name_for_people() -> None:
+    named = [
+        getattr(getattr(kind, method), "pretty_name", "")
+        for kind, methods in CLASSES.values()
+        for method in methods
+    ]
+    assert all(" " in name for name in named)
+    assert len(set(named)) == len(named)
+
+
 @pytest.fixture(autouse=True)
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
