@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from scalable.cli.screen.interrupt import INTERRUPTED, resume_hint, say
+from scalable.cli.screen.interrupt import INTERRUPTED, say, say_interrupted
 
 FAILURE, USAGE = 1, 2
 
@@ -26,10 +26,10 @@ def run(command: Any, argv: Sequence[str]) -> int:
     except (KeyboardInterrupt, SystemExit) as stop:  # newer Typers turn the one into the other
         if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
             raise
-        say("interrupted; " + resume_hint(argv))
+        say_interrupted(argv)
         return INTERRUPTED
     if result == INTERRUPTED:
-        say("interrupted; " + resume_hint(argv))
+        say_interrupted(argv)
     return result if isinstance(result, int) else 0
 
 
@@ -46,7 +46,7 @@ def _shown(message: Any, category: type[Warning], *others: Any, **more: Any) -> 
 
 def _failed(error: Exception, argv: Sequence[str]) -> int:
     if isinstance(error, typer.Abort):
-        say("interrupted; " + resume_hint(argv))
+        say_interrupted(argv)
         return INTERRUPTED
     if hasattr(error, "exit_code"):  # Click's own, which newer Typers carry within themselves
         if hasattr(error, "show"):

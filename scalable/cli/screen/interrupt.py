@@ -14,11 +14,18 @@ from typing import NoReturn
 INTERRUPTED = 130
 SCREEN_SECONDS = 0.3
 GRACE_SECONDS = 1.2  # for clean ends of threads, workers and displays; then all is killed
+_unsaid = threading.Lock()  # taken by whoever says it
 
 
 def say(message: str) -> None:
     """Print one line to standard error."""
     print(f"scalable: {message}", file=sys.stderr)
+
+
+def say_interrupted(argv: Sequence[str]) -> None:
+    """Print how to go on, once: the thread that waits and the one that was interrupted may end together."""
+    if _unsaid.acquire(blocking=False):
+        say("interrupted; " + resume_hint(argv))
 
 
 def watch(argv: Sequence[str]) -> None:
@@ -36,7 +43,7 @@ def watch(argv: Sequence[str]) -> None:
             pass
         select.select([listening], [], [], GRACE_SECONDS)
         _leave_screen_clean()
-        say("interrupted; " + resume_hint(argv))
+        say_interrupted(argv)
         leave_at_once()
 
     threading.Thread(target=wait, name="interrupt", daemon=True).start()

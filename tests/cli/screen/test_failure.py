@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from scalable.cli.screen import interrupt
 from scalable.cli.screen.failure import explain
 from scalable.errors import DataError, UsageError
 
@@ -67,3 +69,13 @@ def test_decisions_about_the_data_are_one_line(scalable: Callable[..., object], 
         line.startswith("scalable: ") and "'day' is the index of a pandas frame" in line for line in lines
     )
     assert len(lines) == 2
+
+
+def test_an_interruption_is_told_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads see it: the one that waits for the signal, and the one that was at work."""
+    monkeypatch.setattr(interrupt, "_unsaid", threading.Lock())
+    for _ in range(2):
+        interrupt.say_interrupted(["train", "logistic"])
+    assert capsys.readouterr().err == "scalable: interrupted; go on with: scalable train logistic --resume\n"
