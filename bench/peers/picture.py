@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bench.plots import OURS, THEIRS, Figures, Plot
 from scalable.report.figures import labels
@@ -41,6 +41,9 @@ def draw(figures: Figures) -> Figure:
         axes.margins(x=0.12, y=0.14)
         axes.grid(color="#e6e6e6", linewidth=0.8)
         axes.set_axisbelow(True)
+        low, high = axes.get_xlim()
+        if high < 100 * low:  # within two decades powers of ten may leave an axis without a number
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     panels[0].set_ylabel("AUC on held-out rows")

@@ -10,7 +10,7 @@ import pytest
 
 from bench import plots
 from bench.peers import page
-from bench.peers.picture import PLOT
+from bench.peers.picture import PLOT, draw
 from scalable.report.document import new_results
 from scalable.report.results import read_results, write_results
 
@@ -71,3 +71,15 @@ def test_what_cannot_be_read_is_one_line(
 def test_the_committed_picture_shows_its_record() -> None:
     text = (plots.RESULTS / "versus.svg").read_text()
     assert plots.origin(PLOT, plots.figures_of(PLOT)) in text, "run `python -m bench.plots`"
+
+
+@pytest.mark.parametrize(("least", "most"), [(30.0, 160.0), (0.2, 40.0), (2.0, 3.0)])
+def test_every_axis_of_time_has_numbers(least: float, most: float) -> None:
+    found = {
+        name: {"seconds": [seconds] * 3, "auc": 0.7, "ours": name == "ours"}
+        for name, seconds in (("ours", least), ("theirs", most))
+    }
+    (axes,) = draw({"boosting": found}).axes
+    low, high = axes.get_xlim()
+    shown = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    assert len(shown) >= 1 if most < 2 * least else len(shown) >= 2
