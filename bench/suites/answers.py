@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .names import named
+from .median import named
 
 try:
     from bench.answers.answer import find, ids

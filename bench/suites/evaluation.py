@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .median import ns_per_row
-from .names import named
+from .median import named, ns_per_row
 
 try:
     from bench.data import scaled

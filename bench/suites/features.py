@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .median import ns_per_row
-from .names import named
+from .median import named, ns_per_row
 
 try:
     import lmdb  # noqa: F401  what the store needs

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .names import named
+from .median import named
 
 try:
     import numpy as np

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from .names import named
+from .median import named
 
 Sample = Callable[[], float]  # one short measurement in ns a row
 FOLDERS: list[Path] = []  # made by works

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .gate import found
-from .median import ns_per_row
-from .names import named
+from .median import named, ns_per_row
 
 try:
     import data_gen

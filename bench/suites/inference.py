@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .names import named
+from .median import named
 
 try:
     import scalable.inference as _  # noqa: F401  only to know whether it is there

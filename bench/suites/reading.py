@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from .gate import found
-from .median import ns_per_row
-from .names import named
+from .median import named, ns_per_row
 
 try:
     import pyarrow as pa

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from bench.suites.median import ns_per_row
 
-from .names import named
+from .median import named
 
 try:
     import scalable.inference.request as _  # noqa: F401  only to know whether it is there

@@ -6,8 +6,7 @@ import warnings
 
 import numpy as np
 
-from .median import ns_per_row
-from .names import named
+from .median import named, ns_per_row
 
 try:
     from bench.data import scaled

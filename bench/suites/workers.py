@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .gate import found
-from .names import named
+from .median import named
 
 try:
     import pyarrow as pa
