@@ -10,7 +10,7 @@ export SCALABLE_BENCH_PROFILE ?= $(PROFILE)
 export SCALABLE_PEERS_PYTHON ?= $(wildcard .venv-peers/bin/python)
 
 .DEFAULT_GOAL := help
-.PHONY: help check quickstart test test-slow fuzz lint docs format bench bench-compare bench-history bench-continuous \
+.PHONY: help check quickstart fraud-desk test test-slow fuzz lint docs format bench bench-compare bench-history bench-continuous \
 	bench-check gate-check versus billion peers peers-lleaves clean
 
 help:  ## list the targets
@@ -29,6 +29,9 @@ $(VENV)/.installed: pyproject.toml
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
+
+fraud-desk: $(VENV)/.installed-dev  ## drift, alarm, retraining, rollback, replayed end to end; ARGS="--days 13" passes options
+	$(BIN)/python -m bench.desk $(ARGS)
 
 quickstart: $(VENV)/.installed  ## generate, train, evaluate, serve; ARGS="--rows 1M" passes options
 	$(BIN)/scalable quickstart $(ARGS)
@@ -104,4 +107,4 @@ peers-lleaves:  ## lleaves needs another llvmlite than all others, so an environ
 	.venv-lleaves/bin/python -m pip install --quiet lleaves 'llvmlite==0.44.*' 'numba<0.62' lightgbm
 
 clean:  ## remove the environment and all that was generated
-	rm -rf $(VENV) .venv-peers .venv-lleaves .asv quickstart versus billion build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .venv-lleaves .asv quickstart versus desk billion build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -31,6 +31,7 @@ PACKAGES = {
     "scalable.evaluate": "metrics",
     "scalable.feature_store": "features with time",
     "scalable.registry": "versions of models",
+    "scalable.monitor": "drift and alarms",
     "data_gen": "synthetic data",
 }
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")

@@ -26,6 +26,7 @@ ORDER = (
     ("linear", "boosting", "bayes", "decomposition", "mixture", "scoring"),
     "kernel_approximation",
     "feature_store",
+    "monitor",
     ("latency", "serve"),
     "report",
     "cli",

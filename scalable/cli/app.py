@@ -28,6 +28,7 @@ COMMANDS = {  # name: the folder of its file, which the last word names; or fold
     "models promote": "models",
     "models rollback": "models",
     "models prune": "models",
+    "monitor": "watch",
     "serve": "serve",
     "load": "serve",
     "latency": "serve",

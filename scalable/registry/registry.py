@@ -29,6 +29,7 @@ from scalable.registry.aliases import Move
 from scalable.registry.entry import MODEL, Entry
 from scalable.registry.index import Row, list_versions
 from scalable.registry.names import LATEST, check_alias, check_name
+from scalable.storage.files import is_local
 from scalable.storage.numbered import numbers_in, place_numbered, scratch_directory
 from scalable.storage.replace import explained, remove_scratch
 
@@ -95,6 +96,8 @@ class Registry:
         ModelError
             There is no model, or the registry cannot be written.
         """
+        if not is_local(model):
+            raise ModelError(f"{model}: a registry copies files of this machine; fetch the model first")
         source, versions = Path(model), self._versions(name)
         if not source.exists():
             raise ModelError(f"{source}: there is no model")

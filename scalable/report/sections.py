@@ -194,5 +194,6 @@ KNOWN = (
     "scaling",
     "waterfall",
     "history",
+    "monitor",
     "notes",
 )

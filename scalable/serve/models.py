@@ -25,12 +25,15 @@ class Served:
     version : str
         Its number in a registry, or the first digits of a hash of its files.
     predictor : Predictor
+    place : Path
+        Where its files lie, which is elsewhere than `path` for a registry's alias.
     """
 
     name: str
     path: Path
     version: str
     predictor: Any
+    place: Path
 
 
 def _version(path: Path) -> str:
@@ -53,7 +56,7 @@ def open_model(name: str, path: Path) -> Served:
     number, place = (None, path) if address is None else address.find()
     predictor = load_model(place)
     _ = predictor.answer
-    return Served(name, path, _version(place) if number is None else str(number), predictor)
+    return Served(name, path, _version(place) if number is None else str(number), predictor, place)
 
 
 class Models:

@@ -34,6 +34,8 @@ class Job:
         Files and folders.
     follow : float or None
         Seconds between two looks at the models' paths.
+    monitor : bool
+        Whether answered rows are held against the models' references.
     """
 
     models: list[str]
@@ -44,6 +46,7 @@ class Job:
     features: str | None = None
     store: str | None = None
     follow: float | None = None
+    monitor: bool = False
 
     def document(self) -> dict[str, Any]:
         """Return it ready for JSON."""
@@ -65,7 +68,12 @@ class Job:
             from scalable.feature_store.online.requests import RequestFeatures
 
             stored = RequestFeatures(Path(self.features), Path(self.store))
-        return App(models, Limits(**self.limits), self.token(), stored, siblings=siblings)
+        observer = None
+        if self.monitor:
+            from scalable.serve.drift import DriftObserver
+
+            observer = DriftObserver(models)
+        return App(models, Limits(**self.limits), self.token(), stored, observer, siblings)
 
     def serve(
         self,

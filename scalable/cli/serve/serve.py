@@ -21,7 +21,7 @@ Examples:
   scalable serve fraud.model --unix /run/fraud.sock --token-file token
   scalable serve fraud.model --workers 4
   scalable serve fraud.model --follow 5 --cert server.pem --key server.key
-  scalable serve registry:fraud@production
+  scalable serve registry:fraud@production --monitor
   scalable serve fraud.model --features features.toml --store store/
 """
 ALIAS_SECONDS = 2.0  # between two looks at the aliases of a registry
@@ -60,6 +60,10 @@ def command(
     store: Annotated[
         Path | None, typer.Option("--store", metavar="DIR", help="Where --features are materialized.")
     ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--monitor", help="Hold answered rows against the models' references, in /metrics."),
+    ] = False,
     workers: Annotated[
         int, typer.Option("--workers", min=1, max=256, metavar="N", help="Processes that answer.")
     ] = 1,
@@ -85,12 +89,25 @@ def command(
     if (features is None) != (store is None):
         raise UsageError("--features and --store go together: the definitions, and the store that holds them")
 
+    if watch and workers > 1:
+        raise UsageError(
+            "--monitor counts in one process; leave --workers out, or monitor what was answered later"
+        )
+
     def name(file: Path | None) -> str | None:
         return None if file is None else str(file)
 
     limits = {"waiting": waiting, "body_bytes": body, "rows": rows, "seconds": seconds}
     job = Job(
-        models, limits, name(token_file), name(certificate), name(key), name(features), name(store), follow
+        models,
+        limits,
+        name(token_file),
+        name(certificate),
+        name(key),
+        name(features),
+        name(store),
+        follow,
+        watch,
     )
     job.token()
     tls = check_tls(certificate, key)

@@ -75,6 +75,10 @@ def command(
         typer.Option("--register", metavar="NAME", help="Also record it as the next version of NAME."),
     ] = None,
     registry: RegistryDir = None,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile/--no-profile", help="Keep a reference for `scalable monitor` in the model."),
+    ] = True,
     overwrite: Overwrite = False,
     resume: Resume = False,
     list_all: Annotated[bool, typer.Option("--list", help="List the learners.")] = False,
@@ -113,6 +117,7 @@ def command(
     from scalable.cli.screen.meter import measured
     from scalable.cli.train.ahead import compiled_beside, fit_few
     from scalable.cli.train.first_score import in_words, score
+    from scalable.cli.train.reference import keep_profile
     from scalable.cli.train.task import find_task, ranking
     from scalable.registry.names import check_name
     from scalable.storage.places import place, remove_tree
@@ -151,6 +156,9 @@ def command(
         estimator.fit(source, **fit_options)
     estimator.save(model)
     remove_tree(checkpoint)
+    if profile:
+        with live(quiet):
+            keep_profile(model, source, held_out, client, workers)
     columns = estimator.describe_columns()
     quality = None
     if target is not None:

@@ -9,6 +9,7 @@ from scalable.report.blocks.block import Block, Card
 from scalable.report.blocks.explanation import explanation_block
 from scalable.report.blocks.latency import latency_block
 from scalable.report.blocks.load import load_block
+from scalable.report.blocks.monitoring import monitor_block
 from scalable.report.blocks.peers import peers_block
 from scalable.report.blocks.plain import plain_block
 from scalable.report.blocks.progress import history_block, waterfall_block
@@ -21,6 +22,7 @@ from scalable.report.figures.style import Palette
 # In the order of a page. A section's function takes (section, palette) and returns a Block.
 BLOCKS: dict[str, Callable[[Any, Palette], Block]] = {
     "dataset": dataset_block,
+    "monitor": monitor_block,
     "stages": stages_block,
     "quality": quality_block,
     "explanation": explanation_block,

@@ -1,0 +1,171 @@
+"""What watching costs: the monitor beside a scan and scoring, windows without drift, a registry of many versions.
+
+    python -m bench.desk.costs --out docs/results/monitoring.json
+    python -m bench.desk.costs --rows 1000000 --versions 1000
+
+Times are of the second of two runs on all processors, files in the page cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import data_gen
+from scalable import ParquetSource
+from scalable.boosting import LGBMClassifier
+from scalable.execution.reader import BlockReader
+from scalable.execution.reduction import run_reduction
+from scalable.execution.threads import Threads
+from scalable.models.predictors import load_model
+from scalable.monitor import learn_profile, monitor, save_profile
+from scalable.registry import Registry
+from scalable.registry.filters import chosen, parse_condition
+from scalable.report.document import new_results
+from scalable.report.results import write_results
+from scalable.scoring.predict_files import score
+
+PERIODS = 1000
+MOVING = ("time", "account_age_days")  # columns that follow the date by nature
+
+
+class _Scan:
+    """Reads and counts rows: the least that a pass does."""
+
+    def init(self) -> int:
+        """Return none."""
+        return 0
+
+    def step(self, state: int, block: Any) -> int:
+        """Count a block."""
+        return state + int(block.n_rows)
+
+    def merge(self, left: int, right: int) -> int:
+        """Add."""
+        return left + right
+
+    def finish(self, state: int) -> int:
+        """Return the rows."""
+        return state
+
+
+def second_of_two(work: Callable[[], Any]) -> float:
+    """Return the seconds of a job's second run."""
+    for _ in range(2):
+        start = time.perf_counter()
+        work()
+        seconds = time.perf_counter() - start
+    return seconds
+
+
+def watching(home: Path, rows: int) -> dict[str, Any]:
+    """Return rates of a scan, of scoring and of the monitor, and the alarms of windows without drift."""
+    per_day = rows // PERIODS
+    data = home / "rows"
+    data_gen.generate("fraud", rows=rows, out=data, seed=5, rows_per_day=per_day)
+    data_gen.generate("fraud", rows=400_000, out=home / "reference", seed=6, rows_per_day=per_day)
+    names = [n for n in ParquetSource(data, target="is_fraud").feature_names if n not in MOVING]
+
+    def source(place: Path, target: str | None = "is_fraud") -> ParquetSource:
+        return ParquetSource(place, target=target, features=names)
+
+    executor, model = Threads(), home / "model"
+    LGBMClassifier(n_estimators=60, n_workers=1).fit(source(home / "reference").split(every=2)[0]).save(model)
+    predictor = load_model(model)
+    reference = source(home / "reference").split(every=2)[1]
+    save_profile(model, learn_profile(predictor, reference, executor))
+    unlabelled = source(data, None)
+    reader = BlockReader(unlabelled, columns=tuple(names))
+    scan = second_of_two(lambda: run_reduction(executor, _Scan(), reader))
+
+    def predict() -> None:
+        shutil.rmtree(home / "scored", ignore_errors=True)
+        score(predictor, unlabelled, home / "scored", executor=executor)
+
+    scoring = second_of_two(predict)
+    watched = second_of_two(lambda: monitor(model, unlabelled, time="time", executor=executor))
+    report = monitor(model, source(data), time="time", executor=executor)
+    with_column = home / "with_scores"
+    with_column.mkdir()
+    scores = [pq.read_table(file) for file in sorted((home / "scored").glob("*.parquet"))]
+    column, at = [t["prediction"].combine_chunks() for t in scores], 0
+
+    whole = pa.chunked_array(column)
+    for file in sorted(data.glob("*.parquet")):
+        table = pq.read_table(file)
+        table = table.append_column("score", whole.slice(at, len(table)))
+        at += len(table)
+        pq.write_table(table, with_column / file.name, compression="none", row_group_size=2**17)
+    scored = source(with_column, None)
+    reader = BlockReader(scored, columns=(*names, "score"))
+    scan_scored = second_of_two(lambda: run_reduction(executor, _Scan(), reader))
+    from_column = second_of_two(
+        lambda: monitor(model, scored, time="time", prediction="score", executor=executor)
+    )
+    return {
+        "rows": rows, "columns": len(names), "scan_seconds": scan, "predict_seconds": scoring,
+        "monitor_seconds": watched, "of_predict": scoring / watched, "scan_with_scores_seconds": scan_scored,
+        "monitor_scores_from_column_seconds": from_column, "of_scan": scan_scored / from_column,
+        "windows_without_drift": len(report.rows), "rows_of_a_window": per_day,
+        "figures": len(report.findings), "false_alarms": len(report.alarms),
+        "alarms": [f"{report.name(f.period)} {f.column} {f.statistic}" for f in report.alarms[:20]],
+    }  # fmt: skip
+
+
+def listing(home: Path, versions: int) -> dict[str, Any]:
+    """Return the milliseconds that listing and filtering many versions takes, after the first time."""
+    model = home / "tiny"
+    model.mkdir()
+    (model / "model.json").write_text("{}")
+    registry = Registry(home / "registry")
+    registry.record("many", model, metrics={"auc": 0.5, "log_loss": 0.3}, tags={"team": "risk"})
+    place = registry.path / "many/versions"
+    record = (place / "1/version.json").read_bytes()
+    for number in range(2, versions + 1):
+        os.mkdir(place / str(number))
+        (place / str(number) / "version.json").write_bytes(record)
+    start = time.perf_counter()
+    registry.versions("many")
+    first = time.perf_counter() - start
+    times = []
+    for _ in range(7):
+        start = time.perf_counter()
+        found = chosen(registry.versions("many")[0], [parse_condition("auc>.4")], ["team=risk"])
+        times.append(1e3 * (time.perf_counter() - start))
+    return {
+        "versions": versions, "found": len(found), "first_seconds": first, "list_and_filter_ms": sorted(times)[3],
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--versions", type=int, default=10_000)
+    parser.add_argument("--out", type=Path, help="results.json to write")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="watching-") as place:
+        found = {
+            "watching": watching(Path(place), given.rows),
+            "registry": listing(Path(place), given.versions),
+        }
+    for name, facts in found.items():
+        for key, value in facts.items():
+            print(f"{name}: {key} {value}")
+    if given.out is not None:
+        write_results(given.out, new_results("monitoring", found, 5))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""The reference profile: how a model's columns and predictions were distributed, kept in the model's directory."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.data.source import Source
+from scalable.errors import ModelError
+from scalable.execution.executors import Executor
+from scalable.execution.reader import BlockReader
+from scalable.execution.reduction import run_reduction
+from scalable.execution.sampling import sample_shards, spread_shards
+from scalable.models.store import SEAL
+from scalable.monitor.bins import ColumnBins, learn_bins, number_bins
+from scalable.monitor.counts import CountReduction, Layout
+from scalable.monitor.labels import Labelled, encoded
+from scalable.monitor.scores import Scale, Scorer
+from scalable.registry.address import model_path
+from scalable.storage.arrays import ArraysError, read_arrays, write_arrays
+from scalable.storage.documents import typed, understood
+from scalable.storage.replace import explained
+
+FILE, KIND = "profile.arrays", "reference profile 1"
+SCORED = 2**16  # rows from which the bins of predictions are learned
+MOST_ROWS = 2**21  # of a training set, spread over it; its counts are exact for the rows it says it has
+REMEDY = "give --reference DATA, or `scalable train` it again"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Counts of a reference.
+
+    Attributes
+    ----------
+    layout : Layout
+    counts : int64 (layout.size,)
+        Of the reference as one period.
+    seen : bool
+        Whether predictions and labels are of rows that the model learned from: too good to be held against.
+    """
+
+    layout: Layout
+    counts: NDArray[np.int64]
+    seen: bool = False
+
+    def part(self, kind: str, name: str = "") -> NDArray[np.int64]:
+        """Return a part of the counts."""
+        return self.layout.part(self.counts, kind, name)
+
+    @property
+    def labelled(self) -> int:
+        """Rows whose labels are known."""
+        return 0 if self.layout.prediction is None else int(self.part("sums")[0])
+
+
+def learn_profile(
+    predictor: Any,
+    source: Source,
+    executor: Executor,
+    *,
+    held_out: Source | None = None,
+    prediction: str | None = None,
+    seen: bool = False,
+    max_rows: int = MOST_ROWS,
+) -> Profile:
+    """Count a reference.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    source : Source
+        The reference's rows; with a target, its performance too.
+    executor : Executor
+    held_out : Source, optional
+        Whose predictions and labels count, rather than those of `source`.
+    prediction : str, optional
+        Column of predictions; by default the model is asked.
+    seen : bool
+        Whether the model learned from `source`.
+    max_rows : int
+        At most about so many rows of each, heads of spread shards.
+
+    Returns
+    -------
+    Profile
+    """
+    columns = tuple(learn_bins(source, list(predictor.needed), executor))
+    if predictor.task == "transform":
+        return _counted(CountReduction(Layout(columns)), source, executor, max_rows, seen)
+    scored = source if held_out is None else held_out
+    scorer = Scorer(predictor, prediction)
+    bins, scale = _predictions(scorer, scored)
+    classes = tuple(map(str, predictor.classes)) if predictor.task == "multiclass" else ()
+    layout = Layout(columns, bins, predictor.task, classes, scale)
+    ranked = scored.roles.group is not None  # a relevance is no quantity that scores are near to
+    labels = None if scored.target is None or ranked else Labelled(predictor, scored.target)
+    whole = CountReduction(layout, scorer, labels=labels)
+    if held_out is None:
+        return _counted(whole, source, executor, max_rows, seen)
+    of_columns = _counted(CountReduction(layout), source, executor, max_rows, False)
+    counts = _counted(whole, held_out, executor, max_rows, False).counts.copy()
+    for kind, name in layout.places:
+        if kind in ("rows", "column"):
+            layout.part(counts, kind, name)[:] = of_columns.part(kind, name)
+    return Profile(layout, counts)
+
+
+def _counted(reduction: CountReduction, source: Source, executor: Executor, most: int, seen: bool) -> Profile:
+    reader = BlockReader(source, columns=tuple(reduction.needed))
+    found = run_reduction(executor, reduction, reader, sample_shards(source, most), "reference")
+    size = reduction.layout.size
+    return Profile(reduction.layout, sum(found.values(), np.zeros(size, np.int64)), seen)
+
+
+def _predictions(scorer: Scorer, source: Source) -> tuple[ColumnBins, Scale]:
+    """Return bins of a model's predictions, and mean and deviation of a regression's target."""
+    values, labels = [np.empty(0)], [np.empty(0)]
+    regression = scorer.task == "regression" and source.target is not None
+    names = [*scorer.columns, *([str(source.target)] if regression else [])]
+    known = source.exact_rows is not None and source.n_rows > SCORED
+    for shard in spread_shards(source, SCORED) if known else source.shards:
+        for block in source.raw_blocks(shard, names):
+            values.append(scorer.score(block).value)
+            if regression:
+                labels.append(encoded(scorer.predictor, block.arrays[str(source.target)], block.where))
+        if sum(map(len, values)) > 2 * SCORED:
+            break
+    y = np.concatenate(labels)
+    y = y[np.isfinite(y)]
+    deviation = float(y.std()) if len(y) else 1.0
+    scale = Scale(float(y.mean()), deviation if deviation > 0 else 1.0) if len(y) else Scale()
+    return number_bins("prediction", np.concatenate(values)), scale
+
+
+def save_profile(path: str | os.PathLike[str], profile: Profile) -> None:
+    """Write a profile into a model's directory.
+
+    Raises
+    ------
+    ModelError
+        The model is one file, or the directory cannot be written.
+    """
+    place = model_path(path)
+    layout = profile.layout
+    meta = {
+        "model": _seal(place),
+        "columns": [asdict(bins) for bins in layout.columns],
+        "prediction": None if layout.prediction is None else asdict(layout.prediction),
+        "task": layout.task,
+        "classes": layout.classes,
+        "scale": asdict(layout.scale),
+        "seen": profile.seen,
+    }
+    with explained(ModelError, place / FILE, "give it room"):
+        write_arrays(place / FILE, KIND, {"counts": profile.counts}, meta)
+
+
+def read_profile(path: str | os.PathLike[str]) -> Profile:
+    """Read the profile of a saved model.
+
+    Raises
+    ------
+    ModelError
+        It has none, it is of another model, or damaged.
+    """
+    place = model_path(path)
+    file = place / FILE
+    if not file.is_file():
+        raise ModelError(f"{path}: the model has no reference profile; {REMEDY}")
+    try:
+        stored = read_arrays(file, KIND)
+    except (ArraysError, OSError) as error:
+        raise ModelError(f"{file}: damaged ({error}); {REMEDY}") from error
+    with understood(ModelError, file, REMEDY):
+        meta = stored.meta
+        if meta["model"] != _seal(place):
+            raise ModelError(f"{file}: the profile of another model; {REMEDY}")
+        prediction = None if meta["prediction"] is None else _bins(meta["prediction"])
+        layout = Layout(
+            tuple(_bins(item) for item in meta["columns"]),
+            prediction,
+            str(meta["task"]),
+            tuple(str(name) for name in meta["classes"]),
+            typed(Scale, meta["scale"]),
+        )
+        counts = stored.arrays["counts"]
+        if counts.dtype != np.int64 or counts.shape != (layout.size,):
+            raise ValueError(f"counts of shape {counts.shape}")
+        return Profile(layout, counts, bool(meta["seen"]))
+
+
+def _bins(item: Any) -> ColumnBins:
+    bins = typed(ColumnBins, item)
+    ascending = all(low < high for low, high in pairwise(bins.edges))
+    if bins.kind not in ("number", "text") or not ascending or len(bins.edges) > 31 or not bins.scale > 0:
+        raise ValueError(f"bins of {bins.name!r}")
+    if bins.kind == "number" and len(bins.points) != len(bins.edges) + 1:
+        raise ValueError(f"points of {bins.name!r}")
+    return bins
+
+
+def _seal(place: Path) -> str:
+    if not place.is_dir():
+        raise ModelError(f"{place}: a model of one file has no room for a profile; give --reference DATA")
+    try:
+        return (place / SEAL).read_text().strip()
+    except OSError as error:
+        raise ModelError(
+            f"{place / SEAL}: cannot be read ({error.strerror}); copy the whole model"
+        ) from error

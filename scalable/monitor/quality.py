@@ -1,0 +1,163 @@
+"""Performance from counts: of rows whose labels are known, and expected of rows whose are not.
+
+Without labels, expected performance follows from calibrated scores (confidence-based performance estimation, CBPE;
+Bialek et al., "Estimating model performance under covariate shift without labels", 2024): where P(label | score) is as
+in the reference, the expected confusion at every score is known. That holds when only the rows' distribution drifts;
+under concept drift it does not, and nothing without labels can tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.evaluate.uncertainty import Z95
+from scalable.monitor.scores import LOSS, SQUARE, N, P, Y, grid_scores, in_units
+
+GROUPS = 40  # of the reference's scores, each with its rate of positives
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A figure and its 95 % interval."""
+
+    value: float
+    error: float
+
+    @property
+    def low(self) -> float:
+        """Lower bound."""
+        return self.value - Z95 * self.error
+
+    @property
+    def high(self) -> float:
+        """Upper bound."""
+        return self.value + Z95 * self.error
+
+
+def auc_of(labelled: NDArray[np.int64], positive: NDArray[np.int64]) -> Measured | None:
+    """Return AUC and DeLong's standard error from score grids; None without two rows of each class."""
+    won, lost = positive.astype(float), (labelled - positive).astype(float)
+    m, n = won.sum(), lost.sum()
+    if min(m, n) < 2:
+        return None
+    beaten = (np.cumsum(lost) - 0.5 * lost) / n
+    beating = 1 - (np.cumsum(won) - 0.5 * won) / m
+    auc = float(np.sum(won * beaten) / m)
+    spread = np.sum(won * (beaten - auc) ** 2) / m / (m - 1) + np.sum(lost * (beating - auc) ** 2) / n / (
+        n - 1
+    )
+    return Measured(auc, float(np.sqrt(spread)))
+
+
+def mean_loss(task: str, sums: NDArray[np.int64]) -> Measured | None:
+    """Return the mean loss of labelled rows and its standard error; None with fewer than two."""
+    found = in_units(task, sums)
+    if found[N] < 2:
+        return None
+    mean = found[LOSS] / found[N]
+    variance = max(found[SQUARE] / found[N] - mean**2, 0.0)
+    return Measured(float(mean), float(np.sqrt(variance / (found[N] - 1))))
+
+
+def means(task: str, sums: NDArray[np.int64]) -> tuple[float, float, float]:
+    """Return rows, mean outcome and mean prediction of labelled rows."""
+    found = in_units(task, sums)
+    n = max(found[N], 1.0)
+    return float(found[N]), float(found[Y] / n), float(found[P] / n)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Rates of positives by score in the reference.
+
+    Attributes
+    ----------
+    group : int64 (n_cells,)
+        Group of each cell of the score grid.
+    rate, error : float64 (n_groups,)
+        Rate of positives and its standard error.
+    slope : float64 (n_cells,)
+        Rate of each cell: its score, moved in log-odds so that the group's mean is its rate.
+    """
+
+    group: NDArray[np.int64]
+    rate: NDArray[np.float64]
+    error: NDArray[np.float64]
+    slope: NDArray[np.float64]
+
+
+def calibrate(labelled: NDArray[np.int64], positive: NDArray[np.int64]) -> Calibration:
+    """Return the calibration of a labelled reference's score grids, in groups of about equal numbers of positives."""
+    scores = grid_scores()
+    n, k = labelled.astype(float), positive.astype(float)
+    weight = np.minimum(k, n - k) + n / 100 + 1e-12  # groups with outcomes of both kinds, where there are any
+    upto = np.cumsum(weight)
+    group = np.minimum((GROUPS * (upto - 0.5 * weight) / upto[-1]).astype(np.int64), GROUPS - 1)
+    rows, won = np.bincount(group, n, GROUPS), np.bincount(group, k, GROUPS)
+    mean = np.bincount(group, n * scores, GROUPS)
+    middle = np.where(rows > 0, mean / np.maximum(rows, 1), np.bincount(group, scores, GROUPS) / np.maximum(
+        np.bincount(group, minlength=GROUPS), 1))  # fmt: skip
+    rate = (won + 2 * middle) / (rows + 2)  # two rows as the score says, so that none of few is certain
+    error = np.sqrt(np.clip(rate * (1 - rate), 1e-12, None) / (rows + 2))
+    shift = _odds(rate) - _odds(middle)
+    slope = 1 / (1 + np.exp(-(_odds(scores) + shift[group])))
+    return Calibration(group, rate, error, np.asarray(slope))
+
+
+def _odds(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    q = np.clip(p, 1e-15, 1 - 1e-15)
+    return np.asarray(np.log(q / (1 - q)))
+
+
+def expected(scores: NDArray[np.int64], calibration: Calibration) -> dict[str, Measured]:
+    """Return the AUC and log loss that rows without labels should have, with the errors of labels and calibration.
+
+    Parameters
+    ----------
+    scores : int64 (n_cells,)
+        Score grid of the rows.
+    calibration : Calibration
+
+    Returns
+    -------
+    dict
+        ``auc`` (left out where one class is not expected), ``log_loss``, ``positives`` (their rate).
+    """
+    n, c = scores.astype(float), calibration.slope
+    total = n.sum()
+    if total < 1:
+        return {}
+    p = grid_scores()
+    lost_one, lost_zero = -np.log(p), -np.log(1 - p)
+    of_loss = float(np.sum(n * (c * lost_one + (1 - c) * lost_zero)) / total)
+    found = {
+        "log_loss": _measured(of_loss, (lost_one - lost_zero) / total, n, calibration),
+        "positives": _measured(float(np.sum(n * c) / total), np.full(len(n), 1 / total), n, calibration),
+    }
+    won, lost = n * c, n * (1 - c)
+    m, k = won.sum(), lost.sum()
+    if min(m, k) >= 2:
+        beaten = (np.cumsum(lost) - 0.5 * lost) / k
+        beating = 1 - (np.cumsum(won) - 0.5 * won) / m
+        auc = float(np.sum(won * beaten) / m)
+        # one more positive, one fewer negative at a cell
+        slope = (beaten - auc) / m - (beating - auc) / k
+        found["auc"] = _measured(auc, slope, n, calibration)
+    return found
+
+
+def _measured(
+    value: float, slope: NDArray[np.float64], n: NDArray[np.float64], calibration: Calibration
+) -> Measured:
+    """Return a figure with its error, given how it changes with one more positive at each cell."""
+    c = calibration.slope
+    of_labels = np.sum(slope**2 * n * c * (1 - c))
+    by_group = np.bincount(
+        calibration.group, slope * n * c * (1 - c), GROUPS
+    )  # a shift moves all cells of a group
+    inner = np.clip(calibration.rate * (1 - calibration.rate), 1e-12, None)
+    of_rates = np.sum((by_group * calibration.error / inner) ** 2)
+    return Measured(value, float(np.sqrt(of_labels + of_rates)))

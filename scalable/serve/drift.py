@@ -1,0 +1,164 @@
+"""The monitor in the server: rows that were answered are counted against their model's reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from scalable.data.block import RawBlock
+from scalable.data.types.logical import type_named
+from scalable.errors import ModelError, ScalableError
+from scalable.monitor.counts import CountReduction
+from scalable.monitor.findings import find
+from scalable.monitor.profile import Profile, read_profile
+from scalable.monitor.prometheus import figures
+from scalable.monitor.scores import Scorer, Scores
+from scalable.monitor.thresholds import Thresholds
+from scalable.serve.models import Models, Served
+
+BUFFER = 512  # rows that are counted together: a conversion costs the same for one
+WINDOW = 100_000  # rows of a verdict
+
+
+class _Answered(Scorer):
+    """Predictions that were given already."""
+
+    found: NDArray[Any]
+
+    def score(self, block: RawBlock) -> Scores:
+        """Return them."""
+        found = self.found
+        if found.ndim == 1:
+            return Scores(found)
+        chosen = found.argmax(axis=1)
+        return Scores(found[np.arange(len(found)), chosen], chosen, found)
+
+
+class _Watched:
+    """One version of a model: its reference, and the counts of its rows."""
+
+    def __init__(self, served: Served, place: Path) -> None:
+        self.version, self.unseen, self.rows = served.version, 0, 0
+        self.profile: Profile = read_profile(place)
+        self._types = _types(served.predictor)
+        self._scorer = _Answered(served.predictor)
+        self._reduction = CountReduction(self.profile.layout, self._scorer)
+        self._waiting: list[tuple[Any, NDArray[Any]]] = []
+        self._n = 0
+        self._now = self._last = np.zeros(self.profile.layout.size, np.int64)
+
+    def add(self, rows: Any, predictions: NDArray[Any]) -> None:
+        """Take rows; they are counted when there are enough."""
+        self._waiting.append((rows, predictions))
+        self._n += len(predictions)
+        if self._n >= BUFFER:
+            self.count()
+
+    def count(self) -> None:
+        """Count what waits."""
+        waiting, self._waiting, self._n = self._waiting, [], 0
+        tables = [pair for pair in waiting if not isinstance(pair[0], list)]
+        dicts = [pair for pair in waiting if isinstance(pair[0], list)]
+        if dicts:
+            tables.append(([row for rows, _ in dicts for row in rows], np.concatenate([p for _, p in dicts])))
+        for rows, predictions in tables:
+            try:
+                self._count(rows, np.asarray(predictions, np.float64))
+                self.rows += len(predictions)
+            except (ScalableError, pa.ArrowException, ValueError, TypeError, KeyError, OverflowError):
+                self.unseen += len(predictions)  # answered, so its own way of reading them is the right one
+        if self._now[0] >= WINDOW:
+            self._last, self._now = self._now, np.zeros_like(self._now)
+
+    def window(self) -> NDArray[np.int64]:
+        """Return the counts of the last whole window, of the present one while there is none."""
+        self.count()
+        return self._last if self._last[0] else self._now
+
+    def _count(self, rows: Any, predictions: NDArray[np.float64]) -> None:
+        arrays = {name: self._array(name, kind, rows) for name, kind in self._types.items()}
+        self._scorer.found = predictions
+        added = self._reduction.step({}, RawBlock(arrays, 0, len(predictions)))
+        self._now = self._now + added[0]
+
+    def _array(self, name: str, kind: pa.DataType, rows: Any) -> pa.Array:
+        if isinstance(rows, list):
+            values = [row.get(name) for row in rows]
+            return _plain(pa.array(values, kind.value_type if pa.types.is_dictionary(kind) else kind))
+        column = rows.column(name).combine_chunks()
+        return _plain(column.chunk(0) if isinstance(column, pa.ChunkedArray) else column)
+
+
+class DriftObserver:
+    """Counts answered rows by model; see `scalable.serve.observe.Observer`.
+
+    Parameters
+    ----------
+    models : Models
+        Each with a reference profile.
+    thresholds : Thresholds, optional
+
+    Raises
+    ------
+    ModelError
+        A model has no profile.
+    """
+
+    def __init__(self, models: Models, thresholds: Thresholds | None = None) -> None:
+        self._models, self._thresholds = models, thresholds or Thresholds()
+        self._watched = {served.name: _Watched(served, served.place) for served in models.all}
+        self._without: dict[str, str] = {}  # versions that were loaded later and have no profile
+
+    def observe(self, model: str, version: str, rows: Any, predictions: np.ndarray) -> None:
+        """Take rows that were answered."""
+        watched = self._watched[model]
+        if watched.version != version:
+            if self._without.get(model) == version:
+                return
+            served = self._models.get(model)
+            if served.version != version:
+                return  # answered by one that was replaced meanwhile
+            try:
+                watched = self._watched[model] = _Watched(served, served.place)
+            except ModelError:
+                self._without[model] = version
+                return
+        watched.add(rows, predictions)
+
+    def metrics(self) -> str:
+        """Return counters of rows, and the figures of the last window of `WINDOW` rows."""
+        observed, unseen, alarms, found = [], [], [], {}
+        for name, watched in self._watched.items():
+            counts = watched.window()
+            labels = f'{{model="{name}",version="{watched.version}"}}'
+            observed.append(f"scalable_monitor_observed_total{labels} {watched.rows}")
+            unseen.append(f"scalable_monitor_unseen_total{labels} {watched.unseen}")
+            if counts[0]:
+                found[name] = find(watched.profile, {0: counts}, self._thresholds)
+                alarms.append(f"scalable_monitor_alarms{labels} {sum(each.alarm for each in found[name])}")
+        lines = ["# TYPE scalable_monitor_observed_total counter", *observed]
+        lines += ["# TYPE scalable_monitor_unseen_total counter", *unseen]
+        lines += ["# TYPE scalable_monitor_alarms gauge", *alarms, *figures(found)]
+        return "\n".join(lines) + "\n"
+
+
+def _types(predictor: Any) -> dict[str, pa.DataType]:
+    """Return the Arrow type of each column that a model reads."""
+    columns = getattr(getattr(predictor, "encoder", None), "columns", None)
+    if columns is None:
+        return dict.fromkeys(predictor.needed, pa.float64())
+    found = {}
+    for column in columns:
+        name, text = column[:2] if isinstance(column, tuple) else (column.name, column.arrow_type)
+        found[name] = type_named(text)
+    return {name: found[name] for name in predictor.needed}
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    """Return a column as readers give it: text as a dictionary."""
+    kind = array.type
+    return array.dictionary_encode() if pa.types.is_string(kind) or pa.types.is_large_string(kind) else array
