@@ -8,7 +8,7 @@ from tests.test_imports import ROOT
 
 # One concept seen from two sides: a figure and the block of a page around it; a library as a peer of several jobs.
 SAME_CONCEPT = {
-    "scalable/report": {"latency.py", "quality.py", "scaling.py"},
+    "scalable/report": {"explanation.py", "latency.py", "load.py", "quality.py", "scaling.py"},
     "bench/peers": {"ours.py", "scikit_learn.py"},
 }
 PACKAGES = sorted(
