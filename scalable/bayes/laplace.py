@@ -116,7 +116,7 @@ class Laplace:
         if -float(gradient @ step) > self.tol * max(value, 1e-3):
             return near
         sigma = lapack.inv(hessian)
-        volume = 2.0 * float(np.log(np.diag(factor[0])).sum())  # of the ellipsoid: the determinant's logarithm
+        volume = 2.0 * float(np.log(np.diag(factor[0])).sum())  # logarithm of the determinant
         evidence = -value + 0.5 * len(w) * np.log(state.prior) - 0.5 * volume + 0.5 * np.log(2.0 * np.pi)
         known = replace(near, coef=state.coef, sigma=sigma, evidence=float(evidence))
         determined = len(w) - state.prior * float(np.trace(sigma[:-1, :-1]))
