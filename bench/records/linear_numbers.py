@@ -1,13 +1,9 @@
-"""Quality, speed and memory of the linear learners: ``python -m bench.records.linear_numbers WHAT --out FILE``."""
+"""Quality and speed of the linear learners: ``python -m bench.records.linear_numbers WHAT --out FILE``."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +16,6 @@ from scalable.cli.options import parse_count
 from scalable.linear import LinearRegression, LogisticRegression, SGDRegressor
 from scalable.report.document import new_results
 from scalable.report.results import write_results
-
-CHILD = """
-import json, sys
-from scalable import ParquetSource
-from scalable.cli.screen.meter import measured
-from scalable.linear import LogisticRegression
-paths = ParquetSource(sys.argv[1]).paths * int(sys.argv[2])
-source = ParquetSource(paths, target="signal")
-with measured("fit", source.n_rows) as stage:
-    LogisticRegression(solver="sgd").fit(source)
-print(json.dumps({"peak": stage.peak_memory_bytes, "ns": 1e9 * stage.seconds / source.n_rows}))
-"""
 
 
 def targets(source: ParquetSource) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -122,25 +106,10 @@ def real(directory: Path) -> list[dict[str, Any]]:
     return found
 
 
-def memory(directory: Path, rows: int, seed: int, times: Sequence[int]) -> list[dict[str, Any]]:
-    """Measure one fit a process over the same files named several times: peak memory must not grow."""
-    place = directory / f"physics-none-{rows}"
-    if not (place / "manifest.json").exists():
-        data_gen.generate("physics", rows=rows, out=place, seed=seed)
-    found = []
-    for repeated in times:
-        child = [sys.executable, "-c", CHILD, str(place), str(repeated)]
-        answer = json.loads(subprocess.run(child, check=True, capture_output=True, text=True).stdout)
-        label = f"physics, none, {rows * repeated:,} rows"
-        found.append({"what": f"{label}: peak memory of a fit by descent, bytes", "value": answer["peak"]})
-        found.append({"what": f"{label}: fit by descent", "elapsed_ns_per_row": answer["ns"]})
-    return found
-
-
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("quality", "speed", "memory"))
+    parser.add_argument("what", choices=("quality", "speed"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument(
         "--rows", default="1.5e6", help="rows; of speed also several, e.g. 4e6,2e7 (default: 1.5e6)"
@@ -155,8 +124,6 @@ def main() -> None:
         sections: dict[str, list[dict[str, Any]]] = {}
         if options.what == "speed":
             sections = speed(place, sizes, options.seed)
-        elif options.what == "memory":
-            sections["linear"] = memory(place, sizes[0], options.seed, (1, 3, 25))
         else:
             found = classification(place, sizes[0], options.seed)
             found += regression(place, sizes[0], options.seed)
