@@ -14,6 +14,7 @@ from tests.fuzz.outcomes import CRASH, FAULTS, HANG
 ROOT = Path(__file__).resolve().parents[2]
 ENDLESS = 2**40
 HANG_SECONDS = 60.0  # compilation included
+MOST_SAID = 2**20
 OUTSIDE = "debug: IndexError"  # what a kernel that checks its indices prints of one outside
 
 
@@ -58,8 +59,8 @@ def run(name, corpus, work, *, seed, seconds, last=ENDLESS, env=None, hang=HANG_
         ):  # fmt: skip
             begun, done = _follow(child.stdout, count)
             child.wait()
-            errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4_000))
-            said = errors.read()
+            errors.seek(max(0, errors.seek(0, os.SEEK_END) - MOST_SAID))
+            said = errors.read()  # of a hang, where all threads were
         if done:
             break
         if begun is None:

@@ -17,7 +17,7 @@ from scalable.boosting.training import checkpoint as boosting_checkpoint
 from scalable.data import encoded_cache
 from scalable.data.encoded_cache import CachedReader, cache_directory
 from scalable.data.fingerprint import Fingerprint
-from scalable.errors import ScalableError
+from scalable.errors import DataError, ScalableError
 from scalable.execution.reader import BlockReader
 from scalable.inference import compile_model, load_compiled, load_model
 from scalable.inference.forest.file import KIND as FOREST
@@ -160,8 +160,9 @@ class BoostingCheckpoint(Directory):
 
     def use(self, path):
         saved = boosting_checkpoint.newest(str(path), Fingerprint({"rows": "a"}))
-        if saved.text:
-            compile_model(saved.text).predict(np.zeros((3, 4)))
+        if not saved.text:  # not believed: an older one would be taken
+            raise DataError("damaged")
+        compile_model(saved.text).predict(np.zeros((3, 4)))
 
 
 class ArraysFile:

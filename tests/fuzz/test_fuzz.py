@@ -27,7 +27,7 @@ def corpus(tmp_path_factory):
 
 @pytest.mark.parametrize(("names", "n"), [("parquet", MUTANTS), (",".join(OTHERS), 120)])
 def test_mutants_are_refused_or_read_right(corpus, tmp_path, names, n):
-    count = run(names, corpus, tmp_path, seed=1, seconds=120.0, last=n)
+    count = run(names, corpus, tmp_path, seed=1, seconds=300.0, last=n, hang=240.0)
     assert not count.faults
     assert count.mutations >= n - 2  # pyarrow itself may end a process
     assert not sum(count.outcomes[outcome] for outcome in FAULTS)
