@@ -19,6 +19,7 @@ from scalable.data.footers import Footer, read_footers
 from scalable.data.readers import read_columns
 from scalable.data.readers.cursor_pool import release
 from scalable.data.readers.held import held
+from scalable.data.readers.page_starts import entered_anywhere, page_starts
 from scalable.data.readers.readahead import expect_columns
 from scalable.data.readers.statistics import possible_shards
 from scalable.data.readers.stored import StoredColumns, find_stored
@@ -109,7 +110,9 @@ class ParquetSource(Source):
         if features is None:
             _tell(where, index, common)
         self.full_schema = full
-        self.shards = plan_shards([footer.row_groups for footer in footers])
+        self.shards = plan_shards(
+            [footer.row_groups for footer in footers], lambda file, *rows: page_starts(footers[file], *rows)
+        )
         if not self.shards:
             raise DataError(f"{where}: the dataset has no rows; check that its writer finished")
         self.selection = read_filters(filters, full, where)
@@ -120,7 +123,8 @@ class ParquetSource(Source):
             if not self.shards:
                 raise DataError(f"{where}: no row group can hold rows that satisfy {filters!r}")
         ends = [set(accumulate(footer.row_groups)) for footer in footers]
-        self.sequential = any(shard.row_stop not in ends[shard.file] for shard in self.shards)
+        divided = {shard.file for shard in self.shards if shard.row_stop not in ends[shard.file]}
+        self.sequential = not all(entered_anywhere(footers[file], self.needed) for file in divided)
 
     @property
     def paths(self) -> list[str]:

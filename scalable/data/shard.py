@@ -6,8 +6,10 @@ per shard and merged in shard order has the same bits on any executor.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -52,7 +54,9 @@ class Shard:
         return replace(self, row_stop=min(self.row_stop, self.row_start + n_rows))
 
 
-def plan_shards(row_groups: Sequence[Sequence[int]]) -> tuple[Shard, ...]:
+def plan_shards(
+    row_groups: Sequence[Sequence[int]], places: Callable[[int, int, int], Sequence[int]] | None = None
+) -> tuple[Shard, ...]:
     """Cut files into shards.
 
     Row groups are joined or kept whole while that leaves enough shards; otherwise they are cut
@@ -62,6 +66,9 @@ def plan_shards(row_groups: Sequence[Sequence[int]]) -> tuple[Shard, ...]:
     ----------
     row_groups : sequence of sequence of int
         For each file, the number of rows of each of its row groups.
+    places : callable, optional
+        Rows where a range of rows, given by file, first row and row after the last, is best cut, ascending; without
+        any it is cut anywhere.
 
     Returns
     -------
@@ -71,16 +78,28 @@ def plan_shards(row_groups: Sequence[Sequence[int]]) -> tuple[Shard, ...]:
     total = sum(map(sum, row_groups))
     target = max(MIN_ROWS, min(MAX_ROWS, -(-total // WANTED)))
     whole_groups = sum(1 for sizes in row_groups for size in sizes if size) >= ENOUGH
-    shards: list[Shard] = []
-    file_first_row = 0
-    for file, sizes in enumerate(row_groups):
-        for start, stop in _ranges(sizes, target, whole_groups):
-            shards.append(Shard(len(shards), file, start, stop, file_first_row + start))
-        file_first_row += sum(sizes)
-    return tuple(shards)
+
+    def plan(places: Callable[[int, int, int], Sequence[int]] | None) -> tuple[Shard, ...]:
+        shards: list[Shard] = []
+        file_first_row = 0
+        for file, sizes in enumerate(row_groups):
+            for start, stop in _ranges(
+                sizes, target, whole_groups, partial(places, file) if places else None
+            ):
+                shards.append(Shard(len(shards), file, start, stop, file_first_row + start))
+            file_first_row += sum(sizes)
+        return tuple(shards)
+
+    best = plan(places)
+    return best if places is None or len(best) >= ENOUGH else plan(None)  # too few to share and to hold out
 
 
-def _ranges(sizes: Sequence[int], target: int, whole_groups: bool) -> list[tuple[int, int]]:
+def _ranges(
+    sizes: Sequence[int],
+    target: int,
+    whole_groups: bool,
+    places: Callable[[int, int], Sequence[int]] | None,
+) -> list[tuple[int, int]]:
     """Return row ranges of about `target` rows, which end where row groups end."""
     ranges: list[tuple[int, int]] = []
     start = stop = 0
@@ -93,8 +112,19 @@ def _ranges(sizes: Sequence[int], target: int, whole_groups: bool) -> list[tuple
         if stop - start >= target:
             pieces = 1 if whole_groups and size <= 2 * MAX_ROWS else -(-(stop - start) // target)
             edges = [start + (stop - start) * k // pieces for k in range(pieces + 1)]
+            if pieces > 1 and places is not None:
+                edges = _moved(edges, places(start, stop))
             ranges.extend(pairwise(edges))
             start = stop
     if stop > start:
         ranges.append((start, stop))
     return ranges
+
+
+def _moved(edges: Sequence[int], places: Sequence[int]) -> list[int]:
+    """Return edges, the inner ones moved to the next place; those beyond the last, or at the same, are left out."""
+    if not places:
+        return list(edges)
+    following = (bisect_left(places, edge) for edge in edges[1:-1])
+    inner = {places[k] for k in following if k < len(places)} - {edges[0], edges[-1]}
+    return [edges[0], *sorted(inner), edges[-1]]

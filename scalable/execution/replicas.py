@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
 from scalable.data.shard import Shard
@@ -73,9 +74,12 @@ def run_round(
 
 
 def partition_rounds(
-    shards: Sequence[Shard], n_replicas: int, first_rows: int, most_rows: int
+    shards: Sequence[Shard], n_replicas: int, first_rows: int, most_rows: int, in_order: bool = False
 ) -> list[list[list[Shard]]]:
     """Partition shards into rounds of subsets: shard i of a round goes to replica i modulo `n_replicas`.
+
+    With `in_order` to replica ``i * n_replicas // n`` of a round of `n`: shards that are cheaper to read one after
+    another stay together.
 
     Replicas merge often while they still learn much that others do not know, and seldom later.
 
@@ -88,20 +92,25 @@ def partition_rounds(
     first_rows, most_rows : int
         Rows of a replica in the first round, and what this doubles up to from round to round.
     """
-    rounds: list[list[list[Shard]]] = []
-    subsets: list[list[Shard]] = [[] for _ in range(n_replicas)]
-    rows = count = 0
+    rounds: list[list[Shard]] = [[]]
+    rows = 0
     for shard in shards:
-        subsets[count % n_replicas].append(shard)
-        count += 1
-        rows += shard.n_rows
         if rows >= first_rows * n_replicas:
-            rounds.append([subset for subset in subsets if subset])
-            subsets, rows, count = [[] for _ in range(n_replicas)], 0, 0
-            first_rows = max(first_rows, min(2 * first_rows, most_rows))
-    if count:
-        rounds.append([subset for subset in subsets if subset])
-    return rounds
+            rounds.append([])
+            first_rows, rows = max(first_rows, min(2 * first_rows, most_rows)), 0
+        rounds[-1].append(shard)
+        rows += shard.n_rows
+    return [_dealt(some, n_replicas, in_order) for some in rounds if some]
+
+
+def _dealt(shards: Sequence[Shard], n: int, in_order: bool) -> list[list[Shard]]:
+    """Deal shards to `n` replicas; those that get none are left out."""
+    if in_order:
+        edges = [-(-len(shards) * r // n) for r in range(n + 1)]
+        subsets = [list(shards[low:high]) for low, high in pairwise(edges)]
+    else:
+        subsets = [list(shards[r::n]) for r in range(n)]
+    return [subset for subset in subsets if subset]
 
 
 @dataclass(frozen=True)

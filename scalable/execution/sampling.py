@@ -1,13 +1,15 @@
-"""A deterministic spread of rows over a source, for passes that need not read all of them."""
+"""Which pieces of a source a pass reads that need not read all rows, or not shard by shard."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from scalable.data.shard import Shard
 from scalable.data.source import Source
 
 GOLDEN = 0.6180339887498949
+PIECE_ROWS = 2**16  # of shards that are read at once
 
 
 def sample_shards(source: Source, max_rows: int, heads: int = 64) -> list[Shard]:
@@ -56,4 +58,17 @@ def spread_shards(source: Source, max_rows: int, least: int = 2**12) -> list[Sha
         at = shard.row_start + start
         first = shard.first_row + start
         pieces.append(replace(shard, row_start=at, row_stop=at + rows, first_row=first))
+    return pieces
+
+
+def joined_shards(shards: Sequence[Shard]) -> list[Shard]:
+    """Return shards, small neighbours of one file joined: opening a place costs as much as thousands of rows."""
+    pieces: list[Shard] = []
+    for shard in shards:
+        last = pieces[-1] if pieces else None
+        beside = last is not None and (last.file, last.row_stop) == (shard.file, shard.row_start)
+        if last is not None and beside and last.n_rows + shard.n_rows <= PIECE_ROWS:
+            pieces[-1] = replace(last, row_stop=shard.row_stop)
+        else:
+            pieces.append(shard)
     return pieces

@@ -11,7 +11,7 @@ from scalable.data.source import Source
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
-from scalable.execution.sampling import spread_shards
+from scalable.execution.sampling import joined_shards, spread_shards
 from scalable.features.profile import SAMPLE_ROWS, Profile, ProfileReduction, profile_source
 from scalable.features.row_sample import SampleReduction
 from scalable.features.target import Labels
@@ -113,7 +113,8 @@ def summarize(source: Source, executor: Executor, *, classify: bool, max_rows: i
         return Summary(columns_of(source, executor, max_rows), target_of(source, executor, classify=classify))
     both = SummaryReduction(ProfileReduction(names, source.full_schema), target)
     reader = BlockReader(source, columns=tuple(source.needed))
-    return run_reduction(executor, both, reader, label="read columns")
+    shards = joined_shards(source.shards) if source.exact_rows is not None else None
+    return run_reduction(executor, both, reader, shards, "read columns")
 
 
 def sampled(source: Source, max_rows: int) -> bool:

@@ -35,7 +35,7 @@ from scalable.linear.solvers.objective import (
 from scalable.linear.solvers.rounds import DescentSettings, descend
 from scalable.linear.solvers.target_scale import robust_scale, target_scale
 from scalable.linear.solvers.weights import prior_scores, residual_variance
-from scalable.models.checkpoint import checkpoint_of
+from scalable.models.checkpoint import checkpoint_of, forget_checkpoint, resumed_part
 from scalable.models.linear import LinearModel
 from scalable.models.parameters import seed_of
 
@@ -101,9 +101,11 @@ class GradientEstimator(LinearEstimator):
         check_parameters(self)
         source, plain = self._source(X, y, sample_weight)
         with get_executor(self.client, self.n_workers) as executor:
+            anew = resumed_part(self, "target_rows") == source.n_rows
             try:
-                self._learn(source, plain, executor, self._at_once)
+                self._learn(source, plain, executor, None if anew else self._at_once)
             except UnforeseenError as found:
+                forget_checkpoint(self)
                 self._tell(
                     f"{found}: a spread of the rows did not show that; all targets are read, and learning begins anew"
                 )
@@ -128,15 +130,8 @@ class GradientEstimator(LinearEstimator):
         self._finish(ready.encoder, objective, coef, learned_from)
 
     def _at_once(self, encoder: LinearEncoder, rows: int) -> bool:
-        """Whether descent learns, and from nothing that only all targets tell: weights of classes, their signs.
-
-        A checkpoint belongs to one summary, which beginning anew would change.
-        """
-        if (
-            getattr(self, "class_weight", None) is not None
-            or self._loss().positive
-            or self.checkpoint is not None
-        ):
+        """Whether descent learns, and from nothing that only all targets tell: weights of classes, their signs."""
+        if getattr(self, "class_weight", None) is not None or self._loss().positive:
             return False
         return self._descends(rows, encoder.n_columns + 1 + encoder.n_indices, encoder.n_buckets > 0)
 
@@ -237,7 +232,8 @@ class GradientEstimator(LinearEstimator):
         if solver == "sgd" and cheap and self._steps_as_usual():
             solver = "newton"
         self.solver_ = solver
-        checkpoint = checkpoint_of(self, ready.given, ready.encoder.state().digest)
+        looked_at = ready.target.sampled or ready.target.rows
+        checkpoint = checkpoint_of(self, ready.given, ready.encoder.state().digest, target_rows=looked_at)
         label = f"train {type(self).__name__}"
         passes, coef, converged, least = 0, start, False, np.inf
         resumed_stage = checkpoint.stage()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from scalable.data.block import BLOCK_ROWS, Block
 from scalable.data.shard import Shard
 from scalable.execution.reader import BlockReader
+from scalable.execution.sampling import joined_shards
 from scalable.kernels.linear.rows import deal_rows, take_rows
 
 LEAST_ROWS = 32  # of a held shard; small ones let little data be held out and shared
 MOST_SHARDS = 64
-PIECE_ROWS = 2**16  # that are read at once
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def hold(reader: BlockReader, n_rows: int, seed: int | None, n_threads: int = 1)
             for shard in reader.source.shards:
                 at = put(shard, at)
         else:
-            pieces = _pieces(reader.source.shards)
+            pieces = joined_shards(reader.source.shards)
             before = np.cumsum([0, *(piece.n_rows for piece in pieces)]).tolist()
             list(pool.map(put, pieces, before))
 
@@ -156,19 +156,6 @@ def hold(reader: BlockReader, n_rows: int, seed: int | None, n_threads: int = 1)
     }
     held = tuple(tuple(blocks[start] for start in of_shard) for of_shard in starts)
     return MemoryReader(PlannedRows(shards, n_rows), held)
-
-
-def _pieces(shards: Sequence[Shard]) -> list[Shard]:
-    """Return shards with neighbours of one file joined: opening a place costs as much as thousands of rows."""
-    pieces: list[Shard] = []
-    for shard in shards:
-        last = pieces[-1] if pieces else None
-        beside = last is not None and (last.file, last.row_stop) == (shard.file, shard.row_start)
-        if last is not None and beside and last.n_rows + shard.n_rows <= PIECE_ROWS:
-            pieces[-1] = replace(last, row_stop=shard.row_stop)
-        else:
-            pieces.append(shard)
-    return pieces
 
 
 def taken(block: Block, rows: NDArray[np.int64], first_row: int = 0) -> Block:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ class Checkpoint:
             remove_tree(self.path)
 
 
-def checkpoint_of(estimator: Any, source: Source, encoder: str) -> Checkpoint:
+def checkpoint_of(estimator: Any, source: Source, encoder: str, **parts: Any) -> Checkpoint:
     """Return where an estimator's ``checkpoint`` and ``resume`` say, for a fit of `source`.
 
     Parameters
@@ -101,11 +102,26 @@ def checkpoint_of(estimator: Any, source: Source, encoder: str) -> Checkpoint:
         The rows as they were given.
     encoder : str
         Digest of the learned encoder.
+    **parts
+        What else must be the same to resume.
     """
     params = estimator.get_params(deep=False)
     deciding = {name: value for name, value in params.items() if name not in _INDIFFERENT}
 
     def fingerprint() -> Fingerprint:
-        return source.fingerprint().joined(params=deciding, encoder=encoder, numpy=np.__version__)
+        return source.fingerprint().joined(params=deciding, encoder=encoder, numpy=np.__version__, **parts)
 
     return Checkpoint(params.get("checkpoint"), fingerprint, bool(params.get("resume")))
+
+
+def resumed_part(estimator: Any, name: str) -> Any:
+    """Return a part of the fingerprint of what an estimator is to resume; None where there is none."""
+    path = None if estimator.checkpoint is None or not estimator.resume else place(estimator.checkpoint)
+    with suppress(ModelError, KeyError, TypeError):  # told when it is resumed
+        return None if path is None or not path.exists() else read_model(path).meta["fingerprint"][name]
+    return None
+
+
+def forget_checkpoint(estimator: Any) -> None:
+    """Remove what an estimator has written in a training that begins anew."""
+    Checkpoint(estimator.checkpoint, lambda: Fingerprint({}), False).remove()

@@ -91,3 +91,14 @@ def test_shards_are_immutable_and_pickle_small():
     assert pickle.loads(pickle.dumps(shard)) == shard
     many = plan_shards([[2**20] * 10_000])
     assert len(pickle.dumps(many)) < 45 * len(many)
+
+
+def test_row_groups_are_cut_at_the_places_given_where_that_leaves_enough_shards():
+    pages = 20_000
+    plan = plan_shards([[2**20, 2**20]], lambda file, start, stop: range(0, stop, pages))
+    assert all(shard.row_start % pages == 0 or shard.row_start == 2**20 for shard in plan)
+    assert [shard.row_stop for shard in plan[:-1]] == [shard.row_start for shard in plan[1:]]
+    assert plan[-1].row_stop == 2**21
+    assert len(plan) >= 50
+    few = plan_shards([[2**20]], lambda file, start, stop: [0, 2**19])
+    assert few == plan_shards([[2**20]])

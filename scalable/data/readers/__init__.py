@@ -52,9 +52,10 @@ def _decoded(
         check_unchanged(footer.path, footer.version)
     identity = (footer.path, footer.version, tuple(names), block_rows)
     groups = list(_groups_of(footer, start, stop))
-    divided = groups[-1][1] != stop
+    begin, unfinished = groups[0][1] - groups[0][0], groups[-1][1] != stop
+    divided = unfinished or begin != start
     try:
-        cursor = take(identity, groups[0][1] - groups[0][0], start) if len(groups) == 1 else None
+        cursor = take(identity, begin, start) if len(groups) == 1 else None
         if cursor is None:
 
             def rest(others: Sequence[str]) -> Cursor:
@@ -64,7 +65,7 @@ def _decoded(
             cursor = open_with_pages(
                 footer, schema, names, start, stop, block_rows, None if divided else rest
             )
-            divided = divided and cursor is None
+            unfinished = unfinished and cursor is None
             cursor = cursor or rest(names)
         finished = False
         try:
@@ -80,7 +81,7 @@ def _decoded(
                 yield arrays
             finished = True
         finally:
-            if finished and divided:
+            if finished and unfinished:
                 park(identity, stop, cursor)
             else:
                 cursor.close()

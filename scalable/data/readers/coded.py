@@ -1,4 +1,4 @@
-"""Dictionary pages, differences, bits and nulls, decoded by a kernel of ours: a native call for all columns of a block.
+"""Compressed pages, dictionaries, differences, bits and nulls, decoded by a kernel of ours: a call a block.
 
 General readers open a scan for every shard, build text by the value and hold whole row groups; what this
 reads it reads page by page, starting anywhere.
@@ -7,7 +7,7 @@ reads it reads page by page, starting anywhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +17,18 @@ from numpy.typing import NDArray
 from scalable.data.footers import Footer
 from scalable.data.readers.arrow import TEXT
 from scalable.data.readers.coded_layout import CodedColumn, decoded_by_us, result_bytes
+from scalable.data.readers.compressed import BY_KERNEL, KNOWN, decompressed
 from scalable.data.readers.cursor import Columns, Cursor
 from scalable.data.readers.layout import row_groups
 from scalable.errors import DataError
-from scalable.kernels.buffers import take
-from scalable.kernels.parquet import coded
+from scalable.kernels.buffers import LINE, take
+from scalable.kernels.parquet import codecs, coded
 from scalable.kernels.parquet.runs import PADDING
 
+NO_PAGE = -1
+KEPT_BYTES = (
+    2**26
+)  # most room for pages that the next block goes on with; without it they are decompressed again
 MINI_BLOCK = 4096  # most values of a mini-block of differences; writers make 32
 
 
@@ -39,15 +44,20 @@ class CodedReader:
     columns : sequence of CodedColumn
     types : sequence of pyarrow.DataType
         What they become.
+
+    Attributes
+    ----------
+    opened : int
+        Values of the pages that were opened so far, of all columns.
     """
 
     def __init__(
         self, path: str, descriptor: int, columns: Sequence[CodedColumn], types: Sequence[pa.DataType]
     ) -> None:
-        self._path, self._descriptor = path, descriptor
+        self._path, self._descriptor, self.opened = path, descriptor, 0
         self._columns, self._types = tuple(columns), tuple(types)
         self._widths = [
-            4 if c.form == coded.CODES else result_bytes(t) for c, t in zip(columns, types, strict=True)
+            4 if c.texts is not None else result_bytes(t) for c, t in zip(columns, types, strict=True)
         ]
         self._pages = np.concatenate([column.pages for column in columns])
         self._table = np.zeros((len(columns), coded.COLUMN_FIELDS), np.int64)
@@ -55,18 +65,48 @@ class CodedReader:
         self._table[:, coded.END] = ends
         self._table[1:, coded.BEGIN] = ends[:-1]
         for row, column, width in zip(self._table, columns, self._widths, strict=True):
-            row[coded.FORM], row[coded.SOURCE_BYTES], row[coded.BYTES] = (
-                column.form,
-                column.source_bytes,
-                width,
-            )
+            row[coded.SOURCE_BYTES], row[coded.BYTES] = column.source_bytes, width
             row[coded.TABLE_SIZE] = column.table_size
             if column.values is not None:
                 row[coded.TABLE] = column.values.ctypes.data
         rows = int((self._pages[:, coded.STOP] - self._pages[:, coded.FIRST]).max())
-        self._buffer = np.zeros(int(self._pages[:, coded.SIZE].max()) + PADDING, np.uint8)
+        self._others = np.flatnonzero(~np.isin(self._pages[:, coded.CODEC], BY_KERNEL))
+        self._held: dict[int, NDArray[np.uint8]] = {}
+        self._keep()
+        self._buffer = np.zeros(int(self._pages[:, coded.WHOLE].max()) + PADDING, np.uint8)
+        self._stored = np.empty(int(self._pages[:, coded.SIZE].max()), np.uint8)
         self._valid, self._codes = np.empty(rows + 1, np.uint8), np.empty(rows + 1, np.uint32)
         self._words, self._some = np.empty(rows + 1, np.uint64), np.empty(MINI_BLOCK, np.uint64)
+
+    def _keep(self) -> None:
+        """Make room for the page of each column that a block ends in, so that none is decompressed twice."""
+        codec = self._pages[:, coded.CODEC]
+        compressed = np.isin(codec, (codecs.SNAPPY, codecs.LZ4_RAW))
+        columns = np.maximum.reduceat(compressed, self._table[:, coded.BEGIN])
+        largest = np.maximum.reduceat(self._pages[:, coded.WHOLE], self._table[:, coded.BEGIN])
+        sizes = np.where(columns, -(-(largest + PADDING) // LINE) * LINE, 0)
+        self._table[:, coded.KEPT_PAGE] = NO_PAGE
+        if 0 < sizes.sum() <= KEPT_BYTES:
+            self._kept = np.zeros(int(sizes.sum()), np.uint8)
+            places = self._kept.ctypes.data + np.cumsum(sizes) - sizes
+            self._table[:, coded.KEPT] = np.where(columns, places, 0)
+
+    def _bring(self, row: int, stop: int) -> None:
+        """Decompress pages that no kernel does, as far as they are wanted; let go those that are done with."""
+        first, last = self._pages[self._others, coded.FIRST], self._pages[self._others, coded.STOP]
+        wanted = self._others[(first < stop) & (last > row)]
+        for p in set(self._held) - set(wanted.tolist()):
+            del self._held[p]
+            self._pages[p, coded.ADDRESS] = 0
+        for p in wanted.tolist():
+            if p not in self._held:
+                page = self._pages[p]
+                size, offset = int(page[coded.SIZE]), int(page[coded.OFFSET])
+                stored = os.pread(self._descriptor, size, offset)
+                levels = max(0, int(page[coded.LEVELS]))
+                found = decompressed(stored, int(page[coded.CODEC]), int(page[coded.WHOLE]), levels)
+                self._held[p], page[coded.ADDRESS] = found, found.ctypes.data
+                self.opened += int(page[coded.STOP] - page[coded.FIRST])
 
     def read(self, row: int, n_rows: int) -> Columns:
         """Return rows of all columns.
@@ -80,16 +120,20 @@ class CodedReader:
         whole: NDArray[np.uint8] = take((sum(self._widths) + len(self._widths), size), np.uint8)
         buffer, at = pa.py_buffer(whole), 0
         places = []
+        counts = np.zeros((len(self._widths), 2), np.int64)
         for width, described in zip(self._widths, self._table, strict=True):
             described[coded.OUT] = buffer.address + at
             described[coded.VALID] = buffer.address + at + width * size
             places.append((at, at + width * size))
             at += (width + 1) * size
-        nulls, present = np.empty(len(self._widths), np.int64), np.empty(n_rows, np.uint8)
+        present = np.empty(n_rows, np.uint8)
+        if self._others.size:
+            self._bring(row, row + n_rows)
         failed = coded.decode_columns(
-            self._descriptor, self._pages, self._table, row, n_rows, self._buffer, self._valid, present,
-            self._codes, self._words, self._some, nulls,
+            self._descriptor, self._pages, self._table, row, n_rows, self._buffer, self._stored, self._valid, present,
+            self._codes, self._words, self._some, counts,
         )  # fmt: skip
+        self.opened += int(counts[:, 1].sum())
         if failed >= 0:
             raise DataError(
                 f"{self._path}: rows {row:,} to {row + n_rows:,} cannot be decoded (the page at "
@@ -98,7 +142,9 @@ class CodedReader:
             )
         return [
             _array(column, kind, n_rows, buffer, *place, int(missing))
-            for column, kind, place, missing in zip(self._columns, self._types, places, nulls, strict=True)
+            for column, kind, place, missing in zip(
+                self._columns, self._types, places, counts[:, 0], strict=True
+            )
         ]
 
 
@@ -117,15 +163,25 @@ def _array(
 
 
 def open_with_codes(
-    footer: Footer, schema: pa.Schema, names: Sequence[str], start: int, stop: int, block_rows: int
+    footer: Footer,
+    schema: pa.Schema,
+    names: Sequence[str],
+    start: int,
+    stop: int,
+    block_rows: int,
+    codecs_read: Collection[int] = KNOWN,
 ) -> tuple[Cursor | None, list[str]]:
-    """Return a cursor over those columns of rows ``[start, stop)`` that can be decoded, and the names of the others."""
+    """Return a cursor over those columns of rows ``[start, stop)`` that can be decoded, and the names of the others.
+
+    Columns of other codecs than `codecs_read` are among the others.
+    """
     descriptor = os.open(footer.local, os.O_RDONLY)
     groups = row_groups(footer, start, stop)
     try:
         kinds = {name: schema.field(name).type for name in names}
         found = {
-            n: [decoded_by_us(g, descriptor, n, kind, stop) for g in groups] for n, kind in kinds.items()
+            n: [decoded_by_us(g, descriptor, n, kind, stop, codecs_read) for g in groups]
+            for n, kind in kinds.items()
         }
         chosen = {n: [c for c in columns if c is not None] for n, columns in found.items() if all(columns)}
         for name, columns in chosen.items():

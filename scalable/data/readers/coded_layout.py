@@ -1,9 +1,10 @@
-"""Where the pages of column chunks lie that are uncompressed but not plain, and what is in their dictionaries."""
+"""Where the pages of column chunks lie that are not the values themselves, and what is in their dictionaries."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from scalable.data.columns import column_kind
+from scalable.data.readers.compressed import decompressed
 from scalable.data.readers.layout import (
     BOOLEAN,
     BYTE_ARRAY,
@@ -29,12 +31,15 @@ from scalable.kernels.parquet.texts import split_texts
 _SOURCE_BYTES = {INT32: 4, INT64: 8, FLOAT: 4, DOUBLE: 8, BOOLEAN: 1, BYTE_ARRAY: 0}
 _SOURCES = {INT32: np.int32, INT64: np.int64, FLOAT: np.uint32, DOUBLE: np.uint64}
 _UNITS = {"s": "", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-_FORMS = {
-    pages.PLAIN: coded.PLAIN,
-    pages.PLAIN_DICTIONARY: coded.LOOKED_UP,
-    pages.RLE_DICTIONARY: coded.LOOKED_UP,
-    pages.DELTA_BINARY_PACKED: coded.DELTAS,
-}
+UNREAD = -1
+MOST_TIMES = 2**16  # bytes that a byte can become; more is a lie, for which no room is made
+_FORMS = np.full(16, UNREAD)  # by encoding
+_FORMS[[pages.PLAIN, pages.PLAIN_DICTIONARY, pages.RLE_DICTIONARY, pages.DELTA_BINARY_PACKED]] = (
+    coded.PLAIN,
+    coded.LOOKED_UP,
+    coded.LOOKED_UP,
+    coded.DELTAS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +48,10 @@ class CodedColumn:
 
     Attributes
     ----------
-    pages : int64 array of shape (n_pages, >= 5)
+    pages : int64 array of shape (n_pages, >= 9)
         See `scalable.kernels.parquet.coded.decode_columns`.
-    form, source_bytes : int
-        How values are kept, and bytes of a plain one.
+    source_bytes : int
+        Bytes of a plain value.
     values : array of shape (n_values,) or None
         The dictionary of numbers, as wide as results.
     texts : pyarrow.StringArray or None
@@ -54,7 +59,6 @@ class CodedColumn:
     """
 
     pages: NDArray[np.int64]
-    form: int
     source_bytes: int
     values: NDArray[np.generic] | None
     texts: pa.Array | None
@@ -67,11 +71,14 @@ class CodedColumn:
 
 
 def decoded_by_us(
-    group: RowGroup, descriptor: int, name: str, kind: pa.DataType, stop: int
+    group: RowGroup, descriptor: int, name: str, kind: pa.DataType, stop: int, codecs: Collection[int]
 ) -> CodedColumn | None:
-    """Return the pages of a column of a row group up to the row before `stop`; None when others must decode them."""
+    """Return the pages of a column of a row group up to the row before `stop`; None when others must decode them.
+
+    Others decode columns of other codecs than `codecs`.
+    """
     found = group.pages(descriptor, name, stop)
-    if found is None or not found.uncompressed or not len(found.table):
+    if found is None or found.codec not in codecs or not len(found.table):
         return None
     if kind not in found.memo:
         found.memo[kind] = _decoded_by_us(found, descriptor, kind, group.columns[name][1])
@@ -82,36 +89,39 @@ def decoded_by_us(
 def _decoded_by_us(
     found: ColumnPages, descriptor: int, kind: pa.DataType, shape: pq.ColumnSchema
 ) -> CodedColumn | None:
-    encoding = int(found.table[0, page_walk.ENCODING])
-    form = _FORMS.get(encoding)
+    forms = _FORMS[found.table[:, page_walk.ENCODING]]
+    looked_up = forms == coded.LOOKED_UP
     if (
-        form is None
-        or (found.table[:, page_walk.ENCODING] != encoding).any()
+        (forms == UNREAD).any()
         or (found.table[:, coded.LEVELS] == coded.UNUSUAL).any()
+        or (found.table[:, coded.WHOLE] > MOST_TIMES * found.table[:, coded.SIZE] + MOST_TIMES).any()
         or not _decodable(kind, shape)
     ):
         return None
     if found.physical == BOOLEAN:
-        form = coded.BITS if form == coded.PLAIN else None
-    elif form == coded.DELTAS and found.physical not in (INT32, INT64):
-        form = None
+        if (forms != coded.PLAIN).any():
+            return None
+        forms = np.full_like(forms, coded.BITS)
+    elif found.physical not in (INT32, INT64) and (forms == coded.DELTAS).any():
+        return None
     values = texts = None
-    if form == coded.LOOKED_UP:
+    if looked_up.any():
         offset, size, count = (int(v) for v in found.chunk[: page_walk.DICTIONARY_VALUES + 1])
         if not offset:
             return None
-        raw = os.pread(descriptor, size, offset)
-        if found.physical == BYTE_ARRAY:
-            form, texts = coded.CODES, _texts(raw, count)
-        else:
+        stored = os.pread(descriptor, size, offset)
+        raw = decompressed(stored, found.codec, int(found.chunk[page_walk.DICTIONARY_WHOLE])).tobytes()
+        if found.physical != BYTE_ARRAY:
             values = _values(raw, count, found.physical, kind)
+        elif looked_up.all():
+            forms, texts = np.full_like(forms, coded.CODES), _texts(raw, count)
         if texts is None and values is None:
             return None
     elif found.physical == BYTE_ARRAY:
-        form = None
-    if form is None:
         return None
-    return CodedColumn(found.table, form, _SOURCE_BYTES[found.physical], values, texts)
+    table = found.table.copy()
+    table[:, coded.FORM] = forms
+    return CodedColumn(table, _SOURCE_BYTES[found.physical], values, texts)
 
 
 def _texts(raw: bytes, count: int) -> pa.Array | None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scalable.data.footer_check import FooterTables, chunk_begin, read_tables
 from scalable.data.footers import Footer, check_unchanged
 from scalable.errors import DataError
-from scalable.kernels.parquet import coded, page_walk, pages
+from scalable.kernels.parquet import codecs, coded, page_walk, pages
 from scalable.kernels.parquet.levels import find_bad_levels
 from scalable.storage.files import Version, arrow_input
 
@@ -35,12 +35,7 @@ _PLAIN = {
     pa.int64(): INT64,
     pa.uint64(): INT64,
 }
-_STRICT_CODECS = (
-    page_walk.UNCOMPRESSED,
-    page_walk.SNAPPY,
-    page_walk.ZSTD,
-    page_walk.LZ4_RAW,
-)  # as polars reads them
+_POLARS_CODECS = (codecs.UNCOMPRESSED, codecs.SNAPPY, codecs.LZ4_RAW)
 _PLACES = [coded.FIRST, coded.STOP, page_walk.VALUES_AT]
 
 
@@ -49,9 +44,9 @@ class ColumnPages:
 
     Attributes
     ----------
-    table : int64 array of shape (n_pages, 8)
+    table : int64 array of shape (n_pages, 12)
         See `scalable.kernels.parquet.page_walk.walk_chunk`.
-    chunk : int64 array of shape (5,)
+    chunk : int64 array of shape (6,)
         The dictionary page, likewise.
     physical : int
         Type in the file.
@@ -60,8 +55,8 @@ class ColumnPages:
     places : int64 array of shape (n_pages, 3) or None
         First row, row after the last and place of the first value, where values are plain and none is null.
     only_for_arrow : bool
-        Whether levels are kept in the way of old files or within pages of Zstandard, where they are not looked at, or
-        the codec is one whose damage polars does not notice.
+        Whether levels are kept in the way of old files, or the codec is one whose damage polars does not notice, or
+        zstd, which pyarrow decodes quicker.
     memo : dict
         What was made of the pages, for whoever made it.
     """
@@ -71,14 +66,13 @@ class ColumnPages:
         plain = (table[:, page_walk.ENCODING] == pages.PLAIN) & (table[:, page_walk.VALUES_AT] >= 0)
         self.places = table[:, _PLACES] if self.uncompressed and plain.all() else None
         old_levels = (table[:, coded.LEVELS] == coded.UNUSUAL).any()
-        hidden = codec == page_walk.ZSTD and (table[:, coded.LEVELS] == coded.PREFIXED).any()
-        self.only_for_arrow = bool(old_levels or hidden or codec not in _STRICT_CODECS)
+        self.only_for_arrow = bool(old_levels or codec not in _POLARS_CODECS)
         self.memo: dict[Any, Any] = {}
 
     @property
     def uncompressed(self) -> bool:
         """Whether the bytes in the file are those of the values."""
-        return self.codec == page_walk.UNCOMPRESSED
+        return self.codec == codecs.UNCOMPRESSED
 
     def plain(self, kind: pa.DataType) -> bool:
         """Return whether the bytes in the file are values of a type, and none is null."""
@@ -135,6 +129,8 @@ class RowGroup:
         stop = min(stop, self.last)
         reached, found = self.known.get(name, (-1, None))
         if found is None or reached < stop:
+            # Twice as far as the last time: pieces of a large row group, one after another, walk it a few times.
+            stop = min(self.last, max(stop, 2 * reached - self.first))
             place = self.bytes_of(name)
             if place is None:
                 return None
@@ -197,7 +193,7 @@ class RowGroup:
 
 
 def only_for_arrow(footer: Footer, names: Sequence[str], start: int, stop: int) -> bool:
-    """Return whether columns that were walked are stored in a way that polars does not read, or reads too kindly."""
+    """Return whether columns that were walked are stored in a way that pyarrow reads better than polars."""
     return any(
         group.known[name][1].only_for_arrow
         for group in row_groups(footer, start, stop)

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from scalable.data.footers import Footer
 from scalable.data.readers.coded import open_with_codes
+from scalable.data.readers.compressed import BY_KERNEL, KNOWN
 from scalable.data.readers.cursor import Columns, Cursor
 from scalable.data.readers.stored import StoredColumns, find_stored
 from scalable.kernels.jit import Pending
@@ -20,6 +21,7 @@ from scalable.kernels.parquet.coded import decode_columns
 # Values that others decode before the decoder is worth compiling: they take some nanoseconds a value longer, and
 # compiling takes seconds.
 CODED = Pending(decode_columns, 2**28)
+ANEW = 4  # times that rows of a divided row group are decoded by others, at least
 Rest = Callable[[list[str]], Cursor]  # opens a cursor over other columns of the same rows
 
 
@@ -41,8 +43,12 @@ def open_with_pages(
     """
     stored, others = find_stored(footer, schema, names, start, stop)
     plain = [name for name in names if name not in others]
-    if others and CODED.pays((stop - start) * len(others)):
-        coded, left = open_with_codes(footer, schema, others, start, stop, block_rows)
+    # Others would decode the beginning of a divided row group anew for each piece of it.
+    pieces = rest is None
+    if others and CODED.pays((stop - start) * len(others) * (ANEW if pieces else 1)):
+        coded, left = open_with_codes(
+            footer, schema, others, start, stop, block_rows, KNOWN if pieces else BY_KERNEL
+        )
     else:
         coded, left = None, others
     cursors = [] if coded is None else [([name for name in others if name not in left], coded)]

@@ -1,4 +1,4 @@
-"""Columns that are not plain, decoded from their pages in one native call: dictionaries, differences, bits, nulls.
+"""Columns decoded from their pages in one native call: compressed values, dictionaries, differences, bits, nulls.
 
 Page by page, which are small: what is unpacked of one is still in the near cache when it is stored.
 """
@@ -13,19 +13,27 @@ from numba import carray
 from scalable.kernels.jit import kernel
 from scalable.kernels.memory import as_pointer, load_u32
 from scalable.kernels.parquet.bits import expand_bits, pack_bits
+from scalable.kernels.parquet.codecs import (
+    SNAPPY,
+    UNCOMPRESSED,
+    decompress_lz4,
+    decompress_snappy,
+    memcpy,
+)
 from scalable.kernels.parquet.deltas import decode_deltas
 from scalable.kernels.parquet.files import read_bytes
-from scalable.kernels.parquet.runs import decode_runs
+from scalable.kernels.parquet.pages import all_ones
+from scalable.kernels.parquet.runs import PADDING, decode_runs
 
 # Places in the description of a page.
-FIRST, STOP, OFFSET, SIZE, LEVELS = range(5)
-PAGE_FIELDS = 5
+FIRST, STOP, OFFSET, SIZE, LEVELS, WHOLE, CODEC, FORM, ADDRESS = range(9)
+PAGE_FIELDS = 9
 # Instead of the bytes of levels: they are in no way that is read here, contradict the page's size, there are none,
 # their number is in front of them.
 UNUSUAL, NO_LEVELS, REQUIRED, PREFIXED = -4, -3, -2, -1
 # Places in the description of a column.
-BEGIN, END, FORM, SOURCE_BYTES, BYTES, TABLE, TABLE_SIZE, OUT, VALID = range(9)
-COLUMN_FIELDS = 9
+BEGIN, END, SOURCE_BYTES, BYTES, TABLE, TABLE_SIZE, OUT, VALID, KEPT, KEPT_PAGE = range(10)
+COLUMN_FIELDS = 10
 PLAIN, CODES, LOOKED_UP, DELTAS, BITS = range(5)  # forms
 
 
@@ -110,6 +118,7 @@ def _decode_page(
     at: int,
     end: int,
     column: np.ndarray,
+    form: int,
     before: int,
     n: int,
     rows: int,
@@ -120,7 +129,7 @@ def _decode_page(
     some: np.ndarray,
 ) -> bool:
     """Decode `n` values, behind `before` others of the page, to the `rows` rows at address `to`."""
-    form, width, source = column[FORM], column[BYTES], column[SOURCE_BYTES]
+    width, source = column[BYTES], column[SOURCE_BYTES]
     spread = n < rows
     if n == 0:
         carray(as_pointer(np.uintp(to)), (rows * width,), np.uint8)[:] = 0
@@ -156,17 +165,59 @@ def _decode_page(
 
 
 @kernel()
-def _decode_levels(buffer: np.ndarray, at: int, levels: int, size: int, stop: int, valid: np.ndarray) -> int:
-    """Decode which of the first `stop` rows of a page have a value; return where its values begin, or -1."""
+def _decode_levels(
+    buffer: np.ndarray, levels: Any, size: int, rows: int, stop: int, valid: np.ndarray
+) -> tuple[Any, bool]:
+    """Decode which of the first `stop` of a page's rows have a value.
+
+    Returns where its values begin, or -1, and whether all rows have one, which is not written to `valid` then.
+    """
+    at: Any = np.int64(0)
     if levels == PREFIXED:
         if size < 4:
-            return -1
-        prefix: Any = np.int64(load_u32(np.uintp(buffer.ctypes.data)))
-        levels = prefix
-        at = 4
-    if levels > size - at or not decode_runs(buffer, at, at + levels, 1, 0, stop, valid):
-        return -1
-    return at + levels
+            return np.int64(-1), False
+        levels = np.int64(load_u32(np.uintp(buffer.ctypes.data)))
+        at = np.int64(4)
+    if levels > size - at:
+        return np.int64(-1), False
+    if all_ones(buffer[at : at + levels], rows):
+        return at + levels, True
+    if not decode_runs(buffer, at, at + levels, 1, 0, stop, valid):
+        return np.int64(-1), False
+    return at + levels, False
+
+
+@kernel()
+def _load_page(descriptor: int, page: np.ndarray, stored: np.ndarray, to: int) -> bool:
+    """Bring a page to memory at address `to`, decompressed; levels in front of it are never compressed."""
+    whole, size, levels = page[WHOLE], page[SIZE], max(np.int64(0), page[LEVELS])
+    if page[ADDRESS]:
+        memcpy(np.uintp(to), np.uintp(page[ADDRESS]), np.uintp(whole))
+        return True
+    if page[CODEC] == UNCOMPRESSED:
+        return bool(read_bytes(descriptor, page[OFFSET], to, size))
+    source = np.int64(stored.ctypes.data)
+    if not read_bytes(descriptor, page[OFFSET], source, size):
+        return False
+    memcpy(np.uintp(to), np.uintp(source), np.uintp(levels))
+    if whole == levels:
+        return True
+    if page[CODEC] == SNAPPY:
+        return bool(decompress_snappy(source + levels, size - levels, to + levels, whole - levels))
+    return bool(decompress_lz4(source + levels, size - levels, to + levels, whole - levels))
+
+
+@kernel(inline=True)
+def _first_page(pages: np.ndarray, begin: int, end: int, row: int) -> int:
+    """Return the first page that ends after a row."""
+    low, high = begin, end
+    while low < high:
+        middle = (low + high) // 2
+        if pages[middle, STOP] <= row:
+            low = middle + 1
+        else:
+            high = middle
+    return int(low)
 
 
 @kernel()
@@ -177,12 +228,13 @@ def decode_columns(
     row: int,
     n_rows: int,
     buffer: np.ndarray,
+    stored: np.ndarray,
     valid: np.ndarray,
     present: np.ndarray,
     codes: np.ndarray,
     words: np.ndarray,
     some: np.ndarray,
-    nulls: np.ndarray,
+    counts: np.ndarray,
 ) -> int:
     """Decode rows of several columns.
 
@@ -190,77 +242,95 @@ def decode_columns(
     ----------
     descriptor : int
         Open file.
-    pages : array of shape (n_pages, >= 5), int64
+    pages : array of shape (n_pages, >= 9), int64
         Of all columns: first row, row after the last, place and size in the file, bytes of definition levels
-        (`REQUIRED`, `PREFIXED`, or their number).
-    columns : array of shape (n_columns, 9), int64
-        First page and page after the last; form; bytes of a plain value and of a result; address and length of the
+        (`REQUIRED`, `PREFIXED`, or their number: these are never compressed), size decompressed, codec, form of the
+        values, and where the page lies decompressed in memory, or 0.
+    columns : array of shape (n_columns, 10), int64
+        First page and page after the last; bytes of a plain value and of a result; address and length of the
         dictionary's values, as wide as results (`CODES` needs the length alone); address of the results; address of
-        their validity bitmap.
+        their validity bitmap; address of room for a page that the next call goes on with, or 0; which page lies there,
+        changed here.
     row, n_rows : int
         First row, and how many.
     buffer : array of uint8
-        Work space for the largest page and `scalable.kernels.parquet.runs.PADDING`.
+        Work space for the largest page decompressed and `scalable.kernels.parquet.runs.PADDING`.
+    stored : array of uint8
+        Work space for the largest page in the file.
     valid, present : arrays of uint8
         Work space for the rows of the largest page, and for `n_rows`.
     codes, words : arrays of uint32, uint64
         Work space for the rows of the largest page and one.
     some : array of uint64
         Work space of `decode_deltas`.
-    nulls : array of shape (n_columns,), int64
-        Output: how many rows are null; the bitmap of a column without any is not written.
+    counts : array of shape (n_columns, 2), int64
+        Output: how many rows are null, and how many rows the pages have that were opened; the bitmap of a column
+        without nulls is not written.
 
     Returns
     -------
     int
         -1, or the number of the first page that cannot be read or decoded.
     """
+    last = row + n_rows
     for c in range(columns.shape[0]):
         column = columns[c]
-        nulls[c] = 0
-        for p in range(column[BEGIN], column[END]):
-            first, size, levels = pages[p, FIRST], pages[p, SIZE], pages[p, LEVELS]
-            start, stop = max(first, row), min(pages[p, STOP], row + n_rows)
+        nulls, opened = np.int64(0), np.int64(0)
+        for p in range(_first_page(pages, column[BEGIN], column[END], row), column[END]):
+            first, whole, levels, form = pages[p, FIRST], pages[p, WHOLE], pages[p, LEVELS], pages[p, FORM]
+            start, stop = max(first, row), min(pages[p, STOP], last)
             if start >= stop:
-                continue
-            if not read_bytes(descriptor, pages[p, OFFSET], buffer.ctypes.data, size):
-                return p
-            at, before, n = 0, start - first, stop - start
+                break
+            to = column[OUT] + (start - row) * column[BYTES]
+            data = np.int64(buffer.ctypes.data)
+            if column[KEPT] and column[KEPT_PAGE] == p:
+                data = column[KEPT]
+            else:
+                if not pages[p, ADDRESS]:  # others are opened by who put them there
+                    opened += pages[p, STOP] - first
+                if column[KEPT] and pages[p, STOP] > last:
+                    data, column[KEPT_PAGE] = column[KEPT], p
+                elif (
+                    form == PLAIN
+                    and levels == REQUIRED
+                    and column[BYTES] == column[SOURCE_BYTES]
+                    and whole == (stop - start) * column[BYTES]
+                    and stop - start == pages[p, STOP] - first
+                ):  # straight to its place
+                    if not _load_page(descriptor, pages[p], stored, to):
+                        return p
+                    if nulls:
+                        present[start - row : stop - row] = 1
+                    continue
+                if not _load_page(descriptor, pages[p], stored, data):
+                    return p
+            page = carray(as_pointer(np.uintp(data)), (whole + PADDING,), np.uint8)
+            at, before, n = np.int64(0), start - first, stop - start
             if levels != REQUIRED:
-                at = _decode_levels(buffer, 0, levels, size, stop - first, valid)
+                at, full = _decode_levels(page, levels, whole, pages[p, STOP] - first, stop - first, valid)
                 if at < 0:
                     return p
-                before, n = 0, 0
-                for i in range(start - first):
-                    before += valid[i]
-                for i in range(start - first, stop - first):
-                    n += valid[i]
+                if not full:
+                    before, n = 0, 0
+                    for i in range(start - first):
+                        before += valid[i]
+                    for i in range(start - first, stop - first):
+                        n += valid[i]
             missing = stop - start - n
-            if missing and not nulls[c]:
+            if missing and not nulls:
                 present[: start - row] = 1
-            nulls[c] += missing
-            if nulls[c]:
+            nulls += missing
+            if nulls:
                 if missing:
                     present[start - row : stop - row] = valid[start - first : stop - first]
                 else:
                     present[start - row : stop - row] = 1
-            to = column[OUT] + (start - row) * column[BYTES]
             if not _decode_page(
-                buffer,
-                at,
-                size,
-                column,
-                before,
-                n,
-                stop - start,
-                valid[start - first :],
-                to,
-                codes,
-                words,
-                some,
-            ):
+                page, at, whole, column, form, before, n, stop - start, valid[start - first :], to, codes, words, some
+            ):  # fmt: skip
                 return p
-        if nulls[c]:
+        counts[c, 0], counts[c, 1] = nulls, opened
+        if nulls:
             pack_bits(
                 present, n_rows, carray(as_pointer(np.uintp(column[VALID])), ((n_rows + 7) // 8,), np.uint8)
             )

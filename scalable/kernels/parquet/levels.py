@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scalable.kernels.jit import kernel
-from scalable.kernels.parquet import coded, page_walk, thrift
+from scalable.kernels.parquet import codecs, coded, thrift
 from scalable.kernels.parquet.files import pread
 
 ENDED, BAD = -1, -2
@@ -113,9 +113,9 @@ def unpack_lz4(packed: np.ndarray, out: np.ndarray) -> int:
 
 @kernel()
 def _unpack(packed: np.ndarray, codec: int, out: np.ndarray) -> int:
-    if codec == page_walk.SNAPPY:
+    if codec == codecs.SNAPPY:
         return int(unpack_snappy(packed, out))
-    if codec == page_walk.LZ4_RAW:
+    if codec == codecs.LZ4_RAW:
         return int(unpack_lz4(packed, out))
     if packed.size < out.size:
         return ENDED
@@ -154,8 +154,8 @@ def find_bad_levels(descriptor: int, codec: int, table: np.ndarray) -> int:
     descriptor : int
         Open file.
     codec : int
-        `page_walk.UNCOMPRESSED`, `SNAPPY` or `LZ4_RAW`; any, where the levels lie before what is compressed.
-    table : array of shape (n_pages, 8), int64
+        `codecs.UNCOMPRESSED`, `SNAPPY` or `LZ4_RAW`; any, where the levels lie before what is compressed.
+    table : array of shape (n_pages, 12), int64
         Pages, as `page_walk.walk_chunk` finds them.
     """
     prefix = np.empty(4, np.uint8)
@@ -165,7 +165,7 @@ def find_bad_levels(descriptor: int, codec: int, table: np.ndarray) -> int:
         if kept != coded.PREFIXED and kept < 0:
             continue
         values = table[p, coded.STOP] - table[p, coded.FIRST]
-        before, length, packing, wanted = 0, kept, page_walk.UNCOMPRESSED, kept
+        before, length, packing, wanted = 0, kept, codecs.UNCOMPRESSED, kept
         if kept == coded.PREFIXED:  # LZ4 may say first, in ones, how many bytes follow as they are
             before, length, packing, wanted = 4, 0, codec, 64 + size // 128
         while True:

@@ -8,15 +8,16 @@ import numpy as np
 
 from scalable.kernels.jit import kernel
 from scalable.kernels.parquet import coded, pages, thrift
+from scalable.kernels.parquet.codecs import LZ4_RAW, SNAPPY, UNCOMPRESSED
 from scalable.kernels.parquet.files import pread
 
 # Places in the description of a page; those of `coded` come first.
 VALUES_AT, ENCODING, CRC = range(coded.PAGE_FIELDS, coded.PAGE_FIELDS + 3)
 PAGE_FIELDS = coded.PAGE_FIELDS + 3
-DICTIONARY_AT, DICTIONARY_BYTES, DICTIONARY_VALUES, DICTIONARY_CRC, DAMAGED_AT = range(5)  # of a chunk
-CHUNK_FIELDS = 5
+# Of a chunk.
+DICTIONARY_AT, DICTIONARY_BYTES, DICTIONARY_VALUES, DICTIONARY_CRC, DAMAGED_AT, DICTIONARY_WHOLE = range(6)
+CHUNK_FIELDS = 6
 DAMAGED, NO_ROOM = -1, -2
-UNCOMPRESSED, SNAPPY, ZSTD, LZ4_RAW = 0, 1, 6, 7  # codecs
 # Encodings that each physical type may have, as bits; that of the levels is for truths alone.
 _BOTH = 1 << pages.PLAIN | 1 << pages.PLAIN_DICTIONARY | 1 << pages.RLE_DICTIONARY
 _SPLIT = 1 << 9
@@ -132,12 +133,12 @@ def walk_chunk(
         First row of the chunk and the row after its last.
     stop : int
         The row after the last one wanted.
-    found : array of shape (room, 8), int64
+    found : array of shape (room, 12), int64
         Output: see `scalable.kernels.parquet.coded.decode_columns`; then place of the values in the file, or -1 where
         some may be null or they are compressed; encoding; checksum, or -1.
-    chunk : array of shape (5,), int64
+    chunk : array of shape (6,), int64
         Output: place, bytes, values and checksum of the dictionary page (0 without); where the page lies that is
-        damaged.
+        damaged; bytes of the dictionary page decompressed.
 
     Returns
     -------
@@ -167,7 +168,7 @@ def walk_chunk(
             if n or chunk[DICTIONARY_AT] or not plain:
                 return DAMAGED
             chunk[DICTIONARY_AT], chunk[DICTIONARY_BYTES], chunk[DICTIONARY_VALUES] = at, size, values
-            chunk[DICTIONARY_CRC] = head[pages.CRC]
+            chunk[DICTIONARY_CRC], chunk[DICTIONARY_WHOLE] = head[pages.CRC], head[pages.PLAIN_BYTES]
             at += size
             continue
         missing = max(np.int64(0), head[pages.NULLS])
@@ -178,6 +179,13 @@ def walk_chunk(
         if coded_values and not chunk[DICTIONARY_AT]:
             return DAMAGED
         if values > last - row or missing > values or not 0 <= head[pages.LEVEL_BYTES] <= size:
+            return DAMAGED
+        whole, page_codec = head[pages.PLAIN_BYTES], codec
+        if kind == pages.DATA_PAGE_V2 and not head[pages.COMPRESSED]:
+            page_codec = UNCOMPRESSED
+            if whole != size:
+                return DAMAGED
+        if head[pages.LEVEL_BYTES] > whole:
             return DAMAGED
         levels: Any = np.int64(coded.REQUIRED)
         values_at = -1
@@ -195,6 +203,8 @@ def walk_chunk(
         elif nullable:
             second = kind == pages.DATA_PAGE_V2
             levels = head[pages.LEVEL_BYTES] if second else np.int64(coded.PREFIXED)
+        elif head[pages.LEVEL_BYTES]:
+            levels = np.int64(coded.UNUSUAL)
         elif (
             codec == LZ4_RAW
             and encoding == pages.PLAIN
@@ -204,6 +214,8 @@ def walk_chunk(
             return DAMAGED  # polars fills up what is missing
         found[n, coded.FIRST], found[n, coded.STOP] = row, row + values
         found[n, coded.OFFSET], found[n, coded.SIZE], found[n, coded.LEVELS] = at, size, levels
+        found[n, coded.WHOLE], found[n, coded.CODEC] = whole, page_codec
+        found[n, coded.FORM], found[n, coded.ADDRESS] = 0, 0
         found[n, VALUES_AT], found[n, ENCODING], found[n, CRC] = (
             values_at,
             encoding,

@@ -14,8 +14,10 @@ from scalable.kernels.jit import kernel
 from scalable.kernels.parquet import thrift
 
 # Places in what `parse_header` writes.
-KIND, PLAIN_BYTES, STORED_BYTES, CRC, VALUES, ENCODING, NULLS, LEVEL_BYTES, LEVEL_ENCODING = range(9)
-N_FIELDS = 9
+KIND, PLAIN_BYTES, STORED_BYTES, CRC, VALUES, ENCODING, NULLS, LEVEL_BYTES, LEVEL_ENCODING, COMPRESSED = (
+    range(10)
+)
+N_FIELDS = 10
 DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 2, 3
 PLAIN, PLAIN_DICTIONARY, RLE, BIT_PACKED, DELTA_BINARY_PACKED, RLE_DICTIONARY = 0, 2, 3, 4, 5, 8  # encodings
 UNKNOWN = -1  # nulls of a first-version page are not in its header
@@ -79,10 +81,10 @@ def parse_header(buffer: np.ndarray, out: np.ndarray) -> int:
     ----------
     buffer : array of uint8
         Bytes of a file from the start of a page on.
-    out : int64 array of shape (9,)
+    out : int64 array of shape (10,)
         Output: kind of page, bytes of the page decompressed and stored, checksum (-1 where there is none), values (-1
         where they are not as many as rows), encoding, nulls (-1 where unknown), bytes of levels before the values
-        (version 2), encoding of the definition levels.
+        (version 2), encoding of the definition levels, whether values are compressed where the chunk is (version 2).
 
     Returns
     -------
@@ -90,7 +92,7 @@ def parse_header(buffer: np.ndarray, out: np.ndarray) -> int:
         Length of the header; -1 when the buffer ends before it, or it is not understood.
     """
     out[:] = 0
-    out[NULLS], out[CRC], out[LEVEL_ENCODING] = UNKNOWN, UNKNOWN, RLE
+    out[NULLS], out[CRC], out[LEVEL_ENCODING], out[COMPRESSED] = UNKNOWN, UNKNOWN, RLE, 1
     parents = np.zeros(_DEPTH, np.int64)
     fields = np.zeros(_DEPTH, np.int64)
     seen = np.zeros(_DATA_V2 + 1, np.int64)  # fields of each structure, as bits
@@ -132,6 +134,8 @@ def parse_header(buffer: np.ndarray, out: np.ndarray) -> int:
             fields[level] = 0
         elif kind not in (thrift.TRUE, thrift.FALSE):
             return thrift.DAMAGED
+        elif parent == _DATA_V2 and field == 7:
+            out[COMPRESSED] = kind == thrift.TRUE
         if at < 0:
             return thrift.DAMAGED
     return thrift.DAMAGED

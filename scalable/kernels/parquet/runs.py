@@ -32,6 +32,13 @@ def varint(buffer: np.ndarray, at: int, end: int) -> Any:
     return value, -1
 
 
+@kernel(inline=True)
+def _packed(base: Any, bit: int, mask: Any) -> Any:
+    """Return the packed value that begins at a bit behind an address."""
+    word: Any = load_u64(base + np.uintp(bit >> 3))
+    return word >> np.uint64(bit & 7) & mask
+
+
 @kernel()
 def decode_runs(
     buffer: np.ndarray, at: int, end: int, width: int, skip: int, n: int, out: np.ndarray
@@ -79,10 +86,18 @@ def decode_runs(
                 for i in range(first, count):
                     out[done + i] = buffer[at + i]
             else:
-                for i in range(first, count):
-                    bit = np.uint64(i * width)
-                    word = load_u64(here + np.uintp(bit >> np.uint64(3)))
-                    out[done + i] = word >> (bit & np.uint64(7)) & mask
+                head = min(count, -(-first // 8) * 8)
+                whole = max(head, count // 8 * 8)
+                for i in range(first, head):
+                    out[done + i] = _packed(here, i * width, mask)
+                for k in range(
+                    head, whole, 8
+                ):  # eight values fill whole bytes: each lies as in the eight before
+                    group, eight = here + np.uintp((k >> 3) * width), out[done + k : done + k + 8]
+                    for j in range(8):
+                        eight[j] = _packed(group, j * width, mask)
+                for i in range(whole, count):
+                    out[done + i] = _packed(here, i * width, mask)
             at += length * width
         else:
             if value_bytes > end - at:

@@ -257,7 +257,8 @@ def descend(
         if done == 0:
             state.loss = state.weight = 0.0
         ordered = _order(shards, settings.seed, number)
-        rounds = partition_rounds(ordered, settings.replicas_for(rows), ROUND_ROWS, MOST_ROUND_ROWS)
+        n_replicas, in_order = settings.replicas_for(rows), bool(reader.source.sequential)
+        rounds = partition_rounds(ordered, n_replicas, ROUND_ROWS, MOST_ROUND_ROWS, in_order)
         for subsets in rounds[done:]:
             upcoming = rounds[done + 1] if done + 1 < len(rounds) else []
             state = run_round(executor, learner, reader, state, subsets, label, upcoming)

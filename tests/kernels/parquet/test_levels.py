@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scalable.kernels.parquet import coded, page_walk
+from scalable.kernels.parquet import codecs, coded, page_walk
 from scalable.kernels.parquet.levels import BAD, ENDED, are_runs, find_bad_levels, unpack_lz4, unpack_snappy
 
 UNPACK = {"snappy": unpack_snappy, "lz4_raw": unpack_lz4}
-CODECS = {"snappy": page_walk.SNAPPY, "lz4_raw": page_walk.LZ4_RAW}
+CODECS = {"snappy": codecs.SNAPPY, "lz4_raw": codecs.LZ4_RAW}
 
 
 def contents():
@@ -86,7 +86,7 @@ def test_the_first_bad_page_is_found(tmp_path, codec):
         table[p, [coded.OFFSET, coded.SIZE, coded.LEVELS]] = len(file), len(content), coded.PREFIXED
         file += content
     (tmp_path / "pages").write_bytes(file)
-    number = page_walk.UNCOMPRESSED if codec is None else CODECS[codec]
+    number = codecs.UNCOMPRESSED if codec is None else CODECS[codec]
     with open(tmp_path / "pages", "rb") as opened:
         assert find_bad_levels(opened.fileno(), number, table) == 2
         assert find_bad_levels(opened.fileno(), number, table[:2]) == -1

@@ -20,7 +20,9 @@ def head_of(path) -> tuple[int, dict[str, int]]:
     data = np.frombuffer(path.read_bytes(), np.uint8)[column.data_page_offset :]
     out = np.empty(pages.N_FIELDS, np.int64)
     length = pages.parse_header(data, out)
-    names = ("kind", "plain", "stored", "crc", "values", "encoding", "nulls", "level_bytes", "levels")
+    names = (
+        "kind", "plain", "stored", "crc", "values", "encoding", "nulls", "level_bytes", "levels", "compressed",
+    )  # fmt: skip
     return length, dict(zip(names, out.tolist(), strict=True))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -147,7 +149,6 @@ def test_losses_and_options_that_need_all_targets_read_them(tmp_path):
         LogisticRegression(),  # newton
         LogisticRegression(solver="sgd", class_weight="balanced"),
         SGDRegressor("poisson", solver="sgd"),
-        LogisticRegression(solver="sgd", checkpoint=tmp_path / "checkpoint"),
     ):
         assert model.fit(source).model_.learned_from["target_rows"] == ROWS
 
@@ -161,3 +162,46 @@ def test_a_column_that_varies_beyond_the_sample_only_is_kept(tmp_path):
     profile = columns_of(source, Threads(1), 2**14)
     assert not profile.columns["f2"].constant
     assert profile.columns["f2"].maximum == 1.0
+
+
+def interrupted(monkeypatch, at):
+    """Let descent be interrupted in its `at`-th round."""
+    run_round, rounds = sgd.run_round, []
+
+    def run(*args):
+        rounds.append(None)
+        if len(rounds) == at:
+            raise KeyboardInterrupt
+        return run_round(*args)
+
+    monkeypatch.setattr(sgd, "run_round", run)
+
+
+def rounds_of(monkeypatch, rows):
+    monkeypatch.setattr(sgd, "ROUND_ROWS", rows)
+    monkeypatch.setattr(sgd, "MOST_ROUND_ROWS", rows)
+
+
+@pytest.mark.parametrize("hidden", [False, True], ids=["as foreseen", "begun anew"])
+def test_with_a_checkpoint_it_begins_at_once_too_and_is_resumed(tmp_path, monkeypatch, hidden):
+    X, y = rows()
+    if hidden:
+        y[HIDDEN] = 7
+    source = written(tmp_path / "d.parquet", X, y)
+    rounds_of(monkeypatch, 2**15)
+    options = {"loss": "log_loss", "solver": "sgd", "n_replicas": 1, "checkpoint": tmp_path / "c"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        whole = SGDClassifier(**options).fit(source)
+        with monkeypatch.context() as patch:
+            interrupted(patch, 6 if hidden else 3)  # of the second learning, where there is one
+            with pytest.raises(KeyboardInterrupt):
+                SGDClassifier(**options).fit(source)
+        assert (tmp_path / "c").exists()
+    resumed = SGDClassifier(**options, resume=True).fit(
+        source
+    )  # does not begin at once where it did not end so
+    np.testing.assert_array_equal(resumed.coef_, whole.coef_)
+    assert resumed.model_.learned_from == whole.model_.learned_from
+    assert (whole.model_.learned_from["target_rows"] == ROWS) is hidden
+    assert not (tmp_path / "c").exists()

@@ -1,0 +1,63 @@
+"""Snappy and LZ4 blocks against the libraries' own, and what is no block."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scalable.kernels.parquet.codecs import decompress_lz4, decompress_snappy
+
+WORK = {"snappy": decompress_snappy, "lz4_raw": decompress_lz4}
+GUARD = 64
+
+
+def decompress(codec, block, n_bytes):
+    """Return what a block holds, or None; nothing outside of the room for it may be touched."""
+    source = np.frombuffer(block, np.uint8) if block else np.empty(0, np.uint8)
+    out = np.full(n_bytes + 2 * GUARD, 0xA5, np.uint8)
+    good = WORK[codec](source.ctypes.data, source.size, out.ctypes.data + GUARD, n_bytes)
+    assert (out[:GUARD] == 0xA5).all()
+    assert (out[GUARD + n_bytes :] == 0xA5).all()
+    return out[GUARD : GUARD + n_bytes].tobytes() if good else None
+
+
+def contents(rng):
+    yield b""
+    for size in (1, 15, 16, 63, 64, 65, 300, 80_000):
+        yield rng.bytes(size)
+        yield bytes(size)
+        yield b"abc" * size
+        yield rng.integers(0, 3, size).astype(np.float32).tobytes()
+        yield np.sort(rng.integers(0, 1000, size)).astype(np.int64).tobytes()
+        yield rng.normal(size=size).round(2).astype(np.float32).tobytes()
+
+
+@pytest.mark.parametrize("codec", WORK)
+def test_what_the_library_compressed_comes_back(codec):
+    for content in contents(np.random.default_rng(0)):
+        block = pa.Codec(codec).compress(content, asbytes=True)
+        assert decompress(codec, block, len(content)) == content
+        for other in (len(content) - 1, len(content) + 1):
+            assert other < 0 or decompress(codec, block, other) is None
+
+
+@pytest.mark.parametrize("codec", WORK)
+@given(st.binary(max_size=200), st.integers(0, 400))
+@settings(max_examples=300, deadline=None)
+def test_rubbish_stays_within_its_room(codec, block, n_bytes):
+    decompress(codec, block, n_bytes)
+
+
+@pytest.mark.parametrize("codec", WORK)
+@given(st.integers(0, 2**32), st.data())
+@settings(max_examples=200, deadline=None)
+def test_damaged_blocks_stay_within_their_room(codec, seed, data):
+    rng = np.random.default_rng(seed)
+    content = rng.normal(size=data.draw(st.integers(1, 400))).round(1).astype(np.float32).tobytes()
+    block = bytearray(pa.Codec(codec).compress(content, asbytes=True))
+    for _ in range(data.draw(st.integers(1, 3))):
+        block[data.draw(st.integers(0, len(block) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(block)))
+    for damaged in (bytes(block), bytes(block[:cut])):
+        decompress(codec, damaged, len(content))
