@@ -166,20 +166,20 @@ def test_a_column_that_varies_beyond_the_sample_only_is_kept(tmp_path):
 
 def interrupted(monkeypatch, at):
     """Let descent be interrupted in its `at`-th round."""
-    run_round, rounds = sgd.run_round, []
+    run_round, begun = rounds.run_round, []
 
     def run(*args):
-        rounds.append(None)
-        if len(rounds) == at:
+        begun.append(None)
+        if len(begun) == at:
             raise KeyboardInterrupt
         return run_round(*args)
 
-    monkeypatch.setattr(sgd, "run_round", run)
+    monkeypatch.setattr(rounds, "run_round", run)
 
 
 def rounds_of(monkeypatch, rows):
-    monkeypatch.setattr(sgd, "ROUND_ROWS", rows)
-    monkeypatch.setattr(sgd, "MOST_ROUND_ROWS", rows)
+    monkeypatch.setattr(rounds, "ROUND_ROWS", rows)
+    monkeypatch.setattr(rounds, "MOST_ROUND_ROWS", rows)
 
 
 @pytest.mark.parametrize("hidden", [False, True], ids=["as foreseen", "begun anew"])
