@@ -29,7 +29,7 @@ def train(
 def record(registry: Registry, source: Source, held: Source, place: Path, note: str, parent: str = "") -> int:
     """Train on a source; return the version."""
     executor = Threads()
-    model = LGBMClassifier(n_estimators=TREES, num_leaves=31, learning_rate=0.1, n_workers=2, random_state=0)
+    model = LGBMClassifier(n_estimators=TREES, num_leaves=31, learning_rate=0.1, n_workers=1, random_state=0)
     model.fit(source).save(place)
     predictor = load_model(place)
     save_profile(place, learn_profile(predictor, source, executor, held_out=held))
