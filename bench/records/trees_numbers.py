@@ -53,7 +53,10 @@ def _quality(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _everything(args: argparse.Namespace) -> list[dict[str, Any]]:
     return [
-        everything(int(rows), args.trees, leaves, args.depth, args.threads, args.kinds, args.room, args.kept)
+        everything(
+            name, int(rows), args.trees, leaves, args.depth, args.threads, args.kinds, args.room, args.kept
+        )
+        for name in args.datasets
         for rows in args.rows
         for leaves in args.leaves
     ]

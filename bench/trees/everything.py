@@ -19,6 +19,7 @@ MOST_HELD = 5_000_000  # rows that are scored, of those held out
 
 
 def everything(
+    name: str,
     n_rows: int,
     trees: int,
     num_leaves: int,
@@ -32,6 +33,8 @@ def everything(
 
     Parameters
     ----------
+    name : str
+        Of `TARGETS`: a dataset of two classes.
     n_rows, trees, num_leaves, max_depth, n_threads : int
         Of the job.
     kinds : list of str
@@ -43,7 +46,7 @@ def everything(
     """
     import data_gen
 
-    name, (target, _) = "physics", TARGETS["physics"]
+    target = TARGETS[name][0]
     features = [c.name for c in data_gen.datasets()[name].columns if c.name != target]
     source = ParquetSource(str(prepared(name, n_rows)), target, features)
     every = max(2, min(20, len(source.shards)))
@@ -73,7 +76,13 @@ def everything(
                 "auc": _auc(fitted, held),
             }
         )
-    job = {"rows": n_rows, "features": len(features), "trees": trees, "num_leaves": num_leaves}
+    job = {
+        "dataset": name,
+        "rows": n_rows,
+        "features": len(features),
+        "trees": trees,
+        "num_leaves": num_leaves,
+    }
     return {**job, "max_depth": max_depth, "threads": n_threads, "kinds": runs}
 
 
