@@ -33,6 +33,7 @@ _KNOWN = np.array(
         _BOTH | 1 << 7 | _SPLIT,
     ]
 )
+_BYTE_ARRAY = 6  # the physical type
 _HEADER_BYTES, _LARGEST_HEADER = 512, 2**24  # statistics may be long
 
 
@@ -165,7 +166,8 @@ def walk_chunk(
             return DAMAGED
         if kind == pages.DICTIONARY_PAGE:
             plain = head[pages.ENCODING] in (pages.PLAIN, pages.PLAIN_DICTIONARY)
-            if n or chunk[DICTIONARY_AT] or not plain:
+            least = 32 if physical == _BYTE_ARRAY else width  # bits a value: of a text, those of its length
+            if n or chunk[DICTIONARY_AT] or not plain or values * least > 8 * head[pages.PLAIN_BYTES]:
                 return DAMAGED
             chunk[DICTIONARY_AT], chunk[DICTIONARY_BYTES], chunk[DICTIONARY_VALUES] = at, size, values
             chunk[DICTIONARY_CRC], chunk[DICTIONARY_WHOLE] = head[pages.CRC], head[pages.PLAIN_BYTES]

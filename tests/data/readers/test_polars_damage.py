@@ -81,6 +81,28 @@ def test_fields_of_another_type_are_refused(tmp_path, compression):
         read(path)
 
 
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize("compression", ["snappy", "lz4", "none"])
+def test_a_dictionary_of_more_values_than_bytes_is_refused(tmp_path, compression, text):
+    """Polars looks at the bytes alone."""
+    path = tmp_path / "dictionary.parquet"
+    x = np.random.default_rng(0).integers(0, 100, N)
+    values = pa.array([f"t{k}" for k in x]) if text else pa.array(x)
+    pq.write_table(pa.table({"x": values}), path, compression=compression, use_dictionary=True)
+    content = path.read_bytes()
+    head, length = header_of(content[4:])
+    field(head, (7, 1)).value += 800  # as many bytes as before say it
+    changed = written_header(head)
+    assert len(changed) == length
+    path.write_bytes(content[:4] + changed + content[4 + length :])
+    with pytest.raises((OSError, pa.ArrowException)):
+        pq.read_table(path)
+    with pytest.raises(
+        DataError, match=r"dictionary\.parquet: row group 0, column 'x': the page at .*write it again"
+    ):
+        read(path)
+
+
 @pytest.mark.parametrize("compression", ["snappy", "lz4"])
 def test_missing_values_are_read_by_polars(tmp_path, compression, monkeypatch):
     path = tmp_path / "missing.parquet"
