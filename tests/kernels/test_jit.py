@@ -165,6 +165,11 @@ IMPORTS = {
     "from scalable.kernels import a, b as c": {"a", "b", "__init__"},
     "from scalable.kernels import (\n    a,\n    b,\n)": {"a", "b", "__init__"},
     "def f():\n    from scalable.kernels.a import g\n": {"a"},
+    "from scalable.kernels import (  # noqa: X1, X2\n    a,  # first, of two\n    b as c,\n)": {
+        "a",
+        "b",
+        "__init__",
+    },
     "import numpy\nfrom numba import njit\n": set(),
     "# from scalable.kernels import a\nx = 'import scalable.kernels.b'\n": set(),
 }
@@ -179,7 +184,7 @@ def test_imports_are_found_however_they_are_written(tmp_path, monkeypatch, text)
     monkeypatch.setattr(jit, "_ROOT", tmp_path)
     file = tmp_path / "k.py"
     file.write_text(text)
-    assert {found.stem for found in jit._imported_files(file)} == IMPORTS[text]
+    assert {found.stem for found in map(Path, jit._imported_files(str(file)))} == IMPORTS[text]
 
 
 def test_keys_differ_between_files_and_are_stable():
