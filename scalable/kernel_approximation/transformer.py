@@ -22,10 +22,15 @@ class KernelFeatures(TransformerMixin, Unsupervised):
 
     Parameters
     ----------
-    kind, n_components, gamma
-        As of `scalable.kernel_approximation.feature_map.draw_map`.
+    kind : {"fourier", "structured", "nystroem"}
+        Cosines along random directions, the same by products of Hadamard matrices, or kernels with rows as landmarks;
+        see `scalable.kernel_approximation.feature_map.draw_map`.
+    n_components : int
+        How many features, or landmarks.
+    gamma : float or "scale"
+        Of the kernel; "scale" is one over columns times the variance of all values.
     random_state : int, RandomState or None
-        Of directions or landmarks.
+        Seed of directions or landmarks.
     n_workers, client
         As for every learner, see `scalable.models.estimator.Estimator`.
     """
