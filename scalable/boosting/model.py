@@ -228,13 +228,15 @@ class LGBMModel(Attributes, Estimator):
         if not (isinstance(given.feature_name, str) and given.feature_name == "auto"):
             X = named(X, given.feature_name)
         source, plain = self._source(X, y, sample_weight)
-        source = with_queries(source, given.group, named=not plain)
+        if given.group is not None:
+            source = with_queries(source, given.group, named=not plain)
         if "valid" in options:
             if given.eval_set is not None or given.eval_x is not None:
                 raise UsageError("give the validation rows as valid or as eval_set, not both")
             given = replace(given, eval_set=options.pop("valid"))
-        scores = (given.init_score, given.eval_init_score)
-        source, valid, own, each = all_with_start(source, held_out(self._held, given), *scores)
+        valid, own, each = held_out(self._held, given), given.init_score, given.eval_init_score
+        if own is not None or each is not None:
+            source, valid, own, each = all_with_start(source, valid, own, each)
         if len(source.feature_names) < self.n_features_in_:  # columns of queries and scores are none
             self.feature_names_in_ = np.array(source.feature_names, dtype=object)
             self.n_features_in_ = len(source.feature_names)
@@ -267,7 +269,8 @@ class LGBMModel(Attributes, Estimator):
     def _held(self, X: Any, y: Any, sample_weight: Any, group: Any) -> Source:
         """Return validation rows under the names of the training rows."""
         table = X if isinstance(X, Source) else self._named(dense(X))
-        return with_queries(as_source(table, y, sample_weight), group, "eval_group")
+        rows = as_source(table, y, sample_weight)
+        return rows if group is None else with_queries(rows, group, "eval_group")
 
     def _source(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
         return super()._source(X if isinstance(X, Source) else dense(X), y, sample_weight)

@@ -23,7 +23,7 @@ from scalable.boosting.native.settings import flag
 from scalable.boosting.options import Options
 from scalable.boosting.params import canonical, resolve
 from scalable.boosting.prepare import Prepared, prepare
-from scalable.boosting.ranking.asked import queries_of
+from scalable.boosting.ranking.asked import wanted_queries
 from scalable.boosting.training import checkpoint
 from scalable.boosting.training.callbacks import records_only, replay
 from scalable.boosting.training.checkpoint import Saved
@@ -122,9 +122,10 @@ def train(
     for held in chosen.valid:
         check_selection(held, "validation")
     given = (chosen.init_score, chosen.eval_init_score)
-    source, valid, own, each = all_with_start(source, chosen.valid, *given)
-    chosen = replace(chosen, valid=tuple(valid), init_score=own, eval_init_score=tuple(each))
-    if own and chosen.checkpoint is not None and isinstance(source, TableSource):
+    if any(scores is not None for scores in given):
+        source, valid, own, each = all_with_start(source, chosen.valid, *given)
+        chosen = replace(chosen, valid=tuple(valid), init_score=own, eval_init_score=tuple(each))
+    if chosen.init_score and chosen.checkpoint is not None and isinstance(source, TableSource):
         raise UsageError("checkpoints with init_score need rows that are known again: fit a ParquetSource")
     with ExitStack() as stack:
         alone = client is None and n_workers in (None, 1)
@@ -188,7 +189,8 @@ def train_on(
     began = time.monotonic()
     asked = (plain.get("metric"), options.eval_metric)
     written = [*options.custom_metrics, *([custom] if custom is not None else [])]
-    queries = queries_of(source, options.valid, early, asked, written, team.executor, classify=classify)
+    wanted = wanted_queries(early, asked, written, classify=classify, validated=bool(options.valid))
+    queries = () if wanted is None else wanted.find(source, options.valid, team.executor)
     encoder, init_text = starting_model(options.init_model)
     prepared = prepare(source, params, classify, team, encoder)
     seconds = time.monotonic() - began

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from scalable.boosting.native.settings import flag
@@ -17,44 +18,62 @@ from scalable.errors import UsageError
 from scalable.execution.executors import Executor
 
 
-def queries_of(
-    source: Source,
-    valid: Sequence[Source],
+@dataclass(frozen=True, slots=True)
+class WantedQueries:
+    """What a fit needs to know of queries.
+
+    Attributes
+    ----------
+    n_gains : int
+        Labels that have a gain; 0 where gains are not asked for.
+    most : int or None
+        Rows that a query of training may have.
+    """
+
+    n_gains: int
+    most: int | None
+
+    def find(self, source: Source, valid: Sequence[Source], executor: Executor) -> tuple[Queries, ...]:
+        """Return the queries of the training rows, then of each validation set.
+
+        Raises
+        ------
+        DataError, UsageError
+            When no column names them, or they cannot be ranked.
+        """
+        return (
+            find_queries(source, executor, n_gains=self.n_gains, most=self.most),
+            *(find_queries(held, executor, n_gains=self.n_gains) for held in valid),
+        )
+
+
+def wanted_queries(
     params: Params,
     metrics: tuple[Any, Sequence[str]],
     functions: Sequence[Callable[..., Any]],
-    executor: Executor,
     *,
     classify: bool,
-) -> tuple[Queries, ...]:
-    """Find the queries of training and validation rows, where objective, metrics or bagging are of queries.
+    validated: bool,
+) -> WantedQueries | None:
+    """Return what objective, metrics or bagging need to know of queries; None where rows stand alone.
 
     Parameters
     ----------
-    source : Source
-        Training rows.
-    valid : sequence of Source
-        Validation rows.
     params : Params
         Of the fit.
     metrics : tuple of (str, sequence of str or None, sequence of str)
         The parameter ``metric``, and what is evaluated before it.
     functions : sequence of callable
         Objective and metrics that the user wrote.
-    executor : Executor
-        Who reads the data.
     classify : bool
         Whether the target's values are classes.
-
-    Returns
-    -------
-    tuple of Queries
-        Of the training rows, then of each validation set; empty where rows stand alone.
+    validated : bool
+        Whether there are validation rows.
 
     Raises
     ------
-    DataError, UsageError
-        When queries are wanted and no column names them, or they cannot be ranked.
+    UsageError
+        When classes would be ranked, or queries cut.
     """
     ranking = params.objective in RANKING
     if ranking and classify:
@@ -65,13 +84,9 @@ def queries_of(
         raise UsageError(
             f"objective {params.objective!r} cannot rotate: its pieces of rows would cut queries; use boosting='gbdt'"
         )
-    by_query = wants_queries(metrics[0], params.objective, metrics[1]) if valid else set[str]()
+    by_query = wants_queries(metrics[0], params.objective, metrics[1]) if validated else set[str]()
     asked = any(map(takes_queries, functions)) or flag(params.values.get("bagging_by_query", False))
     if not (ranking or by_query or asked):
-        return ()
+        return None
     n_gains = len(gains_of(params.values)) if ranking or "ndcg" in by_query else 0
-    most = MOST_ROWS if ranking else None
-    return (
-        find_queries(source, executor, n_gains=n_gains, most=most),
-        *(find_queries(held, executor, n_gains=n_gains) for held in valid),
-    )
+    return WantedQueries(n_gains, MOST_ROWS if ranking else None)

@@ -144,15 +144,13 @@ def with_queries(source: Source, group: Any, called: str = "group", *, named: bo
     ----------
     source : Source
         Rows; of files they may name the column themselves.
-    group : str, array-like of int or None
+    group : str or array-like of int
         Name of a column, which is no feature then, or the sizes of the queries.
     called : str
         Name for messages.
     named : bool
         Whether the columns have names of the user's.
     """
-    if group is None:
-        return source
     if isinstance(group, str) and not named:
         raise UsageError(
             f"{called}={group!r} names a column, but an array has no names: give the sizes of its queries"
