@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from scalable.report.results import read_results
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path("docs") / "answers"
+
+_END = re.compile(r"[:;]|\. |, (?:but|and|while|for|because) ")  # of the first clause
 
 
 def page(answer: Answer, result: dict[str, Any]) -> str:
@@ -38,7 +41,7 @@ def page(answer: Answer, result: dict[str, Any]) -> str:
 
 
 def table(results: dict[str, Any]) -> str:
-    """Return the front page: each question with its one-sentence answer."""
+    """Return the front page: each question with the beginning of its answer, up to the numbers."""
     lines = [
         "# The roadmap's questions, answered by measurement", "",
         "Each line is a program, a figure and sentences that its own numbers carry; `scalable answer ID` runs one. "
@@ -50,7 +53,7 @@ def table(results: dict[str, Any]) -> str:
             continue
         lines += [f"## {title}", "", "| question | measured answer |", "|---|---|"]
         for name in rows:
-            short = results[name]["answer"][0].replace("|", "\\|")
+            short = _END.split(results[name]["answer"][0])[0].rstrip(".").replace("|", "\\|") + "."
             mark = "" if results[name]["holds"] else "**The claim did not hold.** "
             lines.append(f"| [{find(name).question}]({name}.md) | {mark}{short} |")
         lines.append("")

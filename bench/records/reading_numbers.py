@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,12 +27,14 @@ from scalable import ParquetSource
 from scalable.data.block import Block, RawBlock
 from scalable.data.readers import choose_reader
 from scalable.data.readers.arrow import open_with_arrow
-from scalable.data.readers.pages import open_with_pages
+from scalable.data.readers.cursor import Cursor
+from scalable.data.readers.pages import CODED, open_with_pages
 from scalable.data.readers.polars import open_with_polars
 from scalable.data.values import numbers
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.execution.threads import Threads
+from scalable.linear import LogisticRegression
 from scalable.report.document import new_results
 from scalable.report.results import write_results
 
@@ -42,6 +45,7 @@ LAYOUTS: dict[str, tuple[str, int, dict[str, Any]]] = {
     "plain 2^20": ("floats", 2**20, {"compression": "none"}),
     "plain one group": ("floats", 2**30, {"compression": "none"}),
     "lz4 2^17": ("floats", 2**17, {"compression": "lz4"}),
+    "snappy 2^17": ("floats", 2**17, {"compression": "snappy"}),
     "zstd-1 2^17": ("floats", 2**17, {"compression": "zstd", "compression_level": 1}),
     "with 8 dictionary ints, plain 2^17": ("ints", 2**17, {"compression": "none"}),
     "with nulls, differences, text, plain 2^17": ("mixed", 2**17, {"compression": "none"}),
@@ -155,10 +159,17 @@ def chosen_reader(source: ParquetSource) -> str:
     """Return who decodes a file of one layout."""
     footer, names = source.footers[0], source.feature_names
     where = (footer, source.full_schema, names, 0, footer.n_rows)
-    ours = open_with_pages(*where, BLOCK, None)
+    others: list[str] = []
+
+    def rest(names: list[str]) -> Cursor:
+        others.extend(names)
+        return Cursor(iter(()), 0, lambda: None)
+
+    ours = open_with_pages(*where, BLOCK, rest)
     if ours is not None:
         ours.close()
-        return "ours"
+        if not others:
+            return "ours"
     return "polars" if choose_reader(*where) is open_with_polars else "pyarrow"
 
 
@@ -194,6 +205,27 @@ def by_block_size(directory: Path, rows: int, repeat: int) -> dict[str, dict[str
     return found
 
 
+def by_row_group(directory: Path, rows: int, repeat: int) -> dict[str, dict[str, float]]:
+    """Measure fits of the same rows as pandas writes them: its row groups of 2^20, and 2^17."""
+    rng = np.random.default_rng(0)
+    columns: dict[str, Any] = {f"f{j}": rng.normal(size=rows).round(3).astype(np.float32) for j in range(28)}
+    columns["y"] = (columns["f0"] + rng.normal(size=rows) > 0).astype(np.int8)
+    frame = pd.DataFrame(columns)
+    runs: dict[str, Callable[[], int]] = {}
+    for group in (20, 17):
+        path = directory / f"pandas-{group}.parquet"
+        frame.to_parquet(path, row_group_size=2**group)
+        source = ParquetSource(path, target="y")
+        for threads in (2, 1):
+
+            def fit(source: ParquetSource = source, threads: int = threads) -> int:
+                LogisticRegression(solver="sgd", n_workers=threads).fit(source)
+                return rows
+
+            runs[f"row groups of 2^{group}, threads: {threads}"] = fit
+    return rates(runs, repeat)
+
+
 def main() -> None:
     """Measure and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -201,13 +233,20 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=4)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
+    CODED.patience = 0  # as in a process that has read more
     with tempfile.TemporaryDirectory() as name:
         layouts = []
         for result in by_layout(Path(name), options.rows, options.repeat):
             print(json.dumps(result), flush=True)
             layouts.append(result)
         blocks = by_block_size(Path(name), options.rows, options.repeat)
-    section = {"rows": options.rows, "layouts": layouts, "by_block_rows": blocks}
+        groups = by_row_group(Path(name), options.rows, options.repeat)
+    section = {
+        "rows": options.rows,
+        "layouts": layouts,
+        "by_block_rows": blocks,
+        "fits_by_row_group": groups,
+    }
     command = (
         f"python -m bench.records.reading_numbers --rows {options.rows} --repeat {options.repeat} --out FILE"
     )
