@@ -27,12 +27,7 @@ capacity decides more than the model does. Its best AUC would be {auc_best:.3f},
 {few:,} rows instead of {many:,} had {auc_few:.3f} and saved {expected_few:.0%}. So the order of work is: cost
 of a miss and of a review, when each column and label is known, a split by time, a model, a threshold by
 capacity, an alarm on drift. Fraudsters who adapt to the model are not in these rows."""
-LINKS = (
-    "data_gen/datasets/fraud/chunk.py",
-    "scalable/feature_store/__init__.py",
-    "scalable/serve/__init__.py",
-    "docs/serving.md",
-)
+LINKS = ("data_gen/datasets/fraud/chunk.py", "scalable/serve/__init__.py", "docs/serving.md")
 SHARES, SHARE, FEW = (0.002, 0.005, 0.01, 0.02, 0.05), 0.01, 4_000
 
 
