@@ -109,10 +109,12 @@ class Request:
         frame = self.table.slice(0, FRAME_ROWS)
         return ns_per_row(lambda: self.model.predict(frame), FRAME_ROWS, 20)
 
+    @named("Give the three reasons of a dict's score")
     def track_reasons(self, place: str, model: str) -> float:
         """Give the three reasons of dicts."""
         return self._median_us(lambda row: self.model.explain(row, top=3), self.rows[: 2 * WARM])
 
+    @named("Explain a frame of a thousand rows")
     def track_explain(self, place: str, model: str) -> float:
         """Explain a thousand rows of Arrow."""
         frame = self.table.slice(0, FRAME_ROWS)

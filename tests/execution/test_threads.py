@@ -37,7 +37,13 @@ def source(tmp_path_factory):
 @pytest.fixture(scope="module")
 def one_group(tmp_path_factory):
     path = tmp_path_factory.mktemp("threads") / "one.parquet"
-    pq.write_table(pa.table({"a": np.arange(60_000.0), "b": np.ones(60_000)}), path, row_group_size=2**20)
+    pq.write_table(
+        pa.table({"a": np.arange(60_000.0), "b": np.ones(60_000)}),
+        path,
+        row_group_size=2**20,
+        use_dictionary=False,
+        use_byte_stream_split=True,
+    )  # no page of these is entered by its header
     return ParquetSource(path)
 
 
