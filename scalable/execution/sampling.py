@@ -8,6 +8,7 @@ from dataclasses import replace
 from scalable.data.shard import Shard
 from scalable.data.source import Source
 
+LEAST_PIECES = 16  # that small shards are joined to
 GOLDEN = 0.6180339887498949
 PIECE_ROWS = 2**16  # of shards that are read at once
 
@@ -63,11 +64,14 @@ def spread_shards(source: Source, max_rows: int, least: int = 2**12) -> list[Sha
 
 def joined_shards(shards: Sequence[Shard]) -> list[Shard]:
     """Return shards, small neighbours of one file joined: opening a place costs as much as thousands of rows."""
+    most = min(
+        PIECE_ROWS, sum(shard.n_rows for shard in shards) // LEAST_PIECES
+    )  # what follows the rows is seen in many
     pieces: list[Shard] = []
     for shard in shards:
         last = pieces[-1] if pieces else None
         beside = last is not None and (last.file, last.row_stop) == (shard.file, shard.row_start)
-        if last is not None and beside and last.n_rows + shard.n_rows <= PIECE_ROWS:
+        if last is not None and beside and last.n_rows + shard.n_rows <= most:
             pieces[-1] = replace(last, row_stop=shard.row_stop)
         else:
             pieces.append(shard)
