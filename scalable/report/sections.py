@@ -190,6 +190,8 @@ KNOWN = (
     "quality",
     "explanation",
     "latency",
+    "load",
+    "tradeoffs",
     "peers",
     "scaling",
     "waterfall",
