@@ -26,7 +26,8 @@ ELSEWHERE = (
     "workers.Fit",
     "first_use.Start",
     "first_use.Train",
-)  # start processes of their own: `make test-slow` runs them
+    "answers.Answers",
+)  # start processes of their own, or take minutes: `make test-slow` runs them
 MODULES = [
     importlib.import_module(f"bench.suites.{found.name}")
     for found in pkgutil.iter_modules(bench.suites.__path__)
