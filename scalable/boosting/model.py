@@ -52,11 +52,9 @@ class LGBMModel(Attributes, Estimator):
     random_state : int, RandomState or Generator, optional
         Seed of everything random.
     client : distributed.Client, str or None
-        A client, a scheduler's address, or None for this machine. Clones use the same client; pickles and saved models
-        keep its address.
+        A client, a scheduler's address, or None for this machine; clones share it, saved models keep its address.
     n_workers : int, optional
-        Without a client: local worker processes, by default one with all processors. With a client:
-        how many of its workers take part, by default all.
+        Local worker processes, by default one with all processors; with a client, how many of its, by default all.
     identifiers : bool
         Whether integer columns named like identifiers (``..._id``, ``..._key``, ``zip``) with many categories are
         encoded as each category's mean target and share of the rows; False passes them as numbers.
