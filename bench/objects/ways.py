@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+from scalable.boosting.workers.life import peak_rss
 
 TARGET = "signal"
 
@@ -103,5 +104,5 @@ if __name__ == "__main__":
     started = time.perf_counter()
     found = WAYS[sys.argv[1]](sys.argv[2])
     found["seconds"] = time.perf_counter() - started
-    found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found["peak_mib"] = peak_rss() / 2**20
     print(json.dumps(found))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.records.features_data import COLUMNS, FUNCTIONS, SHUFFLED, WINDOWS
+from scalable.boosting.workers.life import peak_rss
 
 _MICROSECONDS = {"h": 3600 * 10**6, "d": 86_400 * 10**6}
 _VALUES = [f"v{k}" for k in range(COLUMNS)]
@@ -95,3 +96,4 @@ CONTENDERS = {
 if __name__ == "__main__":
     job, contender, folder, out = sys.argv[1:]
     CONTENDERS[job][contender](Path(folder), Path(out))
+    print(peak_rss())

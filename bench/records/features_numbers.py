@@ -37,9 +37,10 @@ def run_alone(job: str, name: str, folder: Path, out: Path) -> dict[str, Any]:
     shutil.rmtree(out, ignore_errors=True)
     program = [sys.executable, "-m", "bench.records.features_contenders", job, name, str(folder), str(out)]
     start = time.perf_counter()
-    process = subprocess.Popen(program, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     assert process.stderr is not None
-    said = process.stderr.read()
+    said, printed = process.stderr.read(), process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -49,7 +50,7 @@ def run_alone(job: str, name: str, folder: Path, out: Path) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "processor_seconds": used.ru_utime + used.ru_stime,
-        "peak_mib": used.ru_maxrss / 1024,
+        "peak_mib": int(printed.split()[-1]) / 2**20,  # `ru_maxrss` begins with this process's own
     }
 
 

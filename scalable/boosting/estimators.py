@@ -93,8 +93,8 @@ class LGBMClassifier(ClassifierMixin, LGBMModel):
         return self._scores(X, raw_score=True)
 
 
-class LGBMRegressor(RegressorMixin, LGBMModel):
-    """LightGBM for a numeric target; see `LGBMModel` for the parameters."""
+class NumberModel(LGBMModel):
+    """What regressor and ranker share: they predict numbers, not labels."""
 
     def predict(
         self,
@@ -107,7 +107,11 @@ class LGBMRegressor(RegressorMixin, LGBMModel):
         validate_features: bool = False,
         **kwargs: Any,
     ) -> NDArray[np.float64]:
-        """Return predicted means (or what the objective predicts); parameters as of `LGBMClassifier.predict`."""
+        """Return what the objective predicts (means, a ranker's scores); parameters as of `LGBMClassifier.predict`."""
         return self._output(
             X, raw_score, start_iteration, num_iteration, pred_leaf, pred_contrib, validate_features, kwargs
         )
+
+
+class LGBMRegressor(RegressorMixin, NumberModel):
+    """LightGBM for a numeric target; see `LGBMModel` for the parameters."""

@@ -87,14 +87,18 @@ class Store(Protocol):
     def expect(self, path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Range]) -> None:
         """Begin to fetch what will be read next, and do not wait; nothing happens where that is not possible."""
 
-    def everything_below(self, path: AnyPath) -> list[str]:
-        """Return all files below a directory, hidden ones too."""
-
-    def remove(self, paths: Sequence[AnyPath]) -> None:
-        """Remove files, as far as they are there."""
-
     def replacing(self, path: AnyPath, *, durable: bool = True) -> AbstractContextManager[BinaryIO]:
         """Write a file whole or not at all, see `scalable.storage.replace.replacing`."""
+
+
+class ObjectStore(Store, Protocol):
+    """What a store provides beyond that where it is no file system: directories there are prefixes of names."""
+
+    def everything_below(self, path: AnyPath) -> list[str]:
+        """Return all objects below a prefix, hidden ones too."""
+
+    def remove(self, paths: Sequence[AnyPath]) -> None:
+        """Remove objects, as far as they are there."""
 
 
 def store_of(path: AnyPath) -> Store:
@@ -113,6 +117,11 @@ def store_of(path: AnyPath) -> Store:
             f"{text}: there is no storage for {scheme}://; give local paths{known and ' or ' + known}"
         )
     return cast("Store", importlib.import_module(STORES[scheme]))
+
+
+def object_store_of(path: AnyPath) -> ObjectStore:
+    """Return what keeps an object, as `store_of` does."""
+    return cast("ObjectStore", store_of(path))
 
 
 def arrow_input(path: AnyPath) -> str | BinaryIO:

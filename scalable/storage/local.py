@@ -6,11 +6,11 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
 
 from scalable.storage.files import AnyPath, Range, Version
+from scalable.storage.patterns import is_hidden, matches
 from scalable.storage.replace import replacing
 
 __all__ = [
@@ -75,17 +75,9 @@ def would_list(path: AnyPath, suffix: str, file: AnyPath) -> bool:
     """Return whether a file lies where `list_files` looks."""
     place, name = Path(resolved(path)), Path(resolved(file))
     if not place.is_dir():
-        return _matches(name.parts, place.parts)
+        return matches(name.parts, place.parts)
     inside = name.relative_to(place).parts if name.is_relative_to(place) else (".",)
-    return name.suffix == suffix and not any(part.startswith((".", "_")) for part in inside)
-
-
-def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
-    if pattern[:1] == ("**",):
-        return any(_matches(parts[k:], pattern[1:]) for k in range(len(parts) + 1))
-    if not parts or not pattern:
-        return not parts and not pattern
-    return fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
+    return name.suffix == suffix and not is_hidden(inside)
 
 
 def open(path: AnyPath) -> BinaryIO:

@@ -18,13 +18,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from scalable.storage.files import AnyPath, Range, Version
 from scalable.storage.mirror import Mirrors
 from scalable.storage.object_access import open_bucket, raised
+from scalable.storage.patterns import is_hidden, matches
 
 __all__ = [
     "absolute", "descriptor", "everything_below", "expect", "list_files", "local_copy", "open", "read", "remove",
@@ -78,9 +78,9 @@ def _matching(path: AnyPath, suffix: str) -> list[str]:
     found = []
     for key in _keys(path, prefix):
         names = PurePosixPath(key).parts
-        whole = _matches(names, parts)
+        whole = matches(names, parts)
         if not _hidden(key[len(prefix) :]) and (
-            whole or (key.endswith(suffix) and any(_matches(names[:k], parts) for k in range(1, len(names))))
+            whole or (key.endswith(suffix) and any(matches(names[:k], parts) for k in range(1, len(names))))
         ):
             found.append(f"{scheme}://{bucket}/{key}")
     if not found:
@@ -89,15 +89,7 @@ def _matching(path: AnyPath, suffix: str) -> list[str]:
 
 
 def _hidden(below: str) -> bool:
-    return any(part.startswith((".", "_")) for part in below.split("/")) or below.endswith("/")
-
-
-def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
-    if not pattern:
-        return not parts
-    if pattern[0] == "**":
-        return any(_matches(parts[k:], pattern[1:]) for k in range(len(parts) + 1))
-    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
+    return is_hidden(below.split("/")) or below.endswith("/")
 
 
 def _keys(path: AnyPath, prefix: str) -> list[str]:
@@ -112,7 +104,7 @@ def would_list(path: AnyPath, suffix: str, file: AnyPath) -> bool:
     place, name = resolved(path).rstrip("/"), resolved(file)
     if name.startswith(place + "/"):
         return name.endswith(suffix) and not _hidden(name[len(place) + 1 :])
-    return _matches(PurePosixPath(name).parts, PurePosixPath(place).parts)
+    return matches(PurePosixPath(name).parts, PurePosixPath(place).parts)
 
 
 def open(path: AnyPath) -> BinaryIO:

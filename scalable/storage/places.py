@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from scalable.storage.files import STORES, AnyPath, store_of
+from scalable.storage.files import STORES, AnyPath, ObjectStore, object_store_of
 
 _SCHEME = re.compile(r"^([a-z][a-z0-9]+):/+(?=[^/])")
 
@@ -131,7 +131,7 @@ class ObjectPlace(os.PathLike[str]):
     def read_bytes(self) -> bytes:
         """Return the object."""
         with self._store.open(self._address) as file:
-            return cast("bytes", file.read())
+            return file.read()
 
     def read_text(self, encoding: str = "utf-8") -> str:
         """Return the object as text."""
@@ -148,5 +148,5 @@ class ObjectPlace(os.PathLike[str]):
         self._store.remove(self._store.everything_below(self._address))
 
     @property
-    def _store(self) -> Any:
-        return store_of(self._address)
+    def _store(self) -> ObjectStore:
+        return object_store_of(self._address)

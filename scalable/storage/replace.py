@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from scalable.storage.files import is_local, store_of
+from scalable.storage.files import is_local, object_store_of, store_of
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -143,7 +143,7 @@ def sync(path: str | os.PathLike[str]) -> None:
 def _upload(local: Path, path: str | os.PathLike[str]) -> None:
     """Write the files of a local directory to a store, and remove what else was there."""
     address = os.fspath(path).rstrip("/")
-    store, made = store_of(address), sorted(local.rglob("*"), key=lambda file: file.stat().st_ctime_ns)
+    store, made = object_store_of(address), sorted(local.rglob("*"), key=lambda file: file.stat().st_ctime_ns)
     new = {f"{address}/{file.relative_to(local).as_posix()}": file for file in made if file.is_file()}
     for name, file in new.items():
         with store.replacing(name) as remote, file.open("rb") as source:

@@ -32,9 +32,8 @@ import json, sys
 from scalable.cli.app import build
 from scalable.cli.screen.failure import run
 code = run(build(), sys.argv[1:])
-with open("/proc/self/status") as status:
-    peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
-print(json.dumps({"code": code, "peak": peak}))
+from scalable.boosting.workers.life import peak_rss
+print(json.dumps({"code": code, "peak": peak_rss()}))
 """
 
 

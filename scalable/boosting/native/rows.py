@@ -98,14 +98,12 @@ class Part:
         return np.asarray(self.planes[plane].columns[place])
 
 
-def _cut(stretches: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the blocks that are dealt to threads, as (first row, rows)."""
-    return [(first + at, min(BLOCK_ROWS, n - at)) for first, n in stretches for at in range(0, n, BLOCK_ROWS)]
-
-
 def blocks_of(stretches: Sequence[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return `starts` and `first_rows` of a `Part` that holds all of some stretches."""
-    cut = np.array(_cut(stretches), np.int64).reshape(-1, 2)
+    """Return `starts` and `first_rows` of a `Part` that holds all of some stretches, in blocks as threads are dealt."""
+    blocks = [
+        (first + at, min(BLOCK_ROWS, n - at)) for first, n in stretches for at in range(0, n, BLOCK_ROWS)
+    ]
+    cut = np.array(blocks, np.int64).reshape(-1, 2)
     return np.concatenate([[0], np.cumsum(cut[:, 1])]), np.ascontiguousarray(cut[:, 0])
 
 
@@ -130,12 +128,10 @@ class Rows:
         self, bins: Bins, stretches: Sequence[tuple[int, int]], n_parts: int, n_scores: int, *, weighted: bool
     ) -> None:
         self.bins, self.n_scores = bins, n_scores
-        cut = _cut(stretches)
-        sizes = np.array([size for _, size in cut], np.int64)
-        self._positions = np.concatenate([[0], np.cumsum(sizes)])
+        self._positions, first_rows = blocks_of(stretches)
+        sizes = np.diff(self._positions)
         self.n_rows = int(self._positions[-1])
-        first_rows = np.array([first for first, _ in cut], np.int64)
-        self._n = min(n_parts, max(1, len(cut)))
+        self._n = min(n_parts, max(1, len(sizes)))
         self.parts = []
         for p in range(self._n):
             starts = np.concatenate([[0], np.cumsum(sizes[p :: self._n])])

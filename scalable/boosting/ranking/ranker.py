@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
+from scalable.boosting.estimators import NumberModel
 from scalable.boosting.face import Given
-from scalable.boosting.model import LGBMModel
 from scalable.boosting.params import canonical
 from scalable.boosting.training.metrics import PLACES
 
 
-class LGBMRanker(LGBMModel):
+class LGBMRanker(NumberModel):
     """LightGBM for ordering the rows of queries; see `LGBMModel` for the parameters.
 
     The objective is ``lambdarank`` (Burges, "From RankNet to LambdaRank to LambdaMART", 2010) unless another is given,
@@ -97,19 +94,3 @@ class LGBMRanker(LGBMModel):
         if "eval_at" not in known:
             params["eval_at"] = list(eval_at)
         return self._fit(X, y, sample_weight, given, params, options)
-
-    def predict(
-        self,
-        X: Any,
-        raw_score: bool = False,
-        start_iteration: int = 0,
-        num_iteration: int | None = None,
-        pred_leaf: bool = False,
-        pred_contrib: bool = False,
-        validate_features: bool = False,
-        **kwargs: Any,
-    ) -> NDArray[np.float64]:
-        """Return scores, by which the rows of a query are ordered; parameters as of `LGBMClassifier.predict`."""
-        return self._output(
-            X, raw_score, start_iteration, num_iteration, pred_leaf, pred_contrib, validate_features, kwargs
-        )

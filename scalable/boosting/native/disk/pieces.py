@@ -21,6 +21,7 @@ from scalable.boosting.native.rows import NO_WEIGHT, Rows, blocks_of
 from scalable.data.fingerprint import Fingerprint
 from scalable.kernels.histogram.teamwork import Plane
 from scalable.storage.arrays import ArraysError, map_arrays, write_arrays
+from scalable.storage.files import store_of
 
 KIND = "binned rows 1"
 PIECE_ROWS = 2**18
@@ -190,11 +191,9 @@ class Pieces:
     def expect(self, k: int) -> None:
         """Have the system read a piece, whose turn will come, ahead."""
         if k < len(self):
-            descriptor = os.open(self.path(k), os.O_RDONLY)
-            try:
-                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
-            finally:
-                os.close(descriptor)
+            store = store_of(self.path(k))
+            version = store.version(self.path(k))
+            store.expect(self.path(k), version, (), [(0, version.size)])
 
     def fault(self) -> str:
         """Return what is wrong with the pieces on disk, empty where all can be used; bins are proven to be in range."""
