@@ -8,7 +8,6 @@ from dataclasses import replace
 from scalable.data.shard import Shard
 from scalable.data.source import Source
 
-LEAST_PIECES = 16  # that small shards are joined to
 GOLDEN = 0.6180339887498949
 PIECE_ROWS = 2**16  # of shards that are read at once
 
@@ -62,11 +61,12 @@ def spread_shards(source: Source, max_rows: int, least: int = 2**12) -> list[Sha
     return pieces
 
 
-def joined_shards(shards: Sequence[Shard]) -> list[Shard]:
-    """Return shards, small neighbours of one file joined: opening a place costs as much as thousands of rows."""
-    most = min(
-        PIECE_ROWS, sum(shard.n_rows for shard in shards) // LEAST_PIECES
-    )  # what follows the rows is seen in many
+def joined_shards(shards: Sequence[Shard], least: int = 1) -> list[Shard]:
+    """Return shards, small neighbours of one file joined: opening a place costs as much as thousands of rows.
+
+    At least about `least` pieces are left, for whoever compares one with another.
+    """
+    most = min(PIECE_ROWS, sum(shard.n_rows for shard in shards) // least)
     pieces: list[Shard] = []
     for shard in shards:
         last = pieces[-1] if pieces else None

@@ -17,6 +17,8 @@ from scalable.features.row_sample import SampleReduction
 from scalable.features.target import Labels
 from scalable.features.target_summary import TargetReduction, TargetSummary
 
+LEAST_PIECES = 16  # of a source, so that a column is seen to follow the order of its rows
+
 
 @dataclass(slots=True)
 class Summary:
@@ -113,7 +115,7 @@ def summarize(source: Source, executor: Executor, *, classify: bool, max_rows: i
         return Summary(columns_of(source, executor, max_rows), target_of(source, executor, classify=classify))
     both = SummaryReduction(ProfileReduction(names, source.full_schema), target)
     reader = BlockReader(source, columns=tuple(source.needed))
-    shards = joined_shards(source.shards) if source.exact_rows is not None else None
+    shards = joined_shards(source.shards, LEAST_PIECES) if source.exact_rows is not None else None
     return run_reduction(executor, both, reader, shards, "read columns")
 
 
