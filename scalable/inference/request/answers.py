@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,38 @@ from scalable.inference.forest.compiled import CompiledForest
 from scalable.inference.forest.prepared import prepared
 from scalable.inference.request.layout import CELL_BYTES, Layout, linear_layout
 from scalable.inference.request.packing import TAIL_BYTES, PackedRow, row_packer
+from scalable.inference.request.reader import dict_reader, readable
+from scalable.kernels.encode import python_row
 from scalable.kernels.encode import request as kernels
 
 Answer = Callable[..., Any]
+
+
+class _Dicts:
+    """What turns dicts into packed rows, by a kernel that reads them or, where a value is unusual, the careful way.
+
+    Parameters
+    ----------
+    layout : Layout
+    program : uint8 array
+        See ``Layout.program``.
+    encoded : int
+        Bytes of the encoded values.
+    """
+
+    def __init__(self, layout: Layout, program: NDArray[np.uint8], encoded: int) -> None:
+        self.new = partial(PackedRow, encoded, CELL_BYTES * len(layout.names), TAIL_BYTES)
+        self.free = [self.new()]
+        self.pack = row_packer(layout, encoded)
+        self._reader = dict_reader(layout, program, encoded)
+        self.reader = self._reader.ctypes.data
+        self._layout, self._program = layout, program  # addresses of theirs are in use
+
+    def kernel(self, kernel: Any, result: Any) -> Any:
+        """Return a kernel of ``kernels.encode.python_row``, compiled for its result."""
+        if not readable():
+            return lambda *_: np.nan if result is types.float64 else False
+        return prepared(kernel, result(types.int64, types.int64, types.int64, types.boolean))
 
 
 def forest_answer(layout: Layout, forest: CompiledForest) -> Answer:
@@ -33,15 +63,19 @@ def forest_answer(layout: Layout, forest: CompiledForest) -> Answer:
         width=whole.n_features,
         model=frozen.address,
     )
-    kernel = prepared(kernels.forest_request, types.float64(types.int64, types.int64))
-    free, pack, address = _rows(layout, encoded), row_packer(layout, encoded), program.ctypes.data
-    alive = (program, frozen, layout)
+    dicts, address = _Dicts(layout, program, encoded), program.ctypes.data
+    kernel = dicts.kernel(python_row.forest_of_dict, types.float64)
+    packed = prepared(kernels.forest_request, types.float64(types.int64, types.int64))
+    free, new, pack, reader = dicts.free, dicts.new, dicts.pack, dicts.reader
 
-    def answer(row: Mapping[str, Any], missing_keys: str = "refuse", alive: Any = alive) -> float:
-        into = free.pop() if free else _row(layout, encoded)
+    def answer(row: Mapping[str, Any], missing_keys: str = "refuse", alive: Any = (dicts, frozen)) -> Any:
+        into = free.pop() if free else new()
         try:
+            found = kernel(reader, into.address, id(row), missing_keys == "missing")
+            if found == found:  # noqa: PLR0124
+                return found
             filled = pack(row, into, missing_keys)  # held: it may be another row than `into`
-            return kernel(address, filled.address)  # type: ignore[no-any-return]
+            return packed(address, filled.address)
         finally:
             free.append(into)
 
@@ -56,13 +90,21 @@ def matrix_answer(
     program = layout.program(
         cells_at=encoded, tail_at=encoded + CELL_BYTES * len(layout.names), width=n_features
     )
-    kernel = prepared(kernels.encode_tree_row, types.void(types.int64, types.int64))
-    pack, address = row_packer(layout, encoded), program.ctypes.data
+    dicts, address = _Dicts(layout, program, encoded), program.ctypes.data
+    kernel = dicts.kernel(python_row.encode_tree_dict, types.boolean)
+    packed = prepared(kernels.encode_tree_row, types.void(types.int64, types.int64))
+    free, new, pack, reader = dicts.free, dicts.new, dicts.pack, dicts.reader
 
-    def answer(row: Mapping[str, Any], missing_keys: str = "refuse", alive: Any = (program, layout)) -> Any:
-        into = pack(row, _row(layout, encoded), missing_keys)
-        kernel(address, into.address)
-        return answer_one(into.part(0, n_features, np.float64))
+    def answer(row: Mapping[str, Any], missing_keys: str = "refuse", alive: Any = dicts) -> Any:
+        into = free.pop() if free else new()
+        try:
+            filled = into
+            if not kernel(reader, into.address, id(row), missing_keys == "missing"):
+                filled = pack(row, into, missing_keys)
+                packed(address, filled.address)
+            return answer_one(filled.part(0, n_features, np.float64))
+        finally:
+            free.append(into)
 
     return answer
 
@@ -95,23 +137,28 @@ def linear_answer(
         width=encoder.n_columns, ids=encoder.n_ids, outputs=n_outputs, coefficients=used.shape[1],
         model=used.ctypes.data, link=kernels.LOGISTIC if logistic else 0,
     )  # fmt: skip
-    chosen = kernels.linear_request_single if size == 4 else kernels.linear_request_double
-    kernel = prepared(chosen, types.float64(types.int64, types.int64))
-    free, pack, address = _rows(layout, encoded), row_packer(layout, encoded), program.ctypes.data
-    alive = (program, used, layout)
+    dicts, address = _Dicts(layout, program, encoded), program.ctypes.data
+    of_dict = python_row.linear_of_dict_single if size == 4 else python_row.linear_of_dict_double
+    kernel = dicts.kernel(of_dict, types.float64)
+    of_row = kernels.linear_request_single if size == 4 else kernels.linear_request_double
+    packed = prepared(of_row, types.float64(types.int64, types.int64))
+    free, new, pack, reader = dicts.free, dicts.new, dicts.pack, dicts.reader
 
-    def answer(row: Mapping[str, Any], missing_keys: str = "refuse", alive: Any = alive) -> Any:
-        into = free.pop() if free else _row(layout, encoded)
+    def answer(row: Mapping[str, Any], missing_keys: str = "refuse", alive: Any = (dicts, used)) -> Any:
+        filled = into = free.pop() if free else new()
         try:
-            filled = pack(row, into, missing_keys)
-            try:
-                found = kernel(address, filled.address)
-            except ValueError:
-                trouble = int(filled.part(scores_at, 1, np.int64)[0]) - 1
-                raise _refused(layout.names[trouble // 2], row, trouble % 2 == 1) from None
+            found = kernel(reader, into.address, id(row), missing_keys == "missing")
+            if found != found:  # noqa: PLR0124
+                filled = pack(row, into, missing_keys)
+                found = packed(address, filled.address)
             if finish is None:
                 return found
             return finish(filled.part(scores_at, n_outputs, used.dtype).astype(np.float64).reshape(-1, 1))
+        except ValueError as error:
+            if isinstance(error, DataError):
+                raise
+            trouble = int(filled.part(scores_at, 1, np.int64)[0]) - 1
+            raise _refused(layout.names[trouble // 2], row, trouble % 2 == 1) from None
         finally:
             free.append(into)
 
@@ -125,11 +172,3 @@ def _refused(name: str, row: Mapping[str, Any], missing: bool) -> DataError:
         f"column {name!r} is {row.get(name)!r}, infinite or far outside the range seen in training; clean the column "
         "or leave it out of the features"
     )
-
-
-def _row(layout: Layout, encoded: int) -> PackedRow:
-    return PackedRow(encoded, CELL_BYTES * len(layout.names), TAIL_BYTES)
-
-
-def _rows(layout: Layout, encoded: int) -> list[PackedRow]:
-    return [_row(layout, encoded)]

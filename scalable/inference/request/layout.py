@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
@@ -29,12 +30,14 @@ class Layout:
     ----------
     names : list of str
         Columns that are read.
+    types : list of pyarrow.DataType
+        Theirs in training.
     cells : list of callable
         From the value of each to its cell.
     formats : list of str
         Of each cell, as ``struct`` writes it.
     plain : list of bool
-        Whether ``struct`` alone takes the usual values of each.
+        Whether the usual values of each are numbers as they are.
     hashed : list of int
         Columns whose bytes follow the cells.
     columns : list of dict
@@ -44,6 +47,7 @@ class Layout:
     """
 
     names: list[str] = field(default_factory=list)
+    types: list[pa.DataType] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)
     formats: list[str] = field(default_factory=list)
     plain: list[bool] = field(default_factory=list)
@@ -52,13 +56,14 @@ class Layout:
     kept: list[NDArray[Any]] = field(default_factory=list)
 
     def add(
-        self, name: str, action: int, cell: Cell, letter: str = "q", plain: bool = False, **more: Any
+        self, value: Value, action: int, cell: Cell, letter: str = "q", plain: bool = False, **more: Any
     ) -> None:
         """Add a column with its cell."""
         if action in (kernels.TEXT, kernels.INTEGER):
             self.hashed.append(len(self.names))
         self.columns.append({"action": action, "cell": CELL_BYTES * len(self.names), **more})
-        self.names.append(name)
+        self.names.append(value.name)
+        self.types.append(value.type)
         self.cells.append(cell)
         self.formats.append(letter)
         self.plain.append(plain)
@@ -67,14 +72,14 @@ class Layout:
         """Add a column of numbers or times."""
         kind = value.type
         if pt.is_temporal(kind):
-            self.add(value.name, kernels.TIME, value.time(), **more)
+            self.add(value, kernels.TIME, value.time(), **more)
         elif pt.is_decimal(kind):
-            self.add(value.name, kernels.NUMBER, value.decimal, "d", **more)
+            self.add(value, kernels.NUMBER, value.decimal, "d", **more)
         elif pt.is_float32(kind) or pt.is_float16(kind):
             letter, plain = "f4x", pt.is_float32(kind)
-            self.add(value.name, kernels.SINGLE, value.narrow, letter, plain, **more)
+            self.add(value, kernels.SINGLE, value.narrow, letter, plain, **more)
         else:
-            self.add(value.name, kernels.NUMBER, value.number, "d", True, **more)
+            self.add(value, kernels.NUMBER, value.number, "d", True, **more)
 
     def table(self, means: TargetMeans, taken: int) -> dict[str, Any]:
         """Return the fields of a table of means, which is kept."""
@@ -114,7 +119,7 @@ def tree_layout(encoder: TreeEncoder) -> Layout:
                 layout.add_number(value, to=to + column.means.width)
         elif column.categories is not None:
             n = len(column.categories)
-            layout.add(column.name, kernels.CODE, value.code(column.categories), to=to, count=n)
+            layout.add(value, kernels.CODE, value.code(column.categories), to=to, count=n)
         else:
             layout.add_number(value, to=to)
         to += column.width
@@ -131,11 +136,11 @@ def tree_layout(encoder: TreeEncoder) -> Layout:
 def _add_means(layout: Layout, value: Value, means: TargetMeans, to: int) -> None:
     more = {"to": to, "count": means.n_cells, **layout.table(means, means.width)}
     if value.kind != "text":
-        layout.add(value.name, kernels.INTEGER, value.whole, **more)
+        layout.add(value, kernels.INTEGER, value.whole, **more)
     elif means.crc:
-        layout.add(value.name, kernels.BUCKET, value.bucket(means.n_cells), **more)
+        layout.add(value, kernels.BUCKET, value.bucket(means.n_cells), **more)
     else:
-        layout.add(value.name, kernels.TEXT, value.content, **more)
+        layout.add(value, kernels.TEXT, value.content, **more)
 
 
 def number_layout(encoder: NumberEncoder) -> Layout:
@@ -161,12 +166,12 @@ def linear_layout(encoder: LinearEncoder) -> Layout:
         place: dict[str, Any] = {"to": to, "id": at if column.n_ids else -1, "base": base}
         if column.action == "known":
             known: Any = column.categories if column.kind == "text" else tuple(map(float, column.categories))
-            layout.add(column.name, kernels.CODE, value.code(known), **place)
+            layout.add(value, kernels.CODE, value.code(known), **place)
         elif column.action == "hashed":
             place["base"] = encoder.n_known
             text, n = column.kind == "text", encoder.n_buckets
             layout.add(
-                column.name, kernels.TEXT if text else kernels.INTEGER, value.content if text else value.whole,
+                value, kernels.TEXT if text else kernels.INTEGER, value.content if text else value.whole,
                 **place, count=n, salt=column.salt, missing=missing_bucket(column.salt, encoder.n_known, n),
             )  # fmt: skip
         else:

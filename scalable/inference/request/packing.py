@@ -52,18 +52,14 @@ def row_packer(
 ) -> Callable[[Mapping[str, Any], PackedRow, str], PackedRow]:
     """Return ``pack(row, into, missing_keys)``, which fills `into`, or a larger row, and returns it.
 
-    Usual values are taken by a function that is written for the layout, a few statements a column: loops over columns
-    cost more than what they do. Where a value is of another type, or too large, all go the careful way.
+    The careful way, which takes every value that a column may have and says what is wrong with others.
     """
     names, cells, hashed = layout.names, layout.cells, layout.hashed
     cell_bytes = CELL_BYTES * len(names)
     pack_into = struct.Struct("=" + "".join(layout.formats)).pack_into
     tail_at = encoded_bytes + cell_bytes
 
-    def larger(tail_bytes: int) -> PackedRow:
-        return PackedRow(encoded_bytes, cell_bytes, tail_bytes)
-
-    def careful(row: Mapping[str, Any], into: PackedRow, missing_keys: str) -> PackedRow:
+    def pack(row: Mapping[str, Any], into: PackedRow, missing_keys: str) -> PackedRow:
         values = []
         for name, cell in zip(names, cells, strict=True):
             if name not in row:
@@ -82,62 +78,9 @@ def row_packer(
             values[k] = -1 if content is None else len(content)
         tail = b"".join(content for content in contents if content is not None)
         if len(tail) > TAIL_BYTES:
-            into = larger(len(tail))
+            into = PackedRow(encoded_bytes, cell_bytes, len(tail))
         into.view[tail_at : tail_at + len(tail)] = tail
         pack_into(into.view, encoded_bytes, *values)
         return into
 
-    known = {"pack_into": pack_into, "careful": careful, "larger": larger, "nan": np.nan, "refused": _UNUSUAL}
-    known |= {f"cell{k}": cell for k, cell in enumerate(cells)}
-    made: dict[str, Any] = {}
-    exec(_source(layout, known, encoded_bytes, tail_at), known, made)
-    pack: Callable[[Mapping[str, Any], PackedRow, str], PackedRow] = made["pack"]
     return pack
-
-
-_UNUSUAL = (KeyError, TypeError, ValueError, OverflowError, struct.error)
-
-
-def _source(layout: Layout, known: Mapping[str, Any], encoded_bytes: int, tail_at: int) -> str:
-    """Return the text of ``pack``; what it calls are its defaults, so that they are found as quickly as its variables.
-
-    Of what a model's file says, only the names of columns come into the text, as literals.
-    """
-    given = ", ".join(f"{name}={name}" for name in known)
-    lines = [f"def pack(row, into, missing_keys='refuse', *, {given}):", " try:"]
-    if layout.hashed:
-        lines.append("  tail = b''")
-    for k, name in enumerate(layout.names):
-        if layout.plain[k]:
-            lines += [
-                f"  v{k} = row[{name!r}]",
-                f"  kind = type(v{k})",
-                "  if kind is not float and kind is not int and kind is not bool:",
-                f"   if v{k} is not None:",
-                "    raise TypeError",
-                f"   v{k} = nan",
-            ]
-        else:
-            lines.append(f"  v{k} = cell{k}(row[{name!r}])")
-        if k in layout.hashed:
-            lines += [
-                f"  if v{k} is None:",
-                f"   v{k} = -1",
-                "  else:",
-                f"   tail += v{k}",
-                f"   v{k} = len(v{k})",
-            ]
-    if layout.hashed:
-        lines += [
-            f"  if len(tail) > {TAIL_BYTES}:",
-            "   into = larger(len(tail))",
-            f"  into.view[{tail_at} : {tail_at} + len(tail)] = tail",
-        ]
-    values = "".join(f", v{k}" for k in range(len(layout.names)))
-    lines += [
-        f"  pack_into(into.view, {encoded_bytes}{values})",
-        "  return into",
-        " except refused:",
-        "  return careful(row, into, missing_keys)",
-    ]
-    return "\n".join(lines)
