@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from scalable.errors import DataError, ScalableError
+from scalable.errors import DataError, ModelError, ScalableError, UsageError
 from scalable.inference.request.json import encode_json, parse_json
 from scalable.serve.limits import Limits
 from scalable.serve.metrics import Metrics, added_up
 from scalable.serve.models import Models, Served, open_model
 from scalable.serve.observe import Observer
+from scalable.serve.reasons import asked_reasons, explanation_rows
 from scalable.serve.refusal import RefusalError
 from scalable.serve.tensors import OUTPUT, PLATFORM, answer_tensors, input_types, read_tensors
 
@@ -97,6 +98,10 @@ class App:
                 served = self.models.get(None)
             case ["models", name, "predict"]:
                 served = self.models.get(name)
+            case ["explain"] | ["models", _, "explain"]:
+                served = self.models.get(parts[1] if len(parts) > 1 else None)
+                top = asked_reasons(scope["query_string"])
+                return await self._explain(served, top, await self._body(headers, receive))
             case ["v2", "models", name, "infer"]:
                 return await self._infer(self.models.get(name), headers, receive)
             case ["v2", "models", name, "versions", version, "infer"]:
@@ -193,10 +198,27 @@ class App:
         if type(rows) is dict:
             found = await self._found(served, [rows], 1)
             answer: dict[str, Any] = {"prediction": found[0].tolist()}
-        elif isinstance(rows, list) and all(type(row) is dict for row in rows):
-            answer = {"predictions": (await self._found(served, rows, len(rows))).tolist()}
         else:
-            raise RefusalError(400, "expected a JSON object, a row, or an array of them")
+            rows = _checked_rows(rows)
+            answer = {"predictions": (await self._found(served, rows, len(rows))).tolist()}
+        return _json({**answer, "model": served.name, "version": served.version})
+
+    async def _explain(self, served: Served, top: int | None, body: bytes) -> Reply:
+        rows = parse_json(body)
+        many = isinstance(rows, list)
+        rows = _checked_rows(rows if many else [rows])
+        if len(rows) > self.limits.rows:
+            raise _too_many(len(rows), self.limits.rows)
+        if self.features is not None:
+            rows = [self.features.lookup_into(row) for row in rows]
+        answers = []
+        if rows:
+            try:
+                found = await asyncio.to_thread(served.predictor.explain, rows)
+                answers = explanation_rows(found, top)
+            except (ModelError, UsageError) as error:
+                raise RefusalError(400, str(error)) from None
+        answer = {"explanations": answers} if many else answers[0]
         return _json({**answer, "model": served.name, "version": served.version})
 
     async def _infer(self, served: Served, headers: dict[bytes, bytes], receive: Any) -> Reply:
@@ -215,7 +237,7 @@ class App:
 
     async def _found(self, served: Served, rows: Any, n_rows: int) -> np.ndarray:
         if n_rows > self.limits.rows:
-            raise RefusalError(413, f"{n_rows:,} rows, at most {self.limits.rows:,} are taken at a time")
+            raise _too_many(n_rows, self.limits.rows)
         predictor, start = served.predictor, time.perf_counter()
         if not n_rows:
             return np.empty((0, predictor.n_outputs) if predictor.n_outputs > 1 else 0)
@@ -257,6 +279,16 @@ class App:
                 raise RefusalError(409, f"{error}; version {before.version} goes on") from None
             self.models.replace(served)
         return before, served
+
+
+def _checked_rows(rows: Any) -> list[dict[str, Any]]:
+    if isinstance(rows, list) and all(type(row) is dict for row in rows):
+        return rows
+    raise RefusalError(400, "expected a JSON object, a row, or an array of them")
+
+
+def _too_many(n_rows: int, most: int) -> RefusalError:
+    return RefusalError(413, f"{n_rows:,} rows, at most {most:,} are taken at a time")
 
 
 def _metadata(served: Served) -> dict[str, Any]:

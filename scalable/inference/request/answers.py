@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from scalable.errors import DataError
+from scalable.errors import DataError, ScalableError
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.inference.forest.compiled import CompiledForest
 from scalable.inference.forest.prepared import prepared
@@ -154,9 +154,9 @@ def linear_answer(
             if finish is None:
                 return found
             return finish(filled.part(scores_at, n_outputs, used.dtype).astype(np.float64).reshape(-1, 1))
-        except ValueError as error:
-            if isinstance(error, DataError):
-                raise
+        except ScalableError:  # most are ValueErrors, too
+            raise
+        except ValueError:
             trouble = int(filled.part(scores_at, 1, np.int64)[0]) - 1
             raise _refused(layout.names[trouble // 2], row, trouble % 2 == 1) from None
         finally:

@@ -23,12 +23,21 @@ def readable() -> bool:
     """Return whether objects are laid out as the kernels take them to be: by CPython, with a GIL."""
     if sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)():
         return False
-    if any(_word(id(value) + python_row.TYPE_AT) != id(type(value)) for value in ({}, 0.5, 3, True, "a", None)):
+    if any(
+        _word(id(value) + python_row.TYPE_AT) != id(type(value)) for value in ({}, 0.5, 3, True, "a", None)
+    ):
         return False
     zone = timezone(timedelta(hours=3))
     for value in (datetime(2026, 11, 29, 12, 34, 56, 123_456), datetime(1, 2, 3, 4, 5, 6, 7, zone)):
         at, zoned = id(value), value.tzinfo is not None
-        date = [*value.year.to_bytes(2, "big"), value.month, value.day, value.hour, value.minute, value.second]
+        date = [
+            *value.year.to_bytes(2, "big"),
+            value.month,
+            value.day,
+            value.hour,
+            value.minute,
+            value.second,
+        ]
         expected = bytes([zoned, *date, *value.microsecond.to_bytes(3, "big")])
         places = python_row.TYPE_AT, iso_time.FIELDS_AT - iso_time.ZONED_AT
         if places != (8, 1) or ctypes.string_at(at + iso_time.ZONED_AT, len(expected)) != expected:
@@ -61,7 +70,9 @@ def dict_reader(layout: Layout, program: NDArray[np.uint8], encoded_bytes: int) 
         "datetime": id(datetime), "utc": id(UTC), "zone_utc": id(_zone_utc()), "interrupt": id(KeyboardInterrupt),
     }.items():  # fmt: skip
         head[name] = found
-    actions = {column["cell"]: column["action"] for column in reversed(layout.columns) if "other" not in column}
+    actions = {
+        column["cell"]: column["action"] for column in reversed(layout.columns) if "other" not in column
+    }
     reads = np.zeros(len(layout.names), python_row.READ)
     for k, (name, cell) in enumerate(zip(layout.names, layout.cells, strict=True)):
         kind, read = layout.types[k], reads[k]

@@ -39,7 +39,7 @@ def _days_of_month(year: Any, month: Any) -> Any:
 @kernel(inline=True)
 def _micros(year: Any, month: Any, day: Any, hour: Any, minute: Any, second: Any, micro: Any) -> Any:
     """Return microseconds since 1970 of the Gregorian calendar; `BAD` where a part is out of range."""
-    good = 1 <= year and 1 <= month <= 12 and 1 <= day and 0 <= hour <= 23
+    good = year >= 1 and 1 <= month <= 12 and day >= 1 and 0 <= hour <= 23
     if not (good and 0 <= minute <= 59 and 0 <= second <= 59 and day <= _days_of_month(year, month)):
         return np.int64(BAD)
     # Years begin in March, so that the leap day is their last.

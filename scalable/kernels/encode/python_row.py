@@ -283,7 +283,7 @@ def encode_tree_dict(reader: Any, row: Any, mapping: Any, absent: Any) -> Any:
 
 @kernel(nogil=False)
 def forest_of_dict(reader: Any, row: Any, mapping: Any, absent: Any) -> Any:
-    """Return the prediction of a dict by a frozen forest of one output, NaN for the careful way; see `encode_tree_dict`."""
+    """Return a forest's prediction of a dict, NaN for the careful way; see `encode_tree_dict`."""
     reader, row = np.uintp(reader), np.uintp(row)
     if not _fill(reader, row, np.uintp(mapping), absent):
         return np.nan
