@@ -74,6 +74,29 @@ class Explanation:
         ]
         return [row[self.outputs[0]] for row in every] if len(self.outputs) == 1 else every
 
+    def rows(self, top: int | None = None) -> list[dict[str, Any]]:
+        """Return what JSON says of each row: `score`, `expected`, and `contributions` by column or `top` `reasons`.
+
+        With several outputs each is an object by class.
+        """
+
+        def by_output(values: list[Any]) -> Any:
+            return values[0] if len(self.outputs) == 1 else dict(zip(self.outputs, values, strict=True))
+
+        expected, scores = by_output(self.expected.tolist()), self.scores.tolist()
+        if top is not None:
+            more = [{"reasons": reasons} for reasons in self.reasons(top)]
+        else:
+            named = [
+                [dict(zip(self.columns, values, strict=True)) for values in row]
+                for row in self.contributions.tolist()
+            ]
+            more = [{"contributions": by_output(row)} for row in named]
+        return [
+            {"score": by_output(score), "expected": expected, **rest}
+            for score, rest in zip(scores, more, strict=True)
+        ]
+
     @classmethod
     def joined(cls, parts: Sequence[Explanation]) -> Explanation:
         """Return the explanation of several blocks of rows, at least one, as one."""

@@ -18,7 +18,6 @@ from scalable.serve.limits import Limits
 from scalable.serve.metrics import Metrics, added_up
 from scalable.serve.models import Models, Served, open_model
 from scalable.serve.observe import Observer
-from scalable.serve.reasons import asked_reasons, explanation_rows
 from scalable.serve.refusal import RefusalError
 from scalable.serve.tensors import OUTPUT, PLATFORM, answer_tensors, input_types, read_tensors
 
@@ -100,7 +99,7 @@ class App:
                 served = self.models.get(name)
             case ["explain"] | ["models", _, "explain"]:
                 served = self.models.get(parts[1] if len(parts) > 1 else None)
-                top = asked_reasons(scope["query_string"])
+                top = _asked_reasons(scope["query_string"])
                 return await self._explain(served, top, await self._body(headers, receive))
             case ["v2", "models", name, "infer"]:
                 return await self._infer(self.models.get(name), headers, receive)
@@ -215,7 +214,7 @@ class App:
         if rows:
             try:
                 found = await asyncio.to_thread(served.predictor.explain, rows)
-                answers = explanation_rows(found, top)
+                answers = found.rows(top)
             except (ModelError, UsageError) as error:
                 raise RefusalError(400, str(error)) from None
         answer = {"explanations": answers} if many else answers[0]
@@ -279,6 +278,16 @@ class App:
                 raise RefusalError(409, f"{error}; version {before.version} goes on") from None
             self.models.replace(served)
         return before, served
+
+
+def _asked_reasons(query: bytes) -> int | None:
+    """Return the `K` of ``top=K``, None for all contributions."""
+    if not query:
+        return None
+    name, _, value = query.partition(b"=")
+    if name != b"top" or not value.isdigit() or len(value) > 6:
+        raise RefusalError(400, f"expected ?top=K or nothing, found ?{query.decode('latin-1'):.60}")
+    return int(value)
 
 
 def _checked_rows(rows: Any) -> list[dict[str, Any]]:

@@ -159,7 +159,7 @@ def test_nothing_is_kept_of_a_row(place):
 )
 def test_what_the_interpreter_refuses_is_refused_in_one_line(place, row):
     model = load_model(place)
-    with pytest.raises(DataError, match="^column '"):
+    with pytest.raises(DataError, match=r"^column '"):
         model.predict_one(row)
     assert model.predict_one(ROW) == model.predict_one(dict(ROW))
 
