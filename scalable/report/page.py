@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
@@ -43,8 +44,6 @@ def render(
     UsageError
         When there is no document.
     """
-    import jinja2
-
     if not results:
         raise UsageError("report: no results given; name at least one results.json")
     together = across(results)
@@ -56,14 +55,7 @@ def render(
         for number, (document, name) in enumerate(zip([*documents, *results], together_names, strict=True), 1)
     ]
     _tell_apart(articles)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page = environment.get_template("page.html.j2").render(
+    page = _template().render(
         title=title or _title(results),
         articles=articles,
         detailed=len(articles) <= DETAILED,
@@ -74,6 +66,20 @@ def render(
     return re.sub(
         r"<svg.*?</svg>", lambda svg: svg[0].replace(FIGURE, f"f{next(numbers)}-"), page, flags=re.S
     )
+
+
+@functools.cache
+def _template() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("page.html.j2")
 
 
 def write_report(

@@ -39,14 +39,19 @@ def place(
     taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in axes.transData.transform(points)]
     frame = axes.get_window_extent()
     for point, name, colour in zip(points, names, colours, strict=True):
-        written = [_write(axes, point, name, offset, colour, size) for offset in _PLACES]
-        boxes = [text.get_window_extent() for text in written]
-        crossed = [sum(box.overlaps(other) for other in taken) + 2 * _leaves(box, frame) for box in boxes]
-        chosen = crossed.index(min(crossed))
-        taken.append(boxes[chosen])
-        for number, text in enumerate(written):
-            if number != chosen:
-                text.remove()
+        least, best, kept = len(taken) + 3, None, frame
+        for offset in _PLACES:
+            text = _write(axes, point, name, offset, colour, size)
+            box = text.get_window_extent()
+            crossed = sum(box.overlaps(other) for other in taken) + 2 * _leaves(box, frame)
+            worse = text if crossed >= least else best
+            if crossed < least:
+                least, best, kept = crossed, text, box
+            if worse is not None:
+                worse.remove()
+            if least == 0:
+                break
+        taken.append(kept)
 
 
 def _write(
