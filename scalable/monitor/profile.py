@@ -28,7 +28,7 @@ from scalable.storage.documents import typed, understood
 from scalable.storage.replace import explained
 
 FILE, KIND = "profile.arrays", "reference profile 1"
-SCORED = 2**16  # rows from which the bins of predictions are learned
+SCORED = 2**15  # rows from which the bins of predictions are learned
 MOST_ROWS = 2**21  # of a training set, spread over it; its counts are exact for the rows it says it has
 REMEDY = "give --reference DATA, or `scalable train` it again"
 

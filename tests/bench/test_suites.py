@@ -56,10 +56,15 @@ def test_every_benchmark_has_a_name_for_people() -> None:
     assert len(set(named)) == len(named)
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")  # each suite generates what is not there yet
+
+
 @pytest.fixture(autouse=True)
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def tiny(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SCALABLE_BENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SCALABLE_BENCH_DATA", str(data))
     monkeypatch.setenv("SCALABLE_BENCH_PROFILE", "tiny")
 
 
