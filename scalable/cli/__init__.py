@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if argv is None else argv)
     watch(words)
     defer()
-    code = run(build(), words)
+    code = run(build(words), words)
     if code == INTERRUPTED:
         leave_at_once()
     sys.exit(code)

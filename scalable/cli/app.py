@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -57,8 +58,14 @@ Start here:
 """
 
 
-def build() -> Any:
-    """Return the command group, as Click sees it."""
+def build(words: Sequence[str] = ()) -> Any:
+    """Return the command group, as Click sees it.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Of the command line: where the first one names a command or a group, only that is loaded and built.
+    """
     app = typer.Typer(
         help=TEXT,
         no_args_is_help=True,
@@ -82,7 +89,8 @@ def build() -> Any:
         name: typer.Typer(help=text, no_args_is_help=True, rich_markup_mode=None)
         for name, text in GROUPS.items()
     }
-    for name, folder in COMMANDS.items():
+    asked = {name: folder for name, folder in COMMANDS.items() if name.split()[0] in words[:1]}
+    for name, folder in (asked or COMMANDS).items():
         group, _, own = name.rpartition(" ")
         place = folder if "." in folder else f"{folder}.{own}"
         module = importlib.import_module(f"scalable.cli.{place}")
@@ -90,5 +98,6 @@ def build() -> Any:
         to = groups[group] if group else app
         to.command(own, help=module.HELP, context_settings=settings)(module.command)
     for name, sub in groups.items():
-        app.add_typer(sub, name=name)
+        if sub.registered_commands:
+            app.add_typer(sub, name=name)
     return typer.main.get_command(app)

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,15 +17,22 @@ class Outcome(NamedTuple):
     err: str
 
 
+@functools.cache
+def commands() -> Any:
+    """All commands, built once: it takes as long as a short command."""
+    from scalable.cli.app import build
+
+    return build()
+
+
 @pytest.fixture
 def scalable(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     """Run a command line in this process, as `main` does."""
-    from scalable.cli.app import build
     from scalable.cli.screen.failure import run
 
     def call(*argv: object) -> Outcome:
         capfd.readouterr()
-        code = run(build(), [str(argument) for argument in argv])
+        code = run(commands(), [str(argument) for argument in argv])
         out, err = capfd.readouterr()
         return Outcome(code, out, err)
 
