@@ -12,8 +12,8 @@ from hypothesis import settings
 # Read by OpenMP when LightGBM is loaded: spinning threads of two test processes starve each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# Images of containers forbid bytecode files. The suite starts hundreds of processes, and each would compile three hundred
-# files of the project anew: half of what a short command costs.
+# Images of containers forbid bytecode files. The suite starts hundreds of processes, and each would compile three
+# hundred files of the project anew: half of what a short command costs.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 

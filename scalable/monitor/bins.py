@@ -27,7 +27,7 @@ from scalable.kernels.encode.counting import count_bins
 QUANTILES = 20
 LEVELS = 255  # categories that have a bin of their own
 SAMPLE = 2**17  # rows from which bins are learned
-DRAWN = 2**15  # of their numbers, for quantiles: they are off by a quarter of a per cent, and the counts are exact
+DRAWN = 2**15  # of their numbers, for quantiles that are off by a quarter of a per cent (counts are exact)
 _PADDED, _STEPS = 31, 5
 
 

@@ -17,7 +17,7 @@ from scalable.report.results import read_results
 
 ROOT = pages.ROOT
 ALL = ids()
-DRAWN = np.random.default_rng(len(ALL)).choice(ALL, min(5, len(ALL)), replace=False).tolist()
+DRAWN = np.random.default_rng(len(ALL)).choice(ALL, min(3, len(ALL)), replace=False).tolist()
 FIELD = re.compile(r"\{(\w+)")
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from scalable.kernels.jit import cache_root
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -65,7 +67,7 @@ def test_started_as_a_module(folder: Path) -> None:
     (folder / "scalable" / "__init__.py").unlink()  # Python itself would take that one
     (folder / "scalable").rmdir()
     words = [sys.executable, "-m", "scalable", "generate", "physics", "--rows", "1000", "--out", "other"]
-    env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "SCALABLE_CACHE_DIR": str(folder / "cache")}
+    env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "SCALABLE_CACHE_DIR": str(cache_root().parent)}
     done = subprocess.run(
         words, cwd=folder, capture_output=True, text=True, timeout=200, check=False, env=env
     )

@@ -17,7 +17,7 @@ from scalable.models.store import read_model
 
 Run = Callable[..., Any]
 JOBS = {
-    "lightgbm": ["--n-estimators", "300", "--checkpoint-every", "20", "--random-state", "0"],
+    "lightgbm": ["--n-estimators", "150", "--checkpoint-every", "10", "--random-state", "0"],
     "logistic": ["--solver", "sgd", "--max-iter", "400", "--tol", "0"],
 }
 
