@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scalable import boosting, errors, evaluate, inference, linear
     from scalable.data.parquet import ParquetSource
+    from scalable.tuning.search import tune
 
 __version__ = "0.2.0"
 __all__ = [
@@ -21,9 +22,10 @@ __all__ = [
     "inference",
     "linear",
     "mixture",
+    "tune",
 ]
 
-_LAZY = {"ParquetSource": "scalable.data.parquet"}  # `scalable --help` must not import numba
+_LAZY = {"ParquetSource": "scalable.data.parquet", "tune": "scalable.tuning.search"}  # `scalable --help` must not import numba
 _PACKAGES = ("bayes", "boosting", "decomposition", "errors", "evaluate", "inference", "linear", "mixture")
 
 

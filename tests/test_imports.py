@@ -25,6 +25,7 @@ ORDER = (
     "models",
     ("linear", "boosting", "bayes", "decomposition", "mixture", "scoring"),
     "kernel_approximation",
+    "tuning",
     "feature_store",
     "monitor",
     ("latency", "serve"),

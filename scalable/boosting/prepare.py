@@ -58,6 +58,8 @@ class Prepared:
         Starting score where workers would otherwise average their own; empty where LightGBM gets it right.
     n_bins : int
         Bins of all features together.
+    target : TargetSummary or None
+        What was seen of the target.
     """
 
     encoder: TreeEncoder
@@ -66,6 +68,7 @@ class Prepared:
     dataset_params: dict[str, Any]
     initial: tuple[float, ...] = ()
     n_bins: int = 0
+    target: TargetSummary | None = None
 
 
 def prepare(
@@ -97,12 +100,8 @@ def prepare(
             raise UsageError("class_weight is for classifiers; give sample_weight to a regressor")
         totals = summary.known_target.class_rows  # LightGBM balances rows, not their weights
         learned = learned.with_class_weight(class_weights(params.class_weight, classes, totals))
-    params = replace(params, values=spread(params.values, learned))
-    params = replace(params, rotation=params.rotation.planned(source.n_rows, params.n_rounds))
-    if params.rotation.on:
-        params.values.setdefault("min_sum_hessian_in_leaf", leaf_hessian(params.rotation.rows))
-    elif params.class_weight is None and (bound := leaf_bound(params.values, summary.known_target)):
-        params.values["min_sum_hessian_in_leaf"] = bound
+    params, bound = bounded(params, learned, summary.known_target, source.n_rows)
+    if bound:
         with progress.task(f"rare positives: min_sum_hessian_in_leaf={bound:g}, unless you give one"):
             pass
     dataset_params = {
@@ -117,7 +116,19 @@ def prepare(
         row_wise = params.rotation.on or copied <= MOST_BYTES_COPIED
         params.values["force_row_wise" if row_wise else "force_col_wise"] = True
     initial = starting_score(params.values, summary.known_target)
-    return Prepared(learned, reference, params, dataset_params, initial, n_bins)
+    return Prepared(learned, reference, params, dataset_params, initial, n_bins, summary.known_target)
+
+
+def bounded(params: Params, encoder: TreeEncoder, target: TargetSummary, n_rows: int) -> tuple[Params, float]:
+    """Return parameters with what the columns and the target decide, and the leaf bound of rare positives, or 0."""
+    params = replace(params, values=spread(params.values, encoder))
+    params = replace(params, rotation=params.rotation.planned(n_rows, params.n_rounds))
+    if params.rotation.on:
+        params.values.setdefault("min_sum_hessian_in_leaf", leaf_hessian(params.rotation.rows))
+    elif params.class_weight is None and (bound := leaf_bound(params.values, target)):
+        params.values["min_sum_hessian_in_leaf"] = bound
+        return params, bound
+    return params, 0.0
 
 
 def learn_encoder(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scalable.boosting.comm.mesh import Mesh
 from scalable.boosting.dataset.datasets import MOST_WORK_INTERPRETED, scorer_of
+from scalable.boosting.dataset.fill import Scorer
 from scalable.boosting.native.binned_fill import filled
 from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.boost import Boosting, add_tree
@@ -26,6 +27,7 @@ from scalable.boosting.native.text import model_text
 from scalable.boosting.user_functions import by_arity
 from scalable.boosting.workers.job import WorkerJob
 from scalable.data.source import Source
+from scalable.features.tree_encoder import TreeEncoder
 from scalable.inference.forest.formats.lightgbm_trees import link_of
 from scalable.kernels.forest.links import link_rows
 
@@ -60,37 +62,70 @@ class Model(lgb.Booster):
         return self.done
 
 
+def read_bins(job: WorkerJob) -> Bins:
+    """Return the bins of a job, as its parameters have them."""
+    return Bins.read(job.reference, job.dataset_params, job.params, job.encoder.feature_names)
+
+
+def fill_parts(
+    job: WorkerJob, bins: Bins, scorer: Scorer | None, tell: Callable[[int], None]
+) -> tuple[Rows, list[Rows]]:
+    """Bin a job's training rows, and those of each validation set."""
+    rows = _filled(job, job.source, job.encoder, bins, scorer, tell, training=True)
+    return rows, valid_rows(job, bins, scorer, tell)
+
+
+def valid_rows(job: WorkerJob, bins: Bins, scorer: Scorer | None, tell: Callable[[int], None]) -> list[Rows]:
+    """Bin the rows of each validation set."""
+    return [
+        _filled(job, held, job.encoder.with_weight(held.weight), bins, scorer, tell, training=False)
+        for held in job.valid
+    ]
+
+
+def _filled(
+    job: WorkerJob,
+    source: Source,
+    encoder: TreeEncoder,
+    bins: Bins,
+    scorer: Scorer | None,
+    tell: Callable[[int], None],
+    *,
+    training: bool,
+) -> Rows:
+    n = {"n_threads": job.n_threads, "n_scores": job.n_scores}
+    return filled(source, encoder, bins, **n, scorer=scorer, training=training, tell=tell)
+
+
 class NativeTrainer:
     """Trees grown here on this worker's rows; see `scalable.boosting.training.trainer.Trainer`."""
 
-    def __init__(self, job: WorkerJob, mesh: Mesh | None, tell: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        job: WorkerJob,
+        mesh: Mesh | None,
+        tell: Callable[[int], None],
+        rows: tuple[Rows, list[Rows]] | None = None,
+    ) -> None:
         self._job, self.notes = job, dict[str, Any]()
-        names = job.encoder.feature_names
-        self._bins = Bins.read(job.reference, job.dataset_params, job.params, names)
+        self._bins = read_bins(job)
         self._settings = Settings.of(job.params)
         self.model = Model(self._bins.empty_text, self._settings.learning_rate)
         work = job.source.n_rows * job.base.iteration * job.n_scores
         scorer = scorer_of(job.base.text, fast=job.rotation.on or work > MOST_WORK_INTERPRETED)
 
-        def rows_of(source: Source, *, training: bool) -> Rows:
-            return filled(
-                source,
-                job.encoder if training else job.encoder.with_weight(source.weight),
-                self._bins,
-                n_threads=job.n_threads,
-                n_scores=job.n_scores,
-                scorer=scorer,
-                training=training,
-                tell=tell,
-            )
-
         self._pieces: Pieces | None = None
         if job.disk:
             self._pieces, word = pieces_of(job, self._bins, scorer, tell)
             self.notes["cache"] = {"rows": word}
+            self._valid = valid_rows(job, self._bins, scorer, tell)
+        elif rows is None:
+            self._rows, self._valid = fill_parts(job, self._bins, scorer, tell)
         else:
-            self._rows = rows_of(job.source, training=True)
-        self._valid = [rows_of(source, training=False) for source in job.valid]
+            self._rows, self._valid = (
+                rows[0].unscored(self._bins),
+                [held.unscored(self._bins) for held in rows[1]],
+            )
         self.valid: list[tuple[NDArray[np.float64], NDArray[np.float64] | None]] = []
         for source, held in zip(job.valid, self._valid, strict=True):
             weight = held.in_order([part.weight for part in held.parts]) if source.weight else None

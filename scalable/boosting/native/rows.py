@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -183,6 +184,14 @@ class Rows:
         part = self.parts[block % self._n]
         low = int(part.starts[block // self._n]) + start - int(self._positions[block])
         return part, slice(low, low + stop - start)
+
+    def unscored(self, bins: Bins) -> Rows:
+        """Return the same rows with no scores yet, for another model; `bins` tell of it what is no bin's bound."""
+        other = copy.copy(self)
+        other.bins, other.parts = bins, [copy.copy(part) for part in self.parts]
+        for part in other.parts:
+            part.score = zeros(part.score.shape, np.float64)
+        return other
 
     def in_order(self, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
         """Return arrays of one entry a row (their last axis), one array a part, as one in the order of the rows."""

@@ -25,9 +25,11 @@ class LightGBMTrainer:
     With several workers its collectives must be installed on this thread already.
     """
 
-    def __init__(self, job: WorkerJob, mesh: Mesh | None, tell: Callable[[int], None]) -> None:
+    def __init__(
+        self, job: WorkerJob, mesh: Mesh | None, tell: Callable[[int], None], rows: Any = None
+    ) -> None:
         self._job = job
-        dataset, valid, words = datasets_of(job, tell)
+        dataset, valid, words = rows or datasets_of(job, tell)
         params = {**job.params, "num_threads": job.n_threads, "metric": "None"}
         if mesh is not None:
             params |= {"tree_learner": "data", "num_machines": mesh.n_workers}

@@ -45,7 +45,9 @@ class Trainer(Protocol):
         """Give up threads."""
 
 
-def open_trainer(job: WorkerJob, mesh: Mesh | None, tell: Callable[[int], None]) -> Trainer:
+def open_trainer(
+    job: WorkerJob, mesh: Mesh | None, tell: Callable[[int], None], rows: Any = None
+) -> Trainer:
     """Fill a worker's rows for the engine its job names.
 
     Parameters
@@ -56,11 +58,24 @@ def open_trainer(job: WorkerJob, mesh: Mesh | None, tell: Callable[[int], None])
         Connection to the other workers.
     tell : callable
         Called with the number of rows filled since the last call.
+    rows : optional
+        From `fill_rows` for a job of the same rows and bins, whose parameters may be others.
     """
     if job.engine == "native":
         from scalable.boosting.native.native_trainer import NativeTrainer
 
-        return NativeTrainer(job, mesh, tell)
+        return NativeTrainer(job, mesh, tell, rows)
     from scalable.boosting.training.lightgbm_trainer import LightGBMTrainer
 
-    return LightGBMTrainer(job, mesh, tell)
+    return LightGBMTrainer(job, mesh, tell, rows)
+
+
+def fill_rows(job: WorkerJob, tell: Callable[[int], None]) -> Any:
+    """Return a job's rows, training and validation, binned once for several trainers; see `open_trainer`."""
+    if job.engine == "native":
+        from scalable.boosting.native.native_trainer import fill_parts, read_bins
+
+        return fill_parts(job, read_bins(job), None, tell)
+    from scalable.boosting.dataset.datasets import datasets_of
+
+    return datasets_of(job, tell)

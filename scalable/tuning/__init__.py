@@ -1,0 +1,1 @@
+"""Search of parameters: successive halving over rows that are encoded and binned once."""

@@ -1,0 +1,72 @@
+"""The checkpoint of a search: every trial that was measured, so that a resumed search measures none twice."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from scalable.data.fingerprint import Fingerprint
+from scalable.errors import UsageError
+from scalable.storage.documents import typed, understood
+from scalable.storage.replace import write_text
+from scalable.tuning.trials import Measured
+
+KIND = "scalable search 1"
+
+
+class Journal:
+    """What was measured, by rung and trial.
+
+    Parameters
+    ----------
+    path : path or None
+        The file; None keeps nothing.
+    fingerprint : Fingerprint
+        What results depend on: data, space, seed, learner.
+    resume : bool
+        Whether to go on from what is there.
+
+    Raises
+    ------
+    UsageError
+        When what is there is damaged, or of another search.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None, fingerprint: Fingerprint, *, resume: bool) -> None:
+        self._path, self._fingerprint = path, fingerprint
+        self.measured: dict[tuple[int, int], Measured] = {}
+        if path is not None and resume and os.path.exists(path):
+            self._read(path)
+
+    def add(self, rung: int, trial: int, measured: Measured) -> None:
+        """Take what was measured, durably."""
+        self.measured[rung, trial] = measured
+        if self._path is not None:
+            write_text(self._path, json.dumps(self._document()))
+
+    def _document(self) -> dict[str, Any]:
+        rows = [
+            {"rung": rung, "trial": trial, "value": one.value, "at": one.at, "curve": one.curve, "fault": one.fault}
+            for (rung, trial), one in self.measured.items()
+        ]
+        return {"kind": KIND, "fingerprint": self._fingerprint.parts, "measured": rows}
+
+    def _read(self, path: str | os.PathLike[str]) -> None:
+        remedy = "remove it to start over"
+        with understood(UsageError, path, remedy):
+            with open(path, encoding="utf-8") as file:
+                document = json.load(file)
+            if document["kind"] != KIND:
+                raise UsageError(f"{path}: is no checkpoint of a search; choose another place, or {remedy}")
+            if differing := self._fingerprint.difference(document["fingerprint"]):
+                raise UsageError(
+                    f"{path}: the checkpoint is of another search ({differing}); give the same data, space and options "
+                    f"again, or {remedy}"
+                )
+            for row in document["measured"]:
+                place = (int(row.pop("rung")), int(row.pop("trial")))
+                curve = tuple((int(at), float(value)) for at, value in row.pop("curve"))
+                value = row.pop("value")
+                one = typed(Measured, {**row, "curve": (), "value": value})
+                self.measured[place] = Measured(one.value, one.at, curve, one.fault)
