@@ -25,7 +25,10 @@ __all__ = [
     "tune",
 ]
 
-_LAZY = {"ParquetSource": "scalable.data.parquet", "tune": "scalable.tuning.search"}  # `scalable --help` must not import numba
+_LAZY = {
+    "ParquetSource": "scalable.data.parquet",
+    "tune": "scalable.tuning.search",
+}  # `scalable --help` must not import numba
 _PACKAGES = ("bayes", "boosting", "decomposition", "errors", "evaluate", "inference", "linear", "mixture")
 
 

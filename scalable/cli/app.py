@@ -14,6 +14,7 @@ COMMANDS = {  # name: the folder of its file, which the last word names; or fold
     "verify": "data",
     "describe": "data",
     "train": "train",
+    "tune": "train",
     "evaluate": "train",
     "predict": "train",
     "features list": "features",

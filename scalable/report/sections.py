@@ -144,6 +144,18 @@ class Tradeoff(TypedDict):
     chosen: NotRequired[bool]
 
 
+class Trials(TypedDict):
+    """``search``: trials of a search of parameters, by successive halving; see `scalable.tuning.search.Search`."""
+
+    learner: str
+    metric: str
+    higher_is_better: bool
+    unit: str
+    rungs: list[dict[str, int]]
+    trials: list[dict[str, Any]]
+    best: dict[str, Any]
+
+
 class Scaling(TypedDict):
     """One of ``scaling``: one job at one size and number of workers."""
 
@@ -187,6 +199,7 @@ OURS = "scalable"  # the engine whose figures head the page
 KNOWN = (
     "dataset",
     "stages",
+    "search",
     "quality",
     "explanation",
     "latency",

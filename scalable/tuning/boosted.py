@@ -20,7 +20,9 @@ from scalable.data.source import Source
 from scalable.errors import UsageError
 from scalable.tuning.trials import Measured
 
-LIVE_BYTES = 2**30  # of boosters that wait for the next rung; a trial without one is trained again, to the same bits
+LIVE_BYTES = (
+    2**30
+)  # of boosters that wait for the next rung; a trial without one is trained again, to the same bits
 BYTES_ROW = 40  # of a booster: score, gradient, hessian, row numbers
 MOST_POINTS = 50  # of a curve
 # What decides bins, encoding or the rows of a tree's data: the same for all trials.
@@ -38,7 +40,9 @@ def check_names(names: Sequence[str]) -> None:
     for name in names:
         main = main_names().get(name, name)
         if main in ("num_iterations", "n_estimators"):
-            raise UsageError(f"space {name}: iterations are the budget that trials compete for; give budget (--budget)")
+            raise UsageError(
+                f"space {name}: iterations are the budget that trials compete for; give budget (--budget)"
+            )
         if main == "early_stopping_round":
             raise UsageError(f"space {name}: a trial counts at its best iteration already; leave it out")
         if main in SHARED or name == "random_state":
@@ -126,9 +130,13 @@ def plan_boosted(
     for one in given:  # what no data can mend is refused before they are read
         resolve(one, None)
     if (kind := shared.get("boosting")) in NOT_TUNED:
-        raise UsageError(f"boosting={kind!r} cannot be tuned here: a trial's first trees are no model of fewer trees")
+        raise UsageError(
+            f"boosting={kind!r} cannot be tuned here: a trial's first trees are no model of fewer trees"
+        )
     if callable(shared.get("objective")):
-        raise UsageError("an objective of your own cannot be tuned: there is no loss of it to measure trials by")
+        raise UsageError(
+            "an objective of your own cannot be tuned: there is no loss of it to measure trials by"
+        )
     prepared = prepare(source, shared, classify, replace(team, places=team.places[:1]))
     assert prepared.target is not None
     by = metrics_of(metric, prepared.params.objective, prepared.params.values)[0]
@@ -146,7 +154,8 @@ def plan_boosted(
 
 def _settled(given: Mapping[str, Any], prepared: Prepared, n_rows: int) -> dict[str, Any] | str:
     """Return a trial's parameters as the estimator itself would train with them; text where it would refuse."""
-    assert prepared.target is not None and prepared.encoder.labels is not None
+    assert prepared.target is not None
+    assert prepared.encoder.labels is not None
     classes = prepared.encoder.labels.classes
     try:
         params = resolve(given, None if classes is None else len(classes))
@@ -238,9 +247,13 @@ class _Booster:
         """Return the best iteration, and the way there."""
         n = len(self.values)
         if self._best < 0:
-            return Measured(None, fault=f"the metric is no number in any of {n} iterations; lower learning_rate")
+            return Measured(
+                None, fault=f"the metric is no number in any of {n} iterations; lower learning_rate"
+            )
         shown = sorted({*range(0, n, max(1, -(-n // MOST_POINTS))), self._best, n - 1})
-        return Measured(self.values[self._best], self._best + 1, tuple((k + 1, self.values[k]) for k in shown))
+        return Measured(
+            self.values[self._best], self._best + 1, tuple((k + 1, self.values[k]) for k in shown)
+        )
 
     @property
     def _best(self) -> int:

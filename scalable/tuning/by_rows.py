@@ -25,7 +25,7 @@ METRICS = {
     "multiclass": ("log_loss", "accuracy", "auc_macro", "brier"),
     "regression": ("mse", "rmse", "mae", "r2", "poisson_deviance"),
 }
-LEAST_SHARE = 4096  # rows below which a loss says nothing
+LEAST_SHARE = 1024  # rows below which a loss says nothing
 
 
 def metric_of(metric: str | None, estimator: Any, classes: int | None) -> str:

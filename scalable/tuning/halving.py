@@ -1,4 +1,4 @@
-"""Successive halving (Jamieson and Talwalkar, 2016): many trials on a small budget, the best of them on a larger one."""
+"""Successive halving (Jamieson and Talwalkar, 2016): many trials on a small budget, the best on a larger one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def ladder(n_trials: int, budget: int, eta: int = 3, least: int = 1) -> list[Run
     while eta ** (steps + 1) <= n_trials and budget // eta ** (steps + 1) >= max(1, least):
         steps += 1
     return [
-        Rung(max(1, n_trials // eta**step), max(1, budget // eta ** (steps - step))) for step in range(steps + 1)
+        Rung(max(1, n_trials // eta**step), max(1, budget // eta ** (steps - step)))
+        for step in range(steps + 1)
     ]
 
 

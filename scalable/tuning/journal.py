@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 from scalable.data.fingerprint import Fingerprint
 from scalable.errors import UsageError
 from scalable.storage.documents import typed, understood
+from scalable.storage.places import place
 from scalable.storage.replace import write_text
 from scalable.tuning.trials import Measured
 
@@ -33,11 +35,13 @@ class Journal:
         When what is there is damaged, or of another search.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None, fingerprint: Fingerprint, *, resume: bool) -> None:
-        self._path, self._fingerprint = path, fingerprint
+    def __init__(
+        self, path: str | os.PathLike[str] | None, fingerprint: Fingerprint, *, resume: bool
+    ) -> None:
+        self._path, self._fingerprint = None if path is None else place(path), fingerprint
         self.measured: dict[tuple[int, int], Measured] = {}
-        if path is not None and resume and os.path.exists(path):
-            self._read(path)
+        if self._path is not None and resume and self._path.exists():
+            self._read(self._path)
 
     def add(self, rung: int, trial: int, measured: Measured) -> None:
         """Take what was measured, durably."""
@@ -47,16 +51,22 @@ class Journal:
 
     def _document(self) -> dict[str, Any]:
         rows = [
-            {"rung": rung, "trial": trial, "value": one.value, "at": one.at, "curve": one.curve, "fault": one.fault}
+            {
+                "rung": rung,
+                "trial": trial,
+                "value": one.value,
+                "at": one.at,
+                "curve": one.curve,
+                "fault": one.fault,
+            }
             for (rung, trial), one in self.measured.items()
         ]
         return {"kind": KIND, "fingerprint": self._fingerprint.parts, "measured": rows}
 
-    def _read(self, path: str | os.PathLike[str]) -> None:
+    def _read(self, path: Path) -> None:
         remedy = "remove it to start over"
         with understood(UsageError, path, remedy):
-            with open(path, encoding="utf-8") as file:
-                document = json.load(file)
+            document = json.loads(path.read_text(encoding="utf-8"))
             if document["kind"] != KIND:
                 raise UsageError(f"{path}: is no checkpoint of a search; choose another place, or {remedy}")
             if differing := self._fingerprint.difference(document["fingerprint"]):

@@ -41,7 +41,10 @@ def team_for(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> Iter
     threads = max(1, available_processors() // (n_workers or 1))
     with (
         LocalCluster(
-            n_workers=n_workers, threads_per_worker=threads, dashboard_address=None, memory_limit=0
+            n_workers=n_workers,
+            threads_per_worker=threads,
+            dashboard_address="127.0.0.1:0",  # None would listen on a fixed port
+            memory_limit=0,
         ) as cluster,
         Client(cluster, set_as_default=False) as opened,
         team_of(opened, None, paths) as team,
@@ -106,7 +109,9 @@ class OnCluster:
         waiting, since = deque(trials), time.monotonic()
         while waiting or self._busy:
             workers = sorted(self._client.nthreads())
-            present = [name for name in workers if name in self._chosen] or workers  # others, once all are lost
+            present = [
+                name for name in workers if name in self._chosen
+            ] or workers  # others, once all are lost
             self._requeue(waiting, present)
             taken = {name for _, name in self._busy.values()}
             for worker in [name for name in present if name not in taken][: len(waiting)]:

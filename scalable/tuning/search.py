@@ -152,11 +152,15 @@ def tune(
         if shared.get("engine", "lightgbm") == "lightgbm":
             shared = {**SAME_BITS, **shared}
     elif budget is not None:
-        raise UsageError(f"budget counts iterations of boosting; trials of {name} get shares of the rows: leave it out")
+        raise UsageError(
+            f"budget counts iterations of boosting; trials of {name} get shares of the rows: leave it out"
+        )
     given = [{**shared, **point} for point in drawn]
     rows, held = (source, valid) if valid is not None else hold_out(source)
     if (client is not None or n_workers not in (None, 1)) and not isinstance(source, ParquetSource):
-        raise UsageError("several workers read files: tune on a ParquetSource, or without client and n_workers")
+        raise UsageError(
+            "several workers read files: tune on a ParquetSource, or without client and n_workers"
+        )
     paths = tuple(store_of(path).absolute(path) for path in getattr(source, "paths", ()))
     with team_for(client, n_workers, paths) as team:
         token, plan = uuid.uuid4().hex, None
@@ -184,11 +188,16 @@ def tune(
         journal = Journal(checkpoint, fingerprint, resume=resume)
         with runner_of(team, plan) as runner:
             reached = climb(rungs, runner, journal, plan)
-        search = _found(Search(name, task, plan.metric, plan.higher_is_better, plan.unit, rungs, [], {}), drawn, reached)
+        search = _found(
+            Search(name, task, plan.metric, plan.higher_is_better, plan.unit, rungs, [], {}), drawn, reached
+        )
         if refit:
             best = dict(given[search.best["trial"]])
             if boosts:
-                best |= {"n_estimators": search.best["at"], **({} if team.client is None else {"n_workers": 1})}
+                best |= {
+                    "n_estimators": search.best["at"],
+                    **({} if team.client is None else {"n_workers": 1}),
+                }
             search.estimator = estimator(**best, client=team.client).fit(source)
             search.estimator.client = client
     search.seconds = time.monotonic() - began
@@ -224,7 +233,9 @@ def climb(rungs: Sequence[Rung], runner: Runner, journal: Journal, plan: Plan) -
     return reached
 
 
-def _found(search: Search, drawn: Sequence[Mapping[str, Any]], reached: Sequence[dict[int, Measured]]) -> Search:
+def _found(
+    search: Search, drawn: Sequence[Mapping[str, Any]], reached: Sequence[dict[int, Measured]]
+) -> Search:
     """Fill in the trials and the best one."""
     sign = -1.0 if search.higher_is_better else 1.0
     for trial, params in enumerate(drawn):
@@ -233,9 +244,15 @@ def _found(search: Search, drawn: Sequence[Mapping[str, Any]], reached: Sequence
         status = "failed" if one.value is None else "finished" if rung == len(reached) - 1 else "pruned"
         search.trials.append(
             {
-                "trial": trial, "params": dict(params), "status": status, "budget": search.rungs[rung].budget,
-                "value": one.value, "at": one.at, "curve": [list(point) for point in one.curve], "fault": one.fault,
-            }  # fmt: skip
+                "trial": trial,
+                "params": dict(params),
+                "status": status,
+                "budget": search.rungs[rung].budget,
+                "value": one.value,
+                "at": one.at,
+                "curve": [list(point) for point in one.curve],
+                "fault": one.fault,
+            }
         )
     last = {trial: one.loss(sign) for trial, one in reached[-1].items()}
     search.best = search.trials[min(last, key=lambda trial: (last[trial], trial))]
@@ -249,7 +266,9 @@ def _learner(learner: str | type, task: str | None) -> tuple[str, Learner, str]:
             for each, cls in entry.classes.items():
                 if cls == learner.__name__ and entry.estimator(each) is learner:
                     return _supervised(name, entry, each)
-        raise UsageError(f"{learner.__name__} is none of the learners that can be tuned: {', '.join(LEARNERS)}")
+        raise UsageError(
+            f"{learner.__name__} is none of the learners that can be tuned: {', '.join(LEARNERS)}"
+        )
     if learner not in LEARNERS:
         raise UsageError(f"there is no learner {learner!r}; {nearest(learner, LEARNERS)}")
     entry = LEARNERS[learner]
@@ -262,7 +281,9 @@ def _supervised(name: str, entry: Learner, task: str) -> tuple[str, Learner, str
     if task not in entry.classes:
         raise UsageError(f"{name} does {' and '.join(entry.classes)}, not {task}")
     if task in ("transform", "ranking"):
-        raise UsageError(f"{task} cannot be tuned: there is no loss a row to measure trials by on held-out rows")
+        raise UsageError(
+            f"{task} cannot be tuned: there is no loss a row to measure trials by on held-out rows"
+        )
     return name, entry, task
 
 

@@ -118,7 +118,9 @@ def read_space(given: str | os.PathLike[str] | Mapping[str, Any]) -> Space:
         except OSError as error:
             raise UsageError(f"{text}: the space cannot be read ({error.strerror})") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"{text}: is no TOML ({error}); its lines look like num_leaves = [15, 31, 63]") from error
+            raise UsageError(
+                f"{text}: is no TOML ({error}); its lines look like num_leaves = [15, 31, 63]"
+            ) from error
     found: dict[str, Choice | Range] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, form = (word.strip() for word in part.partition("="))
@@ -150,7 +152,9 @@ def _of_value(name: str, value: Any) -> Choice | Range:
         return _of_text(name, value)
     if isinstance(value, Mapping):
         if len(value) != 1:
-            raise UsageError(f"space {name}: {dict(value)!r} is not one of {', '.join(KINDS)} with its bounds")
+            raise UsageError(
+                f"space {name}: {dict(value)!r} is not one of {', '.join(KINDS)} with its bounds"
+            )
         ((kind, bounds),) = value.items()
         return _range(name, str(kind), list(bounds) if isinstance(bounds, list | tuple) else [bounds])
     return _choice(name, list(value) if isinstance(value, list | tuple) else [value])
@@ -166,7 +170,12 @@ def _range(name: str, kind: str, bounds: Sequence[Any]) -> Range:
     if kind not in KINDS:
         raise UsageError(f"space {name}: {kind!r} is no range; the forms are {FORMS}")
     numbers = [bound for bound in bounds if isinstance(bound, int | float) and not isinstance(bound, bool)]
-    if len(bounds) != 2 or len(numbers) != 2 or not all(map(math.isfinite, numbers)) or numbers[0] > numbers[1]:
+    if (
+        len(bounds) != 2
+        or len(numbers) != 2
+        or not all(map(math.isfinite, numbers))
+        or numbers[0] > numbers[1]
+    ):
         raise UsageError(f"space {name}: {kind} takes two numbers, the lower first, not {list(bounds)}")
     low, high = numbers
     if kind.startswith("log") and low <= 0:

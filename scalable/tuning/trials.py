@@ -94,11 +94,12 @@ def measure(plan: Plan, trial: int, budget: int, n_threads: int) -> Measured:
             _forget()
             _held[plan.token] = plan.open(n_threads)
         try:
-            return _held[plan.token].measure(trial, budget)
+            found: Measured = _held[plan.token].measure(trial, budget)
         except PlanError:
             raise
         except REFUSED as error:
             return Measured(None, fault=str(error).partition("\n")[0])
+        return found
 
 
 def forget(token: str) -> None:

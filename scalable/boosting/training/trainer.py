@@ -45,9 +45,7 @@ class Trainer(Protocol):
         """Give up threads."""
 
 
-def open_trainer(
-    job: WorkerJob, mesh: Mesh | None, tell: Callable[[int], None], rows: Any = None
-) -> Trainer:
+def open_trainer(job: WorkerJob, mesh: Mesh | None, tell: Callable[[int], None], rows: Any = None) -> Trainer:
     """Fill a worker's rows for the engine its job names.
 
     Parameters

@@ -16,6 +16,7 @@ from scalable.report.blocks.progress import history_block, waterfall_block
 from scalable.report.blocks.quality import quality_block
 from scalable.report.blocks.run import dataset_block, stages_block
 from scalable.report.blocks.scaling import scaling_block
+from scalable.report.blocks.search import search_block
 from scalable.report.blocks.tradeoffs import tradeoffs_block
 from scalable.report.figures.style import Palette
 
@@ -24,6 +25,7 @@ BLOCKS: dict[str, Callable[[Any, Palette], Block]] = {
     "dataset": dataset_block,
     "monitor": monitor_block,
     "stages": stages_block,
+    "search": search_block,
     "quality": quality_block,
     "explanation": explanation_block,
     "latency": latency_block,

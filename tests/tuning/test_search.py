@@ -1,0 +1,200 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from scalable import ParquetSource, tune
+from scalable.boosting import LGBMClassifier, LGBMRegressor
+from scalable.errors import DataError, UsageError
+from scalable.tuning import boosted
+
+SPACE = "learning_rate=log:0.02:0.5,num_leaves=4|8|15,min_child_samples=logint:2:200"
+LOOK = ["trial", "params", "status", "budget", "value", "at", "curve"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rows")
+    rng = np.random.default_rng(5)
+    for part in range(2):
+        x = rng.normal(size=(3000, 4))
+        city = rng.choice(["Bern", "Lima", "Oslo"], 3000)
+        p = 1 / (1 + np.exp(-(x[:, 0] + x[:, 1] * x[:, 2] + (city == "Oslo"))))
+        table = {f"x{j}": x[:, j] for j in range(4)} | {"city": city, "y": (rng.random(3000) < p).astype(int)}
+        pq.write_table(
+            pa.table(table | {"amount": x[:, 0] + rng.normal(size=3000)}), folder / f"{part}.parquet"
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def halves(place):
+    named = {"target": "y", "features": ["x0", "x1", "x2", "x3", "city"]}
+    return [ParquetSource(place / f"{part}.parquet", **named) for part in range(2)]
+
+
+def look(search):
+    return [{name: trial[name] for name in LOOK} for trial in search.trials]
+
+
+@pytest.mark.parametrize("engine", ["lightgbm", "native"])
+def test_a_trial_is_the_model_that_the_estimator_fits(halves, engine):
+    train, held = halves
+    found = tune(
+        LGBMClassifier, train, SPACE, n_trials=9, valid=held, budget=18, engine=engine, n_jobs=1, subsample=0.7,
+        subsample_freq=1,
+    )  # fmt: skip
+    assert [rung.trials for rung in found.rungs] == [9, 3, 1]
+    assert [one["status"] for one in found.trials].count("pruned") == 8
+    assert found.best["value"] == min(value for _, value in found.best["curve"])
+    model = LGBMClassifier(**found.estimator.get_params())
+    model.fit(train, valid=held)
+    assert model.evals_result_["valid_0"]["binary_logloss"][-1] == found.best["value"]
+    assert found.estimator.n_estimators == found.best["at"]
+    p = found.estimator.predict_proba(held)[:, 1]
+    np.testing.assert_array_equal(p, model.predict_proba(held)[:, 1])
+
+
+@pytest.mark.parametrize("engine", ["lightgbm", "native"])
+def test_boosters_that_were_not_kept_are_trained_again_to_the_same_bits(halves, engine, monkeypatch):
+    how = {"n_trials": 9, "valid": halves[1], "budget": 18, "engine": engine, "refit": False, "subsample": 0.7,
+           "subsample_freq": 1, "colsample_bytree": 0.8}  # fmt: skip
+    kept = tune(LGBMClassifier, halves[0], SPACE, **how)
+    monkeypatch.setattr(boosted, "LIVE_BYTES", 1)
+    assert look(tune(LGBMClassifier, halves[0], SPACE, **how)) == look(kept)
+
+
+def test_the_same_on_a_cluster(halves, dask_client):
+    how = {"n_trials": 9, "valid": halves[1], "budget": 9, "seed": 4}
+    here = tune(LGBMClassifier, halves[0], SPACE, **how)
+    there = tune(LGBMClassifier, halves[0], SPACE, client=dask_client, **how)
+    assert look(there) == look(here)
+    texts = [one.estimator.booster_.model_to_string().partition("\nparameters:")[0] for one in (here, there)]
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_costs_nothing_but_time(halves, mortal_client):
+    how = {"n_trials": 27, "valid": halves[1], "budget": 54, "seed": 4, "refit": False}
+    here = tune(LGBMClassifier, halves[0], SPACE, **how)
+    pids = mortal_client.run(os.getpid)
+    kill = subprocess.Popen(
+        [sys.executable, "-c", f"import os, time; time.sleep(3); os.kill({next(iter(pids.values()))}, 9)"]
+    )
+    assert look(tune(LGBMClassifier, halves[0], SPACE, client=mortal_client, **how)) == look(here)
+    kill.wait()
+
+
+SCRIPT = """
+import sys
+from scalable import ParquetSource, tune
+train, held = (ParquetSource(path, target="y") for path in sys.argv[1:3])
+tune("lightgbm", train, {space!r}, task="classification", n_trials=27, valid=held, budget=200, refit=False,
+     checkpoint=sys.argv[3], n_jobs=1, seed=2)
+"""
+
+
+def test_a_killed_search_is_resumed_to_the_same_result(place, tmp_path):
+    paths, journal = [str(place / f"{part}.parquet") for part in range(2)], tmp_path / "search"
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT.format(space=SPACE), *paths, str(journal)])
+    deadline = time.monotonic() + 120
+    while (
+        not (journal.exists() and journal.read_text().count('"trial"') >= 3) and time.monotonic() < deadline
+    ):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 3 <= journal.read_text().count('"trial"') < 40
+    train, held = (ParquetSource(path, target="y") for path in paths)
+    how = {"task": "classification", "n_trials": 27, "valid": held, "refit": False, "n_jobs": 1, "seed": 2}
+    with pytest.raises(UsageError, match=r"the checkpoint is of another search .*budgets"):
+        tune("lightgbm", train, SPACE, budget=20, checkpoint=journal, resume=True, **how)
+    resumed = tune("lightgbm", train, SPACE, budget=200, checkpoint=journal, resume=True, **how)
+    assert look(resumed) == look(tune("lightgbm", train, SPACE, budget=200, **how))
+
+
+def test_a_search_that_breaks_off_goes_on(halves, tmp_path, monkeypatch):
+    how = {"n_trials": 9, "valid": halves[1], "budget": 18, "checkpoint": tmp_path / "search", "refit": False}
+    whole = tune(LGBMClassifier, halves[0], SPACE, **{**how, "checkpoint": None})
+    grow, left = boosted._Booster.grow, [5]
+
+    def grow_a_few(self, budget):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        grow(self, budget)
+
+    monkeypatch.setattr(boosted._Booster, "grow", grow_a_few)
+    for resume in (False, True):  # twice broken off, the second time on the second rung
+        left[0] = 5
+        with pytest.raises(KeyboardInterrupt):
+            tune(LGBMClassifier, halves[0], SPACE, resume=resume, **how)
+    left[0] = 100
+    assert look(tune(LGBMClassifier, halves[0], SPACE, resume=True, **how)) == look(whole)
+    assert left[0] == 100 - 3  # ten of thirteen were measured before
+    (tmp_path / "search").write_text('{"kind": 1}')
+    with pytest.raises(UsageError, match="remove it to start over"):
+        tune(LGBMClassifier, halves[0], SPACE, resume=True, **how)
+
+
+def test_other_learners_see_more_and_more_rows(place):
+    source = ParquetSource(place, target="amount", features=["x0", "x1", "city"])
+    found = tune("ridge", source, "alpha=log:0.001:1e6", n_trials=9)
+    assert [(rung.trials, rung.budget) for rung in found.rungs][-1] == (3, 20)
+    assert found.metric == "mse"
+    assert found.best["value"] == pytest.approx(1.0, abs=0.15)
+    assert found.estimator.alpha == found.best["params"]["alpha"]
+    by_auc = tune(
+        "svc", ParquetSource(place, target="y", features=["x0", "city"]), "C=log:0.01:10", n_trials=3
+    )
+    assert (by_auc.metric, by_auc.higher_is_better) == ("auc", True)
+    assert by_auc.best["value"] == max(t["value"] for t in by_auc.trials if t["status"] == "finished")
+
+
+def test_trials_that_fail_say_why_and_never_win(halves):
+    train, held = halves
+    found = tune("logistic", train, "solver=newton|no-such,C=0.1|1", n_trials=4, valid=held)
+    failed = [one for one in found.trials if one["status"] == "failed"]
+    assert {one["params"]["solver"] for one in failed} == {"no-such"}
+    assert all("solver" in one["fault"] for one in failed)
+    assert found.best["params"]["solver"] == "newton"
+    with pytest.raises(DataError, match=r"every trial failed, the first one: .*solver"):
+        tune("logistic", train, "solver=no-such", valid=held)
+
+
+@pytest.mark.parametrize(
+    ("learner", "space", "options", "said"),
+    [
+        ("lightgbm", "lerning_rate=0.1", {}, "did you mean 'learning_rate'"),
+        ("lightgbm", "max_bin=63|255", {}, "all trials share one set of binned rows"),
+        ("lightgbm", "n_estimators=10|20", {}, "the budget that trials compete for"),
+        ("lightgbm", "learning_rate=-1|0.1", {}, "learning_rate must be"),
+        ("lightgbm", "num_leaves=4|8", {"num_leaves": 4}, "leave one out"),
+        ("lightgbm", "num_leaves=4|8", {"lamda_l2": 4}, "did you mean 'lambda_l2'"),
+        ("lightgbm", "num_leaves=4|8", {"boosting": "dart"}, "cannot be tuned here"),
+        ("lightgbm", "num_leaves=4|8", {"metric": "acu"}, "has no metric 'acu'"),
+        ("lightgbm", "num_leaves=4|8", {"task": "ranking"}, "ranking cannot be tuned"),
+        ("lightgbm", "num_leaves=4|8", {"task": None}, "say which by task"),
+        ("logistic", "C=1", {"budget": 5, "task": None}, "leave it out"),
+        ("logistic", "C=1", {"metric": "mse", "task": None}, "binary has no metric 'mse'"),
+        ("pca", "n_components=1|2", {"task": None}, "transform cannot be tuned"),
+        ("lightgmb", "C=1", {}, "did you mean 'lightgbm'"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_in_one_line(halves, learner, space, options, said):
+    with pytest.raises(UsageError, match=said) as told:
+        tune(learner, halves[0], space, **{"task": "classification", **options})
+    assert "\n" not in str(told.value)
+
+
+def test_too_few_rows_are_told(tmp_path):
+    pq.write_table(pa.table({"x": [1.0, 2.0], "y": [0.0, 1.0]}), tmp_path / "few.parquet")
+    with pytest.raises(DataError, match="too few to hold some out"):
+        tune(LGBMRegressor, ParquetSource(tmp_path / "few.parquet", target="y"), "num_leaves=4|8")
