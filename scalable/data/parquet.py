@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from scalable.data.block import BLOCK_ROWS, Origin, RawBlock
+from scalable.data.files.delta import delta_of
 from scalable.data.files.find import Paths, find_files
 from scalable.data.files.partitions import constant_column, read_partitions
 from scalable.data.files.schemas import CommonSchema, common_schema, widened
@@ -38,7 +39,8 @@ class ParquetSource(Source):
     Parameters
     ----------
     paths : str, path, or iterable of those
-        A file, a directory (searched recursively), a glob, or a list of them; see `scalable.data.files.find`.
+        A file, a directory (searched recursively), a glob, or a list of them; see `scalable.data.files.find`. Or a
+        Delta table's directory, its newest version, or ``delta:PATH@VERSION``; see `scalable.data.files.delta`.
     target : str, optional
         The column to learn.
     features : sequence of str, optional
@@ -88,12 +90,18 @@ class ParquetSource(Source):
         partitioning: Any = "hive",
     ) -> None:
         given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-        files = find_files(given)
+        self.table = delta_of([os.fspath(path) for path in given])
+        if self.table is not None:
+            files, parts = self.table.files, self.table.partitioned(partitioning)
+            given = [self.table.place]
+        else:
+            files = find_files(given)
+            parts = read_partitions(files, partitioning)
         found = set(files)
         self._searched = [store_of(path).absolute(path) for path in given if os.fspath(path) not in found]
-        footers, schemas = read_footers(files)
+        footers, schemas = read_footers(files) if self.table is None else self.table.read_footers()
         where = files[0]
-        common, parts = common_schema(files, schemas), read_partitions(files, partitioning)
+        common = common_schema(files, schemas)
         self.partitions = {
             name: kind for name, kind in parts.types.items() if name not in common.schema.names
         }
@@ -140,7 +148,8 @@ class ParquetSource(Source):
         known = [(footer.path, footer.version) for footer in self.footers.values()]
         files = [[store_of(path).resolved(path), now.size, now.tag] for path, now in known]
         types = {name: str(kind) for name, kind in self.partitions.items()}
-        return {"files": files, **({"partitions": types} if types else {})}
+        table = {} if self.table is None else {"table": self.table.parts}
+        return {"files": files, **({"partitions": types} if types else {}), **table}
 
     def only(self, shards: Sequence[Shard]) -> ParquetSource:
         """Return a source with the footers of `shards` and no plan; see `Source.only`."""

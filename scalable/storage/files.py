@@ -59,6 +59,12 @@ class Store(Protocol):
         FileNotFoundError is raised where there is no such file, directory or match.
         """
 
+    def marked(self, path: AnyPath, files: Sequence[str], name: str) -> list[str]:
+        """Return directories that hold an entry of a name, which may be hidden.
+
+        Without `files`, `path` itself if it does; else those that files behind `path` lie in, at any depth.
+        """
+
     def would_list(self, path: AnyPath, suffix: str, file: AnyPath) -> bool:
         """Return whether `list_files` would find a file of that name, were it there."""
 

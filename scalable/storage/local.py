@@ -71,6 +71,21 @@ def _below(directory: str) -> Iterator[str]:
         yield from (os.path.join(place, name) for name in files if not name.startswith((".", "_")))
 
 
+def marked(path: AnyPath, files: Sequence[str], name: str) -> list[str]:
+    """Return directories of files, or a directory itself, that hold an entry of a name."""
+    if not files:
+        return [os.fspath(path)] if os.path.lexists(os.path.join(path, name)) else []
+    found, seen = [], set[str]()
+    for place in {os.path.dirname(os.path.abspath(file)) for file in files}:
+        above = place
+        while above not in seen:
+            seen.add(above)
+            if os.path.lexists(os.path.join(above, name)):
+                found.append(above)
+            above = os.path.dirname(above)
+    return sorted(found)
+
+
 def would_list(path: AnyPath, suffix: str, file: AnyPath) -> bool:
     """Return whether a file lies where `list_files` looks."""
     place, name = Path(resolved(path)), Path(resolved(file))

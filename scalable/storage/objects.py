@@ -27,8 +27,8 @@ from scalable.storage.object_access import open_bucket, raised
 from scalable.storage.patterns import is_hidden, matches
 
 __all__ = [
-    "absolute", "descriptor", "everything_below", "expect", "list_files", "local_copy", "open", "read", "remove",
-    "replacing", "resolved", "version", "would_list",
+    "absolute", "descriptor", "everything_below", "expect", "list_files", "local_copy", "marked", "open", "read",
+    "remove", "replacing", "resolved", "version", "would_list",
 ]  # fmt: skip
 
 TRIES = 6  # of a request whose answer broke off; refused ones are repeated by the library, up to ten times
@@ -97,6 +97,35 @@ def _keys(path: AnyPath, prefix: str) -> list[str]:
         return [meta["path"] for page in _library().list(store, prefix or None) for meta in page]
 
     return [key for key in _answer(path, listed) if key.startswith(prefix)]
+
+
+def marked(path: AnyPath, files: Sequence[str], name: str) -> list[str]:
+    """Return prefixes of objects, or a prefix itself, below which lies another of a name."""
+    scheme, bucket, key = _split(path)
+    above = key.rstrip("/")
+    if not files:
+        return [f"{scheme}://{bucket}/{above}"] if _first_below(path, f"{above}/{name}/") else []
+    parts = PurePosixPath(above).parts
+    plain = next((k for k, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
+    found = {
+        one.partition(f"/{name}/")[0] for one in _keys(path, "/".join(parts[:plain])) if f"/{name}/" in one
+    }
+    found |= {
+        "/".join(parts[:k]) for k in range(1, plain) if _first_below(path, "/".join([*parts[:k], name, ""]))
+    }
+    inside = [_split(file)[2] for file in files]
+    return [
+        f"{scheme}://{bucket}/{one}"
+        for one in sorted(found)
+        if any(key.startswith(f"{one}/") for key in inside)
+    ]
+
+
+def _first_below(path: AnyPath, prefix: str) -> bool:
+    def asked(store: Any, _: str) -> bool:
+        return any(page for page in _library().list(store, prefix, chunk_size=1))
+
+    return bool(_answer(path, asked))
 
 
 def would_list(path: AnyPath, suffix: str, file: AnyPath) -> bool:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable
 from pathlib import PurePath
 
+from scalable.data.files.delta import refuse_parts
 from scalable.errors import DataError, DataWarning
 from scalable.storage.files import store_of
 
@@ -27,7 +28,7 @@ def find_files(paths: Paths) -> list[str]:
     Raises
     ------
     DataError
-        When a path does not exist, no Parquet file is found, or a file is found twice.
+        When a path does not exist, no Parquet file is found, a file is found twice, or is one of a Delta table's.
     """
     given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     found: list[str] = []
@@ -45,6 +46,8 @@ def find_files(paths: Paths) -> list[str]:
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
         files = listed if listed == [path] else [file for file in listed if _is_parquet(file)]
+        if files != [path]:
+            refuse_parts(path, files)
         if not files:
             raise DataError(f"{path}: the directory holds no *.parquet file{_told(listed)}")
         found += files

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalable.report import format as fmt
-from scalable.report.blocks.block import Block, Card, table
+from scalable.report.blocks.block import Block, Card, Column, table
 from scalable.report.figures import style
 from scalable.report.figures.style import Palette
 
@@ -33,7 +33,7 @@ def search_block(section: dict[str, Any], palette: Palette) -> Block:
         {**one, **{f"of {name}": one["params"][name] for name in names}, "fault": one["fault"] or None}
         for one in order
     ]
-    columns = (
+    columns: tuple[Column, ...] = (
         ("Trial", "trial", str),
         *((name, f"of {name}", fmt.anything) for name in names),
         (metric.replace("_", " "), "value", fmt.score),
