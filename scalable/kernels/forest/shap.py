@@ -15,7 +15,8 @@ from scalable.kernels.forest.tree_walk import goes_left
 from scalable.kernels.jit import kernel
 from scalable.kernels.vectors import LANES, add8, add_line8, scale8, times_line8, times_plane8
 
-ROWS, CHUNK = 2 * LANES, 256  # side by side; explained by a tree before the next one
+ROWS, CHUNK, MOST = 2 * LANES, 1024, 2**20
+"""Rows side by side; explained by a tree before the next one, which takes its edges and tables once; their values."""
 
 FACTOR = np.dtype(
     [
@@ -69,7 +70,7 @@ def _down(edges: Any, start: Any, n: Any, on: Any, product: Any, factors: Any) -
 @kernel(inline=True)
 def _up(
     edges: Any, start: Any, n: Any, on: Any, product: Any, sums: Any, values: Any, k: Any, factors: Any, off: Any,
-    phi: Any, row: Any,
+    phi: Any,
 ) -> None:  # fmt: skip
     """Add the leaves' values times their products from the leaves to the root, and what features get by them."""
     wide, half = product.strides[0], 8 * LANES
@@ -78,10 +79,10 @@ def _up(
         np.uintp(sums.ctypes.data),
         np.uintp(on.ctypes.data),
     )
-    to, step = np.uintp(phi.ctypes.data + 8 * row), phi.strides[0]
+    to = np.uintp(phi.ctypes.data)
     for e in range(n - 1, -1, -1):
         edge = edges[np.uint64(start + e)]
-        here, feature = np.uintp(totals + e * wide), np.uintp(to + edge.feature * step)
+        here, feature = np.uintp(totals + e * wide), np.uintp(to + edge.feature * wide)
         gain = factors[e].gain
         for v in range(0, ROWS * 8, half):
             if edge.child < 0:
@@ -122,12 +123,17 @@ def shap_rows(
     most = 0
     for t in range(len(n_points)):
         most = max(most, 2 * (trees.node_start[t + 1] - trees.node_start[t]))
-    x = np.zeros((CHUNK, n_features))
-    phi = np.zeros((outputs, n_features, CHUNK))
-    on, product, sums = np.zeros((most + 1, ROWS)), np.ones((most + 1, ROWS)), np.zeros((most + 1, ROWS))
+    blocks = min(CHUNK, MOST // (outputs * max(n_features, 1)), out.shape[0] + ROWS - 1) // ROWS
+    chunk = ROWS * max(blocks, 1)
+    x = np.zeros((chunk, n_features))
+    # What the rows side by side get lies together: strides of a power of two would share a few lines of the cache.
+    phi = np.zeros((chunk // ROWS, outputs, n_features, ROWS))
+    on, product = np.zeros((most + 1, ROWS)), np.ones((most + 1, ROWS))
+    # Of one output, nobody needs an edge's product any more once its sum is known.
+    sums = product[1:] if width == 1 else np.zeros((most + 1, ROWS))
     table = np.zeros((rules.shape[0], most + 1), FACTOR)
-    for begin in range(0, out.shape[0], CHUNK):
-        rows = min(CHUNK, out.shape[0] - begin)
+    for begin in range(0, out.shape[0], chunk):
+        rows = min(chunk, out.shape[0] - begin)
         load_rows(places, first_row + begin, rows, x)
         phi[:] = 0.0
         output = 0
@@ -141,14 +147,12 @@ def shap_rows(
                 for q in range(points):
                     _down(edges, start, n, on, product, table[q])
                     for k in range(width):
-                        off = rule[3, q]
-                        _up(
-                            edges, start, n, on, product, sums, values, k, table[q], off, phi[output + k], row
-                        )
+                        to = phi[row // ROWS, output + k]
+                        _up(edges, start, n, on, product, sums, values, k, table[q], rule[3, q], to)
             output += width
             if output == outputs:
                 output = 0
         for i in range(rows):
             for k in range(outputs):
                 for j in range(n_features):
-                    out[begin + i, k, j] += phi[k, j, i]
+                    out[begin + i, k, j] += phi[i // ROWS, k, j, i % ROWS]

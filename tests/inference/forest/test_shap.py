@@ -28,6 +28,18 @@ def test_contributions_are_lightgbm_s(seed):
         np.testing.assert_allclose(compiled.predict(X[:n], pred_contrib=True), got[:n], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("seed", [2, 9])
+def test_blocks_of_any_size_have_the_same_bits(seed):
+    booster, _ = random_booster(seed)
+    X = np.tile(edge_rows(booster, seed, 40, 60), (16, 1))[:1300]
+    compiled = compile_model(booster)
+    got = compiled.predict(X, pred_contrib=True)
+    for n in (4, 16, 17, 100, 1024, 1025):
+        np.testing.assert_array_equal(compiled.predict(X[:n], pred_contrib=True), got[:n])
+    for start in (1, 500, 1290):
+        np.testing.assert_array_equal(compiled.predict(X[start:], pred_contrib=True), got[start:])
+
+
 def of_definition(trees, x, n_features):
     """Shapley values of one tree's conditional expectation, by all orders of the features."""
 
