@@ -3,8 +3,8 @@
     scalable quickstart --out /tmp/quickstart
     python -m bench.records.serving_numbers /tmp/quickstart --out docs/results/serving_request.json
 
-Rows are never repeated, and are made just before their turn, as a request's are; the ways take turns every hundred rows,
-so that a busy moment meets all of them and each still finds its own code in the caches.
+Rows are never repeated, and are made just before their turn, as a request's are. The ways take turns every hundred
+rows, so that a busy moment meets all of them and each still finds its own code in the caches.
 """
 
 from __future__ import annotations

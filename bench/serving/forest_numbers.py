@@ -29,7 +29,9 @@ def _target(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(score + rng.normal(size=len(X)) > 0, np.int64)
 
 
-def forests(n_trees: int, X: np.ndarray, y: np.ndarray) -> Iterator[tuple[str, Any, Predict, float, float | None]]:
+def forests(
+    n_trees: int, X: np.ndarray, y: np.ndarray
+) -> Iterator[tuple[str, Any, Predict, float, float | None]]:
     """Yield a name, a fitted model, its own prediction, and the ratios asked for many rows and for one."""
     try:
         import xgboost
@@ -39,7 +41,12 @@ def forests(n_trees: int, X: np.ndarray, y: np.ndarray) -> Iterator[tuple[str, A
         shape = {"max_leaves": LEAVES, "max_depth": 0, "grow_policy": "lossguide", "nthread": 1}
         booster = xgboost.train({"objective": "binary:logistic", **shape}, xgboost.DMatrix(X, y), n_trees)
         yield "XGBoost", booster, booster.inplace_predict, 15.0, 10.0
-    small: dict[str, Any] = {"n_estimators": n_trees, "max_leaf_nodes": LEAVES, "n_jobs": 1, "random_state": 0}
+    small: dict[str, Any] = {
+        "n_estimators": n_trees,
+        "max_leaf_nodes": LEAVES,
+        "n_jobs": 1,
+        "random_state": 0,
+    }
     for kind in (ensemble.RandomForestClassifier, ensemble.ExtraTreesClassifier):
         model: Any = kind(**small).fit(X, y)
         yield kind.__name__, model, model.predict_proba, 20.0, None
@@ -78,7 +85,10 @@ def measure(n_trees: int, many: int, few: int) -> list[dict[str, Any]]:
         compiled: Any = compile_model(model)
         scores = getattr(compiled, "scores", compiled)  # a classifier's own predict gives labels
         ours = getattr(compiled, "predict_proba", scores.predict)
-        sizes = (rows if name == "XGBoost" else rows[:few], TURNS, asked_many), (rows[:1], SINGLE_TURNS, asked_one)
+        sizes = (
+            (rows if name == "XGBoost" else rows[:few], TURNS, asked_many),
+            (rows[:1], SINGLE_TURNS, asked_one),
+        )
         different = int((ours(rows[:few]) != theirs(rows[:few])).sum())
         for X_call, turns, asked in sizes:
             way = ours if len(X_call) > 1 else partial(_one, scores.predict_one)
