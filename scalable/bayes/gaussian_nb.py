@@ -64,7 +64,7 @@ class ClassMoments:
                 f"column {self.names[j]!r} has no value of any weight in class {self.classes[c]!r}: its "
                 "distribution there is unknown; leave the column or the class out"
             )
-        epsilon = self.smoothing * (squares[-1] / weight[-1]).max()
+        epsilon = self.smoothing * (squares[-1] / weight[-1]).max(initial=0.0)
         variance = squares[:-1] / weight[:-1] + epsilon
         for c, j in np.argwhere(variance <= 0.0):
             what = f"column {self.names[j]!r} is constant in class {self.classes[c]!r}"

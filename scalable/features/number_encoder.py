@@ -63,6 +63,16 @@ class NumberEncoder(Encoder):
         """Names of the feature columns it reads."""
         return [name for name, _, _ in self.columns]
 
+    @property
+    def features_only(self) -> NumberEncoder:
+        """The same encoder as prediction uses it, without label and weight."""
+        return NumberEncoder(self.columns)
+
+    @property
+    def column_types(self) -> list[tuple[str, str, str]]:
+        """Name, Arrow type and kind of each column that it reads."""
+        return list(self.columns)
+
     def encode(self, raw: RawBlock) -> Block:
         """Encode one block; label and weight too where the block has their columns.
 

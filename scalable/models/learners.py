@@ -74,6 +74,11 @@ LEARNERS = {
     "gaussian-nb": Learner(
         "scalable.bayes", {"classification": "GaussianNB"}, "Gaussian naive Bayes, from one streamed pass"
     ),
+    "categorical-nb": Learner(
+        "scalable.bayes",
+        {"classification": "CategoricalNB"},
+        "naive Bayes of text and other categories, mixed with numbers, from two streamed passes",
+    ),
     "bayesian-ridge": Learner(
         "scalable.bayes",
         {"regression": "BayesianRidge"},
@@ -100,6 +105,11 @@ LEARNERS = {
         "random features or landmarks of the Gaussian kernel",
     ),
     "pca": Learner("scalable.decomposition", {"transform": "PCA"}, "principal components, from one pass"),
+    "truncated-svd": Learner(
+        "scalable.decomposition",
+        {"transform": "TruncatedSVD"},
+        "singular vectors of numbers and categories, randomised, a pass an iteration",
+    ),
     "kmeans": Learner("scalable.mixture", {"transform": "KMeans"}, "k-means, a pass an iteration"),
     "gaussian-mixture": Learner(
         "scalable.mixture", {"transform": "GaussianMixture"}, "Gaussian mixture by EM, a pass a step"

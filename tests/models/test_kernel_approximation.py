@@ -83,7 +83,7 @@ def test_the_scale_is_that_of_scikit_learns_machines():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_source_saved_model_workers_and_one_row_agree(kind, tmp_path):
+def test_source_saved_model_workers_and_one_row_agree(kind, tmp_path, dask_client):
     x, y, label = rows(9_000)
     data = str(tmp_path / "rows.parquet")
     pq.write_table(
@@ -93,7 +93,9 @@ def test_source_saved_model_workers_and_one_row_agree(kind, tmp_path):
     for make, target in ((KernelRidge, "y"), (KernelClassifier, "c")):
         source = ParquetSource(data, target=target, features=names)
         models = [make(kind, 24, random_state=0, n_workers=n).fit(source) for n in (1, 2)]
-        np.testing.assert_array_equal(models[0].coef_, models[1].coef_)
+        models.append(make(kind, 24, random_state=0, client=dask_client).fit(source))
+        for other in models[1:]:
+            np.testing.assert_array_equal(models[0].coef_, other.coef_)
         models[0].save(tmp_path / target)
         predictor = load_model(tmp_path / target)
         found = predictor.predict(pq.read_table(data, columns=names))

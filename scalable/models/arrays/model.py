@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from scalable.data.block import Block, RawBlock
 from scalable.data.source import Source
 from scalable.errors import DataError, ModelError
+from scalable.features.category_encoder import CategoryEncoder
 from scalable.features.number_encoder import NumberEncoder
 from scalable.features.state import State
 from scalable.features.target import class_array
 from scalable.inference.request.answers import matrix_answer
 from scalable.inference.request.layout import number_layout
+from scalable.inference.request.row_block import block_of_rows
 from scalable.models.estimator import Estimator, Parts
 from scalable.models.learners import class_named
 from scalable.models.links import apply_link
@@ -55,7 +57,7 @@ class ArrayModel(Predictor):
     def n_outputs(self) -> int:
         """Columns of `predict_block`."""
         if self.classes is None:
-            return len(self.learner.scores(self.arrays, _rows_of(len(self.needed), 0)))
+            return len(self.learner.scores(self.arrays, self._no_rows()))
         return 1 if len(self.classes) == 2 else len(self.classes)
 
     @property
@@ -66,12 +68,19 @@ class ArrayModel(Predictor):
     def features(self, raw: RawBlock) -> Block:
         """Return the numbers of a block; a DataError where one is missing and the learner takes none such."""
         self.check(raw)
-        return self._complete(NumberEncoder(self.encoder.columns).encode(raw))
+        return self._complete(self.encoder.features_only.encode(raw))
+
+    def _no_rows(self) -> Block:
+        return _block(np.empty((len(self.encoder.columns), 0)))
 
     def _complete(self, block: Block) -> Block:
         if self.learner._finite is True:
-            complete(block, self.needed)
+            complete(block, self._numbers)
         return block
+
+    @property
+    def _numbers(self) -> list[str]:
+        return [name for name, _, _ in self.encoder.columns]
 
     def scores(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return the scores of a block, shape (n_outputs of the learner, n_rows)."""
@@ -83,7 +92,15 @@ class ArrayModel(Predictor):
         return np.ascontiguousarray(found[:, 1]) if self.task == "binary" else found
 
     def _compile_answer(self) -> Callable[..., Any]:
-        names, link = self.needed, self.learner._link
+        names, link = self._numbers, self.learner._link
+        if isinstance(self.encoder, CategoryEncoder):  # a block of one row
+            types, several = self.encoder.column_types, self.n_outputs > 1
+
+            def mixed(row: Mapping[str, Any], missing_keys: str = "refuse") -> Any:
+                found = self.predict_block(block_of_rows([row], types, missing_keys))[0]
+                return np.asarray(found) if several else float(found)
+
+            return mixed
 
         def answer(x: NDArray[np.float64]) -> Any:
             if not np.isfinite(x).all() and np.isinf(x).any():
@@ -132,7 +149,7 @@ class ArrayEstimator(Estimator):
             for raw in source.raw_blocks(shard, names)
         ]
         # a selection may leave no row
-        return np.concatenate(parts, axis=1) if parts else of(arrays, _rows_of(len(names), 0))
+        return np.concatenate(parts, axis=1) if parts else of(arrays, self.model_._no_rows())
 
     def _all_scores(self, X: Any) -> NDArray[np.float64]:
         """Return the scores of all rows, shape (n_outputs, n_rows)."""
@@ -168,7 +185,9 @@ def complete(block: Block, names: Sequence[str]) -> NDArray[np.float64]:
 def read_array_model(stored: StoredModel) -> ArrayModel:
     """Return the predictor of a saved model of arrays."""
     try:
-        encoder = NumberEncoder.from_state(State.of(stored.meta["encoder"], stored.arrays))
+        mixed = "categories" in stored.meta["encoder"]
+        reads = CategoryEncoder if mixed else NumberEncoder
+        encoder = reads.from_state(State.of(stored.meta["encoder"], stored.arrays))
         learner = class_named(stored.meta["learner"]["estimator"])
     except KeyError as error:
         raise ModelError(f"the saved model lacks {error}; train or copy it again") from error
@@ -178,7 +197,3 @@ def read_array_model(stored: StoredModel) -> ArrayModel:
 
 def _block(columns: NDArray[np.float64]) -> Block:
     return Block(columns, np.empty((0, columns.shape[1]), np.int32), None, None, 0)
-
-
-def _rows_of(n_columns: int, n_rows: int) -> Block:
-    return _block(np.empty((n_columns, n_rows)))

@@ -11,11 +11,13 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 
 from scalable.data.block import Block
+from scalable.data.source import Source
 from scalable.execution.executors import Executor, get_executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import Reduction, run_reduction
 from scalable.features.number_encoder import NumberEncoder
 from scalable.features.summary import labels_of
+from scalable.features.target import Labels
 from scalable.features.target_summary import TargetReduction, TargetSummary, check_classes
 from scalable.models.arrays.model import ArrayEstimator, ArrayModel, Arrays
 from scalable.models.links import apply_link
@@ -35,6 +37,10 @@ class OnePassEstimator(ArrayEstimator):
         label = f"train {type(self).__name__}"
         return run_reduction(executor, self._reduction(encoder, target), reader, label=label)
 
+    def _encoder_of(self, source: Source, executor: Executor, labels: Labels) -> NumberEncoder:
+        """Return what makes numbers of the columns."""
+        return NumberEncoder.learn(source.schema, labels, source.weight, type(self).__name__)
+
     def _learn(self, X: Any, y: Any, sample_weight: Any) -> None:
         """Run the reduction over a source or arrays."""
         source, _ = self._source(X, y, sample_weight)
@@ -45,7 +51,7 @@ class OnePassEstimator(ArrayEstimator):
             if self._classify:
                 check_classes(target, goal)
             labels = labels_of(source, target, classify=self._classify)
-            encoder = NumberEncoder.learn(source.schema, labels, source.weight, type(self).__name__)
+            encoder = self._encoder_of(source, executor, labels)
             arrays = self._arrays(executor, BlockReader(source, encoder), encoder, target)
         self._publish(ArrayModel(encoder, arrays, type(self)))
 

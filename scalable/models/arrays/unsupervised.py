@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from sklearn.utils.validation import check_is_fitted
 
+from scalable.data.source import Source
 from scalable.execution.executors import Executor, get_executor
 from scalable.execution.reader import BlockReader
 from scalable.features.number_encoder import NumberEncoder
@@ -23,6 +24,10 @@ class Unsupervised(ArrayEstimator):
     def _arrays(self, executor: Executor, reader: BlockReader) -> Arrays:
         """Check the parameters and return the arrays of the model."""
 
+    def _encoder_of(self, source: Source, executor: Executor) -> NumberEncoder:
+        """Return what makes numbers of the columns."""
+        return NumberEncoder.learn(source.schema, None, None, type(self).__name__)
+
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train.
 
@@ -35,8 +40,8 @@ class Unsupervised(ArrayEstimator):
         """
         source, _ = self._source(X, None, None)
         source = source.without_target()
-        encoder = NumberEncoder.learn(source.schema, None, None, type(self).__name__)
         with get_executor(self.client, self.n_workers) as executor:
+            encoder = self._encoder_of(source, executor)
             arrays = self._arrays(executor, BlockReader(source, encoder))
         self._publish(ArrayModel(encoder, arrays, type(self)))
         return self
