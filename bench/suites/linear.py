@@ -21,6 +21,8 @@ try:
     from scalable.execution.reader import BlockReader
     from scalable.linear import LogisticRegression, Ridge
 
+    naive = found("scalable.bayes", "scalable.linear")  # nothing of before
+
     losses = found("scalable.kernels.linear.losses", "scalable.kernels.losses")
     optimizers = found("scalable.kernels.linear.optimizers", "scalable.kernels.optimizers")
     descent = found("scalable.kernels.linear.sgd", "scalable.kernels.descent")
@@ -170,3 +172,30 @@ class Fit:
     def peakmem_descent_pass(self, paths: dict[str, str], written: str) -> None:
         """Peak memory of a pass."""
         LogisticRegression(solver="sgd", max_iter=1).fit(self.source)
+
+
+class NaiveBayes:
+    """Rows of 28 columns in memory, four of them text for categories."""
+
+    params = (["GaussianNB", "CategoricalNB"],)
+    param_names = ("learner",)
+    unit = "ns/row"
+
+    def setup(self, learner: str) -> None:
+        if not hasattr(naive, learner):
+            raise NotImplementedError(f"a commit without {learner}")
+        rng, n = np.random.default_rng(0), scaled(200_000)
+        columns = {f"f{j}": rng.normal(size=n) for j in range(COLUMNS)}
+        if learner == "CategoricalNB":
+            columns |= {f"f{j}": np.array(list("abcdefgh"))[rng.integers(0, 8, n)] for j in range(4)}
+        self.table, self.y = pa.table(columns), rng.integers(0, 2, n)
+        self.model = getattr(naive, learner)()
+        self._fit()
+
+    def _fit(self) -> None:
+        self.model.fit(self.table, self.y)
+
+    @named("Naive Bayes, a fit")
+    def track_fit(self, learner: str) -> float:
+        """Categories are found in a pass of their own."""
+        return ns_per_row(self._fit, len(self.y), 5)

@@ -10,7 +10,7 @@ from .median import named, ns_per_row
 
 try:
     from bench.data import scaled
-    from scalable.decomposition import PCA
+    from scalable.decomposition import PCA, TruncatedSVD
     from scalable.mixture import GaussianMixture, KMeans
 
     missing = ""
@@ -29,7 +29,7 @@ def setup(*params: object) -> None:
 class Passes:
     """Rows of 28 columns in memory, eight clusters; a fit of two iterations."""
 
-    params = (["pca", "kmeans", "mixture_full", "mixture_diag"],)
+    params = (["pca", "truncated_svd", "kmeans", "mixture_full", "mixture_diag"],)
     param_names = ("learner",)
     unit = "ns/row"
     timeout = 300
@@ -42,6 +42,7 @@ class Passes:
         mixture = {"n_components": 8, "max_iter": 2, "tol": 0.0, "random_state": 0}
         self.model = {
             "pca": PCA(8),
+            "truncated_svd": TruncatedSVD(8, n_iter=1, random_state=0),
             "kmeans": KMeans(8, init=centers, max_iter=2, tol=0.0),
             "mixture_full": GaussianMixture(**mixture),
             "mixture_diag": GaussianMixture(**mixture, covariance_type="diag"),

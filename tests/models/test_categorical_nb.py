@@ -41,7 +41,7 @@ def table_of(codes, numbers):
     columns = [
         np.char.add("c", codes[:, 0].astype(str)),
         codes[:, 1],
-        np.char.add("k", codes[:, 2].astype(str)),
+        np.char.add("u", codes[:, 2].astype(str)),
     ]
     return pa.table(dict(zip(NAMES, [*columns, *numbers.T], strict=True)))
 

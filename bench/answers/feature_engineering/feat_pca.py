@@ -25,7 +25,7 @@ error of {low_pca:.2f} and the columns {low_raw:.3f}. They harm trees, which cut
 {rows:,} rows of a target of two thresholds had {tree_raw:.3f} on the columns and {tree_pca:.3f} on all components,
 though these hold the same numbers turned. Components never see the target, so only held-out error tells which case it
 is; a ridge penalty keeps every direction and is the safer choice."""
-LINKS = ("scalable/decomposition.py",)
+LINKS = ("scalable/decomposition/pca.py",)
 COLUMNS, KEPT, FEW, DRAWS = 40, 3, 60, 20
 
 
