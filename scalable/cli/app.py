@@ -17,6 +17,8 @@ COMMANDS = {  # name: the folder of its file, which the last word names; or fold
     "tune": "train",
     "evaluate": "train",
     "predict": "train",
+    "calibrate": "train",
+    "leaks": "train",
     "features list": "features",
     "features join": "features",
     "features check": "features",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -49,7 +49,18 @@ _COMPARE: dict[str, tuple[Callable[..., Any], Callable[[Any, Any, Any], bool]]] 
     )),
     "not in": (lambda array, values: pc.invert(_within(array, values)), lambda *_: True),
 }  # fmt: skip
-_BUCKETS = 2**30
+BUCKETS = 2**30  # hashes of rows
+
+
+class RowPart(Protocol):
+    """A part of the rows, which a block and one column tell."""
+
+    @property
+    def by(self) -> str | None:
+        """Column that it looks at."""
+
+    def mask(self, block: RawBlock) -> NDArray[np.bool_]:
+        """Return which rows of a block belong to the part."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +82,19 @@ class Part:
 
     def mask(self, block: RawBlock) -> NDArray[np.bool_]:
         """Return which rows of a block belong to the part."""
+        places = self.places(block)
+        return (places >= self.low * BUCKETS) & (places < self.high * BUCKETS)
+
+    def places(self, block: RawBlock) -> NDArray[np.int32]:
+        """Return the hash of each row of a block, below `BUCKETS`."""
         salt = np.uint64(zlib.crc32(f"split {self.seed}".encode()))
         places = np.empty(block.n_rows, np.int32)
         if self.by is None:
             rows = np.arange(block.first_row, block.first_row + block.n_rows)
-            encoding.hash_integers(rows, salt, 0, _BUCKETS, places)
+            encoding.hash_integers(rows, salt, 0, BUCKETS, places)
         else:
             _hash_values(block.arrays[self.by], salt, places)
-        return (places >= self.low * _BUCKETS) & (places < self.high * _BUCKETS)
+        return places
 
 
 @dataclass(frozen=True)
@@ -89,12 +105,12 @@ class Selection:
     ----------
     filters : tuple of tuple of (column, operator, value)
         Any of these must hold with all its conditions; none at all selects every row.
-    parts : tuple of Part
+    parts : tuple of RowPart
         Splits of splits.
     """
 
     filters: tuple[tuple[Condition, ...], ...] = ()
-    parts: tuple[Part, ...] = ()
+    parts: tuple[RowPart, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -199,7 +215,7 @@ def _hash_values(array: pa.Array, salt: np.uint64, out: NDArray[np.int32]) -> No
         texts = array.dictionary.to_pylist()
         table = np.empty(len(texts) + 1, np.int32)
         codes = np.array([zlib.crc32(str(text).encode()) for text in [*texts, ""]], np.int64)
-        encoding.hash_integers(codes, salt, 0, _BUCKETS, table)
+        encoding.hash_integers(codes, salt, 0, BUCKETS, table)
         encoding.look_up(table, dictionary_codes(array), 0, out)
         return
     if pa.types.is_integer(array.type) and array.null_count:
@@ -209,4 +225,4 @@ def _hash_values(array: pa.Array, salt: np.uint64, out: NDArray[np.int32]) -> No
         whole = (np.where(np.isfinite(values), values, -1.0).astype(np.float64) + 0.0).view(np.int64)
     else:
         whole = values.astype(np.int64)
-    encoding.hash_integers(whole, salt, 0, _BUCKETS, out)
+    encoding.hash_integers(whole, salt, 0, BUCKETS, out)

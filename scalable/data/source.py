@@ -15,7 +15,7 @@ from scalable.data.columns import require_column
 from scalable.data.fingerprint import Fingerprint, digest_of
 from scalable.data.readers.stored import StoredColumns
 from scalable.data.roles import Roles
-from scalable.data.selection import Selection, divide
+from scalable.data.selection import RowPart, Selection, divide
 from scalable.data.shard import Shard
 from scalable.errors import DataError
 
@@ -183,13 +183,14 @@ class Source(ABC):
         """
         if by is not None:
             require_column(self.full_schema, by, self.describe_place(), "split")
+        return tuple(self.with_part(part) for part in divide(shares, by, seed))
+
+    def with_part(self, part: RowPart) -> Self:
+        """Return the same source with only those of its rows that are in a part; `exact_rows` is None then."""
         before = self.selection or Selection()
-        sources = []
-        for part in divide(shares, by, seed):
-            other = self.with_shards(self.shards)
-            other.selection = Selection(before.filters, (*before.parts, part))
-            sources.append(other)
-        return tuple(sources)
+        other = self.with_shards(self.shards)
+        other.selection = Selection(before.filters, (*before.parts, part))
+        return other
 
     def _selected(
         self, read: Callable[[list[str]], Iterator[RawBlock]], names: list[str]
