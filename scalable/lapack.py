@@ -21,6 +21,7 @@ __all__ = [
     "eigvalsh",
     "inv",
     "least_squares",
+    "orthonormal",
     "require_finite",
     "solve_triangular",
 ]
@@ -76,6 +77,12 @@ def inv(matrix: Array) -> Array:
     """Return inverses of matrices (..., p, p); `LinAlgError` when one is singular."""
     require_finite(matrix)
     return np.asarray(np.linalg.inv(matrix))
+
+
+def orthonormal(rows: Array) -> Array:
+    """Return columns of length one, at right angles, that span those of a matrix."""
+    require_finite(rows)
+    return np.asarray(np.linalg.qr(rows)[0])
 
 
 def least_squares(rows: Array, target: Array) -> Array:

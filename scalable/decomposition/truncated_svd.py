@@ -18,7 +18,7 @@ from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
-from scalable.features.category_encoder import CategoryEncoder
+from scalable.models.arrays.category_encoder import CategoryEncoder
 from scalable.features.number_encoder import NumberEncoder
 from scalable.models.arrays.model import Arrays, complete
 from scalable.models.arrays.unsupervised import Unsupervised
@@ -141,11 +141,11 @@ class TruncatedSVD(TransformerMixin, Unsupervised):
             return run_reduction(executor, work, reader, label="train TruncatedSVD", leaves=LEAVES)
 
         for _ in range(self.n_iter):
-            n, *_, product = passed(np.linalg.qr(directions)[0], True)
+            n, *_, product = passed(lapack.orthonormal(directions), True)
             if n < 1.0:
                 raise DataError("n_samples=0: there is no row to learn from; look at the filters")
             directions = product
-        directions = np.linalg.qr(directions)[0]
+        directions = lapack.orthonormal(directions)
         n, total, gram, squares, first = passed(directions, False)
         values, vectors = lapack.eigh(gram)
         keep = slice(None, -self.n_components - 1, -1)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
 from scalable.data.columns import require_column
-from scalable.data.row_parts import ClassPart, Others, Span, coded, nanoseconds_a_tick, ticks_of
+from scalable.evaluate.row_parts import ClassPart, Others, Span, coded, nanoseconds_a_tick, ticks_of
 from scalable.data.selection import BUCKETS, Part, divide
 from scalable.data.source import Source
 from scalable.errors import DataError, UsageError

@@ -7,7 +7,6 @@ Half of the rows, by a hash, say what the target is in each cell; the other half
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa

@@ -134,12 +134,19 @@ def test_the_same_bits_on_dask_saved_and_on_the_command_line(data, dask_client, 
     one = Conformal.calibrate(models["y"], held, by="group", executor=Threads(1))
     assert one == Conformal.calibrate(models["y"], held, by="group", executor=Dask(dask_client))
     models["y"].save(tmp_path / "m")
-    command = ["calibrate", str(tmp_path / "m"), str(home / "held.parquet"), "--target", "y", "--by", "group",
-               "--check", str(home / "new.parquet"), "--out", str(tmp_path / "c"), "--json", str(tmp_path / "j")]  # fmt: skip
+    command = ["calibrate", str(tmp_path / "m"), str(home / "held.parquet"), "--target", "y", "--by", "group"]
+    command += [
+        "--check",
+        str(home / "new.parquet"),
+        "--out",
+        str(tmp_path / "c"),
+        "--json",
+        str(tmp_path / "j"),
+    ]
     assert run(build(), command) == 0
     assert Conformal.load(tmp_path / "c") == one
     assert "checked group=wild" in capsys.readouterr().out
-    assert len(json.loads((tmp_path / "j").read_text())["sections"]["calibration"]["coverage"]) == 3
+    assert len(json.loads((tmp_path / "j").read_text())["sections"]["coverage"]) == 3
     new = columns(home, "new")
     np.testing.assert_array_equal(
         one.predict(load_model(tmp_path / "m"), new),
@@ -259,7 +266,8 @@ def test_the_temperature_of_several_classes_is_the_references(data):
 def test_curves_on_the_command_line(data, tmp_path, capsys):
     home, models = data
     models["rare"].save(tmp_path / "m")
-    command = ["calibrate", str(tmp_path / "m"), str(home / "held.parquet"), "--target", "rare", "--method", "isotonic", "--out", str(tmp_path / "c")]  # fmt: skip
+    command = ["calibrate", str(tmp_path / "m"), str(home / "held.parquet"), "--target", "rare"]
+    command += ["--method", "isotonic", "--out", str(tmp_path / "c")]
     assert run(build(), command) == 0
     assert Calibrator.load(tmp_path / "c").method == "isotonic"
     assert run(build(), [*command, "--by", "group"]) == 2

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scalable.data.block import RawBlock
 from scalable.data.columns import require_column
 from scalable.data.roles import Roles
-from scalable.data.row_parts import coded
+from scalable.evaluate.row_parts import coded
 from scalable.data.source import Source
 from scalable.data.table import as_source
 from scalable.errors import DataError, ModelError, UsageError
@@ -148,7 +148,9 @@ class Conformal:
     ) -> dict[Any, Coverage]:
         """Return the coverage on labelled rows, of each group of `by` or, under None, of all; one pass."""
         work = _Covered(self, self._checked(_pair(model, upper)), _roles(source), by)
-        return _passed(work, source, self.by, executor, "coverage", *([] if by is None else [by]))
+        more = [] if by is None else [by]
+        found: dict[Any, Coverage] = _passed(work, source, self.by, executor, "coverage", *more)
+        return found
 
     def of_block(self, pair: tuple[Any, ...], raw: RawBlock) -> NDArray[Any]:
         """Return intervals or sets of the rows of a block."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import special
 from sklearn.isotonic import IsotonicRegression
 
+from scalable import lapack
 from scalable.data.block import RawBlock
 from scalable.data.roles import Roles
 from scalable.data.source import Source
@@ -160,9 +161,8 @@ def _fit_line(
         p = special.expit(b @ x)
         gradient = x @ (weight * p - positive)
         hessian = (x * (weight * p * (1.0 - p))) @ x.T
-        step = np.linalg.solve(
-            hessian + 1e-12 * np.trace(hessian) * np.eye(len(b)) + 1e-300 * np.eye(len(b)), gradient
-        )
+        ridge = (1e-13 * np.trace(hessian) + 1e-300) * np.eye(len(b))
+        step = lapack.cho_solve(lapack.cho_factor(hessian + ridge), gradient)
         while (after := loss(b - step)) > value + 1e-12 * abs(value) and np.abs(step).max() > 1e-15:
             step = step / 2.0
         b, value = b - step, after
@@ -203,7 +203,7 @@ class _Tempered:
         mean = (q * logs).sum(axis=1)
         own = logs[np.arange(len(y)), y.astype(np.int64)]
         spread = (q * (logs - mean[:, None]) ** 2).sum(axis=1)
-        return state + [weight @ (mean - own), weight @ spread, weight.sum()]
+        return np.asarray(state + np.array([weight @ (mean - own), weight @ spread, weight.sum()]))
 
     def merge(self, left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
         return left + right

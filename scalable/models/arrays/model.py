@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scalable.data.block import Block, RawBlock
 from scalable.data.source import Source
 from scalable.errors import DataError, ModelError
-from scalable.features.category_encoder import CategoryEncoder
+from scalable.models.arrays.category_encoder import CategoryEncoder
 from scalable.features.number_encoder import NumberEncoder
 from scalable.features.state import State
 from scalable.features.target import class_array
