@@ -15,10 +15,10 @@ from scalable.errors import UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import FEW_LEAVES, run_reduction
-from scalable.models.arrays.category_encoder import CategoryEncoder
 from scalable.features.number_encoder import NumberEncoder
 from scalable.features.target import Labels
 from scalable.features.target_summary import TargetSummary
+from scalable.models.arrays.category_encoder import CategoryEncoder
 from scalable.models.arrays.model import Arrays
 
 State = tuple[

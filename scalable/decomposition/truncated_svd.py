@@ -18,8 +18,8 @@ from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
-from scalable.models.arrays.category_encoder import CategoryEncoder
 from scalable.features.number_encoder import NumberEncoder
+from scalable.models.arrays.category_encoder import CategoryEncoder
 from scalable.models.arrays.model import Arrays, complete
 from scalable.models.arrays.unsupervised import Unsupervised
 from scalable.models.parameters import seed_of

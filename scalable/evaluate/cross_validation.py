@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
 from scalable.data.columns import require_column
-from scalable.evaluate.row_parts import ClassPart, Others, Span, coded, nanoseconds_a_tick, ticks_of
 from scalable.data.selection import BUCKETS, Part, divide
 from scalable.data.source import Source
 from scalable.errors import DataError, UsageError
 from scalable.evaluate.post_hoc.score_table import Key, TableReduction, Tables, integer_keys, integer_of
+from scalable.evaluate.row_parts import ClassPart, Others, Span, coded, nanoseconds_a_tick, ticks_of
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import FEW_LEAVES, run_reduction

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from scalable.data.block import RawBlock
 from scalable.data.columns import require_column
 from scalable.data.roles import Roles
-from scalable.evaluate.row_parts import coded
 from scalable.data.source import Source
 from scalable.data.table import as_source
 from scalable.errors import DataError, ModelError, UsageError
 from scalable.evaluate.post_hoc.score_table import Key, TableReduction, Tables, float_keys, float_of
+from scalable.evaluate.row_parts import coded
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import FEW_LEAVES, run_reduction

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from scalable.data.block import Block, RawBlock
 from scalable.data.source import Source
 from scalable.errors import DataError, ModelError
-from scalable.models.arrays.category_encoder import CategoryEncoder
 from scalable.features.number_encoder import NumberEncoder
 from scalable.features.state import State
 from scalable.features.target import class_array
 from scalable.inference.request.answers import matrix_answer
 from scalable.inference.request.layout import number_layout
 from scalable.inference.request.row_block import block_of_rows
+from scalable.models.arrays.category_encoder import CategoryEncoder
 from scalable.models.estimator import Estimator, Parts
 from scalable.models.learners import class_named
 from scalable.models.links import apply_link
