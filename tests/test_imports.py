@@ -24,7 +24,7 @@ ORDER = (
     "registry",
     "models",
     ("linear", "boosting", "bayes", "decomposition", "mixture", "scoring"),
-    "kernel_approximation",
+    ("kernel_approximation", "causal"),
     "tuning",
     "feature_store",
     "monitor",

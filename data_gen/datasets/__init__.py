@@ -18,7 +18,7 @@ from data_gen.errors import RequestError, nearest
 if TYPE_CHECKING:
     from data_gen.recipe import Recipe
 
-NAMES = ("fraud", "clicks", "physics", "regression", "mixture")
+NAMES = ("fraud", "clicks", "physics", "regression", "effect", "mixture")
 
 
 @dataclass(frozen=True, slots=True)

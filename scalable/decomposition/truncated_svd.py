@@ -80,7 +80,8 @@ class Products:
 
     def merge(self, left: Sums, right: Sums) -> Sums:
         """Return the sums of both."""
-        return tuple(a + b for a, b in zip(left, right, strict=True))  # type: ignore[return-value]
+        a, b = left, right
+        return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4]
 
     def finish(self, state: Sums) -> Sums:
         """Return the sums."""

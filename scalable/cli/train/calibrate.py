@@ -66,6 +66,7 @@ def command(
     if method is not None and (by is not None or upper is not None or check is not None):
         raise UsageError("--by, --upper and --check go with intervals and sets, without --method")
     learned: Any
+    section: dict[str, Any]
     with live(quiet), get_executor(client, workers) as executor:
         if method is not None:
             learned = Calibrator.fit(predictor, source, method, executor=executor)

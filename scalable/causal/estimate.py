@@ -1,0 +1,74 @@
+"""An effect with its error, and what both estimators ask of their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from scipy import stats
+
+from scalable.data.columns import require_column
+from scalable.data.source import Source
+from scalable.errors import UsageError
+from scalable.features.number_encoder import NumberEncoder
+from scalable.features.target import Labels
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The mean change of the target a unit of the cause.
+
+    Attributes
+    ----------
+    coef, error : float
+        Estimate and standard error.
+    rows : int
+    plain, plain_error : float
+        Without any adjustment: the slope of the target on the cause alone.
+    explained : float
+        Share of the cause's variance that the controls explain (double machine learning), or of the target's within
+        the groups that what was known before explains (CUPED).
+    """
+
+    coef: float
+    error: float
+    rows: int
+    plain: float
+    plain_error: float
+    explained: float
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the normal confidence interval.
+
+        Raises
+        ------
+        UsageError
+            When the level is no share.
+        """
+        if not 0.0 < level < 1.0:
+            raise UsageError(f"level must be between 0 and 1, not {level!r}")
+        width = float(stats.norm.ppf(0.5 + 0.5 * level)) * self.error
+        return self.coef - width, self.coef + width
+
+
+def encoder_of(source: Source, cause: str, others: Sequence[str], learner: str) -> NumberEncoder:
+    """Return what makes numbers of `others`, then of the cause, and of the target.
+
+    Raises
+    ------
+    UsageError, DataError
+        When the source has weights, or a column is missing, no number, or has two roles.
+    """
+    target, place = source.roles.require_target(), source.describe_place()
+    if source.roles.weight is not None:
+        raise UsageError(f"{place}: {learner} counts every row once; name no weight")
+    for name in (*others, cause):
+        require_column(source.full_schema, name, place, "feature")
+    for name in (target, *others):
+        if name == cause:
+            raise UsageError(f"column {cause!r} is the cause and cannot be the target or a control too")
+    if target in others:
+        raise UsageError(f"column {target!r} is the target and cannot be a control too")
+    schema = pa.schema([source.full_schema.field(name) for name in (*others, cause)])
+    return NumberEncoder.learn(schema, Labels(target), None, learner)
