@@ -22,7 +22,7 @@ ROWS = 60_000
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     out = tmp_path_factory.mktemp("rows") / "effect"
-    data_gen.generate("effect", rows=ROWS, out=out, seed=3, noise="heteroscedastic", files=3)
+    data_gen.generate("effect", rows=ROWS, out=out, seed=3, noise="heteroscedastic", row_group_rows=2**14)
     return ParquetSource(out, target="target")
 
 
