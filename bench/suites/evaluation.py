@@ -115,3 +115,45 @@ class Job:
 
     track_evaluate.unit = "ns/row"  # type: ignore[attr-defined]  # asv reads it
     track_auc_error_bound.unit = "AUC"  # type: ignore[attr-defined]  # asv reads it
+
+
+class Promises:
+    """Passes over rows in memory: thresholds, a curve, a look for leaks, an effect."""
+
+    params = (["conformal", "isotonic", "find_leaks", "double_ml"],)
+    param_names = ("what",)
+    unit = "ns/row"
+
+    def setup(self, what: str) -> None:
+        try:
+            from scalable.causal import double_ml
+            from scalable.evaluate import Calibrator, Conformal, find_leaks
+        except ImportError as error:  # a commit from before these
+            raise NotImplementedError(str(error)) from error
+        import pyarrow as pa
+
+        from scalable.data.table import TableSource
+        from scalable.linear import LinearRegression, LogisticRegression
+
+        random = np.random.default_rng(0)
+        self.rows = scaled(200_000)
+        columns = random.normal(size=(28, self.rows))
+        table = {f"f{j}": column for j, column in enumerate(columns)}
+        table["y"] = columns[0] + random.normal(size=self.rows)
+        if what == "isotonic":
+            table["y"] = (table["y"] > 1.0).astype(np.float64)
+        source = TableSource(pa.table(table), "y")
+        if what in ("conformal", "isotonic"):
+            model = (LinearRegression if what == "conformal" else LogisticRegression)().fit(source)
+        self.work = {
+            "conformal": lambda: Conformal.calibrate(model, source),
+            "isotonic": lambda: Calibrator.fit(model, source, "isotonic"),
+            "find_leaks": lambda: find_leaks(source, classify=False),
+            "double_ml": lambda: double_ml(source, "f1"),
+        }[what]
+        self.work()
+
+    @named("What a model may promise")
+    def track_pass(self, what: str) -> float:
+        """Two passes for the effect, one for the others."""
+        return ns_per_row(self.work, self.rows, REPEATS)
