@@ -98,7 +98,7 @@ class TruncatedSVD(TransformerMixin, Unsupervised):
     Parameters
     ----------
     n_components : int
-        How many.
+        How many singular vectors are kept.
     n_iter : int
         Passes over the rows before the last.
     n_oversamples : int
