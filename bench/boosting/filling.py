@@ -22,14 +22,16 @@ def section_fill(rows: int, trees: int, only: list[str]) -> dict[str, Any]:
     from scalable.boosting.dataset.binned_cache import BinnedCache
     from scalable.boosting.dataset.fill import fill
     from scalable.boosting.params import resolve
-    from scalable.boosting.prepare import learn_encoder, make_reference
+    from scalable.boosting.prepare import learn_encoder, make_reference, sampled_columns
     from scalable.execution.threads import Threads
 
     params = {"num_threads": 1, "verbosity": -1, "objective": "binary"}
     directory = str(wide(rows))
     source = ParquetSource(directory, target="y")
     survey, encoder = learn_encoder(source, resolve({}, None), True, Threads(1))
-    reference, _ = make_reference(survey, encoder, source.n_rows, params)
+    reference, _ = make_reference(
+        sampled_columns(survey, encoder), encoder.feature_names, source.n_rows, params
+    )
     table = pq.read_table(directory)
     X = np.column_stack([table[f"x{j}"].to_numpy() for j in range(COLUMNS)])
     y = table["y"].to_numpy()

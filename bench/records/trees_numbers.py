@@ -18,6 +18,7 @@ from bench.trees.bits import bits
 from bench.trees.everything import everything
 from bench.trees.fits import TARGETS, parquet, quality
 from bench.trees.parts import parts
+from bench.trees.real import SETS, real
 from scalable.report.document import new_results
 from scalable.report.results import write_results
 
@@ -48,7 +49,20 @@ def _parquet(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _quality(args: argparse.Namespace) -> list[dict[str, Any]]:
-    return [quality(name, int(rows), args.trees, args.seeds) for name in args.datasets for rows in args.rows]
+    return [
+        quality(name, int(rows), args.trees, args.seeds, args.threads)
+        for name in args.datasets
+        for rows in args.rows
+    ]
+
+
+def _real(args: argparse.Namespace) -> list[dict[str, Any]]:
+    names = args.datasets if args.datasets != list(TARGETS) else list(SETS)
+    return [
+        real(Path(args.kept or ""), name, args.trees, leaves, args.seeds)
+        for name in names
+        for leaves in args.leaves
+    ]
 
 
 def _everything(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -72,6 +86,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {
     "parts": _parts,
     "parquet": _parquet,
     "quality": _quality,
+    "real": _real,
     "bits": _bits,
     "everything": _everything,
 }
@@ -90,7 +105,7 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=-1)
     parser.add_argument("--kinds", nargs="+", default=["full", "rotate"])
     parser.add_argument("--room", type=float, default=0.0, help="GiB that all rows are told there are")
-    parser.add_argument("--kept", help="directory for rows on disk")
+    parser.add_argument("--kept", help="directory for rows on disk, or of the real datasets")
     parser.add_argument("--out", required=True)
     args = parser.parse_args()
     content = SECTIONS[args.section](args)

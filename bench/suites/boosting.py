@@ -15,7 +15,7 @@ from .median import named, ns_per_row
 try:
     from bench.data import scaled
     from scalable.boosting.params import resolve
-    from scalable.boosting.prepare import learn_encoder, make_reference
+    from scalable.boosting.prepare import learn_encoder, make_reference, sampled_columns
     from scalable.boosting.train import train_on
     from scalable.data.table import as_source
     from scalable.execution.threads import Threads
@@ -62,7 +62,12 @@ class Fill:
         self.source = _rows(scaled(100_000))
         survey, self.encoder = learn_encoder(self.source, resolve({}, None), True, Threads(1))
         self.params = {"num_threads": 1, "verbosity": -1}
-        self.reference, _ = make_reference(survey, self.encoder, self.source.n_rows, self.params)
+        self.reference, _ = make_reference(
+            sampled_columns(survey, self.encoder),
+            self.encoder.feature_names,
+            self.source.n_rows,
+            self.params,
+        )
 
     @named("Fill LightGBM's dataset")
     def track_fill(self) -> float:

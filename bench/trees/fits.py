@@ -41,7 +41,7 @@ def parquet(n_rows: int, trees: int, num_leaves: int, n_threads: int) -> dict[st
     return {**job, "seconds": medians, "ratio": medians["lightgbm"] / medians["native"]}
 
 
-def quality(name: str, n_rows: int, trees: int, seeds: int) -> dict[str, Any]:
+def quality(name: str, n_rows: int, trees: int, seeds: int, n_threads: int) -> dict[str, Any]:
     """Return held-out losses (log loss or RMSE) of both engines with the same parameters, seed by seed."""
     import data_gen
 
@@ -53,7 +53,13 @@ def quality(name: str, n_rows: int, trees: int, seeds: int) -> dict[str, Any]:
         rows = ParquetSource(str(prepared(name, n_rows, seed=seed)), target, features)
         learned, held = rows.split(every=5)
         for engine in ENGINES:
-            params = {"num_iterations": trees, "num_leaves": 63, "seed": seed, "engine": engine}
+            params = {
+                "num_iterations": trees,
+                "num_leaves": 63,
+                "seed": seed,
+                "engine": engine,
+                "num_threads": n_threads,
+            }
             fitted = train(params, learned, classify=classify)
             losses[engine].append(_loss(fitted, held, classify=classify))
     relative = np.array(losses["native"]) / np.array(losses["lightgbm"]) - 1

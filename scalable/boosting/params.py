@@ -78,6 +78,8 @@ class Params:
         Places or names of columns whose numbers are codes of categories.
     full : bool
         Whether every tree sees all rows, from disk where memory does not hold them: ``boosting="full"``.
+    yields : bool
+        Whether the native engine, chosen by ``engine="auto"``, leaves data that LightGBM is faster on to it.
     fallback : str
         With ``engine="auto"``, what the native engine does not do; empty where it does all.
     """
@@ -90,11 +92,12 @@ class Params:
     rotation: Rotation = Rotation()  # noqa: RUF009  frozen
     identifiers: bool = True
     pairs: bool = True
-    engine: str = "lightgbm"
+    engine: str = "native"
     fallback: str = ""
     class_weight: Any = None
     coded: tuple[int | str, ...] = ()
     full: bool = False
+    yields: bool = False
 
     @property
     def objective(self) -> str:
@@ -198,11 +201,14 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
     rotation, full = _rotation(values, seed), values.get("boosting") == "full"
     if full:
         values["boosting"] = "gbdt"
-    engine, fallback = chosen_engine(str(values.pop("engine", "native" if full else "lightgbm")), values)
+    asked = str(values.pop("engine", "native" if full else "auto"))
+    engine, fallback = chosen_engine(asked, values)
     if full and engine != "native":
         raise UsageError(f"boosting='full' needs engine='native'{fallback and ', and ' + fallback}")
     ready = (values, n_rounds, sample_rows, seed, n_threads, rotation)
-    return Params(*ready, encoded[0], encoded[1], engine, fallback, class_weight, tuple(coded), full)
+    return Params(
+        *ready, encoded[0], encoded[1], engine, fallback, class_weight, tuple(coded), full, asked == "auto"
+    )
 
 
 def _rotation(values: dict[str, Any], seed: int) -> Rotation:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scalable import progress
 from scalable.boosting.column_params import coded_columns, numbers_only, spread
 from scalable.boosting.dataset import lightgbm_api as native
+from scalable.boosting.engine import sparse_columns
 from scalable.boosting.native.settings import flag
 from scalable.boosting.params import Params, check_distributed, resolve
 from scalable.boosting.rare_positives import leaf_bound
@@ -110,7 +112,10 @@ def prepare(
         "num_threads": team.places[0].n_threads,
     }
     held = params.rotation.rows if params.rotation.on else source.n_rows
-    reference, n_bins = make_reference(summary, learned, held, dataset_params)
+    columns = sampled_columns(summary, learned)
+    if params.yields and params.engine == "native":
+        params = _left_to_lightgbm(params, columns, len(team.places))
+    reference, n_bins = make_reference(columns, learned.feature_names, held, dataset_params)
     if not {"force_row_wise", "force_col_wise"} & set(params.values) and n_bins <= MOST_BINS_ROW_WISE:
         copied = held * learned.n_columns // len(team.places)
         row_wise = params.rotation.on or copied <= MOST_BYTES_COPIED
@@ -210,20 +215,39 @@ def _summary(
     return replace(found, sample=sample)
 
 
-def make_reference(
-    summary: Summary, encoder: TreeEncoder, n_rows: int, params: Mapping[str, Any]
-) -> tuple[bytes, int]:
-    """Return the serialised bins made from the summary's sample, and how many there are."""
+def sampled_columns(summary: Summary, encoder: TreeEncoder) -> list[NDArray[np.float64]]:
+    """Return the columns of the summary's sample as trees see them, each of shape (n_sampled,)."""
     matrices = [encoder.encode(block).matrix for block in summary.sample]
-    columns = [
+    return [
         np.concatenate([matrix[:, j] for matrix in matrices]).astype(np.float64)
         for j in range(encoder.n_columns)
     ]
+
+
+def _left_to_lightgbm(params: Params, columns: Sequence[NDArray[np.float64]], n_workers: int) -> Params:
+    """Return the parameters with LightGBM as the engine where that is faster on these columns, and possible."""
+    sparse = sparse_columns(columns)
+    if not sparse:
+        return params
+    other = replace(params, engine="lightgbm")
+    try:
+        check_distributed(other, n_workers)
+    except UsageError:
+        return params
+    reason = f"{sparse} of {len(columns)} columns are mostly one value, which it bundles"
+    with progress.task(f"engine: lightgbm, because {reason}"):
+        return replace(other, fallback=reason)
+
+
+def make_reference(
+    columns: Sequence[NDArray[np.float64]], names: Sequence[str], n_rows: int, params: Mapping[str, Any]
+) -> tuple[bytes, int]:
+    """Return the serialised bins made from columns of a sample, and how many there are."""
     reference = native.reference_from_sample(
         columns,
         n_rows=n_rows,
         params={**params, "num_threads": available_processors()},  # no worker is at work yet
-        names=encoder.feature_names,
+        names=names,
     )
     n_bins = sum(int(reference.feature_num_bin(j)) for j in range(len(columns)))
     return native.serialize_reference(reference), n_bins

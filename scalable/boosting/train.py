@@ -74,7 +74,7 @@ class Trained:
     params: dict[str, Any]
     stats: dict[str, Any] = field(default_factory=dict)
     best_iteration: int = 0
-    engine: str = "lightgbm"
+    engine: str = "native"
     history: list[list[tuple[str, str, float]]] = field(default_factory=list)
     begun: int = 0
 
@@ -176,9 +176,13 @@ def train_on(
     # This package's own option watches the first metric, LightGBM's parameter all of them, unless told.
     first_only = flag(plain.get("first_metric_only", bool(options.early_stopping)))
     options = replace(options, early_stopping=patience)
+    asked_engine = str(plain.get("engine", "native" if plain.get("boosting") == "full" else "auto"))
     if options.starts:
-        own = "native" if plain.get("boosting") == "full" else "lightgbm"
-        params["engine"] = engine_of_started(str(plain.get("engine", own)))
+        params["engine"] = engine_of_started(asked_engine)
+    elif options.cache is not None and asked_engine == "auto":
+        params["engine"] = "lightgbm"
+        with progress.task("engine: lightgbm, because cache keeps its dataset"):
+            pass
     early = resolve(params, None)
     options.check(early)
     rotation = early.rotation.planned(source.n_rows, early.n_rounds)
@@ -231,6 +235,7 @@ def train_on(
             valid=[held.fingerprint().digest() for held in options.valid],
             init_model=init_text.encode(),
             **({"init_score": options.starts} if options.starts else {}),
+            **({"engine": resolved.engine} if resolved.engine != "lightgbm" else {}),
         )
         if options.resume:
             found = checkpoint.newest(options.checkpoint, fit.fingerprint)

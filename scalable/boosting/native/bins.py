@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scalable.boosting.dataset.bin_search import BinSearch
 from scalable.boosting.dataset.binary_layout import Layout, Mapper
 from scalable.boosting.dataset.lightgbm_api import StreamedDataset
+from scalable.boosting.objectives import RANKING
 from scalable.kernels.histogram.gain import FEATURE
 
 
@@ -67,6 +68,8 @@ class Bins:
         few = StreamedDataset(reference, len(label), dataset_params, names)
         few.push(np.zeros((len(label), len(names))), label)
         dataset = few.finish()
+        if params.get("objective") in RANKING:
+            dataset.set_field("group", np.array([len(label)], np.int32))
         with tempfile.TemporaryDirectory(prefix="scalable-bins-") as place:
             path = Path(place) / "few.bin"
             dataset.save_binary(path)

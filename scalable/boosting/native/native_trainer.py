@@ -14,13 +14,14 @@ from scalable.boosting.dataset.datasets import MOST_WORK_INTERPRETED, scorer_of
 from scalable.boosting.dataset.fill import Scorer
 from scalable.boosting.native.binned_fill import filled
 from scalable.boosting.native.bins import Bins
-from scalable.boosting.native.boost import Boosting, add_tree
+from scalable.boosting.native.boost import Boosting, Custom, add_tree
 from scalable.boosting.native.crew import Crew
 from scalable.boosting.native.disk.kept import pieces_of
 from scalable.boosting.native.disk.pieces import Pieces
 from scalable.boosting.native.disk.stream import StreamedBoosting
 from scalable.boosting.native.growth.tree import Tree
 from scalable.boosting.native.peers import Peers
+from scalable.boosting.native.query_gradients import QueryGradients
 from scalable.boosting.native.rows import Rows
 from scalable.boosting.native.settings import Settings
 from scalable.boosting.native.text import model_text
@@ -132,7 +133,11 @@ class NativeTrainer:
             label = held.in_order([part.label for part in held.parts]).astype(np.float64)
             self.valid.append((label, None if weight is None else weight.astype(np.float64)))
         self._crew = Crew(job.n_threads if self._pieces is not None else len(self._rows.parts))
-        custom = None if job.watch.objective is None else self._custom
+        custom: Custom | None = None
+        if job.watch.objective is not None:
+            custom = self._custom
+        elif job.params.get("objective") == "lambdarank":
+            custom = QueryGradients(self._rows, job.sizes[0], job.params, self._crew)
         of, continued = (job.params, self._settings, self._crew), bool(job.base.text)
         self._boosting: Boosting | StreamedBoosting
         if self._pieces is not None:
@@ -147,9 +152,9 @@ class NativeTrainer:
         label = self._rows.in_order([part.label for part in parts])
         weight = self._rows.in_order([part.weight for part in parts]) if len(parts[0].weight) else None
         shown = scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
-        found = [
-            np.asarray(a) for a in by_arity(self._job.watch.objective, "objective")(label, shown, weight)
-        ]
+        queries = self._job.sizes[:1]
+        user = by_arity(self._job.watch.objective, "objective", queries=bool(queries))
+        found = [np.asarray(a) for a in user(label, shown, weight, *queries)]
         g, h = (a[None] if len(scores) == 1 else a.reshape(shown.shape).T for a in found)
         return g, h
 

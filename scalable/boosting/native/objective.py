@@ -35,6 +35,7 @@ _TABLE: dict[str, tuple[int, str, float, bool, int, int]] = {
     "poisson": (kernels.POISSON, "poisson_max_delta_step", 0.7, False, UNBOUNDED, 2),
     "gamma": (kernels.GAMMA, "", 0.0, False, UNBOUNDED, 3),
     "tweedie": (kernels.TWEEDIE, "tweedie_variance_power", 1.5, False, UNBOUNDED, 2),
+    "lambdarank": (kernels.GIVEN, "", 0.0, False, UNBOUNDED, 0),
     "custom": (kernels.GIVEN, "", 0.0, False, UNBOUNDED, 0),
 }
 _LABELS = ("", "between 0 and 1", "not negative", "above 0")
@@ -121,7 +122,7 @@ class Objective:
 
     def start(self, values: Mapping[str, Any], parts: Iterable[Any], peers: Peers, k: int) -> float:
         """Return the score that training starts from, of the k-th class."""
-        if not flag(values.get("boost_from_average", True)) or self.name == "custom":
+        if not flag(values.get("boost_from_average", True)) or self.name in ("custom", "lambdarank"):
             return 0.0
         if self.name.startswith("multiclass"):
             total = exact_sum(_weights, parts, peers)

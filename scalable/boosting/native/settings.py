@@ -38,7 +38,8 @@ _ELSEWHERE = {
     "max_bin", "max_bin_by_feature", "min_data_in_bin", "bin_construct_sample_cnt", "data_random_seed",
     "feature_pre_filter", "use_missing", "is_enable_sparse", "enable_bundle", "force_row_wise", "force_col_wise",
     "histogram_pool_size", "deterministic", "saved_feature_importance_type", "first_metric_only", "objective_seed",
-    "max_cat_threshold", "precise_float_parser", "eval_at", "label_gain",
+    "max_cat_threshold", "precise_float_parser", "eval_at", "label_gain", "lambdarank_truncation_level",
+    "lambdarank_norm",
 }  # fmt: skip
 _FIXED = {  # taken with this value only
     "linear_tree": False, "zero_as_missing": False, "use_quantized_grad": False, "reg_sqrt": False,
@@ -48,7 +49,7 @@ _FIXED = {  # taken with this value only
 }  # fmt: skip
 OBJECTIVES = (
     "binary", "multiclass", "multiclassova", "cross_entropy", "regression", "regression_l1", "huber", "fair",
-    "quantile", "poisson", "gamma", "tweedie", "custom",
+    "quantile", "poisson", "gamma", "tweedie", "lambdarank", "custom",
 )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ BOUNDS: dict[str, tuple[tuple[str, float], ...]] = {
         (
             "learning_rate", "min_data_per_group", "max_cat_threshold", "max_cat_to_onehot", "top_k", "min_data_in_bin",
             "bin_construct_sample_cnt", "sigmoid", "alpha", "fair_c", "poisson_max_delta_step", "scale_pos_weight",
+            "lambdarank_truncation_level",
         ),
         _POSITIVE,
     ),
@@ -45,6 +46,7 @@ BOUNDS: dict[str, tuple[tuple[str, float], ...]] = {
 WHOLE = (
     "num_leaves", "max_bin", "max_depth", "min_data_in_leaf", "bagging_freq", "min_data_per_group", "max_cat_threshold",
     "max_cat_to_onehot", "top_k", "min_data_in_bin", "bin_construct_sample_cnt",
+    "lambdarank_truncation_level",
 )  # fmt: skip
 _HOLDS = {"above": operator.gt, "at least": operator.ge, "below": operator.lt, "at most": operator.le}
 

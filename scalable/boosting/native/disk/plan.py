@@ -14,7 +14,7 @@ from scalable.boosting.estimates import PROCESS_BYTES, MemoryEstimate
 from scalable.boosting.native.disk.pieces import PIECE_ROWS, bytes_on_disk
 from scalable.boosting.native.memory import HISTOGRAM_BYTES
 from scalable.boosting.native.settings import Settings
-from scalable.boosting.objectives import PERCENTILES
+from scalable.boosting.objectives import PERCENTILES, RANKING
 from scalable.boosting.params import Params
 from scalable.errors import PlanError, UsageError
 
@@ -82,7 +82,7 @@ def _missing(params: Params) -> list[str]:
         "interaction_constraints": bool(settings.groups),
         "extra_trees": bool(settings.rules["extra_trees"][0]),
         f"objective={objective!r}": params.n_scores > 1
-        or objective in (*PERCENTILES, "custom", "multiclassova"),
+        or objective in (*PERCENTILES, *RANKING, "custom", "multiclassova"),
     }
     return [name for name, wanted in asked.items() if wanted]
 
