@@ -16,6 +16,9 @@ ENGINES = ("lightgbm", "native", "auto")
 # in half the time. Columns with fewer other values than the share count as that share in its work.
 SPARSE_SHARE, LEAST_WORK = 0.2, 0.5
 MOST_LOOKED_AT = 20_000
+# Rows times columns times trees that LightGBM takes a second for: less is over before kernels have been loaded or, once
+# a machine, compiled.
+LEAST_VALUES = 2**28
 
 
 def chosen_engine(asked: str, values: Mapping[str, Any]) -> tuple[str, str]:
@@ -46,18 +49,23 @@ def chosen_engine(asked: str, values: Mapping[str, Any]) -> tuple[str, str]:
     return "lightgbm", words
 
 
-def sparse_columns(columns: Sequence[NDArray[np.float64]]) -> int:
-    """Return how many columns are mostly one value, if that makes LightGBM's work so small that it is faster; else 0.
+def lightgbm_is_faster(columns: Sequence[NDArray[np.float64]], n_rows: int, n_trees: int) -> str:
+    """Return why data is better left to LightGBM; empty where it is not.
 
     Parameters
     ----------
     columns : sequence of float64 arrays (n_sampled,)
         The sample that bins are made from.
+    n_rows, n_trees : int
+        Of the fit, on all workers together.
     """
+    n = len(columns)
+    if n_rows * n * n_trees < LEAST_VALUES:
+        return f"{n_rows:,} rows x {n} columns x {n_trees:,} trees are little work"
     others = [_share_of_others(column[:: 1 + len(column) // MOST_LOOKED_AT]) for column in columns]
     sparse = [share for share in others if share < SPARSE_SHARE]
-    work = len(others) - len(sparse) + sum(sparse)
-    return len(sparse) if work < LEAST_WORK * len(others) else 0
+    work = n - len(sparse) + sum(sparse)
+    return f"{len(sparse)} of {n} columns are mostly one value" if work < LEAST_WORK * n else ""
 
 
 def _share_of_others(column: NDArray[np.float64]) -> float:

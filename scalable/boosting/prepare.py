@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from scalable import progress
 from scalable.boosting.column_params import coded_columns, numbers_only, spread
 from scalable.boosting.dataset import lightgbm_api as native
-from scalable.boosting.engine import sparse_columns
+from scalable.boosting.engine import lightgbm_is_faster
 from scalable.boosting.native.settings import flag
 from scalable.boosting.params import Params, check_distributed, resolve
 from scalable.boosting.rare_positives import leaf_bound
 from scalable.boosting.training.rotation import leaf_hessian, pieces_of
+from scalable.boosting.workers.partition import check_rows
 from scalable.boosting.workers.placement import Team
 from scalable.data.columns import column_kind
 from scalable.data.roles import spoken
 from scalable.data.source import Source
-from scalable.errors import DataError, UsageError
+from scalable.errors import DataError, PlanError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
@@ -114,7 +115,7 @@ def prepare(
     held = params.rotation.rows if params.rotation.on else source.n_rows
     columns = sampled_columns(summary, learned)
     if params.yields and params.engine == "native":
-        params = _left_to_lightgbm(params, columns, len(team.places))
+        params = _left_to_lightgbm(params, columns, held, len(team.places))
     reference, n_bins = make_reference(columns, learned.feature_names, held, dataset_params)
     if not {"force_row_wise", "force_col_wise"} & set(params.values) and n_bins <= MOST_BINS_ROW_WISE:
         copied = held * learned.n_columns // len(team.places)
@@ -224,19 +225,21 @@ def sampled_columns(summary: Summary, encoder: TreeEncoder) -> list[NDArray[np.f
     ]
 
 
-def _left_to_lightgbm(params: Params, columns: Sequence[NDArray[np.float64]], n_workers: int) -> Params:
+def _left_to_lightgbm(
+    params: Params, columns: Sequence[NDArray[np.float64]], n_rows: int, n_workers: int
+) -> Params:
     """Return the parameters with LightGBM as the engine where that is faster on these columns, and possible."""
-    sparse = sparse_columns(columns)
-    if not sparse:
+    reason = lightgbm_is_faster(columns, n_rows, params.n_rounds * params.n_scores)
+    if not reason:
         return params
-    other = replace(params, engine="lightgbm")
+    other = replace(params, engine="lightgbm", fallback=reason)
     try:
         check_distributed(other, n_workers)
-    except UsageError:
+        check_rows(n_rows, n_workers, other.engine)
+    except (UsageError, PlanError):
         return params
-    reason = f"{sparse} of {len(columns)} columns are mostly one value, which it bundles"
     with progress.task(f"engine: lightgbm, because {reason}"):
-        return replace(other, fallback=reason)
+        return other
 
 
 def make_reference(
