@@ -26,9 +26,9 @@ from scalable.errors import UsageError
 def test_what_workers_would_train_wrongly_is_refused_by_name(given):
     name, value = next(iter(given.items()))
     with pytest.raises(UsageError, match=value if value in ("goss", "quantile", "mape") else name):
-        check_distributed(resolve(given, None), 2)
+        check_distributed(resolve({"engine": "lightgbm", **given}, None), 2)
     if "linear_tree" not in given:
-        check_distributed(resolve(given, None), 1)
+        check_distributed(resolve({"engine": "lightgbm", **given}, None), 1)
 
 
 @pytest.mark.parametrize(
