@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from .median import named, ns_per_row
@@ -145,12 +148,13 @@ class Promises:
         source = TableSource(pa.table(table), "y")
         if what in ("conformal", "isotonic"):
             model = (LinearRegression if what == "conformal" else LogisticRegression)().fit(source)
-        self.work = {
+        jobs: dict[str, Callable[[], Any]] = {
             "conformal": lambda: Conformal.calibrate(model, source),
             "isotonic": lambda: Calibrator.fit(model, source, "isotonic"),
             "find_leaks": lambda: find_leaks(source, classify=False),
             "double_ml": lambda: double_ml(source, "f1"),
-        }[what]
+        }
+        self.work = jobs[what]
         self.work()
 
     @named("What a model may promise")

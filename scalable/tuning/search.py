@@ -163,7 +163,8 @@ def tune(
         )
     paths = tuple(store_of(path).absolute(path) for path in getattr(source, "paths", ()))
     with team_for(client, n_workers, paths) as team:
-        token, plan = uuid.uuid4().hex, None
+        token = uuid.uuid4().hex
+        plan: Plan
         if boosts:
             from scalable.boosting.workers.partition import check_selection
             from scalable.tuning.boosted import plan_boosted

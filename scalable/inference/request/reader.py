@@ -23,9 +23,8 @@ def readable() -> bool:
     """Return whether objects are laid out as the kernels take them to be: by CPython, with a GIL."""
     if sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)():
         return False
-    if any(
-        _word(id(value) + python_row.TYPE_AT) != id(type(value)) for value in ({}, 0.5, 3, True, "a", None)
-    ):
+    kinds: tuple[object, ...] = ({}, 0.5, 3, True, "a", None)
+    if any(_word(id(one) + python_row.TYPE_AT) != id(type(one)) for one in kinds):
         return False
     zone = timezone(timedelta(hours=3))
     for value in (datetime(2026, 11, 29, 12, 34, 56, 123_456), datetime(1, 2, 3, 4, 5, 6, 7, zone)):
