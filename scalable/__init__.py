@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scalable import boosting, errors, evaluate, inference, linear
     from scalable.data.parquet import ParquetSource
+    from scalable.minibatches.batches import batches
     from scalable.tuning.search import tune
 
 __version__ = "0.2.0"
 __all__ = [
     "ParquetSource",
     "__version__",
+    "batches",
     "bayes",
     "boosting",
     "decomposition",
@@ -22,14 +24,26 @@ __all__ = [
     "inference",
     "linear",
     "mixture",
+    "neural",
     "tune",
 ]
 
 _LAZY = {
     "ParquetSource": "scalable.data.parquet",
+    "batches": "scalable.minibatches.batches",
     "tune": "scalable.tuning.search",
 }  # `scalable --help` must not import numba
-_PACKAGES = ("bayes", "boosting", "decomposition", "errors", "evaluate", "inference", "linear", "mixture")
+_PACKAGES = (
+    "bayes",
+    "boosting",
+    "decomposition",
+    "errors",
+    "evaluate",
+    "inference",
+    "linear",
+    "mixture",
+    "neural",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -197,6 +197,13 @@ class ParquetSource(Source):
             names.update(self.selection.columns)
         expect_columns(footer, names, shard.row_start, shard.row_stop)
 
+    def places_to_cut(self, shard: Shard) -> list[int] | None:
+        """Return where compressed pages begin, or nothing where no page is entered; see `Source.places_to_cut`."""
+        footer = self.footers[shard.file]
+        if not entered_anywhere(footer, self.needed):
+            return []
+        return page_starts(footer, shard.row_start, shard.row_stop) or None
+
     def with_features(self, features: Sequence[str]) -> ParquetSource:
         """Return the same source with other feature columns; see `Source.with_features`."""
         other = super().with_features(features)

@@ -215,6 +215,10 @@ class Source(ABC):
     def expect(self, shard: Shard, columns: Sequence[str] | None = None) -> None:  # noqa: B027  nothing to fetch in most
         """Tell that a shard will be read next, so that it is fetched meanwhile."""
 
+    def places_to_cut(self, shard: Shard) -> list[int] | None:
+        """Return the rows within a shard where it may be cut at no cost, ascending; None where that is anywhere."""
+        return None
+
     def with_shards(self, shards: Sequence[Shard]) -> Self:
         """Return the same source restricted to `shards`."""
         other = object.__new__(type(self))

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
 
 from scalable.data.shard import Shard
 from scalable.data.source import Source
 
+T = TypeVar("T")
 GOLDEN = 0.6180339887498949
 PIECE_ROWS = 2**16  # of shards that are read at once
 
@@ -76,3 +81,27 @@ def joined_shards(shards: Sequence[Shard], least: int = 1) -> list[Shard]:
         else:
             pieces.append(shard)
     return pieces
+
+
+def cut(shard: Shard, pieces: int) -> list[Shard]:
+    """Return a shard in about equal pieces; none is empty."""
+    edges = [shard.n_rows * k // pieces for k in range(pieces + 1)]
+    return [
+        replace(
+            shard,
+            row_start=shard.row_start + a,
+            row_stop=shard.row_start + b,
+            first_row=shard.first_row + a,
+        )
+        for a, b in pairwise(edges)
+        if b > a
+    ]
+
+
+def deal(items: Sequence[T], n_groups: int, random: np.random.Generator) -> list[list[T]]:
+    """Return items dealt to groups, one of each `n_groups` neighbours to every group: all see the whole range."""
+    groups: list[list[T]] = [[] for _ in range(n_groups)]
+    for start in range(0, len(items), n_groups):
+        for group, item in zip(random.permutation(n_groups), items[start : start + n_groups], strict=False):
+            groups[group].append(item)
+    return groups

@@ -62,6 +62,21 @@ class TargetSummary:
     disorder: float = 1.0
     sampled: int | None = None
 
+    def with_classes(self, classes: Any) -> TargetSummary:
+        """Return the summary with all classes that will ever come, each seen once more: none starts from nothing.
+
+        Raises
+        ------
+        ValueError
+            When there are others among the rows.
+        """
+        counts = dict(zip(self.classes, self.class_weight, strict=True))
+        known = tuple(np.unique(np.asarray(classes)).tolist())
+        strange = [label for label in self.classes if label not in known]
+        if strange:
+            raise ValueError(f"y holds the label {strange[0]!r}, which is not in classes")
+        return replace(self, classes=known, class_weight=[counts.get(label, 0.0) + 1.0 for label in known])
+
     def of_rows(self, rows: int) -> TargetSummary:
         """Return the summary of `rows` rows without weights, of which these are a sample."""
         factor = rows / self.rows

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from scalable.data.block import BLOCK_ROWS, Block
 from scalable.data.shard import Shard
+from scalable.execution.sampling import cut, deal
 from scalable.linear.in_memory import PlannedRows, encoded_bytes, joined, taken
 
 MIX_BYTES = 2**26  # of encoded rows; every thread holds one mix, twice while it is put in order
@@ -91,29 +91,10 @@ def mixed(reader: Any, seed: int, least: int = LEAST_MIXES) -> MixedReader:
     n_rows = source.n_rows
     count = max(least, -(-encoded_bytes(reader, n_rows) // MIX_BYTES))
     pieces = -(-SLICES * count // len(source.shards))
-    slices = [piece for shard in source.shards for piece in _cut(shard, pieces)]
-    rng = np.random.default_rng(seed)
-    mixes: list[list[Shard]] = [[] for _ in range(count)]
-    for start in range(0, len(slices), count):
-        for mix, piece in zip(rng.permutation(count), slices[start : start + count], strict=False):
-            mixes[mix].append(piece)
+    slices = [piece for shard in source.shards for piece in cut(shard, pieces)]
+    mixes = deal(slices, count, np.random.default_rng(seed))
     sizes = [sum(piece.n_rows for piece in mix) for mix in mixes]
     edges = np.cumsum([0, *sizes]).tolist()
     shards = tuple(Shard(k, 0, 0, size, edges[k]) for k, size in enumerate(sizes) if size)
     exact = None if source.exact_rows is None else n_rows
     return MixedReader(reader, PlannedRows(shards, exact, source), tuple(map(tuple, mixes)), seed)
-
-
-def _cut(shard: Shard, pieces: int) -> list[Shard]:
-    """Return a shard in about equal pieces."""
-    edges = [shard.n_rows * k // pieces for k in range(pieces + 1)]
-    return [
-        replace(
-            shard,
-            row_start=shard.row_start + a,
-            row_stop=shard.row_start + b,
-            first_row=shard.first_row + a,
-        )
-        for a, b in pairwise(edges)
-        if b > a
-    ]

@@ -73,16 +73,6 @@ class PartialFit(GradientEstimator):
         self.__dict__.pop("converged_", None)  # there may be parts to come
         self._finish(parts.encoder, learner.objective, coefficients(done, bool(self.average)))
 
-    def _more(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
-        n = self.n_features_in_
-        source, plain = self._source(X, y, sample_weight)
-        if self.n_features_in_ != n:
-            found, self.n_features_in_ = self.n_features_in_, n
-            raise ValueError(
-                f"X has {found} features, but {type(self).__name__} is expecting {n} features as input"
-            )
-        return source, plain
-
     def _begin(self, source: Source, plain: bool, classes: Any, early: tuple[pa.Table, ...]) -> Parts:
         """Decide what is done with the columns from all parts so far, and learn from them."""
         tables = (*early, _copy(source))
@@ -95,13 +85,7 @@ class PartialFit(GradientEstimator):
         summary = summarize(whole, Threads(1), classify=self._classify)
         target = summary.known_target
         if self._classify and classes is not None:
-            counts = dict(zip(target.classes, target.class_weight, strict=True))
-            known = tuple(np.unique(np.asarray(classes)).tolist())
-            strange = [c for c in target.classes if c not in known]
-            if strange:
-                raise ValueError(f"y holds the label {strange[0]!r}, which is not in classes")
-            # Every class counts as seen once more, so that none starts at minus infinity.
-            target.classes, target.class_weight = known, [counts.get(c, 0.0) + 1.0 for c in known]
+            target = target.with_classes(classes)
         labels = labels_of(whole, target, classify=self._classify)
         options = replace(self._options(plain), keep_constant=True)
         encoder = LinearEncoder.learn(summary.columns, whole.feature_names, labels, whole.weight, options)

@@ -104,6 +104,17 @@ class Estimator(Declared, BaseEstimator):
             table = table.rename_columns(self.feature_names_in_.tolist())
         return as_source(table, y, sample_weight), True
 
+    def _more(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
+        """Do `_source` for one more part of the data, which has as many features as those before."""
+        n = self.n_features_in_
+        source, plain = self._source(X, y, sample_weight)
+        if self.n_features_in_ != n:
+            found, self.n_features_in_ = self.n_features_in_, n
+            raise ValueError(
+                f"X has {found} features, but {type(self).__name__} is expecting {n} features as input"
+            )
+        return source, plain
+
     def _rows(self, X: Any) -> Source:
         """Return rows to predict, under the names of training: by name where they have names, else by position."""
         check_is_fitted(self)

@@ -31,6 +31,7 @@ KINDS = {
     "forest": Kind("scalable.models.forest:read_forest", "scalable.models.forest:compile_forest"),
     "linear": Kind("scalable.models.linear:read_linear", "scalable.models.linear:compile_linear"),
     "arrays": Kind("scalable.models.arrays.model:read_array_model"),
+    "neural": Kind("scalable.neural.model:read_neural"),
 }
 
 

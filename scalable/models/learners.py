@@ -104,6 +104,11 @@ LEARNERS = {
         {"transform": "KernelFeatures"},
         "random features or landmarks of the Gaussian kernel",
     ),
+    "mlp": Learner(
+        "scalable.neural",
+        {"classification": "MLPClassifier", "regression": "MLPRegressor"},
+        "multilayer perceptron with embeddings of categories, by steps over shuffled batches",
+    ),
     "pca": Learner("scalable.decomposition", {"transform": "PCA"}, "principal components, from one pass"),
     "truncated-svd": Learner(
         "scalable.decomposition",

@@ -1,0 +1,1 @@
+"""Records of mini-batches and of the networks that learn from them."""

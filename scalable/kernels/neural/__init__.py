@@ -1,0 +1,1 @@
+"""What neural networks compute between matrix products: activations, normalisation, losses, embeddings, steps."""

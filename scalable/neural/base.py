@@ -1,0 +1,290 @@
+"""What both perceptrons share: parameters, encoding, training, saving."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.data.fingerprint import Fingerprint
+from scalable.data.source import Source
+from scalable.errors import UsageError
+from scalable.execution.blas import one_blas_thread
+from scalable.execution.threads import Threads
+from scalable.features.linear_column import EncoderOptions
+from scalable.features.linear_encoder import LinearEncoder
+from scalable.features.summary import labels_of, summarize
+from scalable.features.target_summary import TargetSummary, check_classes, class_weights
+from scalable.kernels.neural.activations import ACTIVATIONS
+from scalable.kernels.neural.batch_loss import LOGISTIC, SOFTMAX, SQUARED
+from scalable.kernels.neural.updates import SOLVERS
+from scalable.minibatches.batches import PROFILE_ROWS, Batches
+from scalable.models.checkpoint import Checkpoint, checkpoint_of
+from scalable.models.estimator import Estimator, Parts
+from scalable.models.parameters import seed_of
+from scalable.models.store import StoredModel
+from scalable.neural.model import KIND, NeuralModel, read_neural
+from scalable.neural.network import NORMS, Network, Shape
+from scalable.neural.training import Settings, Training
+
+SCHEDULES = ("constant", "cosine")
+AUTO_BATCH = 200  # as scikit-learn has it, of few rows; of many a step of so few would not pay
+LARGE_BATCH = 1024
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "activation": tuple(ACTIVATIONS),
+    "solver": tuple(SOLVERS),
+    "learning_rate": SCHEDULES,
+    "normalization": NORMS,
+    "missing": ("indicator", "error"),
+}
+_LINKS = {LOGISTIC: "logistic", SOFTMAX: "softmax", SQUARED: "identity"}
+
+
+class Perceptron(Estimator):
+    """Base of the perceptrons; see `MLPClassifier` for the parameters."""
+
+    hidden_layer_sizes: Any = (64, 64)
+    activation: str = "relu"
+    solver: str = "adam"
+    alpha: float = 1e-4
+    batch_size: Any = "auto"
+    learning_rate: str = "constant"
+    learning_rate_init: float = 1e-3
+    warmup: float = 0.0
+    max_iter: int = 200
+    random_state: Any = None
+    tol: float = 1e-4
+    momentum: float = 0.9
+    nesterovs_momentum: bool = True
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    n_iter_no_change: int = 10
+    normalization: str | None = None
+    dropout: float = 0.0
+    residual: bool = False
+    embedding_dim: int = 8
+    one_hot: int = 1024
+    n_bins: int = 2**16
+    categorical: Any = None
+    log: Any = "auto"
+    missing: str = "indicator"
+    checkpoint: Any = None
+    resume: bool = False
+
+    _kind, _result = KIND, "model_"
+    _kept: ClassVar[tuple[str, ...]] = (
+        "n_iter_", "converged_", "loss_curve_", "validation_loss_curve_", "best_loss_", "t_",
+    )  # fmt: skip
+    model_: NeuralModel
+
+    @property
+    def _encoder(self) -> LinearEncoder:
+        return self.model_.encoder
+
+    def _train(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Fit on a source or arrays and publish the model."""
+        self._check()
+        source, plain = self._source(X, y, sample_weight)
+        executor, goal = Threads(self.n_workers), source.roles.require_target()
+        summary = summarize(source, executor, classify=self._classify, max_rows=PROFILE_ROWS)
+        target = summary.known_target
+        if self._classify:
+            check_classes(target, goal)
+        labels = labels_of(source, target, classify=self._classify)
+        options = self._options(plain)
+        encoder = LinearEncoder.learn(summary.columns, source.feature_names, labels, source.weight, options)
+        training, scale = self._begin(encoder, target)
+        kept, held = self._divided(source, executor)
+        loader = self._loader(kept, encoder, executor, scale)
+        held_out = None if held is None else self._loader(held, encoder, executor, scale, shuffle=False)
+        checkpoint = checkpoint_of(self, source, encoder.state().digest)
+        training.resume(checkpoint, loader)
+        with one_blas_thread():  # the order of its sums must not depend on free processors
+            training.run(loader, held_out, checkpoint, f"train {type(self).__name__}")
+        checkpoint.remove()
+        self._finish(encoder, training, scale)
+        course = training.course
+        unfinished = f"max_iter={self.max_iter} epochs ended while the loss still fell; raise max_iter or tol"
+        self._report(None if course.stopped else unfinished)
+
+    def _learn_part(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
+        """Make one pass over a part of the data; the first one decides how columns are encoded."""
+        self._check()
+        begun = hasattr(self, "_training")
+        source, plain = (self._more if begun else self._source)(X, y, sample_weight)
+        executor, goal = Threads(self.n_workers), source.roles.require_target()
+        if not begun:
+            summary = summarize(source, executor, classify=self._classify, max_rows=PROFILE_ROWS)
+            target = summary.known_target
+            if self._classify and classes is not None:
+                target = target.with_classes(classes)
+            if self._classify:
+                check_classes(target, goal)
+            labels = labels_of(source, target, classify=self._classify)
+            options = replace(self._options(plain), keep_constant=True)
+            encoder = LinearEncoder.learn(
+                summary.columns, source.feature_names, labels, source.weight, options
+            )
+            self._training = (encoder, *self._begin(encoder, target))
+        encoder, training, scale = self._training
+        if encoder.labels.column != goal or encoder.weight != source.weight:
+            raise UsageError("parts of one training have the same columns of target and weights")
+        loader = self._loader(source, encoder, executor, scale)
+        loader.epoch = epoch = len(training.course.losses)
+        with one_blas_thread():
+            training.run(
+                loader,
+                None,
+                Checkpoint(None, lambda: Fingerprint({}), False),
+                f"train {type(self).__name__}",
+                epoch + 1,
+            )
+        training.course.stopped = False
+        self._finish(encoder, training, scale)
+
+    def _begin(self, encoder: LinearEncoder, target: TargetSummary) -> tuple[Training, tuple[float, float]]:
+        """Return a training at its start, and the shift and scale of its targets."""
+        by_class: tuple[float, ...] = ()
+        if self._classify:
+            n_classes = len(target.classes)
+            by_class = class_weights(getattr(self, "class_weight", None), target.classes, target.class_weight)
+            loss, outputs, scale = (
+                (LOGISTIC, 1, (0.0, 1.0)) if n_classes == 2 else (SOFTMAX, n_classes, (0.0, 1.0))
+            )
+        else:
+            deviation = math.sqrt(max(target.variance, 0.0))
+            scale = (float(target.mean), deviation if deviation > 0.0 else 1.0)
+            loss, outputs = SQUARED, 1
+        shape = Shape(
+            encoder.n_columns, encoder.n_ids, encoder.n_indices, self._hidden(), outputs, self.activation,
+            self.normalization, bool(self.residual), int(self.embedding_dim),
+        )  # fmt: skip
+        network = Network(shape)
+        network.initialise(np.random.default_rng(self._seed()))
+        settings = Settings(
+            self.solver, float(self.alpha), float(self.learning_rate_init), self.learning_rate, float(self.warmup),
+            float(self.momentum), bool(self.nesterovs_momentum), float(self.beta_1), float(self.beta_2),
+            float(self.epsilon), float(self.dropout), int(self.max_iter), float(self.tol), int(self.n_iter_no_change),
+            self._seed(),
+        )  # fmt: skip
+        return Training(network, settings, loss, by_class), scale
+
+    def _finish(self, encoder: LinearEncoder, training: Training, scale: tuple[float, float]) -> None:
+        """Set the fitted attributes."""
+        course = training.course
+        self._publish(NeuralModel(encoder, training.network, _LINKS[training.loss], scale))
+        self.n_iter_ = len(course.losses)
+        self.loss_curve_ = list(course.losses)
+        self.best_loss_ = course.best
+        self.t_ = course.step
+        if course.held_out:
+            self.validation_loss_curve_ = list(course.held_out)
+
+    def _publish(self, model: NeuralModel) -> None:
+        self.model_ = model
+        arrays, layers = model.network.arrays, len(model.network.shape.hidden) + 1
+        self.coefs_ = [arrays[f"weights_{k}"] for k in range(layers)]
+        self.intercepts_ = [arrays[f"bias_{k}"] for k in range(layers)]
+        self.n_layers_ = layers + 1
+        self.n_outputs_ = model.n_outputs
+
+    def _divided(self, source: Source, executor: Threads) -> tuple[Source, Source | None]:
+        """Return rows to learn from, and those held out."""
+        if not self.early_stopping:
+            return source, None
+        share = float(self.validation_fraction)
+        kept, held = source.split_rows(1.0 - share, share, seed=self._seed())
+        return kept, held
+
+    def _loader(
+        self,
+        source: Source,
+        encoder: LinearEncoder,
+        executor: Threads,
+        scale: tuple[float, float],
+        shuffle: bool = True,
+    ) -> Batches:
+        most = source.n_rows
+        size = (
+            (AUTO_BATCH if most < 2**16 else LARGE_BATCH)
+            if self.batch_size == "auto"
+            else int(self.batch_size)
+        )
+        n = executor.n_workers
+        return Batches(source, encoder, min(size, most), shuffle, self._seed(), 0, 1, False, None, n, scale)
+
+    def _scores(self, X: Any) -> NDArray[np.float64]:
+        """Return the scores of all rows, shape (n_outputs, n_rows)."""
+        source, model = self._rows(X), self.model_
+        features = model.encoder.features_only
+        parts = [
+            model.scores(features.encode(raw))
+            for shard in source.shards
+            for raw in source.raw_blocks(shard, features.needed)
+        ]
+        return np.concatenate([np.empty((model.n_outputs, 0)), *parts], axis=1)
+
+    def _options(self, plain: bool) -> EncoderOptions:
+        log = not plain if self.log == "auto" else self.log
+        return EncoderOptions(
+            one_hot=int(self.one_hot),
+            n_buckets=int(self.n_bins),
+            categorical=tuple(self.categorical or ()),
+            log=tuple(log) if isinstance(log, (list, tuple)) else bool(log),
+            missing=self.missing,
+            identifiers=not plain,
+            keep_constant=plain,
+        )
+
+    def _hidden(self) -> tuple[int, ...]:
+        given = self.hidden_layer_sizes
+        sizes = tuple(given) if isinstance(given, (list, tuple, np.ndarray)) else (given,)
+        if any(isinstance(size, bool) or int(size) != size or size < 1 for size in sizes):
+            raise UsageError(f"hidden_layer_sizes must be whole numbers of at least 1, not {given!r}")
+        return tuple(map(int, sizes))
+
+    def _seed(self) -> int:
+        return seed_of(self.random_state) or 0
+
+    def _check(self) -> None:
+        """Refuse parameters that mean nothing."""
+        self._hidden()
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                options = ", ".join(map(repr, allowed))
+                raise UsageError(f"{name} must be one of {options}, not {getattr(self, name)!r}")
+        for name in ("max_iter", "learning_rate_init", "epsilon", "n_iter_no_change", "embedding_dim"):
+            if not 0.0 < float(getattr(self, name)) < math.inf:
+                raise UsageError(f"{name} must be positive, not {getattr(self, name)!r}")
+        for name in ("momentum", "beta_1", "beta_2", "dropout", "warmup"):
+            if not 0.0 <= float(getattr(self, name)) < 1.0:
+                raise UsageError(f"{name} must lie in [0, 1), not {getattr(self, name)!r}")
+        if not 0.0 <= float(self.alpha) < math.inf:
+            raise UsageError(f"alpha must be finite and not negative, not {self.alpha!r}")
+        if not 0.0 < float(self.validation_fraction) < 1.0:
+            raise UsageError(f"validation_fraction must lie in (0, 1), not {self.validation_fraction!r}")
+        if self.batch_size != "auto" and not (
+            float(self.batch_size) >= 1 and int(self.batch_size) == self.batch_size
+        ):
+            raise UsageError(f"batch_size must be 'auto' or a whole number of rows, not {self.batch_size!r}")
+        n_bins = int(self.n_bins)
+        if n_bins < 2 or n_bins & (n_bins - 1):
+            raise UsageError(f"n_bins must be a power of two, not {self.n_bins!r}")
+
+    def _parts(self) -> Parts:
+        return self.model_.parts()
+
+    def _restore(self, stored: StoredModel) -> None:
+        self._publish(read_neural(stored))
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags: missing values are learned from, not refused, by default."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing != "error"
+        return tags

@@ -1,0 +1,189 @@
+"""`MLPClassifier` and `MLPRegressor`."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils.multiclass import check_classification_targets
+
+from scalable.features.target import class_array
+from scalable.models.links import apply_link
+from scalable.neural.base import Perceptron
+from scalable.neural.model import NeuralModel
+
+
+class MLPClassifier(ClassifierMixin, Perceptron):
+    """Multilayer perceptron that minimises the logistic loss, or that of a softmax, on data of any size.
+
+    Numbers are standardised, categories embedded, missing values marked; rows come in shuffled batches, see
+    `scalable.batches`. The same seed gives the same bits on one machine, whatever reads.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int
+        Units of each hidden layer.
+    activation : {"relu", "gelu", "identity"}
+        Of the hidden units.
+    solver : {"adam", "adamw", "sgd"}
+        How steps are made.
+    alpha : float
+        Strength of the squared penalty on weights, divided by the rows of a batch, as in scikit-learn; of AdamW, what
+        a weight loses a step, over the learning rate.
+    batch_size : int or "auto"
+        Rows a step: by default 200 below 65,536 rows, else 1,024.
+    learning_rate : {"constant", "cosine"}
+        Whether the rate falls to zero over ``max_iter`` epochs.
+    learning_rate_init : float
+        The rate after the warm-up.
+    warmup : float
+        Share of all steps over which the rate rises from nothing.
+    max_iter : int
+        Most epochs.
+    random_state : int, generator or None
+        Seed of weights, order and dropout; None is 0.
+    tol, n_iter_no_change : float, int
+        Training ends when the loss has not fallen by `tol` for so many epochs.
+    momentum, nesterovs_momentum : float, bool
+        Of ``"sgd"``.
+    early_stopping, validation_fraction : bool, float
+        Whether a part of the rows is held out, whose loss decides when training ends and which weights are kept.
+    beta_1, beta_2, epsilon : float
+        Of Adam.
+    normalization : {None, "batch", "layer"}
+        Of the hidden units, before the activation.
+    dropout : float
+        Chance that a hidden unit is left out of a step.
+    residual : bool
+        Whether a hidden layer is added to the one before, where both are of one width.
+    embedding_dim : int
+        Numbers that a category becomes.
+    one_hot, n_bins : int
+        Columns of up to `one_hot` categories have an embedding for each, others share `n_bins` by a hash.
+    categorical, log, missing
+        As for `scalable.linear.LogisticRegression`.
+    checkpoint, resume : path, bool
+        Directory for the state of a training, written every few seconds; and whether to go on from there.
+    n_workers : int, optional
+        Threads that read. Does not change the result.
+    client : None
+        Networks are trained in this process.
+    class_weight : dict, "balanced" or None
+        Weights of the classes.
+
+    Attributes
+    ----------
+    classes_ : array
+        Labels.
+    coefs_, intercepts_ : list of arrays
+        Weights and biases of each layer, of standardised numbers and embeddings.
+    loss_curve_, validation_loss_curve_ : list of float
+        Mean loss of each epoch, the latter of held-out rows.
+    n_iter_, t_ : int
+        Epochs and steps.
+    converged_ : bool
+        Whether the loss stopped falling; there is a ConvergenceWarning where not.
+    """
+
+    class_weight: Any = None
+
+    _positional = ("hidden_layer_sizes", "activation")
+    _classify = True
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        X : ParquetSource, or array or frame of shape (n_rows, n_features)
+            Features; a source brings its own target and weights.
+        y : array of shape (n_rows,), optional
+            Labels of any type.
+        sample_weight : array of shape (n_rows,), optional
+            Non-negative weights.
+        """
+        if y is not None:
+            check_classification_targets(y)
+        self.__dict__.pop("_training", None)
+        self._train(X, y, sample_weight)
+        if y is not None:
+            self.classes_ = np.unique(np.asarray(y))  # of the dtype that was given
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Make one pass over one more part of the data; the first one decides how columns are encoded.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+        classes : array, optional
+            All labels that will ever come; by default those of the first part.
+        """
+        self._learn_part(X, y, classes, sample_weight)
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probabilities of the classes, shape (n_rows, n_classes)."""
+        scores = self._scores(X)
+        if len(scores) > 1:
+            return apply_link("softmax", scores)
+        positive = apply_link("logistic", scores)
+        return np.stack([1.0 - positive, positive], axis=1)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable class of each row, shape (n_rows,)."""
+        scores = self._scores(X)
+        index = (scores[0] > 0.0).astype(np.intp) if len(scores) == 1 else scores.argmax(axis=0)
+        return np.asarray(self.classes_[index])
+
+    def _publish(self, model: NeuralModel) -> None:
+        super()._publish(model)
+        self.classes_ = class_array(model.classes or ())
+
+
+class MLPRegressor(RegressorMixin, Perceptron):
+    """Multilayer perceptron that minimises half of the squared error of a standardised target.
+
+    Parameters
+    ----------
+    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, warmup, max_iter, \
+random_state, tol, n_iter_no_change, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, \
+beta_2, epsilon, normalization, dropout, residual, embedding_dim, one_hot, n_bins, categorical, log, missing, \
+checkpoint, resume, n_workers, client
+        As for `MLPClassifier`.
+
+    Attributes
+    ----------
+    coefs_, intercepts_, loss_curve_, validation_loss_curve_, n_iter_, t_, converged_
+        As for `MLPClassifier`.
+    """
+
+    _positional = ("hidden_layer_sizes", "activation")
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        X : ParquetSource, or array or frame of shape (n_rows, n_features)
+            Features; a source brings its own target and weights.
+        y : array of shape (n_rows,), optional
+            Target.
+        sample_weight : array of shape (n_rows,), optional
+            Non-negative weights.
+        """
+        self.__dict__.pop("_training", None)
+        self._train(X, y, sample_weight)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Make one pass over one more part of the data; the first one decides encoding and the target's scale."""
+        self._learn_part(X, y, None, sample_weight)
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Return predictions, shape (n_rows,)."""
+        return np.asarray(self._scores(X)[0])
