@@ -69,12 +69,23 @@ class Plan(Protocol):
         Whether larger values of it are better.
     """
 
-    token: str
-    budget: int
-    least: int
-    unit: str
-    metric: str
-    higher_is_better: bool
+    @property
+    def token(self) -> str: ...  # noqa: D102  described above
+
+    @property
+    def budget(self) -> int: ...  # noqa: D102  described above
+
+    @property
+    def least(self) -> int: ...  # noqa: D102  described above
+
+    @property
+    def unit(self) -> str: ...  # noqa: D102  described above
+
+    @property
+    def metric(self) -> str: ...  # noqa: D102  described above
+
+    @property
+    def higher_is_better(self) -> bool: ...  # noqa: D102  described above
 
     def open(self, n_threads: int) -> Rows:
         """Read the rows."""
