@@ -92,6 +92,7 @@ class Load(TypedDict):
     p99_us: float
     answered_per_second: NotRequired[float]
     sent_again: NotRequired[int]
+    reasons: NotRequired[dict[str, str]]
 
 
 class Peer(TypedDict):

@@ -121,6 +121,17 @@ def _peers(peers: Any) -> Iterator[Table | str]:
                 yield f"  {row['peer']}: {row['message']}"
 
 
+def _tradeoffs(rows: Any) -> Iterator[Table]:
+    """Yield the table of a forest's forms."""
+    from scalable.report.blocks.tradeoffs import COLUMNS, tradeoffs_table
+
+    yield _table(
+        "Trade-offs",
+        tradeoffs_table(rows),
+        [(name.lower().replace("auc", "AUC"), *rest) for name, *rest in COLUMNS],
+    )
+
+
 def _console(console: Console | None) -> Console:
     from rich.console import Console
 
@@ -162,6 +173,7 @@ def print_summary(results: dict[str, Any], console: Console | None = None, repor
         ("open_loop", latency.open_loop),
         ("waterfall", latency.waterfall),
         ("peers", _peers),
+        ("tradeoffs", _tradeoffs),
     ):
         if not sections.get(name):
             continue

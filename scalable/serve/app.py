@@ -245,7 +245,9 @@ class App:
                 self.features.lookup_into(row)
                 for row in (rows if isinstance(rows, list) else rows.to_pylist())
             ]
-        if n_rows <= FEW_ROWS:
+        if n_rows == 1 and isinstance(rows, list):
+            found = [predictor.answer(rows[0])]
+        elif n_rows <= FEW_ROWS:
             found = predictor.predict(rows)
         else:
             found = await asyncio.to_thread(predictor.predict, rows)

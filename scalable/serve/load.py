@@ -23,6 +23,7 @@ from scalable.serve.run import is_loopback
 QUANTILES = {"p50_us": 50.0, "p90_us": 90.0, "p99_us": 99.0, "p99.9_us": 99.9}
 CONNECTIONS = 256
 SENT_AGAIN = 5  # at most, on closed connections: asking once more changes nothing
+REASON_BYTES = 200  # of a refusal that are kept
 GROWTH, MOST_STEPS = 1.4, 24  # of a ramp
 KEEPS_UP, TOO_LATE_US = (
     0.9,
@@ -67,18 +68,18 @@ class Target:
         return await asyncio.open_connection(self.host, self.port)
 
 
-async def _answered(reader: asyncio.StreamReader) -> str:
+async def _answered(reader: asyncio.StreamReader) -> tuple[str, bytes]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin1").lower()
     size = head.partition("content-length:")[2].partition("\r\n")[0]
-    await reader.readexactly(int(size))
-    return head.split(" ", 2)[1]
+    body = await reader.readexactly(int(size))
+    return head.split(" ", 2)[1], body
 
 
 async def _run(
     target: Target, requests: Sequence[bytes], due: np.ndarray
-) -> tuple[list[float], Counter[str]]:
+) -> tuple[list[float], Counter[str], dict[str, str]]:
     free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-    room, statuses = asyncio.Semaphore(CONNECTIONS), Counter[str]()
+    room, statuses, reasons = asyncio.Semaphore(CONNECTIONS), Counter[str](), dict[str, str]()
     taken = [0.0] * len(due)
     start = time.perf_counter() + 0.05
 
@@ -93,16 +94,19 @@ async def _run(
             try:
                 connection = free.pop() if free else await target.connect()
                 connection[1].write(request)
-                status = await _answered(connection[0])
+                status, body = await _answered(connection[0])
             except (OSError, EOFError, ValueError) as error:
                 if connection is not None:
                     connection[1].close()
                 closed = isinstance(error, (ConnectionResetError, BrokenPipeError, EOFError))
                 if not closed or not left:
+                    reasons.setdefault(type(error).__name__, str(error))
                     return type(error).__name__
                 statuses["sent again"] += 1
             else:
                 free.append(connection)
+                if status != "200":
+                    reasons.setdefault(status, body[:REASON_BYTES].decode("utf-8", "replace"))
                 return status
         raise AssertionError
 
@@ -114,7 +118,7 @@ async def _run(
             group.create_task(one(k))
     for _, writer in free:
         writer.close()
-    return taken, statuses
+    return taken, statuses, reasons
 
 
 def offer(
@@ -136,18 +140,19 @@ def offer(
     Returns
     -------
     dict, ready for JSON
-        Requests, statuses, failures, those sent again on another connection as the server had closed theirs, answers a
-        second, and quantiles of the latency in microseconds.
+        Requests, statuses, failures, the first reason of each status, those sent again on another connection as the
+        server had closed theirs, answers a second, and quantiles of the latency in microseconds.
     """
     random = np.random.default_rng(seed)
     due = np.cumsum(random.exponential(1.0 / rate, max(1, round(rate * seconds))))
-    taken, statuses = asyncio.run(_run(target, [target.request(row) for row in rows], due))
+    taken, statuses, reasons = asyncio.run(_run(target, [target.request(row) for row in rows], due))
     again = statuses.pop("sent again", 0)
     found: dict[str, Any] = {
         "rate": rate,
         "requests": len(due),
         "statuses": dict(statuses),
         "sent_again": again,
+        "reasons": reasons,
     }
     found["failed"] = len(due) - statuses["200"]
     found["answered_per_second"] = len(due) / float((due + np.asarray(taken)).max())

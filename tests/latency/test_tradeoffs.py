@@ -122,6 +122,7 @@ def test_the_command_writes_its_choice(trained, tmp_path):
     rows = json.loads(files["--json"].read_text())["sections"]["tradeoffs"]
     (chosen,) = [row for row in rows if row.get("chosen")]
     assert chosen["log_loss"] == min(row["log_loss"] for row in rows)
+    assert f"within 10ms: {chosen['name']}, written to" in result.output
     saved = files["--write"]
     model = load_cascade(saved) if saved.is_dir() else load_compiled(saved)
     assert 0 < model.predict_one(X[0]) < 1

@@ -291,6 +291,7 @@ def test_load_is_counted_from_when_it_was_due(port):
     found = offer(Target(f"http://127.0.0.1:{port}"), [ROW, {}], 200, 0.5)
     assert found["requests"] == 100
     assert found["statuses"] == {"200": 50, "400": 50}
+    assert "the row has no 'x'" in found["reasons"]["400"]
     assert found["failed"] == 50
     assert 0 < found["p50_us"] <= found["p99.9_us"]
     with pytest.raises(UsageError, match=r"example\.org is another machine"):

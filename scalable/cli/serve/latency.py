@@ -80,6 +80,10 @@ def command(
     results = new_results("latency", sections, seed)
     if not quiet:
         print_summary(results)
+        for row in sections.get("tradeoffs", []):
+            if row.get("chosen"):
+                where = "" if write is None else f", written to {write}"
+                typer.echo(f"within {budget}: {row['name']}{where}")
     if out is not None:
         write_page(out, render([results]))
     write_json(json_file, results)

@@ -64,7 +64,11 @@ def command(
             typer.echo(
                 f"{step['rate']:,.0f}/s: {step['requests']:,} requests, {step['failed']:,} failed{again}: {quantiles}"
             )
+            for status, reason in step["reasons"].items():
+                typer.echo(f"  {status}: {reason}")
     results = new_results("load", {"load": steps}, seed)
     if out is not None:
         write_page(out, render([results]))
     write_json(json_file, results)
+    if all(step["failed"] == step["requests"] for step in steps):
+        raise typer.Exit(1)

@@ -20,12 +20,21 @@ COLUMNS = (
 )
 
 
+def tradeoffs_table(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows as `COLUMNS` show them: which no other form beats, and which is chosen."""
+    points = _points(rows)
+    best = {point.name for point in front(points, larger=False)}
+    return [{**row, "not_beaten": "yes" if row["name"] in best else "", "chosen": "yes" if row.get("chosen") else None}
+            for row in rows]  # fmt: skip
+
+
+def _points(rows: list[dict[str, Any]]) -> list[Contender]:
+    return [Contender(row["name"], row["p50_us"] / 1e6, row["log_loss"]) for row in rows]
+
+
 def tradeoffs_block(rows: list[dict[str, Any]], palette: Palette) -> Block:
     """Return log loss against the median of one row, and a table."""
-    points = [Contender(row["name"], row["p50_us"] / 1e6, row["log_loss"]) for row in rows]
-    best = {point.name for point in front(points, larger=False)}
-    shown = [{**row, "not_beaten": "yes" if row["name"] in best else "", "chosen": "yes" if row.get("chosen") else None}
-             for row in rows]  # fmt: skip
-    picture = pareto("Log loss against time of one row", "log loss", False, points, palette)
+    picture = pareto("Log loss against time of one row", "log loss", False, _points(rows), palette)
     lead = "Forms of one forest, made on half of the rows and measured on the other half; one row at a time."
-    return Block("tradeoffs", "Trade-offs", lead, pictures=[picture], tables=[table(shown, COLUMNS)])
+    shown = table(tradeoffs_table(rows), COLUMNS)
+    return Block("tradeoffs", "Trade-offs", lead, pictures=[picture], tables=[shown])
