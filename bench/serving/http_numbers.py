@@ -66,7 +66,7 @@ def measure(seconds: float) -> list[dict[str, Any]]:
         pairs = [("scalable", "echo", 0.5, "scalable"), ("granian", "granian echo", 0.5, "granian"),
                  ("scalable", "granian", 0.5, "scalable"), ("scalable", "fastapi", 0.8, "fastapi")]  # fmt: skip
         for one, other, share, whose in pairs:
-            if one in most and other in most and most[whose]:  # 0 kept up with no step: there is no share of it
+            if one in most and other in most and most[whose]:  # 0: it kept up with no step
                 with running(one, model, rows[0]) as first, running(other, model, rows[0]) as second:
                     targets = {one: Target(first), other: Target(second)}
                     what = f"{share:.0%} of {whose}'s capacity"
