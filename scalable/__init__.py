@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from scalable import boosting, errors, evaluate, inference, linear
     from scalable.data.parquet import ParquetSource
     from scalable.minibatches.batches import batches
+    from scalable.models.dask_frames.written_rows import from_dask
     from scalable.tuning.search import tune
 
 __version__ = "0.2.0"
@@ -21,6 +22,7 @@ __all__ = [
     "decomposition",
     "errors",
     "evaluate",
+    "from_dask",
     "inference",
     "linear",
     "mixture",
@@ -31,6 +33,7 @@ __all__ = [
 _LAZY = {
     "ParquetSource": "scalable.data.parquet",
     "batches": "scalable.minibatches.batches",
+    "from_dask": "scalable.models.dask_frames.written_rows",
     "tune": "scalable.tuning.search",
 }  # `scalable --help` must not import numba
 _PACKAGES = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -9,7 +10,9 @@ from scipy import sparse
 
 from scalable.data.intake import to_table
 from scalable.data.source import Source
+from scalable.data.table import as_source
 from scalable.errors import UsageError
+from scalable.models.dask_frames.written_rows import is_dask, rows_to_fit
 
 
 def dense(X: Any) -> Any:
@@ -45,3 +48,10 @@ def named(X: Any, feature_name: Any) -> Any:
     if len(names) != table.num_columns:
         raise UsageError(f"feature_name holds {len(names)} names for {table.num_columns} columns")
     return table.rename_columns(names)
+
+
+def held_rows(X: Any, y: Any, sample_weight: Any, named: Callable[[Any], Any], client: Any) -> Source:
+    """Return validation rows as a source; tables go through `named`, Dask DataFrames are written as for training."""
+    if is_dask(X):
+        return rows_to_fit(X, y, sample_weight, client)[0]
+    return as_source(X if isinstance(X, Source) else named(dense(X)), y, sample_weight)

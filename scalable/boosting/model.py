@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from scalable.boosting.attributes import Attributes
 from scalable.boosting.dataset.start_scores import all_with_start
 from scalable.boosting.face import Given, best_scores, held_out, results, split_metrics
-from scalable.boosting.intake import dense, named
+from scalable.boosting.intake import dense, held_rows, named
 from scalable.boosting.params import check_known, main_names
 from scalable.boosting.ranking.queries import with_queries
 from scalable.boosting.train import Trained, train
 from scalable.data.source import Source
-from scalable.data.table import as_source
 from scalable.errors import ModelError, UsageError
 from scalable.execution.reader import BlockReader
 from scalable.features.state import State
@@ -266,8 +265,7 @@ class LGBMModel(Attributes, Estimator):
 
     def _held(self, X: Any, y: Any, sample_weight: Any, group: Any) -> Source:
         """Return validation rows under the names of the training rows."""
-        table = X if isinstance(X, Source) else self._named(dense(X))
-        rows = as_source(table, y, sample_weight)
+        rows = held_rows(X, y, sample_weight, self._named, self.client)
         return rows if group is None else with_queries(rows, group, "eval_group")
 
     def _source(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:

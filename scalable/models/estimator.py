@@ -21,6 +21,8 @@ from scalable.data.table import TableSource, as_source
 from scalable.data.types.pandas_metadata import without_index
 from scalable.errors import DataWarning, ModelError, UsageError
 from scalable.models import parameter_json
+from scalable.models.dask_frames.lazy_methods import answer_lazily
+from scalable.models.dask_frames.written_rows import is_dask, rows_to_fit
 from scalable.models.parameters import Declared
 from scalable.models.store import StoredModel, read_model, save_model
 from scalable.models.versions import learner_of
@@ -54,6 +56,10 @@ class Estimator(Declared, BaseEstimator):
     _finite: ClassVar[Literal["allow-nan"] | bool] = "allow-nan"
     _kept: ClassVar[tuple[str, ...]] = ()  # fitted attributes that are saved as they are
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        answer_lazily(cls, Estimator)
+
     @property
     def _encoder(self) -> Any:
         """From raw columns to what the model computes with."""
@@ -69,11 +75,10 @@ class Estimator(Declared, BaseEstimator):
 
     def _source(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
         """Return the training rows as a source, and whether they came as a plain numeric array."""
-        if type(X).__module__.startswith(("dask.", "dask_expr")):
-            raise UsageError(
-                'a Dask collection would be held in memory; write it once with `df.to_parquet("rows/")` and fit '
-                'ParquetSource("rows/", target=...)'
-            )
+        if is_dask(X):
+            X, words = rows_to_fit(X, y, sample_weight, self.client)
+            self._tell(words)
+            y = sample_weight = None
         self._by_name = isinstance(X, Source) or (_is_frame(X) and not self._matrix)
         require_distinct(X)
         if isinstance(X, Source):

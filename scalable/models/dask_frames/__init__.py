@@ -1,0 +1,1 @@
+"""Dask DataFrames: written to Parquet once to be learned from, predicted lazily."""
