@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scalable.errors import DataError
 from scalable.kernels.parquet import footer as walk
-from scalable.storage.files import store_of
+from scalable.storage.files import Version, store_of
 
 _MAGIC = b"PAR1"
 _TAIL = 2**16  # most footers are smaller: one read
@@ -45,8 +45,8 @@ class FooterTables:
     leaves: NDArray[np.void]
 
 
-def read_tables(path: str, size: int) -> FooterTables:
-    """Read and check the footer of a file of `size` bytes.
+def read_tables(path: str, version: Version) -> FooterTables:
+    """Read and check the footer of a file of a version.
 
     Raises
     ------
@@ -55,13 +55,13 @@ def read_tables(path: str, size: int) -> FooterTables:
     OSError
         When it cannot be read.
     """
-    store = store_of(path)
-    tail = store.read(path, max(0, size - _TAIL), _TAIL)
+    store, size = store_of(path), version.size
+    tail = store.read(path, max(0, size - _TAIL), _TAIL, version)
     length = int.from_bytes(tail[-8:-4], "little") + 8
     if len(tail) < 12 or tail[-4:] != _MAGIC or length > size - len(_MAGIC):
         raise damaged(path, "it does not end as Parquet files do")
     if length > len(tail):
-        tail = store.read(path, size - length, length)
+        tail = store.read(path, size - length, length, version)
     return check_tables(path, np.frombuffer(tail, np.uint8)[-length:-8], size - length)
 
 

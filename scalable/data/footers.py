@@ -104,10 +104,10 @@ def read_footers(files: Sequence[str]) -> tuple[list[Footer], list[pa.Schema]]:
 
 def _read_footer(path: str) -> tuple[Footer, pa.Schema]:
     try:
-        version = store_of(path).version(path)
-        tables = read_tables(path, version.size)
+        version = store_of(path).version_with_end(path)
+        tables = read_tables(path, version)
         # INT96 in nanoseconds would wrap around beyond the year 2262
-        with pq.ParquetFile(arrow_input(path), coerce_int96_timestamp_unit="us") as opened:
+        with pq.ParquetFile(arrow_input(path, version), coerce_int96_timestamp_unit="us") as opened:
             schema = opened.schema_arrow
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:

@@ -52,6 +52,9 @@ class Store(Protocol):
     def version(self, path: AnyPath) -> Version:
         """Return the version of a file."""
 
+    def version_with_end(self, path: AnyPath) -> Version:
+        """Return the version of a file whose last bytes will be asked for next, in one request where those cost."""
+
     def list_files(self, path: AnyPath, suffix: str = "") -> list[str]:
         """Return a file itself, the files below a directory that end so, or those that match a pattern; sorted.
 
@@ -68,11 +71,14 @@ class Store(Protocol):
     def would_list(self, path: AnyPath, suffix: str, file: AnyPath) -> bool:
         """Return whether `list_files` would find a file of that name, were it there."""
 
-    def open(self, path: AnyPath) -> BinaryIO:
-        """Open a file to read, from its beginning or wherever it is sought."""
+    def open(self, path: AnyPath, of: Version | None = None) -> BinaryIO:
+        """Open a file to read, from its beginning or wherever it is sought; see `read`."""
 
-    def read(self, path: AnyPath, offset: int, size: int) -> bytes:
-        """Return `size` bytes from `offset` on, fewer at the end of the file."""
+    def read(self, path: AnyPath, offset: int, size: int, of: Version | None = None) -> bytes:
+        """Return `size` bytes from `offset` on, fewer at the end of the file.
+
+        Who knows the version says so: a store then need not ask for it, and may refuse another one.
+        """
 
     def descriptor(self, path: AnyPath) -> int | None:
         """Open a file for kernels that read it through the page cache; None where files are not local."""
@@ -130,10 +136,10 @@ def object_store_of(path: AnyPath) -> ObjectStore:
     return cast("ObjectStore", store_of(path))
 
 
-def arrow_input(path: AnyPath) -> str | BinaryIO:
+def arrow_input(path: AnyPath, of: Version | None = None) -> str | BinaryIO:
     """Return what pyarrow opens: the path of a local file, which it reads itself, or an open file."""
     text = os.fspath(path)
-    return text if is_local(text) else store_of(text).open(text)
+    return text if is_local(text) else store_of(text).open(text, of)
 
 
 def is_local(path: AnyPath) -> bool:

@@ -95,12 +95,15 @@ def would_list(path: AnyPath, suffix: str, file: AnyPath) -> bool:
     return name.suffix == suffix and not is_hidden(inside)
 
 
-def open(path: AnyPath) -> BinaryIO:
+version_with_end = version
+
+
+def open(path: AnyPath, of: Version | None = None) -> BinaryIO:
     """Open a file to read."""
     return Path(path).open("rb")
 
 
-def read(path: AnyPath, offset: int, size: int) -> bytes:
+def read(path: AnyPath, offset: int, size: int, of: Version | None = None) -> bytes:
     """Return a range of a file."""
     with open(path) as file:
         file.seek(offset)

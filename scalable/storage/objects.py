@@ -53,6 +53,26 @@ def version(path: AnyPath) -> Version:
     return _version(_answer(path, lambda store, key: _library().head(store, key)))
 
 
+def version_with_end(path: AnyPath) -> Version:
+    """Return size and ETag, with the end of the object, which is kept: by one ranged GET from the end."""
+
+    def asked(store: Any, key: str) -> tuple[Version, bytes]:
+        got = _library().get(store, key, options={"range": {"suffix": TAIL_BYTES}})
+        now, tail = _version(got.meta), bytes(got.bytes())
+        if len(tail) != min(TAIL_BYTES, now.size):
+            raise OSError(f"{path}: {len(tail):,} bytes came of the last {TAIL_BYTES:,}")
+        return now, tail
+
+    try:
+        now, tail = _answer(path, asked)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EACCES, errno.EREMCHG):
+            raise
+        return version(path)  # of empty objects, and where a store has no ranges from the end
+    _keep_tail(str(path), now, tail)
+    return now
+
+
 def list_files(path: AnyPath, suffix: str = "") -> list[str]:
     """Return an object, those below a prefix, or those that match a glob or lie below what does."""
     scheme, bucket, key = _split(path)
@@ -136,14 +156,14 @@ def would_list(path: AnyPath, suffix: str, file: AnyPath) -> bool:
     return matches(PurePosixPath(name).parts, PurePosixPath(place).parts)
 
 
-def open(path: AnyPath) -> BinaryIO:
+def open(path: AnyPath, of: Version | None = None) -> BinaryIO:
     """Open an object to read; ranges are fetched as they are asked for."""
-    return io.BufferedReader(_Object(str(path), version(path)), TAIL_BYTES)
+    return io.BufferedReader(_Object(str(path), of or version(path)), TAIL_BYTES)
 
 
-def read(path: AnyPath, offset: int, size: int) -> bytes:
+def read(path: AnyPath, offset: int, size: int, of: Version | None = None) -> bytes:
     """Return a range of an object."""
-    now = version(path)
+    now = of or version(path)
     return _read(str(path), now, (min(offset, now.size), min(offset + size, now.size)))
 
 
@@ -229,14 +249,18 @@ def _read(path: str, now: Version, wanted: Range) -> bytes:
     if tail is None and stop == now.size:
         first = max(0, min(begin, now.size - TAIL_BYTES))
         tail = bytes(fetch((path, now), (first, stop)))
-        with _lock:
-            _tails[path, now] = tail
-            while sum(map(len, _tails.values())) > TAILS_BYTES and len(_tails) > 1:
-                _tails.popitem(last=False)
+        _keep_tail(path, now, tail)
     first = now.size - len(tail or b"")
     if tail is not None and begin >= first:
         return tail[begin - first : stop - first]
     return bytes(fetch((path, now), wanted))
+
+
+def _keep_tail(path: str, now: Version, tail: bytes) -> None:
+    with _lock:
+        _tails[path, now] = tail
+        while sum(map(len, _tails.values())) > TAILS_BYTES and len(_tails) > 1:
+            _tails.popitem(last=False)
 
 
 def fetch(place: tuple[Any, ...], wanted: Range) -> memoryview:

@@ -16,6 +16,7 @@ from scalable import ParquetSource
 from scalable.data.footer_check import check_tables, chunk_begin, read_tables
 from scalable.errors import DataError
 from scalable.kernels.parquet import footer as walk
+from scalable.storage.files import store_of
 
 _FIELDS = {"codec": "compression", "values": "num_values", "stored_bytes": "total_compressed_size",
            "plain_bytes": "total_uncompressed_size", "data_page": "data_page_offset"}  # fmt: skip
@@ -47,7 +48,7 @@ def split(content):
 def test_the_walk_finds_what_pyarrow_finds(tmp_path, compression):
     path = tmp_path / "a.parquet"
     pq.write_table(table(), path, row_group_size=40, compression=compression)
-    found, expected = read_tables(str(path), path.stat().st_size), pq.read_metadata(path)
+    found, expected = read_tables(str(path), store_of(path).version(path)), pq.read_metadata(path)
     assert found.rows.tolist() == [40, 40, 10]
     assert found.leaves["definition"].tolist() == [
         expected.schema.column(k).max_definition_level for k in range(expected.num_columns)
@@ -169,7 +170,7 @@ def test_each_contradiction_is_named_with_its_place(tmp_path, monkeypatch, field
 
     monkeypatch.setattr(walk, "walk_footer", lying)
     with pytest.raises(DataError, match=re.escape(f"row group 0, column 'f': {message}")):
-        read_tables(str(path), path.stat().st_size)
+        read_tables(str(path), store_of(path).version(path))
 
 
 def test_rubbish_of_any_length_is_refused(tmp_path):
@@ -178,7 +179,7 @@ def test_rubbish_of_any_length_is_refused(tmp_path):
         for claimed in (n, 2**31, 0):
             path.write_bytes(b"PAR1" + rng.bytes(n) + claimed.to_bytes(4, "little") + b"PAR1")
             with pytest.raises(DataError, match="not a readable Parquet file"):
-                read_tables(str(path), path.stat().st_size)
+                read_tables(str(path), store_of(path).version(path))
 
 
 def test_a_deep_nest_is_refused():

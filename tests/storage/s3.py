@@ -29,6 +29,7 @@ class Proxy:
     def __init__(self, address, share=0.0, delay=0.0, seed=0):
         self.target, self.share, self.delay = address.removeprefix("http://"), share, delay
         self.random, self.injured, self.requests = random.Random(seed), 0, 0
+        self.kinds = []
         self.lock = threading.Lock()
         proxy = self
 
@@ -64,6 +65,7 @@ class Proxy:
             return self.random.choice(self.FAULTS)
 
     def answer(self, handler):
+        self.kinds.append(handler.command)
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         time.sleep(self.delay)
         fault = self.fault()

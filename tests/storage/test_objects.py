@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from datetime import timedelta
 
 import numpy as np
@@ -27,6 +28,30 @@ def test_models_have_the_same_bits(learner, folder, prefix):
     options = {"random_state": 3} if learner is SGDClassifier else {}
     models = [learner(**options).fit(ParquetSource(place, target="y")) for place in (folder, prefix)]
     assert np.array_equal(models[0].coef_, models[1].coef_)
+
+
+def test_planning_asks_once_a_file(prefix, environment, s3_server):
+    with Proxy(s3_server) as proxy:
+        environment(proxy.address)
+        source = ParquetSource(prefix, target="y", filters=[("x0", ">", -9.0)])
+        assert (proxy.kinds.count("HEAD"), len(source.paths)) == (0, 3)
+        lists = 4  # is it a Delta table; the objects; Delta tables below, and above
+        assert proxy.requests == lists + len(source.paths)
+
+
+def test_objects_that_are_smaller_than_a_footer(prefix, uploaded):
+    import obstore
+
+    for data, said in (
+        (b"", "does not end as Parquet files do"),
+        (b"PAR1", "does not end as Parquet files do"),
+    ):
+        obstore.put(uploaded, "sets/small/one.parquet", data)
+        objects._tails.clear()
+        began = time.monotonic()
+        with pytest.raises(DataError, match=said):
+            ParquetSource("s3://test-bucket/sets/small/one.parquet")
+        assert time.monotonic() - began < 2.5  # nothing is repeated that cannot succeed
 
 
 def test_globs_single_objects_and_filters(folder, prefix):

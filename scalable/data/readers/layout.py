@@ -250,8 +250,8 @@ def _numbers_of(footer: Footer, start: int, stop: int) -> Iterator[int]:
 def file_metadata(path: str, version: Version) -> tuple[pq.FileMetaData, FooterTables, NDArray[np.int64]]:
     """Return the footer of a file, what it says in numbers, and the row after the last of each row group."""
     check_unchanged(path, version)
-    tables = read_tables(path, version.size)
-    return pq.read_metadata(arrow_input(path)), tables, np.cumsum(tables.rows)
+    tables = read_tables(path, version)
+    return pq.read_metadata(arrow_input(path, version)), tables, np.cumsum(tables.rows)
 
 
 @functools.lru_cache(8)

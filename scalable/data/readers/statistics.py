@@ -32,7 +32,7 @@ def possible_shards(
 
 def _possible_rows(selection: Selection, footer: Footer) -> list[tuple[int, int]]:
     """Return the row ranges of the row groups in which rows may match, neighbours joined."""
-    metadata = pq.read_metadata(arrow_input(footer.path))
+    metadata = pq.read_metadata(arrow_input(footer.path, footer.version))
     shapes = [metadata.schema.column(i) for i in range(metadata.num_columns)]
     places = {
         shape.name: i for i, shape in enumerate(shapes) if shape.name == shape.path
