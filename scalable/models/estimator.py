@@ -75,7 +75,7 @@ class Estimator(Declared, BaseEstimator):
 
     def _source(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
         """Return the training rows as a source, and whether they came as a plain numeric array."""
-        if is_dask(X):
+        if not isinstance(X, Source) and is_dask(X):
             X, words = rows_to_fit(X, y, sample_weight, self.client)
             self._tell(words)
             y = sample_weight = None
