@@ -20,7 +20,7 @@ from scalable.inference import compile_model
 from scalable.report.document import new_results
 from scalable.report.results import write_results
 
-FEATURES, LEARNED, LEAVES, TURNS, SINGLE_TURNS = 28, 20_000, 63, 3, 201
+FEATURES, LEARNED, LEAVES, TURNS, SINGLE_TURNS = 28, 10_000, 63, 3, 51
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
@@ -109,7 +109,7 @@ def main() -> None:
     )
     parser.add_argument("--trees", type=int, default=500)
     parser.add_argument("--rows", type=int, default=100_000, help="that XGBoost predicts")
-    parser.add_argument("--few", type=int, default=20_000, help="that scikit-learn predicts")
+    parser.add_argument("--few", type=int, default=10_000, help="that scikit-learn predicts")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     found = measure(options.trees, options.rows, options.few)

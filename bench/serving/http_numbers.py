@@ -20,13 +20,15 @@ from scalable.report.document import new_results
 from scalable.report.results import write_results
 from scalable.serve.load import KEEPS_UP, QUANTILES, TOO_LATE_US, Target, offer, ramp
 
-FIRST_RATE, STEP_SECONDS, TURNS = 200.0, 3.0, 3
+FIRST_RATE, STEP_SECONDS, TURNS = 200.0, 2.0, 3
 Rows = list[dict[str, float]]
 
 
 def capacity(target: Target, rows: Rows, seconds: float) -> float:
     """Return the most answers a second of a ramp's steps that the server kept up with."""
     steps = ramp(target, rows, FIRST_RATE, seconds)
+    if len(steps) == 1:
+        steps = ramp(target, rows, FIRST_RATE / 16, seconds)
     good = [s for s in steps if not s["failed"] and s["p99_us"] < TOO_LATE_US
             and s["answered_per_second"] >= KEEPS_UP * s["rate"]]  # fmt: skip
     return max((step["answered_per_second"] for step in good), default=0.0)
@@ -79,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=10.0, help="a turn")
+    parser.add_argument("--seconds", type=float, default=4.0, help="a turn")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     found = measure(options.seconds)
