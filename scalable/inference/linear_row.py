@@ -12,7 +12,7 @@ from scipy import special
 
 from scalable.errors import ModelError
 from scalable.inference.forest.block_program import aligned
-from scalable.inference.forest.inputs import as_columns, one_row
+from scalable.inference.forest.inputs import as_columns, is_plain_row, one_row
 from scalable.inference.forest.prepared import prepared
 from scalable.kernels.linear.linear_row import HEADER_BYTES, linear_row
 
@@ -80,11 +80,18 @@ class CompiledLinear:
             return lambda x, raw_score=False: self.predict(x, raw_score)[0]
         kernel, address, convert = self._row, self._address, self._as_row
 
+        odd = False  # once a row was refused, which takes Numba a hundred microseconds, others are looked at first
+
         def one(x: Any, raw_score: bool = False, alive: np.ndarray = self._memory) -> Any:
+            nonlocal odd
+            if odd and not is_plain_row(x):
+                return kernel(address, convert(x), raw_score)
             try:
                 return kernel(address, x, raw_score)
             except (TypeError, ValueError):  # refused: another type, or another number of features
-                return kernel(address, convert(x), raw_score)
+                row = convert(x)
+            odd = True
+            return kernel(address, row, raw_score)
 
         return one
 

@@ -1,6 +1,7 @@
 """Frames, tables and arrays of every kind give LightGBM's own results; what cannot be read is named."""
 
 import pickle
+import time
 
 import lightgbm as lgb
 import numpy as np
@@ -214,3 +215,26 @@ def test_refusals_name_the_column_and_the_remedy(trained):
         compiled.predict(X, n_threads=0)
     with pytest.raises(UsageError, match="cannot compile"):
         compile_model(object())
+
+
+def test_rows_of_another_type_do_not_pass_through_an_error_each_time(trained):
+    compiled, X = trained[1], trained[2][:2].astype(np.float32).astype(np.float64)
+    expected = compiled.predict(X)
+    frozen = X[0].copy()
+    frozen.flags.writeable = False
+    forms = [frozen, X[0].astype(np.float32), np.asfortranarray(X)[0], X[0].tolist(), X[0]]
+    compiled.predict_one(forms[0])  # from here on, rows are looked at first
+    for _ in range(2):
+        assert [compiled.predict_one(x) for x in forms] == [expected[0]] * 5
+        for wrong in (X[0, :-1], X[0, :-1].astype(np.float32), X):
+            with pytest.raises(DataError):
+                compiled.predict_one(wrong)
+    start = time.thread_time()
+    for _ in range(300):
+        compiled.predict_one(forms[0])
+    usual = time.thread_time() - start
+    start = time.thread_time()
+    for _ in range(30):
+        with pytest.raises(DataError):
+            compiled.predict_one(X[0, :-1])
+    assert usual / 300 < (time.thread_time() - start) / 30

@@ -138,7 +138,14 @@ def one_row(x: Any, n_features: int, categories: list[list[object]] | None = Non
     DataError
         As `as_columns`; or there are other than one row.
     """
+    if type(x) is np.ndarray and x.shape == (n_features,) and x.dtype in (np.float32, np.float64):
+        return x.astype(np.float64)
     columns = as_columns(x, n_features, categories)
     if columns.n_rows != 1:
         raise DataError(f"predict_one takes one row, found {columns.n_rows}; use predict for several")
     return np.array(columns.matrix()[0], np.float64)
+
+
+def is_plain_row(x: Any) -> bool:
+    """Return whether the row kernels take `x` as it is: contiguous, writable float64."""
+    return type(x) is np.ndarray and x.dtype == np.float64 and x.ndim == 1 and x.flags.carray
