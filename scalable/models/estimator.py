@@ -214,7 +214,7 @@ class Estimator(Declared, BaseEstimator):
             raise ModelError(f"{path}: holds a {stored.kind} model, not a {cls._kind} one")
         with understood(ModelError, path, "train or copy the model again"):
             learner = learner_of(stored)
-        name = learner["estimator"] or cls.__name__
+            name = learner["estimator"] or cls.__name__
         if name != cls.__name__:
             raise ModelError(f"{path}: was saved by {name}; load it with {name}.load")
         try:

@@ -1,6 +1,7 @@
 """One process of mutants: ``python -m tests.fuzz.child FORMATS CORPUS WORK SEED FIRST LAST SECONDS HANG``.
 
-Formats have commas between them, and take turns; a mutant that takes HANG seconds ends the process.
+Formats have commas between them, and take turns; a mutant that takes HANG seconds of processor time, or that waits ten
+times as long, ends the process: on a busy machine a process that is starved is no hang.
 
 It says what it begins and what came of it, so that whoever started it knows which mutant ended it.
 """
@@ -9,6 +10,7 @@ import faulthandler
 import importlib
 import resource
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -20,6 +22,7 @@ import numpy as np
 from tests.fuzz.formats import FORMATS
 from tests.fuzz.outcomes import ERROR, FAULTS, MEMORY
 
+WAITING = 10.0  # times the seconds of processor time
 MOST_MEMORY = 12 * 2**30  # of addresses
 
 
@@ -43,6 +46,7 @@ def main(names, corpus, work, seed, first, last, seconds, hang):
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.register(signal.SIGPROF, all_threads=True, chain=True)  # says where it is, and ends
     subjects = {name: subject_of(name, corpus) for name in names.split(",")}
     end = time.monotonic() + float(seconds)
     for k in range(int(first), int(last)):
@@ -52,7 +56,8 @@ def main(names, corpus, work, seed, first, last, seconds, hang):
         path = Path(work) / f"{name}-{seed}-{k}{subject.suffix}"  # a name of its own: readers remember files
         subject.mutate(np.random.default_rng([int(seed), k]), path)
         say("begin", k)
-        faulthandler.dump_traceback_later(float(hang), exit=True)
+        signal.setitimer(signal.ITIMER_PROF, float(hang))
+        faulthandler.dump_traceback_later(WAITING * float(hang), exit=True)
         try:
             outcome, note = subject.check(path, lambda stage, k=k: say("reached", k, stage)), ""
         except MemoryError as error:
@@ -62,6 +67,7 @@ def main(names, corpus, work, seed, first, last, seconds, hang):
             outcome = ERROR
             note = f"{type(error).__name__}: {error} ({Path(last_frame.filename).name}:{last_frame.lineno})"
         faulthandler.cancel_dump_traceback_later()
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
         say("end", k, outcome.replace(" ", "_"), note.replace("\n", " ")[:300])
         if outcome in FAULTS:
             say("keep", k, path)

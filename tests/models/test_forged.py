@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from scalable.errors import ModelError
+from scalable.linear import LinearRegression
 from scalable.models.store import read_model, save_model, unpacked
 
 
@@ -125,3 +126,14 @@ def test_arrays_come_back_as_they_were_laid_out(array):
     np.testing.assert_array_equal(found, array)
     assert found.flags.f_contiguous == array.flags.f_contiguous
     assert found.flags.writeable
+
+
+@pytest.mark.parametrize("gone", ["estimator", "params", "fitted"])
+def test_an_estimator_without_a_part_of_itself_is_refused(tmp_path, gone):
+    X = np.random.default_rng(0).random((50, 2))
+    LinearRegression().fit(X, X[:, 0]).save(tmp_path / "m")
+    document = json.loads((tmp_path / "m" / "model.json").read_text())
+    del document["meta"]["learner"][gone]
+    reseal(tmp_path / "m", "model.json", json.dumps(document).encode())
+    with pytest.raises(ModelError, match=rf"m: .*damaged.*{gone}"):
+        LinearRegression.load(tmp_path / "m")

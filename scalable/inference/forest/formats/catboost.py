@@ -10,10 +10,17 @@ from typing import Any
 import numpy as np
 
 from scalable.errors import ModelError
-from scalable.inference.forest.formats.node_lists import NodeList, trees_of
+from scalable.inference.forest.formats.node_lists import (
+    MOST_FEATURES,
+    MOST_OUTPUTS,
+    NodeList,
+    counted,
+    trees_of,
+)
 from scalable.inference.forest.links import Link
 from scalable.inference.forest.trees import Arithmetic, Forest, Labels
 from scalable.kernels.forest.links import SIGMOID
+from scalable.storage.documents import understood
 
 WHAT = "CatBoost model"
 _AGAIN = 'save the model again with save_model(FILE, format="json")'
@@ -70,20 +77,8 @@ def of_bytes(data: bytes) -> Forest:
     ModelError
         It is damaged, or something in it is not supported (named).
     """
-    try:
+    with understood(ModelError, WHAT, _AGAIN):
         return _forest(json.loads(data.decode("utf-8-sig")))
-    except ModelError:
-        raise
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        IndexError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-    ) as error:
-        raise ModelError(f"{WHAT}: damaged ({type(error).__name__}: {error}); {_AGAIN}") from error
 
 
 def _forest(document: dict[str, Any]) -> Forest:
@@ -105,7 +100,8 @@ def _forest(document: dict[str, Any]) -> Forest:
     if loss not in _LINKS:
         raise ModelError(f"{WHAT}: loss {loss!r} is not one whose link is known ({', '.join(_LINKS)})")
     columns = features["float_features"]
-    n_features = 1 + max(int(one["flat_feature_index"]) for one in columns)
+    last = max(int(one["flat_feature_index"]) for one in columns)
+    n_features = counted(1 + last, MOST_FEATURES, "features", WHAT)
     names = [f"x{i}" for i in range(n_features)]
     for one in columns:
         names[int(one["flat_feature_index"])] = str(
@@ -120,7 +116,7 @@ def _forest(document: dict[str, Any]) -> Forest:
         lists = [_symmetric(tree, by_index) for tree in document["oblivious_trees"]]
     else:
         lists = [_nested(tree, by_index) for tree in document["trees"]]
-    n_outputs = len(bias)
+    n_outputs = counted(len(bias), MOST_OUTPUTS, "outputs", WHAT)
     if any(one.value.shape[1] != n_outputs for one in lists):
         raise ValueError(f"leaves of other than {n_outputs} values")
     lists.append(_constant(bias))  # it is added last

@@ -12,6 +12,8 @@ from scalable.errors import ModelError
 from scalable.inference.forest.trees import Arithmetic, Trees, depths
 from scalable.kernels.forest.tables import CATEGORICAL, DEFAULT_LEFT, MISSING_IS_NAN
 
+MOST_FEATURES, MOST_OUTPUTS = 2**20, 2**16  # a file may say any number, and both become arrays
+
 
 @dataclass(slots=True)
 class NodeList:
@@ -40,6 +42,20 @@ class NodeList:
     sets: dict[int, np.ndarray]
 
 
+def counted(n: object, most: int, of: str, what: str) -> int:
+    """Return a number of features or outputs that a file tells.
+
+    Raises
+    ------
+    ModelError
+        It is below 1 or above `most`.
+    """
+    found = int(n)  # type: ignore[call-overload]
+    if not 1 <= found <= most:
+        raise ModelError(f"{what}: {found:,} {of}; 1 to {most:,} are read here")
+    return int(found)
+
+
 def trees_of(
     lists: Sequence[NodeList], n_features: int, n_outputs: int, per_iteration: int, arithmetic: Arithmetic, what: str
 ) -> Trees:  # fmt: skip
@@ -64,7 +80,7 @@ def trees_of(
 
     def joined(name: str, kind: Any) -> np.ndarray:
         parts: list[np.ndarray] = [np.asarray(getattr(one, name), kind) for one in lists]
-        return np.concatenate([np.empty((0, *parts[0].shape[1:]) if parts else 0, kind), *parts])
+        return np.concatenate(parts) if parts else np.empty(0, kind)
 
     left, right, feature = joined("left", np.int64), joined("right", np.int64), joined("feature", np.int64)
     tree = np.repeat(np.arange(len(lists)), sizes)
@@ -98,10 +114,11 @@ def trees_of(
     if np.isnan(threshold[rule & CATEGORICAL == 0]).any():
         raise ModelError(f"{what}: a threshold is not a number; save the model again")
     cover = joined("cover", np.float64)
+    value = joined("value", np.float64)[~inner] if lists else np.empty((0, 1))
     return Trees(
         n_features, n_outputs, node_start, leaf_start, feature[inner].astype(np.int32), threshold,
         rule.astype(np.uint8), left, right, depths(node_start, leaf_start, left, right, what), cat_start, cat_stop,
-        np.concatenate(words), np.ascontiguousarray(joined("value", np.float64)[~inner]), cover[inner], cover[~inner],
+        np.concatenate(words), np.ascontiguousarray(value), cover[inner], cover[~inner],
         joined("gain", np.float64)[inner], None, per_iteration, arithmetic,
     )  # fmt: skip
 

@@ -10,7 +10,13 @@ import numpy as np
 
 from scalable.errors import ModelError
 from scalable.inference.forest.formats import ubjson
-from scalable.inference.forest.formats.node_lists import NodeList, trees_of
+from scalable.inference.forest.formats.node_lists import (
+    MOST_FEATURES,
+    MOST_OUTPUTS,
+    NodeList,
+    counted,
+    trees_of,
+)
 from scalable.inference.forest.links import Link
 from scalable.inference.forest.trees import Arithmetic, Forest, Labels
 from scalable.kernels.forest.links import (
@@ -23,6 +29,7 @@ from scalable.kernels.forest.links import (
     SOFTMAX32,
     link_rows,
 )
+from scalable.storage.documents import understood
 
 WHAT = "XGBoost model"
 _AGAIN = "save the model again with Booster.save_model"
@@ -90,16 +97,12 @@ def of_bytes(data: bytes) -> Forest:
     ModelError
         It is damaged, or something in it is not supported (named).
     """
-    try:
+    with understood(ModelError, WHAT, _AGAIN):
         if data[:1] == b"{" and data[1:2] not in b' \r\n\t"':
             document = ubjson.parse(data)
         else:
             document = json.loads(data.decode("utf-8-sig"))
         return _forest(document["learner"])
-    except ModelError:
-        raise
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
-        raise ModelError(f"{WHAT}: damaged ({type(error).__name__}: {error}); {_AGAIN}") from error
 
 
 def _forest(learner: dict[str, Any]) -> Forest:
@@ -114,8 +117,9 @@ def _forest(learner: dict[str, Any]) -> Forest:
         raise ModelError(
             f"{WHAT}: objective {objective!r} is not one whose link is known ({', '.join(_LINKS)})"
         )
-    n_features = int(parameters["num_feature"])
-    n_outputs = max(1, int(parameters["num_class"]), int(parameters.get("num_target", "1")))
+    n_features = counted(parameters["num_feature"], MOST_FEATURES, "features", WHAT)
+    outputs = max(1, int(parameters["num_class"]), int(parameters.get("num_target", "1")))
+    n_outputs = counted(outputs, MOST_OUTPUTS, "outputs", WHAT)
     model = booster["model"]
     parallel = max(1, int(model["gbtree_model_param"].get("num_parallel_tree", "1")))
     lists = [_list_of(tree, n_features) for tree in model["trees"]]
@@ -133,6 +137,8 @@ def _forest(learner: dict[str, Any]) -> Forest:
     )  # fmt: skip
     trees = trees_of(lists, n_features, n_outputs, parallel * n_outputs // width, arithmetic, WHAT)
     names = [str(name) for name in learner.get("feature_names", [])] or [f"f{i}" for i in range(n_features)]
+    if len(names) != n_features:
+        raise ValueError(f"{len(names)} names of {n_features} features")
     labels = Labels(tuple(range(n_outputs)), "largest") if objective == "multi:softmax" else None
     return Forest(trees, Link(objective, kind), names, "xgboost", objective, labels=labels)
 
