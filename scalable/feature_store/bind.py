@@ -68,9 +68,10 @@ class BoundView:
 
 
 def bound_from_json(view: View, found: dict[str, object]) -> BoundView:
-    """Return what `BoundView.to_json` was told of."""
+    """Return what `BoundView.to_json` was told of; raises ValueError, KeyError or TypeError where it is not that."""
     types = found["types"]
-    assert isinstance(types, dict)
+    if not isinstance(types, dict) or set(types) != set(view.columns):
+        raise ValueError(f"types of other columns than {', '.join(view.columns)}")
     entity, event, created = (type_named(str(found[key])) for key in ("entity", "event_time", "created_time"))
     return BoundView(view, entity, event, created, {name: type_named(kind) for name, kind in types.items()})
 

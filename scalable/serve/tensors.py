@@ -62,13 +62,13 @@ def read_tensors(body: bytes, json_bytes: int | None) -> tuple[dict[str, list[An
         if not isinstance(name, str) or name in columns:
             raise RefusalError(400, f"tensors need names of their own, found {name!r}")
         n = _length(name, shape)
-        if kind != "BYTES" and kind not in NUMBERS:
+        if not isinstance(kind, str) or (kind != "BYTES" and kind not in NUMBERS):
             raise RefusalError(400, f"tensor {name!r}: unknown datatype {kind!r}")
-        size = (one.get("parameters") or {}).get("binary_data_size")
+        size = _parameters(one).get("binary_data_size")
         if size is None:
             columns[name] = _values(name, n, kind, one.get("data"))
             continue
-        if not isinstance(size, int) or not 0 <= size <= len(body) - at:
+        if type(size) is not int or not 0 <= size <= len(body) - at:
             raise RefusalError(400, f"tensor {name!r}: {size!r} bytes, the body has {len(body) - at} left")
         columns[name] = _from_bytes(name, n, kind, body[at : at + size])
         at += size
@@ -78,6 +78,14 @@ def read_tensors(body: bytes, json_bytes: int | None) -> tuple[dict[str, list[An
         lengths = {name: len(values) for name, values in columns.items()}
         raise RefusalError(400, f"tensors have different numbers of rows: {lengths}")
     return columns, asked
+
+
+def _parameters(part: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a tensor or a request."""
+    found = part.get("parameters")
+    if found is not None and not isinstance(found, dict):
+        raise RefusalError(400, f"'parameters' is {found!r:.60}, expected an object")
+    return found or {}
 
 
 def _length(name: str, shape: Any) -> int:
@@ -124,8 +132,8 @@ def answer_tensors(
     """Return the body of the answer, and how much of it is JSON where tensors are bytes."""
     wanted = asked.get("outputs") or []
     first = wanted[0] if isinstance(wanted, list) and wanted and isinstance(wanted[0], dict) else {}
-    binary = (asked.get("parameters") or {}).get("binary_data_output", False)
-    binary = (first.get("parameters") or {}).get("binary_data", binary)
+    binary = _parameters(asked).get("binary_data_output", False)
+    binary = _parameters(first).get("binary_data", binary)
     output: dict[str, Any] = {"name": OUTPUT, "datatype": "FP64", "shape": list(found.shape)}
     if binary:
         output["parameters"] = {"binary_data_size": found.nbytes}

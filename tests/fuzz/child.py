@@ -23,7 +23,7 @@ from tests.fuzz.formats import FORMATS
 from tests.fuzz.outcomes import ERROR, FAULTS, MEMORY
 
 WAITING = 10.0  # times the seconds of processor time
-MOST_MEMORY = 12 * 2**30  # of addresses
+MOST_MEMORY = 12 * 2**30  # of its own; files that are mapped do not count
 
 
 def say(*words):
@@ -44,7 +44,7 @@ def subject_of(name, corpus):
 
 def main(names, corpus, work, seed, first, last, seconds, hang):
     warnings.simplefilter("ignore")
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.register(signal.SIGPROF, all_threads=True, chain=True)  # says where it is, and ends
     subjects = {name: subject_of(name, corpus) for name in names.split(",")}

@@ -212,10 +212,10 @@ class Tensors(Changed):
         document = {"id": "q", "outputs": [{"name": "prediction"}], "inputs": [
             {"name": "x", "shape": [3, 1], "datatype": "FP64", "parameters": {"binary_data_size": data.nbytes}},
             {"name": "t", "shape": [3], "datatype": "BYTES", "data": ["a", "b", None]},
-            {"name": "u", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": 5}},
+            {"name": "u", "shape": [3], "datatype": "BYTES", "parameters": {"binary_data_size": 15}},
         ]}  # fmt: skip
         head = forged(rng, json.dumps(document).encode())
-        tail = data.tobytes() + b"\1\0\0\0z"
+        tail = data.tobytes() + 3 * b"\1\0\0\0z"
         if rng.random() < 0.3:
             tail = changed_bytes(rng, tail)
         path.write_bytes(

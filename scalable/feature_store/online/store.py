@@ -19,9 +19,11 @@ from scalable.feature_store.bind import BoundView, bound_from_json
 from scalable.feature_store.definitions import Definitions
 from scalable.feature_store.online.lookup import Lookup
 from scalable.feature_store.read_definitions import MOST_VIEWS, read_definitions
+from scalable.storage.documents import understood
 
 FORMAT = 1
 MAP_BYTES = 2**42  # of addresses, not of disk
+REMEDY = "materialize it anew elsewhere"
 _META, _TEXTS = b"meta", b"texts"
 
 
@@ -153,26 +155,31 @@ class OnlineStore:
         if found is None and create:
             return
         if found is None or found.get("format") != FORMAT:
-            raise DataError(
-                f"{self.path}: was made by another version of this program; materialize it anew elsewhere"
-            )
-        if found["meaning"] != meaning:
+            raise DataError(f"{self.path}: was made by another version of this program; {REMEDY}")
+        with understood(DataError, self.path, REMEDY):
+            held, views = dict(found["meaning"]), dict(found["views"])
+        if held != meaning:
             changed = sorted(
-                name
-                for name in meaning.keys() | found["meaning"].keys()
-                if meaning.get(name) != found["meaning"].get(name)
+                name for name in meaning.keys() | held.keys() if meaning.get(name) != held.get(name)
             )
             raise DataError(
-                f"{self.path}: holds features of other definitions ({found['fingerprint']}, {self.definitions.place} "
+                f"{self.path}: holds features of other definitions ({found.get('fingerprint')}, {self.definitions.place} "
                 f"is {self.definitions.fingerprint()}; they differ in view {', '.join(changed)}); materialize it anew "
                 "elsewhere"
             )
+        with understood(DataError, self.path, REMEDY):
+            for name, view in views.items():
+                bound_from_json(self.definitions.views[name], view)
+                list(view["files"])
 
     def read_meta(self) -> dict[str, Any] | None:
         """Return what the store says of itself; None for a new one."""
         with told(self.path, "read"), self.env.begin(db=self._meta) as transaction:
             text = transaction.get(b"store")
-        return None if text is None else json.loads(text)
+        if text is None:
+            return None
+        with understood(DataError, self.path, REMEDY):
+            return dict(json.loads(text))
 
     def write_meta(self, transaction: Any, bound: BoundView, taken: list[Any] | None) -> None:
         """Add to what the store says of itself: the types of a view, and the files it was made of."""
@@ -221,7 +228,8 @@ class OnlineStore:
             found = transaction.get(code.to_bytes(8, "big", signed=True))
         if found is None:
             raise DataError(f"{self.path}: lacks a text it refers to; materialize it anew elsewhere")
-        return str(bytes(found).decode())
+        with understood(DataError, self.path, REMEDY):
+            return str(bytes(found).decode())
 
     def lookups(self) -> list[Lookup]:
         """Return what looks up each view."""
