@@ -1,0 +1,117 @@
+"""Models of arrays and forests of other learners, and the journal of a generation that is taken up again."""
+
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import data_gen
+from data_gen.errors import GenerationError
+from data_gen.writing.journal import Journal as Generation
+from scalable import ParquetSource
+from scalable.bayes import BayesianRidge, GaussianNB
+from scalable.boosting import LGBMClassifier
+from scalable.decomposition import PCA
+from scalable.inference import load_model
+from scalable.kernel_approximation import KernelFeatures
+from scalable.mixture import GaussianMixture, KMeans
+from scalable.scoring.explain_files import explain_files
+from tests.fuzz.living import Changed, forged
+from tests.fuzz.outcomes import ACCEPTED, REFUSED
+from tests.fuzz.sealed import Directory
+
+N = 400
+LEARNERS = {
+    "pca": PCA(2), "kmeans": KMeans(3, random_state=0), "mixture": GaussianMixture(2, random_state=0),
+    "naive": GaussianNB(), "ridge": BayesianRidge(), "kernel": KernelFeatures(n_components=8),
+    "forest": LGBMClassifier(n_estimators=3, num_leaves=5),
+}  # fmt: skip
+
+
+def corpus(directory):
+    """Write a model of each learner, explained rows, and a dataset that was interrupted."""
+    rng = np.random.default_rng(0)
+    x = rng.random((N, 3))
+    columns = {name: x[:, k] for k, name in enumerate("abc")}
+    pq.write_table(pa.table({**columns, "y": (x[:, 0] > rng.random(N)).astype(np.int64)}), directory / "rows.parquet")
+    source = ParquetSource(directory / "rows.parquet", target="y")
+    for name, learner in LEARNERS.items():
+        rows = source.without_target() if name in ("pca", "kmeans", "mixture", "kernel") else source
+        learner.fit(rows).save(directory / name)
+    explain_files(load_model(directory / "forest"), source, directory / "explained")
+    discard, Generation.discard = Generation.discard, Generation.close
+    try:
+        data_gen.generate("mixture", rows=2_000, out=directory / "data", seed=1, workers=1, rows_per_file=1_000)
+    finally:
+        Generation.discard = discard
+    (directory / "data" / "manifest.json").unlink()
+
+
+class Learner(Directory):
+    """A saved model of one of the learners."""
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.names = sorted(LEARNERS)
+
+    def mutate(self, rng, path):
+        self.place = self.names[int(rng.integers(0, len(self.names)))]
+        super().mutate(rng, path)
+
+    def use(self, path):
+        load_model(path).predict_block(self.raw)
+        kind = type(LEARNERS[self.place])
+        found = kind.load(path)
+        getattr(found, "predict", getattr(found, "transform", None))(self.source.without_target())
+
+
+class Explained(Changed):
+    """Summaries of explained rows, gone on with."""
+
+    place = "explained"
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.source = ParquetSource(directory / "rows.parquet", target="y")
+        self.predictor = load_model(directory / "forest")
+
+    def change(self, rng, path):
+        notes = sorted(each for each in path.rglob("*") if each.is_file() and each.suffix != ".parquet")
+        note = notes[int(rng.integers(0, len(notes)))]
+        note.write_bytes(forged(rng, note.read_bytes()))
+
+    def use(self, path):
+        explain_files(self.predictor, self.source, path, resume=True)
+
+
+class Interrupted(Changed):
+    """A generation that is taken up again: its bytes are those of one that was not interrupted."""
+
+    place = "data"
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.whole = {file.name: file.read_bytes() for file in (directory / "data").glob("*.parquet")}
+
+    def change(self, rng, path):
+        notes = sorted(each for each in path.rglob(".generation/*") if each.is_file() and each.name != "lock")
+        note = notes[int(rng.integers(0, len(notes)))]
+        if note.suffix == ".json":
+            note.write_bytes(forged(rng, note.read_bytes()))
+        else:
+            content = bytearray(note.read_bytes())
+            content[int(rng.integers(0, len(content)))] ^= 1 << int(rng.integers(0, 8))
+            note.write_bytes(content)
+
+    def check(self, path, reached):
+        try:
+            data_gen.generate(
+                "mixture", rows=2_000, out=path, seed=1, workers=1, rows_per_file=1_000, resume=True
+            )
+        except GenerationError:
+            return REFUSED
+        assert {file.name: file.read_bytes() for file in path.glob("*.parquet")} == self.whole
+        data_gen.verify(path)
+        shutil.rmtree(path / ".generation", ignore_errors=True)
+        return ACCEPTED
