@@ -104,9 +104,11 @@ class NumberEncoder(Encoder):
 
     @classmethod
     def _rebuilt(cls, state: State) -> NumberEncoder:
-        labels = state.document["labels"]
+        labels, columns = state.document["labels"], state.document["columns"]
+        if not all(type(part) is str for column in columns for part in column):
+            raise TypeError("a column is no name and type")
         return cls(
-            state.document["columns"],
+            columns,
             None if labels is None else Labels.from_json(labels),
             state.document["weight"],
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,12 @@ _BINARY = ("binary", "binary:logistic", "Logloss")
 _SEVERAL = ("multiclass", "multiclassova", "multi:softprob", "multi:softmax", "MultiClass")
 
 
+def check_outputs(n_outputs: int, classes: Sequence[Any] | None) -> None:
+    """Raise ModelError where a classifier's forest has other outputs than classes; two share one."""
+    if classes is not None and max(2, n_outputs) != len(classes):
+        raise ModelError(f"the forest has {n_outputs} outputs for {len(classes)} classes; train again")
+
+
 class ForestPredictor(Predictor):
     """A saved forest: its encoder, then the compiled trees."""
 
@@ -50,10 +56,7 @@ class ForestPredictor(Predictor):
                 f"the forest splits {self.forest.n_features} columns but its encoder makes {encoder.n_columns}; "
                 "train or copy the model again"
             )
-        if self.task == "multiclass" and self.classes is not None and self.n_outputs != len(self.classes):
-            raise ModelError(
-                f"the forest has {self.n_outputs} outputs for {len(self.classes)} classes; train again"
-            )
+        check_outputs(self.n_outputs, self.classes)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ForestPredictor, (self.text, self.encoder)

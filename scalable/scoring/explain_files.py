@@ -238,12 +238,19 @@ def _joined(files: Sequence[Path], first: Explanation, made: Contributions) -> d
     for file in files:
         with understood(DataError, f"{file.name}", "delete its Parquet file, then --resume"):
             found = json.loads(file.read_text())
-            rows, sums = rows + int(found["rows"]), sums + np.asarray(found["sums"], np.float64)
+            rows, own = rows + int(found["rows"]), np.asarray(found["sums"], np.float64)
+            contributions = np.asarray(found["contributions"], np.float64).reshape(-1, *sums.shape)
+            if own.shape != sums.shape:
+                raise ValueError(f"sums of shape {own.shape}")
+            sums = sums + own
+            each.append(contributions)
             for name in made.columns:
-                values[name] += found["values"][name]
-            each += found["contributions"]
+                sample = list(found["values"][name])
+                if len(sample) != len(contributions):
+                    raise ValueError(f"{len(sample)} values of {name!r} for {len(contributions)} rows")
+                values[name] += sample
     found = Explanation(
-        made.columns, made.outputs, np.asarray(each, np.float64).reshape(-1, *sums.shape), first.expected
+        made.columns, made.outputs, np.concatenate([np.empty((0, *sums.shape)), *each]), first.expected
     )
     return section_of(found, values, rows, sums / max(rows, 1))
 

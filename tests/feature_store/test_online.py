@@ -229,3 +229,18 @@ def test_a_full_disk_is_told_and_nothing_is_lost(made, monkeypatch):
         with pytest.raises(DataError, match="the disk is full; what was there stays"):
             push(store, "pay", many, now=0)
         assert repr(store.lookup({"customer": 1}, at=9 * YEAR)) == before
+
+
+@pytest.mark.parametrize(
+    "said", [b"\xff", b"[1]", b'{"format": 1}', b'{"format": 1, "meaning": 3, "views": {}}']
+)
+def test_what_a_store_says_of_itself_is_not_believed_unseen(tmp_path, said):
+    features = write(tmp_path, plain_events())
+    materialize(features, tmp_path / "store")
+    with (
+        OnlineStore(features, tmp_path / "store", create=True) as store,
+        store.env.begin(write=True) as transaction,
+    ):
+        transaction.put(b"store", said, db=store._meta)
+    with pytest.raises(DataError, match=r"store: damaged .*; materialize it anew elsewhere"):
+        OnlineStore(features, tmp_path / "store")

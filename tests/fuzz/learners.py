@@ -34,7 +34,9 @@ def corpus(directory):
     rng = np.random.default_rng(0)
     x = rng.random((N, 3))
     columns = {name: x[:, k] for k, name in enumerate("abc")}
-    pq.write_table(pa.table({**columns, "y": (x[:, 0] > rng.random(N)).astype(np.int64)}), directory / "rows.parquet")
+    pq.write_table(
+        pa.table({**columns, "y": (x[:, 0] > rng.random(N)).astype(np.int64)}), directory / "rows.parquet"
+    )
     source = ParquetSource(directory / "rows.parquet", target="y")
     for name, learner in LEARNERS.items():
         rows = source.without_target() if name in ("pca", "kmeans", "mixture", "kernel") else source
@@ -42,7 +44,9 @@ def corpus(directory):
     explain_files(load_model(directory / "forest"), source, directory / "explained")
     discard, Generation.discard = Generation.discard, Generation.close
     try:
-        data_gen.generate("mixture", rows=2_000, out=directory / "data", seed=1, workers=1, rows_per_file=1_000)
+        data_gen.generate(
+            "mixture", rows=2_000, out=directory / "data", seed=1, workers=1, rows_per_file=1_000
+        )
     finally:
         Generation.discard = discard
     (directory / "data" / "manifest.json").unlink()

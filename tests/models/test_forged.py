@@ -9,8 +9,12 @@ import zipfile
 import numpy as np
 import pytest
 
+from scalable.bayes import GaussianNB
+from scalable.boosting import LGBMClassifier
 from scalable.errors import ModelError
+from scalable.inference import load_model
 from scalable.linear import LinearRegression
+from scalable.mixture import KMeans
 from scalable.models.store import read_model, save_model, unpacked
 
 
@@ -137,3 +141,30 @@ def test_an_estimator_without_a_part_of_itself_is_refused(tmp_path, gone):
     reseal(tmp_path / "m", "model.json", json.dumps(document).encode())
     with pytest.raises(ModelError, match=rf"m: .*damaged.*{gone}"):
         LinearRegression.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("learner", "wanted"), [(KMeans(2, random_state=0), "cluster_centers"), (GaussianNB(), "theta")]
+)
+def test_a_model_without_one_of_its_arrays_is_refused(tmp_path, learner, wanted):
+    X = np.random.default_rng(0).random((50, 2))
+    learner.fit(X, *([X[:, 0] > 0.5] if wanted == "theta" else [])).save(tmp_path / "m")
+    arrays = unpacked((tmp_path / "m" / "arrays.npz").read_bytes())
+    del arrays[wanted]
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    reseal(tmp_path / "m", "arrays.npz", buffer.getvalue())
+    for load in (load_model, type(learner).load):
+        with pytest.raises(ModelError, match=rf"damaged.*{wanted}"):
+            load(tmp_path / "m")
+
+
+def test_a_classifier_with_fewer_classes_than_outputs_is_refused(tmp_path):
+    X = np.random.default_rng(0).random((100, 2))
+    LGBMClassifier(n_estimators=2, num_leaves=3).fit(X, X[:, 0] > 0.5).save(tmp_path / "m")
+    document = json.loads((tmp_path / "m" / "model.json").read_text())
+    document["meta"]["encoder"]["labels"]["classes"].pop()
+    reseal(tmp_path / "m", "model.json", json.dumps(document).encode())
+    for load in (load_model, LGBMClassifier.load):
+        with pytest.raises(ModelError, match="1 outputs for 1 classes"):
+            load(tmp_path / "m")

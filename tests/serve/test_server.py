@@ -183,6 +183,13 @@ def test_open_inference_protocol(port, place):
         ("/v2/models/fraud/infer", tensors(x={"shape": [3]}), 400, "its shape says 3"),
         ("/v2/models/fraud/infer", tensors(x={"shape": [2, 2]}), 400, "expected .rows. or"),
         ("/v2/models/fraud/infer", tensors(x={"datatype": "FP8"}), 400, "unknown datatype"),
+        ("/v2/models/fraud/infer", tensors(x={"datatype": ["FP64"]}), 400, "unknown datatype"),
+        (
+            "/v2/models/fraud/infer",
+            tensors(x={"parameters": 7}),
+            400,
+            "'parameters' is 7, expected an object",
+        ),
         ("/v2/models/fraud/infer", tensors(x={"data": ["a", "b"]}), 400, "not FP64"),
         (
             "/v2/models/fraud/infer",

@@ -163,9 +163,9 @@ class OnlineStore:
                 name for name in meaning.keys() | held.keys() if meaning.get(name) != held.get(name)
             )
             raise DataError(
-                f"{self.path}: holds features of other definitions ({found.get('fingerprint')}, {self.definitions.place} "
-                f"is {self.definitions.fingerprint()}; they differ in view {', '.join(changed)}); materialize it anew "
-                "elsewhere"
+                f"{self.path}: holds features of other definitions ({found.get('fingerprint')}, "
+                f"{self.definitions.place} is {self.definitions.fingerprint()}; they differ in view "
+                f"{', '.join(changed)}); {REMEDY}"
             )
         with understood(DataError, self.path, REMEDY):
             for name, view in views.items():

@@ -28,6 +28,7 @@ from scalable.models.learners import class_named
 from scalable.models.links import apply_link
 from scalable.models.predictors import Predictor
 from scalable.models.store import StoredModel
+from scalable.storage.documents import understood
 
 KIND = "arrays"
 Arrays = Mapping[str, NDArray[Any]]
@@ -183,16 +184,28 @@ def complete(block: Block, names: Sequence[str]) -> NDArray[np.float64]:
 
 
 def read_array_model(stored: StoredModel) -> ArrayModel:
-    """Return the predictor of a saved model of arrays."""
-    try:
+    """Return the predictor of a saved model of arrays, which has scored a row.
+
+    Raises
+    ------
+    ModelError
+        Its parts do not belong together.
+    """
+    with understood(ModelError, "the saved model", "train or copy it again"):
         mixed = "categories" in stored.meta["encoder"]
         reads = CategoryEncoder if mixed else NumberEncoder
         encoder = reads.from_state(State.of(stored.meta["encoder"], stored.arrays))
         learner = class_named(stored.meta["learner"]["estimator"])
-    except KeyError as error:
-        raise ModelError(f"the saved model lacks {error}; train or copy it again") from error
-    arrays = {name: array for name, array in stored.arrays.items() if not name.startswith("encoder.")}
-    return ArrayModel(encoder, arrays, learner)
+        arrays = {name: array for name, array in stored.arrays.items() if not name.startswith("encoder.")}
+        model = ArrayModel(encoder, arrays, learner)
+        cells = np.array(getattr(encoder, "bases", ()), np.int32).reshape(-1, 1)
+        row = Block(np.zeros((len(encoder.columns), 1)), cells, None, None, 0)
+        with np.errstate(all="ignore"):
+            scores = learner.scores(model.arrays, row)
+        outputs = None if model.classes is None else len(model.classes)
+        if scores.ndim != 2 or scores.shape[1] != 1 or outputs not in (None, len(scores)):
+            raise ValueError(f"scores of shape {scores.shape} for a row")
+    return model
 
 
 def _block(columns: NDArray[np.float64]) -> Block:
