@@ -282,8 +282,7 @@ class LGBMModel(Attributes, Estimator):
         self.best_score_ = best_scores(trained.history, trained.best_iteration - trained.begun)
 
     def _adopt(self, booster: lgb.Booster, encoder: TreeEncoder) -> None:
-        self.booster_ = booster
-        self.encoder_ = encoder
+        self.booster_, self.encoder_ = booster, encoder
         labels = encoder.labels
         if labels is not None and labels.classes is not None:
             self.classes_ = class_array(labels.classes)

@@ -235,7 +235,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(made, monkeypatch):
     "said", [b"\xff", b"[1]", b'{"format": 1}', b'{"format": 1, "meaning": 3, "views": {}}']
 )
 def test_what_a_store_says_of_itself_is_not_believed_unseen(tmp_path, said):
-    features = write(tmp_path, plain_events())
+    features = write(tmp_path, random_events(np.random.default_rng(0), 40, 3))
     materialize(features, tmp_path / "store")
     with (
         OnlineStore(features, tmp_path / "store", create=True) as store,
