@@ -1,7 +1,8 @@
-"""What reading costs: decoding by layout of the file, encoding for a learner, and planning."""
+"""What reading costs: decoding by layout of the file, encoding for a learner, shuffled batches, and planning."""
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ try:
     profile_source = found(
         "scalable.features.profile:profile_source", "scalable.execution.rounds:profile_source"
     )
+    try:
+        from scalable import batches
+    except ImportError:
+        batches = None  # type: ignore[assignment]
     missing = ""
 except ImportError as error:  # a commit from before these
     missing = str(error)
@@ -119,6 +124,38 @@ class Encode:
     @named("Encode a decoded row")
     def track_row(self) -> float:
         return ns_per_row(lambda: self.encoder.encode(self.raw), self.raw.n_rows, REPEATS)
+
+
+class Shuffle:
+    """Shuffled mini-batches of a file in the page cache, by threads, and steps of a perceptron over rows in memory."""
+
+    unit = "ns/row"
+    timeout = 300
+
+    def setup(self) -> None:
+        if batches is None:
+            raise NotImplementedError("a commit from before mini-batches")
+        self.loader = batches(ParquetSource(_file("plain", scaled(500_000)), target="y"), 4096)
+        random = np.random.default_rng(0)
+        X = random.random((scaled(100_000), COLUMNS), np.float32)
+        self.rows = X, X[:, 0] > X[:, 1]
+
+    @named("Shuffle a row into mini-batches")
+    def track_row(self) -> float:
+        return ns_per_row(lambda: sum(len(b.X) for b in self.loader), self.loader.n_rows, REPEATS)
+
+    @named("Learn a row by a perceptron")
+    def track_perceptron(self) -> float:
+        from scalable.neural import MLPClassifier
+
+        model = MLPClassifier(batch_size=1024, max_iter=1)
+
+        def fit() -> None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.fit(*self.rows)
+
+        return ns_per_row(fit, len(self.rows[0]), 3)
 
 
 class Plan:

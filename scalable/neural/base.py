@@ -255,6 +255,10 @@ class Perceptron(Estimator):
     def _check(self) -> None:
         """Refuse parameters that mean nothing."""
         self._hidden()
+        if self.client is not None:
+            raise UsageError(
+                "networks are trained in this process: leave client out, and n_workers says who reads"
+            )
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 options = ", ".join(map(repr, allowed))

@@ -1,0 +1,118 @@
+"""Perceptrons: steps beside their matrix products, JAX and torch, and quality beside LightGBM in equal time.
+
+    python -m bench.records.neural.neural_numbers --rows 1e6 --out docs/results/neural.json
+
+The rows are `physics`, whose best possible log loss is known. The perceptron trains first, from Parquet; LightGBM, on
+the same rows in memory (binning is counted), grows trees until as much time has passed. Both are scored on rows that
+neither saw. JAX and torch are measured where they are installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+from sklearn.metrics import log_loss, roc_auc_score
+
+import data_gen
+from bench.records.neural.step_times import step_times
+from scalable import ParquetSource
+from scalable.neural import MLPClassifier
+from scalable.report.document import new_results
+from scalable.report.results import write_results
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "2 x 64": {"hidden_layer_sizes": (64, 64)},
+    "3 x 256, residual": {"hidden_layer_sizes": (256, 256, 256), "residual": True, "normalization": "layer"},
+}
+HELD_OUT = 200_000
+TREES = 5  # grown between two looks at the clock
+
+
+def matrix(start: int, stop: int) -> tuple[Any, Any]:
+    """Return features (n, 28) float32 and labels of `physics`."""
+    table = data_gen.rows("physics", start, stop)
+    X = np.stack([table[name].to_numpy() for name in table.column_names[:-1]], axis=1)
+    return X, table["signal"].to_numpy()
+
+
+def scored(truth: Any, probability: Any) -> dict[str, float]:
+    """Return log loss and AUC."""
+    return {"log_loss": float(log_loss(truth, probability)), "auc": float(roc_auc_score(truth, probability))}
+
+
+def perceptron(place: Path, held_out: tuple[Any, Any], epochs: int, given: dict[str, Any]) -> dict[str, Any]:
+    """Train from Parquet and return what it cost and how good it is."""
+    source = ParquetSource(str(place), target="signal")
+    model = MLPClassifier(
+        **given, max_iter=epochs, batch_size=1024, learning_rate="cosine", learning_rate_init=2e-3, solver="adamw",
+        tol=0.0, n_iter_no_change=epochs,
+    )  # fmt: skip
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the number of epochs is what was asked for
+        model.fit(source)
+    seconds = time.perf_counter() - start
+    table = data_gen.rows("physics", 10**9, 10**9 + HELD_OUT)
+    return {"seconds": seconds, **scored(held_out[1], model.predict_proba(table.drop(["signal"]))[:, 1])}
+
+
+def trees(rows: int, held_out: tuple[Any, Any], seconds: float) -> dict[str, Any]:
+    """Grow trees of 63 leaves for so many seconds and return how good they are."""
+    X, y = matrix(0, rows)
+    start = time.perf_counter()
+    data = lightgbm.Dataset(X, y).construct()
+    booster = lightgbm.Booster(
+        {"objective": "binary", "num_leaves": 63, "learning_rate": 0.1, "verbosity": -1}, data
+    )
+    while time.perf_counter() - start < seconds:
+        for _ in range(TREES):
+            booster.update()
+    spent = time.perf_counter() - start
+    return {
+        "seconds": spent,
+        "trees": booster.num_trees(),
+        **scored(held_out[1], booster.predict(held_out[0])),
+    }
+
+
+def quality(rows: int, epochs: int) -> list[dict[str, Any]]:
+    """Return a row a network: its quality, LightGBM's in as much time, and the best possible."""
+    held_out = matrix(10**9, 10**9 + HELD_OUT)
+    found = []
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch) / "physics"
+        data_gen.generate("physics", rows=rows, out=place, seed=0)
+        truth = json.loads((place / "manifest.json").read_text("utf-8"))["truth"]
+        MLPClassifier(max_iter=1).fit(*matrix(0, 5_000))  # compiles
+        for name, given in NETWORKS.items():
+            own = perceptron(place, held_out, epochs, given)
+            found.append({"network": name, "epochs": epochs, "perceptron": own,
+                          "lightgbm": trees(rows, held_out, own["seconds"])})  # fmt: skip
+            print(found[-1], flush=True)
+    return [*found, {"best": {name: truth[name]["expected"] for name in ("log_loss", "auc")}}]
+
+
+def main() -> None:
+    """Measure, and write what was found."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=float, default=1e6)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    warnings.filterwarnings("ignore", message=".*has not converged")
+    sections = {"steps": step_times(), "quality": quality(int(given.rows), given.epochs)}
+    write_results(given.out, new_results("neural", sections, seed=0))
+
+
+if __name__ == "__main__":
+    main()
