@@ -20,6 +20,7 @@ from scalable.models.links import apply_link
 from scalable.models.predictors import Predictor
 from scalable.models.store import StoredModel
 from scalable.neural.network import NORMS, Network, Shape
+from scalable.neural.row_answer import answer_of
 from scalable.storage.documents import typed
 
 KIND = "neural"
@@ -79,6 +80,15 @@ class NeuralModel(Predictor):
         return apply_link(self.link, self.scores(self._features.encode(raw)))
 
     def _compile_answer(self) -> Callable[..., Any]:
+        shift, scale = self.target
+
+        def finish(scores: NDArray[np.float64]) -> Any:
+            found = apply_link(self.link, scores * scale + shift)
+            return float(found[0]) if self.n_outputs == 1 else found[0]
+
+        compiled = answer_of(self._features, self.network, finish)
+        if compiled is not None:
+            return compiled
         types = self.column_types
 
         def answer(row: Mapping[str, Any], missing_keys: str = "refuse") -> Any:

@@ -114,6 +114,8 @@ def test_categories_and_gaps_are_learned_saved_and_answered_row_by_row(files, tm
     found = predictor.predict(unseen)
     assert np.isfinite(found).all()
     assert found[0] == pytest.approx(predictor.predict_one(unseen[0]), rel=1e-6)
+    with pytest.raises(DataError, match="'x'"):
+        predictor.predict_one({"gaps": 0.1, "kind": "k1"})
 
 
 def source_column(files, name):
@@ -247,3 +249,19 @@ def test_a_saved_network_that_does_not_fit_together_is_refused(tmp_path):
             with pytest.raises(ModelError, match="damaged"):
                 read(tmp_path / "bad")
     assert json.dumps(stored.meta)
+
+
+@quietly
+@pytest.mark.parametrize("normalization", [None, "batch", "layer"])
+@pytest.mark.parametrize("task", ["late", "kind", "y"])
+def test_a_row_is_answered_as_a_block_is(files, normalization, task):
+    features = [name for name in ("x", "gaps", "kind") if name != task]
+    source = ParquetSource(files, target=task, features=features)
+    kind = MLPRegressor if task == "y" else MLPClassifier
+    model = kind(
+        (8, 8), max_iter=1, normalization=normalization, residual=True, activation="gelu", one_hot=4
+    ).fit(source)
+    rows = pq.read_table(files, columns=features).slice(0, 20).to_pylist()
+    whole = model.model_.predict_block(next(source.raw_blocks(source.shards[0])))
+    for expected, row in zip(whole, rows, strict=False):
+        np.testing.assert_allclose(model.model_.predict_one(row), expected, rtol=2e-5, atol=1e-6)
