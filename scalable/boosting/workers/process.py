@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from scalable.boosting.workers.job import Outcome, WorkerJob, read_frame, write_frame
 from scalable.boosting.workers.life import peak_rss
+from scalable.deferred import defer
 
 PARENT_SLACK = 5.0  # beyond the silence at which peers give each other up
 PR_SET_PDEATHSIG = 1
@@ -96,6 +97,7 @@ def import_lightgbm_alone() -> None:
 def main() -> None:
     """Run one worker over the pipes at standard input and output."""
     die_with_parent()
+    defer()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C reaches the parent, which decides
     # Whatever prints must not end up between the frames.
     outgoing = os.fdopen(os.dup(1), "wb")

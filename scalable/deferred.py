@@ -1,8 +1,8 @@
-"""Modules that others import and this command line seldom uses: loaded when something of theirs is asked for.
+"""Modules that others import and our own processes seldom use: loaded when something of theirs is asked for.
 
-scikit-learn's base classes bring in ``scipy.stats``, joblib's processes, sparse solvers and, where it is installed,
-pandas; together they take longer to import than everything of ours. A process of our own may put that off; a program
-that uses the library is left alone.
+scikit-learn's base classes bring in ``scipy.stats`` and, where it is installed, pandas; together they take longer to
+import than everything of ours. SciPy takes all of NumPy, a Fortran reader and unittest included, and Numba a parser of
+YAML. A process of our own may put that off; a program that uses the library is left alone.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
 from types import ModuleType
 
-DEFERRED = frozenset(
-    {"pandas", "scipy.stats", "scipy.special", "scipy.sparse.linalg", "joblib", "numpy.f2py"}
-)
+DEFERRED = frozenset({"numpy.f2py", "numpy.testing", "pandas", "scipy.stats", "yaml"})
 
 
 class _Deferring(MetaPathFinder):
