@@ -9,9 +9,9 @@ from collections.abc import Sequence
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 success, 1 failure, 2 usage, 130 interrupted."""
     from scalable.cli.app import build
-    from scalable.deferred import defer
     from scalable.cli.screen.failure import run
     from scalable.cli.screen.interrupt import INTERRUPTED, leave_at_once, watch
+    from scalable.deferred import defer
 
     words = list(sys.argv[1:] if argv is None else argv)
     watch(words)

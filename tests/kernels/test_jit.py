@@ -36,10 +36,15 @@ def project(tmp_path):
 
 
 def run_in(project, code, **env):
+    own = {
+        "PYTHONPATH": str(project),
+        "SCALABLE_CACHE_DIR": str(project / "cache"),
+        "PYTHONDONTWRITEBYTECODE": "1",  # Python itself goes by a file's time, which a test sets back
+    }
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
         cwd=project,
-        env={**os.environ, "PYTHONPATH": str(project), "SCALABLE_CACHE_DIR": str(project / "cache"), **env},
+        env={**os.environ, **own, **env},
         capture_output=True,
         text=True,
         check=False,

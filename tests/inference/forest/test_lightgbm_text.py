@@ -88,7 +88,7 @@ NUMBERS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(
     which=st.integers(0, len(TEXTS) - 1),
     places=st.lists(st.tuples(st.floats(0, 1), NUMBERS), min_size=1, max_size=4),
