@@ -63,6 +63,8 @@ class BoostedPlan:
         Of each trial; text where they cannot be trained with.
     by : Metric
         What is measured.
+    n_threads : int
+        Threads of a worker that the user asked for; 0 for all.
     live : int
         Boosters that wait for the next rung, at most.
     """
@@ -73,6 +75,7 @@ class BoostedPlan:
     params: tuple[dict[str, Any] | str, ...]
     by: Metric
     live: int
+    n_threads: int = 0
     least: int = 2
     unit: str = "iterations"
 
@@ -87,8 +90,8 @@ class BoostedPlan:
         return self.by.higher_is_better
 
     def open(self, n_threads: int) -> BoostedRows:
-        """Bin the rows."""
-        return BoostedRows(self, n_threads)
+        """Bin the rows; on fewer threads where the user asked for that."""
+        return BoostedRows(self, min(n_threads, self.n_threads or n_threads))
 
 
 def plan_boosted(
@@ -149,7 +152,7 @@ def plan_boosted(
     settled = tuple(_settled(one, prepared, source.n_rows) for one in given)
     largest = max((int(one.get("num_leaves", 31)) for one in settled if not isinstance(one, str)), default=31)
     live = _check_memory(prepared, source.n_rows + held.n_rows, largest, len(given), team)
-    return BoostedPlan(token, early.n_rounds, job, settled, by, live)
+    return BoostedPlan(token, early.n_rounds, job, settled, by, live, early.n_threads)
 
 
 def _settled(given: Mapping[str, Any], prepared: Prepared, n_rows: int) -> dict[str, Any] | str:

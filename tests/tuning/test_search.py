@@ -79,16 +79,25 @@ def test_the_same_on_a_cluster(halves, dask_client):
     assert texts[0] == texts[1]
 
 
+KILL = """
+import os, sys, time
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.01)
+os.kill(int(sys.argv[2]), 9)
+"""
+
+
 @pytest.mark.slow
-def test_a_worker_that_is_killed_costs_nothing_but_time(halves, mortal_client):
-    how = {"n_trials": 27, "valid": halves[1], "budget": 54, "seed": 4, "refit": False}
+def test_a_worker_that_is_killed_costs_nothing_but_time(halves, mortal_client, tmp_path):
+    how = {"n_trials": 27, "valid": halves[1], "budget": 540, "seed": 4, "refit": False}
     here = tune(LGBMClassifier, halves[0], SPACE, **how)
-    pids = mortal_client.run(os.getpid)
-    kill = subprocess.Popen(
-        [sys.executable, "-c", f"import os, time; time.sleep(3); os.kill({next(iter(pids.values()))}, 9)"]
+    pid = next(iter(mortal_client.run(os.getpid).values()))
+    kill = subprocess.Popen([sys.executable, "-c", KILL, str(tmp_path / "search"), str(pid)])
+    there = tune(
+        LGBMClassifier, halves[0], SPACE, client=mortal_client, checkpoint=tmp_path / "search", **how
     )
-    assert look(tune(LGBMClassifier, halves[0], SPACE, client=mortal_client, **how)) == look(here)
-    kill.wait()
+    assert kill.wait(10) == 0
+    assert look(there) == look(here)
 
 
 SCRIPT = """
