@@ -63,6 +63,8 @@ class ParquetSource(Source):
         The plan, made from the footers alone.
     schema : pyarrow.Schema
         Names and types of the feature columns.
+    pinned : dict
+        Identity and version of the Delta table whose files these are; empty for other files.
 
     Raises
     ------
@@ -90,16 +92,16 @@ class ParquetSource(Source):
         partitioning: Any = "hive",
     ) -> None:
         given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-        self.table = delta_of([os.fspath(path) for path in given])
-        if self.table is not None:
-            files, parts = self.table.files, self.table.partitioned(partitioning)
-            given = [self.table.place]
+        table = delta_of([os.fspath(path) for path in given])
+        self.pinned = {} if table is None else table.parts
+        if table is not None:
+            files, parts, given = table.files, table.partitioned(partitioning), [table.place]
         else:
             files = find_files(given)
             parts = read_partitions(files, partitioning)
         found = set(files)
         self._searched = [store_of(path).absolute(path) for path in given if os.fspath(path) not in found]
-        footers, schemas = read_footers(files) if self.table is None else self.table.read_footers()
+        footers, schemas = read_footers(files) if table is None else table.read_footers()
         where = files[0]
         common = common_schema(files, schemas)
         self.partitions = {
@@ -148,7 +150,7 @@ class ParquetSource(Source):
         known = [(footer.path, footer.version) for footer in self.footers.values()]
         files = [[store_of(path).resolved(path), now.size, now.tag] for path, now in known]
         types = {name: str(kind) for name, kind in self.partitions.items()}
-        table = {} if self.table is None else {"table": self.table.parts}
+        table = {"table": self.pinned} if self.pinned else {}
         return {"files": files, **({"partitions": types} if types else {}), **table}
 
     def only(self, shards: Sequence[Shard]) -> ParquetSource:
