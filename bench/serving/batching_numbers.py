@@ -45,7 +45,7 @@ def forests(n_trees: int, folder: Path) -> Iterator[tuple[str, Path]]:
         "63 linear leaves": ({"objective": "regression", "num_leaves": 63, "linear_tree": True}, n_trees // 2, score),
     }  # fmt: skip
     for name, (params, n, y) in kinds.items():
-        fast = {"learning_rate": 0.05, "verbose": -1, "num_threads": 2, "max_bin": 63}
+        fast = {"learning_rate": 0.05, "verbose": -1, "num_threads": 1, "max_bin": 63}
         booster = lgb.train(params | fast, lgb.Dataset(X, np.asarray(y, float)), n)
         path = folder / f"{len(name)}.txt"
         booster.save_model(path)
