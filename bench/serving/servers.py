@@ -38,7 +38,13 @@ def train(path: Path) -> list[dict[str, float]]:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(LEARNED, FEATURES))
     y = X[:, 0] * X[:, 1] + np.sin(3 * X[:, 2]) + X[:, 3] + rng.normal(size=LEARNED) > 0
-    params = {"objective": "binary", "num_leaves": LEAVES, "learning_rate": 0.05, "verbose": -1, "num_threads": 1}
+    params = {
+        "objective": "binary",
+        "num_leaves": LEAVES,
+        "learning_rate": 0.05,
+        "verbose": -1,
+        "num_threads": 1,
+    }
     booster = lgb.train(params, lgb.Dataset(X, y.astype(float)), TREES)
     booster.save_model(path)
     return [
