@@ -280,7 +280,8 @@ class Batches:
 
 def _joined(parts: list[Batch]) -> Batch:
     columns: Any = zip(*parts, strict=True)
-    return Batch(*(None if some[0] is None else np.concatenate(some) for some in columns))
+    joined: list[Any] = [None if some[0] is None else np.concatenate(some) for some in columns]
+    return Batch(*joined)
 
 
 def _check(**numbers: int) -> None:

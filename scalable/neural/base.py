@@ -133,7 +133,7 @@ class Perceptron(Estimator):
             )
             self._training = (encoder, *self._begin(encoder, target))
         encoder, training, scale = self._training
-        if encoder.labels.column != goal or encoder.weight != source.weight:
+        if encoder.labels is None or encoder.labels.column != goal or encoder.weight != source.weight:
             raise UsageError("parts of one training have the same columns of target and weights")
         loader = self._loader(source, encoder, executor, scale)
         loader.epoch = epoch = len(training.course.losses)

@@ -125,11 +125,8 @@ def _tradeoffs(rows: Any) -> Iterator[Table]:
     """Yield the table of a forest's forms."""
     from scalable.report.blocks.tradeoffs import COLUMNS, tradeoffs_table
 
-    yield _table(
-        "Trade-offs",
-        tradeoffs_table(rows),
-        [(name.lower().replace("auc", "AUC"), *rest) for name, *rest in COLUMNS],
-    )
+    named = [(title.lower().replace("auc", "AUC"), key, written) for title, key, written in COLUMNS]
+    yield _table("Trade-offs", tradeoffs_table(rows), named)
 
 
 def _console(console: Console | None) -> Console:

@@ -246,7 +246,7 @@ class App:
                 for row in (rows if isinstance(rows, list) else rows.to_pylist())
             ]
         if n_rows == 1 and isinstance(rows, list):
-            found = [predictor.answer(rows[0])]
+            found = np.asarray([predictor.answer(rows[0])])
         elif n_rows <= FEW_ROWS:
             found = predictor.predict(rows)
         else:

@@ -63,6 +63,7 @@ def version_with_end(path: AnyPath) -> Version:
             raise OSError(f"{path}: {len(tail):,} bytes came of the last {TAIL_BYTES:,}")
         return now, tail
 
+    now: Version
     try:
         now, tail = _answer(path, asked)
     except OSError as error:

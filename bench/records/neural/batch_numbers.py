@@ -81,7 +81,7 @@ def torch_batches(paths: list[str], target: str, *, collated: bool) -> dict[str,
     import torch
     from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-    class Rows(IterableDataset):  # type: ignore[misc, type-arg]
+    class Rows(IterableDataset):
         """Rows of shuffled row groups, shuffled within each."""
 
         def __iter__(self) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from scalable.boosting.native.crew import Crew
 from scalable.boosting.native.rows import NO_WEIGHT, Rows
 from scalable.boosting.native.settings import flag
 from scalable.boosting.ranking.query_metrics import gains_of
-from scalable.kernels.histogram.lambdarank import best_gains, lambda_gradients
+from scalable.kernels.lambdarank import best_gains, lambda_gradients
 
 TRUNCATION, SIGMOID = 30, 1.0  # of LightGBM 4
 

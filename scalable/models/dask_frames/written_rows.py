@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from scalable import progress
 from scalable.data.parquet import ParquetSource
-from scalable.data.table import TARGET, WEIGHT
+from scalable.data.roles import TARGET, WEIGHT
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import connected
 from scalable.storage.places import place
@@ -89,7 +89,9 @@ def rows_to_fit(X: Any, y: Any, sample_weight: Any, client: Any) -> tuple[Parque
                 f"X is a Dask DataFrame, so {role} must be a Dask Series of the same partitions, or the name of a "
                 f"column, not {type(values).__name__}"
             )
-    roles = {role: name for role, name in (("target", TARGET), ("weight", WEIGHT)) if name in beside}
+    roles: dict[str, Any] = {
+        role: name for role, name in (("target", TARGET), ("weight", WEIGHT)) if name in beside
+    }
     roles |= {role: values for role, values in named.items() if isinstance(values, str)}
     files = Frame(X, beside).written(None, client)
     source = ParquetSource(files, **roles)

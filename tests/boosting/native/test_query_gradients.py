@@ -9,7 +9,7 @@ import pytest
 from scalable.boosting import LGBMRanker
 from scalable.errors import UsageError
 from scalable.evaluate.queries import default_gains, query_values
-from scalable.kernels.histogram.lambdarank import best_gains, lambda_gradients
+from scalable.kernels.lambdarank import best_gains, lambda_gradients
 
 
 def pairs(score, label, gains, truncation, sigmoid, normed):
