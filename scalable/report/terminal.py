@@ -125,8 +125,8 @@ def _tradeoffs(rows: Any) -> Iterator[Table]:
     """Yield the table of a forest's forms."""
     from scalable.report.blocks.tradeoffs import COLUMNS, tradeoffs_table
 
-    named = [(title.lower().replace("auc", "AUC"), key, written) for title, key, written in COLUMNS]
-    yield _table("Trade-offs", tradeoffs_table(rows), named)
+    headings = [(heading.lower().replace("auc", "AUC"), key, write) for heading, key, write in COLUMNS]
+    yield _table("Trade-offs", tradeoffs_table(rows), headings)
 
 
 def _console(console: Console | None) -> Console:

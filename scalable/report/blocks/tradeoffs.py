@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from scalable.report.blocks.block import Block, table
+from scalable.report.blocks.block import Block, Column, table
 from scalable.report.figures.pareto import Contender, front, pareto
 from scalable.report.figures.style import Palette
 from scalable.report.format import micros, score
 
-COLUMNS = (
+COLUMNS: Sequence[Column] = (
     ("Form", "name", str),
     ("Log loss", "log_loss", score),
     ("AUC", "auc", score),
