@@ -256,12 +256,12 @@ class Batches:
     def _mixes(self, pool: ThreadPoolExecutor) -> list[Mix]:
         """Return the mixes of this rank; one of all rows is read once and kept for the epochs that follow."""
         plan = self._plan()[self.rank]
-        if self.shuffle and self._n_mixes == self.world_size == 1:
+        if self._n_mixes == self.world_size == 1:
             if self._held is None:
                 whole = Mix(self._reader, self._slices.pieces, plan[0], 0, None, self._target)
                 whole.submit(pool)
                 self._held = whole.rows(0, whole.stop)
-            return [HeldMix(self._held, [self.seed, self.epoch, 0, 0])]
+            return [HeldMix(self._held, [self.seed, self.epoch, 0, 0] if self.shuffle else None)]
         start, found = 0, []
         for k, parts in enumerate(plan):
             seed = [self.seed, self.epoch, self.rank, k] if self.shuffle else None

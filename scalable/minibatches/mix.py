@@ -21,6 +21,8 @@ from scalable.kernels.encode.permutation import shuffled_places
 from scalable.kernels.encode.row_major import scatter_floats, scatter_rows
 from scalable.minibatches.plan import Part
 
+PIECE = 2**15  # held rows that a thread puts in order at once
+
 
 class Batch(NamedTuple):
     """Encoded rows; all arrays are writable, C-contiguous, and give DLPack.
@@ -157,22 +159,27 @@ class Mix:
 class HeldMix(Mix):
     """A mix of all rows, which were read before and are only put in another order."""
 
-    def __init__(self, held: Batch, seed: Sequence[int]) -> None:
+    def __init__(self, held: Batch, seed: Sequence[int] | None) -> None:
         self._held = held
         self.start, self.stop = 0, len(held.X)
         self._edges = [0, self.stop]
-        self._keys = np.random.SeedSequence(seed).generate_state(6, np.uint64)
+        self._keys = None if seed is None else np.random.SeedSequence(seed).generate_state(6, np.uint64)
         self._futures = []
 
     def submit(self, pool: Executor) -> None:
-        """Put the rows in order."""
-        to = self._places(0, self.stop)
+        """Begin to put the rows in order."""
+        self._rows = Batch(
+            *(None if part is None else aligned(part.shape, part.dtype) for part in self._held)  # type: ignore[arg-type]
+        )
+        self._futures = [pool.submit(self._move, start) for start in range(0, self.stop, PIECE)]
 
-        def placed(values: NDArray[Any] | None) -> Any:
-            if values is None:
-                return None
-            out = aligned(values.shape, values.dtype)
-            out[to] = values
-            return out
-
-        self._rows = Batch(*map(placed, self._held))
+    def _move(self, start: int) -> None:
+        some = slice(start, min(start + PIECE, self.stop))
+        to = self._places(some.start, some.stop)
+        for values, out in zip(self._held, self._rows, strict=True):
+            if values is None or out is None:
+                continue
+            if values.ndim == 1:
+                out[to] = values[some]
+            else:
+                scatter_rows(values[some].T, to, out)

@@ -198,8 +198,16 @@ class Perceptron(Estimator):
         """Return rows to learn from, and those held out."""
         if not self.early_stopping:
             return source, None
-        share = float(self.validation_fraction)
-        kept, held = source.split_rows(1.0 - share, share, seed=self._seed())
+        share, group = float(self.validation_fraction), source.roles.group
+        every = max(2, round(1.0 / share))
+        if (
+            group is None
+            and source.exact_rows is not None
+            and len(source.shards) >= 4 * every
+            and share <= 0.5
+        ):
+            return source.split(every, self._seed() % every)  # whole shards: no row is decoded for both
+        kept, held = source.split_rows(1.0 - share, share, by=group, seed=self._seed())
         return kept, held
 
     def _loader(

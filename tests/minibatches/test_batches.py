@@ -2,6 +2,7 @@
 
 import json
 import os
+import tracemalloc
 
 import numpy as np
 import pyarrow as pa
@@ -235,3 +236,19 @@ def test_bad_values_and_files_that_change_are_told(tmp_path):
 def test_parameters_that_are_off(given, message):
     with pytest.raises(UsageError, match=message):
         batches(np.random.default_rng(0).normal(size=(500, 3)), **given)
+
+
+def test_memory_does_not_grow_with_rows(tmp_path):
+    def peak(n):
+        pq.write_table(table(n), tmp_path / f"{n}.parquet", compression="none", row_group_size=5_000)
+        loader = batches(source_of(str(tmp_path / f"{n}.parquet")), 100, buffer_rows=5_000, n_workers=1)
+        for _ in loader:  # what is made once
+            pass
+        tracemalloc.start()
+        for _ in loader:
+            pass
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(100_000) < 1.3 * peak(20_000)
