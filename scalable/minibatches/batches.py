@@ -233,6 +233,7 @@ class Batches:
             if self.drop_last:
                 edges = np.arange(self._steps + 1, dtype=np.int64) * self.size
             coming = deque(mix for mix in mixes if mix.stop > edges[self.step])
+            del mixes  # those that are done must go, with their rows
             for step in range(self.step, self._steps):
                 start, stop = int(edges[step]), int(edges[step + 1])
                 while here and here[0].stop <= start:

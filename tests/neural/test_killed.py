@@ -11,20 +11,8 @@ import pytest
 import data_gen
 from scalable.models.store import read_model
 
-TRAIN = [
-    "train",
-    "mlp",
-    "rows",
-    "--target",
-    "signal",
-    "-q",
-    "--max-iter",
-    "6",
-    "--batch-size",
-    "64",
-    "--dropout",
-    "0.1",
-]
+WORDS = "train mlp rows --target signal -q --max-iter 6 --batch-size 64 --dropout 0.1"
+TRAIN = WORDS.split()
 
 
 def run(*words, **given):
@@ -35,13 +23,13 @@ def run(*words, **given):
 def test_a_killed_command_resumes_to_the_same_model(tmp_path):
     data_gen.generate("physics", rows=60_000, out=tmp_path / "rows", seed=0)
     assert run(*TRAIN, "--model", "whole", cwd=tmp_path).wait(300) == 0
-    told = ["--model", "resumed", "--checkpoint", "kept", "--resume"]
-    kills = 0
+    told = ["--model", "resumed", "--resume"]
+    kept, kills = tmp_path / "resumed.checkpoint", 0
     for _ in range(50):
         child = run(*TRAIN, *told, cwd=tmp_path)
         deadline = time.monotonic() + 120
-        before = _stamp(tmp_path / "kept")
-        while child.poll() is None and time.monotonic() < deadline and _stamp(tmp_path / "kept") == before:
+        before = _stamp(kept)
+        while child.poll() is None and time.monotonic() < deadline and _stamp(kept) == before:
             time.sleep(0.02)
         if child.poll() is not None:
             break
@@ -52,7 +40,7 @@ def test_a_killed_command_resumes_to_the_same_model(tmp_path):
     assert kills > 0
     whole, resumed = read_model(tmp_path / "whole"), read_model(tmp_path / "resumed")
     assert all((whole.arrays[name] == resumed.arrays[name]).all() for name in whole.arrays)
-    assert not (tmp_path / "kept").exists()
+    assert not kept.exists()
 
 
 def _stamp(path):
