@@ -41,6 +41,7 @@ from scalable.feature_store.stages import (
 from scalable.scoring.parts import part_path, part_rows, plan_parts
 from scalable.scoring.predict_files import prepare
 from scalable.storage.documents import understood
+from scalable.storage.places import local_place
 from scalable.storage.replace import explained, write_text
 
 JOB, COUNTED, WORK = "_join.json", "_counts.json", "_join"  # readers of datasets skip names that start so
@@ -114,7 +115,7 @@ def point_in_time_join(
     if not isinstance(definitions, Definitions):
         definitions = read_definitions(definitions)
     executor = executor or Threads()
-    source, target = keys_source(keys), Path(out).resolve()
+    source, target = keys_source(keys), local_place(out, "a join").resolve()
     views = [open_view(definitions, view) for view in definitions.views.values()]
     for bound, _ in views:
         check_keys(bound, source.full_schema, time, source.describe_place())

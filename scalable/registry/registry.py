@@ -29,8 +29,8 @@ from scalable.registry.aliases import Move
 from scalable.registry.entry import MODEL, Entry
 from scalable.registry.index import Row, list_versions
 from scalable.registry.names import LATEST, check_alias, check_name
-from scalable.storage.files import is_local
 from scalable.storage.numbered import numbers_in, place_numbered, scratch_directory
+from scalable.storage.places import is_address, local_place
 from scalable.storage.replace import explained, remove_scratch
 
 _LONGEST = 2**20  # characters of a fingerprint that a record keeps whole; its digest is kept always
@@ -45,10 +45,15 @@ class Registry:
     ----------
     path : path
         Made when the first version is recorded.
+
+    Raises
+    ------
+    UsageError
+        When it is in an object store.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = local_place(path, "a registry")
 
     def names(self) -> list[str]:
         """Return the names of the models that have versions."""
@@ -96,7 +101,7 @@ class Registry:
         ModelError
             There is no model, or the registry cannot be written.
         """
-        if not is_local(model):
+        if is_address(model):
             raise ModelError(f"{model}: a registry copies files of this machine; fetch the model first")
         source, versions = Path(model), self._versions(name)
         if not source.exists():

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
+from scalable.errors import UsageError
 from scalable.storage.files import STORES, AnyPath, ObjectStore, object_store_of
 
 _SCHEME = re.compile(r"^([a-z][a-z0-9]+):/+(?=[^/])")
@@ -30,6 +31,19 @@ def place(path: AnyPath) -> Path:
 def is_address(path: AnyPath) -> bool:
     """Return whether a path leads to an object store."""
     return isinstance(place(path), ObjectPlace)
+
+
+def local_place(path: AnyPath, what: str) -> Path:
+    """Return a path of this machine's file systems, for `what` needs renames and locks.
+
+    Raises
+    ------
+    UsageError
+        When it is in an object store.
+    """
+    if is_address(path):
+        raise UsageError(f"{place(path)}: {what} is kept on file systems, not in object stores; give a directory")
+    return Path(path)
 
 
 def remove_tree(directory: Path) -> None:

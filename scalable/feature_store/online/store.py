@@ -20,6 +20,7 @@ from scalable.feature_store.definitions import Definitions
 from scalable.feature_store.online.lookup import Lookup
 from scalable.feature_store.read_definitions import MOST_VIEWS, read_definitions
 from scalable.storage.documents import understood
+from scalable.storage.places import local_place
 
 FORMAT = 1
 MAP_BYTES = 2**42  # of addresses, not of disk
@@ -130,7 +131,7 @@ class OnlineStore:
         self.definitions = (
             definitions if isinstance(definitions, Definitions) else read_definitions(definitions)
         )
-        self.path = Path(path)
+        self.path = local_place(path, "a feature store")
         if not create and not (self.path / "data.mdb").is_file():
             raise DataError(f"{path}: is no online store; make one with `scalable features materialize`")
         with told(path, "opened"):
