@@ -42,7 +42,9 @@ def local_place(path: AnyPath, what: str) -> Path:
         When it is in an object store.
     """
     if is_address(path):
-        raise UsageError(f"{place(path)}: {what} is kept on file systems, not in object stores; give a directory")
+        raise UsageError(
+            f"{place(path)}: {what} is kept on file systems, not in object stores; give a directory"
+        )
     return Path(path)
 
 
