@@ -64,6 +64,12 @@ def test_a_second_process_loads_the_compiled_kernel(project):
     assert run_in(project, RUN) == ["2", "1"]
 
 
+def test_what_is_loaded_needs_nothing_that_only_compilation_does(project):
+    code = RUN + "\n    import sys; print('numba.np.arraymath' in sys.modules)\n"
+    assert run_in(project, code) == ["2", "0", "True"]
+    assert run_in(project, code) == ["2", "1", "False"]
+
+
 def test_a_changed_callee_in_another_file_is_compiled_anew(project):
     assert run_in(project, RUN) == ["2", "0"]
     inner = project / "scalable" / "kernels" / "inner.py"

@@ -39,7 +39,8 @@ def place(
     taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in axes.transData.transform(points)]
     frame = axes.get_window_extent()
     for point, name, colour in zip(points, names, colours, strict=True):
-        least, best, kept = len(taken) + 3, None, frame
+        least, kept = len(taken) + 3, frame
+        best: Any = None
         for offset in _PLACES:
             text = _write(axes, point, name, offset, colour, size)
             box = text.get_window_extent()
