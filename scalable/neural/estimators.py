@@ -47,7 +47,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     tol, n_iter_no_change : float, int
         Training ends when the loss has not fallen by `tol` for so many epochs.
     momentum, nesterovs_momentum : float, bool
-        Of ``"sgd"``.
+        Of ``"sgd"``: the share of the step before that is kept.
     early_stopping, validation_fraction : bool, float
         Whether a part of the rows is held out, whose loss decides when training ends and which weights are kept.
     beta_1, beta_2, epsilon : float
