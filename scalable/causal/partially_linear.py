@@ -223,7 +223,7 @@ def _learned(
         for learner, goal in zip(nuisances, (target, cause), strict=True):
             mine = train.with_shards(train.shards)
             mine.roles, mine.feature_names = replace(train.roles, target=goal), list(names)
-            pair.append(clone(learner).fit(mine).model_)
+            pair.append(clone(learner).fit(mine).predictor())
         if any(model.classes is not None for model in pair):
             raise UsageError(
                 "nuisances are regressors; of a treatment of 0 and 1 the mean is its probability"

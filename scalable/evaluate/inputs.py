@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -50,6 +52,11 @@ def _numbers(name: str, values: npt.ArrayLike) -> Array:
         raise DataError(
             f"evaluation: {name} are not numbers ({error}); give labels as 0 and 1 or as class indices"
         ) from error
+
+
+def as_predictor(model: Any) -> Any:
+    """Return a predictor as it is, and that of a fitted learner."""
+    return model.predictor() if hasattr(model, "predictor") else model
 
 
 def refuse_row(row: int, y: Array, p: Array, weight: Array, expected: str) -> None:

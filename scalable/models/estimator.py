@@ -23,6 +23,7 @@ from scalable.errors import DataWarning, ModelError, UsageError
 from scalable.models import parameter_json
 from scalable.models.dask_frames.lazy_methods import answer_lazily
 from scalable.models.dask_frames.written_rows import is_dask, rows_to_fit
+from scalable.models.kinds import predictor_of
 from scalable.models.parameters import Declared
 from scalable.models.store import StoredModel, read_model, save_model
 from scalable.models.versions import learner_of
@@ -181,6 +182,10 @@ class Estimator(Declared, BaseEstimator):
         """
         model = self.stored()
         save_model(path, model.kind, model.meta, model.arrays, model.texts)
+
+    def predictor(self) -> Any:
+        """Return the fitted model as `scalable.inference.load_model` reads it."""
+        return predictor_of(self.stored())
 
     def stored(self) -> StoredModel:
         """Return what `save` writes."""

@@ -23,6 +23,7 @@ from scalable.data.roles import Roles
 from scalable.data.source import Source
 from scalable.data.table import as_source
 from scalable.errors import DataError, ModelError, UsageError
+from scalable.evaluate.inputs import as_predictor
 from scalable.evaluate.post_hoc.score_table import Key, TableReduction, Tables, float_keys, float_of
 from scalable.evaluate.row_parts import coded
 from scalable.execution.executors import Executor
@@ -266,7 +267,7 @@ class _Covered:
 
 def _pair(model: Any, upper: Any) -> tuple[Any, ...]:
     """Return predictors, of fitted learners too."""
-    return tuple(getattr(each, "model_", each) for each in (model, upper) if each is not None)
+    return tuple(as_predictor(each) for each in (model, upper) if each is not None)
 
 
 def _roles(source: Source) -> Roles:

@@ -18,6 +18,7 @@ from scalable.data.block import RawBlock
 from scalable.data.roles import Roles
 from scalable.data.source import Source
 from scalable.errors import DataError, ModelError, UsageError
+from scalable.evaluate.inputs import as_predictor
 from scalable.evaluate.post_hoc.score_table import Key, ScoreTable, TableReduction, float_keys
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
@@ -70,7 +71,7 @@ class Calibrator:
         UsageError, DataError
             When the method is unknown or takes two classes only, or rows are of one class.
         """
-        predictor = getattr(model, "model_", model)
+        predictor = as_predictor(model)
         if method not in METHODS:
             raise UsageError(
                 f"method must be {', '.join(map(repr, METHODS[:-1]))} or {METHODS[-1]!r}, not {method!r}"
