@@ -19,6 +19,7 @@ COMMANDS = {  # name: the folder of its file, which the last word names; or fold
     "predict": "train",
     "calibrate": "train",
     "leaks": "train",
+    "effect": "train",
     "features list": "features",
     "features join": "features",
     "features check": "features",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,6 +11,8 @@ import pytest
 import data_gen
 from scalable import ParquetSource
 from scalable.causal import cuped, double_ml
+from scalable.cli.app import build
+from scalable.cli.screen.failure import run
 from scalable.data.selection import divide
 from scalable.data.table import TableSource
 from scalable.errors import DataError, UsageError
@@ -104,6 +108,26 @@ def test_cuped_is_least_squares_and_covers_the_lift(source, dask_client):
     low, high = found.interval(0.999)
     assert low < 0.1 < high
     assert found == cuped(source, "coin", ["before", "x_00"], executor=Dask(dask_client))
+
+
+def test_the_command_line(source, tmp_path, capsys):
+    data, out = str(source.describe_place()), tmp_path / "j"
+    command = [
+        "effect",
+        data,
+        "--target",
+        "target",
+        "--cause",
+        "treatment",
+        "--controls",
+        ",".join(controls_of(source)),
+    ]
+    assert run(build(), [*command, "--json", str(out)]) == 0
+    told = json.loads(out.read_text())["sections"]["effect"]
+    assert told["coef"] == double_ml(source, "treatment", controls=controls_of(source)).coef
+    assert run(build(), ["effect", data, "--target", "target", "--cause", "coin", "--before", "before"]) == 0
+    assert "coin: " in capsys.readouterr().out
+    assert run(build(), [*command, "--before", "before"]) == 2
 
 
 def test_what_tells_no_effect_is_said(source):

@@ -14,6 +14,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from scalable import ParquetSource
 from scalable.bayes import GaussianNB
+from scalable.boosting import LGBMClassifier
 from scalable.cli.app import build
 from scalable.cli.screen.failure import run
 from scalable.errors import DataError, ModelError, UsageError
@@ -261,6 +262,18 @@ def test_the_temperature_of_several_classes_is_the_references(data):
         Calibrator.fit(models["kind"], held)
     with pytest.raises(UsageError, match="the model's task is regression"):
         Calibrator.fit(models["y"], source_of(home, "held", "y"))
+
+
+def test_learners_of_trees_are_calibrated_too(data):
+    home, _ = data
+    model = LGBMClassifier(n_estimators=5, num_leaves=7, n_workers=1).fit(source_of(home, "train", "rare"))
+    held = source_of(home, "held", "rare")
+    found = Calibrator.fit(model, held, "isotonic")
+    np.testing.assert_array_equal(
+        found.apply(model.predict_proba(held)[:, 1]), found.apply(model.predictor().predict(held))
+    )
+    covered = Conformal.calibrate(model, held).measure(model, source_of(home, "new", "rare"))[None]
+    assert covered.rate > 0.85
 
 
 def test_curves_on_the_command_line(data, tmp_path, capsys):
