@@ -18,7 +18,7 @@ from scalable.data.block import RawBlock
 from scalable.data.roles import Roles
 from scalable.data.source import Source
 from scalable.errors import DataError, ModelError, UsageError
-from scalable.evaluate.inputs import as_predictor
+from scalable.evaluate.inputs import as_columns, as_predictor
 from scalable.evaluate.post_hoc.score_table import Key, ScoreTable, TableReduction, float_keys
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
@@ -92,6 +92,31 @@ class Calibrator:
         if table is None or not 0.0 < positive < weight:
             raise DataError(f"{source.describe_place()}: calibration needs rows of both classes")
         return cls._of_table(method, table)
+
+    @classmethod
+    def of_predictions(cls, y: Any, p: Any, method: str = "platt") -> Calibrator:
+        """Learn the curve from labels 0 and 1 and probabilities in memory, both of shape (n_rows,).
+
+        Raises
+        ------
+        UsageError, DataError
+            When the method is unknown, shapes disagree, or rows are of one class.
+        """
+        if method not in METHODS:
+            raise UsageError(
+                f"method must be {', '.join(map(repr, METHODS[:-1]))} or {METHODS[-1]!r}, not {method!r}"
+            )
+        labels, scores, _ = as_columns(y, p, None)
+        wrong = ~((labels == 0.0) | (labels == 1.0)) | ~((scores >= 0.0) & (scores <= 1.0))
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            raise DataError(
+                f"row {row:,}: label {labels[row]:g}, probability {scores[row]:g}; expected 0 or 1, and 0 to 1"
+            )
+        if not 0.0 < labels.sum() < len(labels):
+            raise DataError("calibration needs rows of both classes")
+        sums = np.stack([np.ones(len(labels)), labels, scores], axis=1)
+        return cls._of_table(method, ScoreTable.of(float_keys(scores), sums))
 
     @classmethod
     def _of_table(cls, method: str, table: ScoreTable) -> Calibrator:

@@ -64,17 +64,26 @@ class ScoreTable:
 
 
 def _fitting(shift: int, keys: Key, sums: NDArray[np.float64], rows: int) -> ScoreTable:
-    """Join sorted cells until there are few enough."""
-    while True:
-        cells = keys >> np.uint64(shift)
-        starts = np.flatnonzero(np.concatenate([np.ones(min(1, len(cells)), bool), cells[1:] != cells[:-1]]))
-        if len(starts) <= LIMIT:
-            break
-        shift += 1
+    """Join sorted cells, by the smallest shift that leaves few enough."""
+    starts, most = _starts(keys, shift), 64
+    while len(starts) > LIMIT and most - shift > 1:  # more are left out, fewer cells are there
+        middle = (shift + most) // 2
+        found = _starts(keys, middle)
+        if len(found) > LIMIT:
+            shift = middle
+        else:
+            most = middle
+        if most - shift == 1:
+            shift, starts = most, _starts(keys, most)
     if len(starts):
         ends = np.append(starts[1:], len(keys)) - 1
         keys, sums = keys[ends], np.add.reduceat(sums, starts, axis=0)
     return ScoreTable(shift, keys, sums, rows)
+
+
+def _starts(keys: Key, shift: int) -> NDArray[np.intp]:
+    cells = keys >> np.uint64(shift)
+    return np.flatnonzero(np.concatenate([np.ones(min(1, len(cells)), bool), cells[1:] != cells[:-1]]))
 
 
 def float_keys(values: NDArray[np.float64]) -> Key:
