@@ -17,7 +17,7 @@ from scalable.data.table import TableSource
 from scalable.evaluate import evaluate_predictions, find_leaks
 from scalable.linear import LogisticRegression
 
-QUICK, STANDARD = 60_000, 3_000_000
+QUICK, STANDARD = 60_000, 1_000_000
 CLAIM = (
     "With a leaked column held-out AUC is near 1, and falls below the honest model's once the column is not "
     "there yet; looked at alone, it is the only suspect."
