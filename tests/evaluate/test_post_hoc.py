@@ -241,7 +241,7 @@ def test_platt_temperature_and_isotonic_are_the_references(data, dask_client, tm
         assert one == Calibrator.of_predictions(y, p, name)
         one.save(tmp_path / name)
         assert Calibrator.load(tmp_path / name) == one
-    with pytest.raises(DataError, match="row 1: label 2, probability 0.5"):
+    with pytest.raises(DataError, match=r"row 1: label 2, probability 0.5"):
         Calibrator.of_predictions([0, 2], [0.1, 0.5])
     (tmp_path / "bad").write_text('{"method": "isotonic", "given": [0.5, 0.1], "rates": [0.0, 1.0]}')
     with pytest.raises(ModelError, match="damaged"):
