@@ -170,7 +170,10 @@ def codes_of(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def class_array(classes: Sequence[Any]) -> NDArray[Any]:
     """Return class labels as an array of their common type."""
-    return np.array(list(classes))
+    found = list(classes)
+    if any(type(label) is int and label >= 2**63 for label in found):  # NumPy would round them to floats
+        return np.array(found, np.uint64)
+    return np.array(found)
 
 
 def read_weights(array: pa.Array, name: str, where: Where = nth_row) -> NDArray[np.float64]:

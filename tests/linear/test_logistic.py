@@ -211,3 +211,14 @@ def test_newton_that_begins_at_the_optimum_of_a_sample_ends_at_that_of_all_rows(
     begun = LogisticRegression(solver="newton", tol=1e-9).fit(source)
     np.testing.assert_allclose(begun.coef_, whole.coef_, rtol=1e-7, atol=1e-9)
     assert begun.n_iter_ <= whole.n_iter_
+
+
+def test_labels_of_all_64_bits_are_kept(tmp_path):
+    rng = np.random.default_rng(0)
+    x, large = rng.random(200), 2**63 + 5
+    y = pa.array([large if value > 0.5 else 3 for value in x], pa.uint64())
+    pq.write_table(pa.table({"x": x, "y": y}), tmp_path / "rows.parquet")
+    source = ParquetSource(tmp_path / "rows.parquet", target="y")
+    model = LogisticRegression().fit(source)
+    assert model.classes_.tolist() == [3, large]
+    assert set(model.predict(source).tolist()) == {3, large}
