@@ -48,7 +48,7 @@ def measure(many: int) -> list[dict[str, Any]]:
                     _seconds(partial(compiled.predict, X, pred_contrib=True)),
                     _seconds(partial(booster.predict, X, pred_contrib=True, num_threads=1)),
                 )
-            ours, theirs = np.median(taken[1:], axis=0) * 1e6 / n  # the first call compiles
+            ours, theirs = (np.median(taken[1:], axis=0) * 1e6 / n).tolist()  # the first call compiles
             out.append(
                 {"rows_a_call": n, "scalable_us": ours, "lightgbm_us": theirs, "times_as_fast": theirs / ours}
             )
