@@ -6,12 +6,14 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from scalable.errors import UsageError
 from scalable.storage.files import STORES, AnyPath, ObjectStore, object_store_of
+from scalable.storage.replace import scratch_beside
 
 _SCHEME = re.compile(r"^([a-z][a-z0-9]+):/+(?=[^/])")
 
@@ -49,11 +51,13 @@ def local_place(path: AnyPath, what: str) -> Path:
 
 
 def remove_tree(directory: Path) -> None:
-    """Remove a directory and what is in it, as far as that is possible."""
+    """Remove a directory and what is in it, as far as possible; no half of it is ever left under its name."""
     any_place: object = directory
     if isinstance(any_place, ObjectPlace):
         any_place.remove_below()
     else:
+        with suppress(OSError):
+            directory = directory.rename(scratch_beside(directory))
         shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -48,7 +48,7 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
             yield file
         return
     target = Path(path)
-    scratch = _scratch(target)
+    scratch = scratch_beside(target)
     try:
         with open(scratch, "xb") as file:
             yield file
@@ -100,7 +100,7 @@ def replacing_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
         return
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = _scratch(target)
+    scratch = scratch_beside(target)
     scratch.mkdir()
     try:
         yield scratch
@@ -151,7 +151,8 @@ def _upload(local: Path, path: str | os.PathLike[str]) -> None:
     store.remove([name for name in store.everything_below(address) if name not in new])
 
 
-def _scratch(target: Path) -> Path:
+def scratch_beside(target: Path) -> Path:
+    """Return a hidden name beside a path, for what is not whole yet, or no longer."""
     return target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}{SCRATCH}")
 
 
@@ -169,7 +170,7 @@ def _place_directory(finished: Path, target: Path) -> None:
         # A file system without exchange: a kill between these two leaves the old one beside, under a hidden name.
         # Where another writer was faster, there is nothing to set aside, or the place is taken again: once more.
         with suppress(FileNotFoundError):
-            target.rename(retired := _scratch(target))
+            target.rename(retired := scratch_beside(target))
             try:
                 finished.rename(target)
             except OSError as error:

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from scalable.storage import replace
+from scalable.storage.places import remove_tree
 from scalable.storage.replace import remove_scratch, replacing, replacing_directory, write_text
 
 
@@ -123,3 +124,19 @@ def test_what_killed_writers_left_is_removed_by_age(tmp_path):
     assert len(os.listdir(tmp_path)) == 3
     remove_scratch(tmp_path)
     assert os.listdir(tmp_path) == ["a.tmp"]
+
+
+def test_a_directory_whose_removal_is_broken_off_is_gone_by_its_name(tmp_path, monkeypatch):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "a").write_text("1")
+
+    def broken(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.rmtree", broken)
+    with pytest.raises(KeyboardInterrupt):
+        remove_tree(kept)
+    assert not kept.exists()
+    monkeypatch.undo()
+    remove_tree(kept)  # nothing there
