@@ -149,7 +149,11 @@ def tune(
     if boosts:
         if budget is not None:
             shared["n_estimators"] = budget
-        if shared.get("engine", "lightgbm") == "lightgbm":
+        if (
+            shared.get("engine", "auto") == "auto"
+        ):  # one for all trials, whatever their parameters: it does the most
+            shared["engine"] = "lightgbm"
+        if shared["engine"] == "lightgbm":
             shared = {**SAME_BITS, **shared}
     elif budget is not None:
         raise UsageError(
