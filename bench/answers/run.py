@@ -44,6 +44,9 @@ def run(answer: Answer, rows: int | None = None) -> dict[str, Any]:
     }
 
 
+COMMAND = "python -m bench.answers.run"  # of all answers: a record holds those of several runs
+
+
 def main(arguments: list[str] | None = None) -> None:
     """``python -m bench.answers.run [ID ...] [--quick] [--out FILE]``: record answers, those of before kept."""
     parser = argparse.ArgumentParser(description="Record answers at their standard size.")
@@ -59,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
             f"{name:20} {'holds' if known[name]['holds'] else 'DOES NOT HOLD':14} {known[name]['seconds']:8.1f} s"
         )
         kept = {key: known[key] for key in ids() if key in known}
-        write_results(options.out, new_results("answers", {"answers": kept}))
+        write_results(options.out, new_results("answers", {"answers": kept}, command=COMMAND))
 
 
 if __name__ == "__main__":

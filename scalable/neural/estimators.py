@@ -51,7 +51,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     early_stopping, validation_fraction : bool, float
         Whether a part of the rows is held out, whose loss decides when training ends and which weights are kept.
     beta_1, beta_2, epsilon : float
-        Of Adam.
+        How slowly Adam forgets gradients and their squares, and what is added to the root of these.
     normalization : {None, "batch", "layer"}
         Of the hidden units, before the activation.
     dropout : float
@@ -62,8 +62,12 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         Numbers that a category becomes.
     one_hot, n_bins : int
         Columns of up to `one_hot` categories have an embedding for each, others share `n_bins` by a hash.
-    categorical, log, missing
-        As for `scalable.linear.LogisticRegression`.
+    categorical : sequence of str, optional
+        Integer columns to treat as categories.
+    log : bool, "auto" or sequence of str
+        Whether heavy-tailed columns are log-transformed; not done to plain arrays unless asked for.
+    missing : {"indicator", "error"}
+        Missing values become the mean and an indicator, or an error.
     checkpoint, resume : path, bool
         Directory for the state of a training, written every few seconds; and whether to go on from there.
     n_workers : int, optional
