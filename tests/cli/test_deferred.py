@@ -5,7 +5,7 @@ import sys
 
 THREADS = """
 import sys, threading
-from scalable.cli.deferred import defer
+from scalable.deferred import defer
 defer()
 import pandas
 assert type(sys.modules["pandas"]).__name__ != "module", "it was not put off"

@@ -167,8 +167,9 @@ def command(
     if not quiet:
         for line in columns:
             typer.echo(f"  {line}")
+        grown = f" (engine {engine})" if (engine := getattr(estimator, "engine_", "")) else ""
         typer.echo(
-            f"{model}: {learner} on {source.n_rows:,} rows x {len(source.feature_names)} columns "
+            f"{model}: {learner}{grown} on {source.n_rows:,} rows x {len(source.feature_names)} columns "
             f"{stage.in_words(source.n_rows)}"
         )
         if quality is not None and target is not None:
