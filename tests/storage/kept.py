@@ -23,6 +23,16 @@ def version(path):
     return Version(len(_bytes(path)), f"etag-{zlib.crc32(_bytes(path)):08x}")
 
 
+version_with_end = version
+
+
+def marked(path, files_found, name):
+    folders = {one.partition(f"/{name}/")[0] for one in files if f"/{name}/" in one}
+    return sorted(
+        one for one in folders if any(f"{file}/".startswith(f"{one}/") for file in files_found or [path])
+    )
+
+
 def list_files(path, suffix=""):
     found = sorted(
         name
@@ -40,11 +50,11 @@ def would_list(path, suffix, file):
     return str(file).startswith(f"{path}/") and str(file).endswith(suffix)
 
 
-def open(path):
+def open(path, of=None):
     return io.BytesIO(_bytes(path))
 
 
-def read(path, offset, size):
+def read(path, offset, size, of=None):
     return _bytes(path)[offset : offset + size]
 
 
