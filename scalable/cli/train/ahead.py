@@ -98,7 +98,8 @@ def fit_generated(dataset: str, target: str) -> None:
             valid[:] = rng.random(ROWS) < 0.7
     table = arrow.table(columns, frame)
     _fit(table, target)
-    _fit(table, target, LGBMClassifier(n_estimators=2, num_leaves=7, verbose=-1))
+    for engine in ("lightgbm", "native"):  # few rows would have the first one, the quickstart's have the other
+        _fit(table, target, LGBMClassifier(n_estimators=2, num_leaves=7, verbose=-1, engine=engine))
 
 
 def fit_few(data: str, target: str, *features: str) -> None:
