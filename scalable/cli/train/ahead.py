@@ -98,7 +98,7 @@ def fit_generated(dataset: str, target: str) -> None:
             valid[:] = rng.random(ROWS) < 0.7
     table = arrow.table(columns, frame)
     _fit(table, target)
-    for engine in ("lightgbm", "native"):  # few rows would have the first one, the quickstart's have the other
+    for engine in ("lightgbm", "native"):  # by default few rows have the first, the quickstart's the other
         _fit(table, target, LGBMClassifier(n_estimators=2, num_leaves=7, verbose=-1, engine=engine))
 
 
