@@ -60,10 +60,13 @@ def new_results(
 
 def _program(started: Path) -> list[str]:
     """Return how a program is started that is known by its first argument only."""
-    if started.name != "__main__.py":
-        return [started.name]
     parents = itertools.takewhile(lambda folder: (folder / "__init__.py").is_file(), started.parents)
-    return ["python", "-m", ".".join(folder.name for folder in [*parents][::-1])]
+    names = [folder.name for folder in [*parents][::-1]]
+    if not names:
+        return [started.name]
+    if started.name != "__main__.py":
+        names.append(started.stem)
+    return ["python", "-m", ".".join(names)]
 
 
 def plain(value: Any) -> Any:

@@ -36,6 +36,8 @@ def test_the_default_command_is_how_the_process_was_started(monkeypatch):
         "sys.argv", [str(Path(bench.__file__).parent / "billion" / "__main__.py"), "--rows", "5"]
     )
     assert new_results("train", {})["command"] == "python -m bench.billion --rows 5"
+    monkeypatch.setattr("sys.argv", [str(Path(bench.__file__).parent / "answers" / "run.py"), "val-cv"])
+    assert new_results("train", {})["command"] == "python -m bench.answers.run val-cv"
 
 
 def test_numpy_values_and_missing_numbers_become_json(tmp_path):
