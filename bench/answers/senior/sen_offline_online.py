@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from bench.answers.measures import auc
 from scalable.data.table import TableSource
-from scalable.evaluate import evaluate_predictions
 from scalable.execution.threads import Threads
 from scalable.linear import LogisticRegression
 from scalable.models.predictors import load_model
@@ -82,7 +82,7 @@ def _with(table: Any, j: int, values: Any) -> Any:
 
 
 def _auc(asked: Any, predictor: Any, truth: Any) -> float:
-    return float(evaluate_predictions(truth["y"].to_numpy(), predictor.predict(asked))["auc"])
+    return auc(truth["y"].to_numpy(), predictor.predict(asked))
 
 
 def holds(found: dict[str, Any]) -> bool:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from bench.answers.measures import auc
 from scalable.boosting import LGBMClassifier
 from scalable.data.table import TableSource
-from scalable.evaluate import evaluate_predictions
 from scalable.linear import LogisticRegression
 
 QUICK, STANDARD = 20_000, 100_000
@@ -60,7 +60,7 @@ def measure(rows: int) -> dict[str, Any]:
     found["stable"] = float((other.argmax(axis=1) == order[:, 0]).mean())
     card = LogisticRegression().fit(TableSource(train, "y", names))
     y = held["y"].to_numpy()
-    found |= {"card": _auc(y, card.predict_proba(x)[:, 1]), "forest": _auc(y, score)}
+    found |= {"card": auc(y, card.predict_proba(x)[:, 1]), "forest": auc(y, score)}
     size = np.abs(explained.contributions[:, 0]).mean(axis=0)
     found["shares"] = (size / size.sum()).tolist()
     found["proxy_share"] = found["shares"][COLUMNS - 1]
@@ -95,10 +95,6 @@ def _undone(predictor: Any, x: Any, rows: Any, columns: Any, limit: float) -> fl
     changed[np.arange(len(rows)), columns] = np.median(values, axis=0)[columns]
     table = pa.table(dict(zip(x.column_names, changed.T, strict=True)))
     return float((predictor.predict(table) < limit).mean())
-
-
-def _auc(y: Any, p: Any) -> float:
-    return float(evaluate_predictions(y, p)["auc"])
 
 
 def holds(found: dict[str, Any]) -> bool:

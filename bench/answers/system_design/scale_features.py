@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from scalable.evaluate import evaluate_predictions
+from bench.answers.measures import auc
 from scalable.feature_store import OnlineStore, check_leaks, materialize, point_in_time_join
 from scalable.linear import LogisticRegression
 
@@ -78,8 +78,8 @@ def measure(rows: int) -> dict[str, Any]:
     }
     for name, column in x.items():
         model = LogisticRegression().fit(column[~held], fraud[~held])
-        found[name] = _auc(fraud[held], model.predict_proba(column[held])[:, 1])
-        found[f"{name}_online"] = _auc(fraud[held], model.predict_proba(x["right"][held])[:, 1])
+        found[name] = auc(fraud[held], model.predict_proba(column[held])[:, 1])
+        found[f"{name}_online"] = auc(fraud[held], model.predict_proba(x["right"][held])[:, 1])
     return found
 
 
@@ -87,10 +87,6 @@ def _joined(home: Path, name: str, cards: Any, at: Any) -> Any:
     pq.write_table(pa.table({"card": cards, "at": at}), home / f"{name}.parquet")
     point_in_time_join(home / f"{name}.parquet", home / "features.toml", home / name, time="at")
     return pq.read_table(home / name)[FEATURE].combine_chunks()
-
-
-def _auc(y: Any, p: Any) -> float:
-    return float(evaluate_predictions(y.astype(float), p)["auc"])
 
 
 def holds(found: dict[str, Any]) -> bool:

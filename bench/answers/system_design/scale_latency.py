@@ -5,12 +5,12 @@ By taking away what is not the model: the call, the conversion, and the branches
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import lightgbm
 import numpy as np
 
+from bench.answers.measures import auc, least_seconds
 from scalable.inference import compile_model
 
 QUICK, STANDARD = 2_000, 20_000
@@ -50,34 +50,17 @@ def measure(rows: int) -> dict[str, Any]:
         "compiled_one": lambda: [forest.predict_one(row) for row in some],
         "few_one": lambda: [few.predict_one(row) for row in some],
     }
-    found |= {name: _least(do) / len(some) * 1e6 for name, do in calls.items()}
-    found["library_many"] = _least(lambda: booster.predict(new[:BATCH], num_threads=1)) / BATCH * 1e6
-    found["compiled_many"] = _least(lambda: forest.predict(new[:BATCH])) / BATCH * 1e6
+    found |= {name: least_seconds(do) / len(some) * 1e6 for name, do in calls.items()}
+    found["library_many"] = least_seconds(lambda: booster.predict(new[:BATCH], num_threads=1)) / BATCH * 1e6
+    found["compiled_many"] = least_seconds(lambda: forest.predict(new[:BATCH])) / BATCH * 1e6
     found["ratio_one"] = found["library_one"] / found["compiled_one"]
     found["ratio_many"] = found["library_many"] / found["compiled_many"]
-    found["auc_lost"] = _auc(truth, library) - _auc(truth, few.predict(new))
+    found["auc_lost"] = auc(truth, library) - auc(truth, few.predict(new))
     return found
 
 
 def _first(booster: Any) -> Any:
     return lightgbm.Booster(model_str=booster.model_to_string(num_iteration=TREES // 10))
-
-
-def _least(do: Any) -> float:
-    """Return the least processor time of five runs."""
-    do()
-    each = []
-    for _ in range(5):
-        start = time.process_time()
-        do()
-        each.append(time.process_time() - start)
-    return max(min(each), 1e-9)
-
-
-def _auc(truth: Any, score: Any) -> float:
-    order = np.argsort(np.argsort(score)) + 1.0
-    n, m = truth.sum(), (~truth).sum()
-    return float((order[truth].sum() - n * (n + 1) / 2) / (n * m))
 
 
 def holds(found: dict[str, Any]) -> bool:

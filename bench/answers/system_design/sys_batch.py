@@ -6,12 +6,12 @@ how fast the columns change (Huyen, 2022).
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import lightgbm
 import numpy as np
 
+from bench.answers.measures import auc, least_seconds
 from scalable.inference import compile_model
 
 QUICK, STANDARD = 4_000, 20_000
@@ -43,10 +43,10 @@ def measure(rows: int) -> dict[str, Any]:
     booster = lightgbm.train(params, lightgbm.Dataset(x, y), 100)
     forest = compile_model(booster)
     forest.predict(x)
-    found["batch_us"] = _least(lambda: forest.predict(x), 5) / rows * 1e6
+    found["batch_us"] = least_seconds(lambda: forest.predict(x)) / rows * 1e6
     some = [np.ascontiguousarray(row) for row in x[:500]]
     forest.predict_one(some[0])
-    found["one_us"] = _least(lambda: [forest.predict_one(row) for row in some], 5) / len(some) * 1e6
+    found["one_us"] = least_seconds(lambda: [forest.predict_one(row) for row in some]) / len(some) * 1e6
     found["ratio"] = found["one_us"] / found["batch_us"]
     found["a_day"] = found["one_us"]
     for name, keeps in (("", KEEPS), ("slow_", SLOW)):
@@ -56,29 +56,13 @@ def measure(rows: int) -> dict[str, Any]:
             now[:, 0] = keeps * now[:, 0] + np.sqrt(1.0 - keeps**2) * random.normal(size=rows)
         truth = random.random(rows) < _p(now)
         found[f"{name}fresh"], found[f"{name}stale"] = (
-            _auc(truth, forest.predict(each)) for each in (now, then)
+            auc(truth, forest.predict(each)) for each in (now, then)
         )
     return found
 
 
 def _p(x: Any) -> Any:
     return 1.0 / (1.0 + np.exp(-(2.0 * x[:, 0] + x[:, 1] * x[:, 2])))
-
-
-def _least(do: Any, times: int) -> float:
-    """Return the least processor time of several runs."""
-    each = []
-    for _ in range(times):
-        start = time.process_time()
-        do()
-        each.append(time.process_time() - start)
-    return max(min(each), 1e-9)
-
-
-def _auc(truth: Any, score: Any) -> float:
-    order = np.argsort(np.argsort(score)) + 1.0
-    n, m = truth.sum(), (~truth).sum()
-    return float((order[truth].sum() - n * (n + 1) / 2) / (n * m))
 
 
 def holds(found: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ import lightgbm
 import numpy as np
 
 import data_gen
+from bench.answers.measures import auc
 
 QUICK, STANDARD = 60_000, 120_000
 CLAIM = (
@@ -56,7 +57,7 @@ def measure(rows: int) -> dict[str, Any]:
         "expected_most": found["curves"]["expected"][-1],
     }
     found |= {"few": FEW, "many": many, "expected_few": _saved(truth, money, weak * money, SHARE)[0]}
-    return {**found, "auc": _auc(truth, guess), "auc_few": _auc(truth, weak), "auc_best": _auc(truth, chance)}
+    return {**found, "auc": auc(truth, guess), "auc_few": auc(truth, weak), "auc_best": auc(truth, chance)}
 
 
 def _rows(rows: int, knobs: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
@@ -83,13 +84,6 @@ def _saved(y: Any, amount: Any, score: Any, share: float) -> tuple[float, float]
     """Return the shares of the stolen money and of the frauds among the rows that are looked at."""
     top = np.argsort(-score)[: int(share * len(y))]
     return float((y * amount)[top].sum() / (y * amount).sum()), float(y[top].sum() / y.sum())
-
-
-def _auc(y: Any, score: Any) -> float:
-    order = np.argsort(np.argsort(score)) + 1.0
-    positive = y > 0.0
-    n, m = positive.sum(), (~positive).sum()
-    return float((order[positive].sum() - n * (n + 1) / 2) / (n * m))
 
 
 def holds(found: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from bench.answers.measures import auc
 from scalable.data.table import TableSource
 from scalable.execution.threads import Threads
 from scalable.linear import LogisticRegression
@@ -85,9 +86,7 @@ def _rows(random: Any, n: int, move: float = 0.0, turn: bool = False, empty: flo
 
 
 def _auc(table: Any, predictor: Any) -> float:
-    from scalable.evaluate import evaluate_predictions
-
-    return float(evaluate_predictions(table["y"].to_numpy(), predictor.predict(table))["auc"])
+    return auc(table["y"].to_numpy(), predictor.predict(table))
 
 
 def holds(found: dict[str, Any]) -> bool:

@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 import data_gen
+from bench.answers.measures import auc
 from scalable import ParquetSource
 from scalable.data.table import TableSource
-from scalable.evaluate import evaluate_predictions, find_leaks
+from scalable.evaluate import find_leaks
 from scalable.linear import LogisticRegression
 
 QUICK, STANDARD = 60_000, 1_000_000
@@ -51,16 +52,13 @@ def measure(rows: int) -> dict[str, Any]:
     honest = LogisticRegression().fit(x, y)
     leaked = LogisticRegression().fit(np.column_stack([x, leak]), y)
 
-    def auc(p: Any) -> float:
-        return float(evaluate_predictions(truth, p)["auc"])
-
     return {
         "rows": rows,
-        "honest": auc(honest.predict_proba(new)[:, 1]),
-        "leaked": auc(leaked.predict_proba(np.column_stack([new, known]))[:, 1]),
-        "empty": auc(leaked.predict_proba(np.column_stack([new, 0.0 * known]))[:, 1]),
+        "honest": auc(truth, honest.predict_proba(new)[:, 1]),
+        "leaked": auc(truth, leaked.predict_proba(np.column_stack([new, known]))[:, 1]),
+        "empty": auc(truth, leaked.predict_proba(np.column_stack([new, 0.0 * known]))[:, 1]),
         **_suspects(x[:CHECKED], leak[:CHECKED], y[:CHECKED]),
-        "bayes": auc(best),
+        "bayes": auc(truth, best),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.answers.measures import auc
 from scalable.data.table import TableSource
 from scalable.evaluate import evaluate_predictions, folds, time_folds
 from scalable.linear import LogisticRegression
@@ -50,10 +51,10 @@ def measure(rows: int) -> dict[str, Any]:
     found: dict[str, Any] = {"rows": rows, "late": LATE, "refused": REFUSED, "share": EXPLORED}
     # The last part of all rows, of the size of a fold, is the online stretch.
     for name, pairs in (("random", folds(source, 5)), ("ahead", time_folds(source, 5))):
-        scores = [_auc(*_judged(train, held)) for train, held in pairs]
+        scores = [auc(*_judged(train, held)) for train, held in pairs]
         found[name] = float(np.mean(scores[1:] if name == "ahead" else scores))
     model = LogisticRegression().fit(source)
-    found["online"] = _auc(y[rows:], model.predict_proba(pa.table(columns).slice(rows))[:, 1])
+    found["online"] = auc(y[rows:], model.predict_proba(pa.table(columns).slice(rows))[:, 1])
 
     delay = random.exponential(LATE / 2.0, rows) * rows  # of a positive's label
     seen = y[:rows] * (when[:rows] + delay < rows)
@@ -66,7 +67,7 @@ def measure(rows: int) -> dict[str, Any]:
     old, new = x @ a, x @ (a + 0.4 * b)  # two models that both know part of it
     asked = random.random(rows) < EXPLORED
     passed = old < np.quantile(old, 1.0 - REFUSED)
-    found |= {"everyone": _auc(y, _p(new)), "passed": _auc(y[passed], _p(new[passed]))}
+    found |= {"everyone": auc(y, _p(new)), "passed": auc(y[passed], _p(new[passed]))}
     shown = passed | asked
     weight = np.where(passed, 1.0, 1.0 / EXPLORED)[shown]
     found["explored"] = float(evaluate_predictions(y[shown], _p(new[shown]), weight)["auc"])
@@ -82,10 +83,6 @@ def _judged(train: Any, held: Any) -> tuple[Any, Any]:
 
 def _p(z: Any) -> Any:
     return 1.0 / (1.0 + np.exp(-z))
-
-
-def _auc(y: Any, p: Any) -> float:
-    return float(evaluate_predictions(y, p)["auc"])
 
 
 def _caught(y: Any, score: Any) -> float:
