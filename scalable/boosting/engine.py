@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable import progress
 from scalable.boosting.native.settings import unsupported
 from scalable.errors import UsageError
 
@@ -19,6 +20,17 @@ MOST_LOOKED_AT = 20_000
 # Rows times columns times trees that LightGBM takes a second for: less is over before kernels have been loaded or, once
 # a machine, compiled.
 LEAST_VALUES = 2**28
+
+
+def asked_engine(values: Mapping[str, Any]) -> str:
+    """Return the engine that parameters in canonical spelling ask for, by word or by default."""
+    return str(values.get("engine", "native" if values.get("boosting") == "full" else "auto"))
+
+
+def left_to_lightgbm(reason: str) -> str:
+    """Say in one line why LightGBM grows the trees, and return its name."""
+    with progress.task(f"engine: lightgbm, because {reason}"):
+        return "lightgbm"
 
 
 def chosen_engine(asked: str, values: Mapping[str, Any]) -> tuple[str, str]:

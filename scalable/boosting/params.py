@@ -9,7 +9,7 @@ from typing import Any
 
 from lightgbm.basic import _ConfigAliases
 
-from scalable.boosting.engine import chosen_engine
+from scalable.boosting.engine import asked_engine, chosen_engine
 from scalable.boosting.objectives import PERCENTILES, main_objective
 from scalable.boosting.training.bounds import check_bounds
 from scalable.boosting.training.rotation import Rotation
@@ -198,10 +198,11 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
             int(c) if c.isdigit() else c for c in coded.removeprefix("name:").split(",") if c and c != "auto"
         ]
     encoded = [bool(values.pop(name, True)) for name in ("identifiers", "pairs")]
+    asked = asked_engine(values)
+    values.pop("engine", None)
     rotation, full = _rotation(values, seed), values.get("boosting") == "full"
     if full:
         values["boosting"] = "gbdt"
-    asked = str(values.pop("engine", "native" if full else "auto"))
     engine, fallback = chosen_engine(asked, values)
     if full and engine != "native":
         raise UsageError(f"boosting='full' needs engine='native'{fallback and ', and ' + fallback}")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scalable import progress
 from scalable.boosting.column_params import coded_columns, numbers_only, spread
 from scalable.boosting.dataset import lightgbm_api as native
-from scalable.boosting.engine import lightgbm_is_faster
+from scalable.boosting.engine import left_to_lightgbm, lightgbm_is_faster
 from scalable.boosting.native.settings import flag
 from scalable.boosting.params import Params, check_distributed, resolve
 from scalable.boosting.rare_positives import leaf_bound
@@ -238,8 +238,8 @@ def _left_to_lightgbm(
         check_rows(n_rows, n_workers, other.engine)
     except (UsageError, PlanError):
         return params
-    with progress.task(f"engine: lightgbm, because {reason}"):
-        return other
+    left_to_lightgbm(reason)
+    return other
 
 
 def make_reference(

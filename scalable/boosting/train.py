@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from scalable import progress
 from scalable.boosting.dataset.start_scores import all_with_start, check_start, engine_of_started
-from scalable.boosting.estimates import MemoryEstimate, check_memory, predict_memory
+from scalable.boosting.engine import asked_engine, left_to_lightgbm
+from scalable.boosting.estimates import MemoryEstimate, predict_memory
 from scalable.boosting.native.disk.plan import from_disk, place_on_disk
 from scalable.boosting.native.memory import predict_native_memory
 from scalable.boosting.native.settings import flag
@@ -176,20 +177,16 @@ def train_on(
     # This package's own option watches the first metric, LightGBM's parameter all of them, unless told.
     first_only = flag(plain.get("first_metric_only", bool(options.early_stopping)))
     options = replace(options, early_stopping=patience)
-    asked_engine = str(plain.get("engine", "native" if plain.get("boosting") == "full" else "auto"))
     if options.starts:
-        params["engine"] = engine_of_started(asked_engine)
-    elif options.cache is not None and asked_engine == "auto":
-        params["engine"] = "lightgbm"
-        with progress.task("engine: lightgbm, because cache keeps its dataset"):
-            pass
+        params["engine"] = engine_of_started(asked_engine(plain))
+    elif options.cache is not None and asked_engine(plain) == "auto":
+        params["engine"] = left_to_lightgbm("cache keeps its dataset")
     early = resolve(params, None)
     options.check(early)
     rotation = early.rotation.planned(source.n_rows, early.n_rounds)
     check_rows(rotation.rows if rotation.on else source.n_rows, len(team.places), early.engine)
     if early.fallback:
-        with progress.task(f"engine: lightgbm, because {early.fallback}"):
-            pass
+        left_to_lightgbm(early.fallback)
     began = time.monotonic()
     asked = (plain.get("metric"), options.eval_metric)
     written = [*options.custom_metrics, *([custom] if custom is not None else [])]
@@ -306,14 +303,7 @@ def estimate_memory(team: Team, prepared: Prepared, source: Source, *, continued
         carried = continued or rotation.on
         estimate = predict_memory(*size, weighted=weighted, continued=carried, n_scores=n_scores)
     with progress.task(f"plan: {estimate}"):
-        known = [place for place in team.places if place.memory]
-        machines = [place.machine for place in known]
-        check_memory(
-            estimate,
-            [machines.count(machine) for machine in machines],
-            [place.memory for place in known],
-            [place.name for place in known],
-        )
+        team.check(estimate)
     return estimate
 
 

@@ -6,6 +6,7 @@ From the declarations each class gets a constructor with a real signature, so ``
 
 from __future__ import annotations
 
+import ast
 import difflib
 import inspect
 from collections.abc import Iterable
@@ -76,6 +77,17 @@ def nearest(name: str, known: Iterable[str], flag: str = "{!r}") -> str:
     if near:
         return f"did you mean {flag.format(near[0])}?"
     return "there are " + ", ".join(flag.format(each) for each in names)
+
+
+def value_of(text: str) -> Any:
+    """Return what a parameter's value means as it is written on a command line: a Python literal, or the text."""
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def seed_of(given: Any) -> int | None:

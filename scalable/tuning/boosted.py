@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scalable.boosting.estimates import MemoryEstimate, check_memory, predict_memory
+from scalable.boosting.estimates import MemoryEstimate, predict_memory
 from scalable.boosting.native.memory import predict_native_memory
 from scalable.boosting.params import main_names, resolve
 from scalable.boosting.prepare import Prepared, bounded, prepare
@@ -181,15 +181,7 @@ def _check_memory(prepared: Prepared, n_rows: int, num_leaves: int, n_trials: in
     row_wise = prepared.encoder.n_columns * bool(prepared.params.values.get("force_row_wise"))
     one = n_rows * (BYTES_ROW * n_scores + row_wise) + prepared.n_bins * 16 * num_leaves
     live = max(1, min(LIVE_BYTES // one, n_trials))
-    needed = MemoryEstimate(rows.rows, rows.row_bytes, rows.fixed_bytes + live * one)
-    known = [place for place in team.places if place.memory]
-    machines = [place.machine for place in known]
-    check_memory(
-        needed,
-        [machines.count(machine) for machine in machines],
-        [place.memory for place in known],
-        [place.name for place in known],
-    )
+    team.check(MemoryEstimate(rows.rows, rows.row_bytes, rows.fixed_bytes + live * one))
     return live
 
 

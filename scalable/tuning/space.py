@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import math
 import os
 import tomllib
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from scalable.errors import UsageError
+from scalable.models.parameters import value_of
 
 KINDS = ("log", "uniform", "int", "logint")
 FORMS = "choices a|b|c, or log:LOW:HIGH, uniform:LOW:HIGH, int:LOW:HIGH, logint:LOW:HIGH"
@@ -141,8 +141,8 @@ def _checked(found: dict[str, Choice | Range]) -> Space:
 def _of_text(name: str, form: str) -> Choice | Range:
     kind, colon, bounds = form.partition(":")
     if not colon:
-        return _choice(name, [_value(one.strip()) for one in form.split("|")])
-    return _range(name, kind, [_value(one) for one in bounds.split(":")])
+        return _choice(name, [value_of(one.strip()) for one in form.split("|")])
+    return _range(name, kind, [value_of(one) for one in bounds.split(":")])
 
 
 def _of_value(name: str, value: Any) -> Choice | Range:
@@ -183,13 +183,3 @@ def _range(name: str, kind: str, bounds: Sequence[Any]) -> Range:
     if kind.endswith("int") and (low != int(low) or high != int(high)):
         raise UsageError(f"space {name}: {kind} takes whole numbers, not {list(bounds)}")
     return Range(kind, float(low), float(high))
-
-
-def _value(text: str) -> Any:
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text

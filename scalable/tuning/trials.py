@@ -51,41 +51,31 @@ class Rows(Protocol):
 
 
 class Plan(Protocol):
-    """A search as workers are sent it; picklable.
-
-    Attributes
-    ----------
-    token : str
-        Identifies the search.
-    budget : int
-        Of the last rung.
-    least : int
-        Budget below which a loss says nothing.
-    unit : str
-        What budgets count.
-    metric : str
-        What is measured.
-    higher_is_better : bool
-        Whether larger values of it are better.
-    """
+    """A search as workers are sent it; picklable."""
 
     @property
-    def token(self) -> str: ...  # noqa: D102  described above
+    def token(self) -> str:
+        """Identifies the search."""
 
     @property
-    def budget(self) -> int: ...  # noqa: D102  described above
+    def budget(self) -> int:
+        """Of the last rung."""
 
     @property
-    def least(self) -> int: ...  # noqa: D102  described above
+    def least(self) -> int:
+        """Budget below which a loss says nothing."""
 
     @property
-    def unit(self) -> str: ...  # noqa: D102  described above
+    def unit(self) -> str:
+        """What budgets count."""
 
     @property
-    def metric(self) -> str: ...  # noqa: D102  described above
+    def metric(self) -> str:
+        """What is measured."""
 
     @property
-    def higher_is_better(self) -> bool: ...  # noqa: D102  described above
+    def higher_is_better(self) -> bool:
+        """Whether larger values of it are better."""
 
     def open(self, n_threads: int) -> Rows:
         """Read the rows."""

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from scalable import progress
+from scalable.boosting.engine import left_to_lightgbm
 from scalable.data.block import RawBlock
 from scalable.data.columns import column_kind, require_column
 from scalable.data.source import Source
@@ -163,7 +163,4 @@ def engine_of_started(asked: str) -> str:
         raise UsageError(
             "engine='native' does not take init_score; leave it out, or use engine='lightgbm' or 'auto'"
         )
-    if asked == "auto":
-        with progress.task("engine: lightgbm, because engine='native' does not take init_score"):
-            pass
-    return "lightgbm" if asked == "auto" else asked
+    return left_to_lightgbm("engine='native' does not take init_score") if asked == "auto" else asked

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from scalable.boosting.estimates import MemoryEstimate, check_memory
 from scalable.boosting.workers.launchers import DaskLauncher, Launcher, LocalLauncher
 from scalable.errors import ClusterError, UsageError
 from scalable.execution.dask import Dask
@@ -75,6 +76,17 @@ class Team:
     executor: Executor
     launcher: Callable[[], Launcher]
     client: Any = None
+
+    def check(self, estimate: MemoryEstimate) -> None:
+        """Raise a PlanError, with what would fit, where a worker's memory does not hold what is estimated."""
+        known = [place for place in self.places if place.memory]
+        machines = [place.machine for place in known]
+        check_memory(
+            estimate,
+            [machines.count(machine) for machine in machines],
+            [place.memory for place in known],
+            [place.name for place in known],
+        )
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import typer
 
 from scalable.cli.train.learner_options import describe_options, flag, wrong_value
 from scalable.models.learners import LEARNERS, Learner
-from scalable.models.parameters import nearest
+from scalable.models.parameters import nearest, value_of
 
 
 def build(learner: Learner, task: str, options: dict[str, Any]) -> Any:
@@ -58,7 +57,7 @@ def literal(pair: str) -> tuple[str, Any]:
     name, equals, text = pair.partition("=")
     if not equals or not name:
         raise typer.BadParameter(f"{pair!r} is not NAME=VALUE")
-    return name.strip().replace("-", "_"), _value(text.strip())
+    return name.strip().replace("-", "_"), value_of(text.strip())
 
 
 def parse_options(arguments: Sequence[str]) -> dict[str, Any]:
@@ -72,23 +71,13 @@ def parse_options(arguments: Sequence[str]) -> dict[str, Any]:
             name, equals, text = argument[2:].partition("=")
             pending = name.replace("-", "_")
             if equals:
-                options[pending] = _value(text)
+                options[pending] = value_of(text)
                 pending = None
         elif pending is not None:
-            options[pending] = _value(argument)
+            options[pending] = value_of(argument)
             pending = None
         else:
             raise typer.BadParameter(f"unexpected argument {argument!r}; options look like --num-leaves 63")
     if pending is not None:
         options[pending] = True
     return options
-
-
-def _value(text: str) -> Any:
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text

@@ -6,7 +6,7 @@ import ctypes
 import sys
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pyarrow.types as pt
@@ -54,7 +54,11 @@ def _word(address: int) -> int:
 def _zone_utc() -> object:
     try:
         return ZoneInfo("UTC")
-    except Exception:  # no data of zones on this machine; then nobody else has this zone either
+    except (
+        ZoneInfoNotFoundError,
+        OSError,
+        ValueError,
+    ):  # no data of zones on this machine; then nobody else has this zone either
         return UTC
 
 
