@@ -24,6 +24,22 @@ FROZEN_SECONDS = 30.0
 REPORT_SECONDS = 0.2
 
 
+@contextmanager
+def current(client: Any) -> Iterator[None]:
+    """Make a client the one of this thread in the block, as ``Client.as_current`` does.
+
+    That one changes dask's configuration too, which all threads share: two of them, entered and left in turns, leave
+    it changed, and whoever computes afterwards is told that no client is active.
+    """
+    from distributed.client import _current_client
+
+    token = _current_client.set(client)
+    try:
+        yield
+    finally:
+        _current_client.reset(token)
+
+
 class Dask:
     """Runs work on a Dask cluster.
 
@@ -123,7 +139,7 @@ class Dask:
         alone_since: float | None = None
         liveness = Liveness(self.client)
         while True:
-            with suppress(WaitTimeout, CancelledError), self.client.as_current():
+            with suppress(WaitTimeout, CancelledError), current(self.client):
                 wait(futures, timeout=1)
             if all(future.done() for future in futures) or any(f.status == "error" for f in futures):
                 return

@@ -50,13 +50,11 @@ def connected(client: Any) -> Iterator[Any]:
         return
     import logging
 
-    from distributed import Client
-
     logger = logging.getLogger("distributed")  # its retries print tracebacks of their own
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        opened = Client(client, timeout=CONNECT_SECONDS, set_as_default=False)
+        opened = _attempt(client)
     except TypeError as error:  # distributed's, without a word of what to do
         raise ClusterError(
             f"{client!r} wants TLS, for which no certificates are configured; give a Client made with "
@@ -70,6 +68,26 @@ def connected(client: Any) -> Iterator[Any]:
         logger.setLevel(level)
     with opened:
         yield opened
+
+
+def _attempt(address: str) -> Any:
+    from distributed import Client
+
+    class Attempt(Client):
+        """A client that ends what it began when it cannot connect.
+
+        Otherwise the garbage collector does so, in whatever thread and moment: while another client starts, both
+        want one lock, and wait for ever.
+        """
+
+        def __init__(self) -> None:
+            try:
+                super().__init__(address, timeout=CONNECT_SECONDS, set_as_default=False)
+            except BaseException:
+                self.close()
+                raise
+
+    return Attempt()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from scalable.boosting.workers.placement import Team, local_team, team_of
 from scalable.errors import ClusterError, UsageError
 from scalable.execution.blas import one_blas_thread
+from scalable.execution.dask import current
 from scalable.kernels.processors import available_processors
 from scalable.tuning.trials import Measured, Plan, forget, measure
 
@@ -126,7 +127,7 @@ class OnCluster:
             if not self._busy:
                 time.sleep(POLL_SECONDS)
                 continue
-            with suppress(Late, TimeoutError), self._client.as_current():
+            with suppress(Late, TimeoutError), current(self._client):
                 wait(list(self._busy), timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
             for future in [each for each in self._busy if each.done()]:
                 trial, worker = self._busy.pop(future)

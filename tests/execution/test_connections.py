@@ -1,7 +1,10 @@
 """Clients that cannot work are said in one line, and workers that were not chosen are left alone."""
 
+import gc
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
+import dask
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +14,7 @@ from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier
 from scalable.errors import ClusterError, UsageError
 from scalable.execution.dask import Dask
+from scalable.execution.executors import connected
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.linear import LogisticRegression
@@ -86,3 +90,22 @@ def test_seeds_come_from_numbers_and_generators():
     assert isinstance(seed_of(np.random.default_rng(0)), int)
     with pytest.raises(UsageError, match="random_state must be a number or a NumPy generator"):
         seed_of("tomorrow")
+
+
+def test_fits_side_by_side_leave_dasks_configuration_alone(rows, dask_client):
+    source = ParquetSource(rows, target="y")
+    before = dask.config.get("scheduler", None)
+    with ThreadPoolExecutor(3) as threads:
+        for fitted in [threads.submit(LogisticRegression(client=dask_client).fit, source) for _ in range(6)]:
+            fitted.result()
+    assert dask.config.get("scheduler", None) == before
+
+
+def test_a_client_that_could_not_connect_is_closed_at_once(rows):
+    held = []
+    for address in ("tls://127.0.0.1:9", "tcp://127.0.0.1:9"):
+        with pytest.raises(ClusterError) as told, connected(address):
+            pass
+        held.append(told.value.__cause__)  # the frames of the failure hold the client
+    tried = [each for each in gc.get_objects() if isinstance(each, Client) and type(each) is not Client]
+    assert [each.status for each in tried] == ["closed"] * 2

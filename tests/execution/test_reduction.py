@@ -159,7 +159,7 @@ def test_progress_counts_every_row_once_on_all_executors(source, dask_client):
         shown = Shown()
         progress.install(shown)
         try:
-            reduction = FloatSums(NAMES, pause=0.02)
+            reduction = FloatSums(NAMES, pause=0.06)
             run_reduction(executor, reduction, BlockReader(source, block_rows=20_000), label="summing")
         finally:
             progress.install(None)

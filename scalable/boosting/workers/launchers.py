@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from scalable.boosting.workers.job import Outcome, WorkerJob
 from scalable.boosting.workers.supervise import Mailbox, supervise
 from scalable.errors import ClusterError
+from scalable.execution.dask import current
 from scalable.execution.liveness import Liveness
 
 Message = dict[str, Any]
@@ -173,7 +174,7 @@ class DaskLauncher:
         """Start all workers of one fit before any of another: two that hold half the workers each wait for ever."""
         from distributed import Lock
 
-        with self.client.as_current():
+        with current(self.client):
             self._gang = Lock(GANG)
             while not self._gang.acquire(timeout=1.0):  # in turns, so that Ctrl-C is heard
                 continue
@@ -181,7 +182,7 @@ class DaskLauncher:
     def _free_gang_lock(self) -> None:
         gang, self._gang = self._gang, None
         if gang is not None:
-            with contextlib.suppress(Exception), self.client.as_current():
+            with contextlib.suppress(Exception), current(self.client):
                 gang.release()
 
     def _tell_workers(self, function: Any, *args: Any, workers: list[str]) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -189,10 +188,10 @@ def _array(values: Any, name: str, k: int) -> Any:
 def _computed(tasks: list[Any], client: Any) -> list[tuple[str, str, int] | None]:
     import dask
 
-    with ExitStack() as stack:
-        if client is not None:
-            stack.enter_context(stack.enter_context(connected(client)).as_current())
+    if client is None:
         return list(dask.compute(*tasks))
+    with connected(client) as opened:
+        return list(dask.compute(*tasks, scheduler=opened))
 
 
 def _check_alike(kept: Sequence[tuple[str, str, int]]) -> None:
