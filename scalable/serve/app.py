@@ -213,7 +213,9 @@ class App:
         answers = []
         if rows:
             try:
-                found = await asyncio.to_thread(served.predictor.explain, rows)
+                found = await asyncio.to_thread(
+                    served.predictor.explain, rows, None, self.limits.missing_keys
+                )
                 answers = found.rows(top)
             except (ModelError, UsageError) as error:
                 raise RefusalError(400, str(error)) from None
@@ -237,7 +239,7 @@ class App:
     async def _found(self, served: Served, rows: Any, n_rows: int) -> np.ndarray:
         if n_rows > self.limits.rows:
             raise _too_many(n_rows, self.limits.rows)
-        predictor, start = served.predictor, time.perf_counter()
+        predictor, start, absent = served.predictor, time.perf_counter(), self.limits.missing_keys
         if not n_rows:
             return np.empty((0, predictor.n_outputs) if predictor.n_outputs > 1 else 0)
         if self.features is not None:
@@ -246,11 +248,11 @@ class App:
                 for row in (rows if isinstance(rows, list) else rows.to_pylist())
             ]
         if n_rows == 1 and isinstance(rows, list):
-            found = np.asarray([predictor.answer(rows[0])])
+            found = np.asarray([predictor.answer(rows[0], absent)])
         elif n_rows <= FEW_ROWS:
-            found = predictor.predict(rows)
+            found = predictor.predict(rows, absent)
         else:
-            found = await asyncio.to_thread(predictor.predict, rows)
+            found = await asyncio.to_thread(predictor.predict, rows, absent)
         self.metrics.predicted(served.name, n_rows, time.perf_counter() - start)
         found = np.asarray(found)
         if self.observer is not None:

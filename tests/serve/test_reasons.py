@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from scalable.data.table import TableSource
+from scalable.errors import UsageError
 from scalable.inference import load_model
 from scalable.linear import LogisticRegression
 from scalable.serve.app import App
@@ -102,3 +103,17 @@ def test_a_model_without_contributions_is_refused(app, place, monkeypatch):
     )
     status, answer = ask(app, "/models/two/explain", ROWS)
     assert (status, "has no contributions" in answer["error"]) == (400, True)
+
+
+def test_absent_keys_are_missing_values_where_the_server_says_so(place):
+    lenient = App(Models([str(place / "two.model")]), Limits(missing_keys="missing"))
+    model = load_model(place / "two.model")
+    whole = [{"x": 1.5, "kind": None}, {"x": None, "kind": None}]
+    expected = model.predict(whole).tolist()
+    assert ask(lenient, "/predict", {"x": 1.5})[1]["prediction"] == expected[0]
+    assert ask(lenient, "/predict", [{"x": 1.5}, {}])[1]["predictions"] == expected
+    assert ask(lenient, "/explain", {"x": 1.5})[1]["score"] == model.explain(whole).scores[0, 0]
+    status, said = ask(App(Models([str(place / "two.model")])), "/predict", {"x": 1.5})
+    assert (status, "the row has no 'kind'" in said["error"]) == (400, True)
+    with pytest.raises(UsageError, match="missing_keys should be refuse or missing, found 'null'"):
+        Limits(missing_keys="null")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -73,6 +73,14 @@ def command(
     body: Annotated[int, typer.Option("--max-body", min=1, help="Bytes of a request.")] = 2**24,
     rows: Annotated[int, typer.Option("--max-rows", min=1, help="Rows of a request.")] = 100_000,
     seconds: Annotated[float, typer.Option("--max-seconds", min=0.001, help="For a body to arrive.")] = 10.0,
+    missing_keys: Annotated[
+        str,
+        typer.Option(
+            "--missing-keys",
+            metavar="refuse|missing",
+            help="A column that a row lacks: the row is refused, or the value missing.",
+        ),
+    ] = "refuse",
     json_file: Json = None,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -82,6 +90,7 @@ def command(
 
     from scalable.errors import UsageError
     from scalable.registry.address import moves
+    from scalable.serve.limits import Limits
     from scalable.serve.models import Models
     from scalable.serve.run import check_tls, listen
     from scalable.serve.worker import Job
@@ -97,7 +106,13 @@ def command(
     def name(file: Path | None) -> str | None:
         return None if file is None else str(file)
 
-    limits = {"waiting": waiting, "body_bytes": body, "rows": rows, "seconds": seconds}
+    limits: dict[str, Any] = {
+        "waiting": waiting,
+        "body_bytes": body,
+        "rows": rows,
+        "seconds": seconds,
+        "missing_keys": missing_keys,
+    }
     job = Job(
         models,
         limits,
@@ -109,6 +124,7 @@ def command(
         follow,
         watch,
     )
+    Limits(**limits)
     job.token()
     tls = check_tls(certificate, key)
     found = Models(models)

@@ -36,10 +36,15 @@ class PackedRow:
         return self.memory[at : at + count * np.dtype(dtype).itemsize].view(dtype)
 
 
-def absent_key(name: str, missing_keys: str) -> None:
-    """Refuse a row that lacks a column, unless that is to mean a missing value."""
+def check_missing_keys(missing_keys: str) -> None:
+    """Refuse what is no answer to what an absent key means."""
     if missing_keys not in MISSING_KEYS:
         raise UsageError(f"missing_keys should be {' or '.join(MISSING_KEYS)}, found {missing_keys!r}")
+
+
+def absent_key(name: str, missing_keys: str) -> None:
+    """Refuse a row that lacks a column, unless that is to mean a missing value."""
+    check_missing_keys(missing_keys)
     if missing_keys == "refuse":
         raise DataError(
             f"the row has no {name!r}, which the model was trained on; give None if unknown, or "
