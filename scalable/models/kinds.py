@@ -32,6 +32,7 @@ KINDS = {
     "linear": Kind("scalable.models.linear:read_linear", "scalable.models.linear:compile_linear"),
     "arrays": Kind("scalable.models.arrays.model:read_array_model"),
     "neural": Kind("scalable.neural.model:read_neural"),
+    "calibrated": Kind("scalable.scoring.calibrated:read_calibrated"),
 }
 
 

@@ -8,21 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from scalable.cli.options import ClientAddress, Debug, Json, Quiet, Workers
+from scalable.cli.options import ClientAddress, Debug, Json, Overwrite, Quiet, Workers
 from scalable.cli.output import output_file, write_sections
 
 HELP = """Calibrate MODEL on rows of DATA that it was not trained on.
 
 By default conformal: a threshold for intervals (of numbers) or sets (of classes) that hold the truth in 1 - ALPHA of
-the rows, of every group with --by. With --method, a curve that corrects probabilities. --check tells what became true
-on other rows.
+the rows, of every group with --by; --check tells what became true on other rows. With --method, a curve that corrects
+probabilities; --model writes MODEL with its curve as a model that predict, evaluate, serve and all others take.
 
 \b
 Examples:
   scalable calibrate price.model held_out/ --target price --alpha 0.1 --out intervals.json
   scalable calibrate price.model held_out/ --target price --by region --check new/
   scalable calibrate low.model held_out/ --target price --upper high.model
-  scalable calibrate fraud.model held_out/ --target is_fraud --method isotonic --out curve.json
+  scalable calibrate fraud.model held_out/ --target is_fraud --method isotonic --model calibrated.model
 """
 
 
@@ -48,6 +48,10 @@ def command(
         Path | None,
         typer.Option("--out", metavar="FILE", callback=output_file, help="Write what was learned."),
     ] = None,
+    calibrated: Annotated[
+        Path | None, typer.Option("--model", metavar="OUT", help="With --method: write MODEL with its curve.")
+    ] = None,
+    overwrite: Overwrite = False,
     workers: Workers = None,
     client: ClientAddress = None,
     json_file: Json = None,
@@ -57,11 +61,20 @@ def command(
     """Calibrate a model."""
     from scalable import ParquetSource
     from scalable.cli.screen.display import live
+    from scalable.cli.train.reference import keep_profile
+    from scalable.cli.train.train import refuse_overwriting
     from scalable.errors import UsageError
     from scalable.evaluate import Calibrator, Conformal
     from scalable.execution.executors import get_executor
     from scalable.models.predictors import load_model
+    from scalable.scoring.calibrated import save_calibrated
 
+    if calibrated is not None:
+        if method is None:
+            raise UsageError(
+                "--model goes with --method: a curve belongs into the model, thresholds into --out"
+            )
+        refuse_overwriting(calibrated, overwrite)
     predictor, source = load_model(model), ParquetSource(data, target=target)
     if method is not None and (by is not None or upper is not None or check is not None):
         raise UsageError("--by, --upper and --check go with intervals and sets, without --method")
@@ -74,6 +87,12 @@ def command(
                 f"{method}: slope {learned.slope:.6g}, offset {learned.offset:.6g}, {len(learned.given)} corners"
             ]
             section = {"curve": asdict(learned)}
+            if calibrated is not None:
+                save_calibrated(calibrated, model, learned)
+                keep_profile(calibrated, source, source, client, workers)
+                lines.append(
+                    f"{calibrated}: {model} with this curve; `scalable monitor` compares with the rows here"
+                )
         else:
             high = None if upper is None else load_model(upper)
             learned = Conformal.calibrate(

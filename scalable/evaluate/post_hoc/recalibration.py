@@ -159,12 +159,22 @@ class Calibrator:
     def load(cls, path: str | os.PathLike[str]) -> Calibrator:
         """Read what `save` wrote; a ModelError when it is damaged."""
         with understood(ModelError, path, "calibrate again"):
-            found = typed(cls, json.loads(Path(path).read_text()))
-            corners = np.array([found.given, found.rates])
-            rising = corners.shape[1] == 0 or bool((np.diff(corners, axis=1) >= 0.0).all())
-            if found.method not in METHODS or not rising or (found.method == "isotonic") == (not found.given):
-                raise ValueError(f"a curve of {found.method!r} that is none")
-            return found
+            return cls.of_document(json.loads(Path(path).read_text()))
+
+    @classmethod
+    def of_document(cls, document: Any) -> Calibrator:
+        """Return the curve of its JSON; a ValueError when it is none."""
+        found = typed(cls, document)
+        corners = np.array([found.given, found.rates])
+        rising = corners.shape[1] == 0 or bool((np.diff(corners, axis=1) >= 0.0).all())
+        finite = bool(np.isfinite([found.slope, found.offset, *found.given, *found.rates]).all())
+        if (
+            found.method not in METHODS
+            or not (rising and finite)
+            or (found.method == "isotonic") == (not found.given)
+        ):
+            raise ValueError(f"a curve of {found.method!r} that is none")
+        return found
 
 
 def _log_odds(p: NDArray[np.float64]) -> NDArray[np.float64]:
