@@ -13,6 +13,7 @@ from distributed import Client
 from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier
 from scalable.errors import ClusterError, UsageError
+from scalable.execution import executors
 from scalable.execution.dask import Dask
 from scalable.execution.executors import connected
 from scalable.execution.reader import BlockReader
@@ -67,7 +68,8 @@ def test_a_closed_client_is_said(learner, rows, dask_client):
         learner(client=other).fit(ParquetSource(rows, target="y"))
 
 
-def test_addresses_that_do_not_answer_are_said(rows):
+def test_addresses_that_do_not_answer_are_said(rows, monkeypatch):
+    monkeypatch.setattr(executors, "CONNECT_SECONDS", 1)
     source = ParquetSource(rows, target="y")
     with pytest.raises(ClusterError, match="wants TLS, for which no certificates are configured"):
         LogisticRegression(client="tls://127.0.0.1:9").fit(source)
@@ -101,7 +103,8 @@ def test_fits_side_by_side_leave_dasks_configuration_alone(rows, dask_client):
     assert dask.config.get("scheduler", None) == before
 
 
-def test_a_client_that_could_not_connect_is_closed_at_once(rows):
+def test_a_client_that_could_not_connect_is_closed_at_once(monkeypatch):
+    monkeypatch.setattr(executors, "CONNECT_SECONDS", 1)
     held = []
     for address in ("tls://127.0.0.1:9", "tcp://127.0.0.1:9"):
         with pytest.raises(ClusterError) as told, connected(address):

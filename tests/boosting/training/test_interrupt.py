@@ -25,9 +25,10 @@ if __name__ == "__main__":
 @pytest.fixture
 def running(tmp_path, request):
     """A driver in the middle of a fit, and its worker processes."""
-    X = np.random.default_rng(0).normal(size=(20_000, 4))
+    X = np.random.default_rng(0).normal(size=(20_000, 5))  # the last is noise: what separates is learned soon
     pq.write_table(
-        pa.table({**{f"x{j}": X[:, j] for j in range(4)}, "y": X[:, 0] > 0}), tmp_path / "rows.parquet"
+        pa.table({**{f"x{j}": X[:, j] for j in range(4)}, "y": X[:, 0] + X[:, 4] > 0}),
+        tmp_path / "rows.parquet",
     )
     (tmp_path / "fit.py").write_text(SCRIPT)
     n_workers = request.param
