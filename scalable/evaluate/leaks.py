@@ -27,6 +27,7 @@ from scalable.features.hashing import buckets_of
 from scalable.features.row_sample import Positions, SampleReduction
 from scalable.features.summary import labels_of, target_of
 from scalable.features.target import Labels, read_weights
+from scalable.kernels.encode.cell_sums import add_to_cells, cells_of_numbers
 
 SAMPLE = 2**14
 QUANTILES = 64
@@ -114,7 +115,7 @@ class Cells:
     ----------
     names : tuple of str
     edges : tuple of float64 array or None
-        Bounds of cells of numbers; None of categories.
+        Bounds of cells of numbers, see `cells_of_numbers`; None of categories.
     labels : Labels
     roles : Roles
     n_outputs : int
@@ -136,14 +137,10 @@ class Cells:
         target = self.roles.require_target()
         y = self.labels.encode(block.arrays[target], block.where)
         name = self.roles.weight
-        weight = np.ones(len(y)) if name is None else read_weights(block.arrays[name], name, block.where)
-        outputs = [y] if self.n_outputs == 1 else [(y == k).astype(np.float64) for k in range(self.n_outputs)]
-        columns = [weight, *(weight * o for o in outputs), *(weight * o * o for o in outputs)]
-        half = Part(0.0, 0.5).mask(block).astype(np.int64)
-        for k, (column, edges) in enumerate(zip(self.names, self.edges, strict=True)):
-            at = half * N_CELLS + cells_of(block.arrays[column], edges)
-            for j, values in enumerate(columns):
-                state[k, :, :, j] += np.bincount(at, values, 2 * N_CELLS).reshape(2, N_CELLS)
+        weight = np.empty(0) if name is None else read_weights(block.arrays[name], name, block.where)
+        halves = Part(0.0, 0.5).mask(block).astype(np.uint8)
+        for sums, column, edges in zip(state, self.names, self.edges, strict=True):
+            add_to_cells(cells_of(block.arrays[column], edges), halves, y, weight, self.n_outputs > 1, sums)
         return state
 
     def merge(self, left: Sums, right: Sums) -> Sums:
@@ -155,13 +152,16 @@ class Cells:
         return state
 
 
-def cells_of(array: pa.Array, edges: NDArray[np.float64] | None) -> NDArray[np.int64]:
+def cells_of(array: pa.Array, edges: NDArray[np.float64] | None) -> NDArray[np.int32]:
     """Return the cell of each value: between edges or at one, a bucket of a category, or the last one if missing."""
     if edges is None:
-        return buckets_of(array, BUCKETS, missing=N_CELLS - 1).astype(np.int64)
-    values = numbers(array).astype(np.float64)
-    cells = np.searchsorted(edges, values, "left") + np.searchsorted(edges, values, "right")
-    return np.where(np.isnan(values), N_CELLS - 1, cells)
+        return buckets_of(array, BUCKETS, missing=N_CELLS - 1)
+    values = numbers(array)
+    if values.dtype != np.float32:
+        values = values.astype(np.float64, copy=False)
+    cells = np.empty(len(values), np.int32)
+    cells_of_numbers(values, edges, len(edges).bit_length() - 1, N_CELLS - 1, cells)
+    return cells
 
 
 def _edges(sample: tuple[RawBlock, ...], name: str) -> NDArray[np.float64] | None:
@@ -170,9 +170,12 @@ def _edges(sample: tuple[RawBlock, ...], name: str) -> NDArray[np.float64] | Non
         return None
     values = np.concatenate([np.empty(0), *(numbers(array).astype(np.float64) for array in arrays)])
     values = values[np.isfinite(values)]
-    if not len(values):
-        return np.zeros(1)
-    return np.unique(np.quantile(values, np.linspace(0.0, 1.0, QUANTILES), method="inverted_cdf"))
+    found = np.zeros(1)
+    if len(values):
+        found = np.unique(np.quantile(values, np.linspace(0.0, 1.0, QUANTILES), method="inverted_cdf"))
+    edges = np.full(1 << QUANTILES.bit_length(), np.nan)  # no value is above or at what is no number
+    edges[: len(found)] = found
+    return edges
 
 
 def _alone(name: str, sums: Sums, binary: bool, limit: float) -> ColumnAlone:
