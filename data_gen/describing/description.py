@@ -12,14 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_gen.describing.summary import FEW, Summary, edges_for
+from data_gen.describing.summary import FEW, Summary, edges_for, fresh, is_text
 from data_gen.errors import RequestError, VerificationError
 from data_gen.manifest import FileEntry, Manifest, read
 from scalable.kernels.processors import available_processors
 
 _SAMPLE_GROUPS = 32  # row groups that histograms are laid out from, evenly spaced
 _SAMPLE_ROWS = 1 << 16  # rows used of each
-_STRETCHES = 64  # of the label along the dataset
+STRETCHES = 64  # of the label along the dataset
 
 
 @dataclass
@@ -31,15 +31,15 @@ class ColumnSummary:
     name, type, unit, law : str
         From the manifest.
     missing : float
-        Fraction of missing values.
+        Fraction of values that are missing, NaN or infinite.
     minimum, maximum, mean, deviation : float or None
-        None for strings.
+        None for text.
     distinct : int
         Distinct values.
     distinct_exact : bool
         Whether that is counted; of many values it is estimated, to 0.4 %.
     edges, counts : list
-        Histogram; for few values the values themselves and their counts.
+        Histogram; for few values the values themselves and their counts; of text those that are frequent in a sample.
     """
 
     name: str
@@ -59,14 +59,17 @@ class ColumnSummary:
     @property
     def is_time(self) -> bool:
         """Whether numbers are milliseconds since 1970 UTC."""
-        return self.type.startswith("timestamp")
+        return self.type.startswith(("timestamp", "date"))
 
     def shown(self, value: float | None) -> str:
         """Return a value of this column as text."""
         if value is None:
             return ""
         if self.is_time:
-            return str(np.datetime64(round(value), "ms").astype("datetime64[m]")).replace("T", " ")
+            moment = np.datetime64(round(value), "ms")
+            return str(
+                moment.astype("datetime64[D]" if self.type.startswith("date") else "datetime64[m]")
+            ).replace("T", " ")
         return f"{value:,.4g}"
 
 
@@ -76,33 +79,47 @@ class Description:
 
     Parameters
     ----------
-    manifest : Manifest
+    name : str
+    total_rows, files, bytes : int
+        Of the whole dataset.
     rows : int
         Rows read: all of the dataset, or those of a spread sample.
     columns : list of ColumnSummary
+    target : str or None
     label : list of (first_row, rows, mean)
-        Mean of the target in up to 64 equal stretches of the dataset; empty without a target.
+        Mean of the target in up to 64 equal stretches of the dataset; empty without a target of numbers.
+    truth, knobs : dict
+        Of a generated dataset, see its manifest; empty for others.
+    seed : int or None
+        None for a dataset that was not generated.
     """
 
-    manifest: Manifest
+    name: str
+    total_rows: int
+    files: int
+    bytes: int
     rows: int
     columns: list[ColumnSummary]
-    label: list[tuple[int, int, float]]
+    target: str | None = None
+    label: list[tuple[int, int, float]] = field(default_factory=list)
+    truth: dict[str, Any] = field(default_factory=dict)
+    knobs: dict[str, Any] = field(default_factory=dict)
+    seed: int | None = None
 
     @property
     def read(self) -> str:
         """What was read, in words."""
-        if self.rows == self.manifest.rows:
+        if self.rows == self.total_rows:
             return f"summary and pictures of all {self.rows:,} rows"
         return f"summary and pictures of a sample of {self.rows:,} rows, spread evenly"
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON types."""
         return {
-            "dataset": self.manifest.request.dataset,
-            "rows": self.manifest.rows,
-            "bytes": self.manifest.bytes,
-            "truth": self.manifest.truth,
+            "dataset": self.name,
+            "rows": self.total_rows,
+            "bytes": self.bytes,
+            "truth": self.truth,
             "rows_read": self.rows,
             "columns": [asdict(c) for c in self.columns],
             "label": [{"first_row": a, "rows": n, "mean": m} for a, n, m in self.label],
@@ -111,6 +128,8 @@ class Description:
     def table(self) -> list[list[str]]:
         """Return the column summary as rows of text, the heading first."""
         rows = [["column", "type", "unit", "missing", "distinct", "min", "mean", "max"]]
+        remarks = self.seed is None  # the laws of generated columns are long, and on the page
+        rows[0] += ["remarks"] if remarks else []
         for c in self.columns:
             numbers = [c.shown(v) for v in (c.minimum, c.mean, c.maximum)]
             rows.append(
@@ -121,6 +140,7 @@ class Description:
                     f"{c.missing:.1%}" if c.missing else "",
                     f"{'' if c.distinct_exact else '~'}{c.distinct:,}",
                     *numbers,
+                    *([c.law] if remarks else []),
                 ]
             )
         return rows
@@ -158,24 +178,32 @@ def describe(
     size = manifest.request.row_group_rows
     groups = [(entry, i) for entry in manifest.files for i in range(-(-entry.rows // size))]
     sample = pa.concat_tables([_beginning(manifest, *group) for group in _spread(groups, _SAMPLE_GROUPS)])
-    edges = {name: edges_for(sample[name]) for name in sample.column_names}
+    empty = {
+        name: Summary(edges_for(sample[name]), is_text(sample[name].type)) for name in sample.column_names
+    }
     chosen = groups if rows is None else _spread(groups, -(-rows // size))
     done = 0
-    total: dict[str, Summary] = {name: Summary(edges[name]) for name in edges}
-    label = np.zeros((2, _STRETCHES))
+    total: dict[str, Summary] = {name: fresh(summary) for name, summary in empty.items()}
+    label = np.zeros((2, STRETCHES))
     by_file: dict[str, list[Group]] = {}
     for group in chosen:
         by_file.setdefault(group[0].path, []).append(group)
     with ThreadPoolExecutor(available_processors()) as pool:
-        for state, part in pool.map(lambda mine: _read(manifest, mine, edges), by_file.values()):
+        for state, part in pool.map(lambda mine: _read(manifest, mine, empty), by_file.values()):
             for name, summary in state.items():
                 total[name].merge(summary)
             label += part
             done += next(iter(state.values())).rows
             progress(done)
     laws = {column["name"]: column for column in manifest.columns}
-    columns = [_column(laws[name], summary) for name, summary in total.items()]
-    return Description(manifest, done, columns, _label(manifest, label))
+    heads = {name: {key: law[key] for key in ("name", "type", "unit", "law")} for name, law in laws.items()}
+    columns = [column_summary(summary, **heads[name]) for name, summary in total.items()]
+    request = manifest.request
+    return Description(
+        request.dataset, manifest.rows, len(manifest.files), manifest.bytes, done, columns, manifest.target,
+        [] if manifest.target is None else stretches(label, manifest.files[0].first_row, manifest.rows),
+        manifest.truth, dict(request.knobs), request.seed,
+    )  # fmt: skip
 
 
 def _spread(groups: list[Group], most: int) -> list[Group]:
@@ -205,11 +233,11 @@ def _beginning(manifest: Manifest, entry: FileEntry, group: int) -> Any:
 
 
 def _read(
-    manifest: Manifest, groups: list[Group], edges: dict[str, Any]
+    manifest: Manifest, groups: list[Group], empty: dict[str, Summary]
 ) -> tuple[dict[str, Summary], np.ndarray[Any, np.dtype[np.float64]]]:
     """Return the summaries of some row groups of a file, and rows and positives of each stretch of the dataset."""
-    found = {name: Summary(edges[name]) for name in edges}
-    label = np.zeros((2, _STRETCHES))
+    found = {name: fresh(summary) for name, summary in empty.items()}
+    label = np.zeros((2, STRETCHES))
     size = manifest.request.row_group_rows
     for entry, group in groups:
         row = entry.first_row + group * size
@@ -217,22 +245,24 @@ def _read(
             for name, summary in found.items():
                 summary.add(batch[name])
             if manifest.target is not None:
-                stretch = (
-                    (np.arange(row, row + len(batch)) - manifest.files[0].first_row)
-                    * _STRETCHES
-                    // manifest.rows
-                )
                 y = batch[manifest.target].cast(pa.float64()).to_numpy(zero_copy_only=False)
-                label[0] += np.bincount(stretch, minlength=_STRETCHES)
-                label[1] += np.bincount(stretch, y, minlength=_STRETCHES)
+                label += label_sums(y, row - manifest.files[0].first_row, manifest.rows)
             row += len(batch)
     return found, label
 
 
-def _label(manifest: Manifest, label: np.ndarray[Any, Any]) -> list[tuple[int, int, float]]:
-    if manifest.target is None:
-        return []
-    firsts = [manifest.files[0].first_row + -(-k * manifest.rows // _STRETCHES) for k in range(_STRETCHES)]
+def label_sums(y: np.ndarray[Any, Any], row: int, rows: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return how many values `y`, from a row of so many on, lie in each stretch, and their sums: (2, STRETCHES)."""
+    stretch = np.arange(row, row + len(y)) * STRETCHES // rows
+    here = ~np.isnan(y)
+    return np.stack(
+        [np.bincount(stretch[here], weights, STRETCHES) for weights in (np.ones(here.sum()), y[here])]
+    )
+
+
+def stretches(label: np.ndarray[Any, Any], first_row: int, rows: int) -> list[tuple[int, int, float]]:
+    """Return first row, rows and mean of each stretch that has any, from sums (2, STRETCHES)."""
+    firsts = [first_row + -(-k * rows // STRETCHES) for k in range(STRETCHES)]
     return [
         (first, int(rows), float(total / rows))
         for first, rows, total in zip(firsts, *label, strict=True)
@@ -240,16 +270,17 @@ def _label(manifest: Manifest, label: np.ndarray[Any, Any]) -> list[tuple[int, i
     ]
 
 
-def _column(law: dict[str, Any], found: Summary) -> ColumnSummary:
-    head: dict[str, Any] = {key: law[key] for key in ("name", "type", "unit", "law")}
+def column_summary(found: Summary, **head: Any) -> ColumnSummary:
+    """Return a column's summary; `head` has its name, type, unit and law."""
     head["missing"] = 1.0 - found.present / max(found.rows, 1)
     nothing: dict[str, Any] = dict.fromkeys(("minimum", "maximum", "mean", "deviation"))
-    if law["type"] == "category":
-        top = found.single.most_common(FEW)
+    if found.text:
+        top = sorted(found.single.items(), key=lambda each: (-each[1], each[0]))[:FEW]
         return ColumnSummary(
             **head,
             **nothing,
-            distinct=len(found.single),
+            distinct=min(found.distinct.count(), found.present),
+            distinct_exact=found.distinct.exact,
             edges=[k for k, _ in top],
             counts=[n for _, n in top],
         )

@@ -20,25 +20,27 @@ _MOST = 60  # histograms drawn
 
 def render(description: Description) -> str:
     """Return a self-contained page with histograms, the label rate and the truth."""
-    manifest = description.manifest
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(Path(__file__).with_name("page.html.j2").read_text())
     heading, *rows = description.table()
+    if "remarks" not in heading:
+        heading.append("law")
+        rows = [[*row, c.law] for row, c in zip(rows, description.columns, strict=True)]
     return template.render(
-        name=manifest.request.dataset,
-        rows=f"{manifest.rows:,}",
-        files=len(manifest.files),
-        megabytes=f"{manifest.bytes / 1e6:,.1f}",
-        bytes_per_row=f"{manifest.bytes / max(manifest.rows, 1):.1f}",
-        seed=manifest.request.seed,
+        name=description.name,
+        rows=f"{description.total_rows:,}",
+        files=description.files,
+        megabytes=f"{description.bytes / 1e6:,.1f}",
+        bytes_per_row=f"{description.bytes / max(description.total_rows, 1):.1f}",
+        seed=description.seed,
         read=description.read,
-        truth=_truth_rows(manifest.truth),
-        target=manifest.target,
+        truth=_truth_rows(description.truth),
+        target=description.target,
         label=_label_picture(description),
         heading=heading,
-        columns=[(row, c.law) for row, c in zip(rows, description.columns, strict=True)],
+        rows_shown=rows,
         pictures=[_histogram(c) for c in description.columns[:_MOST]],
-        knobs=sorted(manifest.request.knobs.items()),
+        knobs=sorted(description.knobs.items()),
     )
 
 
@@ -73,9 +75,10 @@ def _figure(width: float, height: float, left: float = 0.35) -> tuple[Figure, An
 
 def _histogram(column: ColumnSummary) -> str:
     figure, axes = _figure(3.2, 2.0)
-    axes.set_title(f"{column.name} [{column.unit}]", fontsize=9, loc="left")
-    if column.type == "category" or len(column.edges) == len(column.counts):
-        labels = [e if isinstance(e, str) else f"{e:g}" for e in column.edges]
+    unit = f" [{column.unit}]" if column.unit else ""
+    axes.set_title(column.name[:40].replace("$", r"\$") + unit, fontsize=9, loc="left")
+    if len(column.edges) == len(column.counts):
+        labels = [e[:16].replace("$", r"\$") if isinstance(e, str) else column.shown(e) for e in column.edges]
         axes.bar(range(len(labels)), column.counts, color=_BLUE)
         axes.set_xticks(range(len(labels)), labels, rotation=60 if len(labels) > 4 else 0, ha="center")
     elif column.is_time and column.edges:
@@ -100,7 +103,7 @@ def _label_picture(description: Description) -> str:
     figure, axes = _figure(9, 2.6, left=0.6)
     middle = [first + rows / 2 for first, rows, _ in description.label]
     mean = [m for _, _, m in description.label]
-    binary = "auc" in description.manifest.truth
+    binary = "auc" in description.truth
     error = [2 * (max(m * (1 - m), 0.0) / n) ** 0.5 if binary else 0.0 for _, n, m in description.label]
     axes.errorbar(
         middle,
@@ -113,7 +116,7 @@ def _label_picture(description: Description) -> str:
         label="mean of the rows, ±2 standard errors",
     )
     if binary:
-        axes.axhline(description.manifest.truth["prevalence"], color=_RED, lw=1, label="mean of p(y=1|x)")
+        axes.axhline(description.truth["prevalence"], color=_RED, lw=1, label="mean of p(y=1|x)")
     axes.set_xlabel("row", fontsize=8, color=_GREY)
     axes.legend(fontsize=7, frameon=False)
     return _svg(figure)

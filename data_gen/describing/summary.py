@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -50,13 +51,32 @@ class Distinct:
         return round((KEPT - 1) / ((float(self.smallest[-1]) + 1.0) / 2.0**64))
 
 
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column's values are text, or categories."""
+    return pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def frequent(sample: pa.ChunkedArray) -> frozenset[str]:
+    """Return the most frequent values of a sample of text: those that are worth counting."""
+    counted = Counter(_counted(sample))
+    return frozenset(
+        value for value, _ in sorted(counted.items(), key=lambda each: (-each[1], each[0]))[:FEW]
+    )
+
+
+def _counted(values: Any) -> dict[str, int]:
+    found = pc.value_counts(values.drop_null())
+    texts = found.field(0).cast(pa.string()).to_pylist()
+    return dict(zip(texts, found.field(1).to_pylist(), strict=True))
+
+
 def edges_for(sample: pa.ChunkedArray) -> Array | None:
     """Return where a histogram's bins begin and end, from a spread sample; None for few values or text.
 
     Bins are one a value where integers span at most 100, and logarithmic for positive values that span more than
     three decades. The outer ones take what lies beyond the sample.
     """
-    if pa.types.is_dictionary(sample.type):
+    if is_text(sample.type):
         return None
     data = as_numbers(sample)
     levels = np.unique(data)
@@ -75,12 +95,16 @@ def edges_for(sample: pa.ChunkedArray) -> Array | None:
 
 
 def as_numbers(values: Any) -> Array:
-    """Return what is present of a column as float64; times as milliseconds since 1970."""
+    """Return what is present of a column as finite float64; dates and times as milliseconds since 1970."""
     present = values.drop_null()
-    if pa.types.is_temporal(present.type):
+    if pa.types.is_timestamp(present.type) or pa.types.is_date(present.type):
+        present = present.cast(pa.timestamp("ms"), safe=False).cast(pa.int64())
+    elif pa.types.is_time32(present.type):
+        present = present.cast(pa.int32())
+    elif pa.types.is_temporal(present.type):
         present = present.cast(pa.int64())
-    found: Array = present.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return found
+    found: Array = present.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return found[np.isfinite(found)]
 
 
 @dataclass
@@ -91,9 +115,15 @@ class Summary:
     ----------
     edges : array or None
         Bins of the histogram; None where values are counted one by one while they are few.
+    text : bool
+        Whether values are text.
+    wanted : frozenset of str, optional
+        The texts that are counted; by default all.
     """
 
     edges: Array | None
+    text: bool = False
+    wanted: frozenset[str] | None = None
     rows: int = 0
     present: int = 0
     mean: float = 0.0
@@ -107,10 +137,8 @@ class Summary:
     def add(self, values: Any) -> None:
         """Add an Arrow array."""
         self.rows += len(values)
-        if pa.types.is_dictionary(values.type):
-            counted = pc.value_counts(values.drop_null().cast(pa.string()))
-            self.single.update({entry["values"]: entry["counts"] for entry in counted.to_pylist()})
-            self.present += len(values) - values.null_count
+        if self.text:
+            self._add_text(values)
             return
         data = as_numbers(values)
         if not len(data):
@@ -129,6 +157,15 @@ class Summary:
             counts = np.bincount(inner, minlength=len(self.edges) - 1)
             self.counts = counts if not len(self.counts) else self.counts + counts
 
+    def _add_text(self, values: Any) -> None:
+        self.present += len(values) - values.null_count
+        counted = _counted(values)
+        if counted:
+            self.distinct.add(np.unique(pl.Series(list(counted), dtype=pl.String).hash(0).to_numpy()))
+        if self.wanted is not None:
+            counted = {value: counted[value] for value in self.wanted & counted.keys()}
+        self.single.update(counted)
+
     def merge(self, other: Summary) -> None:
         """Add the state of later rows."""
         self.rows += other.rows
@@ -146,3 +183,8 @@ class Summary:
         self.squares += squares + apart**2 * self.present * n / total
         self.mean += apart * n / total
         self.present = total
+
+
+def fresh(summary: Summary) -> Summary:
+    """Return the state of no rows of the same column."""
+    return Summary(summary.edges, summary.text, summary.wanted)

@@ -49,7 +49,9 @@ def test_table_and_json(small, tmp_path):
     heading, *rows = description.table()
     assert all(len(row) == len(heading) for row in rows)
     raw = description.to_json()
-    assert raw["truth"]["auc"]["expected"] == description.manifest.truth["auc"]["expected"]
+    assert (
+        raw["truth"]["auc"]["expected"] == data_gen.read_manifest(tmp_path / "data").truth["auc"]["expected"]
+    )
     assert [c["name"] for c in raw["columns"]] == [row[0] for row in rows]
 
 

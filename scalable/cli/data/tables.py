@@ -35,13 +35,14 @@ def show_datasets(datasets: Any) -> None:
 
 def show_columns(description: Any) -> None:
     """Print the columns of a described dataset."""
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 1))
     rows = description.table()
     for heading in rows[0]:
-        left = heading in {"column", "type", "unit"}
+        left = heading in {"column", "type", "unit", "remarks"}
         table.add_column(heading, justify="left" if left else "right", no_wrap=True)
     for row in rows[1:]:
-        table.add_row(*map(str, row))
+        table.add_row(*(escape(str(cell)) for cell in row))
     _console(WIDTH).print(table)
