@@ -45,7 +45,7 @@ def cells_of_numbers(x: np.ndarray, edges: np.ndarray, steps: int, missing: int,
         for i in range(n):
             v = value[i]
             cell = np.int32(2 * place[i]) + np.int32(1 if edges[place[i]] == v else 0)
-            cells[start + i] = cell if v == v else np.int32(missing)
+            cells[start + i] = np.int32(missing) if np.isnan(v) else cell
 
 
 @kernel()
