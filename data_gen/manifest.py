@@ -119,7 +119,7 @@ def read(directory: str | os.PathLike[str], name: str = NAME) -> Manifest:
     """
     path = Path(directory) / name
     try:
-        raw = json.loads(path.read_text())
+        raw = json.loads(path.read_text(), parse_constant=_no_number)
         if raw["format"] != FORMAT:
             raise VerificationError(f"{path}: format {raw['format']} is not the {FORMAT} this version reads")
         request = typed(Request, {key: raw[key] for key in Request.__dataclass_fields__})
@@ -138,6 +138,10 @@ def read(directory: str | os.PathLike[str], name: str = NAME) -> Manifest:
         if isinstance(error, VerificationError):
             raise
         raise VerificationError(f"{path} is damaged ({error!r}); generate the dataset again") from error
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number")
 
 
 def versions() -> dict[str, str]:

@@ -1,15 +1,17 @@
-"""JSON and arrays in files written whole or not at all."""
+"""JSON, and what is known of a dataset's truth, in files written whole or not at all."""
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scalable.storage.replace import write_bytes, write_text
+from scalable.storage.arrays import read_arrays, write_arrays
+from scalable.storage.replace import write_text
+
+_KIND = "truth of rows 1"
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -17,14 +19,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def write_arrays(path: Path, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
-    """Write named arrays as npz."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # the stub takes **kwds for allow_pickle
-    write_bytes(path, buffer.getvalue())
+def write_truth(path: Path, state: dict[str, np.ndarray[Any, Any]]) -> None:
+    """Write the state of a truth's scores."""
+    write_arrays(path, _KIND, state)
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
-    """Read what `write_arrays` wrote; never unpickles."""
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+def read_truth(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """Read what `write_truth` wrote; raises OSError, or ValueError where it is damaged."""
+    return read_arrays(path, _KIND).arrays

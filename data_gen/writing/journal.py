@@ -19,14 +19,14 @@ import numpy as np
 
 from data_gen.errors import OutputError, RequestError
 from data_gen.manifest import NAME, FileEntry, read, versions
-from data_gen.storage import read_arrays, write_arrays, write_json
+from data_gen.storage import read_truth, write_json, write_truth
 from data_gen.writing.request import Part, Request
 from scalable.storage.documents import typed
 from scalable.storage.files import sha256_of, store_of
 from scalable.storage.replace import place_file, remove_scratch
 
 _OURS = re.compile(
-    r"part-\d{6,}\.parquet|manifest(-\d+-of-\d+)?\.json|truth-\d+-of-\d+\.npz|describe\.html|"
+    r"part-\d{6,}\.parquet|manifest(-\d+-of-\d+)?\.json|truth-\d+-of-\d+\.arrays|describe\.html|"
     r"\.generation(-\d+-of-\d+)?|\.(manifest|truth|describe).*\.tmp"
 )
 
@@ -156,14 +156,14 @@ class Journal:
 
     def record(self, part: Part, size: int, sha256: str, truth: dict[str, np.ndarray[Any, Any]]) -> None:
         """Note a finished file, then give it its final name."""
-        write_arrays(self.directory / f"{part.name}.npz", truth)
+        write_truth(self.directory / f"{part.name}.arrays", truth)
         entry = {
             "path": part.name,
             "first_row": part.start,
             "rows": part.rows,
             "bytes": size,
             "sha256": sha256,
-            "truth_sha256": sha256_of(self.directory / f"{part.name}.npz"),
+            "truth_sha256": sha256_of(self.directory / f"{part.name}.arrays"),
         }
         write_json(self.directory / f"{part.name}.json", entry)
         place_file(
@@ -176,7 +176,7 @@ class Journal:
         try:
             entry, truth_sha256 = self._note(part)
             whole = store_of(path).version(path).size == entry.bytes and sha256_of(path) == entry.sha256
-            return whole and sha256_of(self.directory / f"{part.name}.npz") == truth_sha256
+            return whole and sha256_of(self.directory / f"{part.name}.arrays") == truth_sha256
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return False
 
@@ -191,7 +191,7 @@ class Journal:
 
     def entry(self, part: Part) -> tuple[FileEntry, dict[str, np.ndarray[Any, Any]]]:
         """Return the entry and the truth of a finished file."""
-        return self._note(part)[0], read_arrays(self.directory / f"{part.name}.npz")
+        return self._note(part)[0], read_truth(self.directory / f"{part.name}.arrays")
 
     def close(self) -> None:
         """Let another process write here."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,18 @@ import numpy as np
 
 from data_gen.datasets import recipe
 from data_gen.errors import VerificationError
-from data_gen.manifest import Manifest, read
+from data_gen.manifest import FileEntry, Manifest, read
 from data_gen.optimum.scoring import new_truth
-from data_gen.storage import read_arrays, write_arrays
+from data_gen.storage import read_truth, write_truth
+from scalable.storage.files import store_of
+
+_NAME = re.compile(r"manifest-\d+-of-(\d+)\.json")
 
 
 def write_share(manifest: Manifest, truth: dict[str, np.ndarray[Any, Any]], share: tuple[int, int]) -> None:
     """Write a share's truth and manifest, the manifest last."""
     i, n = share
-    write_arrays(manifest.directory / f"truth-{i}-of-{n}.npz", truth)
+    write_truth(manifest.directory / f"truth-{i}-of-{n}.arrays", truth)
     manifest.write(f"manifest-{i}-of-{n}.json")
 
 
@@ -35,14 +40,13 @@ def combine(directory: str | os.PathLike[str]) -> Manifest:
     Raises
     ------
     VerificationError
-        When a share is missing or two shares belong to different requests.
+        When a share or a file of one is missing or damaged, or two shares belong to different requests.
     """
     out = Path(directory)
-    names = sorted(path.name for path in out.glob("manifest-*-of-*.json"))
+    names = sorted(path.name for path in out.glob("manifest-*-of-*.json") if _NAME.fullmatch(path.name))
     if not names:
         raise VerificationError(f"{out} holds no shares (manifest-i-of-n.json) to combine")
-    n = int(names[0].removesuffix(".json").split("-")[-1])
-    shares = []
+    n, shares = int(_NAME.sub(r"\1", names[0])), []
     for i in range(n):
         if f"manifest-{i}-of-{n}.json" not in names:
             raise VerificationError(f"{out} lacks share {i} of {n}; generate it with --shards-of {i}/{n}")
@@ -55,13 +59,54 @@ def combine(directory: str | os.PathLike[str]) -> Manifest:
             )
     bound = recipe(first.request.dataset, first.request.seed, first.request.knobs)
     truth = new_truth(bound.truth_kind)
-    for i in range(n):
-        truth.merge(read_arrays(out / f"truth-{i}-of-{n}.npz"))
-    scores = {**bound.truth_parameters(), **truth.scores()}
     files = [entry for share in shares for entry in share.files]
+    _check_whole(out, files, first.request.rows)
+    for i in range(n):
+        path, rows = out / f"truth-{i}-of-{n}.arrays", sum(entry.rows for entry in shares[i].files)
+        truth.merge(_checked(path, bound.truth_kind, rows))
+    scores = {**bound.truth_parameters(), **truth.scores()}
     manifest = replace(first, files=files, truth=scores, share="")
     manifest.write()
     for i in range(n):
-        (out / f"truth-{i}-of-{n}.npz").unlink()
+        (out / f"truth-{i}-of-{n}.arrays").unlink()
         (out / f"manifest-{i}-of-{n}.json").unlink()
     return manifest
+
+
+def _checked(path: Path, kind: str, rows: int) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the truth of a share of so many rows, which must be like that of any other."""
+    try:
+        found, own = read_truth(path), new_truth(kind)
+        like = own.arrays()
+        for name, array in found.items():
+            expected = np.stack([like["rows"]] * 2) if name == "copies" else like[name]
+            if (array.shape, array.dtype) != (expected.shape, expected.dtype):
+                raise ValueError(f"{name} is {array.dtype} of shape {array.shape}")
+        own.merge(found)
+        scores = own.scores()
+        json.dumps(scores, allow_nan=False)
+        if scores["rows"] != rows:
+            raise ValueError(f"it is of {scores['rows']:,} rows, its share of {rows:,}")
+    except (OSError, ValueError, KeyError, TypeError, ArithmeticError) as error:
+        raise VerificationError(
+            f"{path} is missing or damaged ({error}); generate its share again"
+        ) from error
+    return found
+
+
+def _check_whole(out: Path, files: list[FileEntry], rows: int) -> None:
+    """Refuse files that are not here, or are not of all rows."""
+    following = 0
+    for entry in sorted(files, key=lambda entry: entry.first_row):
+        path = out / entry.path
+        if not path.is_file() or store_of(path).version(path).size != entry.bytes:
+            raise VerificationError(
+                f"{path} is missing or cut: {entry.bytes:,} bytes were written; copy it again"
+            )
+        if entry.first_row != following:
+            break
+        following += entry.rows
+    if following != rows:
+        raise VerificationError(
+            f"{out}: the shares hold {following:,} of {rows:,} rows, or some twice; generate again"
+        )

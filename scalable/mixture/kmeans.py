@@ -220,6 +220,8 @@ def nearest_to(
     x: NDArray[np.float64], centers: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the nearest center and the squared distance to it of rows, given as float64 (n_columns, n_rows)."""
+    if centers.ndim != 2 or not len(centers) or centers.shape[1] != len(x):  # of a forged model
+        raise ValueError(f"centers of shape {centers.shape} for {len(x)} columns")
     nearest, squares = np.empty(x.shape[1], np.int64), np.empty(x.shape[1])
     kernels.nearest_centers(np.ascontiguousarray(x), np.ascontiguousarray(centers), nearest, squares)
     return nearest, squares

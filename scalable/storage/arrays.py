@@ -141,16 +141,26 @@ def map_arrays(path: AnyPath, kind: str) -> StoredArrays:
         status = os.fstat(descriptor)
         if status.st_size == 0:
             raise ArraysError("it is empty")
-        mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY)  # kernels are compiled for writable arrays
+        data = _mapped(descriptor)
     finally:
         os.close(descriptor)
-    data = np.frombuffer(mapped, np.uint8)
     index, length = _index(data, kind)
     state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
     if state not in _verified:
         _check_sum(data[:length], index)
         _verified.add(state)
     return StoredArrays(_placed(data, index, length), index["meta"], state)
+
+
+def map_bytes(path: AnyPath) -> NDArray[np.uint8]:
+    """Map a local file that is not empty into private memory; nobody may make it shorter meanwhile."""
+    with store_of(path).open(path) as file:
+        return _mapped(file.fileno())
+
+
+def _mapped(descriptor: int) -> NDArray[np.uint8]:
+    """Return the bytes of a file, writable without effect on it: kernels are compiled for writable arrays."""
+    return np.frombuffer(mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY), np.uint8)
 
 
 def _index(data: NDArray[np.uint8], kind: str) -> tuple[dict[str, Any], int]:

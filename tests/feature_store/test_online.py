@@ -215,7 +215,7 @@ def test_damage_is_found(made):
             store.lookup({"customer": 1})
     data = (folder / "store" / "data.mdb").read_bytes()
     (folder / "store" / "data.mdb").write_bytes(b"\x07" * len(data))
-    with pytest.raises(DataError, match="cannot be opened"):
+    with pytest.raises(DataError, match="not laid out as LMDB"):
         OnlineStore(path, folder / "store")
 
 

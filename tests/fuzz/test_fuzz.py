@@ -16,6 +16,7 @@ OTHERS = (
     "forest", "epoch cache", "boosting checkpoint", "binned cache", "manifest", "lightgbm text", "scoring record",
     "journal", "spilled rows", "feature definitions", "request", "xgboost json", "xgboost ubjson", "catboost json",
     "registry", "profile", "online store", "tensors", "learner", "explained rows",
+    "online store pages", "cascade", "calibrated curve", "conformal thresholds", "shares",
 )  # fmt: skip
 
 
@@ -26,7 +27,7 @@ def corpus(tmp_path_factory):
     return place
 
 
-@pytest.mark.parametrize(("names", "n"), [("parquet", MUTANTS), (",".join(OTHERS), 180)])
+@pytest.mark.parametrize(("names", "n"), [("parquet", MUTANTS), (",".join(OTHERS), 200)])
 def test_mutants_are_refused_or_read_right(corpus, tmp_path, names, n):
     count = run(names, corpus, tmp_path, seed=1, seconds=300.0, last=n, hang=240.0)
     assert not count.faults

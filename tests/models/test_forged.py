@@ -168,3 +168,16 @@ def test_a_classifier_with_fewer_classes_than_outputs_is_refused(tmp_path):
     for load in (load_model, LGBMClassifier.load):
         with pytest.raises(ModelError, match="1 outputs for 1 classes"):
             load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("centers", [np.zeros((3, 1)), np.zeros(6), np.zeros((0, 2)), np.zeros((3, 4))])
+def test_centers_of_other_columns_are_refused(tmp_path, centers):
+    X = np.random.default_rng(0).random((50, 2))
+    KMeans(3, random_state=0).fit(X).save(tmp_path / "m")
+    arrays = unpacked((tmp_path / "m" / "arrays.npz").read_bytes()) | {"cluster_centers": centers}
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    reseal(tmp_path / "m", "arrays.npz", buffer.getvalue())
+    for load in (load_model, KMeans.load):
+        with pytest.raises(ModelError, match="centers of shape"):
+            load(tmp_path / "m")

@@ -200,12 +200,17 @@ class Conformal:
                 for group, q, rows in document.pop("groups")
             )
             found = typed(cls, {**document, "groups": groups})
+            known = {group for group, _, _ in groups}
             if (
                 found.kind not in KINDS
                 or not 0.0 < found.alpha < 1.0
-                or (found.by is None) != (groups[0][0] is None)
+                or len(known) < len(groups)
+                or (known != {None} if found.by is None else None in known or not known)
+                or any(math.isnan(q) for _, q, _ in groups)
             ):
-                raise ValueError(f"kind {found.kind!r}, alpha {found.alpha!r}, by {found.by!r}")
+                raise ValueError(
+                    f"kind {found.kind!r}, alpha {found.alpha!r}, by {found.by!r}, {len(groups)} groups"
+                )
             return found
 
 

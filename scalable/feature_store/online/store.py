@@ -18,13 +18,13 @@ from scalable.errors import DataError, UsageError
 from scalable.feature_store.bind import BoundView, bound_from_json
 from scalable.feature_store.definitions import Definitions
 from scalable.feature_store.online.lookup import Lookup
+from scalable.feature_store.online.page_check import DATA, REMEDY, check_head, check_pages
 from scalable.feature_store.read_definitions import MOST_VIEWS, read_definitions
 from scalable.storage.documents import understood
 from scalable.storage.places import local_place
 
 FORMAT = 1
 MAP_BYTES = 2**42  # of addresses, not of disk
-REMEDY = "materialize it anew elsewhere"
 _META, _TEXTS = b"meta", b"texts"
 
 
@@ -70,14 +70,23 @@ def open_environment(path: Path, write: bool) -> Any:
     ------
     UsageError
         It is open for reading and `write` is asked for.
+    DataError
+        Its file is damaged.
     """
     place = str(path.resolve())
     with _lock:
         if place not in _environments:
+            page_size = check_head(path)
             environment = lmdb_module().open(
                 place, map_size=MAP_BYTES, max_dbs=MOST_VIEWS + 2, readonly=not write, max_readers=1024,
                 readahead=False, meminit=False,
             )  # fmt: skip
+            try:
+                if page_size:
+                    check_pages(path, environment, page_size, MOST_VIEWS + 2)
+            except BaseException:
+                environment.close()
+                raise
             _environments[place] = [environment, write, 0]
         held = _environments[place]
         if write and not held[1]:
@@ -132,7 +141,7 @@ class OnlineStore:
             definitions if isinstance(definitions, Definitions) else read_definitions(definitions)
         )
         self.path = local_place(path, "a feature store")
-        if not create and not (self.path / "data.mdb").is_file():
+        if not create and not (self.path / DATA).is_file():
             raise DataError(f"{path}: is no online store; make one with `scalable features materialize`")
         with told(path, "opened"):
             self.path.mkdir(parents=True, exist_ok=True)

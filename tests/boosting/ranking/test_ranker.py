@@ -110,6 +110,27 @@ def test_any_deal_trains_the_same_trees(local_team, tmp_path, objective, engine)
             np.testing.assert_allclose([v for *_, v in ours], [v for *_, v in one], rtol=1e-9)
 
 
+@pytest.mark.parametrize("engine", ["native", pytest.param("lightgbm", marks=pytest.mark.slow)])
+def test_workers_of_a_cluster_agree(dask_client, mortal_client, tmp_path, engine):
+    """One, two and three workers of Dask, on rows whose queries go from poor to rich."""
+    order = np.argsort(np.bincount(Q, Y)[Q] / SIZES[Q], kind="stable")
+    table = pa.table({**FRAME.iloc[order], "y": Y[order]})
+    pq.write_table(table, tmp_path / "rows.parquet", row_group_size=300)
+    source = ParquetSource(tmp_path / "rows.parquet", target="y", group="q")
+    params = {"n_estimators": 8, "num_leaves": 15, "min_child_samples": 1, "min_sum_hessian_in_leaf": 2.0}
+    fit = {"eval_set": source, "eval_metric": ["map"]}
+    expected, *found = (
+        LGBMRanker(**params, client=client, n_workers=n, n_jobs=1, engine=engine).fit(source, **fit)
+        for client, n in ((None, 1), (dask_client, 1), (dask_client, 2), (mortal_client, 3))
+    )
+    assert [len(each.stats_["workers"]) for each in found] == [1, 2, 3]
+    for each in found:
+        assert sum(worker["rows"] for worker in each.stats_["workers"]) == len(Y)
+        np.testing.assert_allclose(each.predict(FRAME), expected.predict(FRAME), atol=1e-9)
+        for metric, values in expected.evals_result_["valid_0"].items():
+            np.testing.assert_allclose(each.evals_result_["valid_0"][metric], values, rtol=1e-9)
+
+
 def test_queries_are_named_in_any_way(tmp_path):
     model = {"n_estimators": 5, **SAME}
     pq.write_table(pa.table({**FRAME, "y": Y}), tmp_path / "rows.parquet", row_group_size=200)

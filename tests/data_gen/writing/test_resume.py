@@ -79,7 +79,7 @@ def test_a_forged_note_means_that_its_file_is_written_again(small, tmp_path, con
 
 def test_a_damaged_truth_means_that_its_file_is_written_again(small, tmp_path, contents, cut):
     small(out=tmp_path / "whole", rows=3 * 8192, rows_per_file=8192)
-    (cut / ".generation" / "part-000001.parquet.npz").write_bytes(b"PK nothing")
+    (cut / ".generation" / "part-000001.parquet.arrays").write_bytes(b"PK nothing")
     small(out=cut, rows=3 * 8192, rows_per_file=8192, resume=True)
     assert contents(cut) == contents(tmp_path / "whole")
 

@@ -8,7 +8,7 @@ import pytest
 
 from scalable.errors import ModelError
 from scalable.inference import compile_model
-from tests.fuzz.foreign import catboost_model, ubjson, xgboost_model
+from tests.fuzz.subjects.foreign import catboost_model, ubjson, xgboost_model
 
 
 def written(path, document):

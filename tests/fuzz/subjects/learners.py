@@ -10,22 +10,25 @@ import data_gen
 from data_gen.errors import GenerationError
 from data_gen.writing.journal import Journal as Generation
 from scalable import ParquetSource
-from scalable.bayes import BayesianRidge, GaussianNB
+from scalable.bayes import BayesianLogisticRegression, BayesianRidge, CategoricalNB, GaussianNB
 from scalable.boosting import LGBMClassifier
-from scalable.decomposition import PCA
+from scalable.decomposition import PCA, TruncatedSVD
 from scalable.inference import load_model
-from scalable.kernel_approximation import KernelFeatures
+from scalable.kernel_approximation import KernelClassifier, KernelFeatures
 from scalable.mixture import GaussianMixture, KMeans
+from scalable.neural import MLPClassifier, MLPRegressor
 from scalable.scoring.explain_files import explain_files
-from tests.fuzz.living import Changed, forged
 from tests.fuzz.outcomes import ACCEPTED, REFUSED
-from tests.fuzz.sealed import Directory
+from tests.fuzz.subjects.living import Changed, forged
+from tests.fuzz.subjects.sealed import Directory
 
 N = 400
 LEARNERS = {
     "pca": PCA(2), "kmeans": KMeans(3, random_state=0), "mixture": GaussianMixture(2, random_state=0),
     "naive": GaussianNB(), "ridge": BayesianRidge(), "kernel": KernelFeatures(n_components=8),
-    "forest": LGBMClassifier(n_estimators=3, num_leaves=5),
+    "forest": LGBMClassifier(n_estimators=3, num_leaves=5), "svd": TruncatedSVD(2), "categories": CategoricalNB(),
+    "posterior": BayesianLogisticRegression(), "machine": KernelClassifier(n_components=8, max_iter=3),
+    "perceptron": MLPClassifier((4,), max_iter=2), "perceptron of numbers": MLPRegressor((3, 3), max_iter=2),
 }  # fmt: skip
 
 
@@ -39,7 +42,7 @@ def corpus(directory):
     )
     source = ParquetSource(directory / "rows.parquet", target="y")
     for name, learner in LEARNERS.items():
-        rows = source.without_target() if name in ("pca", "kmeans", "mixture", "kernel") else source
+        rows = source.without_target() if name in ("pca", "kmeans", "mixture", "kernel", "svd") else source
         learner.fit(rows).save(directory / name)
     explain_files(load_model(directory / "forest"), source, directory / "explained")
     discard, Generation.discard = Generation.discard, Generation.close

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from scalable import ParquetSource
 from scalable.errors import ScalableError
 from scalable.execution.threads import Threads
-from scalable.feature_store import OnlineStore, materialize, point_in_time_join, read_definitions
+from scalable.feature_store import OnlineStore, materialize, point_in_time_join, push, read_definitions
 from scalable.feature_store.join import COUNTED
 from scalable.inference import load_model
 from scalable.linear import LogisticRegression
@@ -24,12 +24,13 @@ from scalable.registry.registry import Registry
 from scalable.serve.refusal import RefusalError
 from scalable.serve.tensors import read_tensors
 from scalable.storage.arrays import read_arrays, write_arrays
-from tests.fuzz.jobs import DEFINITIONS
 from tests.fuzz.mutations import VALUES, changed_arrays, changed_bytes, changed_json
 from tests.fuzz.outcomes import ACCEPTED, REFUSED
+from tests.fuzz.subjects.jobs import DEFINITIONS
 
 N = 200
 HOUR = 3_600_000_000_000
+PAGE, HEAD_BYTES = 4096, 152  # of a page of LMDB's, and of what describes the store
 
 
 def corpus(directory):
@@ -185,6 +186,42 @@ class Online(Changed):
                     found = error
         if found is not None:
             raise found
+
+
+class StorePages(Changed):
+    """An online store whose pages are changed, cut, or of another layout: looked up, and added to."""
+
+    place = "store"
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.definitions = read_definitions(directory / "features.toml")
+        self.events = pa.table(
+            {
+                "customer": [3, 7],
+                "at": pa.array([2 * HOUR, HOUR]).cast(pa.timestamp("ns")),
+                "amount": [1.0, 2.0],
+            }
+        )
+
+    def change(self, rng, path):
+        file = path / "data.mdb"
+        content = bytearray(file.read_bytes())
+        heads = np.arange(0, len(content), PAGE)[:, None] + np.arange(HEAD_BYTES)
+        for _ in range(int(rng.integers(1, 3))):
+            at = int(rng.choice(heads.ravel())) if rng.random() < 0.8 else int(rng.integers(0, len(content)))
+            content[at] = int(rng.integers(0, 256))
+        if rng.random() < 0.1:
+            del content[int(rng.integers(0, len(content))) :]
+        file.write_bytes(content)
+
+    def use(self, path):
+        with OnlineStore(self.definitions, path) as store:
+            for customer in range(9):
+                store.lookup({"customer": customer}, at=9 * HOUR)
+        with OnlineStore(self.definitions, path, create=True) as store:
+            push(store, "pay", self.events, now=9 * HOUR)
+            store.lookup({"customer": 7}, at=9 * HOUR)
 
 
 class Joined(Changed):
