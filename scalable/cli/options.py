@@ -71,6 +71,12 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupt
 Features = Annotated[
     str | None, typer.Option("--features", metavar="A,B,...", help="Feature columns (default: all others).")
 ]
+Exclude = Annotated[
+    str | None,
+    typer.Option(
+        "--exclude", metavar="A,B,...", help="Leave these columns out, where --features is not given."
+    ),
+]
 Weight = Annotated[str | None, typer.Option("--weight", metavar="COL", help="Column of sample weights.")]
 Group = Annotated[
     str | None,

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from scalable.data.block import BLOCK_ROWS, Origin, RawBlock
+from scalable.data.columns import require_column
 from scalable.data.files.delta import delta_of
 from scalable.data.files.find import Paths, find_files
 from scalable.data.files.partitions import constant_column, read_partitions
@@ -29,7 +30,7 @@ from scalable.data.selection import Filters, read_filters
 from scalable.data.shard import Shard, plan_shards
 from scalable.data.source import Source
 from scalable.data.types.pandas_metadata import index_columns, tell_of_index
-from scalable.errors import DataError, DataWarning
+from scalable.errors import DataError, DataWarning, UsageError
 from scalable.storage.files import store_of
 
 
@@ -45,6 +46,8 @@ class ParquetSource(Source):
         The column to learn.
     features : sequence of str, optional
         The columns to learn from; by default all that have no role.
+    exclude : sequence of str
+        Columns to leave out of all that have no role, where `features` is not given.
     weight : str, optional
         The column of non-negative sample weights.
     filters : sequence of (column, operator, value), optional
@@ -90,6 +93,7 @@ class ParquetSource(Source):
         time: str | None = None,
         entity: str | None = None,
         partitioning: Any = "hive",
+        exclude: Sequence[str] = (),
     ) -> None:
         given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
         table = delta_of([os.fspath(path) for path in given])
@@ -116,7 +120,13 @@ class ParquetSource(Source):
         self.footers = dict(enumerate(footers))
         self.roles = Roles(target, weight, group, time, entity)
         index = [name for name in index_columns(schemas[0]) if name not in self.roles.named.values()]
-        self.feature_names = self.roles.features(full, where, features, [*index, *parts.constant])
+        if exclude and features is not None:
+            raise UsageError(
+                "features names the columns to learn from, exclude those to leave out; give one of them"
+            )
+        for name in exclude:
+            require_column(full, name, where, "excluded")
+        self.feature_names = self.roles.features(full, where, features, [*index, *parts.constant, *exclude])
         if features is None:
             _tell(where, index, common)
         self.full_schema = full

@@ -110,9 +110,11 @@ class Roles:
         usable = [name for name in names if column_kind(schema.field(name).type) is not None]
         for name in names:
             if name not in usable:
+                others = [each for each in names if each not in usable]
+                how = f": exclude={others}, or --exclude {','.join(others)}" if wanted is None else ""
                 raise DataError(
-                    f"{where}: column {name!r} is {schema.field(name).type}, which cannot be learned from; leave "
-                    f"it out by naming the features: {', '.join(usable[:6])}{', ...' if len(usable) > 6 else ''}"
+                    f"{where}: column {name!r} is {schema.field(name).type}, which cannot be learned from; leave it "
+                    f"out{how}"
                 )
         return names
 

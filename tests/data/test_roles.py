@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable.boosting import LGBMClassifier
+from scalable.cli.app import build
+from scalable.cli.screen.failure import run
 from scalable.data.parquet import ParquetSource
 from scalable.data.roles import Roles
 from scalable.data.table import TableSource
@@ -52,7 +54,7 @@ def test_features_are_all_columns_without_a_role():
             "label",
             None,
             None,
-            "column 'tags' is list.*cannot be learned from; leave it out by naming .*amount, age",
+            r"column 'tags' is list.*cannot be learned from; leave it out: exclude=\['tags'\], or --exclude tags",
         ),
     ],
 )
@@ -134,3 +136,20 @@ def test_sources_carry_their_roles(tmp_path):
         assert bare.roles == Roles(group="query", time="at", entity="who")
         with pytest.raises(DataError, match="given as a feature and as target"):
             source.with_features(["x", "y"])
+
+
+def test_excluded_columns_are_no_features(tmp_path):
+    table = pa.table({"x": [1.0, 2.0, 3.0], "l": [[1]] * 3, "id": [7, 8, 9], "y": [1, 2, 4]})
+    pq.write_table(table, tmp_path / "r.parquet")
+    source = ParquetSource(tmp_path / "r.parquet", target="y", exclude=["l", "id"])
+    assert source.feature_names == ["x"]
+    with pytest.raises(DataError, match="no excluded column 'idd'; did you mean 'id'"):
+        ParquetSource(tmp_path / "r.parquet", target="y", exclude=["idd"])
+    with pytest.raises(UsageError, match="give one of them"):
+        ParquetSource(tmp_path / "r.parquet", target="y", features=["x"], exclude=["l"])
+    with pytest.raises(DataError, match="no feature columns are left"):
+        ParquetSource(tmp_path / "r.parquet", target="y", exclude=["x", "l", "id"])
+    out = tmp_path / "m.model"
+    words = ["train", "linear", str(tmp_path / "r.parquet"), "--target", "y", "--exclude", "l,id", "--model"]
+    assert run(build(), [*words, str(out), "--quiet"]) == 0
+    assert load_model(out).needed == ["x"]

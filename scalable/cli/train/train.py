@@ -13,6 +13,7 @@ from scalable.cli.names import aligned, learners
 from scalable.cli.options import (
     ClientAddress,
     Debug,
+    Exclude,
     Features,
     Group,
     Json,
@@ -58,6 +59,7 @@ def command(
     target: Annotated[str | None, typer.Option("--target", metavar="COL", help="Column to predict.")] = None,
     model: Annotated[Path | None, typer.Option("--model", metavar="OUT", help="Model to write.")] = None,
     features: Features = None,
+    exclude: Exclude = None,
     weight: Weight = None,
     group: Group = None,
     task: Annotated[
@@ -126,11 +128,14 @@ def command(
     refuse_overwriting(model, overwrite)
     if register is not None:
         check_name(register)
-    if learner == "logistic" and target is not None and client is None:
-        context.with_resource(compiled_beside(fit_few, data, target, *(split_names(features) or ())))
     paths = parse_partitioning(partitioning)
     columns_of = {"target": target, "weight": weight, "group": group, "partitioning": paths}
-    source = ParquetSource(data, features=split_names(features), **columns_of)
+    source = ParquetSource(
+        data, features=split_names(features), exclude=split_names(exclude) or (), **columns_of
+    )
+    if learner == "logistic" and target is not None and client is None:
+        named = source.feature_names if features or exclude else ()
+        context.with_resource(compiled_beside(fit_few, data, target, *named))
     kind = task or ranking(entry, group, options)
     kind = kind or (next(iter(entry.classes)) if len(entry.classes) == 1 else find_task(source))
     if client is not None:

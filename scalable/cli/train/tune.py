@@ -10,6 +10,7 @@ import typer
 from scalable.cli.names import learners
 from scalable.cli.options import (
     Debug,
+    Exclude,
     Features,
     Json,
     Overwrite,
@@ -68,6 +69,7 @@ def command(
         str | None, typer.Option("--task", help="classification or regression (default: by the target).")
     ] = None,
     features: Features = None,
+    exclude: Exclude = None,
     weight: Weight = None,
     partitioning: Partitioning = "hive",
     workers: Annotated[
@@ -116,7 +118,7 @@ def command(
     if resume and checkpoint is None:
         raise typer.BadParameter("--resume needs --checkpoint FILE, or the --model it is named after")
     roles = {"target": target, "weight": weight, "partitioning": parse_partitioning(partitioning)}
-    source = ParquetSource(data, features=split_names(features), **roles)
+    source = ParquetSource(data, features=split_names(features), exclude=split_names(exclude) or (), **roles)
     held = None if valid is None else ParquetSource(valid, features=source.feature_names, **roles)
     kind = task or (next(iter(entry.classes)) if len(entry.classes) == 1 else find_task(source))
     with live(quiet):
