@@ -7,15 +7,14 @@ import sys
 import threading
 import time
 import uuid
-import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from scalable.errors import ClusterError
-from scalable.execution.blas import one_blas_thread
 from scalable.execution.liveness import Liveness
+from scalable.execution.process_wide import large_tasks, one_blas_thread
 from scalable.execution.threads import Threads
 from scalable.execution.work import Report, Work
 
@@ -94,9 +93,7 @@ class Dask:
                     self.client.cancel(futures, force=True)
 
     def _submit(self, part: Work, key: str) -> Any:
-        with warnings.catch_warnings():
-            # A model of hashed categories is megabytes, which Dask takes for data.
-            warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+        with large_tasks():
             return self.client.submit(_run_part, part, self._topic, key=key, pure=False, workers=self._chosen)
 
     def _workers(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from scalable import progress
 from scalable.errors import ClusterError, UsageError
 from scalable.execution.dask import Dask
+from scalable.execution.process_wide import quiet_distributed
 from scalable.execution.threads import Threads
 from scalable.execution.work import Report, Work
 
@@ -48,13 +49,9 @@ def connected(client: Any) -> Iterator[Any]:
             )
         yield client
         return
-    import logging
-
-    logger = logging.getLogger("distributed")  # its retries print tracebacks of their own
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
     try:
-        opened = _attempt(client)
+        with quiet_distributed():
+            opened = _attempt(client)
     except TypeError as error:  # distributed's, without a word of what to do
         raise ClusterError(
             f"{client!r} wants TLS, for which no certificates are configured; give a Client made with "
@@ -64,8 +61,6 @@ def connected(client: Any) -> Iterator[Any]:
         raise ClusterError(
             f"no Dask scheduler answers at {client!r}; check the address, or start one with `dask scheduler`"
         ) from error
-    finally:
-        logger.setLevel(level)
     with opened:
         yield opened
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from scalable.errors import UsageError
-from scalable.execution.blas import one_blas_thread
+from scalable.execution.process_wide import one_blas_thread
 from scalable.execution.work import Report, StoppedError, Work
 from scalable.kernels.processors import available_processors
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scalable.data.fingerprint import Fingerprint
 from scalable.data.source import Source
 from scalable.errors import UsageError
-from scalable.execution.blas import one_blas_thread
+from scalable.execution.process_wide import one_blas_thread
 from scalable.execution.threads import Threads
 from scalable.features.linear_column import EncoderOptions
 from scalable.features.linear_encoder import LinearEncoder

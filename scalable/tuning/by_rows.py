@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from scalable.data.source import Source
 from scalable.errors import DataWarning, UsageError
+from scalable.execution.process_wide import ignoring
 from scalable.execution.threads import Threads
 from scalable.models.kinds import predictor_of
 from scalable.models.learners import LEARNERS
@@ -106,9 +106,7 @@ class EncodedRows:
         if budget < len(self._pieces):
             rows = rows.with_shards(spread(self._pieces, budget))
         estimator = self._estimator(**given, n_workers=self._threads)
-        with warnings.catch_warnings():  # of every trial the same
-            warnings.simplefilter("ignore", DataWarning)
-            warnings.filterwarnings("ignore", message=".*has not converged")
+        with ignoring("", DataWarning)(), ignoring(".*has not converged")():  # of every trial the same
             estimator.fit(rows)
             report = evaluate_model(predictor_of(estimator.stored()), plan.held, Threads(self._threads))
         value = getattr(report, plan.metric)

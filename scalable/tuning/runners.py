@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from scalable.boosting.workers.placement import Team, local_team, team_of
 from scalable.errors import ClusterError, UsageError
-from scalable.execution.blas import one_blas_thread
 from scalable.execution.dask import current
+from scalable.execution.process_wide import one_blas_thread
 from scalable.kernels.processors import available_processors
 from scalable.tuning.trials import Measured, Plan, forget, measure
 

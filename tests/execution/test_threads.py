@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_info
 from scalable import ParquetSource
 from scalable.data.readers import cursor_pool
 from scalable.errors import UsageError
-from scalable.execution.blas import one_blas_thread
+from scalable.execution.process_wide import one_blas_thread
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.execution.replicas import run_round

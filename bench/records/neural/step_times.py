@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scalable.execution.blas import one_blas_thread
+from scalable.execution.process_wide import one_blas_thread
 from scalable.kernels.neural.batch_loss import LOGISTIC
 from scalable.minibatches.mix import Batch
 from scalable.neural.network import Network, Shape

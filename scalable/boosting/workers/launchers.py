@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ from scalable.boosting.workers.supervise import Mailbox, supervise
 from scalable.errors import ClusterError
 from scalable.execution.dask import current
 from scalable.execution.liveness import Liveness
+from scalable.execution.process_wide import large_tasks
 
 Message = dict[str, Any]
 TELL_SECONDS = 5.0
@@ -156,9 +156,7 @@ class DaskLauncher:
         self.client.subscribe_topic(self._topic, lambda event: tell(event[1]))
         self._take_gang_lock()
         for job, address in zip(jobs, self.addresses, strict=True):
-            with warnings.catch_warnings():
-                # Tables of many categories are megabytes, which Dask takes for data.
-                warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+            with large_tasks():
                 future = self.client.submit(
                     run_on_worker, job, self._topic, key=f"boost-{self._fit}-{job.worker}", workers=[address],
                     allow_other_workers=False, pure=False, retries=0,
