@@ -1,8 +1,8 @@
 """Markdown tables made from recorded runs.
 
 They stand between ``<!-- table:RECORD:SECTION COLUMN ... -->`` and ``<!-- /table -->``. RECORD is a file of
-docs/results without ``.json``. SECTION is one of its lists of rows, or what dots lead to inside it
-(``latency.1000``); an object of objects is a row each, with its key as ``name``; ``latency`` itself is a row an engine
+docs/results without ``.json``; where there is none, the page says so. SECTION is one of its lists of rows, or what
+dots lead to inside it (``latency.1000``); an object of objects is a row each, with its key as ``name``; ``latency`` itself is a row an engine
 (see `by_engine`). A column is ``key`` or
 ``key=Heading``, with ``_`` for spaces and dots into nested objects; ``?key=value`` keeps the rows that have this value,
 ``?key~text`` those whose value contains it. A column that ends in ``?`` is left out when no row has it.
@@ -26,6 +26,9 @@ BLOCK = re.compile(r"(<!-- table:(\w+):([\w.]+) ([^>]*?) -->\n)(.*?)(<!-- /table
 
 VALUE = re.compile(r"(<!-- value:(\w+):([\w.=-]+)(?:/(\d+))? -->)(.*?)(<!-- /value -->)")
 RECORDS = re.compile(r"(<!-- records -->\n)(.*?)(<!-- /records -->)", re.DOTALL)
+
+
+UNRECORDED = "Not recorded yet."
 
 
 def shown(key: str, value: Any) -> str:
@@ -143,6 +146,8 @@ def filled(text: str, records: Path, link_to: str = "results") -> str:
     from scalable.report.results import read_results
 
     def one(found: re.Match[str]) -> str:
+        if not (records / f"{found[2]}.json").exists():
+            return f"{found[1]}{UNRECORDED}\n{found[6]}"
         document = read_results(records / f"{found[2]}.json")
         rows = rows_of(inside(document["sections"], found[3]))
         return f"{found[1]}{table(rows, found[4].split())}{found[6]}"

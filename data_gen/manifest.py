@@ -15,6 +15,7 @@ from data_gen.errors import VerificationError
 from data_gen.storage import write_json
 from data_gen.writing.request import Request
 from scalable.storage.documents import typed, typed_fields
+from scalable.storage.places import place
 
 NAME = "manifest.json"
 FORMAT = 1
@@ -117,7 +118,7 @@ def read(directory: str | os.PathLike[str], name: str = NAME) -> Manifest:
     VerificationError
         When there is none or it cannot be understood.
     """
-    path = Path(directory) / name
+    path = place(directory) / name
     try:
         raw = json.loads(path.read_text(), parse_constant=_no_number)
         if raw["format"] != FORMAT:
@@ -131,7 +132,7 @@ def read(directory: str | os.PathLike[str], name: str = NAME) -> Manifest:
         rest = typed_fields(
             Manifest, {"share": ""} | {key: raw[key] for key in (*names, "share") if key in raw}
         )
-        return Manifest(Path(directory), request, files=files, **rest)
+        return Manifest(path.parent, request, files=files, **rest)
     except FileNotFoundError as error:
         raise VerificationError(f"{path} does not exist; was this written by `scalable generate`?") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

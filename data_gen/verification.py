@@ -18,7 +18,7 @@ from data_gen.values.random import Stream
 from data_gen.writing import arrow
 from scalable.kernels.processors import available_processors
 from scalable.storage.documents import understood
-from scalable.storage.files import sha256_of, store_of
+from scalable.storage.files import arrow_input, sha256_of, store_of
 
 _SAMPLE = 1 << 12  # rows recomputed in each file
 
@@ -52,7 +52,7 @@ def verify(
     """
     manifest = read(directory)
     request = manifest.request
-    with understood(VerificationError, Path(directory) / NAME, "generate the dataset again"):
+    with understood(VerificationError, manifest.directory / NAME, "generate the dataset again"):
         bound = recipe(request.dataset, request.seed, request.knobs)
     problems = list(_against_request(manifest))
     checked = 0
@@ -76,7 +76,7 @@ def _against_request(manifest: Manifest) -> Iterator[str]:
             yield f"manifest.json: {entry.path} is listed with rows {entry.first_row} + {entry.rows}, expected " \
                   f"{part.name} with {part.start} + {part.rows}"  # fmt: skip
     listed = {entry.path for entry in manifest.files}
-    for path in sorted(Path(manifest.directory).glob("*.parquet")):
+    for path in sorted(manifest.directory.glob("*.parquet")):
         if path.name not in listed:
             yield f"{path.name} is not in manifest.json; move it elsewhere"
 
@@ -99,7 +99,7 @@ def _check(manifest: Manifest, bound: Any, entry: FileEntry) -> list[str]:
 
 
 def _check_content(bound: Any, entry: FileEntry, path: Path) -> list[str]:
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(arrow_input(path)) as file:
         expected = arrow.schema(bound.columns)
         if not file.schema_arrow.equals(expected):
             return [f"{entry.path}: {_schema_difference(expected, file.schema_arrow)}"]

@@ -16,6 +16,7 @@ from data_gen.describing.summary import FEW, Summary, edges_for, fresh, is_text
 from data_gen.errors import RequestError, VerificationError
 from data_gen.manifest import FileEntry, Manifest, read
 from scalable.kernels.processors import available_processors
+from scalable.storage.files import arrow_input
 
 _SAMPLE_GROUPS = 32  # row groups that histograms are laid out from, evenly spaced
 _SAMPLE_ROWS = 1 << 16  # rows used of each
@@ -216,7 +217,7 @@ def _spread(groups: list[Group], most: int) -> list[Group]:
 def _batches(manifest: Manifest, entry: FileEntry, group: int, rows: int) -> Iterator[Any]:
     path = manifest.directory / entry.path
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(arrow_input(path)) as file:
             yield from file.iter_batches(rows, row_groups=[group], use_threads=False)
     except (pa.ArrowException, OSError) as error:
         reason = (str(error).splitlines() or ["no rows"])[0]

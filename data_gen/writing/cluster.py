@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from data_gen.datasets import recipe
 from data_gen.errors import GenerationError
 from data_gen.writing.journal import Journal
 from data_gen.writing.request import Part, Request
+from scalable.storage.places import place
 
 NO_WORKER_SECONDS = 60.0
 _LOOK_SECONDS = 5.0
@@ -22,7 +22,7 @@ def write_remotely(
     write: Write, out: str, request: Request, shards_of: tuple[int, int] | None, index: int
 ) -> int:
     """Write one file on a Dask worker and return its rows."""
-    journal = Journal(Path(out), request, shards_of)
+    journal = Journal(place(out), request, shards_of)
     part = request.part(index)
     write(journal, recipe(request.dataset, request.seed, request.knobs), part, lambda rows: None)
     return part.rows

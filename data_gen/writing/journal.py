@@ -3,6 +3,10 @@
 A journal is a hidden directory beside the files: the request, and for each finished file its size,
 digest and truth. A file counts as finished when its entry is there and speaks of it, it has its final name,
 and the digests of file and truth are right; everything else is written again.
+
+In an object store a file is written here, in a file without a name, then put there, whole or not at all; its entry
+follows and holds its ETag, which stands for its digest. Nobody is locked out: another process that was asked for the
+same writes the same bytes.
 """
 
 from __future__ import annotations
@@ -12,6 +16,9 @@ import json
 import os
 import re
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +29,8 @@ from data_gen.manifest import NAME, FileEntry, read, versions
 from data_gen.storage import read_truth, write_json, write_truth
 from data_gen.writing.request import Part, Request
 from scalable.storage.documents import typed
-from scalable.storage.files import sha256_of, store_of
+from scalable.storage.files import object_store_of, sha256_of, store_of
+from scalable.storage.places import is_address, remove_tree
 from scalable.storage.replace import place_file, remove_scratch
 
 _OURS = re.compile(
@@ -42,7 +50,7 @@ class Journal:
     Parameters
     ----------
     out : Path
-        Output directory; created when absent.
+        Output directory, created when absent, or prefix of an object store.
     request : Request
     shards_of : tuple of int or None
     """
@@ -70,7 +78,7 @@ class Journal:
         """
         try:
             self.out.mkdir(parents=True, exist_ok=True)
-            found = sorted(os.listdir(self.out))
+            found = sorted(path.name for path in self.out.iterdir())
         except OSError as error:
             raise OutputError(
                 f"{self.out} cannot be used ({error.strerror}); choose another --out"
@@ -96,7 +104,7 @@ class Journal:
         # the manifest goes first: what it promises must never outlive it
         for name in sorted(names, key=lambda n: not n.startswith("manifest")):
             path = self.out / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            _remove_directory(path) if path.is_dir() else path.unlink()
 
     def _complete(self) -> bool:
         if not (self.out / self.manifest_name).exists():
@@ -116,6 +124,9 @@ class Journal:
         try:
             self.directory.mkdir(exist_ok=True)
             remove_scratch(self.out)
+            if is_address(self.out):
+                self._begin(note)
+                return
             self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise OutputError(
@@ -127,13 +138,19 @@ class Journal:
             self.close()
             raise OutputError(f"{self.out} is being written by another process; wait for it") from error
         try:
-            if note.exists():
-                self._compare(*_begun(note))
-            else:
-                write_json(note, {"request": self.request.to_json(), "versions": versions()})
+            self._begin(note)
         except BaseException:
             self.close()
             raise
+
+    def _begin(self, note: Path) -> None:
+        begun = {"request": self.request.to_json(), "versions": versions()}
+        if is_address(note):
+            with suppress(FileExistsError):
+                object_store_of(note).create(note, json.dumps(begun).encode())
+        elif not note.exists():
+            write_json(note, begun)
+        self._compare(*_begun(note))
 
     def _compare(self, request: dict[str, Any], made_by: dict[str, str]) -> None:
         mine = self.request.to_json()
@@ -150,13 +167,30 @@ class Journal:
                 f"continued; use the same versions or pass --overwrite"
             )
 
-    def temporary(self, part: Part) -> Path:
-        """Return where a file is written before it is finished."""
-        return self.directory / part.name
+    @contextmanager
+    def temporary(self, part: Part) -> Iterator[Path]:
+        """Yield where a file is written before it is finished, of which nothing stays but what `record` took."""
+        if is_address(self.out):
+            with tempfile.TemporaryFile() as file:  # gone however the process ends
+                yield Path(f"/proc/self/fd/{file.fileno()}")
+            return
+        path = self.directory / part.name
+        try:
+            yield path
+        finally:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
-    def record(self, part: Part, size: int, sha256: str, truth: dict[str, np.ndarray[Any, Any]]) -> None:
-        """Note a finished file, then give it its final name."""
+    def record(
+        self, part: Part, path: Path, size: int, sha256: str, truth: dict[str, np.ndarray[Any, Any]]
+    ) -> None:
+        """Note a finished file, which lies at `path`, and give it its final name."""
         write_truth(self.directory / f"{part.name}.arrays", truth)
+        final, tag = self.out / part.name, {}
+        if is_address(self.out):
+            with path.open("rb") as file:
+                object_store_of(final).upload(final, file)
+            tag = {"etag": store_of(final).version(final).tag}
         entry = {
             "path": part.name,
             "first_row": part.start,
@@ -165,29 +199,33 @@ class Journal:
             "sha256": sha256,
             "truth_sha256": sha256_of(self.directory / f"{part.name}.arrays"),
         }
-        write_json(self.directory / f"{part.name}.json", entry)
-        place_file(
-            self.temporary(part), self.out / part.name, durable=False
-        )  # the writer syncs them all at the end
+        write_json(self.directory / f"{part.name}.json", entry | tag)
+        if not tag:
+            place_file(path, final, durable=False)  # the writer syncs them all at the end
 
     def finished(self, part: Part) -> bool:
         """Return whether a file was finished by this or an earlier run, by its digest."""
         path = self.out / part.name
         try:
-            entry, truth_sha256 = self._note(part)
-            whole = store_of(path).version(path).size == entry.bytes and sha256_of(path) == entry.sha256
-            return whole and sha256_of(self.directory / f"{part.name}.arrays") == truth_sha256
+            entry, truth_sha256, etag = self._note(part)
+            now = store_of(path).version(path)
+            same = now.tag == etag if is_address(path) else sha256_of(path) == entry.sha256
+            return (
+                now.size == entry.bytes
+                and same
+                and sha256_of(self.directory / f"{part.name}.arrays") == truth_sha256
+            )
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return False
 
-    def _note(self, part: Part) -> tuple[FileEntry, str]:
-        """Return the entry of a file and the digest of its truth, from a note that speaks of this file."""
+    def _note(self, part: Part) -> tuple[FileEntry, str, str]:
+        """Return a file's entry, the digest of its truth, and its ETag if any, from a note that speaks of this file."""
         raw = json.loads((self.directory / f"{part.name}.json").read_text())
-        truth_sha256 = str(raw.pop("truth_sha256"))
+        truth_sha256, etag = str(raw.pop("truth_sha256")), str(raw.pop("etag", ""))
         entry = typed(FileEntry, raw)
         if (entry.path, entry.first_row, entry.rows) != (part.name, part.start, part.rows):
             raise ValueError(f"the note of {part.name} speaks of other rows")
-        return entry, truth_sha256
+        return entry, truth_sha256, etag
 
     def entry(self, part: Part) -> tuple[FileEntry, dict[str, np.ndarray[Any, Any]]]:
         """Return the entry and the truth of a finished file."""
@@ -202,7 +240,11 @@ class Journal:
     def discard(self) -> None:
         """Remove the journal of a finished job."""
         self.close()
-        shutil.rmtree(self.directory)
+        _remove_directory(self.directory)
+
+
+def _remove_directory(path: Path) -> None:
+    remove_tree(path) if is_address(path) else shutil.rmtree(path)
 
 
 def _begun(note: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -17,6 +17,7 @@ from data_gen.manifest import FileEntry, Manifest, read
 from data_gen.optimum.scoring import new_truth
 from data_gen.storage import read_truth, write_truth
 from scalable.storage.files import store_of
+from scalable.storage.places import place
 
 _NAME = re.compile(r"manifest-\d+-of-(\d+)\.json")
 
@@ -42,7 +43,7 @@ def combine(directory: str | os.PathLike[str]) -> Manifest:
     VerificationError
         When a share or a file of one is missing or damaged, or two shares belong to different requests.
     """
-    out = Path(directory)
+    out = place(directory)
     names = sorted(path.name for path in out.glob("manifest-*-of-*.json") if _NAME.fullmatch(path.name))
     if not names:
         raise VerificationError(f"{out} holds no shares (manifest-i-of-n.json) to combine")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def generate(
         A name of `data_gen.datasets()`.
     rows : int
     out : path
-        Directory; created when absent, else empty or holding this very dataset.
+        Directory, created when absent, or ``s3://`` prefix; empty or holding this very dataset.
     seed : int
     workers : int, optional
         Threads; by default the processors this process may use.
@@ -111,12 +112,7 @@ def generate(
     check_share(shards_of)
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise RequestError(f"workers={workers!r}: expected a whole number from 1")
-    if is_address(out):
-        raise OutputError(
-            f"{place(out)}: data is generated on a local disk, where a killed run finds what it had finished; generate "
-            "there, then copy the files"
-        )
-    journal = Journal(Path(out), request, shards_of)
+    journal = Journal(place(out), request, shards_of)
     if journal.open(resume, overwrite):
         return read(journal.out, journal.manifest_name)
     tally = _Tally(progress)
@@ -125,13 +121,14 @@ def generate(
         with _pool(workers, len(parts)) as pool:
             done = set(pool.map(lambda p: p.index if journal.finished(p) else -1, parts))
             missing = [part for part in parts if part.index not in done]
-            _check_disk(journal.out, encoded_size(bound, request, sum(p.rows for p in missing)))
+            _check_disk(journal.out, missing, lambda rows: encoded_size(bound, request, rows), workers)
             tally.advance(sum(p.rows for p in parts if p.index in done))
             if client is None:
                 _run_threads(pool, journal, bound, missing, tally)
             else:
                 run_dask(client, _write, journal, missing, tally.advance)
-        sync(journal.out)
+        if not is_address(out):
+            sync(journal.out)
         return _finish(journal, bound, parts)
     finally:
         journal.close()
@@ -147,28 +144,28 @@ def _pool(workers: int | None, n_parts: int) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _check_disk(out: Path, needed: int) -> None:
-    free = shutil.disk_usage(out).free
+def _check_disk(out: Path, missing: Sequence[Part], size: Callable[[int], int], workers: int | None) -> None:
+    rows = sorted((part.rows for part in missing), reverse=True)
+    what, remedy = "the dataset needs", "ask for fewer rows, another --out or a stronger compression"
+    if is_address(out):  # files on their way there, one a worker
+        out, rows = Path(tempfile.gettempdir()), rows[: workers or available_processors()]
+        what, remedy = "files on their way need", "set TMPDIR, or ask for fewer rows a file or --workers"
+    free, needed = shutil.disk_usage(out).free, size(sum(rows)) if rows else 0
     if needed * 1.05 > free:
-        raise OutputError(
-            f"{out} has {_size(free)} free, the dataset needs about {_size(needed)}; ask for fewer rows, "
-            f"another --out or a stronger compression"
-        )
+        raise OutputError(f"{out} has {_size(free)} free, {what} about {_size(needed)}; {remedy}")
 
 
 def _write(journal: Journal, bound: Any, part: Part, advance: Callable[[int], None]) -> None:
     truth = new_truth(bound.truth_kind)
-    temporary = journal.temporary(part)
     try:
-        size, digest = write_part(bound, journal.request, part, temporary, truth, advance)
+        with journal.temporary(part) as path:
+            size, digest = write_part(bound, journal.request, part, path, truth, advance)
+            journal.record(part, path, size, digest, truth.arrays())
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
         reason = error.strerror or str(error)
         raise OutputError(
             f"{journal.out / part.name} could not be written ({reason}); --resume continues"
         ) from error
-    journal.record(part, size, digest, truth.arrays())
 
 
 def _run_threads(
@@ -190,7 +187,12 @@ def _run_threads(
 def _finish(journal: Journal, bound: Any, parts: list[Part]) -> Manifest:
     truth, files = new_truth(bound.truth_kind), []
     for part in parts:
-        entry, state = journal.entry(part)
+        try:
+            entry, state = journal.entry(part)
+        except OSError as error:
+            raise OutputError(
+                f"{journal.out}: another process removed what this one finished; run it again with --resume"
+            ) from error
         files.append(entry)
         truth.merge(state)
     scores = {**bound.truth_parameters(), **(truth.scores() if files else {})}

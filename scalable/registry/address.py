@@ -22,7 +22,7 @@ class Address:
     Attributes
     ----------
     registry : str
-        Directory.
+        Directory or ``s3://`` prefix.
     name : str
     which : str
         A number, an alias, or ``latest``.

@@ -1,6 +1,6 @@
 """Names for versions, such as ``production``: a directory of numbered moves, of which the highest counts.
 
-A move is a file that gets its number by a link: of two writers each adds one, none is lost, and a reader sees the name
+A move is a file that takes a free number: of two writers each adds one, none is lost, and a reader sees the name
 before or after. Nothing is ever written over.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scalable.errors import ModelError, UsageError
 from scalable.storage.documents import typed, understood
-from scalable.storage.numbered import numbers_in, place_numbered, scratch_file
+from scalable.storage.numbered import add_numbered, numbers_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,6 @@ def _read(path: Path) -> Move:
 
 
 def _write(place: Path, version: int, back: int, action: str) -> Move:
-    place.mkdir(parents=True, exist_ok=True)
     move = Move(version, back, datetime.now(UTC).isoformat(timespec="seconds"), action)
-    with scratch_file(place, json.dumps(asdict(move)).encode()) as finished:
-        place_numbered(finished, place)
+    add_numbered(place, json.dumps(asdict(move)).encode())
     return move

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,11 +13,15 @@ from typing import Any
 from scalable.errors import ModelError
 from scalable.storage.documents import typed, understood
 from scalable.storage.files import sha256_of, store_of
-from scalable.storage.replace import write_bytes
+from scalable.storage.places import files_below
+from scalable.storage.replace import replacing, write_bytes
 
 FORMAT = 1
 ENTRY = "version.json"
 MODEL = "model"  # the directory of the model's files, or of its one file
+FILES = "files"  # and those of an object store's registry, each below the version's id
+_ID = re.compile("[0-9a-f]{32}")
+_PIECE = 2**20  # bytes copied at a time
 REMEDY = "copy the whole version again, or record the model anew"
 
 
@@ -46,6 +51,8 @@ class Entry:
     note : str
     pruned : bool
         Whether the model's files were removed to save space.
+    apart : bool
+        Whether they lie below ``files/ID`` of the model, for an object store renames nothing once it has a number.
     """
 
     id: str
@@ -61,6 +68,7 @@ class Entry:
     parents: tuple[str, ...] = ()
     note: str = ""
     pruned: bool = False
+    apart: bool = False
 
     @property
     def size(self) -> int:
@@ -68,11 +76,16 @@ class Entry:
         return sum(size for size, _ in self.files.values())
 
 
-def write_entry(place: Path, entry: Entry) -> None:
-    """Write the record of a version into its directory, whole or not at all."""
+def sealed(entry: Entry) -> bytes:
+    """Return the file of a version's record."""
     body = json.dumps(asdict(entry), sort_keys=True, allow_nan=False)
     document = {"format": FORMAT, "sha256": hashlib.sha256(body.encode()).hexdigest(), "entry": body}
-    write_bytes(place / ENTRY, json.dumps(document).encode())
+    return json.dumps(document).encode()
+
+
+def write_entry(place: Path, entry: Entry) -> None:
+    """Write the record of a version into its directory, whole or not at all."""
+    write_bytes(place / ENTRY, sealed(entry))
 
 
 def read_entry(place: Path) -> Entry:
@@ -103,6 +116,8 @@ def read_entry(place: Path) -> Entry:
             if not parts or ".." in parts or Path(name).is_absolute() or type(size) is not int:
                 raise ValueError(f"file {name!r}")
             str(digest)
+        if not _ID.fullmatch(entry.id):
+            raise ValueError(f"id {entry.id!r}")
         if entry.file and entry.file not in entry.files:
             raise ValueError(f"file {entry.file!r}")
         numbers = all(type(value) in (int, float) for value in entry.metrics.values())
@@ -111,13 +126,30 @@ def read_entry(place: Path) -> Entry:
     return entry
 
 
-def described_files(model: Path) -> dict[str, Any]:
-    """Return size and SHA-256 of each file below a directory, by its path from there."""
-    return {
-        path.relative_to(model).as_posix(): [store_of(path).version(path).size, sha256_of(path)]
-        for path in sorted(model.rglob("*"))
-        if path.is_file()
-    }
+def copied_files(source: Path, model: Path) -> dict[str, Any]:
+    """Copy a model's file, or the files of its directory, and return size and SHA-256 of each by its path from there.
+
+    Raises
+    ------
+    OSError
+        One cannot be read or written.
+    """
+    found: dict[str, Any] = {}
+    for name, path in (files_below(source) if source.is_dir() else {source.name: source}).items():
+        target, digest, size = model / name, hashlib.sha256(), 0
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with store_of(path).open(path) as file, replacing(target, durable=False) as copy:
+            while data := file.read(_PIECE):
+                copy.write(data)
+                digest.update(data)
+                size += len(data)
+        found[name] = [size, digest.hexdigest()]
+    return found
+
+
+def files_of(place: Path, entry: Entry) -> Path:
+    """Return the directory of a version's files."""
+    return place.parent.parent / FILES / entry.id if entry.apart else place / MODEL
 
 
 def model_of(place: Path, entry: Entry, *, thorough: bool = False) -> Path:
@@ -138,7 +170,7 @@ def model_of(place: Path, entry: Entry, *, thorough: bool = False) -> Path:
     """
     if entry.pruned:
         raise ModelError(f"{place}: its model was pruned; choose another version")
-    model = place / MODEL
+    model = files_of(place, entry)
     for difference in _differences(model, entry, thorough):
         raise ModelError(f"{model / difference}; {REMEDY}")
     return model / entry.file if entry.file else model

@@ -22,14 +22,15 @@ class Row(NamedTuple):
     Attributes
     ----------
     number : int
-    state : int
-        Nanoseconds and bytes of its record: the same as long as nobody touched it.
-    created, size, metrics, tags, pruned, note
+    state : list
+        Time in nanoseconds or ETag, and bytes, of its record: the same as long as nobody touched it.
+    id, created, size, metrics, tags, pruned, note
         See `scalable.registry.entry.Entry`.
     """
 
     number: int
     state: list[Any]
+    id: str
     created: str
     size: int
     metrics: dict[str, float]
@@ -67,7 +68,8 @@ def list_versions(versions: Path) -> tuple[list[Row], dict[int, str]]:
 
 
 def _row(number: int, state: list[Any], entry: Entry) -> Row:
-    return Row(number, state, entry.created, entry.size, entry.metrics, entry.tags, entry.pruned, entry.note)
+    shown = (entry.created, entry.size, entry.metrics, entry.tags, entry.pruned, entry.note)
+    return Row(number, state, entry.id, *shown)
 
 
 def _read(path: Path) -> dict[int, Row]:

@@ -1,4 +1,4 @@
-"""A registry of models in a directory.
+"""A registry of models in a directory or below a prefix of an object store.
 
 ::
 
@@ -8,6 +8,9 @@
 
 A version is prepared under a hidden name and gets its number by one rename, which no second writer can repeat: a kill
 leaves a hidden directory and no version. A copy by rsync is a registry.
+
+In an object store, where nothing is renamed, the model's files are written below ``REGISTRY/fraud/files/ID`` first, and
+its record, which names them, takes the number: an object that is only written where there is none.
 """
 
 from __future__ import annotations
@@ -26,11 +29,12 @@ from scalable.errors import ModelError, UsageError
 from scalable.registry import aliases
 from scalable.registry import entry as entries
 from scalable.registry.aliases import Move
-from scalable.registry.entry import MODEL, Entry
+from scalable.registry.entry import ENTRY, FILES, MODEL, Entry
 from scalable.registry.index import Row, list_versions
 from scalable.registry.names import LATEST, check_alias, check_name
-from scalable.storage.numbered import numbers_in, place_numbered, scratch_directory
-from scalable.storage.places import is_address, local_place
+from scalable.storage.files import object_store_of
+from scalable.storage.numbered import add_numbered, numbers_in, place_numbered, scratch_directory
+from scalable.storage.places import is_address, place, remove_tree
 from scalable.storage.replace import explained, remove_scratch
 
 _LONGEST = 2**20  # characters of a fingerprint that a record keeps whole; its digest is kept always
@@ -44,24 +48,19 @@ class Registry:
     Parameters
     ----------
     path : path
-        Made when the first version is recorded.
-
-    Raises
-    ------
-    UsageError
-        When it is in an object store.
+        Directory or ``s3://`` prefix, made when the first version is recorded.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = local_place(path, "a registry")
+        self.path = place(path)
 
     def names(self) -> list[str]:
         """Return the names of the models that have versions."""
         try:
-            places = sorted(self.path.iterdir())
+            found = sorted(each.name for each in self.path.resolve(strict=True).iterdir())
         except OSError as error:
             raise ModelError(f"{self.path}: no registry ({error.strerror}); give --registry DIR") from error
-        return [place.name for place in places if numbers_in(place / "versions")]
+        return [name for name in found if numbers_in(self.path / name / "versions")]
 
     def record(
         self,
@@ -101,39 +100,37 @@ class Registry:
         ModelError
             There is no model, or the registry cannot be written.
         """
-        if is_address(model):
-            raise ModelError(f"{model}: a registry copies files of this machine; fetch the model first")
-        source, versions = Path(model), self._versions(name)
+        source, versions = place(model), self._versions(name)
         if not source.exists():
             raise ModelError(f"{source}: there is no model")
+
+        def entry_of(files: dict[str, Any], apart: bool) -> Entry:
+            numbers = {k: float(v) for k, v in (metrics or {}).items() if abs(float(v)) < float("inf")}
+            return Entry(
+                id=token,
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                files=files,
+                file="" if source.is_dir() else source.name,
+                data=_kept(data),
+                code=_finite(code),
+                parameters=_finite(parameters),
+                environment=_finite(environment),
+                metrics=numbers,
+                tags={str(key): str(value) for key, value in (tags or {}).items()},
+                parents=tuple(parents),
+                note=note,
+                apart=apart,
+            )
+
+        token = secrets.token_hex(16)
         with explained(ModelError, versions, REMEDY):
+            if is_address(versions):
+                files = entries.copied_files(source, versions.parent / FILES / token)
+                return add_numbered(versions, entries.sealed(entry_of(files, True)), ENTRY)
             versions.mkdir(parents=True, exist_ok=True)
             remove_scratch(versions, _STALE)
             with scratch_directory(versions) as scratch:
-                place = scratch / MODEL
-                if source.is_dir():
-                    shutil.copytree(source, place)
-                else:
-                    place.mkdir()
-                    shutil.copyfile(source, place / source.name)
-                numbers = {k: float(v) for k, v in (metrics or {}).items() if abs(float(v)) < float("inf")}
-                entries.write_entry(
-                    scratch,
-                    Entry(
-                        id=secrets.token_hex(16),
-                        created=datetime.now(UTC).isoformat(timespec="seconds"),
-                        files=entries.described_files(place),
-                        file="" if source.is_dir() else source.name,
-                        data=_kept(data),
-                        code=_finite(code),
-                        parameters=_finite(parameters),
-                        environment=_finite(environment),
-                        metrics=numbers,
-                        tags={str(key): str(value) for key, value in (tags or {}).items()},
-                        parents=tuple(parents),
-                        note=note,
-                    ),
-                )
+                entries.write_entry(scratch, entry_of(entries.copied_files(source, scratch / MODEL), False))
                 return place_numbered(scratch, versions)
 
     def versions(self, name: str) -> tuple[list[Row], dict[int, str]]:
@@ -145,9 +142,9 @@ class Registry:
 
     def aliases(self, name: str) -> dict[str, Move]:
         """Return the aliases of a model."""
-        place = self._known(name).parent / "aliases"
-        names = sorted(os.listdir(place)) if place.is_dir() else []
-        found = {alias: aliases.current(place / alias) for alias in names if not alias.startswith(".")}
+        above = self._known(name).parent / "aliases"
+        names = sorted(each.name for each in above.iterdir()) if above.is_dir() else []
+        found = {alias: aliases.current(above / alias) for alias in names if not alias.startswith(".")}
         return {alias: move for alias, move in found.items() if move is not None}
 
     def number_of(self, name: str, which: str) -> int:
@@ -194,12 +191,12 @@ class Registry:
 
     def rollback(self, name: str, alias: str) -> Move:
         """Let an alias mean what it meant before; raises UsageError where there is nothing before."""
-        place = self._alias(name, alias)
-        before = aliases.previous(place)
+        moves = self._alias(name, alias)
+        before = aliases.previous(moves)
         if before is not None:
             self.model(name, str(before.version), thorough=True)
         with explained(ModelError, self.path, REMEDY):
-            return aliases.rollback(place)
+            return aliases.rollback(moves)
 
     def moves(self, name: str, alias: str) -> dict[int, Move]:
         """Return all moves of an alias, by number."""
@@ -226,7 +223,7 @@ class Registry:
         versions = self._known(name)
         if keep < 0:
             raise UsageError(f"--keep {keep}: how many versions stay, 0 or more")
-        rows, _ = list_versions(versions)
+        rows, wrong = list_versions(versions)
         held = {row.number for row in ([row for row in rows if not row.pruned][-keep:] if keep else [])}
         for alias, move in self.aliases(name).items():
             before = aliases.previous(self._alias(name, alias))
@@ -236,11 +233,14 @@ class Registry:
             return going
         with explained(ModelError, versions, REMEDY):
             for number in going:
-                place = versions / str(number)
-                entries.write_entry(place, replace(entries.read_entry(place), pruned=True))
-            for row in rows:  # those of an earlier prune that was killed too
-                if row.pruned or row.number in going:
+                at = versions / str(number)
+                entries.write_entry(at, replace(entries.read_entry(at), pruned=True))
+            gone = [row for row in rows if row.pruned or row.number in going]  # earlier, killed prunes' too
+            if not is_address(versions):
+                for row in gone:
                     shutil.rmtree(versions / str(row.number) / MODEL, ignore_errors=True)
+            known = None if wrong else {row.id for row in rows}
+            _remove_apart(versions.parent / FILES, {row.id for row in gone}, known)
             remove_scratch(versions, _STALE)
         return going
 
@@ -256,6 +256,20 @@ class Registry:
             there = ", ".join(self.names()[:12]) if self.path.is_dir() else ""
             raise ModelError(f"no model {name!r} in the registry {self.path} (there is {there or 'none'})")
         return versions
+
+
+def _remove_apart(files: Path, gone: set[str], known: set[str] | None) -> None:
+    """Remove the files of versions that are pruned, and what killed writers left: old files of no known version."""
+    for each in files.iterdir() if files.is_dir() else ():
+        address, unknown = is_address(each), known is not None and each.name not in known
+        if each.name in gone or (address and unknown and not _younger(each)):
+            remove_tree(each)
+
+
+def _younger(each: Path) -> bool:
+    """Return whether something below a prefix was written lately, so that its writer may still be at work."""
+    store = object_store_of(each)
+    return len(store.everything_below(each, _STALE)) < len(store.everything_below(each))
 
 
 def _kept(data: Fingerprint | None) -> dict[str, Any]:

@@ -11,14 +11,15 @@ from scalable.errors import ModelError, ScalableError
 from scalable.registry.address import model_path
 from scalable.serve.models import Models, open_model
 from scalable.storage.files import store_of
+from scalable.storage.places import files_below
 
 
 def _signature(path: Path) -> Any:
     """Return what changes with a model's files, None while there is none; links and aliases are followed."""
     try:
         place = model_path(path).resolve(strict=True)
-        files = sorted(place.rglob("*")) if place.is_dir() else [place]
-        return [(str(file), store_of(file).version(file)) for file in files if file.is_file()]
+        files = list(files_below(place).values()) or [place]
+        return [(str(file), store_of(file).version(file)) for file in files]
     except (OSError, ModelError):
         return None
 

@@ -12,6 +12,7 @@ from scalable.errors import UsageError
 from scalable.models.predictors import load_model
 from scalable.registry.address import parse_address
 from scalable.serve.refusal import RefusalError
+from scalable.storage.places import files_below, place
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,8 @@ class Served:
 
 def _version(path: Path) -> str:
     digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    for file in list(files_below(path).values()) or [path]:
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -53,10 +53,10 @@ def open_model(name: str, path: Path) -> Served:
         It is damaged, or none.
     """
     address = parse_address(path)
-    number, place = (None, path) if address is None else address.find()
-    predictor = load_model(place)
+    number, found = (None, place(path)) if address is None else address.find()
+    predictor = load_model(found)
     _ = predictor.answer
-    return Served(name, path, _version(place) if number is None else str(number), predictor, place)
+    return Served(name, path, _version(found) if number is None else str(number), predictor, found)
 
 
 class Models:
@@ -72,12 +72,12 @@ class Models:
         self._served: dict[str, Served] = {}
         for text in paths:
             name, found, path = text.partition("=")
-            place = Path(path if found else text)
-            address = parse_address(place)
-            name = name if found else place.name.split(".")[0] if address is None else address.name
+            where = Path(path if found else text)
+            address = parse_address(where)
+            name = name if found else where.name.split(".")[0] if address is None else address.name
             if name in self._served:
-                raise UsageError(f"two models are called {name!r}; give one as NAME={place}")
-            self._served[name] = open_model(name, place)
+                raise UsageError(f"two models are called {name!r}; give one as NAME={where}")
+            self._served[name] = open_model(name, where)
         if not self._served:
             raise UsageError("no model to serve")
 

@@ -21,6 +21,7 @@ STORES = {
     "gs": "scalable.storage.objects",
     "az": "scalable.storage.objects",
 }
+_HASHED = 2**22  # bytes at a time, each a request where those cost
 Range = tuple[int, int]  # first byte, and the one after the last
 
 
@@ -106,8 +107,26 @@ class Store(Protocol):
 class ObjectStore(Store, Protocol):
     """What a store provides beyond that where it is no file system: directories there are prefixes of names."""
 
-    def everything_below(self, path: AnyPath) -> list[str]:
-        """Return all objects below a prefix, hidden ones too."""
+    def create(self, path: AnyPath, data: bytes) -> None:
+        """Write an object where there is none, and nothing where there is one: of several writers one succeeds.
+
+        FileExistsError is raised where there is one that does not hold the same bytes.
+        """
+
+    def upload(self, path: AnyPath, file: BinaryIO) -> None:
+        """Write what an open file holds, whole or not at all."""
+
+    def anything_below(self, path: AnyPath) -> bool:
+        """Return whether there is an object below a prefix."""
+
+    def names_below(self, path: AnyPath) -> list[str]:
+        """Return the names of what is directly below a prefix, with prefixes that are empty by now in some stores."""
+
+    def versions_below(self, path: AnyPath) -> dict[str, Version]:
+        """Return all objects below a prefix, hidden ones too, with their versions."""
+
+    def everything_below(self, path: AnyPath, older_than: float = 0.0) -> list[str]:
+        """Return all objects below a prefix, hidden ones too, that are at least so many seconds old; sorted."""
 
     def remove(self, paths: Sequence[AnyPath]) -> None:
         """Remove objects, as far as they are there."""
@@ -154,5 +173,8 @@ def total_size(paths: Sequence[AnyPath]) -> int:
 
 def sha256_of(path: AnyPath) -> str:
     """Return the hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
     with store_of(path).open(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # wants a reader of its own
+        while data := file.read(_HASHED):
+            digest.update(data)
+    return digest.hexdigest()

@@ -1,4 +1,8 @@
-"""Files and directories under the numbers 1, 2, ...: each writer gets the next one, whole or not at all."""
+"""Files and directories under the numbers 1, 2, ...: each writer gets the next one, whole or not at all.
+
+On a file system by links and renames, which take nothing's place; in an object store by objects that are only written
+where there is none.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from scalable.storage.files import Version
+from scalable.storage.files import Version, is_local, object_store_of
 from scalable.storage.replace import SCRATCH, sync
 
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
@@ -19,7 +23,11 @@ _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 def numbers_in(directory: str | os.PathLike[str]) -> list[int]:
     """Return the numbers that are taken in a directory, in no order; none where there is no directory."""
     try:
-        names = os.listdir(directory)
+        names = (
+            os.listdir(directory)
+            if is_local(directory)
+            else object_store_of(directory).names_below(directory)
+        )
     except FileNotFoundError:
         return []
     return [int(name) for name in names if name.isdecimal() and name.isascii() and name[0] != "0"]
@@ -28,6 +36,9 @@ def numbers_in(directory: str | os.PathLike[str]) -> list[int]:
 def versions_of(directory: str | os.PathLike[str], name: str) -> dict[int, Version | None]:
     """Return the version of a file in each numbered directory, by number in order; None where there is no such file."""
     found: dict[int, Version | None] = dict.fromkeys(sorted(numbers_in(directory)))
+    if not is_local(directory):
+        known = object_store_of(directory).versions_below(directory)
+        return {number: known.get(f"{os.fspath(directory)}/{number}/{name}") for number in found}
     if found:
         descriptor = os.open(directory, os.O_RDONLY)
         try:
@@ -40,8 +51,41 @@ def versions_of(directory: str | os.PathLike[str], name: str) -> dict[int, Versi
     return found
 
 
+def add_numbered(directory: Path, data: bytes, name: str = "") -> int:
+    """Write a file under the next free number of a directory, which is made where it is missing.
+
+    Parameters
+    ----------
+    directory : Path
+    data : bytes
+        What the file holds.
+    name : str
+        Of an object store: what the object is called below the number, instead of being called like it.
+
+    Returns
+    -------
+    int
+        The number, which nobody else got.
+
+    Raises
+    ------
+    OSError
+        It cannot be written, or the file system knows no links, or the store no conditions.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    if is_local(directory):
+        with _scratch_file(directory, data) as finished:
+            return place_numbered(finished, directory)
+    store, number = object_store_of(directory), max(numbers_in(directory), default=0)
+    while True:
+        number += 1
+        with suppress(FileExistsError):
+            store.create(os.fspath(directory / str(number) / name if name else directory / str(number)), data)
+            return number
+
+
 @contextmanager
-def scratch_file(directory: Path, data: bytes) -> Iterator[Path]:
+def _scratch_file(directory: Path, data: bytes) -> Iterator[Path]:
     """Yield a hidden file that holds `data` on the disk, and is gone afterwards."""
     path = directory / f".{secrets.token_hex(8)}{SCRATCH}"
     try:

@@ -7,6 +7,8 @@ import errno
 import functools
 import os
 import re
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,17 @@ from typing import Any
 from scalable.errors import UsageError
 from scalable.storage.files import AnyPath
 
-RETRIES = 8  # of a refused request
+RETRIES = 8  # of a refused request, by the library
+TRIES = 6  # of a request whose answer broke off
 BACKOFF = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=15), "base": 2}
 _KEYS = {
     "access_key_id": "aws_access_key_id",
     "secret_access_key": "aws_secret_access_key",
     "token": "aws_session_token",
 }
+NO_CONDITIONS = (
+    "the store does not keep to If-None-Match, so of two writers one could be lost; use a file system"
+)
 # What S3 answers -> the error of the system that it is, and the remedy.
 _REFUSALS = {
     "NoSuchBucket": (errno.ENOENT, "there is no bucket {bucket!r}; check its name and AWS_ENDPOINT_URL"),
@@ -32,6 +38,8 @@ _REFUSALS = {
     "PermanentRedirect": (errno.EREMCHG, "bucket {bucket!r} is in another region; set AWS_REGION to it"),
     "AuthorizationHeaderMalformed": (errno.EREMCHG, "bucket {bucket!r} is in another region; set AWS_REGION to it"),
     "IllegalLocationConstraintException": (errno.EREMCHG, "bucket {bucket!r} is in another region; set AWS_REGION"),
+    "NotSupported": (errno.ENOTSUP, NO_CONDITIONS),
+    "NotImplemented": (errno.ENOTSUP, NO_CONDITIONS),
     "PreconditionFailed": (errno.ESTALE, "the object was replaced since the run was planned; start again"),
 }  # fmt: skip
 _SHORT = 200
@@ -69,10 +77,29 @@ def _profile() -> dict[str, str]:
     return {ours: read[name][theirs] for ours, theirs in _KEYS.items() if theirs in read[name]}
 
 
+def answer(path: AnyPath, ask: Callable[[Any, str], Any]) -> Any:
+    """Ask a store about a path; answers that break off are asked for again, with growing pauses."""
+    scheme, bucket, key = split_address(path)
+    store = open_bucket(scheme, bucket)
+    for number in range(TRIES):
+        try:
+            return ask(store, key)
+        except Exception as error:
+            told = raised(path, bucket, error)
+            if told is None and number + 1 == TRIES:
+                told = OSError(errno.EIO, f"the answers of {scheme}://{bucket} keep breaking off", str(path))
+            if told is not None:
+                raise told from error
+            time.sleep(0.05 * 2**number)
+    raise AssertionError
+
+
 def raised(path: AnyPath, bucket: str, error: Exception) -> Exception | None:
     """Return what to raise for an error of the library; None when the same request may succeed if it is repeated."""
     if isinstance(error, UsageError):
         return error
+    if type(error).__name__ in ("AlreadyExistsError", "FileExistsError"):
+        return FileExistsError(errno.EEXIST, "there is such an object already", str(path))
     text, known = str(error), re.search(r"<Code>(\w+)</Code>", str(error))
     code = known.group(1) if known else _code(type(error).__name__)
     if code in _REFUSALS:
@@ -85,9 +112,24 @@ def raised(path: AnyPath, bucket: str, error: Exception) -> Exception | None:
     return OSError(errno.EIO, text.splitlines()[0][:_SHORT] if text else type(error).__name__, str(path))
 
 
+def split_address(path: AnyPath) -> tuple[str, str, str]:
+    """Return scheme, bucket and key of an address."""
+    scheme, _, rest = str(path).partition("://")
+    bucket, _, key = rest.partition("/")
+    return scheme, bucket, re.sub("/+", "/", key)
+
+
+def library() -> Any:
+    """Return obstore, which is an extra."""
+    import obstore
+
+    return obstore
+
+
 def _code(name: str) -> str:
     return {
         "PermissionDeniedError": "AccessDenied",
         "UnauthenticatedError": "InvalidAccessKeyId",
         "PreconditionError": "PreconditionFailed",
+        "NotSupportedError": "NotSupported",
     }.get(name, "")

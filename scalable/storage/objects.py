@@ -11,30 +11,28 @@ from __future__ import annotations
 import errno
 import functools
 import io
-import re
-import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from scalable.storage.files import AnyPath, Range, Version
 from scalable.storage.mirror import Mirrors
-from scalable.storage.object_access import open_bucket, raised
+from scalable.storage.object_access import answer, library, split_address
+from scalable.storage.object_writing import create, remove, replacing, upload
 from scalable.storage.patterns import is_hidden, matches
 
 __all__ = [
-    "absolute", "descriptor", "everything_below", "expect", "list_files", "local_copy", "marked", "open", "read",
-    "remove", "replacing", "resolved", "version", "would_list",
+    "absolute", "anything_below", "create", "descriptor", "everything_below", "expect", "list_files", "local_copy",
+    "marked", "names_below", "open", "read", "remove", "replacing", "resolved", "upload", "version", "versions_below",
+    "would_list",
 ]  # fmt: skip
 
-TRIES = 6  # of a request whose answer broke off; refused ones are repeated by the library, up to ten times
 TAIL_BYTES = 2**16  # a footer and more: what is read first of every file, and kept
 TAILS_BYTES = 2**26
-SPOOLED_BYTES = 2**26  # of a file that is written, kept in memory before it goes to a temporary file
 
 
 def absolute(path: AnyPath) -> str:
@@ -44,20 +42,20 @@ def absolute(path: AnyPath) -> str:
 
 def resolved(path: AnyPath) -> str:
     """Return the one spelling of a path."""
-    scheme, bucket, key = _split(path)
+    scheme, bucket, key = split_address(path)
     return f"{scheme}://{bucket}/{key}"
 
 
 def version(path: AnyPath) -> Version:
     """Return size and ETag."""
-    return _version(_answer(path, lambda store, key: _library().head(store, key)))
+    return _version(answer(path, lambda store, key: library().head(store, key)))
 
 
 def version_with_end(path: AnyPath) -> Version:
     """Return size and ETag, with the end of the object, which is kept: by one ranged GET from the end."""
 
     def asked(store: Any, key: str) -> tuple[Version, bytes]:
-        got = _library().get(store, key, options={"range": {"suffix": TAIL_BYTES}})
+        got = library().get(store, key, options={"range": {"suffix": TAIL_BYTES}})
         now, tail = _version(got.meta), bytes(got.bytes())
         if len(tail) != min(TAIL_BYTES, now.size):
             raise OSError(f"{path}: {len(tail):,} bytes came of the last {TAIL_BYTES:,}")
@@ -65,7 +63,7 @@ def version_with_end(path: AnyPath) -> Version:
 
     now: Version
     try:
-        now, tail = _answer(path, asked)
+        now, tail = answer(path, asked)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.EACCES, errno.EREMCHG):
             raise
@@ -76,28 +74,28 @@ def version_with_end(path: AnyPath) -> Version:
 
 def list_files(path: AnyPath, suffix: str = "") -> list[str]:
     """Return an object, those below a prefix, or those that match a glob or lie below what does."""
-    scheme, bucket, key = _split(path)
+    scheme, bucket, key = split_address(path)
     if not key or set(key) & set("*?["):
         return _matching(path, suffix)
     with_slash = key.rstrip("/") + "/"
-    below = [found for found in _keys(path, with_slash) if not _hidden(found[len(with_slash) :])]
+    below = [found for found in _listed(path, with_slash) if not _hidden(found[len(with_slash) :])]
     if below:
         return sorted(f"{scheme}://{bucket}/{found}" for found in below if found.endswith(suffix))
     try:
         version(path)
     except FileNotFoundError:
-        _keys(path, with_slash)  # a bucket that is not there is told by its own name
+        _listed(path, with_slash)  # a bucket that is not there is told by its own name
         raise
     return [str(path)]
 
 
 def _matching(path: AnyPath, suffix: str) -> list[str]:
-    scheme, bucket, pattern = _split(path)
+    scheme, bucket, pattern = split_address(path)
     parts = PurePosixPath(pattern).parts
     plain = next((k for k, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
     prefix = "".join(f"{part}/" for part in parts[:plain])
     found = []
-    for key in _keys(path, prefix):
+    for key in _listed(path, prefix):
         names = PurePosixPath(key).parts
         whole = matches(names, parts)
         if not _hidden(key[len(prefix) :]) and (
@@ -113,28 +111,31 @@ def _hidden(below: str) -> bool:
     return is_hidden(below.split("/")) or below.endswith("/")
 
 
-def _keys(path: AnyPath, prefix: str) -> list[str]:
-    def listed(store: Any, _: str) -> list[str]:
-        return [meta["path"] for page in _library().list(store, prefix or None) for meta in page]
+def _listed(path: AnyPath, prefix: str) -> dict[str, Any]:
+    """Return what is known of all objects whose keys begin so, by key."""
 
-    return [key for key in _answer(path, listed) if key.startswith(prefix)]
+    def listed(store: Any, _: str) -> dict[str, Any]:
+        pages = library().list(store, prefix or None)
+        return {meta["path"]: meta for page in pages for meta in page if meta["path"].startswith(prefix)}
+
+    return cast("dict[str, Any]", answer(path, listed))
 
 
 def marked(path: AnyPath, files: Sequence[str], name: str) -> list[str]:
     """Return prefixes of objects, or a prefix itself, below which lies another of a name."""
-    scheme, bucket, key = _split(path)
+    scheme, bucket, key = split_address(path)
     above = key.rstrip("/")
     if not files:
         return [f"{scheme}://{bucket}/{above}"] if _first_below(path, f"{above}/{name}/") else []
     parts = PurePosixPath(above).parts
     plain = next((k for k, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
     found = {
-        one.partition(f"/{name}/")[0] for one in _keys(path, "/".join(parts[:plain])) if f"/{name}/" in one
+        one.partition(f"/{name}/")[0] for one in _listed(path, "/".join(parts[:plain])) if f"/{name}/" in one
     }
     found |= {
         "/".join(parts[:k]) for k in range(1, plain) if _first_below(path, "/".join([*parts[:k], name, ""]))
     }
-    inside = [_split(file)[2] for file in files]
+    inside = [split_address(file)[2] for file in files]
     return [
         f"{scheme}://{bucket}/{one}"
         for one in sorted(found)
@@ -144,9 +145,9 @@ def marked(path: AnyPath, files: Sequence[str], name: str) -> list[str]:
 
 def _first_below(path: AnyPath, prefix: str) -> bool:
     def asked(store: Any, _: str) -> bool:
-        return any(page for page in _library().list(store, prefix, chunk_size=1))
+        return any(page for page in library().list(store, prefix or None, chunk_size=1))
 
-    return bool(_answer(path, asked))
+    return bool(answer(path, asked))
 
 
 def would_list(path: AnyPath, suffix: str, file: AnyPath) -> bool:
@@ -185,28 +186,37 @@ def expect(path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Ran
     _mirrors().expect((str(path), of, *part), ranges)
 
 
-@contextmanager
-def replacing(path: AnyPath, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """Yield a file that becomes the object when the block ends: in parts, and visible when all of them are there."""
-    del durable
-    with tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as file:
-        yield file  # type: ignore[misc]  # has what a binary file has
-        file.seek(0)
-        _answer(path, lambda store, key: _library().put(store, key, file, use_multipart=True))
+def versions_below(path: AnyPath) -> dict[str, Version]:
+    """Return all objects below a prefix, hidden ones too, with their versions."""
+    return {name: _version(meta) for name, meta in _below(path).items()}
 
 
-def everything_below(path: AnyPath) -> list[str]:
-    """Return all objects below a prefix, hidden ones too."""
-    scheme, bucket, key = _split(path)
-    return sorted(
-        f"{scheme}://{bucket}/{found}" for found in _keys(path, f"{key.rstrip('/')}/" if key else "")
-    )
+def everything_below(path: AnyPath, older_than: float = 0.0) -> list[str]:
+    """Return all objects below a prefix, hidden ones too, that are at least so many seconds old; sorted."""
+    latest = time.time() - older_than if older_than else float("inf")
+    return sorted(name for name, meta in _below(path).items() if meta["last_modified"].timestamp() <= latest)
 
 
-def remove(paths: Sequence[AnyPath]) -> None:
-    """Remove objects; those that are gone already do not matter."""
-    for path in paths:
-        _answer(path, lambda store, key: _library().delete(store, key))
+def _below(path: AnyPath) -> dict[str, Any]:
+    scheme, bucket, key = split_address(path)
+    found = _listed(path, f"{key.rstrip('/')}/" if key else "")
+    return {f"{scheme}://{bucket}/{each}": meta for each, meta in found.items()}
+
+
+def anything_below(path: AnyPath) -> bool:
+    """Return whether there is an object below a prefix."""
+    key = split_address(path)[2].rstrip("/")
+    return _first_below(path, f"{key}/" if key else "")
+
+
+def names_below(path: AnyPath) -> list[str]:
+    """Return the names of what is directly below a prefix, with prefixes that are empty by now in some stores."""
+
+    def listed(store: Any, key: str) -> list[str]:
+        found = library().list_with_delimiter(store, key.rstrip("/") or None)
+        return [*found["common_prefixes"], *(meta["path"] for meta in found["objects"])]
+
+    return sorted({PurePosixPath(key).name for key in answer(path, listed)})
 
 
 class _Object(io.RawIOBase):
@@ -283,35 +293,12 @@ def fetch(place: tuple[Any, ...], wanted: Range) -> memoryview:
 
     def ranged(store: Any, key: str) -> memoryview:
         options = {"range": (begin, stop), "if_match": now.tag}
-        return memoryview(_library().get(store, key, options=options).bytes())
+        return memoryview(library().get(store, key, options=options).bytes())
 
-    data: memoryview = _answer(path, ranged)
+    data: memoryview = answer(path, ranged)
     if len(data) != stop - begin:
         raise OSError(f"{path}: {len(data):,} bytes came where {stop - begin:,} were asked for")
     return data
-
-
-def _answer(path: AnyPath, ask: Callable[[Any, str], Any]) -> Any:
-    """Ask a store about a path; answers that break off are asked for again, with growing pauses."""
-    scheme, bucket, key = _split(path)
-    store = open_bucket(scheme, bucket)
-    for number in range(TRIES):
-        try:
-            return ask(store, key)
-        except Exception as error:
-            told = raised(path, bucket, error)
-            if told is None and number + 1 == TRIES:
-                told = OSError(errno.EIO, f"the answers of {scheme}://{bucket} keep breaking off", str(path))
-            if told is not None:
-                raise told from error
-            time.sleep(0.05 * 2**number)
-    raise AssertionError
-
-
-def _split(path: AnyPath) -> tuple[str, str, str]:
-    scheme, _, rest = str(path).partition("://")
-    bucket, _, key = rest.partition("/")
-    return scheme, bucket, re.sub("/+", "/", key)
 
 
 def _version(meta: Any) -> Version:
@@ -321,9 +308,3 @@ def _version(meta: Any) -> Version:
 @functools.cache
 def _mirrors() -> Mirrors:
     return Mirrors(fetch)
-
-
-def _library() -> Any:
-    import obstore
-
-    return obstore

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -61,6 +62,15 @@ def remove_tree(directory: Path) -> None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def files_below(directory: Path) -> dict[str, Path]:
+    """Return the files below a directory, hidden ones too, by their paths from there with slashes; sorted."""
+    any_place: object = directory
+    if isinstance(any_place, ObjectPlace):
+        return cast("dict[str, Path]", any_place.objects_below())
+    found = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): path for path in found}
+
+
 class ObjectPlace(os.PathLike[str]):
     """A name in an object store, with those manners of `pathlib.Path` that are used here.
 
@@ -112,8 +122,10 @@ class ObjectPlace(os.PathLike[str]):
         """The place above."""
         return ObjectPlace(self._address.rpartition("/")[0])
 
-    def resolve(self) -> ObjectPlace:
-        """Return the place: an address means the same everywhere."""
+    def resolve(self, strict: bool = False) -> ObjectPlace:
+        """Return the place: an address means the same everywhere. FileNotFoundError as of a path, if strict."""
+        if strict and not self.exists():
+            raise FileNotFoundError(errno.ENOENT, "there is no such object", self._address)
         return self
 
     def is_file(self) -> bool:
@@ -126,7 +138,7 @@ class ObjectPlace(os.PathLike[str]):
 
     def is_dir(self) -> bool:
         """Return whether something is below."""
-        return bool(self._store.everything_below(self._address))
+        return self._store.anything_below(self._address)
 
     def exists(self) -> bool:
         """Return whether it is either."""
@@ -134,11 +146,7 @@ class ObjectPlace(os.PathLike[str]):
 
     def iterdir(self) -> Iterator[ObjectPlace]:
         """Yield what is directly below, in order."""
-        below = {
-            key[len(self._address) + 1 :].partition("/")[0]
-            for key in self._store.everything_below(self._address)
-        }
-        for name in sorted(below):
+        for name in self._store.names_below(self._address):
             yield self / name
 
     def glob(self, pattern: str) -> Iterator[ObjectPlace]:
@@ -162,6 +170,11 @@ class ObjectPlace(os.PathLike[str]):
         if not missing_ok:
             self._store.version(self._address)
         self._store.remove([self._address])
+
+    def objects_below(self) -> dict[str, ObjectPlace]:
+        """Return all objects below, by the rest of their addresses; sorted."""
+        below = self._store.everything_below(self._address)
+        return {address[len(self._address) + 1 :]: ObjectPlace(address) for address in below}
 
     def remove_below(self) -> None:
         """Remove all objects below."""

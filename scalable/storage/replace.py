@@ -146,8 +146,8 @@ def _upload(local: Path, path: str | os.PathLike[str]) -> None:
     store, made = object_store_of(address), sorted(local.rglob("*"), key=lambda file: file.stat().st_ctime_ns)
     new = {f"{address}/{file.relative_to(local).as_posix()}": file for file in made if file.is_file()}
     for name, file in new.items():
-        with store.replacing(name) as remote, file.open("rb") as source:
-            shutil.copyfileobj(source, remote)
+        with file.open("rb") as source:
+            store.upload(name, source)
     store.remove([name for name in store.everything_below(address) if name not in new])
 
 

@@ -85,6 +85,8 @@ def test_numbers_in_sentences_are_filled(tmp_path: Path) -> None:
     filled = tables.filled(text, tmp_path)
     assert re.sub("<!--.*?-->", "", filled) == "It took 4.32 us, not 9."
     assert tables.filled(filled, tmp_path) == filled
+    none = "<!-- table:none:latency engine -->\n| a |\n<!-- /table -->"
+    assert tables.filled(none, tmp_path).splitlines()[1] == tables.UNRECORDED
     with pytest.raises(ValueError, match="nothing at"):
         tables.filled("<!-- value:r:latency.7 --><!-- /value -->", tmp_path)
 

@@ -294,13 +294,3 @@ def test_kills_at_any_moment_lose_nothing_and_leave_nothing_half(registry, model
 @pytest.mark.slow
 def test_two_hundred_kills(registry, model):
     assert killed(registry, model, 200) >= 20
-
-
-def test_a_registry_in_an_object_store_is_refused_not_made_here(model, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for address in ("s3://bucket/models", Path("s3://bucket/models")):
-        with pytest.raises(UsageError, match=r"s3://bucket/models: a registry is kept on file systems"):
-            Registry(address)
-    with pytest.raises(ModelError, match=r"s3://bucket/model: a registry copies files of this machine"):
-        Registry(tmp_path / "here").record("fraud", "s3://bucket/model")
-    assert not Path("s3:").exists()

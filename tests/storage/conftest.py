@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench.objects.server import KEYS, find_server, server
-from scalable.storage import object_access, objects
+from scalable.storage import object_access, object_writing, objects
 
 ROWS = 9_000
 CODECS = ("none", "snappy", "zstd")
@@ -26,6 +26,7 @@ def forget():
     object_access.open_bucket.cache_clear()
     objects._mirrors.cache_clear()
     objects._tails.clear()
+    object_writing._keeping.clear()
 
 
 @pytest.fixture

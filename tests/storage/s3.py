@@ -1,11 +1,13 @@
 """A proxy before an S3 server that injures its answers."""
 
+import contextlib
 import http.client
 import random
 import socket
 import struct
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pyarrow as pa
@@ -24,12 +26,12 @@ class Proxy:
         Seconds that every request waits.
     """
 
-    FAULTS = ("500", "503", "429", "reset", "short")
+    FAULTS = ("500", "503", "429", "slow down", "reset", "short")
 
     def __init__(self, address, share=0.0, delay=0.0, seed=0):
         self.target, self.share, self.delay = address.removeprefix("http://"), share, delay
         self.random, self.injured, self.requests = random.Random(seed), 0, 0
-        self.kinds = []
+        self.kinds, self.faults = [], Counter()
         self.lock = threading.Lock()
         proxy = self
 
@@ -46,6 +48,7 @@ class Proxy:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # who asked may have been killed
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.address = f"http://127.0.0.1:{self.server.server_port}"
 
@@ -62,20 +65,30 @@ class Proxy:
             if self.random.random() >= self.share:
                 return None
             self.injured += 1
-            return self.random.choice(self.FAULTS)
+            fault = self.random.choice(self.FAULTS)
+            self.faults[fault] += 1
+            return fault
 
     def answer(self, handler):
         self.kinds.append(handler.command)
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         time.sleep(self.delay)
         fault = self.fault()
+        if fault == "slow down":  # as S3 throttles
+            self.refuse(
+                handler, 503, b"<Error><Code>SlowDown</Code><Message>Reduce your rate.</Message></Error>"
+            )
+            return
         if fault in ("500", "503", "429"):
             self.refuse(handler, int(fault))
             return
         if fault == "reset":
             self.reset(handler)
             return
-        connection = http.client.HTTPConnection(self.target, timeout=30)
+        with contextlib.closing(http.client.HTTPConnection(self.target, timeout=30)) as connection:
+            self.pass_on(handler, connection, body, fault)
+
+    def pass_on(self, handler, connection, body, fault):
         connection.request(handler.command, handler.path, body, dict(handler.headers))
         reply = connection.getresponse()
         data = reply.read()
@@ -91,13 +104,13 @@ class Proxy:
             self.reset(handler)
         else:
             handler.wfile.write(data)
-        connection.close()
 
     @staticmethod
-    def refuse(handler, status):
+    def refuse(handler, status, body=b""):
         handler.send_response(status)
-        handler.send_header("Content-Length", "0")
+        handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
+        handler.wfile.write(body)
 
     @staticmethod
     def reset(handler):

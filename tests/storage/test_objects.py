@@ -6,6 +6,8 @@ import time
 from datetime import timedelta
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource
@@ -27,6 +29,31 @@ def test_every_value_is_that_of_the_local_files(folder, prefix):
 def test_models_have_the_same_bits(learner, folder, prefix):
     options = {"random_state": 3} if learner is SGDClassifier else {}
     models = [learner(**options).fit(ParquetSource(place, target="y")) for place in (folder, prefix)]
+    assert np.array_equal(models[0].coef_, models[1].coef_)
+
+
+@pytest.mark.parametrize("codec", ["snappy", "zstd", "lz4", "gzip"])
+@pytest.mark.parametrize("learner", [LogisticRegression, SGDClassifier])
+def test_few_large_compressed_row_groups_are_cut_at_the_same_rows(codec, learner, prefix, uploaded, tmp_path):
+    n, rng = 400_000, np.random.default_rng(1)
+    x = {f"x{k}": rng.normal(size=n).round(2).astype(np.float32) for k in range(4)}
+    x |= {"wide": rng.integers(0, 2**40, n), "y": (x["x0"] + rng.normal(size=n) > 0).astype(np.int64)}
+    pq.write_table(
+        pa.table(x), tmp_path / "a.parquet", row_group_size=n // 2, compression=codec, data_page_size=2**16
+    )
+    uploaded.put(f"sets/large/{codec}.parquet", (tmp_path / "a.parquet").read_bytes())
+    places = (tmp_path / "a.parquet", f"s3://test-bucket/sets/large/{codec}.parquet")
+    local, remote = (ParquetSource(place, target="y") for place in places)
+    assert len(local.shards) > 16
+    edges = {shard.row_start for shard in local.shards}
+    assert any(edge % 1_000 for edge in edges - {0, n // 2})  # where pages begin
+    assert local.shards == remote.shards
+    assert local.sequential == remote.sequential
+    assert [local.places_to_cut(shard) for shard in local.shards] == [
+        remote.places_to_cut(shard) for shard in remote.shards
+    ]
+    models = [learner(random_state=3, solver="newton").fit(source) if learner is LogisticRegression else
+              learner(random_state=3).fit(source) for source in (local, remote)]  # fmt: skip
     assert np.array_equal(models[0].coef_, models[1].coef_)
 
 
@@ -112,7 +139,7 @@ def test_no_bucket_and_no_profile_are_refused(monkeypatch, tmp_path):
 def impatient(monkeypatch):
     monkeypatch.setitem(object_access.BACKOFF, "init_backoff", timedelta(milliseconds=1))
     monkeypatch.setitem(object_access.BACKOFF, "max_backoff", timedelta(milliseconds=1))
-    monkeypatch.setattr(objects.time, "sleep", lambda _: None)
+    monkeypatch.setattr(object_access.time, "sleep", lambda _: None)
 
 
 def test_two_hundred_injured_answers_change_no_bit(folder, prefix, environment, s3_server, monkeypatch):
@@ -124,6 +151,7 @@ def test_two_hundred_injured_answers_change_no_bit(folder, prefix, environment, 
         while proxy.injured < 200:
             objects._mirrors.cache_clear()
             assert columns_of(ParquetSource(prefix, target="y")).equals(expected)
+    assert min(proxy.faults[kind] for kind in Proxy.FAULTS) >= 10
 
 
 def test_a_store_that_always_fails_ends_with_one_line(prefix, environment, s3_server, monkeypatch):

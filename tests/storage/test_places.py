@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_gen import generate
-from data_gen.errors import OutputError
 from scalable import ParquetSource
 from scalable.boosting.training.checkpoint import Saved, newest, write
 from scalable.cli.app import build
@@ -95,10 +93,3 @@ def test_a_place_has_the_manners_of_a_path(prefix):
     assert not (folder / "other").exists()
     with pytest.raises(FileNotFoundError):
         (folder / "other").unlink()
-
-
-def test_generating_there_is_refused_and_makes_no_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(OutputError, match="s3://b/data: data is generated on a local disk"):
-        generate("physics", rows=1000, out=Path("s3://b/data"))
-    assert not list(tmp_path.iterdir())

@@ -39,7 +39,9 @@ def command(
     rows: Annotated[
         int | None, typer.Option("--rows", parser=parse_count, metavar="N", help="Rows: 5000000, 5M, 1e9.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Directory to write.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Directory or s3:// prefix to write.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Any integer; the same seed gives the same bytes.")] = 0,
     workers: Annotated[
         int | None,
@@ -71,6 +73,7 @@ def command(
     from scalable.cli.train.bayes import expected_scores
     from scalable.cli.train.learners import literal
     from scalable.storage.files import store_of, total_size
+    from scalable.storage.places import place
 
     if list_all:
         from scalable.cli.data.tables import show_datasets
@@ -79,6 +82,7 @@ def command(
         return
     if dataset is None or rows is None or out is None:
         raise typer.BadParameter("DATASET, --rows and --out are needed (or --list)")
+    there = place(out)
     settings: dict[str, Any] = dict(literal(pair) for pair in knobs or [])
     if compression is not None:
         settings["compression"] = compression
@@ -88,7 +92,7 @@ def command(
         manifest = data_gen.generate(
             dataset,
             rows=rows,
-            out=out,
+            out=there,
             seed=seed,
             client=client,
             shards_of=parse_part(shards_of),
@@ -97,12 +101,12 @@ def command(
             progress=task.reach,
             **settings,
         )
-    size = total_size(store_of(out).list_files(out, ".parquet"))
+    size = total_size(store_of(there).list_files(there, ".parquet"))
     truth = manifest.truth
     best = expected_scores(manifest)
     if not quiet:
         typer.echo(
-            f"{out}: {rows:,} rows of {dataset}, {megabytes(size)} ({size / rows:.1f} B/row), "
+            f"{there}: {rows:,} rows of {dataset}, {megabytes(size)} ({size / rows:.1f} B/row), "
             f"{stage.seconds:.1f} s, {human(rows / stage.seconds)} rows/s"
         )
         if best:

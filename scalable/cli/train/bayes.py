@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from scalable.evaluate.binary import BinaryMetrics, BinaryReport
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import FEW_LEAVES, run_reduction
+from scalable.storage.places import place
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def bayes_report(source: Source, data: str | os.PathLike[str], executor: Executo
     """
     import data_gen
 
-    directory = Path(data)
+    directory = place(data)
     if not (directory / "manifest.json").is_file():
         return None
     manifest = data_gen.read_manifest(directory)

@@ -10,6 +10,7 @@ import numpy as np
 
 from scalable.data.footers import Footer
 from scalable.data.readers.compressed import KNOWN
+from scalable.data.readers.held import held
 from scalable.data.readers.layout import RowGroup, column_places, file_metadata, row_groups
 from scalable.errors import DataError
 from scalable.kernels.parquet import coded, pages
@@ -23,52 +24,58 @@ _ENTERED = sum(
         pages.RLE_DICTIONARY,
     )
 )  # fmt: skip
-MOST_COLUMNS = 64  # that are looked at, of a wide table
 
 
 def page_starts(footer: Footer, start: int, stop: int) -> list[int]:
     """Return the rows of ``[start, stop)`` where compressed pages begin, ascending.
 
-    Pages of different columns may begin at different rows: those are told that hold most bytes. None are where pages
-    are not compressed, which are entered anywhere, or are not decoded by us.
+    Pages of different columns may begin at different rows: those are told of one column, the largest of the kind that
+    holds most bytes, so that of an object one chunk is fetched for it. None are where pages are not compressed, which
+    are entered anywhere, or are not decoded by us.
+
+    Raises
+    ------
+    DataError
+        The chunk cannot be fetched.
     """
-    if not is_local(footer.path):
-        return []
-    try:
-        descriptor = os.open(footer.path, os.O_RDONLY)
-    except OSError:  # told by whoever reads it
-        return []
-    try:
-        found = (
-            starts for group in row_groups(footer, start, stop) for starts in _of_group(group, descriptor)
-        )
-        return [row for row in found if start <= row < stop]
-    except (DataError, OSError):
-        return []
-    finally:
-        os.close(descriptor)
+    found = (row for group in row_groups(footer, start, stop) for row in _of_group(footer, group))
+    return [row for row in found if start <= row < stop]
 
 
-def _of_group(group: RowGroup, descriptor: int) -> list[int]:
-    names = list(group.columns)
-    count = min(MOST_COLUMNS, len(names))
-    weights: dict[bytes, int] = defaultdict(int)  # by the rows, as bytes
-    for name in (names[len(names) * k // count] for k in range(count)):
-        codec = int(group.chunks[group.columns[name][0]]["codec"])
-        if codec == UNCOMPRESSED or codec not in KNOWN:
-            continue
-        found = group.pages(descriptor, name, group.last)
-        if found is not None:
-            weights[found.table[:, coded.FIRST].tobytes()] += int(found.table[:, coded.WHOLE].sum())
-    if not weights:
+def _of_group(footer: Footer, group: RowGroup) -> list[int]:
+    name = _largest(group)
+    if name is None:
         return []
-    return [int(row) for row in np.frombuffer(max(weights, key=lambda rows: weights[rows]), np.int64)]
+    try:
+        with held(footer, [name], group.first, group.last) as here:
+            descriptor = os.open(here.local, os.O_RDONLY)
+            try:
+                found = group.pages(descriptor, name, group.last)
+            finally:
+                os.close(descriptor)
+    except DataError:  # told by whoever reads it
+        return []
+    except OSError as error:
+        if is_local(footer.path):  # likewise
+            return []
+        raise DataError(f"{footer.path}: cannot be read ({error.strerror or error})") from error
+    return [] if found is None else found.table[:, coded.FIRST].tolist()
+
+
+def _largest(group: RowGroup) -> str | None:
+    """Return the largest column among those of the type and the encodings that take most bytes, if it is compressed."""
+    kinds: dict[tuple[int, int], list[tuple[int, str]]] = defaultdict(list)
+    for name, (index, _) in group.columns.items():
+        chunk = group.chunks[index]
+        if chunk["codec"] != UNCOMPRESSED and chunk["codec"] in KNOWN:
+            kinds[int(chunk["physical"]), int(chunk["encodings"])].append((int(chunk["stored_bytes"]), name))
+    if not kinds:
+        return None
+    return max(max(kinds.values(), key=lambda found: sum(size for size, _ in found)))[1]
 
 
 def entered_anywhere(footer: Footer, names: Collection[str]) -> bool:
     """Return whether columns of a file are decoded from any row on, rather than from where their row group begins."""
-    if not is_local(footer.path):
-        return False
     _, tables, _ = file_metadata(footer.path, footer.version)
     places = column_places(footer.path, footer.version)
     chosen = [places[name][0] for name in names if name in places]
