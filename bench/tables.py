@@ -2,8 +2,8 @@
 
 They stand between ``<!-- table:RECORD:SECTION COLUMN ... -->`` and ``<!-- /table -->``. RECORD is a file of
 docs/results without ``.json``; where there is none, the page says so. SECTION is one of its lists of rows, or what
-dots lead to inside it (``latency.1000``); an object of objects is a row each, with its key as ``name``; ``latency`` itself is a row an engine
-(see `by_engine`). A column is ``key`` or
+dots lead to inside it (``latency.1000``); an object of objects is a row each, with its key as ``name``; ``latency``
+itself is a row an engine (see `by_engine`). A column is ``key`` or
 ``key=Heading``, with ``_`` for spaces and dots into nested objects; ``?key=value`` keeps the rows that have this value,
 ``?key~text`` those whose value contains it. A column that ends in ``?`` is left out when no row has it.
 Bytes are shown in MiB, AUC to four and log loss to five decimals, other fractions to three digits, large ones as

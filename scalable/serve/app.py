@@ -117,7 +117,7 @@ class App:
     async def answer_sibling(self, question: dict[str, Any]) -> Any:
         """Do what another worker asks: load a model, or tell the metrics."""
         if question["what"] == "metrics":
-            return self._metrics_text()
+            return [self._metrics_text(), None if self.observer is None else self.observer.counts()]
         try:
             await self._open(str(question["name"]))
         except RefusalError as refusal:
@@ -125,15 +125,16 @@ class App:
         return None
 
     def _metrics_text(self) -> str:
-        more = "" if self.features is None else self.features.metrics()
-        more += "" if self.observer is None else self.observer.metrics()
-        return self.metrics.text(self.models.all) + more
+        return self.metrics.text(self.models.all) + ("" if self.features is None else self.features.metrics())
 
     async def _metrics(self) -> Reply:
-        texts = [self._metrics_text()]
-        if self.siblings is not None:
-            texts += await self.siblings.ask({"what": "metrics"})
-        return 200, added_up(texts).encode(), [(b"content-type", b"text/plain; version=0.0.4")]
+        others = [] if self.siblings is None else await self.siblings.ask({"what": "metrics"})
+        text = added_up([self._metrics_text(), *(told for told, _ in others)])
+        if self.observer is not None:
+            text += (
+                self.observer.metrics([counts for _, counts in others]) if others else self.observer.metrics()
+            )
+        return 200, text.encode(), [(b"content-type", b"text/plain; version=0.0.4")]
 
     def _get(self, path: str, parts: list[str]) -> Reply:
         match parts:

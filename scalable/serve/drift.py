@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,8 @@ class _Answered(Scorer):
 class _Watched:
     """One version of a model: its reference, and the counts of its rows."""
 
-    def __init__(self, served: Served, place: Path) -> None:
-        self.version, self.unseen, self.rows = served.version, 0, 0
+    def __init__(self, served: Served, place: Path, window: int) -> None:
+        self.version, self.unseen, self.rows, self._window = served.version, 0, 0, window
         self.profile: Profile = read_profile(place)
         self._types = _types(served.predictor)
         self._scorer = _Answered(served.predictor)
@@ -71,7 +72,7 @@ class _Watched:
                 self.rows += len(predictions)
             except (ScalableError, pa.ArrowException, ValueError, TypeError, KeyError, OverflowError):
                 self.unseen += len(predictions)  # answered, so its own way of reading them is the right one
-        if self._now[0] >= WINDOW:
+        if self._now[0] >= self._window:
             self._last, self._now = self._now, np.zeros_like(self._now)
 
     def window(self) -> NDArray[np.int64]:
@@ -101,6 +102,8 @@ class DriftObserver:
     models : Models
         Each with a reference profile.
     thresholds : Thresholds, optional
+    workers : int
+        Processes that share the rows, so that all their windows together are one of `WINDOW` rows.
 
     Raises
     ------
@@ -108,9 +111,9 @@ class DriftObserver:
         A model has no profile.
     """
 
-    def __init__(self, models: Models, thresholds: Thresholds | None = None) -> None:
-        self._models, self._thresholds = models, thresholds or Thresholds()
-        self._watched = {served.name: _Watched(served, served.place) for served in models.all}
+    def __init__(self, models: Models, thresholds: Thresholds | None = None, workers: int = 1) -> None:
+        self._models, self._thresholds, self._window = models, thresholds or Thresholds(), WINDOW // workers
+        self._watched = {served.name: _Watched(served, served.place, self._window) for served in models.all}
         self._without: dict[str, str] = {}  # versions that were loaded later and have no profile
 
     def observe(self, model: str, version: str, rows: Any, predictions: np.ndarray) -> None:
@@ -123,20 +126,28 @@ class DriftObserver:
             if served.version != version:
                 return  # answered by one that was replaced meanwhile
             try:
-                watched = self._watched[model] = _Watched(served, served.place)
+                watched = self._watched[model] = _Watched(served, served.place, self._window)
             except ModelError:
                 self._without[model] = version
                 return
         watched.add(rows, predictions)
 
-    def metrics(self) -> str:
-        """Return counters of rows, and the figures of the last window of `WINDOW` rows."""
+    def counts(self) -> dict[str, Any]:
+        """Return of each model its version, rows, rows that could not be counted, and the window's counts."""
+        found = {name: (watched, watched.window().tolist()) for name, watched in self._watched.items()}
+        return {name: [one.version, one.rows, one.unseen, window] for name, (one, window) in found.items()}
+
+    def metrics(self, others: Sequence[Any] = ()) -> str:
+        """Return counters of rows, and the figures of the last window, of all workers that serve the same versions."""
         observed, unseen, alarms, found = [], [], [], {}
         for name, watched in self._watched.items():
-            counts = watched.window()
+            counts, n_rows, n_unseen = watched.window(), watched.rows, watched.unseen
+            for version, rows, lost, window in (other[name] for other in others if name in other):
+                if version == watched.version:
+                    counts, n_rows, n_unseen = counts + np.array(window), n_rows + rows, n_unseen + lost
             labels = f'{{model="{name}",version="{watched.version}"}}'
-            observed.append(f"scalable_monitor_observed_total{labels} {watched.rows}")
-            unseen.append(f"scalable_monitor_unseen_total{labels} {watched.unseen}")
+            observed.append(f"scalable_monitor_observed_total{labels} {n_rows}")
+            unseen.append(f"scalable_monitor_unseen_total{labels} {n_unseen}")
             if counts[0]:
                 found[name] = find(watched.profile, {0: counts}, self._thresholds)
                 alarms.append(f"scalable_monitor_alarms{labels} {sum(each.alarm for each in found[name])}")

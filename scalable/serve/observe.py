@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,5 +25,14 @@ class Observer(Protocol):
         predictions : ndarray, shape (n_rows,) or (n_rows, n_outputs)
         """
 
-    def metrics(self) -> str:
-        """Return lines in Prometheus' text format, each ended; they are added to ``/metrics``."""
+    def metrics(self, others: Sequence[Any] = ()) -> str:
+        """Return lines in Prometheus' text format, each ended; they are added to ``/metrics``.
+
+        Parameters
+        ----------
+        others : sequence
+            What `counts` gave in the other workers of a server, where there are several; else it is not given.
+        """
+
+    def counts(self) -> Any:
+        """Return what has to be added up over workers, ready for JSON; asked where there are several."""

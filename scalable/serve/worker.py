@@ -36,6 +36,8 @@ class Job:
         Seconds between two looks at the models' paths.
     monitor : bool
         Whether answered rows are held against the models' references.
+    workers : int
+        Processes that answer.
     """
 
     models: list[str]
@@ -47,6 +49,7 @@ class Job:
     store: str | None = None
     follow: float | None = None
     monitor: bool = False
+    workers: int = 1
 
     def document(self) -> dict[str, Any]:
         """Return it ready for JSON."""
@@ -72,7 +75,7 @@ class Job:
         if self.monitor:
             from scalable.serve.drift import DriftObserver
 
-            observer = DriftObserver(models)
+            observer = DriftObserver(models, workers=self.workers)
         return App(models, Limits(**self.limits), self.token(), stored, observer, siblings)
 
     def serve(

@@ -78,6 +78,21 @@ def test_the_server_counts_what_the_command_counts(model):
     assert found[f'scalable_monitor_alarms{{model="m",version="{version}"}}'] == len(report.alarms) > 0
 
 
+def test_workers_add_up_to_one(model):
+    """What two workers counted, as JSON carries it, is what one would have counted; another version's is not added."""
+    table = rows(3000, 7, shift=2.0).select(FEATURES)
+    models = Models([f"m={model}"])
+    version, scores = models.get("m").version, np.linspace(0.01, 0.99, 3000)
+    alone, *two = (DriftObserver(models, workers=n) for n in (1, 2, 2))
+    alone.observe("m", version, table, scores)
+    for worker, begin, n in zip(two, (0, 1100), (1100, 1900), strict=True):
+        worker.observe("m", version, table.slice(begin, n), scores[begin : begin + n])
+    told = json.loads(json.dumps(two[1].counts()))
+    assert two[0].metrics([told]) == alone.metrics()
+    told["m"][0] = "another"
+    assert two[0].metrics([told]) == two[0].metrics() != alone.metrics()
+
+
 def test_a_new_version_is_held_against_its_own_reference(model, tmp_path):
     models = Models([f"m={model}"])
     observer = DriftObserver(models)

@@ -16,6 +16,8 @@ import pytest
 
 from scalable.serve.load import Target, offer, ramp
 from scalable.serve.metrics import added_up
+from tests.monitor.test_drift_observer import trained as with_reference
+from tests.monitor.windows import FEATURES, rows
 from tests.serve.test_server import ROW, ask, start, stop, trained
 
 pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
@@ -153,3 +155,23 @@ def test_metrics_add_up():
     one, two = exposed({1: 2}, 1, 0.5), exposed({1: 3, 2: 1}, 1, 0.25)
     assert added_up([one, two]) == exposed({1: 5, 2: 1}, 2, 0.5)
     assert added_up([one]) == one
+
+
+def test_a_monitor_counts_the_rows_of_all_workers(tmp_path):
+    with_reference(tmp_path / "fraud.model", 1)
+    process, port = start(tmp_path, "--workers", "2", "--monitor")
+    try:
+        for row in rows(600, 7, shift=3.0).select(FEATURES).to_pylist():
+            assert ask(port, "POST", "/predict", row)[0] == 200
+        told = [ask(port, "GET", "/metrics")[1].decode() for _ in range(4)]
+    finally:
+        stop(process)
+    (counted,) = {re.search(r"monitor_observed_total{.*} (\d+)", text)[1] for text in told}
+    assert counted == "600"
+    assert all(
+        'scalable_monitor_alarm{model="fraud",column="x",statistic="psi"} 1\n' in text for text in told
+    )
+    values = {
+        re.search(r'monitor_value{model="fraud",column="x",statistic="psi"} (.*)', text)[1] for text in told
+    }
+    assert len(values) == 1

@@ -98,11 +98,6 @@ def command(
     if (features is None) != (store is None):
         raise UsageError("--features and --store go together: the definitions, and the store that holds them")
 
-    if watch and workers > 1:
-        raise UsageError(
-            "--monitor counts in one process; leave --workers out, or monitor what was answered later"
-        )
-
     def name(file: Path | None) -> str | None:
         return None if file is None else str(file)
 
@@ -123,6 +118,7 @@ def command(
         name(store),
         follow,
         watch,
+        workers,
     )
     Limits(**limits)
     job.token()
