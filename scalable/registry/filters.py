@@ -59,7 +59,7 @@ def chosen(rows: Sequence[Row], conditions: Iterable[Condition], tags: Iterable[
     UsageError
         No version at all has a metric that is asked for.
     """
-    conditions, wanted = list(conditions), [tag.partition("=") for tag in tags]
+    found = list(rows)
     for condition in conditions:
         if rows and not any(condition.metric in row.metrics for row in rows):
             known = sorted({name for row in rows for name in row.metrics})
@@ -68,9 +68,7 @@ def chosen(rows: Sequence[Row], conditions: Iterable[Condition], tags: Iterable[
                 f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known[:12]) or 'none'}"
             )
             raise UsageError(f"no version has a metric {condition.metric!r}{hint}")
-    return [
-        row
-        for row in rows
-        if all(condition.met(row) for condition in conditions)
-        and all(name in row.tags and (not sign or row.tags[name] == value) for name, sign, value in wanted)
-    ]
+        found = [row for row in found if condition.met(row)]
+    for name, sign, value in (tag.partition("=") for tag in tags):
+        found = [row for row in found if name in row.tags and (not sign or row.tags[name] == value)]
+    return found
