@@ -119,9 +119,6 @@ class ObjectStore(Store, Protocol):
     def anything_below(self, path: AnyPath) -> bool:
         """Return whether there is an object below a prefix."""
 
-    def names_below(self, path: AnyPath) -> list[str]:
-        """Return the names of what is directly below a prefix, with prefixes that are empty by now in some stores."""
-
     def versions_below(self, path: AnyPath) -> dict[str, Version]:
         """Return all objects below a prefix, hidden ones too, with their versions."""
 

@@ -10,11 +10,12 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scalable.storage.files import Version, is_local, object_store_of
+from scalable.storage.places import place
 from scalable.storage.replace import SCRATCH, sync
 
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
@@ -22,23 +23,25 @@ _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 def numbers_in(directory: str | os.PathLike[str]) -> list[int]:
     """Return the numbers that are taken in a directory, in no order; none where there is no directory."""
+    if not is_local(directory):
+        return _numbers(each.name for each in place(directory).iterdir())
     try:
-        names = (
-            os.listdir(directory)
-            if is_local(directory)
-            else object_store_of(directory).names_below(directory)
-        )
+        return _numbers(os.listdir(directory))
     except FileNotFoundError:
         return []
+
+
+def _numbers(names: Iterable[str]) -> list[int]:
     return [int(name) for name in names if name.isdecimal() and name.isascii() and name[0] != "0"]
 
 
 def versions_of(directory: str | os.PathLike[str], name: str) -> dict[int, Version | None]:
     """Return the version of a file in each numbered directory, by number in order; None where there is no such file."""
-    found: dict[int, Version | None] = dict.fromkeys(sorted(numbers_in(directory)))
     if not is_local(directory):
-        known = object_store_of(directory).versions_below(directory)
-        return {number: known.get(f"{os.fspath(directory)}/{number}/{name}") for number in found}
+        known, above = object_store_of(directory).versions_below(directory), f"{os.fspath(directory)}/"
+        numbers = sorted(_numbers({path[len(above) :].partition("/")[0] for path in known}))
+        return {number: known.get(f"{above}{number}/{name}") for number in numbers}
+    found: dict[int, Version | None] = dict.fromkeys(sorted(numbers_in(directory)))
     if found:
         descriptor = os.open(directory, os.O_RDONLY)
         try:
@@ -131,8 +134,8 @@ def place_numbered(finished: Path, directory: Path) -> int:
     """
     whole = finished.is_dir()
     if whole:
-        for place in [*finished.rglob("*"), finished]:
-            sync(place)
+        for each in [*finished.rglob("*"), finished]:
+            sync(each)
     number = max(numbers_in(directory), default=0) + 1
     while True:
         target = directory / str(number)

@@ -27,7 +27,7 @@ from scalable.storage.patterns import is_hidden, matches
 
 __all__ = [
     "absolute", "anything_below", "create", "descriptor", "everything_below", "expect", "list_files", "local_copy",
-    "marked", "names_below", "open", "read", "remove", "replacing", "resolved", "upload", "version", "versions_below",
+    "marked", "open", "read", "remove", "replacing", "resolved", "upload", "version", "versions_below",
     "would_list",
 ]  # fmt: skip
 
@@ -207,16 +207,6 @@ def anything_below(path: AnyPath) -> bool:
     """Return whether there is an object below a prefix."""
     key = split_address(path)[2].rstrip("/")
     return _first_below(path, f"{key}/" if key else "")
-
-
-def names_below(path: AnyPath) -> list[str]:
-    """Return the names of what is directly below a prefix, with prefixes that are empty by now in some stores."""
-
-    def listed(store: Any, key: str) -> list[str]:
-        found = library().list_with_delimiter(store, key.rstrip("/") or None)
-        return [*found["common_prefixes"], *(meta["path"] for meta in found["objects"])]
-
-    return sorted({PurePosixPath(key).name for key in answer(path, listed)})
 
 
 class _Object(io.RawIOBase):

@@ -146,7 +146,7 @@ class ObjectPlace(os.PathLike[str]):
 
     def iterdir(self) -> Iterator[ObjectPlace]:
         """Yield what is directly below, in order."""
-        for name in self._store.names_below(self._address):
+        for name in sorted({name.partition("/")[0] for name in self.objects_below()}):
             yield self / name
 
     def glob(self, pattern: str) -> Iterator[ObjectPlace]:
