@@ -31,6 +31,10 @@ def output_file(context: typer.Context, path: Path | None) -> Path | None:
             sys.stdout = sys.stderr
             context.call_on_close(_release)
         return Path("-")
+    from scalable.storage.places import is_address
+
+    if is_address(path):
+        return path
     if path.is_dir():
         raise typer.BadParameter(f"{path} is a folder; name a file")
     if not path.parent.is_dir():
@@ -45,15 +49,16 @@ def _release() -> None:
 def write_page(path: Path, text: str) -> None:
     """Write a text to a file, to a device or pipe, or to standard output."""
     from scalable.report.results import write_text
+    from scalable.storage.places import is_address, place
 
     if str(path) == "-":
         stream = _reserved[0] if _reserved else sys.stdout
         stream.write(text)
         stream.flush()
-    elif _is_stream(path):
+    elif not is_address(path) and _is_stream(path):
         path.write_text(text, encoding="utf-8")
     else:
-        write_text(path.resolve(), text)  # a link stays a link
+        write_text(place(path).resolve(), text)  # a link stays a link
 
 
 def write_json(path: Path | None, results: Mapping[str, Any]) -> None:

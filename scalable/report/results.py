@@ -12,14 +12,16 @@ from scalable.errors import DataError
 from scalable.report.document import FORMAT, REQUIRED, plain
 from scalable.report.journal import read_journal
 from scalable.storage import replace
+from scalable.storage.places import place
 from scalable.storage.replace import explained
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a whole file or none; raises `DataError` when that is not possible."""
     with explained(DataError, path, "choose a writable place with free space"):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        replace.write_text(path, text)
+        target = place(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        replace.write_text(target, text)
 
 
 def write_results(path: str | os.PathLike[str], results: Mapping[str, Any]) -> None:

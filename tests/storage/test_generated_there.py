@@ -141,6 +141,12 @@ def test_the_command_line_and_what_it_refuses(prefix, capsys, monkeypatch, tmp_p
     told = capsys.readouterr().out
     assert there in told
     assert run("verify", there, "-q") == 0
+    assert run("describe", there, "--rows", "5000") == 0
+    assert (place(there) / "describe.html").is_file()
+    assert run("describe", f"{there}/part-000000.parquet", "--out", "page.html", "-q") == 0
+    assert run("describe", there, "--out", f"{there}-page.html", "--json", f"{there}-numbers.json", "-q") == 0
+    assert (place(f"{there}-page.html").is_file(), place(f"{there}-numbers.json").is_file()) == (True, True)
+    capsys.readouterr()
     assert run("train", "logistic", there, "--target", "is_fraud", "--model", f"{there}-model") == 0
     assert run("evaluate", f"{there}-model", there, "--target", "is_fraud") == 0
     assert "Bayes" in capsys.readouterr().out
@@ -148,4 +154,4 @@ def test_the_command_line_and_what_it_refuses(prefix, capsys, monkeypatch, tmp_p
     assert "holds a dataset already; pass --resume" in capsys.readouterr().err
     assert run(*words, "s3://no-such-bucket/x") == 1
     assert "there is no bucket 'no-such-bucket'" in capsys.readouterr().err
-    assert not Path("s3:").exists()
+    assert [each.name for each in tmp_path.iterdir()] == ["page.html"]

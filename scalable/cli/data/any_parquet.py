@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -119,7 +118,7 @@ def describe_parquet(
         column.law = "the target" if name == target else _remark(column, kind, summary.present)
         columns.append(column)
     read = max((summary.rows for summary in found.values()), default=0)
-    size = sum(os.path.getsize(path) for path in source.paths if os.path.exists(path))
+    size = sum(footer.version.size for footer in source.footers.values())
     return Description(
         data, source.n_rows, len(source.paths), size, read, columns, target,
         [] if along is None else stretches(label, 0, source.n_rows),

@@ -58,9 +58,10 @@ def command(
     from scalable.cli.data.tables import show_columns
     from scalable.cli.screen.display import live
     from scalable.execution.executors import get_executor
+    from scalable.storage.places import place
 
-    generated = (Path(data) / "manifest.json").is_file()
-    page = out or (Path(data) / "describe.html" if generated else None)
+    generated = (place(data) / "manifest.json").is_file()
+    page = out or (place(data) / "describe.html" if generated else None)
     with live(quiet):
         if generated and target is None:
             with progress.task("describe", rows) as task:
