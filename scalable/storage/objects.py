@@ -75,9 +75,9 @@ def version_with_end(path: AnyPath) -> Version:
 def list_files(path: AnyPath, suffix: str = "") -> list[str]:
     """Return an object, those below a prefix, or those that match a glob or lie below what does."""
     scheme, bucket, key = split_address(path)
-    if not key or set(key) & set("*?["):
+    if set(key) & set("*?["):
         return _matching(path, suffix)
-    with_slash = key.rstrip("/") + "/"
+    with_slash = f"{key.rstrip('/')}/" if key else ""
     below = [found for found in _listed(path, with_slash) if not _hidden(found[len(with_slash) :])]
     if below:
         return sorted(f"{scheme}://{bucket}/{found}" for found in below if found.endswith(suffix))

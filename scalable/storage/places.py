@@ -141,8 +141,8 @@ class ObjectPlace(os.PathLike[str]):
         return self._store.anything_below(self._address)
 
     def exists(self) -> bool:
-        """Return whether it is either."""
-        return self.is_file() or self.is_dir()
+        """Return whether it is either; a list comes first, for it says why where it is refused."""
+        return self.is_dir() or self.is_file()
 
     def iterdir(self) -> Iterator[ObjectPlace]:
         """Yield what is directly below, in order."""

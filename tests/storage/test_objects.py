@@ -90,6 +90,20 @@ def test_globs_single_objects_and_filters(folder, prefix):
     assert columns_of(remote).equals(columns_of(local))
 
 
+def test_a_bucket_is_a_folder_too(uploaded, folder, environment):
+    import obstore
+    from obstore.store import S3Store
+
+    store = S3Store(
+        "whole-bucket", endpoint=os.environ["AWS_ENDPOINT_URL"], client_options={"allow_http": True}
+    )
+    for file in folder.iterdir():
+        obstore.put(store, file.name, file.read_bytes())
+    expected = columns_of(ParquetSource(folder, target="y"))
+    for address in ("s3://whole-bucket", "s3://whole-bucket/", "s3://whole-bucket/*.parquet"):
+        assert columns_of(ParquetSource(address, target="y")).equals(expected)
+
+
 def test_a_fingerprint_tells_an_object_that_was_replaced(prefix, uploaded, folder):
     import obstore
 

@@ -78,6 +78,8 @@ def explain(error: Exception) -> tuple[int, str]:
 
 def _explain_os_error(error: OSError) -> str:
     where = error.filename or "a file"
+    if "://" in str(where) and error.strerror:  # a store's own words
+        return f"{where}: {error.strerror}"
     remedies = {
         errno.ENOSPC: "the disk is full; free space or choose another --out, then --resume",
         errno.EDQUOT: "the disk quota is used up; free space or choose another --out",
