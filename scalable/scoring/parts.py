@@ -78,6 +78,11 @@ class Predictions:
     predictor: Any
 
     @property
+    def needed(self) -> list[str]:
+        """Columns that are read."""
+        return list(self.predictor.needed)
+
+    @property
     def schema(self) -> pa.Schema:
         """One column, or one a class."""
         names = prediction_names(self.predictor.n_outputs, self.predictor.classes)

@@ -16,12 +16,14 @@ from typing import Any
 from scalable.data.fingerprint import Fingerprint
 from scalable.data.source import Source
 from scalable.errors import DataError, UsageError
+from scalable.evaluate.post_hoc.conformal import Conformal
 from scalable.execution.executors import Executor
 from scalable.execution.map_shards import map_shards
 from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
 from scalable.models.predictors import Predictor
 from scalable.scoring.parts import Predictions, WriteParts, part_path, part_rows, plan_parts
+from scalable.scoring.promises import Promises
 from scalable.storage.places import place
 from scalable.storage.replace import remove_scratch, write_text
 
@@ -64,6 +66,8 @@ def score(
     *,
     executor: Executor | None = None,
     resume: bool = False,
+    within: Conformal | None = None,
+    upper: Predictor | None = None,
 ) -> int:
     """Write the predictions of all rows of `source` to Parquet files in `out`.
 
@@ -79,6 +83,11 @@ def score(
         Threads of this process by default.
     resume : bool
         Finish a directory that an earlier run of the same job left.
+    within : Conformal, optional
+        Write intervals too, columns ``lower`` and ``upper``, or for classes which are in the set: booleans
+        ``holds_<class>``.
+    upper : Predictor, optional
+        The upper quantile, where `within` was calibrated with one.
 
     Returns
     -------
@@ -92,9 +101,12 @@ def score(
     DataError
         `out` belongs to another job, cannot be written or vanished meanwhile, or the input is damaged.
     """
-    job = {"model": pickle.dumps(predictor)}
-    return write_rows(WriteParts(Predictions(predictor), resolved(out)), predictor.needed, source, job, executor,
-                      resume)  # fmt: skip
+    job: dict[str, Any] = {"model": pickle.dumps(predictor)}
+    made: Any = Predictions(predictor)
+    if within is not None:
+        made = Promises(predictor, within, upper)
+        job |= {"within": within, "upper": None if upper is None else pickle.dumps(upper)}
+    return write_rows(WriteParts(made, resolved(out)), made.needed, source, job, executor, resume)
 
 
 def write_rows(

@@ -131,7 +131,7 @@ class Conformal:
         DataError
             When a row's group was not calibrated.
         """
-        pair = self._checked(_pair(model, upper))
+        pair = self.pair_of(model, upper)
         source = as_source(X).without_target()
         parts = [self.of_block(pair, raw) for raw in _blocks(pair, source, self.by)]
         wide = 2 if self.kind != "set" else len(pair[0].classes)
@@ -148,7 +148,7 @@ class Conformal:
         executor: Executor | None = None,
     ) -> dict[Any, Coverage]:
         """Return the coverage on labelled rows, of each group of `by` or, under None, of all; one pass."""
-        work = _Covered(self, self._checked(_pair(model, upper)), _roles(source), by)
+        work = _Covered(self, self.pair_of(model, upper), _roles(source), by)
         more = [] if by is None else [by]
         found: dict[Any, Coverage] = _passed(work, source, self.by, executor, "coverage", *more)
         return found
@@ -177,7 +177,9 @@ class Conformal:
             )
         return np.asarray(found)
 
-    def _checked(self, pair: tuple[Any, ...]) -> tuple[Any, ...]:
+    def pair_of(self, model: Any, upper: Any = None) -> tuple[Any, ...]:
+        """Return the predictors of what was calibrated; a UsageError when these are of another kind."""
+        pair = _pair(model, upper)
         kind = "quantiles" if len(pair) == 2 else "interval" if pair[0].classes is None else "set"
         if kind != self.kind:
             raise UsageError(f"calibrated for {self.kind!r}, and these models give {kind!r}")
