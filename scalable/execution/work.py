@@ -43,6 +43,8 @@ class GroupRows:
         Told the rows of every finished block and the task's metrics.
     following : tuple of Shard
         What the same worker is likely to read next.
+    position : int
+        Of the group among all of the work.
     """
 
     group: Group
@@ -50,6 +52,7 @@ class GroupRows:
     stopped: Callable[[], bool]
     report: Report
     following: Group = ()
+    position: int = 0
 
     def through(
         self,
@@ -94,12 +97,15 @@ class Work:
         Each yields one result.
     following : tuple of Shard
         What is likely to be read after them, so that it is fetched from the disk in time.
+    first : int
+        Position of the first group among those of the whole work.
     """
 
     task: Task
     reader: BlockReader
     groups: tuple[Group, ...]
     following: Group = ()
+    first: int = 0
 
     @property
     def n_rows(self) -> int:
@@ -110,13 +116,15 @@ class Work:
         """Divide into at most `n` works of consecutive groups and about equally many rows."""
         sizes = [sum(shard.n_rows for shard in group) for group in self.groups]
         parts: dict[int, list[Group]] = {}
+        firsts: dict[int, int] = {}
         total, before = max(1, sum(sizes)), 0
         for position, (group, size) in enumerate(zip(self.groups, sizes, strict=True)):
             # A group goes where its middle row falls; with a part for each, where its position says.
             part = position if n >= len(sizes) else min(n - 1, (2 * before + size) * n // (2 * total))
             parts.setdefault(part, []).append(group)
+            firsts.setdefault(part, self.first + position)
             before += size
-        return [replace(self, groups=tuple(groups)) for groups in parts.values()]
+        return [replace(self, groups=tuple(groups), first=firsts[part]) for part, groups in parts.items()]
 
     def packed(self) -> Work:
         """Return the same work without what its shards do not need, to be sent elsewhere."""
@@ -127,8 +135,8 @@ class Work:
         """Return one result a group; see `GroupRows` for the parameters."""
         following = (*self.groups[1:], self.following)
         return [
-            self.task.run(GroupRows(group, self.reader, stopped, report, then))
-            for group, then in zip(self.groups, following, strict=False)
+            self.task.run(GroupRows(group, self.reader, stopped, report, then, position))
+            for position, (group, then) in enumerate(zip(self.groups, following, strict=False), self.first)
         ]
 
 

@@ -121,6 +121,8 @@ class Batches:
         What class indices stand for.
     epoch, step : int
         Of the batch that comes next.
+    n_workers : int
+        Threads that read.
     """
 
     def __init__(
@@ -146,7 +148,7 @@ class Batches:
         self.size, self.shuffle, self.seed = size, shuffle, seed
         self.rank, self.world_size, self.drop_last = rank, world_size, drop_last
         self.epoch = self.step = 0
-        self._n_workers, self._target = n_workers, target
+        self.n_workers, self._target = n_workers, target
         self._held: Batch | None = None
         self._reader = BlockReader(source, encoder)
         width = 4 * (encoder.n_columns + encoder.n_ids) + 24
@@ -226,7 +228,7 @@ class Batches:
 
     def _epoch(self) -> Iterator[Batch]:
         here: deque[Mix] = deque()
-        pool = ThreadPoolExecutor(self._n_workers, thread_name_prefix="batches")
+        pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="batches")
         try:
             mixes = self._mixes(pool)
             edges = batch_edges(mixes[-1].stop, self.size, self._steps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from scalable.data.fingerprint import Fingerprint
 from scalable.data.source import Source
 from scalable.errors import UsageError
+from scalable.execution.executors import Executor, get_executor
 from scalable.execution.process_wide import one_blas_thread
 from scalable.execution.threads import Threads
 from scalable.features.linear_column import EncoderOptions
@@ -28,11 +30,14 @@ from scalable.models.parameters import seed_of
 from scalable.models.store import StoredModel
 from scalable.neural.model import KIND, NeuralModel, read_neural
 from scalable.neural.network import NORMS, Network, Shape
+from scalable.neural.number_pieces import edges_of
+from scalable.neural.rounds import Shared
 from scalable.neural.training import Settings, Training
 
 SCHEDULES = ("constant", "cosine")
 AUTO_BATCH = 200  # as scikit-learn has it, of few rows; of many a step of so few would not pay
 LARGE_BATCH = 1024
+MOST_PIECES = 256
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "activation": tuple(ACTIVATIONS),
     "solver": tuple(SOLVERS),
@@ -69,8 +74,10 @@ class Perceptron(Estimator):
     dropout: float = 0.0
     residual: bool = False
     embedding_dim: int = 8
+    pieces: int = 0
     one_hot: int = 1024
     n_bins: int = 2**16
+    n_replicas: int = 1
     categorical: Any = None
     log: Any = "auto"
     missing: str = "indicator"
@@ -91,7 +98,12 @@ class Perceptron(Estimator):
         """Fit on a source or arrays and publish the model."""
         self._check()
         source, plain = self._source(X, y, sample_weight)
-        executor, goal = Threads(self.n_workers), source.roles.require_target()
+        with get_executor(self.client, self.n_workers) as executor:
+            self._learn(source, plain, executor)
+
+    def _learn(self, source: Source, plain: bool, executor: Executor) -> None:
+        """Do `_train` on a source."""
+        goal = source.roles.require_target()
         summary = summarize(source, executor, classify=self._classify, max_rows=PROFILE_ROWS)
         target = summary.known_target
         if self._classify:
@@ -99,14 +111,16 @@ class Perceptron(Estimator):
         labels = labels_of(source, target, classify=self._classify)
         options = self._options(plain)
         encoder = LinearEncoder.learn(summary.columns, source.feature_names, labels, source.weight, options)
-        training, scale = self._begin(encoder, target)
+        training, scale = self._begin(encoder, target, source, executor)
         kept, held = self._divided(source, executor)
-        loader = self._loader(kept, encoder, executor, scale)
-        held_out = None if held is None else self._loader(held, encoder, executor, scale, shuffle=False)
+        shared = Shared.of(executor, int(self.n_replicas), kept.n_rows)
+        loader = self._loader(kept, encoder, scale, n_ranks=shared.n_ranks if shared.n_replicas > 1 else 1)
+        held_out = None if held is None else self._loader(held, encoder, scale, shuffle=False)
         checkpoint = checkpoint_of(self, source, encoder.state().digest)
         training.resume(checkpoint, loader)
         with one_blas_thread():  # the order of its sums must not depend on free processors
-            training.run(loader, held_out, checkpoint, f"train {type(self).__name__}")
+            train = training.run if shared.n_replicas == 1 else partial(shared.train, training)
+            train(loader, held_out, checkpoint, f"train {type(self).__name__}")
         checkpoint.remove()
         self._finish(encoder, training, scale)
         course = training.course
@@ -116,6 +130,8 @@ class Perceptron(Estimator):
     def _learn_part(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         """Make one pass over a part of the data; the first one decides how columns are encoded."""
         self._check()
+        if self.n_replicas != 1:
+            raise UsageError("partial_fit trains one replica; leave n_replicas at 1")
         begun = hasattr(self, "_training")
         source, plain = (self._more if begun else self._source)(X, y, sample_weight)
         executor, goal = Threads(self.n_workers), source.roles.require_target()
@@ -131,11 +147,11 @@ class Perceptron(Estimator):
             encoder = LinearEncoder.learn(
                 summary.columns, source.feature_names, labels, source.weight, options
             )
-            self._training = (encoder, *self._begin(encoder, target))
+            self._training = (encoder, *self._begin(encoder, target, source, executor))
         encoder, training, scale = self._training
         if encoder.labels is None or encoder.labels.column != goal or encoder.weight != source.weight:
             raise UsageError("parts of one training have the same columns of target and weights")
-        loader = self._loader(source, encoder, executor, scale)
+        loader = self._loader(source, encoder, scale)
         loader.epoch = epoch = len(training.course.losses)
         with one_blas_thread():
             training.run(
@@ -148,7 +164,9 @@ class Perceptron(Estimator):
         training.course.stopped = False
         self._finish(encoder, training, scale)
 
-    def _begin(self, encoder: LinearEncoder, target: TargetSummary) -> tuple[Training, tuple[float, float]]:
+    def _begin(
+        self, encoder: LinearEncoder, target: TargetSummary, source: Source, executor: Executor
+    ) -> tuple[Training, tuple[float, float]]:
         """Return a training at its start, and the shift and scale of its targets."""
         by_class: tuple[float, ...] = ()
         if self._classify:
@@ -161,11 +179,16 @@ class Perceptron(Estimator):
             deviation = math.sqrt(max(target.variance, 0.0))
             scale = (float(target.mean), deviation if deviation > 0.0 else 1.0)
             loss, outputs = SQUARED, 1
+        pieces: tuple[int, ...] = ()
+        if self.pieces and encoder.n_columns:
+            pieces, edges = edges_of(source, encoder, executor, int(self.pieces))
         shape = Shape(
             encoder.n_columns, encoder.n_ids, encoder.n_indices, self._hidden(), outputs, self.activation,
-            self.normalization, bool(self.residual), int(self.embedding_dim),
+            self.normalization, bool(self.residual), int(self.embedding_dim), pieces,
         )  # fmt: skip
         network = Network(shape)
+        if pieces:
+            network.edges[:] = edges
         network.initialise(np.random.default_rng(self._seed()))
         settings = Settings(
             self.solver, float(self.alpha), float(self.learning_rate_init), self.learning_rate, float(self.warmup),
@@ -194,7 +217,7 @@ class Perceptron(Estimator):
         self.n_layers_ = layers + 1
         self.n_outputs_ = model.n_outputs
 
-    def _divided(self, source: Source, executor: Threads) -> tuple[Source, Source | None]:
+    def _divided(self, source: Source, executor: Executor) -> tuple[Source, Source | None]:
         """Return rows to learn from, and those held out."""
         if not self.early_stopping:
             return source, None
@@ -214,9 +237,9 @@ class Perceptron(Estimator):
         self,
         source: Source,
         encoder: LinearEncoder,
-        executor: Threads,
         scale: tuple[float, float],
         shuffle: bool = True,
+        n_ranks: int = 1,
     ) -> Batches:
         most = source.n_rows
         size = (
@@ -224,8 +247,8 @@ class Perceptron(Estimator):
             if self.batch_size == "auto"
             else int(self.batch_size)
         )
-        n = executor.n_workers
-        return Batches(source, encoder, min(size, most), shuffle, self._seed(), 0, 1, False, None, n, scale)
+        size, n = max(1, min(size, most // n_ranks)), Threads(self.n_workers).n_workers
+        return Batches(source, encoder, size, shuffle, self._seed(), 0, n_ranks, False, None, n, scale)
 
     def _scores(self, X: Any) -> NDArray[np.float64]:
         """Return the scores of all rows, shape (n_outputs, n_rows)."""
@@ -263,9 +286,12 @@ class Perceptron(Estimator):
     def _check(self) -> None:
         """Refuse parameters that mean nothing."""
         self._hidden()
-        if self.client is not None:
+        if not (float(self.n_replicas) >= 1 and int(self.n_replicas) == self.n_replicas):
+            raise UsageError(f"n_replicas must be a whole number of at least 1, not {self.n_replicas!r}")
+        if self.client is not None and self.n_replicas == 1:
             raise UsageError(
-                "networks are trained in this process: leave client out, and n_workers says who reads"
+                "one replica is trained in this process: set n_replicas to as many as may learn side by side, or "
+                "leave client out"
             )
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
@@ -285,6 +311,8 @@ class Perceptron(Estimator):
             float(self.batch_size) >= 1 and int(self.batch_size) == self.batch_size
         ):
             raise UsageError(f"batch_size must be 'auto' or a whole number of rows, not {self.batch_size!r}")
+        if not (0 <= float(self.pieces) <= MOST_PIECES and int(self.pieces) == self.pieces):
+            raise UsageError(f"pieces must be a whole number in [0, {MOST_PIECES}], not {self.pieces!r}")
         n_bins = int(self.n_bins)
         if n_bins < 2 or n_bins & (n_bins - 1):
             raise UsageError(f"n_bins must be a power of two, not {self.n_bins!r}")

@@ -60,6 +60,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         Whether a hidden layer is added to the one before, where both are of one width.
     embedding_dim : int
         Numbers that a category becomes.
+    pieces : int
+        Numbers that a number becomes: how far it is through each piece between so many quantiles (piecewise-linear
+        embeddings of Gorishniy et al., 2022); 0 takes it as it is.
     one_hot, n_bins : int
         Columns of up to `one_hot` categories have an embedding for each, others share `n_bins` by a hash.
     categorical : sequence of str, optional
@@ -70,10 +73,13 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         Missing values become the mean and an indicator, or an error.
     checkpoint, resume : path, bool
         Directory for the state of a training, written every few seconds; and whether to go on from there.
+    n_replicas : int
+        Models that learn side by side, each from rows of its own, and are averaged after every 2^17 of them; part of
+        the result, whoever does the work.
     n_workers : int, optional
-        Threads that read. Does not change the result.
-    client : None
-        Networks are trained in this process.
+        Threads that read, and train replicas. Does not change the result.
+    client : distributed.Client or str, optional
+        Dask cluster that trains several replicas.
     class_weight : dict, "balanced" or None
         Weights of the classes.
 
@@ -155,8 +161,8 @@ class MLPRegressor(RegressorMixin, Perceptron):
     ----------
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, warmup, max_iter, \
 random_state, tol, n_iter_no_change, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, \
-beta_2, epsilon, normalization, dropout, residual, embedding_dim, one_hot, n_bins, categorical, log, missing, \
-checkpoint, resume, n_workers, client
+beta_2, epsilon, normalization, dropout, residual, embedding_dim, pieces, one_hot, n_bins, n_replicas, categorical, \
+log, missing, checkpoint, resume, n_workers, client
         As for `MLPClassifier`.
 
     Attributes

@@ -20,6 +20,7 @@ from scalable.models.links import apply_link
 from scalable.models.predictors import Predictor
 from scalable.models.store import StoredModel
 from scalable.neural.network import NORMS, Network, Shape
+from scalable.neural.number_pieces import check_edges
 from scalable.neural.row_answer import answer_of
 from scalable.storage.documents import typed
 
@@ -120,7 +121,7 @@ def read_neural(stored: StoredModel) -> NeuralModel:
     try:
         encoder = LinearEncoder.from_state(State.of(stored.meta["encoder"], stored.arrays))
         told = stored.meta["network"]
-        shape = typed(Shape, {**told, "hidden": tuple(told["hidden"])})
+        shape = typed(Shape, told)
         link, target = stored.meta["link"], tuple(map(float, stored.meta["target"]))
         if min(shape.widths) < 0 or max(*shape.widths, shape.embedding) > MOST_UNITS:
             raise ValueError(f"layers of {shape.widths} units")
@@ -132,6 +133,8 @@ def read_neural(stored: StoredModel) -> NeuralModel:
             encoder.n_indices,
         ):
             raise ValueError("its network takes other columns than its encoder makes")
+        if shape.pieces and (len(shape.pieces) != shape.n_numbers or min(shape.pieces) < 1):
+            raise ValueError(f"pieces of {len(shape.pieces)} columns, of {shape.n_numbers}")
         classes = 1 if encoder.labels is None else len(encoder.labels.classes or (0,))
         if shape.n_outputs != (1 if classes < 3 else classes) or len(target) != 2:
             raise ValueError(f"{shape.n_outputs} outputs for {classes} classes")
@@ -140,6 +143,7 @@ def read_neural(stored: StoredModel) -> NeuralModel:
                 raise ValueError(f"{name} is of shape {np.shape(stored.arrays[name])}, not {size}")
         network = Network(shape)
         network.take(stored.arrays)
+        check_edges(network.edges, shape.pieces)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ModelError(f"the network is damaged ({error}); train or copy the model again") from error
     return NeuralModel(encoder, network, link, (target[0], target[1]))

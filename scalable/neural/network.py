@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scalable.kernels.neural import activations
 from scalable.kernels.neural import normalization as norms
 from scalable.kernels.neural.embeddings import embed
+from scalable.kernels.neural.pieces import through_pieces
 
 Array = NDArray[Any]
 NORMS = (None, "batch", "layer")
@@ -44,6 +45,8 @@ class Shape:
         Whether layers of equal width are added to.
     embedding : int
         Numbers that a category becomes.
+    pieces : tuple of int
+        Numbers that each number becomes, see `scalable.kernels.neural.pieces`; empty where they are taken as they are.
     """
 
     n_numbers: int
@@ -55,11 +58,17 @@ class Shape:
     norm: str | None = None
     residual: bool = False
     embedding: int = 8
+    pieces: tuple[int, ...] = ()
+
+    @property
+    def n_dense(self) -> int:
+        """Inputs that numbers become."""
+        return sum(self.pieces) if self.pieces else self.n_numbers
 
     @property
     def widths(self) -> tuple[int, ...]:
         """Units of all layers, from the input to the scores."""
-        return (self.n_numbers + self.n_ids * self.embedding, *self.hidden, self.n_outputs)
+        return (self.n_dense + self.n_ids * self.embedding, *self.hidden, self.n_outputs)
 
     def arrays(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the parameters by name, those first that a penalty holds back."""
@@ -99,6 +108,8 @@ class Network:
         Running moments of batch normalisation.
     table : array of shape (n_indices, embedding)
         Embeddings.
+    edges : array of shape (sum(pieces) + n_numbers,) or (0,)
+        Of the pieces; not trained.
     """
 
     def __init__(self, shape: Shape, dtype: Any = np.float32) -> None:
@@ -121,6 +132,8 @@ class Network:
             for name, each in shape.moments().items()
         }
         self.table = np.zeros((shape.n_indices if shape.n_ids else 0, shape.embedding), dtype)
+        self.edges = np.zeros(sum(shape.pieces) + len(shape.pieces), dtype)
+        self._pieces = np.array(shape.pieces, np.int64)
         self._kind = activations.ACTIVATIONS[shape.activation]
         self._none = np.empty((0, 0), dtype)
         self._rows = 0
@@ -132,6 +145,10 @@ class Network:
         new.__dict__.update(other.__dict__)
         new._rows = 0
         return new
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the parameters alone: what `arrays` look into would be parted from them."""
+        return _again, (self.shape, self.dtype, self.named())
 
     def initialise(self, random: np.random.Generator) -> None:
         """Draw weights (Glorot and Bengio, 2010, as scikit-learn; He et al., 2015, under a norm) and embeddings."""
@@ -156,8 +173,9 @@ class Network:
             own[:] = found
 
     def named(self) -> dict[str, Array]:
-        """Return all that training changes, by name."""
-        return {**self.arrays, **self.moments, "embeddings": self.table}
+        """Return all that predictions depend on, by name."""
+        edges = {"edges": self.edges} if self.shape.pieces else {}
+        return {**self.arrays, **self.moments, "embeddings": self.table, **edges}
 
     def forward(
         self, x: Array, ids: Array, *, training: bool = False, rate: float = 0.0, key: int = 0
@@ -180,6 +198,10 @@ class Network:
         n = len(x)
         self._make_room(n)
         h = x
+        if self.shape.pieces:
+            h = self._input[:n]
+            through_pieces(x, self.edges, self._pieces, h)
+            x = x[:, :0]
         if self.shape.n_ids:
             h = self._input[:n]
             embed(x, ids, self.table, h)
@@ -207,7 +229,7 @@ class Network:
 
         Returns
         -------
-        array of shape (n, n_numbers + n_ids * embedding) or None
+        array of shape (n, n_dense + n_ids * embedding) or None
             With respect to the input, where it has embeddings.
         """
         n, k = len(gradient), len(self.shape.hidden)
@@ -275,10 +297,17 @@ class Network:
             return [np.empty((n, width), self.dtype) for width in widths]
 
         shape = self.shape
-        self._input = np.empty((n, shape.widths[0] if shape.n_ids else 0), self.dtype)
+        self._input = np.empty((n, shape.widths[0] if shape.n_ids or shape.pieces else 0), self.dtype)
         self._z, self._out, self._back = room(shape.hidden), room(shape.hidden), room(shape.hidden)
         self._gradients = room(shape.widths[:-1])
         self._normal = room(shape.hidden if shape.norm is not None else ())
         self._inverse = [np.empty(n, self.dtype) for _ in shape.hidden]
         self._batch = [(np.empty(w, self.dtype), np.empty(w, self.dtype)) for w in shape.hidden]
         self._scores = np.empty((n, shape.n_outputs), self.dtype)
+
+
+def _again(shape: Shape, dtype: Any, arrays: Mapping[str, Array]) -> Network:
+    network = Network(shape, dtype)
+    for name, own in network.named().items():
+        own[:] = arrays[name]
+    return network

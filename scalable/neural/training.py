@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from scalable.models.checkpoint import Checkpoint
 from scalable.neural.network import Network
 
 STAGE = "steps"
-_SECONDS = 10.0  # between checkpoints
+CHECKPOINT_SECONDS = 10.0
 _NO_WEIGHTS = np.empty(0, np.float32)
 
 
@@ -89,6 +89,13 @@ class Training:
         One of `scalable.kernels.neural.batch_loss`.
     by_class : sequence of float
         Weight of each class; empty for none.
+
+    Attributes
+    ----------
+    course : Course
+        How far it is.
+    moments, table_moments : arrays of shape (2, p) and (2, n_indices, embedding)
+        State of the optimizer.
     """
 
     def __init__(
@@ -97,12 +104,23 @@ class Training:
         self.network, self.settings, self.loss = network, settings, loss
         self.course = Course()
         self._by_class = np.array(tuple(by_class), np.float32)
-        self._moments = np.zeros((2, len(network.vector)), network.dtype)
-        self._table_moments = np.zeros((2, *network.table.shape), network.dtype)
+        self.moments = np.zeros((2, len(network.vector)), network.dtype)
+        self.table_moments = np.zeros((2, *network.table.shape), network.dtype)
         self._sums = np.zeros(network.table.shape, network.dtype)
         self._touched = np.zeros(len(network.table), bool)
         self._gradient = np.empty((0, network.shape.n_outputs), network.dtype)
         self._best: dict[str, NDArray[Any]] = {}
+        self._position, self._n_replicas = 0, 1
+
+    def replica(self, position: int, n_replicas: int) -> Training:
+        """Return a training of its own that begins here; `position` of so many tells what it drops."""
+        network = Network(self.network.shape, self.network.dtype)
+        network.take(self.network.named())
+        new = Training(network, self.settings, self.loss, self._by_class.tolist())
+        new.course = replace(self.course)
+        new.moments[:], new.table_moments[:] = self.moments, self.table_moments
+        new._position, new._n_replicas = position, n_replicas
+        return new
 
     def step(self, batch: Batch, rate: float) -> float:
         """Learn from a batch; return its mean loss, and add it to the course's.
@@ -111,7 +129,8 @@ class Training:
         """
         network, s, n = self.network, self.settings, len(batch.X)
         self.course.step += 1
-        scores = network.forward(batch.X, batch.ids, training=True, rate=s.dropout, key=self.course.step)
+        key = self.course.step * self._n_replicas + self._position
+        scores = network.forward(batch.X, batch.ids, training=True, rate=s.dropout, key=key)
         gradient = self._room(n)
         total, weight = batch_loss(scores, batch.y, self._weights(batch), self.loss, gradient)
         if s.alpha and s.solver != "adamw":
@@ -146,23 +165,31 @@ class Training:
         with progress.task(label, epochs * loader.n_rows) as shown:
             while loader.epoch < epochs and not course.stopped:
                 for batch in loader:
-                    loss = self.step(batch, self._rate(steps))
+                    loss = self.step(batch, self.rate(steps))
                     shown.advance(len(batch.X))
-                    if not math.isfinite(loss):
-                        raise DataError(
-                            f"the loss is {loss} at step {course.step:,}: the steps are too long; lower "
-                            "learning_rate_init, or standardise the target"
-                        )
+                    self.check(loss)
                     if (
                         checkpoint.path is not None
-                        and time.monotonic() - last > _SECONDS
+                        and time.monotonic() - last > CHECKPOINT_SECONDS
                         and loader.step < len(loader)
                     ):
                         self.write(checkpoint, loader)
                         last = time.monotonic()
-                self._end_epoch(held_out)
+                self.end_epoch(held_out)
                 if checkpoint.path is not None:
                     self.write(checkpoint, loader)
+        self.keep_best()
+
+    def check(self, loss: float) -> None:
+        """Raise DataError where a loss is no number."""
+        if not math.isfinite(loss):
+            raise DataError(
+                f"the loss is {loss} at step {self.course.step:,}: the steps are too long; lower learning_rate_init, "
+                "or standardise the target"
+            )
+
+    def keep_best(self) -> None:
+        """Go back to the weights with the least held-out loss, where rows were held out."""
         if self._best:
             self.network.take(self._best)
 
@@ -183,7 +210,7 @@ class Training:
         """Write all that a resumed training needs."""
         arrays = {f"network.{name}": array for name, array in self.network.named().items()}
         arrays |= {f"best.{name}": array for name, array in self._best.items()}
-        arrays |= {"moments": self._moments, "table_moments": self._table_moments}
+        arrays |= {"moments": self.moments, "table_moments": self.table_moments}
         checkpoint.write(STAGE, {"course": asdict(self.course), "loader": loader.state_dict()}, arrays)
 
     def resume(self, checkpoint: Checkpoint, loader: Batches) -> None:
@@ -207,9 +234,9 @@ class Training:
                 parts[kind][rest] = array
         self.network.take(parts["network"])
         self._best = parts["best"]
-        self._moments[:], self._table_moments[:] = arrays["moments"], arrays["table_moments"]
+        self.moments[:], self.table_moments[:] = arrays["moments"], arrays["table_moments"]
 
-    def _rate(self, steps: int) -> float:
+    def rate(self, steps: int) -> float:
         """Return the learning rate of the next step of `steps`."""
         s, at = self.settings, self.course.step
         warm = s.warmup * steps
@@ -228,20 +255,21 @@ class Training:
             decay = rate * s.alpha if kind == updates.ADAMW else s.alpha / n
             rate *= math.sqrt(1.0 - s.beta_2**t) / (1.0 - s.beta_1**t)
             rule = StepRule(kind, rate, decay, s.beta_1, s.beta_2, s.epsilon, False)
-        updates.move(rule, network.vector, network.gradient, self._moments, network.n_weights)
+        updates.move(rule, network.vector, network.gradient, self.moments, network.n_weights)
         if back is not None:
             move_embeddings(
                 ids,
                 back,
-                network.shape.n_numbers,
+                network.shape.n_dense,
                 rule,
                 network.table,
-                self._table_moments,
+                self.table_moments,
                 self._sums,
                 self._touched,
             )
 
-    def _end_epoch(self, held_out: Batches | None) -> None:
+    def end_epoch(self, held_out: Batches | None) -> None:
+        """Keep the loss of an epoch, and whether training ends."""
         s, course = self.settings, self.course
         if course.weight == 0.0:
             raise DataError("no row has any weight; check the weights and class_weight")

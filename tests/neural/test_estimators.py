@@ -160,7 +160,7 @@ def test_a_broken_training_goes_on_to_the_same_bits(files, tmp_path, monkeypatch
     source = ParquetSource(files, target="late", features=["x", "gaps", "kind"])
     given = {"max_iter": 3, "batch_size": 100, "early_stopping": True, "dropout": 0.1}
     whole = MLPClassifier(**given).fit(source)
-    monkeypatch.setattr("scalable.neural.training._SECONDS", 0.0)
+    monkeypatch.setattr("scalable.neural.training.CHECKPOINT_SECONDS", 0.0)
     steps, original = [], Training.step
 
     def step(self, *args):

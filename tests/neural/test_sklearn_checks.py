@@ -13,7 +13,8 @@ REASONS = {
 
 @pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks(
-    [MLPClassifier(**SHORT), MLPRegressor(**SHORT)], expected_failed_checks=lambda _: REASONS
+    [MLPClassifier(**SHORT), MLPRegressor(**SHORT), MLPRegressor(**SHORT, pieces=4)],
+    expected_failed_checks=lambda _: REASONS,
 )
 def test_manners_of_scikit_learn(estimator, check):
     check(estimator)

@@ -30,6 +30,7 @@ from scalable.report.results import write_results
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "2 x 64": {"hidden_layer_sizes": (64, 64), "max_iter": 10},
+    "2 x 64, 16 pieces a number": {"hidden_layer_sizes": (64, 64), "pieces": 16, "max_iter": 10},
     "3 x 256, residual": {
         "hidden_layer_sizes": (256, 256, 256),
         "residual": True,

@@ -18,8 +18,8 @@ def embed(x: np.ndarray, ids: np.ndarray, table: np.ndarray, out: np.ndarray) ->
 
     Parameters
     ----------
-    x : array of shape (n, d)
-        Numbers.
+    x : array of shape (n, d) or (n, 0)
+        Numbers; none where `out` has them already.
     ids : int32 array of shape (n, h)
         Rows of the table; not checked.
     table : array of shape (n_indices, e)
@@ -27,9 +27,10 @@ def embed(x: np.ndarray, ids: np.ndarray, table: np.ndarray, out: np.ndarray) ->
     out : array of shape (n, d + h * e)
         Written to.
     """
-    d, e = x.shape[1], table.shape[1]
+    e = table.shape[1]
+    d = out.shape[1] - ids.shape[1] * e
     for i in range(x.shape[0]):
-        for j in range(d):
+        for j in range(x.shape[1]):
             out[i, j] = x[i, j]
         for c in range(ids.shape[1]):
             row = table[np.uint64(ids[i, c])]
@@ -51,7 +52,7 @@ def move_embeddings(
     gradient : array of shape (n, d + h * e)
         With respect to what `embed` wrote.
     d : int
-        Numbers a row.
+        Numbers a row, before the embeddings.
     rule : StepRule
         How parameters move.
     table : array of shape (n_indices, e)
