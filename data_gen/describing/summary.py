@@ -53,7 +53,8 @@ class Distinct:
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column's values are text, or categories."""
-    return pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    types = pa.types
+    return bool(types.is_dictionary(kind) or types.is_string(kind) or types.is_large_string(kind))
 
 
 def frequent(sample: pa.ChunkedArray) -> frozenset[str]:
