@@ -12,6 +12,7 @@ try:
     from bench.data import scaled
     from bench.trees.rows import binned_rows, grower_of
     from scalable.boosting.native.crew import Crew
+    from scalable.kernels.histogram import accumulate
     from scalable.kernels.histogram.accumulate import add_rows
     from scalable.kernels.histogram.gain import FEATURE, LEAF, RULES, SPLIT
     from scalable.kernels.histogram.partition import partition
@@ -43,7 +44,7 @@ class Histogram:
         self.words = rng.integers(0, BINS, (n, COLUMNS)).astype(np.uint8).view(np.uint32)
         self.packed = rng.integers(-(2**30), 2**30, n) << 33
         self.rows = np.sort(rng.choice(n, max(1, n // one_in), replace=False)).astype(np.uint32)
-        self.sums = np.zeros((COLUMNS, 256), np.int64)
+        self.sums = np.zeros((COLUMNS, getattr(accumulate, "NARROW_SUMS", 256)), np.int64)
 
     @named("Add rows to a histogram")
     def track_rows(self, one_in: int) -> float:

@@ -115,7 +115,7 @@ def prepare(
     held = params.rotation.rows if params.rotation.on else source.n_rows
     columns = sampled_columns(summary, learned)
     if params.yields and params.engine == "native":
-        params = _left_to_lightgbm(params, columns, held, len(team.places))
+        params = _left_to_lightgbm(params, held, len(columns), len(team.places))
     reference, n_bins = make_reference(columns, learned.feature_names, held, dataset_params)
     if not {"force_row_wise", "force_col_wise"} & set(params.values) and n_bins <= MOST_BINS_ROW_WISE:
         copied = held * learned.n_columns // len(team.places)
@@ -225,11 +225,9 @@ def sampled_columns(summary: Summary, encoder: TreeEncoder) -> list[NDArray[np.f
     ]
 
 
-def _left_to_lightgbm(
-    params: Params, columns: Sequence[NDArray[np.float64]], n_rows: int, n_workers: int
-) -> Params:
-    """Return the parameters with LightGBM as the engine where that is faster on these columns, and possible."""
-    reason = lightgbm_is_faster(columns, n_rows, params.n_rounds * params.n_scores)
+def _left_to_lightgbm(params: Params, n_rows: int, n_columns: int, n_workers: int) -> Params:
+    """Return the parameters with LightGBM as the engine where that is faster, and possible."""
+    reason = lightgbm_is_faster(n_rows, n_columns, params.n_rounds * params.n_scores)
     if not reason:
         return params
     other = replace(params, engine="lightgbm", fallback=reason)

@@ -18,6 +18,10 @@ from scalable.boosting.dataset.lightgbm_api import StreamedDataset
 from scalable.boosting.objectives import RANKING
 from scalable.kernels.histogram.gain import FEATURE
 
+# Columns of mostly one value are kept as lists of the others (`scalable.kernels.histogram.lists`): where the others are
+# at most this share, and where lists of two bytes an entry save twice what the places of their ends take.
+MOST_LISTED, LEAST_SAVED = 0.5, 16.0
+
 
 @dataclass(frozen=True, slots=True)
 class Bins:
@@ -33,12 +37,16 @@ class Bins:
         The same for the kernels.
     empty_text : str
         LightGBM's text of a model of these features without trees: its header and its notes.
+    usual : int64 array (n_features,)
+        Of features whose other bins rows keep as lists the bin that is left out; -1 of those kept by row. It changes no
+        bit of a model.
     """
 
     columns: tuple[int, ...]
     mappers: tuple[Mapper, ...]
     features: NDArray[Any]
     empty_text: str
+    usual: NDArray[np.int64]
 
     @classmethod
     def read(
@@ -82,7 +90,17 @@ class Bins:
             for column, mapper, _ in store.features
         )
         mappers = tuple(mapper for _, mapper in found)
-        return cls(tuple(column for column, _ in found), mappers, _records(mappers, params, found), text)
+        columns, records = tuple(column for column, _ in found), _records(mappers, params, found)
+        return cls(columns, mappers, records, text, _usual(mappers))
+
+    def by_row(self) -> Bins:
+        """Return the same bins, no feature of which is listed."""
+        return replace(self, usual=np.full(len(self.mappers), -1))
+
+    @property
+    def listed(self) -> NDArray[np.bool_]:
+        """Which features are listed, shape (n_features,)."""
+        return self.usual >= 0
 
     def searches(self) -> list[BinSearch]:
         """Return what finds the bins of each feature's values: bin b is written as b."""
@@ -105,6 +123,17 @@ def _few_labels(params: Mapping[str, Any]) -> NDArray[np.float32]:
     if params.get("objective") in ("binary", "multiclass", "multiclassova"):
         return np.arange(n, dtype=np.float32)
     return np.ones(n, np.float32)
+
+
+def _usual(mappers: Sequence[Mapper]) -> NDArray[np.int64]:
+    """Return the usual bins of features that are worth listing, by the share of other values in the sample."""
+    usual = np.array([mapper.usual for mapper in mappers], np.int64)
+    others = 1.0 - np.array([mapper.sparse_rate for mapper in mappers])
+    # Where no bin holds most values, LightGBM calls that of zero the usual one; of two it is told which is larger.
+    other = (np.array([mapper.n_bins for mapper in mappers]) == 2) & (others > 0.5)
+    usual, others = np.where(other, 1 - usual, usual), np.where(other, 1.0 - others, others)
+    listed = others <= MOST_LISTED
+    return np.where(listed & bool((1.0 - 2.0 * others[listed]).sum() >= LEAST_SAVED), usual, -1)
 
 
 def _records(

@@ -23,17 +23,16 @@ from scalable.boosting.native.rows import NO_WEIGHT, Part, Rows
 from scalable.boosting.native.sampling import EVERYONE, Sampler
 from scalable.boosting.native.settings import Settings
 from scalable.errors import DataError
-from scalable.kernels.histogram.leaf_sums import NO_LEAF, add_leaf_values, leaf_sums
+from scalable.kernels.histogram.leaf_sums import add_leaf_values, leaf_sums
 from scalable.kernels.histogram.objectives import GIVEN, extremes, softmax_gradients
 from scalable.kernels.histogram.packing import Packing
-from scalable.kernels.histogram.partition import chosen_rows, mark_leaves, number_rows
+from scalable.kernels.histogram.partition import NO_LEAF, chosen_rows, mark_leaves, number_rows, walk
 from scalable.kernels.histogram.rounding import quantise
-from scalable.kernels.histogram.row_leaves import walk
 
 Array = NDArray[Any]
 FINE_BITS = 62  # of a leaf's exact sums, over all rows
-# func(iteration's scores (n_scores, n_rows)) -> gradients and hessians, each (n_scores, n_rows), in the dataset's order
-Custom = Callable[[Array], tuple[Array, Array]]
+# func(iteration, scores (n_scores, n_rows)) -> gradients and hessians, each (n_scores, n_rows), in the dataset's order
+Custom = Callable[[int, Array], tuple[Array, Array]]
 
 
 @dataclass(slots=True)
@@ -104,6 +103,7 @@ class Boosting:
         self._peers = peers or Peers()
         self.objective = Objective.of(values, rows.parts, self._peers)
         self._sampler = Sampler(settings, self.objective)
+        crew.run(lambda p: rows.parts[p].lists.make())
         self._grower = Grower(rows.bins, rows.parts, settings, crew, self._peers)
         self._work = [Work.of(part, self.objective) for part in rows.parts]
         self._continued = continued
@@ -142,7 +142,7 @@ class Boosting:
         list of Tree
             One a score, shrunk; the starting score is in the first iteration's, and in all of a random forest's.
         """
-        self._given_gradients()
+        self._given_gradients(iteration)
         for part, work in zip(self.rows.parts, self._work, strict=True):
             work.sampled = self._sampler.bag(part, iteration, work.sampled)
         if self._sampler.is_goss(iteration, rate):
@@ -157,7 +157,7 @@ class Boosting:
             trees.append(tree)
         return trees
 
-    def _given_gradients(self) -> None:
+    def _given_gradients(self, iteration: int) -> None:
         """Compute gradients that need all scores of a row, or are the user's."""
         objective, parts = self.objective, self.rows.parts
         if objective.name == "multiclass":
@@ -167,7 +167,9 @@ class Boosting:
 
             self._crew.run(one)
         elif self._custom is not None:
-            both = np.stack(self._custom(self.rows.in_order([part.score for part in parts])), axis=1)
+            both = np.stack(
+                self._custom(iteration, self.rows.in_order([part.score for part in parts])), axis=1
+            )
             for work, share in zip(self._work, self.rows.deal(both.astype(np.float32)), strict=True):
                 work.given[:] = share
 
@@ -228,13 +230,10 @@ class Boosting:
         return tree
 
     def _most(self, arguments: list[Any]) -> tuple[float, float]:
-        """Return what a gradient and a hessian are at most; NaN where one is not finite."""
-        if not math.isnan(self.objective.most[0]):
-            factor = float(self.objective.record["amplify"][0])
-            return self.objective.most[0] * factor, self.objective.most[1] * factor
-        found = self._crew.run(lambda p: extremes(*arguments[p]))
-        most_g, most_h = self._peers.most([float(value) for value in np.max(found, axis=0)])
-        return most_g, most_h
+        """Return what a gradient and a hessian of this tree are at most; NaN where one is not finite."""
+        limits = self.objective.limits
+        found = self._crew.run(lambda p: extremes(*arguments[p], limits.enough))
+        return limits.largest(self._peers.most([float(value) for value in np.max(found, axis=0)]))
 
     def _renew(self, tree: Tree, arguments: list[Any], most: tuple[float, float]) -> None:
         """Mark every row's leaf and give the leaves their values."""
@@ -285,7 +284,7 @@ def arrive(part: Part, tree: Tree, leaf_of_row: NDArray[np.uint32]) -> None:
     used = [(plane, own) for plane, own in zip(part.planes, places, strict=True) if (own >= 0).any()]
     while True:
         for plane, own in used:
-            walk(plane.matrix, own, tree.goes_left, tree.children, leaf_of_row, node_of_row)
+            walk(plane.of_rows, own, tree.goes_left, tree.children, leaf_of_row, node_of_row)
         if len(used) == 1 or not (leaf_of_row == NO_LEAF).any():
             return
 

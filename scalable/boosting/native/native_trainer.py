@@ -21,7 +21,7 @@ from scalable.boosting.native.disk.pieces import Pieces
 from scalable.boosting.native.disk.stream import StreamedBoosting
 from scalable.boosting.native.growth.tree import Tree
 from scalable.boosting.native.peers import Peers
-from scalable.boosting.native.query_gradients import QueryGradients
+from scalable.boosting.native.query_gradients import RANKINGS
 from scalable.boosting.native.rows import Rows
 from scalable.boosting.native.settings import Settings
 from scalable.boosting.native.text import model_text
@@ -136,8 +136,9 @@ class NativeTrainer:
         custom: Custom | None = None
         if job.watch.objective is not None:
             custom = self._custom
-        elif job.params.get("objective") == "lambdarank":
-            custom = QueryGradients(self._rows, job.sizes[0], job.params, self._crew)
+        elif job.params.get("objective") in RANKINGS:
+            ranking = RANKINGS[job.params["objective"]]
+            custom = ranking(self._rows, job.sizes[0], job.params, self._crew)
         of, continued = (job.params, self._settings, self._crew), bool(job.base.text)
         self._boosting: Boosting | StreamedBoosting
         if self._pieces is not None:
@@ -146,7 +147,7 @@ class NativeTrainer:
             self._boosting = Boosting(self._rows, *of, custom, Peers(mesh), continued=continued)
         self._trees: list[Tree] = []
 
-    def _custom(self, scores: Array) -> tuple[Array, Array]:
+    def _custom(self, _iteration: int, scores: Array) -> tuple[Array, Array]:
         """Ask the user's objective, which sees rows as LightGBM would show them."""
         parts = self._rows.parts
         label = self._rows.in_order([part.label for part in parts])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.settings import flag
-from scalable.boosting.objectives import main_objective
+from scalable.boosting.objectives import RANKING, main_objective
 from scalable.errors import DataError
 from scalable.kernels.histogram import objectives as kernels
 from scalable.kernels.histogram.objectives import OBJECTIVE
 
 Array = NDArray[Any]
 # Rows between two flushes of packed sums are 2**bits - 1; losses of unbounded gradients leave more bits to each row.
+# So do few rows, whose flushes cost little: where they can be told apart perfectly, 12 bits are coarse.
 BOUNDED, UNBOUNDED = 13, 11
+FEW_ROWS = 2**16
 # Name: code, name and default of its own parameter, whether hessians are constant, bits, whether labels are
 # probabilities (1), not negative (2) or positive (3).
 _TABLE: dict[str, tuple[int, str, float, bool, int, int]] = {
@@ -36,9 +38,39 @@ _TABLE: dict[str, tuple[int, str, float, bool, int, int]] = {
     "gamma": (kernels.GAMMA, "", 0.0, False, UNBOUNDED, 3),
     "tweedie": (kernels.TWEEDIE, "tweedie_variance_power", 1.5, False, UNBOUNDED, 2),
     "lambdarank": (kernels.GIVEN, "", 0.0, False, UNBOUNDED, 0),
+    "rank_xendcg": (kernels.GIVEN, "", 0.0, False, UNBOUNDED, 0),
     "custom": (kernels.GIVEN, "", 0.0, False, UNBOUNDED, 0),
 }
 _LABELS = ("", "between 0 and 1", "not negative", "above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What gradients (in size) and hessians can be at most, and how far their extremes must be known.
+
+    Scales are powers of two: what is above half of the least power of two that is not below a limit needs no more
+    looking at, which on most data is so after a few rows.
+
+    Attributes
+    ----------
+    most : float64 array (2,)
+        Infinity where only the rows tell.
+    enough : float64 array (2,)
+        Largest powers of two below.
+    """
+
+    most: Array
+    enough: Array
+
+    @classmethod
+    def of(cls, most: Array) -> Limits:
+        """Return the limits of a gradient and of a hessian."""
+        return cls(most, np.array([_power_below(float(one)) for one in most]))
+
+    def largest(self, found: Sequence[float]) -> tuple[float, float]:
+        """Return the extremes of a tree, of those that were found before there was enough; NaN stays NaN."""
+        both = np.where(np.array(found) > self.enough, self.most, found).tolist()
+        return both[0], both[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +92,7 @@ class Objective:
     percentile : float
         Of a leaf's residuals, which its answer is renewed to; NaN for none.
     most : tuple of float
-        What a gradient (in size) and a hessian can be at most; NaN where only the rows tell.
+        What a gradient (in size) and a hessian can be at most; infinity where only the rows tell.
     """
 
     name: str
@@ -109,20 +141,26 @@ class Objective:
         n_scores = int(values.get("num_class", 1)) if name.startswith("multiclass") else 1
         if name == "custom":
             n_scores = int(values.get("num_class", 1))
-        bits = UNBOUNDED if weighted else bits
+        few = peers.whole(sum(part.n_rows for part in parts)) <= FEW_ROWS
+        bits = UNBOUNDED if weighted or few else bits
         heaviest = max((float(part.weight.max()) for part in parts if len(part.weight)), default=1.0)
         scale = max(positive, negative) * peers.most([heaviest])[0]
         # Of a probability's loss: |p - y| <= 1 and p (1 - p) <= 1/4.
         probable = {"binary": shape, "multiclassova": shape, "cross_entropy": 1.0, "multiclass": 1.0}.get(
-            name, math.nan
+            name, math.inf
         )
         factor = n_scores / (n_scores - 1.0) if name == "multiclass" else probable
         most = (probable * scale, probable * factor * scale / 4)
         return cls(name, n_scores, record, constant and not weighted, bits, percentile, most)
 
+    @property
+    def limits(self) -> Limits:
+        """Limits of the gradients and hessians of a tree, with those that GOSS amplifies."""
+        return Limits.of(np.array(self.most) * float(self.record["amplify"][0]))
+
     def start(self, values: Mapping[str, Any], parts: Iterable[Any], peers: Peers, k: int) -> float:
         """Return the score that training starts from, of the k-th class."""
-        if not flag(values.get("boost_from_average", True)) or self.name in ("custom", "lambdarank"):
+        if not flag(values.get("boost_from_average", True)) or self.name in ("custom", *RANKING):
             return 0.0
         if self.name.startswith("multiclass"):
             total = exact_sum(_weights, parts, peers)
@@ -140,6 +178,12 @@ class Objective:
         if self.name in ("poisson", "gamma", "tweedie"):
             return math.log(max(mean, 1e-300))
         return mean
+
+
+def _power_below(number: float) -> float:
+    if number == 0:
+        return 0.0
+    return 2.0 ** (math.ceil(math.log2(number)) - 1) if number < math.inf else math.inf
 
 
 def _odds(share: float) -> float:

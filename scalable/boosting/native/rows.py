@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.boosting.native.bins import Bins
+from scalable.boosting.native.row_lists import ListedBins
 from scalable.kernels.histogram.accumulate import NARROW
 from scalable.kernels.histogram.partition import transpose
 from scalable.kernels.histogram.teamwork import Plane as PlaneArrays
@@ -32,10 +33,12 @@ class Plane:
     Attributes
     ----------
     features : int64 array (n,)
-        Which of all features.
+        Which of all features: those kept by row, then those that are listed.
+    n_dense : int
+        How many are kept by row.
     columns : uint8 or uint16 array (n, n_rows)
         Their bins, for partitions.
-    matrix : the same array (n_rows, n and up to three more)
+    matrix : array of the same type (n_rows, n_dense and up to three more)
         For histograms; the rows are filled with zeros to whole words.
     words : uint32 array (n_rows, n_words)
         The same memory.
@@ -46,14 +49,21 @@ class Plane:
     """
 
     def __init__(self, bins: Bins, features: NDArray[np.int64], n_rows: int, dtype: type) -> None:
-        self.features = features
+        self.features = features[np.argsort(bins.listed[features], kind="stable")]
+        self.n_dense = int((~bins.listed[features]).sum())
+        features = self.features
         self.columns: NDArray[Any] = zeros((len(features), n_rows), dtype)
         a_word = 4 // np.dtype(dtype).itemsize
-        self.matrix: NDArray[Any] = zeros((n_rows, -(-len(features) // a_word) * a_word), dtype)
+        self.matrix: NDArray[Any] = zeros((n_rows, -(-self.n_dense // a_word) * a_word), dtype)
         self.words = self.matrix.view(np.uint32)
         self.first = np.ascontiguousarray(bins.features["first"][features])
         self.widths = np.ascontiguousarray(bins.features["n_bins"][features])
         self.arrays = PlaneArrays(self.matrix, self.words, self.columns)
+
+    @property
+    def of_rows(self) -> NDArray[Any]:
+        """The bins of shape (n_rows, at least n): by row in memory, where all features are."""
+        return self.matrix if self.n_dense == len(self.features) else self.columns.T
 
 
 class Part:
@@ -89,6 +99,7 @@ class Part:
         self.place = {
             int(f): (p, j) for p, plane in enumerate(self.planes) for j, f in enumerate(plane.features)
         }
+        self.lists = ListedBins(bins, self.planes, self.n_rows)
         self.label = np.empty(self.n_rows, np.float32)
         self.weight = np.empty(self.n_rows, np.float32) if weighted else NO_WEIGHT
         self.score = zeros((n_scores, self.n_rows), np.float64)
@@ -170,7 +181,7 @@ class Rows:
             for plane in part.planes:
                 for j, feature in enumerate(plane.features.tolist()):
                     self._searches[feature](columns[feature][taken, None], 0, plane.columns[j, here])
-                transpose(plane.columns, here.start, here.stop, plane.matrix)
+                transpose(plane.columns[: plane.n_dense], here.start, here.stop, plane.matrix)
             part.label[here] = label[taken]
             if weight is not None:
                 part.weight[here] = weight[taken]

@@ -49,7 +49,7 @@ _FIXED = {  # taken with this value only
 }  # fmt: skip
 OBJECTIVES = (
     "binary", "multiclass", "multiclassova", "cross_entropy", "regression", "regression_l1", "huber", "fair",
-    "quantile", "poisson", "gamma", "tweedie", "lambdarank", "custom",
+    "quantile", "poisson", "gamma", "tweedie", "lambdarank", "rank_xendcg", "custom",
 )  # fmt: skip
 
 

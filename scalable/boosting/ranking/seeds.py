@@ -21,6 +21,11 @@ def objective_seed(params: Mapping[str, Any]) -> int:
     return int(found[1])
 
 
+def seed_of(seed: int, iteration: int) -> int:
+    """Return the seed of an iteration, which does not depend on those before: the first one's is `seed`."""
+    return moved(seed, (iteration * 7_919_003) % 2**31)
+
+
 def moved(seed: int, by: int) -> int:
     """Return a seed moved by a number, within the 32 bits that LightGBM reads.
 

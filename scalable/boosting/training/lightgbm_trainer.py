@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scalable.boosting.comm.mesh import Mesh
 from scalable.boosting.dataset.datasets import datasets_of
-from scalable.boosting.ranking.seeds import moved
+from scalable.boosting.ranking.seeds import seed_of
 from scalable.boosting.training.evaluation import scores_of
 from scalable.boosting.user_functions import by_arity
 from scalable.boosting.workers.job import WorkerJob
@@ -86,7 +86,7 @@ def reseed(booster: lgb.Booster, params: Mapping[str, Any], iteration: int) -> N
     if params.get("extra_trees"):
         changes["extra_seed"] = seed + 2
     if params.get("objective") == "rank_xendcg":  # its generators, one a query, are made with it
-        drawn = moved(int(params["objective_seed"]), (iteration * 7_919_003) % 2**31)
+        drawn = seed_of(int(params["objective_seed"]), iteration)
         changes |= {"objective": "rank_xendcg", "objective_seed": drawn}
     if changes:
         booster.reset_parameter(changes)

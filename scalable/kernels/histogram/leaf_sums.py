@@ -7,7 +7,6 @@ import numpy as np
 from scalable.kernels.histogram.objectives import STRIP, gradients
 from scalable.kernels.jit import kernel
 
-NO_LEAF = np.uint32(2**32 - 1)
 _U = np.uint64
 
 
@@ -34,7 +33,7 @@ def leaf_sums(
     objective, score, label, weight, sampled, given
         As for `scalable.kernels.histogram.objectives.gradients`.
     leaf_of_row : uint32 array (n_rows,)
-        `NO_LEAF` for rows that are left out.
+        `scalable.kernels.histogram.partition.NO_LEAF` for rows that are left out.
     gradient_scale, hessian_scale : float
         Units per 1.0.
     out : int64 array (n_leaves + 1, 2)
@@ -64,7 +63,7 @@ def add_leaf_values(values: np.ndarray, leaf_of_row: np.ndarray, score: np.ndarr
     ----------
     values : float64 array (n_leaves,)
     leaf_of_row : uint32 array (n_rows,)
-        No `NO_LEAF` among them.
+        A leaf for each.
     score : float64 array (n_rows,)
     """
     for i in range(score.shape[0]):

@@ -177,13 +177,21 @@ def extremes(
     weight: np.ndarray,
     sampled: np.ndarray,
     given: np.ndarray,
+    enough: np.ndarray,
 ) -> Any:
     """Return the largest size of a gradient and the largest hessian; NaN where any is not finite.
 
-    Parameters are those of `gradients`. A negative hessian gives NaN too.
+    A negative hessian gives NaN too.
+
+    Parameters
+    ----------
+    objective, score, label, weight, sampled, given
+        As for `gradients`.
+    enough : float64 array (2,)
+        Rows are looked at until both are larger than this; none is passed over where that is infinity.
     """
     g, h = np.empty(STRIP), np.empty(STRIP)
-    bits = g.view(np.int64), h.view(np.int64)
+    bits, limits = (g.view(np.int64), h.view(np.int64)), enough.view(np.int64)
     sign = np.int64(2**63 - 1)
     most_g = most_h = np.int64(0)
     negative = np.int64(0)
@@ -195,6 +203,8 @@ def extremes(
             most_g = max(most_g, bits[0][i] & sign)
             most_h = max(most_h, bits[1][i] & sign)
             negative |= bits[1][i] if h[i] != 0.0 else 0
+        if most_g > limits[0] and most_h > limits[1]:
+            break
     found = np.array([most_g, most_h]).view(np.float64)
     finite = np.isfinite(found[0]) and np.isfinite(found[1]) and negative >= 0
     return (found[0], found[1]) if finite else (np.nan, np.nan)

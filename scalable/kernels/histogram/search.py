@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from scalable.kernels.histogram.gain import gain_unsplit, rows_per_hessian
 from scalable.kernels.histogram.rounding import row_hash
 from scalable.kernels.histogram.split_categories import split_categories
-from scalable.kernels.histogram.split_numbers import split_numbers
+from scalable.kernels.histogram.split_numbers import complete_split, split_numbers
 from scalable.kernels.jit import kernel
 
 
@@ -35,7 +36,7 @@ def search_numbers(
     key : uint64
         Of the seed, tree and node; draws the thresholds of ``extra_trees``.
     splits : record array (n_features,) of `SPLIT`
-        Written for the chosen ones.
+        Written for the chosen ones; rows and answers of its sides for the best of all only.
 
     Returns
     -------
@@ -45,14 +46,19 @@ def search_numbers(
     most, best, top = np.int64(0), np.int64(-1), 0.0
     for k in range(chosen.shape[0]):
         most = max(most, features[chosen[k]].n_bins)
-    work, gains = np.empty((3, most), np.int64), np.empty(most)
+    work, gains = np.empty((3, most), np.int64), np.empty(most + 1)
+    base, factor = gain_unsplit(leaf[0], rules[0]), rows_per_hessian(leaf[0])
     for k in range(chosen.shape[0]):
         f = chosen[k]
         if not features[f].categorical:
             draw = _draw(key, f)
-            split_numbers(histogram, features[f], leaf[0], rules[0], draw, work, gains, splits[f])
+            split_numbers(
+                histogram, features[f], leaf[0], rules[0], draw, base, factor, work, gains, splits[f]
+            )
             if splits[f].kind and splits[f].gain > top:
                 best, top = f, splits[f].gain
+    if best >= 0:
+        complete_split(histogram, features[best], leaf[0], rules[0], splits[best])
     return best
 
 

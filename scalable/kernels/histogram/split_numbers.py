@@ -11,9 +11,6 @@ from scalable.kernels.histogram.gain import (
     NONE,
     NUMBER,
     TINY,
-    gain_unsplit,
-    rows_like,
-    rows_per_hessian,
     sides,
 )
 from scalable.kernels.jit import kernel
@@ -26,11 +23,13 @@ def split_numbers(
     leaf: Any,
     rules: Any,
     draw: int,
+    base: float,
+    factor: float,
     work: np.ndarray,
     gains: np.ndarray,
     best: Any,
 ) -> None:
-    """Write the best split of a numeric feature.
+    """Write the best split of a numeric feature, but for what `complete_split` writes.
 
     Parameters
     ----------
@@ -39,8 +38,11 @@ def split_numbers(
         See `scalable.kernels.histogram.gain`.
     draw : int
         With ``extra_trees``, a random number that chooses the only threshold looked at.
+    base, factor : float
+        `gain_unsplit` and `rows_per_hessian` of the leaf.
     work : int64 array (3, most bins)
-    gains : float64 array (most bins,)
+    gains : float64 array (more than most bins,)
+        The last one is working space.
     best : record
         Written.
     """
@@ -52,9 +54,8 @@ def split_numbers(
     n = numeric if feature.missing else numeric - 1
     if n < 1:
         return
-    _sums_below(histogram, first, n, leaf, work)
+    _sums_below(histogram, first, n, factor, work)
     only = draw % n if rules.extra_trees else -1
-    base = gain_unsplit(leaf, rules)
     plain = rules.l1 == 0 and rules.max_delta_step <= 0 and rules.path_smooth <= 0 and not rules.constrained
     missing = first + n_bins - 1
     both = feature.missing and histogram[COUNT, missing] > 0
@@ -62,7 +63,7 @@ def split_numbers(
         missing_left = 1 - turn if both else 1  # where nobody is missing, left, as LightGBM has it
         if both and missing_left:
             mg, mh = histogram[GRADIENT, missing], histogram[HESSIAN, missing]
-            mc, stop = rows_like(mh, leaf), numeric - 1
+            mc, stop = np.int64(mh * factor + 0.5), numeric - 1
         else:
             mg, mh, mc, stop = np.int64(0), np.int64(0), np.int64(0), n if both else numeric - 1
         low, high = np.int64(0), np.int64(stop)
@@ -85,19 +86,23 @@ def split_numbers(
                 at -= 1
             best.kind, best.gain, best.threshold, best.missing_left = NUMBER, top - base, at, missing_left
             best.gradient, best.hessian = work[0, at] + mg, work[1, at] + mh
-    if best.kind == NUMBER:
-        best.count = histogram[COUNT, missing] if both and best.missing_left else 0
-        for b in histogram[COUNT, first : first + best.threshold + 1]:
-            best.count += b
-        found = sides(best.gradient, best.hessian, best.count, rules.l2, 0, leaf, rules)
-        best.left_output, best.right_output, best.l2 = found[2], found[3], rules.l2
+
+
+@kernel()
+def complete_split(histogram: np.ndarray, feature: Any, leaf: Any, rules: Any, best: Any) -> None:
+    """Write the exact rows on the left of a numeric feature's best split, and what both sides should answer."""
+    first, missing = feature.first, feature.first + feature.n_bins - 1
+    best.count = histogram[COUNT, missing] if feature.missing and best.missing_left else 0
+    for b in histogram[COUNT, first : first + best.threshold + 1]:
+        best.count += b
+    found = sides(best.gradient, best.hessian, best.count, rules.l2, 0, leaf, rules)
+    best.left_output, best.right_output, best.l2 = found[2], found[3], rules.l2
 
 
 @kernel(inline=True)
-def _sums_below(histogram: np.ndarray, first: int, n: int, leaf: Any, work: np.ndarray) -> None:
+def _sums_below(histogram: np.ndarray, first: int, n: int, factor: float, work: np.ndarray) -> None:
     """Write of every threshold the sums of gradients, of hessians and of rows (`rows_like`) up to it."""
     g = h = rows = np.int64(0)
-    factor = rows_per_hessian(leaf)  # out of the loop, which LLVM cannot know to leave the leaf alone
     below_g, below_h, below_c = work[GRADIENT, :n], work[HESSIAN, :n], work[COUNT, :n]
     gradients, hessians = histogram[GRADIENT, first : first + n], histogram[HESSIAN, first : first + n]
     for t in range(n):
@@ -127,10 +132,12 @@ def _allowed(work: np.ndarray, mh: int, mc: int, stop: int, leaf: Any, rules: An
 @kernel(inline=True)
 def _largest(gains: np.ndarray, low: int, high: int) -> Any:
     """Return the largest of some numbers, 0 where none is above: as integers, which LLVM compares many at a time."""
-    bits, top = gains[low:high].view(np.int64), np.int64(0)
+    every, top = gains.view(np.int64), np.int64(0)
+    bits, last = every[low:high], len(gains) - 1
     for t in range(high - low):
         top = max(top, bits[t])  # numbers above 0 are ordered as their bits are, others' are below 0
-    return np.array([top]).view(np.float64)[0]
+    every[last] = top
+    return gains[last]
 
 
 @kernel(inline=True)

@@ -15,10 +15,10 @@ from scalable.kernels.histogram.accumulate import (
     add_columns,
     add_rows,
     add_to,
-    flush,
     subtract,
     take,
 )
+from scalable.kernels.histogram.lists import Listed, RowLists, add_lists, complete, features_together
 from scalable.kernels.histogram.partition import partition
 from scalable.kernels.histogram.search import search_categories, search_numbers
 from scalable.kernels.jit import kernel
@@ -45,8 +45,8 @@ class Plane(NamedTuple):
 
     Attributes
     ----------
-    matrix : uint8 or uint16 array (n_rows, at least n_columns)
-        By row, for histograms.
+    matrix : uint8 or uint16 array (n_rows, at least n_dense)
+        By row, for histograms; without the listed ones, which come last.
     words : uint32 array (n_rows, n_words)
         The same memory.
     columns : uint8 or uint16 array (n_columns, n_rows)
@@ -65,6 +65,8 @@ class Mine(NamedTuple):
     ----------
     narrow, wide : Plane
         Of bytes and of two bytes; without columns where there are none.
+    lists : RowLists
+        Of the listed columns of both; empty where there are none.
     packed : int64 array (n_rows,)
         See `scalable.kernels.histogram.packing`.
     rows, scratch : uint32 array (n_chosen,) and (n_rows,)
@@ -73,6 +75,7 @@ class Mine(NamedTuple):
 
     narrow: Plane
     wide: Plane
+    lists: RowLists
     packed: np.ndarray
     rows: np.ndarray
     scratch: np.ndarray
@@ -84,10 +87,10 @@ class Layout(NamedTuple):
     Attributes
     ----------
     chosen : int64 array (n_chosen,)
-        Columns that the tree may use; no others are summed.
+        Columns by row that the tree may use; no others are summed.
     first, widths : int64 array (n_columns,)
         Place of the first bin, number of bins.
-    sums : int64 array (n_threads, n_columns, width)
+    sums : int64 array (n_threads, n_dense, width)
         Packed sums; zero between the jobs of a single thread.
     """
 
@@ -114,6 +117,7 @@ class Team(NamedTuple):
     starts, counts, lefts, flushed : int64 array (n_threads,)
         Where the leaf's rows stand, how many there are, how many of them go left; whether `own` holds sums.
     narrow, wide : Layout
+    listed : Listed
     chosen : int64 array (n_chosen,)
         Features of the tree, ascending.
     place : int64 array (n_features, 2)
@@ -142,6 +146,7 @@ class Team(NamedTuple):
     flushed: np.ndarray
     narrow: Layout
     wide: Layout
+    listed: Listed
     chosen: np.ndarray
     place: np.ndarray
     cuts: np.ndarray
@@ -156,7 +161,7 @@ class Team(NamedTuple):
 @kernel()
 def add_block(k: int, narrow: Any, wide: Any, mine: Any, rows: np.ndarray, start: int, stop: int) -> None:
     """Add the rows [start, stop) of `rows`, no more than a block, to a thread's packed sums."""
-    if narrow.chosen.shape[0] == narrow.first.shape[0]:
+    if narrow.chosen.shape[0] == narrow.sums.shape[1]:
         if narrow.chosen.shape[0]:
             add_rows(mine.narrow.words, mine.packed, rows, start, stop, narrow.sums[k])
     else:
@@ -165,28 +170,46 @@ def add_block(k: int, narrow: Any, wide: Any, mine: Any, rows: np.ndarray, start
         add_columns(mine.wide.matrix, wide.chosen, mine.packed, rows, start, stop, wide.sums[k])
 
 
+@kernel(inline=True)
+def take_features(t: int, f: int, n: int, team: Any, again: bool, clear: bool, histogram: np.ndarray) -> Any:
+    """Move the t-th thread's packed sums of the features that begin with f into a histogram, as `take` does."""
+    job, first, column = team.job[0], team.features[f].first, team.place[f, 1]
+    if team.listed.place[f] >= 0:
+        at = team.listed.first[team.listed.place[f]]
+        own = team.listed.sums[t, at : at + n]
+    elif team.place[f, 0]:
+        own = team.wide.sums[t, column]
+    else:
+        own = team.narrow.sums[t, column]
+    take(own, n, first, job.count_bits, job.hessian_bits, again, clear, histogram)
+
+
 @kernel()
 def sum_rows(k: int, team: Any, mine: Any, rows: np.ndarray) -> bool:
     """Sum the histogram of some rows; the last block stays packed. True where an earlier one was flushed."""
     job, n = team.job[0], rows.shape[0]
     block = (1 << job.count_bits) - 1
-    narrow, wide = team.narrow, team.wide
+    narrow, wide, listed = team.narrow, team.wide, team.listed
     again = False
     if team.counts.shape[0] > 1:
         # Who owns them clears them: others who write here would have to take every line over, and hand it back.
         for layout in (narrow, wide):
             for j in layout.chosen:
                 layout.sums[k, j, : layout.widths[j]] = 0
+    listed.sums[k] = 0
     for start in range(0, n, block):
         if start:
-            for layout in (narrow, wide):
-                flush(
-                    layout.sums[k], layout.chosen, layout.first, layout.widths, job.count_bits, job.hessian_bits, again,
-                    team.own[k],
-                )  # fmt: skip
+            i = 0
+            while i < team.chosen.shape[0]:
+                f = team.chosen[i]
+                i, n_bins = features_together(i, team.features.shape[0], team.chosen, listed, team.features)
+                take_features(k, f, n_bins, team, again, True, team.own[k])
             again = True
         stop = min(n, start + block)
         add_block(k, narrow, wide, mine, rows, start, stop)
+        if listed.usual.shape[0]:
+            total = add_lists(mine.lists, mine.packed, rows, start, stop, listed.sums[k])
+            complete(total, listed, listed.sums[k])
     return again
 
 
@@ -194,18 +217,17 @@ def sum_rows(k: int, team: Any, mine: Any, rows: np.ndarray) -> bool:
 def merge(k: int, team: Any) -> None:
     """Sum what the threads found, for this thread's features, and take it from the parent's where that is asked for."""
     job, n_threads = team.job[0], team.counts.shape[0]
-    count_bits, hessian_bits, clear = job.count_bits, job.hessian_bits, n_threads == 1
     small, large = team.pool[job.small], team.pool[job.large]
     low, high = team.cuts[EVERY, k], team.cuts[EVERY, k + 1]
-    for f in team.chosen:
-        if f < low or f >= high:
-            continue
-        first, n, column = team.features[f].first, team.features[f].n_bins, team.place[f, 1]
+    i = 0
+    while i < team.chosen.shape[0] and team.chosen[i] < low:
+        i += 1
+    while i < team.chosen.shape[0] and team.chosen[i] < high:
+        f = team.chosen[i]
+        i, n = features_together(i, high, team.chosen, team.listed, team.features)
+        first = team.features[f].first
         for t in range(n_threads):
-            if team.place[f, 0]:
-                take(team.wide.sums[t, column], n, first, count_bits, hessian_bits, t > 0, clear, small)
-            else:
-                take(team.narrow.sums[t, column], n, first, count_bits, hessian_bits, t > 0, clear, small)
+            take_features(t, f, n, team, t > 0, n_threads == 1, small)
             if team.flushed[t]:
                 add_to(small, team.own[t], first, first + n)
         if job.phases & SUBTRACT:

@@ -1,12 +1,17 @@
 """Data at the edge: few rows, no features, one value, many categories, weights of zero; what cannot be is refused."""
 
+import lightgbm as lgb
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scalable.boosting.native.objective import Limits
+from scalable.boosting.native.rows import NO_WEIGHT
+from scalable.boosting.native.sampling import EVERYONE
 from scalable.boosting.native.settings import Settings, unsupported
 from scalable.errors import DataError, UsageError
+from scalable.kernels.histogram.objectives import GIVEN, OBJECTIVE, extremes
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -91,7 +96,7 @@ def test_labels_that_an_objective_has_no_loss_for(grown, objective, labels):
 
 
 def test_gradients_that_are_not_finite_are_told(grown):
-    def custom(scores):
+    def custom(_iteration, scores):
         return np.full_like(scores, np.nan), np.ones_like(scores)
 
     with pytest.raises(DataError, match="iteration 0: a gradient or hessian is not finite"):
@@ -102,7 +107,7 @@ def test_a_custom_objective_is_the_same_as_its_name(grown, table):
     X, targets = table
     y = targets["regression"].astype(np.float32)
 
-    def square(scores):
+    def square(_iteration, scores):
         return scores - y, np.ones_like(scores)
 
     params = {"num_leaves": 7, "boost_from_average": False}
@@ -134,3 +139,46 @@ def test_what_is_not_supported_is_named():
 def test_values_without_a_meaning_are_refused(values, words):
     with pytest.raises(UsageError, match=words):
         Settings.of(values)
+
+
+def test_rows_are_looked_at_until_both_extremes_are_known_well_enough():
+    objective = np.zeros(1, OBJECTIVE)
+    objective["code"] = GIVEN
+    given = np.full((2, 2000), 0.1, np.float32)
+    given[0, 600], given[1, 900], given[:, 1990] = -0.75, 0.25, 0.875
+    limits = Limits.of(np.array([1.0, 0.3]))
+    np.testing.assert_array_equal(limits.enough, [0.5, 0.25])
+    score, label = np.zeros(2000), np.zeros(2000, np.float32)
+
+    def found(given, limits):
+        return limits.largest(extremes(objective, score, label, NO_WEIGHT, EVERYONE, given, limits.enough))
+
+    assert found(given, limits) == (1.0, 0.3)  # of neither it matters what it is exactly
+    given[1, 900] = 0.26
+    assert (
+        extremes(objective, score, label, NO_WEIGHT, EVERYONE, given, limits.enough)[0] == 0.75
+    )  # the last was not seen
+    assert found(given, limits) == (1.0, 0.3)
+    given[:, 1990] = given[0, 600] = 0.1
+    assert found(given, limits) == (np.float32(0.1), 0.3)
+    assert found(given, Limits.of(np.array([np.inf, np.inf]))) == (np.float32(0.1), np.float32(0.26))
+    np.testing.assert_array_equal(Limits.of(np.array([2.0, 0.0])).enough, [1.0, 0.0])
+
+
+def test_rows_that_can_be_told_apart_are_learned_to_the_last_digit(grown):
+    """Losses near zero everywhere: gradients are rounded by the largest of the tree, not the largest there may be."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 2, (4000, 8)).astype(float)
+    y = (X[:, 0] != X[:, 1]) & (X[:, 2] + X[:, 3] + X[:, 4] > 0)
+    params = {
+        "objective": "binary",
+        "num_leaves": 31,
+        "min_data_in_leaf": 5,
+        "verbosity": -1,
+        "num_threads": 1,
+    }
+    ours = grown(X, y.astype(float), params, iterations=150).booster.predict(X)
+    theirs = lgb.train(params, lgb.Dataset(X, y.astype(float), params=params), 150).predict(X)
+    losses = [-np.mean(np.log(np.where(y, p, 1 - p))) for p in (ours, theirs)]
+    assert losses[1] < 1e-4
+    assert losses[0] < 1.02 * losses[1]

@@ -80,6 +80,7 @@ def test_one_worker_is_plain_lightgbm(params, weighted):
         ("lambdarank", "lightgbm"),
         ("lambdarank", "native"),
         pytest.param("rank_xendcg", "lightgbm", marks=pytest.mark.slow),
+        pytest.param("rank_xendcg", "native", marks=pytest.mark.slow),
     ],
 )
 def test_any_deal_trains_the_same_trees(local_team, tmp_path, objective, engine):
@@ -229,11 +230,11 @@ def test_what_cannot_be_ranked_is_refused_by_name():
         model.fit(X, Y, group=SIZES, eval_set=[(X, Y)])
     with pytest.raises(UsageError, match=r"eval_at must be whole numbers of at least 1, found \[0\]"):
         model.fit(X, Y, group=SIZES, eval_set=[(X, Y)], eval_group=[SIZES], eval_at=[0])
-    with pytest.raises(UsageError, match="engine='native' does not do objective='rank_xendcg'"):
-        LGBMRanker(engine="native", objective="xendcg").fit(X, Y, group=SIZES)
+    with pytest.raises(UsageError, match="engine='native' does not do bagging_by_query=True"):
+        LGBMRanker(engine="native", bagging_by_query=True).fit(X, Y, group=SIZES)
     with pytest.raises(UsageError, match="cannot rotate"):
         LGBMRanker(boosting="rotate").fit(X, Y, group=SIZES)
     with pytest.raises(UsageError, match="use LGBMRanker"):
         LGBMClassifier(objective="lambdarank").fit(TableSource(pa.table({**FRAME, "y": Y}), "y", group="q"))
-    fallen = LGBMRanker(engine="auto", objective="rank_xendcg", n_estimators=2, **SAME).fit(X, Y, group=SIZES)
+    fallen = LGBMRanker(engine="auto", bagging_by_query=True, n_estimators=2, **SAME).fit(X, Y, group=SIZES)
     assert fallen.engine_ == "lightgbm"

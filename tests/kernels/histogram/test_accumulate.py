@@ -3,8 +3,17 @@
 import numpy as np
 import pytest
 
-from scalable.kernels.histogram.accumulate import add_columns, add_rows, add_to, flush, subtract
+from scalable.kernels.histogram.accumulate import (
+    NARROW_SUMS,
+    add_columns,
+    add_rows,
+    add_to,
+    apart,
+    flush,
+    subtract,
+)
 from scalable.kernels.histogram.gain import FEATURE
+from scalable.kernels.histogram.lists import Listed, RowLists
 from scalable.kernels.histogram.packing import MOST_ROWS, Packing, packed, unpacked
 from scalable.kernels.histogram.teamwork import JOB, Layout, Mine, Plane, Team, merge, sum_rows
 
@@ -51,7 +60,7 @@ def test_sums_of_a_block_are_numpys(packing, dtype):
     n = min(1234, packing.block_rows)
     bins, widths, gradient, hessian = made(packing, dtype)
     layout = (np.cumsum(widths) - widths, widths, packing.count_bits, packing.hessian_bits)
-    sums = np.zeros((len(widths), max(256, widths.max())), np.int64)
+    sums = np.zeros((len(widths), apart(max(256, widths.max()))), np.int64)
     values, everything = pack(packing, gradient, hessian), np.arange(len(widths))
     rows = np.random.default_rng(1).permutation(len(bins))[: n + 7].astype(np.uint32)
     wanted = reference(*(bins[rows[7:]], widths, gradient[rows[7:]], hessian[rows[7:]]))
@@ -76,7 +85,7 @@ def test_sums_of_a_block_are_numpys(packing, dtype):
 def test_every_number_of_columns_is_added_once(n_columns):
     packing = Packing.of(13, constant_hessian=False)
     bins, widths, gradient, hessian = made(packing, np.uint8, 300, [256] * n_columns)
-    sums = np.zeros((n_columns, 256), np.int64)
+    sums = np.zeros((n_columns, NARROW_SUMS), np.int64)
     add_rows(words_of(bins), pack(packing, gradient, hessian), np.arange(300, dtype=np.uint32), 0, 300, sums)
     out = np.zeros((3, 256 * n_columns), np.int64)
     bits = packing.count_bits, packing.hessian_bits
@@ -102,12 +111,15 @@ def team_of(bins, widths, packing, n_threads):
     job["count_bits"], job["hessian_bits"], job["small"], job["large"] = (
         packing.count_bits, packing.hessian_bits, 0, 1,
     )  # fmt: skip
-    narrow = Layout(np.arange(n), features["first"].copy(), widths, np.zeros((n_threads, n, 256), np.int64))
-    wide = Layout(nothing, nothing, nothing, np.zeros((n_threads, 0, 256), np.int64))
+    narrow = Layout(
+        np.arange(n), features["first"].copy(), widths, np.zeros((n_threads, n, NARROW_SUMS), np.int64)
+    )
+    wide = Layout(nothing, nothing, nothing, np.zeros((n_threads, 0, NARROW_SUMS), np.int64))
     zeros, cuts = np.zeros(n_threads, np.int64), np.array([n * k // n_threads for k in range(n_threads + 1)])
     unused = dict.fromkeys(Team._fields, np.zeros(1, np.int64))
     shared = {
         "job": job, "counts": zeros, "flushed": zeros.copy(), "narrow": narrow, "wide": wide, "chosen": np.arange(n),
+        "listed": Listed(np.full(n, -1), *[nothing] * 3, np.zeros((n_threads, 0), np.int64)),
         "place": np.column_stack([np.zeros(n, np.int64), np.arange(n)]), "cuts": np.stack([cuts, cuts]),
         "features": features, "own": np.full((n_threads, 3, widths.sum()), 9),
         "pool": np.full((2, 3, widths.sum()), 9),
@@ -119,7 +131,7 @@ def mine_of(bins, values):
     n, none = len(bins), np.zeros(0, np.uint32)
     narrow = Plane(bins, words_of(bins), np.ascontiguousarray(bins.T))
     wide = Plane(np.zeros((n, 0), np.uint16), np.zeros((n, 0), np.uint32), np.zeros((0, n), np.uint16))
-    return Mine(narrow, wide, values, none, none)
+    return Mine(narrow, wide, RowLists(np.zeros(1, np.int64), np.zeros(0, np.uint16)), values, none, none)
 
 
 @pytest.mark.parametrize("packing", PACKINGS)

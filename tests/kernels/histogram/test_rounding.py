@@ -8,7 +8,7 @@ from scalable.kernels.histogram.packing import Packing, unpacked
 from scalable.kernels.histogram.rounding import draw, quantise
 
 BLOCK_ROWS = 4096
-NONE, EVERYONE = np.empty(0, np.float32), np.empty(0, np.uint8)
+NONE, EVERYONE, ALL = np.empty(0, np.float32), np.empty(0, np.uint8), np.full(2, np.inf)
 
 
 def rounded(gradient, hessian, first_rows, key=5, scales=(256.0, 128.0), bits=11):
@@ -65,11 +65,11 @@ def test_extremes_are_found_and_what_is_not_finite_is_told():
     objective["code"] = GIVEN
     score, label = np.zeros(700), np.zeros(700, np.float32)
     given = np.stack([np.linspace(-3, 2, 700), np.linspace(0, 0.5, 700)]).astype(np.float32)
-    assert extremes(objective, score, label, NONE, EVERYONE, given) == (3.0, 0.5)
+    assert extremes(objective, score, label, NONE, EVERYONE, given, ALL) == (3.0, 0.5)
     for row, value in ((0, np.nan), (1, np.inf), (1, -1e-9)):
         wrong = given.copy()
         wrong[row, 650] = value
-        assert np.isnan(extremes(objective, score, label, NONE, EVERYONE, wrong)[0])
+        assert np.isnan(extremes(objective, score, label, NONE, EVERYONE, wrong, ALL)[0])
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -80,8 +80,8 @@ def test_weights_and_amplified_rows_multiply(weighted):
     sampled = np.zeros(300, np.uint8)
     sampled[7] = 2
     found = extremes(
-        objective, np.full(300, 0.5), np.zeros(300, np.float32), weight, sampled, np.empty((2, 0), np.float32)
-    )
+        objective, np.full(300, 0.5), np.zeros(300, np.float32), weight, sampled, np.empty((2, 0), np.float32), ALL
+    )  # fmt: skip
     assert found == ((12.0, 24.0) if weighted else (4.0, 8.0))
 
 

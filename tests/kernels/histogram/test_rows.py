@@ -3,10 +3,17 @@
 import numpy as np
 import pytest
 
-from scalable.kernels.histogram.leaf_sums import NO_LEAF, add_leaf_values, leaf_sums
+from scalable.kernels.histogram.leaf_sums import add_leaf_values, leaf_sums
 from scalable.kernels.histogram.objectives import L2, OBJECTIVE
-from scalable.kernels.histogram.partition import chosen_rows, mark_leaves, number_rows, partition, transpose
-from scalable.kernels.histogram.row_leaves import walk
+from scalable.kernels.histogram.partition import (
+    NO_LEAF,
+    chosen_rows,
+    mark_leaves,
+    number_rows,
+    partition,
+    transpose,
+    walk,
+)
 
 
 @pytest.mark.parametrize("n", [0, 1, 31, 32, 33, 1000])

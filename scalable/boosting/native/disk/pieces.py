@@ -89,13 +89,13 @@ class Pieces:
         *,
         weighted: bool,
     ) -> None:
-        self.bins, self.weighted, self._directory = bins, weighted, Path(directory)
+        self.bins, self.weighted, self._directory = bins.by_row(), weighted, Path(directory)
         self._of = fingerprint
         self._stretches = [_cut(stretches, low, PIECE_ROWS) for low in range(0, _size(stretches), PIECE_ROWS)]
         self.n_rows, self.n_filled = _size(stretches), 0
         self._open: dict[int, _Open] = {}
         self._lock = threading.Lock()
-        self.layout = Rows(bins, [], 1, 1, weighted=weighted).parts[0]  # without rows: where columns lie
+        self.layout = Rows(self.bins, [], 1, 1, weighted=weighted).parts[0]  # without rows: where columns lie
         self._directory.mkdir(parents=True, exist_ok=True)
         self._scores = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  closed by `close`
         self._scores.truncate(8 * self.n_rows)

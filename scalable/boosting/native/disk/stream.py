@@ -27,8 +27,9 @@ from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.sampling import EVERYONE
 from scalable.boosting.native.settings import Settings
 from scalable.errors import DataError
-from scalable.kernels.histogram.accumulate import NARROW
+from scalable.kernels.histogram.accumulate import NARROW_SUMS, apart
 from scalable.kernels.histogram.leaf_sums import add_leaf_values, leaf_sums
+from scalable.kernels.histogram.lists import RowLists
 from scalable.kernels.histogram.objectives import extremes
 from scalable.kernels.histogram.packing import Packing
 from scalable.kernels.histogram.passes import Descent, descend, sum_nodes
@@ -36,6 +37,7 @@ from scalable.kernels.histogram.rounding import quantise
 from scalable.kernels.histogram.teamwork import Layout, Mine
 
 NO_GIVEN = np.empty((2, 0), np.float32)
+NO_LISTS = RowLists(np.zeros(1, np.int64), np.empty(0, np.uint16))
 # work(thread, piece's number, piece, its scores) -> whether the scores were changed
 Visit = Callable[[int, int, Piece, NDArray[np.float64]], bool]
 
@@ -70,7 +72,7 @@ class StreamedBoosting:
         self._sums = [
             [
                 np.zeros((1, len(plane.features), n), np.int64)
-                for plane, n in ((narrow, NARROW), (wide, self._width))
+                for plane, n in ((narrow, NARROW_SUMS), (wide, apart(self._width)))
             ]
             for _ in range(crew.size)
         ]
@@ -178,7 +180,7 @@ class StreamedBoosting:
                 Layout(np.flatnonzero(drawn[plane.features]), plane.first, plane.widths, sums)
                 for plane, sums in zip(layout.planes, self._sums[thread], strict=True)
             )
-            mine = Mine(piece.narrow, piece.wide, packed, space, space)
+            mine = Mine(piece.narrow, piece.wide, NO_LISTS, packed, space, space)
             sum_nodes(mine, layouts, node, slot_of, packing.count_bits, packing.hessian_bits, found[thread])
             return changed
 
@@ -187,19 +189,18 @@ class StreamedBoosting:
 
     def _most(self) -> tuple[float, float]:
         """Return what a gradient and a hessian are at most; NaN where one is not finite."""
-        if not math.isnan(self.objective.most[0]):
-            return self.objective.most
-        found = np.zeros((self._crew.size, 2))
+        limits, found = self.objective.limits, np.zeros((self._crew.size, 2))
 
         def visit(thread: int, k: int, piece: Piece, scores: NDArray[np.float64]) -> bool:
             changed = self._bring_up(k, scores)
-            one = extremes(self.objective.record, scores, piece.label, piece.weight, EVERYONE, NO_GIVEN)
+            one = extremes(
+                self.objective.record, scores, piece.label, piece.weight, EVERYONE, NO_GIVEN, limits.enough
+            )
             found[thread] = np.maximum(found[thread], one)
             return changed
 
-        self._visit(visit)
-        gradient, hessian = found.max(axis=0).tolist()
-        return gradient, hessian
+        self._visit(visit, lambda: bool((found.max(axis=0) > limits.enough).all()))
+        return limits.largest(found.max(axis=0).tolist())
 
     def _bring_up(self, k: int, scores: NDArray[np.float64]) -> bool:
         """Add to a piece's scores what they lack, once a tree; all rows stand at the root afterwards."""
@@ -232,14 +233,14 @@ class StreamedBoosting:
         self._up.clear()
         answer(tree, found.sum(axis=0)[:-1], (1 / fine[0], 1 / fine[1]), self._settings)
 
-    def _visit(self, visit: Visit) -> None:
-        """Go through all pieces once, each on any thread."""
+    def _visit(self, visit: Visit, enough: Callable[[], bool] = lambda: False) -> None:
+        """Go through all pieces once, each on any thread, or until there is enough."""
         turns, stop, ahead = iter(range(len(self._pieces))), threading.Event(), self._crew.size
 
         def some(thread: int) -> None:
             try:
                 for k in turns:  # advancing it is atomic
-                    if stop.is_set():
+                    if stop.is_set() or enough():
                         return
                     self._pieces.expect(k + ahead)
                     scores = self._pieces.scores(k)

@@ -19,7 +19,7 @@ from scalable.boosting.native.growth.sample import Sample
 from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.rows import Part
 from scalable.boosting.native.settings import Settings
-from scalable.kernels.histogram.accumulate import NARROW
+from scalable.kernels.histogram.accumulate import NARROW_SUMS, apart
 from scalable.kernels.histogram.gain import LEAF, SPLIT
 from scalable.kernels.histogram.leafwise import (
     LEFT,
@@ -79,9 +79,10 @@ class Histograms:
         self._own = np.empty((n_threads, 3, bins.n_bins), np.int64)
         self._width = int(bins.features["n_bins"].max(initial=1))
         self._sums = [
-            np.zeros((n_threads, len(plane.features), width), np.int64)
-            for plane, width in zip(parts[0].planes, (NARROW, self._width), strict=True)
+            np.zeros((n_threads, plane.n_dense, width), np.int64)
+            for plane, width in zip(parts[0].planes, (NARROW_SUMS, apart(self._width)), strict=True)
         ]
+        self._listed = parts[0].lists.layout(n_threads)
         self._splits, self._asked = np.zeros((2, n), SPLIT), np.zeros((2, n), np.int64)
         self._categories = np.zeros(1, np.uint8) if bins.has_categories else None
         self._place = np.array([parts[0].place[f] for f in range(n)], np.int64).reshape(n, 2)
@@ -104,8 +105,10 @@ class Histograms:
             packing.hessian_bits,
         )
         mine = [
-            Mine(part.planes[0].arrays, part.planes[1].arrays, sample.packed, sample.rows, sample.scratch)
-            for part, sample in zip(self.parts, samples, strict=True)
+            Mine(
+                *(plane.arrays for plane in part.planes), part.lists.arrays, one.packed, one.rows, one.scratch
+            )
+            for part, one in zip(self.parts, samples, strict=True)
         ]
         self._mine = mine[0]
         team, categories = self._team, self._categories
@@ -131,9 +134,10 @@ class Histograms:
         chosen = np.zeros(len(self.bins.features), bool)
         chosen[features] = True
         layouts = [
-            Layout(np.flatnonzero(chosen[plane.features]), plane.first, plane.widths, sums)
+            Layout(np.flatnonzero(chosen[plane.features[: plane.n_dense]]), plane.first, plane.widths, sums)
             for plane, sums in zip(self.parts[0].planes, self._sums, strict=True)
         ]
+        listed = self._listed._replace(chosen=self._listed.place[chosen & (self._listed.place >= 0)])
         low, high = self._owners[self.peers.worker : self.peers.worker + 2]
         every = self._cuts(features, 0, len(self.bins.features))
         own = self._cuts(features[(features >= low) & (features < high)], low, high)
@@ -150,6 +154,7 @@ class Histograms:
             flushed=zeros.copy(),
             narrow=layouts[0],
             wide=layouts[1],
+            listed=listed,
             chosen=features,
             place=self._place,
             cuts=np.array([every, own]),
