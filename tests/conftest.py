@@ -29,23 +29,6 @@ settings.load_profile("suite")
 REPO = Path(__file__).resolve().parents[1]
 
 
-CLUSTERS = ("dask_client", "mortal_client")
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """Let a module's tests, and all tests of a shared cluster, run in one of pytest's processes.
-
-    Each process that runs one of them makes the module's data, compiles its kernels, starts the cluster anew.
-    """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            group = next(
-                (name for name in CLUSTERS if name in item.fixturenames), item.nodeid.partition("::")[0]
-            )
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
 @contextmanager
 def worker_processes(n_workers, scratch):
     """A client of `n_workers` processes with one thread each; all have ended when it is left."""
@@ -69,7 +52,7 @@ def worker_processes(n_workers, scratch):
 
 @pytest.fixture(scope="session")
 def dask_client(tmp_path_factory):
-    """A client of two worker processes, shared by all tests of a run: do not kill or restart them."""
+    """A client of two worker processes, shared by all tests of a process: do not kill or restart them."""
     with worker_processes(2, tmp_path_factory.mktemp("dask")) as client:
         yield client
 
