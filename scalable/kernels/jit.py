@@ -25,8 +25,10 @@ from numba.core import caching, sigutils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 from numba.core.runtime import rtsys
+from numba.core.types import unliteral
 
 from scalable.kernels.cache_files import SealedCacheFile, is_private, make_private
+from scalable.kernels.linked import LinkedCacheImpl, LinkedCompiler, set_environments
 
 # Reassociation and contraction let LLVM vectorise reductions; NaN and infinity keep their IEEE
 # meaning ("nnan" and "ninf" are absent), so data validation inside kernels stays sound.
@@ -157,22 +159,22 @@ class _SourceKeyedCache(caching.FunctionCache):
             return self._load_overload(sig, target_context)
 
 
-class _EntryLocator(_SourceKeyedLocator):
-    """Keeps what is compiled for Python apart from what is compiled for other kernels."""
+class _LinkedLocator(_SourceKeyedLocator):
+    """Keeps what is compiled for other kernels apart from what is compiled for Python."""
 
     def get_disambiguator(self) -> str:
-        return f"{self._lineno}.entry"
+        return f"{self._lineno}.linked"
 
 
-class _EntryImpl(_SourceKeyedImpl):
-    _locator_classes = (_EntryLocator,)
+class _LinkedImpl(LinkedCacheImpl):
+    _locator_classes = (_LinkedLocator,)
 
 
-class _EntryCache(_SourceKeyedCache):
-    _impl_class = _EntryImpl
+class _LinkedCache(_SourceKeyedCache):
+    _impl_class = _LinkedImpl
 
 
-class _Kernel(CPUDispatcher):
+class _Compiled(CPUDispatcher):
     """A compiled function; of several processes that need it, one compiles it and the others wait and load it."""
 
     def compile(self, sig: Any) -> Any:
@@ -195,21 +197,37 @@ class _Kernel(CPUDispatcher):
         return cache._index_key(sig, self.targetctx.codegen()) in cache._cache_file._load_index()
 
 
-class _Inlined(_Kernel):
-    """An inlined kernel: without the entry from Python, which takes half of the time to compile.
+class _Kernel(_Compiled):
+    """A kernel as Python calls it; other kernels are given another form of it (``kernels/linked.py``).
 
-    A call from Python (tests make some) compiles a second form that has the entry.
+    A wrapper that Python can call takes half of the time to compile, and most kernels are called by kernels only.
     """
 
-    def __call__(self, *args: Any) -> Any:
-        if "entry" not in self.__dict__:
-            settings = {name: value for name, value in self.targetoptions.items() if name not in _LEAN}
-            self.__dict__["entry"] = numba.jit(**settings)(self.py_func)
-            self.__dict__["entry"]._cache = _EntryCache(self.py_func)
-        return self.__dict__["entry"](*args)
+    @functools.cached_property
+    def linked(self) -> Any:
+        """The form that other kernels call."""
+        found = numba.jit(**self.targetoptions, **_LEAN, pipeline_class=LinkedCompiler)(self.py_func)
+        if isinstance(self._cache, _SourceKeyedCache):
+            found._cache = _LinkedCache(self.py_func)
+        found.__class__ = _Compiled
+        return found
+
+    def add_overload(self, cres: Any) -> None:
+        """Enter what was compiled or loaded."""
+        set_environments(cres.library)
+        super().add_overload(cres)
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """Return how a kernel calls this one; numbers in its text are as good as any: no form for each of them."""
+        plain = {name: unliteral(each) for name, each in kws.items()}
+        return self.linked.get_call_template(tuple(map(unliteral, args)), plain)
+
+    def get_overload(self, sig: Any) -> Any:
+        """Return the code that a kernel's call was resolved to."""
+        return self.linked.get_overload(sig)
 
 
-_LEAN = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_LEAN = {"no_cpython_wrapper": True}
 
 
 def kernel(*, fastmath: bool = False, inline: bool = False, cache: bool = True, **options: Any) -> Any:
@@ -231,7 +249,7 @@ def kernel(*, fastmath: bool = False, inline: bool = False, cache: bool = True, 
     settings: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": flags}
     settings["no_cfunc_wrapper"] = True  # nobody takes a kernel's address
     if inline:
-        settings |= {"forceinline": True} | _LEAN
+        settings["forceinline"] = True
     settings.update(options)
 
     def decorate(py_func: Any) -> Any:
@@ -239,7 +257,7 @@ def kernel(*, fastmath: bool = False, inline: bool = False, cache: bool = True, 
         if not numba.config.DISABLE_JIT:
             if cache:
                 dispatcher._cache = _SourceKeyedCache(py_func)
-            dispatcher.__class__ = _Inlined if inline else _Kernel
+            dispatcher.__class__ = _Kernel
         return dispatcher
 
     return decorate

@@ -104,6 +104,6 @@ def test_what_is_compiled_beside_a_quickstart_is_not_what_it_begins_with() -> No
     from scalable.kernels.encode.encoding import standardize_columns
 
     before = list(fill_bits.signatures)
-    ahead.fit_generated("fraud", "is_fraud")
+    ahead.fit_generated("fraud", "is_fraud", "native")
     assert fill_bits.signatures == before
     assert standardize_columns.signatures

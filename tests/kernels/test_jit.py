@@ -23,7 +23,7 @@ def project(tmp_path):
     package.mkdir(parents=True)
     (tmp_path / "scalable" / "__init__.py").write_text("")
     (package / "__init__.py").write_text("")
-    for name in ("jit.py", "cache_files.py"):
+    for name in ("jit.py", "cache_files.py", "linked.py"):
         shutil.copy(ROOT / "scalable" / "kernels" / name, package / name)
     (package / "inner.py").write_text(
         "from scalable.kernels.jit import kernel\n\n@kernel(inline=True)\ndef add(x):\n    return x + 1\n"
@@ -275,3 +275,50 @@ def test_an_inlined_kernel_answers_python_and_kernels(project):
     """
     assert run_in(project, code) == ["2", "2", "3.5", "3.5"]
     assert run_in(project, code) == ["2", "2", "3.5", "3.5"]  # both forms from the cache
+
+
+def test_what_kernels_call_is_compiled_once_for_all_numbers_and_finished_in_its_caller(project):
+    outer = project / "scalable" / "kernels" / "outer.py"
+    outer.write_text(outer.read_text() + "\n\n@kernel()\ndef twice(x):\n    return run(x) + run(3)\n")
+    code = """
+        from scalable.kernels.inner import add
+        from scalable.kernels.outer import run, twice
+        print(twice(1), *(len(each.signatures) for each in (add, add.linked, run, run.linked)))
+        print(add(1), run(2.5))
+    """
+    assert run_in(project, code) == ["6", "0", "1", "0", "1", "2", "3.5"]
+    assert run_in(project, code) == ["6", "0", "0", "0", "0", "2", "3.5"]  # twice() was kept whole
+    outer.write_text(
+        outer.read_text() + "\n\n@kernel()\ndef thrice(x):\n    return twice(x) + callee.add(x)\n"
+    )
+    assert run_in(project, "from scalable.kernels.outer import thrice; print(thrice(1))") == ["8"]
+
+
+CHECKED = """
+from scalable.kernels.jit import kernel
+
+
+@kernel()
+def positive(x):
+    if x < 0:
+        raise ValueError("below zero")
+    return x
+
+
+@kernel()
+def both(x):
+    return positive(x) + positive(-x)
+"""
+
+
+def test_errors_of_linked_kernels_are_raised(project):
+    (project / "scalable" / "kernels" / "checked.py").write_text(CHECKED)
+    code = """
+        from scalable.kernels.checked import both
+        try:
+            both(1)
+        except ValueError as error:
+            print(str(error).replace(" ", "_"), both(0))
+    """
+    assert run_in(project, code) == ["below_zero", "0"]
+    assert run_in(project, code) == ["below_zero", "0"]  # from the cache
