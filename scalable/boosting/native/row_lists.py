@@ -49,11 +49,15 @@ class ListedBins:
         self._dtype = np.uint16 if self._first[-1] <= 2**16 else np.uint32
         self.arrays = RowLists(np.zeros(1, np.int64), np.empty(0, self._dtype))
 
-    def layout(self, n_threads: int) -> Listed:
-        """Return what kernels need to know of the columns, all of them chosen, with sums for each thread."""
+    @property
+    def n_bins(self) -> int:
+        """Bins of the listed columns together."""
+        return int(self._first[-1])
+
+    def layout(self, sums: NDArray[np.int64]) -> Listed:
+        """Return what kernels need to know of the columns, all of them chosen; `sums` of shape (n_threads, n_bins)."""
         place = np.full(self._n_features, -1)
         place[self._features] = every = np.arange(len(self._features))
-        sums = np.zeros((n_threads, int(self._first[-1])), np.int64)
         return Listed(place, every, self._usual, self._first, sums)
 
     def make(self) -> None:

@@ -174,12 +174,13 @@ def flush(
     histogram : int64 array (3, n_bins of all features)
     """
     for j in columns:
-        take(sums[j], widths[j], first[j], count_bits, hessian_bits, again, True, histogram)
+        take(sums[j], 0, widths[j], first[j], count_bits, hessian_bits, again, True, histogram)
 
 
 @kernel(inline=True)
 def take(
-    own: np.ndarray,
+    sums: np.ndarray,
+    at: int,
     n: int,
     first: int,
     count_bits: int,
@@ -188,37 +189,46 @@ def take(
     clear: bool,
     histogram: np.ndarray,
 ) -> Any:
-    """Move one column's packed sums, as `flush` does; leave them as they are unless told to `clear`."""
-    start = _U(first)
-    g = histogram[GRADIENT][start:]
-    h = histogram[HESSIAN][start:]
-    c = histogram[COUNT][start:]
+    """Move n packed sums from place `at` on, as `flush` does; leave them as they are unless told to `clear`.
+
+    No array is sliced: between branches Numba would count who holds each slice, which takes longer than a few bins do.
+    """
+    place, start, n_bins = _U(at), _U(first), _U(n)
     if again:
-        for b in range(n):
-            gradient, hessian, count = unpacked(own[_U(b)], count_bits, hessian_bits)
-            g[_U(b)] += gradient
-            h[_U(b)] += hessian
-            c[_U(b)] += count
+        for b in range(n_bins):
+            gradient, hessian, count = unpacked(sums[place + b], count_bits, hessian_bits)
+            histogram[GRADIENT, start + b] += gradient
+            histogram[HESSIAN, start + b] += hessian
+            histogram[COUNT, start + b] += count
     else:
-        for b in range(n):
-            g[_U(b)], h[_U(b)], c[_U(b)] = unpacked(own[_U(b)], count_bits, hessian_bits)
+        for b in range(n_bins):
+            histogram[GRADIENT, start + b], histogram[HESSIAN, start + b], histogram[COUNT, start + b] = (
+                unpacked(sums[place + b], count_bits, hessian_bits)
+            )
     if clear:
-        own[: _U(n)] = 0
+        for b in range(n_bins):
+            sums[place + b] = 0
+
+
+@kernel(inline=True)
+def add_packed(sums: np.ndarray, at: int, other: int, n: int) -> Any:
+    """Add n packed sums from place `other` on to those from `at` on; all of their rows fit a block."""
+    to, of = _U(at), _U(other)
+    for b in range(_U(n)):
+        sums[to + b] += sums[of + b]
 
 
 @kernel()
 def add_to(out: np.ndarray, other: np.ndarray, start: int, stop: int) -> None:
     """Add the bins [start, stop) of another histogram."""
     for k in range(3):
-        a, b = out[k, start:stop], other[k, start:stop]
-        for i in range(stop - start):
-            a[i] += b[i]
+        for i in range(_U(start), _U(stop)):
+            out[k, i] += other[k, i]
 
 
 @kernel()
 def subtract(parent: np.ndarray, child: np.ndarray, start: int, stop: int) -> None:
     """Turn a parent's histogram into that of the other child, bins [start, stop) only."""
     for k in range(3):
-        a, b = parent[k, start:stop], child[k, start:stop]
-        for i in range(stop - start):
-            a[i] -= b[i]
+        for i in range(_U(start), _U(stop)):
+            parent[k, i] -= child[k, i]

@@ -13,6 +13,7 @@ import numpy as np
 from scalable.kernels.atomics import add, store, wait
 from scalable.kernels.histogram.accumulate import (
     add_columns,
+    add_packed,
     add_rows,
     add_to,
     subtract,
@@ -126,6 +127,10 @@ class Team(NamedTuple):
         Features that each thread merges (row `EVERY`), and those that it searches (row `OWN`).
     features, rules : record arrays
         See `scalable.kernels.histogram.gain`.
+    sums : int64 array (n_sums,)
+        The memory of all packed sums: of `narrow`, `wide` and `listed`.
+    at : int64 array (n_features, 2)
+        Where a feature's packed sums of the first thread begin in it, and how far on those of the next do.
     own : int64 array (n_threads, 3, n_bins)
         Sums that packed ones had no room for.
     pool : int64 array (n_histograms, 3, n_bins)
@@ -152,6 +157,8 @@ class Team(NamedTuple):
     cuts: np.ndarray
     features: np.ndarray
     rules: np.ndarray
+    sums: np.ndarray
+    at: np.ndarray
     own: np.ndarray
     pool: np.ndarray
     splits: np.ndarray
@@ -168,20 +175,6 @@ def add_block(k: int, narrow: Any, wide: Any, mine: Any, rows: np.ndarray, start
         add_columns(mine.narrow.matrix, narrow.chosen, mine.packed, rows, start, stop, narrow.sums[k])
     if wide.chosen.shape[0]:
         add_columns(mine.wide.matrix, wide.chosen, mine.packed, rows, start, stop, wide.sums[k])
-
-
-@kernel(inline=True)
-def take_features(t: int, f: int, n: int, team: Any, again: bool, clear: bool, histogram: np.ndarray) -> Any:
-    """Move the t-th thread's packed sums of the features that begin with f into a histogram, as `take` does."""
-    job, first, column = team.job[0], team.features[f].first, team.place[f, 1]
-    if team.listed.place[f] >= 0:
-        at = team.listed.first[team.listed.place[f]]
-        own = team.listed.sums[t, at : at + n]
-    elif team.place[f, 0]:
-        own = team.wide.sums[t, column]
-    else:
-        own = team.narrow.sums[t, column]
-    take(own, n, first, job.count_bits, job.hessian_bits, again, clear, histogram)
 
 
 @kernel()
@@ -203,7 +196,10 @@ def sum_rows(k: int, team: Any, mine: Any, rows: np.ndarray) -> bool:
             while i < team.chosen.shape[0]:
                 f = team.chosen[i]
                 i, n_bins = features_together(i, team.features.shape[0], team.chosen, listed, team.features)
-                take_features(k, f, n_bins, team, again, True, team.own[k])
+                first, own = team.features[f].first, team.at[f, 0] + k * team.at[f, 1]
+                take(
+                    team.sums, own, n_bins, first, job.count_bits, job.hessian_bits, again, True, team.own[k]
+                )
             again = True
         stop = min(n, start + block)
         add_block(k, narrow, wide, mine, rows, start, stop)
@@ -215,22 +211,37 @@ def sum_rows(k: int, team: Any, mine: Any, rows: np.ndarray) -> bool:
 
 @kernel()
 def merge(k: int, team: Any) -> None:
-    """Sum what the threads found, for this thread's features, and take it from the parent's where that is asked for."""
+    """Sum what the threads found, for this thread's features, and take it from the parent's where that is asked for.
+
+    Where all rows together fit a block, packed sums are added as they are, to this thread's own, and taken apart once.
+    """
     job, n_threads = team.job[0], team.counts.shape[0]
-    small, large = team.pool[job.small], team.pool[job.large]
+    count_bits, hessian_bits, subtracted = job.count_bits, job.hessian_bits, job.phases & SUBTRACT
+    small, large, sums = team.pool[job.small], team.pool[job.large], team.sums
     low, high = team.cuts[EVERY, k], team.cuts[EVERY, k + 1]
+    n_rows = 0
+    for t in range(n_threads):
+        n_rows += team.lefts[t] if job.small_left else team.counts[t] - team.lefts[t]
+    together = n_rows < 1 << count_bits
     i = 0
     while i < team.chosen.shape[0] and team.chosen[i] < low:
         i += 1
     while i < team.chosen.shape[0] and team.chosen[i] < high:
         f = team.chosen[i]
         i, n = features_together(i, high, team.chosen, team.listed, team.features)
-        first = team.features[f].first
-        for t in range(n_threads):
-            take_features(t, f, n, team, t > 0, n_threads == 1, small)
-            if team.flushed[t]:
-                add_to(small, team.own[t], first, first + n)
-        if job.phases & SUBTRACT:
+        first, at, step = team.features[f].first, team.at[f, 0], team.at[f, 1]
+        if together:
+            own = at + k * step
+            for t in range(n_threads):
+                if t != k:
+                    add_packed(sums, own, at + t * step, n)
+            take(sums, own, n, first, count_bits, hessian_bits, False, n_threads == 1, small)
+        else:
+            for t in range(n_threads):
+                take(sums, at + t * step, n, first, count_bits, hessian_bits, t > 0, n_threads == 1, small)
+                if team.flushed[t]:
+                    add_to(small, team.own[t], first, first + n)
+        if subtracted:
             subtract(large, small, first, first + n)
 
 

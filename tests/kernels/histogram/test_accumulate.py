@@ -121,7 +121,8 @@ def team_of(bins, widths, packing, n_threads):
         "job": job, "counts": zeros, "flushed": zeros.copy(), "narrow": narrow, "wide": wide, "chosen": np.arange(n),
         "listed": Listed(np.full(n, -1), *[nothing] * 3, np.zeros((n_threads, 0), np.int64)),
         "place": np.column_stack([np.zeros(n, np.int64), np.arange(n)]), "cuts": np.stack([cuts, cuts]),
-        "features": features, "own": np.full((n_threads, 3, widths.sum()), 9),
+        "sums": narrow.sums.reshape(-1), "at": np.column_stack([np.arange(n), np.full(n, n)]) * NARROW_SUMS,
+        "lefts": zeros.copy(), "features": features, "own": np.full((n_threads, 3, widths.sum()), 9),
         "pool": np.full((2, 3, widths.sum()), 9),
     }  # fmt: skip
     return Team(**(unused | shared))
@@ -159,7 +160,7 @@ def test_blocks_are_flushed_before_they_overflow(packing):
     team = team_of(np.zeros((1, 1), np.uint8), widths, packing, 2)
     for k, n in enumerate(sizes):
         mine = mine_of(np.zeros((n, 1), np.uint8), np.full(n, most))
-        team.flushed[k] = sum_rows(k, team, mine, np.arange(n, dtype=np.uint32))
+        team.counts[k], team.flushed[k] = n, sum_rows(k, team, mine, np.arange(n, dtype=np.uint32))
     assert team.flushed.tolist() == [1, 0]
     merge(0, team)
     merge(1, team)
@@ -167,7 +168,7 @@ def test_blocks_are_flushed_before_they_overflow(packing):
     np.testing.assert_array_equal(team.pool[0], [[-n * packing.gradient_most, 0], [n * hessian, 0], [n, 0]])
     for k in range(2):  # the next job begins anew
         mine = mine_of(np.zeros((1, 1), np.uint8), np.full(1, most))
-        team.flushed[k] = sum_rows(k, team, mine, np.zeros(1, np.uint32))
+        team.counts[k], team.flushed[k] = 1, sum_rows(k, team, mine, np.zeros(1, np.uint32))
     merge(0, team)
     merge(1, team)
     assert team.pool[0][2].tolist() == [2, 0]

@@ -7,6 +7,7 @@ read where it lies in cache. What threads do is in `scalable.kernels.histogram.t
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -78,14 +79,24 @@ class Histograms:
         self._pool = np.empty((settings.num_leaves, 3, bins.n_bins), np.int64)
         self._own = np.empty((n_threads, 3, bins.n_bins), np.int64)
         self._width = int(bins.features["n_bins"].max(initial=1))
-        self._sums = [
-            np.zeros((n_threads, plane.n_dense, width), np.int64)
-            for plane, width in zip(parts[0].planes, (NARROW_SUMS, apart(self._width)), strict=True)
-        ]
-        self._listed = parts[0].lists.layout(n_threads)
+        widths = (NARROW_SUMS, apart(self._width))
+        planes = [(n_threads, p.n_dense, width) for p, width in zip(parts[0].planes, widths, strict=True)]
+        shapes = [*planes, (n_threads, parts[0].lists.n_bins)]
+        edges = np.cumsum([0, *(math.prod(shape) for shape in shapes)])
+        self._packed = np.zeros(int(edges[-1]), np.int64)
+        views = [self._packed[edges[k] : edges[k + 1]].reshape(shape) for k, shape in enumerate(shapes)]
+        self._sums, self._listed = views[:2], parts[0].lists.layout(views[2])
         self._splits, self._asked = np.zeros((2, n), SPLIT), np.zeros((2, n), np.int64)
         self._categories = np.zeros(1, np.uint8) if bins.has_categories else None
         self._place = np.array([parts[0].place[f] for f in range(n)], np.int64).reshape(n, 2)
+        self._at = np.zeros((n, 2), np.int64)
+        for k, (plane, sums) in enumerate(zip(parts[0].planes, self._sums, strict=True)):
+            dense, width = plane.features[: plane.n_dense], sums.shape[2]
+            self._at[dense, 0] = edges[k] + np.arange(len(dense)) * width
+            self._at[dense, 1] = len(dense) * width
+        listed = self._listed.place >= 0
+        self._at[listed, 0] = edges[2] + self._listed.first[self._listed.place[listed]]
+        self._at[listed, 1] = parts[0].lists.n_bins
         # The first bin of every feature, the first feature of every worker.
         self._edges = [*bins.features["first"].tolist(), bins.n_bins]
         self._owners = [n * w // peers.n_workers for w in range(peers.n_workers + 1)]
@@ -160,6 +171,8 @@ class Histograms:
             cuts=np.array([every, own]),
             features=self.bins.features,
             rules=self.settings.rules,
+            sums=self._packed,
+            at=self._at,
             own=self._own,
             pool=self._pool,
             splits=self._splits,
