@@ -25,6 +25,7 @@ from scalable.data.readers.page_starts import entered_anywhere, page_starts
 from scalable.data.readers.readahead import expect_columns
 from scalable.data.readers.statistics import possible_shards
 from scalable.data.readers.stored import StoredColumns, find_stored
+from scalable.data.readers.tiles import TileReader, find_tiles
 from scalable.data.roles import Roles
 from scalable.data.selection import Filters, read_filters
 from scalable.data.shard import Shard, plan_shards
@@ -189,7 +190,7 @@ class ParquetSource(Source):
         names = list(self.needed if columns is None else columns)
         return self._selected(lambda wanted: self._decode(shard, wanted, block_rows), names)
 
-    def stored(self, shard: Shard, names: Sequence[str]) -> StoredColumns | None:
+    def stored(self, shard: Shard, names: Sequence[str]) -> StoredColumns | TileReader | None:
         """Return float32 columns of a shard in their file; see `Source.stored`."""
         footer = self.footers[shard.file]
         float32 = all(self.field_type(name) == pa.float32() for name in names)
@@ -197,10 +198,11 @@ class ParquetSource(Source):
             return None
         try:
             with held(footer, names, shard.row_start, shard.row_stop) as here:
-                found, others = find_stored(here, self.full_schema, names, shard.row_start, shard.row_stop)
+                rows = (self.full_schema, names, shard.row_start, shard.row_stop)
+                found, others = find_stored(here, *rows)
+                return find_tiles(here, *rows) if others else found
         except OSError:  # told by whoever reads the other columns
             return None
-        return None if others else found
 
     def expect(self, shard: Shard, columns: Sequence[str] | None = None) -> None:
         """Have a shard's columns read into the page cache; see `Source.expect`."""

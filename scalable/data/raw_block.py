@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from scalable.data.block import Block
 from scalable.kernels.linear.records import FloatColumns
+from scalable.kernels.parquet.tiles import TileColumns
 
 
 @dataclass(frozen=True, slots=True)
 class RawFloats:
-    """Float32 columns as they are, and what keeps their memory, or their file open."""
+    """Float32 columns as they are, and what keeps their memory, or their file open; compressed ones as `tiles`."""
 
     columns: FloatColumns
     owner: Any
+    tiles: TileColumns | None = None
 
 
 class LazyBlock(Block):

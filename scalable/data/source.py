@@ -14,6 +14,7 @@ from scalable.data.block import BLOCK_ROWS, RawBlock
 from scalable.data.columns import require_column
 from scalable.data.fingerprint import Fingerprint, digest_of
 from scalable.data.readers.stored import StoredColumns
+from scalable.data.readers.tiles import TileReader
 from scalable.data.roles import Roles
 from scalable.data.selection import RowPart, Selection, divide
 from scalable.data.shard import Shard
@@ -208,7 +209,7 @@ class Source(ABC):
             if chosen.n_rows:
                 yield chosen
 
-    def stored(self, shard: Shard, names: Sequence[str]) -> StoredColumns | None:
+    def stored(self, shard: Shard, names: Sequence[str]) -> StoredColumns | TileReader | None:
         """Return float32 columns of a shard in their file, for kernels that read it; None where that cannot be."""
         return None
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from scalable.data.block import BLOCK_ROWS, RawBlock
 from scalable.data.readers.stored import StoredColumns
+from scalable.data.readers.tiles import TileReader
 from scalable.data.shard import Shard
 from scalable.data.source import Source
 
@@ -39,7 +40,7 @@ class StoredEncoder(Encoder, Protocol):
     def stored(self) -> Sequence[str]:
         """Names of its columns, where all are float32 and kernels may read them in their file; else none."""
 
-    def encode_stored(self, raw: RawBlock, stored: StoredColumns, row: int) -> Any:
+    def encode_stored(self, raw: RawBlock, stored: StoredColumns | TileReader, row: int) -> Any:
         """Return a block of roles from `raw` and of features from row `row` of `stored`."""
 
 
@@ -91,7 +92,9 @@ class BlockReader:
         found = self.source.stored(shard, self.encoder.stored)
         return None if found is None else self._beside(self.encoder, shard, found)
 
-    def _beside(self, encoder: StoredEncoder, shard: Shard, stored: StoredColumns) -> Iterator[Any]:
+    def _beside(
+        self, encoder: StoredEncoder, shard: Shard, stored: StoredColumns | TileReader
+    ) -> Iterator[Any]:
         """Yield blocks of target and weight with the features in their file."""
         roles = self.source.roles.learned_from
         for raw in self.source.raw_blocks(shard, roles, self._rows([*self.source.feature_names, *roles])):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scalable.data.block import Block, RawBlock
 from scalable.data.raw_block import LazyBlock, RawFloats
 from scalable.data.readers.stored import StoredColumns
+from scalable.data.readers.tiles import TileReader
 from scalable.data.values import numbers
 from scalable.errors import DataError
 from scalable.features.categories import calendar_codes, category_codes, hashed_codes, number_codes
@@ -140,29 +141,31 @@ class LinearEncoder(Encoder):
         columns, ids = self._columns(raw)
         return Block(columns, ids, label, weight, raw.first_row)
 
-    def encode_stored(self, raw: RawBlock, stored: StoredColumns, row: int) -> Block:
+    def encode_stored(self, raw: RawBlock, stored: StoredColumns | TileReader, row: int) -> Block:
         """Do `encode` for features that are still in their file.
 
         Parameters
         ----------
         raw : RawBlock
             Label and weight.
-        stored : StoredColumns
+        stored : StoredColumns or TileReader
             The features, in the order of `needed`, all float32; only where they are `stored`.
         row : int
             Where the block begins in that file.
         """
         label, weight = self._roles(raw)
         offsets, scales, units = self._float_plan
-        floats = FloatColumns(
-            _NOWHERE, stored.descriptor, stored.places, stored.bounds, row, offsets, scales, units
-        )
+        if isinstance(stored, TileReader):
+            tiles, place = stored.tiles, (-1, _NO_PAGES, _NO_BOUNDS)
+        else:
+            tiles, place = None, (stored.descriptor, stored.places, stored.bounds)
+        floats = FloatColumns(_NOWHERE, *place, row, offsets, scales, units)
 
         def load() -> NDArray[Any]:
             arrays = dict(zip(self.needed, stored.read(row, raw.n_rows), strict=True))
             return self._columns(replace(raw, arrays=arrays))[0]
 
-        return LazyBlock(RawFloats(floats, stored), load, label, weight, raw.first_row, raw.n_rows)
+        return LazyBlock(RawFloats(floats, stored, tiles), load, label, weight, raw.first_row, raw.n_rows)
 
     def _columns(self, raw: RawBlock) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """Return dense columns and feature indices."""

@@ -29,6 +29,10 @@ NO_PAGE = -1
 KEPT_BYTES = (
     2**26
 )  # most room for pages that the next block goes on with; without it they are decompressed again
+_KERNELS, _COMPRESSED = np.zeros((2, 256), bool)  # by codec
+_KERNELS[list(BY_KERNEL)] = True
+_COMPRESSED[[codecs.SNAPPY, codecs.LZ4_RAW]] = True
+_NOTHING = np.empty(0, np.uint8)
 MINI_BLOCK = 4096  # most values of a mini-block of differences; writers make 32
 
 
@@ -44,17 +48,13 @@ class CodedReader:
     columns : sequence of CodedColumn
     types : sequence of pyarrow.DataType
         What they become.
-
-    Attributes
-    ----------
-    opened : int
-        Values of the pages that were opened so far, of all columns.
     """
 
     def __init__(
         self, path: str, descriptor: int, columns: Sequence[CodedColumn], types: Sequence[pa.DataType]
     ) -> None:
-        self._path, self._descriptor, self.opened = path, descriptor, 0
+        self._path, self._descriptor = path, descriptor
+        self._opened = np.zeros(1, np.int64)
         self._columns, self._types = tuple(columns), tuple(types)
         self._widths = [
             4 if c.texts is not None else result_bytes(t) for c, t in zip(columns, types, strict=True)
@@ -70,24 +70,31 @@ class CodedReader:
             if column.values is not None:
                 row[coded.TABLE] = column.values.ctypes.data
         rows = int((self._pages[:, coded.STOP] - self._pages[:, coded.FIRST]).max())
-        self._others = np.flatnonzero(~np.isin(self._pages[:, coded.CODEC], BY_KERNEL))
+        self._others = np.flatnonzero(~_KERNELS[self._pages[:, coded.CODEC]])
         self._held: dict[int, NDArray[np.uint8]] = {}
-        self._keep()
+        self._kept: NDArray[np.uint8] | None = None
         self._buffer = np.zeros(int(self._pages[:, coded.WHOLE].max()) + PADDING, np.uint8)
         self._stored = np.empty(int(self._pages[:, coded.SIZE].max()), np.uint8)
         self._valid, self._codes = np.empty(rows + 1, np.uint8), np.empty(rows + 1, np.uint32)
         self._words, self._some = np.empty(rows + 1, np.uint64), np.empty(MINI_BLOCK, np.uint64)
 
+    @property
+    def opened(self) -> int:
+        """Values of the pages that were opened so far, of all columns."""
+        return int(self._opened[0])
+
     def _keep(self) -> None:
         """Make room for the page of each column that a block ends in, so that none is decompressed twice."""
-        codec = self._pages[:, coded.CODEC]
-        compressed = np.isin(codec, (codecs.SNAPPY, codecs.LZ4_RAW))
+        compressed = _COMPRESSED[self._pages[:, coded.CODEC]]
+        self._kept = _NOTHING
+        if not compressed.any():
+            return
         columns = np.maximum.reduceat(compressed, self._table[:, coded.BEGIN])
         largest = np.maximum.reduceat(self._pages[:, coded.WHOLE], self._table[:, coded.BEGIN])
         sizes = np.where(columns, -(-(largest + PADDING) // LINE) * LINE, 0)
         self._table[:, coded.KEPT_PAGE] = NO_PAGE
-        if 0 < sizes.sum() <= KEPT_BYTES:
-            self._kept = np.zeros(int(sizes.sum()), np.uint8)
+        if sizes.sum() <= KEPT_BYTES:
+            self._kept = take((1, int(sizes.sum())), np.uint8)
             places = self._kept.ctypes.data + np.cumsum(sizes) - sizes
             self._table[:, coded.KEPT] = np.where(columns, places, 0)
 
@@ -106,7 +113,7 @@ class CodedReader:
                 levels = max(0, int(page[coded.LEVELS]))
                 found = decompressed(stored, int(page[coded.CODEC]), int(page[coded.WHOLE]), levels)
                 self._held[p], page[coded.ADDRESS] = found, found.ctypes.data
-                self.opened += int(page[coded.STOP] - page[coded.FIRST])
+                self._opened += int(page[coded.STOP] - page[coded.FIRST])
 
     def read(self, row: int, n_rows: int) -> Columns:
         """Return rows of all columns.
@@ -116,6 +123,8 @@ class CodedReader:
         DataError
             When a page cannot be read or decoded.
         """
+        if self._kept is None:
+            self._keep()
         size = -(-n_rows // 64) * 64
         whole: NDArray[np.uint8] = take((sum(self._widths) + len(self._widths), size), np.uint8)
         buffer, at = pa.py_buffer(whole), 0
@@ -133,7 +142,7 @@ class CodedReader:
             self._descriptor, self._pages, self._table, row, n_rows, self._buffer, self._stored, self._valid, present,
             self._codes, self._words, self._some, counts,
         )  # fmt: skip
-        self.opened += int(counts[:, 1].sum())
+        self._opened += int(counts[:, 1].sum())
         if failed >= 0:
             raise DataError(
                 f"{self._path}: rows {row:,} to {row + n_rows:,} cannot be decoded (the page at "

@@ -27,12 +27,14 @@ from scalable.kernels.linear.gradients import LOG, gradients, log_gradients, sof
 from scalable.kernels.linear.optimizers import ADAGRAD, NORMALIZED, W, update
 from scalable.kernels.linear.records import CategorySpace, DescentRule, FloatColumns
 from scalable.kernels.memory import as_pointer
-from scalable.kernels.parquet.files import read_rows
+from scalable.kernels.parquet.files import gather
+from scalable.kernels.parquet.tiles import TileColumns, tile_address
 
 SOFTMAX = -1  # code of the one loss over several outputs
 MAX_BATCH = 1024
 FIRST_BATCH = 32
 TILE_ROWS = 2048  # standardised at once: 28 columns of it stay in the second-level cache
+READ_BYTES = 2**21  # of columns read from their file at once
 GROWTH_STEPS = 32.0  # the batch doubles every so many steps until it has its full size
 
 
@@ -230,6 +232,7 @@ def descend(
 @kernel(fastmath=True)
 def descend_raw(
     raw: FloatColumns,
+    tiles: TileColumns | None,
     y: np.ndarray,
     weight: np.ndarray,
     rule: DescentRule,
@@ -245,6 +248,8 @@ def descend_raw(
     ----------
     raw : FloatColumns
         The dense features as they are in memory or in their file.
+    tiles : TileColumns or None
+        The values of those, where they are compressed: a branch on None is decided before this is compiled.
     y, weight, rule, hyper, factors, t, table
         See `descend`.
     tile : array of shape (n_columns, >= TILE_ROWS), float32
@@ -258,8 +263,16 @@ def descend_raw(
     """
     n_columns = raw.offsets.size
     n_rows = y.size
-    stored = np.empty(TILE_ROWS, np.float32)
     none = np.empty((0, n_rows), np.int32)
+    # Rows of all columns that are in `stored`: as many as one call of the system reads of each, without leaving the
+    # near cache.
+    in_file = tiles is None and not raw.addresses.size
+    most = READ_BYTES // (4 * n_columns) // TILE_ROWS * TILE_ROWS if in_file else TILE_ROWS
+    most = max(most, TILE_ROWS)
+    widths = np.full(n_columns, 4)
+    stored = np.empty((n_columns if in_file else 1) * most, np.float32)
+    first: Any = np.int64(0)
+    last: Any = np.int64(0)
     scratch = np.empty((2 * table.shape[0] + 1, MAX_BATCH), np.float32)
     dense = np.empty((2, n_columns), np.float32)
     copies = np.empty((COPIED, n_columns + 1))
@@ -269,21 +282,26 @@ def descend_raw(
     while start < n_rows:
         stop = min(start + TILE_ROWS, n_rows)
         bad = 0
+        if in_file and stop > last:
+            first, last = start, min(start + most, n_rows)
+            row, to = raw.first_row + start, stored.view(np.uint8)
+            if gather(raw.descriptor, raw.places, raw.bounds, widths, row, last - first, to) >= 0:
+                return total, t, start
         for j in range(n_columns):
-            if raw.addresses.size:
-                x = carray(as_pointer(raw.addresses[j]), (n_rows,), np.float32)[start:stop]
-            else:  # by system calls into the near cache: no block passes through memory
-                x = stored[: stop - start]
-                low, high, first = raw.bounds[j], raw.bounds[j + 1], raw.first_row + start
-                failed = read_rows(
-                    raw.descriptor, raw.places, low, high, 4, first, x.size, stored.ctypes.data
-                )
-                if failed >= 0:
+            if tiles is not None:
+                at = tile_address(tiles, j, raw.first_row + start, stop - start, np.int64(stored.ctypes.data))
+                if at == 0:
                     return total, t, start
+                x = carray(as_pointer(np.uintp(at)), (stop - start,), np.float32)
+            elif raw.addresses.size:
+                x = carray(as_pointer(raw.addresses[j]), (n_rows,), np.float32)[start:stop]
+            else:
+                at = j * (last - first) + start - first
+                x = stored[at : at + stop - start]
             bad += encode_floats(x, raw.units[j], raw.offsets[j], raw.scales[j], tile[j, : stop - start])
         if bad:
             return total, t, start
-        begin = start
+        tile_begin = start
         while start < stop:
             m = min(batch_size(t + 1.0, rule.batch), n_rows - start)
             if start + m > stop:
@@ -292,7 +310,7 @@ def descend_raw(
             yb = y[start : start + m]
             wb = weight[start : start + m]
             total += _learn(
-                tile, start - begin, none, np.int64(0), yb, wb, rule, rule.rare, hyper, factors, t, table, scratch,
+                tile, start - tile_begin, none, np.int64(0), yb, wb, rule, rule.rare, hyper, factors, t, table, scratch,
                 dense, copies, space,
             )  # fmt: skip
             start += m

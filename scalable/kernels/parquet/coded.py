@@ -113,7 +113,7 @@ def _decode_indices(
 
 
 @kernel()
-def _decode_page(
+def decode_page(
     buffer: np.ndarray,
     at: int,
     end: int,
@@ -165,7 +165,7 @@ def _decode_page(
 
 
 @kernel()
-def _decode_levels(
+def decode_levels(
     buffer: np.ndarray, levels: Any, size: int, rows: int, stop: int, valid: np.ndarray
 ) -> tuple[Any, bool]:
     """Decode which of the first `stop` of a page's rows have a value.
@@ -188,7 +188,7 @@ def _decode_levels(
 
 
 @kernel()
-def _load_page(descriptor: int, page: np.ndarray, stored: np.ndarray, to: int) -> bool:
+def load_page(descriptor: int, page: np.ndarray, stored: np.ndarray, to: int) -> bool:
     """Bring a page to memory at address `to`, decompressed; levels in front of it are never compressed."""
     whole, size, levels = page[WHOLE], page[SIZE], max(np.int64(0), page[LEVELS])
     if page[ADDRESS]:
@@ -208,7 +208,7 @@ def _load_page(descriptor: int, page: np.ndarray, stored: np.ndarray, to: int) -
 
 
 @kernel(inline=True)
-def _first_page(pages: np.ndarray, begin: int, end: int, row: int) -> int:
+def first_page(pages: np.ndarray, begin: int, end: int, row: int) -> int:
     """Return the first page that ends after a row."""
     low, high = begin, end
     while low < high:
@@ -276,7 +276,7 @@ def decode_columns(
     for c in range(columns.shape[0]):
         column = columns[c]
         nulls, opened = np.int64(0), np.int64(0)
-        for p in range(_first_page(pages, column[BEGIN], column[END], row), column[END]):
+        for p in range(first_page(pages, column[BEGIN], column[END], row), column[END]):
             first, whole, levels, form = pages[p, FIRST], pages[p, WHOLE], pages[p, LEVELS], pages[p, FORM]
             start, stop = max(first, row), min(pages[p, STOP], last)
             if start >= stop:
@@ -297,17 +297,17 @@ def decode_columns(
                     and whole == (stop - start) * column[BYTES]
                     and stop - start == pages[p, STOP] - first
                 ):  # straight to its place
-                    if not _load_page(descriptor, pages[p], stored, to):
+                    if not load_page(descriptor, pages[p], stored, to):
                         return p
                     if nulls:
                         present[start - row : stop - row] = 1
                     continue
-                if not _load_page(descriptor, pages[p], stored, data):
+                if not load_page(descriptor, pages[p], stored, data):
                     return p
             page = carray(as_pointer(np.uintp(data)), (whole + PADDING,), np.uint8)
             at, before, n = np.int64(0), start - first, stop - start
             if levels != REQUIRED:
-                at, full = _decode_levels(page, levels, whole, pages[p, STOP] - first, stop - first, valid)
+                at, full = decode_levels(page, levels, whole, pages[p, STOP] - first, stop - first, valid)
                 if at < 0:
                     return p
                 if not full:
@@ -325,7 +325,7 @@ def decode_columns(
                     present[start - row : stop - row] = valid[start - first : stop - first]
                 else:
                     present[start - row : stop - row] = 1
-            if not _decode_page(
+            if not decode_page(
                 page, at, whole, column, form, before, n, stop - start, valid[start - first :], to, codes, words, some
             ):  # fmt: skip
                 return p

@@ -83,7 +83,9 @@ class Descent:
             raw = block.raw.columns
             # rows fall into different cache sets
             tile = aligned((len(raw.offsets), descent.TILE_ROWS + 16), np.float32)
-            loss, steps, done = descent.descend_raw(raw, y, weight, *how, steps, state.table, tile)
+            loss, steps, done = descent.descend_raw(
+                raw, block.raw.tiles, y, weight, *how, steps, state.table, tile
+            )
         if done < block.n_rows:
             columns: Any = block.columns
             ids = block.ids

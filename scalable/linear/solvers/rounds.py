@@ -13,8 +13,10 @@ from scalable.data.block import Block
 from scalable.data.shard import Shard
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
+from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.execution.replicas import partition_rounds, run_round
+from scalable.execution.sampling import spread_shards
 from scalable.kernels.linear import gradients, optimizers
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.solvers.descent import (
@@ -283,7 +285,7 @@ def descend(
                 result.converged = True
                 break
         elif settings.max_passes is None and settings.look_back and number == 1:
-            some = shards[:: max(1, rows // LOOKED_AT)]
+            some = _all_over(reader, shards)
             value = run_reduction(executor, LossReduction(learner.objective, result.coef), reader, some)
             if result.progressive_loss[0] > (1.0 + LATE) * value:
                 max_passes = MOST_PASSES
@@ -296,6 +298,18 @@ def descend(
     elif settings.max_passes is None:
         result.converged = True
     return result
+
+
+def _all_over(reader: Any, shards: Sequence[Shard]) -> Sequence[Shard]:
+    """Return about `LOOKED_AT` rows: pieces of shards where the reader takes pieces, else some shards."""
+    source = reader.source
+    if (
+        isinstance(reader, BlockReader)
+        and source.exact_rows is not None
+        and len(shards) == len(source.shards)
+    ):
+        return spread_shards(source, LOOKED_AT, LOOKED_AT // 4)
+    return shards[:: max(1, sum(shard.n_rows for shard in shards) // LOOKED_AT)]
 
 
 def start_state(learner: Descent, start: NDArray[np.float64]) -> DescentState:
