@@ -17,6 +17,10 @@ from scalable.features.row_sample import SampleReduction
 from scalable.features.target import Labels
 from scalable.features.target_summary import TargetReduction, TargetSummary
 
+TARGET_PIECES = (
+    32  # at most, of a spread of rows that tell of the target: opening one costs as thousands of rows
+)
+LEAST_READ = 2**12  # rows of such a piece
 LEAST_PIECES = 16  # of a source, so that a column is seen to follow the order of its rows
 
 
@@ -139,7 +143,10 @@ def target_of(
 ) -> TargetSummary:
     """Return what is known of the target: from all rows, or from a spread of about `max_rows` over all shards."""
     reader = BlockReader(source, columns=source.roles.learned_from)
-    shards = None if max_rows is None else spread_shards(source, max_rows)
+    if max_rows is not None:
+        shards = spread_shards(source, max_rows, max(LEAST_READ, max_rows // TARGET_PIECES))
+    else:
+        shards = joined_shards(source.shards) if source.exact_rows is not None else None
     found: TargetSummary = run_reduction(executor, TargetReduction(source.roles, classify), reader, shards)
     return found if max_rows is None else found.of_rows(source.n_rows)
 

@@ -136,9 +136,11 @@ def hold(reader: BlockReader, n_rows: int, seed: int | None, n_threads: int = 1)
             before = np.cumsum([0, *(piece.n_rows for piece in pieces)]).tolist()
             list(pool.map(put, pieces, before))
 
+        places = order.astype(np.uint32)
+
         def dealt(values: NDArray[Any]) -> NDArray[Any]:
             k, out = len(values), np.empty(values.size, values.dtype)
-            list(pool.map(lambda j: deal_rows(values[j], order, edges, k, j, out), range(k)))
+            list(pool.map(lambda j: deal_rows(values[j], places, edges, k, j, out), range(k)))
             return out
 
         flat, flat_ids = dealt(columns), dealt(ids)

@@ -100,20 +100,20 @@ class CodedReader:
 
     def _bring(self, row: int, stop: int) -> None:
         """Decompress pages that no kernel does, as far as they are wanted; let go those that are done with."""
+        if not self._others.size:
+            return
         first, last = self._pages[self._others, coded.FIRST], self._pages[self._others, coded.STOP]
-        wanted = self._others[(first < stop) & (last > row)]
-        for p in set(self._held) - set(wanted.tolist()):
+        wanted = self._others[(first < stop) & (last > row)].tolist()
+        for p in self._held.keys() - wanted:
             del self._held[p]
             self._pages[p, coded.ADDRESS] = 0
-        for p in wanted.tolist():
+        for p in wanted:
             if p not in self._held:
-                page = self._pages[p]
-                size, offset = int(page[coded.SIZE]), int(page[coded.OFFSET])
+                begin, end, offset, size, levels, whole, codec = self._pages[p, : coded.CODEC + 1].tolist()
                 stored = os.pread(self._descriptor, size, offset)
-                levels = max(0, int(page[coded.LEVELS]))
-                found = decompressed(stored, int(page[coded.CODEC]), int(page[coded.WHOLE]), levels)
-                self._held[p], page[coded.ADDRESS] = found, found.ctypes.data
-                self._opened += int(page[coded.STOP] - page[coded.FIRST])
+                found = decompressed(stored, codec, whole, max(0, levels))
+                self._held[p], self._pages[p, coded.ADDRESS] = found, found.__array_interface__["data"][0]
+                self._opened += end - begin
 
     def read(self, row: int, n_rows: int) -> Columns:
         """Return rows of all columns.
@@ -136,8 +136,7 @@ class CodedReader:
             places.append((at, at + width * size))
             at += (width + 1) * size
         present = np.empty(n_rows, np.uint8)
-        if self._others.size:
-            self._bring(row, row + n_rows)
+        self._bring(row, row + n_rows)
         failed = coded.decode_columns(
             self._descriptor, self._pages, self._table, row, n_rows, self._buffer, self._stored, self._valid, present,
             self._codes, self._words, self._some, counts,

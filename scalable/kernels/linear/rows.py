@@ -26,6 +26,14 @@ def take_rows(columns: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
             to[i] = column[np.uint64(rows[i])]
 
 
+@kernel(inline=True)
+def _take(column: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
+    for i in range(
+        rows.size
+    ):  # unsigned places, which need no look for negative ones, are gathered in vectors
+        out[i] = column[rows[i]]
+
+
 @kernel()
 def deal_rows(
     column: np.ndarray, rows: np.ndarray, edges: np.ndarray, k: int, j: int, out: np.ndarray
@@ -38,7 +46,7 @@ def deal_rows(
     ----------
     column : array of shape (n,)
         Values.
-    rows : int64 array of shape (n,)
+    rows : uint32 array of shape (n,)
         Places in ``[0, n)``; not checked.
     edges : int64 array
         Where blocks begin among `rows`, and the end.
@@ -49,6 +57,4 @@ def deal_rows(
     """
     for b in range(edges.size - 1):
         start, size = edges[b], edges[b + 1] - edges[b]
-        to = out[k * start + j * size : k * start + (j + 1) * size]
-        for i in range(size):
-            to[i] = column[np.uint64(rows[start + i])]
+        _take(column, rows[start : start + size], out[k * start + j * size : k * start + (j + 1) * size])
