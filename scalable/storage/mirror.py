@@ -118,6 +118,12 @@ class Mirrors:
         self._pool = ThreadPoolExecutor(REQUESTS, "fetch")
         self._lock = threading.Lock()
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes that were fetched, or are, and not given up; no process that maps nothing of them counts them."""
+        with self._lock:
+            return sum(mirror.n_bytes for mirror in self._known.values())
+
     @contextmanager
     def hold(self, key: Key, ranges: Sequence[Range]) -> Iterator[str]:
         """Yield the path of a file with these ranges, which are there; raises OSError where they cannot be had.

@@ -102,6 +102,8 @@ def raised(path: AnyPath, bucket: str, error: Exception) -> Exception | None:
         return FileExistsError(errno.EEXIST, "there is such an object already", str(path))
     text, known = str(error), re.search(r"<Code>(\w+)</Code>", str(error))
     code = known.group(1) if known else _code(type(error).__name__)
+    if "incorrectly configured region" in text:  # the library's words for a redirect
+        code = "PermanentRedirect"
     if code in _REFUSALS:
         number, remedy = _REFUSALS[code]
         return OSError(number, remedy.format(bucket=bucket), str(path))

@@ -295,6 +295,11 @@ def _version(meta: Any) -> Version:
     return Version(int(meta["size"]), meta["e_tag"] or meta["last_modified"].isoformat())
 
 
+def mirrored_bytes() -> int:
+    """Return the memory that ranges of objects take, which is not in the process's resident memory."""
+    return _mirrors().n_bytes
+
+
 @functools.cache
 def _mirrors() -> Mirrors:
     return Mirrors(fetch)

@@ -1,6 +1,9 @@
 """Data in an object store: the same bits as from local files, whatever the network does."""
 
+import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from datetime import timedelta
@@ -10,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import data_gen
 from scalable import ParquetSource
 from scalable.errors import DataError, UsageError
 from scalable.linear import LogisticRegression, SGDClassifier
@@ -17,6 +21,7 @@ from scalable.storage import mirror, object_access, objects
 from scalable.storage.files import store_of
 from tests.storage.conftest import ROWS
 from tests.storage.s3 import Proxy, columns_of
+from tests.test_imports import ROOT
 
 
 def test_every_value_is_that_of_the_local_files(folder, prefix):
@@ -137,6 +142,34 @@ def test_what_cannot_be_had_is_said_in_one_line(path, keys, said, prefix, enviro
     assert "testsecret" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (400, "ExpiredToken", "credentials have expired; renew them"),
+        (400, "InvalidToken", "AWS_SESSION_TOKEN"),
+        (403, "AccessDenied", "access is denied; check what the credentials may do in bucket 'test-bucket'"),
+        (301, "PermanentRedirect", "bucket 'test-bucket' is in another region; set AWS_REGION"),
+        (400, "AuthorizationHeaderMalformed", "bucket 'test-bucket' is in another region; set AWS_REGION"),
+    ],
+)
+def test_refusals_of_a_store_are_told_with_their_remedy(status, code, said, prefix, environment, s3_server):
+    """As S3 answers where this server would not: reading, and writing a model, in one line without a secret."""
+
+    class Refusing(Proxy):
+        def answer(self, handler):
+            handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+            self.refuse(handler, status, f"<Error><Code>{code}</Code></Error>".encode())
+
+    with Refusing(s3_server) as proxy:
+        environment(proxy.address)
+        with pytest.raises(DataError, match=said) as told:
+            ParquetSource(prefix)
+        with pytest.raises(OSError, match=said), store_of(prefix).replacing(f"{prefix}/one") as file:
+            file.write(b"x")
+    assert "\n" not in str(told.value)
+    assert "testkey" not in str(told.value)
+
+
 def test_no_bucket_and_no_profile_are_refused(monkeypatch, tmp_path):
     with pytest.raises(UsageError, match="give a bucket"):
         ParquetSource("s3:///x")
@@ -187,6 +220,42 @@ def test_memory_stays_within_the_budget(folder, prefix, monkeypatch):
         for _ in source.raw_blocks(shard):
             known = objects._mirrors()._known.values()
             assert sum(one.n_bytes for one in known if not one.users) <= 2**17
+
+
+CHILD = """
+import json, sys, threading
+from scalable.storage import mirror
+mirror.BUDGET_BYTES = 2**24
+from bench.objects.ways import FIRST, most_mirrored
+from scalable.boosting.workers.life import peak_rss
+done, most = threading.Event(), [0]
+watch = threading.Thread(target=most_mirrored, args=(done, most))
+watch.start()
+FIRST["sgd"](sys.argv[1])
+done.set()
+watch.join()
+print(json.dumps([peak_rss(), most[0]]))
+"""
+
+
+def test_a_fit_takes_the_memory_of_a_local_one_and_the_budget(prefix, uploaded, tmp_path):
+    """300 MB in 48 files, with a budget of 16 MiB to fetch ahead."""
+    data_gen.generate(
+        "physics", rows=2_600_000, rows_per_file=2**16, row_group_rows=2**14, out=tmp_path / "rows"
+    )
+    for file in (tmp_path / "rows").glob("*.parquet"):
+        uploaded.put(f"sets/memory/{file.name}", file.read_bytes())
+    used = {}
+    for place in (str(tmp_path / "rows"), "s3://test-bucket/sets/memory"):
+        command = [sys.executable, "-c", CHILD, place]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        used[place] = json.loads(done.stdout)
+    (local, none), (remote, mirrored) = used.values()
+    assert none == 0
+    assert (
+        2**22 < mirrored <= 2**24 + 2 * 2 * 2**21
+    )  # and what two threads read: a row group and the next, each 2 MB
+    assert remote - local < 2**26  # the library, its connections, and requests under way
 
 
 def test_threads_share_what_is_fetched_and_failures_are_fetched_again():
