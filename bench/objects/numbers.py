@@ -4,6 +4,9 @@
 
 Each way runs twice in a process of its own; seconds are those of the second time. Bare reads fetch the
 same column chunks with the same library and number of requests, and throw them away. The server runs on the same cores.
+DuckDB of a version that its extension for S3 fits comes from a folder of its own, put before others:
+
+    pip install --target duckdb-s3 duckdb==1.5.5 duckdb-extension-httpfs==1.5.5; export PYTHONPATH=duckdb-s3
 """
 
 from __future__ import annotations

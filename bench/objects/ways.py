@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from scalable.boosting.workers.life import peak_rss
@@ -91,10 +92,24 @@ def pyarrow_scan(place: str) -> dict[str, Any]:
 
 
 def duckdb_scan(place: str) -> dict[str, Any]:
-    """Sum all columns with DuckDB, where its extension for S3 is installed."""
-    import duckdb
+    """Sum all columns with DuckDB, whose extension for S3 comes from the package ``duckdb-extension-httpfs``."""
+    import os
 
-    duckdb.sql("LOAD httpfs").sql(f"SELECT sum(COLUMNS(*)) FROM '{place}/*.parquet'").fetchall()
+    import duckdb
+    import duckdb_extension_httpfs
+
+    (extension,) = Path(duckdb_extension_httpfs.__file__).parent.rglob("*.duckdb_extension")
+    secret = {
+        name: os.environ[f"AWS_{name.upper()}"] for name in ("access_key_id", "secret_access_key", "region")
+    }
+    address = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
+    connection = duckdb.connect()
+    connection.execute(f"LOAD '{extension}'")
+    connection.execute(
+        f"CREATE SECRET (TYPE s3, KEY_ID '{secret['access_key_id']}', SECRET '{secret['secret_access_key']}', "
+        f"REGION '{secret['region']}', ENDPOINT '{address}', USE_SSL false, URL_STYLE 'path')"
+    )
+    connection.execute(f"SELECT sum(COLUMNS(*)) FROM '{place}/*.parquet'").fetchall()
     return {}
 
 
