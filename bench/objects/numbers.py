@@ -27,7 +27,6 @@ from bench.objects.server import KEYS, server
 from scalable.cli.options import parse_count
 from scalable.report.document import new_results
 from scalable.report.results import write_results
-from scalable.storage.mirror import BUDGET_BYTES
 
 BUCKET, PREFIX = "bench-bucket", "rows"
 DELAY, SPEED = 0.05, 200e6
@@ -105,7 +104,7 @@ def asked(ways: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
         here, there, bare = ways[f"{fit}, local"], ways[f"{fit}, s3"], ways["reads, s3"]
         if not all("seconds" in each for each in (here, there, bare)):
             continue
-        alone = here["seconds"] + bare["seconds"]
+        alone = here["seconds"] + bare["seconds"] * there["bytes"] / bare["bytes"]  # a pass after another
         more = there["peak_mib"] - here["peak_mib"]
         rows += [
             {
@@ -116,13 +115,13 @@ def asked(ways: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
             {"what": f"{fit}: the same bits", "asked": "yes", "found": there["digest"] == here["digest"]},
             {
                 "what": f"{fit}: MiB of memory beyond local",
-                "asked": f"<= {BUDGET_BYTES >> 20}",
+                "asked": "<= 256",
                 "found": more,
             },
         ]
     link, fit_there = ways["reads, s3 over the link"], ways["sgd, s3 over the link"]
     if "seconds" in link and "seconds" in fit_there:
-        share = link["bytes"] / SPEED / fit_there["seconds"]
+        share = fit_there["bytes"] / SPEED / fit_there["seconds"]
         rows.append({"what": "sgd: share of the link with 50 ms a request", "asked": ">= .9", "found": share})
     return rows
 
@@ -138,7 +137,7 @@ def told(name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         **known,
         "digest": " ".join(sorted(map(str, digests))),
-        "bytes": runs[0].get("bytes"),
+        "bytes": runs[0]["bytes"],
         "peak_mib": max(each["peak_mib"] for each in runs),
     }
 

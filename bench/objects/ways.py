@@ -65,8 +65,9 @@ def reads(place: str) -> dict[str, Any]:
         jobs += [((path, version), piece) for piece in pieces(ranges)]
     unique = list(dict.fromkeys(jobs))
     with ThreadPoolExecutor(REQUESTS) as pool:
-        n_bytes = sum(pool.map(lambda job: len(fetch(*job)), unique))
-    return {"bytes": n_bytes}
+        for _ in pool.map(lambda job: fetch(*job), unique):
+            pass
+    return {}
 
 
 def polars_scan(place: str) -> dict[str, Any]:
@@ -134,17 +135,34 @@ def most_mirrored(done: threading.Event, most: list[int]) -> None:
         most.append(max(most.pop(), mirrored_bytes()))
 
 
+def counted(fetched: list[int]) -> None:
+    """Add the bytes of every range that is fetched from now on."""
+    from scalable.storage import objects
+
+    fetch = objects.fetch
+
+    def counting(place: tuple[Any, ...], wanted: tuple[int, int]) -> memoryview:
+        fetched.append(wanted[1] - wanted[0])
+        return fetch(place, wanted)
+
+    objects.fetch = counting
+
+
 if __name__ == "__main__":
+    fetched: list[int] = []
+    counted(fetched)
     done, most = threading.Event(), [0]
     watch = threading.Thread(target=most_mirrored, args=(done, most))
     watch.start()
     try:
         FIRST[sys.argv[1]](sys.argv[2])
+        fetched.clear()
         started = time.perf_counter()
         found = WAYS[sys.argv[1]](sys.argv[2])
         found["seconds"] = time.perf_counter() - started
     finally:
         done.set()
         watch.join()
+    found["bytes"] = sum(fetched)
     found["peak_mib"] = (peak_rss() + most[0]) / 2**20
     print(json.dumps(found))

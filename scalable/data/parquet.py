@@ -21,7 +21,7 @@ from scalable.data.footers import Footer, read_footers
 from scalable.data.readers import read_columns
 from scalable.data.readers.cursor_pool import release
 from scalable.data.readers.held import held
-from scalable.data.readers.page_starts import entered_anywhere, page_starts
+from scalable.data.readers.page_starts import entered_anywhere, page_starts, stored_bytes
 from scalable.data.readers.readahead import expect_columns
 from scalable.data.readers.statistics import possible_shards
 from scalable.data.readers.stored import StoredColumns, find_stored
@@ -33,6 +33,8 @@ from scalable.data.source import Source
 from scalable.data.types.pandas_metadata import index_columns, tell_of_index
 from scalable.errors import DataError, DataWarning, UsageError
 from scalable.storage.files import store_of
+
+SCATTERED_BYTES = 2**27  # of cut row groups that are read in any order: an object's are then all kept
 
 
 class ParquetSource(Source):
@@ -145,7 +147,9 @@ class ParquetSource(Source):
                 raise DataError(f"{where}: no row group can hold rows that satisfy {filters!r}")
         ends = [set(accumulate(footer.row_groups)) for footer in footers]
         divided = {shard.file for shard in self.shards if shard.row_stop not in ends[shard.file]}
-        self.sequential = not all(entered_anywhere(footers[file], self.needed) for file in divided)
+        anywhere = all(entered_anywhere(footers[file], self.needed) for file in divided)
+        n_bytes = sum(stored_bytes(footers[file], self.needed) for file in divided)
+        self.sequential = not anywhere or n_bytes > SCATTERED_BYTES
 
     @property
     def paths(self) -> list[str]:

@@ -33,7 +33,7 @@ class Finding(NamedTuple):
     reference : float or None
         The same figure of the reference.
     low, high : float or None
-        95 % interval.
+        95 % interval; 97 % of expected figures.
     alarm : bool
     """
 

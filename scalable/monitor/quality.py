@@ -16,25 +16,32 @@ from numpy.typing import NDArray
 from scalable.evaluate.uncertainty import Z95
 from scalable.monitor.scores import LOSS, SQUARE, N, P, Y, grid_scores, in_units
 
+Z97 = 2.17  # expected figures have intervals of 97 %: their errors are estimates, too
+_STEPS = 50  # of Newton's at most
+_KNOTS, _APART = (
+    np.array([0.05, 0.275, 0.5, 0.725, 0.95]),
+    0.02,
+)  # shares of the weight; between two, in log-odds
 GROUPS = 40  # of the reference's scores, each with its rate of positives
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A figure and its 95 % interval."""
+    """A figure, its standard error, and as many of these as its interval has to each side: 95 % by default."""
 
     value: float
     error: float
+    reach: float = Z95
 
     @property
     def low(self) -> float:
         """Lower bound."""
-        return self.value - Z95 * self.error
+        return self.value - self.reach * self.error
 
     @property
     def high(self) -> float:
         """Upper bound."""
-        return self.value + Z95 * self.error
+        return self.value + self.reach * self.error
 
 
 def auc_of(labelled: NDArray[np.int64], positive: NDArray[np.int64]) -> Measured | None:
@@ -80,13 +87,16 @@ class Calibration:
     rate, error : float64 (n_groups,)
         Rate of positives and its standard error.
     slope : float64 (n_cells,)
-        Rate of each cell: its score, moved in log-odds so that the group's mean is its rate.
+        Rate of each cell: a smooth curve of the scores' log-odds, moved so that the group's mean is its rate.
+    bend : float64 (n_terms, n_cells)
+        How the curve's log-odds change within a group with one standard error of each of its independent terms.
     """
 
     group: NDArray[np.int64]
     rate: NDArray[np.float64]
     error: NDArray[np.float64]
     slope: NDArray[np.float64]
+    bend: NDArray[np.float64]
 
 
 def calibrate(labelled: NDArray[np.int64], positive: NDArray[np.int64]) -> Calibration:
@@ -96,15 +106,55 @@ def calibrate(labelled: NDArray[np.int64], positive: NDArray[np.int64]) -> Calib
     weight = np.minimum(k, n - k) + n / 100 + 1e-12  # groups with outcomes of both kinds, where there are any
     upto = np.cumsum(weight)
     group = np.minimum((GROUPS * (upto - 0.5 * weight) / upto[-1]).astype(np.int64), GROUPS - 1)
+    basis, straight, errors = _curve(_odds(scores), n, k)
+    scores = _score(straight)
     rows, won = np.bincount(group, n, GROUPS), np.bincount(group, k, GROUPS)
     mean = np.bincount(group, n * scores, GROUPS)
     middle = np.where(rows > 0, mean / np.maximum(rows, 1), np.bincount(group, scores, GROUPS) / np.maximum(
         np.bincount(group, minlength=GROUPS), 1))  # fmt: skip
-    rate = (won + 2 * middle) / (rows + 2)  # two rows as the score says, so that none of few is certain
+    rate = (won + 2 * middle) / (rows + 2)  # two rows as the line says, so that none of few is certain
     error = np.sqrt(np.clip(rate * (1 - rate), 1e-12, None) / (rows + 2))
     shift = _odds(rate) - _odds(middle)
-    slope = 1 / (1 + np.exp(-(_odds(scores) + shift[group])))
-    return Calibration(group, rate, error, np.asarray(slope))
+    weight = n * scores * (1 - scores) + 1e-12
+    centre = np.stack([np.bincount(group, weight * term, GROUPS) for term in basis.T])
+    centre /= np.maximum(np.bincount(group, weight, GROUPS), 1e-12)
+    return Calibration(
+        group, rate, error, _score(straight + shift[group]), errors @ (basis.T - centre[:, group])
+    )
+
+
+def _curve(
+    odds: NDArray[np.float64], n: NDArray[np.float64], k: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return terms of log-odds by cell, the log-odds that they give the labels, and a root of the terms' covariance.
+
+    A logistic regression on a natural cubic spline of five knots (Harrell, 2001): within a group rates follow it, so
+    that they are right where the scores of other rows lie elsewhere in the group. Without outcomes of both kinds it is
+    the scores' own log-odds.
+    """
+    upto = np.cumsum(np.minimum(k, n - k) + n / 100 + 1e-12)
+    knots = odds[np.searchsorted(upto, upto[-1] * _KNOTS)]
+    basis = np.column_stack([np.ones_like(odds), odds])
+    if np.diff(knots).min() > _APART:  # else a line
+        cubes, last = np.maximum(odds[:, None] - knots, 0) ** 3, knots[-1]
+        ends = cubes[:, -2:-1] * (last - knots[:-2]) - cubes[:, -1:] * (knots[-2] - knots[:-2])
+        bent = cubes[:, :-2] - ends / (last - knots[-2])
+        basis = np.column_stack([basis, bent / (last - knots[0]) ** 2])
+    found = np.zeros(basis.shape[1])
+    found[1] = 1.0
+    for _ in range(_STEPS if 0 < k.sum() < n.sum() else 0):
+        p = _score(basis @ found)
+        curvature = basis.T @ ((n * p * (1 - p) + 1e-9)[:, None] * basis) + 1e-9 * np.eye(len(found))
+        step = np.linalg.solve(curvature, basis.T @ (k - n * p))
+        found = found + np.clip(step, -1, 1)
+        if np.abs(step).max() < 1e-9:
+            root = np.linalg.inv(np.linalg.cholesky(curvature))
+            return basis, np.asarray(basis @ found), np.asarray(root)
+    return basis, odds, np.zeros((basis.shape[1], basis.shape[1]))
+
+
+def _score(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(-odds)))
 
 
 def _odds(p: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -160,4 +210,5 @@ def _measured(
     )  # a shift moves all cells of a group
     inner = np.clip(calibration.rate * (1 - calibration.rate), 1e-12, None)
     of_rates = np.sum((by_group * calibration.error / inner) ** 2)
-    return Measured(value, float(np.sqrt(of_labels + of_rates)))
+    of_curve = np.sum((calibration.bend @ (slope * n * c * (1 - c))) ** 2)
+    return Measured(value, float(np.sqrt(of_labels + of_rates + of_curve)), Z97)

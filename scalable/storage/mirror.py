@@ -15,7 +15,9 @@ from contextlib import contextmanager
 
 from scalable.storage.files import Range
 
-BUDGET_BYTES = 2**28  # of ranges that are kept or fetched ahead; those in use count, and are never given up
+BUDGET_BYTES = (
+    5 * 2**25
+)  # of ranges that are kept or fetched ahead; those in use count, and are never given up
 GAP_BYTES = 2**18  # between two ranges: reading across it costs less than a second request
 REQUEST_BYTES = 2**22  # several requests of one row group run side by side
 REQUESTS = 16  # at a time

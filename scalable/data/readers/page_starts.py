@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scalable.data.footers import Footer
 from scalable.data.readers.compressed import KNOWN
@@ -74,10 +75,18 @@ def _largest(group: RowGroup) -> str | None:
     return max(max(kinds.values(), key=lambda found: sum(size for size, _ in found)))[1]
 
 
-def entered_anywhere(footer: Footer, names: Collection[str]) -> bool:
-    """Return whether columns of a file are decoded from any row on, rather than from where their row group begins."""
+def stored_bytes(footer: Footer, names: Collection[str]) -> int:
+    """Return what columns take in a file."""
+    return int(_chunks(footer, names)["stored_bytes"].sum())
+
+
+def _chunks(footer: Footer, names: Collection[str]) -> NDArray[np.void]:
     _, tables, _ = file_metadata(footer.path, footer.version)
     places = column_places(footer.path, footer.version)
-    chosen = [places[name][0] for name in names if name in places]
-    chunks = tables.chunks[:, chosen]
+    return tables.chunks[:, [places[name][0] for name in names if name in places]]
+
+
+def entered_anywhere(footer: Footer, names: Collection[str]) -> bool:
+    """Return whether columns of a file are decoded from any row on, rather than from where their row group begins."""
+    chunks = _chunks(footer, names)
     return bool(np.isin(chunks["codec"], KNOWN).all() and not (chunks["encodings"] & ~_ENTERED).any())
