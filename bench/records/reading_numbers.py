@@ -25,11 +25,9 @@ import pyarrow.parquet as pq
 from bench.reductions import CountRows
 from scalable import ParquetSource
 from scalable.data.block import Block, RawBlock
-from scalable.data.readers import choose_reader
 from scalable.data.readers.arrow import open_with_arrow
 from scalable.data.readers.cursor import Cursor
 from scalable.data.readers.pages import CODED, open_with_pages
-from scalable.data.readers.polars import open_with_polars
 from scalable.data.values import numbers
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
@@ -149,7 +147,6 @@ def measurements(path: Path) -> dict[str, Callable[[], int]]:
         "source, 2 threads": lambda: counted(2),
     }
     if not any(name.startswith("t") for name in names):
-        runs["polars"] = lambda: cursor(open_with_polars)
         matrix = Matrix(tuple(names))
         runs["source to float32 matrix, 2 threads"] = lambda: counted(2, matrix)
     return runs
@@ -170,7 +167,7 @@ def chosen_reader(source: ParquetSource) -> str:
         ours.close()
         if not others:
             return "ours"
-    return "polars" if choose_reader(*where) is open_with_polars else "pyarrow"
+    return "pyarrow"
 
 
 def by_layout(directory: Path, rows: int, repeat: int) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from scalable.boosting.intake import dense, held_rows, named
 from scalable.boosting.params import check_known, main_names
 from scalable.boosting.ranking.queries import with_queries
 from scalable.boosting.train import Trained, train
+from scalable.boosting.training.booster_text import booster_of_text
 from scalable.data.source import Source
 from scalable.errors import ModelError, UsageError
 from scalable.execution.reader import BlockReader
@@ -336,8 +337,8 @@ class LGBMModel(Attributes, Estimator):
 
     def _restore(self, stored: StoredModel) -> None:
         try:
-            booster = lgb.Booster(model_str=stored.texts[TEXT])
-        except (KeyError, lgb.basic.LightGBMError) as error:
+            booster = booster_of_text(stored.texts[TEXT])
+        except KeyError as error:
             raise ModelError(f"its {TEXT} cannot be read ({error})") from error
         self._adopt(booster, TreeEncoder.from_state(State.of(stored.meta["encoder"], stored.arrays)))
         check_outputs(booster.num_model_per_iteration(), getattr(self, "classes_", None))

@@ -15,7 +15,7 @@ from scalable.errors import DataError
 from scalable.kernels.parquet import footer as walk
 from scalable.storage.files import Version, store_of
 
-_MAGIC = b"PAR1"
+_MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
 _TAIL = 2**16  # most footers are smaller: one read
 _CODECS = 8
 _LEAST_PAGE, _MOST_VALUES = 16, 2**31  # bytes of a page and its header, and values of a page
@@ -57,6 +57,10 @@ def read_tables(path: str, version: Version) -> FooterTables:
     """
     store, size = store_of(path), version.size
     tail = store.read(path, max(0, size - _TAIL), _TAIL, version)
+    if tail[-4:] == _ENCRYPTED:
+        raise DataError(
+            f"{path}: its footer is encrypted, which cannot be read here; write it without encryption"
+        )
     length = int.from_bytes(tail[-8:-4], "little") + 8
     if len(tail) < 12 or tail[-4:] != _MAGIC or length > size - len(_MAGIC):
         raise damaged(path, "it does not end as Parquet files do")

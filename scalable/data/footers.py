@@ -115,6 +115,10 @@ def _read_footer(path: str) -> tuple[Footer, pa.Schema]:
             raise DataError(
                 f"{path}: cannot be read ({reason}); check the path and its permissions"
             ) from error
+        if isinstance(error, pa.ArrowNotImplementedError):
+            raise DataError(
+                f"{path}: uses what pyarrow does not read ({_first_line(error)}); write it with other types"
+            ) from error
         raise damaged(path, _first_line(error)) from error
     split = bool((tables.chunks["encodings"][:1] & BYTE_STREAM_SPLIT).any())
     return Footer(path, version, tuple(tables.rows.tolist()), split), with_categories(schema)

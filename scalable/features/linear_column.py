@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scalable.errors import DataError
+from scalable.errors import DataError, DataWarning
 from scalable.features.categories import PARTS
 from scalable.features.hashing import MANY, named_identifier
 from scalable.features.profile import ColumnProfile
@@ -243,6 +244,20 @@ def _is_identifier(column: ColumnProfile, options: EncoderOptions) -> bool:
 
 def _plan_number(column: ColumnProfile, options: EncoderOptions) -> LinearColumn:
     offset, scale = column.mean, math.sqrt(max(column.variance, 0.0))
+    spread = column.maximum - column.minimum
+    if spread > 0.0 and (scale == 0.0 or math.isinf(scale)):  # squares of it are beyond floating point
+        scale = spread / 4.0
+        if not math.isfinite(scale) or math.isinf(1.0 / scale):
+            raise DataError(
+                f"column {column.name!r} lies between {column.minimum:g} and {column.maximum:g}, far outside the range "
+                "of floating point; scale it, or leave it out of the features"
+            )
+        warnings.warn(
+            f"column {column.name!r}: the squares of its values are beyond floating point, so that its unit is a "
+            "quarter of its range instead of its standard deviation",
+            DataWarning,
+            stacklevel=2,
+        )
     log_unit = None
     named = options.log if isinstance(options.log, tuple) else ()
     wanted = column.name in named or (options.log is True and column.kind in ("integer", "float"))

@@ -194,9 +194,11 @@ def _add_numbers(state: ColumnState, array: pa.Array) -> None:
         return
     low, high = finite.min(), finite.max()
     centred = finite.astype(np.float64)
-    with np.errstate(over="ignore"):  # beyond 1e154 the variance is truly infinite in float64
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # beyond 1e154 the variance is truly infinite in float64
         mean = float(centred.mean())
-        if math.isinf(mean):
+        if not math.isfinite(mean):
             mean = float((centred / len(centred)).sum())
         centred -= mean
         part = ColumnState(count=len(finite), mean=mean, m2=float(np.dot(centred, centred)), levels=None)

@@ -21,7 +21,7 @@ from scalable.models.store import SEAL
 from scalable.monitor.bins import ColumnBins, learn_bins, number_bins
 from scalable.monitor.counts import CountReduction, Layout
 from scalable.monitor.labels import Labelled, encoded
-from scalable.monitor.scores import Scale, Scorer
+from scalable.monitor.scores import TASKS, Scale, Scorer
 from scalable.registry.address import model_path
 from scalable.storage.arrays import ArraysError, read_arrays, write_arrays
 from scalable.storage.documents import typed, understood
@@ -190,6 +190,8 @@ def read_profile(path: str | os.PathLike[str]) -> Profile:
             tuple(str(name) for name in meta["classes"]),
             typed(Scale, meta["scale"]),
         )
+        if layout.task not in (*TASKS, "transform"):
+            raise ValueError(f"task {layout.task!r}")
         counts = stored.arrays["counts"]
         if counts.dtype != np.int64 or counts.shape != (layout.size,):
             raise ValueError(f"counts of shape {counts.shape}")

@@ -23,6 +23,7 @@ _SCALES = {  # whole numbers a unit: sums of 2^17 rows stay exact in float64, th
     "multiclass": (2**24, 2**24, 2**24, 2**16),
     "regression": (2**20, 2**20, 2**20, 2**12),
 }
+TASKS = tuple(_SCALES)  # that have outcomes
 _MOST = 2.0**10  # of a regression's loss and of its values, in units of the reference
 CLIP = 2.0**-52
 

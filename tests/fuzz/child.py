@@ -54,6 +54,7 @@ def main(names, corpus, work, seed, first, last, seconds, hang):
             break
         name, subject = list(subjects.items())[k % len(subjects)]
         path = Path(work) / f"{name}-{seed}-{k}{subject.suffix}"  # a name of its own: readers remember files
+        remove(path)  # of the same mutant, which failed while kernels were compiled
         subject.mutate(np.random.default_rng([int(seed), k]), path)
         say("begin", k)
         signal.setitimer(signal.ITIMER_PROF, float(hang))

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import tracemalloc
 import zipfile
 
@@ -11,7 +12,7 @@ import pytest
 
 from scalable.bayes import GaussianNB
 from scalable.boosting import LGBMClassifier
-from scalable.errors import ModelError
+from scalable.errors import ModelError, UsageError
 from scalable.inference import load_model
 from scalable.linear import LinearRegression
 from scalable.mixture import KMeans
@@ -181,3 +182,32 @@ def test_centers_of_other_columns_are_refused(tmp_path, centers):
     for load in (load_model, KMeans.load):
         with pytest.raises(ModelError, match="centers of shape"):
             load(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (r"\nleft_child=\S+", "\nleft_child=7777777"),
+        (r"\nsplit_feature=\S+", "\nsplit_feature=7"),
+        (r"\[enable_bundle: ", "[enable_bundle:\0"),
+        ("end of parameters", "end of parametres"),
+    ],
+)
+def test_texts_that_end_the_process_of_lightgbm_are_refused(tmp_path, old, new):
+    """Where its trees lead outside themselves, or a parameter has no value."""
+    X = np.random.default_rng(0).random((500, 2))
+    model = LGBMClassifier(n_estimators=3, num_leaves=4, engine="lightgbm").fit(X, X[:, 0] > X[:, 1])
+    model.save(tmp_path / "m")
+    text = re.sub("tree_sizes=.*\n", "", (tmp_path / "m" / "booster.txt").read_text())
+    changed = re.sub(old, new, text, count=1)
+    assert changed != text
+    for content, load in ((text, True), (changed, False)):
+        (tmp_path / "plain.txt").write_text(content)
+        reseal(tmp_path / "m", "booster.txt", content.encode())
+        if load:
+            assert len(LGBMClassifier.load(tmp_path / "m").predict(X)) == 500
+            continue
+        with pytest.raises(ModelError):
+            LGBMClassifier.load(tmp_path / "m")
+        with pytest.raises(UsageError, match="no LightGBM model can be read there"):
+            LGBMClassifier(n_estimators=1).fit(X, X[:, 0] > X[:, 1], init_model=tmp_path / "plain.txt")

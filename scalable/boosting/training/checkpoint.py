@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scalable.boosting.training.booster_text import check_text
 from scalable.data.fingerprint import Fingerprint
 from scalable.errors import ModelError, UsageError
 from scalable.models.store import read_model, save_model
@@ -73,5 +74,7 @@ def newest(directory: str, fingerprint: Fingerprint) -> Saved:
                     [(str(a), str(b), float(c), bool(d)) for a, b, c, d in step]
                     for step in stored.meta["history"]
                 ]
-                return Saved(int(stored.meta["iteration"]), stored.texts["booster.txt"], history)
+                text = stored.texts["booster.txt"]
+                check_text(text)
+                return Saved(int(stored.meta["iteration"]), text, history)
     return Saved()

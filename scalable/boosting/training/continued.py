@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import lightgbm as lgb
 
 from scalable.boosting.prepare import Prepared
-from scalable.errors import UsageError
+from scalable.boosting.training.booster_text import booster_of_text
+from scalable.errors import ModelError, UsageError
 from scalable.features.tree_encoder import TreeEncoder
 
 
@@ -18,8 +20,8 @@ def starting_model(init_model: Any) -> tuple[TreeEncoder | None, str]:
         return None, ""
     if isinstance(init_model, str | os.PathLike):
         try:
-            init_model = lgb.Booster(model_file=os.fspath(init_model))
-        except lgb.basic.LightGBMError as error:
+            init_model = booster_of_text(Path(init_model).read_text(encoding="utf-8"))
+        except (ModelError, OSError, UnicodeDecodeError) as error:
             raise UsageError(
                 f"init_model {init_model}: no LightGBM model can be read there ({error}); a saved model of this "
                 "package is loaded first, by LGBMClassifier.load or LGBMRegressor.load"

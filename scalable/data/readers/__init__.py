@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, zip_longest
 
 import pyarrow as pa
-import pyarrow.types as pt
 
 from scalable.data.footers import Footer, check_unchanged
 from scalable.data.readers.arrow import open_with_arrow
 from scalable.data.readers.cursor import Cursor
 from scalable.data.readers.cursor_pool import park, take
 from scalable.data.readers.held import held
-from scalable.data.readers.layout import check_levels, old_times, only_for_arrow
 from scalable.data.readers.pages import open_with_pages
-from scalable.data.readers.polars import open_with_polars, row_bytes
 from scalable.errors import DataError
 from scalable.storage.files import is_local
-
-LARGE_BYTES = 2**27  # of one decoded row group, which polars would hold whole
-LEAST_BYTES = (
-    2**22
-)  # of all decoded columns; opening a polars scan takes as long as pyarrow takes for so many
-Opener = Callable[[Footer, pa.Schema, Sequence[str], int, int, int], Cursor]
 
 
 def read_columns(
@@ -59,8 +50,7 @@ def _decoded(
         if cursor is None:
 
             def rest(others: Sequence[str]) -> Cursor:
-                opener = open_with_arrow if divided else choose_reader(footer, schema, others, start, stop)
-                return opener(footer, schema, others, start, stop, block_rows)
+                return open_with_arrow(footer, schema, others, start, stop, block_rows)
 
             cursor = open_with_pages(
                 footer, schema, names, start, stop, block_rows, None if divided else rest
@@ -95,38 +85,23 @@ def _decoded(
     except FileNotFoundError as error:
         raise DataError(f"{footer.path}: vanished while it was read; restore it and resume") from error
     except (pa.ArrowException, OSError) as error:
+        column = _culprit(footer, schema, names, start, stop)
         raise DataError(
-            f"{footer.path}: rows {start:,} to {stop:,} cannot be decoded ({_short(error)}); the file is "
-            "damaged or changed while it was read: write it again"
+            f"{footer.path}: rows {start:,} to {stop:,}{column} cannot be decoded ({_short(error)}); the file "
+            "is damaged, changed while it was read, or of a writer that pyarrow does not understand: write it again"
         ) from error
 
 
-def choose_reader(footer: Footer, schema: pa.Schema, names: Sequence[str], start: int, stop: int) -> Opener:
-    """Return the fastest reader for a file's encodings and the columns asked for, that refuses what is damaged.
-
-    Measured (docs/reading.md): polars decodes plain and compressed numeric pages about twice as
-    fast as pyarrow; pyarrow is faster on byte-stream-split pages, and only pyarrow hands over
-    dictionary-encoded text without building the strings, or decodes large row groups in pieces.
-    """
-    types = [schema.field(name).type for name in names]
-    patterns = any(name == "*" or name.startswith("^") for name in names)  # polars would expand them
-    plain = all(map(_plain, types)) and not patterns
-    if footer.byte_stream_split or not plain:
-        return open_with_arrow
-    largest, width = max(size for size, _ in _groups_of(footer, start, stop)), row_bytes(types)
-    if only_for_arrow(footer, names, start, stop) or old_times(footer, names):
-        return open_with_arrow
-    suits = largest * width <= LARGE_BYTES and (stop - start) * width >= LEAST_BYTES
-    if not suits:
-        return open_with_arrow
-    check_levels(footer, names, start, stop)
-    return open_with_polars
-
-
-def _plain(kind: pa.DataType) -> bool:
-    """Return whether polars and pyarrow decode a type to the same values, at its own width."""
-    number = pt.is_boolean(kind) or pt.is_integer(kind) or pt.is_float32(kind) or pt.is_float64(kind)
-    return bool(number or pt.is_date32(kind) or pt.is_timestamp(kind))
+def _culprit(footer: Footer, schema: pa.Schema, names: Sequence[str], start: int, stop: int) -> str:
+    """Return which column pyarrow cannot decode, as words of a message; none where it is not one alone."""
+    for name in names:
+        try:
+            cursor = open_with_arrow(footer, schema, [name], start, stop, stop - start)
+            cursor.read(stop - start)
+            cursor.close()
+        except Exception:
+            return f", column {name!r},"
+    return ""
 
 
 def _groups_of(footer: Footer, start: int, stop: int) -> Iterator[tuple[int, int]]:

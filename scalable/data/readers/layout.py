@@ -22,7 +22,6 @@ from scalable.data.footer_check import FooterTables, chunk_begin, read_tables
 from scalable.data.footers import Footer, check_unchanged
 from scalable.errors import DataError
 from scalable.kernels.parquet import codecs, coded, page_walk, pages
-from scalable.kernels.parquet.levels import find_bad_levels
 from scalable.storage.files import Version, arrow_input
 
 BOOLEAN, INT32, INT64, INT96, FLOAT, DOUBLE, BYTE_ARRAY, FIXED_BYTES = range(8)  # physical types
@@ -35,7 +34,6 @@ _PLAIN = {
     pa.int64(): INT64,
     pa.uint64(): INT64,
 }
-_POLARS_CODECS = (codecs.UNCOMPRESSED, codecs.SNAPPY, codecs.LZ4_RAW)
 _PLACES = [coded.FIRST, coded.STOP, page_walk.VALUES_AT]
 
 
@@ -54,9 +52,6 @@ class ColumnPages:
         Compression.
     places : int64 array of shape (n_pages, 3) or None
         First row, row after the last and place of the first value, where values are plain and none is null.
-    only_for_arrow : bool
-        Whether levels are kept in the way of old files, or the codec is one whose damage polars does not notice, or
-        zstd, which pyarrow decodes quicker.
     memo : dict
         What was made of the pages, for whoever made it.
     """
@@ -65,8 +60,6 @@ class ColumnPages:
         self.table, self.chunk, self.physical, self.codec = table, chunk, physical, codec
         plain = (table[:, page_walk.ENCODING] == pages.PLAIN) & (table[:, page_walk.VALUES_AT] >= 0)
         self.places = table[:, _PLACES] if self.uncompressed and plain.all() else None
-        old_levels = (table[:, coded.LEVELS] == coded.UNUSUAL).any()
-        self.only_for_arrow = bool(old_levels or codec not in _POLARS_CODECS)
         self.memo: dict[Any, Any] = {}
 
     @property
@@ -138,22 +131,6 @@ class RowGroup:
             self.known[name] = (stop, found)
         return found
 
-    def check_levels(self, descriptor: int, name: str) -> None:
-        """Check which values of a column's pages that were walked are said to be missing, for polars does not.
-
-        Raises
-        ------
-        DataError
-            When that is damaged.
-        """
-        found = self.known[name][1] if name in self.known else None
-        if found is not None and "levels" not in found.memo:
-            bad = find_bad_levels(descriptor, found.codec, found.table)
-            if bad >= 0:
-                at = int(found.table[bad, coded.OFFSET])
-                raise self._damaged(name, at, "does not say which of its values are missing")
-            found.memo["levels"] = True
-
     def _walk(
         self, descriptor: int, name: str, place: tuple[int, int], stop: int, checked: int
     ) -> ColumnPages:
@@ -190,27 +167,6 @@ class RowGroup:
             f"{self.path}: row group {self.number}, column {name!r}: the page at {at:,} {reason}; the file is damaged "
             "or changed while it was read: write it again"
         )
-
-
-def only_for_arrow(footer: Footer, names: Sequence[str], start: int, stop: int) -> bool:
-    """Return whether columns that were walked are stored in a way that pyarrow reads better than polars."""
-    return any(
-        group.known[name][1].only_for_arrow
-        for group in row_groups(footer, start, stop)
-        for name in names
-        if name in group.known
-    )
-
-
-def check_levels(footer: Footer, names: Sequence[str], start: int, stop: int) -> None:
-    """Check which values are said to be missing, in columns that were walked; raises DataError where it is damaged."""
-    descriptor = os.open(footer.local, os.O_RDONLY)
-    try:
-        for group in row_groups(footer, start, stop):
-            for name in names:
-                group.check_levels(descriptor, name)
-    finally:
-        os.close(descriptor)
 
 
 def old_times(footer: Footer, names: Sequence[str]) -> list[str]:

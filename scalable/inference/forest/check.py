@@ -57,7 +57,7 @@ def check_forest(forest: Forest) -> None:
     t = forest.trees
     _kinds("trees", t)
     for count in (t.n_features, t.n_outputs, t.per_iteration):
-        _must(isinstance(count, int) and count >= 1, "counts")
+        _must(type(count) is int and count >= 1, "counts")  # kernels take no bool for one
     _must(t.n_features == len(forest.feature_names), "number of features")
     n_nodes = np.diff(t.node_start)
     _must(len(t.node_start) >= 1 and t.n_trees % t.per_iteration == 0, "number of trees")

@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 
 from scalable.data import readers
 from scalable.data.footers import read_footers
-from scalable.data.readers import choose_reader, read_columns
-from scalable.data.readers import polars as polars_module
+from scalable.data.readers import read_columns
 from scalable.data.readers.arrow import TEXT, open_with_arrow
 from scalable.data.readers.pages import open_with_pages
-from scalable.data.readers.polars import open_with_polars
 from tests.data.written import write
 
 N = 5_000
@@ -69,7 +67,7 @@ def read_all(opener, footer, schema, names, block_rows=900):
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
 @pytest.mark.parametrize("compression", ["none", "zstd"])
 @pytest.mark.parametrize("dictionary", [False, True])
-def test_both_readers_give_equal_arrays_of_the_declared_types(tmp_path, version, compression, dictionary):
+def test_arrays_are_of_the_declared_types(tmp_path, version, compression, dictionary):
     table = pa.table(numeric_columns())
     footer, schema = write(
         tmp_path / "a.parquet",
@@ -79,38 +77,9 @@ def test_both_readers_give_equal_arrays_of_the_declared_types(tmp_path, version,
         use_dictionary=dictionary,
         data_page_size=2_000,
     )
-    names = schema.names
-    by_arrow = read_all(open_with_arrow, footer, schema, names)
-    by_polars = read_all(open_with_polars, footer, schema, names)
-    for name, one, other in zip(names, by_arrow, by_polars, strict=True):
-        assert one.type == other.type == schema.field(name).type, name
-        assert one.null_count == other.null_count, name
-        assert pa.compute.is_valid(one).equals(pa.compute.is_valid(other)), name
-        left = one.drop_null().to_numpy(zero_copy_only=False)
-        right = other.drop_null().to_numpy(zero_copy_only=False)
-        np.testing.assert_array_equal(left, right, err_msg=name)
-        expected = table[name].combine_chunks().drop_null().to_numpy(zero_copy_only=False)
-        np.testing.assert_array_equal(left, expected, err_msg=name)
-
-
-@pytest.fixture
-def of_any_size(monkeypatch):
-    monkeypatch.setattr(readers, "LEAST_BYTES", 0)
-
-
-def test_few_bytes_go_to_arrow(tmp_path, monkeypatch):
-    footer, schema = write(tmp_path / "a.parquet", pa.table({"x": np.arange(N, dtype=np.float32)}))
-    assert choose_reader(footer, schema, ["x"], 0, N) is open_with_arrow
-    monkeypatch.setattr(readers, "LEAST_BYTES", 4 * N)
-    assert choose_reader(footer, schema, ["x"], 0, N) is open_with_polars
-    assert choose_reader(footer, schema, ["x"], 1, N) is open_with_arrow
-
-
-@pytest.mark.usefixtures("of_any_size")
-def test_every_plain_numeric_type_goes_to_polars_and_back_to_the_same_values(tmp_path):
-    footer, schema = write(tmp_path / "a.parquet", pa.table(numeric_columns()))
-    for name in schema.names:
-        assert choose_reader(footer, schema, [name], 0, N) is open_with_polars, name
+    for name, one in zip(schema.names, read_all(open_with_arrow, footer, schema, schema.names), strict=True):
+        assert one.type == schema.field(name).type, name
+        assert one.equals(table[name].combine_chunks()) or nearly(one, table[name].combine_chunks()), name
 
 
 def test_legacy_int96_timestamps_agree(tmp_path):
@@ -134,18 +103,10 @@ OTHERS = {
 }
 
 
-@pytest.mark.usefixtures("of_any_size")
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_numbers_go_to_arrow_and_come_back_decoded(tmp_path, name):
+def test_other_numbers_come_back_decoded(tmp_path, name):
     values = OTHERS[name]
     footer, schema = write(tmp_path / "a.parquet", pa.table({"x": values}), row_group_size=2)
-    numbers_in_file = schema.field("x").type in (
-        pa.int64(),
-        pa.float64(),
-    )  # dictionaries of numbers are plain
-    assert choose_reader(footer, schema, ["x"], 0, 3) is (
-        open_with_polars if numbers_in_file else open_with_arrow
-    )
     (read,) = read_all(open_with_arrow, footer, schema, ["x"], block_rows=2)
     expected = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
     assert repr(read.to_pylist()) == repr(expected.to_pylist())  # NaN equals NaN here
@@ -166,29 +127,12 @@ def test_text_of_every_kind_becomes_a_dictionary(tmp_path, kind, stored_as_dicti
     assert [value for block in blocks for value in block[0].to_pylist()] == list(range(11, 390))
 
 
-def test_byte_stream_split_goes_to_arrow(tmp_path):
-    table = pa.table({"x": np.arange(N, dtype=np.float32)})
-    footer, schema = write(
-        tmp_path / "a.parquet", table, use_dictionary=False, column_encoding={"x": "BYTE_STREAM_SPLIT"}
-    )
-    assert choose_reader(footer, schema, ["x"], 0, N) is open_with_arrow
-
-
-@pytest.mark.usefixtures("of_any_size")
-def test_large_row_groups_go_to_arrow(tmp_path, monkeypatch):
-    table = pa.table({"x": np.arange(N, dtype=np.float32)})
-    footer, schema = write(tmp_path / "a.parquet", table, row_group_size=N - 100)
-    monkeypatch.setattr(readers, "LARGE_BYTES", 4 * (N - 100) - 1)
-    assert choose_reader(footer, schema, ["x"], 0, N) is open_with_arrow
-    assert choose_reader(footer, schema, ["x"], N - 100, N) is open_with_polars
-
-
 layout = st.lists(st.integers(0, 40), min_size=1, max_size=9).filter(sum)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(sizes=layout, data=st.data())
-def test_any_range_in_any_blocks_is_the_slice_of_the_whole_file(tmp_path, monkeypatch, sizes, data):
+def test_any_range_in_any_blocks_is_the_slice_of_the_whole_file(tmp_path, sizes, data):
     total = sum(sizes)
     table = pa.table({"i": pa.array(range(total)), "t": pa.array([str(i % 11) for i in range(total)])})
     path = tmp_path / "h.parquet"
@@ -202,7 +146,6 @@ def test_any_range_in_any_blocks_is_the_slice_of_the_whole_file(tmp_path, monkey
     stop = data.draw(st.integers(start + 1, total))
     block_rows = data.draw(st.integers(1, total + 5))
     names = data.draw(st.sampled_from([["i"], ["t", "i"]]))
-    monkeypatch.setattr(polars_module, "WINDOW_BYTES", data.draw(st.sampled_from([1, 160, 2**26])))
     blocks = list(read_columns(footer, schema, names, start, stop, block_rows))
     lengths = [len(block[0]) for block in blocks]
     assert lengths[:-1] == [block_rows] * (len(blocks) - 1)

@@ -1,10 +1,14 @@
 """Models of arrays and forests of other learners, and the journal of a generation that is taken up again."""
 
 import shutil
+import tempfile
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sklearn.exceptions import ConvergenceWarning
 
 import data_gen
 from data_gen.errors import GenerationError
@@ -33,7 +37,7 @@ LEARNERS = {
 
 
 def corpus(directory):
-    """Write a model of each learner, explained rows, and a dataset that was interrupted."""
+    """Write a model of each learner, and explained rows."""
     rng = np.random.default_rng(0)
     x = rng.random((N, 3))
     columns = {name: x[:, k] for k, name in enumerate("abc")}
@@ -43,16 +47,20 @@ def corpus(directory):
     source = ParquetSource(directory / "rows.parquet", target="y")
     for name, learner in LEARNERS.items():
         rows = source.without_target() if name in ("pca", "kmeans", "mixture", "kernel", "svd") else source
-        learner.fit(rows).save(directory / name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # few passes on purpose
+            learner.fit(rows).save(directory / name)
     explain_files(load_model(directory / "forest"), source, directory / "explained")
+
+
+def interrupt(place):
+    """Write a dataset, as it is when its journal is complete and its manifest not there yet."""
     discard, Generation.discard = Generation.discard, Generation.close
     try:
-        data_gen.generate(
-            "mixture", rows=2_000, out=directory / "data", seed=1, workers=1, rows_per_file=1_000
-        )
+        data_gen.generate("mixture", rows=2_000, out=place, seed=1, workers=1, rows_per_file=1_000)
     finally:
         Generation.discard = discard
-    (directory / "data" / "manifest.json").unlink()
+    (place / "manifest.json").unlink()
 
 
 class Learner(Directory):
@@ -98,8 +106,12 @@ class Interrupted(Changed):
     place = "data"
 
     def __init__(self, directory):
-        super().__init__(directory)
-        self.whole = {file.name: file.read_bytes() for file in (directory / "data").glob("*.parquet")}
+        self.scratch = tempfile.TemporaryDirectory()  # kernels that check indices write other last bits
+        super().__init__(Path(self.scratch.name))
+        interrupt(self.directory / self.place)
+        self.whole = {
+            file.name: file.read_bytes() for file in (self.directory / self.place).glob("*.parquet")
+        }
 
     def change(self, rng, path):
         notes = sorted(each for each in path.rglob(".generation/*") if each.is_file() and each.name != "lock")

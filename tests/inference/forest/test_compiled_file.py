@@ -124,6 +124,17 @@ def test_a_part_that_does_not_fit_is_named(tmp_path, saved, part, table, field, 
         load_compiled(tmp_path / "a.forest")
 
 
+@pytest.mark.parametrize("count", [True, 1.0, 0, "1"])
+def test_counts_are_whole_numbers(tmp_path, saved, count):
+    path = tmp_path / "a.forest"
+    path.write_bytes(saved)
+    stored = read_arrays(path, KIND)
+    stored.meta["trees"]["n_outputs"] = count
+    write_arrays(path, KIND, stored.arrays, stored.meta)
+    with pytest.raises(ModelError, match=r"a.forest: damaged \("):
+        load_compiled(path)
+
+
 def test_a_file_of_an_earlier_release_is_refused_with_the_line_that_converts_it(tmp_path):
     (tmp_path / "old.forest").write_bytes(b"SCFOREST" + bytes(200))
     with pytest.raises(
