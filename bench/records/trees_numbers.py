@@ -1,4 +1,4 @@
-"""Measure trees: alone against LightGBM and XGBoost, threads, parts, whole fits, held-out losses, bits.
+"""Measure trees: alone against LightGBM and XGBoost, threads, parts, sparse columns, whole fits, held-out losses, bits.
 
 Run ``python -m bench.records.trees_numbers SECTION --out docs/results/trees_SECTION.json``; docs/trees.md explains the
 numbers. Contenders take turns within one process, so that whatever else the machine does meets all of them alike.
@@ -19,6 +19,7 @@ from bench.trees.everything import everything
 from bench.trees.fits import TARGETS, parquet, quality
 from bench.trees.parts import parts
 from bench.trees.real import SETS, real
+from bench.trees.sparse import GENERATED, REAL, sparse
 from scalable.report.document import new_results
 from scalable.report.results import write_results
 
@@ -76,6 +77,11 @@ def _everything(args: argparse.Namespace) -> list[dict[str, Any]]:
     ]
 
 
+def _sparse(args: argparse.Namespace) -> list[dict[str, Any]]:
+    names = args.datasets if args.datasets != list(TARGETS) else [*REAL, *GENERATED]
+    return [sparse(Path(args.kept or ""), name, leaves) for name in names for leaves in args.leaves]
+
+
 def _bits(_args: argparse.Namespace) -> list[dict[str, Any]]:
     return [bits()]
 
@@ -87,6 +93,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {
     "parquet": _parquet,
     "quality": _quality,
     "real": _real,
+    "sparse": _sparse,
     "bits": _bits,
     "everything": _everything,
 }
