@@ -47,13 +47,14 @@ def search_numbers(
     for k in range(chosen.shape[0]):
         most = max(most, features[chosen[k]].n_bins)
     work, gains = np.empty((3, most), np.int64), np.empty(most + 1)
+    bits = gains.view(np.int64)
     base, factor = gain_unsplit(leaf[0], rules[0]), rows_per_hessian(leaf[0])
     for k in range(chosen.shape[0]):
         f = chosen[k]
         if not features[f].categorical:
             draw = _draw(key, f)
             split_numbers(
-                histogram, features[f], leaf[0], rules[0], draw, base, factor, work, gains, splits[f]
+                histogram, features[f], leaf[0], rules[0], draw, base, factor, work, gains, bits, splits[f]
             )
             if splits[f].kind and splits[f].gain > top:
                 best, top = f, splits[f].gain

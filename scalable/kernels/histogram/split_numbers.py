@@ -15,6 +15,8 @@ from scalable.kernels.histogram.gain import (
 )
 from scalable.kernels.jit import kernel
 
+_U = np.uint64
+
 
 @kernel()
 def split_numbers(
@@ -27,6 +29,7 @@ def split_numbers(
     factor: float,
     work: np.ndarray,
     gains: np.ndarray,
+    bits: np.ndarray,
     best: Any,
 ) -> None:
     """Write the best split of a numeric feature, but for what `complete_split` writes.
@@ -43,6 +46,8 @@ def split_numbers(
     work : int64 array (3, most bins)
     gains : float64 array (more than most bins,)
         The last one is working space.
+    bits : int64 array
+        The same memory.
     best : record
         Written.
     """
@@ -76,7 +81,7 @@ def split_numbers(
         if low <= only < high:
             top = gains[only]
         elif only < 0 and plain:
-            top = _largest(gains, low, high)
+            top = _largest(bits, gains, low, high)
         elif only < 0:
             for t in range(stop):
                 top = max(top, gains[t])
@@ -103,13 +108,13 @@ def complete_split(histogram: np.ndarray, feature: Any, leaf: Any, rules: Any, b
 def _sums_below(histogram: np.ndarray, first: int, n: int, factor: float, work: np.ndarray) -> None:
     """Write of every threshold the sums of gradients, of hessians and of rows (`rows_like`) up to it."""
     g = h = rows = np.int64(0)
-    below_g, below_h, below_c = work[GRADIENT, :n], work[HESSIAN, :n], work[COUNT, :n]
-    gradients, hessians = histogram[GRADIENT, first : first + n], histogram[HESSIAN, first : first + n]
-    for t in range(n):
-        g += gradients[t]
-        h += hessians[t]
-        rows += np.int64(hessians[t] * factor + 0.5)
-        below_g[t], below_h[t], below_c[t] = g, h, rows
+    start = _U(first)
+    for t in range(_U(n)):
+        hessian = histogram[HESSIAN, start + t]
+        g += histogram[GRADIENT, start + t]
+        h += hessian
+        rows += np.int64(hessian * factor + 0.5)
+        work[GRADIENT, t], work[HESSIAN, t], work[COUNT, t] = g, h, rows
 
 
 @kernel(inline=True)
@@ -130,13 +135,12 @@ def _allowed(work: np.ndarray, mh: int, mc: int, stop: int, leaf: Any, rules: An
 
 
 @kernel(inline=True)
-def _largest(gains: np.ndarray, low: int, high: int) -> Any:
+def _largest(bits: np.ndarray, gains: np.ndarray, low: int, high: int) -> Any:
     """Return the largest of some numbers, 0 where none is above: as integers, which LLVM compares many at a time."""
-    every, top = gains.view(np.int64), np.int64(0)
-    bits, last = every[low:high], len(gains) - 1
-    for t in range(high - low):
+    top, last = np.int64(0), _U(gains.shape[0] - 1)
+    for t in range(_U(low), _U(high)):
         top = max(top, bits[t])  # numbers above 0 are ordered as their bits are, others' are below 0
-    every[last] = top
+    bits[last] = top
     return gains[last]
 
 
@@ -149,12 +153,11 @@ def _plain_gains(
     # The sums are converted once: AVX2 has no instruction for it.
     more_g, more_h = np.float64(mg), np.float64(mh)
     gradient, hessian = np.float64(leaf.gradient - mg), np.float64(leaf.hessian - mh)
-    left_g, left_h, out = work[GRADIENT, low:high], work[HESSIAN, low:high], gains[low:high]
-    for t in range(high - low):
-        g, h = np.float64(left_g[t]), np.float64(left_h[t])
+    for t in range(_U(low), _U(high)):
+        g, h = np.float64(work[GRADIENT, t]), np.float64(work[HESSIAN, t])
         gl, gr = (g + more_g) * gu, (gradient - g) * gu
         a, b = (h + more_h) * hu + l2, (hessian - h) * hu + l2
-        out[t] = (gl * gl * b + gr * gr * a) / (a * b)  # one division for two fractions
+        gains[t] = (gl * gl * b + gr * gr * a) / (a * b)  # one division for two fractions
 
 
 @kernel(inline=True)
