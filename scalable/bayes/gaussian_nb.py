@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable.bayes.within_classes import Moments, merged, moments_of
 from scalable.data.block import Block
 from scalable.errors import DataError, UsageError
 from scalable.features.number_encoder import NumberEncoder
 from scalable.features.target_summary import TargetSummary
 from scalable.models.arrays.model import Arrays
 from scalable.models.arrays.one_pass import OnePassClassifier
-
-Moments = NDArray[np.float64]  # of shape (3, n_classes + 1, n_columns): weight, mean, squares about the mean
 
 
 @dataclass(frozen=True)
@@ -41,20 +40,11 @@ class ClassMoments:
 
     def step(self, state: Moments, block: Block) -> Moments:
         """Add a block."""
-        assert block.label is not None
-        ones, part = np.ones(block.n_rows), self.init()
-        weight = ones if block.weight is None else block.weight
-        for c in range(len(self.classes)):
-            rows = block.label == c
-            part[:, c] = _moments(block.columns[:, rows], weight[rows])
-        part[:, -1] = _moments(block.columns, ones)
-        return self.merge(state, part)
+        return merged(state, moments_of(block, len(self.classes)))
 
     def merge(self, left: Moments, right: Moments) -> Moments:
-        """Return the moments of both (Chan, Golub and LeVeque, 1983)."""
-        weight, apart = left[0] + right[0], right[1] - left[1]
-        share = right[0] / np.where(weight > 0.0, weight, 1.0)
-        return np.stack([weight, left[1] + share * apart, left[2] + right[2] + apart**2 * left[0] * share])
+        """Return the moments of both."""
+        return merged(left, right)
 
     def finish(self, state: Moments) -> Arrays:
         """Return means, smoothed variances and priors; a DataError where a class tells nothing of a column."""
@@ -63,6 +53,10 @@ class ClassMoments:
             raise DataError(
                 f"column {self.names[j]!r} has no value of any weight in class {self.classes[c]!r}: its "
                 "distribution there is unknown; leave the column or the class out"
+            )
+        for j in np.flatnonzero(~np.isfinite(squares).all(axis=0)):
+            raise DataError(
+                f"column {self.names[j]!r} is too large: its squares are beyond the range of floating point; scale it"
             )
         epsilon = self.smoothing * (squares[-1] / weight[-1]).max(initial=0.0)
         variance = squares[:-1] / weight[:-1] + epsilon
@@ -108,12 +102,3 @@ class GaussianNB(OnePassClassifier):
             out[c] = -0.5 * sum(np.where(np.isnan(square), 0.0, square))
         with np.errstate(divide="ignore"):  # a prior of 0
             return out + np.log(arrays["class_prior"])[:, None]
-
-
-def _moments(columns: NDArray[Any], weight: NDArray[np.float64]) -> Moments:
-    """Return weight, mean and squares about it of each row of `columns`, NaN left out."""
-    present = ~np.isnan(columns)
-    total = present @ weight
-    mean = np.where(present, columns, 0.0) @ weight / np.where(total > 0.0, total, 1.0)
-    centred = np.where(present, columns - mean[:, None], 0.0)
-    return np.stack([total, mean, centred**2 @ weight])

@@ -115,7 +115,7 @@ class Laplace:
         near = replace(state, objective=value, best=state.coef, coef=state.coef + step, share=1.0)
         if -float(gradient @ step) > self.tol * max(value, 1e-3):
             return near
-        sigma = lapack.inv(hessian)
+        sigma = _covariance(hessian)
         volume = 2.0 * float(np.log(np.diag(factor[0])).sum())  # logarithm of the determinant
         evidence = -value + 0.5 * len(w) * np.log(state.prior) - 0.5 * volume + 0.5 * np.log(2.0 * np.pi)
         known = replace(near, coef=state.coef, sigma=sigma, evidence=float(evidence))
@@ -124,6 +124,17 @@ class Laplace:
         if not self.learned or abs(prior - state.prior) <= 1e-4 * state.prior or prior > 1e8:
             return replace(known, converged=True)
         return replace(near, prior=prior, objective=np.inf, coef=state.coef + step)
+
+
+def _covariance(hessian: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the inverse of the curvature, or say in a DataError that there is none."""
+    try:
+        return lapack.inv(hessian)
+    except lapack.LinAlgError as error:
+        raise DataError(
+            "the posterior has no covariance: the columns are constant or collinear, and the prior that was learned of "
+            "them holds nothing back; leave such columns out, or give prior a positive precision"
+        ) from error
 
 
 class BayesianLogisticRegression(OnePassClassifier):
@@ -190,7 +201,7 @@ class BayesianLogisticRegression(OnePassClassifier):
         if not state.converged:  # the posterior about where it stopped
             hessian = run_reduction(executor, LogisticSums(state.best, names), reader)[2]
             ridge = np.diag(np.r_[np.full(len(names), state.prior), 0.0])
-            state = replace(state, coef=state.best, sigma=lapack.inv(hessian + ridge))
+            state = replace(state, coef=state.best, sigma=_covariance(hessian + ridge))
         found = {
             "coef": state.coef[:-1], "intercept": state.coef[-1], "sigma": state.sigma, "n_iter": done.n_iter,
             "prior_precision": state.prior, "evidence": state.evidence,

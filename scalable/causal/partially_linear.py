@@ -278,4 +278,4 @@ def _effect(cause: str, sums: NDArray[np.float64]) -> Effect:
 
 def _of_rows(block: Block, rows: NDArray[np.bool_]) -> Block:
     assert block.label is not None
-    return replace(block, columns=block.columns[:, rows], ids=block.ids[:, rows], label=block.label[rows])
+    return Block(block.columns[:, rows], block.ids[:, rows], block.label[rows], block.weight, block.first_row)

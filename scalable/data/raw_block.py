@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.block import Block
 from scalable.kernels.linear.records import FloatColumns
 from scalable.kernels.parquet.tiles import TileColumns
+
+_NO_PAGES = np.empty((0, 3), np.int64)
+_NO_BOUNDS = np.zeros(1, np.int64)
+Plan = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,22 @@ class RawFloats:
     columns: FloatColumns
     owner: Any
     tiles: TileColumns | None = None
+
+
+def float_columns(arrays: Sequence[pa.Array], plan: Plan | None = None) -> FloatColumns:
+    """Return where float32 columns without nulls are in memory.
+
+    Parameters
+    ----------
+    arrays : sequence of pyarrow.Array
+        The columns; they must be kept while the result is used.
+    plan : (offsets, scales, units), optional
+        What standardises them; by default nothing does.
+    """
+    addresses = np.array([a.buffers()[1].address + 4 * a.offset for a in arrays], np.uint64)
+    n = len(addresses)
+    offsets, scales, units = (np.zeros(n), np.ones(n), np.zeros(n)) if plan is None else plan
+    return FloatColumns(addresses, -1, _NO_PAGES, _NO_BOUNDS, 0, offsets, scales, units)
 
 
 class LazyBlock(Block):

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.block import Block, RawBlock
-from scalable.data.raw_block import LazyBlock, RawFloats
+from scalable.data.raw_block import LazyBlock, RawFloats, float_columns
 from scalable.data.readers.stored import StoredColumns
 from scalable.data.readers.tiles import TileReader
 from scalable.data.values import numbers
@@ -206,10 +206,8 @@ class LinearEncoder(Encoder):
         arrays = [raw.arrays[name] for name, _ in self._floats]
         if any(array.type != _FLOAT32 or array.null_count for array in arrays):
             return None
-        addresses = np.array([a.buffers()[1].address + 4 * a.offset for a in arrays], np.uint64)
         offsets, scales, units = self._float_plan
-        floats = FloatColumns(addresses, -1, _NO_PAGES, _NO_BOUNDS, 0, offsets, scales, units)
-        return RawFloats(floats, arrays)
+        return RawFloats(float_columns(arrays, (offsets, scales, units)), arrays)
 
     def _fill_floats(self, raw: RawBlock, columns: NDArray[Any]) -> set[str]:
         """Standardise the simple float32 columns, all in one call; return the names of those that are done."""
@@ -278,8 +276,6 @@ class LinearEncoder(Encoder):
 
 _FLOAT32 = pa.float32()
 _NOWHERE = np.empty(0, np.uint64)
-_NO_PAGES = np.empty((0, 3), np.int64)
-_NO_BOUNDS = np.zeros(1, np.int64)
 
 
 def _fill_log(column: LinearColumn, values: NDArray[Any], out: NDArray[Any]) -> int:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from scalable.data.block import Block, RawBlock
 from scalable.data.columns import column_kind
+from scalable.data.raw_block import LazyBlock, RawFloats, float_columns
 from scalable.data.values import numbers
 from scalable.errors import DataError
 from scalable.features.encoder import Encoder, as_trained
@@ -76,18 +78,32 @@ class NumberEncoder(Encoder):
     def encode(self, raw: RawBlock) -> Block:
         """Encode one block; label and weight too where the block has their columns.
 
+        Where all columns are float32 and none is null, they are made float64 when they are first asked for.
+
         Raises
         ------
         DataError
             On an infinite value, or a column of another type than in training.
         """
-        matrix = np.empty((len(self.columns), raw.n_rows))
-        for row, (name, arrow_type, kind) in zip(matrix, self.columns, strict=True):
-            row[:] = numbers(as_trained(raw.arrays[name], name, arrow_type, kind, raw.place))
+        arrays = [
+            as_trained(raw.arrays[name], name, arrow_type, kind, raw.place)
+            for name, arrow_type, kind in self.columns
+        ]
+        roles = self._roles(raw)
+        if arrays and all(array.type == pa.float32() and not array.null_count for array in arrays):
+            floats = RawFloats(float_columns(arrays), arrays)
+            return LazyBlock(floats, lambda: self._matrix(arrays, raw), *roles, raw.first_row, raw.n_rows)
+        return Block(self._matrix(arrays, raw), np.empty((0, raw.n_rows), np.int32), *roles, raw.first_row)
+
+    def _matrix(self, arrays: Sequence[pa.Array], raw: RawBlock) -> NDArray[np.float64]:
+        """Return the columns as numbers."""
+        matrix = np.empty((len(arrays), raw.n_rows))
+        for row, array, (name, _, _) in zip(matrix, arrays, self.columns, strict=True):
+            row[:] = numbers(array)
             if np.isinf(row).any():
                 where = raw.where(int(np.flatnonzero(np.isinf(row))[0]))
                 raise DataError(f"column {name!r} is infinite at {where}; clean it or leave it out")
-        return Block(matrix, np.empty((0, raw.n_rows), np.int32), *self._roles(raw), raw.first_row)
+        return matrix
 
     def describe(self) -> list[str]:
         """Return one line a column: what was done with it."""

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from scalable.data.block import Block
 from scalable.data.source import Source
-from scalable.errors import UsageError
+from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.iterate import Iterate, iterate
 from scalable.execution.reader import BlockReader
@@ -99,12 +99,19 @@ class Lloyd:
         return Assign(state.centers, self.names)
 
     def update(self, state: Centers, sums: Clusters) -> Centers:
-        """Move every center to the mean of its rows."""
+        """Move every center to the mean of its rows; a DataError where distances are beyond floating point."""
+        if not np.isfinite(sums.inertia):
+            raise DataError(
+                "squared distances between rows are beyond the range of floating point; scale the columns"
+            )
         counts = sums.counts[:, None]
         moved = state.centers + sums.sums / np.maximum(counts, 1.0)
         for k in np.flatnonzero(sums.counts == 0.0)[:1]:  # of several, each pass moves one
             moved[k] = sums.farthest
-        done = ((moved - state.centers) ** 2).sum() <= self.least and (sums.counts > 0.0).all()
+        still = ((moved - state.centers) ** 2).sum() <= self.least
+        done = still and (
+            (sums.counts > 0.0).all() or sums.distance == 0.0
+        )  # else a row waits for an empty cluster
         return Centers(centers=moved, objective=sums.inertia, converged=bool(done))
 
 
@@ -164,6 +171,11 @@ class KMeans(ClusterMixin, TransformerMixin, Unsupervised):
             ) for centers in starts
         )  # fmt: skip
         self.n_iter_ = best.n_iter
+        distinct = len(np.unique(best.state.centers, axis=0))
+        if distinct < self.n_clusters:
+            self._tell(
+                f"{distinct} of {self.n_clusters} clusters have a center of their own: there are no more distinct rows"
+            )
         late = f"{best.n_iter} passes ended before the centers stood still; raise max_iter or tol"
         self._report(None if best.converged else late)
         return {"cluster_centers": best.state.centers, "inertia": np.array(best.state.objective)}

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from scalable import ParquetSource
-from scalable.errors import DataError, UsageError
+from scalable.errors import DataError, DataWarning, UsageError
 from scalable.inference import load_model
 from scalable.kernels import clusters
 from scalable.mixture import KMeans
@@ -128,3 +128,16 @@ def test_a_missing_value_is_named_by_its_column(tmp_path):
         model.transform(pa.table({"a": [1.0, 2.0], "b": [1.0, None]}))
     with pytest.raises(DataError, match="column 'a' has no value"):
         predictor.predict_one({"a": None, "b": 1.0})
+
+
+def test_more_clusters_than_distinct_rows_converge_and_say_so():
+    x = np.repeat([[0.0, 1.0], [2.0, 3.0]], 20, axis=0)
+    with pytest.warns(DataWarning, match="2 of 4 clusters have a center of their own"):
+        model = KMeans(4, random_state=0).fit(x)
+    assert model.converged_
+    assert model.inertia_ == 0.0
+
+
+def test_squares_beyond_floating_point_are_refused():
+    with pytest.raises(DataError, match="beyond the range of floating point"), np.errstate(all="ignore"):
+        KMeans(2, random_state=0).fit(1e200 * rows(50))

@@ -19,6 +19,7 @@ from scalable import ParquetSource
 from scalable.bayes import GaussianNB
 from scalable.cli.app import build
 from scalable.cli.screen.failure import run
+from scalable.data.table import TableSource
 from scalable.errors import DataError, ModelError, UsageError
 from scalable.execution.threads import Threads
 from scalable.inference import compile_model, load_model
@@ -169,6 +170,7 @@ def test_the_command_line(dataset, tmp_path, capsys):
             DataError,
             "'x0' has no value of any weight in class 'b'",
         ),
+        ([[1e200], [2e200], [3e200]], [0, 1, 0], {}, DataError, "'x0' is too large"),
         (np.empty((0, 2)), [], {}, ValueError, "0 sample"),
         ([[1.0], [2.0]], [0, 1], {"priors": [0.5, 0.2]}, UsageError, "priors must be 2 shares"),
         ([[1.0], [2.0]], [0, 1], {"var_smoothing": -1.0}, UsageError, "var_smoothing must not be negative"),
@@ -178,6 +180,28 @@ def test_what_cannot_be_learned_is_said_in_a_line(X, y, options, error, line):
     with pytest.raises(error, match=line) as caught:
         GaussianNB(**options).fit(np.asarray(X, float), y)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("gaps", [False, True])
+def test_float32_columns_teach_what_their_doubles_do(gaps, weighted):
+    X, y, weight = rows(3_000)
+    X = X.astype(np.float32)
+    if gaps:
+        X[::7, 1] = np.nan
+    columns = {f"x{j}": column for j, column in enumerate(X.T)} | {"y": y, "w": weight}
+    table = pa.table(columns)
+    wide = pa.table(
+        {name: np.asarray(values, np.float64) for name, values in columns.items() if name != "y"} | {"y": y}
+    )
+    one, two = (
+        GaussianNB().fit(
+            TableSource(each, "y", weight="w" if weighted else None, features=["x0", "x1", "x2", "x3"])
+        )
+        for each in (table, wide)
+    )
+    np.testing.assert_allclose(one.theta_, two.theta_, rtol=1e-12)
+    np.testing.assert_allclose(one.var_, two.var_, rtol=1e-9)
 
 
 def test_a_constant_column_is_smoothed_as_scikit_learn_does():

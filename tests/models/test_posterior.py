@@ -161,3 +161,8 @@ def test_a_missing_value_and_three_classes_are_refused():
         BayesianRidge().fit(pa.table({"a": [1.0, None, 3.0]}), [1.0, 2.0, 3.0])
     with pytest.raises(DataError, match="Only binary classification"):
         BayesianLogisticRegression().fit(x, np.arange(30) % 3)
+
+
+def test_columns_that_tell_nothing_leave_no_covariance():
+    with pytest.raises(DataError, match="the posterior has no covariance"):
+        BayesianLogisticRegression().fit(np.ones((40, 2)), np.arange(40) % 2)

@@ -1,0 +1,52 @@
+"""Moments of every column within every class, of a block and of many."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.data.block import Block
+from scalable.data.raw_block import LazyBlock
+from scalable.kernels.linear.class_moments import class_moments, masked_moments
+
+FEW_CLASSES = 8  # of more, a mask for each costs more than going row by row
+Moments = NDArray[np.float64]  # of shape (3, n_classes + 1, n_columns): weight, mean, squares about the mean
+
+
+def moments_of(block: Block, n_classes: int) -> Moments:
+    """Return the moments of a block, missing values left out; behind the classes' those of all rows, unweighted."""
+    assert block.label is not None
+    raw = _of_floats(block, n_classes) if isinstance(block, LazyBlock) and n_classes <= FEW_CLASSES else None
+    if raw is not None:
+        return raw
+    out = np.zeros((3, n_classes + 1, len(block.columns)))
+    class_moments(block.columns, block.label, np.empty(0) if block.weight is None else block.weight, out)
+    return out
+
+
+def merged(left: Moments, right: Moments) -> Moments:
+    """Return the moments of both (Chan, Golub and LeVeque, 1983)."""
+    weight, apart = left[0] + right[0], right[1] - left[1]
+    share = right[0] / np.where(weight > 0.0, weight, 1.0)
+    with np.errstate(over="ignore", invalid="ignore"):  # who uses them says which column is too large
+        squares = left[2] + right[2] + apart**2 * left[0] * share
+    return np.stack([weight, left[1] + share * apart, squares])
+
+
+def _of_floats(block: LazyBlock, n_classes: int) -> Moments | None:
+    """Do `moments_of` from float32 columns as they are; None where a value is not finite."""
+    masks = np.ones((n_classes + 1, block.n_rows))
+    masks[:-1] = block.label == np.arange(n_classes)[:, None]
+    if block.weight is None:
+        masks = masks[:-1]  # those of all rows are those of the classes together
+    else:
+        masks[:-1] *= block.weight
+    found = np.zeros((3, len(masks), len(block.raw.columns.addresses)))
+    if not masked_moments(block.raw.columns.addresses, masks, found):
+        return None
+    if block.weight is not None:
+        return found
+    whole = reduce(merged, (found[:, c] for c in range(n_classes)))
+    return np.concatenate([found, whole[:, None]], axis=1)
