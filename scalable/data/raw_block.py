@@ -14,8 +14,7 @@ from scalable.data.block import Block
 from scalable.kernels.linear.records import FloatColumns
 from scalable.kernels.parquet.tiles import TileColumns
 
-_NO_PAGES = np.empty((0, 3), np.int64)
-_NO_BOUNDS = np.zeros(1, np.int64)
+NOT_IN_A_FILE = -1, np.empty((0, 3), np.int64), np.zeros(1, np.int64)  # descriptor, pages, bounds
 Plan = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
@@ -41,7 +40,7 @@ def float_columns(arrays: Sequence[pa.Array], plan: Plan | None = None) -> Float
     addresses = np.array([a.buffers()[1].address + 4 * a.offset for a in arrays], np.uint64)
     n = len(addresses)
     offsets, scales, units = (np.zeros(n), np.ones(n), np.zeros(n)) if plan is None else plan
-    return FloatColumns(addresses, -1, _NO_PAGES, _NO_BOUNDS, 0, offsets, scales, units)
+    return FloatColumns(addresses, *NOT_IN_A_FILE, 0, offsets, scales, units)
 
 
 class LazyBlock(Block):

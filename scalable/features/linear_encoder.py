@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.block import Block, RawBlock
-from scalable.data.raw_block import LazyBlock, RawFloats, float_columns
+from scalable.data.raw_block import NOT_IN_A_FILE, LazyBlock, RawFloats, float_columns
 from scalable.data.readers.stored import StoredColumns
 from scalable.data.readers.tiles import TileReader
 from scalable.data.values import numbers
@@ -156,7 +156,7 @@ class LinearEncoder(Encoder):
         label, weight = self._roles(raw)
         offsets, scales, units = self._float_plan
         if isinstance(stored, TileReader):
-            tiles, place = stored.tiles, (-1, _NO_PAGES, _NO_BOUNDS)
+            tiles, place = stored.tiles, NOT_IN_A_FILE
         else:
             tiles, place = None, (stored.descriptor, stored.places, stored.bounds)
         floats = FloatColumns(_NOWHERE, *place, row, offsets, scales, units)

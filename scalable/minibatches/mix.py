@@ -141,7 +141,7 @@ class Mix:
         rows = self._rows
         whole = high - low == block.n_rows
         done = 0
-        if whole and isinstance(block, LazyBlock):
+        if whole and isinstance(block, LazyBlock) and block.raw.tiles is None:
             done = scatter_floats(block.raw.columns, to, rows.X)
         if done < len(to):  # what is missing or infinite is filled, or refused, by the encoder
             columns = block.columns if whole else np.ascontiguousarray(block.columns[:, low:high])
