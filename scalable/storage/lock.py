@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -50,6 +51,31 @@ def remove_unused(directory: str | os.PathLike[str]) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(directory, ignore_errors=True)
         finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def writing_alone(directory: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold a local directory, made where it can be, against others of this machine that would write there, too.
+
+    Raises
+    ------
+    BlockingIOError
+        When another process, or another thread, does.
+    """
+    descriptor = -1
+    try:
+        try:
+            os.makedirs(directory, exist_ok=True)
+            descriptor = os.open(directory, os.O_RDONLY)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:  # it cannot be made, or is of a file system without locks
+            pass
+        yield
+    finally:
+        if descriptor >= 0:
             os.close(descriptor)
 
 
