@@ -29,8 +29,8 @@ from scalable.execution.threads import Threads
 from scalable.kernels.linear import gram as moments
 
 SAMPLE_ROWS = 2**21
-
 MAX_LEVELS = 1024
+_FLOAT32 = pa.float32()
 
 
 @dataclass(slots=True)
@@ -140,12 +140,20 @@ class ProfileReduction:
 
     def step(self, state: ProfileState, block: RawBlock) -> ProfileState:
         """Add a block; the state is updated in place and returned."""
+        floats: list[tuple[ColumnState, int]] = []
         for name in self.names:
             array = block.arrays[name]
-            if pa.types.is_dictionary(array.type):
+            if array.type == _FLOAT32 and len(array) and not array.null_count:
+                floats.append((state[name], array.buffers()[1].address + 4 * array.offset))
+            elif pa.types.is_dictionary(array.type):
                 _add_text(state[name], array)
             else:
                 _add_numbers(state[name], array)
+        found = np.empty((len(floats), 6))
+        moments.summarize_columns(np.array([at for _, at in floats], np.uint64), block.n_rows, found)
+        for (column, _), row in zip(floats, found.tolist(), strict=True):
+            column.rows += block.n_rows
+            _add_found(column, block.n_rows, row)
         return state
 
     def merge(self, left: ProfileState, right: ProfileState) -> ProfileState:
@@ -213,11 +221,16 @@ def _add_floats(state: ColumnState, values: NDArray[Any]) -> bool:
     """Add floating values; False where sums overflow, which takes more care."""
     out = np.empty(6)
     moments.summarize(values, out)
-    count, missing, mean, squares, low, high = out.tolist()
+    return _add_found(state, len(values), out.tolist())
+
+
+def _add_found(state: ColumnState, n_rows: int, found: Sequence[float]) -> bool:
+    """Add what `moments.summarize` found in `n_rows` values."""
+    count, missing, mean, squares, low, high = found
     if not math.isfinite(mean) or not math.isfinite(squares):
         return False
     state.missing += int(missing)
-    state.infinite += len(values) - int(missing) - int(count)
+    state.infinite += n_rows - int(missing) - int(count)
     if count:
         _merge_moments(state, ColumnState(count=int(count), mean=mean, m2=squares, levels=None))
         state.within += squares

@@ -6,9 +6,13 @@ column instead of a product over all of them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numba import carray
 
 from scalable.kernels.jit import kernel
+from scalable.kernels.memory import as_pointer
 
 TURNED = 128  # rows turned at once: they stay in the nearest cache
 
@@ -54,6 +58,53 @@ def summarize(x: np.ndarray, out: np.ndarray) -> None:
         mean += left / n
         squares = max(squares - left * left / n, 0.0)
     out[0], out[1], out[2], out[3], out[4], out[5] = n, missing, mean, squares, low, high
+
+
+@kernel(inline=True, fastmath=True)
+def _ordered(bits: Any) -> Any:
+    """Return the bits of a float32 as an integer of the same order, and back: smallest and largest go by vectors."""
+    return bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF))
+
+
+@kernel(fastmath=True)
+def _summarize_finite(x: np.ndarray, bits: np.ndarray, ends: np.ndarray, out: np.ndarray) -> bool:
+    """Do `summarize` for float32 values, all finite, an eighth of the time; False where one is not."""
+    pivot = np.float64(x[0])
+    total = 0.0
+    zero = np.float32(0.0)
+    trouble = zero  # stays zero unless a value is NaN or infinite
+    low = _ordered(bits[0])
+    high = low
+    for i in range(x.size):
+        trouble += x[i] * zero
+        total += np.float64(x[i]) - pivot
+        low = min(low, _ordered(bits[i]))
+        high = max(high, _ordered(bits[i]))
+    if trouble != zero:
+        return False
+    mean = pivot + total / x.size
+    squares = 0.0
+    left = 0.0
+    for i in range(x.size):
+        gap = np.float64(x[i]) - mean
+        squares += gap * gap
+        left += gap
+    ends[0], ends[1] = _ordered(low), _ordered(high)
+    smallest, largest = ends.view(np.float32)
+    out[0], out[1], out[2] = x.size, 0, mean + left / x.size
+    out[3], out[4], out[5] = max(squares - left * left / x.size, 0.0), smallest, largest
+    return True
+
+
+@kernel()
+def summarize_columns(addresses: np.ndarray, n: int, out: np.ndarray) -> None:
+    """Do `summarize` for the `n` float32 values at each of the addresses, a row of `out` for each; one at least."""
+    ends = np.empty(2, np.int32)
+    for j in range(addresses.size):
+        place = as_pointer(np.uintp(addresses[j]))
+        x = carray(place, (n,), np.float32)
+        if not _summarize_finite(x, carray(place, (n,), np.int32), ends, out[j]):
+            summarize(x, out[j])
 
 
 @kernel(fastmath=True)

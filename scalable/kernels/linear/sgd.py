@@ -229,6 +229,12 @@ def descend(
     return total, t
 
 
+def stored_size(raw: FloatColumns, in_file: bool) -> int:
+    """Return the values of `descend_raw`'s work space: a tile, or what is read of a file at once."""
+    tiles = READ_BYTES // (4 * TILE_ROWS * raw.offsets.size)
+    return TILE_ROWS * raw.offsets.size * max(1, tiles) if in_file else TILE_ROWS
+
+
 @kernel(fastmath=True)
 def descend_raw(
     raw: FloatColumns,
@@ -241,6 +247,7 @@ def descend_raw(
     t: float,
     table: np.ndarray,
     tile: np.ndarray,
+    stored: np.ndarray,
 ) -> tuple[float, float, int]:
     """Do `descend` on float32 columns that are standardised tile by tile and learned from the near cache.
 
@@ -254,6 +261,8 @@ def descend_raw(
         See `descend`.
     tile : array of shape (n_columns, >= TILE_ROWS), float32
         Work space; rows should not be a power of two apart.
+    stored : array of shape (`stored_size`,), float32
+        Work space.
 
     Returns
     -------
@@ -264,13 +273,9 @@ def descend_raw(
     n_columns = raw.offsets.size
     n_rows = y.size
     none = np.empty((0, n_rows), np.int32)
-    # Rows of all columns that are in `stored`: as many as one call of the system reads of each, without leaving the
-    # near cache.
     in_file = tiles is None and not raw.addresses.size
-    most = READ_BYTES // (4 * n_columns) // TILE_ROWS * TILE_ROWS if in_file else TILE_ROWS
-    most = max(most, TILE_ROWS)
+    most = stored.size // n_columns  # rows of all columns that are in `stored`, from `first` to `last`
     widths = np.full(n_columns, 4)
-    stored = np.empty((n_columns if in_file else 1) * most, np.float32)
     first: Any = np.int64(0)
     last: Any = np.int64(0)
     scratch = np.empty((2 * table.shape[0] + 1, MAX_BATCH), np.float32)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scalable.data.block import Block
 from scalable.data.raw_block import LazyBlock
-from scalable.kernels.buffers import aligned
+from scalable.kernels.buffers import aligned, take
 from scalable.kernels.linear import adaptive_optimizers as adaptive
 from scalable.kernels.linear import optimizers
 from scalable.kernels.linear import sgd as descent
@@ -83,8 +83,10 @@ class Descent:
             raw = block.raw.columns
             # rows fall into different cache sets
             tile = aligned((len(raw.offsets), descent.TILE_ROWS + 16), np.float32)
+            tiles = block.raw.tiles
+            stored = take((1, descent.stored_size(raw, tiles is None and not raw.addresses.size)), np.float32)
             loss, steps, done = descent.descend_raw(
-                raw, block.raw.tiles, y, weight, *how, steps, state.table, tile
+                raw, tiles, y, weight, *how, steps, state.table, tile, stored[0]
             )
         if done < block.n_rows:
             columns: Any = block.columns

@@ -51,3 +51,19 @@ def test_coordinate_descent_meets_the_optimality_conditions():
     assert (np.abs(gradient[free & (w == 0.0)]) <= 0.3 + 1e-12).all()
     assert active.any()
     assert (free & ~active).any()
+
+
+@pytest.mark.parametrize("n", [1, 7, 5000])
+def test_columns_are_summarized_as_one_by_one(n):
+    rng = np.random.default_rng(0)
+    x = rng.normal(loc=[[0], [-3], [1e6], [0]], size=(4, n)).astype(np.float32)
+    x[3] = -np.abs(x[3])
+    x = np.concatenate([x, x[:2]])
+    x[4, n // 2], x[5, n // 3] = np.nan, np.inf
+    found, expected = np.empty((6, 6)), np.empty((6, 6))
+    moments.summarize_columns(np.array([row.ctypes.data for row in x], np.uint64), n, found)
+    for row, out in zip(x, expected, strict=True):
+        moments.summarize(row, out)
+    np.testing.assert_array_equal(found[:, [0, 1, 4, 5]], expected[:, [0, 1, 4, 5]])
+    np.testing.assert_allclose(found[:, [2, 3]], expected[:, [2, 3]], rtol=1e-12, atol=1e-12)
+    assert found[3, 5] == x[3].max()
