@@ -69,7 +69,7 @@ def duckdb_windows(folder: Path, out: Path) -> None:
     frames, columns = [], []
     for window in WINDOWS:
         width = int(window[:-1]) * _MICROSECONDS[window[-1]] - 1  # (t - w, t] in whole microseconds
-        span = f"range between interval {width} microseconds preceding and current row"
+        span = f"range between interval '{width} microseconds' preceding and current row"
         frames.append(f'w{window} as (partition by customer order by "at" {span})')
         for function in FUNCTIONS:
             what = f"{function}(v) over w{window}"

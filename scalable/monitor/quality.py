@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scalable.evaluate.uncertainty import Z95
 from scalable.monitor.scores import LOSS, SQUARE, N, P, Y, grid_scores, in_units
 
+_MOST = 500.0  # log-odds, for no overflow
 Z97 = 2.17  # expected figures have intervals of 97 %: their errors are estimates, too
 _STEPS = 50  # of Newton's at most
 _KNOTS, _APART = (
@@ -154,7 +155,7 @@ def _curve(
 
 
 def _score(odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(1 / (1 + np.exp(-odds)))
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -_MOST, _MOST))))
 
 
 def _odds(p: NDArray[np.float64]) -> NDArray[np.float64]:

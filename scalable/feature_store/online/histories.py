@@ -121,4 +121,5 @@ def _put(transaction: Any, table: Any, keys: list[bytes], offsets: Words, out: W
     order = sorted(range(len(keys)), key=keys.__getitem__)
     data, at = out.data.cast("B"), (8 * offsets).tolist()
     with transaction.cursor(db=table) as cursor:
-        cursor.putmulti([(keys[g], data[at[g] : at[g + 1]]) for g in order], append=fresh)
+        # one after another: a list of so many views is walked by the garbage collector again and again
+        cursor.putmulti(((keys[g], data[at[g] : at[g + 1]]) for g in order), append=fresh)
