@@ -30,7 +30,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
-fraud-desk: $(VENV)/.installed-dev  ## drift, alarm, retraining, rollback, replayed end to end; ARGS="--days 13" passes options
+fraud-desk: $(VENV)/.installed-dev  ## drift, alarm, retraining, rollback, replayed end to end; ARGS="--days 18" passes options
 	$(BIN)/python -m bench.desk $(ARGS)
 
 quickstart: $(VENV)/.installed  ## generate, train, evaluate, serve; ARGS="--rows 1M" passes options

@@ -1,7 +1,7 @@
 """The fraud desk: a sudden and a gradual drift, from events to recovery, through the package's own parts.
 
 python -m bench.desk --home desk
-python -m bench.desk --home desk --per-day 20000 --days 13 --drifts sudden
+python -m bench.desk --home desk --per-day 20000 --days 18 --drifts sudden
 """
 
 from __future__ import annotations
@@ -131,6 +131,8 @@ def main() -> None:
     parser.add_argument("--drifts", default="sudden,gradual")
     parser.add_argument("--out", type=Path, help="also write the results here")
     given = parser.parse_args()
+    if given.days <= DRIFT + 1:
+        parser.error(f"--days {given.days}: the drift comes on day {DRIFT}; give {DRIFT + 2} or more")
     shutil.rmtree(given.home, ignore_errors=True)
     found = []
     for drift in given.drifts.split(","):
