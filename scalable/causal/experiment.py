@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,8 +105,8 @@ class ArmMoments:
         parts = []
         for arm in (0.0, 1.0):
             rows = coin == arm
-            own = replace(
-                block, columns=block.columns[:-1, rows], ids=block.ids[:, rows], label=block.label[rows]
+            own = Block(
+                block.columns[:-1, rows], block.ids[:, rows], block.label[rows], block.weight, block.first_row
             )
             moments = SecondMoments(self.names[:-1], True)
             parts.append(moments.step(moments.init(), own) if rows.any() else moments.init())

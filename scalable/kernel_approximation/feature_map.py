@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -110,8 +109,7 @@ def feature_blocks(arrays: Map, block: Block) -> Iterator[Block]:
     """Yield a block's rows as blocks of features, a chunk at a time."""
     for low in range(0, block.n_rows, CHUNK):
         rows = slice(low, low + CHUNK)
-        yield replace(
-            block,
+        yield Block(
             columns=features(arrays, np.asarray(block.columns[:, rows], np.float64)),
             ids=block.ids[:, rows],
             label=None if block.label is None else block.label[rows],
