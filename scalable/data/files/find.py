@@ -28,7 +28,7 @@ def find_files(paths: Paths) -> list[str]:
     Raises
     ------
     DataError
-        When a path does not exist, no Parquet file is found, a file is found twice, or is one of a Delta table's.
+        When a path does not exist or is not UTF-8, no Parquet file is found, one is found twice, or is a Delta table's.
     """
     given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     found: list[str] = []
@@ -54,6 +54,9 @@ def find_files(paths: Paths) -> list[str]:
         left += [file for file in listed if file not in set(files) and os.path.basename(file) not in OURS]
     if not found:
         raise DataError("no Parquet files: the list of paths is empty")
+    for path in found:
+        if not path.isascii() and (name := os.fsencode(path).decode(errors="replace")) != path:
+            raise DataError(f"{name}: its name is not UTF-8, which readers of Parquet need; rename the file")
     _check_once(found)
     if left:
         warnings.warn(

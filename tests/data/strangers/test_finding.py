@@ -25,6 +25,16 @@ def names(paths, base):
     return [os.path.relpath(file, base) for file in find_files(paths)]
 
 
+def test_names_that_are_not_utf8_are_refused_in_one_line(tmp_path):
+    write(tmp_path / "a.parquet")
+    os.rename(tmp_path / "a.parquet", os.fsencode(tmp_path) + b"/b\xff.parquet")
+    write(tmp_path / "ü.parquet")
+    for place in (tmp_path, os.fsdecode(os.fsencode(tmp_path) + b"/b\xff.parquet")):
+        with pytest.raises(DataError, match=r"/b.\.parquet: its name is not UTF-8"):
+            names(place, tmp_path)
+    assert names(tmp_path / "ü.parquet", tmp_path) == ["ü.parquet"]
+
+
 def test_files_of_any_ending_are_found(tmp_path):
     wanted = ["000000_0", "a.parquet", "b.parq", "c.PARQUET", "d.pq", "e.snappy.parquet", "part-0"]
     for name in wanted:
