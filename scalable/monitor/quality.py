@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable import lapack
 from scalable.evaluate.uncertainty import Z95
 from scalable.monitor.scores import LOSS, SQUARE, N, P, Y, grid_scores, in_units
 
@@ -146,10 +147,10 @@ def _curve(
     for _ in range(_STEPS if 0 < k.sum() < n.sum() else 0):
         p = _score(basis @ found)
         curvature = basis.T @ ((n * p * (1 - p) + 1e-9)[:, None] * basis) + 1e-9 * np.eye(len(found))
-        step = np.linalg.solve(curvature, basis.T @ (k - n * p))
+        step = lapack.cho_solve(lapack.cho_factor(curvature), basis.T @ (k - n * p))
         found = found + np.clip(step, -1, 1)
         if np.abs(step).max() < 1e-9:
-            root = np.linalg.inv(np.linalg.cholesky(curvature))
+            root = lapack.inv(lapack.cholesky(curvature))
             return basis, np.asarray(basis @ found), np.asarray(root)
     return basis, odds, np.zeros((basis.shape[1], basis.shape[1]))
 
