@@ -1,8 +1,7 @@
 """What a pass over the data says of every column: moments, range, missing values, levels.
 
-Encoders are planned from this. The reduction keeps at most ``MAX_LEVELS`` levels a column, so its
-state does not grow with rows. Means and variances merge by the pairwise update of Chan, Golub
-and LeVeque, "Algorithms for computing the sample variance" (1983).
+Encoders are planned from this. The reduction keeps at most ``MAX_LEVELS`` levels a column, so its state does not grow
+with rows. Means and variances merge pairwise (Chan, Golub and LeVeque, 1983).
 """
 
 from __future__ import annotations
