@@ -18,6 +18,10 @@ MAX_FREE = 8  # buffers kept for reuse; with prefetch, two a worker are in use
 LEAST_BYTES = 2**18  # below this the allocator reuses memory by itself
 LINE = 64  # bytes of a cache line
 
+# The C library learns from the first large piece that is given back that such pieces come and go, and keeps their pages
+# from then on: the labels of a block of rows are 1 MB, of fresh pages every time.
+np.empty(2**22, np.uint8)
+
 _free: list[NDArray[np.uint8]] = []
 _lock = threading.Lock()
 

@@ -6,8 +6,6 @@ column instead of a product over all of them.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import carray
 
@@ -61,25 +59,21 @@ def summarize(x: np.ndarray, out: np.ndarray) -> None:
 
 
 @kernel(inline=True, fastmath=True)
-def _ordered(bits: Any) -> Any:
-    """Return the bits of a float32 as an integer of the same order, and back: smallest and largest go by vectors."""
-    return bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF))
-
-
-@kernel(fastmath=True)
 def _summarize_finite(x: np.ndarray, bits: np.ndarray, ends: np.ndarray, out: np.ndarray) -> bool:
     """Do `summarize` for float32 values, all finite, an eighth of the time; False where one is not."""
     pivot = np.float64(x[0])
     total = 0.0
     zero = np.float32(0.0)
     trouble = zero  # stays zero unless a value is NaN or infinite
-    low = _ordered(bits[0])
-    high = low
+    # The bits as integers of the same order: smallest and largest go by vectors.
+    places = np.int32(0x7FFFFFFF)
+    low, high = places, ~places
     for i in range(x.size):
         trouble += x[i] * zero
         total += np.float64(x[i]) - pivot
-        low = min(low, _ordered(bits[i]))
-        high = max(high, _ordered(bits[i]))
+        ordered = bits[i] ^ ((bits[i] >> np.int32(31)) & places)
+        low = min(low, ordered)
+        high = max(high, ordered)
     if trouble != zero:
         return False
     mean = pivot + total / x.size
@@ -89,7 +83,8 @@ def _summarize_finite(x: np.ndarray, bits: np.ndarray, ends: np.ndarray, out: np
         gap = np.float64(x[i]) - mean
         squares += gap * gap
         left += gap
-    ends[0], ends[1] = _ordered(low), _ordered(high)
+    ends[0], ends[1] = low, high
+    ends ^= (ends >> np.int32(31)) & places
     smallest, largest = ends.view(np.float32)
     out[0], out[1], out[2] = x.size, 0, mean + left / x.size
     out[3], out[4], out[5] = max(squares - left * left / x.size, 0.0), smallest, largest
