@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.evaluate.inputs import Array
-from scalable.kernels.queries import rank_queries
+from scalable.kernels.ranking.queries import rank_queries
 
 N_GAINS = 31
 PLACES = (1, 5, 10)

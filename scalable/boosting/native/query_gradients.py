@@ -14,8 +14,8 @@ from scalable.boosting.native.rows import NO_WEIGHT, Rows
 from scalable.boosting.native.settings import flag
 from scalable.boosting.ranking.query_metrics import gains_of
 from scalable.boosting.ranking.seeds import seed_of
-from scalable.kernels.lambdarank import best_gains, lambda_gradients
-from scalable.kernels.xendcg import xendcg_gradients
+from scalable.kernels.ranking.lambdarank import best_gains, lambda_gradients
+from scalable.kernels.ranking.xendcg import xendcg_gradients
 
 TRUNCATION, SIGMOID = 30, 1.0  # of LightGBM 4
 Array = NDArray[Any]

@@ -9,8 +9,8 @@ import pytest
 from scalable.boosting import LGBMRanker
 from scalable.errors import UsageError
 from scalable.evaluate.queries import default_gains, query_values
-from scalable.kernels.lambdarank import best_gains, lambda_gradients
-from scalable.kernels.xendcg import xendcg_gradients
+from scalable.kernels.ranking.lambdarank import best_gains, lambda_gradients
+from scalable.kernels.ranking.xendcg import xendcg_gradients
 
 
 def pairs(score, label, gains, truncation, sigmoid, normed):

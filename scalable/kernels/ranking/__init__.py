@@ -1,0 +1,1 @@
+"""Kernels over queries: gradients of rankings, and the measures of their order."""
