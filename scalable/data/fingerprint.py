@@ -120,7 +120,8 @@ def _explain(name: str, was: Any, now: Any) -> Iterator[str]:
     if name in ("files", "columns") and (was is None or now is None):
         yield "the rows come from another kind of source"
     elif name == "files":
-        yield from _files({each[0]: each[1:] for each in was}, {each[0]: each[1:] for each in now})
+        told = list(_files({each[0]: each[1:] for each in was}, {each[0]: each[1:] for each in now}))
+        yield from told or ["files are listed more than once"]
     elif name in ("shards", "selection"):
         yield "the rows are selected otherwise"
     elif isinstance(was, Mapping) and isinstance(now, Mapping):

@@ -195,6 +195,12 @@ def read_profile(path: str | os.PathLike[str]) -> Profile:
         counts = stored.arrays["counts"]
         if counts.dtype != np.int64 or counts.shape != (layout.size,):
             raise ValueError(f"counts of shape {counts.shape}")
+        if any(
+            counts[low:high].min(initial=0) < 0
+            for (of, _), (low, high) in layout.places.items()
+            if of not in ("sums", "slices")
+        ):
+            raise ValueError("fewer than no rows")
         return Profile(layout, counts, bool(meta["seen"]))
 
 

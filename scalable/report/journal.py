@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scalable.errors import DataError, UsageError
-from scalable.report.document import new_results, plain
+from scalable.report.document import REQUIRED, new_results, plain
 
 SAME = ("kind", "seed", "versions", "git_commit")  # what a resumed run must share with its beginning
 
@@ -127,7 +127,8 @@ def _read(path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]],
             entry = json.loads(line)
             if number == 1:
                 header = {key: value for key, value in entry.items() if key != "journal"}
-                known = entry["journal"] == 1 and isinstance(header["machine"], dict)
+                shaped = all(isinstance(header[key], REQUIRED[key]) for key in REQUIRED if key != "sections")
+                known = entry["journal"] == 1 and shaped
             else:
                 rows.append((str(entry["section"]), dict(entry["row"])))
                 known = True

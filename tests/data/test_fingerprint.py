@@ -173,3 +173,9 @@ def test_rows_are_counted_only_where_nothing_is_selected(files):
     for some in (source.split_rows(1, 1)[0], ParquetSource(files, "y", filters=[("g", "==", 1)])):
         assert some.exact_rows is None
         assert some.n_rows == 10_000
+
+
+def test_a_file_that_is_listed_twice_is_another_list():
+    one = Fingerprint({"files": [["a.parquet", 9, 1]]})
+    assert "listed more than once" in one.difference({"files": [["a.parquet", 9, 1], ["a.parquet", 9, 1]]})
+    assert not one.difference({"files": [["a.parquet", 9, 1]]})

@@ -90,8 +90,9 @@ def convert(array: pa.Array, name: str, trained: pa.DataType, place: str = "") -
     if {here, there} == {"number", "categories"}:
         return array.dictionary_decode() if there == "number" else categories_of(array)
     if here != there:
+        said = here if here == "text" else found
         raise DataError(
-            f"{place}column {name!r} is {found} here but was {trained} in training, and neither says what the other "
+            f"{place}column {name!r} is {said} here but was {trained} in training, and neither says what the other "
             "means; give data of the training schema"
         )
     return array if here in ("number", "text", "categories") else cast_exactly(array, name, trained, place)

@@ -155,11 +155,17 @@ class ScoringRecord:
         except ScalableError:
             return REFUSED
         found, own = (
-            {name: part for name, part in json.loads((place / JOB).read_text()).items() if part is not None}
-            for place in (path, self.directory / "scored")
+            given(json.loads((place / JOB).read_text())) for place in (path, self.directory / "scored")
         )
         assert found == own, "a record of another job was gone on with"
         return ACCEPTED
+
+
+def given(document):
+    """Return JSON without what is null, which says the same as nothing."""
+    if isinstance(document, dict):
+        return {name: given(part) for name, part in document.items() if part is not None}
+    return document
 
 
 class Request:
