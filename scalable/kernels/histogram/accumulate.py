@@ -6,8 +6,6 @@ lets signed ones count from the end, which takes three times as long.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from scalable.kernels.histogram.packing import unpacked
@@ -177,7 +175,7 @@ def flush(
         take(sums[j], 0, widths[j], first[j], count_bits, hessian_bits, again, True, histogram)
 
 
-@kernel(inline=True)
+@kernel()
 def take(
     sums: np.ndarray,
     at: int,
@@ -188,47 +186,46 @@ def take(
     again: bool,
     clear: bool,
     histogram: np.ndarray,
-) -> Any:
-    """Move n packed sums from place `at` on, as `flush` does; leave them as they are unless told to `clear`.
-
-    No array is sliced: between branches Numba would count who holds each slice, which takes longer than a few bins do.
-    """
-    place, start, n_bins = _U(at), _U(first), _U(n)
+) -> None:
+    """Move n packed sums from place `at` on, as `flush` does; leave them as they are unless told to `clear`."""
+    start, own = _U(first), sums[_U(at) : _U(at + n)]
+    g = histogram[GRADIENT][start:]
+    h = histogram[HESSIAN][start:]
+    c = histogram[COUNT][start:]
     if again:
-        for b in range(n_bins):
-            gradient, hessian, count = unpacked(sums[place + b], count_bits, hessian_bits)
-            histogram[GRADIENT, start + b] += gradient
-            histogram[HESSIAN, start + b] += hessian
-            histogram[COUNT, start + b] += count
+        for b in range(n):
+            gradient, hessian, count = unpacked(own[_U(b)], count_bits, hessian_bits)
+            g[_U(b)] += gradient
+            h[_U(b)] += hessian
+            c[_U(b)] += count
     else:
-        for b in range(n_bins):
-            histogram[GRADIENT, start + b], histogram[HESSIAN, start + b], histogram[COUNT, start + b] = (
-                unpacked(sums[place + b], count_bits, hessian_bits)
-            )
+        for b in range(n):
+            g[_U(b)], h[_U(b)], c[_U(b)] = unpacked(own[_U(b)], count_bits, hessian_bits)
     if clear:
-        for b in range(n_bins):
-            sums[place + b] = 0
+        own[:] = 0
 
 
-@kernel(inline=True)
-def add_packed(sums: np.ndarray, at: int, other: int, n: int) -> Any:
+@kernel()
+def add_packed(sums: np.ndarray, at: int, other: int, n: int) -> None:
     """Add n packed sums from place `other` on to those from `at` on; all of their rows fit a block."""
-    to, of = _U(at), _U(other)
-    for b in range(_U(n)):
-        sums[to + b] += sums[of + b]
+    to, of = sums[_U(at) : _U(at + n)], sums[_U(other) : _U(other + n)]
+    for b in range(n):
+        to[b] += of[b]
 
 
 @kernel()
 def add_to(out: np.ndarray, other: np.ndarray, start: int, stop: int) -> None:
     """Add the bins [start, stop) of another histogram."""
     for k in range(3):
-        for i in range(_U(start), _U(stop)):
-            out[k, i] += other[k, i]
+        a, b = out[k, start:stop], other[k, start:stop]
+        for i in range(stop - start):
+            a[i] += b[i]
 
 
 @kernel()
 def subtract(parent: np.ndarray, child: np.ndarray, start: int, stop: int) -> None:
     """Turn a parent's histogram into that of the other child, bins [start, stop) only."""
     for k in range(3):
-        for i in range(_U(start), _U(stop)):
-            parent[k, i] -= child[k, i]
+        a, b = parent[k, start:stop], child[k, start:stop]
+        for i in range(stop - start):
+            a[i] -= b[i]

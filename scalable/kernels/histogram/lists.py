@@ -155,31 +155,3 @@ def complete(total: int, listed: Any, sums: np.ndarray) -> None:
         for b in range(own.shape[0]):
             left -= own[_U(b)]
         own[_U(listed.usual[j])] = left
-
-
-@kernel(inline=True)
-def features_together(i: int, high: int, chosen: np.ndarray, listed: Any, features: np.ndarray) -> Any:
-    """Return the end of the chosen features that can be moved with the i-th, all below `high`, and their bins.
-
-    They are those that follow it in histograms and among listed columns alike: of columns of two bins, each by itself
-    would take ten times as long.
-
-    Parameters
-    ----------
-    i, high : int
-    chosen : int64 array (n_chosen,)
-        Features, ascending.
-    listed : Listed
-    features : record array (n_features,) of `FEATURE`
-    """
-    column, n = listed.place[chosen[i]], features[chosen[i]].n_bins
-    stop = features[chosen[i]].first + n
-    i += 1
-    while column >= 0 and i < chosen.shape[0] and chosen[i] < high:
-        column += 1
-        if listed.place[chosen[i]] != column or features[chosen[i]].first != stop:
-            break
-        n += features[chosen[i]].n_bins
-        stop += features[chosen[i]].n_bins
-        i += 1
-    return i, n

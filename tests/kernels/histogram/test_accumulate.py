@@ -120,7 +120,8 @@ def team_of(bins, widths, packing, n_threads):
     shared = {
         "job": job, "counts": zeros, "flushed": zeros.copy(), "narrow": narrow, "wide": wide, "chosen": np.arange(n),
         "listed": Listed(np.full(n, -1), *[nothing] * 3, np.zeros((n_threads, 0), np.int64)),
-        "place": np.column_stack([np.zeros(n, np.int64), np.arange(n)]), "cuts": np.stack([cuts, cuts]),
+        "place": np.column_stack([np.zeros(n, np.int64), np.arange(n)]),
+        "runs": np.column_stack([np.arange(n), widths]), "run_cuts": cuts,
         "sums": narrow.sums.reshape(-1), "at": np.column_stack([np.arange(n), np.full(n, n)]) * NARROW_SUMS,
         "lefts": zeros.copy(), "features": features, "own": np.full((n_threads, 3, widths.sum()), 9),
         "pool": np.full((2, 3, widths.sum()), 9),

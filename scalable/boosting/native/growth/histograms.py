@@ -152,6 +152,7 @@ class Histograms:
         low, high = self._owners[self.peers.worker : self.peers.worker + 2]
         every = self._cuts(features, 0, len(self.bins.features))
         own = self._cuts(features[(features >= low) & (features < high)], low, high)
+        runs = self._runs(features, every)
         return Team(
             control=np.zeros(32, np.int64),
             job=np.zeros(1, JOB),
@@ -168,7 +169,9 @@ class Histograms:
             listed=listed,
             chosen=features,
             place=self._place,
-            cuts=np.array([every, own]),
+            runs=runs,
+            run_cuts=np.searchsorted(runs[:, 0], every),
+            cuts=np.array(own),
             features=self.bins.features,
             rules=self.settings.rules,
             sums=self._packed,
@@ -183,6 +186,13 @@ class Histograms:
         """Share [low, high) out to the threads, as many of `features` to each."""
         n, size = len(features), len(self.parts)
         return [low, *(int(features[n * k // size]) if n else high for k in range(1, size)), high]
+
+    def _runs(self, features: NDArray[np.int64], cuts: Sequence[int]) -> NDArray[np.int64]:
+        """Return first feature and bins of features that can be moved together, none across a cut."""
+        place, n_bins = self._listed.place[features], self.bins.features["n_bins"][features]
+        joined = (np.diff(features) == 1) & (np.diff(place) == 1) & (place[:-1] >= 0)
+        begins = np.flatnonzero(np.concatenate([[True], ~joined | np.isin(features[1:], cuts)]))
+        return np.column_stack([features[begins], np.add.reduceat(n_bins, begins)])
 
     def root(self) -> None:
         """Sum the histogram of all rows, and the root's totals."""
