@@ -87,7 +87,13 @@ def answer(path: AnyPath, ask: Callable[[Any, str], Any]) -> Any:
         except Exception as error:
             told = raised(path, bucket, error)
             if told is None and number + 1 == TRIES:
-                told = OSError(errno.EIO, f"the answers of {scheme}://{bucket} keep breaking off", str(path))
+                nobody = "kind: Connect" in str(error)
+                why = (
+                    "nothing answers there; check AWS_ENDPOINT_URL"
+                    if nobody
+                    else "its answers keep breaking off"
+                )
+                told = OSError(errno.EIO, f"{scheme}://{bucket}: {why}", str(path))
             if told is not None:
                 raise told from error
             time.sleep(0.05 * 2**number)

@@ -212,6 +212,16 @@ def test_a_store_that_always_fails_ends_with_one_line(prefix, environment, s3_se
     assert "\n" not in str(told.value)
 
 
+def test_a_store_that_is_not_there_is_told(environment, monkeypatch):
+    impatient(monkeypatch)
+    environment("http://127.0.0.1:9")
+    with pytest.raises(
+        DataError, match=r"s3://test-bucket: nothing answers there; check AWS_ENDPOINT_URL"
+    ) as told:
+        ParquetSource("s3://test-bucket/sets/one")
+    assert "\n" not in str(told.value)
+
+
 def test_memory_stays_within_the_budget(folder, prefix, monkeypatch):
     monkeypatch.setattr(mirror, "BUDGET_BYTES", 2**17)
     source = ParquetSource(prefix, target="y")
