@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.bayes.gaussian_nb import ClassMoments, GaussianNB, Moments
+from scalable.bayes.gaussian_nb import ClassMoments, GaussianNB
+from scalable.bayes.within_classes import Moments
 from scalable.data.block import Block
 from scalable.data.source import Source
 from scalable.errors import UsageError

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from scalable.data.block import RawBlock
+from scalable.data.shard import Shard
 from scalable.data.source import Source
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
@@ -143,10 +144,11 @@ def target_of(
 ) -> TargetSummary:
     """Return what is known of the target: from all rows, or from a spread of about `max_rows` over all shards."""
     reader = BlockReader(source, columns=source.roles.learned_from)
+    shards: Sequence[Shard] | None = None
     if max_rows is not None:
         shards = spread_shards(source, max_rows, max(LEAST_READ, max_rows // TARGET_PIECES))
-    else:
-        shards = joined_shards(source.shards) if source.exact_rows is not None else None
+    elif source.exact_rows is not None:
+        shards = joined_shards(source.shards)
     found: TargetSummary = run_reduction(executor, TargetReduction(source.roles, classify), reader, shards)
     return found if max_rows is None else found.of_rows(source.n_rows)
 

@@ -25,7 +25,7 @@ from numba.core import caching, sigutils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 from numba.core.runtime import rtsys
-from numba.core.types import unliteral
+from numba.core.types.misc import unliteral
 
 from scalable.kernels.cache_files import SealedCacheFile, is_private, make_private
 from scalable.kernels.linked import LinkedCacheImpl, LinkedCompiler, set_environments

@@ -118,8 +118,8 @@ def calibrate(labelled: NDArray[np.int64], positive: NDArray[np.int64]) -> Calib
     error = np.sqrt(np.clip(rate * (1 - rate), 1e-12, None) / (rows + 2))
     shift = _odds(rate) - _odds(middle)
     weight = n * scores * (1 - scores) + 1e-12
-    centre = np.stack([np.bincount(group, weight * term, GROUPS) for term in basis.T])
-    centre /= np.maximum(np.bincount(group, weight, GROUPS), 1e-12)
+    sums = np.stack([np.bincount(group, weight * term, GROUPS) for term in basis.T])
+    centre = sums / np.maximum(np.bincount(group, weight, GROUPS), 1e-12)
     return Calibration(
         group, rate, error, _score(straight + shift[group]), errors @ (basis.T - centre[:, group])
     )

@@ -28,7 +28,7 @@ def rows_of(n: int, d: int) -> NDArray[np.float64]:
     random = np.random.default_rng(0)
     strong = random.normal(size=(n, COMPONENTS)) * np.linspace(6.0, 3.0, COMPONENTS)
     turned = np.linalg.qr(random.normal(size=(d, COMPONENTS)))[0]
-    return strong @ turned.T + random.normal(size=(n, d))
+    return np.asarray(strong @ turned.T + random.normal(size=(n, d)))
 
 
 def apart(components: NDArray[Any], exact: NDArray[Any]) -> float:

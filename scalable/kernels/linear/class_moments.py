@@ -35,9 +35,9 @@ def class_moments(columns: np.ndarray, label: np.ndarray, weight: np.ndarray, ou
         for i in range(label.size):
             v = columns[j, i]
             if not np.isnan(v):
-                c, w = np.uint64(label[i]), weight[i] if weight.size else 1.0
-                total[c] += w
-                mean[c] += w * v
+                k, w = np.uint64(label[i]), weight[i] if weight.size else 1.0
+                total[k] += w
+                mean[k] += w * v
                 total[last] += 1.0
                 mean[last] += v
         for c in range(last + 1):
@@ -45,8 +45,8 @@ def class_moments(columns: np.ndarray, label: np.ndarray, weight: np.ndarray, ou
         for i in range(label.size):
             v = columns[j, i]
             if not np.isnan(v):
-                c, w = np.uint64(label[i]), weight[i] if weight.size else 1.0
-                square[c] += w * (v - mean[c]) ** 2
+                k, w = np.uint64(label[i]), weight[i] if weight.size else 1.0
+                square[k] += w * (v - mean[k]) ** 2
                 square[last] += (v - mean[last]) ** 2
         out[0, :, j], out[1, :, j], out[2, :, j] = total, mean, square
 

@@ -122,11 +122,11 @@ def tile_address(tiles: TileColumns, c: int, row: int, n: int, joined: int) -> i
         if p < 0 or not tiles.pages[p, FIRST] <= row + done < tiles.pages[p, STOP]:
             p = first_page(tiles.pages, tiles.columns[c, BEGIN], end, row + done)
             if p == end or tiles.pages[p, FIRST] > row + done or not _open_page(tiles, c, p):
-                return np.int64(0)
+                return 0
         size = min(n - done, tiles.pages[p, STOP] - row - done)
         source = tiles.here[c, VALUES] + (row + done - tiles.pages[p, FIRST]) * width
         if size == n:
-            return source
+            return source  # type: ignore[no-any-return]
         memcpy(np.uintp(joined + done * width), np.uintp(source), np.uintp(size * width))
         done += size
     return joined

@@ -117,7 +117,12 @@ class Histograms:
         )
         mine = [
             Mine(
-                *(plane.arrays for plane in part.planes), part.lists.arrays, one.packed, one.rows, one.scratch
+                part.planes[0].arrays,
+                part.planes[1].arrays,
+                part.lists.arrays,
+                one.packed,
+                one.rows,
+                one.scratch,
             )
             for part, one in zip(self.parts, samples, strict=True)
         ]
