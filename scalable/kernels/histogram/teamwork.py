@@ -188,8 +188,7 @@ def sum_rows(k: int, team: Any, mine: Any, rows: np.ndarray) -> bool:
     """Sum the histogram of some rows; the last block stays packed. True where an earlier one was flushed."""
     job, n = team.job[0], rows.shape[0]
     block = (1 << job.count_bits) - 1
-    narrow, wide, listed = team.narrow, team.wide, team.listed
-    again = False
+    narrow, wide, listed, again = team.narrow, team.wide, team.listed, False
     if team.counts.shape[0] > 1:
         # Who owns them clears them: others who write here would have to take every line over, and hand it back.
         for layout in (narrow, wide):
