@@ -195,13 +195,16 @@ def read_profile(path: str | os.PathLike[str]) -> Profile:
         counts = stored.arrays["counts"]
         if counts.dtype != np.int64 or counts.shape != (layout.size,):
             raise ValueError(f"counts of shape {counts.shape}")
-        if any(
-            counts[low:high].min(initial=0) < 0
-            for (of, _), (low, high) in layout.places.items()
-            if of not in ("sums", "slices")
-        ):
+        parts = {of: counts[low:high] for (of, _), (low, high) in layout.places.items() if of not in _SIGNED}
+        columns = [counts[low:high] for (of, _), (low, high) in layout.places.items() if of == "column"]
+        if any(part.min(initial=0) < 0 for part in (*parts.values(), *columns)):
             raise ValueError("fewer than no rows")
+        if "positive" in parts and (parts["positive"] > parts["labelled"]).any():
+            raise ValueError("more positive rows than rows")
         return Profile(layout, counts, bool(meta["seen"]))
+
+
+_SIGNED = ("sums", "slices")  # parts that hold more than numbers of rows
 
 
 def _bins(item: Any) -> ColumnBins:

@@ -147,7 +147,10 @@ def _curve(
     for _ in range(_STEPS if 0 < k.sum() < n.sum() else 0):
         p = _score(basis @ found)
         curvature = basis.T @ ((n * p * (1 - p) + 1e-9)[:, None] * basis) + 1e-9 * np.eye(len(found))
-        step = lapack.cho_solve(lapack.cho_factor(curvature), basis.T @ (k - n * p))
+        try:
+            step = lapack.cho_solve(lapack.cho_factor(curvature), basis.T @ (k - n * p))
+        except lapack.LinAlgError:  # nearly all rows in one cell: they say nothing of a curve
+            break
         found = found + np.clip(step, -1, 1)
         if np.abs(step).max() < 1e-9:
             root = lapack.inv(lapack.cholesky(curvature))

@@ -115,7 +115,10 @@ class Cascades(Changed):
     def change(self, rng, path):
         files = sorted(path.iterdir())
         file = files[int(rng.integers(0, len(files)))]
-        if file.name == DOCUMENT:
+        self.sound = (
+            file.name == DOCUMENT
+        )  # else one forest's programs for rows and blocks may be of other trees
+        if self.sound:
             file.write_bytes(forged(rng, file.read_bytes()))
         elif rng.random() < 0.3:
             file.write_bytes(changed_bytes(rng, file.read_bytes()))
@@ -127,7 +130,7 @@ class Cascades(Changed):
         model = load_cascade(path)
         found = model.predict(self.X)
         one = np.array([model.predict_one(x) for x in self.X])
-        assert np.allclose(found, one, rtol=1e-9, atol=1e-300, equal_nan=True)
+        assert not self.sound or np.allclose(found, one, rtol=1e-9, atol=1e-300, equal_nan=True)
         assert not ((found < 0) | (found > 1)).any()
 
 
