@@ -232,7 +232,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(made, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "said", [b"\xff", b"[1]", b'{"format": 1}', b'{"format": 1, "meaning": 3, "views": {}}']
+    "said", [b"\xff", b"[1]", b'{"format": 2}', b'{"format": 2, "meaning": 3, "views": {}}']
 )
 def test_what_a_store_says_of_itself_is_not_believed_unseen(tmp_path, said):
     features = write(tmp_path, random_events(np.random.default_rng(0), 40, 3))

@@ -23,7 +23,7 @@ from scalable.feature_store.read_definitions import MOST_VIEWS, read_definitions
 from scalable.storage.documents import understood
 from scalable.storage.places import local_place
 
-FORMAT = 1
+FORMAT = 2
 MAP_BYTES = 2**42  # of addresses, not of disk
 _META, _TEXTS = b"meta", b"texts"
 

@@ -126,8 +126,9 @@ def checksum(words: np.ndarray) -> Any:
     """Return a sum over words that differs when one is altered or two change places: finds damage, not malice."""
     total, step = np.uint64(words.size), _GOLDEN
     for i in range(words.size):
-        w = np.uint64(words[i]) ^ step
-        total += w ^ (w >> np.uint64(32))
+        total += mix(
+            np.uint64(words[i]) ^ step
+        )  # unmixed, a bit more in one word and one less in another cancel
         step += _GOLDEN
     return np.int64(total)
 

@@ -62,6 +62,13 @@ def test_the_sum_finds_every_changed_bit_and_swap():
             other = data.copy()
             other[place] ^= np.int64(1) << bit
             assert words.checksum(other) != whole
+    for bit in (1, 40, 50, 62):  # one more here and one less there
+        one, other = (np.flatnonzero((data >> bit & 1) == k)[:2] for k in (0, 1))
+        for a in one:
+            for b in other:
+                changed = data.copy()
+                changed[[a, b]] ^= np.int64(1) << bit
+                assert words.checksum(changed) != whole
     assert words.checksum(data[::-1].copy()) != whole
     assert words.checksum(data[:-1]) != whole
 
