@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scalable.storage.files import Version, is_local, object_store_of
-from scalable.storage.places import place
+from scalable.storage.object_writing import CONDITION
 from scalable.storage.replace import SCRATCH, sync
 
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
@@ -24,11 +24,17 @@ _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 def numbers_in(directory: str | os.PathLike[str]) -> list[int]:
     """Return the numbers that are taken in a directory, in no order; none where there is no directory."""
     if not is_local(directory):
-        return _numbers(each.name for each in place(directory).iterdir())
+        return _numbers(_first_parts(directory, object_store_of(directory).everything_below(directory)))
     try:
         return _numbers(os.listdir(directory))
     except FileNotFoundError:
         return []
+
+
+def _first_parts(directory: str | os.PathLike[str], below: Iterable[str]) -> set[str]:
+    """Return the names directly below a prefix, of objects that mean something."""
+    begin = len(os.fspath(directory)) + 1
+    return {path[begin:].partition("/")[0] for path in below if not path.endswith(CONDITION)}
 
 
 def _numbers(names: Iterable[str]) -> list[int]:
@@ -39,7 +45,7 @@ def versions_of(directory: str | os.PathLike[str], name: str) -> dict[int, Versi
     """Return the version of a file in each numbered directory, by number in order; None where there is no such file."""
     if not is_local(directory):
         known, above = object_store_of(directory).versions_below(directory), f"{os.fspath(directory)}/"
-        numbers = sorted(_numbers({path[len(above) :].partition("/")[0] for path in known}))
+        numbers = sorted(_numbers(_first_parts(directory, known)))
         return {number: known.get(f"{above}{number}/{name}") for number in numbers}
     found: dict[int, Version | None] = dict.fromkeys(sorted(numbers_in(directory)))
     if found:

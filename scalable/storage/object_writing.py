@@ -13,6 +13,7 @@ from scalable.storage.files import AnyPath
 from scalable.storage.object_access import NO_CONDITIONS, answer, library, split_address
 
 SPOOLED_BYTES = 2**26  # of a file that is written, kept in memory before it goes to a temporary file
+CONDITION = ".condition"  # ends the name of an object of no use, which a kill may leave
 _keeping: set[tuple[str, str]] = set()  # buckets that keep to If-None-Match
 
 
@@ -54,7 +55,7 @@ def _check_conditions(path: AnyPath) -> None:
     bucket = split_address(path)[:2]
     if bucket in _keeping:
         return
-    beside = f"{str(path).rpartition('/')[0]}/.{secrets.token_hex(8)}.condition"
+    beside = f"{path}.{secrets.token_hex(8)}{CONDITION}"
     try:
         for data in (b"1", b"2"):
             _created(beside, data)

@@ -185,6 +185,18 @@ def test_a_store_without_conditions_is_refused(registry, model, monkeypatch):
     assert not (registry.path / "fraud" / "versions").exists()
 
 
+def test_what_a_killed_look_at_conditions_left_is_no_version(registry, model):
+    registry.record("fraud", model)
+    for name in ("versions/2/version.json.ab.condition", "aliases/production/1.ab.condition"):
+        write(registry.path / "fraud" / name, b"1")
+    assert registry.number_of("fraud", "latest") == 1
+    assert registry.versions("fraud")[1] == {}
+    assert registry.aliases("fraud") == {}
+    assert registry.record("fraud", model) == 2
+    registry.promote("fraud", "2", "production")
+    assert registry.number_of("fraud", "production") == 2
+
+
 KILLED = """
 import sys
 from scalable.registry.registry import Registry
