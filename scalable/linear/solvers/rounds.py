@@ -16,7 +16,7 @@ from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.execution.replicas import partition_rounds, run_round
-from scalable.execution.sampling import joined_shards, spread_shards
+from scalable.execution.sampling import spread_shards
 from scalable.kernels.linear import gradients, optimizers
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.solvers.descent import (
@@ -228,9 +228,6 @@ def descend(
     state = start_state(learner, start)
     shards, held = settings.divide(reader.source.shards if sample is None else sample)
     rows = sum(shard.n_rows for shard in shards)
-    if isinstance(reader, BlockReader) and reader.source.exact_rows is not None:
-        # Some for every replica, and every round.
-        shards = joined_shards(shards, max(settings.replicas_for(rows), 4 * rows // ROUND_ROWS))
     max_passes = settings.passes_for(rows)
     result = DescentResult(start)
     best, best_coef, stale, done, number = np.inf, start, 0, 0, 0
