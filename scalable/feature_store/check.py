@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -49,8 +50,8 @@ class Finding:
         Of those that were looked at, how many hold what became known later only.
     examined : int
         How many of the differing ones were looked at.
-    furthest : int
-        Nanoseconds from the row's time until the last of what it holds was known, at most over the leaked rows.
+    leads : list of int
+        Of each leaked row the nanoseconds from its time until the last of what it holds was known.
     examples : list of (row, nanoseconds or None)
         The first differing rows; None where no later knowledge explains them.
     """
@@ -60,14 +61,19 @@ class Finding:
     different: int = 0
     leaked: int = 0
     examined: int = 0
-    furthest: int = 0
+    leads: list[int] = field(default_factory=list)
     examples: list[tuple[int, int | None]] = field(default_factory=list)
+
+    @property
+    def furthest(self) -> int:
+        """The largest of the leads, nanoseconds, without the last twentieth: a number may come again by chance."""
+        return sorted(self.leads)[math.ceil(0.95 * len(self.leads)) - 1] if self.leads else 0
 
     def add(self, other: Finding) -> None:
         """Add what another partition found."""
         self.rows, self.different = self.rows + other.rows, self.different + other.different
         self.leaked, self.examined = self.leaked + other.leaked, self.examined + other.examined
-        self.furthest = max(self.furthest, other.furthest)
+        self.leads += other.leads
         self.examples = sorted([*self.examples, *other.examples], key=lambda each: each[0])[:SHOWN]
 
 
@@ -193,7 +199,7 @@ class CheckPartition:
             lead = self._lead(*_entity(loaded.timeline, g), asked, feature, (given[q : q + 1], kind))
             found.examined += 1
             found.leaked += lead is not None
-            found.furthest = max(found.furthest, lead or 0)
+            found.leads += [] if lead is None else [lead]
             if len(found.examples) < SHOWN:
                 found.examples.append((int(numbers[q]), lead))
         return found
