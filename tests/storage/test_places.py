@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from scalable import ParquetSource
+from scalable.boosting import LGBMRegressor
 from scalable.boosting.training.checkpoint import Saved, newest, write
 from scalable.cli.app import build
 from scalable.cli.screen.failure import run as run_command
@@ -71,8 +72,14 @@ def test_a_checkpoint_there_is_resumed_and_removed(prefix):
 
 def test_boosting_keeps_its_two_newest_checkpoints_there(prefix):
     where, same = "s3://test-bucket/ck/trees", Fingerprint({"data": 1})
+    rows = np.arange(40.0).reshape(-1, 1)
+    text = (
+        LGBMRegressor(n_estimators=1, n_jobs=1, engine="lightgbm")
+        .fit(rows, rows[:, 0])
+        .booster_.model_to_string()
+    )
     for iteration in (10, 20, 30):
-        write(where, Saved(iteration, "text", []), same)
+        write(where, Saved(iteration, text, []), same)
     assert newest(where, same).iteration == 30
     assert [each.name for each in place(where).iterdir()] == ["trees-000020", "trees-000030"]
 
