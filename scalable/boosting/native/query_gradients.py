@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -120,7 +120,10 @@ class XendcgGradients(QueryGradients):
         xendcg_gradients(self._edges, first, last, score, self._label, self._weight, seed, g, h)
 
 
-RANKINGS = {"lambdarank": LambdaGradients, "rank_xendcg": XendcgGradients}
+RANKINGS: Mapping[str, Callable[[Rows, Array, Mapping[str, Any], Crew], QueryGradients]] = {
+    "lambdarank": LambdaGradients,
+    "rank_xendcg": XendcgGradients,
+}
 
 
 def _truncation(values: Mapping[str, Any]) -> int:
