@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
@@ -23,6 +21,7 @@ from scalable.data.readers.layout import (
     INT32,
     INT64,
     ColumnPages,
+    ColumnShape,
     RowGroup,
 )
 from scalable.kernels.parquet import coded, page_walk, pages
@@ -81,13 +80,13 @@ def decoded_by_us(
     if found is None or found.codec not in codecs or not len(found.table):
         return None
     if kind not in found.memo:
-        found.memo[kind] = _decoded_by_us(found, descriptor, kind, group.columns[name][1])
+        found.memo[kind] = _decoded_by_us(found, descriptor, kind, group.columns[name])
     coded_column: CodedColumn | None = found.memo[kind]
     return coded_column
 
 
 def _decoded_by_us(
-    found: ColumnPages, descriptor: int, kind: pa.DataType, shape: pq.ColumnSchema
+    found: ColumnPages, descriptor: int, kind: pa.DataType, shape: ColumnShape
 ) -> CodedColumn | None:
     forms = _FORMS[found.table[:, page_walk.ENCODING]]
     looked_up = forms == coded.LOOKED_UP
@@ -145,16 +144,15 @@ def result_bytes(kind: pa.DataType) -> int:
     return max(1, int(kind.bit_width) // 8)
 
 
-def _decodable(kind: pa.DataType, shape: pq.ColumnSchema) -> bool:
+def _decodable(kind: pa.DataType, shape: ColumnShape) -> bool:
     """Return whether the values in the file are those of the Arrow type, at their own or a smaller width."""
-    physical = shape.physical_type
+    physical = shape.physical
     if column_kind(kind) == "text":
         return bool(physical == "BYTE_ARRAY")
     if pt.is_boolean(kind):
         return bool(physical == "BOOLEAN")
     if pt.is_timestamp(kind):
-        stored = json.loads(shape.logical_type.to_json())
-        return bool(physical == "INT64" and stored.get("timeUnit") == _UNITS[kind.unit])
+        return bool(physical == "INT64" and shape.unit == _UNITS[kind.unit])
     if pt.is_integer(kind):
         wide = kind.bit_width == 64
         return bool(physical == ("INT64" if wide else "INT32"))

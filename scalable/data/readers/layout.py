@@ -7,8 +7,11 @@ pass over pages that they do not know, and hand over fewer values than there are
 from __future__ import annotations
 
 import functools
+import json
 import os
+import threading
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +37,28 @@ _PLAIN = {
     pa.int64(): INT64,
     pa.uint64(): INT64,
 }
+# Of the row groups that were read last; what is known of one, dictionaries and all, may be megabytes.
+KEPT_ROWS, KEPT_GROUPS, FEW_GROUPS = 2**22, 512, 8
 _PLACES = [coded.FIRST, coded.STOP, page_walk.VALUES_AT]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnShape:
+    """What a file's schema says of a column. pyarrow's own object would keep the whole footer in memory.
+
+    Attributes
+    ----------
+    place : int
+        Of its chunk within a row group.
+    nullable : bool
+    physical, unit : str
+        Type in the file, and the unit of times; empty for others.
+    """
+
+    place: int
+    nullable: bool
+    physical: str
+    unit: str
 
 
 class ColumnPages:
@@ -84,8 +108,8 @@ class RowGroup:
         Which row group, its first row, and how many.
     chunks : array of shape (n_columns,), `scalable.kernels.parquet.footer.CHUNK`
         What the footer says of its column chunks.
-    columns : mapping of str to (int, pyarrow.parquet.ColumnSchema)
-        Place and shape of each column that is not nested.
+    columns : mapping of str to ColumnShape
+        Of each column that is not nested.
     known : dict
         For each column, the row up to which its pages were walked, and the pages.
     """
@@ -95,7 +119,7 @@ class RowGroup:
     first: int
     n_rows: int
     chunks: NDArray[np.void]
-    columns: Mapping[str, tuple[int, pq.ColumnSchema]]
+    columns: Mapping[str, ColumnShape]
     known: dict[str, tuple[int, ColumnPages]] = field(default_factory=dict)
 
     @property
@@ -107,7 +131,7 @@ class RowGroup:
         """Return where the chunk of a column begins and ends in the file; None for one of another name."""
         if name not in self.columns:
             return None
-        chunk = self.chunks[self.columns[name][0]]
+        chunk = self.chunks[self.columns[name].place]
         begin = chunk_begin(int(chunk["dictionary_page"]), int(chunk["data_page"]))
         return begin, begin + int(chunk["stored_bytes"])
 
@@ -134,14 +158,14 @@ class RowGroup:
     def _walk(
         self, descriptor: int, name: str, place: tuple[int, int], stop: int, checked: int
     ) -> ColumnPages:
-        index, shape = self.columns[name]
-        physical, codec = (int(self.chunks[index][key]) for key in ("physical", "codec"))
+        shape = self.columns[name]
+        physical, codec = (int(self.chunks[shape.place][key]) for key in ("physical", "codec"))
         room, n, about = 16 + 2 * checked, page_walk.NO_ROOM, np.empty(page_walk.CHUNK_FIELDS, np.int64)
         while n == page_walk.NO_ROOM:
             room *= 2
             table = np.empty((room, page_walk.PAGE_FIELDS), np.int64)
             n = page_walk.walk_chunk(
-                descriptor, *place, shape.max_definition_level == 1, codec, physical, _BITS[physical],
+                descriptor, *place, shape.nullable, codec, physical, _BITS[physical],
                 self.first, self.last, stop, table, about,
             )  # fmt: skip
         if n < 0:
@@ -172,7 +196,7 @@ class RowGroup:
 def old_times(footer: Footer, names: Sequence[str]) -> list[str]:
     """Return which columns are times of 96 bits, which only pyarrow reads beyond the years of nanoseconds."""
     places = column_places(footer.path, footer.version)
-    return [name for name in names if name in places and places[name][1].physical_type == "INT96"]
+    return [name for name in names if name in places and places[name].physical == "INT96"]
 
 
 def text_of_pages(footer: Footer, names: Sequence[str], groups: Sequence[int]) -> list[str]:
@@ -183,7 +207,7 @@ def text_of_pages(footer: Footer, names: Sequence[str], groups: Sequence[int]) -
     )
 
     def differences(name: str) -> bool:
-        chunks = (metadata.row_group(group).column(places[name][0]) for group in groups)
+        chunks = (metadata.row_group(group).column(places[name].place) for group in groups)
         return any("DELTA" in encoding for chunk in chunks for encoding in chunk.encodings)
 
     return [name for name in names if name in places and not differences(name)]
@@ -211,21 +235,43 @@ def file_metadata(path: str, version: Version) -> tuple[pq.FileMetaData, FooterT
 
 
 @functools.lru_cache(8)
-def column_places(path: str, version: Version) -> dict[str, tuple[int, pq.ColumnSchema]]:
-    """Return place and shape of each column of a file, nested ones left out."""
+def column_places(path: str, version: Version) -> dict[str, ColumnShape]:
+    """Return the shape of each column of a file, nested ones left out."""
     schema = file_metadata(path, version)[0].schema
-    shapes = [schema.column(i) for i in range(len(schema))]
-    return {
-        shape.name: (i, shape)
-        for i, shape in enumerate(shapes)
-        if shape.name == shape.path and shape.max_repetition_level == 0
-    }
+    found = {}
+    for place in range(len(schema)):
+        shape = schema.column(place)
+        if shape.name == shape.path and shape.max_repetition_level == 0:
+            physical = str(shape.physical_type)
+            logical = json.loads(shape.logical_type.to_json()) if physical == "INT64" else {}
+            found[shape.name] = ColumnShape(
+                place,
+                shape.max_definition_level == 1,
+                physical,
+                str(logical.get("timeUnit", "")),
+            )
+    return found
 
 
-@functools.lru_cache(512)
+_lock = threading.Lock()
+_groups: OrderedDict[tuple[str, Version, int], RowGroup] = OrderedDict()  # those used last at the end
+
+
 def _row_group(path: str, version: Version, group: int) -> RowGroup:
+    key = (path, version, group)
+    with _lock:
+        found = _groups.get(key)
+        if found is not None:
+            _groups.move_to_end(key)
+            return found
     _, tables, ends = file_metadata(path, version)
     rows = int(tables.rows[group])
-    return RowGroup(
-        path, group, int(ends[group]) - rows, rows, tables.chunks[group], column_places(path, version)
-    )
+    chunks, columns = tables.chunks[group].copy(), column_places(path, version)
+    found = RowGroup(path, group, int(ends[group]) - rows, rows, chunks, columns)
+    with _lock:
+        found = _groups.setdefault(key, found)
+        _groups.move_to_end(key)
+        left = sum(each.n_rows for each in _groups.values())
+        while len(_groups) > FEW_GROUPS and (left > KEPT_ROWS or len(_groups) > KEPT_GROUPS):
+            left -= _groups.popitem(last=False)[1].n_rows
+    return found

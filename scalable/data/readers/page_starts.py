@@ -66,8 +66,8 @@ def _of_group(footer: Footer, group: RowGroup) -> list[int]:
 def _largest(group: RowGroup) -> str | None:
     """Return the largest column among those of the type and the encodings that take most bytes, if it is compressed."""
     kinds: dict[tuple[int, int], list[tuple[int, str]]] = defaultdict(list)
-    for name, (index, _) in group.columns.items():
-        chunk = group.chunks[index]
+    for name, shape in group.columns.items():
+        chunk = group.chunks[shape.place]
         if chunk["codec"] != UNCOMPRESSED and chunk["codec"] in KNOWN:
             kinds[int(chunk["physical"]), int(chunk["encodings"])].append((int(chunk["stored_bytes"]), name))
     if not kinds:
@@ -83,7 +83,7 @@ def stored_bytes(footer: Footer, names: Collection[str]) -> int:
 def _chunks(footer: Footer, names: Collection[str]) -> NDArray[np.void]:
     _, tables, _ = file_metadata(footer.path, footer.version)
     places = column_places(footer.path, footer.version)
-    return tables.chunks[:, [places[name][0] for name in names if name in places]]
+    return tables.chunks[:, [places[name].place for name in names if name in places]]
 
 
 def entered_anywhere(footer: Footer, names: Collection[str]) -> bool:

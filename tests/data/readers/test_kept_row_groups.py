@@ -1,0 +1,43 @@
+"""What is remembered of row groups stays small however many a file or a dataset has."""
+
+import gc
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scalable import ParquetSource
+from scalable.data.readers import layout
+
+
+def read(source):
+    return [
+        float(np.sum(block.arrays["x"].to_numpy()))
+        for shard in source.shards
+        for block in source.raw_blocks(shard)
+    ]
+
+
+def test_row_groups_beyond_the_rows_that_are_kept_are_forgotten(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "KEPT_ROWS", 5_000)
+    monkeypatch.setattr(layout, "FEW_GROUPS", 3)
+    table = pa.table({"x": np.arange(20_000.0)})
+    for k in range(4):
+        pq.write_table(table, tmp_path / f"{k}.parquet", row_group_size=500)
+    source = ParquetSource(tmp_path)
+    expected = read(source)
+    assert sum(each.n_rows for each in layout._groups.values()) <= 5_000
+    assert read(source) == expected
+    pq.write_table(table, tmp_path / "large.parquet", row_group_size=4_000)
+    assert len(read(ParquetSource(tmp_path / "large.parquet"))) >= 1
+    assert len(layout._groups) <= 10  # few, or few rows
+
+
+def test_no_footer_of_pyarrow_is_kept_with_them(tmp_path):
+    for k in range(30):
+        pq.write_table(pa.table({"x": np.arange(10.0) + k}), tmp_path / f"{k:02d}.parquet")
+    read(ParquetSource(tmp_path))
+    gc.collect()
+    held = [each for each in gc.get_objects() if isinstance(each, layout.RowGroup)]
+    assert all(isinstance(shape, layout.ColumnShape) for each in held for shape in each.columns.values())
+    assert all(each.chunks.base is None for each in held)
