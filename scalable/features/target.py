@@ -86,6 +86,13 @@ class Labels:
         return np.asarray(class_array(self.classes)[indices])
 
 
+def check_outputs(n: int, labels: Labels | None) -> None:
+    """Raise a ValueError unless a model of `n` outputs is one of these labels: of two classes or a number, one."""
+    classes = None if labels is None or labels.classes is None else len(labels.classes)
+    if classes == 1 or n != (1 if classes in (None, 2) else classes):
+        raise ValueError(f"{n} outputs for {'a number' if classes is None else f'{classes} classes'}")
+
+
 def target_classes(array: pa.Array, column: str, where: Where = nth_row) -> tuple[list[Any], NDArray[Any]]:
     """Return labels, some of which may not occur, and for each row the place of its own among them.
 

@@ -288,6 +288,10 @@ class TreeEncoder(Encoder):
             )
             for c in state.document["columns"]
         ]
+        for c in columns:
+            text = [type(part) is str for part in (c.name, c.arrow_type, c.kind)]
+            if not all(text) or (c.categories is not None and c.kind != "text"):
+                raise ValueError(f"column {c.name!r} of type {c.arrow_type!r} and kind {c.kind!r}")
         known = {c.name: c.categories or () for c in columns}
         pairs = []
         for p in state.document["pairs"]:

@@ -14,6 +14,7 @@ from scalable.data.block import Block, RawBlock
 from scalable.errors import ModelError
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.state import State
+from scalable.features.target import check_outputs
 from scalable.inference.request.answers import linear_answer
 from scalable.kernels.linear import sgd as descent
 from scalable.models.explanation import Explanation, explain_linear, output_names
@@ -130,6 +131,7 @@ class LinearModel(Predictor):
             a = stored.arrays
             coef = np.hstack([a["coef"], a["intercept"][:, None], a["sparse"]]).astype(np.float64)
             link = meta["link"]
+            check_outputs(len(coef), encoder.labels)
             told = meta.get("learned_from")  # not in older models
             told = None if told is None else {str(name): int(rows) for name, rows in told.items()}
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:

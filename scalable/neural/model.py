@@ -14,6 +14,7 @@ from scalable.data.block import Block, RawBlock
 from scalable.errors import ModelError
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.state import State
+from scalable.features.target import check_outputs
 from scalable.inference.request.row_block import block_of_rows
 from scalable.kernels.neural.activations import ACTIVATIONS
 from scalable.models.links import apply_link
@@ -135,9 +136,9 @@ def read_neural(stored: StoredModel) -> NeuralModel:
             raise ValueError("its network takes other columns than its encoder makes")
         if shape.pieces and (len(shape.pieces) != shape.n_numbers or min(shape.pieces) < 1):
             raise ValueError(f"pieces of {len(shape.pieces)} columns, of {shape.n_numbers}")
-        classes = 1 if encoder.labels is None else len(encoder.labels.classes or (0,))
-        if shape.n_outputs != (1 if classes < 3 else classes) or len(target) != 2:
-            raise ValueError(f"{shape.n_outputs} outputs for {classes} classes")
+        check_outputs(shape.n_outputs, encoder.labels)
+        if len(target) != 2:
+            raise ValueError(f"a target of {len(target)} numbers")
         for name, size in {**shape.arrays(), **shape.moments()}.items():  # before memory is taken for them
             if np.shape(stored.arrays[name]) != size:
                 raise ValueError(f"{name} is of shape {np.shape(stored.arrays[name])}, not {size}")
