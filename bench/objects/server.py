@@ -48,7 +48,7 @@ def server(folder: Path) -> Iterator[str]:
         "-dir=.",
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
-        "-volume.max=20",
+        "-volume.max=200",
         "-master.volumeSizeLimitMB=64",
     ]
     others = [
