@@ -11,10 +11,11 @@ import subprocess
 import threading
 import time
 
+import numpy as np
 import psutil
 import pytest
 
-from scalable.serve.load import Target, offer, ramp
+from scalable.serve.load import Target, arrivals, offer, ramp
 from scalable.serve.metrics import added_up
 from tests.monitor.test_drift_observer import trained as with_reference
 from tests.monitor.windows import FEATURES, rows
@@ -175,3 +176,14 @@ def test_a_monitor_counts_the_rows_of_all_workers(tmp_path):
         re.search(r'monitor_value{model="fraud",column="x",statistic="psi"} (.*)', text)[1] for text in told
     }
     assert len(values) == 1
+
+
+def test_requests_are_due_within_the_time_of_their_load():
+    for seed in range(200):
+        due = arrivals(200.0, 2.0, seed)
+        assert len(due) == 400
+        assert 0.0 <= due[0] <= due[-1] <= 2.0
+        assert len(due) / due[-1] >= 0.9 * 200.0  # as fast as they came, even if answered at once
+    pauses = np.diff(arrivals(1_000.0, 100.0, 0))
+    assert abs(pauses.mean() * 1_000.0 - 1.0) < 0.02
+    assert abs(pauses.std() / pauses.mean() - 1.0) < 0.02  # exponential
