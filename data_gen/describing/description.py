@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_gen.describing.summary import FEW, Summary, edges_for, fresh, is_text
+from data_gen.describing.summary import FEW, Summary, edges_for, fresh, is_text, most_frequent
 from data_gen.errors import RequestError, VerificationError
 from data_gen.manifest import FileEntry, Manifest, read
 from scalable.kernels.processors import available_processors
@@ -276,7 +276,7 @@ def column_summary(found: Summary, **head: Any) -> ColumnSummary:
     head["missing"] = 1.0 - found.present / max(found.rows, 1)
     nothing: dict[str, Any] = dict.fromkeys(("minimum", "maximum", "mean", "deviation"))
     if found.text:
-        top = sorted(found.single.items(), key=lambda each: (-each[1], each[0]))[:FEW]
+        top = most_frequent(found.single)
         return ColumnSummary(
             **head,
             **nothing,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,12 +58,14 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(types.is_dictionary(kind) or types.is_string(kind) or types.is_large_string(kind))
 
 
+def most_frequent(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return the most frequent texts and their counts, equal counts in the order of the texts."""
+    return sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:FEW]
+
+
 def frequent(sample: pa.ChunkedArray) -> frozenset[str]:
     """Return the most frequent values of a sample of text: those that are worth counting."""
-    counted = Counter(_counted(sample))
-    return frozenset(
-        value for value, _ in sorted(counted.items(), key=lambda each: (-each[1], each[0]))[:FEW]
-    )
+    return frozenset(value for value, _ in most_frequent(_counted(sample)))
 
 
 def _counted(values: Any) -> dict[str, int]:
