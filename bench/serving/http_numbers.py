@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.serving.servers import NAMES, absent, running, train
+from bench.serving.servers import NAMES, NEEDS, NotStarted, absent, running, train
 from scalable.report.document import new_results
 from scalable.report.results import write_results
 from scalable.serve.load import KEEPS_UP, QUANTILES, TOO_LATE_US, Target, offer, ramp
@@ -62,8 +62,14 @@ def measure(seconds: float) -> list[dict[str, Any]]:
         most: dict[str, float] = {}
         for name in NAMES:
             if not absent(name):
-                with running(name, model, rows[0]) as url:
-                    most[name] = capacity(Target(url), rows, STEP_SECONDS)
+                try:
+                    with running(name, model, rows[0]) as url:
+                        most[name] = capacity(Target(url), rows, STEP_SECONDS)
+                except NotStarted as error:
+                    if name not in NEEDS:
+                        raise
+                    out.append({"server": name, "status": "failed", "message": str(error)})
+                    continue
                 out.append({"server": name, "at": "capacity", "rate": most[name]})
         pairs = [("scalable", "echo", 0.5, "scalable"), ("granian", "granian echo", 0.5, "granian"),
                  ("scalable", "granian", 0.5, "scalable"), ("scalable", "fastapi", 0.8, "fastapi")]  # fmt: skip

@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -29,6 +30,10 @@ ANSWER = {"prediction": 0.123456789012345, "model": "forest", "version": "012345
 NAMES = ("echo", "scalable", "granian echo", "granian", "fastapi")
 NEEDS = {"granian echo": "granian", "granian": "granian", "fastapi": "fastapi"}
 START_SECONDS = 120.0
+
+
+class NotStarted(RuntimeError):
+    """A server ended, or did not answer in time."""
 
 
 def train(path: Path) -> list[dict[str, float]]:
@@ -123,7 +128,10 @@ def running(name: str, model: Path, row: dict[str, float]) -> Iterator[str]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "bench.serving.servers", name, str(model), str(port)]
     place, body = f"http://127.0.0.1:{port}", json.dumps(row).encode()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said) as process,
+    ):
         try:
             until = time.monotonic() + START_SECONDS
             while True:
@@ -134,7 +142,9 @@ def running(name: str, model: Path, row: dict[str, float]) -> Iterator[str]:
                     break
                 except OSError:
                     if process.poll() is not None or time.monotonic() > until:
-                        raise SystemExit(f"{name} did not start") from None
+                        said.seek(0)
+                        last = said.read().decode(errors="replace").strip().rpartition("\n")[2]
+                        raise NotStarted(f"{name} did not start: {last or 'it said nothing'}") from None
                     time.sleep(0.1)
             yield place
         finally:
