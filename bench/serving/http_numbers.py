@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.serving.servers import NAMES, NEEDS, NotStarted, absent, running, train
+from bench.serving.servers import NAMES, NEEDS, NotStartedError, absent, running, train
 from scalable.report.document import new_results
 from scalable.report.results import write_results
 from scalable.serve.load import KEEPS_UP, QUANTILES, TOO_LATE_US, Target, offer, ramp
@@ -65,7 +65,7 @@ def measure(seconds: float) -> list[dict[str, Any]]:
                 try:
                     with running(name, model, rows[0]) as url:
                         most[name] = capacity(Target(url), rows, STEP_SECONDS)
-                except NotStarted as error:
+                except NotStartedError as error:
                     if name not in NEEDS:
                         raise
                     out.append({"server": name, "status": "failed", "message": str(error)})

@@ -32,7 +32,7 @@ NEEDS = {"granian echo": "granian", "granian": "granian", "fastapi": "fastapi"}
 START_SECONDS = 120.0
 
 
-class NotStarted(RuntimeError):
+class NotStartedError(RuntimeError):
     """A server ended, or did not answer in time."""
 
 
@@ -144,7 +144,7 @@ def running(name: str, model: Path, row: dict[str, float]) -> Iterator[str]:
                     if process.poll() is not None or time.monotonic() > until:
                         said.seek(0)
                         last = said.read().decode(errors="replace").strip().rpartition("\n")[2]
-                        raise NotStarted(f"{name} did not start: {last or 'it said nothing'}") from None
+                        raise NotStartedError(f"{name} did not start: {last or 'it said nothing'}") from None
                     time.sleep(0.1)
             yield place
         finally:
