@@ -1,6 +1,13 @@
 """The recorded runs behind docs/inference.md; each writes one results document.
 
-    python -m bench.records.inference_runs latency --out docs/results/inference_latency.json
+    python -m bench.records.inference_runs latency --out docs/results/inference_latency.json \\
+        --engines lightgbm,lightgbm-fast,scalable,lignum,lignum-compiled,daal4py
+    python -m bench.records.inference_runs latency --out docs/results/inference_latency_million.json \\
+        --engines lightgbm,scalable,lignum-compiled,daal4py --rows 1000000 --repeats 1
+    python -m bench.records.inference_runs latency --out docs/results/inference_latency_others.json \\
+        --engines lightgbm,scalable,onnxruntime,treelite,tl2cgen --repeats 2
+    python -m bench.records.inference_runs latency --out docs/results/inference_latency_lleaves.json \\
+        --engines lightgbm,scalable,lleaves --repeats 2
     python -m bench.records.inference_runs linear  --out docs/results/inference_linear.json
     python -m bench.records.inference_runs threads --out docs/results/inference_threads.json --repeats 21
     python -m bench.records.inference_runs tail    --out docs/results/inference_tail.json
@@ -188,7 +195,12 @@ def main() -> None:
     notes = [
         f"Load average {before:.1f} before and {after:.1f} after, on {os.cpu_count()} shared processors."
     ]
-    command = f"python -m bench.records.inference_runs {options.run}"
+    given = [
+        f" --{name} {value}"
+        for name in ("engines", "rows", "repeats", "models", "seed")
+        if (value := getattr(options, name)) != parser.get_default(name)
+    ]
+    command = f"python -m bench.records.inference_runs {options.run}{''.join(given)}"
     write_results(options.out, new_results("inference", sections | {"notes": notes}, options.seed, command))
 
 
