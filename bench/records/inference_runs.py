@@ -1,12 +1,12 @@
-"""The recorded runs behind docs/inference.md; each writes one results document.
+r"""The recorded runs behind docs/inference.md; each writes one results document.
 
-    python -m bench.records.inference_runs latency --out docs/results/inference_latency.json \\
+    python -m bench.records.inference_runs latency --out docs/results/inference_latency.json \
         --engines lightgbm,lightgbm-fast,scalable,lignum,lignum-compiled,daal4py
-    python -m bench.records.inference_runs latency --out docs/results/inference_latency_million.json \\
+    python -m bench.records.inference_runs latency --out docs/results/inference_latency_million.json \
         --engines lightgbm,scalable,lignum-compiled,daal4py --rows 1000000 --repeats 1
-    python -m bench.records.inference_runs latency --out docs/results/inference_latency_others.json \\
+    python -m bench.records.inference_runs latency --out docs/results/inference_latency_others.json \
         --engines lightgbm,scalable,onnxruntime,treelite,tl2cgen --repeats 2
-    python -m bench.records.inference_runs latency --out docs/results/inference_latency_lleaves.json \\
+    python -m bench.records.inference_runs latency --out docs/results/inference_latency_lleaves.json \
         --engines lightgbm,scalable,lleaves --repeats 2
     python -m bench.records.inference_runs linear  --out docs/results/inference_linear.json
     python -m bench.records.inference_runs threads --out docs/results/inference_threads.json --repeats 21
