@@ -46,6 +46,8 @@ class Link:
             except OSError:
                 return
             server = socket.create_connection(self._server)
+            for end in (client, server):  # small pieces do not wait for an acknowledgement
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for job in (self._requests, self._answers):
                 threading.Thread(target=job, args=(client, server), daemon=True).start()
 

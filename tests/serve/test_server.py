@@ -294,6 +294,17 @@ def test_a_swap_and_the_end_lose_no_request(place, table):
     process.stdout.close()
 
 
+def test_no_answer_waits_for_an_acknowledgement(port):
+    connection, took = http.client.HTTPConnection("127.0.0.1", port, timeout=30), []
+    for _ in range(30):
+        start = time.perf_counter()
+        connection.request("POST", "/predict", json.dumps(ROW))
+        assert connection.getresponse().read()
+        took.append(time.perf_counter() - start)
+    connection.close()
+    assert sorted(took)[5] < 0.03  # the head and the body are two packets: the second waited 40 ms each time
+
+
 def test_load_is_counted_from_when_it_was_due(port):
     found = offer(Target(f"http://127.0.0.1:{port}"), [ROW, {}], 200, 0.5)
     assert found["requests"] == 100
