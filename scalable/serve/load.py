@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import selectors
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -122,6 +123,11 @@ async def _run(
     return taken, statuses, reasons
 
 
+def loop_of_arrivals() -> asyncio.AbstractEventLoop:
+    """Return a loop that wakes up when a request is due: epoll sleeps whole milliseconds, longer than answers take."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+
 def arrivals(rate: float, seconds: float, seed: int) -> NDArray[np.float64]:
     """Return when requests are due: a Poisson process of which it is known how many come, so that none is late.
 
@@ -155,7 +161,8 @@ def offer(
         server had closed theirs, answers a second, and quantiles of the latency in microseconds.
     """
     due = arrivals(rate, seconds, seed)
-    taken, statuses, reasons = asyncio.run(_run(target, [target.request(row) for row in rows], due))
+    with asyncio.Runner(loop_factory=loop_of_arrivals) as runner:
+        taken, statuses, reasons = runner.run(_run(target, [target.request(row) for row in rows], due))
     again = statuses.pop("sent again", 0)
     found: dict[str, Any] = {
         "rate": rate,

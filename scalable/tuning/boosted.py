@@ -225,7 +225,7 @@ class _Booster:
 
     def __init__(self, job: WorkerJob, rows: Any, by: Metric) -> None:
         self._trainer = open_trainer(job, None, lambda n: None, rows)
-        self._evaluate = Evaluator("held-out", *self._trainer.valid[0], (by,), (), None)
+        self._evaluate = Evaluator("held-out", *self._trainer.valid[0], (by,), (), None, None, job.n_threads)
         self._sign = -1.0 if by.higher_is_better else 1.0
         self._done = False
         self.values: list[float] = []

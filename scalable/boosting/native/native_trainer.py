@@ -25,6 +25,7 @@ from scalable.boosting.native.query_gradients import RANKINGS
 from scalable.boosting.native.rows import Rows
 from scalable.boosting.native.settings import Settings
 from scalable.boosting.native.text import model_text
+from scalable.boosting.training.row_pieces import by_pieces
 from scalable.boosting.user_functions import by_arity
 from scalable.boosting.workers.job import WorkerJob
 from scalable.data.source import Source
@@ -186,7 +187,9 @@ class NativeTrainer:
         lines = self._bins.empty_text.splitlines()
         objective = next((line[len("objective=") :] for line in lines if line.startswith("objective=")), None)
         link = link_of(objective)
-        link_rows(scores, link.kind, link.scale)
+        by_pieces(
+            lambda rows: link_rows(scores[rows], link.kind, link.scale), len(scores), self._job.n_threads
+        )
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     def text(self) -> str:

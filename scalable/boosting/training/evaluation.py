@@ -16,6 +16,7 @@ from scalable.boosting.comm.mesh import Mesh
 from scalable.boosting.ranking.query_metrics import BY_QUERY, query_sums
 from scalable.boosting.training import ranks
 from scalable.boosting.training.metrics import RANKED, Array, Metric, combined, partial_sums
+from scalable.boosting.training.row_pieces import by_pieces
 from scalable.boosting.user_functions import by_arity
 
 # func(y_true, y_pred, weight, group) -> (name, value, higher_is_better), on the rows of all workers.
@@ -66,6 +67,8 @@ class Evaluator:
         Connection to the other workers.
     sizes : int array (n_queries,), optional
         Of the queries of this worker's validation rows.
+    n_threads : int
+        Threads that evaluate; the values do not depend on them.
     """
 
     def __init__(
@@ -77,8 +80,9 @@ class Evaluator:
         custom: Sequence[UserMetric],
         mesh: Mesh | None,
         sizes: NDArray[np.integer] | None = None,
+        n_threads: int = 1,
     ) -> None:
-        self._sizes = sizes
+        self._sizes, self._threads = sizes, n_threads
         self._dataset, self._label, self._weight, self._metrics = dataset, label, weight, metrics
         grouped = sizes is not None
         self._custom = [by_arity(metric, "eval_metric", queries=grouped) for metric in custom]
@@ -126,7 +130,16 @@ class Evaluator:
         return [*shown, *results]
 
     def _sums(self, metric: Metric, rows: tuple[Array, Array, Array | None]) -> Array:
-        return ranks.bucketed(metric.link, *rows) if metric.name == "auc" else partial_sums(metric, *rows)
+        if metric.name == "auc":
+            return ranks.bucketed(metric.link, *rows)
+        label, prediction, weight = rows
+
+        def work(some: slice) -> Array:
+            return partial_sums(
+                metric, label[some], prediction[some], None if weight is None else weight[some]
+            )
+
+        return np.asarray(np.sum(by_pieces(work, len(label), self._threads), axis=0))
 
     def _of_queries(self, metrics: Sequence[Metric], prediction: Array) -> list[Array]:
         if not metrics:

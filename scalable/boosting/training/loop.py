@@ -71,7 +71,7 @@ def _train_until(
     watch = job.watch
     sizes = job.sizes[1:] or [None] * len(watch.names)
     evaluators = [
-        Evaluator(name, *rows, watch.metrics, watch.custom, mesh, of_queries)
+        Evaluator(name, *rows, watch.metrics, watch.custom, mesh, of_queries, job.n_threads)
         for name, rows, of_queries in zip(watch.names, trainer.valid, sizes, strict=True)
     ]
     began = time.monotonic()

@@ -5,7 +5,7 @@ from sklearn import metrics as reference
 
 from scalable.boosting.training import ranks
 from scalable.boosting.training.evaluation import Evaluator
-from scalable.boosting.training.metrics import metrics_of
+from scalable.boosting.training.metrics import combined, metrics_of, partial_sums
 from scalable.errors import UsageError
 
 RNG = np.random.default_rng(0)
@@ -60,6 +60,17 @@ def test_metrics_are_lightgbm_s(metric, objective, label, weight):
     assert (of, shown) == ("v", name)
     assert higher == (metric in ("auc", "average_precision", "r2"))
     assert value == pytest.approx(expected, rel=2e-6)
+
+
+@pytest.mark.parametrize("name", ["binary_logloss", "l1", "rmse"])
+def test_threads_change_no_bit(name):
+    rng = np.random.default_rng(0)
+    label, p, weight = rng.integers(0, 2, 150_000).astype(float), rng.random(150_000), rng.random(150_000)
+    (metric,) = metrics_of(name, "binary", {})
+    one, three = (Evaluator("v", label, weight, [metric], [], None, None, n)(p) for n in (1, 3))
+    assert one == three
+    whole = combined(metric, [partial_sums(metric, label, p, weight)])
+    assert one[0][2] == pytest.approx(whole, rel=1e-12)
 
 
 @pytest.mark.parametrize("objective", ["multiclass", "multiclassova"])
