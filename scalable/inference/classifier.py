@@ -86,8 +86,11 @@ class CompiledClassifier:
     @cached_property
     def predict_one(self) -> Callable[[Any], Any]:
         """``predict_one(x)``: one row to its label."""
-        score, decide, raw = self.scores.predict_one, self._decide, self._of_raw
-        return lambda x: decide(np.array([score(x, raw)]))[0]
+        score, raw, classes = self.scores.predict_one, self._of_raw, self.classes_
+        if self._labels.rule.startswith("largest"):
+            return lambda x: classes[np.argmax(score(x, raw))]
+        second = self._is_second
+        return lambda x: classes[1] if second(score(x, raw)) else classes[0]
 
     @cached_property
     def predict_proba_one(self) -> Callable[[Any], np.ndarray]:
@@ -102,14 +105,18 @@ class CompiledClassifier:
         self.scores.save(path)
 
     def _decide(self, found: np.ndarray) -> np.ndarray:
-        rule, threshold = self._labels.rule, self._labels.threshold
-        if rule.startswith("largest"):
+        if self._labels.rule.startswith("largest"):
             chosen = np.argmax(found, axis=1) if found.ndim == 2 else np.zeros(len(found), np.int64)
-        elif rule == "from zero":
-            chosen = (found >= 0).astype(np.int64)
-        elif rule == "threshold":
-            chosen = (found - threshold >= 0).astype(np.int64)
         else:
-            chosen = (found > (0.5 if rule == "half" else 0.0)).astype(np.int64)
+            chosen = self._is_second(found).astype(np.int64)
         labels: np.ndarray = self.classes_[chosen]
         return labels
+
+    def _is_second(self, found: Any) -> Any:
+        """Return whether scores, one or an array of them, say the second of two classes."""
+        rule = self._labels.rule
+        if rule == "half":
+            return found > 0.5
+        if rule == "above zero":
+            return found > 0.0
+        return found - (self._labels.threshold if rule == "threshold" else 0.0) >= 0

@@ -10,11 +10,11 @@ from scalable.errors import ModelError
 from scalable.inference.forest.places import Columns
 from scalable.inference.forest.trees import Trees
 from scalable.kernels.forest.shap import shap_rows
-from scalable.kernels.forest.shap_row import EDGE, fill_edges, shap_few
+from scalable.kernels.forest.shap_row import FORK, fill_forks, shap_few
 from scalable.kernels.forest.tables import WalkTrees
 from scalable.kernels.vectors import LANES
 
-FEW_ROWS = 3  # up to so many go one by one: a block of 16 takes as long as these
+FEW_ROWS = 12  # up to so many go one by one: a block of 16 takes as long as these
 
 
 class Explainer:
@@ -44,31 +44,32 @@ class Explainer:
         self.expected = _expected(trees)
 
     @cached_property
-    def _edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What the kernels take: edges, each tree's number of points, rules."""
+    def _forks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the kernels take: forks, each tree's number of points, rules."""
         trees = self.trees
         assert trees.node_cover is not None
-        edges = np.zeros(2 * len(trees.node_cover), EDGE)
-        n_points = np.zeros(self.trees.n_trees, np.int64)
-        fill_edges(self.nodes, trees.node_cover, trees.leaf_cover, edges, n_points)
-        return edges, n_points, _padded(*_quadratures(int(n_points.max(initial=0))))
+        most = int(np.diff(self.nodes.node_start).max(initial=1))
+        forks, n_points = np.zeros(len(trees.node_cover), FORK), np.zeros(trees.n_trees, np.int64)
+        space = np.empty((2, most), np.int64)
+        fill_forks(self.nodes, trees.node_cover, trees.leaf_cover, *space, forks, n_points)
+        return forks, n_points, _padded(*_quadratures(int(n_points.max(initial=0))))
 
     def explain(self, columns: Columns, first_row: int, out: np.ndarray) -> None:
         """Write the values of rows (n_rows, n_outputs, n_features + 1); the last one is what is expected of any row."""
         out[:] = 0.0
         out[:, :, -1] = self.expected
         kernel = shap_few if len(out) <= FEW_ROWS else shap_rows
-        kernel(columns.places, first_row, self.nodes, self.values, *self._edges, out)
+        kernel(columns.places, first_row, self.nodes, self.values, *self._forks, out)
 
 
 def _padded(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return rules as `shap_few` takes them; what fills up a vector weighs nothing."""
     n = len(points)
-    rules = np.zeros((n, 4, -(-n // LANES) * LANES))
+    rules = np.zeros((n, 3, -(-n // LANES) * LANES))
     rules[:, :2] = 0.5
     for k in range(n):
         t, w = points[k, :k], weights[k, :k]
-        rules[k, :, :k] = t, 1 - t, w, -w / (1 - t)
+        rules[k, :, :k] = t, 1 - t, w
     return rules
 
 

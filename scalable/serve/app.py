@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import io
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from scalable.errors import DataError, ModelError, ScalableError, UsageError
+from scalable.inference.request.arrow_stream import stream_bytes
 from scalable.inference.request.json import encode_json, parse_json
 from scalable.serve.limits import Limits
 from scalable.serve.metrics import Metrics, added_up
@@ -79,6 +81,9 @@ class App:
             reply = _refused(refusal)
         except DataError as error:
             reply = _refused(RefusalError(400, str(error)))
+        except Exception as error:  # a mistake here: who asked learns that, and the others are answered
+            logging.getLogger(__name__).exception("a request failed")
+            reply = _refused(RefusalError(500, f"the request failed here: {type(error).__name__}"))
         finally:
             metrics.waiting -= 1
         metrics.answered(reply[0])
@@ -157,7 +162,7 @@ class App:
         most = self.limits.body_bytes
         too_large = RefusalError(413, f"a body of more than {most:,} bytes")
         said = headers.get(b"content-length", b"0")
-        if said.isdigit() and int(said) > most:
+        if said.isdigit() and (len(said) > 18 or int(said) > most):
             raise too_large
 
         try:
@@ -177,7 +182,10 @@ class App:
 
     async def _predict(self, served: Served, headers: dict[bytes, bytes], body: bytes) -> Reply:
         if headers.get(b"content-type", JSON).startswith(b"application/vnd.apache.arrow"):
+            most = self.limits.body_bytes
             try:
+                if stream_bytes(body) > most:
+                    raise RefusalError(413, f"a body of more than {most:,} bytes once it is decompressed")
                 table = pa.ipc.open_stream(io.BytesIO(body)).read_all()
                 table.validate(full=True)
             except (pa.ArrowException, OSError) as error:
@@ -226,8 +234,8 @@ class App:
     async def _infer(self, served: Served, headers: dict[bytes, bytes], receive: Any) -> Reply:
         body = await self._body(headers, receive)
         said = headers.get(JSON_BYTES)
-        if said is not None and not said.isdigit():
-            raise RefusalError(400, f"{JSON_BYTES.decode()} is no number")
+        if said is not None and (not said.isdigit() or len(said) > 18):
+            raise RefusalError(400, f"{JSON_BYTES.decode()} is no number of bytes")
         columns, asked = read_tensors(body, None if said is None else int(said))
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         found = await self._found(served, rows, len(rows))

@@ -95,7 +95,8 @@ class Job:
         try:
             if started is not None:
                 started()
-            run(app, listening, certificate=self.certificate, key=self.key, siblings=siblings)
+            tls = {"certificate": self.certificate, "key": self.key}
+            run(app, listening, **tls, siblings=siblings, seconds=app.limits.seconds)
         finally:
             if follower is not None:
                 follower.stop()

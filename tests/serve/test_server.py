@@ -1,5 +1,6 @@
 """The server over its socket: protocols, refusals, a swap under load, the end."""
 
+import asyncio
 import http.client
 import io
 import json
@@ -21,7 +22,9 @@ from scalable.data.table import TableSource
 from scalable.errors import UsageError
 from scalable.inference import load_model
 from scalable.linear import LogisticRegression
+from scalable.serve.app import App
 from scalable.serve.load import Target, offer
+from scalable.serve.models import Models
 
 pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
 ROW = {"x": 1.5, "kind": "b", "when": "2026-01-31T12:00:00"}
@@ -120,6 +123,14 @@ def test_arrow_streams(port, place, table):
     found = pa.ipc.open_stream(body).read_all().column("prediction").to_numpy()
     np.testing.assert_array_equal(found, load_model(place / "fraud.model").predict(table.slice(0, 150)))
     assert ask(port, "POST", "/predict", b"no arrow", kind)[0] == 400
+    zeros = pa.table({name: pa.nulls(10**5, pa.float64()).fill_null(0.0) for name in "abc"})
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, zeros.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(zeros)
+    assert len(sink.getvalue()) < 20_000
+    status, body, _ = ask(port, "POST", "/predict", sink.getvalue(), kind)
+    assert status == 413, body
+    assert b"once it is decompressed" in body
 
 
 def tensors(**changes):
@@ -217,7 +228,37 @@ def test_what_is_no_http_and_slow_clients(port):
             client.sendall(data)
             assert status in client.recv(1000)
     assert ask(port, "DELETE", "/predict")[0] == 405
+    # Heads that do not end: silent from the start, slow, slow after an answer; without end.
+    request = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n[]"
+    for data in (b"", b"POST /predict HTTP/1.1\r\nA: b", request + b"GET /v2 HT"):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(data)
+            said = b""
+            while part := client.recv(1000):
+                said += part
+            assert b"408 Request Timeout" in said
+            assert said.endswith(b'{"error":"the head was not there within 1 seconds"}')
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(b"GET /v2 HTTP/1.1\r\n" + b"A: " + b"b" * 70_000)
+        assert b"431" in client.recv(1000)
     assert ask(port, "POST", "/predict", ROW)[0] == 200
+
+
+def test_a_mistake_of_ours_is_one_line_too(place, table, monkeypatch):
+    app = App(Models([str(place / "fraud.model")]))
+    monkeypatch.setattr(app, "_found", lambda *_: 1 // 0)
+    sent = []
+
+    async def receive():
+        return {"body": b"[{}]"}
+
+    async def send(message):
+        sent.append(message)
+
+    asked = {"type": "http", "method": "POST", "path": "/predict", "headers": [], "query_string": b""}
+    asyncio.run(app(asked, receive, send))
+    assert sent[0]["status"] == 500
+    assert json.loads(sent[1]["body"]) == {"error": "the request failed here: ZeroDivisionError"}
 
 
 def test_metrics(port):

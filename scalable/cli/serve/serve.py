@@ -70,9 +70,11 @@ def command(
     waiting: Annotated[
         int, typer.Option("--queue", min=1, help="Requests at hand at most, of each worker; then 503.")
     ] = 256,
-    body: Annotated[int, typer.Option("--max-body", min=1, help="Bytes of a request.")] = 2**24,
+    body: Annotated[int, typer.Option("--max-body", min=1, help="Bytes of a request, decompressed.")] = 2**24,
     rows: Annotated[int, typer.Option("--max-rows", min=1, help="Rows of a request.")] = 100_000,
-    seconds: Annotated[float, typer.Option("--max-seconds", min=0.001, help="For a body to arrive.")] = 10.0,
+    seconds: Annotated[
+        float, typer.Option("--max-seconds", min=0.001, help="For a head, and for a body, to arrive.")
+    ] = 10.0,
     missing_keys: Annotated[
         str,
         typer.Option(
