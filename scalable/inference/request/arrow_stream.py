@@ -11,7 +11,8 @@ import struct
 
 import pyarrow as pa
 
-MESSAGE_KIND, MESSAGE_HEADER, DICTIONARY_DATA, BATCH_BUFFERS, BATCH_COMPRESSION = 1, 2, 1, 2, 3  # fields of tables
+# Fields of tables.
+MESSAGE_KIND, MESSAGE_HEADER, DICTIONARY_DATA, BATCH_BUFFERS, BATCH_COMPRESSION = 1, 2, 1, 2, 3
 DICTIONARY, BATCH = 2, 3  # kinds of messages
 
 
