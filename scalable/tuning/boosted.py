@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from scalable.boosting.engine import lightgbm_is_faster
 from scalable.boosting.estimates import MemoryEstimate, predict_memory
 from scalable.boosting.native.memory import predict_native_memory
 from scalable.boosting.params import main_names, resolve
@@ -49,6 +50,28 @@ def check_names(names: Sequence[str]) -> None:
             raise UsageError(
                 f"space {name}: all trials share one set of binned rows, which {name} decides; give it to all of them"
             )
+
+
+def common_engine(given: Sequence[Mapping[str, Any]], n_rows: int, n_columns: int) -> str:
+    """Return the one engine of all trials: this package's own where it does what each of them asks and there is work.
+
+    Parameters
+    ----------
+    given : sequence of mapping
+        LightGBM's parameters, a trial each.
+    n_rows, n_columns : int
+        Of the data.
+    """
+    n_trees = 0
+    for one in given:
+        try:
+            params = resolve(one, None)
+        except UsageError:  # told with the trial
+            continue
+        if params.engine != "native":
+            return "lightgbm"
+        n_trees += params.n_rounds
+    return "lightgbm" if lightgbm_is_faster(n_rows, n_columns, n_trees) else "native"
 
 
 @dataclass(frozen=True)

@@ -149,10 +149,11 @@ def tune(
     if boosts:
         if budget is not None:
             shared["n_estimators"] = budget
-        if (
-            shared.get("engine", "auto") == "auto"
-        ):  # one for all trials, whatever their parameters: it does the most
-            shared["engine"] = "lightgbm"
+        if shared.get("engine", "auto") == "auto":
+            from scalable.tuning.boosted import common_engine
+
+            asked = [estimator(**{**shared, **point})._lightgbm_params() for point in drawn]
+            shared["engine"] = common_engine(asked, source.n_rows, len(source.feature_names))
         if shared["engine"] == "lightgbm":
             shared = {**SAME_BITS, **shared}
     elif budget is not None:

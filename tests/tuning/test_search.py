@@ -13,6 +13,7 @@ from scalable import ParquetSource, tune
 from scalable.boosting import LGBMClassifier, LGBMRegressor
 from scalable.errors import DataError, UsageError
 from scalable.tuning import boosted
+from scalable.tuning.boosted import common_engine
 
 SPACE = "learning_rate=log:0.02:0.5,num_leaves=4|8|15,min_child_samples=logint:2:200"
 LOOK = ["trial", "params", "status", "budget", "value", "at", "curve"]
@@ -41,6 +42,14 @@ def halves(place):
 
 def look(search):
     return [{name: trial[name] for name in LOOK} for trial in search.trials]
+
+
+def test_one_engine_does_what_all_trials_ask():
+    plain = [{"n_estimators": 100, "num_leaves": leaves} for leaves in (15, 63)]
+    assert common_engine(plain, 1_000_000, 28) == "native"
+    assert common_engine(plain, 1_000, 28) == "lightgbm"  # little work
+    assert common_engine([*plain, {"cegb_tradeoff": 2.0}], 1_000_000, 28) == "lightgbm"
+    assert common_engine([*plain, {"num_leaves": 1}], 1_000_000, 28) == "native"  # told with its trial
 
 
 @pytest.mark.parametrize("engine", ["lightgbm", "native"])
