@@ -20,7 +20,7 @@ from scalable.report.document import new_results
 from scalable.report.results import write_results
 from scalable.serve.load import KEEPS_UP, QUANTILES, TOO_LATE_US, Target, offer, ramp
 
-FIRST_RATE, STEP_SECONDS, TURNS = 200.0, 2.0, 3
+FIRST_RATE, STEP_SECONDS, TURNS, BISECTIONS = 200.0, 2.0, 3, 4
 Rows = list[dict[str, float]]
 
 
@@ -29,9 +29,22 @@ def capacity(target: Target, rows: Rows, seconds: float) -> float:
     steps = ramp(target, rows, FIRST_RATE, seconds)
     if len(steps) == 1:
         steps = ramp(target, rows, FIRST_RATE / 16, seconds)
-    good = [s for s in steps if not s["failed"] and s["p99_us"] < TOO_LATE_US
-            and s["answered_per_second"] >= KEEPS_UP * s["rate"]]  # fmt: skip
-    return max((step["answered_per_second"] for step in good), default=0.0)
+    good = [step for step in steps if _keeps_up(step)]
+    if not good or len(good) == len(steps):
+        return max((step["answered_per_second"] for step in good), default=0.0)
+    most, too_much = good[-1], steps[len(good)]["rate"]
+    for turn in range(BISECTIONS):  # a ramp's steps are two fifths apart
+        step = offer(target, rows, (most["rate"] + too_much) / 2, seconds, turn)
+        most, too_much = (step, too_much) if _keeps_up(step) else (most, step["rate"])
+    return float(most["answered_per_second"])
+
+
+def _keeps_up(step: dict[str, Any]) -> bool:
+    return (
+        not step["failed"]
+        and step["p99_us"] < TOO_LATE_US
+        and step["answered_per_second"] >= KEEPS_UP * step["rate"]
+    )
 
 
 def at_rate(

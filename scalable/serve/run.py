@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalable.errors import UsageError
 from scalable.inference.request.json import encode_json
+from scalable.serve.one_write import OneWrite
 
 if TYPE_CHECKING:
     from scalable.serve.siblings import Siblings
@@ -98,7 +99,7 @@ def _protocol(seconds: float) -> Any:
         _due: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
+            super().connection_made(OneWrite(transport, self.loop))
             self._wait()
 
         def data_received(self, data: bytes) -> None:
