@@ -115,7 +115,7 @@ class Knob:
         try:
             found = kind(value)
             exact = kind is str or (float(found) == float(value) and not isinstance(value, bool))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):  # an infinite number of whole ones
             exact = False
         if not exact:
             raise RequestError(f"knob {self.name}={value!r}: expected {kind.__name__} ({self.meaning})")

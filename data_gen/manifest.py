@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from data_gen.columns import Column
+from data_gen.datasets import recipe
 from data_gen.errors import VerificationError
 from data_gen.storage import write_json
 from data_gen.writing.request import Request
-from scalable.storage.documents import typed, typed_fields
+from scalable.storage.documents import SHAPELESS, typed, typed_fields, understood
 from scalable.storage.places import place
 
 NAME = "manifest.json"
 FORMAT = 1
+MOST_ROWS = 2**63 - 1  # of files: their values are computed from the numbers of rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ def read(directory: str | os.PathLike[str], name: str = NAME) -> Manifest:
         numbers = [n for f in files for n in (f.first_row, f.rows, f.bytes)]
         if min([0, *numbers]) < 0 or min(request.rows, request.rows_per_file, request.row_group_rows) < 1:
             raise ValueError("fewer rows than there can be")
+        if max([0, *(f.first_row + f.rows for f in files)]) > MOST_ROWS:
+            raise ValueError(f"more rows than {MOST_ROWS:,}")
         names = ("target", "columns", "truth", "versions")
         rest = typed_fields(
             Manifest, {"share": ""} | {key: raw[key] for key in (*names, "share") if key in raw}
@@ -135,10 +139,24 @@ def read(directory: str | os.PathLike[str], name: str = NAME) -> Manifest:
         return Manifest(path.parent, request, files=files, **rest)
     except FileNotFoundError as error:
         raise VerificationError(f"{path} does not exist; was this written by `scalable generate`?") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except SHAPELESS as error:
         if isinstance(error, VerificationError):
             raise
         raise VerificationError(f"{path} is damaged ({error!r}); generate the dataset again") from error
+
+
+def recipe_of(manifest: Manifest) -> Any:
+    """Return what makes the rows of a dataset.
+
+    Raises
+    ------
+    VerificationError
+        When nothing is made so.
+    """
+    request, share = manifest.request, manifest.share.replace("/", "-of-")
+    name = f"manifest-{share}.json" if share else NAME
+    with understood(VerificationError, manifest.directory / name, "generate the dataset again"):
+        return recipe(request.dataset, request.seed, request.knobs)
 
 
 def _no_number(text: str) -> float:

@@ -11,13 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_gen.datasets import recipe
-from data_gen.errors import VerificationError
-from data_gen.manifest import NAME, FileEntry, Manifest, read
+from data_gen.manifest import FileEntry, Manifest, read, recipe_of
 from data_gen.values.random import Stream
 from data_gen.writing import arrow
 from scalable.kernels.processors import available_processors
-from scalable.storage.documents import understood
 from scalable.storage.files import arrow_input, sha256_of, store_of
 
 _SAMPLE = 1 << 12  # rows recomputed in each file
@@ -51,9 +48,7 @@ def verify(
         When there is no readable manifest.
     """
     manifest = read(directory)
-    request = manifest.request
-    with understood(VerificationError, manifest.directory / NAME, "generate the dataset again"):
-        bound = recipe(request.dataset, request.seed, request.knobs)
+    bound = recipe_of(manifest)
     problems = list(_against_request(manifest))
     checked = 0
     with ThreadPoolExecutor(workers or available_processors()) as pool:

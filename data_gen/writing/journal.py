@@ -28,7 +28,7 @@ from data_gen.errors import OutputError, RequestError
 from data_gen.manifest import NAME, FileEntry, read, versions
 from data_gen.storage import read_truth, write_json, write_truth
 from data_gen.writing.request import Part, Request
-from scalable.storage.documents import typed
+from scalable.storage.documents import SHAPELESS, typed
 from scalable.storage.files import object_store_of, sha256_of, store_of
 from scalable.storage.places import is_address, remove_tree
 from scalable.storage.replace import place_file, remove_scratch
@@ -215,7 +215,7 @@ class Journal:
                 and same
                 and sha256_of(self.directory / f"{part.name}.arrays") == truth_sha256
             )
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (OSError, *SHAPELESS):
             return False
 
     def _note(self, part: Part) -> tuple[FileEntry, str, str]:
@@ -252,7 +252,7 @@ def _begun(note: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         begun = json.loads(note.read_text())
         request, made_by = dict(begun["request"]), dict(begun["versions"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except SHAPELESS as error:
         raise OutputError(
             f"{note} is damaged ({error!r}); pass --overwrite to write the dataset again"
         ) from error

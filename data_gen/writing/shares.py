@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from data_gen.datasets import recipe
 from data_gen.errors import VerificationError
-from data_gen.manifest import FileEntry, Manifest, read
+from data_gen.manifest import FileEntry, Manifest, read, recipe_of
 from data_gen.optimum.scoring import new_truth
 from data_gen.storage import read_truth, write_truth
+from scalable.storage.documents import SHAPELESS, understood
 from scalable.storage.files import store_of
 from scalable.storage.places import place
 
@@ -58,14 +58,16 @@ def combine(directory: str | os.PathLike[str]) -> Manifest:
             raise VerificationError(
                 f"{out}: share {share.share} was made by another request than {first.share}"
             )
-    bound = recipe(first.request.dataset, first.request.seed, first.request.knobs)
+    bound = recipe_of(first)
     truth = new_truth(bound.truth_kind)
     files = [entry for share in shares for entry in share.files]
     _check_whole(out, files, first.request.rows)
     for i in range(n):
         path, rows = out / f"truth-{i}-of-{n}.arrays", sum(entry.rows for entry in shares[i].files)
         truth.merge(_checked(path, bound.truth_kind, rows))
-    scores = {**bound.truth_parameters(), **truth.scores()}
+    with understood(VerificationError, out, "generate its shares again"):
+        scores = {**bound.truth_parameters(), **truth.scores()}
+        json.dumps(scores, allow_nan=False)
     manifest = replace(first, files=files, truth=scores, share="")
     manifest.write()
     for i in range(n):
@@ -88,7 +90,7 @@ def _checked(path: Path, kind: str, rows: int) -> dict[str, np.ndarray[Any, Any]
         json.dumps(scores, allow_nan=False)
         if scores["rows"] != rows:
             raise ValueError(f"it is of {scores['rows']:,} rows, its share of {rows:,}")
-    except (OSError, ValueError, KeyError, TypeError, ArithmeticError) as error:
+    except (OSError, *SHAPELESS) as error:
         raise VerificationError(
             f"{path} is missing or damaged ({error}); generate its share again"
         ) from error

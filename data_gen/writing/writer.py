@@ -24,6 +24,7 @@ from data_gen.writing.shares import combine_if_complete, write_share
 from scalable.kernels.processors import available_processors
 from scalable.storage.places import is_address, place
 from scalable.storage.replace import sync
+from scalable.storage.sizes import size_of
 
 Progress = Callable[[int], None]
 
@@ -152,7 +153,7 @@ def _check_disk(out: Path, missing: Sequence[Part], size: Callable[[int], int], 
         what, remedy = "files on their way need", "set TMPDIR, or ask for fewer rows a file or --workers"
     free, needed = shutil.disk_usage(out).free, size(sum(rows)) if rows else 0
     if needed * 1.05 > free:
-        raise OutputError(f"{out} has {_size(free)} free, {what} about {_size(needed)}; {remedy}")
+        raise OutputError(f"{out} has {size_of(free)} free, {what} about {size_of(needed)}; {remedy}")
 
 
 def _write(journal: Journal, bound: Any, part: Part, advance: Callable[[int], None]) -> None:
@@ -206,7 +207,3 @@ def _finish(journal: Journal, bound: Any, parts: list[Part]) -> Manifest:
     write_share(manifest, truth.arrays(), journal.shards_of)
     journal.discard()
     return combine_if_complete(journal.out, journal.shards_of[1]) or manifest
-
-
-def _size(n_bytes: float) -> str:
-    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"

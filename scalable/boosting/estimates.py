@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalable.errors import PlanError
+from scalable.storage.sizes import size_of
 
 BYTES_PER_ROW = 40  # label 4, score 8, gradients and hessians 8 + 8 ordered, indices 4, partition buffers 8
 BYTES_INIT_SCORE = 8
@@ -101,7 +102,7 @@ def check_memory(
         spare = max(0, room // share - estimate.fixed_bytes)
         fits = int(spare / estimate.row_bytes)
         raise PlanError(
-            f"training needs {estimate}, and {name} has {room / 2**30:.2f} GiB for {share} of them; what would fit: "
+            f"training needs {estimate}, and {name} has {size_of(room)} for {share} of them; what would fit: "
             f"{fits:,} rows a worker, more workers on other machines, or "
             'boosting="rotate", which uses all rows in bounded memory'
         )

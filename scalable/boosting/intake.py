@@ -13,6 +13,7 @@ from scalable.data.source import Source
 from scalable.data.table import as_source
 from scalable.errors import UsageError
 from scalable.models.dask_frames.written_rows import is_dask, rows_to_fit
+from scalable.storage.sizes import size_of
 
 
 def dense(X: Any) -> Any:
@@ -28,8 +29,8 @@ def dense(X: Any) -> Any:
     needed, free = X.shape[0] * X.shape[1] * X.dtype.itemsize, int(psutil.virtual_memory().available)
     if needed > free // 2:
         raise UsageError(
-            f"a sparse matrix of {X.shape[0]:,} x {X.shape[1]:,} needs {needed / 1e9:.1f} GB with its zeros, and "
-            f"{free / 1e9:.1f} GB are free; write it to Parquet in parts and fit ParquetSource, or use lightgbm itself"
+            f"a sparse matrix of {X.shape[0]:,} x {X.shape[1]:,} needs {size_of(needed)} with its zeros, and "
+            f"{size_of(free)} are free; write it to Parquet in parts and fit ParquetSource, or use lightgbm itself"
         )
     return X.toarray()
 

@@ -25,7 +25,7 @@ from scalable.features.target import class_array
 from scalable.features.tree_encoder import TreeEncoder
 from scalable.inference.forest.inputs import row_parts
 from scalable.models.estimator import Estimator, Parts
-from scalable.models.forest import KIND, TEXT, check_outputs
+from scalable.models.forest import KIND, TEXT, check_outputs, check_width
 from scalable.models.parameters import seed_of
 from scalable.models.store import StoredModel
 
@@ -341,6 +341,7 @@ class LGBMModel(Attributes, Estimator):
         except KeyError as error:
             raise ModelError(f"its {TEXT} cannot be read ({error})") from error
         self._adopt(booster, TreeEncoder.from_state(State.of(stored.meta["encoder"], stored.arrays)))
+        check_width(booster.num_feature(), self.encoder_)
         check_outputs(booster.num_model_per_iteration(), getattr(self, "classes_", None))
 
 

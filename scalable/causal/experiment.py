@@ -99,7 +99,8 @@ class ArmMoments:
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             raise DataError(
-                f"column {self.names[-1]!r} is {coin[row]:g} at row {block.first_row + row:,}, not 0 or 1"
+                f"{block.where(row)}: column {self.names[-1]!r} is {coin[row]:g}, not 0 or 1; filter such rows or name "
+                "another column"
             )
         assert block.label is not None
         parts = []

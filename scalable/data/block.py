@@ -29,6 +29,11 @@ class Origin:
     first_row: int
     kept: NDArray[np.bool_] | None = None
 
+    def where(self, i: int) -> str:
+        """Return how messages call row `i` of the block."""
+        at = i if self.kept is None else int(np.flatnonzero(self.kept)[i])
+        return f"{self.place}, row {self.first_row + at:,}"
+
 
 @dataclass(slots=True)
 class RawBlock:
@@ -58,11 +63,7 @@ class RawBlock:
 
     def where(self, i: int) -> str:
         """Return how messages call row `i` of the block, counted from 0."""
-        if self.origin is None:
-            return f"row {self.first_row + i:,}"
-        kept = self.origin.kept
-        at = i if kept is None else int(np.flatnonzero(kept)[i])
-        return f"{self.origin.place}, row {self.origin.first_row + at:,}"
+        return f"row {self.first_row + i:,}" if self.origin is None else self.origin.where(i)
 
 
 @dataclass(slots=True)
@@ -81,6 +82,8 @@ class Block:
         Non-negative sample weights.
     first_row : int
         Index of the first row within the whole dataset.
+    origin : Origin or None
+        Where they come from.
     """
 
     columns: NDArray[np.float32] | NDArray[np.float64]
@@ -88,8 +91,13 @@ class Block:
     label: NDArray[np.float64] | None
     weight: NDArray[np.float64] | None
     first_row: int
+    origin: Origin | None = None
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
         return int(self.columns.shape[1])
+
+    def where(self, i: int) -> str:
+        """Return how messages call row `i` of the block, counted from 0."""
+        return f"row {self.first_row + i:,}" if self.origin is None else self.origin.where(i)

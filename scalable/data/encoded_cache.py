@@ -19,7 +19,8 @@ from scalable.data.block import Block
 from scalable.data.fingerprint import digest_of
 from scalable.data.shard import Shard
 from scalable.errors import DataError
-from scalable.storage.arrays import ArraysError, ArraysWriter, map_arrays
+from scalable.storage.arrays import ArraysWriter, map_arrays
+from scalable.storage.documents import SHAPELESS
 from scalable.storage.lock import SharedDirectory, remove_unused
 from scalable.storage.replace import explained, remove_scratch, replacing
 
@@ -138,7 +139,7 @@ def _blocks(path: Path, reader: CachedReader, shard: Shard) -> list[Block] | Non
             )
             for k, first in enumerate(first_rows)
         ]
-    except (OSError, ArraysError, KeyError, TypeError, ValueError, OverflowError):
+    except (OSError, *SHAPELESS):
         return None
     if (state := (kept.state, reader.directory.path)) not in _proven:
         # Kernels write to the places that ids name, without looking: a checksum says nothing of who made it.

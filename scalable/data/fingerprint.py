@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from scalable.storage.documents import SHAPELESS
+
 _SHOWN = 40  # characters of a value that a message shows; longer ones only differ
 _NAMED = 4  # differences that a message names
 _STRIP = 2**17  # rows hashed at once
@@ -59,7 +61,7 @@ class Fingerprint:
             if _text(was) != _text(now):
                 try:
                     told += _explain(name, was, now)
-                except (TypeError, ValueError, KeyError, IndexError, AttributeError):  # of another shape
+                except SHAPELESS:
                     told.append(f"{name} was {_text(was):.60}")
         told = list(dict.fromkeys(told))
         more = len(told) - _NAMED

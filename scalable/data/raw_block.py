@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from scalable.data.block import Block
+from scalable.data.block import Block, Origin
 from scalable.kernels.linear.records import FloatColumns
 from scalable.kernels.parquet.tiles import TileColumns
 
@@ -52,7 +52,7 @@ class LazyBlock(Block):
         The columns as they are in the file.
     encode : callable
         Returns the encoded columns; raises DataError where they hold what they must not.
-    label, weight, first_row
+    label, weight, first_row, origin
         As of `Block`.
     n_rows : int
         Number of rows.
@@ -68,6 +68,7 @@ class LazyBlock(Block):
         weight: NDArray[np.float64] | None,
         first_row: int,
         n_rows: int,
+        origin: Origin | None = None,
     ) -> None:
         self.raw = raw
         self._encode = encode
@@ -77,6 +78,7 @@ class LazyBlock(Block):
         self.label = label
         self.weight = weight
         self.first_row = first_row
+        self.origin = origin
 
     @property
     def columns(self) -> NDArray[Any]:  # type: ignore[override]  # computed once, where Block holds it

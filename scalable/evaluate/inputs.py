@@ -59,13 +59,33 @@ def as_predictor(model: Any) -> Any:
     return model.predictor() if hasattr(model, "predictor") else model
 
 
+class BadRowError(DataError):
+    """A row cannot be evaluated; whoever knows where it comes from says so.
+
+    Parameters
+    ----------
+    row : int
+        Its place in the block.
+    said : str
+        What it has.
+    """
+
+    def __init__(self, row: int, said: str) -> None:
+        super().__init__(row, said)
+        self.row, self.said = row, said
+
+    def __str__(self) -> str:
+        return f"evaluation: row {self.row:,} of those given {self.said}"
+
+
 def refuse_row(row: int, y: Array, p: Array, weight: Array, expected: str) -> None:
-    """Raise `DataError` about `row` of a block unless it is -1, the kernels' word for no bad row."""
+    """Raise `BadRowError` about `row` of a block unless it is -1, the kernels' word for no bad row."""
     if row >= 0:
         found = f"label {y[row].tolist()!r}, prediction {p[row].tolist()!r}" + (
             f", weight {weight[row].tolist()!r}" if weight.size else ""
         )
-        raise DataError(
-            f"evaluation: row {row} of a block has {found}; expected {expected} and a finite weight >= 0. "
-            "Check the target and weight columns, and that the predictions are of this kind of model"
+        raise BadRowError(
+            row,
+            f"has {found}; expected {expected} and a finite weight >= 0. Check the target and weight columns, and "
+            "that the predictions are of this kind of model",
         )

@@ -158,4 +158,9 @@ def _restored(start: State, meta: Mapping[str, Any], arrays: Mapping[str, Any]) 
                 values[name] = like(was, found)
             elif was is not None and found is not None and not isinstance(found, type(was) | int | float):
                 raise TypeError(f"{name} is {found!r:.60}")
-        return Iterated(type(start)(**values), int(meta["n_iter"]), [float(loss) for loss in meta["history"]])
+        found = Iterated(
+            type(start)(**values), int(meta["n_iter"]), [float(loss) for loss in meta["history"]]
+        )
+        if found.n_iter != len(found.history):
+            raise ValueError(f"{found.n_iter} passes, and what {len(found.history)} came to")
+        return found

@@ -39,7 +39,7 @@ def read_definitions(path: str | os.PathLike[str]) -> Definitions:
         raise DataError(
             f"{place}: cannot be read ({error.strerror or error}); name a file of definitions"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{place}: is not TOML ({error})") from None
     _known(found, ["views"], place)
     views = found.get("views")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from scalable.errors import DataError, ModelError
 from scalable.features.older import upgraded
 from scalable.features.state import State
 from scalable.features.target import Labels, read_weights
+from scalable.storage.documents import SHAPELESS
 
 
 class Encoder(ABC):
@@ -76,10 +78,18 @@ class Encoder(ABC):
         """
         try:
             return cls._rebuilt(upgraded(state))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except SHAPELESS as error:
             raise ModelError(
                 f"the model's encoder is damaged ({error!r}); train or copy the model again"
             ) from error
+
+    @staticmethod
+    def _saved_roles(document: Mapping[str, Any]) -> tuple[Labels | None, str | None]:
+        """Return labels and weight column as a document has them; raises as `Labels.from_json`."""
+        labels, weight = document["labels"], document["weight"]
+        if weight is not None and type(weight) is not str:
+            raise TypeError(f"the weight column is {weight!r:.60}")
+        return None if labels is None else Labels.from_json(labels), weight
 
     def _roles(self, raw: RawBlock) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
         """Return label and weight of a block, as far as it has them."""

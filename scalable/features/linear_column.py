@@ -14,11 +14,14 @@ from scalable.errors import DataError, DataWarning
 from scalable.features.categories import PARTS
 from scalable.features.hashing import MANY, named_identifier
 from scalable.features.profile import ColumnProfile
+from scalable.features.state import check_categories, check_columns
 from scalable.storage.documents import typed
 
+ACTIONS = ("number", "known", "hashed", "drop")
 ONE_HOT = MANY
 HEAVY_TAIL = 20.0  # standard deviations from mean to maximum; a normal column of 1e9 rows reaches 6
 _DAY_SECONDS = 86_400.0
+_MOST_TICKS = _DAY_SECONDS * 1e9  # a day, of nanoseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,30 +190,51 @@ class LinearColumn:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LinearColumn:
-        """Rebuild a column from `to_json`."""
-        return typed(cls, data)
+        """Rebuild a column from `to_json`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When nothing could be treated so.
+        """
+        found = typed(cls, data)
+        if found.action not in ACTIONS:
+            raise ValueError(f"column {found.name!r} is treated as {found.action!r}")
+        if found.action != "drop":
+            found._check()
+        return found
+
+    def _check(self) -> None:
+        """Raise ValueError or TypeError where a value could not be encoded, or to places outside the column's own."""
+        check_columns([(self.name, self.arrow_type, self.kind)])
+        number, times = self.action == "number", self.arrow_type.startswith(("timestamp", "date"))
+        known = {"number": self.kind != "text", "known": True, "hashed": self.kind in ("text", "integer")}
+        if self.action == "known":
+            check_categories(self.kind, self.categories)
+        used = (self.offset, self.scale, self.fill, self.missing_rate, *self.shares)
+        good = known[self.action] and all(map(math.isfinite, used)) and self.scale > 0.0
+        good = (
+            good
+            and math.isfinite(1.0 / self.scale)
+            and not (self.log_unit is not None and not self.log_unit > 0.0)
+        )
+        good = good and len(self.shares) == len(self.categories)
+        parts = tuple(part for part in PARTS if part in self.calendar)
+        good = good and self.calendar == parts and (not parts or (number and times))
+        if not good or not 1.0 <= self.day_ticks <= _MOST_TICKS or not self.day_ticks.is_integer():
+            raise ValueError(f"column {self.name!r} cannot be treated as its description says")
 
 
 def plan_column(column: ColumnProfile, options: EncoderOptions) -> LinearColumn:
-    """Decide what to do with a column.
+    """Decide what to do with a column that holds nothing infinite, and nothing missing where `options` forbids it.
 
     Raises
     ------
     DataError
-        When it holds infinite values, or missing ones although `options` forbids them.
+        When its values are far outside the range of floating point.
     """
     name = column.name
     base = (name, column.arrow_type, column.kind)
-    if column.infinite:
-        raise DataError(
-            f"column {name!r} holds {column.infinite:,} infinite values (inf); "
-            "clean the column or leave it out of the features"
-        )
-    if column.missing and options.missing == "error":
-        raise DataError(
-            f"column {name!r} contains {column.missing:,} NaN or missing values; "
-            "fill them, leave the column out, or set missing='indicator'"
-        )
     if column.missing == column.rows:
         return LinearColumn(*base, "drop", "all values are missing")
     if (

@@ -14,6 +14,7 @@ from scalable.data.block import Block, RawBlock
 from scalable.data.raw_block import NOT_IN_A_FILE, LazyBlock, RawFloats, float_columns
 from scalable.data.readers.stored import StoredColumns
 from scalable.data.readers.tiles import TileReader
+from scalable.data.source import Source
 from scalable.data.values import numbers
 from scalable.errors import DataError
 from scalable.features.categories import calendar_codes, category_codes, hashed_codes, number_codes
@@ -21,6 +22,7 @@ from scalable.features.encoder import Encoder, as_trained
 from scalable.features.linear_column import EncoderOptions, LinearColumn, plan_column
 from scalable.features.profile import Profile
 from scalable.features.state import FORMAT, State
+from scalable.features.summary import refuse_unusable
 from scalable.features.target import Labels, Where
 from scalable.kernels.buffers import take
 from scalable.kernels.encode import encoding
@@ -79,12 +81,11 @@ class LinearEncoder(Encoder):
     def learn(
         cls,
         profile: Profile,
-        names: Sequence[str],
+        source: Source,
         labels: Labels | None = None,
-        weight: str | None = None,
         options: EncoderOptions | None = None,
     ) -> LinearEncoder:
-        """Plan every feature column from a profile of the data.
+        """Plan every feature column of a source from its profile.
 
         Raises
         ------
@@ -92,13 +93,14 @@ class LinearEncoder(Encoder):
             When a column holds infinite values, missing ones where they are forbidden, or no
             column is left to learn from.
         """
-        options = options or EncoderOptions()
+        options, names = options or EncoderOptions(), source.feature_names
+        refuse_unusable(profile, source, missing=options.missing == "error")
         columns = [plan_column(profile.columns[name], options) for name in names]
         if all(column.action == "drop" for column in columns) and not options.keep_constant:
             raise DataError(
                 f"all {len(columns)} feature columns are constant or empty ({', '.join(names[:5])}): nothing to learn"
             )
-        return cls(columns, options.n_buckets, labels, weight, options.dtype)
+        return cls(columns, options.n_buckets, labels, source.weight, options.dtype)
 
     @property
     def bases(self) -> list[int]:
@@ -268,10 +270,18 @@ class LinearEncoder(Encoder):
     def _rebuilt(cls, state: State) -> LinearEncoder:
         data = state.document
         columns = [LinearColumn.from_json(item) for item in data["columns"]]
-        labels = None if data["labels"] is None else Labels.from_json(data["labels"])
-        if data["dtype"] not in ("float32", "float64") or not 0 <= data["n_buckets"] < MOST_BUCKETS:
-            raise ValueError(f"{data['n_buckets']} buckets of {data['dtype']}")
-        return cls(columns, int(data["n_buckets"]), labels, data["weight"], data["dtype"])
+        if len({column.name for column in columns}) < len(columns):
+            raise ValueError("two columns have one name")
+        n, dtype = data["n_buckets"], data["dtype"]
+        least = int(any(column.action == "hashed" for column in columns))
+        if (
+            dtype not in ("float32", "float64")
+            or type(n) is not int
+            or not least <= n < MOST_BUCKETS
+            or n & (n - 1)
+        ):
+            raise ValueError(f"{n!r:.60} buckets of {dtype!r:.60}")
+        return cls(columns, n, *cls._saved_roles(data), dtype)
 
 
 _FLOAT32 = pa.float32()
@@ -312,6 +322,7 @@ def _fill_number(column: LinearColumn, values: NDArray[Any], out: NDArray[Any], 
             "training; clean the column or leave it out of the features"
         )
     if missing and column.forbid_missing:
+        at = int(np.flatnonzero(np.isnan(values))[0])
         raise DataError(
-            f"column {column.name!r} contains NaN or missing values, which missing='error' forbids"
+            f"{where(at)}: column {column.name!r} is missing or NaN, which missing='error' forbids; fill it"
         )

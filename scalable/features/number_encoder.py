@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from scalable.data.raw_block import LazyBlock, RawFloats, float_columns
 from scalable.data.values import numbers
 from scalable.errors import DataError
 from scalable.features.encoder import Encoder, as_trained
-from scalable.features.state import FORMAT, State
-from scalable.features.target import Labels
+from scalable.features.state import FORMAT, State, check_columns
+from scalable.features.target import Labels, require_good
 
 
 class NumberEncoder(Encoder):
@@ -92,8 +93,10 @@ class NumberEncoder(Encoder):
         roles = self._roles(raw)
         if arrays and all(array.type == pa.float32() and not array.null_count for array in arrays):
             floats = RawFloats(float_columns(arrays), arrays)
-            return LazyBlock(floats, lambda: self._matrix(arrays, raw), *roles, raw.first_row, raw.n_rows)
-        return Block(self._matrix(arrays, raw), np.empty((0, raw.n_rows), np.int32), *roles, raw.first_row)
+            encode = partial(self._matrix, arrays, raw)
+            return LazyBlock(floats, encode, *roles, raw.first_row, raw.n_rows, raw.origin)
+        ids = np.empty((0, raw.n_rows), np.int32)
+        return Block(self._matrix(arrays, raw), ids, *roles, raw.first_row, raw.origin)
 
     def _matrix(self, arrays: Sequence[pa.Array], raw: RawBlock) -> NDArray[np.float64]:
         """Return the columns as numbers."""
@@ -101,8 +104,7 @@ class NumberEncoder(Encoder):
         for row, array, (name, _, _) in zip(matrix, arrays, self.columns, strict=True):
             row[:] = numbers(array)
             if np.isinf(row).any():
-                where = raw.where(int(np.flatnonzero(np.isinf(row))[0]))
-                raise DataError(f"column {name!r} is infinite at {where}; clean it or leave it out")
+                require_good(~np.isinf(row), array, f"column {name!r}", raw.where, "clean it or leave it out")
         return matrix
 
     def describe(self) -> list[str]:
@@ -120,11 +122,8 @@ class NumberEncoder(Encoder):
 
     @classmethod
     def _rebuilt(cls, state: State) -> NumberEncoder:
-        labels, columns = state.document["labels"], state.document["columns"]
-        if not all(type(part) is str for column in columns for part in column):
-            raise TypeError("a column is no name and type")
-        return cls(
-            columns,
-            None if labels is None else Labels.from_json(labels),
-            state.document["weight"],
-        )
+        columns = [(name, arrow_type, kind) for name, arrow_type, kind in state.document["columns"]]
+        check_columns(columns)
+        if any(kind == "text" for _, _, kind in columns):
+            raise ValueError("a column of numbers is text")
+        return cls(columns, *cls._saved_roles(state.document))

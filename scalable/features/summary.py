@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from scalable.data.block import RawBlock
 from scalable.data.shard import Shard
 from scalable.data.source import Source
+from scalable.data.values import numbers
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.execution.sampling import joined_shards, spread_shards
 from scalable.features.profile import SAMPLE_ROWS, Profile, ProfileReduction, profile_source
 from scalable.features.row_sample import SampleReduction
-from scalable.features.target import Labels
+from scalable.features.target import Labels, require_good
 from scalable.features.target_summary import TargetReduction, TargetSummary
 
 TARGET_PIECES = (
@@ -151,6 +155,36 @@ def target_of(
         shards = joined_shards(source.shards)
     found: TargetSummary = run_reduction(executor, TargetReduction(source.roles, classify), reader, shards)
     return found if max_rows is None else found.of_rows(source.n_rows)
+
+
+def refuse_unusable(profile: Profile, source: Source, *, missing: bool) -> None:
+    """Look for the rows that a profile counted as unusable.
+
+    Raises
+    ------
+    DataError
+        With file, row and value of the first infinite feature, or of the first missing one where `missing` is refused.
+    """
+    for name in source.feature_names:
+        found = profile.columns[name]
+        wrong, remedy = 0, "clean the column or leave it out of the features"
+        if missing and found.missing:
+            wrong, remedy = found.missing, "fill it, leave the column out, or set missing='indicator'"
+        for raw in _all_blocks(source, name) if found.infinite or wrong else ():
+            array = raw.arrays[name]
+            good = np.ones(len(array), bool)
+            if not pa.types.is_dictionary(array.type):
+                values = numbers(array)
+                good = ~np.isinf(values)
+                good &= ~np.isnan(values) if wrong else True
+            elif wrong:
+                good = array.is_valid().to_numpy(zero_copy_only=False)
+            require_good(good, array, f"column {name!r}", raw.where, remedy)
+
+
+def _all_blocks(source: Source, name: str) -> Iterator[RawBlock]:
+    for shard in source.shards:
+        yield from source.raw_blocks(shard, [name])
 
 
 def labels_of(source: Source, target: TargetSummary, *, classify: bool) -> Labels:

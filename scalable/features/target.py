@@ -75,9 +75,24 @@ class Labels:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Labels:
-        """Rebuild from `to_json`."""
-        classes = data["classes"]
-        return cls(data["column"], None if classes is None else tuple(classes))
+        """Rebuild from `to_json`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            When no target is read so.
+        """
+        column, classes = data["column"], data["classes"]
+        if type(column) is not str:
+            raise TypeError(f"the target column is {column!r:.60}")
+        if classes is None:
+            return cls(column)
+        kinds = {type(label) for label in classes}
+        if len(kinds) != 1 or not kinds < {str, int, float, bool} or len({*classes}) < max(2, len(classes)):
+            raise ValueError(f"{len(classes)} classes: {classes!r:.60}")
+        if kinds < {int, float} and not all(-(2**63) <= label < 2**64 for label in classes):
+            raise ValueError(f"classes beyond 64 bits: {classes!r:.60}")
+        return cls(column, tuple(classes))
 
     def decode(self, indices: NDArray[np.integer[Any]]) -> NDArray[Any]:
         """Return the class labels at `indices`."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scalable.features.state import check_categories
 from scalable.features.target_encoding.means import TargetMeans
 
 
@@ -70,6 +71,19 @@ class TreeColumn:
         return self.categories is not None or self.arrow_type in (
             "bool", "int8", "uint8", "int16", "uint16", "float", "halffloat", "null",
         )  # fmt: skip
+
+    def check(self) -> None:
+        """Raise a TypeError or ValueError where no value of the column's kind could be encoded so."""
+        listed, averaged = self.categories is not None, self.means is not None
+        if self.kind == "text":
+            fits = (listed != averaged or (self.left_out and not listed)) and not (
+                self.numbered or self.coded
+            )
+        else:
+            fits = not listed and (self.means is None or (self.kind == "integer" and not self.means.crc))
+        if not fits:
+            raise ValueError(f"column {self.name!r} of type {self.arrow_type!r} and kind {self.kind!r}")
+        check_categories("text", self.categories or ())
 
     def describe(self) -> str:
         """Return what was done, in a few words."""

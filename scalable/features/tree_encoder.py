@@ -22,7 +22,7 @@ from scalable.data.values import numbers
 from scalable.errors import DataError
 from scalable.features.categories import category_codes
 from scalable.features.encoder import Encoder, as_trained
-from scalable.features.state import FORMAT, State
+from scalable.features.state import FORMAT, State, check_columns
 from scalable.features.target import Labels
 from scalable.features.target_encoding.means import CrossFitted, TargetMeans, TargetSums
 from scalable.features.target_encoding.pairs import Pair, PairMeans
@@ -288,18 +288,16 @@ class TreeEncoder(Encoder):
             )
             for c in state.document["columns"]
         ]
+        check_columns([(c.name, c.arrow_type, c.kind) for c in columns])
         for c in columns:
-            text = [type(part) is str for part in (c.name, c.arrow_type, c.kind)]
-            if not all(text) or (c.categories is not None and c.kind != "text"):
-                raise ValueError(f"column {c.name!r} of type {c.arrow_type!r} and kind {c.kind!r}")
-        known = {c.name: c.categories or () for c in columns}
+            c.check()
+        known = {c.name: c.categories for c in columns if c.categories is not None and not c.left_out}
         pairs = []
         for p in state.document["pairs"]:
             first, second = p["names"]
             pairs.append(PairMeans(Pair((first, second), (known[first], known[second])), means(p["means"])))
-        labels = state.document["labels"]
-        weight = state.document["weight"]
-        return cls(columns, None if labels is None else Labels.from_json(labels), weight, pairs=pairs)
+        labels, weight = cls._saved_roles(state.document)
+        return cls(columns, labels, weight, pairs=pairs)
 
     def for_prediction(self) -> TreeEncoder:
         """Return the encoder as it is used after training."""

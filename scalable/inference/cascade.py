@@ -47,8 +47,10 @@ class Cascade:
     def __post_init__(self) -> None:
         if not is_binary(self.second) or not self.margin >= 0.0:
             raise ModelError("a cascade is of one probability and a margin of 0 or more")
-        if self.first.n_features != self.second.n_features:
-            raise ModelError("the models of the cascade take different numbers of columns")
+        if (self.first.n_features, self.first.n_outputs) != (self.second.n_features, 1):
+            raise ModelError(
+                "the models of the cascade take different numbers of columns, or the first has classes"
+            )
 
     @property
     def n_features(self) -> int:

@@ -90,7 +90,7 @@ class CompiledClassifier:
         if self._labels.rule.startswith("largest"):
             return lambda x: classes[np.argmax(score(x, raw))]
         second = self._is_second
-        return lambda x: classes[1] if second(score(x, raw)) else classes[0]
+        return lambda x: classes[-1] if second(score(x, raw)) else classes[0]  # one class is both
 
     @cached_property
     def predict_proba_one(self) -> Callable[[Any], np.ndarray]:
@@ -109,7 +109,8 @@ class CompiledClassifier:
             chosen = np.argmax(found, axis=1) if found.ndim == 2 else np.zeros(len(found), np.int64)
         else:
             chosen = self._is_second(found).astype(np.int64)
-        labels: np.ndarray = self.classes_[chosen]
+        # of one class, the only one
+        labels: np.ndarray = self.classes_[np.minimum(chosen, len(self.classes_) - 1)]
         return labels
 
     def _is_second(self, found: Any) -> Any:

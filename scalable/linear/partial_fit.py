@@ -88,7 +88,7 @@ class PartialFit(GradientEstimator):
             target = target.with_classes(classes)
         labels = labels_of(whole, target, classify=self._classify)
         options = replace(self._options(plain), keep_constant=True)
-        encoder = LinearEncoder.learn(summary.columns, whole.feature_names, labels, whole.weight, options)
+        encoder = LinearEncoder.learn(summary.columns, whole, labels, options)
         objective = self._objective(target, encoder, whole.roles.require_target())
         learner = self._descent(objective, encoder)
         parts = Parts(learner, encoder, start_state(learner, self._start(objective, target, encoder)))

@@ -86,7 +86,7 @@ def prepare(
     """
     if sampled(source, PROFILE_ROWS):
         columns = columns_of(source, executor, PROFILE_ROWS, heads)
-        encoder = LinearEncoder.learn(columns, source.feature_names, None, source.weight, options)
+        encoder = LinearEncoder.learn(columns, source, None, options)
         many = source.n_rows >= ONE_PASS_ROWS and source.weight is None
         quick = many and at_once is not None and at_once(encoder, source.n_rows)
         target = target_of(source, executor, classify=classify, max_rows=TARGET_ROWS if quick else None)
@@ -97,7 +97,7 @@ def prepare(
         summary = summarize(source, executor, classify=classify, max_rows=PROFILE_ROWS)
         target = summary.known_target
         labels = labels_of(source, target, classify=classify)
-        encoder = LinearEncoder.learn(summary.columns, source.feature_names, labels, source.weight, options)
+        encoder = LinearEncoder.learn(summary.columns, source, labels, options)
     reader: Any = BlockReader(source, encoder)
     # One pass would pay for copying and shuffling without ever reading the copy again.
     # Unless descent would follow the target from one end of its range to the other.

@@ -95,16 +95,15 @@ def batches(
 
 
 def _learned(source: Any, classify: bool, options: EncoderOptions | None, executor: Threads) -> LinearEncoder:
-    names = source.feature_names
     if source.target is None:
         columns = columns_of(source, executor, PROFILE_ROWS)
-        return LinearEncoder.learn(columns, names, None, source.weight, options)
+        return LinearEncoder.learn(columns, source, None, options)
     kind = source.field_type(source.target)
     text = pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
     classify = classify or text or pa.types.is_boolean(kind)
     summary = summarize(source, executor, classify=classify, max_rows=PROFILE_ROWS)
     labels = labels_of(source, summary.known_target, classify=classify)
-    return LinearEncoder.learn(summary.columns, names, labels, source.weight, options)
+    return LinearEncoder.learn(summary.columns, source, labels, options)
 
 
 class Batches:

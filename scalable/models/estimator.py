@@ -226,13 +226,20 @@ class Estimator(Declared, BaseEstimator):
             with understood(ModelError, "its parts", "train or copy the model again"):
                 estimator = cls(**parameter_json.from_json(learner["params"]))
                 fitted = parameter_json.from_json(learner["fitted"])
-                estimator._by_name = fitted.pop("by_name")
-                names = fitted.pop("names", None)
+                estimator._by_name = bool(fitted.pop("by_name"))
+                n, names = fitted["n_features_in_"], fitted.pop("names", None)
+                if type(n) is not int or (names is not None and (type(names) is not list or len(names) != n)):
+                    raise ValueError(f"{n!r:.60} features, named {names!r:.60}")
                 if names is not None:
-                    estimator.feature_names_in_ = np.array(names, dtype=object)
+                    estimator.feature_names_in_ = np.array([str(name) for name in names], dtype=object)
                 for key, value in fitted.items():
+                    if not key.endswith("_") or hasattr(cls, key):
+                        raise ValueError(f"{key!r} is nothing that was learned")
                     setattr(estimator, key, value)
                 estimator._restore(stored)
+                labels = estimator._encoder.labels
+                if cls._classify != (labels is not None and labels.classes is not None):
+                    raise ValueError(f"{labels!r:.60} are no labels of a {name}")
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from error
         return estimator

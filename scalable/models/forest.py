@@ -42,6 +42,15 @@ def check_outputs(n_outputs: int, classes: Sequence[Any] | None) -> None:
         raise ModelError(f"the forest has {n_outputs} outputs for {len(classes)} classes; train again")
 
 
+def check_width(n_features: int, encoder: TreeEncoder) -> None:
+    """Raise ModelError where a forest splits other columns than its encoder makes."""
+    if n_features != encoder.n_columns:
+        raise ModelError(
+            f"the forest splits {n_features} columns but its encoder makes {encoder.n_columns}; train or copy the "
+            "model again"
+        )
+
+
 class ForestPredictor(Predictor):
     """A saved forest: its encoder, then the compiled trees."""
 
@@ -51,11 +60,7 @@ class ForestPredictor(Predictor):
         self.text = text
         self.encoder: TreeEncoder = encoder
         self.forest = CompiledForest(forest_of_text(text))
-        if self.forest.n_features != encoder.n_columns:
-            raise ModelError(
-                f"the forest splits {self.forest.n_features} columns but its encoder makes {encoder.n_columns}; "
-                "train or copy the model again"
-            )
+        check_width(self.forest.n_features, encoder)
         check_outputs(self.n_outputs, self.classes)
 
     def __reduce__(self) -> tuple[Any, ...]:

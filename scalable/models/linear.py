@@ -21,6 +21,7 @@ from scalable.models.explanation import Explanation, explain_linear, output_name
 from scalable.models.links import LINKS, apply_link
 from scalable.models.predictors import Predictor
 from scalable.models.store import StoredModel
+from scalable.storage.documents import SHAPELESS
 
 if TYPE_CHECKING:
     from scalable.inference.linear_row import CompiledLinear
@@ -134,7 +135,7 @@ class LinearModel(Predictor):
             check_outputs(len(coef), encoder.labels)
             told = meta.get("learned_from")  # not in older models
             told = None if told is None else {str(name): int(rows) for name, rows in told.items()}
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except SHAPELESS as error:
             raise ModelError(f"the linear model is damaged ({error!r}); train or copy it again") from error
         if link not in LINKS or coef.shape[1] != encoder.n_columns + 1 + encoder.n_indices:
             raise ModelError("the linear model's coefficients do not fit its encoder; train or copy it again")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scalable.errors import ModelError, UsageError
+from scalable.storage.documents import SHAPELESS
 
 _TAGS = ("$tuple", "$dict", "$set", "$path", "$number", "$array")
 
@@ -35,7 +36,7 @@ def from_json(params: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         return {name: _value(item) for name, item in params.items()}
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except SHAPELESS as error:
         raise ModelError(f"the model's parameters are damaged ({error!r}); train or copy it again") from error
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from scalable.errors import ModelError
 from scalable.registry.address import model_path
+from scalable.storage.documents import SHAPELESS
 from scalable.storage.places import place
 from scalable.storage.replace import explained, replacing_directory
 
@@ -119,7 +120,7 @@ def read_model(path: str | os.PathLike[str]) -> StoredModel:
         expected = (source / SEAL).read_text().strip()
         found, kind, meta = document.get("format"), document["kind"], dict(document["meta"])
         parts = {str(name): str(digest) for name, digest in document["parts"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, *SHAPELESS) as error:
         raise ModelError(f"{source}/{DOCUMENT}: damaged ({error}); train or copy the model again") from error
     if found != FORMAT:
         raise ModelError(f"{source}: format {found!r}, this version reads {FORMAT}; update scalable")
@@ -129,7 +130,7 @@ def read_model(path: str | os.PathLike[str]) -> StoredModel:
     try:
         arrays = unpacked(contents.pop(ARRAYS)) if ARRAYS in contents else {}
         texts = {name: data.decode() for name, data in contents.items()}
-    except ValueError as error:
+    except SHAPELESS as error:
         raise ModelError(f"{source}: damaged ({error}); train or copy the model again") from error
     return StoredModel(str(kind), meta, arrays, texts)
 

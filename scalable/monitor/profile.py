@@ -97,8 +97,7 @@ def learn_profile(
     scored = source if held_out is None else held_out
     scorer = Scorer(predictor, prediction)
     bins, scale = _predictions(scorer, scored)
-    classes = tuple(map(str, predictor.classes)) if predictor.task == "multiclass" else ()
-    layout = Layout(columns, bins, predictor.task, classes, scale)
+    layout = Layout(columns, bins, predictor.task, _class_names(predictor), scale)
     ranked = scored.roles.group is not None  # a relevance is no quantity that scores are near to
     labels = None if scored.target is None or ranked else Labelled(predictor, scored.target)
     whole = CountReduction(layout, scorer, labels=labels)
@@ -110,6 +109,11 @@ def learn_profile(
         if kind in ("rows", "column"):
             layout.part(counts, kind, name)[:] = of_columns.part(kind, name)
     return Profile(layout, counts)
+
+
+def _class_names(predictor: Any) -> tuple[str, ...]:
+    """Return the classes where there are several."""
+    return tuple(map(str, predictor.classes)) if predictor.task == "multiclass" else ()
 
 
 def _counted(reduction: CountReduction, source: Source, executor: Executor, most: int, seen: bool) -> Profile:
@@ -162,8 +166,14 @@ def save_profile(path: str | os.PathLike[str], profile: Profile) -> None:
         write_arrays(place / FILE, KIND, {"counts": profile.counts}, meta)
 
 
-def read_profile(path: str | os.PathLike[str]) -> Profile:
+def read_profile(path: str | os.PathLike[str], predictor: Any = None) -> Profile:
     """Read the profile of a saved model.
+
+    Parameters
+    ----------
+    path : path
+    predictor : Predictor, optional
+        The model, whose predictions are to be counted as the profile says.
 
     Raises
     ------
@@ -190,8 +200,17 @@ def read_profile(path: str | os.PathLike[str]) -> Profile:
             tuple(str(name) for name in meta["classes"]),
             typed(Scale, meta["scale"]),
         )
-        if layout.task not in (*TASKS, "transform"):
+        if layout.task not in (*TASKS, "transform") or (layout.task == "transform") != (prediction is None):
             raise ValueError(f"task {layout.task!r}")
+        if not (0.0 < layout.scale.deviation < np.inf and np.isfinite(layout.scale.mean)):
+            raise ValueError(f"a target of {layout.scale}")
+        if len({bins.name for bins in layout.columns}) < len(layout.columns):
+            raise ValueError("two columns have one name")
+        if predictor is not None and (layout.task, layout.classes) != (
+            predictor.task,
+            _class_names(predictor),
+        ):
+            raise ValueError(f"a model whose task is {layout.task!r}, with classes {layout.classes!r:.60}")
         counts = stored.arrays["counts"]
         if counts.dtype != np.int64 or counts.shape != (layout.size,):
             raise ValueError(f"counts of shape {counts.shape}")
@@ -210,7 +229,12 @@ _SIGNED = ("sums", "slices")  # parts that hold more than numbers of rows
 def _bins(item: Any) -> ColumnBins:
     bins = typed(ColumnBins, item)
     ascending = all(low < high for low, high in pairwise(bins.edges))
-    if bins.kind not in ("number", "text") or not ascending or len(bins.edges) > 31 or not bins.scale > 0:
+    if (
+        bins.kind not in ("number", "text")
+        or not ascending
+        or len(bins.edges) > 31
+        or not 0 < bins.scale < np.inf
+    ):
         raise ValueError(f"bins of {bins.name!r}")
     if bins.kind == "number" and len(bins.points) != len(bins.edges) + 1:
         raise ValueError(f"points of {bins.name!r}")

@@ -146,7 +146,7 @@ def monitor(
         if every < 1 or (every % unit and unit % every):
             raise UsageError(f"--every is not a whole number of {time!r}'s units")
     if reference is None:
-        profile = read_profile(model)
+        profile = read_profile(model, predictor)
     else:
         profile = learn_profile(
             predictor, reference, worker, prediction=prediction, max_rows=reference.n_rows

@@ -110,7 +110,7 @@ class Perceptron(Estimator):
             check_classes(target, goal)
         labels = labels_of(source, target, classify=self._classify)
         options = self._options(plain)
-        encoder = LinearEncoder.learn(summary.columns, source.feature_names, labels, source.weight, options)
+        encoder = LinearEncoder.learn(summary.columns, source, labels, options)
         training, scale = self._begin(encoder, target, source, executor)
         kept, held = self._divided(source, executor)
         shared = Shared.of(executor, int(self.n_replicas), kept.n_rows)
@@ -144,9 +144,7 @@ class Perceptron(Estimator):
                 check_classes(target, goal)
             labels = labels_of(source, target, classify=self._classify)
             options = replace(self._options(plain), keep_constant=True)
-            encoder = LinearEncoder.learn(
-                summary.columns, source.feature_names, labels, source.weight, options
-            )
+            encoder = LinearEncoder.learn(summary.columns, source, labels, options)
             self._training = (encoder, *self._begin(encoder, target, source, executor))
         encoder, training, scale = self._training
         if encoder.labels is None or encoder.labels.column != goal or encoder.weight != source.weight:

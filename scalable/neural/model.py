@@ -23,7 +23,7 @@ from scalable.models.store import StoredModel
 from scalable.neural.network import NORMS, Network, Shape
 from scalable.neural.number_pieces import check_edges
 from scalable.neural.row_answer import answer_of
-from scalable.storage.documents import typed
+from scalable.storage.documents import SHAPELESS, typed
 
 KIND = "neural"
 PIECE = 2**12  # rows that go through the layers together: they stay in the cache
@@ -139,12 +139,17 @@ def read_neural(stored: StoredModel) -> NeuralModel:
         check_outputs(shape.n_outputs, encoder.labels)
         if len(target) != 2:
             raise ValueError(f"a target of {len(target)} numbers")
-        for name, size in {**shape.arrays(), **shape.moments()}.items():  # before memory is taken for them
+        table = {"embeddings": (shape.n_indices if shape.n_ids else 0, shape.embedding)}
+        for name, size in {
+            **shape.arrays(),
+            **shape.moments(),
+            **table,
+        }.items():  # before memory is taken for them
             if np.shape(stored.arrays[name]) != size:
                 raise ValueError(f"{name} is of shape {np.shape(stored.arrays[name])}, not {size}")
         network = Network(shape)
         network.take(stored.arrays)
         check_edges(network.edges, shape.pieces)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except SHAPELESS as error:
         raise ModelError(f"the network is damaged ({error}); train or copy the model again") from error
     return NeuralModel(encoder, network, link, (target[0], target[1]))

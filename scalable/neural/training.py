@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable import progress
-from scalable.errors import DataError
+from scalable.errors import DataError, UsageError
 from scalable.kernels.neural import updates
 from scalable.kernels.neural.batch_loss import batch_loss
 from scalable.kernels.neural.embeddings import move_embeddings
@@ -21,8 +21,11 @@ from scalable.minibatches.batches import Batches
 from scalable.minibatches.mix import Batch
 from scalable.models.checkpoint import Checkpoint
 from scalable.neural.network import Network
+from scalable.neural.number_pieces import check_edges
+from scalable.storage.documents import like, typed, understood
 
 STAGE = "steps"
+MOST_STEPS = 2**48  # of a checkpoint: keys are made of them
 CHECKPOINT_SECONDS = 10.0
 _NO_WEIGHTS = np.empty(0, np.float32)
 
@@ -225,16 +228,25 @@ class Training:
         if found is None:
             return
         state, arrays = found
-        self.course = Course(**state["course"])
-        loader.load_state_dict(state["loader"])
-        parts: dict[str, dict[str, NDArray[Any]]] = {"network": {}, "best": {}}
-        for name, array in arrays.items():
-            kind, _, rest = name.partition(".")
-            if rest:
-                parts[kind][rest] = array
-        self.network.take(parts["network"])
-        self._best = parts["best"]
-        self.moments[:], self.table_moments[:] = arrays["moments"], arrays["table_moments"]
+        with understood(UsageError, checkpoint.path, "remove it to start over"):
+            told = dict(state["course"])
+            self.course = typed(Course, {**told, "best": 0.0})
+            self.course.best = float(told["best"])  # infinite before the first epoch
+            if not 0 <= self.course.step < MOST_STEPS or self.course.waited < 0:
+                raise ValueError(f"step {self.course.step}")
+            loader.load_state_dict(state["loader"])
+            parts: dict[str, dict[str, NDArray[Any]]] = {"network": {}, "best": {}}
+            for name, array in arrays.items():
+                kind, _, rest = name.partition(".")
+                if rest:
+                    parts[kind][rest] = array
+            if parts["best"]:
+                self.network.take(parts["best"])  # proven now, not at the end
+            self.network.take(parts["network"])
+            check_edges(self.network.edges, self.network.shape.pieces)
+            self._best = parts["best"]
+            self.moments[:] = like(self.moments, arrays["moments"])
+            self.table_moments[:] = like(self.table_moments, arrays["table_moments"])
 
     def rate(self, steps: int) -> float:
         """Return the learning rate of the next step of `steps`."""

@@ -113,17 +113,21 @@ def read_entry(place: Path) -> Entry:
         entry = typed(Entry, json.loads(body))
         for name, (size, digest) in entry.files.items():
             parts = Path(name).parts
-            if not parts or ".." in parts or Path(name).is_absolute() or type(size) is not int:
+            outside = not parts or ".." in parts or Path(name).is_absolute() or "\0" in name
+            if outside or type(size) is not int or type(digest) is not str:
                 raise ValueError(f"file {name!r}")
-            str(digest)
         if not _ID.fullmatch(entry.id):
             raise ValueError(f"id {entry.id!r}")
         if entry.file and entry.file not in entry.files:
             raise ValueError(f"file {entry.file!r}")
-        numbers = all(type(value) in (int, float) for value in entry.metrics.values())
-        if not numbers or not all(type(value) is str for value in entry.tags.values()):
-            raise TypeError("a metric is no number, or a tag no text")
+        check_told(entry.metrics, entry.tags)
     return entry
+
+
+def check_told(metrics: dict[str, Any], tags: dict[str, Any]) -> None:
+    """Raise a TypeError where a metric is no number, or a tag no text."""
+    if not {*map(type, metrics.values())} <= {int, float} or not {*map(type, tags.values())} <= {str}:
+        raise TypeError("a metric is no number, or a tag no text")
 
 
 def copied_files(source: Path, model: Path) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scalable.errors import ModelError
-from scalable.registry.entry import ENTRY, Entry, read_entry
+from scalable.registry.entry import ENTRY, Entry, check_told, read_entry
+from scalable.storage.documents import SHAPELESS
 from scalable.storage.numbered import versions_of
 from scalable.storage.replace import replacing
 
@@ -37,6 +38,9 @@ class Row(NamedTuple):
     tags: dict[str, str]
     pruned: bool
     note: str
+
+
+_TYPES = [int, list, str, str, int, dict, dict, bool, str]  # of the fields of a row
 
 
 def list_versions(versions: Path) -> tuple[list[Row], dict[int, str]]:
@@ -78,8 +82,13 @@ def _read(path: Path) -> dict[int, Row]:
         crc, _, body = path.read_bytes().partition(b"\n")
         if int(crc) != zlib.crc32(body):
             return {}
-        return {row[0]: Row._make(row) for row in json.loads(body)}
-    except (OSError, ValueError, TypeError, KeyError, IndexError):
+        rows = [Row._make(row) for row in json.loads(body)]
+        for row in rows:
+            if [*map(type, row)] != _TYPES:
+                raise TypeError("a row of another shape")
+            check_told(row.metrics, row.tags)
+        return {row.number: row for row in rows}
+    except (OSError, *SHAPELESS):
         return {}
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from scalable.errors import UsageError
+from scalable.errors import DataError, UsageError
 from scalable.report import format as fmt
 from scalable.report.measures import Measure, measures
 from scalable.report.sections import REFERENCES
+from scalable.storage.documents import understood
 
 SAMPLES = (
     5  # with so many repeats a side, repeats decide instead; fewer could never be as sure as SIGNIFICANT
@@ -19,6 +20,7 @@ BUSY = 1.5  # load average per core; the comparison itself keeps them busy
 VERDICTS = ("better", "worse", "changed", "noise", "same")
 
 
+@understood(DataError, "the results", "run the commands that wrote them again")
 def compare(a: dict[str, Any], b: dict[str, Any], force: bool = False) -> dict[str, Any]:
     """Compare two results documents, `a` before and `b` after.
 
@@ -43,6 +45,8 @@ def compare(a: dict[str, Any], b: dict[str, Any], force: bool = False) -> dict[s
     ------
     UsageError
         When machines, datasets or settings differ and `force` is not set.
+    DataError
+        When a number is none that could have been measured.
 
     Notes
     -----

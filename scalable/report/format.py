@@ -5,17 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from scalable.storage.sizes import digits, size_of
+
 _COUNTS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
-_BYTES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 MISSING = "–"
-
-
-def _digits(value: float) -> str:
-    """Return `value` with three significant digits, and more only before the point."""
-    if value == 0:
-        return "0"
-    text = f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
-    return f"{float(text):,.0f}" if "e" in text and abs(value) >= 1 else text
 
 
 def count(value: float | None) -> str:
@@ -24,8 +17,8 @@ def count(value: float | None) -> str:
         return MISSING
     for scale, unit in _COUNTS:
         if abs(value) >= scale * 0.9995:
-            return f"{_digits(value / scale)}{unit}"
-    return _digits(value)
+            return f"{digits(value / scale)}{unit}"
+    return digits(value)
 
 
 def rows(value: float | None) -> str:
@@ -35,12 +28,7 @@ def rows(value: float | None) -> str:
 
 def size(value: float | None) -> str:
     """Return bytes: 1.21 GiB."""
-    if value is None:
-        return MISSING
-    for scale, unit in _BYTES:
-        if abs(value) >= scale:
-            return f"{_digits(value / scale)} {unit}"
-    return f"{value:.0f} B"
+    return MISSING if value is None else size_of(value)
 
 
 def seconds(value: float | None) -> str:
@@ -57,8 +45,8 @@ def seconds(value: float | None) -> str:
         return f"{int(value // 60)} min {int(value % 60):02d} s"
     for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
         if value >= scale:
-            return f"{_digits(value / scale)} {unit}"
-    return f"{_digits(value * 1e9)} ns"
+            return f"{digits(value / scale)} {unit}"
+    return f"{digits(value * 1e9)} ns"
 
 
 def micros(value: float | None) -> str:
@@ -85,7 +73,7 @@ def percent(value: float) -> str:
 
 def factor(value: float | None) -> str:
     """Return a ratio: 4.2×."""
-    return MISSING if value is None else f"{_digits(value)}×"
+    return MISSING if value is None else f"{digits(value)}×"
 
 
 def anything(value: Any) -> str:

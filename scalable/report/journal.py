@@ -14,6 +14,7 @@ from typing import Any
 
 from scalable.errors import DataError, UsageError
 from scalable.report.document import REQUIRED, new_results, plain
+from scalable.storage.documents import SHAPELESS
 
 SAME = ("kind", "seed", "versions", "git_commit")  # what a resumed run must share with its beginning
 
@@ -132,7 +133,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]],
             else:
                 rows.append((str(entry["section"]), dict(entry["row"])))
                 known = True
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except SHAPELESS as error:
             raise DataError(
                 f"{path}: line {number} is damaged ({error}); start the run over without --resume"
             ) from error

@@ -50,7 +50,7 @@ def read_results(path: str | os.PathLike[str]) -> dict[str, Any]:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not JSON or cut short ({error}); write it again, or {remedy}") from error
     if not isinstance(document, dict) or "format" not in document:
         raise DataError(f'{path}: JSON, but not a results document (no "format"); {remedy}')

@@ -11,8 +11,9 @@ import numpy as np
 from scalable.data.block import RawBlock
 from scalable.data.roles import Roles
 from scalable.data.source import Source
-from scalable.errors import UsageError
+from scalable.errors import DataError, UsageError
 from scalable.evaluate.binary import BinaryMetrics, BinaryReport
+from scalable.evaluate.inputs import BadRowError
 from scalable.evaluate.multiclass import MulticlassMetrics, MulticlassReport
 from scalable.evaluate.regression import RegressionMetrics, RegressionReport
 from scalable.execution.executors import Executor
@@ -51,7 +52,10 @@ class QualityReduction:
         y = self.predictor.encode_label(block.arrays[target], target, block.where)
         name = self.roles.weight
         weight = None if name is None else read_weights(block.arrays[name], name, block.where)
-        return self.measures.step(state, y, self.predictor.rank_block(block), weight)
+        try:
+            return self.measures.step(state, y, self.predictor.rank_block(block), weight)
+        except BadRowError as error:
+            raise DataError(f"{block.where(error.row)}: the row {error.said}") from None
 
     def merge(self, left: Any, right: Any) -> Any:
         """Merge neighbours."""

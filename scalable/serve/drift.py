@@ -44,7 +44,7 @@ class _Watched:
 
     def __init__(self, served: Served, place: Path, window: int) -> None:
         self.version, self.unseen, self.rows, self._window = served.version, 0, 0, window
-        self.profile: Profile = read_profile(place)
+        self.profile: Profile = read_profile(place, served.predictor)
         self._types = _types(served.predictor)
         self._scorer = _Answered(served.predictor)
         self._reduction = CountReduction(self.profile.layout, self._scorer)

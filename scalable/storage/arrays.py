@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.kernels.buffers import LINE, aligned
+from scalable.storage.documents import SHAPELESS
 from scalable.storage.files import AnyPath, store_of
 
 MAGIC = b"SCARRAYS"
@@ -176,7 +177,7 @@ def _index(data: NDArray[np.uint8], kind: str) -> tuple[dict[str, Any], int]:
         index = json.loads(data[length:end].tobytes())
         found = index["kind"]
         arrays, meta, crc = dict(index["arrays"]), dict(index["meta"]), int(index["crc32"])
-    except (ValueError, KeyError, TypeError) as error:
+    except SHAPELESS as error:
         raise ArraysError(f"its index is damaged ({error!r})") from error
     if found != kind:
         raise ArraysError(f"it holds {found!r}, not {kind!r}")
@@ -197,14 +198,17 @@ def _array(data: NDArray[np.uint8], name: str, place: Any, length: int) -> NDArr
     try:
         described, shape, at = place
         dtype = np.lib.format.descr_to_dtype(described)
-        whole = all(type(n) is int and n >= 0 for n in [*shape, at])
-    except (ValueError, TypeError, KeyError, IndexError) as error:
+        _check_kind(name, dtype)
+        if not all(type(n) is int and n >= 0 for n in [*shape, at]):
+            raise ValueError("places are whole numbers")
+        n_bytes = math.prod(shape) * dtype.itemsize
+        if at % LINE or at + n_bytes > length:
+            raise ValueError("it lies outside")
+        return data[at : at + n_bytes].view(dtype).reshape(shape)
+    except ArraysError:
+        raise
+    except SHAPELESS as error:
         raise ArraysError(f"the place of {name!r} is damaged ({error!r})") from error
-    _check_kind(name, dtype)
-    if not whole or at % LINE or at + math.prod(shape) * dtype.itemsize > length:
-        raise ArraysError(f"the place of {name!r} is damaged")
-    n_bytes = math.prod(shape) * dtype.itemsize
-    return data[at : at + n_bytes].view(dtype).reshape(shape)
 
 
 def _check_kind(name: str, dtype: np.dtype[Any]) -> None:

@@ -18,9 +18,9 @@ from scalable.errors import ScalableError
 T = TypeVar("T")
 _WIDEST, _LARGEST = 2**63, 1e308  # of integers and floats
 
-# What Python raises over a document that is not of the shape it should have.
-_SHAPELESS = (
-    KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError, AssertionError,
+# What Python raises over a document that is not of the shape it should have: to be caught where one is read.
+SHAPELESS = (
+    KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError, AssertionError,
 )  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def understood(kind: type[Exception], place: Any, remedy: str) -> Iterator[None]
     """Raise what goes wrong while a document is made sense of as an error of `kind`; errors of that kind pass."""
     try:
         yield
-    except _SHAPELESS as error:
+    except SHAPELESS as error:
         if isinstance(error, (kind, ScalableError)):
             raise
         raise kind(f"{place}: damaged ({error!r}); {remedy}") from error

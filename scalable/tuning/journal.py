@@ -79,4 +79,6 @@ class Journal:
                 curve = tuple((int(at), float(value)) for at, value in row.pop("curve"))
                 value = row.pop("value")
                 one = typed(Measured, {**row, "curve": (), "value": value})
+                if one.at < 0:
+                    raise ValueError(f"a budget of {one.at}")
                 self.measured[place] = Measured(one.value, one.at, curve, one.fault)

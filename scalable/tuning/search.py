@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import uuid
@@ -233,9 +234,10 @@ def climb(rungs: Sequence[Rung], runner: Runner, journal: Journal, plan: Plan) -
                 found = {} if measured.value is None else {plan.metric: measured.value}
                 shown.advance(1, **found)
         reached.append({trial: journal.measured[k, trial] for trial in alive})
-        faults = [one.fault for one in reached[-1].values() if one.value is None]
-        if len(faults) == len(alive):
-            raise DataError(f"every trial failed, the first one: {faults[0]}")
+        if not any(math.isfinite(one.loss(sign)) for one in reached[-1].values()):
+            first = next(iter(reached[-1].values()))
+            fault = first.fault if first.value is None else f"its {plan.metric} is {first.value}"
+            raise DataError(f"every trial failed, the first one: {fault}")
     return reached
 
 

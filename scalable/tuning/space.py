@@ -114,13 +114,14 @@ def read_space(given: str | os.PathLike[str] | Mapping[str, Any]) -> Space:
     if text.endswith(".toml") or (os.path.sep in text and "=" not in text):
         try:
             with open(text, "rb") as file:
-                return read_space(tomllib.load(file))
+                told = tomllib.load(file)
         except OSError as error:
             raise UsageError(f"{text}: the space cannot be read ({error.strerror})") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(
                 f"{text}: is no TOML ({error}); its lines look like num_leaves = [15, 31, 63]"
             ) from error
+        return read_space(told)
     found: dict[str, Choice | Range] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, form = (word.strip() for word in part.partition("="))
@@ -163,7 +164,7 @@ def _of_value(name: str, value: Any) -> Choice | Range:
 def _choice(name: str, values: Sequence[Any]) -> Choice:
     if not values or any(value == "" for value in values):
         raise UsageError(f"space {name}: a choice is empty; the forms are {FORMS}")
-    return Choice(tuple(dict.fromkeys(values)))
+    return Choice(tuple({repr(value): value for value in values}.values()))  # lists are values too
 
 
 def _range(name: str, kind: str, bounds: Sequence[Any]) -> Range:

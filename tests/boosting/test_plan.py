@@ -53,7 +53,7 @@ def test_memory_is_predicted_and_a_job_that_cannot_fit_is_refused():
     )
     assert small.row_bytes == 28 + 40 + 8
     check_memory(plan, [2, 2], [3 * 2**30] * 2, ["a", "b"])
-    with pytest.raises(PlanError, match=r"10,000,000 rows x 72.0 bytes.*b has 1.00 GiB for 2.*rotate"):
+    with pytest.raises(PlanError, match=r"10,000,000 rows x 72.0 bytes.*b has 1 GiB for 2.*rotate"):
         check_memory(plan, [2, 2], [3 * 2**30, 2**30], ["a", "b"])
 
 

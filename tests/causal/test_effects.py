@@ -136,7 +136,7 @@ def test_what_tells_no_effect_is_said(source):
     table = TableSource(pa.table({"x": x, "t": 2.0 * x + 1.0, "c": np.arange(n) % 3, "y": x, "w": x**2}), "y")
     with pytest.raises(DataError, match="column 't' does not vary once the controls are known"):
         double_ml(table, "t", controls=["x"])
-    with pytest.raises(DataError, match="column 'c' is 2 at row 2, not 0 or 1"):
+    with pytest.raises(DataError, match="row 2: column 'c' is 2, not 0 or 1"):
         cuped(table, "c", ["x"])
     with pytest.raises(UsageError, match="column 'y' is the target and cannot be a control too"):
         double_ml(table, "t", controls=["y"])

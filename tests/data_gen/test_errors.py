@@ -23,6 +23,7 @@ from data_gen.errors import RequestError
         (lambda: data_gen.rows("fraud", 0, 1, seed=1.5), "seed=1.5"),
         (lambda: data_gen.rows("fraud", 0, 1, prevalence=0), "prevalence=0: expected 1e-05 to 0.5"),
         (lambda: data_gen.rows("fraud", 0, 1, cards=2.5), "cards=2.5: expected int"),
+        (lambda: data_gen.rows("fraud", 0, 1, cards=float("inf")), "cards=inf: expected int"),
         (lambda: data_gen.rows("fraud", 0, 1, drift="fast"), "none, gradual, sudden"),
         (lambda: data_gen.rows("fraud", 0, 1, leakage="card_id"), "already has that column"),
         (lambda: data_gen.generate("fraud", rows=0, out="unused"), "rows=0: expected a whole number from 1"),

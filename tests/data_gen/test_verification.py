@@ -101,6 +101,13 @@ def test_damaged_manifest(data, text):
         data_gen.verify(data)
 
 
+@pytest.mark.parametrize("changed", [{"first_row": 2**63 - 5}, {"rows": -1}, {"rows": 2**63}, {"path": None}])
+def test_rows_that_no_dataset_has(data, changed):
+    alter(data, lambda raw: raw["files"][0].update(changed))
+    with pytest.raises(VerificationError, match=r"manifest\.json is damaged"):
+        data_gen.verify(data)
+
+
 def test_no_manifest(tmp_path):
     with pytest.raises(VerificationError, match="does not exist"):
         data_gen.verify(tmp_path)

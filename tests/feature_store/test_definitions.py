@@ -31,6 +31,8 @@ def test_features_are_listed_in_order(tmp_path):
     ("text", "message"),
     [
         ("views = 3", "defines no view"),
+        ("views = " + "[" * 5_000, "is not TOML"),
+        ("views = 1" + "0" * 5_000, "is not TOML"),
         ("", "defines no view"),
         ("[view.v]\n", "unknown key 'view'; did you mean 'views'"),
         ("[views.v]\n" + 'source = "x"\nentity = "e"\n', r"\[views.v\]: lacks 'event_time'"),

@@ -1,5 +1,6 @@
 """The online store: the bits of the join, whatever way events came; crash-safe, incremental, refused."""
 
+import json
 import os
 import shutil
 import signal
@@ -244,3 +245,18 @@ def test_what_a_store_says_of_itself_is_not_believed_unseen(tmp_path, said):
         transaction.put(b"store", said, db=store._meta)
     with pytest.raises(DataError, match=r"store: damaged .*; materialize it anew elsewhere"):
         OnlineStore(features, tmp_path / "store")
+
+
+@pytest.mark.parametrize("files", ["x", {}, [3], [[]], [[None, 9, 1]]])
+def test_the_files_a_store_says_it_took_are_files(tmp_path, files):
+    features = write(tmp_path, random_events(np.random.default_rng(0), 40, 3))
+    materialize(features, tmp_path / "store")
+    with (
+        OnlineStore(features, tmp_path / "store", create=True) as store,
+        store.env.begin(write=True) as transaction,
+    ):
+        said = json.loads(transaction.get(b"store", db=store._meta))
+        said["views"]["pay"]["files"] = files
+        transaction.put(b"store", json.dumps(said).encode(), db=store._meta)
+    with pytest.raises(DataError, match=r"store: damaged .*; materialize it anew elsewhere"):
+        materialize(features, tmp_path / "store")

@@ -18,9 +18,7 @@ from scalable.features.target import Labels
 
 def learn(table: pa.Table, **options) -> tuple[LinearEncoder, TableSource]:
     source = TableSource(table)
-    encoder = LinearEncoder.learn(
-        profile_source(source), source.feature_names, options=EncoderOptions(**options)
-    )
+    encoder = LinearEncoder.learn(profile_source(source), source, options=EncoderOptions(**options))
     return encoder, source
 
 
@@ -50,7 +48,7 @@ def test_missing_values_become_the_mean_and_an_indicator():
     block = encode(encoder, table)
     np.testing.assert_allclose(block.columns, [[-1, 0, 1, 0], [-0.5, 0.5, -0.5, 0.5]])
     assert "50.0% missing -> mean and an indicator" in encoder.describe()[0]
-    with pytest.raises(DataError, match="'x' contains 2 NaN"):
+    with pytest.raises(DataError, match=r"the table, row 1: column 'x' is null .and 1 more rows .*; fill it"):
         learn(table, missing="error")
     # Missing values that first come at prediction are the mean, too.
     clean, _ = learn(pa.table({"x": [1.0, 3.0]}))
@@ -146,7 +144,7 @@ def test_round_trip_through_json():
     )
     source = TableSource(table, target="b")
     profile = profile_source(source)
-    encoder = LinearEncoder.learn(profile, source.feature_names, Labels("b", (False, True)))
+    encoder = LinearEncoder.learn(profile, source, Labels("b", (False, True)))
     again = LinearEncoder.from_state(State(json.loads(json.dumps(encoder.state().document))))
     one, two = encode(encoder, table), encode(again, table)
     np.testing.assert_array_equal(one.columns, two.columns)
@@ -160,7 +158,7 @@ def test_round_trip_through_json():
 @pytest.mark.parametrize(
     ("train", "test", "message"),
     [
-        ({"x": [1.0, float("inf")]}, None, "'x' holds 1 infinite"),
+        ({"x": [1.0, float("inf")]}, None, "the table, row 1: column 'x' is inf; clean"),
         ({"x": [1.0, 2.0]}, {"x": [1.0, -float("inf")]}, "row 1: column 'x' is -inf, infinite"),
         ({"x": [1.0, 2.0]}, {"x": ["a", "b"]}, "'x' is .* but was double"),
         ({"x": ["a", "b"]}, {"x": [1.0, 2.0]}, "'x' is double here but was string"),

@@ -190,11 +190,13 @@ def test_a_forged_state_under_a_right_seal_is_refused(tmp_path, monkeypatch):
     write(tmp_path / "rows.parquet", 4_000)
     source, path = ParquetSource(tmp_path / "rows.parquet", target="y"), tmp_path / "ck"
     monkeypatch.setattr(Checkpoint, "remove", lambda self: None)
-    options = {"checkpoint": str(path), "max_iter": 2}
-    LogisticRegression(**options).fit(source)
-    stored = read_model(path)
-    for forged in ("x", [1], {"best": "x"}):
-        meta = {**stored.meta, "state": forged}
-        save_model(path, stored.kind, meta, stored.arrays, stored.texts)
-        with pytest.raises(UsageError, match=r"(damaged|another version).*remove"):
-            LogisticRegression(**options, resume=True).fit(source)
+    for solver, forgeries in (("newton", ({"n_iter": -(2**40)}, {"history": []})),
+                              ("sgd", ({"pass": -(2**40)}, {"pass": 2**40}, {"done": -1}, {"stale": -1}))):  # fmt: skip
+        options = {"checkpoint": str(path), "max_iter": 2, "solver": solver}
+        LogisticRegression(**options).fit(source)
+        stored = read_model(path)
+        for forged in ("x", [1], {"best": "x"}, *({**stored.meta["state"], **one} for one in forgeries)):
+            meta = {**stored.meta, "state": forged}
+            save_model(path, stored.kind, meta, stored.arrays, stored.texts)
+            with pytest.raises(UsageError, match=r"(damaged|another version).*remove"):
+                LogisticRegression(**options, resume=True).fit(source)

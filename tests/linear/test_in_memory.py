@@ -37,9 +37,7 @@ def source(tmp_path_factory):
 def reader_of(source):
     summary = summarize(source, Threads(1), classify=False)
     labels = labels_of(source, summary.known_target, classify=False)
-    return BlockReader(
-        source, LinearEncoder.learn(summary.columns, source.feature_names, labels, source.weight)
-    )
+    return BlockReader(source, LinearEncoder.learn(summary.columns, source, labels))
 
 
 @pytest.mark.parametrize("seed", [None, 3])

@@ -94,7 +94,7 @@ def test_mixes_hold_every_row_once_and_show_the_whole_range(tmp_path, monkeypatc
     np.testing.assert_array_equal(one.coef_, two.coef_)
     summary = summarize(source, Threads(1), classify=False)
     labels = labels_of(source, summary.known_target, classify=False)
-    encoder = LinearEncoder.learn(summary.columns, source.feature_names, labels)
+    encoder = LinearEncoder.learn(summary.columns, source, labels)
     reader = mixed(BlockReader(source, encoder), seed=3)
     blocks = [block for shard in reader.source.shards for block in reader.blocks(shard)]
     found = np.concatenate([block.label for block in blocks])

@@ -124,7 +124,7 @@ def test_a_missing_value_is_named_by_its_column(tmp_path):
     model = KMeans(2, random_state=0).fit(pa.table({"a": [1.0, 2.0, 8.0], "b": [1.0, 2.0, 9.0]}))
     model.save(tmp_path / "m")
     predictor = load_model(tmp_path / "m")
-    with pytest.raises(DataError, match="column 'b' has no value at row 1"):
+    with pytest.raises(DataError, match="row 1: column 'b' has no value"):
         model.transform(pa.table({"a": [1.0, 2.0], "b": [1.0, None]}))
     with pytest.raises(DataError, match="column 'a' has no value"):
         predictor.predict_one({"a": None, "b": 1.0})

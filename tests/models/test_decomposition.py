@@ -113,7 +113,7 @@ def test_an_impossible_number_of_components_is_refused(k):
 
 def test_missing_values_and_single_rows_are_refused():
     table = pa.table({"a": [1.0, None, 3.0], "b": [1.0, 2.0, 3.0]})
-    with pytest.raises(DataError, match="column 'a' has no value at row 1"):
+    with pytest.raises(DataError, match="row 1: column 'a' has no value"):
         PCA().fit(table)
     with pytest.raises(DataError, match="two rows or more"):
         PCA().fit(pa.table({"a": [1.0], "b": [2.0]}))

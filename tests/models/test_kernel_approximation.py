@@ -145,7 +145,7 @@ def test_what_is_impossible_is_refused_in_a_line(options, error, line):
 
 def test_missing_values_and_more_classes_are_refused():
     x, _, _ = rows(30)
-    with pytest.raises(DataError, match="column 'a' has no value at row 1"):
+    with pytest.raises(DataError, match="row 1: column 'a' has no value"):
         KernelRidge(gamma=1.0).fit(pa.table({"a": [1.0, None, 3.0]}), [1.0, 2.0, 3.0])
     with pytest.raises(DataError, match="Only binary classification"):
         KernelClassifier().fit(x, np.arange(30) % 3)

@@ -157,7 +157,7 @@ def test_impossible_parameters_are_refused(model, error, line):
 
 def test_a_missing_value_and_three_classes_are_refused():
     x, _ = labels(30)
-    with pytest.raises(DataError, match="column 'a' has no value at row 1"):
+    with pytest.raises(DataError, match="row 1: column 'a' has no value"):
         BayesianRidge().fit(pa.table({"a": [1.0, None, 3.0]}), [1.0, 2.0, 3.0])
     with pytest.raises(DataError, match="Only binary classification"):
         BayesianLogisticRegression().fit(x, np.arange(30) % 3)

@@ -110,5 +110,5 @@ def test_an_impossible_parameter_is_refused(options):
 
 def test_a_missing_number_is_refused_by_name():
     table = pa.table({"a": [1.0, None, 3.0], "b": [1.0, 2.0, 3.0], "c": ["x", "y", "x"]})
-    with pytest.raises(DataError, match="column 'a' has no value at row 1"):
+    with pytest.raises(DataError, match="row 1: column 'a' has no value"):
         TruncatedSVD(1).fit(table)

@@ -1,5 +1,7 @@
 """Drift is dated and named; rows that did not drift are quiet; whoever counts, the bits are the same."""
 
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,8 +19,10 @@ from scalable.monitor import learn_profile, monitor, read_profile, save_profile
 from scalable.monitor.counts import CountReduction
 from scalable.monitor.findings import find
 from scalable.monitor.labels import Labelled
+from scalable.monitor.profile import FILE, KIND
 from scalable.monitor.scores import Scorer
 from scalable.monitor.thresholds import Thresholds
+from scalable.storage.arrays import read_arrays, write_arrays
 from tests.monitor.windows import FEATURES, rows
 
 N = 40_000
@@ -159,6 +163,28 @@ def test_a_profile_of_another_model_or_a_damaged_one_is_refused(model, tmp_path)
         (other / "profile.arrays").write_bytes(whole[:cut])
         with pytest.raises(ModelError, match="damaged"):
             read_profile(other)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"scale": {"mean": 0.0, "deviation": 0.0}}, "target"),
+        ({"scale": {"mean": float("nan"), "deviation": 1.0}}, "target"),
+        ({"task": "transform"}, "task"),
+        ({"prediction": None}, "task"),
+        ({"task": "regression"}, "a model whose task is 'regression'"),
+        ({"classes": ["a", "b", "c"]}, "a model whose task is 'binary', with classes"),
+    ],
+)
+def test_a_profile_of_another_task_is_refused(model, tmp_path, changed, told):
+    shutil.copytree(model, tmp_path / "m")
+    stored = read_arrays(tmp_path / "m" / FILE, KIND)
+    counts = stored.arrays["counts"]
+    if "classes" in changed:
+        counts = np.concatenate([counts, np.zeros(3, np.int64)])
+    write_arrays(tmp_path / "m" / FILE, KIND, {"counts": counts}, {**stored.meta, **changed})
+    with pytest.raises(ModelError, match=f"damaged .*{told}"):
+        monitor(tmp_path / "m", table_source(rows(1000, 3)), executor=Threads(1))
 
 
 def test_what_is_off_is_said(model):

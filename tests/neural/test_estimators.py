@@ -176,6 +176,18 @@ def test_a_broken_training_goes_on_to_the_same_bits(files, tmp_path, monkeypatch
     monkeypatch.setattr(Training, "step", original)
     with pytest.raises(UsageError, match="another training"):
         MLPClassifier(**{**given, "dropout": 0.2}, **where).fit(source)
+    stored, forged = read_model(tmp_path / "c"), tmp_path / "forged"
+    told = ({"step": 2**60}, {"step": -1}, {"waited": -1}, {"losses": ["x"]}, {"other": 1}, {"best": None})
+    arrays = (
+        {"moments": np.zeros(3, np.float32)},
+        {"best.bias_0": np.zeros(1)},
+        {"network.bias_0": np.zeros(1)},
+    )
+    for course, array in [*((one, {}) for one in told), *(({}, one) for one in arrays)]:
+        state = {**stored.meta["state"], "course": {**stored.meta["state"]["course"], **course}}
+        save_model(forged, stored.kind, {**stored.meta, "state": state}, {**stored.arrays, **array})
+        with pytest.raises(UsageError, match=r"damaged .*remove it to start over"):
+            MLPClassifier(**given, checkpoint=str(forged), resume=True).fit(source)
     again = MLPClassifier(**given, **where).fit(source)
     assert again.loss_curve_ == whole.loss_curve_
     assert np.array_equal(again.predict_proba(source), whole.predict_proba(source))
@@ -225,7 +237,7 @@ def test_data_that_cannot_be_learned():
     X, y = rows(200)
     with pytest.raises(DataError, match="one class only"):
         MLPClassifier().fit(X, np.zeros(200))
-    with pytest.raises(DataError, match="NaN or missing"):
+    with pytest.raises(DataError, match=r"row \d+: column 'x0' is nan"):
         MLPClassifier(missing="error").fit(np.where(X > 2.0, np.nan, X), y)
     with pytest.raises(DataError, match="steps are too long"), np.errstate(all="ignore"):
         MLPRegressor(solver="sgd", learning_rate_init=1e6, normalization=None).fit(X * 100.0, y * 1.0)
@@ -240,6 +252,7 @@ def test_a_saved_network_that_does_not_fit_together_is_refused(tmp_path):
         ({"network": {**stored.meta["network"], "n_numbers": 3}}, {}),
         ({"network": {**stored.meta["network"], "activation": "exec"}}, {}),
         ({"link": "log"}, {}),
+        ({}, {"embeddings": np.zeros((1, 2), np.float32)}),
         ({}, {"weights_0": np.zeros((4, 5), np.float32)}),
         ({}, {"bias_0": np.full(4, np.nan, np.float32)}),
     ]

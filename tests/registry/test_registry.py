@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,14 @@ def test_conditions_tags_and_order(registry, model):
             parse_condition(text)
 
 
+def _other_rows(row):
+    """An index of one row, in which a value is of another type."""
+    for k in range(len(row)):
+        for value in (None, [0], {"auc": []}, 1.5):
+            if type(value) is not type(row[k]) or value == {"auc": []}:
+                yield [[*row[:k], value, *row[k + 1 :]]]
+
+
 def test_an_index_is_never_believed(registry, model):
     for k in range(3):
         registry.record("fraud", model, metrics={"auc": k})
@@ -195,6 +204,11 @@ def test_an_index_is_never_believed(registry, model):
     index.write_bytes(b"\0" * 30)
     assert registry.versions("fraud") == before
     assert index.read_bytes() == whole
+    rows = json.loads(whole.partition(b"\n")[2])
+    for forged in ([{}, *rows[1:]], [rows[0][:-1]], {"a": 1}, [[[1], *rows[0][1:]]], *_other_rows(rows[0])):
+        body = json.dumps(forged).encode()
+        index.write_bytes(b"%d\n" % zlib.crc32(body) + body)
+        assert registry.versions("fraud") == before
     entry = registry.path / "fraud/versions/2/version.json"
     entry.write_bytes(entry.read_bytes()[:-5])
     rows, wrong = registry.versions("fraud")

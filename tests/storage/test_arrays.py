@@ -131,6 +131,7 @@ def resealed(whole, change):
         ["<f8", [7], 2**40], ["<f8", [7], -64], ["<f8", [7], 8], ["<f8", [2**62, 4], 64], ["<f8", [-1], 64],
         ["<f8", [True], 64], ["<f8", [7.0], 64], ["<f8", ["7"], 64], ["|O", [1], 64], ["<U8", [1], 64], ["V0", [9], 64],
         ["nothing", [1], 64], [[["a", "|O"]], [1], 64], ["<f8", [7]], None, 7, ["<f8", None, 64], [{}, [1], 64],
+        ["<f8", [0, 2**70], 64], ["<f8", [0] * 80, 64],
     ],
 )  # fmt: skip
 def test_a_place_outside_is_refused_although_the_checksums_fit(path, read, place):
@@ -140,7 +141,7 @@ def test_a_place_outside_is_refused_although_the_checksums_fit(path, read, place
 
 
 @pytest.mark.parametrize("name", ["kind", "crc32", "arrays", "meta"])
-@pytest.mark.parametrize("value", [None, 7, [], "x", {}])
+@pytest.mark.parametrize("value", [None, 7, [], "x", {}, float("inf")])
 def test_an_index_of_any_other_shape_is_refused(path, name, value):
     path.write_bytes(resealed(path.read_bytes(), lambda index: index.update({name: value})))
     try:

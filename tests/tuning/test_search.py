@@ -1,8 +1,10 @@
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +13,14 @@ import pytest
 
 from scalable import ParquetSource, tune
 from scalable.boosting import LGBMClassifier, LGBMRegressor
+from scalable.data.fingerprint import Fingerprint
 from scalable.errors import DataError, UsageError
 from scalable.tuning import boosted
 from scalable.tuning.boosted import common_engine
+from scalable.tuning.halving import Rung
+from scalable.tuning.journal import Journal
+from scalable.tuning.search import climb
+from scalable.tuning.trials import Measured
 
 SPACE = "learning_rate=log:0.02:0.5,num_leaves=4|8|15,min_child_samples=logint:2:200"
 LOOK = ["trial", "params", "status", "budget", "value", "at", "curve"]
@@ -185,6 +192,17 @@ def test_trials_that_fail_say_why_and_never_win(halves):
     assert found.best["params"]["solver"] == "newton"
     with pytest.raises(DataError, match=r"every trial failed, the first one: .*solver"):
         tune("logistic", train, "solver=no-such", valid=held)
+
+
+def test_metrics_that_are_no_numbers_end_a_search_in_a_line():
+    class Runner:
+        def run(self, trials, budget):
+            return ((trial, Measured(math.nan, budget)) for trial in trials)
+
+    plan = SimpleNamespace(higher_is_better=False, unit="iterations", metric="auc")
+    journal = Journal(None, Fingerprint({}), resume=False)
+    with pytest.raises(DataError, match="every trial failed, the first one: its auc is nan"):
+        climb([Rung(3, 1), Rung(1, 4)], Runner(), journal, plan)
 
 
 @pytest.mark.parametrize(

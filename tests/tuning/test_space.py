@@ -40,6 +40,20 @@ def test_what_is_no_space_is_told_in_one_line(text, said):
     assert "\n" not in str(told.value)
 
 
+def test_lists_are_values_of_a_choice_and_damaged_files_one_line(tmp_path):
+    place = tmp_path / "space.toml"
+    place.write_text("hidden_layer_sizes = [[64], [64, 64], [64]]")
+    assert read_space(place).parameters["hidden_layer_sizes"] == Choice(([64], [64, 64]))
+    assert [*map(repr, read_space(place).draw(9, 0))]
+    for text in ("a = [", "a = " + "[" * 5_000, "a = 1" + "0" * 5_000):
+        place.write_text(text)
+        with pytest.raises(UsageError, match="is no TOML"):
+            read_space(place)
+    place.write_text("a = []")
+    with pytest.raises(UsageError, match="space a: a choice is empty"):
+        read_space(place)
+
+
 def test_points_follow_the_seed_and_keep_to_the_bounds():
     space = read_space("rate=log:0.01:0.3,leaves=int:2:9,rows=logint:5:200,share=uniform:0.5:1,kind=a|b")
     points = space.draw(200, 1)

@@ -17,6 +17,7 @@ import lightgbm as lgb
 
 from scalable.boosting.dataset.lightgbm_api import read_binned
 from scalable.data.fingerprint import Fingerprint
+from scalable.storage.documents import SHAPELESS
 from scalable.storage.files import sha256_of
 from scalable.storage.replace import replacing_directory, sync
 
@@ -81,7 +82,7 @@ class BinnedCache:
             made_from, digest = document["fingerprint"], document["sha256"]
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, *SHAPELESS) as error:
             return f"{DOCUMENT} cannot be read ({error!r})"
         if stamp != (FORMAT, metadata.version("lightgbm")):
             return f"it was written by LightGBM {stamp[1]} in format {stamp[0]}"

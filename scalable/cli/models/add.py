@@ -50,14 +50,18 @@ def command(
     """Add a model."""
     from scalable import ParquetSource
     from scalable.cli.models.record import metrics_of, record
+    from scalable.errors import DataError
     from scalable.models.predictors import load_model
     from scalable.report.results import read_results
+    from scalable.storage.documents import understood
 
     load_model(model)  # a damaged one is no version
     metrics: dict[str, float] = {}
     if results is not None:
-        rows = read_results(results)["sections"].get("quality") or []
-        metrics = metrics_of(rows[0]) if rows else {}
+        found = read_results(results)
+        with understood(DataError, results, "give results of `scalable evaluate --json FILE`"):
+            rows = found["sections"].get("quality") or []
+            metrics = metrics_of(rows[0]) if rows else {}
     for key, text in pairs("--metric", metric).items():
         try:
             metrics[key] = float(text)

@@ -28,13 +28,16 @@ def type_named(text: str) -> pa.DataType:
     ValueError
         When no type of a column is written so.
     """
-    if found := re.fullmatch(r"timestamp\[(\w+), tz=(.+)\]", text):
-        return pa.timestamp(found[1], found[2])
-    if found := re.fullmatch(r"decimal(32|64|128|256)\((\d+), (-?\d+)\)", text):
-        return getattr(pa, f"decimal{found[1]}")(int(found[2]), int(found[3]))
-    if found := re.fullmatch(r"dictionary<values=(.+), indices=\w+, ordered=[01]>", text):
-        return pa.dictionary(pa.int32(), type_named(found[1]))
-    return pa.type_for_alias(text)
+    try:
+        if found := re.fullmatch(r"timestamp\[(\w+), tz=(.+)\]", text):
+            return pa.timestamp(found[1], found[2])
+        if found := re.fullmatch(r"decimal(32|64|128|256)\((\d+), (-?\d+)\)", text):
+            return getattr(pa, f"decimal{found[1]}")(int(found[2]), int(found[3]))
+        if found := re.fullmatch(r"dictionary<values=(.+), indices=\w+, ordered=[01]>", text):
+            return pa.dictionary(pa.int32(), type_named(found[1]))
+        return pa.type_for_alias(text)
+    except (OverflowError, RecursionError) as error:  # of more digits, or deeper, than there are
+        raise ValueError(f"no type is {text!r:.60}") from error
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -15,7 +15,7 @@ from scalable.errors import DataWarning
 def _metadata(schema: pa.Schema) -> dict[str, Any]:
     try:
         found = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
-    except ValueError:  # not ours to judge: it changes no value
+    except (ValueError, RecursionError):  # not ours to judge: it changes no value
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -180,7 +180,9 @@ class OnlineStore:
         with understood(DataError, self.path, REMEDY):
             for name, view in views.items():
                 bound_from_json(self.definitions.views[name], view)
-                list(view["files"])
+                files = view["files"]
+                if type(files) is not list or any(type(path) is not str for path, *_ in files):
+                    raise TypeError(f"files of view {name!r}: {files!r:.60}")
 
     def read_meta(self) -> dict[str, Any] | None:
         """Return what the store says of itself; None for a new one."""

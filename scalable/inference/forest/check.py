@@ -12,7 +12,7 @@ import numpy as np
 
 from scalable.inference.forest.block_program import TABLE_MARGIN, TOGETHER, Plan
 from scalable.inference.forest.decisions import Decisions
-from scalable.inference.forest.trees import LABEL_RULES, Forest, Trees, arrays_of, walk_nodes
+from scalable.inference.forest.trees import Forest, Trees, arrays_of, check_labels, walk_nodes
 from scalable.kernels.forest import row_top as top
 from scalable.kernels.forest.category import MAX_TABULATED, OCTET
 from scalable.kernels.forest.check import nodes_are_closed, program_is_closed, trees_are_closed
@@ -73,9 +73,11 @@ def check_forest(forest: Forest) -> None:
     _must(trees_are_closed(t.node_start, walk_nodes(t), t.depth, t.n_features), "nodes")
     _must((t.cat_start >= 0) & (t.cat_start <= t.cat_stop) & (t.cat_stop <= len(t.cat_words)), "categories")
     _must(forest.link.kind in LINKS and isinstance(forest.link.scale, float), "link")
+    _must(forest.objective is None or isinstance(forest.objective, str), "objective")
+    levels = forest.categories
+    _must(levels is None or (type(levels) is list and all(type(one) is list for one in levels)), "categories")
     if forest.labels is not None:
-        _must(forest.labels.rule in LABEL_RULES, "rule of the labels")
-        _must(len(forest.labels.classes) == max(2, t.n_outputs) or t.n_outputs == 1, "classes")
+        check_labels(forest.labels, t.n_outputs)
     if t.linear is not None:
         a = t.linear
         _kinds("linear", a)

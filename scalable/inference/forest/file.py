@@ -21,7 +21,7 @@ from scalable.inference.forest.links import Link
 from scalable.inference.forest.row_layout import FrozenForest
 from scalable.inference.forest.trees import Arithmetic, Forest, Labels, LinearLeaves, Trees, arrays_of
 from scalable.storage.arrays import MAGIC, ArraysError, read_arrays, write_arrays
-from scalable.storage.documents import typed
+from scalable.storage.documents import SHAPELESS, typed
 from scalable.storage.files import store_of
 from scalable.storage.replace import explained
 
@@ -102,7 +102,7 @@ def read_compiled(path: str | os.PathLike[str]) -> Compiled:
         raise ModelError(
             f"{path}: not a compiled forest of this release, or damaged ({error}); {again}"
         ) from error
-    except (KeyError, ValueError, TypeError, IndexError, OverflowError, AttributeError) as error:
+    except SHAPELESS as error:
         raise ModelError(f"{path}: damaged ({error}); {again}") from error
 
 
@@ -121,7 +121,7 @@ def _rebuild(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Compil
     forest = Forest(
         trees, typed(Link, header["link"]), names, str(header["library"]), header["objective"], bool(header["average"]),
         int(header["best_iteration"]), header["categories"], bool(header["may_stop"]),
-        None if labels is None else Labels(tuple(labels["classes"]), labels["rule"], float(labels["threshold"])),
+        None if labels is None else typed(Labels, labels),
     )  # fmt: skip
     check.check_forest(forest)
     if "plan.groups" not in arrays or not trees.compilable:

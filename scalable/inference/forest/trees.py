@@ -179,6 +179,16 @@ class Labels:
 LABEL_RULES = ("largest", "largest score", "half", "above zero", "from zero", "threshold")
 
 
+def check_labels(labels: Labels, n_outputs: int) -> None:
+    """Raise a ValueError unless a file's labels are of a forest of so many outputs, and of one sort."""
+    classes = labels.classes
+    if labels.rule not in LABEL_RULES or len(classes) not in ((n_outputs,) if n_outputs > 1 else (1, 2)):
+        raise ValueError(f"{len(classes)} classes by {labels.rule!r:.40} of {n_outputs} outputs")
+    sorts = {str if type(one) is str else bool if type(one) is bool else float for one in classes}
+    if len(sorts) != 1 or any(type(one) not in (str, bool, int, float) for one in classes):
+        raise ValueError(f"classes {classes!r:.60}")
+
+
 @dataclass(slots=True)
 class Forest:
     """A parsed model.

@@ -167,7 +167,7 @@ def linear_answer(
 
 def _refused(name: str, row: Mapping[str, Any], missing: bool) -> DataError:
     if missing:
-        return DataError(f"column {name!r} contains NaN or missing values, which missing='error' forbids")
+        return DataError(f"column {name!r} is missing or NaN, which missing='error' forbids; fill it")
     return DataError(
         f"column {name!r} is {row.get(name)!r}, infinite or far outside the range seen in training; clean the column "
         "or leave it out of the features"

@@ -241,6 +241,8 @@ def descend(
             result.held_out_loss = [float(loss) for loss in meta["held_out"]]
             numbers = (float(meta[name]) for name in ("steps", "loss", "weight"))
             state = DescentState(like(state.table, arrays["table"]), *numbers)
+            if min(stale, done) < 0 or number != len(result.progressive_loss):
+                raise ValueError(f"{number} passes and {done} rounds")
 
     def keep() -> None:
         if checkpoint is not None:

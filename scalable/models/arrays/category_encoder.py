@@ -21,7 +21,7 @@ from scalable.features.encoder import as_trained
 from scalable.features.hashing import buckets_of, named_identifier
 from scalable.features.number_encoder import NumberEncoder
 from scalable.features.profile import profile_source
-from scalable.features.state import State
+from scalable.features.state import State, check_categories, check_columns
 from scalable.features.target import Labels
 from scalable.storage.documents import typed
 
@@ -158,7 +158,7 @@ class CategoryEncoder(NumberEncoder):
             row[:] = column.cells(
                 as_trained(array, column.name, column.arrow_type, column.kind, raw.place), base
             )
-        return Block(block.columns, ids, block.label, block.weight, block.first_row)
+        return Block(block.columns, ids, block.label, block.weight, block.first_row, block.origin)
 
     def describe(self) -> list[str]:
         """Return one line a column: what was done with it."""
@@ -181,6 +181,7 @@ class CategoryEncoder(NumberEncoder):
     def _rebuilt(cls, state: State) -> CategoryEncoder:
         plain = NumberEncoder._rebuilt(state)
         categories = [_read(item) for item in state.document["categories"]]
+        check_columns([*plain.columns, *((one.name, one.arrow_type, one.kind) for one in categories)])
         return cls(plain.columns, categories, plain.labels, plain.weight)
 
 
@@ -202,6 +203,5 @@ def _read(item: Mapping[str, Any]) -> CategoryColumn:
     n = column.n_buckets
     if n < 0 or n & (n - 1) or bool(n) == bool(column.known) or n > 2**28:
         raise ValueError(f"column {column.name!r} of {n} buckets and {len(column.known)} categories")
-    if column.kind not in ("text", "integer"):
-        raise ValueError(f"column {column.name!r} of categories is of kind {column.kind!r}")
+    check_categories(column.kind, column.known or (0,))
     return column

@@ -105,8 +105,8 @@ class ArrayModel(Predictor):
 
         def answer(x: NDArray[np.float64]) -> Any:
             if not np.isfinite(x).all() and np.isinf(x).any():
-                name = names[int(np.flatnonzero(np.isinf(x))[0])]
-                raise DataError(f"column {name!r} is infinite; clean it or leave it out")
+                at = int(np.flatnonzero(np.isinf(x))[0])
+                raise DataError(f"column {names[at]!r} is {x[at]:g}; clean it or leave it out")
             block = self._complete(_block(x.reshape(-1, 1)))
             found = apply_link(link, self.learner.scores(self.arrays, block))[0]
             if self.task == "binary":
@@ -177,14 +177,13 @@ def complete(block: Block, names: Sequence[str]) -> NDArray[np.float64]:
         row = int(np.flatnonzero(missing)[0])
         name = names[int(np.flatnonzero(np.isnan(block.columns[:, row]))[0])]
         raise DataError(
-            f"column {name!r} has no value at row {block.first_row + row:,}; fill it, filter the row or leave the "
-            "column out"
+            f"{block.where(row)}: column {name!r} has no value; fill it, filter the row or leave the column out"
         )
     return np.asarray(block.columns, np.float64)
 
 
 def read_array_model(stored: StoredModel) -> ArrayModel:
-    """Return the predictor of a saved model of arrays, which has scored a row.
+    """Return the predictor of a saved model of arrays, which has scored a row of the first cells and one of the last.
 
     Raises
     ------
@@ -198,13 +197,14 @@ def read_array_model(stored: StoredModel) -> ArrayModel:
         learner = class_named(stored.meta["learner"]["estimator"])
         arrays = {name: array for name, array in stored.arrays.items() if not name.startswith("encoder.")}
         model = ArrayModel(encoder, arrays, learner)
-        cells = np.array(getattr(encoder, "bases", ()), np.int32).reshape(-1, 1)
-        row = Block(np.zeros((len(encoder.columns), 1)), cells, None, None, 0)
+        first = np.array(getattr(encoder, "bases", ()), np.int32)
+        last = np.array([*first[1:], getattr(encoder, "n_cells", 0)][: len(first)], np.int32) - 1
+        rows = Block(np.zeros((len(encoder.columns), 2)), np.stack([first, last], axis=1), None, None, 0)
         with np.errstate(all="ignore"):
-            scores = learner.scores(model.arrays, row)
+            scores = learner.scores(model.arrays, rows)
         outputs = None if model.classes is None else len(model.classes)
-        if scores.ndim != 2 or scores.shape[1] != 1 or outputs not in (None, len(scores)):
-            raise ValueError(f"scores of shape {scores.shape} for a row")
+        if not len(scores) or scores.shape != (len(scores), 2) or outputs not in (None, len(scores)):
+            raise ValueError(f"scores of shape {scores.shape} for two rows")
     return model
 
 

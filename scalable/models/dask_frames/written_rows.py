@@ -18,6 +18,7 @@ from scalable.data.parquet import ParquetSource
 from scalable.data.roles import TARGET, WEIGHT
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import connected
+from scalable.storage.documents import SHAPELESS
 from scalable.storage.places import place
 from scalable.storage.replace import replacing, write_text
 
@@ -220,7 +221,7 @@ def _known(where: Any) -> list[str] | None:
     """Return the files of rows that were written to the end; None where there are none, or some are gone."""
     try:
         files = [f"{where}/{name}" for name in json.loads((where / MARK).read_text())["files"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *SHAPELESS):
         return None
     return files if files and all(place(file).exists() for file in files) else None
 

@@ -131,7 +131,7 @@ def test_what_needs_memory_is_refused_by_name(source, little_memory, params, wor
 
 def test_too_little_memory_even_so_is_refused_with_the_numbers(source, little_memory):
     little_memory(200 * 2**20)
-    with pytest.raises(PlanError, match="GiB of binned rows on disk"):
+    with pytest.raises(PlanError, match="iB of binned rows on disk"):
         train(PARAMS, source(), classify=True)
 
 

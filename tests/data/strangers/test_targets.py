@@ -14,6 +14,7 @@ from scalable.errors import DataError
 from scalable.execution.threads import Threads
 from scalable.inference import load_model
 from scalable.linear import LinearRegression, LogisticRegression
+from scalable.models.linear import LinearModel
 from scalable.scoring.evaluate import evaluate_model
 
 X = pd.DataFrame({"x": np.linspace(-1, 1, 200), "z": np.arange(200.0) % 7})
@@ -142,3 +143,16 @@ def test_evaluation_names_them_too(tmp_path):
         source = ParquetSource(tmp_path / "b.parquet", target="y", weight="w")
         with pytest.raises(DataError, match=rf"b\.parquet, row 3: {found}"):
             evaluate_model(load_model(tmp_path / "m"), source, Threads(1))
+
+
+def test_a_prediction_that_is_none_is_named_by_its_row(tmp_path, monkeypatch):
+    pq.write_table(pa.table({"x": np.arange(9.0), "y": np.arange(9) % 2}), tmp_path / "rows.parquet")
+    source = ParquetSource(tmp_path / "rows.parquet", target="y", filters=[("x", ">", 2.5)])
+    LogisticRegression(max_iter=100).fit(source).save(tmp_path / "m")
+    monkeypatch.setattr(
+        LinearModel, "rank_block", lambda self, raw: np.where(np.arange(raw.n_rows) == 2, np.nan, 0.5)
+    )
+    with pytest.raises(
+        DataError, match=r"rows.parquet, row 5: the row has label 1.0, prediction nan; expected"
+    ):
+        evaluate_model(load_model(tmp_path / "m"), source, Threads(1))

@@ -14,6 +14,7 @@ from data_gen.errors import GenerationError
 from scalable.boosting.dataset.binned_cache import DATASET, DOCUMENT, BinnedCache
 from scalable.data.fingerprint import Fingerprint
 from scalable.errors import ScalableError
+from scalable.report.compare import compare
 from scalable.report.document import new_results
 from scalable.report.page import render
 from scalable.report.results import read_results, write_results
@@ -91,6 +92,10 @@ class Results(Document):
 
     suffix = ".json"
 
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.sound = read_results(directory / "results.json")
+
     def mutate(self, rng, path):
         shutil.copyfile(self.directory / "results.json", path)
         self.change(rng, path)
@@ -99,6 +104,7 @@ class Results(Document):
         results = read_results(path)
         print_summary(results, Console(file=io.StringIO(), width=100))
         assert render([results])
+        compare(self.sound, results, force=True)
 
 
 class Binned(Document):

@@ -54,7 +54,10 @@ def catboost_model(nested):
 
     document = {
         "features_info": {"float_features": [feature(k) for k in range(N_FEATURES)]},
-        "model_info": {"params": json.dumps({"loss_function": {"type": "Logloss"}})},
+        "model_info": {
+            "params": json.dumps({"loss_function": {"type": "Logloss"}}),
+            "class_params": {"class_names": ["no", "yes"]},
+        },
         "scale_and_bias": [1, [0.25]],
     }
     if nested:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scalable import ParquetSource
+from scalable.data.table import TableSource
 from scalable.errors import ScalableError
 from scalable.feature_store import read_definitions
 from scalable.feature_store.spill import SpillFile, open_spills, read_partition, write_spill
@@ -44,6 +45,10 @@ def corpus(directory):
     source = ParquetSource(directory / "rows.parquet", target="y")
     LogisticRegression().fit(source).save(directory / "model")
     score(load_model(directory / "model"), source, directory / "scored")
+    when = pa.array(rng.integers(0, 30 * 86_400, N)).cast(pa.timestamp("s"))
+    more = {"t": rng.choice([*"ab"], N), "when": when, "k_id": rng.integers(0, 200, N)}
+    asked = TableSource(pa.table({name: rows[name] for name in "xy"} | more), "y")
+    LogisticRegression(n_bins=64).fit(asked).save(directory / "asked")
     journal = Journal(directory / "results.jsonl", "versus", seed=1)
     for k in range(3):
         journal.append("quality", {"model": f"m{k}", "rows": k, "auc": 0.5})
@@ -174,10 +179,10 @@ class Request:
     suffix = ".json"
 
     def __init__(self, directory):
-        self.answer = load_model(directory / "model").answer
+        self.answer = load_model(directory / "asked").answer
 
     def mutate(self, rng, path):
-        document = {"x": 0.25}
+        document = {"x": 0.25, "t": "a", "when": "1970-01-09T12:30:00", "k_id": 17}
         if rng.random() < 0.5:
             path.write_bytes(changed_bytes(rng, json.dumps(document).encode()))
         else:
@@ -188,7 +193,7 @@ class Request:
             row = parse_json(path.read_bytes())
             if not isinstance(row, dict):  # the server asks
                 return REFUSED
-            assert 0 <= self.answer(row) <= 1 or "x" not in row
+            assert 0 <= self.answer(row) <= 1
         except ScalableError:
             return REFUSED
         return ACCEPTED

@@ -35,22 +35,28 @@ LEARNERS = {
     "perceptron": MLPClassifier((4,), max_iter=2), "perceptron of numbers": MLPRegressor((3, 3), max_iter=2),
 }  # fmt: skip
 
+MIXED = ("forest", "svd", "categories", "perceptron")  # learn from text and identifiers too
+
 
 def corpus(directory):
     """Write a model of each learner, and explained rows."""
     rng = np.random.default_rng(0)
     x = rng.random((N, 3))
     columns = {name: x[:, k] for k, name in enumerate("abc")}
-    pq.write_table(
-        pa.table({**columns, "y": (x[:, 0] > rng.random(N)).astype(np.int64)}), directory / "rows.parquet"
-    )
+    columns["y"] = (x[:, 0] > rng.random(N)).astype(np.int64)
+    pq.write_table(pa.table(columns), directory / "rows.parquet")
+    columns |= {name: rng.choice([*"uvw"], N) for name in "st"}  # a pair of them
+    columns |= {"k_id": rng.integers(0, 300, N), "n": rng.integers(0, 3, N)}
+    pq.write_table(pa.table(columns), directory / "mixed.parquet")
     source = ParquetSource(directory / "rows.parquet", target="y")
     for name, learner in LEARNERS.items():
-        rows = source.without_target() if name in ("pca", "kmeans", "mixture", "kernel", "svd") else source
+        rows = source if name not in MIXED else ParquetSource(directory / "mixed.parquet", target="y")
+        rows = rows.without_target() if name in ("pca", "kmeans", "mixture", "kernel", "svd") else rows
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # few passes on purpose
             learner.fit(rows).save(directory / name)
-    explain_files(load_model(directory / "forest"), source, directory / "explained")
+    LEARNERS["forest"].fit(source).save(directory / "explained forest")
+    explain_files(load_model(directory / "explained forest"), source, directory / "explained")
 
 
 def interrupt(place):
@@ -69,16 +75,21 @@ class Learner(Directory):
     def __init__(self, directory):
         super().__init__(directory)
         self.names = sorted(LEARNERS)
+        self.sources = self.source, ParquetSource(directory / "mixed.parquet", target="y")
 
     def mutate(self, rng, path):
         self.place = self.names[int(rng.integers(0, len(self.names)))]
         super().mutate(rng, path)
 
     def use(self, path):
-        load_model(path).predict_block(self.raw)
+        source = self.sources[self.place in MIXED]
+        raw = next(source.raw_blocks(source.shards[0]))
+        model = load_model(path)
+        model.predict_block(raw)
+        model.predict_one({name: array[0].as_py() for name, array in raw.arrays.items()})
         kind = type(LEARNERS[self.place])
         found = kind.load(path)
-        getattr(found, "predict", getattr(found, "transform", None))(self.source.without_target())
+        getattr(found, "predict", getattr(found, "transform", None))(source.without_target())
 
 
 class Explained(Changed):
@@ -89,7 +100,7 @@ class Explained(Changed):
     def __init__(self, directory):
         super().__init__(directory)
         self.source = ParquetSource(directory / "rows.parquet", target="y")
-        self.predictor = load_model(directory / "forest")
+        self.predictor = load_model(directory / "explained forest")
 
     def change(self, rng, path):
         notes = sorted(each for each in path.rglob("*") if each.is_file() and each.suffix != ".parquet")

@@ -25,6 +25,7 @@ from scalable.linear import LogisticRegression
 from scalable.linear.solvers.gram import add_gradient
 from scalable.models.checkpoint import Checkpoint
 from scalable.models.store import unpacked
+from scalable.neural import MLPClassifier
 from scalable.storage.arrays import read_arrays, write_arrays
 from tests.fuzz.mutations import changed_arrays, changed_bytes, changed_json
 from tests.fuzz.outcomes import ACCEPTED, REFUSED
@@ -40,6 +41,10 @@ def rows(directory):
             "f": rng.random(N).astype(np.float32),
             "t": np.array(["a", "b", "c"])[rng.integers(0, 3, N)],
             "id": [f"k{k}" for k in rng.integers(0, 200, N)],
+            "when": pa.array(rng.integers(0, 30 * 86_400, N)).cast(pa.timestamp("s")),
+            "code": rng.integers(0, 4, N),
+            "gap": pa.array(rng.random(N), mask=rng.random(N) < 0.2),
+            "still": np.ones(N),
             "y": rng.integers(0, 2, N),
         }
     )
@@ -48,7 +53,17 @@ def rows(directory):
 
 
 def logistic(**options):
-    return LogisticRegression(max_iter=3, **options)
+    return LogisticRegression(**{"max_iter": 3, "categorical": ["code"], "n_bins": 256, **options})
+
+
+# Trainings that are broken off and gone on with, each of another solver.
+UNFINISHED = {
+    "newton": logistic,
+    "descent": lambda **options: logistic(solver="sgd", **options),
+    "perceptron": lambda **options: MLPClassifier(
+        (4,), max_iter=2, n_bins=64, early_stopping=True, **options
+    ),
+}
 
 
 def fitted(source):
@@ -73,7 +88,8 @@ def corpus(directory):
     boosting_checkpoint.write(str(directory / "boosting"), saved, Fingerprint({"rows": "a"}))
     remove, Checkpoint.remove = Checkpoint.remove, lambda self: None
     try:
-        logistic(checkpoint=directory / "newton").fit(source)
+        for name, learner in UNFINISHED.items():
+            learner(checkpoint=directory / name).fit(source)
     finally:
         Checkpoint.remove = remove
     reader(source, model.model_.encoder, directory)
@@ -99,6 +115,7 @@ class Directory:
         self.directory = directory
         self.source = ParquetSource(directory / "rows.parquet", target="y")
         self.raw = next(self.source.raw_blocks(self.source.shards[0]))
+        self.row = {name: array[0].as_py() for name, array in self.raw.arrays.items()}
 
     def mutate(self, rng, path):
         shutil.copytree(self.directory / self.place, path)
@@ -138,19 +155,23 @@ class Directory:
         return ACCEPTED
 
     def use(self, path):
-        load_model(path).predict_block(self.raw)
+        model = load_model(path)
+        model.predict_block(self.raw)
+        model.predict_one(self.row)
         estimator = LogisticRegression.load(path)
         estimator.predict(self.source)
         estimator.describe_columns()
 
 
 class LinearCheckpoint(Directory):
-    """A checkpoint of Newton's method, resumed."""
+    """A checkpoint of a training, resumed."""
 
-    place = "newton"
+    def mutate(self, rng, path):
+        self.place = [*UNFINISHED][int(rng.integers(0, len(UNFINISHED)))]
+        super().mutate(rng, path)
 
     def use(self, path):
-        logistic(checkpoint=path, resume=True).fit(self.source)
+        UNFINISHED[self.place](checkpoint=path, resume=True).fit(self.source)
 
 
 class BoostingCheckpoint(Directory):

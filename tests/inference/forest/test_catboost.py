@@ -75,6 +75,9 @@ def test_a_file_is_read_without_the_library():
         (lambda d: d["oblivious_trees"][0].update(leaf_values=[1.0, 2.0, 3.0]), "damaged"),
         (lambda d: d["oblivious_trees"][0]["splits"][0].update(float_feature_index=7), "damaged"),
         (lambda d: d["oblivious_trees"][0].update(leaf_weights=[1]), "weights"),
+        (lambda d: d["model_info"].update(class_params={"class_names": [[], 1]}), "classes"),
+        (lambda d: d["model_info"].update(class_params={"class_names": [1, "a"]}), "classes"),
+        (lambda d: d["model_info"].update(class_params={"class_names": []}), "classes"),
     ],
 )
 def test_what_is_not_read_is_named(change, message):

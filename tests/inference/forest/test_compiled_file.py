@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bench.forests import edge_rows, random_booster
 from scalable.errors import ModelError
-from scalable.inference import compile_model, load_compiled
+from scalable.inference import compile_model, load_compiled, load_model
 from scalable.inference.forest.file import KIND
 from scalable.inference.forest.places import Columns
 from scalable.kernels.forest import tables
@@ -133,6 +133,25 @@ def test_counts_are_whole_numbers(tmp_path, saved, count):
     write_arrays(path, KIND, stored.arrays, stored.meta)
     with pytest.raises(ModelError, match=r"a.forest: damaged \("):
         load_compiled(path)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"objective": 5}, {"categories": [3]}, {"categories": {}},
+        *({"labels": {"classes": c, "rule": "half", "threshold": 0.0}} for c in ([], [[], 0], [0, "a"], [None, 1])),
+        {"labels": {"classes": [0, 1], "rule": "other", "threshold": 0.0}},
+        {"labels": {"classes": [0, 1], "rule": "half", "threshold": None}},
+    ],
+)  # fmt: skip
+def test_what_is_said_of_a_forest_is_proven(tmp_path, saved, changed):
+    path = tmp_path / "a.forest"
+    path.write_bytes(saved)
+    stored = read_arrays(path, KIND)
+    write_arrays(path, KIND, stored.arrays, {**stored.meta, **changed})
+    for load in (load_compiled, load_model):
+        with pytest.raises(ModelError, match=r"a.forest: damaged \("):
+            load(path)
 
 
 def test_a_file_of_an_earlier_release_is_refused_with_the_line_that_converts_it(tmp_path):

@@ -36,6 +36,13 @@ def test_a_forest_of_catboost_means_what_its_trees_say(tmp_path, nested):
     assert model.predict(X, raw_score=True) == pytest.approx([2 * leaf + 0.25 for leaf in leaves])
 
 
+def test_constants_that_take_no_byte_are_not_counted_out(tmp_path):
+    bomb = b"{L\0\0\0\0\0\0\0\x07learner[$Z#l\0\1\0\0]"
+    (tmp_path / "m.ubj").write_bytes(bomb.ljust(2**17, b"N"))
+    with pytest.raises(ModelError, match="65536 values"):
+        compile_model(tmp_path / "m.ubj")
+
+
 def test_a_forest_without_trees_gives_its_base(tmp_path):
     document = xgboost_model()
     document["learner"]["gradient_booster"]["model"] |= {"trees": [], "tree_info": []}

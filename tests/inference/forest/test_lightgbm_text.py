@@ -76,6 +76,25 @@ def test_edit_is_named(pattern, replacement, message):
         compile_model(damaged)
 
 
+def test_an_objective_of_blanks_is_none():
+    text = without_sizes(TEXTS[0])
+    blank = re.sub(r"objective=.*", "objective=  ", text, count=1)
+    none = re.sub(r"objective=.*\n", "", text, count=1)
+    X = np.random.default_rng(0).standard_normal((20, compile_model(none).n_features))
+    np.testing.assert_array_equal(compile_model(blank).predict(X), compile_model(none).predict(X))
+
+
+def test_counts_of_linear_leaves_do_not_wrap_around():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((500, 3))
+    parameters = {"verbose": -1, "num_threads": 1, "linear_tree": True, "num_leaves": 4}
+    text = without_sizes(lgb.train(parameters, lgb.Dataset(X, X[:, 0] ** 2), 2).model_to_string())
+    forged, n = re.subn(r"num_features=.*", "num_features=" + " ".join([str(2**62)] * 4), text, count=1)
+    assert n
+    with pytest.raises(ModelError, match="num_features"):
+        compile_model(forged)
+
+
 def test_changed_tree_length_is_noticed():
     text = random_booster(7)[0].model_to_string()
     with pytest.raises(ModelError, match="tree_sizes"):

@@ -21,6 +21,7 @@ from scalable.boosting.native.rows import NO_WEIGHT, Rows, blocks_of
 from scalable.data.fingerprint import Fingerprint
 from scalable.kernels.histogram.teamwork import Plane
 from scalable.storage.arrays import ArraysError, map_arrays, write_arrays
+from scalable.storage.documents import SHAPELESS
 from scalable.storage.files import store_of
 
 KIND = "binned rows 1"
@@ -200,7 +201,7 @@ class Pieces:
         for k in range(len(self)):
             try:
                 piece = self[k]
-            except (OSError, ArraysError, KeyError) as error:
+            except (OSError, *SHAPELESS) as error:
                 return f"{self.path(k).name}: {error}"
             for plane, like in zip((piece.narrow, piece.wide), self.layout.planes, strict=True):
                 n = len(like.widths)

@@ -17,6 +17,7 @@ from scalable.boosting.native.settings import Settings
 from scalable.boosting.objectives import PERCENTILES, RANKING
 from scalable.boosting.params import Params
 from scalable.errors import PlanError, UsageError
+from scalable.storage.sizes import size_of
 
 BYTES_PER_ROW = 2.0  # the number of its node
 # Histograms at once, in leaves: of nodes that are leaves or may become some, and sums on their way from each thread.
@@ -37,7 +38,7 @@ class DiskEstimate(MemoryEstimate):
 
     def __str__(self) -> str:
         memory = super(DiskEstimate, self).__str__()
-        return f"{memory}, and {self.disk_bytes / 2**30:.2f} GiB of binned rows on disk"
+        return f"{memory}, and {size_of(self.disk_bytes)} of binned rows on disk"
 
 
 def from_disk(
@@ -54,7 +55,7 @@ def from_disk(
         return estimate
     if missing := _missing(params):
         raise PlanError(
-            f"the rows do not fit into memory ({estimate}; there are {room / 2**30:.2f} GiB), and with rows on disk "
+            f"the rows do not fit into memory ({estimate}; there are {size_of(room)}), and with rows on disk "
             f'{", ".join(missing)} cannot be done; leave it out, or use boosting="rotate"'
         )
     values = params.values
@@ -121,7 +122,7 @@ def place_on_disk(estimate: MemoryEstimate, kept: str | None, client: Any) -> It
                 place
             ):  # with earlier pieces there, they are room too
                 raise PlanError(
-                    f"{place}: {estimate.disk_bytes / 2**30:.2f} GiB of binned rows are to be kept there, and the disk "
-                    f"has {room / 2**30:.2f} GiB; name a directory with room by cache=DIR"
+                    f"{place}: {size_of(estimate.disk_bytes)} of binned rows are to be kept there, and the disk "
+                    f"has {size_of(room)}; name a directory with room by cache=DIR"
                 )
         yield os.path.abspath(place)

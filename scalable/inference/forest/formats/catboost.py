@@ -18,7 +18,7 @@ from scalable.inference.forest.formats.node_lists import (
     trees_of,
 )
 from scalable.inference.forest.links import Link
-from scalable.inference.forest.trees import Arithmetic, Forest, Labels
+from scalable.inference.forest.trees import Arithmetic, Forest, Labels, check_labels
 from scalable.kernels.forest.links import SIGMOID
 from scalable.storage.documents import understood
 
@@ -128,9 +128,9 @@ def _labels(info: dict[str, Any], n_outputs: int) -> Labels | None:
     if "class_params" not in info:
         return None
     names = tuple(info["class_params"]["class_names"])
-    if len(names) != max(2, n_outputs):
-        raise ValueError(f"{len(names)} classes for {n_outputs} outputs")
-    return Labels(names, "above zero" if n_outputs == 1 else "largest score")
+    labels = Labels(names, "above zero" if n_outputs == 1 else "largest score")
+    check_labels(labels, n_outputs)
+    return labels
 
 
 def _constant(value: np.ndarray) -> NodeList:

@@ -78,7 +78,7 @@ def _pandas_categorical(tail: str) -> list[list[object]]:
         return []
     try:
         levels = json.loads(match.group(1))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise damaged("last line", "'pandas_categorical' is not valid JSON") from None
     if levels is None:
         return []
@@ -143,7 +143,7 @@ def parse_text(text: str) -> TextModel:
         per_iteration,
         n_features,
         names,
-        header["objective"].strip() if header.get("objective") else None,
+        header.get("objective", "").strip() or None,
         "average_output" in before.split("\n"),
         trees,
         leaves,

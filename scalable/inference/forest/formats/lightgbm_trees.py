@@ -221,11 +221,11 @@ def _linear(model: TextModel, linear: list[bool], flat: Trees) -> LinearLeaves:
         where = f"tree {i}"
         constants.append(numbers(tree, "leaf_const", where, leaves, np.float64))
         counts.append(numbers(tree, "num_features", where, leaves, np.int64))
-        if (counts[-1] < 0).any():
-            raise damaged(where, "'num_features' has a negative count")
-        total = int(counts[-1].sum())
-        if not 0 <= total <= len(tree.get("leaf_features", "")):
-            raise damaged(where, f"'leaf_features' should have {total} numbers")
+        total = sum(counts[-1].tolist())  # of any size: the counts are the text's
+        if (counts[-1] < 0).any() or total > len(tree.get("leaf_features", "")):
+            raise damaged(
+                where, f"'num_features' has counts below 0, or of {total} 'leaf_features' that are not there"
+            )
         features.append(numbers(tree, "leaf_features", where, total, np.int32))
         if total and not (features[-1].min() >= 0 and features[-1].max() < model.n_features):
             raise damaged(where, f"'leaf_features' names a feature outside [0, {model.n_features})")

@@ -106,7 +106,7 @@ class _Reader:
             return np.frombuffer(self.take(count * dtype.itemsize), dtype).astype(dtype.newbyteorder("="))
         found: list[Any] = []
         if count is not None:
-            if count > len(self.data):
+            if count > len(self.data) or kind in _CONSTANTS:  # which take no byte each
                 raise ValueError(f"{count} values at byte {self.at} of {len(self.data)}")
             return [self.value(kind or self.marker(), depth + 1) for _ in range(count)]
         while (mark := self.marker()) != b"]":
