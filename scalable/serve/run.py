@@ -99,7 +99,8 @@ def _protocol(seconds: float) -> Any:
         _due: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
-            super().connection_made(OneWrite(transport, self.loop))
+            together: Any = OneWrite(transport, self.loop)
+            super().connection_made(together)
             self._wait()
 
         def data_received(self, data: bytes) -> None:

@@ -95,8 +95,14 @@ class Job:
         try:
             if started is not None:
                 started()
-            tls = {"certificate": self.certificate, "key": self.key}
-            run(app, listening, **tls, siblings=siblings, seconds=app.limits.seconds)
+            run(
+                app,
+                listening,
+                certificate=self.certificate,
+                key=self.key,
+                siblings=siblings,
+                seconds=app.limits.seconds,
+            )
         finally:
             if follower is not None:
                 follower.stop()
