@@ -2,7 +2,7 @@
 
 import asyncio
 
-from scalable.serve.one_write import MOST_HELD, OneWrite
+from scalable.serve.connection.one_write import MOST_HELD, OneWrite
 
 
 class Sink:
