@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from scalable.data.block import Block
 from scalable.data.raw_block import LazyBlock
-from scalable.kernels.linear.class_moments import class_moments, masked_moments
+from scalable.kernels.buffers import take
+from scalable.kernels.linear.raw_tiles import room_of_tiles
+from scalable.kernels.moments.class_moments import TILE_ROWS, class_moments, masked_moments
 
 FEW_CLASSES = 8  # of more, a mask for each costs more than going row by row
 Moments = NDArray[np.float64]  # of shape (3, n_classes + 1, n_columns): weight, mean, squares about the mean
@@ -36,17 +38,18 @@ def merged(left: Moments, right: Moments) -> Moments:
 
 
 def _of_floats(block: LazyBlock, n_classes: int) -> Moments | None:
-    """Do `moments_of` from float32 columns as they are; None where a value is not finite."""
-    masks = np.ones((n_classes + 1, block.n_rows))
-    masks[:-1] = block.label == np.arange(n_classes)[:, None]
-    if block.weight is None:
-        masks = masks[:-1]  # those of all rows are those of the classes together
-    else:
-        masks[:-1] *= block.weight
-    found = np.zeros((3, len(masks), len(block.raw.columns.addresses)))
-    if not masked_moments(block.raw.columns.addresses, masks, found):
+    """Do `moments_of` from columns as they are; None where a value is not finite."""
+    raw, tiles = block.raw.columns, block.raw.tiles
+    weighted = block.weight is not None
+    found = np.zeros((3, n_classes + weighted, len(raw.offsets)))
+    like, stored = np.empty(0, block.raw.dtype), take((1, room_of_tiles(raw, tiles, TILE_ROWS)), np.float32)
+    weight = block.weight if block.weight is not None else np.empty(0)
+    assert block.label is not None
+    if not masked_moments(raw, tiles, like, block.label, weight, stored[0], found):
         return None
-    if block.weight is not None:
+    if weighted:
         return found
-    whole = reduce(merged, (found[:, c] for c in range(n_classes)))
+    whole = reduce(
+        merged, (found[:, c] for c in range(n_classes))
+    )  # without weights, all rows are those of the classes
     return np.concatenate([found, whole[:, None]], axis=1)

@@ -11,24 +11,31 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.block import Block, Origin
+from scalable.data.readers.stored import StoredColumns
+from scalable.data.readers.tiles import TileReader
 from scalable.kernels.linear.records import FloatColumns
 from scalable.kernels.parquet.tiles import TileColumns
 
 NOT_IN_A_FILE = -1, np.empty((0, 3), np.int64), np.zeros(1, np.int64)  # descriptor, pages, bounds
+_NOWHERE = np.empty(0, np.uint64)
 Plan = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
 class RawFloats:
-    """Float32 columns as they are, and what keeps their memory, or their file open; compressed ones as `tiles`."""
+    """Columns as they are, and what keeps their memory, or their file open; compressed ones as `tiles`.
+
+    They are of `dtype`, which is float32 but for columns in memory that are all float64.
+    """
 
     columns: FloatColumns
     owner: Any
     tiles: TileColumns | None = None
+    dtype: Any = np.float32
 
 
 def float_columns(arrays: Sequence[pa.Array], plan: Plan | None = None) -> FloatColumns:
-    """Return where float32 columns without nulls are in memory.
+    """Return where columns without nulls, of one type, are in memory.
 
     Parameters
     ----------
@@ -37,14 +44,28 @@ def float_columns(arrays: Sequence[pa.Array], plan: Plan | None = None) -> Float
     plan : (offsets, scales, units), optional
         What standardises them; by default nothing does.
     """
-    addresses = np.array([a.buffers()[1].address + 4 * a.offset for a in arrays], np.uint64)
-    n = len(addresses)
-    offsets, scales, units = (np.zeros(n), np.ones(n), np.zeros(n)) if plan is None else plan
-    return FloatColumns(addresses, *NOT_IN_A_FILE, 0, offsets, scales, units)
+    width = arrays[0].type.bit_width // 8 if arrays else 4
+    addresses = np.array([a.buffers()[1].address + width * a.offset for a in arrays], np.uint64)
+    return FloatColumns(addresses, *NOT_IN_A_FILE, 0, *(_as_is(len(addresses)) if plan is None else plan))
+
+
+def stored_floats(
+    stored: StoredColumns | TileReader, row: int, n_columns: int, plan: Plan | None = None
+) -> RawFloats:
+    """Return float32 columns that are still in their file, from a row of it on; see `float_columns`."""
+    plan = _as_is(n_columns) if plan is None else plan
+    if isinstance(stored, TileReader):
+        return RawFloats(FloatColumns(_NOWHERE, *NOT_IN_A_FILE, row, *plan), stored, stored.tiles)
+    place = stored.descriptor, stored.places, stored.bounds
+    return RawFloats(FloatColumns(_NOWHERE, *place, row, *plan), stored)
+
+
+def _as_is(n_columns: int) -> Plan:
+    return np.zeros(n_columns), np.ones(n_columns), np.zeros(n_columns)
 
 
 class LazyBlock(Block):
-    """A block of plain float32 features, encoded on first use of `columns`.
+    """A block of plain features of one type, encoded on first use of `columns`.
 
     Parameters
     ----------

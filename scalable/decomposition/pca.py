@@ -108,7 +108,7 @@ class PCA(TransformerMixin, Unsupervised):
     def transform(self, X: Any) -> NDArray[np.float64]:
         """Return the components of rows, float64 (n_rows, n_components)."""
         check_is_fitted(self)
-        return np.ascontiguousarray(self._all_scores(X).T)
+        return np.ascontiguousarray(self._scores(X).T)
 
     def inverse_transform(self, X: Any) -> NDArray[np.float64]:
         """Return the rows that have given components, float64 (n_rows, n_features)."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.block import Block, RawBlock
-from scalable.data.raw_block import NOT_IN_A_FILE, LazyBlock, RawFloats, float_columns
+from scalable.data.raw_block import LazyBlock, RawFloats, float_columns, stored_floats
 from scalable.data.readers.stored import StoredColumns
 from scalable.data.readers.tiles import TileReader
 from scalable.data.source import Source
@@ -26,7 +26,6 @@ from scalable.features.summary import refuse_unusable
 from scalable.features.target import Labels, Where
 from scalable.kernels.buffers import take
 from scalable.kernels.encode import encoding
-from scalable.kernels.linear.records import FloatColumns
 
 MOST_BUCKETS = 2**28  # of a model that is read back
 
@@ -156,18 +155,14 @@ class LinearEncoder(Encoder):
             Where the block begins in that file.
         """
         label, weight = self._roles(raw)
-        offsets, scales, units = self._float_plan
-        if isinstance(stored, TileReader):
-            tiles, place = stored.tiles, NOT_IN_A_FILE
-        else:
-            tiles, place = None, (stored.descriptor, stored.places, stored.bounds)
-        floats = FloatColumns(_NOWHERE, *place, row, offsets, scales, units)
 
         def load() -> NDArray[Any]:
             arrays = dict(zip(self.needed, stored.read(row, raw.n_rows), strict=True))
             return self._columns(replace(raw, arrays=arrays))[0]
 
-        return LazyBlock(RawFloats(floats, stored, tiles), load, label, weight, raw.first_row, raw.n_rows)
+        offsets, scales, units = self._float_plan
+        floats = stored_floats(stored, row, len(offsets), (offsets, scales, units))
+        return LazyBlock(floats, load, label, weight, raw.first_row, raw.n_rows)
 
     def _columns(self, raw: RawBlock) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """Return dense columns and feature indices."""
@@ -285,7 +280,6 @@ class LinearEncoder(Encoder):
 
 
 _FLOAT32 = pa.float32()
-_NOWHERE = np.empty(0, np.uint64)
 
 
 def _fill_log(column: LinearColumn, values: NDArray[Any], out: NDArray[Any]) -> int:

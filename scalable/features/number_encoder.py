@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 
 from scalable.data.block import Block, RawBlock
 from scalable.data.columns import column_kind
-from scalable.data.raw_block import LazyBlock, RawFloats, float_columns
+from scalable.data.raw_block import LazyBlock, RawFloats, float_columns, stored_floats
+from scalable.data.readers.stored import StoredColumns
+from scalable.data.readers.tiles import TileReader
 from scalable.data.values import numbers
 from scalable.errors import DataError
 from scalable.features.encoder import Encoder, as_trained
 from scalable.features.state import FORMAT, State, check_columns
 from scalable.features.target import Labels, require_good
+
+_FLOATS = {pa.float32(): np.float32, pa.float64(): np.float64}
 
 
 class NumberEncoder(Encoder):
@@ -79,7 +83,8 @@ class NumberEncoder(Encoder):
     def encode(self, raw: RawBlock) -> Block:
         """Encode one block; label and weight too where the block has their columns.
 
-        Where all columns are float32 and none is null, they are made float64 when they are first asked for.
+        Where all columns are float32, or all float64, and none is null, they are made one array when that is first
+        asked for.
 
         Raises
         ------
@@ -91,12 +96,27 @@ class NumberEncoder(Encoder):
             for name, arrow_type, kind in self.columns
         ]
         roles = self._roles(raw)
-        if arrays and all(array.type == pa.float32() and not array.null_count for array in arrays):
-            floats = RawFloats(float_columns(arrays), arrays)
+        kinds = {array.type for array in arrays}
+        if len(kinds) == 1 and kinds <= _FLOATS.keys() and not any(array.null_count for array in arrays):
+            floats = RawFloats(float_columns(arrays), arrays, None, _FLOATS[kinds.pop()])
             encode = partial(self._matrix, arrays, raw)
             return LazyBlock(floats, encode, *roles, raw.first_row, raw.n_rows, raw.origin)
         ids = np.empty((0, raw.n_rows), np.int32)
         return Block(self._matrix(arrays, raw), ids, *roles, raw.first_row, raw.origin)
+
+    @property
+    def stored(self) -> list[str]:
+        """Names of its columns, where all are float32 and kernels may read them in their file; else none."""
+        return self.needed if all(kind == "float" for _, kind, _ in self.columns) else []
+
+    def encode_stored(self, raw: RawBlock, stored: StoredColumns | TileReader, row: int) -> Block:
+        """Do `encode` for features that are still in their file; see `scalable.execution.reader.StoredEncoder`."""
+
+        def load() -> NDArray[np.float64]:
+            return self._matrix(stored.read(row, raw.n_rows), raw)
+
+        floats = stored_floats(stored, row, len(self.columns))
+        return LazyBlock(floats, load, *self._roles(raw), raw.first_row, raw.n_rows, raw.origin)
 
     def _matrix(self, arrays: Sequence[pa.Array], raw: RawBlock) -> NDArray[np.float64]:
         """Return the columns as numbers."""

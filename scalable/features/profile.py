@@ -25,7 +25,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.execution.sampling import sample_shards
 from scalable.execution.threads import Threads
-from scalable.kernels.linear import gram as moments
+from scalable.kernels.moments import gram as moments
 
 SAMPLE_ROWS = 2**21
 MAX_LEVELS = 1024

@@ -17,7 +17,7 @@ from scalable.mixture.start import sample_rows, seeds, whole_number
 
 KINDS = ("fourier", "structured", "nystroem")
 CHUNK = 2_048  # rows whose features are held at once: 64 MiB of 4,096 features
-LEAST_BITS = 7  # of the padded width: in few dimensions products of Hadamard matrices are far from normal
+LEAST_WIDTH = 128  # of padded rows: in few dimensions products of Hadamard matrices are far from normal
 Map = Mapping[str, NDArray[Any]]
 
 
@@ -28,6 +28,7 @@ def draw_map(
     n_components: int,
     gamma: float | str,
     random_state: Any,
+    sample: NDArray[np.float64] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays of a map, drawn for the columns of a source.
 
@@ -41,6 +42,8 @@ def draw_map(
         How many features, or landmarks.
     gamma : float or "scale"
         Of the kernel; "scale" is one over columns times the variance of all values.
+    sample : float64 array of shape (n_rows, n_columns), optional
+        Rows from all over; by default they are drawn where they are needed.
 
     Raises
     ------
@@ -54,9 +57,10 @@ def draw_map(
     p = len(reader.encoder.needed)
     one, other = seeds(random_state, 2)
     random = np.random.RandomState(one)
-    rows = (
-        sample_rows(executor, reader, other) if kind == "nystroem" or gamma == "scale" else np.empty((0, p))
-    )
+    rows = sample
+    if rows is None:
+        looked_at = kind == "nystroem" or gamma == "scale"
+        rows = sample_rows(executor, reader, other) if looked_at else np.empty((0, p))
     if gamma == "scale":
         variance = float(rows.var())
         gamma = 1.0 / (p * variance) if variance > 0.0 else 1.0
@@ -75,7 +79,7 @@ def draw_map(
     scale = np.sqrt(2.0 * gamma)
     if kind == "fourier":
         return {"directions": scale * random.normal(size=(n_components, p)), "shift": shift}
-    d = 1 << max(LEAST_BITS, (p - 1).bit_length())
+    d = max(LEAST_WIDTH, 1 << (p - 1).bit_length())
     signs = random.choice([-1.0, 1.0], size=(3, -(-n_components // d), d))
     return {
         "signs": signs,
@@ -96,13 +100,18 @@ def features(arrays: Map, x: NDArray[np.float64]) -> NDArray[np.float64]:
             out += weights[:, None] * row
         return out
     shift = arrays["shift"][:, None]
-    if "directions" in arrays:
-        along = np.zeros((len(shift), x.shape[1]))
-        for weights, row in zip(arrays["directions"].T, x, strict=True):
-            along += weights[:, None] * row
-    else:
-        along = _structured(arrays["signs"], x)[: len(shift)] * float(arrays["scale"])
-    return np.asarray(np.sqrt(2.0 / len(shift)) * np.cos(along + shift))
+    return np.asarray(np.sqrt(2.0 / len(shift)) * np.cos(along(arrays, x) + shift))
+
+
+def along(arrays: Map, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what rows are along the directions of cosines, from (n_columns, n_rows) to (n_components, n_rows)."""
+    n = len(arrays["shift"])
+    if "directions" not in arrays:
+        return np.asarray(_structured(arrays["signs"], x)[:n] * float(arrays["scale"]))
+    out = np.zeros((n, x.shape[1]))
+    for weights, row in zip(arrays["directions"].T, x, strict=True):
+        out += weights[:, None] * row
+    return out
 
 
 def feature_blocks(arrays: Map, block: Block) -> Iterator[Block]:

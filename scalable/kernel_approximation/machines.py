@@ -1,4 +1,4 @@
-"""Kernel ridge and kernel logistic regression over features that are made block by block and never stored."""
+"""Kernel ridge, logistic regression and support vectors over features that are made block by block and never stored."""
 
 from __future__ import annotations
 
@@ -18,12 +18,21 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.features.number_encoder import NumberEncoder
 from scalable.features.target_summary import TargetSummary
+from scalable.kernel_approximation.feature_descent import LossOfSteps, descend, descent_from
 from scalable.kernel_approximation.feature_map import Map, draw_map, feature_blocks
+from scalable.kernel_approximation.single_precision import scores_of
+from scalable.kernels.linear.losses import LOSSES
+from scalable.mixture.start import sample_rows, seeds, whole_number
 from scalable.models.arrays.model import Arrays, complete
 from scalable.models.arrays.one_pass import OnePassClassifier, OnePassEstimator, OnePassRegressor
 from scalable.models.arrays.second_moments import Moments, SecondMoments
+from scalable.models.supervised import Classifier
 
 EVERY_COLUMN = "feature"
+SOLVERS = ("auto", "newton", "descent")
+CHEAP = 2**34  # products of two features over all rows, of a pass of Newton's: a second or two
+EXACT_TOL, DESCENT_TOL = 1e-10, 1e-3
+BENDS = {"squared_hinge": 1.0, "hinge": 1.0}  # see `LossOfSteps.bend`
 
 
 @dataclass(frozen=True)
@@ -82,19 +91,53 @@ class _Kernel(OnePassEstimator):
     def _reduction(self, encoder: NumberEncoder, target: TargetSummary) -> Any:
         """Return nothing: the map is drawn first, in `_arrays`."""
 
-    def _drawn(self, executor: Executor, reader: BlockReader) -> dict[str, NDArray[Any]]:
+    def _descended(
+        self,
+        executor: Executor,
+        reader: BlockReader,
+        weight: NDArray[np.float64],
+        loss: LossOfSteps,
+        max_iter: int,
+        tol: float,
+    ) -> Arrays:
+        """Return the arrays of a model of two classes by descent; `weight` is that of each class."""
+        if self.kind == "nystroem":
+            raise UsageError("descent learns of cosines: take kind='fourier' or 'structured'")
+        assert reader.encoder is not None
+        total, seed = float(weight.sum()), seeds(self.random_state, 2)[1]
+        sample, names = sample_rows(executor, reader, seed), tuple(reader.encoder.needed)
+        drawn = self._drawn(executor, reader, sample)
+        learner, drawn = descent_from(sample, drawn, names, loss, float(self.alpha), total)
+        label = f"train {type(self).__name__}"
+        start = np.append(np.zeros(self.n_components), loss.start)
+        found, passes, converged = descend(executor, learner, reader, start, max_iter, tol, seed, label)
+        self._report(None if converged else f"{passes} passes, raise max_iter or tol")
+        intercept, n_iter = np.array(found[-1]), np.array(passes)
+        return {**drawn, "coef": found[:-1].astype(np.float32), "intercept": intercept, "n_iter": n_iter}
+
+    def _drawn(
+        self, executor: Executor, reader: BlockReader, sample: NDArray[np.float64] | None = None
+    ) -> dict[str, NDArray[Any]]:
         if not self.alpha > 0.0:
             raise UsageError(f"alpha must be positive, not {self.alpha!r}")
-        return draw_map(executor, reader, self.kind, self.n_components, self.gamma, self.random_state)
+        how = self.kind, self.n_components, self.gamma, self.random_state
+        return draw_map(executor, reader, *how, sample)
 
     @staticmethod
     def _line(arrays: Arrays, block: Block) -> NDArray[np.float64]:
+        if "centre" in arrays:
+            return scores_of(arrays, block)
         out = np.full(block.n_rows, float(arrays["intercept"]))
         for part in feature_blocks(arrays, block):
             low = part.first_row - block.first_row
             for weight, row in zip(arrays["coef"], part.columns, strict=True):
                 out[low : low + part.n_rows] += weight * row
         return out
+
+    @staticmethod
+    def _beside_zeros(arrays: Arrays, block: Block) -> NDArray[np.float64]:
+        line = _Kernel._line(arrays, block)
+        return np.stack([np.zeros(len(line)), line])
 
 
 class KernelRidge(OnePassRegressor, _Kernel):
@@ -135,7 +178,7 @@ class KernelRidge(OnePassRegressor, _Kernel):
 
 
 class KernelClassifier(OnePassClassifier, _Kernel):
-    """Kernel logistic regression by random features or landmarks, by Newton's steps of one pass each.
+    """Kernel logistic regression by random features or landmarks.
 
     Minimises ``sum of log losses + alpha / 2 |coef|^2`` over the features, the intercept free. Two classes only.
 
@@ -145,30 +188,47 @@ class KernelClassifier(OnePassClassifier, _Kernel):
         As of `KernelRidge`.
     alpha : float
         Strength of the penalty.
-    max_iter, tol : int, float
-        Most passes; squared Newton decrement, relative to the objective, that ends the steps.
+    solver : {"auto", "newton", "descent"}
+        Newton's steps of one pass each reach the optimum and cost the square of `n_components` a row and pass.
+        Descent, of cosines, costs what the features cost, in single precision, and one pass is enough where rows are
+        hundreds for each feature. "auto" takes Newton's where they are cheap, and for landmarks.
+    max_iter : int
+        Most passes.
+    tol : float, optional
+        Newton: squared decrement, relative to the objective, that ends the steps, by default 1e-10. Descent: share by
+        which a pass lowers the loss that is too little for another, by default 1e-3.
     n_workers, client
         As for every learner, see `scalable.models.estimator.Estimator`.
+
+    Attributes
+    ----------
+    solver_ : str
+        Which solver it was.
+    n_iter_ : int
+        Passes.
     """
 
+    solver: str = "auto"
     max_iter: int = 50
-    tol: float = 1e-10
+    tol: float | None = None
+    _kept: ClassVar[tuple[str, ...]] = (*OnePassClassifier._kept, "solver_")
 
     def _arrays(
         self, executor: Executor, reader: BlockReader, encoder: NumberEncoder, target: TargetSummary
     ) -> Arrays:
-        weight = np.asarray(target.class_weight)
-        if len(weight) != 2 or weight.min() <= 0.0:
-            raise DataError(
-                f"Only binary classification is supported: the target has {int((weight > 0.0).sum())} class(es) of any "
-                "weight, two are needed"
-            )
-        if self.max_iter < 1:
-            raise UsageError(f"max_iter must be 1 or more, not {self.max_iter!r}")
+        weight = weights_of_two(target)
+        whole_number("max_iter", self.max_iter)
+        self.solver_ = self._chosen(reader.source.n_rows)
+        if self.solver_ == "descent":
+            loss = LossOfSteps(None, 0.25, float(np.log(weight[1] / weight[0])))
+            tol = DESCENT_TOL if self.tol is None else self.tol
+            return self._descended(executor, reader, weight, loss, self.max_iter, tol)
         drawn = self._drawn(executor, reader)
         names = tuple(f"{EVERY_COLUMN} {k}" for k in range(self.n_components))
         coef = np.r_[np.zeros(self.n_components), np.log(weight[1] / weight[0])]
-        newton = FeatureNewton(names, self.tol, False, tuple(encoder.needed), drawn)
+        newton = FeatureNewton(
+            names, EXACT_TOL if self.tol is None else self.tol, False, tuple(encoder.needed), drawn
+        )
         done = iterate(
             executor, newton, Mode(coef=coef, best=coef, prior=float(self.alpha)), reader, max_iter=self.max_iter,
             stage="kernel", label="train KernelClassifier",
@@ -182,14 +242,89 @@ class KernelClassifier(OnePassClassifier, _Kernel):
             "n_iter": np.array(done.n_iter),
         }
 
+    def _chosen(self, n_rows: int) -> str:
+        """Return the solver for so many rows."""
+        if self.solver not in SOLVERS:
+            raise UsageError(f"solver must be {', '.join(map(repr, SOLVERS))}, not {self.solver!r}")
+        cheap = self.kind == "nystroem" or n_rows * int(self.n_components) ** 2 <= CHEAP
+        return self.solver if self.solver != "auto" else "newton" if cheap else "descent"
+
     @staticmethod
     def scores(arrays: Arrays, block: Block) -> NDArray[np.float64]:
         """Return log odds beside zeros, shape (2, n_rows)."""
-        line = _Kernel._line(arrays, block)
-        return np.stack([np.zeros(len(line)), line])
+        return _Kernel._beside_zeros(arrays, block)
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: two classes only."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
+        return of_two_classes(super().__sklearn_tags__())
+
+
+class KernelSVC(Classifier, _Kernel):
+    """Support vector machine over random features, by descent: no number of rows is too many.
+
+    Minimises ``sum of losses + alpha / 2 |coef|^2`` over the features, the intercept free. Two classes only.
+
+    Parameters
+    ----------
+    kind, n_components, gamma, random_state
+        As of `KernelRidge`; cosines only, no landmarks.
+    loss : {"squared_hinge", "hinge"}
+        What is minimised.
+    alpha : float
+        Strength of the penalty, one over scikit-learn's ``C``.
+    max_iter : int
+        Most passes.
+    tol : float
+        Share by which a pass lowers the loss that is too little for another.
+    n_workers, client
+        As for every learner, see `scalable.models.estimator.Estimator`.
+
+    Attributes
+    ----------
+    n_iter_ : int
+        Passes.
+    """
+
+    loss: str = "squared_hinge"
+    max_iter: int = 50
+    tol: float = DESCENT_TOL
+    _link = "margin"
+
+    def _arrays(
+        self, executor: Executor, reader: BlockReader, encoder: NumberEncoder, target: TargetSummary
+    ) -> Arrays:
+        if self.loss not in BENDS:
+            raise UsageError(f"loss must be {' or '.join(map(repr, BENDS))}, not {self.loss!r}")
+        whole_number("max_iter", self.max_iter)
+        loss = LossOfSteps(LOSSES[self.loss].code, BENDS[self.loss], 0.0)
+        return self._descended(executor, reader, weights_of_two(target), loss, self.max_iter, self.tol)
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the scores of rows, shape (n_rows,): positive for the second class."""
+        return np.asarray(self._scores(X)[1])
+
+    @staticmethod
+    def scores(arrays: Arrays, block: Block) -> NDArray[np.float64]:
+        """Return margins beside zeros, shape (2, n_rows)."""
+        return _Kernel._beside_zeros(arrays, block)
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags: two classes only."""
+        return of_two_classes(super().__sklearn_tags__())
+
+
+def of_two_classes(tags: Any) -> Any:
+    """Return scikit-learn's tags of a classifier that takes two classes only."""
+    tags.classifier_tags.multi_class = False
+    return tags
+
+
+def weights_of_two(target: TargetSummary) -> NDArray[np.float64]:
+    """Return the weights of two classes; a DataError where there are more, or one has none."""
+    weight = np.asarray(target.class_weight)
+    if len(weight) != 2 or weight.min() <= 0.0:
+        raise DataError(
+            f"Only binary classification is supported: the target has {int((weight > 0.0).sum())} class(es) of any "
+            "weight, two are needed"
+        )
+    return weight

@@ -52,7 +52,7 @@ class KernelFeatures(TransformerMixin, Unsupervised):
     def transform(self, X: Any) -> NDArray[np.float64]:
         """Return the features of rows, float64 (n_rows, n_components)."""
         check_is_fitted(self)
-        return np.ascontiguousarray(self._all_scores(X).T)
+        return np.ascontiguousarray(self._scores(X).T)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Return the names of the features, ``kernelfeatures0, ...``."""

@@ -6,28 +6,16 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from scalable.linear.partial_fit import PartialFit
+from scalable.models.supervised import Classifier
 
 
-class GradientClassifier(ClassifierMixin, PartialFit):
+class GradientClassifier(Classifier, PartialFit):
     """Base of the classifiers: labels of any type, one score for two classes, else one a class."""
 
     class_weight: Any = None
-
-    _classify = True
-
-    def _fit_classes(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        if y is not None:
-            check_classification_targets(y)
-        self.__dict__.pop("_partial", None)
-        self._train(X, y, sample_weight)
-        if y is not None:
-            self.classes_ = np.unique(np.asarray(y))  # of the dtype that was given
-        return self
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None) -> Self:
         """Learn from one more part of the data, once, by descent.
@@ -55,10 +43,3 @@ class GradientClassifier(ClassifierMixin, PartialFit):
         check_is_fitted(self)
         scores = self._scores(X)
         return np.asarray(scores[0] if len(scores) == 1 else scores.T)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the class of the highest score of each row, shape (n_rows,)."""
-        check_is_fitted(self)
-        scores = self._scores(X)
-        index = (scores[0] > 0.0).astype(np.intp) if len(scores) == 1 else scores.argmax(axis=0)
-        return np.asarray(self.classes_[index])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import RegressorMixin
 
 from scalable.errors import UsageError
 from scalable.execution.executors import get_executor
@@ -19,10 +18,11 @@ from scalable.linear.solvers.elastic_net_path import alpha_grid, centred, elasti
 from scalable.linear.solvers.gram import GramReduction, Moments
 from scalable.linear.solvers.objective import Objective
 from scalable.models.linear import LinearModel
+from scalable.models.supervised import Regressor
 
 
-class _ElasticNetBase(RegressorMixin, LinearEstimator):
-    """Parameters and predictions of the elastic nets."""
+class _ElasticNetBase(Regressor, LinearEstimator):
+    """Parameters of the elastic nets."""
 
     fit_intercept: bool = True
     max_iter: int = 100_000
@@ -40,10 +40,6 @@ class _ElasticNetBase(RegressorMixin, LinearEstimator):
             if short
             else None
         )
-
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        """Return the predicted means, shape (n_rows,)."""
-        return np.asarray(self._scores(X)[0])
 
 
 class ElasticNet(_ElasticNetBase):
@@ -78,8 +74,8 @@ class ElasticNet(_ElasticNetBase):
 
     _positional = ("alpha",)
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Train; see `Ridge.fit`."""
+    def _train(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Solve from one pass."""
         alpha, ratio = check_strength("alpha", self.alpha), float(self.l1_ratio)
         if not 0.0 <= ratio <= 1.0:
             raise UsageError(f"l1_ratio must lie in [0, 1], not {ratio!r}")
@@ -88,11 +84,6 @@ class ElasticNet(_ElasticNetBase):
         path = elastic_net_path(problem, np.array([alpha]), ratio, int(self.max_iter), float(self.tol))
         self._report_sweeps(path.sweeps)
         self._publish(finished(path.coef[:, 0], objective, ready))
-        return self
-
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        """Return the predicted means, shape (n_rows,)."""
-        return np.asarray(self._scores(X)[0])
 
 
 class Lasso(ElasticNet):
@@ -139,8 +130,8 @@ class ElasticNetCV(_ElasticNetBase):
     alphas: Any = None
     cv: int = 5
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Train; see `Ridge.fit`."""
+    def _train(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Choose the strength and solve, from one pass."""
         from scalable.linear.solvers.elastic_net_path import CrossValidationGrams
 
         if not (isinstance(self.cv, (int, np.integer)) and self.cv >= 2):
@@ -175,11 +166,6 @@ class ElasticNetCV(_ElasticNetBase):
         path = elastic_net_path(whole, alphas[: best + 1], ratio, sweeps, tol)
         self._report_sweeps(path.sweeps)
         self._publish(finished(path.coef[:, -1], objective, ready))
-        return self
-
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        """Return the predicted means, shape (n_rows,)."""
-        return np.asarray(self._scores(X)[0])
 
 
 def gather(

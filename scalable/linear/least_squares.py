@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import RegressorMixin
 
 from scalable.errors import DataError
 from scalable.execution.executors import get_executor
@@ -32,11 +31,12 @@ from scalable.linear.solvers.gram import (
 from scalable.linear.solvers.objective import Objective, penalty_factors
 from scalable.linear.solvers.target_scale import target_scale
 from scalable.models.linear import LinearModel
+from scalable.models.supervised import Regressor
 
 MAX_TERMS = 4096  # a Gram matrix of 128 MiB
 
 
-class Ridge(RegressorMixin, LinearEstimator):
+class Ridge(Regressor, LinearEstimator):
     """Least squares with an l2 penalty: ``sum(w_i (y_i - z_i)^2) + alpha |coef|^2``.
 
     One pass accumulates the Gram matrix in float64; a second refines the solution when the
@@ -75,23 +75,8 @@ class Ridge(RegressorMixin, LinearEstimator):
 
     _positional: ClassVar[tuple[str, ...]] = ("alpha",)
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Train.
-
-        Parameters
-        ----------
-        X : ParquetSource, or array or frame of shape (n_rows, n_features)
-            Features; a source brings its own target and weights.
-        y : array of shape (n_rows,), optional
-            Targets.
-        sample_weight : array of shape (n_rows,), optional
-            Non-negative weights.
-
-        Raises
-        ------
-        DataError
-            When the target or a column is unusable.
-        """
+    def _train(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Solve from one pass, or two."""
         alpha = check_strength("alpha", self.alpha)
         source, plain = self._source(X, y, sample_weight)
         with get_executor(self.client, self.n_workers) as executor:
@@ -103,7 +88,6 @@ class Ridge(RegressorMixin, LinearEstimator):
             coef = self._solve(totals, objective, ready, 2.0 * alpha)
         self._report(None)
         self._publish(LinearModel(ready.encoder, unscaled(coef[None], objective, ready), "identity"))
-        return self
 
     def _solve(
         self, totals: Moments, objective: Objective, ready: Prepared, strength: float
@@ -133,10 +117,6 @@ class Ridge(RegressorMixin, LinearEstimator):
         problem = centred(totals, objective, ready.encoder.n_columns)
         self.diagnostics_ = diagnose(totals, problem, coef, scales)
         return coef
-
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        """Return the predicted means, shape (n_rows,)."""
-        return np.asarray(self._scores(X)[0])
 
 
 class LinearRegression(Ridge):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,25 +107,6 @@ class LogisticRegression(GradientClassifier):
 
     def _link(self, n_outputs: int) -> str:
         return "logistic" if n_outputs == 1 else "softmax"
-
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Train.
-
-        Parameters
-        ----------
-        X : ParquetSource, or array or frame of shape (n_rows, n_features)
-            Features; a source brings its own target and weights.
-        y : array of shape (n_rows,), optional
-            Labels of any type.
-        sample_weight : array of shape (n_rows,), optional
-            Non-negative weights.
-
-        Raises
-        ------
-        DataError
-            When the target has fewer than two values, or a column is unusable.
-        """
-        return self._fit_classes(X, y, sample_weight)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probabilities of the classes, shape (n_rows, n_classes)."""

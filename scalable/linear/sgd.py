@@ -7,12 +7,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
-from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from scalable.linear.classifier import GradientClassifier
 from scalable.linear.partial_fit import PartialFit
 from scalable.models.links import apply_link
+from scalable.models.supervised import Regressor
 
 
 class _Descent(PartialFit):
@@ -63,10 +63,6 @@ class SGDClassifier(_Descent, GradientClassifier):
 
     _positional = ("loss",)
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Train; see `LogisticRegression.fit`."""
-        return self._fit_classes(X, y, sample_weight)
-
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probabilities of the classes, shape (n_rows, n_classes); log loss only."""
@@ -76,7 +72,7 @@ class SGDClassifier(_Descent, GradientClassifier):
         return np.asarray((p / p.sum(axis=0)).T)
 
 
-class SGDRegressor(RegressorMixin, _Descent):
+class SGDRegressor(Regressor, _Descent):
     """Linear regression of any loss, by descent.
 
     Parameters
@@ -110,22 +106,6 @@ class SGDRegressor(RegressorMixin, _Descent):
     log: Any = False
 
     _positional = ("loss",)
-
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Train.
-
-        Parameters
-        ----------
-        X : ParquetSource, or array or frame of shape (n_rows, n_features)
-            Features; a source brings its own target and weights.
-        y : array of shape (n_rows,), optional
-            Targets.
-        sample_weight : array of shape (n_rows,), optional
-            Non-negative weights.
-        """
-        self.__dict__.pop("_partial", None)
-        self._train(X, y, sample_weight)
-        return self
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn from one more part of the data, once; the first part decides scales."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
-
 from scalable.linear.classifier import GradientClassifier
 
 
@@ -43,7 +41,3 @@ missing, cache, checkpoint, resume, random_state, n_workers, client
 
     def _link(self, n_outputs: int) -> str:
         return "margin"
-
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Train; see `LogisticRegression.fit`."""
-        return self._fit_classes(X, y, sample_weight)

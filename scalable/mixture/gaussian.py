@@ -148,17 +148,17 @@ class GaussianMixture(DensityMixin, Unsupervised):
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each component, shape (n_rows, n_components)."""
         check_is_fitted(self)
-        return apply_link("softmax", self._all_scores(X))
+        return apply_link("softmax", self._scores(X))
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """Return the most probable component of each row, shape (n_rows,)."""
         check_is_fitted(self)
-        return np.asarray(self._all_scores(X).argmax(axis=0), np.int64)
+        return np.asarray(self._scores(X).argmax(axis=0), np.int64)
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Return the log likelihood of each row, shape (n_rows,)."""
         check_is_fitted(self)
-        return logsumexp(self._all_scores(X))
+        return logsumexp(self._scores(X))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean log likelihood of a row."""

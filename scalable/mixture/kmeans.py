@@ -201,7 +201,7 @@ class KMeans(ClusterMixin, TransformerMixin, Unsupervised):
     def predict(self, X: Any) -> NDArray[np.int64]:
         """Return the index of the nearest center of each row, shape (n_rows,)."""
         check_is_fitted(self)
-        return np.asarray(self._all_scores(X)[0], np.int64)
+        return np.asarray(self._scores(X)[0], np.int64)
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train, see `Unsupervised`; ``labels_`` is kept of rows that are in memory anyway."""

@@ -20,13 +20,13 @@ from scalable.data.source import Source
 from scalable.data.table import TableSource, as_source
 from scalable.data.types.pandas_metadata import without_index
 from scalable.errors import DataWarning, ModelError, UsageError
-from scalable.models import parameter_json
 from scalable.models.dask_frames.lazy_methods import answer_lazily
 from scalable.models.dask_frames.written_rows import is_dask, rows_to_fit
 from scalable.models.kinds import predictor_of
 from scalable.models.parameters import Declared
+from scalable.models.saved import parameter_json
+from scalable.models.saved.versions import learner_of
 from scalable.models.store import StoredModel, read_model, save_model
-from scalable.models.versions import learner_of
 from scalable.storage.documents import understood
 
 Parts = tuple[Mapping[str, Any], Mapping[str, np.ndarray], Mapping[str, str]]
@@ -64,6 +64,14 @@ class Estimator(Declared, BaseEstimator):
     @property
     def _encoder(self) -> Any:
         """From raw columns to what the model computes with."""
+        raise NotImplementedError
+
+    def _train(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Learn from a source or arrays, and publish the model; of what learns a target."""
+        raise NotImplementedError
+
+    def _scores(self, X: Any) -> np.ndarray:
+        """Return the scores of all rows, shape (n_outputs, n_rows)."""
         raise NotImplementedError
 
     def _parts(self) -> Parts:

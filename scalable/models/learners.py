@@ -99,6 +99,11 @@ LEARNERS = {
         {"classification": "KernelClassifier"},
         "kernel logistic regression by random features or landmarks",
     ),
+    "kernel-svc": Learner(
+        "scalable.kernel_approximation",
+        {"classification": "KernelSVC"},
+        "support vector machine of random features, by descent",
+    ),
     "kernel-features": Learner(
         "scalable.kernel_approximation",
         {"transform": "KernelFeatures"},

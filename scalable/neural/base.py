@@ -96,6 +96,7 @@ class Perceptron(Estimator):
 
     def _train(self, X: Any, y: Any, sample_weight: Any) -> None:
         """Fit on a source or arrays and publish the model."""
+        self.__dict__.pop("_training", None)
         self._check()
         source, plain = self._source(X, y, sample_weight)
         with get_executor(self.client, self.n_workers) as executor:

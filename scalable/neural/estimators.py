@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.multiclass import check_classification_targets
-
 from scalable.features.target import class_array
-from scalable.models.links import apply_link
+from scalable.models.supervised import ProbabilityClassifier, Regressor
 from scalable.neural.base import Perceptron
 from scalable.neural.model import NeuralModel
 
 
-class MLPClassifier(ClassifierMixin, Perceptron):
+class MLPClassifier(ProbabilityClassifier, Perceptron):
     """Multilayer perceptron that minimises the logistic loss, or that of a softmax, on data of any size.
 
     Numbers are standardised, categories embedded, missing values marked; rows come in shuffled batches, see
@@ -100,27 +95,6 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     class_weight: Any = None
 
     _positional = ("hidden_layer_sizes", "activation")
-    _classify = True
-
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Train.
-
-        Parameters
-        ----------
-        X : ParquetSource, or array or frame of shape (n_rows, n_features)
-            Features; a source brings its own target and weights.
-        y : array of shape (n_rows,), optional
-            Labels of any type.
-        sample_weight : array of shape (n_rows,), optional
-            Non-negative weights.
-        """
-        if y is not None:
-            check_classification_targets(y)
-        self.__dict__.pop("_training", None)
-        self._train(X, y, sample_weight)
-        if y is not None:
-            self.classes_ = np.unique(np.asarray(y))  # of the dtype that was given
-        return self
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None) -> Self:
         """Make one pass over one more part of the data; the first one decides how columns are encoded.
@@ -135,26 +109,12 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         self._learn_part(X, y, classes, sample_weight)
         return self
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probabilities of the classes, shape (n_rows, n_classes)."""
-        scores = self._scores(X)
-        if len(scores) > 1:
-            return apply_link("softmax", scores)
-        positive = apply_link("logistic", scores)
-        return np.stack([1.0 - positive, positive], axis=1)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable class of each row, shape (n_rows,)."""
-        scores = self._scores(X)
-        index = (scores[0] > 0.0).astype(np.intp) if len(scores) == 1 else scores.argmax(axis=0)
-        return np.asarray(self.classes_[index])
-
     def _publish(self, model: NeuralModel) -> None:
         super()._publish(model)
         self.classes_ = class_array(model.classes or ())
 
 
-class MLPRegressor(RegressorMixin, Perceptron):
+class MLPRegressor(Regressor, Perceptron):
     """Multilayer perceptron that minimises half of the squared error of a standardised target.
 
     Parameters
@@ -173,27 +133,7 @@ log, missing, checkpoint, resume, n_workers, client
 
     _positional = ("hidden_layer_sizes", "activation")
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Train.
-
-        Parameters
-        ----------
-        X : ParquetSource, or array or frame of shape (n_rows, n_features)
-            Features; a source brings its own target and weights.
-        y : array of shape (n_rows,), optional
-            Target.
-        sample_weight : array of shape (n_rows,), optional
-            Non-negative weights.
-        """
-        self.__dict__.pop("_training", None)
-        self._train(X, y, sample_weight)
-        return self
-
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Make one pass over one more part of the data; the first one decides encoding and the target's scale."""
         self._learn_part(X, y, None, sample_weight)
         return self
-
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        """Return predictions, shape (n_rows,)."""
-        return np.asarray(self._scores(X)[0])

@@ -14,8 +14,8 @@ from sklearn.base import clone
 from scalable import boosting, linear
 from scalable.errors import ModelError, UsageError
 from scalable.models import learners as registry
-from scalable.models.parameter_json import from_json, to_json
 from scalable.models.parameters import Declared
+from scalable.models.saved.parameter_json import from_json, to_json
 
 LEARNERS = [learner.estimator(task) for learner in registry.LEARNERS.values() for task in learner.classes]
 VALUES = {

@@ -25,16 +25,15 @@ from scalable.kernels.linear.dense import add_linear, dot_columns
 from scalable.kernels.linear.few_categories import MOST_CATEGORIES, SUMS, narrow_features
 from scalable.kernels.linear.gradients import LOG, gradients, log_gradients, softmax_gradients
 from scalable.kernels.linear.optimizers import ADAGRAD, NORMALIZED, W, update
+from scalable.kernels.linear.raw_tiles import fetched, place_of_tile
 from scalable.kernels.linear.records import CategorySpace, DescentRule, FloatColumns
 from scalable.kernels.memory import as_pointer
-from scalable.kernels.parquet.files import gather
-from scalable.kernels.parquet.tiles import TileColumns, tile_address
+from scalable.kernels.parquet.tiles import TileColumns
 
 SOFTMAX = -1  # code of the one loss over several outputs
 MAX_BATCH = 1024
 FIRST_BATCH = 32
 TILE_ROWS = 2048  # standardised at once: 28 columns of it stay in the second-level cache
-READ_BYTES = 2**21  # of columns read from their file at once
 GROWTH_STEPS = 32.0  # the batch doubles every so many steps until it has its full size
 
 
@@ -229,12 +228,6 @@ def descend(
     return total, t
 
 
-def stored_size(raw: FloatColumns, in_file: bool) -> int:
-    """Return the values of `descend_raw`'s work space: a tile, or what is read of a file at once."""
-    tiles = READ_BYTES // (4 * TILE_ROWS * raw.offsets.size)
-    return TILE_ROWS * raw.offsets.size * max(1, tiles) if in_file else TILE_ROWS
-
-
 @kernel(fastmath=True)
 def descend_raw(
     raw: FloatColumns,
@@ -261,7 +254,7 @@ def descend_raw(
         See `descend`.
     tile : array of shape (n_columns, >= TILE_ROWS), float32
         Work space; rows should not be a power of two apart.
-    stored : array of shape (`stored_size`,), float32
+    stored : array of shape (`scalable.kernels.linear.raw_tiles.room_of_tiles`,), float32
         Work space.
 
     Returns
@@ -273,8 +266,6 @@ def descend_raw(
     n_columns = raw.offsets.size
     n_rows = y.size
     none = np.empty((0, n_rows), np.int32)
-    in_file = tiles is None and not raw.addresses.size
-    most = stored.size // n_columns  # rows of all columns that are in `stored`, from `first` to `last`
     widths = np.full(n_columns, 4)
     first: Any = np.int64(0)
     last: Any = np.int64(0)
@@ -287,22 +278,14 @@ def descend_raw(
     while start < n_rows:
         stop = min(start + TILE_ROWS, n_rows)
         bad = 0
-        if in_file and stop > last:
-            first, last = start, min(start + most, n_rows)
-            row, to = raw.first_row + start, stored.view(np.uint8)
-            if gather(raw.descriptor, raw.places, raw.bounds, widths, row, last - first, to) >= 0:
-                return total, t, start
+        first, last = fetched(raw, tiles, start, stop, n_rows, widths, first, last, stored)
+        if last < 0:
+            return total, t, start
         for j in range(n_columns):
-            if tiles is not None:
-                at = tile_address(tiles, j, raw.first_row + start, stop - start, np.int64(stored.ctypes.data))
-                if at == 0:
-                    return total, t, start
-                x = carray(as_pointer(np.uintp(at)), (stop - start,), np.float32)
-            elif raw.addresses.size:
-                x = carray(as_pointer(raw.addresses[j]), (n_rows,), np.float32)[start:stop]
-            else:
-                at = j * (last - first) + start - first
-                x = stored[at : at + stop - start]
+            at = place_of_tile(raw, tiles, j, start, stop, 4, first, last, stored)
+            if at == 0:
+                return total, t, start
+            x = carray(as_pointer(np.uintp(at)), (stop - start,), np.float32)
             bad += encode_floats(x, raw.units[j], raw.offsets[j], raw.scales[j], tile[j, : stop - start])
         if bad:
             return total, t, start

@@ -15,6 +15,7 @@ from scalable.kernels.buffers import aligned, take
 from scalable.kernels.linear import adaptive_optimizers as adaptive
 from scalable.kernels.linear import optimizers
 from scalable.kernels.linear import sgd as descent
+from scalable.kernels.linear.raw_tiles import room_of_tiles
 from scalable.linear.solvers.objective import HASHED_FACTOR, Objective
 
 PRIOR_STEPS = 10.0
@@ -84,7 +85,7 @@ class Descent:
             # rows fall into different cache sets
             tile = aligned((len(raw.offsets), descent.TILE_ROWS + 16), np.float32)
             tiles = block.raw.tiles
-            stored = take((1, descent.stored_size(raw, tiles is None and not raw.addresses.size)), np.float32)
+            stored = take((1, room_of_tiles(raw, tiles, descent.TILE_ROWS)), np.float32)
             loss, steps, done = descent.descend_raw(
                 raw, tiles, y, weight, *how, steps, state.table, tile, stored[0]
             )

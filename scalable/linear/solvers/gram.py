@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from scalable import lapack
 from scalable.data.block import Block
-from scalable.kernels.linear import gram as moments
 from scalable.kernels.linear import sgd as descent
+from scalable.kernels.moments import gram as moments
 from scalable.linear.solvers.objective import Objective
 
 REFINE_CONDITION = 1e4

@@ -135,6 +135,11 @@ class CategoryEncoder(NumberEncoder):
         return cls(numbers, categories, labels, source.weight)
 
     @property
+    def stored(self) -> list[str]:
+        """Nothing: it reads other columns too."""
+        return []
+
+    @property
     def needed(self) -> list[str]:
         """Names of the feature columns it reads: numbers, then categories."""
         return super().needed + [column.name for column in self.categories]

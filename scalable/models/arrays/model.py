@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from scalable.data.block import Block, RawBlock
 from scalable.data.source import Source
@@ -90,7 +91,14 @@ class ArrayModel(Predictor):
     def predict_block(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return predictions, see `Predictor`."""
         found = apply_link(self.learner._link, self.scores(raw))
-        return np.ascontiguousarray(found[:, 1]) if self.task == "binary" else found
+        return np.ascontiguousarray(found[:, 1]) if self.task == "binary" and found.ndim == 2 else found
+
+    def rank_block(self, raw: RawBlock) -> NDArray[np.float64]:
+        """Return what ranks rows: predictions, or of two classes without probabilities the squashed difference."""
+        if self.learner._link != "margin":
+            return self.predict_block(raw)
+        low, high = self.scores(raw)
+        return np.asarray(special.expit(high - low))
 
     def _compile_answer(self) -> Callable[..., Any]:
         names, link = self._numbers, self.learner._link
@@ -110,7 +118,7 @@ class ArrayModel(Predictor):
             block = self._complete(_block(x.reshape(-1, 1)))
             found = apply_link(link, self.learner.scores(self.arrays, block))[0]
             if self.task == "binary":
-                return float(found[1])
+                return float(np.ravel(found)[-1])
             return float(found) if self.n_outputs == 1 else np.asarray(found)
 
         return matrix_answer(number_layout(self.encoder), len(names), answer)
@@ -152,7 +160,7 @@ class ArrayEstimator(Estimator):
         # a selection may leave no row
         return np.concatenate(parts, axis=1) if parts else of(arrays, self.model_._no_rows())
 
-    def _all_scores(self, X: Any) -> NDArray[np.float64]:
+    def _scores(self, X: Any) -> NDArray[np.float64]:
         """Return the scores of all rows, shape (n_outputs, n_rows)."""
         return self._over_rows(X, self.scores)
 

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Self
-
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.multiclass import check_classification_targets
+from typing import Any
 
 from scalable.data.block import Block
 from scalable.data.source import Source
@@ -20,7 +15,7 @@ from scalable.features.summary import labels_of
 from scalable.features.target import Labels
 from scalable.features.target_summary import TargetReduction, TargetSummary, check_classes
 from scalable.models.arrays.model import ArrayEstimator, ArrayModel, Arrays
-from scalable.models.links import apply_link
+from scalable.models.supervised import ProbabilityClassifier, Regressor
 
 
 class OnePassEstimator(ArrayEstimator):
@@ -41,7 +36,7 @@ class OnePassEstimator(ArrayEstimator):
         """Return what makes numbers of the columns."""
         return NumberEncoder.learn(source.schema, labels, source.weight, type(self).__name__)
 
-    def _learn(self, X: Any, y: Any, sample_weight: Any) -> None:
+    def _train(self, X: Any, y: Any, sample_weight: Any) -> None:
         """Run the reduction over a source or arrays."""
         source, _ = self._source(X, y, sample_weight)
         goal = source.roles.require_target()
@@ -56,62 +51,11 @@ class OnePassEstimator(ArrayEstimator):
         self._publish(ArrayModel(encoder, arrays, type(self)))
 
 
-class OnePassClassifier(ClassifierMixin, OnePassEstimator):
+class OnePassClassifier(ProbabilityClassifier, OnePassEstimator):
     """Base of the classifiers of one pass: scores are logarithms of joint probabilities, one a class."""
 
-    _classify, _link = True, "softmax"
-
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Train.
-
-        Parameters
-        ----------
-        X : ParquetSource, or array or frame of shape (n_rows, n_features)
-            Features; a source brings its own target and weights.
-        y : array of shape (n_rows,), optional
-            Labels of any type.
-        sample_weight : array of shape (n_rows,), optional
-            Non-negative weights.
-        """
-        if y is not None:
-            check_classification_targets(y)
-        self._learn(X, y, sample_weight)
-        if y is not None:
-            self.classes_ = np.unique(np.asarray(y))  # of the dtype that was given
-        return self
-
-    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the logarithms of `predict_proba`."""
-        return np.log(self.predict_proba(X))
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probabilities of the classes, shape (n_rows, n_classes)."""
-        return apply_link("softmax", self._all_scores(X))
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable class of each row, shape (n_rows,)."""
-        best = self._all_scores(X).argmax(axis=0)
-        return np.asarray(self.classes_[best])
+    _link = "softmax"
 
 
-class OnePassRegressor(RegressorMixin, OnePassEstimator):
+class OnePassRegressor(Regressor, OnePassEstimator):
     """Base of the regressors of one pass: the score is the prediction."""
-
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Train.
-
-        Parameters
-        ----------
-        X : ParquetSource, or array or frame of shape (n_rows, n_features)
-            Features; a source brings its own target and weights.
-        y : array of shape (n_rows,), optional
-            Target.
-        sample_weight : array of shape (n_rows,), optional
-            Non-negative weights.
-        """
-        self._learn(X, y, sample_weight)
-        return self
-
-    def predict(self, X: Any) -> Any:
-        """Return predictions, shape (n_rows,)."""
-        return self._all_scores(X)[0]

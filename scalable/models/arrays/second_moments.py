@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.block import Block
+from scalable.data.raw_block import LazyBlock
+from scalable.kernels.buffers import aligned
+from scalable.kernels.moments.narrow_gram import MOST_COLUMNS, SIDE, TILE_ROWS, second_moments
 from scalable.models.arrays.model import complete
 
 Moments = tuple[float, NDArray[np.float64], NDArray[np.float64]]  # weight, means, squares about the means
@@ -35,6 +38,9 @@ class SecondMoments:
 
     def step(self, state: Moments, block: Block) -> Moments:
         """Add a block."""
+        found = None if self.target or block.weight is not None else _narrow(block)
+        if found is not None:
+            return self.merge(state, found)
         x = complete(block, self.names)
         if self.target:
             assert block.label is not None
@@ -62,3 +68,19 @@ class SecondMoments:
     def finish(self, state: Moments) -> Moments:
         """Return the moments."""
         return state
+
+
+def _narrow(block: Block) -> Moments | None:
+    """Return the moments of a block of few columns where they are; None where there are more, or one is not finite."""
+    if not isinstance(block, LazyBlock) or not block.n_rows:
+        return None
+    addresses = block.raw.columns.addresses
+    d = len(addresses)
+    if not 0 < d <= MOST_COLUMNS:
+        return None
+    wide = -(-d // SIDE) * SIDE
+    tile, square, mean = aligned((wide, TILE_ROWS + 8), np.float64), np.empty((wide, wide)), np.empty(d)
+    if not second_moments(addresses, np.empty(0, block.raw.dtype), block.n_rows, tile, mean, square):
+        return None
+    upper = np.triu(square[:d, :d])
+    return float(block.n_rows), mean, upper + np.triu(upper, 1).T

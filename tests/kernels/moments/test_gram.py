@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scalable.kernels.linear import coordinate
-from scalable.kernels.linear import gram as moments
+from scalable.kernels.moments import gram as moments
 from scalable.linear.solvers.gram import add_gradient, add_gram
 
 

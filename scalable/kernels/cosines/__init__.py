@@ -1,0 +1,1 @@
+"""Features that are cosines along many directions, sixteen rows at a time in single precision."""

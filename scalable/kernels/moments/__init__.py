@@ -1,0 +1,1 @@
+"""Sums of columns and of products of columns: for profiles, within classes, and as Gram matrices."""
