@@ -62,7 +62,12 @@ def draw_map(
         looked_at = kind == "nystroem" or gamma == "scale"
         rows = sample_rows(executor, reader, other) if looked_at else np.empty((0, p))
     if gamma == "scale":
-        variance = float(rows.var())
+        with np.errstate(over="ignore", invalid="ignore"):
+            variance = float(rows.var())
+        if not np.isfinite(p * variance):
+            raise DataError(
+                "the variance of the columns is beyond the range of floating point; scale them, or give gamma"
+            )
         gamma = 1.0 / (p * variance) if variance > 0.0 else 1.0
     if isinstance(gamma, str) or not 0.0 < gamma < np.inf:
         raise UsageError(f"gamma must be a positive number or 'scale', not {gamma!r}")

@@ -147,5 +147,12 @@ def test_missing_values_and_more_classes_are_refused():
     x, _, _ = rows(30)
     with pytest.raises(DataError, match="row 1: column 'a' has no value"):
         KernelRidge(gamma=1.0).fit(pa.table({"a": [1.0, None, 3.0]}), [1.0, 2.0, 3.0])
+    with pytest.raises(DataError, match="variance of the columns is beyond the range"):
+        KernelRidge().fit(1e200 * x, x[:, 0])
+    x[3, 2] = np.nan
+    with pytest.raises(ValueError, match="KernelRidge learns from complete rows") as caught:
+        KernelRidge().fit(x, x[:, 0])
+    assert "\n" not in str(caught.value)
+    x[3, 2] = 0.0
     with pytest.raises(DataError, match="Only binary classification"):
         KernelClassifier().fit(x, np.arange(30) % 3)
