@@ -155,6 +155,11 @@ def test_support_vectors_are_those_of_the_linear_machine_on_the_features(loss, t
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks([KernelSVC(n_components=20, alpha=1e-2, random_state=0)])
+@parametrize_with_checks(
+    [KernelSVC(n_components=20, alpha=1e-2, random_state=0)],
+    expected_failed_checks=lambda _: {
+        "check_sample_weight_equivalence_on_dense_data": "a weight of two is one longer step, not two steps",
+    },
+)
 def test_manners_of_scikit_learn(estimator, check):
     check(estimator)
