@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,18 +22,27 @@ class Origin:
         A file, or another name of the data.
     first_row : int
         Index, within it, of the first row that was read.
-    kept : bool array or None
-        Which of the rows that were read are in the block; None for all.
+    kept : bool or integer array, or None
+        Which of the rows that were read are in the block: a truth of each, or their places; None for all.
     """
 
     place: str
     first_row: int
-    kept: NDArray[np.bool_] | None = None
+    kept: NDArray[Any] | None = None
 
     def where(self, i: int) -> str:
         """Return how messages call row `i` of the block."""
-        at = i if self.kept is None else int(np.flatnonzero(self.kept)[i])
+        at = i if self.kept is None else int(self._places[i])
         return f"{self.place}, row {self.first_row + at:,}"
+
+    def taken(self, at: NDArray[np.int64]) -> Origin:
+        """Return where some rows of the block come from."""
+        return Origin(self.place, self.first_row, at if self.kept is None else self._places[at])
+
+    @property
+    def _places(self) -> NDArray[Any]:
+        assert self.kept is not None
+        return np.flatnonzero(self.kept) if self.kept.dtype == np.bool_ else self.kept
 
 
 @dataclass(slots=True)

@@ -107,7 +107,8 @@ class SampleReduction:
         if not len(at):
             return state
         taken = {name: _take(block.arrays[name], at) for name in self.columns}
-        return [*state, RawBlock(taken, block.first_row, len(at))]
+        origin = None if block.origin is None else block.origin.taken(at)
+        return [*state, RawBlock(taken, block.first_row, len(at), origin)]
 
     def merge(self, left: list[RawBlock], right: list[RawBlock]) -> list[RawBlock]:
         """Return the samples of both."""

@@ -130,6 +130,19 @@ def test_a_missing_value_is_named_by_its_column(tmp_path):
         predictor.predict_one({"a": None, "b": 1.0})
 
 
+@pytest.mark.parametrize("filters", [None, [("b", "<", 41_000.0)]])
+def test_a_bad_value_of_a_sample_is_named_by_its_own_row(tmp_path, filters):
+    n = 45_000  # of which 32,768 are sampled
+    a = np.arange(n, dtype=np.float64)
+    a[40_000:] = np.inf
+    pq.write_table(
+        pa.table({"a": a, "b": np.arange(n) * 1.0}), tmp_path / "rows.parquet", row_group_size=7_000
+    )
+    source = ParquetSource(tmp_path / "rows.parquet", filters=filters)
+    with pytest.raises(DataError, match=r"rows\.parquet, row 40,00\d: column 'a' is inf .*; clean it"):
+        KMeans(2, random_state=0).fit(source)
+
+
 def test_more_clusters_than_distinct_rows_converge_and_say_so():
     x = np.repeat([[0.0, 1.0], [2.0, 3.0]], 20, axis=0)
     with pytest.warns(DataWarning, match="2 of 4 clusters have a center of their own"):
