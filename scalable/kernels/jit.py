@@ -29,6 +29,7 @@ from numba.core.types.misc import unliteral
 
 from scalable.kernels.cache_files import SealedCacheFile, is_private, make_private
 from scalable.kernels.linked import LinkedCacheImpl, LinkedCompiler, set_environments
+from scalable.kernels.written_in import KernelCompiler
 
 # Reassociation and contraction let LLVM vectorise reductions; NaN and infinity keep their IEEE
 # meaning ("nnan" and "ninf" are absent), so data validation inside kernels stays sound.
@@ -253,7 +254,7 @@ def kernel(*, fastmath: bool = False, inline: bool = False, cache: bool = True, 
     settings.update(options)
 
     def decorate(py_func: Any) -> Any:
-        dispatcher = numba.njit(**settings)(py_func)
+        dispatcher = numba.njit(**settings, pipeline_class=KernelCompiler)(py_func)
         if not numba.config.DISABLE_JIT:
             if cache:
                 dispatcher._cache = _SourceKeyedCache(py_func)

@@ -13,10 +13,12 @@ import llvmlite.binding
 from numba import _dynfunc
 from numba.core import caching
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder, _LowerResult
+from numba.core.compiler import CompileResult, _LowerResult
 from numba.core.compiler_machinery import register_pass
 from numba.core.environment import lookup_environment
 from numba.core.typed_passes import NativeLowering
+
+from scalable.kernels.written_in import KernelCompiler
 
 _ENVIRONMENT = "_ZN08NumbaEnv"  # how Numba's names of environments begin
 
@@ -76,12 +78,12 @@ def _key(library: LinkedLibrary, fndesc: Any, env: Any) -> Any:
     return _dynfunc.make_function(fndesc.lookup_module(), name, "", 0, env, (library,))
 
 
-class LinkedCompiler(CompilerBase):
-    """Numba's pipeline with the other lowering."""
+class LinkedCompiler(KernelCompiler):
+    """The pipeline of kernels with the other lowering."""
 
     def define_pipelines(self) -> list[Any]:
         """Return the one pipeline."""
-        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        (pipeline,) = super().define_pipelines()
         pipeline.passes = [
             (_LinkedLowering if each is NativeLowering else each, said) for each, said in pipeline.passes
         ]

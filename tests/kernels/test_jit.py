@@ -23,7 +23,7 @@ def project(tmp_path):
     package.mkdir(parents=True)
     (tmp_path / "scalable" / "__init__.py").write_text("")
     (package / "__init__.py").write_text("")
-    for name in ("jit.py", "cache_files.py", "linked.py"):
+    for name in ("jit.py", "cache_files.py", "linked.py", "written_in.py"):
         shutil.copy(ROOT / "scalable" / "kernels" / name, package / name)
     (package / "inner.py").write_text(
         "from scalable.kernels.jit import kernel\n\n@kernel(inline=True)\ndef add(x):\n    return x + 1\n"

@@ -51,9 +51,16 @@ def batch_size(t: float, full: int) -> int:
 
 
 @kernel(inline=True, fastmath=True)
-def _one_versus_rest(y: np.ndarray, target: int, out: np.ndarray) -> None:
+def _target(y: np.ndarray, output: int, k: int, hot: np.ndarray) -> Any:
+    """Return what an output of `k` learns: of one the targets, of several whether a row is of its class.
+
+    One place for both: the loops over a loss are most of what is compiled.
+    """
+    if k == 1:
+        return y
     for i in range(y.size):
-        out[i] = np.float32(1.0) if y[i] == target else np.float32(0.0)
+        hot[i] = np.float32(1.0) if y[i] == output else np.float32(0.0)
+    return hot
 
 
 @kernel(inline=True, fastmath=True)
@@ -122,23 +129,17 @@ def _learn(
         z[:] = cells[n_columns, W]
         add_linear(columns, at, w, z)
         add_weights(ids, start, cells[base:], z)
+    hot = scratch[2 * k, :m]
     if rare is None:
-        if k == 1:
-            total += log_gradients(scratch[0, :m], yb, wb, scratch[1, :m])
-        else:
-            hot = scratch[2 * k, :m]
-            for o in range(k):
-                _one_versus_rest(yb, o, hot)
-                total += log_gradients(scratch[o, :m], hot, wb, scratch[k + o, :m])
+        for o in range(k):
+            target = _target(yb, o, k, hot)
+            total += log_gradients(scratch[o, :m], target, wb, scratch[k + o, :m])
     elif rule.loss == SOFTMAX:
         total += softmax_gradients(k, scratch, yb, wb, scratch[k:])
-    elif k == 1:
-        total += gradients(rule.loss, rule.delta, scratch[0, :m], yb, wb, scratch[1, :m])
     else:
-        hot = scratch[2 * k, :m]
         for o in range(k):
-            _one_versus_rest(yb, o, hot)
-            total += gradients(rule.loss, rule.delta, scratch[o, :m], hot, wb, scratch[k + o, :m])
+            target = _target(yb, o, k, hot)
+            total += gradients(rule.loss, rule.delta, scratch[o, :m], target, wb, scratch[k + o, :m])
     for o in range(k):
         cells = table[o]
         ro = scratch[k + o, :m]
