@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from scalable.kernels.copying import copy_values
 from scalable.kernels.elementary import exp
 from scalable.kernels.jit import kernel
 
@@ -125,7 +126,9 @@ def expect(
     z = np.zeros((4, TOGETHER))
     logs = np.empty((n_components, TOGETHER))
     factors = np.zeros((n_components, padded, padded))
-    factors[:, :p, :p] = whiten
+    for k in range(n_components):
+        for i in range(p):
+            copy_values(whiten[k, i], factors[k, i, :p])
     sums = np.zeros((n_components, padded, padded))
     found = 0.0
     for start in range(0, columns.shape[1], TOGETHER):

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scalable.kernels.copying import copy_values
 from scalable.kernels.forest.rank import gather_column, rank_column
 from scalable.kernels.jit import kernel
 
@@ -115,7 +116,7 @@ def select_blocks(places: Any, n_rows: Any, columns: Any, thresholds: Any, nodes
             for at in range(base, node_start[t + 1]):
                 node = order[at]
                 result, child = work[node - base], left[node]
-                result[:] = constant[~child] if child < 0 else work[child]
+                copy_values(constant[~child] if child < 0 else work[child], result)
                 other = constant[~right[node]] if right[node] < 0 else work[right[node]]
                 _select(narrow[column[node]], np.uint8(limit[node]), other, result)
             if node_start[t + 1] == base:

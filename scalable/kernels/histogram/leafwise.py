@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scalable.kernels.copying import copy_values
 from scalable.kernels.histogram.accumulate import COUNT
 from scalable.kernels.histogram.gain import NUMBER
 from scalable.kernels.histogram.split_categories import left_categories
@@ -110,7 +111,7 @@ def left_bins(leaf: int, team: Any, growth: Any, categories: Any) -> None:
     """Write into ``team.table`` which bins a leaf's best split sends left."""
     standing = growth.leaves[leaf]
     if standing.is_told:
-        team.table[:] = growth.told[leaf]
+        copy_values(growth.told[leaf], team.table)
     else:
         f, histogram = standing.feature, team.pool[standing.histogram]
         bins_of_split(
@@ -158,14 +159,14 @@ def open_split(team: Any, growth: Any, categories: Any) -> bool:
     standing, node = growth.leaves[leaf], right - 1
     f, split = standing.feature, growth.splits[leaf]
     left_bins(leaf, team, growth, categories)
-    growth.goes_left[node] = team.table
+    copy_values(team.table, growth.goes_left[node])
     growth.nodes[node] = split
     growth.split_on[node] = f
     if standing.parent >= 0:
         growth.children[standing.parent, standing.side] = node
     growth.children[node, 0], growth.children[node, 1] = ~leaf, ~right
-    team.starts[:] = growth.starts[leaf]
-    team.counts[:] = growth.counts[leaf]
+    copy_values(growth.starts[leaf], team.starts)
+    copy_values(growth.counts[leaf], team.counts)
 
     divide(growth.totals, leaf, right, split, team.features[f].monotone)
     growth.leaves[right] = standing
@@ -205,7 +206,7 @@ def ask(turn: int, leaf: int, team: Any, growth: Any, last: bool) -> bool:
         standing.histogram,
         np.uint64(0),
     )
-    team.asked[turn, : question.n_asked] = team.chosen
+    copy_values(team.chosen, team.asked[turn, : question.n_asked])
     team.leaves[turn] = growth.totals[leaf]
     return True
 

@@ -205,6 +205,6 @@ def extremes(
             negative |= bits[1][i] if h[i] != 0.0 else 0
         if most_g > limits[0] and most_h > limits[1]:
             break
-    found = np.array([most_g, most_h]).view(np.float64)
-    finite = np.isfinite(found[0]) and np.isfinite(found[1]) and negative >= 0
-    return (found[0], found[1]) if finite else (np.nan, np.nan)
+    bits[0][0], bits[1][0] = most_g, most_h
+    finite = np.isfinite(g[0]) and np.isfinite(h[0]) and negative >= 0
+    return (g[0], h[0]) if finite else (np.nan, np.nan)

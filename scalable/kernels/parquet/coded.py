@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numba import carray
 
+from scalable.kernels.copying import copy_values
 from scalable.kernels.jit import kernel
 from scalable.kernels.memory import as_pointer, load_u32
 from scalable.kernels.parquet.bits import expand_bits, pack_bits
@@ -322,7 +323,7 @@ def decode_columns(
             nulls += missing
             if nulls:
                 if missing:
-                    present[start - row : stop - row] = valid[start - first : stop - first]
+                    copy_values(valid[start - first : stop - first], present[start - row : stop - row])
                 else:
                     present[start - row : stop - row] = 1
             if not decode_page(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from scalable.kernels.copying import copy_values
 from scalable.kernels.jit import kernel
 
 
@@ -34,7 +35,7 @@ def split_texts(raw: np.ndarray, starts: np.ndarray, content: np.ndarray) -> int
         at += 4
         if length > raw.size - at:
             return -1
-        content[used : used + length] = raw[at : at + length]
+        copy_values(raw[at : at + length], content[used : used + length])
         at += length
         used += length
         starts[k + 1] = used

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from scalable.kernels.copying import copy_values
 from scalable.kernels.encode.encoding import mix
 from scalable.kernels.jit import kernel
 
@@ -168,7 +169,7 @@ def sort_runs(
                     else:
                         scratch[k] = order[j]
                         j += 1
-            order[a:b] = scratch[a:b]
+            copy_values(scratch[a:b], order[a:b])
             width *= 2
 
 
