@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-
-import lightgbm as lgb
+from typing import TYPE_CHECKING
 
 from scalable.errors import ModelError
 from scalable.inference.forest.formats.lightgbm_trees import forest_of_text
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 _BEGIN, _END = "\nparameters:\n", "\nend of parameters"
 _PARAMETER = re.compile(r"\[\w+: [^\x00-\x1f\x7f]*\]")  # a line of another shape ends LightGBM's process
@@ -33,6 +35,8 @@ def check_text(text: str) -> None:
 def booster_of_text(text: str) -> lgb.Booster:
     """Return the booster of a text; raises as `check_text`, also for what LightGBM refuses."""
     check_text(text)
+    import lightgbm as lgb  # a worker's process loads it in a way of its own, once this module is there
+
     try:
         return lgb.Booster(model_str=text)
     except lgb.basic.LightGBMError as error:

@@ -103,12 +103,12 @@ def main() -> None:
     outgoing = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     incoming = sys.stdin.buffer
+    import_lightgbm_alone()  # first: a job is made of modules that import it
     job: WorkerJob = read_frame(incoming)
     parent = Parent(incoming, outgoing, job.silence)
     for body in (parent.listen_forever, parent.beat_forever, parent.watch_forever):
         threading.Thread(target=body, daemon=True).start()
     try:
-        import_lightgbm_alone()
         outcome = _connect_and_train(job, parent)
     except BaseException as error:
         outcome = _failure(job, error)

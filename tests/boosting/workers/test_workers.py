@@ -4,6 +4,7 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
+from scalable.boosting.options import Options
 from scalable.boosting.train import train_on
 from scalable.data.table import as_source
 
@@ -60,3 +61,23 @@ def test_one_worker_is_plain_lightgbm(local_team):
         ours.booster.model_to_string().split("parameters:")[0]
         == plain.model_to_string().split("parameters:")[0]
     )
+
+
+def test_a_worker_loads_none_of_what_lightgbm_would_load_when_present(local_team, tmp_path):
+    def note(env):
+        import sys
+
+        (tmp_path / str(env.iteration)).write_text(" ".join(sys.modules))
+
+    X, y, _ = rows(400)
+    options = Options(callbacks=(note,))
+    train_on(local_team(2), {**PARAMS, "num_iterations": 1}, as_source(X, y), classify=True, options=options)
+    loaded = set((tmp_path / "0").read_text().split())
+    assert "lightgbm" in loaded
+    assert not loaded & {
+        "sklearn",
+        "pandas",
+        "scipy.stats",
+        "dask",
+        "distributed",
+    }  # more than a second's work
