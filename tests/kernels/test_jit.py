@@ -4,6 +4,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -81,18 +82,20 @@ def test_a_changed_callee_in_another_file_is_compiled_anew(project):
     assert run_in(project, RUN) == ["2", "1"]  # going back finds the old one
 
 
-def test_a_place_that_cannot_be_written_is_replaced(project):
-    (project / "file").write_text("")
-    code = """
-        from scalable.kernels.jit import cache_root
-        print(cache_root())
-    """
-    (found,) = run_in(project, code, SCALABLE_CACHE_DIR=str(project / "file"), TMPDIR=str(project))
-    assert found == str(project / f"scalable-training-{os.getuid()}")
+def root_of(monkeypatch, home, temporary):
+    """Where a process with these settings keeps its kernels."""
+    monkeypatch.setenv("SCALABLE_CACHE_DIR", str(home))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    return str(cache_root.__wrapped__())
+
+
+def test_a_place_that_cannot_be_written_is_replaced(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    found = root_of(monkeypatch, tmp_path / "file", tmp_path)
+    assert found == str(tmp_path / f"scalable-training-{os.getuid()}")
     assert os.stat(found).st_mode & 0o077 == 0
     os.chmod(found, 0o777)  # anyone may have put code there
-    (other,) = run_in(project, code, SCALABLE_CACHE_DIR=str(project / "file"), TMPDIR=str(project))
-    assert other != found
+    assert root_of(monkeypatch, tmp_path / "file", tmp_path) != found
 
 
 def test_damaged_entries_are_dropped_and_compiled_again(project):
@@ -142,17 +145,17 @@ def test_only_this_user_can_write_kernels_whatever_the_umask(project):
 
 
 @pytest.mark.parametrize("above", [False, True], ids=["the place", "a directory above it"])
-def test_kernels_are_not_loaded_from_where_others_can_write(project, above):
-    run_in(project, RUN)
-    place = project / "cache" / ("" if above else "kernels")
-    code = "from scalable.kernels.jit import cache_root; print(cache_root())"
-    assert run_in(project, code) == [str(project / "cache" / "kernels")]
+def test_kernels_are_not_loaded_from_where_others_can_write(project, monkeypatch, above):
+    home = project / "cache"
+    usual, other = str(home / "kernels"), str(project / f"scalable-training-{os.getuid()}")
+    assert root_of(monkeypatch, home, project) == usual
+    place = home / ("" if above else "kernels")
     place.chmod(0o777)
-    code = f"import warnings; warnings.simplefilter('ignore'); {code}"
-    assert run_in(project, code, TMPDIR=str(project)) == [str(project / f"scalable-training-{os.getuid()}")]
+    with pytest.warns(UserWarning, match="others can write there"):
+        assert root_of(monkeypatch, home, project) == other
     place.chmod(0o1777)  # others may put files there, but not take ours away
     if above:
-        assert run_in(project, code) == [str(project / "cache" / "kernels")]
+        assert root_of(monkeypatch, home, project) == usual
 
 
 def test_a_group_of_many_is_not_trusted(tmp_path, monkeypatch):
