@@ -68,10 +68,10 @@ def write_events(folder: Path, n_events: int, n_entities: int, shuffled: bool, s
 
 
 def write_keys(folder: Path, n_keys: int, n_entities: int, seed: int = 1) -> None:
-    """Write keys in no order."""
+    """Write keys in no order, a tenth of them of one entity."""
     rng = np.random.default_rng(seed)
     keys = {
-        "customer": rng.integers(0, n_entities, n_keys),
+        "customer": np.where(rng.random(n_keys) < 0.1, 0, rng.integers(0, n_entities, n_keys)),
         "at": pa.array(rng.integers(START, START + YEAR, n_keys), pa.timestamp("us")),
     }
     if not (folder / "keys.parquet").exists():
@@ -92,7 +92,7 @@ def write_definitions(folder: Path) -> None:
 
 def prepare(folder: Path, n_events: int, n_keys: int, n_entities: int, shuffled: bool = False) -> Path:
     """Return a folder with all of it."""
-    place = folder / f"features-{n_events}-{n_keys}-{n_entities}{SHUFFLED if shuffled else ''}"
+    place = folder / f"features-hot-{n_events}-{n_keys}-{n_entities}{SHUFFLED if shuffled else ''}"
     place.mkdir(parents=True, exist_ok=True)
     write_events(place, n_events, n_entities, shuffled)
     write_keys(place, n_keys, n_entities)

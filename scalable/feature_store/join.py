@@ -1,7 +1,8 @@
 """The point-in-time join: for each key and time, the features as they were known then.
 
-Events and keys go to partitions by a hash of the entity; each partition fits in memory, is sorted by entity and time,
-and joined by one walk through both; what comes out goes to its part of the output, in the order of the keys.
+Views of latest values alone are joined as `stream` says. Of others, events and keys go to partitions by a hash of the
+entity; each partition fits in memory, is sorted by entity and time, and joined by one walk through both; what comes out
+goes to its part of the output, in the order of the keys.
 """
 
 from __future__ import annotations
@@ -17,27 +18,25 @@ from typing import Any
 from scalable.data.shard import Shard
 from scalable.data.source import Source
 from scalable.errors import DataError, UsageError
-from scalable.execution.executors import Executor, run_shown
-from scalable.execution.map_shards import group_shards
+from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
-from scalable.execution.work import Work
 from scalable.feature_store.bind import BoundView, check_keys, keys_source, open_view
 from scalable.feature_store.definitions import Definitions
 from scalable.feature_store.partition import JoinPartition, Spilled
-from scalable.feature_store.parts import WritePart, output_schema
+from scalable.feature_store.parts import JoinedView, WritePart, output_schema
 from scalable.feature_store.read_definitions import read_definitions
 from scalable.feature_store.stages import (
     COUNTS,
     Partitions,
-    SpillEvents,
-    SpillKeys,
-    events_path,
     joined_path,
-    keys_path,
     read_texts,
+    run_missing,
+    spill_events,
+    spill_keys,
     write_texts,
 )
+from scalable.feature_store.stream import count_streams, stream_view, streams
 from scalable.scoring.parts import part_path, part_rows, plan_parts
 from scalable.scoring.predict_files import prepare
 from scalable.storage.documents import understood
@@ -45,7 +44,6 @@ from scalable.storage.places import local_place
 from scalable.storage.replace import explained, write_text
 
 JOB, COUNTED, WORK = "_join.json", "_counts.json", "_join"  # readers of datasets skip names that start so
-GROUP_ROWS = 2**20  # of a spilled file of events
 PARTITION_ROWS = 2**19  # of events or keys: what a worker holds at once
 _MOST_PARTITIONS = 4096
 
@@ -59,7 +57,8 @@ class Joined:
     rows : int
         Rows written by this call.
     counts : dict
-        By view: events, and how many were without entity, created late, created before they happened, or repeated.
+        By view: events, and how many were without entity, created late, created before they happened, or, in views
+        with aggregates, repeated.
     """
 
     rows: int
@@ -129,6 +128,7 @@ def point_in_time_join(
     n_partitions = count_partitions([source, *(events for _, events in views)])
     job = source.fingerprint().joined(
         definitions=definitions.fingerprint(), closed=closed, time=time, partitions=n_partitions,
+        streams=[count_streams(source.n_rows, each.n_rows) for bound, each in views if streams(bound, source.n_rows)],
         part_rows=part_rows(), **{f"events_{bound.view.name}": events.fingerprint().parts for bound, events in views},
     )  # fmt: skip
     prepare(target, job, resume, JOB)
@@ -137,10 +137,17 @@ def point_in_time_join(
     if any(not part_path(target, shards).exists() for shards in parts):
         with explained(DataError, work, "give it room, or its directory back, then --resume"):
             work.mkdir(exist_ok=True)
-        spilled = spill(executor, views, source, parts, time, work, n_partitions)
-        join_partitions(executor, spilled, n_partitions, work, closed == "left")
-        write_text(target / COUNTED, json.dumps(counts_of(work, spilled, n_partitions)))
-        written = _write_parts(executor, spilled, source, parts, schema, target, n_partitions)
+        joined = []
+        for k, (bound, events) in enumerate(views):
+            if streams(bound, source.n_rows):
+                joined.append(
+                    stream_view(executor, bound, k, events, source, parts, time, work, closed == "left")
+                )
+                continue
+            (spilled,) = spill(executor, [(bound, events)], source, parts, time, work, n_partitions, first=k)
+            joined.append(join_partitions(executor, spilled, n_partitions, work, closed == "left"))
+        write_text(target / COUNTED, json.dumps({each.bound.view.name: counts_of(each) for each in joined}))
+        written = _write_parts(executor, joined, source, parts, schema, target, work)
     counts = _read_counts(target / COUNTED)
     shutil.rmtree(work, ignore_errors=True)
     return Joined(written, counts)
@@ -160,75 +167,50 @@ def spill(
     work: Path,
     n_partitions: int,
     given: Sequence[tuple[str, ...]] = (),
+    first: int = 0,
 ) -> list[Spilled]:
-    """Write events and keys by partition, as far as they are not; return where they are, by view."""
+    """Write events and keys by partition, as far as they are not; return where they are, by view.
+
+    `first` numbers the first of the views, `given` are columns of keys that are kept, by view.
+    """
     found = []
     for k, (bound, events) in enumerate(views):
-        groups = group_shards(events.shards, GROUP_ROWS)
-        name = bound.view.name
-        reader = BlockReader(events, columns=tuple(bound.read))
-        places = [events_path(work, name, group) for group in groups]
-        run_missing(
-            executor, SpillEvents(bound, str(work), n_partitions), reader, groups, places, f"read {name}"
-        )
-        paths = [str(keys_path(work, k, part)) for part in parts]
-        unit = bound.view.time_unit
-        checked = tuple(given[k]) if given else ()
-        columns = tuple(dict.fromkeys([bound.view.entity, time, *checked]))
-        run_missing(
-            executor, SpillKeys(bound, k, time, unit, str(work), n_partitions, checked),
-            BlockReader(source, columns=columns), parts, [Path(path) for path in paths], f"read keys of {name}",
-        )  # fmt: skip
-        found.append(
-            Spilled(bound, str(work), tuple(str(events_path(work, name, g)) for g in groups), tuple(paths))
-        )
+        spilled = spill_events(executor, bound, events, work, n_partitions)
+        kept = tuple(given[k]) if given else ()
+        keys = spill_keys(executor, bound, first + k, source, parts, time, work, n_partitions, kept)
+        found.append(Spilled(bound, str(work), spilled, keys))
     return found
 
 
-def run_missing(
-    executor: Executor,
-    task: Any,
-    reader: BlockReader,
-    groups: Sequence[tuple[Shard, ...]],
-    paths: Sequence[Path],
-    label: str,
-) -> list[Any]:
-    """Run a task on the groups whose files are not there."""
-    left = tuple(group for group, path in zip(groups, paths, strict=True) if not path.exists())
-    return run_shown(executor, Work(task, reader, left), label) if left else []
-
-
 def join_partitions(
-    executor: Executor, spilled: Sequence[Spilled], n_partitions: int, work: Path, left: bool
-) -> None:
+    executor: Executor, spilled: Spilled, n_partitions: int, work: Path, left: bool
+) -> JoinedView:
     """Write the features of all partitions, as far as they are not."""
-    for each in spilled:
-        reader = BlockReader(Partitions([PARTITION_ROWS] * n_partitions))
-        groups = [(shard,) for shard in reader.source.shards]
-        paths = [joined_path(work, each.bound.view.name, p) for p in range(n_partitions)]
-        run_missing(
-            executor, JoinPartition(each, left), reader, groups, paths, f"join {each.bound.view.name}"
-        )
+    reader = BlockReader(Partitions([PARTITION_ROWS] * n_partitions))
+    groups = [(shard,) for shard in reader.source.shards]
+    name = spilled.bound.view.name
+    paths = [joined_path(work, name, p) for p in range(n_partitions)]
+    run_missing(executor, JoinPartition(spilled, left), reader, groups, paths, f"join {name}")
+    found = tuple(map(str, paths))
+    return JoinedView(spilled.bound, found, (*spilled.events, *found), spilled.events)
 
 
 def _write_parts(
     executor: Executor,
-    spilled: Sequence[Spilled],
+    views: Sequence[JoinedView],
     source: Source,
     parts: Sequence[tuple[Shard, ...]],
     schema: Any,
     target: Path,
-    n_partitions: int,
+    work: Path,
 ) -> int:
     joined = []
-    for each in spilled:
-        name, work = each.bound.view.name, Path(each.work)
+    for each in views:
         texts = None
         if each.bound.text_columns:
-            texts = work / f"{name}.texts"
-            write_texts(texts, read_texts([Path(path).with_suffix(".texts") for path in each.events]))
-        paths = tuple(str(joined_path(work, name, p)) for p in range(n_partitions))
-        joined.append((each.bound, paths, None if texts is None else str(texts)))
+            texts = work / f"{each.bound.view.name}.texts"
+            write_texts(texts, read_texts([Path(path).with_suffix(".texts") for path in each.texts]))
+        joined.append((each.bound, each.paths, None if texts is None else str(texts)))
     names = source.full_schema.names
     task = WritePart(schema, len(names), tuple(joined), str(target), tuple(part[0].index for part in parts))
     reader = BlockReader(source, columns=tuple(names))
@@ -249,19 +231,12 @@ def _read_counts(path: Path) -> dict[str, Any]:
     return found
 
 
-def counts_of(work: Path, spilled: Sequence[Spilled], n_partitions: int) -> dict[str, dict[str, int]]:
-    """Return what was counted while events were read and joined, by view."""
-    found = {}
-    for each in spilled:
-        counts = dict.fromkeys(COUNTS, 0)
-        name = each.bound.view.name
-        files = [Path(path) for path in each.events] + [
-            joined_path(work, name, p) for p in range(n_partitions)
-        ]
-        for path in files:
-            place = path.with_suffix(".json")
-            if place.exists():
-                read = _read_counts(place)
-                counts.update({key: n + read.get(key, 0) for key, n in counts.items()})
-        found[name] = counts
-    return found
+def counts_of(joined: JoinedView) -> dict[str, int]:
+    """Return what was counted of a view while events were read and joined; what repeats, where windows count it."""
+    counts = dict.fromkeys(COUNTS if joined.bound.view.aggregates else COUNTS[:-1], 0)
+    for path in joined.counted:
+        place = Path(path).with_suffix(".json")
+        if place.exists():
+            read = _read_counts(place)
+            counts.update({key: n + read.get(key, 0) for key, n in counts.items()})
+    return counts

@@ -25,6 +25,25 @@ from scalable.storage.replace import explained, replacing
 
 
 @dataclass(frozen=True)
+class JoinedView:
+    """Where the features of all keys are, by part of the output.
+
+    Attributes
+    ----------
+    bound : BoundView
+    paths : tuple of str
+        Spilled files: row within the part, then the features.
+    counted, texts : tuple of str
+        Files beside which counts (``.json``) and texts (``.texts``) may be.
+    """
+
+    bound: BoundView
+    paths: tuple[str, ...]
+    counted: tuple[str, ...]
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class WritePart:
     """Write one part of the output: the key columns, then the features of each view; a task.
 

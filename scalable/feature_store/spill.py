@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,14 +52,36 @@ def write_spill(
     group_rows(partitions, starts, order)
     starts = starts[:-1]
     order = order[: starts[-1]]
-    sums, ordered = np.empty((len(columns), n_partitions), np.int64), np.empty(len(order), np.int64)
+    ordered = np.empty(len(order), np.int64)
+
+    def each() -> Iterator[NDArray[np.int64]]:
+        for column in columns:
+            gather(column, order, ordered)
+            yield ordered
+
+    write_ordered(path, each(), len(columns), starts)
+
+
+def write_ordered(
+    path: Path, columns: Iterable[NDArray[np.int64]], n_columns: int, starts: NDArray[np.int64]
+) -> None:
+    """Write rows that are sorted by partition; see `write_spill`.
+
+    Parameters
+    ----------
+    path : Path
+    columns : iterable of `n_columns` arrays of shape (n,), int64
+    starts : array of shape (n_partitions + 1,), int64
+        Where partitions start, and the end of the last.
+    """
+    n_partitions = len(starts) - 1
+    sums = np.empty((n_columns, n_partitions), np.int64)
     with explained(DataError, path, REMEDY), replacing(path, durable=False) as file:
         for c, column in enumerate(columns):
-            gather(column, order, ordered)
             for p in range(n_partitions):
-                sums[c, p] = checksum(ordered[starts[p] : starts[p + 1]])
-            file.write(ordered.data)
-        index = np.concatenate([starts, sums.ravel(), [len(columns), n_partitions]]).astype(np.int64)
+                sums[c, p] = checksum(column[starts[p] : starts[p + 1]])
+            file.write(column.data)
+        index = np.concatenate([starts, sums.ravel(), [n_columns, n_partitions]]).astype(np.int64)
         file.write(np.append(index, [checksum(index), _MAGIC]).astype(np.int64).data)
 
 

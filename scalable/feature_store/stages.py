@@ -22,7 +22,10 @@ from scalable.data.shard import Shard
 from scalable.data.source import Source
 from scalable.data.values import numbers
 from scalable.errors import DataError
-from scalable.execution.work import GroupRows
+from scalable.execution.executors import Executor, run_shown
+from scalable.execution.map_shards import group_shards
+from scalable.execution.reader import BlockReader
+from scalable.execution.work import GroupRows, Work
 from scalable.feature_store.bind import BoundView
 from scalable.feature_store.spill import REMEDY, partition_of, write_spill
 from scalable.feature_store.value_words import (
@@ -38,6 +41,7 @@ from scalable.kernels.timeline.words import MISSING, hash_entities
 from scalable.storage.replace import explained, replacing
 
 _NONE = np.empty(0, np.int64)
+GROUP_ROWS = 2**20  # of a spilled file of events
 COUNTS = ("events", "without entity", "created late", "created before they happened", "repeated")
 
 
@@ -82,6 +86,29 @@ class Columns:
         write_spill(path, columns, np.concatenate(self.partitions), n_partitions)
 
 
+def event_heads(
+    bound: BoundView, block: RawBlock, state: Columns
+) -> tuple[Words, Words, Words, Words, NDArray[np.bool_]]:
+    """Return entity, check, event time and created time of a block's events, and who has no entity.
+
+    Counts go to `state`.
+    """
+    view = bound.view
+    entity, check, missing = entity_words(block, view.entity)
+    event = time_words(block, view.event_time, view.time_unit, "event time")
+    created, last = event, event
+    counts = state.counts
+    if view.created_time is not None:
+        created = time_words(block, view.created_time, view.time_unit, "created time")
+        last = np.maximum(event, created)
+        counts["created late"] += int((created > event).sum())
+        counts["created before they happened"] += int((created < event).sum())
+    state.latest = max(state.latest, int(last.max(initial=0)))
+    counts["events"] += block.n_rows
+    counts["without entity"] += int(missing.sum())
+    return entity, check, event, created, missing
+
+
 def event_columns(
     bound: BoundView, block: RawBlock, state: Columns
 ) -> tuple[list[Words], Words, NDArray[np.bool_]]:
@@ -89,24 +116,13 @@ def event_columns(
 
     Texts and counts go to `state`.
     """
-    view = bound.view
-    entity, check, missing = entity_words(block, view.entity)
-    event = time_words(block, view.event_time, view.time_unit, "event time")
-    created = event
-    if view.created_time is not None:
-        created = time_words(block, view.created_time, view.time_unit, "created time")
+    entity, check, event, created, missing = event_heads(bound, block, state)
     words = []
-    for name in view.columns:
+    for name in bound.view.columns:
         found, texts = value_words(block.arrays[name])
         words.append(found)
         if texts is not None and len(texts):
             state.texts.append((text_hashes(texts)[0], texts))
-    state.latest = max(state.latest, int(np.maximum(event, created).max(initial=0)))
-    counts = state.counts
-    counts["events"] += block.n_rows
-    counts["without entity"] += int(missing.sum())
-    counts["created late"] += int((created > event).sum())
-    counts["created before they happened"] += int((created < event).sum())
     return [entity, check, event, created, *words], hashes_of(bound, entity), missing
 
 
@@ -194,6 +210,44 @@ class SpillKeys:
         given = [value_words(block.arrays[name])[0] for name in self.given]
         state.add([entity, check, time, row, *given], partition_of(hashes, self.n_partitions))
         return state
+
+
+def spill_events(
+    executor: Executor, bound: BoundView, events: Source, work: Path, n_partitions: int
+) -> tuple[str, ...]:
+    """Write the events of a view by partition, as far as they are not; return the files."""
+    groups = group_shards(events.shards, GROUP_ROWS)
+    paths = [events_path(work, bound.view.name, group) for group in groups]
+    reader = BlockReader(events, columns=tuple(bound.read))
+    task = SpillEvents(bound, str(work), n_partitions)
+    run_missing(executor, task, reader, groups, paths, f"read {bound.view.name}")
+    return tuple(map(str, paths))
+
+
+def spill_keys(
+    executor: Executor, bound: BoundView, k: int, source: Source, parts: Sequence[tuple[Shard, ...]], time: str,
+    work: Path, n_partitions: int, given: tuple[str, ...] = (),
+) -> tuple[str, ...]:  # fmt: skip
+    """Write the keys of the k-th view by partition, as far as they are not; return the files."""
+    paths = [keys_path(work, k, part) for part in parts]
+    columns = tuple(dict.fromkeys([bound.view.entity, time, *given]))
+    task = SpillKeys(bound, k, time, bound.view.time_unit, str(work), n_partitions, given)
+    reader = BlockReader(source, columns=columns)
+    run_missing(executor, task, reader, parts, paths, f"read keys of {bound.view.name}")
+    return tuple(map(str, paths))
+
+
+def run_missing(
+    executor: Executor,
+    task: Any,
+    reader: BlockReader,
+    groups: Sequence[tuple[Shard, ...]],
+    paths: Sequence[Path],
+    label: str,
+) -> list[Any]:
+    """Run a task on the groups whose files are not there."""
+    left = tuple(group for group, path in zip(groups, paths, strict=True) if not path.exists())
+    return run_shown(executor, Work(task, reader, left), label) if left else []
 
 
 def write_counts(path: Path, counts: dict[str, int]) -> None:

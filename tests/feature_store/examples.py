@@ -34,6 +34,7 @@ windows = ["5h"]
 functions = ["count"]
 windows = ["1h", "400d"]
 """
+LATEST = DEFINITIONS[: DEFINITIONS.index("[[views")]  # latest values alone: another road through the join
 MINUTE = 60 * 10**9
 
 
@@ -81,8 +82,8 @@ def plain_events(table):
     ]
 
 
-def write(folder, events, n_files=3, rows=50):
-    """Events in several files, small row groups."""
+def write(folder, events, n_files=3, rows=50, text=DEFINITIONS):
+    """Events in several files, small row groups, and definitions."""
     (folder / "events").mkdir()
     edges = np.linspace(0, len(events), n_files + 1).astype(int)
     for k in range(n_files):
@@ -91,5 +92,5 @@ def write(folder, events, n_files=3, rows=50):
             folder / "events" / f"{k}.parquet",
             row_group_size=rows,
         )
-    (folder / "features.toml").write_text(DEFINITIONS)
+    (folder / "features.toml").write_text(text)
     return folder / "features.toml"

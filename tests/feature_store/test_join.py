@@ -14,7 +14,7 @@ import pytest
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Dask
 from scalable.execution.threads import Threads
-from scalable.feature_store import join, point_in_time_join, read_definitions
+from scalable.feature_store import join, point_in_time_join, read_definitions, stages
 from tests.feature_store.examples import plain_events, random_events, random_keys, write
 from tests.feature_store.reference import row_features, same
 
@@ -22,7 +22,7 @@ from tests.feature_store.reference import row_features, same
 @pytest.fixture
 def tiny_partitions(monkeypatch):
     monkeypatch.setattr(join, "PARTITION_ROWS", 64)
-    monkeypatch.setattr(join, "GROUP_ROWS", 100)
+    monkeypatch.setattr(stages, "GROUP_ROWS", 100)
 
 
 def read(out):
@@ -115,8 +115,8 @@ def test_a_killed_join_is_resumed_to_the_same_bytes(tmp_path):
     point_in_time_join(tmp_path / "keys.parquet", definitions, tmp_path / "whole")
     program = (
         "import os, signal\n"
-        "from scalable.feature_store import join, partition\n"
-        "join.PARTITION_ROWS, join.GROUP_ROWS = 2000, 3000\n"
+        "from scalable.feature_store import join, partition, stages\n"
+        "join.PARTITION_ROWS, stages.GROUP_ROWS = 2000, 3000\n"
         "run, calls = partition.JoinPartition.run, []\n"
         "def stop(self, rows):\n"
         "    calls.append(1)\n"

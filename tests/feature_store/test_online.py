@@ -187,11 +187,12 @@ def test_a_push_that_is_killed_leaves_all_or_nothing(made):
     pq.write_table(events, folder / "more.parquet")
     program = (
         "import os, signal\n"
-        "from scalable.feature_store import OnlineStore, push\nfrom scalable.feature_store.online import histories\n"
-        "histories._put = lambda *args: (put(*args), os.kill(os.getpid(), signal.SIGKILL))\n"
+        "from scalable.feature_store import OnlineStore, push\nfrom scalable.feature_store.online import materialize\n"
+        "put = materialize.put\n"
+        "materialize.put = lambda *args: (put(*args), os.kill(os.getpid(), signal.SIGKILL))\n"
         f"store = OnlineStore({str(path)!r}, {str(folder / 'store')!r}, create=True)\n"
         f"push(store, 'pay', {str(folder / 'more.parquet')!r})\n"
-    ).replace("histories._put = lambda", "put = histories._put\nhistories._put = lambda")
+    )
     with OnlineStore(path, folder / "store") as store:
         before = [repr(store.lookup({"customer": entity}, at=1300 * MINUTE)) for entity in range(5)]
     killed = subprocess.run(

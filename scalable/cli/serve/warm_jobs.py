@@ -100,6 +100,11 @@ time_since_last = true
 column = "amount_ratio"
 functions = ["count", "sum", "mean", "min", "max", "distinct"]
 windows = ["1h", "7d"]
+[views.last]
+source = "fraud"
+entity = "card_id"
+event_time = "time"
+values = ["amount_ratio"]
 """
 
 

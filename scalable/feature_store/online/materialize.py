@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,23 +16,15 @@ from scalable import progress
 from scalable.data.source import Source
 from scalable.errors import DataError
 from scalable.execution.executors import Executor
-from scalable.execution.map_shards import group_shards
-from scalable.execution.reader import BlockReader
+from scalable.execution.reader import ahead
 from scalable.execution.threads import Threads
 from scalable.feature_store.bind import BoundView, bind, keys_source, open_view
 from scalable.feature_store.definitions import Definitions
-from scalable.feature_store.join import GROUP_ROWS, count_partitions, run_missing
-from scalable.feature_store.online.histories import merge
+from scalable.feature_store.join import count_partitions
+from scalable.feature_store.online.histories import Packed, pack, put
 from scalable.feature_store.online.store import OnlineStore, told
 from scalable.feature_store.spill import open_spills, read_partition
-from scalable.feature_store.stages import (
-    Columns,
-    SpillEvents,
-    bring_back,
-    event_columns,
-    events_path,
-    read_texts,
-)
+from scalable.feature_store.stages import Columns, bring_back, event_columns, read_texts, spill_events
 from scalable.feature_store.value_words import join_texts
 from scalable.storage.replace import explained
 
@@ -135,17 +128,7 @@ def _take(
         with explained(DataError, work, "give it room"):
             work.mkdir()
         n_partitions = count_partitions([source])
-        groups = group_shards(source.shards, GROUP_ROWS)
-        paths = [events_path(work, bound.view.name, group) for group in groups]
-        reader = BlockReader(source, columns=tuple(bound.read))
-        run_missing(
-            executor,
-            SpillEvents(bound, str(work), n_partitions),
-            reader,
-            groups,
-            paths,
-            f"read {bound.view.name}",
-        )
+        paths = [Path(path) for path in spill_events(executor, bound, source, work, n_partitions)]
         spilled = open_spills([str(path) for path in paths])
         if horizon is None:
             horizon = min(
@@ -163,11 +146,17 @@ def _take(
                 store.put_texts(
                     transaction, list(zip(table.hashes.tolist(), table.texts.to_pylist(), strict=True))
                 )
-            for p in range(n_partitions):
+
+            def packed(p: int) -> Packed:
                 events = bring_back(bound, read_partition(spilled, p)[0])
-                n, repeated = merge(store, transaction, bound, events, horizon, fresh)
-                done.events += len(events[0])
-                done.entities, done.repeated = done.entities + n, done.repeated + repeated
+                return pack(store, None if fresh else transaction, bound, events, horizon)
+
+            each = map(packed, range(n_partitions))
+            # what is there is read by the thread that writes; where nothing is, the next are packed meanwhile
+            for one in ahead(each, 2) if fresh else each:
+                put(store, transaction, bound, one, fresh)
+                done.events, done.repeated = done.events + one.events, done.repeated + one.repeated
+                done.entities += one.n_entities
                 shown.advance(1)
             store.write_meta(transaction, bound, files)
     finally:
@@ -214,9 +203,9 @@ def push(store: OnlineStore, view: str, events: Any, *, now: int | None = None) 
     with told(store.path, "written"), store.env.begin(write=True) as transaction:
         table = join_texts(state.texts)
         store.put_texts(transaction, list(zip(table.hashes.tolist(), table.texts.to_pylist(), strict=True)))
-        done.entities, done.repeated = merge(
-            store, transaction, bound, (entity, check, event, created, values), horizon, False
-        )
+        packed = pack(store, transaction, bound, (entity, check, event, created, values), horizon)
+        put(store, transaction, bound, packed, False)
+        done.entities, done.repeated = packed.n_entities, packed.repeated
         store.write_meta(transaction, bound, None)
     done.events, done.counts = len(entity), state.counts
     return done

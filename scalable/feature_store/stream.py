@@ -1,0 +1,297 @@
+"""The join of latest values alone: keys wait in memory, and each event passes once, unmoved.
+
+No window has to be counted then, only the latest event of each key is wanted. Which one that is takes the entities and
+times of the events; their values are read afterwards, of those rows that some key has, and go to the output's parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from scalable.data.block import RawBlock
+from scalable.data.shard import Shard
+from scalable.data.source import Source
+from scalable.errors import DataError
+from scalable.execution.executors import Executor
+from scalable.execution.map_shards import group_shards
+from scalable.execution.reader import BlockReader
+from scalable.execution.work import GroupRows
+from scalable.feature_store import stages
+from scalable.feature_store.bind import BoundView
+from scalable.feature_store.key_index import PLACE_BITS, IndexKeys, open_index, read_index
+from scalable.feature_store.parts import JoinedView
+from scalable.feature_store.spill import REMEDY, open_spills, read_partition, write_ordered, write_spill
+from scalable.feature_store.stages import (
+    Columns,
+    Partitions,
+    event_heads,
+    hashes_of,
+    joined_path,
+    run_missing,
+    spill_keys,
+    write_counts,
+    write_texts,
+)
+from scalable.feature_store.timeline import words_of
+from scalable.feature_store.value_words import Words, arrow_of, join_texts, text_hashes, value_words
+from scalable.kernels.timeline.group import group_rows
+from scalable.kernels.timeline.passing_events import (
+    BATCH,
+    carry_forward,
+    keep_later,
+    offer_events,
+)
+from scalable.kernels.timeline.words import MISSING
+from scalable.storage.replace import explained
+
+MOST_KEYS = 2**24  # more go through partitions
+PARTITION_ROWS = 2**18  # keys that are sorted at once
+_MOST_STREAMS = 32  # of events, each with an event a key: 16 or 24 bytes
+_KEPT_KEYS = 2**25  # of all streams together, at least two
+
+
+def streams(bound: BoundView, n_keys: int) -> bool:
+    """Return whether a view is joined so: by latest values only, of keys that memory holds."""
+    return not bound.view.aggregates and n_keys <= MOST_KEYS
+
+
+def count_streams(n_keys: int, n_events: int) -> int:
+    """Return into how many streams events are divided: a power of two, the same for the same data, whoever works."""
+    most = min(_MOST_STREAMS, max(2, _KEPT_KEYS // n_keys), max(2, n_events // (4 * n_keys)))
+    return int(1 << (int(most).bit_length() - 1))
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where the stages of a view leave their work.
+
+    Attributes
+    ----------
+    keys, index : tuple of str
+        Keys by part of the output, then by partition, sorted by entity and time.
+    best : tuple of str
+        The latest event of each key, by stream.
+    matches, nothing : tuple of str
+        By partition of the keys: which row of the events each has, and the features of those that have none.
+    """
+
+    keys: tuple[str, ...]
+    index: tuple[str, ...]
+    best: tuple[str, ...]
+    matches: tuple[str, ...]
+    nothing: tuple[str, ...]
+
+
+def stream_view(
+    executor: Executor, bound: BoundView, k: int, events: Source, source: Source,
+    parts: Sequence[tuple[Shard, ...]], time: str, work: Path, left: bool,
+) -> JoinedView:  # fmt: skip
+    """Write the features of the k-th view of all keys, as far as they are not."""
+    name = bound.view.name
+    n_keys, n_events = source.n_rows, events.n_rows
+    n_partitions = -(-n_keys // PARTITION_ROWS)
+    courses = group_shards(events.shards, -(-n_events // count_streams(n_keys, n_events)))
+    groups = group_shards(events.shards, stages.GROUP_ROWS) if bound.view.columns else []
+    keys = spill_keys(executor, bound, k, source, parts, time, work, n_partitions)
+    by_partition = [
+        tuple(str(work / f"{kind}-{name}-{p:05d}.spill") for p in range(n_partitions))
+        for kind in ("index", "matches")
+    ]
+    best = tuple(str(work / f"best-{name}-{course[0].index:06d}.spill") for course in courses)
+    nothing = tuple(str(joined_path(work, name, p)) for p in range(n_partitions))
+    paths = Paths(keys, by_partition[0], best, by_partition[1], nothing)
+    found = tuple(str(joined_path(work, name, n_partitions + g)) for g in range(len(groups)))
+
+    reader = BlockReader(Partitions([PARTITION_ROWS] * n_partitions))
+    alone = [(shard,) for shard in reader.source.shards]
+    indexing = IndexKeys(bound, paths.keys, paths.index, left)
+    run_missing(executor, indexing, reader, alone, _all(paths.index), f"sort keys of {name}")
+    heads = [bound.view.entity, bound.view.event_time, bound.view.created_time]
+    columns = tuple(dict.fromkeys(each for each in heads if each is not None))
+    run_missing(
+        executor, OfferEvents(bound, paths, tuple(course[0].index for course in courses)),
+        BlockReader(events, columns=columns), courses, _all(best), f"match {name}",
+    )  # fmt: skip
+    firsts = tuple(group[0].first_row for group in groups)
+    settling = SettleKeys(bound, paths, left, firsts)
+    run_missing(executor, settling, reader, alone, _all(nothing), f"settle {name}")
+    run_missing(
+        executor, GatherValues(bound, paths, firsts, found), BlockReader(events, columns=bound.view.columns),
+        groups, _all(found), f"read {name}",
+    )  # fmt: skip
+    return JoinedView(bound, (*nothing, *found), best, found)
+
+
+def _all(paths: Sequence[str]) -> list[Path]:
+    return [Path(path) for path in paths]
+
+
+def _width(bound: BoundView) -> int:
+    """Return the words of a kept event: time, row, and created time where there is one."""
+    return 2 if bound.view.created_time is None else 3
+
+
+@dataclass(frozen=True)
+class OfferEvents:
+    """Let a stream of events pass, and write the latest of each key; a task."""
+
+    bound: BoundView
+    paths: Paths
+    firsts: tuple[int, ...]
+
+    def run(self, rows: GroupRows) -> None:
+        """Do one stream."""
+        path = Path(self.paths.best[self.firsts.index(rows.group[0].index)])
+        index, width = open_index(self.bound, self.paths.index), _width(self.bound)
+        best = np.full((len(index.times), width), MISSING, np.int64)
+        best[:, 1] = -1
+        found, flat = np.empty(BATCH, np.int64), best.reshape(-1)
+
+        def offer(state: Columns, block: RawBlock) -> Columns:
+            entity, check, event, created, missing = event_heads(self.bound, block, state)
+            visible = event if width == 2 else np.maximum(event, created)
+            offer_events(
+                hashes_of(self.bound, entity), check, missing, visible, event, created, block.first_row,
+                index.slots, index.times, index.checks, found, width, flat,
+            )  # fmt: skip
+            return state
+
+        state = rows.through_all(Columns(), offer)
+        with explained(DataError, path, REMEDY):
+            write_counts(path.with_suffix(".json"), state.counts)
+        write_ordered(path, [flat], 1, index.starts * width)
+
+
+@dataclass(frozen=True)
+class SettleKeys:
+    """Write which row of the events each key of a partition has, and the features of keys that have none; a task."""
+
+    bound: BoundView
+    paths: Paths
+    left: bool
+    firsts: tuple[int, ...]
+
+    def run(self, rows: GroupRows) -> None:
+        """Do one partition."""
+        partition, view = rows.group[0].index, self.bound.view
+        words, checks, times, places = read_index(self.paths.index[partition])
+        kept = [
+            read_partition([file], partition)[0].reshape(-1, _width(self.bound))
+            for file in open_spills(self.paths.best)
+        ]
+        best = kept[0]
+        for other in kept[1:]:
+            keep_later(best, other)
+        carry_forward(words, checks, places, best)
+        event, row = best[:, 0], best[:, 1]
+        asked, known = times + int(self.left), row >= 0
+        if view.ttl is not None:
+            known &= asked - event < view.ttl
+        ages = words_of((asked - event) / 1e9)
+        ages[~known] = MISSING
+        places = np.where(places < 0, ~places, places)
+        matched = known if view.columns else np.zeros(len(known), np.bool_)
+        if self.firsts:
+            group = np.searchsorted(self.firsts, row[matched], side="right") - 1
+            first = np.array(self.firsts, np.int64)[group]
+            columns = [row[matched] - first, places[matched], ages[matched]]
+            write_spill(
+                Path(self.paths.matches[partition]), columns[: 2 + view.time_since_last], group.astype(np.int32),
+                len(self.firsts),
+            )  # fmt: skip
+        none = np.full(int((~matched).sum()), MISSING, np.int64)
+        self._write(Path(self.paths.nothing[partition]), places[~matched], none, ages[~matched])
+        rows.report(rows.group[0].n_rows, {})
+
+    def _write(self, path: Path, places: Words, none: Words, ages: Words) -> None:
+        write_features(path, self.bound, places, {}, none, ages, len(self.paths.keys))
+
+
+def write_features(
+    path: Path,
+    bound: BoundView,
+    places: Words,
+    values: dict[str, Words],
+    none: Words,
+    ages: Words,
+    n_parts: int,
+) -> None:
+    """Write features by part of the output: row, then each feature; columns without values get `none`."""
+    parts = places >> PLACE_BITS
+    if len(parts) and not 0 <= parts.min() <= parts.max() < n_parts:
+        raise DataError(f"{path.parent}: keys of parts that are not there; begin anew")
+    columns = [
+        ages if feature.function == "time_since_last" else values.get(str(feature.column), none)
+        for feature in bound.view.features
+    ]
+    write_spill(path, [places & (2**PLACE_BITS - 1), *columns], parts.astype(np.int32), n_parts)
+
+
+@dataclass
+class Gathered:
+    """The values of matched rows, block by block.
+
+    Attributes
+    ----------
+    rows : array of shape (n,), int64
+        Within the group, ascending.
+    """
+
+    rows: Words
+    values: dict[str, list[Words]]
+    texts: list[tuple[Words, pa.Array]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class GatherValues:
+    """Write the values of the rows that keys have, of a group of shards; a task."""
+
+    bound: BoundView
+    paths: Paths
+    firsts: tuple[int, ...]
+    found: tuple[str, ...]
+
+    def run(self, rows: GroupRows) -> None:
+        """Do one group; shards of which no key has a row are not read."""
+        first = rows.group[0].first_row
+        group = self.firsts.index(first)
+        path, n_rows = Path(self.found[group]), sum(shard.n_rows for shard in rows.group)
+        matches, _ = read_partition(open_spills(self.paths.matches), group)
+        row, names = matches[0], self.bound.view.columns
+        if len(row) and not 0 <= row.min() <= row.max() < n_rows:
+            raise DataError(f"{self.paths.matches[0]} and others name rows that are not there; begin anew")
+        starts, order = np.zeros(n_rows + 2, np.int64), np.empty(len(row), np.int64)
+        group_rows(row.astype(np.int32), starts, order)
+        state = Gathered(row[order], {name: [] for name in names})
+
+        def gather(state: Gathered, block: RawBlock) -> Gathered:
+            at = block.first_row - first
+            low, high = np.searchsorted(state.rows, [at, at + block.n_rows])
+            wanted = arrow_of(state.rows[low:high] - at)
+            for name in names:
+                taken = block.arrays[name].take(wanted)
+                words, texts = value_words(taken)
+                state.values[name].append(words)
+                if texts is not None and len(texts):
+                    state.texts.append((text_hashes(texts)[0], texts))
+            return state
+
+        for k, shard in enumerate(rows.group):
+            at = shard.first_row - first
+            if starts[at + shard.n_rows] > starts[at]:
+                state = rows.through(k, state, gather)
+            else:
+                rows.report(shard.n_rows, {})
+        none: NDArray[np.int64] = np.empty(0, np.int64)
+        values = {name: np.concatenate([none, *state.values[name]]) for name in names}
+        ages = matches[-1][order] if self.bound.view.time_since_last else none
+        if self.bound.text_columns:
+            with explained(DataError, path, REMEDY):
+                write_texts(path.with_suffix(".texts"), join_texts(state.texts))
+        write_features(path, self.bound, matches[1][order], values, none, ages, len(self.paths.keys))
