@@ -15,6 +15,7 @@ from scalable.kernels.jit import kernel
 from scalable.kernels.prefetch import prefetch
 
 BATCH = 256  # events that are looked up together, so that their cache misses overlap
+_FEW = np.int64(16)  # times that are counted rather than halved
 _HALF = np.uint64(32)
 _LOW = np.int64(2**32 - 1)
 
@@ -92,12 +93,15 @@ def _find(word: Any, check: Any, slots: Any, n_slots: Any, checks: Any) -> Any:
 def _first_from(times: Any, start: Any, count: Any, time: Any) -> Any:
     """Return the first of some ascending times that is not before `time`; ``start + count`` where all are."""
     low, n = start, count
-    while n > 0:
+    while n > _FEW:
         half = n >> np.int64(1)
         before = times[np.uint64(low + half)] < time
         low = low + half + np.int64(1) if before else low
         n = n - half - np.int64(1) if before else half
-    return low
+    found = low
+    for k in range(n):  # without a branch that depends on them
+        found += np.int64(times[np.uint64(low + k)] < time)
+    return found
 
 
 @kernel()
@@ -152,7 +156,9 @@ def offer_events(
             if not missing[i]:
                 packed = _find(words[i], checks[i], slots, n_slots, key_checks)
             found[j] = packed
-            prefetch(times, np.uint64((packed >> np.int64(32)) + ((packed & _LOW) >> np.int64(1))))
+            start, count = packed >> np.int64(32), packed & _LOW
+            prefetch(times, np.uint64(start))
+            prefetch(times, np.uint64(start + count - np.int64(1)))
         for j in range(n):
             start, count = found[j] >> np.int64(32), found[j] & _LOW
             k = _first_from(times, start, count, visible[left + j])
