@@ -57,6 +57,13 @@ def _values_of(array: pa.Array) -> NDArray[Any]:
     return np.frombuffer(data, dtype, len(array), array.offset * array.type.byte_width)
 
 
+def read_only(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the same array, not to be written to: columns often are, and kernels compile for either kind."""
+    found = values.view()
+    found.flags.writeable = False
+    return found
+
+
 def dictionary_codes(array: pa.DictionaryArray) -> NDArray[Any]:
     """Return the place of each value in the dictionary; of nulls the place after its last."""
     indices = array.indices

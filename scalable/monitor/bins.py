@@ -10,25 +10,27 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
 from scalable.data.columns import column_kind
 from scalable.data.source import Source
-from scalable.data.values import dictionary_codes, numbers
+from scalable.data.values import buffers_of, dictionary_codes, numbers, read_only
 from scalable.errors import DataError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.execution.sampling import spread_shards
 from scalable.features.row_sample import Positions, SampleReduction
-from scalable.kernels.encode.counting import count_bins
+from scalable.kernels.encode.counting import SIDES, count_codes, count_numbers
+from scalable.kernels.parquet.missing import fill_missing
+from scalable.monitor.periods import Runs
 
 QUANTILES = 20
 LEVELS = 255  # categories that have a bin of their own
 SAMPLE = 2**17  # rows from which bins are learned
 DRAWN = 2**15  # of their numbers, for quantiles that are off by a quarter of a per cent (counts are exact)
-_PADDED, _STEPS = 31, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,27 @@ def as_floats(array: pa.Array) -> NDArray[np.float64]:
     return np.ascontiguousarray(numbers(array), np.float64)
 
 
+def as_compared(array: pa.Array) -> NDArray[np.float32] | NDArray[np.float64]:
+    """Return a numeric column as float32 where that holds its every value, else as float64; missing as NaN."""
+    kind = array.type
+    small = pt.is_integer(kind) and kind.bit_width <= 16
+    if not (small or pt.is_boolean(kind) or pt.is_float32(kind) or pt.is_float16(kind)):
+        return as_floats(array)
+    if small and array.null_count:
+        values, valid = buffers_of(array)
+        out = np.empty(len(values), np.float32)
+        fill_missing(values, valid, array.offset, np.nan, out)
+        return out
+    return np.ascontiguousarray(numbers(array), np.float32)
+
+
+def _rounded_down(edges: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the largest float32 that is not above each edge: above both lie the same values of float32."""
+    with np.errstate(over="ignore"):
+        near = edges.astype(np.float32)
+    return np.where(near > edges, np.nextafter(near, np.float32(-np.inf)), near)
+
+
 def _levels(array: pa.DictionaryArray) -> list[str]:
     return [str(value) for value in array.dictionary.to_pylist()]
 
@@ -152,59 +175,74 @@ class Binner:
 
     def __init__(self, bins: ColumnBins) -> None:
         self.bins = bins
-        self._edges = np.full(_PADDED, np.inf)
-        self._edges[: len(bins.edges)] = bins.edges
+        edges = np.array(bins.edges, np.float64)
+        self._edges: dict[Any, NDArray[Any]] = {np.float64: edges, np.float32: _rounded_down(edges)}
         self._codes = {level: code for code, level in enumerate(bins.levels)}
 
-    def add(
-        self, array: pa.Array, periods: NDArray[np.int32], counts: NDArray[np.int64]
-    ) -> NDArray[np.int64] | None:
-        """Count a column of a block; return the bins of its rows where they had to be looked up: of text.
+    def add(self, array: pa.Array, runs: Runs, counts: NDArray[np.int64], first: int) -> None:
+        """Count a column of a block.
 
         Parameters
         ----------
         array : pyarrow.Array
-        periods : int32 array (n_rows,) or (0,)
-            Row of `counts` of each value; empty for row 0.
+        runs : Runs
+            Of the block.
         counts : int64 array (n_periods, size)
-            Updated.
+            Updated; the column's bins begin at `first`.
+        first : int
 
         Raises
         ------
         DataError
             The column is text where the reference has numbers, or the other way round.
         """
-        text = pa.types.is_dictionary(array.type)
+        text = pt.is_dictionary(array.type)
         if text != (self.bins.kind == "text"):
             raise DataError(
                 f"column {self.bins.name!r} is {array.type} here, but {self.bins.kind} in the reference; give data of "
                 "the training schema"
             )
-        if not text:
-            self.add_values(as_floats(array), periods, counts)
-            return None
-        codes = self.codes(array)
-        add_codes(codes, periods, counts)
-        return codes
+        if text:
+            codes = np.ascontiguousarray(dictionary_codes(array), np.int32)
+            add_codes(runs.arranged(codes), self._table(array), self.bins.size, runs, counts, first)
+        else:
+            self.add_values(runs.arranged(as_compared(array)), runs, counts, first)
 
     def add_values(
-        self, values: NDArray[np.float64], periods: NDArray[np.int32], counts: NDArray[np.int64]
+        self,
+        values: NDArray[np.float32] | NDArray[np.float64],
+        runs: Runs,
+        counts: NDArray[np.int64],
+        first: int,
     ) -> None:
-        """Count numbers."""
-        count_bins(values, self._edges, _STEPS, periods, counts)
+        """Count numbers, in the order of the runs."""
+        edges = self._edges[values.dtype.type]
+        count_numbers(read_only(values), edges, runs.begins, runs.places, counts, first)
 
     def codes(self, array: pa.Array) -> NDArray[np.int64]:
         """Return the bin of each value of a column."""
         if self.bins.kind == "number":
             values = as_floats(array)
-            places = np.searchsorted(np.array(self.bins.edges), values, side="left")
+            places = np.searchsorted(self._edges[np.float64], values, side="left")
             return np.asarray(np.where(np.isnan(values), self.bins.size - 1, places))
+        return self._table(array).astype(np.int64)[dictionary_codes(array)]
+
+    def _table(self, array: pa.DictionaryArray) -> NDArray[np.uint32]:
+        """Return the bin of each entry of a column's dictionary, and behind the last one that of missing values."""
         others = len(self.bins.levels)
-        table = [self._codes.get(level, others) for level in _levels(array)]
-        return np.asarray(np.array([*table, others + 1], np.int64)[dictionary_codes(array)])
+        return np.array(
+            [*(self._codes.get(level, others) for level in _levels(array)), others + 1], np.uint32
+        )
 
 
-def add_codes(codes: NDArray[Any], periods: NDArray[np.int32], counts: NDArray[np.int64]) -> None:
-    """Add one for each bin, given as a number, in the row of its period."""
-    flat = codes if not len(periods) else periods.astype(np.int64) * counts.shape[1] + codes
-    counts += np.bincount(flat, minlength=counts.size).reshape(counts.shape)
+def add_codes(
+    codes: NDArray[np.int32],
+    bins: NDArray[np.uint32],
+    n_bins: int,
+    runs: Runs,
+    counts: NDArray[np.int64],
+    first: int,
+) -> None:
+    """Add one for each code, given in the order of the runs, to its bin."""
+    work = np.empty((SIDES, n_bins), np.int32)
+    count_codes(read_only(codes), bins, work, runs.begins, runs.places, counts, first)

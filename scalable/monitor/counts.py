@@ -5,27 +5,23 @@ They are sums of integers, so neither the order of the rows nor who counted them
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
-from scalable.errors import DataError, UsageError
 from scalable.monitor.bins import Binner, ColumnBins, add_codes
 from scalable.monitor.labels import Labelled
-from scalable.monitor.scores import GRID, SUMS, Scale, Scorer, add_sums, grid_cell, outcomes
+from scalable.monitor.periods import DAY, Runs, check_periods, one_period, runs_of
+from scalable.monitor.scores import GRID, SUMS, Scale, Scorer, Scores, add_sums, grid_cell, outcomes
 
 State = dict[int, NDArray[np.int64]]
-MOST_PERIODS = 10_000  # some 30 KB each
 MOST_SLICES = 64  # bins of a column whose bins are slices
-_DAY = 86_400 * 10**9
-_UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ class CountReduction:
     layout: Layout
     scorer: Scorer | None = None
     time: str | None = None
-    every: int = _DAY
+    every: int = DAY
     labels: Labelled | None = None
 
     @cached_property
@@ -127,29 +123,26 @@ class CountReduction:
         return {}
 
     def step(self, state: State, block: RawBlock) -> State:
-        """Add a block."""
+        """Add a block; the state is updated in place and returned."""
         if not block.n_rows:
             return state
-        found, rows = self._periods(block)
-        counts = np.zeros((len(found), self.layout.size), np.int64)
-        none = np.empty(0, np.int32)
-        add_codes(np.zeros(block.n_rows, np.int64), rows, self._part(counts, "rows"))
-        codes: dict[str, NDArray[np.int64]] = {}
+        runs = one_period(block.n_rows) if self.time is None else runs_of(block, self.time, self.every)
+        counts = np.zeros((len(runs.periods), self.layout.size), np.int64)
+        np.add.at(counts[:, self._first("rows")], runs.places, np.diff(runs.begins))
         for name, binner in self._binners.items():
-            part = np.zeros((len(found), binner.bins.size), np.int64)
-            known = binner.add(block.arrays[name], rows if len(found) > 1 else none, part)
-            if known is not None:
-                codes[name] = known
-            self._part(counts, "column", name)[:] = part
+            binner.add(block.arrays[name], runs, counts, self._first("column", name))
         if self.scorer is not None and self._predictions is not None:
-            self._add_predictions(block, rows, counts, codes)
-        for period, added in zip(found, counts, strict=True):
-            state[period] = state[period] + added if period in state else added
+            self._add_predictions(block, runs, counts)
+        for period, added in zip(runs.periods, counts, strict=True):
+            if period in state:
+                state[period] += added
+            else:
+                state[period] = added
         return state
 
     def merge(self, left: State, right: State) -> State:
         """Return the counts of the rows of both."""
-        _check_periods(len(left.keys() | right.keys()), self.time)
+        check_periods(len(left.keys() | right.keys()), self.time)
         both = {period: left[period] + right[period] for period in left.keys() & right.keys()}
         return {**left, **right, **both}
 
@@ -161,92 +154,58 @@ class CountReduction:
         """Pickle without tables that are made again."""
         return {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
 
-    def _part(self, counts: NDArray[np.int64], kind: str, name: str = "") -> NDArray[np.int64]:
-        return self.layout.part(counts, kind, name)
+    def _first(self, kind: str, name: str = "") -> int:
+        return self.layout.places[kind, name][0]
 
-    def _add_predictions(
-        self,
-        block: RawBlock,
-        rows: NDArray[np.int32],
-        counts: NDArray[np.int64],
-        codes: dict[str, NDArray[np.int64]],
-    ) -> None:
+    def _add_predictions(self, block: RawBlock, runs: Runs, counts: NDArray[np.int64]) -> None:
         layout, task = self.layout, self.layout.task
         assert self.scorer is not None
         assert self._predictions is not None
         scores = self.scorer.score(block)
-        part = np.zeros((len(counts), self._predictions.bins.size), np.int64)
-        self._predictions.add_values(scores.value, rows, part)
-        self._part(counts, "prediction")[:] = part
+        if runs.order is not None:
+            scores = scores.only(runs.order)
+        self._predictions.add_values(scores.value, runs, counts, self._first("prediction"))
         if scores.chosen is not None:
-            add_codes(scores.chosen, rows, self._part(counts, "classes"))
+            n = len(layout.classes)
+            add_codes(scores.chosen.astype(np.int32), numbered(n), n, runs, counts, self._first("classes"))
         cells = grid_cell(scores.value) if task != "regression" else None
         if cells is not None:
-            add_codes(cells, rows, self._part(counts, "scores"))
-        if self.labels is None:
-            return
-        y = self.labels.of(block)
+            add_codes(cells, numbered(GRID), GRID, runs, counts, self._first("scores"))
+        if self.labels is not None:
+            self._add_outcomes(block, self.labels, runs, scores, cells, counts)
+
+    def _add_outcomes(
+        self,
+        block: RawBlock,
+        labels: Labelled,
+        runs: Runs,
+        scores: Scores,
+        cells: NDArray[np.int32] | None,
+        counts: NDArray[np.int64],
+    ) -> None:
+        """Count the rows whose labels are known; scores and cells are in the order of the runs."""
+        layout, task = self.layout, self.layout.task
+        y = runs.arranged(labels.of(block))
         known = np.flatnonzero(np.isfinite(y))
         if not len(known):
             return
         made = outcomes(task, scores.only(known), y[known], layout.scale)
-        at = rows[known] if len(rows) else np.zeros(len(known), np.int32)
         if cells is not None:
-            add_codes(cells[known], at, self._part(counts, "labelled"))
-            won = made[0] == 1
-            add_codes(cells[known][won], at[won], self._part(counts, "positive"))
-        groups = at.astype(np.int64)
+            won = known[made[0] == 1]
+            for kind, some in (("labelled", known), ("positive", won)):
+                add_codes(cells[some], numbered(GRID), GRID, runs.only(some), counts, self._first(kind))
+        groups = runs.of_rows()[known]
         sums = np.zeros((len(counts), SUMS), np.int64)
         add_sums(task, made, groups, sums)
-        self._part(counts, "sums")[:] = sums
+        layout.part(counts, "sums")[:] = sums
         for bins in layout.slices:
-            of_rows = codes.get(bins.name)
-            if of_rows is None:
-                of_rows = self._binners[bins.name].codes(block.arrays[bins.name])
+            codes = runs.arranged(self._binners[bins.name].codes(block.arrays[bins.name]))
             sums = np.zeros((len(counts) * bins.size, SUMS), np.int64)
-            add_sums(task, made, groups * bins.size + of_rows[known], sums)
-            self._part(counts, "slices", bins.name)[:] = sums.reshape(len(counts), -1)
-
-    def _periods(self, block: RawBlock) -> tuple[list[int], NDArray[np.int32]]:
-        """Return the periods of a block, and which of them each row belongs to."""
-        if self.time is None:
-            return [0], np.zeros(block.n_rows, np.int32)
-        array = block.arrays[self.time]
-        if array.null_count:
-            wrong = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
-            raise DataError(f"{block.where(wrong)}: no time in column {self.time!r}; leave such rows out")
-        values = array.cast(pa.int64() if not pt.is_date32(array.type) else pa.int32()).to_numpy()
-        unit = time_unit(self.time, array.type)
-        # floor division of int64, exact whatever the unit: every is a multiple of a second or the unit divides it
-        periods = values.astype(np.int64) // (self.every // unit) if self.every % unit == 0 else (
-            values.astype(np.int64) * unit // self.every
-        )  # fmt: skip
-        if periods[0] == periods[-1] and periods.min() == periods.max():
-            return [int(periods[0])], np.zeros(block.n_rows, np.int32)
-        found, rows = np.unique(periods, return_inverse=True)
-        _check_periods(len(found), self.time)
-        return found.tolist(), rows.astype(np.int32)
+            add_sums(task, made, groups * bins.size + codes[known], sums)
+            layout.part(counts, "slices", bins.name)[:] = sums.reshape(len(counts), -1)
 
 
-def _check_periods(n: int, time: str | None) -> None:
-    if n > MOST_PERIODS:
-        raise UsageError(
-            f"column {time!r} falls into more than {MOST_PERIODS:,} periods, all held in memory; give a longer --every"
-        )
-
-
-def time_unit(name: str, kind: pa.DataType) -> int:
-    """Return the nanoseconds of a time column's unit.
-
-    Raises
-    ------
-    UsageError
-        It holds no dates or times of day.
-    """
-    if pt.is_timestamp(kind):
-        return _UNITS[kind.unit]
-    if pt.is_date32(kind):
-        return _DAY
-    if pt.is_date64(kind):
-        return _UNITS["ms"]
-    raise UsageError(f"--time {name!r} is {kind}; give a column of timestamps or dates")
+@functools.cache
+def numbered(n: int) -> NDArray[np.uint32]:
+    """Return the bins of codes that are their own."""
+    return np.arange(n, dtype=np.uint32)

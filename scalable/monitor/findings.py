@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,11 @@ from scalable.monitor import divergences as div
 from scalable.monitor.bins import ColumnBins
 from scalable.monitor.profile import Profile
 from scalable.monitor.quality import Calibration, Measured, auc_of, calibrate, expected, mean_loss, means
-from scalable.monitor.scores import SUMS
+from scalable.monitor.scores import SUMS, N
 from scalable.monitor.thresholds import Thresholds
 
 LEAST = 100  # rows below which a slice is left alone
+TOGETHER = 64  # periods whose figures are computed together: what is computed with stays in the near cache
 
 
 class Finding(NamedTuple):
@@ -48,6 +49,74 @@ class Finding(NamedTuple):
     alarm: bool = False
 
 
+class Figure(NamedTuple):
+    """One figure of several periods.
+
+    Attributes
+    ----------
+    column, statistic : str
+    value : float64 (n_periods,)
+    there : bool (n_periods,)
+        Whether a period has it.
+    threshold, low, high : float64 (n_periods,) or None
+    reference : float or None
+    alarm : bool (n_periods,) or None
+    """
+
+    column: str
+    statistic: str
+    value: NDArray[np.float64]
+    there: NDArray[np.bool_]
+    threshold: NDArray[np.float64] | None = None
+    reference: float | None = None
+    low: NDArray[np.float64] | None = None
+    high: NDArray[np.float64] | None = None
+    alarm: NDArray[np.bool_] | None = None
+
+    def at(self, k: int, period: int) -> Finding:
+        """Return the figure of the k-th period."""
+        bounds = (
+            None if bound is None else float(bound[k]) for bound in (self.threshold, self.low, self.high)
+        )
+        threshold, low, high = bounds
+        alarm = self.alarm is not None and bool(self.alarm[k])
+        value = float(self.value[k])
+        return Finding(
+            period, self.column, self.statistic, value, threshold, self.reference, low, high, alarm
+        )
+
+
+class Findings:
+    """The figures of all periods, in order of time: few are looked at of many, so each is made when it is.
+
+    Parameters
+    ----------
+    parts : list of (list of int, list of Figure)
+        Periods and their figures.
+    """
+
+    def __init__(self, parts: list[tuple[list[int], list[Figure]]]) -> None:
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return sum(int(np.count_nonzero(figure.there)) for _, figures in self._parts for figure in figures)
+
+    def __iter__(self) -> Iterator[Finding]:
+        for periods, figures in self._parts:
+            for k, period in enumerate(periods):
+                yield from (figure.at(k, period) for figure in figures if figure.there[k])
+
+    @property
+    def alarms(self) -> list[Finding]:
+        """Those that are alarms."""
+        found = []
+        for periods, figures in self._parts:
+            alarming = [each for each in figures if each.alarm is not None and each.alarm.any()]
+            where = np.array([each.alarm for each in alarming], bool).reshape(len(alarming), len(periods))
+            found += [alarming[place].at(k, periods[k]) for k, place in np.argwhere(where.T).tolist()]
+        return found
+
+
 class _Expectation(NamedTuple):
     """How scores came true in the reference, and what that makes its performance."""
 
@@ -55,90 +124,85 @@ class _Expectation(NamedTuple):
     base: dict[str, Measured]
 
 
-def find(profile: Profile, periods: dict[int, NDArray[np.int64]], thresholds: Thresholds) -> list[Finding]:
+def find(profile: Profile, periods: dict[int, NDArray[np.int64]], thresholds: Thresholds) -> Findings:
     """Return the figures of all periods."""
     expectation = None
     if profile.layout.task == "binary" and profile.labelled:
         calibration = calibrate(profile.part("labelled"), profile.part("positive"))
         expectation = _Expectation(calibration, expected(profile.part("scores"), calibration))
-    return [
-        f for period, counts in periods.items() for f in _of(profile, period, counts, thresholds, expectation)
-    ]
+    names, parts = list(periods), []
+    with np.errstate(
+        divide="ignore", invalid="ignore"
+    ):  # of periods without rows, whose figures are left out
+        for begin in range(0, len(names), TOGETHER):
+            some = names[begin : begin + TOGETHER]
+            counts = np.stack([periods[name] for name in some])
+            parts.append((some, list(_figures(profile, counts, thresholds, expectation))))
+    return Findings(parts)
 
 
-def _of(
-    profile: Profile,
-    period: int,
-    counts: NDArray[np.int64],
-    limits: Thresholds,
-    expectation: _Expectation | None,
-) -> Iterator[Finding]:
+def _figures(
+    profile: Profile, counts: NDArray[np.int64], limits: Thresholds, expectation: _Expectation | None
+) -> Iterator[Figure]:
+    """Yield the figures of periods, given their counts, shape (n_periods, size)."""
     layout = profile.layout
     for bins in layout.columns:
         now, before = layout.part(counts, "column", bins.name), profile.part("column", bins.name)
-        yield from _column(period, bins.name, bins, before, now, limits)
+        yield from _column(bins.name, bins, before, now, limits)
     if layout.prediction is None:
         return
-    yield from _column(
-        period,
-        "prediction",
-        layout.prediction,
-        profile.part("prediction"),
-        layout.part(counts, "prediction"),
-        limits,
-    )
+    now, before = layout.part(counts, "prediction"), profile.part("prediction")
+    yield from _column("prediction", layout.prediction, before, now, limits)
     if layout.classes:
-        yield from _shape(
-            period, "class", None, profile.part("classes"), layout.part(counts, "classes"), limits
-        )
+        yield from _shape("class", None, profile.part("classes"), layout.part(counts, "classes"), limits)
     if expectation is not None:
-        yield from _expected(profile, period, layout.part(counts, "scores"), limits, expectation)
-    if layout.part(counts, "sums")[0]:
-        yield from _performance(profile, period, counts, limits)
+        yield from _expected(profile, layout.part(counts, "scores"), limits, expectation)
+    if layout.part(counts, "sums")[:, N].any():
+        yield from _performance(profile, counts, limits)
 
 
 def _column(
-    period: int,
-    name: str,
-    bins: ColumnBins,
-    before: NDArray[np.int64],
-    now: NDArray[np.int64],
-    limits: Thresholds,
-) -> Iterator[Finding]:
-    n, m = int(now.sum()), int(before.sum())
-    if not n or not m:
+    name: str, bins: ColumnBins, before: NDArray[np.int64], now: NDArray[np.int64], limits: Thresholds
+) -> Iterator[Figure]:
+    if not before.any():
         return
-    yield _share(period, name, "missing", limits.missing, now[-1], n, before[-1], m, limits)
+    yield _share(name, "missing", limits.missing, now[:, -1], now, before[-1], before, limits)
     if bins.kind == "text":
         if bins.complete:
-            yield _share(period, name, "new categories", limits.unknown, now[-2], n, before[-2], m, limits)
-        yield from _shape(period, name, None, before[:-1], now[:-1], limits)
+            yield _share(name, "new categories", limits.unknown, now[:, -2], now, before[-2], before, limits)
+        yield from _shape(name, None, before[:-1], now[:, :-1], limits)
         return
-    out_now, out_before = now[0] + now[-2], before[0] + before[-2]
-    yield _share(period, name, "out of range", limits.outside, out_now, n, out_before, m, limits)
-    yield from _shape(period, name, bins, before[:-1], now[:-1], limits)
+    out_now, out_before = now[:, 0] + now[:, -2], before[0] + before[-2]
+    yield _share(name, "out of range", limits.outside, out_now, now, out_before, before, limits)
+    yield from _shape(name, bins, before[:-1], now[:, :-1], limits)
 
 
 def _share(
-    period: int, name: str, what: str, effect: float, k: Any, n: int, k0: Any, m: int, limits: Thresholds
-) -> Finding:
-    value, reference = int(k) / n, int(k0) / m
-    allowed = limits.of_share(effect, int(k), n, int(k0), m)
-    return Finding(
-        period, name, what, value, reference + allowed, reference, alarm=abs(value - reference) > allowed
-    )
+    name: str,
+    what: str,
+    effect: float,
+    k: NDArray[np.int64],
+    now: NDArray[np.int64],
+    k0: int,
+    before: NDArray[np.int64],
+    limits: Thresholds,
+) -> Figure:
+    n, m = now.sum(axis=1), int(before.sum())
+    value, reference = k / n, int(k0) / m
+    allowed = limits.of_share(effect, k, n, int(k0), m)
+    alarm = np.abs(value - reference) > allowed
+    return Figure(name, what, value, n > 0, reference + allowed, reference, alarm=alarm)
 
 
 def _shape(
-    period: int,
     name: str,
     bins: ColumnBins | None,
     before: NDArray[np.int64],
     now: NDArray[np.int64],
     limits: Thresholds,
-) -> Iterator[Finding]:
-    n, m = int(now.sum()), int(before.sum())
-    if not n or not m:
+) -> Iterator[Figure]:
+    n, m = now.sum(axis=1), int(before.sum())
+    if not m:
         return
     few_before, few_now = div.without_rare(before, now)
     k = int(np.count_nonzero(few_before))
@@ -156,82 +220,75 @@ def _shape(
             limits.of_wasserstein(n, cumulated, steps, m),
         )
     for statistic, (value, threshold) in values.items():
-        yield Finding(period, name, statistic, value, threshold, 0.0, alarm=value > threshold)
+        yield Figure(name, statistic, value, n > 0, threshold, 0.0, alarm=value > threshold)
 
 
 def _expected(
-    profile: Profile, period: int, scores: NDArray[np.int64], limits: Thresholds, expectation: _Expectation
-) -> Iterator[Finding]:
+    profile: Profile, scores: NDArray[np.int64], limits: Thresholds, expectation: _Expectation
+) -> Iterator[Figure]:
     """Yield the performance to expect without labels; alarms where even the better end of the interval is worse."""
     before = expectation.base
     for statistic, found in expected(scores, expectation.calibration).items():
-        base = before[statistic].value if statistic in before else None
-        threshold, alarm = None, False
+        base = float(before[statistic].value) if statistic in before else None
+        threshold = alarm = None
         if base is not None and statistic == "auc":
-            threshold = base - limits.auc
-            alarm = not profile.seen and found.value + limits.z * found.error < threshold
-        yield Finding(
-            period, "expected", statistic, found.value, threshold, base, found.low, found.high, alarm
+            threshold = np.full(len(scores), base - limits.auc)
+            alarm = found.value + limits.z * found.error < threshold if not profile.seen else None
+        yield Figure(
+            "expected", statistic, found.value, found.there, threshold, base, found.low, found.high, alarm
         )
 
 
-def _performance(
-    profile: Profile, period: int, counts: NDArray[np.int64], limits: Thresholds
-) -> Iterator[Finding]:
+def _performance(profile: Profile, counts: NDArray[np.int64], limits: Thresholds) -> Iterator[Figure]:
     layout, task = profile.layout, profile.layout.task
     against = profile.labelled > 1 and not profile.seen
     if task == "binary":
         now = auc_of(layout.part(counts, "labelled"), layout.part(counts, "positive"))
         base = auc_of(profile.part("labelled"), profile.part("positive")) if against else None
-        if now is not None:
-            yield _worse(period, "performance", "auc", now, base, limits.auc, limits, lower=True)
-    yield from _losses(
-        task, period, "performance", layout.part(counts, "sums"), profile.part("sums"), limits, against
-    )
+        yield _worse("performance", "auc", now, base, limits.auc, limits, lower=True)
+    sums, reference = layout.part(counts, "sums"), profile.part("sums")
+    yield from _losses(task, "performance", sums, reference, limits, against)
     for bins in layout.slices:
         labels = [*bins.labels(), "missing"]
-        here = layout.part(counts, "slices", bins.name).reshape(-1, SUMS)
+        here = layout.part(counts, "slices", bins.name).reshape(len(counts), -1, SUMS)
         there = profile.part("slices", bins.name).reshape(-1, SUMS)
-        for label, sums, reference in zip(labels, here, there, strict=True):
-            if sums[0] >= LEAST and reference[0] >= LEAST:
-                yield from _losses(task, period, f"{bins.name}={label}", sums, reference, limits, against)
+        for k, label in enumerate(labels):
+            if there[k, N] >= LEAST:
+                sums = np.where(here[:, k, [N]] >= LEAST, here[:, k], 0)
+                yield from _losses(task, f"{bins.name}={label}", sums, there[k], limits, against)
 
 
 def _losses(
     task: str,
-    period: int,
     name: str,
     sums: NDArray[np.int64],
     reference: NDArray[np.int64],
     limits: Thresholds,
     against: bool,
-) -> Iterator[Finding]:
+) -> Iterator[Figure]:
     now, before = mean_loss(task, sums), mean_loss(task, reference) if against else None
-    if now is None:
+    if not now.there.any():
         return
-    effect = limits.loss * (before.value if before is not None else 0.0)
-    yield _worse(period, name, "loss", now, before, effect, limits, lower=False)
+    effect = limits.loss * (float(before.value) if before is not None and before.there else 0.0)
+    yield _worse(name, "loss", now, before, effect, limits, lower=False)
     if task != "binary":
         return
     n, y, p = means(task, sums)
-    if p <= 0:
-        return
-    ratio, error = y / p, float(np.sqrt(max(p * (1 - p), 1e-12) / n) / p)
+    there = now.there & (p > 0)
+    ratio, error = y / p, np.sqrt(np.maximum(p * (1 - p), 1e-12) / n) / p
     if not against:
-        yield Finding(period, name, "observed/predicted", ratio, None, None)
+        yield Figure(name, "observed/predicted", ratio, there)
         return
-    m, y0, p0 = means(task, reference)
+    m, y0, p0 = (float(each) for each in means(task, reference))
     base = y0 / p0 if p0 > 0 else 1.0
     base_error = float(np.sqrt(max(p0 * (1 - p0), 1e-12) / max(m, 1)) / max(p0, 1e-12))
     # Bernstein's second term: of few positives the ratio's tails are longer than a normal's
-    allowed = limits.calibration + limits.z * float(np.hypot(error, base_error)) + limits.z**2 / (3 * n * p)
-    yield Finding(
-        period, name, "observed/predicted", ratio, base + allowed, base, alarm=abs(ratio - base) > allowed
-    )
+    allowed = limits.calibration + limits.z * np.hypot(error, base_error) + limits.z**2 / (3 * n * p)
+    alarm = np.abs(ratio - base) > allowed
+    yield Figure(name, "observed/predicted", ratio, there, base + allowed, base, alarm=alarm & there)
 
 
 def _worse(
-    period: int,
     name: str,
     statistic: str,
     now: Measured,
@@ -240,20 +297,12 @@ def _worse(
     limits: Thresholds,
     *,
     lower: bool,
-) -> Finding:
-    if before is None:
-        return Finding(period, name, statistic, now.value, None, None, now.low, now.high)
-    allowed = effect + limits.z * float(np.hypot(now.error, before.error))
-    sign = -1 if lower else 1
-    worse = sign * (now.value - before.value) > allowed
-    return Finding(
-        period,
-        name,
-        statistic,
-        now.value,
-        before.value + sign * allowed,
-        before.value,
-        now.low,
-        now.high,
-        worse,
+) -> Figure:
+    if before is None or not before.there:
+        return Figure(name, statistic, now.value, now.there, None, None, now.low, now.high)
+    allowed = effect + limits.z * np.hypot(now.error, before.error)
+    sign, base = -1 if lower else 1, float(before.value)
+    worse = sign * (now.value - base) > allowed
+    return Figure(
+        name, statistic, now.value, now.there, base + sign * allowed, base, now.low, now.high, worse
     )

@@ -18,7 +18,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.execution.sampling import sample_shards, spread_shards
 from scalable.models.store import SEAL
-from scalable.monitor.bins import ColumnBins, learn_bins, number_bins
+from scalable.monitor.bins import LEVELS, QUANTILES, ColumnBins, learn_bins, number_bins
 from scalable.monitor.counts import CountReduction, Layout
 from scalable.monitor.labels import Labelled, encoded
 from scalable.monitor.scores import TASKS, Scale, Scorer
@@ -229,12 +229,9 @@ _SIGNED = ("sums", "slices")  # parts that hold more than numbers of rows
 def _bins(item: Any) -> ColumnBins:
     bins = typed(ColumnBins, item)
     ascending = all(low < high for low, high in pairwise(bins.edges))
-    if (
-        bins.kind not in ("number", "text")
-        or not ascending
-        or len(bins.edges) > 31
-        or not 0 < bins.scale < np.inf
-    ):
+    few = len(bins.edges) <= QUANTILES + 1 and len(bins.levels) <= LEVELS
+    scaled = 0 < bins.scale < np.inf
+    if bins.kind not in ("number", "text") or not ascending or not few or not scaled:
         raise ValueError(f"bins of {bins.name!r}")
     if bins.kind == "number" and len(bins.points) != len(bins.edges) + 1:
         raise ValueError(f"points of {bins.name!r}")

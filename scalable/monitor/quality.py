@@ -9,6 +9,7 @@ under concept drift it does not, and nothing without labels can tell.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,53 +30,75 @@ GROUPS = 40  # of the reference's scores, each with its rate of positives
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A figure, its standard error, and as many of these as its interval has to each side: 95 % by default."""
+    """A figure of one period, or of many: arrays of shape (n_periods,). NaN where there is none.
 
-    value: float
-    error: float
+    Attributes
+    ----------
+    value, error : float64
+        And its standard error.
+    reach : float
+        As many of these as the interval has to each side: 95 % by default.
+    """
+
+    value: Any
+    error: Any
     reach: float = Z95
 
     @property
-    def low(self) -> float:
+    def low(self) -> Any:
         """Lower bound."""
         return self.value - self.reach * self.error
 
     @property
-    def high(self) -> float:
+    def high(self) -> Any:
         """Upper bound."""
         return self.value + self.reach * self.error
 
+    @property
+    def there(self) -> Any:
+        """Whether there is one."""
+        return np.isfinite(self.value)
 
-def auc_of(labelled: NDArray[np.int64], positive: NDArray[np.int64]) -> Measured | None:
-    """Return AUC and DeLong's standard error from score grids; None without two rows of each class."""
+
+def auc_of(labelled: NDArray[np.int64], positive: NDArray[np.int64]) -> Measured:
+    """Return AUC and DeLong's standard error from score grids, shape (..., n_cells).
+
+    There is none without two rows of each class.
+    """
     won, lost = positive.astype(float), (labelled - positive).astype(float)
-    m, n = won.sum(), lost.sum()
-    if min(m, n) < 2:
-        return None
-    beaten = (np.cumsum(lost) - 0.5 * lost) / n
-    beating = 1 - (np.cumsum(won) - 0.5 * won) / m
-    auc = float(np.sum(won * beaten) / m)
-    spread = np.sum(won * (beaten - auc) ** 2) / m / (m - 1) + np.sum(lost * (beating - auc) ** 2) / n / (
-        n - 1
-    )
-    return Measured(auc, float(np.sqrt(spread)))
+    m, n = _two_of_each(won, lost)
+    beaten = (np.cumsum(lost, axis=-1) - 0.5 * lost) / n
+    beating = 1 - (np.cumsum(won, axis=-1) - 0.5 * won) / m
+    auc = np.sum(won * beaten, axis=-1, keepdims=True) / m
+    spread = np.sum(won * (beaten - auc) ** 2, axis=-1, keepdims=True) / m / (m - 1)
+    spread += np.sum(lost * (beating - auc) ** 2, axis=-1, keepdims=True) / n / (n - 1)
+    return Measured(auc[..., 0], np.sqrt(spread)[..., 0])
 
 
-def mean_loss(task: str, sums: NDArray[np.int64]) -> Measured | None:
-    """Return the mean loss of labelled rows and its standard error; None with fewer than two."""
+def _two_of_each(won: NDArray[np.float64], lost: NDArray[np.float64]) -> tuple[Any, Any]:
+    """Return how many of each there are, shape (..., 1), NaN where there are not two."""
+    m, n = (np.sum(counts, axis=-1, keepdims=True) for counts in (won, lost))
+    few = np.minimum(m, n) < 2
+    return np.where(few, np.nan, m), np.where(few, np.nan, n)
+
+
+def mean_loss(task: str, sums: NDArray[np.int64]) -> Measured:
+    """Return the mean loss of labelled rows and its standard error, given sums, shape (..., 5).
+
+    There is none with fewer than two rows.
+    """
     found = in_units(task, sums)
-    if found[N] < 2:
-        return None
-    mean = found[LOSS] / found[N]
-    variance = max(found[SQUARE] / found[N] - mean**2, 0.0)
-    return Measured(float(mean), float(np.sqrt(variance / (found[N] - 1))))
+    n = np.where(found[..., N] < 2, np.nan, found[..., N])
+    mean = found[..., LOSS] / n
+    variance = np.maximum(found[..., SQUARE] / n - mean**2, 0.0)
+    return Measured(mean, np.sqrt(variance / (n - 1)))
 
 
-def means(task: str, sums: NDArray[np.int64]) -> tuple[float, float, float]:
-    """Return rows, mean outcome and mean prediction of labelled rows."""
+def means(task: str, sums: NDArray[np.int64]) -> tuple[Any, Any, Any]:
+    """Return rows, mean outcome and mean prediction of labelled rows, given sums, shape (..., 5)."""
     found = in_units(task, sums)
-    n = max(found[N], 1.0)
-    return float(found[N]), float(found[Y] / n), float(found[P] / n)
+    n = np.maximum(found[..., N], 1.0)
+    return found[..., N], found[..., Y] / n, found[..., P] / n
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,48 +195,47 @@ def expected(scores: NDArray[np.int64], calibration: Calibration) -> dict[str, M
 
     Parameters
     ----------
-    scores : int64 (n_cells,)
-        Score grid of the rows.
+    scores : int64 (..., n_cells)
+        Score grids of the rows.
     calibration : Calibration
 
     Returns
     -------
     dict
-        ``auc`` (left out where one class is not expected), ``log_loss``, ``positives`` (their rate).
+        ``log_loss``, ``positives`` (their rate), ``auc`` (none where one class is not expected); without those that
+        no period has.
     """
     n, c = scores.astype(float), calibration.slope
-    total = n.sum()
-    if total < 1:
-        return {}
+    total = n.sum(axis=-1, keepdims=True)
+    total = np.where(total < 1, np.nan, total)
     p = grid_scores()
     lost_one, lost_zero = -np.log(p), -np.log(1 - p)
-    of_loss = float(np.sum(n * (c * lost_one + (1 - c) * lost_zero)) / total)
-    found = {
-        "log_loss": _measured(of_loss, (lost_one - lost_zero) / total, n, calibration),
-        "positives": _measured(float(np.sum(n * c) / total), np.full(len(n), 1 / total), n, calibration),
-    }
+    loss = np.sum(n * (c * lost_one + (1 - c) * lost_zero), axis=-1) / total[..., 0]
     won, lost = n * c, n * (1 - c)
-    m, k = won.sum(), lost.sum()
-    if min(m, k) >= 2:
-        beaten = (np.cumsum(lost) - 0.5 * lost) / k
-        beating = 1 - (np.cumsum(won) - 0.5 * won) / m
-        auc = float(np.sum(won * beaten) / m)
-        # one more positive, one fewer negative at a cell
-        slope = (beaten - auc) / m - (beating - auc) / k
-        found["auc"] = _measured(auc, slope, n, calibration)
-    return found
+    rate = np.sum(won, axis=-1) / total[..., 0]
+    m, k = _two_of_each(won, lost)
+    beaten = (np.cumsum(lost, axis=-1) - 0.5 * lost) / k
+    beating = 1 - (np.cumsum(won, axis=-1) - 0.5 * won) / m
+    auc = np.sum(won * beaten, axis=-1, keepdims=True) / m
+    # one more positive, one fewer negative at a cell
+    slope = (beaten - auc) / m - (beating - auc) / k
+    found = {
+        "log_loss": _measured(loss, (lost_one - lost_zero) / total, n, calibration),
+        "positives": _measured(rate, 1 / total, n, calibration),
+        "auc": _measured(auc[..., 0], slope, n, calibration),
+    }
+    return {name: figure for name, figure in found.items() if np.any(figure.there)}
 
 
-def _measured(
-    value: float, slope: NDArray[np.float64], n: NDArray[np.float64], calibration: Calibration
-) -> Measured:
-    """Return a figure with its error, given how it changes with one more positive at each cell."""
+def _measured(value: Any, slope: Any, n: NDArray[np.float64], calibration: Calibration) -> Measured:
+    """Return figures with their errors, given how they change with one more positive at each cell."""
     c = calibration.slope
-    of_labels = np.sum(slope**2 * n * c * (1 - c))
-    by_group = np.bincount(
-        calibration.group, slope * n * c * (1 - c), GROUPS
-    )  # a shift moves all cells of a group
+    moved = slope * n * (c * (1 - c))
+    of_labels = np.sum(slope * moved, axis=-1)
+    begins = np.flatnonzero(np.diff(calibration.group, prepend=-1))  # a shift moves all cells of a group
+    group = calibration.group[begins]
     inner = np.clip(calibration.rate * (1 - calibration.rate), 1e-12, None)
-    of_rates = np.sum((by_group * calibration.error / inner) ** 2)
-    of_curve = np.sum((calibration.bend @ (slope * n * c * (1 - c))) ** 2)
-    return Measured(value, float(np.sqrt(of_labels + of_rates + of_curve)), Z97)
+    by_group = np.add.reduceat(moved, begins, axis=-1)
+    of_rates = np.sum((by_group * (calibration.error / inner)[group]) ** 2, axis=-1)
+    of_curve = sum(np.sum(moved * term, axis=-1) ** 2 for term in calibration.bend)
+    return Measured(value, np.sqrt(of_labels + of_rates + of_curve), Z97)

@@ -15,14 +15,13 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.execution.threads import Threads
 from scalable.models.predictors import load_model
-from scalable.monitor.counts import CountReduction, State, time_unit
-from scalable.monitor.findings import Finding, find
+from scalable.monitor.counts import CountReduction, State
+from scalable.monitor.findings import Finding, Findings, find
 from scalable.monitor.labels import Labelled, read_labels
+from scalable.monitor.periods import DAY, time_unit
 from scalable.monitor.profile import Profile, learn_profile, read_profile
 from scalable.monitor.scores import Scorer
 from scalable.monitor.thresholds import Thresholds
-
-DAY = 86_400 * 10**9
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class Report:
 
     Attributes
     ----------
-    findings : list of Finding
-        Every figure of every period, in order.
+    findings : Findings
+        Every figure of every period, in order of time.
     rows : dict of int to int
         Rows of each period.
     every : int or None
@@ -43,7 +42,7 @@ class Report:
         The counts themselves.
     """
 
-    findings: list[Finding]
+    findings: Findings
     rows: dict[int, int]
     every: int | None
     profile: Profile
@@ -52,7 +51,7 @@ class Report:
     @property
     def alarms(self) -> list[Finding]:
         """The figures that are alarms, in order of time."""
-        return [finding for finding in self.findings if finding.alarm]
+        return self.findings.alarms
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``monitor`` section of a results document: ``rows``, ``alarms``, ``findings`` and ``notes``."""

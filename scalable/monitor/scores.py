@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
+from scalable.data.values import read_only
 from scalable.errors import DataError, UsageError
+from scalable.kernels.encode.counting import MANTISSA, add_outcomes, find_cells
 
 PER_UNIT = 32  # cells of the grid a unit of log-odds
 FURTHEST = 16  # log-odds, beyond which scores share the last cell
@@ -18,21 +21,40 @@ N, Y, P, LOSS, SQUARE = range(
     5
 )  # what is summed of a slice: rows, outcomes, predictions, losses, their squares
 SUMS = 5
-_SCALES = {  # whole numbers a unit: sums of 2^17 rows stay exact in float64, those of 10^10 rows in int64
+_SCALES = {  # whole numbers a unit: sums of 10^10 rows stay exact in int64
     "binary": (2**24, 2**24, 2**24, 2**16),
     "multiclass": (2**24, 2**24, 2**24, 2**16),
     "regression": (2**20, 2**20, 2**20, 2**12),
 }
 TASKS = tuple(_SCALES)  # that have outcomes
+_LEAST_BITS = 24  # 2 ** -24 is a probability below all bounds
 _MOST = 2.0**10  # of a regression's loss and of its values, in units of the reference
 CLIP = 2.0**-52
 
 
-def grid_cell(p: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the cell of each probability, by its log-odds."""
-    q = np.clip(p, CLIP, 1 - CLIP)
-    odds = np.clip(np.log(q / (1 - q)), -FURTHEST, FURTHEST)
-    return np.asarray(np.rint(odds * PER_UNIT).astype(np.int64) + PER_UNIT * FURTHEST)
+def grid_bounds() -> NDArray[np.float64]:
+    """Return the probabilities from which each cell but the first begins: in the middle of two log-odds."""
+    odds = (np.arange(1, GRID) - 0.5 - PER_UNIT * FURTHEST) / PER_UNIT
+    return np.asarray(1 / (1 + np.exp(-odds)))
+
+
+@functools.cache
+def _looked_up() -> tuple[NDArray[np.int32], NDArray[np.float64], int]:
+    """Return what `find_cells` looks up: no two bounds are as near to each other as probabilities of the same bits."""
+    shift = 52 - MANTISSA
+    lowest = (1023 - _LEAST_BITS) << MANTISSA
+    bits = np.arange(lowest, (1022 << MANTISSA) + 2, dtype=np.int64)
+    begin = (bits << shift).view(np.float64)  # of the smaller of p and 1 - p, up to 1/2 itself
+    limits, begin, end = grid_bounds(), begin[:-1], begin[1:]
+    firsts = np.stack([np.searchsorted(limits, begin, "right"), np.searchsorted(limits, 1 - end, "right")])
+    return firsts.astype(np.int32), np.append(limits, np.inf)[firsts], lowest
+
+
+def grid_cell(p: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return the cell of each probability, by its log-odds: how many of `grid_bounds` it has reached."""
+    cells = np.empty(len(p), np.int32)
+    find_cells(read_only(np.ascontiguousarray(p, np.float64)), *_looked_up(), cells)
+    return cells
 
 
 def grid_scores() -> NDArray[np.float64]:
@@ -121,7 +143,7 @@ class Scorer:
                     f"{block.where(wrong)}: column {self.column!r} is {found[wrong]:g}, not a probability"
                 )
         if found.ndim == 1:
-            return Scores(found)
+            return Scores(np.ascontiguousarray(found))
         chosen = found.argmax(axis=1)
         return Scores(found[np.arange(len(found)), chosen], chosen, found)
 
@@ -149,11 +171,7 @@ def add_sums(
     task: str, rows: NDArray[np.float64], groups: NDArray[np.int64], sums: NDArray[np.int64]
 ) -> None:
     """Add what `outcomes` gave to the sums of the group of each row, shape (n_groups, 5), exactly."""
-    n = len(sums)
-    sums[:, N] += np.bincount(groups, minlength=n)
-    for k, unit in enumerate(_SCALES[task]):
-        whole = np.rint(rows[k] * unit)
-        sums[:, k + 1] += np.bincount(groups, whole, n).astype(np.int64)
+    add_outcomes(rows, np.array(_SCALES[task], np.float64), groups, sums)
 
 
 def in_units(task: str, sums: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -18,9 +18,10 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 
@@ -61,29 +62,34 @@ class Thresholds:
         """The normal quantile of `alpha`."""
         return _z(self.alpha)
 
-    def of_psi(self, n: float, m: float, bins: int) -> float:
-        """Return the threshold of PSI."""
-        return self.psi + (1 / n + 1 / m) * _chi2(self.alpha, max(bins - 1, 1))
+    def of_psi(self, n: ArrayLike, m: float, bins: int) -> Any:
+        """Return the threshold of PSI of periods of n rows."""
+        return self.psi + _both(n, m) * _chi2(self.alpha, max(bins - 1, 1))
 
-    def of_js(self, n: float, m: float, bins: int) -> float:
+    def of_js(self, n: ArrayLike, m: float, bins: int) -> Any:
         """Return the threshold of the Jensen-Shannon divergence in bits."""
-        return self.js + (1 / n + 1 / m) * _chi2(self.alpha, max(bins - 1, 1)) / (8 * math.log(2))
+        return self.js + _both(n, m) * _chi2(self.alpha, max(bins - 1, 1)) / (8 * math.log(2))
 
-    def of_ks(self, n: float, m: float) -> float:
+    def of_ks(self, n: ArrayLike, m: float) -> Any:
         """Return the threshold of KS."""
-        return self.ks + math.sqrt((1 / n + 1 / m) * math.log(2 / self.alpha) / 2)
+        return self.ks + np.sqrt(_both(n, m) * math.log(2 / self.alpha) / 2)
 
     def of_wasserstein(
-        self, n: float, cumulated: NDArray[np.float64], steps: NDArray[np.float64], m: float
-    ) -> float:
+        self, n: ArrayLike, cumulated: NDArray[np.float64], steps: NDArray[np.float64], m: float
+    ) -> Any:
         """Return the threshold of the Wasserstein distance, given the reference's cumulated shares and the steps."""
         spread = np.sqrt(np.clip(cumulated * (1 - cumulated), 0, None))
-        return float(self.wasserstein + self.z * math.sqrt(1 / n + 1 / m) * np.sum(spread * steps))
+        return self.wasserstein + self.z * np.sqrt(_both(n, m)) * np.sum(spread * steps)
 
-    def of_share(self, effect: float, k: float, n: float, k_reference: float, m: float) -> float:
+    def of_share(self, effect: float, k: ArrayLike, n: ArrayLike, k_reference: float, m: float) -> Any:
         """Return the threshold of the difference of two shares, k of n and `k_reference` of m rows."""
-        r, pooled = 1 / n + 1 / m, (k + k_reference) / (n + m)
-        return effect + self.z * math.sqrt(r * pooled * (1 - pooled)) + self.z**2 * r
+        r, pooled = _both(n, m), (np.asarray(k) + k_reference) / (np.asarray(n) + m)
+        return effect + self.z * np.sqrt(r * pooled * (1 - pooled)) + self.z**2 * r
+
+
+def _both(n: ArrayLike, m: float) -> Any:
+    """Return 1/n + 1/m."""
+    return 1 / np.asarray(n) + 1 / m
 
 
 @functools.cache

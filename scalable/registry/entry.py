@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from scalable.errors import ModelError
 from scalable.storage.documents import typed, understood
-from scalable.storage.files import sha256_of, store_of
+from scalable.storage.files import AnyPath, sha256_of, store_of
 from scalable.storage.places import files_below
 from scalable.storage.replace import replacing, write_bytes
 
@@ -88,7 +89,7 @@ def write_entry(place: Path, entry: Entry) -> None:
     write_bytes(place / ENTRY, sealed(entry))
 
 
-def read_entry(place: Path) -> Entry:
+def read_entry(place: AnyPath) -> Entry:
     """Read and check the record of a version.
 
     Raises
@@ -96,9 +97,10 @@ def read_entry(place: Path) -> Entry:
     ModelError
         It is missing, as while a copy is under way, damaged, or of a newer format.
     """
-    path = place / ENTRY
+    path = f"{os.fspath(place)}/{ENTRY}"
     try:
-        data = path.read_bytes()
+        with store_of(path).open(path) as file:
+            data = file.read()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from error
     with understood(ModelError, path, REMEDY):
@@ -112,21 +114,20 @@ def read_entry(place: Path) -> Entry:
             raise ModelError(f"{path}: altered since it was recorded; {REMEDY}")
         entry = typed(Entry, json.loads(body))
         for name, (size, digest) in entry.files.items():
-            parts = Path(name).parts
-            outside = not parts or ".." in parts or Path(name).is_absolute() or "\0" in name
+            outside = {"", ".", ".."} & set(name.split("/")) or "\0" in name
             if outside or type(size) is not int or type(digest) is not str:
                 raise ValueError(f"file {name!r}")
         if not _ID.fullmatch(entry.id):
             raise ValueError(f"id {entry.id!r}")
         if entry.file and entry.file not in entry.files:
             raise ValueError(f"file {entry.file!r}")
-        check_told(entry.metrics, entry.tags)
+        check_told(entry.metrics.values(), entry.tags.values())
     return entry
 
 
-def check_told(metrics: dict[str, Any], tags: dict[str, Any]) -> None:
-    """Raise a TypeError where a metric is no number, or a tag no text."""
-    if not {*map(type, metrics.values())} <= {int, float} or not {*map(type, tags.values())} <= {str}:
+def check_told(metrics: Iterable[Any], tags: Iterable[Any]) -> None:
+    """Raise a TypeError where a metric is no number, or what a tag says no text."""
+    if not {*map(type, metrics)} <= {int, float} or not {*map(type, tags)} <= {str}:
         raise TypeError("a metric is no number, or a tag no text")
 
 

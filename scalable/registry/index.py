@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import zlib
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from scalable.errors import ModelError
 from scalable.registry.entry import ENTRY, Entry, check_told, read_entry
 from scalable.storage.documents import SHAPELESS
-from scalable.storage.numbered import versions_of
+from scalable.storage.numbered import states_of
 from scalable.storage.replace import replacing
 
 INDEX = ".index.json"
@@ -23,14 +24,11 @@ class Row(NamedTuple):
     Attributes
     ----------
     number : int
-    state : list
-        Time in nanoseconds or ETag, and bytes, of its record: the same as long as nobody touched it.
     id, created, size, metrics, tags, pruned, note
         See `scalable.registry.entry.Entry`.
     """
 
     number: int
-    state: list[Any]
     id: str
     created: str
     size: int
@@ -40,7 +38,15 @@ class Row(NamedTuple):
     note: str
 
 
-_TYPES = [int, list, str, str, int, dict, dict, bool, str]  # of the fields of a row
+_TYPES = (int, str, str, int, dict, dict, bool, str)  # of the fields of a row
+
+
+class _Index(NamedTuple):
+    """Rows of versions, and the time in nanoseconds or the ETag, and the bytes of each record as it was read."""
+
+    rows: list[Row]
+    tags: list[int | str | None]
+    sizes: list[int]
 
 
 def list_versions(versions: Path) -> tuple[list[Row], dict[int, str]]:
@@ -50,50 +56,55 @@ def list_versions(versions: Path) -> tuple[list[Row], dict[int, str]]:
     is checked against what is there, and replaced where it differs; whoever acts on a version reads its record.
     """
     known = _read(versions / INDEX)
-    rows, wrong, changed = [], {}, False
-    found = versions_of(versions, ENTRY)
-    for number, version in found.items():
-        if version is None:
+    numbers, tags, sizes = states_of(versions, ENTRY)
+    if known.tags == tags and known.sizes == sizes and [row.number for row in known.rows] == numbers:
+        return known.rows, {}
+    earlier = {row.number: (tag, size, row) for row, tag, size in zip(*known, strict=True)}
+    found, wrong = _Index([], [], []), {}
+    for number, tag, size in zip(numbers, tags, sizes, strict=True):
+        if tag is None:
             wrong[number] = "its record is missing, as while a copy is under way"
             continue
-        state = [version.tag, version.size]
-        row = known.get(number)
-        if row is None or row.state != state:
+        *state, row = earlier.get(number, (None, None, None))
+        if row is None or state != [tag, size]:
             try:
-                row = _row(number, state, read_entry(versions / str(number)))
+                row = _row(number, read_entry(f"{versions}/{number}"))
             except ModelError as error:
                 wrong[number] = str(error)
                 continue
-            changed = True
-        rows.append(row)
-    if changed or len(rows) != len(known):
-        _write(versions / INDEX, rows)
-    return rows, wrong
+        for column, value in zip(found, (row, tag, size), strict=True):
+            column.append(value)
+    if found != known:
+        _write(versions / INDEX, found)
+    return found.rows, wrong
 
 
-def _row(number: int, state: list[Any], entry: Entry) -> Row:
+def _row(number: int, entry: Entry) -> Row:
     shown = (entry.created, entry.size, entry.metrics, entry.tags, entry.pruned, entry.note)
-    return Row(number, state, entry.id, *shown)
+    return Row(number, entry.id, *shown)
 
 
-def _read(path: Path) -> dict[int, Row]:
-    """Return the rows of an index; none where it is missing or damaged in any way."""
+def _read(path: Path) -> _Index:
+    """Return an index; nothing where it is missing or damaged in any way."""
     try:
         crc, _, body = path.read_bytes().partition(b"\n")
-        if int(crc) != zlib.crc32(body):
-            return {}
-        rows = [Row._make(row) for row in json.loads(body)]
-        for row in rows:
-            if [*map(type, row)] != _TYPES:
-                raise TypeError("a row of another shape")
-            check_told(row.metrics, row.tags)
-        return {row.number: row for row in rows}
-    except (OSError, *SHAPELESS):
-        return {}
+_TYPES = (int, str, str, int, dict, dict, bool, str)  # of the fields of a row
 
 
-def _write(path: Path, rows: list[Row]) -> None:
-    body = json.dumps([list(row) for row in rows], separators=(",", ":")).encode()
+        if int(crc) == zlib.crc32(body):
+            tags, sizes, *columns = json.loads(body)
+            rows = list(map(Row, *columns))
+            if len({len(rows), *map(len, (tags, sizes, *columns))}) == 1:
+                return _Index(rows, tags, sizes)
+    except (OSError, ValueError, TypeError, KeyError, IndexError):
+        pass
+    return _Index([], [], [])
+
+
+def _write(path: Path, found: _Index) -> None:
+    """Write an index: a list for each column, which is half the time of a list for each version to read."""
+    columns = [found.tags, found.sizes, *map(list, zip(*found.rows, strict=True))]
+    body = json.dumps(columns, separators=(",", ":")).encode()
     with suppress(OSError), replacing(path, durable=False) as file:  # a list is had without it too
         file.write(b"%d\n" % zlib.crc32(body) + body)
 

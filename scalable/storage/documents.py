@@ -56,20 +56,25 @@ def typed(kind: type[T], document: Mapping[str, Any]) -> T:
 def typed_fields(kind: Any, document: Mapping[str, Any]) -> dict[str, Any]:
     """Return values for some fields of a dataclass, of the types that they declare; raises as `typed`."""
     hints = _hints_of(kind)
-    known = hints.keys() & {field.name for field in fields(kind)}
-    if not isinstance(document, Mapping) or not known.issuperset(document):
+    if not isinstance(document, Mapping) or not hints.keys() >= document.keys():
         raise TypeError(f"{kind.__name__} has other fields")
     return {name: _value(value, hints[name], name) for name, value in document.items()}
 
 
 @functools.cache
 def _hints_of(kind: Any) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+    known, hints = {field.name for field in fields(kind)}, typing.get_type_hints(kind)
+    return {name: hint for name, hint in hints.items() if name in known}
+
+
+@functools.cache
+def _taken_apart(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return typing.get_origin(hint), typing.get_args(hint)
 
 
 def _value(value: Any, hint: Any, name: str) -> Any:
     """Return a value of a declared type: integers serve as floats, lists as tuples."""
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    origin, inner = _taken_apart(hint)
     if hint is Any or (value is None and type(None) in inner):
         return value
     if origin in (typing.Union, types.UnionType):

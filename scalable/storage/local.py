@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import glob
 import os
 from collections.abc import Iterator, Sequence
@@ -100,7 +101,7 @@ version_with_end = version
 
 def open(path: AnyPath, of: Version | None = None) -> BinaryIO:
     """Open a file to read."""
-    return Path(path).open("rb")
+    return builtins.open(path, "rb")
 
 
 def read(path: AnyPath, offset: int, size: int, of: Version | None = None) -> bytes:

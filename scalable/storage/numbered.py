@@ -41,23 +41,35 @@ def _numbers(names: Iterable[str]) -> list[int]:
     return [int(name) for name in names if name.isdecimal() and name.isascii() and name[0] != "0"]
 
 
-def versions_of(directory: str | os.PathLike[str], name: str) -> dict[int, Version | None]:
-    """Return the version of a file in each numbered directory, by number in order; None where there is no such file."""
+def states_of(
+    directory: str | os.PathLike[str], name: str
+) -> tuple[list[int], list[int | str | None], list[int]]:
+    """Return the numbers of a directory in order, and tag and size of a file in each of them.
+
+    They are those of `scalable.storage.files.Version`; None and 0 where there is no such file.
+    """
+    numbers: list[int] = sorted(numbers_in(directory)) if is_local(directory) else []
+    tags: list[int | str | None] = []
+    sizes: list[int] = []
     if not is_local(directory):
         known, above = object_store_of(directory).versions_below(directory), f"{os.fspath(directory)}/"
         numbers = sorted(_numbers(_first_parts(directory, known)))
-        return {number: known.get(f"{above}{number}/{name}") for number in numbers}
-    found: dict[int, Version | None] = dict.fromkeys(sorted(numbers_in(directory)))
-    if found:
+        found = [known.get(f"{above}{number}/{name}", Version(0, "")) for number in numbers]
+        return numbers, [version.tag or None for version in found], [version.size for version in found]
+    if numbers:
         descriptor = os.open(directory, os.O_RDONLY)
         try:
-            for number in found:
-                with suppress(OSError):
+            for number in numbers:
+                try:
                     status = os.stat(f"{number}/{name}", dir_fd=descriptor)
-                    found[number] = Version(status.st_size, status.st_mtime_ns)
+                    tags.append(status.st_mtime_ns)
+                    sizes.append(status.st_size)
+                except OSError:
+                    tags.append(None)
+                    sizes.append(0)
         finally:
             os.close(descriptor)
-    return found
+    return numbers, tags, sizes
 
 
 def add_numbered(directory: Path, data: bytes, name: str = "") -> int:

@@ -74,3 +74,17 @@ def test_sampling_alone_stays_below_the_thresholds_even_without_an_effect(rows):
     # and they are no looser than they need be: the middle of the distances is of their size
     middle = np.median([div.psi(before, counts) for counts in now])
     assert limits.of_psi(rows, reference, 20) < 4 * middle
+
+
+def test_many_periods_at_once_are_each_alone():
+    rng = np.random.default_rng(0)
+    before, now, points = rng.integers(0, 99, 12), rng.integers(0, 99, (7, 12)), np.arange(12.0) ** 2
+    now[3] = 0
+    for many in (
+        div.psi,
+        div.jensen_shannon,
+        div.kolmogorov_smirnov,
+        lambda b, n: div.wasserstein(b, n, points),
+    ):
+        assert many(before, now).tolist() == [many(before, each) for each in now]
+    assert np.array_equal(div.without_rare(before, now)[1][5], div.without_rare(before, now[5])[1])
