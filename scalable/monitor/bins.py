@@ -30,6 +30,7 @@ from scalable.monitor.periods import Runs
 QUANTILES = 20
 LEVELS = 255  # categories that have a bin of their own
 SAMPLE = 2**17  # rows from which bins are learned
+_WHOLE = 2**24  # up to which float32 holds all whole numbers
 DRAWN = 2**15  # of their numbers, for quantiles that are off by a quarter of a per cent (counts are exact)
 
 
@@ -143,15 +144,16 @@ def as_floats(array: pa.Array) -> NDArray[np.float64]:
 def as_compared(array: pa.Array) -> NDArray[np.float32] | NDArray[np.float64]:
     """Return a numeric column as float32 where that holds its every value, else as float64; missing as NaN."""
     kind = array.type
-    small = pt.is_integer(kind) and kind.bit_width <= 16
-    if not (small or pt.is_boolean(kind) or pt.is_float32(kind) or pt.is_float16(kind)):
-        return as_floats(array)
-    if small and array.null_count:
+    if array.null_count and pt.is_integer(kind) and kind.bit_width <= 16:
         values, valid = buffers_of(array)
         out = np.empty(len(values), np.float32)
         fill_missing(values, valid, array.offset, np.nan, out)
         return out
-    return np.ascontiguousarray(numbers(array), np.float32)
+    values = numbers(array)
+    small = values.dtype == np.float32 or (values.dtype.kind in "iu" and values.itemsize <= 2)
+    if values.dtype.kind in "iu" and not small and len(values):
+        small = -_WHOLE <= values.min() and values.max() <= _WHOLE
+    return np.ascontiguousarray(values, np.float32 if small else np.float64)
 
 
 def _rounded_down(edges: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ under concept drift it does not, and nothing without labels can tell.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -123,6 +123,10 @@ class Calibration:
     slope: NDArray[np.float64]
     bend: NDArray[np.float64]
 
+    def of(self, cells: NDArray[np.int64]) -> Calibration:
+        """Return the calibration of some cells, given ascending."""
+        return replace(self, group=self.group[cells], slope=self.slope[cells], bend=self.bend[:, cells])
+
 
 def calibrate(labelled: NDArray[np.int64], positive: NDArray[np.int64]) -> Calibration:
     """Return the calibration of a labelled reference's score grids, in groups of about equal numbers of positives."""
@@ -202,13 +206,13 @@ def expected(scores: NDArray[np.int64], calibration: Calibration) -> dict[str, M
     Returns
     -------
     dict
-        ``log_loss``, ``positives`` (their rate), ``auc`` (none where one class is not expected); without those that
-        no period has.
+        ``log_loss``, ``positives`` (their rate), ``auc`` (none where one class is not expected). Of one period alone,
+        those that it has.
     """
-    n, c = scores.astype(float), calibration.slope
-    total = n.sum(axis=-1, keepdims=True)
+    some = np.flatnonzero(scores.reshape(-1, scores.shape[-1]).any(axis=0))  # empty cells add nothing
+    n, p, calibration = scores[..., some].astype(float), grid_scores()[some], calibration.of(some)
+    c, total = calibration.slope, n.sum(axis=-1, keepdims=True)
     total = np.where(total < 1, np.nan, total)
-    p = grid_scores()
     lost_one, lost_zero = -np.log(p), -np.log(1 - p)
     loss = np.sum(n * (c * lost_one + (1 - c) * lost_zero), axis=-1) / total[..., 0]
     won, lost = n * c, n * (1 - c)
@@ -224,7 +228,7 @@ def expected(scores: NDArray[np.int64], calibration: Calibration) -> dict[str, M
         "positives": _measured(rate, 1 / total, n, calibration),
         "auc": _measured(auc[..., 0], slope, n, calibration),
     }
-    return {name: figure for name, figure in found.items() if np.any(figure.there)}
+    return {name: figure for name, figure in found.items() if scores.ndim > 1 or figure.there}
 
 
 def _measured(value: Any, slope: Any, n: NDArray[np.float64], calibration: Calibration) -> Measured:
