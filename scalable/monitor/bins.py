@@ -152,7 +152,7 @@ def as_compared(array: pa.Array) -> NDArray[np.float32] | NDArray[np.float64]:
     values = numbers(array)
     small = values.dtype == np.float32 or (values.dtype.kind in "iu" and values.itemsize <= 2)
     if values.dtype.kind in "iu" and not small and len(values):
-        small = -_WHOLE <= values.min() and values.max() <= _WHOLE
+        small = int(values.min()) >= -_WHOLE and int(values.max()) <= _WHOLE
     return np.ascontiguousarray(values, np.float32 if small else np.float64)
 
 

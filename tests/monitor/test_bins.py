@@ -1,0 +1,57 @@
+"""A column is counted as NumPy counts it, whatever its type, its nulls and the order of its rows."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from scalable.monitor.bins import Binner, ColumnBins, as_compared, as_floats, number_bins
+from scalable.monitor.periods import Runs, one_period
+
+N = 6000
+RNG = np.random.default_rng(0)
+WHOLE = RNG.integers(-100, 100, N)
+NUMBERS = {
+    "int8": (WHOLE, pa.int8()),
+    "uint16": (WHOLE + 100, pa.uint16()),
+    "int32, small": (WHOLE * 1000, pa.int32()),
+    "int32, large": (WHOLE * 10**7 + RNG.integers(0, 2, N), pa.int32()),
+    "int64": (WHOLE * 10**16, pa.int64()),
+    "uint64": ((WHOLE + 100) * 10**16, pa.uint64()),
+    "bool": (WHOLE > 0, pa.bool_()),
+    "float16": (WHOLE.astype(np.float16) / 8, pa.float16()),
+    "float32": (WHOLE.astype(np.float32) / 3, pa.float32()),
+    "float64": (WHOLE / 3, pa.float64()),
+    "time": (WHOLE * 10**12, pa.timestamp("us")),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("missing", [False, True])
+def test_numbers_of_every_type(name, missing):
+    values, kind = NUMBERS[name]
+    array = pa.array(values, kind, mask=RNG.random(N) < 0.2 if missing else None).slice(5)
+    bins = number_bins("x", as_floats(array.slice(0, 3000)))
+    floats, compared = as_floats(array), as_compared(array)
+    assert np.array_equal(compared.astype(np.float64), floats, equal_nan=True)
+    expected = np.searchsorted(bins.edges, floats, side="left")
+    expected[np.isnan(floats)] = bins.size - 1
+    assert np.array_equal(Binner(bins).codes(array), expected)
+    counts = np.zeros((1, bins.size), np.int64)
+    Binner(bins).add(array, one_period(len(array)), counts, 0)
+    assert np.array_equal(counts[0], np.bincount(expected, minlength=bins.size))
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_text_by_the_codes_of_its_dictionary(missing):
+    values = RNG.choice(["a", "b", "c", "new"], N)
+    array = pa.array(values, mask=RNG.random(N) < 0.2 if missing else None).dictionary_encode().slice(7)
+    bins = ColumnBins("x", "text", levels=("c", "a", "b"))
+    places = {"c": 0, "a": 1, "b": 2, "new": 3, None: 4}
+    expected = np.array([places[value] for value in array.to_pylist()])
+    assert np.array_equal(Binner(bins).codes(array), expected)
+    order = RNG.permutation(len(array))
+    runs = Runs([0, 1], np.array([0, 1000, len(array)]), np.array([1, 0]), order)
+    counts = np.zeros((2, bins.size), np.int64)
+    Binner(bins).add(array, runs, counts, 0)
+    assert np.array_equal(counts[1], np.bincount(expected[order[:1000]], minlength=5))
+    assert np.array_equal(counts[0], np.bincount(expected[order[1000:]], minlength=5))
