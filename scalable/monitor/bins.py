@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scalable.data.block import RawBlock
 from scalable.data.columns import column_kind
 from scalable.data.source import Source
-from scalable.data.values import buffers_of, dictionary_codes, numbers, read_only
+from scalable.data.values import buffers_of, dictionary_codes, numbers, read_only, text_of_nulls
 from scalable.errors import DataError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
@@ -167,6 +167,15 @@ def _levels(array: pa.DictionaryArray) -> list[str]:
     return [str(value) for value in array.dictionary.to_pylist()]
 
 
+def other_kind(bins: ColumnBins, kind: pa.DataType, place: str = "") -> DataError:
+    """Return the error of a column that is text where the reference has numbers, or the other way round."""
+    here, there = (kind, "text") if bins.kind == "text" else ("text", "numbers")
+    return DataError(
+        f"{place}{place and ': '}column {bins.name!r} is {here} here, but {there} in the reference; give data of the "
+        "training schema"
+    )
+
+
 class Binner:
     """Counts the values of a column by period.
 
@@ -198,13 +207,11 @@ class Binner:
         DataError
             The column is text where the reference has numbers, or the other way round.
         """
-        text = pt.is_dictionary(array.type)
-        if text != (self.bins.kind == "text"):
-            raise DataError(
-                f"column {self.bins.name!r} is {array.type} here, but {self.bins.kind} in the reference; give data of "
-                "the training schema"
-            )
-        if text:
+        if self.bins.kind == "text":
+            array = text_of_nulls(array)
+        if pt.is_dictionary(array.type) != (self.bins.kind == "text"):
+            raise other_kind(self.bins, array.type)
+        if self.bins.kind == "text":
             codes = np.ascontiguousarray(dictionary_codes(array), np.int32)
             add_codes(runs.arranged(codes), self._table(array), self.bins.size, runs, counts, first)
         else:
@@ -227,6 +234,7 @@ class Binner:
             values = as_floats(array)
             places = np.searchsorted(self._edges[np.float64], values, side="left")
             return np.asarray(np.where(np.isnan(values), self.bins.size - 1, places))
+        array = text_of_nulls(array)
         return self._table(array).astype(np.int64)[dictionary_codes(array)]
 
     def _table(self, array: pa.DictionaryArray) -> NDArray[np.uint32]:

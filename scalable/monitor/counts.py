@@ -186,7 +186,7 @@ class CountReduction:
         """Count the rows whose labels are known; scores and cells are in the order of the runs."""
         layout, task = self.layout, self.layout.task
         y = runs.arranged(labels.of(block))
-        known = np.flatnonzero(np.isfinite(y))
+        known = np.flatnonzero(np.isfinite(y) & ~np.isnan(scores.value))
         if not len(known):
             return
         made = outcomes(task, scores.only(known), y[known], layout.scale)

@@ -44,6 +44,12 @@ class Labelled:
         array = block.arrays[self.column]
         if self.values is None:
             return encoded(self.predictor, array, block.where)
+        text = pa.types.is_dictionary(array.type)
+        if text != isinstance(self.keys, dict):
+            here, there = ("text", "whole numbers") if text else (array.type, "text")
+            raise DataError(
+                f"{block.place}key {self.column!r} is {here}, but {there} among the labels; give both the same type"
+            )
         found = np.full(block.n_rows, np.nan)
         if isinstance(self.keys, dict):
             places = [self.keys.get(key, -1) for key in array.dictionary.to_pylist()]

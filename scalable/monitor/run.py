@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from scalable.data.columns import require_column
+import pyarrow.types as pt
+
+from scalable.data.columns import column_kind, require_column
 from scalable.data.source import Source
-from scalable.errors import UsageError
+from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.execution.threads import Threads
 from scalable.models.predictors import load_model
+from scalable.monitor.bins import other_kind
 from scalable.monitor.counts import CountReduction, State
 from scalable.monitor.findings import Finding, Findings, find
 from scalable.monitor.labels import Labelled, read_labels
@@ -155,6 +158,14 @@ def monitor(
     reduction = CountReduction(profile.layout, scorer, time, every, known)
     for name in reduction.needed:
         require_column(source.full_schema, name, source.describe_place(), "monitored")
+    for bins in profile.layout.columns:
+        kind = source.field_type(bins.name)
+        if not pt.is_null(kind) and (column_kind(kind) == "text") != (bins.kind == "text"):
+            raise other_kind(bins, kind, source.describe_place())
+    if prediction is not None and column_kind(source.field_type(prediction)) == "text":
+        raise DataError(
+            f"{source.describe_place()}: column {prediction!r} is text, not predictions; give a column of numbers"
+        )
     reader = BlockReader(source, columns=tuple(reduction.needed))
     periods: State = run_reduction(worker, reduction, reader, label="monitor")
     rows = {period: int(profile.layout.part(counts, "rows")[0]) for period, counts in periods.items()}

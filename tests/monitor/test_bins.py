@@ -55,3 +55,10 @@ def test_text_by_the_codes_of_its_dictionary(missing):
     Binner(bins).add(array, runs, counts, 0)
     assert np.array_equal(counts[1], np.bincount(expected[order[:1000]], minlength=5))
     assert np.array_equal(counts[0], np.bincount(expected[order[1000:]], minlength=5))
+
+
+def test_a_column_without_any_value_is_missing_whatever_its_type():
+    for bins in (ColumnBins("x", "text", levels=("a",)), ColumnBins("x", "number", (0.0,), (0.0, 0.0))):
+        counts = np.zeros((1, bins.size), np.int64)
+        Binner(bins).add(pa.nulls(9), one_period(9), counts, 0)
+        assert counts[0].tolist() == [0, 0, 9]

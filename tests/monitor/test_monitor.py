@@ -196,8 +196,13 @@ def test_what_is_off_is_said(model):
     with pytest.raises(UsageError, match="go together"):
         monitor(model, table_source(table), labels=table_source(table))
     wrong = table.set_column(0, "x", [table["city"]])
-    with pytest.raises(DataError, match="'x'"):
+    with pytest.raises(DataError, match="'x' is text here, but numbers in the reference"):
         monitor(model, table_source(wrong), executor=Threads(1))
+    later = TableSource(
+        table.set_column(7, "key", [table["key"].cast(pa.string())]), "label", features=["key"]
+    )
+    with pytest.raises(DataError, match="key 'key' is int64, but text among the labels"):
+        monitor(model, table_source(table, None), labels=later, key="key", executor=Threads(1))
     times = table.set_column(6, "time", [pa.array([None] * 1000, pa.timestamp("ms"))])
     with pytest.raises(DataError, match="no time"):
         monitor(model, table_source(times), time="time", executor=Threads(1))

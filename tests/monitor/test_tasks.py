@@ -92,3 +92,18 @@ def test_the_generators_drift_is_dated_to_its_day(tmp_path):
     report = monitor(model, source((tmp_path / "after").glob("*.parquet")), time="time", executor=Threads(2))
     assert {report.name(f.period) for f in report.alarms} == {"2020-01-03", "2020-01-04"}
     assert all("=" in f.column or f.column == "performance" for f in report.alarms)
+
+
+def test_a_quantity_without_a_prediction_is_in_no_loss(tmp_path):
+    model = watched(Ridge(n_workers=1).fit(quantities(1)), tmp_path / "m", quantities(2))
+    table = quantities(3).table
+    scores = load_model(model).predict(table)
+    scores[:50] = np.nan
+    some = TableSource(table.append_column("score", [scores]), "price", features=["x", "kind"])
+    one = monitor(model, some, prediction="score", executor=Threads(1))
+    sums = [one.profile.layout.part(one.periods[0], "sums")]
+    rest = TableSource(table.slice(50), "price", features=["x", "kind"])
+    other = monitor(model, rest, executor=Threads(1))
+    sums.append(other.profile.layout.part(other.periods[0], "sums"))
+    assert np.array_equal(*sums)
+    assert one.profile.layout.part(one.periods[0], "prediction")[-1] == 50

@@ -116,6 +116,7 @@ def command(
         "monitor",
         {"dataset": {"name": data, "rows": source.n_rows}, "stages": [stage.to_json()], "monitor": section},
     )
+    n = len(section["rows"])
     if not quiet:
         for row in section["alarms"][:40]:
             typer.echo(
@@ -125,7 +126,7 @@ def command(
         more = len(section["alarms"]) - 40
         typer.echo(f"... and {more} more" if more > 0 else "", nl=more > 0)
         typer.echo(
-            f"{model}: {len(section['rows'])} periods {stage.in_words(source.n_rows)}, {len(section['alarms'])} alarms"
+            f"{model}: {n} period{'s' * (n != 1)} {stage.in_words(source.n_rows)}, {len(section['alarms'])} alarms"
         )
         for note in section["notes"]:
             typer.echo(note)

@@ -60,6 +60,8 @@ def test_quiet_is_zero_and_an_alarm_three(scalable, trained, places, tmp_path):
         (["--every", "soon", "--time", "time"], 2, "no span of time"),
         (["--time", "tme"], 1, "did you mean 'time'"),
         (["--prediction", "score"], 1, "'score'"),
+        (["--prediction", "city"], 1, "'city' is text, not predictions"),
+        (["--labels", "held", "--target", "label", "--key", "city"], 1, "'city'"),
     ],
 )
 def test_what_is_off_is_one_line(scalable, trained, places, words, code, said):
