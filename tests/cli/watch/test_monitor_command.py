@@ -61,7 +61,7 @@ def test_quiet_is_zero_and_an_alarm_three(scalable, trained, places, tmp_path):
         (["--time", "tme"], 1, "did you mean 'time'"),
         (["--prediction", "score"], 1, "'score'"),
         (["--prediction", "city"], 1, "'city' is text, not predictions"),
-        (["--labels", "held", "--target", "label", "--key", "city"], 1, "'city'"),
+        (["--labels", "held", "--target", "label", "--key", "x"], 1, "key 'x' is double"),
     ],
 )
 def test_what_is_off_is_one_line(scalable, trained, places, words, code, said):
