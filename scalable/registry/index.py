@@ -88,17 +88,19 @@ def _read(path: Path) -> _Index:
     """Return an index; nothing where it is missing or damaged in any way."""
     try:
         crc, _, body = path.read_bytes().partition(b"\n")
-_TYPES = (int, str, str, int, dict, dict, bool, str)  # of the fields of a row
-
-
-        if int(crc) == zlib.crc32(body):
-            tags, sizes, *columns = json.loads(body)
-            rows = list(map(Row, *columns))
-            if len({len(rows), *map(len, (tags, sizes, *columns))}) == 1:
-                return _Index(rows, tags, sizes)
-    except (OSError, ValueError, TypeError, KeyError, IndexError):
-        pass
-    return _Index([], [], [])
+        if int(crc) != zlib.crc32(body):
+            return _Index([], [], [])
+        tags, sizes, *columns = json.loads(body)
+        rows = list(map(Row, *columns))
+        if len({len(rows), *map(len, (tags, sizes, *columns))}) != 1:
+            raise ValueError("columns of different lengths")
+        if [{*map(type, column)} for column in columns] != [{kind} for kind in _TYPES]:
+            raise TypeError("a row of another shape")
+        metrics, told = (chain.from_iterable(map(dict.values, columns[k])) for k in (4, 5))
+        check_told(metrics, told)
+        return _Index(rows, tags, sizes)
+    except (OSError, *SHAPELESS):
+        return _Index([], [], [])
 
 
 def _write(path: Path, found: _Index) -> None:
