@@ -65,7 +65,7 @@ def reads(place: str) -> dict[str, Any]:
         jobs += [((path, version), piece) for piece in pieces(ranges)]
     unique = list(dict.fromkeys(jobs))
     with ThreadPoolExecutor(REQUESTS) as pool:
-        for _ in pool.map(lambda job: fetch(*job), unique):
+        for _ in pool.map(lambda job: fetch(*job, lambda *_: None), unique):
             pass
     return {}
 
@@ -141,14 +141,16 @@ def counted(fetched: list[int]) -> None:
 
     fetch = objects.fetch
 
-    def counting(place: tuple[Any, ...], wanted: tuple[int, int]) -> memoryview:
+    def counting(place: tuple[Any, ...], wanted: tuple[int, int], put: Any) -> None:
         fetched.append(wanted[1] - wanted[0])
-        return fetch(place, wanted)
+        fetch(place, wanted, put)
 
     objects.fetch = counting
 
 
 if __name__ == "__main__":
+    from scalable.storage.objects import forget, kept_bytes
+
     fetched: list[int] = []
     counted(fetched)
     done, most = threading.Event(), [0]
@@ -156,6 +158,7 @@ if __name__ == "__main__":
     watch.start()
     try:
         FIRST[sys.argv[1]](sys.argv[2])
+        forget()  # what the first time has fetched
         fetched.clear()
         started = time.perf_counter()
         found = WAYS[sys.argv[1]](sys.argv[2])
@@ -164,5 +167,5 @@ if __name__ == "__main__":
         done.set()
         watch.join()
     found["bytes"] = sum(fetched)
-    found["peak_mib"] = (peak_rss() + most[0]) / 2**20
+    found["peak_mib"], found["kept_mib"] = (peak_rss() + most[0]) / 2**20, kept_bytes() / 2**20
     print(json.dumps(found))

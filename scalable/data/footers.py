@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from scalable.data.footer_check import BYTE_STREAM_SPLIT, damaged, read_tables
 from scalable.data.types.pandas_metadata import with_categories
 from scalable.errors import DataError
-from scalable.storage.files import Version, arrow_input, store_of
+from scalable.storage.files import Version, arrow_input, is_local, store_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,10 @@ def read_footers(files: Sequence[str]) -> tuple[list[Footer], list[pa.Schema]]:
     """
     found: list[tuple[Footer, pa.Schema]] = []
     while len(found) < len(files):
-        started = time.perf_counter()
-        some = files[len(found) : len(found) + SLICE]
+        started, here = time.perf_counter(), is_local(files[len(found)])
+        some = files[len(found) : len(found) + SLICE] if here else []
         found += map(_read_footer, some)
-        if time.perf_counter() - started > SLOW_SECONDS * len(some):
+        if not here or time.perf_counter() - started > SLOW_SECONDS * len(some):
             with ThreadPoolExecutor(16) as pool:
                 found += pool.map(_read_footer, files[len(found) :])
     return [footer for footer, _ in found], [schema for _, schema in found]

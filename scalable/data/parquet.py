@@ -22,7 +22,7 @@ from scalable.data.readers import read_columns
 from scalable.data.readers.cursor_pool import release
 from scalable.data.readers.held import held
 from scalable.data.readers.page_starts import entered_anywhere, page_starts, stored_bytes
-from scalable.data.readers.readahead import expect_columns
+from scalable.data.readers.readahead import expect_columns, expect_no_more
 from scalable.data.readers.statistics import possible_shards
 from scalable.data.readers.stored import StoredColumns, find_stored
 from scalable.data.readers.tiles import TileReader, find_tiles
@@ -175,8 +175,10 @@ class ParquetSource(Source):
         return other
 
     def release(self) -> None:
-        """Close files kept open between shards."""
-        release(set(self.paths))
+        """Close files kept open between shards, and expect no further ones."""
+        paths = set(self.paths)
+        release(paths)
+        expect_no_more(paths)
 
     def describe_place(self) -> str:
         """Return a short name of the dataset for messages."""

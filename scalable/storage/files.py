@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
@@ -99,6 +99,9 @@ class Store(Protocol):
 
     def expect(self, path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Range]) -> None:
         """Begin to fetch what will be read next, and do not wait; nothing happens where that is not possible."""
+
+    def expect_no_more(self, paths: Collection[str]) -> None:
+        """Forget what `expect` was told of these paths and has not begun."""
 
     def replacing(self, path: AnyPath, *, durable: bool = True) -> AbstractContextManager[BinaryIO]:
         """Write a file whole or not at all, see `scalable.storage.replace.replacing`."""

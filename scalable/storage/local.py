@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -15,8 +15,8 @@ from scalable.storage.patterns import is_hidden, matches
 from scalable.storage.replace import replacing
 
 __all__ = [
-    "absolute", "descriptor", "expect", "list_files", "local_copy", "open", "read", "replacing", "resolved", "version",
-    "would_list",
+    "absolute", "descriptor", "expect", "expect_no_more", "list_files", "local_copy", "open", "read", "replacing",
+    "resolved", "version", "would_list",
 ]  # fmt: skip
 
 
@@ -121,6 +121,10 @@ def local_copy(
 ) -> AbstractContextManager[str]:
     """Yield the path itself."""
     return nullcontext(os.fspath(path))
+
+
+def expect_no_more(paths: Collection[str]) -> None:
+    """Do nothing: the system was told."""
 
 
 def expect(path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Range]) -> None:

@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,15 @@ from scalable.storage.files import AnyPath
 
 RETRIES = 8  # of a refused request, by the library
 TRIES = 6  # of a request whose answer broke off
-BACKOFF = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=15), "base": 2}
+FIRST_SECONDS = 7  # of silence or refused connections, until something has answered
+CONNECT_SECONDS, SILENT_SECONDS = 3, 30  # of each connection; afterwards
+REQUEST_SECONDS = 600  # a request that goes on, over a slow line, is not given up
+RETRY_SECONDS = 180
+BACKOFF: dict[str, Any] = {
+    "init_backoff": timedelta(seconds=0.1),
+    "max_backoff": timedelta(seconds=15),
+    "base": 2,
+}
 _KEYS = {
     "access_key_id": "aws_access_key_id",
     "secret_access_key": "aws_secret_access_key",
@@ -43,16 +52,44 @@ _REFUSALS = {
     "PreconditionFailed": (errno.ESTALE, "the object was replaced since the run was planned; start again"),
 }  # fmt: skip
 _SHORT = 200
+_NOBODY = re.compile(r"kind: (Connect|Timeout)")  # in the library's words
+_ROLES = ("169.254.169.254", "169.254.170.2")  # where Amazon's machines tell the credentials of their role
+_YES = ("true", "1", "yes", "on", "y")
+_CLIENT_OPTIONS = (
+    "allow_http", "allow_invalid_certificates", "connect_timeout", "http1_only", "http2_keep_alive_interval",
+    "http2_keep_alive_timeout", "http2_keep_alive_while_idle", "http2_only", "pool_idle_timeout",
+    "pool_max_idle_per_host", "proxy_url", "proxy_ca_certificate", "proxy_excludes", "read_timeout", "timeout",
+    "user_agent",
+)  # fmt: skip
+
+
+@dataclass
+class Bucket:
+    """A bucket as obstore opens it.
+
+    Attributes
+    ----------
+    first : obstore store
+        Asked until something answers: it soon gives up.
+    patient : obstore store
+        Asked from then on.
+    reached : bool
+        Whether something answered.
+    """
+
+    first: Any
+    patient: Any
+    reached: bool = False
 
 
 @functools.cache
-def open_bucket(scheme: str, bucket: str) -> Any:
-    """Return obstore's store of a bucket, with the environment's credentials.
+def open_bucket(scheme: str, bucket: str) -> Bucket:
+    """Return a bucket, with the environment's credentials.
 
     Raises
     ------
     UsageError
-        When obstore is not installed, or there is no name of a bucket.
+        When obstore is not installed, or there is no name of a bucket, or its address cannot be one.
     """
     try:
         from obstore.store import from_url
@@ -60,9 +97,47 @@ def open_bucket(scheme: str, bucket: str) -> Any:
         raise UsageError(f"{scheme}:// paths need obstore: pip install 'scalable-training[s3]'") from error
     if not bucket:
         raise UsageError(f"{scheme}://: give a bucket, as in {scheme}://bucket/folder")
-    patience = {"max_retries": RETRIES, "retry_timeout": timedelta(minutes=3), "backoff": BACKOFF}
     keys = _profile() if scheme == "s3" else {}
-    return from_url(f"{scheme}://{bucket}", retry_config=patience, **keys)
+    if scheme == "s3":
+        _check_address()
+
+    def opened(retry_seconds: float, silent_seconds: float, longest_pause: timedelta) -> Any:
+        backoff = {**BACKOFF, "max_backoff": min(longest_pause, BACKOFF["max_backoff"])}
+        retries = {
+            "max_retries": RETRIES,
+            "retry_timeout": timedelta(seconds=retry_seconds),
+            "backoff": backoff,
+        }
+        client = {
+            "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
+            "read_timeout": timedelta(seconds=silent_seconds),
+            "timeout": timedelta(seconds=REQUEST_SECONDS),
+            **_client_options(scheme),
+        }
+        return from_url(f"{scheme}://{bucket}", retry_config=retries, client_options=client, **keys)
+
+    return Bucket(
+        opened(FIRST_SECONDS, FIRST_SECONDS, timedelta(seconds=2)),
+        opened(RETRY_SECONDS, SILENT_SECONDS, BACKOFF["max_backoff"]),
+    )
+
+
+def _check_address() -> None:
+    """Refuse an address that the library would not speak to, and say nothing of use about."""
+    address = os.environ.get("AWS_ENDPOINT_URL", "")
+    if address and not re.match(r"https?://[^/\s]", address):
+        raise UsageError(f"AWS_ENDPOINT_URL: {address!r} is no address; give https://host:port or http://...")
+    if address.startswith("http://") and os.environ.get("AWS_ALLOW_HTTP", "").lower() not in _YES:
+        raise UsageError(
+            f"AWS_ENDPOINT_URL: {address} has no TLS; set AWS_ALLOW_HTTP=true to speak to it all the same"
+        )
+
+
+def _client_options(scheme: str) -> dict[str, str]:
+    """Return the environment's options of connections, which options given in code would replace as a whole."""
+    prefix = {"s3": "AWS_", "gs": "GOOGLE_", "az": "AZURE_"}[scheme]
+    named = {name: os.environ.get(prefix + name.upper()) for name in _CLIENT_OPTIONS}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def _profile() -> dict[str, str]:
@@ -77,27 +152,50 @@ def _profile() -> dict[str, str]:
     return {ours: read[name][theirs] for ours, theirs in _KEYS.items() if theirs in read[name]}
 
 
-def answer(path: AnyPath, ask: Callable[[Any, str], Any]) -> Any:
-    """Ask a store about a path; answers that break off are asked for again, with growing pauses."""
-    scheme, bucket, key = split_address(path)
-    store = open_bucket(scheme, bucket)
+def answer(path: AnyPath, ask: Callable[[Any, str], Any], *, light: bool = True) -> Any:
+    """Ask a store about a path; answers that break off are asked for again, with growing pauses.
+
+    Parameters
+    ----------
+    ask : callable
+        Takes obstore's store and the key.
+    light : bool
+        Whether it takes little time where the store is there: if so it may be what finds out whether it is.
+    """
+    scheme, name, key = split_address(path)
+    bucket, began = open_bucket(scheme, name), time.monotonic()
+    if not (light or bucket.reached):
+        try:
+            answer(path, lambda store, key: library().head(store, key))
+        except OSError:  # of who may only write, too
+            if not bucket.reached:
+                raise
     for number in range(TRIES):
         try:
-            return ask(store, key)
+            found = ask(bucket.patient if bucket.reached else bucket.first, key)
+            bucket.reached = True
+            return found
         except Exception as error:
-            told = raised(path, bucket, error)
-            if told is None and number + 1 == TRIES:
-                nobody = "kind: Connect" in str(error)
-                why = (
-                    "nothing answers there; check AWS_ENDPOINT_URL"
-                    if nobody
-                    else "its answers keep breaking off"
-                )
-                told = OSError(errno.EIO, f"{scheme}://{bucket}: {why}", str(path))
+            nobody = _NOBODY.search(str(error)) is not None
+            last = number + 1 == TRIES or time.monotonic() - began > RETRY_SECONDS
+            told = raised(path, name, error)
+            if told is None and (last or (nobody and not bucket.reached)):
+                why = _unreachable(str(error)) if nobody else "its answers keep breaking off"
+                told = OSError(errno.EIO, f"{scheme}://{name}: {why}", str(path))
+            bucket.reached |= not nobody
             if told is not None:
                 raise told from error
             time.sleep(0.05 * 2**number)
     raise AssertionError
+
+
+def _unreachable(text: str) -> str:
+    """Return what is wrong where nobody answered, and the remedy, from the library's words."""
+    found = re.search(r"performing \w+ (https?://[^/\s]+)", text)
+    address = found.group(1) if found else "its address"
+    if any(role in address for role in _ROLES):
+        return "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+    return f"nothing answers at {address}; check AWS_ENDPOINT_URL, and that it can be reached from here"
 
 
 def raised(path: AnyPath, bucket: str, error: Exception) -> Exception | None:

@@ -33,7 +33,7 @@ def upload(path: AnyPath, file: BinaryIO) -> None:
         file.seek(0)  # asked again, it begins anew
         library().put(store, key, file, use_multipart=True)
 
-    answer(path, whole)
+    answer(path, whole, light=False)
 
 
 def create(path: AnyPath, data: bytes) -> None:

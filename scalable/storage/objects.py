@@ -14,25 +14,26 @@ import io
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from scalable.storage.files import AnyPath, Range, Version
-from scalable.storage.mirror import Mirrors
+from scalable.storage.mirror import Mirrors, Put
 from scalable.storage.object_access import answer, library, split_address
 from scalable.storage.object_writing import create, remove, replacing, upload
 from scalable.storage.patterns import is_hidden, matches
 
 __all__ = [
-    "absolute", "anything_below", "create", "descriptor", "everything_below", "expect", "list_files", "local_copy",
-    "marked", "open", "read", "remove", "replacing", "resolved", "upload", "version", "versions_below",
-    "would_list",
+    "absolute", "anything_below", "create", "descriptor", "everything_below", "expect", "expect_no_more",
+    "list_files", "local_copy", "marked", "open", "read", "remove", "replacing", "resolved", "upload", "version",
+    "versions_below", "would_list",
 ]  # fmt: skip
 
 TAIL_BYTES = 2**16  # a footer and more: what is read first of every file, and kept
 TAILS_BYTES = 2**26
+PIECE_BYTES = 2**19  # of an answer, handed on as they come
 
 
 def absolute(path: AnyPath) -> str:
@@ -186,6 +187,11 @@ def expect(path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Ran
     _mirrors().expect((str(path), of, *part), ranges)
 
 
+def expect_no_more(paths: Collection[str]) -> None:
+    """Forget what is expected of some objects and was not begun to be fetched."""
+    _mirrors().expect_no_more(paths)
+
+
 def versions_below(path: AnyPath) -> dict[str, Version]:
     """Return all objects below a prefix, hidden ones too, with their versions."""
     return {name: _version(meta) for name, meta in _below(path).items()}
@@ -249,12 +255,12 @@ def _read(path: str, now: Version, wanted: Range) -> bytes:
         tail = _tails.get((path, now))
     if tail is None and stop == now.size:
         first = max(0, min(begin, now.size - TAIL_BYTES))
-        tail = bytes(fetch((path, now), (first, stop)))
+        tail = _fetched(path, now, (first, stop))
         _keep_tail(path, now, tail)
     first = now.size - len(tail or b"")
     if tail is not None and begin >= first:
         return tail[begin - first : stop - first]
-    return bytes(fetch((path, now), wanted))
+    return _fetched(path, now, wanted)
 
 
 def _keep_tail(path: str, now: Version, tail: bytes) -> None:
@@ -264,8 +270,8 @@ def _keep_tail(path: str, now: Version, tail: bytes) -> None:
             _tails.popitem(last=False)
 
 
-def fetch(place: tuple[Any, ...], wanted: Range) -> memoryview:
-    """Return a range of an object of a known version.
+def fetch(place: tuple[Any, ...], wanted: Range, put: Put) -> None:
+    """Hand over a range of an object of a known version; where an answer breaks off, the rest is asked for.
 
     Parameters
     ----------
@@ -273,22 +279,33 @@ def fetch(place: tuple[Any, ...], wanted: Range) -> memoryview:
         Path and version.
     wanted : (int, int)
         First byte, and the one after the last.
+    put : callable
+        Takes a piece's first byte and its bytes, one piece after another.
 
     Raises
     ------
     OSError
         When it cannot be had, or another object stands there now.
     """
-    path, now, (begin, stop) = place[0], place[1], wanted
+    path, now, (at, stop) = place[0], place[1], wanted
 
-    def ranged(store: Any, key: str) -> memoryview:
-        options = {"range": (begin, stop), "if_match": now.tag}
-        return memoryview(library().get(store, key, options=options).bytes())
+    def ranged(store: Any, key: str) -> None:
+        nonlocal at
+        options = {"range": (at, stop), "if_match": now.tag}
+        for piece in library().get(store, key, options=options).stream(PIECE_BYTES):
+            data = memoryview(piece)
+            put(at, data[: stop - at])
+            at += len(data)
+        if at != stop:
+            raise OSError(f"{path}: {at - wanted[0]:,} bytes came where {stop - wanted[0]:,} were asked for")
 
-    data: memoryview = answer(path, ranged)
-    if len(data) != stop - begin:
-        raise OSError(f"{path}: {len(data):,} bytes came where {stop - begin:,} were asked for")
-    return data
+    answer(path, ranged)
+
+
+def _fetched(path: str, now: Version, wanted: Range) -> bytes:
+    parts: list[bytes] = []
+    fetch((path, now), wanted, lambda _, data: parts.append(bytes(data)))
+    return b"".join(parts)
 
 
 def _version(meta: Any) -> Version:
@@ -297,7 +314,17 @@ def _version(meta: Any) -> Version:
 
 def mirrored_bytes() -> int:
     """Return the memory that ranges of objects take, which is not in the process's resident memory."""
-    return _mirrors().n_bytes
+    return _mirrors().n_bytes(kept=False)
+
+
+def kept_bytes() -> int:
+    """Return the bytes of ranges that lie in the page cache for whoever comes again."""
+    return _mirrors().n_bytes(kept=True)
+
+
+def forget() -> None:
+    """Give up all ranges that were fetched and nobody uses."""
+    _mirrors().forget()
 
 
 @functools.cache

@@ -24,6 +24,7 @@ def s3_server(tmp_path_factory):
 def forget():
     """Let no store, mirror or footer outlive the environment that it was opened in."""
     object_access.open_bucket.cache_clear()
+    objects.forget()
     objects._mirrors.cache_clear()
     objects._tails.clear()
     object_writing._keeping.clear()

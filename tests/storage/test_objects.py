@@ -1,12 +1,14 @@
 """Data in an object store: the same bits as from local files, whatever the network does."""
 
+import io
 import json
 import os
+import socket
 import subprocess
 import sys
-import threading
 import time
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +21,7 @@ from scalable.errors import DataError, UsageError
 from scalable.linear import LogisticRegression, SGDClassifier
 from scalable.storage import mirror, object_access, objects
 from scalable.storage.files import store_of
+from scalable.storage.object_access import FIRST_SECONDS
 from tests.storage.conftest import ROWS
 from tests.storage.s3 import Proxy, columns_of
 from tests.test_imports import ROOT
@@ -196,7 +199,7 @@ def test_two_hundred_injured_answers_change_no_bit(folder, prefix, environment, 
     with Proxy(s3_server, share=0.25) as proxy:
         environment(proxy.address)
         while proxy.injured < 200:
-            objects._mirrors.cache_clear()
+            objects.forget()
             assert columns_of(ParquetSource(prefix, target="y")).equals(expected)
     assert min(proxy.faults[kind] for kind in Proxy.FAULTS) >= 10
 
@@ -212,14 +215,51 @@ def test_a_store_that_always_fails_ends_with_one_line(prefix, environment, s3_se
     assert "\n" not in str(told.value)
 
 
-def test_a_store_that_is_not_there_is_told(environment, monkeypatch):
-    impatient(monkeypatch)
-    environment("http://127.0.0.1:9")
-    with pytest.raises(
-        DataError, match=r"s3://test-bucket: nothing answers there; check AWS_ENDPOINT_URL"
-    ) as told:
-        ParquetSource("s3://test-bucket/sets/one")
+@pytest.mark.parametrize("kind", ["refused", "silent", "no name"])
+def test_a_store_that_is_not_there_is_told_soon(kind, environment, monkeypatch):
+    monkeypatch.setattr(object_access, "FIRST_SECONDS", 1)
+    assert FIRST_SECONDS + 3 <= 10  # a refused connection may be followed by a pause and another one
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1] if kind == "silent" else 9
+        address = f"http://{'no-such-host.invalid' if kind == 'no name' else '127.0.0.1'}:{port}"
+        environment(address)
+        began = time.monotonic()
+        with pytest.raises(DataError, match=f"nothing answers at {address}; check AWS_ENDPOINT_URL") as told:
+            ParquetSource("s3://test-bucket/sets/one")
+        with pytest.raises(OSError, match=f"nothing answers at {address}"):
+            store_of("s3://test-bucket/x").upload("s3://test-bucket/x", io.BytesIO(b"x"))
+    assert time.monotonic() - began < 10
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"AWS_ENDPOINT_URL": "127.0.0.1:9000"}, "is no address; give https://host:port"),
+        ({"AWS_ALLOW_HTTP": "false"}, "set AWS_ALLOW_HTTP=true"),
+    ],
+)
+def test_addresses_that_cannot_be_spoken_to_are_refused(variables, said, environment, monkeypatch):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=said):
+        ParquetSource("s3://test-bucket/sets/one")
+
+
+def test_a_fit_fetches_no_byte_twice(prefix, monkeypatch):
+    fetched, fetch = [], objects.fetch
+
+    def counted(place, wanted, put):
+        fetched.append((place[0], wanted))
+        fetch(place, wanted, put)
+
+    monkeypatch.setattr(objects, "fetch", counted)
+    source = ParquetSource(prefix, target="y")
+    LogisticRegression(solver="newton").fit(source)
+    fetched.sort()
+    assert len({path for path, _ in fetched}) == len(source.paths)
+    for (path, (_, end)), (other, (begin, _)) in pairwise(fetched):
+        assert path != other or end <= begin
 
 
 def test_memory_stays_within_the_budget(folder, prefix, monkeypatch):
@@ -238,61 +278,36 @@ from scalable.storage import mirror
 mirror.BUDGET_BYTES = 2**24
 from bench.objects.ways import FIRST, most_mirrored
 from scalable.boosting.workers.life import peak_rss
+from scalable.storage.objects import kept_bytes
 done, most = threading.Event(), [0]
 watch = threading.Thread(target=most_mirrored, args=(done, most))
 watch.start()
 FIRST["sgd"](sys.argv[1])
 done.set()
 watch.join()
-print(json.dumps([peak_rss(), most[0]]))
+print(json.dumps([peak_rss(), most[0], kept_bytes()]))
 """
 
 
 def test_a_fit_takes_the_memory_of_a_local_one_and_the_budget(prefix, uploaded, tmp_path):
-    """300 MB in 48 files, with a budget of 16 MiB to fetch ahead."""
+    """300 MB in 48 files, with a budget of 16 MiB to fetch ahead; in the page cache of a disk, and without one."""
     data_gen.generate(
         "physics", rows=2_600_000, rows_per_file=2**16, row_group_rows=2**14, out=tmp_path / "rows"
     )
     for file in (tmp_path / "rows").glob("*.parquet"):
         uploaded.put(f"sets/memory/{file.name}", file.read_bytes())
-    used = {}
-    for place in (str(tmp_path / "rows"), "s3://test-bucket/sets/memory"):
+    there, used = "s3://test-bucket/sets/memory", {}
+    for place, scratch in ((str(tmp_path / "rows"), tmp_path), (there, tmp_path), (there, "/dev/shm")):
         command = [sys.executable, "-c", CHILD, place]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        used[place] = json.loads(done.stdout)
-    (local, none), (remote, mirrored) = used.values()
-    assert none == 0
+        environment = {**os.environ, "TMPDIR": str(scratch)}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        used[place, scratch] = json.loads(done.stdout)
+    (local, none, nothing), (cached, small, kept), (remote, mirrored, not_kept) = used.values()
+    assert none == nothing == not_kept == 0
+    assert kept > 2**28 > 2**20 > small
     # The budget, and what two threads hold and ask for at once: shards of two row groups of 2 MB each.
     assert 2**22 < mirrored <= 2**24 + 4 * 2 * 2**21
-    assert remote - local < 2**26  # the library, its connections, and requests under way
-
-
-def test_threads_share_what_is_fetched_and_failures_are_fetched_again():
-    asked = []
-
-    def fetch(key, wanted):
-        asked.append(wanted)
-        if len(asked) == 1:
-            raise OSError("broke off")
-        return memoryview(bytes(range(wanted[0], wanted[1])))
-
-    kept = mirror.Mirrors(fetch)
-    key = ("s3://b/k", store_of("x").version(__file__), 0)
-    with pytest.raises(OSError, match="broke off"), kept.hold(key, [(0, 10)]):
-        pass
-    found = []
-
-    def read():
-        with kept.hold(key, [(0, 10), (20, 30)]) as place, open(place, "rb") as file:
-            found.append(os.pread(file.fileno(), 30, 0))
-
-    threads = [threading.Thread(target=read) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == [bytes(range(30))] * 8  # the gap is read across
-    assert asked[1:] == [(0, 30)]
+    assert max(cached, remote) - local < 2**26  # the library, its connections, and requests under way
 
 
 def test_objects_are_written_whole_or_not_at_all(prefix):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from scalable.boosting.estimates import MemoryEstimate, check_memory
@@ -20,6 +18,7 @@ from scalable.execution.executors import Executor, connected
 from scalable.execution.threads import Threads
 from scalable.kernels.processors import available_processors
 from scalable.storage.files import arrow_input
+from scalable.storage.spare import spare_memory
 
 CHECK_SECONDS = 30
 ANSWER_SECONDS = 3.0
@@ -290,36 +289,6 @@ def inspect_worker(paths: tuple[str, ...]) -> dict[str, Any]:
         "memory": spare_memory(),
         "machine": platform.node(),
     }
-
-
-def spare_memory() -> int:
-    """Return the bytes that may still be used here: of the machine, or of the control group if that is less."""
-    import psutil
-
-    room = int(psutil.virtual_memory().available)
-    for names in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
-        for group in _control_groups():
-            try:
-                limit, used = ((group / name).read_text().strip() for name in names)
-                fields = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-            except (OSError, ValueError):
-                continue
-            if limit != "max":  # file pages that nobody uses are given back when memory is wanted
-                inactive = int(fields.get("total_inactive_file", fields.get("inactive_file", 0)))
-                room = min(room, max(0, int(limit) - int(used) + inactive))
-    return room
-
-
-def _control_groups() -> list[Path]:
-    """Return the directories of this process's memory control group, of either version, and of a container's."""
-    root = Path("/sys/fs/cgroup")
-    found = [root, root / "memory"]
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
-            _, controllers, name = line.split(":", 2)
-            if controllers == "" or "memory" in controllers.split(","):
-                found.append((root if controllers == "" else root / "memory") / name.lstrip("/"))
-    return found
 
 
 def host_of(address: str) -> str:

@@ -28,6 +28,13 @@ def expect_columns(footer: Footer, names: Collection[str], start: int, stop: int
         store_of(footer.path).expect(footer.path, footer.version, (), ranges)
 
 
+def expect_no_more(paths: Collection[str]) -> None:
+    """Forget what was asked for of some files and was not begun to be fetched; who reads on will ask again."""
+    away = [path for path in paths if not is_local(path)]
+    for store in {store_of(path) for path in away}:
+        store.expect_no_more(away)
+
+
 def _ranges(groups: Iterable[RowGroup], names: Collection[str], start: int, stop: int) -> Iterator[Range]:
     """Yield the places of what holds the columns; of part of a row group, the like part of each column."""
     begin = end = 0
