@@ -53,7 +53,8 @@ _REFUSALS = {
 }  # fmt: skip
 _SHORT = 200
 _NOBODY = re.compile(r"kind: (Connect|Timeout)")  # in the library's words
-_ROLES = ("169.254.169.254", "169.254.170.2")  # where Amazon's machines tell the credentials of their role
+_ROLE = re.compile(r"performing \w+ http://169\.254\.")  # where Amazon's machines tell the keys of their role
+NO_KEYS = "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 _YES = ("true", "1", "yes", "on", "y")
 _CLIENT_OPTIONS = (
     "allow_http", "allow_invalid_certificates", "connect_timeout", "http1_only", "http2_keep_alive_interval",
@@ -193,17 +194,18 @@ def _unreachable(text: str) -> str:
     """Return what is wrong where nobody answered, and the remedy, from the library's words."""
     found = re.search(r"performing \w+ (https?://[^/\s]+)", text)
     address = found.group(1) if found else "its address"
-    if any(role in address for role in _ROLES):
-        return "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
     return f"nothing answers at {address}; check AWS_ENDPOINT_URL, and that it can be reached from here"
 
 
 def raised(path: AnyPath, bucket: str, error: Exception) -> Exception | None:
     """Return what to raise for an error of the library; None when the same request may succeed if it is repeated."""
-    if isinstance(error, UsageError):
+    own = isinstance(error, OSError) and error.errno is not None  # of a disk here, and not the library's
+    if own or isinstance(error, UsageError):
         return error
     if type(error).__name__ in ("AlreadyExistsError", "FileExistsError"):
         return FileExistsError(errno.EEXIST, "there is such an object already", str(path))
+    if _ROLE.search(str(error)):
+        return OSError(errno.EACCES, NO_KEYS, str(path))
     text, known = str(error), re.search(r"<Code>(\w+)</Code>", str(error))
     code = known.group(1) if known else _code(type(error).__name__)
     if "incorrectly configured region" in text:  # the library's words for a redirect

@@ -1,5 +1,6 @@
 """Data in an object store: the same bits as from local files, whatever the network does."""
 
+import errno
 import io
 import json
 import os
@@ -246,6 +247,19 @@ def test_addresses_that_cannot_be_spoken_to_are_refused(variables, said, environ
         ParquetSource("s3://test-bucket/sets/one")
 
 
+def test_who_has_no_credentials_is_told(environment, monkeypatch, tmp_path):
+    """Without keys the library asks Amazon's machines for their role, wherever it runs."""
+    environment()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setattr(object_access, "FIRST_SECONDS", 1)
+    object_access.open_bucket.cache_clear()
+    with pytest.raises(DataError, match="there are no credentials; set AWS_ACCESS_KEY_ID") as told:
+        ParquetSource("s3://test-bucket/sets/one")
+    assert "\n" not in str(told.value)
+
+
 def test_a_fit_fetches_no_byte_twice(prefix, monkeypatch):
     fetched, fetch = [], objects.fetch
 
@@ -270,6 +284,19 @@ def test_memory_stays_within_the_budget(folder, prefix, monkeypatch):
         for _ in source.raw_blocks(shard):
             known = objects._mirrors()._known.values()
             assert sum(one.n_bytes for one in known if not one.users) <= 2**17
+
+
+def test_a_full_disk_of_temporary_files_is_no_error(folder, prefix, monkeypatch):
+    put = mirror.Mirror._put
+
+    def full(self, at, data):
+        if self.kept:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        put(self, at, data)
+
+    monkeypatch.setattr(mirror.Mirror, "_put", full)
+    assert columns_of(ParquetSource(prefix, target="y")).equals(columns_of(ParquetSource(folder, target="y")))
+    assert objects.kept_bytes() == 0
 
 
 CHILD = """
