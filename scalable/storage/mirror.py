@@ -219,18 +219,21 @@ class Mirrors:
                 key, ranges = next(iter(self._expected.items()))
                 mirror = self._find(key, ranges, given_up)
                 wanted = mirror.missing(ranges)
-                if mirror.kept:
-                    taken = sum(each.ahead for each in self._ahead() if each.kept)
-                else:
-                    taken = self._make_room(wanted, given_up, keep_ahead=True)
-                if wanted and wanted <= BUDGET_BYTES:
-                    if taken + wanted > BUDGET_BYTES:
+                if wanted and (mirror.kept or wanted <= BUDGET_BYTES):
+                    taken = self._taken_ahead(mirror, wanted, given_up)
+                    if taken and taken + wanted > BUDGET_BYTES:  # one of any size may be kept ahead
                         break
                     mirror.ahead, mirror.used = mirror.ahead + wanted, time.monotonic()
                     mirror.ask(self._pool, self._fetch, ranges)
                 del self._expected[key]
         for each in given_up:
             each.close()
+
+    def _taken_ahead(self, mirror: Mirror, wanted: int, given_up: list[Mirror]) -> int:
+        """Return what counts against the budget where a mirror is to get so much ahead."""
+        if mirror.kept:
+            return sum(each.ahead for each in self._ahead() if each.kept)
+        return self._make_room(wanted, given_up, keep_ahead=True)
 
     def _take(self, key: Key, ranges: Sequence[Range]) -> tuple[Mirror, list[Future[None]]]:
         given_up: list[Mirror] = []

@@ -77,6 +77,18 @@ def test_what_is_expected_comes_in_order_as_the_budget_has_room(room, monkeypatc
     assert sorted(path for path, _ in fetched) == [f"s3://b/{k}" for k in range(5)]
 
 
+@pytest.mark.parametrize(("room", "ahead"), [(10**6, 1), (0, 0)])
+def test_what_is_larger_than_the_budget_is_ahead_alone_and_never_in_memory(room, ahead, monkeypatch):
+    monkeypatch.setattr(mirror, "BUDGET_BYTES", 40_000)
+    fetched = Fetched()
+    mirrors = mirror.Mirrors(fetched, room)
+    for k in range(3):
+        mirrors.expect(key(k), WHOLE)
+    assert settled(fetched, ahead) == ahead
+    passes(mirrors, 1, 3)
+    assert settled(fetched, 3) == 3
+
+
 def test_nobody_waits_for_what_is_expected_no_more(monkeypatch):
     monkeypatch.setattr(mirror, "BUDGET_BYTES", 60_000)
     fetched = Fetched()
