@@ -14,10 +14,13 @@ import resource
 import tempfile
 import threading
 import time
+from bisect import bisect_right, insort
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 
 from scalable.storage.files import Range
 from scalable.storage.spare import spare_page_cache
@@ -29,7 +32,7 @@ REQUEST_BYTES = 2**22  # several requests of one row group run side by side
 REQUESTS = 16  # at a time
 IDLE_SECONDS = 300  # after which what is kept may make room for others
 AHEAD_SECONDS = 60  # after which nobody is likely to come for what was fetched ahead
-MOST_EXPECTED = 2**12  # mirrors that wait for room to be fetched ahead
+MOST_EXPECTED = 2**12  # parts of objects that wait for room to be fetched ahead
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Key = tuple[Hashable, ...]  # (path, version, whatever else parts the object)
@@ -46,18 +49,20 @@ class Mirror:
         Whether it is a temporary file, rather than memory.
     users : int
         Who holds it now.
-    n_bytes, ahead : int
-        What was fetched, or is; and what of it was not yet asked for.
+    n_bytes : int
+        What was fetched, or is.
     used : float
-        When it was given back, or fetched ahead, last.
+        When it was given back last.
     """
 
-    def __init__(self, key: Key, size: int, *, kept: bool) -> None:
-        self.key, self.kept, self.users, self.n_bytes, self.ahead = key, kept, 0, 0, 0
+    def __init__(self, size: int, *, kept: bool) -> None:
+        self.kept, self.users, self.n_bytes = kept, 0, 0
         self.used = time.monotonic()
         self.descriptor = _temporary() if kept else os.memfd_create("object", os.MFD_CLOEXEC)
         os.ftruncate(self.descriptor, size)
         self._coming: dict[Range, list[Future[None]]] = {}
+        self._runs: list[_Run] = []  # that were asked for, by their beginnings
+        self._ahead: dict[Range, float] = {}  # and when it was asked for
         self._lock = threading.Lock()
 
     def missing(self, ranges: Sequence[Range]) -> int:
@@ -66,42 +71,80 @@ class Mirror:
             return _total(_runs(self._new(ranges)))
 
     def _new(self, ranges: Sequence[Range]) -> list[Range]:
-        return sorted(each for each in set(ranges) if each not in self._coming)
+        """Return which ranges nobody asked for, or did not come."""
+        for each in ranges:
+            if each not in self._coming:  # it may lie in a gap that was read across
+                k = bisect_right(self._runs, each[0], key=_Run.begin) - 1
+                if k >= 0 and self._runs[k].end() >= each[1]:
+                    self._coming[each] = self._runs[k].jobs(each)
+        return sorted(each for each in set(ranges) if any(map(_failed, self._coming.get(each, [None]))))
 
-    def ask(self, pool: ThreadPoolExecutor, fetch: Fetch, ranges: Sequence[Range]) -> list[Future[None]]:
+    def ask(
+        self,
+        pool: ThreadPoolExecutor,
+        fetch: Callable[[Range, Put], None],
+        ranges: Sequence[Range],
+        *,
+        ahead: bool,
+    ) -> list[Future[None]]:
         """Begin to fetch those ranges that nobody asked for before; return what is to be waited for."""
         with self._lock:
-            runs = _runs(self._new(ranges))
+            new = self._new(ranges)
+            runs = _runs(new)
             self.n_bytes += _total(runs)
             for run in runs:
-                jobs = [(piece, pool.submit(fetch, self.key, piece, self._put)) for piece in _requests(run)]
-                for begin, end in run:
-                    self._coming[begin, end] = [
-                        job for (low, high), job in jobs if low < end and high > begin
-                    ]
+                asked = _Run([(piece, pool.submit(fetch, piece, self._put)) for piece in _requests(run)])
+                insort(self._runs, asked, key=_Run.begin)
+                for each in run:
+                    self._coming[each] = asked.jobs(each)
+            if ahead:
+                self._ahead |= dict.fromkeys(new, time.monotonic())
+            else:
+                for each in ranges:
+                    self._ahead.pop(each, None)
             return [job for each in ranges for job in self._coming[each]]
+
+    def ahead(self) -> int:
+        """Return the bytes that were fetched ahead, not long ago, and that nobody has come for."""
+        latest = time.monotonic() - AHEAD_SECONDS
+        with self._lock:
+            return sum(end - begin for (begin, end), at in self._ahead.items() if at >= latest)
 
     def _put(self, at: int, data: memoryview) -> None:
         while data:
             written = os.pwrite(self.descriptor, data, at)
             data, at = data[written:], at + written
 
-    def failed(self) -> bool:
-        """Return whether some range did not come."""
-        with self._lock:
-            jobs = {id(job): job for some in self._coming.values() for job in some}
-        return any(job.done() and job.exception() is not None for job in jobs.values())
-
     def close(self) -> None:
         """Give the room back, once those who opened the file are through with it."""
-        for some in self._coming.values():
-            for job in some:
-                job.cancel()
-        for some in self._coming.values():
-            for job in some:
-                if not job.cancelled():
-                    job.exception()  # the descriptor must outlive whoever writes to it
+        jobs = [job for run in self._runs for _, job in run.requests]
+        for job in jobs:
+            job.cancel()
+        for job in jobs:
+            if not job.cancelled():
+                job.exception()  # the descriptor must outlive whoever writes to it
         os.close(self.descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Bytes one behind the other, and the requests that bring them."""
+
+    requests: list[tuple[Range, Future[None]]]
+
+    def begin(self) -> int:
+        return self.requests[0][0][0]
+
+    def end(self) -> int:
+        return self.requests[-1][0][1]
+
+    def jobs(self, wanted: Range) -> list[Future[None]]:
+        """Return the requests that bring a range."""
+        return [job for (begin, end), job in self.requests if begin < wanted[1] and end > wanted[0]]
+
+
+def _failed(job: Future[None] | None) -> bool:
+    return job is None or (job.done() and job.exception() is not None)
 
 
 def _temporary() -> int:
@@ -151,7 +194,8 @@ class Mirrors:
 
     def __init__(self, fetch: Fetch, room: int | None = None) -> None:
         self._fetch, self._room = fetch, room
-        self._known: OrderedDict[Key, Mirror] = OrderedDict()  # those used last at the end
+        self._kept: OrderedDict[Key, Mirror] = OrderedDict()  # by object; those used last at the end
+        self._in_memory: OrderedDict[Key, Mirror] = OrderedDict()  # by part of an object, likewise
         self._expected: OrderedDict[Key, list[Range]] = OrderedDict()
         self._pool = ThreadPoolExecutor(REQUESTS, "fetch")
         self._lock = threading.Lock()
@@ -160,7 +204,7 @@ class Mirrors:
     def n_bytes(self, *, kept: bool) -> int:
         """Return the bytes that were fetched, or are, and not given up: those in memory, or those that are kept."""
         with self._lock:
-            return self._sum(kept)
+            return _bytes(self._kept if kept else self._in_memory)
 
     @contextmanager
     def hold(self, key: Key, ranges: Sequence[Range]) -> Iterator[str]:
@@ -175,7 +219,7 @@ class Mirrors:
             self._give_back(mirror)
 
     def _ready(self, key: Key, ranges: Sequence[Range]) -> Mirror:
-        """Return the mirror of a key that has these ranges, held."""
+        """Return a mirror that has these ranges, held."""
         while True:
             mirror, jobs = self._take(key, ranges)
             self._go_on()
@@ -188,7 +232,27 @@ class Mirrors:
                 full = isinstance(error, OSError) and error.errno in _FULL
                 if not (full and mirror.kept):
                     raise
-                self._room = 0  # the disk is full: from now on in memory
+                self._room = 0  # from now on in memory
+                self.forget()
+
+    def _take(self, key: Key, ranges: Sequence[Range]) -> tuple[Mirror, list[Future[None]]]:
+        given_up: list[Mirror] = []
+        with self._lock:
+            self._expected.pop(key, None)
+            mirror = self._find(key, ranges, given_up)
+            mirror.users += 1
+            if not mirror.kept:
+                self._make_room(mirror.missing(ranges), given_up)
+            jobs = mirror.ask(self._pool, partial(self._fetch, key), ranges, ahead=False)
+        for each in given_up:
+            each.close()
+        return mirror, jobs
+
+    def _give_back(self, mirror: Mirror) -> None:
+        """Let go; others go on at the next `hold`: who has read one column is likely to come for another."""
+        with self._lock:
+            mirror.users -= 1
+            mirror.used = time.monotonic()
 
     def expect(self, key: Key, ranges: Sequence[Range]) -> None:
         """Fetch ranges that will be asked for, in the order of being expected, as soon as the budget has room."""
@@ -205,9 +269,10 @@ class Mirrors:
 
     def forget(self) -> None:
         """Give up all mirrors that nobody holds."""
+        gone = []
         with self._lock:
-            gone = [self._known.pop(key) for key, mirror in list(self._known.items()) if not mirror.users]
-            self._expected.clear()
+            for some in (self._kept, self._in_memory):
+                gone += [some.pop(key) for key, mirror in list(some.items()) if not mirror.users]
         for mirror in gone:
             mirror.close()
 
@@ -220,92 +285,55 @@ class Mirrors:
                 mirror = self._find(key, ranges, given_up)
                 wanted = mirror.missing(ranges)
                 if wanted and (mirror.kept or wanted <= BUDGET_BYTES):
-                    taken = self._taken_ahead(mirror, wanted, given_up)
-                    if taken and taken + wanted > BUDGET_BYTES:  # one of any size may be kept ahead
+                    if mirror.kept:  # one part of any size may be ahead
+                        taken = sum(each.ahead() for each in self._kept.values())
+                    else:
+                        taken = self._make_room(wanted, given_up, but_ahead=True)
+                    if taken and taken + wanted > BUDGET_BYTES:
                         break
-                    mirror.ahead, mirror.used = mirror.ahead + wanted, time.monotonic()
-                    mirror.ask(self._pool, self._fetch, ranges)
+                    mirror.ask(self._pool, partial(self._fetch, key), ranges, ahead=True)
                 del self._expected[key]
         for each in given_up:
             each.close()
 
-    def _taken_ahead(self, mirror: Mirror, wanted: int, given_up: list[Mirror]) -> int:
-        """Return what counts against the budget where a mirror is to get so much ahead."""
-        if mirror.kept:
-            return sum(each.ahead for each in self._ahead() if each.kept)
-        return self._make_room(wanted, given_up, keep_ahead=True)
-
-    def _take(self, key: Key, ranges: Sequence[Range]) -> tuple[Mirror, list[Future[None]]]:
-        given_up: list[Mirror] = []
-        with self._lock:
-            self._expected.pop(key, None)
-            mirror = self._find(key, ranges, given_up)
-            mirror.users += 1
-            mirror.ahead = 0
-            if not mirror.kept:
-                self._make_room(mirror.missing(ranges), given_up)
-            jobs = mirror.ask(self._pool, self._fetch, ranges)
-        for each in given_up:
-            each.close()
-        return mirror, jobs
-
-    def _give_back(self, mirror: Mirror) -> None:
-        failed = mirror.failed()
-        with self._lock:
-            mirror.users -= 1
-            mirror.used = time.monotonic()
-            if failed and self._known.get(mirror.key) is mirror:  # asked again, it is fetched again
-                del self._known[mirror.key]
-            gone = not mirror.users and self._known.get(mirror.key) is not mirror
-        if gone:  # others go on at the next `hold`: who has read one column is likely to come for another
-            mirror.close()
-
     def _find(self, key: Key, ranges: Sequence[Range], given_up: list[Mirror]) -> Mirror:
-        """Return the mirror of a key, a new one where there is none or what it lacks may not be kept any more."""
-        mirror = self._known.get(key)
-        if mirror is not None and not mirror.users:
-            wanted = mirror.missing(ranges)
-            beyond = wanted and mirror.kept and not self._may_keep(wanted, given_up, key)
-            if beyond or (mirror.ahead and mirror.failed()):
-                given_up.append(self._known.pop(key))
-                mirror = None
-        if mirror is None:
-            kept = self._may_keep(_total(_runs(sorted(ranges))), given_up, key)
-            mirror = self._known[key] = Mirror(key, key[1].size, kept=kept)  # type: ignore[attr-defined]  # a Version
-        self._known.move_to_end(key)
-        return mirror
+        """Return the mirror that has some ranges, or is to have them: a kept one as long as there is room."""
+        size = key[1].size  # type: ignore[attr-defined]  # a Version
+        mirror = self._kept.get(key[:2])
+        wanted = _total(_runs(sorted(ranges))) if mirror is None else mirror.missing(ranges)
+        keep = (mirror is not None and not wanted) or self._may_keep(key[:2], wanted, given_up)
+        some, name = (self._kept, key[:2]) if keep else (self._in_memory, key)
+        if name not in some:
+            some[name] = Mirror(size, kept=keep)
+        some.move_to_end(name)
+        return some[name]
 
-    def _may_keep(self, wanted: int, given_up: list[Mirror], key: Key) -> bool:
-        """Whether so many bytes more may be kept for a key; what was idle for long makes room for them."""
+    def _may_keep(self, name: Key, wanted: int, given_up: list[Mirror]) -> bool:
+        """Whether so many bytes more may be kept of an object; what was idle for long makes room for them."""
         if self._room is None:
             self._room = spare_page_cache()
+        left, latest = _bytes(self._kept) + wanted, time.monotonic() - IDLE_SECONDS
         if wanted > self._room:
             return False
-        left = self._sum(kept=True) + wanted
-        latest = time.monotonic() - IDLE_SECONDS
-        for other, mirror in list(self._known.items()):
-            if left <= self._room and len(self._known) < self._most:
+        for other, mirror in list(self._kept.items()):
+            if left <= self._room and len(self._kept) < self._most:
                 break
-            if mirror.kept and not mirror.users and other != key and mirror.used < latest:
+            if not mirror.users and other != name and mirror.used < latest:
                 left -= mirror.n_bytes
-                given_up.append(self._known.pop(other))
-        return left <= self._room and (key in self._known or len(self._known) < self._most)
+                given_up.append(self._kept.pop(other))
+        return left <= self._room and (name in self._kept or len(self._kept) < self._most)
 
-    def _make_room(self, wanted: int, given_up: list[Mirror], *, keep_ahead: bool = False) -> int:
+    def _make_room(self, wanted: int, given_up: list[Mirror], *, but_ahead: bool = False) -> int:
         """Give up memory that nobody holds, the longest unused first, until `wanted` fits; return what is taken."""
-        total, ahead = self._sum(kept=False), self._ahead()
-        for key, mirror in list(self._known.items()):
+        total = _bytes(self._in_memory)
+        for key, mirror in list(self._in_memory.items()):
             if total + wanted <= BUDGET_BYTES:
                 break
-            if not (mirror.kept or mirror.users or (keep_ahead and mirror in ahead)):
+            if not (mirror.users or (but_ahead and mirror.ahead())):
                 total -= mirror.n_bytes
-                given_up.append(self._known.pop(key))
+                given_up.append(self._in_memory.pop(key))
         return total
 
-    def _sum(self, kept: bool) -> int:
-        return sum(mirror.n_bytes for mirror in self._known.values() if mirror.kept == kept)
 
-    def _ahead(self) -> list[Mirror]:
-        """Return the mirrors with ranges that were fetched ahead, not long ago."""
-        latest = time.monotonic() - AHEAD_SECONDS
-        return [mirror for mirror in self._known.values() if mirror.ahead and mirror.used >= latest]
+def _bytes(mirrors: Mapping[Key, Mirror]) -> int:
+    return sum(mirror.n_bytes for mirror in mirrors.values())

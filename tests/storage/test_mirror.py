@@ -117,13 +117,22 @@ def test_what_was_idle_for_long_makes_room(monkeypatch):
     fetched = Fetched()
     mirrors = mirror.Mirrors(fetched, 100_000)
     passes(mirrors, 1, 4)
-    assert list(mirrors._known) == [key(k) for k in range(4)]
+    assert list(mirrors._kept) == [key(k)[:2] for k in range(2)]
     monkeypatch.setattr(mirror, "IDLE_SECONDS", 0)
     passes(mirrors, 1, 1)
     with mirrors.hold(key(9), WHOLE):
         assert mirrors.n_bytes(kept=True) == 100_000
-    assert key(1) not in mirrors._known
+    assert list(mirrors._kept) == [key(k)[:2] for k in (0, 9)]
     assert len(fetched) == 5
+
+
+def test_parts_of_an_object_are_kept_together():
+    fetched = Fetched()
+    mirrors = mirror.Mirrors(fetched, 10**6)
+    for part, ranges in ((0, [(0, 20_000)]), (1, [(0, 20_000), (20_000, 40_000)]), (2, [(20_000, 40_000)])):
+        with mirrors.hold(("s3://b/0", NOW, part), ranges):
+            pass
+    assert fetched == [("s3://b/0", (0, 20_000)), ("s3://b/0", (20_000, 40_000))]
 
 
 def test_a_full_disk_is_no_error(monkeypatch):

@@ -177,7 +177,7 @@ def test_memory_stays_within_the_budget(folder, prefix, monkeypatch):
     for shard in source.shards:
         source.expect(shard)
         for _ in source.raw_blocks(shard):
-            known = objects._mirrors()._known.values()
+            known = objects._mirrors()._in_memory.values()
             assert sum(one.n_bytes for one in known if not one.users) <= 2**17
 
 
