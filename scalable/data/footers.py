@@ -35,7 +35,7 @@ class Footer:
     types : tuple of (str, pyarrow.DataType)
         Columns whose type is another than the dataset's.
     partition : tuple of (str, value)
-        Columns that its path holds.
+        Columns that its path or its table's log holds, and their value in all rows.
     place : str
         Where a local copy of its bytes is, or of some of them; empty for files that are local.
     """

@@ -116,7 +116,11 @@ class ParquetSource(Source):
         }
         full = pa.schema([*common.schema, *(pa.field(*each) for each in self.partitions.items())])
         footers = [
-            replace(footer, types=tuple(own.items()), partition=tuple((n, held[n]) for n in self.partitions))
+            replace(
+                footer,
+                types=tuple(own.items()),
+                partition=(*footer.partition, *((name, held[name]) for name in self.partitions)),
+            )
             for footer, own, held in zip(footers, common.own, parts.values, strict=True)
         ]
         self.common = replace(common, schema=full, own=[])
@@ -200,7 +204,8 @@ class ParquetSource(Source):
         """Return float32 columns of a shard in their file; see `Source.stored`."""
         footer = self.footers[shard.file]
         float32 = all(self.field_type(name) == pa.float32() for name in names)
-        if self.selection is not None or not float32 or not dict(footer.types).keys().isdisjoint(names):
+        others = dict(footer.types).keys() | dict(footer.partition).keys()
+        if self.selection is not None or not float32 or not others.isdisjoint(names):
             return None
         try:
             with held(footer, names, shard.row_start, shard.row_stop) as here:

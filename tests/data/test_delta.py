@@ -57,6 +57,31 @@ def test_a_version_is_what_the_library_reads(place, version, rows):
     assert rows_of(source) == sorted(zip(*columns, strict=True), key=repr)
 
 
+@pytest.mark.parametrize("kind", [pa.float32(), pa.int64(), pa.string(), pa.bool_(), pa.timestamp("us")])
+def test_a_column_that_was_added_later_is_missing_before(kind, tmp_path):
+    """Whatever the order of the files' names."""
+    values = pa.array([0, 1, None, 1], pa.int64()).cast(
+        pa.string() if pa.types.is_string(kind) else pa.int64()
+    )
+    for k in range(4):
+        place = tmp_path / f"table-{k}"
+        old = pa.table({"x": pa.array([1.0, 2.0], pa.float32()), "y": [0.5, 1.5]})
+        new = pa.table(
+            {"x": pa.array([3.0, 4.0, 5.0, 6.0], pa.float32()), "y": [2.5] * 4, "z": values.cast(kind)}
+        )
+        deltalake.write_deltalake(place, old)
+        deltalake.write_deltalake(place, new, mode="append", schema_mode="merge")
+        source = ParquetSource(place, target="y")
+        assert source.feature_names == ["x", "z"]
+        assert source.field_type("z") == kind
+        rows = zip([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [None, None, *new["z"].to_pylist()], strict=True)
+        assert rows_of(source, ["x", "z"]) == sorted(rows, key=repr)
+        only = ParquetSource(place, target="y", filters=[("z", "==", new["z"][1].as_py())])
+        assert [x for x, _ in rows_of(only, ["x", "z"])] == [4.0, 6.0]
+    if not pa.types.is_boolean(kind):
+        assert Ridge().fit(source).n_features_in_ == 2
+
+
 def test_the_newest_version_is_read_and_pinned(place):
     source = ParquetSource(place, target="y")
     assert rows_of(source) == rows_of(ParquetSource(f"delta:{place}@2"))

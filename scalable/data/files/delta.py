@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -38,12 +38,15 @@ class DeltaVersion:
         Columns whose values the log keeps, in the table's types.
     parts : dict
         What it is, for fingerprints: the table's identity and the version.
+    columns : dict of str to pyarrow.DataType
+        The table's columns that are not partitions.
     """
 
     place: str
     files: list[str]
     partitions: Partitions
     parts: dict[str, Any]
+    columns: dict[str, pa.DataType]
 
     def partitioned(self, partitioning: Any) -> Partitions:
         """Return the columns that the log keeps, or none of them; raise a UsageError on types of the caller's own."""
@@ -56,9 +59,15 @@ class DeltaVersion:
         return self.partitions
 
     def read_footers(self) -> tuple[list[Footer], list[pa.Schema]]:
-        """Return footers and schemas of the files; raise a DataError where VACUUM has removed some."""
+        """Return footers and schemas of the files, which columns that were added to the table later are null in.
+
+        Raises
+        ------
+        DataError
+            When VACUUM has removed some.
+        """
         try:
-            return read_footers(self.files)
+            footers, schemas = read_footers(self.files)
         except DataError as error:
             if not isinstance(error.__cause__, FileNotFoundError):
                 raise
@@ -66,6 +75,18 @@ class DeltaVersion:
                 f"{self.place}: version {self.parts['version']} of the Delta table needs files that are gone, as "
                 f"VACUUM removes those that later versions replaced ({error.__cause__.filename}); give a newer version"
             ) from error
+        found = {name: kind for one in schemas for name, kind in zip(one.names, one.types, strict=True)}
+        lacking = [[name for name in self.columns if name not in one.names] for one in schemas]
+        kinds = {name: found.get(name, kind) for name, kind in self.columns.items()}
+        footers = [
+            replace(footer, partition=tuple((name, None) for name in lacks))
+            for footer, lacks in zip(footers, lacking, strict=True)
+        ]
+        whole = [
+            pa.schema([*schema, *(pa.field(name, kinds[name]) for name in lacks)], schema.metadata)
+            for schema, lacks in zip(schemas, lacking, strict=True)
+        ]
+        return footers, whole
 
 
 def asked_version(path: str) -> tuple[str, int | None] | None:
@@ -159,7 +180,8 @@ def read_version(place: str, version: int | None) -> DeltaVersion:
     held = added["partition"].to_pylist() if names else [{} for _ in paths]
     values = [{name: held[k][name] for name in names} for k in order]
     parts = {"delta": str(table.metadata().id), "version": int(table.version())}
-    return DeltaVersion(place, [paths[k] for k in order], Partitions(types, values), parts)
+    columns = {field.name: field.type for field in schema if field.name not in types}
+    return DeltaVersion(place, [paths[k] for k in order], Partitions(types, values), parts, columns)
 
 
 def _check_protocol(place: str, table: Any) -> None:
