@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from scalable.linear.partial_fit import PartialFit
-from scalable.models.supervised import Classifier
+from scalable.models.supervised import Classifier, given_classes
 
 
 class GradientClassifier(Classifier, PartialFit):
@@ -31,8 +31,8 @@ class GradientClassifier(Classifier, PartialFit):
             All labels that will ever come; by default those of the first part.
         """
         given = getattr(self, "classes_", None) if hasattr(self, "_partial") else classes
-        if given is None and y is not None:
-            given = y  # a first part that has them all
+        if given is None:
+            given = given_classes(X, y)  # a first part that has them all
         self._learn_part(X, y, given, sample_weight)
         if given is not None:
             self.classes_ = np.unique(np.asarray(given))

@@ -12,8 +12,17 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 
+from scalable.models.dask_frames.written_rows import is_dask
 from scalable.models.estimator import Estimator
 from scalable.models.links import apply_link
+
+
+def given_classes(X: Any, y: Any) -> NDArray[Any] | None:
+    """Return the classes that labels given here name, of their dtype; None where they are a source's or Dask's."""
+    if y is None or is_dask(X):
+        return None
+    check_classification_targets(y)
+    return np.unique(np.asarray(y))
 
 
 class Classifier(ClassifierMixin, Estimator):
@@ -38,11 +47,10 @@ class Classifier(ClassifierMixin, Estimator):
         DataError
             When the target has fewer than two values, or a column is unusable.
         """
-        if y is not None:
-            check_classification_targets(y)
+        given = given_classes(X, y)
         self._train(X, y, sample_weight)
-        if y is not None:
-            self.classes_ = np.unique(np.asarray(y))  # of the dtype that was given
+        if given is not None:
+            self.classes_ = given
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:

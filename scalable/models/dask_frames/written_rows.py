@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from scalable import progress
 from scalable.data.parquet import ParquetSource
-from scalable.data.roles import TARGET, WEIGHT
+from scalable.data.roles import TARGET, WEIGHT, spoken
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import connected
 from scalable.storage.documents import SHAPELESS
@@ -112,7 +112,7 @@ class Frame:
         """Return the files that hold the rows, written now where they are not there yet."""
         import dask
 
-        if not is_dask(self.X) or not hasattr(self.X, "to_delayed") or not hasattr(self.X, "columns"):
+        if not is_dask(self.X) or not hasattr(self.X, "columns") or self.X.ndim != 2:
             kind = type(self.X)
             raise UsageError(
                 f"X is a {kind.__module__.partition('.')[0]} {kind.__name__}; give a dask.dataframe.DataFrame, or "
@@ -127,16 +127,22 @@ class Frame:
         if len(set(columns)) < len(columns) or set(columns) & set(beside):
             raise DataError(f"the Dask DataFrame has two columns of one name among {columns[:8]}; rename one")
         where.mkdir(parents=True, exist_ok=True)
-        parts = [self.X.to_delayed(), *(values.to_delayed() for values in beside.values())]
-        for name, others in zip(beside, parts[1:], strict=True):
-            if len(others) != len(parts[0]):
+        for name, values in beside.items():
+            if values.npartitions != self.X.npartitions:
                 raise DataError(
-                    f"{name} has {len(others)} partitions and X has {len(parts[0])}; take both from one Dask DataFrame"
+                    f"{spoken('', name)} has {values.npartitions} partitions and X has {self.X.npartitions}; take both "
+                    "from one Dask DataFrame"
                 )
-        names = tuple(beside)
+        whole = self.X
+        if beside:  # in one graph: what they have in common is computed once
+            meta = whole._meta.assign(**{name: values._meta for name, values in beside.items()})
+            whole = whole.map_partitions(
+                _together, *beside.values(), names=tuple(beside), align_dataframes=False, enforce_metadata=False,
+                meta=meta,
+            )  # fmt: skip
         tasks = [
-            dask.delayed(_write)(f"{where}/part-{k:05d}.parquet", k, names, *each)
-            for k, each in enumerate(zip(*parts, strict=True))
+            dask.delayed(_write)(f"{where}/part-{k:05d}.parquet", k, rows)
+            for k, rows in enumerate(whole.to_delayed())
         ]
         with progress.task(f"write {len(tasks):,} Dask partitions to {where}"):
             found = _computed(tasks, client)
@@ -151,15 +157,20 @@ class Frame:
         return [f"{where}/{name}" for name in files]
 
 
-def _write(path: str, k: int, names: Sequence[str], rows: Any, *beside: Any) -> tuple[str, str, int] | None:
-    """Write a partition on whoever has it; return the file's name, its schema as text, and its rows."""
+def _together(rows: Any, *beside: Any, names: Sequence[str]) -> Any:
+    """Return a partition with series of the same partition as columns."""
     for name, values in zip(names, beside, strict=True):
         if len(values) != len(rows) or not values.index.equals(rows.index):
             raise DataError(
-                f"partition {k}: {name} has {len(values):,} rows of another index than the {len(rows):,} of X; take "
-                "both from one Dask DataFrame"
+                f"{spoken('', name)} has a partition of {len(values):,} rows of another index than the {len(rows):,} "
+                "of X; take both from one Dask DataFrame"
             )
         rows = rows.assign(**{name: values})
+    return rows
+
+
+def _write(path: str, k: int, rows: Any) -> tuple[str, str, int] | None:
+    """Write a partition on whoever has it; return the file's name, its schema as text, and its rows."""
     if not len(rows):
         return None
     arrays = {str(name): _array(rows[name], str(name), k) for name in rows.columns}

@@ -7,6 +7,7 @@ import dask
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
 from scalable import from_dask
 from scalable.bayes import GaussianNB
@@ -16,6 +17,8 @@ from scalable.errors import DataError, DataWarning, UsageError
 from scalable.inference import compile_model
 from scalable.linear import LogisticRegression, Ridge, SGDClassifier
 from scalable.mixture import KMeans
+from scalable.models.dask_frames import written_rows
+from scalable.neural import MLPClassifier
 
 dd = pytest.importorskip("dask.dataframe")
 N = 3000
@@ -78,6 +81,30 @@ def test_a_classifier_learns_from_a_frame_and_answers_with_one(rows, frame, lear
     assert p.dtypes.tolist() == [np.dtype("f8")] * 2
     np.testing.assert_array_equal(p.compute(scheduler="sync"), learner.predict_proba(rows[columns]))
     assert (computed == rows["y"]).mean() > 0.6
+
+
+@pytest.mark.parametrize(
+    "learner",
+    [LogisticRegression(), GaussianNB(), MLPClassifier(max_iter=1), Ridge(), LGBMClassifier(n_estimators=2, n_jobs=1)],
+    ids=lambda one: type(one).__name__,
+)  # fmt: skip
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.filterwarnings("ignore")
+def test_a_graph_is_computed_once_and_its_target_stays_where_it_is(rows, learner, named, monkeypatch):
+    monkeypatch.setattr(written_rows, "_scratch", [])  # the same frame would not be written twice
+    computed = []
+
+    def noted(part):
+        computed.append(len(part))
+        return part
+
+    frame = dd.from_pandas(rows[["a", "b", "y"]], npartitions=3).map_partitions(
+        noted, meta=rows[["a", "b", "y"]]
+    )
+    computed.clear()
+    with dask.config.set(scheduler="sync"):
+        clone(learner).fit(*((frame, "y") if named else (frame[["a", "b"]], frame["y"])))
+    assert sum(computed) == N
 
 
 def test_the_same_model_as_from_the_same_files(frame, tmp_path):
@@ -162,8 +189,12 @@ def test_frames_that_cannot_be_written_are_told_in_one_line(frame):
 
     y = frame["y"]
     for X, target, said in (
-        (frame[["a"]], y.repartition(npartitions=2), "has 2 partitions and X has 4"),
-        (frame[["a"]], y.map_partitions(lambda part: part.iloc[:-1]), "another index"),
+        (frame[["a"]], y.repartition(npartitions=2), "^y has 2 partitions and X has 4"),
+        (
+            frame[["a"]],
+            y.map_partitions(lambda part: part.iloc[:-1]),
+            "^y has a partition of 749 rows of another",
+        ),
         (
             frame[["a"]].assign(o=frame["a"].map_partitions(mixed, meta=("o", object))),
             y,
@@ -179,6 +210,8 @@ def test_frames_that_cannot_be_written_are_told_in_one_line(frame):
 def test_other_collections_are_refused(frame):
     with pytest.raises(UsageError, match=r"give a dask\.dataframe\.DataFrame"):
         Ridge().fit(frame[["a"]].to_dask_array(lengths=True), frame["y"])
+    with pytest.raises(UsageError, match=r"X is a dask Series; give a dask\.dataframe\.DataFrame"):
+        Ridge().fit(frame["a"], frame["y"])
     with pytest.raises(UsageError, match="target must be a Dask Series of the same partitions"):
         Ridge().fit(frame[["a"]], np.zeros(N))
     with pytest.warns(DataWarning, match="was written"):
