@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 JSON, ARROW = b"application/json", b"application/vnd.apache.arrow.stream"
 JSON_BYTES = b"inference-header-content-length"
 Reply = tuple[int, bytes, list[tuple[bytes, bytes]]]
+REASON = 1000  # letters of a refusal, which may show what was sent
 FEW_ROWS = 100  # predicted at once; more go to a thread, so that others need not wait
 
 
@@ -188,7 +189,8 @@ class App:
                     raise RefusalError(413, f"a body of more than {most:,} bytes once it is decompressed")
                 table = pa.ipc.open_stream(io.BytesIO(body)).read_all()
                 table.validate(full=True)
-            except (pa.ArrowException, OSError) as error:
+                str(table.schema)  # names and zones, whose bytes nobody has looked at
+            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
                 raise RefusalError(400, f"not an Arrow stream: {error}") from None
             found = await self._found(served, table, table.num_rows)
             columns = [found] if found.ndim == 1 else list(found.T)
@@ -330,7 +332,7 @@ def _json(answer: Any) -> Reply:
 
 
 def _refused(refusal: RefusalError) -> Reply:
-    line = " ".join(refusal.reason.split())
+    line = " ".join(refusal.reason.split())[:REASON]
     headers = [(b"content-type", JSON)] + ([(b"retry-after", b"1")] if refusal.status == 503 else [])
     return refusal.status, encode_json({"error": line}), headers
 

@@ -123,6 +123,8 @@ def test_arrow_streams(port, place, table):
     found = pa.ipc.open_stream(body).read_all().column("prediction").to_numpy()
     np.testing.assert_array_equal(found, load_model(place / "fraud.model").predict(table.slice(0, 150)))
     assert ask(port, "POST", "/predict", b"no arrow", kind)[0] == 400
+    harmed = sink.getvalue().replace(b"when", b"whe\xf9")
+    assert ask(port, "POST", "/predict", harmed, kind)[0] == 400
     zeros = pa.table({name: pa.nulls(10**5, pa.float64()).fill_null(0.0) for name in "abc"})
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, zeros.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:

@@ -11,6 +11,7 @@ from scalable.inference.forest.trees import Trees
 from scalable.kernels.forest.bitplanes import PLANE, ROWS
 from scalable.kernels.forest.category import TABLE_PLANES
 from scalable.kernels.forest.labels import label_trees
+from scalable.kernels.forest.rank import LADDER
 from scalable.kernels.forest.tables import GROUP, INSTRUCTION, Program, Scratch
 
 TOGETHER = 4  # trees whose leaves are added in one sweep over the block's sums
@@ -62,6 +63,7 @@ def scratch(plan: Plan) -> Scratch:
     reach[:PLANE] = 255
     return Scratch(
         np.zeros(ROWS),
+        aligned(8 * LADDER).view(np.float64),
         aligned(2 * ROWS),
         np.zeros(64, np.uint64),
         aligned(TABLE_PLANES * PLANE),

@@ -38,7 +38,7 @@ def decision_planes(places: Any, start: Any, n: Any, program: Any, scratch: Any)
                 x, n, program.to_class, column, program.signatures, scratch.matrix, scratch.planes
             )
         else:
-            rank_column(x, n, program.thresholds, column, ranks[:ROWS], ranks[ROWS:])
+            rank_column(x, n, program.thresholds, column, scratch.ladder, ranks[:ROWS], ranks[ROWS:])
             threshold_planes(high, low, column.count, work, to)
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalable.kernels.copying import copy_values
-from scalable.kernels.forest.rank import gather_column, rank_column
+from scalable.kernels.forest.rank import LADDER, gather_column, rank_column
 from scalable.kernels.jit import kernel
 
 BLOCK = 512
@@ -36,11 +36,11 @@ def _rank_block(
     ranks: Any,
 ) -> None:
     """Write uint16 ranks (n_columns, BLOCK) of `n` rows from row `start`."""
-    x = np.zeros(BLOCK)
+    x, ladder = np.zeros(BLOCK), np.zeros(LADDER)
     high, low = np.zeros(BLOCK, np.uint8), np.zeros(BLOCK, np.uint8)
     for c in range(columns.shape[0]):
         gather_column(places[columns[c].feature], start, n, x)
-        rank_column(x, n, thresholds, columns[c], high, low)
+        rank_column(x, n, thresholds, columns[c], ladder, high, low)
         for i in range(n):
             ranks[c, i] = np.uint16(high[i]) * np.uint16(16) + np.uint16(low[i])
 

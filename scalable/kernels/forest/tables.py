@@ -133,6 +133,7 @@ class Scratch(NamedTuple):
     """Working memory of one thread of the block kernel; planes lie on cache lines."""
 
     x: Any
+    ladder: Any
     ranks: Any
     matrix: Any
     work: Any

@@ -11,7 +11,15 @@ from scalable.kernels.forest import links
 from scalable.kernels.forest.bitplanes import PLANE, ROWS, mark, split, transpose8
 from scalable.kernels.forest.category import category_class, transpose64
 from scalable.kernels.forest.labels import label_trees
-from scalable.kernels.forest.rank import RANK_NAN, RANK_ZERO, ZERO, rank_column, threshold_planes
+from scalable.kernels.forest.rank import (
+    LADDER,
+    MAX_THRESHOLDS,
+    RANK_NAN,
+    RANK_ZERO,
+    ZERO,
+    rank_column,
+    threshold_planes,
+)
 from scalable.kernels.forest.tables import COLUMN
 from scalable.kernels.jit import kernel
 
@@ -39,8 +47,18 @@ def ranks_of(x, thresholds, kind, special):
     buffer = np.zeros(ROWS)
     buffer[: len(x)] = x
     column = one_column(count=len(thresholds), kind=kind, missing=special)
-    rank_column(buffer, len(x), table, column, high, low)
-    return high[: len(x)] * 16 + low[: len(x)].astype(int)
+    rank_column(buffer, len(x), table, column, np.zeros(LADDER), high, low)
+    return high[: len(x)].astype(int) * 16 + low[: len(x)]
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 255, 256, 257, 4079, MAX_THRESHOLDS])
+def test_ranks_among_any_number_of_thresholds(n):
+    t = np.unique(np.random.default_rng(n).normal(size=2 * n))[:n]
+    t[-1] = np.inf if n % 2 else t[-1]
+    near = np.random.default_rng(0).choice(t, 100)
+    x = np.r_[near, np.nextafter(near, -np.inf), t[[0, -1]], -np.inf, np.inf, np.nan]
+    expected = np.where(np.isnan(x), 5, np.searchsorted(t, x, "left"))
+    np.testing.assert_array_equal(ranks_of(x, t, RANK_NAN, 5), expected)
 
 
 doubles = st.floats(allow_nan=True, allow_infinity=True)
