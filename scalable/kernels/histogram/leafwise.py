@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scalable.kernels.atomics import borrowed
 from scalable.kernels.copying import copy_values
 from scalable.kernels.histogram.accumulate import COUNT
 from scalable.kernels.histogram.gain import NUMBER
@@ -71,7 +72,7 @@ class Growth(NamedTuple):
 @kernel()
 def run_job(phases: int, team: Any, mine: Any, growth: Any, categories: Any) -> Any:
     """Have all threads do some phases of the job at hand; False where a thread has failed."""
-    state = growth.state
+    team, mine, state = borrowed(team), borrowed(mine), growth.state
     team.job[0].phases = phases
     state[JOBS] += 1
     if phases & MERGE:
@@ -266,6 +267,7 @@ def grow(team: Any, mine: Any, growth: Any, categories: Any) -> Any:
     int
         0; -1 where a thread has failed; else the number of the right child that has other rows than were counted.
     """
+    team, mine, growth = borrowed(team), borrowed(mine), borrowed(growth)
     while open_split(team, growth, categories):
         if not run_job(team.job[0].phases, team, mine, growth, categories):
             return -1

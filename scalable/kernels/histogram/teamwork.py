@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalable.kernels.atomics import add, store, wait
+from scalable.kernels.atomics import add, borrowed, store, wait
 from scalable.kernels.histogram.accumulate import (
     add_columns,
     add_packed,
@@ -201,16 +201,8 @@ def sum_rows(k: int, team: Any, mine: Any, rows: np.ndarray) -> bool:
                 f = team.runs[r, 0]
                 first, at = team.features[f].first, team.at[f, 0] + k * team.at[f, 1]
                 take(
-                    team.sums,
-                    at,
-                    team.runs[r, 1],
-                    first,
-                    job.count_bits,
-                    job.hessian_bits,
-                    again,
-                    True,
-                    team.own[k],
-                )
+                    team.sums, at, team.runs[r, 1], first, job.count_bits, job.hessian_bits, again, True, team.own[k]
+                )  # fmt: skip
             again = True
         stop = min(n, start + block)
         add_block(k, narrow, wide, mine, rows, start, stop)
@@ -315,7 +307,7 @@ def share(k: int, team: Any, mine: Any, categories: Any) -> bool:
 @kernel()
 def serve(k: int, team: Any, mine: Any, categories: Any) -> bool:
     """Do a thread's share of one job after another until one says `STOP`; False where another thread has failed."""
-    number = 0
+    number, team, mine = 0, borrowed(team), borrowed(mine)
     while True:
         number += 1
         if not wait(team.control, ORDERED, number, FAILED):
