@@ -26,11 +26,17 @@ def directions_of(arrays: Mapping[str, NDArray[Any]]) -> Directions:
         When the arrays do not belong together: kernels read them by their addresses.
     """
     centre, shift = np.asarray(arrays["centre"], np.float64), np.asarray(arrays["shift"], np.float64)
+    if centre.ndim != 1 or shift.ndim != 1 or not shift.size:
+        raise ValueError(f"a centre of shape {centre.shape} and shifts of shape {shift.shape}")
     n, p = len(shift), len(centre)
     wide = -(-n // ROWS) * ROWS
     signs, dense, scale = np.empty((3, 0, 0), np.float32), np.empty((0, p), np.float32), 1.0
     if "directions" in arrays:
         dense = aligned((wide, p), np.float32)
+        if np.shape(arrays["directions"]) != (n, p):
+            raise ValueError(
+                f"directions of shape {np.shape(arrays['directions'])} for {p} columns and {n} features"
+            )
         dense[:n], dense[n:] = arrays["directions"] / TURN, 0.0
     else:
         signs, scale = np.ascontiguousarray(arrays["signs"], np.float32), float(arrays["scale"]) / TURN

@@ -101,7 +101,14 @@ def test_a_product_with_a_vector():
 
 @pytest.mark.parametrize(
     ("name", "shape"),
-    [("signs", (2, 3, 128)), ("signs", (3, 2, 128)), ("signs", (3, 3, 100)), ("centre", (200,))],
+    [
+        ("signs", (2, 3, 128)),
+        ("signs", (3, 2, 128)),
+        ("signs", (3, 3, 100)),
+        ("centre", (200,)),
+        ("shift", (0,)),
+        ("shift", (2, 2)),
+    ],
 )
 def test_arrays_that_do_not_belong_together_are_refused(name, shape):
     arrays, _ = drawn("structured", 28, 300)
