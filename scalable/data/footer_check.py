@@ -7,6 +7,7 @@ takes any number of rows for granted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,7 +129,7 @@ def _contradictions(found: FooterTables, end: int) -> list[tuple[NDArray[np.bool
     chunks, leaves, rows = found.chunks, found.leaves, found.rows[:, None]
     values, stored, codec = chunks["values"], chunks["stored_bytes"], chunks["codec"]
     dictionary, data = chunks["dictionary_page"], chunks["data_page"]
-    begin = np.where((dictionary > 0) & (dictionary < data), dictionary, data)
+    begin = chunk_begin(dictionary, data)
     few = (values > stored // _LEAST_PAGE * _MOST_VALUES) | (begin < len(_MAGIC))
     few |= (begin > end - stored) | (data > end)
     levels = (
@@ -158,9 +159,9 @@ def _contradictions(found: FooterTables, end: int) -> list[tuple[NDArray[np.bool
     ]
 
 
-def chunk_begin(dictionary: int, data: int) -> int:
-    """Return where a column chunk begins in its file, by the places of its dictionary and its first data page."""
-    return dictionary if 0 < dictionary < data else data
+def chunk_begin(dictionary: Any, data: Any) -> Any:
+    """Return where column chunks begin in their file, by the places of their dictionaries and first data pages."""
+    return np.where((dictionary > 0) & (dictionary < data), dictionary, data)
 
 
 def damaged(path: str, reason: str) -> DataError:

@@ -34,6 +34,7 @@ from scalable.data.types.pandas_metadata import index_columns, tell_of_index
 from scalable.errors import DataError, DataWarning, UsageError
 from scalable.storage.files import store_of
 
+_FLOAT32 = pa.float32().id
 SCATTERED_BYTES = 2**27  # of cut row groups that are read in any order: an object's are then all kept
 
 
@@ -202,14 +203,14 @@ class ParquetSource(Source):
 
     def stored(self, shard: Shard, names: Sequence[str]) -> StoredColumns | TileReader | None:
         """Return float32 columns of a shard in their file; see `Source.stored`."""
-        footer = self.footers[shard.file]
-        float32 = all(self.field_type(name) == pa.float32() for name in names)
+        footer, kinds = self.footers[shard.file], [self.field_type(name) for name in names]
+        float32 = all(kind.id == _FLOAT32 for kind in kinds)
         others = dict(footer.types).keys() | dict(footer.partition).keys()
         if self.selection is not None or not float32 or not others.isdisjoint(names):
             return None
         try:
             with held(footer, names, shard.row_start, shard.row_stop) as here:
-                rows = (self.full_schema, names, shard.row_start, shard.row_stop)
+                rows = (kinds, names, shard.row_start, shard.row_stop)
                 found, others = find_stored(here, *rows)
                 return find_tiles(here, *rows) if others else found
         except OSError:  # told by whoever reads the other columns

@@ -35,7 +35,8 @@ def fetch(reader: Any, shards: Sequence[Shard]) -> Future[None] | None:
         Done when all were asked for; None when there is nothing to ask for, or the interpreter is ending.
     """
     with suppress(RuntimeError):
-        return _thread().submit(_expect, reader, tuple(shards)) if shards else None
+        wanted = shards and not reader.source.in_memory  # waking a thread takes as long as some thousand rows
+        return _thread().submit(_expect, reader, tuple(shards)) if wanted else None
     return None
 
 

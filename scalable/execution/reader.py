@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast
 
 import pyarrow as pa
 
@@ -32,7 +32,6 @@ class Encoder(Protocol):
         """Return the encoded block."""
 
 
-@runtime_checkable
 class StoredEncoder(Encoder, Protocol):
     """An encoder whose kernels may read float32 columns where they lie in the file."""
 
@@ -87,10 +86,9 @@ class BlockReader:
         """Return blocks of a shard whose features are in their file, when the learner can take them from there."""
         if self.columns is not None or self.depth or self.source.target is None:
             return None
-        if not isinstance(self.encoder, StoredEncoder) or not self.encoder.stored:
-            return None
-        found = self.source.stored(shard, self.encoder.stored)
-        return None if found is None else self._beside(self.encoder, shard, found)
+        names: Sequence[str] = getattr(self.encoder, "stored", ())
+        found = self.source.stored(shard, names) if names else None
+        return None if found is None else self._beside(cast("StoredEncoder", self.encoder), shard, found)
 
     def _beside(
         self, encoder: StoredEncoder, shard: Shard, stored: StoredColumns | TileReader

@@ -6,7 +6,7 @@ the result, so neither the executor nor the number of workers can change a bit o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol, TypeVar
@@ -16,7 +16,7 @@ from scalable.execution.executors import Executor, run_shown
 from scalable.execution.fetching import fetch
 from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
-from scalable.execution.work import GroupRows, Work, shards_ahead
+from scalable.execution.work import GroupRows, Work, finished, shards_ahead
 
 Block_contra = TypeVar("Block_contra", contravariant=True)
 Model = TypeVar("Model")
@@ -120,6 +120,13 @@ class _Learning:
     replica: Replica[Any, Any]
     start: Any
 
-    def run(self, rows: GroupRows) -> Any:
+    def turns(self, rows: GroupRows) -> Generator[None, None, Any]:
         metrics = getattr(self.replica, "metrics", None)
-        return rows.through_all(self.replica.begin(self.start), self.replica.step, metrics)
+        model = self.replica.begin(self.start)
+        for k in range(len(rows.group)):
+            model = rows.through(k, model, self.replica.step, metrics)
+            yield
+        return model
+
+    def run(self, rows: GroupRows) -> Any:
+        return finished(self.turns(rows))

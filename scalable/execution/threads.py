@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
+from collections.abc import Callable, Generator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from concurrent.futures._base import DoneAndNotDoneFutures
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from scalable.errors import UsageError
 from scalable.execution.process_wide import one_blas_thread
-from scalable.execution.work import Report, StoppedError, Work
+from scalable.execution.work import GroupRows, InTurns, Report, StoppedError, Work
 from scalable.kernels.processors import available_processors
 
 
@@ -41,12 +44,18 @@ class Threads:
         if self.n_workers == 1 or len(work.groups) == 1:
             return work.run(stop.is_set, report)
         pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="work")
-        parts = work.partition(self.n_workers if work.reader.source.sequential else len(work.groups))
-        try:
+        sequential, shared = work.reader.source.sequential, None
+        if isinstance(work.task, InTurns) and not sequential:
+            shared = _Turns(work.task, work, stop.is_set, report)
+            jobs: list[Callable[[], Any]] = [shared.run] * min(self.n_workers, len(work.groups))
+        else:
+            parts = work.partition(self.n_workers if sequential else len(work.groups))
             # Threads take parts as they get free: a part is likely to be followed by the n-th after it.
             for k in range(len(parts) - self.n_workers):
                 parts[k] = replace(parts[k], following=parts[k + self.n_workers].groups[0])
-            futures = [pool.submit(part.run, stop.is_set, report) for part in parts]
+            jobs = [partial(part.run, stop.is_set, report) for part in parts]
+        try:
+            futures = [pool.submit(job) for job in jobs]
             # In slices: polars' handler of SIGINT restarts system calls, so that an endless wait
             # would see Ctrl-C only when the next thread is done.
             while not _settled(wait(futures, timeout=0.2, return_when=FIRST_EXCEPTION)):
@@ -56,13 +65,62 @@ class Threads:
             for error in failed:
                 if error is not None and not isinstance(error, StoppedError):
                     raise error
-            return [result for future in futures for result in future.result()]
+            return shared.results if shared else [result for future in futures for result in future.result()]
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
     def __repr__(self) -> str:
         return f"Threads({self.n_workers})"
+
+
+class _Turns:
+    """Groups that threads work on in turns: a shard of whichever has most rows left, so that all end together.
+
+    A thread that kept to its group would leave the others idle while it ends the last one; of three groups on two
+    threads that is a quarter of the time.
+
+    Parameters
+    ----------
+    task : InTurns
+        What is done with each group.
+    work : Work
+        The groups.
+    stopped, report : callable
+        See `GroupRows`.
+
+    Attributes
+    ----------
+    results : list
+        One a group, in order, when all threads have run.
+    """
+
+    def __init__(self, task: InTurns, work: Work, stopped: Callable[[], bool], report: Report) -> None:
+        self.results: list[Any] = [None] * len(work.groups)
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[int, int, int, Generator[None, None, Any]]] = []
+        self._left = []
+        for k, group in enumerate(work.groups):
+            rows = GroupRows(group, work.reader, stopped, report, (), work.first + k)
+            left = [sum(shard.n_rows for shard in group[turn:]) for turn in range(len(group) + 1)]
+            self._left.append(left)
+            self._waiting.append((-left[0], k, 0, task.turns(rows)))
+        heapq.heapify(self._waiting)
+
+    def run(self) -> None:
+        """Take turns until no group waits for one; each of a pool of threads does so."""
+        while True:
+            with self._lock:
+                if not self._waiting:  # the groups of other threads are ended by those
+                    return
+                _, k, turn, turns = heapq.heappop(self._waiting)
+            try:
+                next(turns)
+            except StopIteration as end:
+                self.results[k] = end.value
+                continue
+            with self._lock:
+                heapq.heappush(self._waiting, (-self._left[k][turn + 1], k, turn + 1, turns))
 
 
 def _settled(waited: DoneAndNotDoneFutures[Any]) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from scalable.data.shard import Shard
 from scalable.execution.fetching import fetch
@@ -14,6 +14,7 @@ AHEAD_ROWS = 2**20  # that the disk is asked for before they are wanted: a shard
 Report = Callable[[int, dict[str, float]], None]
 Group = tuple[Shard, ...]
 State = TypeVar("State")
+T = TypeVar("T")
 
 
 class StoppedError(Exception):
@@ -25,6 +26,24 @@ class Task(Protocol):
 
     def run(self, rows: GroupRows) -> Any:
         """Return the result of one group."""
+
+
+@runtime_checkable
+class InTurns(Protocol):
+    """A task that may be left after any shard of a group, and be gone on with on another thread."""
+
+    def turns(self, rows: GroupRows) -> Generator[None, None, Any]:
+        """Yield after each shard of a group; return its result."""
+
+
+def finished(turns: Generator[None, None, T]) -> T:
+    """Return the result of a group whose turns are taken one after another."""
+    while True:
+        try:
+            next(turns)
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
 
 @dataclass(frozen=True)

@@ -234,7 +234,7 @@ class GradientEstimator(LinearEstimator):
             solver = "newton"
         self.solver_ = solver
         looked_at = ready.target.sampled or ready.target.rows
-        checkpoint = checkpoint_of(self, ready.given, ready.encoder.state().digest, target_rows=looked_at)
+        checkpoint = checkpoint_of(self, ready.given, ready.encoder, target_rows=looked_at)
         label = f"train {type(self).__name__}"
         passes, coef, converged, least = 0, start, False, np.inf
         resumed_stage = checkpoint.stage()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scalable.data.fingerprint import Fingerprint
 from scalable.data.source import Source
 from scalable.errors import ModelError, UsageError
+from scalable.features.encoder import Encoder
 from scalable.models.store import read_model, save_model
 from scalable.storage.documents import understood
 from scalable.storage.places import place, remove_tree
@@ -91,7 +92,7 @@ class Checkpoint:
             remove_tree(self.path)
 
 
-def checkpoint_of(estimator: Any, source: Source, encoder: str, **parts: Any) -> Checkpoint:
+def checkpoint_of(estimator: Any, source: Source, encoder: Encoder, **parts: Any) -> Checkpoint:
     """Return where an estimator's ``checkpoint`` and ``resume`` say, for a fit of `source`.
 
     Parameters
@@ -100,8 +101,8 @@ def checkpoint_of(estimator: Any, source: Source, encoder: str, **parts: Any) ->
         Its parameters must be the same to resume, but for those that cannot change the result.
     source : Source
         The rows as they were given.
-    encoder : str
-        Digest of the learned encoder.
+    encoder : Encoder
+        As it was learned.
     **parts
         What else must be the same to resume.
     """
@@ -109,7 +110,9 @@ def checkpoint_of(estimator: Any, source: Source, encoder: str, **parts: Any) ->
     deciding = {name: value for name, value in params.items() if name not in _INDIFFERENT}
 
     def fingerprint() -> Fingerprint:
-        return source.fingerprint().joined(params=deciding, encoder=encoder, numpy=np.__version__, **parts)
+        return source.fingerprint().joined(
+            params=deciding, encoder=encoder.state().digest, numpy=np.__version__, **parts
+        )
 
     return Checkpoint(params.get("checkpoint"), fingerprint, bool(params.get("resume")))
 

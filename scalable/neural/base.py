@@ -117,7 +117,7 @@ class Perceptron(Estimator):
         shared = Shared.of(executor, int(self.n_replicas), kept.n_rows)
         loader = self._loader(kept, encoder, scale, n_ranks=shared.n_ranks if shared.n_replicas > 1 else 1)
         held_out = None if held is None else self._loader(held, encoder, scale, shuffle=False)
-        checkpoint = checkpoint_of(self, source, encoder.state().digest)
+        checkpoint = checkpoint_of(self, source, encoder)
         training.resume(checkpoint, loader)
         with one_blas_thread():  # the order of its sums must not depend on free processors
             train = training.run if shared.n_replicas == 1 else partial(shared.train, training)

@@ -29,9 +29,8 @@ NO_PAGE = -1
 KEPT_BYTES = (
     2**26
 )  # most room for pages that the next block goes on with; without it they are decompressed again
-_KERNELS, _COMPRESSED = np.zeros((2, 256), bool)  # by codec
-_KERNELS[list(BY_KERNEL)] = True
-_COMPRESSED[[codecs.SNAPPY, codecs.LZ4_RAW]] = True
+_KERNELS = np.isin(np.arange(256), BY_KERNEL)  # by codec
+_COMPRESSED = _KERNELS & (np.arange(256) != codecs.UNCOMPRESSED)
 _NOTHING = np.empty(0, np.uint8)
 MINI_BLOCK = 4096  # most values of a mini-block of differences; writers make 32
 
@@ -186,6 +185,8 @@ def open_with_codes(
     descriptor = os.open(footer.local, os.O_RDONLY)
     groups = row_groups(footer, start, stop)
     try:
+        for group in groups:
+            group.walk(descriptor, names, stop)
         kinds = {name: schema.field(name).type for name in names}
         found = {
             n: [decoded_by_us(g, descriptor, n, kind, stop, codecs_read) for g in groups]

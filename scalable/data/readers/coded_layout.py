@@ -28,10 +28,10 @@ from scalable.kernels.parquet import coded, page_walk, pages
 from scalable.kernels.parquet.texts import split_texts
 
 _SOURCE_BYTES = {INT32: 4, INT64: 8, FLOAT: 4, DOUBLE: 8, BOOLEAN: 1, BYTE_ARRAY: 0}
+_NUMBERS = (INT32, INT64, FLOAT, DOUBLE)
 _SOURCES = {INT32: np.int32, INT64: np.int64, FLOAT: np.uint32, DOUBLE: np.uint64}
 _UNITS = {"s": "", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 UNREAD = -1
-MOST_TIMES = 2**16  # bytes that a byte can become; more is a lie, for which no room is made
 _FORMS = np.full(16, UNREAD)  # by encoding
 _FORMS[[pages.PLAIN, pages.PLAIN_DICTIONARY, pages.RLE_DICTIONARY, pages.DELTA_BINARY_PACKED]] = (
     coded.PLAIN,
@@ -88,14 +88,15 @@ def decoded_by_us(
 def _decoded_by_us(
     found: ColumnPages, descriptor: int, kind: pa.DataType, shape: ColumnShape
 ) -> CodedColumn | None:
+    if not found.chunk[page_walk.DECODABLE] or not _decodable(kind, shape):
+        return None
+    if (
+        found.chunk[page_walk.ALL_PLAIN] and found.physical in _NUMBERS
+    ):  # most are: `FORM` is that of plain ones
+        return CodedColumn(found.table, _SOURCE_BYTES[found.physical], None, None)
     forms = _FORMS[found.table[:, page_walk.ENCODING]]
     looked_up = forms == coded.LOOKED_UP
-    if (
-        (forms == UNREAD).any()
-        or (found.table[:, coded.LEVELS] == coded.UNUSUAL).any()
-        or (found.table[:, coded.WHOLE] > MOST_TIMES * found.table[:, coded.SIZE] + MOST_TIMES).any()
-        or not _decodable(kind, shape)
-    ):
+    if (forms == UNREAD).any():
         return None
     if found.physical == BOOLEAN:
         if (forms != coded.PLAIN).any():

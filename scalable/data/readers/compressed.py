@@ -18,9 +18,10 @@ from scalable.kernels.parquet.codecs import (
     decompress_lz4,
     decompress_snappy,
 )
+from scalable.kernels.parquet.zstd import IS_THERE
 
-BY_KERNEL = (UNCOMPRESSED, SNAPPY, LZ4_RAW)
-KNOWN = (*BY_KERNEL, ZSTD, GZIP)
+KNOWN = (UNCOMPRESSED, SNAPPY, LZ4_RAW, ZSTD, GZIP)
+BY_KERNEL = KNOWN[: 4 if IS_THERE else 3]
 _GZIP_WINDOW = 31  # zlib's number for the header of gzip
 
 
@@ -51,7 +52,7 @@ def decompressed(stored: bytes, codec: int, whole: int, levels: int = 0) -> NDAr
     body, n_bytes = np.frombuffer(stored, np.uint8)[levels:], whole - levels
     if codec == UNCOMPRESSED or not n_bytes:
         found = body[:n_bytes]
-    elif codec in BY_KERNEL:
+    elif codec in (SNAPPY, LZ4_RAW):
         out = np.empty(n_bytes, np.uint8)
         work = decompress_snappy if codec == SNAPPY else decompress_lz4
         found = out if work(body.ctypes.data, body.size, out.ctypes.data, n_bytes) else out[:0]

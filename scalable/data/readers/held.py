@@ -47,7 +47,4 @@ def wanted(
 def _chunks(groups: Iterable[RowGroup], names: Collection[str]) -> Iterator[Range]:
     """Yield whole column chunks: most readers begin at their beginnings."""
     for group in groups:
-        for name in names:
-            place = group.bytes_of(name)
-            if place is not None:
-                yield place
+        yield from map(tuple, group.spans(names).tolist())

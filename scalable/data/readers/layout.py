@@ -12,7 +12,7 @@ import os
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,19 +24,18 @@ from numpy.typing import NDArray
 from scalable.data.footer_check import FooterTables, chunk_begin, read_tables
 from scalable.data.footers import Footer, check_unchanged
 from scalable.errors import DataError
-from scalable.kernels.parquet import codecs, coded, page_walk, pages
+from scalable.kernels.parquet import coded, page_walk
 from scalable.storage.files import Version, arrow_input
 
 BOOLEAN, INT32, INT64, INT96, FLOAT, DOUBLE, BYTE_ARRAY, FIXED_BYTES = range(8)  # physical types
-_BITS = (1, 32, 64, 96, 32, 64, 0, 0)
+_BITS = np.array([1, 32, 64, 96, 32, 64, 0, 0])
 _PLAIN = {
-    pa.float32(): FLOAT,
-    pa.float64(): DOUBLE,
-    pa.int32(): INT32,
-    pa.uint32(): INT32,
-    pa.int64(): INT64,
-    pa.uint64(): INT64,
-}
+    kind.id: physical
+    for kind, physical in (
+        (pa.float32(), FLOAT), (pa.float64(), DOUBLE), (pa.int32(), INT32), (pa.uint32(), INT32), (pa.int64(), INT64),
+        (pa.uint64(), INT64),
+    )
+}  # fmt: skip
 # Of the row groups that were read last; what is known of one, dictionaries and all, may be megabytes.
 KEPT_ROWS, KEPT_GROUPS, FEW_GROUPS = 2**22, 512, 8
 _PLACES = [coded.FIRST, coded.STOP, page_walk.VALUES_AT]
@@ -68,8 +67,8 @@ class ColumnPages:
     ----------
     table : int64 array of shape (n_pages, 12)
         See `scalable.kernels.parquet.page_walk.walk_chunk`.
-    chunk : int64 array of shape (6,)
-        The dictionary page, likewise.
+    chunk : int64 array of shape (9,)
+        The dictionary page, and what all pages are, likewise.
     physical : int
         Type in the file.
     codec : int
@@ -82,18 +81,16 @@ class ColumnPages:
 
     def __init__(self, table: NDArray[np.int64], chunk: NDArray[np.int64], physical: int, codec: int) -> None:
         self.table, self.chunk, self.physical, self.codec = table, chunk, physical, codec
-        plain = (table[:, page_walk.ENCODING] == pages.PLAIN) & (table[:, page_walk.VALUES_AT] >= 0)
-        self.places = table[:, _PLACES] if self.uncompressed and plain.all() else None
+        plain = chunk[page_walk.ALL_PLAIN] and chunk[page_walk.ALL_THERE]
+        self.places = table[:, _PLACES] if plain else None
         self.memo: dict[Any, Any] = {}
-
-    @property
-    def uncompressed(self) -> bool:
-        """Whether the bytes in the file are those of the values."""
-        return self.codec == codecs.UNCOMPRESSED
 
     def plain(self, kind: pa.DataType) -> bool:
         """Return whether the bytes in the file are values of a type, and none is null."""
-        return self.places is not None and _PLAIN.get(kind) == self.physical
+        return self.places is not None and _PLAIN.get(kind.id) == self.physical
+
+
+_UNKNOWN: tuple[int, ColumnPages | None] = (-1, None)
 
 
 @dataclass(frozen=True)
@@ -127,16 +124,23 @@ class RowGroup:
         """The row after its last."""
         return self.first + self.n_rows
 
-    def bytes_of(self, name: str) -> tuple[int, int] | None:
-        """Return where the chunk of a column begins and ends in the file; None for one of another name."""
-        if name not in self.columns:
-            return None
-        chunk = self.chunks[self.columns[name].place]
-        begin = chunk_begin(int(chunk["dictionary_page"]), int(chunk["data_page"]))
-        return begin, begin + int(chunk["stored_bytes"])
+    @functools.cached_property
+    def _spans(self) -> NDArray[np.int64]:
+        """Where each chunk begins and ends in the file."""
+        begin = chunk_begin(self.chunks["dictionary_page"], self.chunks["data_page"])
+        return np.column_stack([begin, begin + self.chunks["stored_bytes"]])
+
+    def spans(self, names: Collection[str]) -> NDArray[np.int64]:
+        """Return where the chunks of those columns that are there begin and end in the file, shape (n, 2)."""
+        return self._spans[[self.columns[name].place for name in names if name in self.columns]]
 
     def pages(self, descriptor: int, name: str, stop: int) -> ColumnPages | None:
-        """Return the pages of a column up to the row before `stop`; None where it is nested.
+        """Return the pages of a column up to the row before `stop`; None where it is nested. See `walk`."""
+        self.walk(descriptor, [name], stop)
+        return self.known[name][1] if name in self.known else None
+
+    def walk(self, descriptor: int, names: Sequence[str], stop: int) -> None:
+        """Come to know the pages of columns up to the row before `stop`, as far as they are not known.
 
         Raises
         ------
@@ -144,47 +148,55 @@ class RowGroup:
             When they do not hold the values that the footer promises.
         """
         stop = min(stop, self.last)
-        reached, found = self.known.get(name, (-1, None))
-        if found is None or reached < stop:
-            # Twice as far as the last time: pieces of a large row group, one after another, walk it a few times.
-            stop = min(self.last, max(stop, 2 * reached - self.first))
-            place = self.bytes_of(name)
-            if place is None:
-                return None
-            found = self._walk(descriptor, name, place, stop, len(found.table) if found else 0)
-            self.known[name] = (stop, found)
-        return found
-
-    def _walk(
-        self, descriptor: int, name: str, place: tuple[int, int], stop: int, checked: int
-    ) -> ColumnPages:
-        shape = self.columns[name]
-        physical, codec = (int(self.chunks[shape.place][key]) for key in ("physical", "codec"))
-        room, n, about = 16 + 2 * checked, page_walk.NO_ROOM, np.empty(page_walk.CHUNK_FIELDS, np.int64)
+        names = [name for name in names if self.known.get(name, _UNKNOWN)[0] < stop and name in self.columns]
+        if not names:
+            return
+        before = [self.known.get(name, _UNKNOWN) for name in names]
+        # Twice as far as the last time: pieces of a large row group, one after another, walk it a few times.
+        stop = min(self.last, max(stop, *(2 * reached - self.first for reached, _ in before)))
+        checked = [len(pages.table) if pages else 0 for _, pages in before]
+        asked = self._asked(names)
+        room, n = 16 * len(names) + 2 * sum(checked), page_walk.NO_ROOM
+        ends, chunks = (
+            np.empty(len(names), np.int64),
+            np.empty((len(names), page_walk.CHUNK_FIELDS), np.int64),
+        )
         while n == page_walk.NO_ROOM:
             room *= 2
             table = np.empty((room, page_walk.PAGE_FIELDS), np.int64)
-            n = page_walk.walk_chunk(
-                descriptor, *place, shape.nullable, codec, physical, _BITS[physical],
-                self.first, self.last, stop, table, about,
-            )  # fmt: skip
-        if n < 0:
-            raise self._damaged(
-                name, int(about[page_walk.DAMAGED_AT]), "does not hold the values that it should"
-            )
-        table = table[:n].copy()
-        found = ColumnPages(table, about, physical, codec)
-        sums = table[checked:, [coded.OFFSET, coded.SIZE, page_walk.CRC]].tolist()
+            n = page_walk.walk_chunks(descriptor, asked, self.first, self.last, stop, table, ends, chunks)
+        if n < len(names):
+            at = int(chunks[n, page_walk.DAMAGED_AT])
+            raise self._damaged(names[n], at, "does not hold the values that it should")
+        table = table[: ends[-1]].copy()
+        summed = bool(
+            (table[:, page_walk.CRC] >= 0).any() or (chunks[:, page_walk.DICTIONARY_CRC] >= 0).any()
+        )
+        begin = 0
+        for k, (name, end) in enumerate(zip(names, ends.tolist(), strict=True)):
+            physical, codec = int(asked[k, 4]), int(asked[k, 3])
+            found = ColumnPages(table[begin:end], chunks[k], physical, codec)
+            if summed:
+                self._check_sums(descriptor, name, found, checked[k])
+            self.known[name] = (stop, found)
+            begin = end
+
+    def _asked(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """Return what `page_walk.walk_chunks` is asked of columns."""
+        shapes = [self.columns[name] for name in names]
+        places, nullable = [shape.place for shape in shapes], [shape.nullable for shape in shapes]
+        physical, codec = (self.chunks[key][places] for key in ("physical", "codec"))
+        return np.column_stack([self.spans(names), nullable, codec, physical, _BITS[physical]])
+
+    def _check_sums(self, descriptor: int, name: str, found: ColumnPages, checked: int) -> None:
+        """Compare the checksums of pages, from number `checked` on, and of their dictionary with what they hold."""
+        sums = found.table[checked:, [coded.OFFSET, coded.SIZE, page_walk.CRC]].tolist()
         if not checked:
-            sums.append(
-                about[
-                    [page_walk.DICTIONARY_AT, page_walk.DICTIONARY_BYTES, page_walk.DICTIONARY_CRC]
-                ].tolist()
-            )
+            places = [page_walk.DICTIONARY_AT, page_walk.DICTIONARY_BYTES, page_walk.DICTIONARY_CRC]
+            sums.append(found.chunk[places].tolist())
         for at, size, checksum in sums:
             if checksum >= 0 and zlib.crc32(os.pread(descriptor, size, at)) != checksum:
                 raise self._damaged(name, at, "does not have the checksum that was written with it")
-        return found
 
     def _damaged(self, name: str, at: int, reason: str) -> DataError:
         return DataError(

@@ -41,7 +41,8 @@ def open_with_pages(
     rest : callable or None
         Opens a cursor at row `start` for the columns that others must decode; without it, none may be left.
     """
-    stored, others = find_stored(footer, schema, names, start, stop)
+    kinds = [schema.field(name).type for name in names]
+    stored, others = find_stored(footer, kinds, names, start, stop)
     plain = [name for name in names if name not in others]
     # Others would decode the beginning of a divided row group anew for each piece of it.
     pieces = rest is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 
+import numpy as np
+
 from scalable.data.footers import Footer
 from scalable.data.readers.held import expect_rows
 from scalable.data.readers.layout import RowGroup, row_groups
@@ -40,7 +42,9 @@ def _ranges(groups: Iterable[RowGroup], names: Collection[str], start: int, stop
     begin = end = 0
     for group in groups:
         low, high = max(start, group.first), min(stop, group.last)
-        for left, right in sorted(_chunks(group, names, low, high)):
+        spans, at = group.spans(names), np.array([low, high]) - group.first
+        parts = spans[:, :1] + (spans[:, 1:] - spans[:, :1]) * at // group.n_rows
+        for left, right in sorted(parts.tolist()):
             if left - end > GAP_BYTES or left < begin:
                 if end > begin:
                     yield begin, end
@@ -49,14 +53,3 @@ def _ranges(groups: Iterable[RowGroup], names: Collection[str], start: int, stop
                 end = max(end, right)
     if end > begin:
         yield begin, end
-
-
-def _chunks(group: RowGroup, names: Collection[str], low: int, high: int) -> Iterator[Range]:
-    """Yield where rows ``[low, high)`` of each column begin and end."""
-    for name in names:
-        place = group.bytes_of(name)
-        if place is None:
-            continue
-        first, end = place
-        share = (end - first) / group.n_rows
-        yield first + int(share * (low - group.first)), first + int(share * (high - group.first))

@@ -68,16 +68,19 @@ class StoredColumns:
 
 
 def find_stored(
-    footer: Footer, schema: pa.Schema, names: Sequence[str], start: int, stop: int
+    footer: Footer, kinds: Sequence[pa.DataType], names: Sequence[str], start: int, stop: int
 ) -> tuple[StoredColumns | None, list[str]]:
-    """Return those columns of rows ``[start, stop)`` that are plain in the file, and the names of the others."""
+    """Return those columns of rows ``[start, stop)``, of types `kinds`, that are plain, and the names of the others."""
     descriptor = os.open(footer.local, os.O_RDONLY)
     groups = row_groups(footer, start, stop)
     places: dict[str, list[NDArray[np.int64]]] = {}
     types: list[pa.DataType] = []
     try:
-        for name in names:  # for each shard anew: a microsecond here is a quarter of what small shards cost
-            kind, found = schema.field(name).type, []
+        for group in groups:
+            group.walk(descriptor, names, stop)
+        # For each shard anew: a microsecond here is a quarter of what small shards cost.
+        for name, kind in zip(names, kinds, strict=True):
+            found = []
             for group in groups:  # all are walked: other readers rely on what is checked here
                 pages = group.pages(descriptor, name, stop)
                 if pages is not None and pages.places is not None and pages.plain(kind):

@@ -60,23 +60,22 @@ def _room(pages: NDArray[np.int64]) -> int:
 
 
 def find_tiles(
-    footer: Footer, schema: pa.Schema, names: Sequence[str], start: int, stop: int
+    footer: Footer, kinds: Sequence[pa.DataType], names: Sequence[str], start: int, stop: int
 ) -> TileReader | None:
-    """Return the columns of rows ``[start, stop)`` where all can be decoded so: those of one row group."""
+    """Return columns, of types `kinds`, of rows ``[start, stop)`` of one row group, where all can be decoded so."""
     groups = row_groups(footer, start, stop)
     if len(groups) != 1 or not TILES.pays((stop - start) * len(names)):
         return None
     descriptor = os.open(footer.local, os.O_RDONLY)
     try:
-        types = [schema.field(name).type for name in names]
         found = [
             decoded_by_us(groups[0], descriptor, name, kind, stop, BY_KERNEL)
-            for name, kind in zip(names, types, strict=True)
+            for name, kind in zip(names, kinds, strict=True)
         ]
         columns = [column for column in found if column is not None]
         small = all(len(names) * _room(column.pages) <= MOST_BYTES for column in columns[:1])
         if len(columns) == len(names) and small:
-            return TileReader(footer.path, descriptor, columns, types)
+            return TileReader(footer.path, descriptor, columns, kinds)
     except BaseException:
         os.close(descriptor)
         raise

@@ -17,6 +17,7 @@ from scalable.kernels.parquet.bits import expand_bits, pack_bits
 from scalable.kernels.parquet.codecs import (
     SNAPPY,
     UNCOMPRESSED,
+    ZSTD,
     decompress_lz4,
     decompress_snappy,
     memcpy,
@@ -25,6 +26,7 @@ from scalable.kernels.parquet.deltas import decode_deltas
 from scalable.kernels.parquet.files import read_bytes
 from scalable.kernels.parquet.pages import all_ones
 from scalable.kernels.parquet.runs import PADDING, decode_runs
+from scalable.kernels.parquet.zstd import decompress_zstd
 
 # Places in the description of a page.
 FIRST, STOP, OFFSET, SIZE, LEVELS, WHOLE, CODEC, FORM, ADDRESS = range(9)
@@ -205,6 +207,8 @@ def load_page(descriptor: int, page: np.ndarray, stored: np.ndarray, to: int) ->
         return True
     if page[CODEC] == SNAPPY:
         return bool(decompress_snappy(source + levels, size - levels, to + levels, whole - levels))
+    if page[CODEC] == ZSTD:
+        return bool(decompress_zstd(source + levels, size - levels, to + levels, whole - levels))
     return bool(decompress_lz4(source + levels, size - levels, to + levels, whole - levels))
 
 

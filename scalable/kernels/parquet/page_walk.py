@@ -14,9 +14,14 @@ from scalable.kernels.parquet.files import pread
 # Places in the description of a page; those of `coded` come first.
 VALUES_AT, ENCODING, CRC = range(coded.PAGE_FIELDS, coded.PAGE_FIELDS + 3)
 PAGE_FIELDS = coded.PAGE_FIELDS + 3
-# Of a chunk.
-DICTIONARY_AT, DICTIONARY_BYTES, DICTIONARY_VALUES, DICTIONARY_CRC, DAMAGED_AT, DICTIONARY_WHOLE = range(6)
-CHUNK_FIELDS = 6
+# Of a chunk. The last three are 1 where all its pages are of plain values, none of these is null as far as is known
+# without decompressing them, and `coded` decodes what they are made of.
+(
+    DICTIONARY_AT, DICTIONARY_BYTES, DICTIONARY_VALUES, DICTIONARY_CRC, DAMAGED_AT, DICTIONARY_WHOLE, ALL_PLAIN,
+    ALL_THERE, DECODABLE,
+) = range(9)  # fmt: skip
+CHUNK_FIELDS = 9
+MOST_TIMES = 2**16  # bytes that a byte can become; more is a lie, for which no room is made
 DAMAGED, NO_ROOM = -1, -2
 # Encodings that each physical type may have, as bits; that of the levels is for truths alone.
 _BOTH = 1 << pages.PLAIN | 1 << pages.PLAIN_DICTIONARY | 1 << pages.RLE_DICTIONARY
@@ -137,9 +142,9 @@ def walk_chunk(
     found : array of shape (room, 12), int64
         Output: see `scalable.kernels.parquet.coded.decode_columns`; then place of the values in the file, or -1 where
         some may be null or they are compressed; encoding; checksum, or -1.
-    chunk : array of shape (6,), int64
+    chunk : array of shape (9,), int64
         Output: place, bytes, values and checksum of the dictionary page (0 without); where the page lies that is
-        damaged; bytes of the dictionary page decompressed.
+        damaged; bytes of the dictionary page decompressed; what all pages are, see `ALL_PLAIN`.
 
     Returns
     -------
@@ -150,6 +155,7 @@ def walk_chunk(
     head = np.empty(pages.N_FIELDS, np.int64)
     chunk[:] = 0
     chunk[DICTIONARY_CRC] = pages.UNKNOWN
+    chunk[ALL_PLAIN:] = 1
     row, at, n = first, begin, 0
     while row < stop:
         if n == found.shape[0]:
@@ -223,7 +229,74 @@ def walk_chunk(
             encoding,
             head[pages.CRC],
         )
-        n += 1 if values else 0
+        if values:
+            n += 1
+            if encoding != pages.PLAIN:
+                chunk[ALL_PLAIN] = 0
+            if values_at < 0:
+                chunk[ALL_THERE] = 0
+            if levels == coded.UNUSUAL or whole > MOST_TIMES * size + MOST_TIMES:
+                chunk[DECODABLE] = 0
         row += values
         at += size
     return n
+
+
+@kernel()
+def walk_chunks(
+    descriptor: int,
+    asked: np.ndarray,
+    first: int,
+    last: int,
+    stop: int,
+    found: np.ndarray,
+    ends: np.ndarray,
+    chunks: np.ndarray,
+) -> int:
+    """Find the pages of several column chunks of a row group, one chunk after another.
+
+    A call for each, from Python, would give the interpreter's lock away and wait for it as often.
+
+    Parameters
+    ----------
+    asked : array of shape (n, 6), int64
+        Of each chunk `begin`, `end`, `nullable`, `codec`, `physical` and `width`, see `walk_chunk`.
+    descriptor, first, last, stop
+        See `walk_chunk`.
+    found : array of shape (room, 12), int64
+        Output, as of `walk_chunk`.
+    ends : array of shape (n,), int64
+        Output: the row of `found` after the last of each chunk.
+    chunks : array of shape (n, 9), int64
+        Output, as of `walk_chunk`.
+
+    Returns
+    -------
+    int
+        How many chunks are what they should be, up to the first that is not; -2 when `found` is too small.
+    """
+    n = np.int64(0)
+    for c in range(asked.shape[0]):
+        here = asked[c]
+        begin, end, nullable, codec, physical, width = here[0], here[1], here[2], here[3], here[4], here[5]
+        more = walk_chunk(
+            descriptor,
+            begin,
+            end,
+            nullable != 0,
+            codec,
+            physical,
+            width,
+            first,
+            last,
+            stop,
+            found[n:],
+            chunks[c],
+        )
+        if more == NO_ROOM:
+            return NO_ROOM
+        if more < 0:
+            return c
+        n += more
+        ends[c] = n
+    return int(asked.shape[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,9 +17,13 @@ from scalable.kernels.linear import adaptive_optimizers as adaptive
 from scalable.kernels.linear import optimizers
 from scalable.kernels.linear import sgd as descent
 from scalable.kernels.linear.raw_tiles import room_of_tiles
+from scalable.kernels.processors import available_processors
 from scalable.linear.solvers.objective import HASHED_FACTOR, Objective
 
 PRIOR_STEPS = 10.0
+# Cells of each replica, with their sums in the near cache; a multiple of what kernels take side by side, so that the
+# merged bits do not depend on it.
+MERGED_AT_ONCE = 2**13
 
 
 @dataclass
@@ -106,14 +111,17 @@ class Descent:
         """Merge the models of a round, see `merge_replicas`."""
         return merge_replicas(self, start, states)
 
-    def finish(self, state: DescentState) -> DescentState:
-        """Return the state with every cell up to date; on the merged model of a round."""
-        factors = self.objective.factors
-        if self.optimizer in (optimizers.NORMALIZED, optimizers.ADAGRAD):
-            adaptive.flush_adaptive(self.hyper, state.table, factors, state.steps)
+    @property
+    def adaptive(self) -> bool:
+        """Whether the optimizer divides by the root of summed squares."""
+        return self.optimizer in (optimizers.NORMALIZED, optimizers.ADAGRAD)
+
+    def catch_up(self, table: NDArray[np.float32], factors: NDArray[np.float64], steps: float) -> None:
+        """Bring cells, shape (k, n, 8), of penalty factors (n,) up to date with so many finished steps."""
+        if self.adaptive:
+            adaptive.flush_adaptive(self.hyper, table, factors, steps)
         else:
-            optimizers.flush(self.optimizer, self.hyper, state.table, factors, state.steps)
-        return state
+            optimizers.flush(self.optimizer, self.hyper, table, factors, steps)
 
     def metrics(self, state: DescentState) -> dict[str, float]:
         """Return the progressive loss for the progress display."""
@@ -146,57 +154,81 @@ def merge_replicas(learner: Descent, start: DescentState, states: Sequence[Desce
     for that one prior: there the moves add up, as posterior means with a common prior do. An average
     also comes nearer to its weight by itself as steps go by, in every replica alike; that counts once.
     """
-    states = [learner.finish(state) for state in states]
-    before = start.table
-    code = learner.optimizer
-    source = optimizers.S0 if code in (optimizers.NORMALIZED, optimizers.ADAGRAD) else optimizers.S1
-    prior = first_squares(learner) if source == optimizers.S0 else np.zeros(before.shape[1])
-    moves = np.zeros((*before.shape[:2], 2))
-    learned = np.broadcast_to(prior, before.shape[:2]).copy()
-    growth = np.zeros((*before.shape[:2], 2))
-    fields = [optimizers.W, optimizers.AVERAGE]
-    for state in states:
-        optimizers.add_replica(
-            code == optimizers.ADAM,
-            source,
-            state.steps + 1.0,
-            before,
-            state.table,
-            prior,
-            moves,
-            learned,
-            growth,
-        )
-    sums = before[..., [optimizers.S0, optimizers.S1]] + growth
-    still = learned <= 0.0
-    moves /= np.where(still, 1.0, learned)[..., None]
-    merged = before.astype(np.float64)
-    steps = max(state.steps for state in states)
-    optimizers.relax(before, steps + 1.0, merged)
-    merged[..., fields] += moves
-    if code in (optimizers.NORMALIZED, optimizers.ADAGRAD):
-        merged[..., optimizers.S0] = sums[..., 0]
-    elif code == optimizers.FTRL:
-        merged[..., optimizers.S1] = sums[..., 1]
-        mean_z = before[..., optimizers.S0] + growth[..., 0] / len(states)
-        merged[..., optimizers.S0] = _ftrl_state(learner, merged, mean_z, steps)
+    prior = first_squares(learner) if _prior_of(learner) == optimizers.S0 else np.zeros(start.table.shape[1])
+    factors = np.asarray(learner.objective.factors, np.float64)
+    table = np.empty_like(start.table)
+
+    def merge(place: tuple[int, int]) -> None:
+        output, first = slice(place[0], place[0] + 1), place[1]
+        some = slice(first, first + MERGED_AT_ONCE)
+        before, *after = (each.table[output, some] for each in (start, *states))
+        steps = [state.steps for state in states]
+        table[output, some] = _merged(learner, before, after, steps, prior[some], factors[some])
+
+    k, n = table.shape[:2]
+    places = [(output, first) for output in range(k) for first in range(0, n, MERGED_AT_ONCE)]
+    if len(places) == 1:
+        merge(places[0])
     else:
-        merged[..., [optimizers.S0, optimizers.S1]] += growth / len(states)
-    merged[..., optimizers.SEEN] = steps + 1.0
+        with ThreadPoolExecutor(available_processors(), thread_name_prefix="merge") as pool:
+            list(pool.map(merge, places))
     return DescentState(
-        merged.astype(np.float32),
-        steps,
+        table,
+        max(state.steps for state in states),
         start.loss + sum(s.loss - start.loss for s in states),
         start.weight + sum(s.weight - start.weight for s in states),
     )
 
 
-def _ftrl_state(
-    learner: Descent, merged: NDArray[np.float64], mean_z: NDArray[np.float64], steps: float
+def _prior_of(learner: Descent) -> int:
+    """Return the accumulator that tells how much was learned of a coefficient."""
+    return optimizers.S0 if learner.adaptive else optimizers.S1
+
+
+def _merged(
+    learner: Descent,
+    before: NDArray[np.float32],
+    after: Sequence[NDArray[np.float32]],
+    steps: Sequence[float],
+    prior: NDArray[np.float64],
+    factors: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return the accumulators from which FTRL would compute the merged weights."""
-    h = learner.hyper
-    f = learner.objective.factors
+    """Return merged cells of those at the start of a round and those of its replicas, which are brought up to date."""
+    code, last = learner.optimizer, max(steps)
+    moves = np.zeros((*before.shape[:2], 2))
+    learned = np.broadcast_to(prior, before.shape[:2]).copy()
+    growth = np.zeros((*before.shape[:2], 2))
+    for table, t in zip(after, steps, strict=True):
+        learner.catch_up(table, factors, t)
+        optimizers.add_replica(
+            code == optimizers.ADAM, _prior_of(learner), t + 1.0, before, table, prior, moves, learned, growth
+        )
+    still = learned <= 0.0
+    moves /= np.where(still, 1.0, learned)[..., None]
+    merged = before.astype(np.float64)
+    optimizers.relax(before, last + 1.0, merged)
+    merged[..., [optimizers.W, optimizers.AVERAGE]] += moves
+    sums = before[..., [optimizers.S0, optimizers.S1]] + growth
+    if learner.adaptive:
+        merged[..., optimizers.S0] = sums[..., 0]
+    elif code == optimizers.FTRL:
+        merged[..., optimizers.S1] = sums[..., 1]
+        mean_z = before[..., optimizers.S0] + growth[..., 0] / len(after)
+        merged[..., optimizers.S0] = _ftrl_state(learner.hyper, factors, merged, mean_z, last)
+    else:
+        merged[..., [optimizers.S0, optimizers.S1]] += growth / len(after)
+    merged[..., optimizers.SEEN] = last + 1.0
+    return merged
+
+
+def _ftrl_state(
+    h: NDArray[np.float64],
+    f: NDArray[np.float64],
+    merged: NDArray[np.float64],
+    mean_z: NDArray[np.float64],
+    steps: float,
+) -> NDArray[np.float64]:
+    """Return the accumulators from which FTRL, of hyper-parameters `h`, would compute the merged weights."""
     l1, l2 = h[optimizers.L1] * f * steps, h[optimizers.L2] * f * f * steps
     w = merged[..., optimizers.W]
     slope = (h[optimizers.FTRL_BETA] + np.sqrt(merged[..., optimizers.S1])) / h[optimizers.RATE] + l2

@@ -319,7 +319,7 @@ def start_state(learner: Descent, start: NDArray[np.float64]) -> DescentState:
     state = learner.init()
     state.table[..., optimizers.W] = start
     state.table[..., optimizers.RATE_CUT] = 1.0 - learner.objective.rate_scale
-    if learner.optimizer in (optimizers.NORMALIZED, optimizers.ADAGRAD):
+    if learner.adaptive:
         state.table[..., optimizers.S0] = first_squares(learner)
     return state
 

@@ -19,9 +19,15 @@ from scalable.execution.work import Work
 from tests.execution.tasks import CountRows
 
 
+def not_there(*args):
+    raise BlockingIOError
+
+
 @pytest.fixture
 def asked(monkeypatch):
+    """What the system is asked for of files none of which is in the page cache."""
     ranges = []
+    monkeypatch.setattr(os, "preadv", not_there, raising=False)
     monkeypatch.setattr(os, "posix_fadvise", lambda fd, at, size, advice: ranges.append((at, size)))
     return ranges
 
@@ -103,6 +109,25 @@ def test_what_follows_a_group_is_asked_for_before_it_ends(path, threads, monkeyp
     assert all(order.index(("asked", k)) < order.index(("read", k)) for k in asked)
 
 
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="the system does not tell what is in its cache")
+@pytest.mark.parametrize("error", [BlockingIOError, OSError])
+def test_what_is_in_the_page_cache_is_not_asked_for(path, asked, monkeypatch, error):
+    source, look = ParquetSource(path, target="y"), []
+
+    def see(file, buffers, offset, flags):
+        look.append(offset)
+        if len(look) > 2:
+            raise error
+        return 1
+
+    monkeypatch.setattr(os, "preadv", see)
+    source.expect(source.shards[0], ["b"])
+    assert look
+    assert not asked  # the first byte and the last are there
+    source.expect(source.shards[0], ["b"])
+    assert asked
+
+
 def test_nothing_is_asked_for_without_shards(path):
     assert fetch(BlockReader(ParquetSource(path)), []) is None
 
@@ -116,6 +141,7 @@ def test_asking_for_what_is_gone_or_where_hints_are_unknown_does_nothing(path, m
     def refuse(*args):
         raise OSError("no hints here")
 
+    monkeypatch.setattr(os, "preadv", not_there, raising=False)
     monkeypatch.setattr(os, "posix_fadvise", refuse)
     source.expect(source.shards[0])
     path.unlink()

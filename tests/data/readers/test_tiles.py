@@ -9,11 +9,13 @@ from scalable import ParquetSource
 from scalable.data.readers import tiles
 from scalable.errors import DataError
 from scalable.kernels.parquet.tiles import tile_address
+from scalable.kernels.parquet.zstd import IS_THERE
 from scalable.linear import LogisticRegression
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N = 50_000
-NAMES = ["a", "b", "c"]
+NAMES, KINDS = ["a", "b", "c"], [pa.float32()] * 3
+COMPRESSED = ["snappy", "lz4", *(["zstd"] if IS_THERE else [])]
 
 
 @pytest.fixture(autouse=True)
@@ -46,14 +48,14 @@ def write(path, compression, dictionary=True, nullable=True, missing=(), **optio
     return ParquetSource(path, target="y")
 
 
-@pytest.mark.parametrize("compression", ["snappy", "lz4", "none"])
+@pytest.mark.parametrize("compression", [*COMPRESSED, "none"])
 @pytest.mark.parametrize("nullable", [False, True], ids=["required", "nullable"])
 @pytest.mark.parametrize("dictionary", [False, True], ids=["plain", "dictionary"])
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
 def test_values_are_those_of_the_file(tmp_path, compression, nullable, dictionary, version):
     source = write(tmp_path / "a", compression, dictionary, nullable, data_page_version=version)
     footer = source.footers[0]
-    reader = tiles.find_tiles(footer, source.full_schema, NAMES, 0, N)
+    reader = tiles.find_tiles(footer, KINDS, NAMES, 0, N)
     joined = np.empty(4096, np.float32)
     rng = np.random.default_rng(1)
     for name, truth in columns().items():
@@ -78,7 +80,7 @@ def test_a_model_has_the_bits_of_one_from_plain_files(tmp_path, monkeypatch):
     monkeypatch.setattr(tiles.TileReader, "__init__", lambda self, *a: used.append(1) or make(self, *a))
     plain = fit(write(tmp_path / "plain", "none", dictionary=False, nullable=False))
     assert not used
-    for compression in ("snappy", "lz4"):
+    for compression in COMPRESSED:
         model = fit(write(tmp_path / compression, compression))
         assert used
         assert np.array_equal(model.coef_, plain.coef_)
@@ -87,7 +89,7 @@ def test_a_model_has_the_bits_of_one_from_plain_files(tmp_path, monkeypatch):
 
 def test_a_page_with_missing_values_is_left_to_the_encoder(tmp_path):
     source = write(tmp_path / "a", "snappy", missing=range(N // 2, N // 2 + 9))
-    reader = tiles.find_tiles(source.footers[0], source.full_schema, NAMES, 0, N)
+    reader = tiles.find_tiles(source.footers[0], KINDS, NAMES, 0, N)
     joined = np.empty(9, np.float32)
     assert tile_address(reader.tiles, 0, 0, 9, joined.ctypes.data)
     assert not tile_address(reader.tiles, 0, N // 2, 9, joined.ctypes.data)

@@ -1,4 +1,4 @@
-"""Snappy and LZ4 blocks against the libraries' own, and what is no block."""
+"""Snappy, LZ4 and Zstandard blocks against the libraries' own, and what is no block."""
 
 import numpy as np
 import pyarrow as pa
@@ -7,8 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalable.kernels.parquet.codecs import decompress_lz4, decompress_snappy
+from scalable.kernels.parquet.zstd import IS_THERE, decompress_zstd
 
-WORK = {"snappy": decompress_snappy, "lz4_raw": decompress_lz4}
+WORK = {
+    "snappy": decompress_snappy,
+    "lz4_raw": decompress_lz4,
+    **({"zstd": decompress_zstd} if IS_THERE else {}),
+}
 GUARD = 64
 
 
