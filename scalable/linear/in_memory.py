@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.block import BLOCK_ROWS, Block
+from scalable.data.raw_block import LazyBlock
 from scalable.data.shard import Shard
 from scalable.execution.reader import BlockReader
 from scalable.execution.sampling import joined_shards
-from scalable.kernels.linear.rows import deal_rows, take_rows
+from scalable.kernels.linear.rows import deal_rows, standardize_column, take_rows
 
 LEAST_ROWS = 32  # of a held shard; small ones let little data be held out and shared
 MOST_SHARDS = 64
@@ -112,11 +113,17 @@ def hold(reader: BlockReader, n_rows: int, seed: int | None, n_threads: int = 1)
     ids = np.empty((encoder.n_ids, n_rows), np.int32)
     label = None if encoder.labels is None else np.empty(n_rows)
     weight = None if encoder.weight is None else np.empty(n_rows)
+    waiting: list[
+        tuple[int, LazyBlock]
+    ] = []  # and their places: read column by column, straight to the new order
 
     def put(shard: Shard, at: int) -> int:
         for block in reader.blocks(shard):
             rows = slice(at, at + block.n_rows)
-            columns[:, rows], ids[:, rows] = block.columns, block.ids
+            if isinstance(block, LazyBlock) and block.raw.tiles is None:
+                waiting.append((at, block))
+            else:
+                columns[:, rows], ids[:, rows] = block.columns, block.ids
             if label is not None:
                 label[rows] = block.label
             if weight is not None:
@@ -143,7 +150,24 @@ def hold(reader: BlockReader, n_rows: int, seed: int | None, n_threads: int = 1)
             list(pool.map(lambda j: deal_rows(values[j], places, edges, k, j, out), range(k)))
             return out
 
-        flat, flat_ids = dealt(columns), dealt(ids)
+        flat_ids = dealt(ids)
+        flat = np.empty(columns.size, columns.dtype)
+        largest = max((block.n_rows for _, block in waiting), default=0)
+
+        def dealt_column(j: int) -> bool:
+            column, stored = np.empty(n_rows, np.float32), np.empty(largest, np.float32)
+            for at, block in waiting:
+                if not standardize_column(block.raw.columns, j, stored, column[at : at + block.n_rows]):
+                    return False
+            deal_rows(column, places, edges, len(columns), j, flat)
+            return True
+
+        if sum(block.n_rows for _, block in waiting) < n_rows or not all(
+            list(pool.map(dealt_column, range(len(columns))))
+        ):
+            for at, block in waiting:  # the encoder treats, or refuses, what is missing
+                columns[:, at : at + block.n_rows] = block.columns
+            flat = dealt(columns)
     label, weight = (None if part is None else part[order] for part in (label, weight))
     d, h = len(columns), len(ids)
     blocks = {

@@ -12,6 +12,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.summary import labels_of, summarize
+from scalable.linear import in_memory
 from scalable.linear.in_memory import hold
 
 ROWS = 30_000
@@ -60,3 +61,29 @@ def test_held_rows_are_those_of_the_reader(source, seed, threads, selected):
     assert held.source.exact_rows == held.source.n_rows == n
     assert len(held.source.shards) == 64
     assert [block.first_row for block in found] == [shard.row_start for shard in held.source.shards]
+
+
+@pytest.mark.parametrize("compression", ["none", "lz4"])
+@pytest.mark.parametrize("left_to_the_encoder", [False, True])
+def test_numbers_alone_are_held_column_by_column(tmp_path, monkeypatch, compression, left_to_the_encoder):
+    rng = np.random.default_rng(1)
+    for k in range(2):
+        columns = {name: np.exp(rng.normal(size=9_000)).astype(np.float32) for name in "abc"}
+        columns["heavy"] = np.exp(4.0 * rng.normal(size=9_000)).astype(np.float32)
+        table = pa.table(columns | {"y": rng.random(9_000)})
+        table = table.cast(pa.schema([field.with_nullable(False) for field in table.schema]))
+        path = tmp_path / f"{k}.parquet"
+        pq.write_table(table, path, compression=compression, use_dictionary=False, row_group_size=4_000)
+    source = ParquetSource(tmp_path, target="y")
+    reader = reader_of(source)
+    blocks = [block for shard in source.shards for block in reader.blocks(shard)]
+    assert any(column.log_unit is not None for column in reader.encoder.columns)
+    if left_to_the_encoder:
+        monkeypatch.setattr(in_memory, "standardize_column", lambda raw, j, *_: j != 2)
+    held = hold(reader, 18_000, 5, 2)
+    found = [block for shard in held.source.shards for block in held.blocks(shard)]
+    order = np.random.default_rng(5).permutation(18_000)
+    for part in ("columns", "label"):
+        whole = np.concatenate([getattr(block, part) for block in blocks], axis=-1)
+        kept = np.concatenate([getattr(block, part) for block in found], axis=-1)
+        np.testing.assert_array_equal(kept, whole[..., order])

@@ -1,10 +1,15 @@
-"""Rows of feature-major columns, put in another order."""
+"""Rows of feature-major columns, put in another order, and columns that are first standardised for it."""
 
 from __future__ import annotations
 
 import numpy as np
+from numba import carray
 
+from scalable.kernels.encode.encoding import encode_floats
 from scalable.kernels.jit import kernel
+from scalable.kernels.linear.records import FloatColumns
+from scalable.kernels.memory import as_pointer
+from scalable.kernels.parquet.files import read_rows
 
 
 @kernel()
@@ -58,3 +63,31 @@ def deal_rows(
     for b in range(edges.size - 1):
         start, size = edges[b], edges[b + 1] - edges[b]
         _take(column, rows[start : start + size], out[k * start + j * size : k * start + (j + 1) * size])
+
+
+@kernel()
+def standardize_column(raw: FloatColumns, j: int, stored: np.ndarray, out: np.ndarray) -> bool:
+    """Standardise column `j` of rows that are in memory or in their file.
+
+    Parameters
+    ----------
+    raw : FloatColumns
+        The rows.
+    stored : array of shape (>= n,), float32
+        Work space.
+    out : array of shape (n,), float32
+        Output, as many as there are rows.
+
+    Returns
+    -------
+    bool
+        False where a value is NaN or infinite, or cannot be read.
+    """
+    n = out.size
+    if raw.addresses.size:
+        x = carray(as_pointer(raw.addresses[j]), (n,), np.float32)
+        return bool(encode_floats(x, raw.units[j], raw.offsets[j], raw.scales[j], out) == 0)
+    to = np.int64(stored.ctypes.data)
+    if read_rows(raw.descriptor, raw.places, raw.bounds[j], raw.bounds[j + 1], 4, raw.first_row, n, to) >= 0:
+        return False
+    return bool(encode_floats(stored[:n], raw.units[j], raw.offsets[j], raw.scales[j], out) == 0)
