@@ -1,10 +1,13 @@
 """Replicas: the same models on any executor, each from its own shards in the order given."""
 
+from dataclasses import replace
+
 from scalable.data.shard import Shard
 from scalable.execution.dask import Dask
 from scalable.execution.reader import BlockReader
 from scalable.execution.replicas import partition_rounds, run_round
-from scalable.execution.threads import Threads
+from scalable.execution.threads import Threads, _Turns
+from scalable.execution.work import Work, finished
 from tests.execution.conftest import NAMES
 from tests.execution.tasks import FloatSums, SideBySide, as_bytes
 
@@ -36,6 +39,35 @@ def test_a_replica_without_shards_stays_as_it_began(layouts):
     states = run_round(Threads(2), SideBySide(SUMS), BlockReader(layouts), start, subsets)
     assert as_bytes(states[0]) == as_bytes(start)
     assert len(states[1]["rows"]) == 1
+
+
+class Order:
+    """A task in turns, which writes down whose turns are taken."""
+
+    def __init__(self):
+        self.taken = []
+
+    def turns(self, rows):
+        for shard in rows.group:
+            self.taken.append((rows.position, shard.index))
+            yield
+        return rows.position
+
+    def run(self, rows):
+        return finished(self.turns(rows))
+
+
+def test_threads_take_turns_of_the_group_with_most_rows_left(layouts):
+    shards = [replace(layouts.shards[0], index=k, row_start=0, row_stop=10) for k in range(6)]
+    task = Order()
+    work = Work(task, BlockReader(layouts), (tuple(shards[:1]), tuple(shards[1:4]), (), tuple(shards[4:])))
+    found = Threads(2).run(work, lambda rows, metrics: None)
+    assert found == Threads(1).run(work, lambda rows, metrics: None) == [0, 1, 2, 3]
+    waiting = _Turns(task, work, lambda: False, lambda rows, metrics: None)
+    task.taken.clear()
+    waiting.run()
+    assert task.taken == [(1, 1), (1, 2), (3, 4), (0, 0), (1, 3), (3, 5)]
+    assert waiting.results == [0, 1, 2, 3]
 
 
 def test_rounds_double_up_to_the_most():

@@ -180,6 +180,33 @@ def test_a_file_that_ends_early_under_the_kernel_is_named(tmp_path):
         descent.step(descent.init(), block)
 
 
+@pytest.mark.parametrize("optimizer", optimizers.OPTIMIZERS)
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_a_merge_has_the_same_bits_in_any_pieces(monkeypatch, optimizer, outputs):
+    n, rng, merged = 3_000, np.random.default_rng(4), []
+    code, rate = optimizers.OPTIMIZERS[optimizer]
+    objective = Objective(
+        losses.LOSSES["log_loss"].code,
+        1.0,
+        outputs,
+        1e-4,
+        1e-4,
+        rng.random(n),
+        rows=10**6,
+        frequencies=rng.random(n),
+    )
+    descent = Descent(objective, code, optimizers.hyper_parameters(rate, l1=1e-4, l2=1e-4), 256)
+    tables = rng.random((4, outputs, n, optimizers.FIELDS)).astype(np.float32)
+    tables[..., optimizers.SEEN] = rng.integers(0, 9, tables.shape[:-1])
+    tables[1:, ..., [optimizers.S0, optimizers.S1]] += 1.0  # sums of squares grow
+    for pieces in (512, 1_024, 2**13):
+        monkeypatch.setattr("scalable.linear.solvers.descent.MERGED_AT_ONCE", pieces)
+        before, *after = (DescentState(table.copy(), 10.0 + k) for k, table in enumerate(tables))
+        merged.append(merge_replicas(descent, before, after).table)
+    assert np.isfinite(merged[0]).all()
+    assert merged[0].tobytes() == merged[1].tobytes() == merged[2].tobytes()
+
+
 def test_the_average_of_a_coefficient_that_no_replica_moved_comes_nearer_to_it_once(descent):
     """Added up over replicas, as the moves of rare categories are, this overshot and grew from round to round."""
     before = start(descent)

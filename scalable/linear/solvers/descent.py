@@ -111,6 +111,11 @@ class Descent:
         """Merge the models of a round, see `merge_replicas`."""
         return merge_replicas(self, start, states)
 
+    def finish(self, state: DescentState) -> DescentState:
+        """Return the state with every cell up to date."""
+        self.catch_up(state.table, self.objective.factors, state.steps)
+        return state
+
     @property
     def adaptive(self) -> bool:
         """Whether the optimizer divides by the root of summed squares."""
@@ -167,8 +172,8 @@ def merge_replicas(learner: Descent, start: DescentState, states: Sequence[Desce
 
     k, n = table.shape[:2]
     places = [(output, first) for output in range(k) for first in range(0, n, MERGED_AT_ONCE)]
-    if len(places) == 1:
-        merge(places[0])
+    if k * n <= MERGED_AT_ONCE:
+        list(map(merge, places))
     else:
         with ThreadPoolExecutor(available_processors(), thread_name_prefix="merge") as pool:
             list(pool.map(merge, places))
