@@ -155,7 +155,7 @@ def walk_chunk(
     head = np.empty(pages.N_FIELDS, np.int64)
     chunk[:] = 0
     chunk[DICTIONARY_CRC] = pages.UNKNOWN
-    chunk[ALL_PLAIN:] = 1
+    chunk[ALL_PLAIN] = chunk[ALL_THERE] = chunk[DECODABLE] = 1
     row, at, n = first, begin, 0
     while row < stop:
         if n == found.shape[0]:
@@ -299,4 +299,4 @@ def walk_chunks(
             return c
         n += more
         ends[c] = n
-    return int(asked.shape[0])
+    return asked.shape[0]
