@@ -205,8 +205,8 @@ class ParquetSource(Source):
         """Return float32 columns of a shard in their file; see `Source.stored`."""
         footer, kinds = self.footers[shard.file], [self.field_type(name) for name in names]
         float32 = all(kind.id == _FLOAT32 for kind in kinds)
-        others = dict(footer.types).keys() | dict(footer.partition).keys()
-        if self.selection is not None or not float32 or not others.isdisjoint(names):
+        elsewhere = dict(footer.types).keys() | dict(footer.partition).keys()
+        if self.selection is not None or not float32 or not elsewhere.isdisjoint(names):
             return None
         try:
             with held(footer, names, shard.row_start, shard.row_stop) as here:
