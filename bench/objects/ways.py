@@ -65,7 +65,7 @@ def reads(place: str) -> dict[str, Any]:
         jobs += [((path, version), piece) for piece in pieces(ranges)]
     unique = list(dict.fromkeys(jobs))
     with ThreadPoolExecutor(REQUESTS) as pool:
-        for _ in pool.map(lambda job: fetch(*job, lambda *_: None), unique):
+        for _ in pool.map(lambda job: fetch(job[0], job[1], lambda *_: None), unique):
             pass
     return {}
 

@@ -167,8 +167,8 @@ class FeatureDescent:
         """Return the means of the replicas."""
         n = len(models)
         return Steps(
-            sum(model.coef for model in models) / n,
-            sum(model.average for model in models) / n,
+            np.sum([model.coef for model in models], axis=0) / n,
+            np.sum([model.average for model in models], axis=0) / n,
             max(model.steps for model in models),
             start.loss + sum(model.loss - start.loss for model in models),
             start.weight + sum(model.weight - start.weight for model in models),
@@ -238,7 +238,7 @@ def descend(
     that is sorted teaches as well as any other.
     """
     n_rows, p = reader.source.n_rows, len(learner.names)
-    mixes = mixed(reader, seed, max(MAX_REPLICAS, -(-n_rows * (8 * p + 16) // MIX_BYTES)))
+    mixes: Any = mixed(reader, seed, max(MAX_REPLICAS, -(-n_rows * (8 * p + 16) // MIX_BYTES)))
     n_replicas = min(MAX_REPLICAS, max(1, n_rows // (REPLICA_STEPS * learner.batch)))
     enough = n_rows >= ENOUGH * len(start)
     state, before, done = Steps(start, start.copy()), np.inf, 0

@@ -153,7 +153,7 @@ def as_compared(array: pa.Array) -> NDArray[np.float32] | NDArray[np.float64]:
     small = values.dtype == np.float32 or (values.dtype.kind in "iu" and values.itemsize <= 2)
     if values.dtype.kind in "iu" and not small and len(values):
         small = int(values.min()) >= -_WHOLE and int(values.max()) <= _WHOLE
-    return np.ascontiguousarray(values, np.float32 if small else np.float64)
+    return np.ascontiguousarray(values, np.float32) if small else np.ascontiguousarray(values, np.float64)
 
 
 def _rounded_down(edges: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -233,9 +233,9 @@ class Binner:
         if self.bins.kind == "number":
             values = as_floats(array)
             places = np.searchsorted(self._edges[np.float64], values, side="left")
-            return np.asarray(np.where(np.isnan(values), self.bins.size - 1, places))
+            return np.where(np.isnan(values), self.bins.size - 1, places).astype(np.int64)
         array = text_of_nulls(array)
-        return self._table(array).astype(np.int64)[dictionary_codes(array)]
+        return np.asarray(self._table(array).astype(np.int64)[dictionary_codes(array)])
 
     def _table(self, array: pa.DictionaryArray) -> NDArray[np.uint32]:
         """Return the bin of each entry of a column's dictionary, and behind the last one that of missing values."""

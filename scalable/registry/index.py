@@ -72,8 +72,9 @@ def list_versions(versions: Path) -> tuple[list[Row], dict[int, str]]:
             except ModelError as error:
                 wrong[number] = str(error)
                 continue
-        for column, value in zip(found, (row, tag, size), strict=True):
-            column.append(value)
+        found.rows.append(row)
+        found.tags.append(tag)
+        found.sizes.append(size)
     if found != known:
         _write(versions / INDEX, found)
     return found.rows, wrong

@@ -159,8 +159,8 @@ def find_cells(p: np.ndarray, firsts: np.ndarray, bounds: np.ndarray, lowest: in
         v = p[i]
         upper = v >= 0.5
         rest = 1.0 - v if upper else v
-        at = (np.float64(rest).view(np.int64) >> (52 - MANTISSA)) - lowest
-        at = np.uint64(min(max(at, 0), last))
+        cell = (np.float64(rest).view(np.int64) >> (52 - MANTISSA)) - lowest
+        at = np.uint64(min(max(cell, 0), last))
         side = np.uint64(1) if upper else np.uint64(0)
         out[i] = firsts[side, at] + np.int32(v >= bounds[side, at])
 

@@ -299,4 +299,4 @@ def walk_chunks(
             return c
         n += more
         ends[c] = n
-    return asked.shape[0]
+    return int(asked.shape[0])
