@@ -31,14 +31,6 @@ def take_rows(columns: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
             to[i] = column[np.uint64(rows[i])]
 
 
-@kernel(inline=True)
-def _take(column: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
-    for i in range(
-        rows.size
-    ):  # unsigned places, which need no look for negative ones, are gathered in vectors
-        out[i] = column[rows[i]]
-
-
 @kernel()
 def deal_rows(
     column: np.ndarray, rows: np.ndarray, edges: np.ndarray, k: int, j: int, out: np.ndarray
@@ -62,7 +54,10 @@ def deal_rows(
     """
     for b in range(edges.size - 1):
         start, size = edges[b], edges[b + 1] - edges[b]
-        _take(column, rows[start : start + size], out[k * start + j * size : k * start + (j + 1) * size])
+        some, to = rows[start : start + size], out[k * start + j * size : k * start + (j + 1) * size]
+        # Unsigned places, which need no look for negative ones, are gathered in vectors.
+        for i in range(size):
+            to[i] = column[some[i]]
 
 
 @kernel()
