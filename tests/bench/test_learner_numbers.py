@@ -9,7 +9,7 @@ def test_naive_bayes():
     found = naive_bayes.measure(3_000)
     assert found["means_apart"] < 1e-3  # scikit-learn's own means of float32 rows are rounded
     assert found["over_scan"] > 1.0
-    assert set(found["times"]) == {"scan", "scalable", "scikit-learn"}
+    assert set(found["times"]) == {"scan", "scalable", "two threads", "scikit-learn"}
 
 
 def test_mixtures():
