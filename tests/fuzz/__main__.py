@@ -13,8 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from pathlib import Path
+
+from sklearn.exceptions import ConvergenceWarning
 
 from scalable.report.document import new_results
 from scalable.report.results import write_results
@@ -33,7 +36,9 @@ def make_corpus(place, names):
     """Write small files of the formats."""
     for module in dict.fromkeys(FORMATS[name][0] for name in names):
         (place / module).mkdir(parents=True)
-        importlib.import_module(module).corpus(place / module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a few passes do
+            importlib.import_module(module).corpus(place / module)
 
 
 def row(name, checked, count, seconds):

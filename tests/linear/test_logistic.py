@@ -158,7 +158,7 @@ def test_saved_model_predicts_the_same(tmp_path):
         ({"y": [0, 0, 0, 0]}, "one class only"),
         ({"y": [0.5, 1.0, 2.25, 1.0]}, "not two-valued"),
         ({"y": [0, 1, None, 1]}, "row 2: target column 'y' is null"),
-        ({"x": [1.0, float("inf"), 2.0, 3.0]}, "infinite"),
+        ({"x": [1.0, float("inf"), 2.0, 3.0]}, "row 1: column 'x' is inf"),
         ({"x": [None] * 4}, "constant or empty"),
         ({"w": [0.0, 0.0, 0.0, 0.0]}, "weights are zero"),
         (

@@ -124,7 +124,12 @@ def test_injured_answers_change_no_byte(local, prefix, environment, s3_server, m
 
 def test_on_a_cluster(local, prefix, dask_client):
     there = "s3://test-bucket/made/cluster"
-    dask_client.run(os.environ.update, {name: os.environ[name] for name in os.environ if name[:4] == "AWS_"})
+    names = {name: os.environ[name] for name in os.environ if name[:4] == "AWS_"}
+
+    def take():  # the bound method would be of a copy
+        os.environ.update(names)
+
+    dask_client.run(take)
     data_gen.generate("fraud", out=there, client=dask_client, **SMALL)
     assert contents(there) == local
 
