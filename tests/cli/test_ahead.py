@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable.cli.train import ahead
-from scalable.kernels import jit
+from scalable.kernels import jit, processors
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPILE = """
@@ -70,8 +70,7 @@ def test_it_starts_only_where_kernels_are_missing_and_a_processor_is_idle(
             started.append(["killed"])
 
     monkeypatch.setattr(subprocess, "Popen", Child)
-    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
-    monkeypatch.setattr("scalable.kernels.processors.available_processors", lambda: 2)
+    monkeypatch.setattr(processors, "idle_processors", lambda: 1.9)
     monkeypatch.setattr(jit, "is_compiled", lambda _: True)
     with ahead.compiled_beside(ahead.fit_few, "data", "y") as running:
         assert not running
@@ -80,7 +79,7 @@ def test_it_starts_only_where_kernels_are_missing_and_a_processor_is_idle(
         assert running
         assert started[0][-4:] == ["fit_few", "data", "y", "a"]
     assert started[1:] == [["killed"]]
-    monkeypatch.setattr(os, "getloadavg", lambda: (1.9, 0.0, 0.0))
+    monkeypatch.setattr(processors, "idle_processors", lambda: 0.3)
     with ahead.compiled_beside(ahead.fit_few, "data", "y") as running:
         assert not running
 

@@ -50,10 +50,9 @@ def compiled_beside(job: Callable[..., None], *words: str) -> Iterator[bool]:
     """
     from scalable.kernels.encode.encoding import standardize_columns
     from scalable.kernels.jit import is_compiled
-    from scalable.kernels.processors import available_processors
+    from scalable.kernels.processors import idle_processors
 
-    idle = available_processors() - os.getloadavg()[0]
-    if is_compiled(standardize_columns) or idle < LEAST_IDLE:
+    if is_compiled(standardize_columns) or idle_processors() < LEAST_IDLE:
         yield False
         return
     command = [sys.executable, "-P", "-W", "ignore", "-c", _START, _HOME, job.__name__, *words]
