@@ -48,9 +48,9 @@ def compiled_beside(job: Callable[..., None], *words: str) -> Iterator[bool]:
     bool
         Whether there is such a process.
     """
+    from scalable.cli.train.idle import idle_processors
     from scalable.kernels.encode.encoding import standardize_columns
     from scalable.kernels.jit import is_compiled
-    from scalable.kernels.processors import idle_processors
 
     if is_compiled(standardize_columns) or idle_processors() < LEAST_IDLE:
         yield False
