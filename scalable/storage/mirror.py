@@ -29,7 +29,7 @@ from scalable.storage.spare import spare_page_cache
 BUDGET_BYTES = 5 * 2**25
 GAP_BYTES = 2**18  # between two ranges: reading across it costs less than a second request
 REQUEST_BYTES = 2**22  # several requests of one row group run side by side
-REQUESTS = 16  # at a time; twice as many made a fit from a near store slower, and one over a slow line no faster
+REQUESTS = 16  # at a time; of 32 a fit near by was slower, and one over a slow line no faster
 IDLE_SECONDS = 300  # after which what is kept may make room for others
 AHEAD_SECONDS = 60  # after which nobody is likely to come for what was fetched ahead
 MOST_EXPECTED = 2**12  # parts of objects that wait for room to be fetched ahead
