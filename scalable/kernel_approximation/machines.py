@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -20,7 +21,7 @@ from scalable.features.number_encoder import NumberEncoder
 from scalable.features.target_summary import TargetSummary
 from scalable.kernel_approximation.feature_descent import LossOfSteps, descend, descent_from
 from scalable.kernel_approximation.feature_map import Map, draw_map, feature_blocks
-from scalable.kernel_approximation.single_precision import scores_of
+from scalable.kernel_approximation.single_precision import readied, scores_of
 from scalable.kernels.linear.losses import LOSSES
 from scalable.mixture.start import sample_rows, seeds, whole_number
 from scalable.models.arrays.model import Arrays, complete
@@ -122,6 +123,11 @@ class _Kernel(OnePassEstimator):
             raise UsageError(f"alpha must be positive, not {self.alpha!r}")
         how = self.kind, self.n_components, self.gamma, self.random_state
         return draw_map(executor, reader, *how, sample)
+
+    @staticmethod
+    def ready(arrays: Arrays) -> Mapping[str, Any]:
+        """Return what `scores` takes: with ``centre``, directions as kernels have them."""
+        return readied(arrays) if "centre" in arrays else arrays
 
     @staticmethod
     def _line(arrays: Arrays, block: Block) -> NDArray[np.float64]:

@@ -60,8 +60,8 @@ def room(directions: Directions) -> Floats:
     return np.asarray(aligned((room_for(directions), ROWS), np.float32))
 
 
-def scores_of(arrays: Mapping[str, NDArray[Any]], block: Block) -> NDArray[np.float64]:
-    """Return the scores of a block by coefficients that were learned in single precision, shape (n_rows,).
+def readied(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """Return arrays of a model whose map has a ``centre``, and what `scores_of` makes of them once.
 
     Raises
     ------
@@ -69,11 +69,23 @@ def scores_of(arrays: Mapping[str, NDArray[Any]], block: Block) -> NDArray[np.fl
         When the arrays do not belong together.
     """
     directions, coef = directions_of(arrays), arrays["coef"]
-    if coef.shape != arrays["shift"].shape or len(block.columns) != len(directions.centre):
+    if coef.shape != arrays["shift"].shape:
         raise ValueError(f"{coef.shape} coefficients for {arrays['shift'].shape} features")
+    return {**arrays, "along": directions, "weights": padded(coef, directions)}
+
+
+def scores_of(ready: Mapping[str, Any], block: Block) -> NDArray[np.float64]:
+    """Return the scores of a block by coefficients that were learned in single precision, shape (n_rows,).
+
+    Raises
+    ------
+    ValueError
+        When the block has other columns.
+    """
+    directions: Directions = ready["along"]
+    if len(block.columns) != len(directions.centre):
+        raise ValueError(f"{len(block.columns)} columns for {len(directions.centre)} of the model")
     out = np.empty(block.n_rows)
     columns = np.ascontiguousarray(block.columns, np.float64)
-    score_rows(
-        columns, directions, padded(coef, directions), float(arrays["intercept"]), room(directions), out
-    )
+    score_rows(columns, directions, ready["weights"], float(ready["intercept"]), room(directions), out)
     return out

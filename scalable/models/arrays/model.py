@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -55,12 +56,21 @@ class ArrayModel(Predictor):
         self.arrays = {name: np.asarray(array) for name, array in arrays.items()}
         self.learner = learner
 
+    @cached_property
+    def ready(self) -> Mapping[str, Any]:
+        """What the learner's `scores` takes, made of the arrays once; it is not stored."""
+        return self.learner.ready(self.arrays)
+
     @property
     def n_outputs(self) -> int:
         """Columns of `predict_block`."""
         if self.classes is None:
-            return len(self.learner.scores(self.arrays, self._no_rows()))
+            return len(self.learner.scores(self.ready, self._no_rows()))
         return 1 if len(self.classes) == 2 else len(self.classes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle without what is made of the arrays."""
+        return {name: value for name, value in super().__getstate__().items() if name != "ready"}
 
     @property
     def task(self) -> str:
@@ -86,7 +96,7 @@ class ArrayModel(Predictor):
 
     def scores(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return the scores of a block, shape (n_outputs of the learner, n_rows)."""
-        return self.learner.scores(self.arrays, self.features(raw))
+        return self.learner.scores(self.ready, self.features(raw))
 
     def predict_block(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return predictions, see `Predictor`."""
@@ -116,7 +126,7 @@ class ArrayModel(Predictor):
                 at = int(np.flatnonzero(np.isinf(x))[0])
                 raise DataError(f"column {names[at]!r} is {x[at]:g}; clean it or leave it out")
             block = self._complete(_block(x.reshape(-1, 1)))
-            found = apply_link(link, self.learner.scores(self.arrays, block))[0]
+            found = apply_link(link, self.learner.scores(self.ready, block))[0]
             if self.task == "binary":
                 return float(np.ravel(found)[-1])
             return float(found) if self.n_outputs == 1 else np.asarray(found)
@@ -130,6 +140,11 @@ class ArrayEstimator(Estimator):
     _kind, _result = KIND, "model_"
     _link: ClassVar[str] = "identity"
     model_: ArrayModel
+
+    @staticmethod
+    def ready(arrays: Arrays) -> Mapping[str, Any]:
+        """Return what `scores` takes; of most learners the arrays themselves."""
+        return arrays
 
     @staticmethod
     @abstractmethod
@@ -151,7 +166,7 @@ class ArrayEstimator(Estimator):
     def _over_rows(self, X: Any, of: Callable[[Arrays, Block], NDArray[np.float64]]) -> NDArray[np.float64]:
         """Return a function of the model's arrays and each block for all rows, shape (n_outputs, n_rows)."""
         source: Source = self._rows(X)
-        arrays, names = self.model_.arrays, self.model_.needed
+        arrays, names = self.model_.ready, self.model_.needed
         parts = [
             of(arrays, self.model_.features(raw))
             for shard in source.shards
@@ -209,7 +224,7 @@ def read_array_model(stored: StoredModel) -> ArrayModel:
         last = np.array([*first[1:], getattr(encoder, "n_cells", 0)][: len(first)], np.int32) - 1
         rows = Block(np.zeros((len(encoder.columns), 2)), np.stack([first, last], axis=1), None, None, 0)
         with np.errstate(all="ignore"):
-            scores = learner.scores(model.arrays, rows)
+            scores = learner.scores(model.ready, rows)
         outputs = None if model.classes is None else len(model.classes)
         if not len(scores) or scores.shape != (len(scores), 2) or outputs not in (None, len(scores)):
             raise ValueError(f"scores of shape {scores.shape} for two rows")
