@@ -18,7 +18,7 @@ from typing import Any
 from bench.serving.servers import NAMES, NEEDS, NotStartedError, absent, running, train
 from scalable.report.document import new_results
 from scalable.report.results import write_results
-from scalable.serve.load import KEEPS_UP, QUANTILES, TOO_LATE_US, Target, offer, ramp
+from scalable.serve.load import QUANTILES, Target, kept_up, offer, ramp
 
 FIRST_RATE, STEP_SECONDS, TURNS, BISECTIONS = 200.0, 2.0, 3, 4
 Rows = list[dict[str, float]]
@@ -29,22 +29,14 @@ def capacity(target: Target, rows: Rows, seconds: float) -> float:
     steps = ramp(target, rows, FIRST_RATE, seconds)
     if len(steps) == 1:
         steps = ramp(target, rows, FIRST_RATE / 16, seconds)
-    good = [step for step in steps if _keeps_up(step)]
+    good = [step for step in steps if kept_up(step)]
     if not good or len(good) == len(steps):
         return max((step["answered_per_second"] for step in good), default=0.0)
     most, too_much = good[-1], steps[len(good)]["rate"]
     for turn in range(BISECTIONS):  # a ramp's steps are two fifths apart
         step = offer(target, rows, (most["rate"] + too_much) / 2, seconds, turn)
-        most, too_much = (step, too_much) if _keeps_up(step) else (most, step["rate"])
+        most, too_much = (step, too_much) if kept_up(step) else (most, step["rate"])
     return float(most["answered_per_second"])
-
-
-def _keeps_up(step: dict[str, Any]) -> bool:
-    return (
-        not step["failed"]
-        and step["p99_us"] < TOO_LATE_US
-        and step["answered_per_second"] >= KEEPS_UP * step["rate"]
-    )
 
 
 def at_rate(

@@ -206,11 +206,9 @@ class SettleKeys:
                 len(self.firsts),
             )  # fmt: skip
         none = np.full(int((~matched).sum()), MISSING, np.int64)
-        self._write(Path(self.paths.nothing[partition]), places[~matched], none, ages[~matched])
+        nothing, n_parts = Path(self.paths.nothing[partition]), len(self.paths.keys)
+        write_features(nothing, self.bound, places[~matched], {}, none, ages[~matched], n_parts)
         rows.report(rows.group[0].n_rows, {})
-
-    def _write(self, path: Path, places: Words, none: Words, ages: Words) -> None:
-        write_features(path, self.bound, places, {}, none, ages, len(self.paths.keys))
 
 
 def write_features(

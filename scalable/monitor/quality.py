@@ -66,20 +66,24 @@ def auc_of(labelled: NDArray[np.int64], positive: NDArray[np.int64]) -> Measured
     There is none without two rows of each class.
     """
     won, lost = positive.astype(float), (labelled - positive).astype(float)
-    m, n = _two_of_each(won, lost)
-    beaten = (np.cumsum(lost, axis=-1) - 0.5 * lost) / n
-    beating = 1 - (np.cumsum(won, axis=-1) - 0.5 * won) / m
-    auc = np.sum(won * beaten, axis=-1, keepdims=True) / m
+    m, n, beaten, beating, auc = _ranked(won, lost)
     spread = np.sum(won * (beaten - auc) ** 2, axis=-1, keepdims=True) / m / (m - 1)
     spread += np.sum(lost * (beating - auc) ** 2, axis=-1, keepdims=True) / n / (n - 1)
     return Measured(auc[..., 0], np.sqrt(spread)[..., 0])
 
 
-def _two_of_each(won: NDArray[np.float64], lost: NDArray[np.float64]) -> tuple[Any, Any]:
-    """Return how many of each there are, shape (..., 1), NaN where there are not two."""
+def _ranked(won: NDArray[np.float64], lost: NDArray[np.float64]) -> tuple[Any, ...]:
+    """Return how many of each there are, NaN where there are not two, the shares of the others, by cell, and AUC.
+
+    By cell: of the lost those that a row there beats, and of the won those that beat it, half of its own cell counted.
+    Numbers and AUC are of shape (..., 1).
+    """
     m, n = (np.sum(counts, axis=-1, keepdims=True) for counts in (won, lost))
     few = np.minimum(m, n) < 2
-    return np.where(few, np.nan, m), np.where(few, np.nan, n)
+    m, n = np.where(few, np.nan, m), np.where(few, np.nan, n)
+    beaten = (np.cumsum(lost, axis=-1) - 0.5 * lost) / n
+    beating = 1 - (np.cumsum(won, axis=-1) - 0.5 * won) / m
+    return m, n, beaten, beating, np.sum(won * beaten, axis=-1, keepdims=True) / m
 
 
 def mean_loss(task: str, sums: NDArray[np.int64]) -> Measured:
@@ -217,10 +221,7 @@ def expected(scores: NDArray[np.int64], calibration: Calibration) -> dict[str, M
     loss = np.sum(n * (c * lost_one + (1 - c) * lost_zero), axis=-1) / total[..., 0]
     won, lost = n * c, n * (1 - c)
     rate = np.sum(won, axis=-1) / total[..., 0]
-    m, k = _two_of_each(won, lost)
-    beaten = (np.cumsum(lost, axis=-1) - 0.5 * lost) / k
-    beating = 1 - (np.cumsum(won, axis=-1) - 0.5 * won) / m
-    auc = np.sum(won * beaten, axis=-1, keepdims=True) / m
+    m, k, beaten, beating, auc = _ranked(won, lost)
     # one more positive, one fewer negative at a cell
     slope = (beaten - auc) / m - (beating - auc) / k
     found = {

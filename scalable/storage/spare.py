@@ -45,7 +45,7 @@ def _control_groups() -> list[Path]:
 def spare_page_cache() -> int:
     """Return the bytes of temporary files that may lie in the page cache: a share of memory and of the disk.
 
-    None where temporary files lie in memory themselves: the system could not take that back.
+    0 where temporary files lie in memory themselves: the system could not take that back.
     """
     place = os.path.realpath(tempfile.gettempdir())
     if _file_system(place) in _IN_MEMORY:

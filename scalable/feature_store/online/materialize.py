@@ -128,8 +128,8 @@ def _take(
         with explained(DataError, work, "give it room"):
             work.mkdir()
         n_partitions = count_partitions([source])
-        paths = [Path(path) for path in spill_events(executor, bound, source, work, n_partitions)]
-        spilled = open_spills([str(path) for path in paths])
+        found = spill_events(executor, bound, source, work, n_partitions)
+        spilled, paths = open_spills(found), [Path(path) for path in found]
         if horizon is None:
             horizon = min(
                 time.time_ns(),
