@@ -4,6 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from scalable.execution.executors import Dask
+from scalable.execution.threads import Threads
+from scalable.feature_store import point_in_time_join
+
 DEFINITIONS = """
 [views.pay]
 source = "events"
@@ -94,3 +98,13 @@ def write(folder, events, n_files=3, rows=50, text=DEFINITIONS):
         )
     (folder / "features.toml").write_text(text)
     return folder / "features.toml"
+
+
+def written_by_each(tmp_path, keys, definitions, client):
+    """Return the files that one thread, two threads and Dask's workers join, by name."""
+    pq.write_table(keys, tmp_path / "keys.parquet")
+    found = []
+    for name, executor in (("one", Threads(1)), ("two", Threads(2)), ("dask", Dask(client))):
+        point_in_time_join(tmp_path / "keys.parquet", definitions, tmp_path / name, executor=executor)
+        found.append({path.name: path.read_bytes() for path in (tmp_path / name).glob("*.parquet")})
+    return found

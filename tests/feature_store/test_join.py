@@ -12,10 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable.errors import DataError, UsageError
-from scalable.execution.executors import Dask
-from scalable.execution.threads import Threads
 from scalable.feature_store import join, point_in_time_join, read_definitions, stages
-from tests.feature_store.examples import plain_events, random_events, random_keys, write
+from tests.feature_store.examples import plain_events, random_events, random_keys, write, written_by_each
 from tests.feature_store.reference import row_features, same
 
 
@@ -99,12 +97,8 @@ def test_dask_and_threads_write_the_same_bytes(tmp_path, tiny_partitions, dask_c
     rng = np.random.default_rng(2)
     events, keys = random_events(rng, 300, 5, True), random_keys(rng, 100, 5, True)
     definitions = read_definitions(write(tmp_path, events))
-    pq.write_table(keys, tmp_path / "keys.parquet")
-    folders = []
-    for name, executor in (("one", Threads(1)), ("two", Threads(2)), ("dask", Dask(dask_client))):
-        point_in_time_join(tmp_path / "keys.parquet", definitions, tmp_path / name, executor=executor)
-        folders.append({p.name: p.read_bytes() for p in (tmp_path / name).glob("*.parquet")})
-    assert folders[0] == folders[1] == folders[2]
+    one, two, dask = written_by_each(tmp_path, keys, definitions, dask_client)
+    assert one == two == dask
 
 
 def test_a_killed_join_is_resumed_to_the_same_bytes(tmp_path):

@@ -12,12 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable.errors import DataError
-from scalable.execution.executors import Dask
-from scalable.execution.threads import Threads
 from scalable.feature_store import join, point_in_time_join, read_definitions, stages, stream
 from scalable.kernels.timeline import passing_events
 from scalable.kernels.timeline.words import MISSING
-from tests.feature_store.examples import LATEST, random_events, random_keys, write
+from tests.feature_store.examples import LATEST, random_events, random_keys, write, written_by_each
 from tests.feature_store.test_join import check_rows
 
 WITHOUT_CREATED = LATEST.replace('created_time = "created"\n', "")
@@ -74,12 +72,8 @@ def test_dask_and_threads_write_the_same_bytes(tmp_path, small, dask_client):
     rng = np.random.default_rng(2)
     events, keys = random_events(rng, 500, 5, True), random_keys(rng, 100, 5, True)
     definitions = read_definitions(write(tmp_path, events, text=LATEST))
-    pq.write_table(keys, tmp_path / "keys.parquet")
-    folders = []
-    for name, executor in (("one", Threads(1)), ("two", Threads(2)), ("dask", Dask(dask_client))):
-        point_in_time_join(tmp_path / "keys.parquet", definitions, tmp_path / name, executor=executor)
-        folders.append({p.name: p.read_bytes() for p in (tmp_path / name).glob("*.parquet")})
-    assert folders[0] == folders[1] == folders[2]
+    one, two, dask = written_by_each(tmp_path, keys, definitions, dask_client)
+    assert one == two == dask
 
 
 def test_one_road_or_the_other_in_one_file(tmp_path):

@@ -9,8 +9,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 
@@ -18,90 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scalable.data.table import TableSource
-from scalable.errors import UsageError
 from scalable.inference import load_model
-from scalable.linear import LogisticRegression
 from scalable.serve.app import App
-from scalable.serve.load import Target, offer
 from scalable.serve.models import Models
+from tests.serve.running import ROW, ask, start, stop
 
 pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
-ROW = {"x": 1.5, "kind": "b", "when": "2026-01-31T12:00:00"}
-
-
-def trained(path, seed):
-    rng = np.random.default_rng(seed)
-    n = 400
-    table = pa.table(
-        {
-            "x": rng.normal(size=n),
-            "kind": rng.choice(["a", "b", "c"], n),
-            "when": pa.array(rng.integers(0, 10**9, n), pa.timestamp("s")),
-            "y": rng.integers(0, 2, n),
-        }
-    )
-    LogisticRegression(n_workers=1).fit(TableSource(table, "y")).save(path)
-    return table.drop_columns("y")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("serve")
-
-
-@pytest.fixture(scope="module")
-def table(place):
-    trained(place / "second", 1)
-    return trained(place / "fraud.model", 0)
-
-
-def start(place, *options):
-    (place / "token").write_text("secret\n")
-    code = "import sys; from scalable.cli import main; sys.exit(main())"
-    command = [
-        sys.executable,
-        "-c",
-        code,
-        "serve",
-        str(place / "fraud.model"),
-        "--bind",
-        "127.0.0.1:0",
-        *options,
-    ]
-    process = subprocess.Popen(
-        [*command, "--token-file", str(place / "token")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    said = process.stdout.readline()
-    assert "serving fraud" in said, said + process.stdout.read()
-    return process, int(re.search(r":(\d+)(, \d+ workers)?$", said)[1])
-
-
-def stop(process):
-    process.send_signal(signal.SIGTERM)
-    process.wait(20)
-    process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def port(place, table):
-    process, port = start(place, "--max-body", "20000", "--max-rows", "150", "--max-seconds", "1")
-    yield port
-    stop(process)
-
-
-def ask(port, method, path, body=None, headers=None):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    try:
-        data = body if body is None or isinstance(body, (bytes, str)) else json.dumps(body)
-        connection.request(method, path, data, headers or {})
-        answer = connection.getresponse()
-        return answer.status, answer.read(), dict(answer.getheaders())
-    finally:
-        connection.close()
 
 
 def test_rows_of_json(port, place, table):
@@ -223,29 +143,6 @@ def test_what_is_wrong_is_said_in_one_line(port, path, body, status, reason):
     assert ask(port, "POST", "/predict", ROW)[0] == 200
 
 
-def test_what_is_no_http_and_slow_clients(port):
-    part = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n{"
-    for data, status in ((b"nonsense\r\n\r\n", b"400"), (part, b"408")):
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
-            client.sendall(data)
-            assert status in client.recv(1000)
-    assert ask(port, "DELETE", "/predict")[0] == 405
-    # Heads that do not end: silent from the start, slow, slow after an answer; without end.
-    request = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n[]"
-    for data in (b"", b"POST /predict HTTP/1.1\r\nA: b", request + b"GET /v2 HT"):
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
-            client.sendall(data)
-            said = b""
-            while part := client.recv(1000):
-                said += part
-            assert b"408 Request Timeout" in said
-            assert said.endswith(b'{"error":"the head was not there within 1 seconds"}')
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
-        client.sendall(b"GET /v2 HTTP/1.1\r\n" + b"A: " + b"b" * 70_000)
-        assert b"431" in client.recv(1000)
-    assert ask(port, "POST", "/predict", ROW)[0] == 200
-
-
 def test_a_mistake_of_ours_is_one_line_too(place, table, monkeypatch):
     app = App(Models([str(place / "fraud.model")]))
     monkeypatch.setattr(app, "_found", lambda *_: 1 // 0)
@@ -335,33 +232,3 @@ def test_a_swap_and_the_end_lose_no_request(place, table):
         assert b"200 OK" in client.recv(1000)
     assert process.wait(20) in (0, -signal.SIGTERM)
     process.stdout.close()
-
-
-def test_no_answer_waits_for_an_acknowledgement(port):
-    connection, took = http.client.HTTPConnection("127.0.0.1", port, timeout=30), []
-    for _ in range(30):
-        start = time.perf_counter()
-        connection.request("POST", "/predict", json.dumps(ROW))
-        assert connection.getresponse().read()
-        took.append(time.perf_counter() - start)
-    connection.close()
-    assert sorted(took)[5] < 0.03  # the head and the body are two packets: the second waited 40 ms each time
-
-
-def test_load_is_counted_from_when_it_was_due(port):
-    found = offer(Target(f"http://127.0.0.1:{port}"), [ROW, {}], 200, 0.5)
-    assert found["requests"] == 100
-    assert found["statuses"] == {"200": 50, "400": 50}
-    assert "the row has no 'x'" in found["reasons"]["400"]
-    assert found["failed"] == 50
-    assert 0 < found["p50_us"] <= found["p99.9_us"]
-    with pytest.raises(UsageError, match=r"example\.org is another machine"):
-        Target("http://example.org")
-
-
-def test_listening_places_are_checked(place, table):
-    code = "import sys; from scalable.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", code, "serve", str(place / "fraud.model"), "--bind", "8000"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "--bind should be HOST:PORT, found '8000'" in done.stderr

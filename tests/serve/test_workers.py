@@ -19,7 +19,7 @@ from scalable.serve.load import Target, arrivals, offer, ramp
 from scalable.serve.metrics import added_up
 from tests.monitor.test_drift_observer import trained as with_reference
 from tests.monitor.windows import FEATURES, rows
-from tests.serve.test_server import ROW, ask, start, stop, trained
+from tests.serve.running import ROW, ask, start, stop, trained
 
 pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
 
