@@ -94,7 +94,8 @@ async def _run(
         for left in range(SENT_AGAIN, -1, -1):
             connection = None
             try:
-                connection = free.pop() if free else await target.connect()
+                # Others that are free may end at the same worker: a request is sent again on a new one.
+                connection = free.pop() if free and left == SENT_AGAIN else await target.connect()
                 connection[1].write(request)
                 status, body = await _answered(connection[0])
             except (OSError, EOFError, ValueError) as error:
