@@ -178,6 +178,12 @@ def offer(
     return found | {name: float(np.percentile(micros, q)) for name, q in QUANTILES.items()}
 
 
+def kept_up(step: dict[str, Any]) -> bool:
+    """Return whether a server answered what `offer` sent, in the time in which it came, and none too late."""
+    slow = step["answered_per_second"] < KEEPS_UP * step["rate"] or step["p99_us"] > TOO_LATE_US
+    return not slow and not step["failed"]
+
+
 def ramp(
     target: Target, rows: Sequence[dict[str, Any]], rate: float, seconds: float, seed: int = 0
 ) -> list[dict[str, Any]]:
@@ -192,7 +198,6 @@ def ramp(
             step = offer(target, rows, rate * GROWTH**k, seconds, seed + k)
             found.append(step)
             shown.advance(step["requests"])
-            slow = step["answered_per_second"] < KEEPS_UP * step["rate"] or step["p99_us"] > TOO_LATE_US
-            if slow or step["failed"]:
+            if not kept_up(step):
                 break
     return found
