@@ -1,11 +1,14 @@
 """Peak memory of commands that read rows, by the number of rows: each in a process of its own.
 
     python -m bench.records.memory_by_rows.commands --rows 1e7 1e8 --out docs/results/memory_rows.json
+    python -m bench.records.memory_by_rows.commands --dataset fraud --rows 1e7 1e8 --given DIR --out FILE
 
-`physics` of each size is generated, learned from by descent and by Newton's method, evaluated and scored, with the
-linear model and with a small forest trained on the fewest rows, and removed again: 114 bytes a row, 9 more for
-predictions. Peaks are the high-water mark of resident memory that the kernel kept of the process (`VmHWM`); what is
-asked for is that they do not grow with the rows: at most five percent from the fewest to the most.
+The dataset of each size is generated, learned from by descent and by Newton's method, evaluated and scored, with the
+linear model and with a small forest trained on the fewest rows, and removed again: 114 bytes a row of `physics`, 37 of
+`fraud`, 9 more for predictions. `--given` names data that are there already and stay: their size is what their manifest
+says, and nothing is generated for it. Peaks are the high-water mark of resident memory that the kernel kept of the
+process (`VmHWM`); what is asked for is that they do not grow with the rows: at most five percent from the fewest to the
+most.
 """
 
 from __future__ import annotations
@@ -18,14 +21,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.billion import stages
+from data_gen import read_manifest
 from scalable.cli.options import parse_count
 from scalable.report.document import new_results
 from scalable.report.results import write_results
 
-BYTES_A_ROW = 130
+PREDICTIONS = 10  # bytes a row
 ALLOWED = 1.05
 CHILD = """
 import json, sys
@@ -35,6 +41,35 @@ code = run(build(), sys.argv[1:])
 from scalable.boosting.workers.life import peak_rss
 print(json.dumps({"code": code, "peak": peak_rss()}))
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What is learned from.
+
+    Parameters
+    ----------
+    name : str
+    target : str
+    row_bytes : int
+        Bytes a row on disk, at most.
+    newton : tuple of str
+        Arguments of Newton's method: it solves a dense system, so that ids have to be left out.
+    """
+
+    name: str
+    target: str
+    row_bytes: int
+    newton: tuple[str, ...] = ()
+
+
+DATASETS = {
+    each.name: each
+    for each in (
+        Dataset("physics", "signal", 120),
+        Dataset("fraud", stages.TARGET, 40, ("--features", ",".join(stages.NEWTON))),
+    )
+}
 
 
 def peak_of(*words: object) -> dict[str, Any]:
@@ -49,11 +84,12 @@ def peak_of(*words: object) -> dict[str, Any]:
     return {"peak_rss_bytes": found["peak"], "elapsed_seconds": time.monotonic() - began}
 
 
-def measure(home: Path, rows: int, seed: int, forest: Path) -> list[dict[str, Any]]:
-    """Return a row a command, on data of one size."""
-    data, scored = home / "rows", home / "scored"
+def measure(home: Path, dataset: Dataset, rows: int, seed: int, forest: Path,
+            given: Path | None = None) -> list[dict[str, Any]]:  # fmt: skip
+    """Return a row a command, on data of one size: those `given`, or generated ones, which are removed."""
+    data, scored = given or home / "rows", home / "scored"
     model, exact = home / "descent", home / "newton"
-    asked = ("--target", "signal")
+    asked = ("--target", dataset.target)
     found = []
 
     def note(command: str, *words: object) -> None:
@@ -62,25 +98,45 @@ def measure(home: Path, rows: int, seed: int, forest: Path) -> list[dict[str, An
         print(f"{command:24} {rows:>13,} rows {row['peak_rss_bytes'] / 1e6:8.1f} MB "
               f"{row['elapsed_seconds']:7.1f} s", flush=True)  # fmt: skip
 
-    note("generate", "generate", "physics", "--rows", rows, "--out", data, "--seed", seed)
-    note("train by descent", "train", "logistic", data, *asked, "--model", model, "--solver", "sgd")
-    note("train by Newton", "train", "logistic", data, *asked, "--model", exact, "--solver", "newton")
+    if given is None:
+        note("generate", "generate", dataset.name, "--rows", rows, "--out", data, "--seed", seed)
+    train = ("train", "logistic", data, *asked, "--model")
+    note("train by descent", *train, model, "--solver", "sgd")
+    note("train by Newton", *train, exact, "--solver", "newton", *dataset.newton)
     if not forest.exists():
         peak_of("train", "lightgbm", data, *asked, "--model", forest, "--n-estimators", 20, "--quiet")
     for name, saved in (("linear", model), ("forest", forest)):
         note(f"evaluate, {name}", "evaluate", saved, data, *asked)
         note(f"predict, {name}", "predict", saved, data, "--out", scored)
         shutil.rmtree(scored)
-    for place in (data, model, exact):
+    for place in (model, exact, *([] if given else [data])):
         shutil.rmtree(place)
     return found
 
 
+def given_rows(given: Path, dataset: Dataset) -> int:
+    """Return the rows of data that are there already."""
+    manifest = read_manifest(given)
+    if manifest.request.dataset != dataset.name:
+        raise SystemExit(f"{given}: holds {manifest.request.dataset}, not {dataset.name}")
+    return manifest.rows
+
+
+def check_disk(place: Path, dataset: Dataset, generated: Sequence[int], most: int) -> None:
+    """Raise unless the largest data that are generated and the most predictions have room."""
+    need = max([0, *generated]) * dataset.row_bytes + most * PREDICTIONS
+    room = shutil.disk_usage(place).free
+    if need > room:
+        raise SystemExit(f"{place}: {need / 1e9:.0f} GB are needed, {room / 1e9:.0f} are free")
+
+
 def ratios(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return, for each command, its peak with the most rows over that with the fewest."""
+    """Return, for each command, its peak with the most rows over that with the fewest it was run on."""
     found = []
     for command in dict.fromkeys(row["command"] for row in rows):
         own = sorted((row for row in rows if row["command"] == command), key=lambda row: int(row["rows"]))
+        if len(own) < 2:
+            continue
         ratio = own[-1]["peak_rss_bytes"] / own[0]["peak_rss_bytes"]
         found.append({
             "command": command, "rows_least": own[0]["rows"], "rows_most": own[-1]["rows"], "ratio": ratio,
@@ -95,29 +151,30 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", nargs="+", default=["1e7", "1e8"], help="sizes (default: 1e7 1e8)")
+    parser.add_argument("--dataset", choices=DATASETS, default="physics", help="default: physics")
+    parser.add_argument("--given", type=Path, help="data of the dataset, of one more size; they stay")
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument(
-        "--dir", type=Path, help="where data lies meanwhile (default: the temporary directory)"
+        "--dir", type=Path, help="where data lie meanwhile (default: the temporary directory)"
     )
     parser.add_argument("--out", type=Path, help="results document to write")
     options = parser.parse_args()
-    sizes = sorted(parse_count(text) for text in options.rows)
-    room = shutil.disk_usage(options.dir or tempfile.gettempdir()).free
-    if sizes[-1] * BYTES_A_ROW > room:
-        raise SystemExit(
-            f"{sizes[-1]:,} rows take {sizes[-1] * BYTES_A_ROW / 1e9:.0f} GB, {room / 1e9:.0f} are free"
-        )
+    dataset = DATASETS[options.dataset]
+    there = {} if options.given is None else {given_rows(options.given, dataset): options.given.resolve()}
+    sizes = sorted({parse_count(text) for text in options.rows} | set(there))
+    generated = [size for size in sizes if size not in there]
+    check_disk(options.dir or Path(tempfile.gettempdir()), dataset, generated, sizes[-1])
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(dir=options.dir) as home:
         for size in sizes:
-            rows += measure(Path(home), size, options.seed, Path(home) / "forest")
+            place = Path(home)
+            rows += measure(place, dataset, size, options.seed, place / "forest", there.get(size))
     compared = ratios(rows)
     for each in compared:
         print(f"{each['command']:24} {each['ratio']:.3f} {'' if each['flat'] else 'grows'}")
     if options.out is not None:
-        command = (
-            f"python -m bench.records.memory_by_rows.commands --rows {' '.join(options.rows)} --out FILE"
-        )
+        words = ["--rows", *options.rows, "--dataset", dataset.name, *(["--given", "DIR"] if there else [])]
+        command = f"python -m bench.records.memory_by_rows.commands {' '.join(words)} --out FILE"
         sections = {"memory": rows, "memory_ratios": compared}
         write_results(options.out, new_results("memory", sections, options.seed, command))
 
