@@ -69,7 +69,16 @@ def _real(args: argparse.Namespace) -> list[dict[str, Any]]:
 def _everything(args: argparse.Namespace) -> list[dict[str, Any]]:
     return [
         everything(
-            name, int(rows), args.trees, leaves, args.depth, args.threads, args.kinds, args.room, args.kept
+            name,
+            int(rows),
+            args.trees,
+            leaves,
+            args.depth,
+            args.threads,
+            args.kinds,
+            args.room,
+            args.kept,
+            args.given,
         )
         for name in args.datasets
         for rows in args.rows
@@ -113,6 +122,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=["full", "rotate"])
     parser.add_argument("--room", type=float, default=0.0, help="GiB that all rows are told there are")
     parser.add_argument("--kept", help="directory for rows on disk, or of the real datasets")
+    parser.add_argument("--given", help="directory of rows that are there already, for everything")
     parser.add_argument("--out", required=True)
     args = parser.parse_args()
     content = SECTIONS[args.section](args)

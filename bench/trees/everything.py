@@ -28,6 +28,7 @@ def everything(
     kinds: list[str],
     room: float,
     kept: str | None,
+    given: str | None = None,
 ) -> dict[str, Any]:
     """Return seconds, peak memory and held-out AUC of every kind of boosting ("full", "rotate").
 
@@ -43,12 +44,14 @@ def everything(
         GiB that "full" is told there are; 0 for what there is. Less than the rows take puts them on disk.
     kept : str or None
         Directory for the rows on disk.
+    given : str or None
+        Where rows of the dataset lie already; `n_rows` are generated without it.
     """
     import data_gen
 
     target = TARGETS[name][0]
     features = [c.name for c in data_gen.datasets()[name].columns if c.name != target]
-    source = ParquetSource(str(prepared(name, n_rows)), target, features)
+    source = ParquetSource(given or str(prepared(name, n_rows)), target, features)
     every = max(2, min(20, len(source.shards)))
     learned, held = source.split(every=every)
     runs, spare = [], getattr(placement, "spare_memory")  # noqa: B009  as below
@@ -78,7 +81,8 @@ def everything(
         )
     job = {
         "dataset": name,
-        "rows": n_rows,
+        "rows": source.n_rows,
+        "learned_rows": learned.n_rows,
         "features": len(features),
         "trees": trees,
         "num_leaves": num_leaves,
