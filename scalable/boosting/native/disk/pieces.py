@@ -157,7 +157,7 @@ class Pieces:
 
     def _write(self, k: int, rows: Rows, *, scored: bool) -> None:
         part = rows.parts[0]
-        arrays: dict[str, NDArray[Any]] = {"label": part.label, "weight": part.weight}
+        arrays: dict[str, NDArray[Any]] = {"label": narrowed(part.label), "weight": part.weight}
         for name, plane in zip(("narrow", "wide"), part.planes, strict=True):
             arrays[name] = plane.matrix
         write_arrays(self.path(k), KIND, arrays, {"piece": k, "fingerprint": self._of.digest()})
@@ -183,9 +183,10 @@ class Pieces:
                 raise ArraysError(f"{self.path(k)}: {name} is {matrix.dtype} {matrix.shape}")
             planes.append(Plane(matrix, matrix.view(np.uint32), _NO_COLUMNS[matrix.dtype]))
         label, weight = found["label"], found["weight"]
-        wanted = (n,), (n if self.weighted else 0,)
-        if (label.shape, weight.shape) != wanted or {label.dtype, weight.dtype} != {np.dtype(np.float32)}:
+        wanted, numbers = ((n,), (n if self.weighted else 0,)), (np.dtype(np.float32), np.dtype(np.uint8))
+        if (label.shape, weight.shape) != wanted or label.dtype not in numbers or weight.dtype != numbers[0]:
             raise ArraysError(f"{self.path(k)}: labels {label.shape} and weights {weight.shape} for {n} rows")
+        label = label.astype(np.float32, copy=False)
         starts, first_rows = blocks_of(self._stretches[k])
         return Piece(planes[0], planes[1], label, weight if self.weighted else NO_WEIGHT, starts, first_rows)
 
@@ -228,6 +229,13 @@ class Pieces:
         self._scores.close()
 
 
+def narrowed(label: NDArray[np.float32]) -> NDArray[Any]:
+    """Return labels in a byte each where they are classes or small counts, else as they are."""
+    with np.errstate(invalid="ignore"):
+        bytes_ = label.astype(np.uint8)
+    return bytes_ if (bytes_ == label).all() else label
+
+
 def _size(stretches: Sequence[tuple[int, int]]) -> int:
     return sum(n for _, n in stretches)
 
@@ -244,6 +252,7 @@ def _cut(stretches: Sequence[tuple[int, int]], low: int, n: int) -> list[tuple[i
 
 
 def bytes_on_disk(n_rows: int, params: Mapping[str, Any], n_columns: int, *, weighted: bool) -> int:
-    """Return the bytes that pieces and scores take."""
+    """Return the bytes that pieces and scores take, at most."""
     width = 1 if int(params.get("max_bin", 255)) <= 255 else 2
-    return n_rows * (-(-n_columns * width // 4) * 4 + 4 + 4 * weighted + 8)
+    label = 1 if params.get("objective") == "binary" else 4
+    return n_rows * (-(-n_columns * width // 4) * 4 + label + 4 * weighted + 8)

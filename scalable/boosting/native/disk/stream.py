@@ -67,6 +67,7 @@ class StreamedBoosting:
         self._lacks = np.array(self.start)
         self._node = [np.zeros(pieces.rows_of(k), np.uint16) for k in range(len(pieces))]
         self._up: set[int] = set()  # pieces whose scores lack nothing
+        self._forward = True
         narrow, wide = pieces.layout.planes
         self._width = int(pieces.bins.features["n_bins"].max(initial=1))
         self._sums = [
@@ -234,15 +235,21 @@ class StreamedBoosting:
         answer(tree, found.sum(axis=0)[:-1], (1 / fine[0], 1 / fine[1]), self._settings)
 
     def _visit(self, visit: Visit, enough: Callable[[], bool] = lambda: False) -> None:
-        """Go through all pieces once, each on any thread, or until there is enough."""
-        turns, stop, ahead = iter(range(len(self._pieces))), threading.Event(), self._crew.size
+        """Go through all pieces once, each on any thread, or until there is enough.
+
+        Every other time from the end on: what was read last is still in the system's memory.
+        """
+        order = range(len(self._pieces))[:: 1 if self._forward else -1]
+        turns, stop, ahead = iter(range(len(order))), threading.Event(), self._crew.size
 
         def some(thread: int) -> None:
             try:
-                for k in turns:  # advancing it is atomic
+                for turn in turns:  # advancing it is atomic
                     if stop.is_set() or enough():
                         return
-                    self._pieces.expect(k + ahead)
+                    if turn + ahead < len(order):
+                        self._pieces.expect(order[turn + ahead])
+                    k = order[turn]
                     scores = self._pieces.scores(k)
                     if visit(thread, k, self._pieces[k], scores):
                         self._pieces.put_scores(k, scores)
@@ -251,3 +258,5 @@ class StreamedBoosting:
                 raise
 
         self._crew.run(some)
+        if not enough():
+            self._forward = not self._forward
