@@ -7,6 +7,7 @@ import zlib
 from array import array
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,10 +71,11 @@ def _unpack(path: str, version: Version, packed: bytes, *others: Any) -> Footer:
     return Footer(path, version, row_groups, *others)
 
 
-# A footer in the page cache takes .2 ms, and threads that read such ones take twice as long, waiting
-# for the interpreter; a cold disk or a store far away is what threads are for.
+# A footer in the page cache takes .2 ms; threads are for stores far away: each that takes footers apart keeps memory of
+# its own for it, and here waits for the interpreter most of the time.
 SLOW_SECONDS = 0.001
 SLICE = 16
+EXPECTED_BYTES = 2**18  # of the end of a file on a cold disk, more than most footers
 
 
 def read_footers(files: Sequence[str]) -> tuple[list[Footer], list[pa.Schema]]:
@@ -92,14 +94,25 @@ def read_footers(files: Sequence[str]) -> tuple[list[Footer], list[pa.Schema]]:
         When a file is not Parquet, or is truncated.
     """
     found: list[tuple[Footer, pa.Schema]] = []
-    while len(found) < len(files):
-        started, here = time.perf_counter(), is_local(files[len(found)])
-        some = files[len(found) : len(found) + SLICE] if here else []
-        found += map(_read_footer, some)
-        if not here or time.perf_counter() - started > SLOW_SECONDS * len(some):
-            with ThreadPoolExecutor(16) as pool:
-                found += pool.map(_read_footer, files[len(found) :])
+    if not all(map(is_local, files)):
+        with ThreadPoolExecutor(16) as pool:
+            found += pool.map(_read_footer, files)
+    else:
+        started = time.perf_counter()
+        found += map(_read_footer, files[:SLICE])
+        if time.perf_counter() - started > SLOW_SECONDS * SLICE:
+            for path in files[SLICE:]:
+                _expect_footer(path)
+        found += map(_read_footer, files[SLICE:])
     return [footer for footer, _ in found], [schema for _, schema in found]
+
+
+def _expect_footer(path: str) -> None:
+    """Have the end of a file read into the page cache meanwhile."""
+    store = store_of(path)
+    with suppress(OSError):  # told by whoever reads it
+        version = store.version(path)
+        store.expect(path, version, (), [(max(0, version.size - EXPECTED_BYTES), version.size)])
 
 
 def _read_footer(path: str) -> tuple[Footer, pa.Schema]:

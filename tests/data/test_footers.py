@@ -7,9 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource
+from scalable.data import footers as planning
 from scalable.data.files.find import find_files
 from scalable.data.footers import read_footers
 from scalable.errors import DataError
+from scalable.storage import local
 
 
 def write(path, table=None, **options):
@@ -152,3 +154,15 @@ def test_travels_with_its_absolute_path(tmp_path, monkeypatch):
     source = ParquetSource("a.parquet")
     assert source.paths == ["a.parquet"]
     assert pickle.loads(pickle.dumps(source)).paths == [str(tmp_path / "a.parquet")]
+
+
+def test_a_slow_disk_is_told_ahead_and_no_thread_takes_footers_apart(tmp_path, monkeypatch):
+    """A thread that does keeps memory of its own for it: sixty files took seventy megabytes."""
+    files = [write(tmp_path / f"{k:02}.parquet") for k in range(planning.SLICE + 3)]
+    told = []
+    monkeypatch.setattr(planning, "SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(planning, "ThreadPoolExecutor", None)
+    monkeypatch.setattr(local, "expect", lambda path, version, part, ranges: told.append((path, *ranges)))
+    found, _ = read_footers(files)
+    assert [footer.path for footer in found] == files
+    assert told == [(path, (0, os.path.getsize(path))) for path in files[planning.SLICE :]]
