@@ -141,8 +141,10 @@ class Selection:
 
         def can_hold(name: str, how: str, value: Any) -> bool:
             known = ranges(name)
+            if known is None or (isinstance(known[0], Decimal) and isinstance(value, (float, list))):
+                return True  # rows are compared with fractions as Arrow rounds decimals
             try:
-                return known is None or bool(_COMPARE[how][1](*known, value))
+                return bool(_COMPARE[how][1](*known, value))
             except TypeError:  # statistics of another type than the value: the rows will tell
                 return True
 
@@ -170,7 +172,30 @@ def read_filters(filters: Filters | None, schema: pa.Schema, where: str) -> Sele
                     f"filter {condition!r} is not (column, operator, value) with one of {', '.join(_COMPARE)}"
                 )
             require_column(schema, condition[0], where, "filter")
-    return Selection(found)
+    return Selection(
+        tuple(
+            tuple(
+                (name, how, _given(schema.field(name).type, name, how, value)) for name, how, value in all_of
+            )
+            for all_of in found
+        )
+    )
+
+
+def _given(kind: pa.DataType, name: str, how: str, value: Any) -> Any:
+    """Return what a column is compared with: one value, or for in and not in several, as the column holds them."""
+    several, scalar = how in ("in", "not in"), isinstance(value, (str, bytes)) or not np.iterable(value)
+    if several == scalar:
+        wanted = "a list of values" if several else "one value; for several there is 'in'"
+        raise UsageError(f"filter ({name!r}, {how!r}, {value!r}): {how!r} takes {wanted}")
+    if several:
+        ordered = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else value
+        return [_given(kind, name, "==", each) for each in ordered]
+    if pa.types.is_floating(kind) and isinstance(value, float):
+        with np.errstate(over="ignore"):
+            near = float(kind.to_pandas_dtype()(value))
+        return near if np.isfinite(near) else value  # 0.1 is the 0.1 of the column
+    return value
 
 
 def divide(shares: Sequence[float], by: str | None, seed: int) -> list[Part]:
@@ -183,25 +208,28 @@ def divide(shares: Sequence[float], by: str | None, seed: int) -> list[Part]:
 
 
 def _holds(array: pa.Array, how: str, value: Any) -> NDArray[np.bool_]:
-    """Return where a condition holds; never for null."""
+    """Return where a condition holds; never for what is missing, null or NaN."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pa.types.is_floating(array.type):
         array = pc.add(array, pa.scalar(0.0, array.type))  # -0.0 equals 0.0, but not as bits do
     try:
         if how in ("in", "not in"):
-            found = _COMPARE[how][0](array, list(value))
+            found = _COMPARE[how][0](array, value)
         else:
             array, comparable = _comparable(array, value)
             found = _COMPARE[how][0](array, comparable)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, TypeError) as error:
         raise UsageError(f"a column of {array.type} cannot be compared with {value!r} ({error})") from error
-    return np.asarray(pc.and_(pc.is_valid(array), found.fill_null(False)).to_numpy(zero_copy_only=False))
+    known = pc.invert(pc.is_null(array, nan_is_null=True))
+    return np.asarray(pc.and_(known, found.fill_null(False)).to_numpy(zero_copy_only=False))
 
 
 def _comparable(array: pa.Array, value: Any) -> tuple[pa.Array, Any]:
     """Return a column and a value as Arrow compares them: integers in the column's type, or else as decimals."""
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if whole and pa.types.is_decimal(array.type):
+        return array, pa.scalar(Decimal(int(value)))
     if not whole or not pa.types.is_integer(array.type):
         return array, value
     try:

@@ -52,7 +52,8 @@ def _possible_rows(selection: Selection, footer: Footer) -> list[tuple[int, int]
             statistics = row_group.column(places[name]).statistics
             if statistics is None or not statistics.has_min_max:
                 return None
-            return statistics.min, statistics.max
+            low, high = statistics.min, statistics.max
+            return (low, high) if low <= high else None  # NaN bounds nothing
 
         if selection.possible(extremes):
             start = end - row_group.num_rows

@@ -1,5 +1,7 @@
 """Filters select what pandas selects, whatever the values and the names of columns; missing values never."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -7,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource
+from scalable.errors import UsageError
 
 BIG = 2**63
 
@@ -80,6 +83,55 @@ def test_names_are_names(tmp_path, name):
     for column in (name, "x2"):
         found = np.concatenate([block.arrays[column].to_numpy() for block in blocks])
         np.testing.assert_array_equal(found, columns[column])
+
+
+@pytest.mark.parametrize(
+    ("name", "condition", "expected"),
+    [
+        ("nan", ("!=", 3.0), [4]),  # statistics tell nothing of NaN, and NaN is missing like null
+        ("nan", ("not in", [3.0]), [4]),
+        ("nan", ("in", [float("nan"), 3.0]), [0, 2]),
+        ("nan", (">", 3.0), [4]),
+        ("single", ("==", 0.1), [0, 1, 3]),  # the 0.1 of the column
+        ("single", ("in", [0.1, 7]), [0, 1, 3]),
+        ("single", ("in", {0.1, 0.25}), [0, 1, 2, 3]),
+        ("single", ("<=", 0.1), [0, 1, 3]),
+        ("single", ("<", 1e300), [0, 1, 2, 3, 4, 5]),
+        ("price", ("==", 0.1), [0, 1, 2]),
+        ("price", ("in", [0.1, Decimal("0.2")]), [0, 1, 2, 3]),
+        ("price", ("==", 3), [5]),
+        ("price", ("in", [3, 10]), [5]),
+        ("price", (">=", Decimal("0.199")), [3, 4, 5]),
+    ],
+)
+def test_statistics_leave_out_no_row_that_is_selected(tmp_path, name, condition, expected):
+    nan = float("nan")
+    table = pa.table(
+        {
+            "v": list(range(6)),
+            "nan": [3.0, nan, 3.0, nan, 4.0, nan],
+            "single": pa.array([0.1, 0.1, 0.25, 0.1, 0.5, 0.75], pa.float32()),
+            "price": pa.array([Decimal(t) for t in ("0.10", "0.10", "0.10", "0.20", "0.30", "3.00")]),
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=2)
+    pq.write_table(table, tmp_path / "b.parquet")
+    for file in "ab":
+        assert selected(tmp_path / f"{file}.parquet", [(name, *condition)]) == expected
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (("v", "==", [1, 2, 3]), "'==' takes one value; for several there is 'in'"),
+        (("v", "!=", np.arange(8)), "'!=' takes one value"),
+        (("word", "in", "abc"), "'in' takes a list of values"),
+        (("v", "not in", 3), "'not in' takes a list of values"),
+    ],
+)
+def test_one_value_or_several_as_the_operator_has_it(path, condition, message):
+    with pytest.raises(UsageError, match=message):
+        ParquetSource(path, filters=[condition])
 
 
 def test_a_split_by_ids_does_not_depend_on_nulls_nearby(tmp_path):
