@@ -293,6 +293,8 @@ def _fill_log(column: LinearColumn, values: NDArray[Any], out: NDArray[Any]) -> 
             if not encoding.log_standardize(every, column.log_unit, column.offset, column.scale, table):
                 encoding.look_up(table, values, low, out)
                 return 0
+    if values.dtype == out.dtype == np.float32:
+        return int(encoding.encode_floats(values, column.log_unit, column.offset, column.scale, out))
     return int(encoding.log_standardize(values, column.log_unit, column.offset, column.scale, out))
 
 

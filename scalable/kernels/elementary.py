@@ -87,6 +87,8 @@ F = np.float32
 _ONE, _HALF = F(1.0), F(0.5)
 _FLOOR = F(-87.0)
 _LOG2E_F, _LN2_HIGH_F, _LN2_LOW_F = F(1.44269504), F(0.693359375), F(-2.12194440e-4)
+_SQRT_HALF_BITS_F = np.int32(0x3F3504F3)
+_A3, _A5, _A7, _A9 = F(1 / 3), F(1 / 5), F(1 / 7), F(1 / 9)  # of the inverse hyperbolic tangent
 _E2, _E3, _E4, _E5, _E6 = F(0.5), F(1 / 6), F(1 / 24), F(1 / 120), F(1 / 720)
 # Chebyshev fit of log(1 + e) / e on [0, 1], relative error 3e-8 before rounding.
 _L1, _L2, _L3, _L4 = F(-0.499995023), F(0.333192706), F(-0.248443693), F(0.191114306)
@@ -108,6 +110,23 @@ def exp_negative(x: np.float32) -> np.float32:
     p = p * r + _ONE
     p = p * r + _ONE
     return p * np.int32((n + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+@kernel(inline=True)
+def log_single(x: np.float32) -> np.float32:
+    """Return the natural logarithm of a positive normal float32, within 1e-7 absolute or 3e-7 relative."""
+    bits = np.float32(x).view(np.int32)
+    exponent = np.int32(np.int32(bits - _SQRT_HALF_BITS_F) >> np.int32(23))
+    mantissa = np.int32(bits - np.int32(exponent << np.int32(23))).view(np.float32)
+    s = (mantissa - _ONE) / (mantissa + _ONE)
+    q = s * s
+    p = _A9
+    p = p * q + _A7
+    p = p * q + _A5
+    p = p * q + _A3
+    # The larger part of a product of the exponent is exact, as it is for exponentials.
+    k = F(exponent)
+    return k * _LN2_HIGH_F + (k * _LN2_LOW_F + (s + s) * (p * q + _ONE))
 
 
 @kernel(inline=True)

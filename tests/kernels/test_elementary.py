@@ -23,6 +23,12 @@ def apply_single(x, out):
         out[1, i] = elementary.log1p_unit_single(np.float32(-x[i] / np.float32(88.0)))
 
 
+@kernel()
+def apply_log_single(x, out):
+    for i in range(x.size):
+        out[i] = elementary.log_single(x[i])
+
+
 def test_exponential_is_numpys_and_clips():
     x = np.concatenate([np.linspace(-700, 700, 200_001), [0.0, -0.0, 1e-300, 0.5 * np.log(2)]])
     out = np.empty_like(x)
@@ -39,6 +45,18 @@ def test_log1p_on_the_unit_interval():
     out = np.empty_like(x)
     apply_log1p(x, out)
     np.testing.assert_allclose(out, np.log1p(x), rtol=2e-11)
+
+
+def test_logarithm_in_single_precision():
+    one = np.float32(1.0)
+    near = np.nextafter(one, np.float32([0.0, 2.0]))
+    x = np.concatenate([np.geomspace(1.2e-38, 3.4e38, 200_001), np.linspace(0.5, 2.0, 50_001)]).astype(
+        np.float32
+    )
+    x = np.concatenate([x, [one], near, np.finfo(np.float32).max * np.ones(1, np.float32)])
+    out = np.empty_like(x)
+    apply_log_single(x, out)
+    np.testing.assert_allclose(out, np.log(x.astype(float)), rtol=3e-7, atol=1e-7)
 
 
 def test_single_precision_versions():

@@ -32,6 +32,31 @@ def test_log_standardize_is_the_formula_and_clips_below_zero():
     np.testing.assert_allclose(out, (np.log1p(np.maximum(x, 0) / 0.7) - 1.1) / 2.5, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.parametrize("offset", [0.0, 1.1])
+def test_logarithms_in_single_precision_are_those_of_double(offset):
+    x = np.concatenate([[-5.0, 0.0], np.geomspace(1e-6, 1e6, 3001)]).astype(np.float32)
+    single, double = np.empty_like(x), np.empty_like(x)
+    assert encoding.log_standardize_single(x, 0.7, offset, 0.5, single) == 0
+    assert encoding.log_standardize(x, 0.7, offset, 0.5, double) == 0
+    np.testing.assert_allclose(single, double, rtol=4e-7, atol=1e-6)
+    for scale in (0.01, 0.5):  # little spread keeps its digits
+        assert encoding.encode_floats(x, 0.7, offset, scale, single) == 0
+        truth = (np.log1p(np.maximum(x, 0).astype(float) / 0.7) - offset) / scale
+        np.testing.assert_allclose(single, truth, rtol=4e-7, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "bad"),
+    [(np.nan, 1.0, 1), (np.inf, 1.0, 1), (-np.inf, 1.0, 1), (3e38, 1e-3, 0), (1.0, 1e-42, 0)],
+)
+def test_what_single_precision_cannot_hold_is_taken_in_double(value, unit, bad):
+    x = np.array([1.0, value, 2.0], np.float32)
+    single, double = np.empty(3, np.float32), np.empty(3, np.float32)
+    assert encoding.log_standardize_single(x, unit, 0.5, 1.0, single) == bad
+    assert encoding.log_standardize(x, unit, 0.5, 1.0, double) == bad
+    np.testing.assert_array_equal(single, double)
+
+
 def test_hashes_depend_on_value_and_salt_only():
     x = np.arange(1000)
     a, b, c = (np.empty(1000, np.int32) for _ in range(3))
