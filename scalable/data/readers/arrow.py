@@ -40,7 +40,7 @@ def open_with_arrow(
         position += size
     types = [schema.field(name).type for name in names]
     text = [name for name, kind in zip(names, types, strict=True) if family(kind) == "text"]
-    metadata, _, _ = file_metadata(footer.path, footer.version)  # parsed once for all readers
+    metadata = file_metadata(footer.path, footer.version)  # parsed once for all readers
     file = pq.ParquetFile(
         footer.local,
         metadata=metadata,

@@ -19,11 +19,13 @@ from scalable.data.readers.arrow import TEXT
 from scalable.data.readers.coded_layout import CodedColumn, decoded_by_us, result_bytes
 from scalable.data.readers.compressed import BY_KERNEL, KNOWN, decompressed
 from scalable.data.readers.cursor import Columns, Cursor
+from scalable.data.readers.held import OpenFile, opened
 from scalable.data.readers.layout import row_groups
 from scalable.errors import DataError
 from scalable.kernels.buffers import LINE, take
 from scalable.kernels.parquet import codecs, coded
 from scalable.kernels.parquet.runs import PADDING
+from scalable.kernels.parquet.zstd import IS_THERE, Context
 
 NO_PAGE = -1
 KEPT_BYTES = (
@@ -36,23 +38,22 @@ MINI_BLOCK = 4096  # most values of a mini-block of differences; writers make 32
 
 
 class CodedReader:
-    """Decodes columns of one row group; the file is open as long as this lives.
+    """Decodes columns of one row group.
 
     Parameters
     ----------
     path : str
         For messages.
-    descriptor : int
-        Open file; closed by whoever opened it.
+    file : OpenFile
     columns : sequence of CodedColumn
     types : sequence of pyarrow.DataType
         What they become.
     """
 
     def __init__(
-        self, path: str, descriptor: int, columns: Sequence[CodedColumn], types: Sequence[pa.DataType]
+        self, path: str, file: OpenFile, columns: Sequence[CodedColumn], types: Sequence[pa.DataType]
     ) -> None:
-        self._path, self._descriptor = path, descriptor
+        self._path, self._file, self._descriptor = path, file, file.descriptor
         self._opened = np.zeros(1, np.int64)
         self._columns, self._types = tuple(columns), tuple(types)
         self._widths = [
@@ -73,7 +74,11 @@ class CodedReader:
         self._held: dict[int, NDArray[np.uint8]] = {}
         self._kept: NDArray[np.uint8] | None = None
         self._buffer = np.zeros(int(self._pages[:, coded.WHOLE].max()) + PADDING, np.uint8)
-        self._stored = np.empty(int(self._pages[:, coded.SIZE].max()), np.uint8)
+        zstd = IS_THERE and (self._pages[:, coded.CODEC] == codecs.ZSTD).any()
+        self._zstd = Context() if zstd else None
+        context = np.array([self._zstd.address if self._zstd else 0], np.uint64).view(np.uint8)
+        self._stored = np.empty(int(self._pages[:, coded.SIZE].max()) + coded.CONTEXT_BYTES, np.uint8)
+        self._stored[-coded.CONTEXT_BYTES :] = context
         self._valid, self._codes = np.empty(rows + 1, np.uint8), np.empty(rows + 1, np.uint32)
         self._words, self._some = np.empty(rows + 1, np.uint64), np.empty(MINI_BLOCK, np.uint64)
 
@@ -182,34 +187,29 @@ def open_with_codes(
 
     Columns of other codecs than `codecs_read` are among the others.
     """
-    descriptor = os.open(footer.local, os.O_RDONLY)
+    file = opened(footer)
     groups = row_groups(footer, start, stop)
-    try:
-        for group in groups:
-            group.walk(descriptor, names, stop)
-        kinds = {name: schema.field(name).type for name in names}
-        found = {
-            n: [decoded_by_us(g, descriptor, n, kind, stop, codecs_read) for g in groups]
-            for n, kind in kinds.items()
-        }
-        chosen = {n: [c for c in columns if c is not None] for n, columns in found.items() if all(columns)}
-        for name, columns in chosen.items():
-            _check_texts(name, columns)
-    except BaseException:
-        os.close(descriptor)
-        raise
+    for group in groups:
+        group.walk(file.descriptor, names, stop)
+    kinds = {name: schema.field(name).type for name in names}
+    found = {
+        n: [decoded_by_us(g, file.descriptor, n, kind, codecs_read) for g in groups]
+        for n, kind in kinds.items()
+    }
+    chosen = {n: [c for c in columns if c is not None] for n, columns in found.items() if all(columns)}
+    for name, columns in chosen.items():
+        _check_texts(name, columns)
     if not chosen:
-        os.close(descriptor)
         return None, list(names)
     types = [schema.field(name).type for name in chosen]
 
     def pieces() -> Iterator[Columns]:
         for k, group in enumerate(groups):
-            reader = CodedReader(footer.path, descriptor, [columns[k] for columns in chosen.values()], types)
+            reader = CodedReader(footer.path, file, [columns[k] for columns in chosen.values()], types)
             for row in range(max(start, group.first), min(stop, group.last), block_rows):
                 yield reader.read(row, min(block_rows, min(stop, group.last) - row))
 
-    return Cursor(pieces(), 0, lambda: os.close(descriptor)), [name for name in names if name not in chosen]
+    return Cursor(pieces(), 0, lambda: None), [name for name in names if name not in chosen]
 
 
 def _check_texts(name: str, columns: Sequence[CodedColumn]) -> None:

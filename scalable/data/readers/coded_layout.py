@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -70,13 +71,13 @@ class CodedColumn:
 
 
 def decoded_by_us(
-    group: RowGroup, descriptor: int, name: str, kind: pa.DataType, stop: int, codecs: Collection[int]
+    group: RowGroup, descriptor: int, name: str, kind: pa.DataType, codecs: Collection[int]
 ) -> CodedColumn | None:
-    """Return the pages of a column of a row group up to the row before `stop`; None when others must decode them.
+    """Return the pages of a column of a row group as far as they were walked; None when others must decode them.
 
     Others decode columns of other codecs than `codecs`.
     """
-    found = group.pages(descriptor, name, stop)
+    found = group.walked(name)
     if found is None or found.codec not in codecs or not len(found.table):
         return None
     if kind not in found.memo:
@@ -145,6 +146,7 @@ def result_bytes(kind: pa.DataType) -> int:
     return max(1, int(kind.bit_width) // 8)
 
 
+@functools.lru_cache(1024)
 def _decodable(kind: pa.DataType, shape: ColumnShape) -> bool:
     """Return whether the values in the file are those of the Arrow type, at their own or a smaller width."""
     physical = shape.physical

@@ -38,6 +38,7 @@ _PLAIN = {
 }  # fmt: skip
 # Of the row groups that were read last; what is known of one, dictionaries and all, may be megabytes.
 KEPT_ROWS, KEPT_GROUPS, FEW_GROUPS = 2**22, 512, 8
+KEPT_BYTES, KEPT_FILES, FEW_FILES = 2**22, 512, 8  # of footers, in numbers
 _PLACES = [coded.FIRST, coded.STOP, page_walk.VALUES_AT]
 
 
@@ -79,10 +80,16 @@ class ColumnPages:
         What was made of the pages, for whoever made it.
     """
 
-    def __init__(self, table: NDArray[np.int64], chunk: NDArray[np.int64], physical: int, codec: int) -> None:
+    def __init__(
+        self,
+        table: NDArray[np.int64],
+        chunk: NDArray[np.int64],
+        physical: int,
+        codec: int,
+        places: NDArray[np.int64] | None,
+    ) -> None:
         self.table, self.chunk, self.physical, self.codec = table, chunk, physical, codec
-        plain = chunk[page_walk.ALL_PLAIN] and chunk[page_walk.ALL_THERE]
-        self.places = table[:, _PLACES] if plain else None
+        self.places = places
         self.memo: dict[Any, Any] = {}
 
     def plain(self, kind: pa.DataType) -> bool:
@@ -137,7 +144,11 @@ class RowGroup:
     def pages(self, descriptor: int, name: str, stop: int) -> ColumnPages | None:
         """Return the pages of a column up to the row before `stop`; None where it is nested. See `walk`."""
         self.walk(descriptor, [name], stop)
-        return self.known[name][1] if name in self.known else None
+        return self.walked(name)
+
+    def walked(self, name: str) -> ColumnPages | None:
+        """Return the pages of a column that was walked; None where it is nested."""
+        return self.known.get(name, _UNKNOWN)[1]
 
     def walk(self, descriptor: int, names: Sequence[str], stop: int) -> None:
         """Come to know the pages of columns up to the row before `stop`, as far as they are not known.
@@ -172,10 +183,14 @@ class RowGroup:
         summed = bool(
             (table[:, page_walk.CRC] >= 0).any() or (chunks[:, page_walk.DICTIONARY_CRC] >= 0).any()
         )
-        begin = 0
+        # Of all columns at once: a microsecond each, for each row group, is what threads wait for each other.
+        places = table[:, _PLACES]
+        plain = np.logical_and(*chunks[:, [page_walk.ALL_PLAIN, page_walk.ALL_THERE]].T).tolist()
+        kinds, begin = asked[:, 3:5].tolist(), 0
         for k, (name, end) in enumerate(zip(names, ends.tolist(), strict=True)):
-            physical, codec = int(asked[k, 4]), int(asked[k, 3])
-            found = ColumnPages(table[begin:end], chunks[k], physical, codec)
+            codec, physical = kinds[k]
+            here = places[begin:end] if plain[k] else None
+            found = ColumnPages(table[begin:end], chunks[k], physical, codec, here)
             if summed:
                 self._check_sums(descriptor, name, found, checked[k])
             self.known[name] = (stop, found)
@@ -207,16 +222,14 @@ class RowGroup:
 
 def old_times(footer: Footer, names: Sequence[str]) -> list[str]:
     """Return which columns are times of 96 bits, which only pyarrow reads beyond the years of nanoseconds."""
-    places = column_places(footer.path, footer.version)
+    places = file_layout(footer.path, footer.version).columns
     return [name for name in names if name in places and places[name].physical == "INT96"]
 
 
 def text_of_pages(footer: Footer, names: Sequence[str], groups: Sequence[int]) -> list[str]:
     """Return which text columns pyarrow hands over as dictionaries: none with differences of texts in its pages."""
-    metadata, places = (
-        file_metadata(footer.path, footer.version)[0],
-        column_places(footer.path, footer.version),
-    )
+    metadata = file_metadata(footer.path, footer.version)
+    places = file_layout(footer.path, footer.version).columns
 
     def differences(name: str) -> bool:
         chunks = (metadata.row_group(group).column(places[name].place) for group in groups)
@@ -238,18 +251,57 @@ def _numbers_of(footer: Footer, start: int, stop: int) -> Iterator[int]:
         end += size
 
 
+@dataclass(frozen=True, slots=True)
+class FileLayout:
+    """What is known of a file's row groups without pyarrow's object: kilobytes, kept from pass to pass.
+
+    Attributes
+    ----------
+    tables : FooterTables
+        What its footer says, in numbers.
+    ends : int64 array of shape (n_groups,)
+        The row after the last of each row group.
+    columns : dict of str to ColumnShape
+        Nested ones are left out.
+    """
+
+    tables: FooterTables
+    ends: NDArray[np.int64]
+    columns: dict[str, ColumnShape]
+
+
+def file_layout(path: str, version: Version) -> FileLayout:
+    """Return where the row groups of a file lie and the shapes of its columns."""
+    key = (path, version)
+    with _lock:
+        found = _layouts.get(key)
+        if found is not None:
+            _layouts.move_to_end(key)
+            return found
+    metadata, tables = _parsed(path, version)
+    found = FileLayout(tables, np.cumsum(tables.rows), _shapes(metadata.schema))
+    with _lock:
+        found = _layouts.setdefault(key, found)
+        _layouts.move_to_end(key)
+        left = sum(each.tables.chunks.nbytes for each in _layouts.values())
+        while len(_layouts) > FEW_FILES and (left > KEPT_BYTES or len(_layouts) > KEPT_FILES):
+            left -= _layouts.popitem(last=False)[1].tables.chunks.nbytes
+    return found
+
+
+def file_metadata(path: str, version: Version) -> pq.FileMetaData:
+    """Return the footer of a file as pyarrow takes it."""
+    return _parsed(path, version)[0]
+
+
 @functools.lru_cache(8)
-def file_metadata(path: str, version: Version) -> tuple[pq.FileMetaData, FooterTables, NDArray[np.int64]]:
-    """Return the footer of a file, what it says in numbers, and the row after the last of each row group."""
+def _parsed(path: str, version: Version) -> tuple[pq.FileMetaData, FooterTables]:
     check_unchanged(path, version)
     tables = read_tables(path, version)
-    return pq.read_metadata(arrow_input(path, version)), tables, np.cumsum(tables.rows)
+    return pq.read_metadata(arrow_input(path, version)), tables
 
 
-@functools.lru_cache(8)
-def column_places(path: str, version: Version) -> dict[str, ColumnShape]:
-    """Return the shape of each column of a file, nested ones left out."""
-    schema = file_metadata(path, version)[0].schema
+def _shapes(schema: pq.ParquetSchema) -> dict[str, ColumnShape]:
     found = {}
     for place in range(len(schema)):
         shape = schema.column(place)
@@ -267,6 +319,7 @@ def column_places(path: str, version: Version) -> dict[str, ColumnShape]:
 
 _lock = threading.Lock()
 _groups: OrderedDict[tuple[str, Version, int], RowGroup] = OrderedDict()  # those used last at the end
+_layouts: OrderedDict[tuple[str, Version], FileLayout] = OrderedDict()  # likewise
 
 
 def _row_group(path: str, version: Version, group: int) -> RowGroup:
@@ -276,10 +329,9 @@ def _row_group(path: str, version: Version, group: int) -> RowGroup:
         if found is not None:
             _groups.move_to_end(key)
             return found
-    _, tables, ends = file_metadata(path, version)
-    rows = int(tables.rows[group])
-    chunks, columns = tables.chunks[group].copy(), column_places(path, version)
-    found = RowGroup(path, group, int(ends[group]) - rows, rows, chunks, columns)
+    file = file_layout(path, version)
+    rows, chunks = int(file.tables.rows[group]), file.tables.chunks[group].copy()
+    found = RowGroup(path, group, int(file.ends[group]) - rows, rows, chunks, file.columns)
     with _lock:
         found = _groups.setdefault(key, found)
         _groups.move_to_end(key)

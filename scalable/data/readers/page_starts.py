@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scalable.data.footers import Footer
 from scalable.data.readers.compressed import KNOWN
 from scalable.data.readers.held import held
-from scalable.data.readers.layout import RowGroup, column_places, file_metadata, row_groups
+from scalable.data.readers.layout import RowGroup, file_layout, row_groups
 from scalable.errors import DataError
 from scalable.kernels.parquet import coded, pages
 from scalable.kernels.parquet.codecs import UNCOMPRESSED
@@ -81,9 +81,9 @@ def stored_bytes(footer: Footer, names: Collection[str]) -> int:
 
 
 def _chunks(footer: Footer, names: Collection[str]) -> NDArray[np.void]:
-    _, tables, _ = file_metadata(footer.path, footer.version)
-    places = column_places(footer.path, footer.version)
-    return tables.chunks[:, [places[name].place for name in names if name in places]]
+    file = file_layout(footer.path, footer.version)
+    places = file.columns
+    return file.tables.chunks[:, [places[name].place for name in names if name in places]]
 
 
 def entered_anywhere(footer: Footer, names: Collection[str]) -> bool:

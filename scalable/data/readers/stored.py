@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.footers import Footer
+from scalable.data.readers.held import OpenFile, opened
 from scalable.data.readers.layout import row_groups
 from scalable.errors import DataError
 from scalable.kernels.buffers import take
@@ -30,17 +30,14 @@ class StoredColumns:
     """
 
     def __init__(
-        self, path: str, descriptor: int, pages: Sequence[NDArray[np.int64]], types: Sequence[pa.DataType]
+        self, path: str, file: OpenFile, pages: Sequence[NDArray[np.int64]], types: Sequence[pa.DataType]
     ) -> None:
-        self._path = path
-        self.descriptor = descriptor
+        self._path, self._file = path, file
+        self.descriptor = file.descriptor
         self.places = np.ascontiguousarray(np.concatenate(pages))  # of one order: kernels compile for each
         self.bounds = np.cumsum([0, *map(len, pages)])
         self._types = tuple(types)
         self._widths = np.array([kind.bit_width // 8 for kind in types], np.int64)
-
-    def __del__(self) -> None:
-        os.close(self.descriptor)
 
     def read(self, row: int, n_rows: int) -> list[pa.Array]:
         """Return rows of all columns.
@@ -68,32 +65,35 @@ class StoredColumns:
 
 
 def find_stored(
-    footer: Footer, kinds: Sequence[pa.DataType], names: Sequence[str], start: int, stop: int
+    footer: Footer,
+    kinds: Sequence[pa.DataType],
+    names: Sequence[str],
+    start: int,
+    stop: int,
+    beside: Sequence[str] = (),
 ) -> tuple[StoredColumns | None, list[str]]:
-    """Return those columns of rows ``[start, stop)``, of types `kinds`, that are plain, and the names of the others."""
-    descriptor = os.open(footer.local, os.O_RDONLY)
+    """Return those columns of rows ``[start, stop)``, of types `kinds`, that are plain, and the names of the others.
+
+    The pages of columns `beside` them, which will be read next, are found with theirs.
+    """
+    file = opened(footer)
     groups = row_groups(footer, start, stop)
+    for group in groups:  # all columns are walked: other readers rely on what is checked here
+        group.walk(file.descriptor, [*names, *beside], stop)
+    # For each shard anew: a microsecond here is a quarter of what small shards cost.
     places: dict[str, list[NDArray[np.int64]]] = {}
     types: list[pa.DataType] = []
-    try:
+    for name, kind in zip(names, kinds, strict=True):
+        found = []
         for group in groups:
-            group.walk(descriptor, names, stop)
-        # For each shard anew: a microsecond here is a quarter of what small shards cost.
-        for name, kind in zip(names, kinds, strict=True):
-            found = []
-            for group in groups:  # all are walked: other readers rely on what is checked here
-                pages = group.pages(descriptor, name, stop)
-                if pages is not None and pages.places is not None and pages.plain(kind):
-                    found.append(pages.places)
-            if len(found) == len(groups):
-                places[name] = found
-                types.append(kind)
-    except BaseException:
-        os.close(descriptor)
-        raise
+            pages = group.walked(name)
+            if pages is not None and pages.places is not None and pages.plain(kind):
+                found.append(pages.places)
+        if len(found) == len(groups):
+            places[name] = found
+            types.append(kind)
     if not places:
-        os.close(descriptor)
         return None, list(names)
     pages_of = [some[0] if len(some) == 1 else np.concatenate(some) for some in places.values()]
-    stored = StoredColumns(footer.path, descriptor, pages_of, types)
+    stored = StoredColumns(footer.path, file, pages_of, types)
     return stored, [name for name in names if name not in places]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from scalable.data.footers import Footer
 from scalable.data.readers.coded import CodedReader
 from scalable.data.readers.coded_layout import CodedColumn, decoded_by_us
 from scalable.data.readers.compressed import BY_KERNEL
+from scalable.data.readers.held import OpenFile, opened
 from scalable.data.readers.layout import row_groups
 from scalable.kernels.buffers import LINE, take
 from scalable.kernels.jit import Pending
@@ -34,9 +34,9 @@ class TileReader(CodedReader):
     """
 
     def __init__(
-        self, path: str, descriptor: int, columns: Sequence[CodedColumn], types: Sequence[pa.DataType]
+        self, path: str, file: OpenFile, columns: Sequence[CodedColumn], types: Sequence[pa.DataType]
     ) -> None:
-        super().__init__(path, descriptor, columns, types)
+        super().__init__(path, file, columns, types)
         room = _room(self._pages)
         self._room = take((len(columns), room), np.uint8)
         table = self._table.copy()
@@ -44,12 +44,9 @@ class TileReader(CodedReader):
         here = np.zeros((len(columns), tiles.HERE_FIELDS), np.int64)
         here[:, tiles.PAGE] = tiles.NONE
         self.tiles = tiles.TileColumns(
-            descriptor, self._pages, table, here, self._opened, self._buffer, self._stored, self._valid, self._codes,
-            self._words, self._some,
+            file.descriptor, self._pages, table, here, self._opened, self._buffer, self._stored, self._valid,
+            self._codes, self._words, self._some,
         )  # fmt: skip
-
-    def __del__(self) -> None:
-        os.close(self._descriptor)
 
 
 def _room(pages: NDArray[np.int64]) -> int:
@@ -66,18 +63,12 @@ def find_tiles(
     groups = row_groups(footer, start, stop)
     if len(groups) != 1 or not TILES.pays((stop - start) * len(names)):
         return None
-    descriptor = os.open(footer.local, os.O_RDONLY)
-    try:
-        found = [
-            decoded_by_us(groups[0], descriptor, name, kind, stop, BY_KERNEL)
-            for name, kind in zip(names, kinds, strict=True)
-        ]
-        columns = [column for column in found if column is not None]
-        small = all(len(names) * _room(column.pages) <= MOST_BYTES for column in columns[:1])
-        if len(columns) == len(names) and small:
-            return TileReader(footer.path, descriptor, columns, kinds)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    os.close(descriptor)
-    return None
+    file = opened(footer)
+    groups[0].walk(file.descriptor, names, stop)
+    found = [
+        decoded_by_us(groups[0], file.descriptor, name, kind, BY_KERNEL)
+        for name, kind in zip(names, kinds, strict=True)
+    ]
+    columns = [column for column in found if column is not None]
+    small = all(len(names) * _room(column.pages) <= MOST_BYTES for column in columns[:1])
+    return TileReader(footer.path, file, columns, kinds) if len(columns) == len(names) and small else None

@@ -11,7 +11,7 @@ from scalable.kernels.linear.records import FloatColumns
 from scalable.kernels.parquet.files import gather
 from scalable.kernels.parquet.tiles import TileColumns, tile_address
 
-READ_BYTES = 2**21  # of columns read from their file at once
+READ_BYTES = 2**22  # of columns read from their file at once
 
 
 def room_of_tiles(raw: FloatColumns, tiles: TileColumns | None, tile_rows: int) -> int:

@@ -12,7 +12,7 @@ from numba import carray
 
 from scalable.kernels.copying import copy_values
 from scalable.kernels.jit import kernel
-from scalable.kernels.memory import as_pointer, load_u32
+from scalable.kernels.memory import as_pointer, load_u32, load_u64
 from scalable.kernels.parquet.bits import expand_bits, pack_bits
 from scalable.kernels.parquet.codecs import (
     SNAPPY,
@@ -38,6 +38,7 @@ UNUSUAL, NO_LEVELS, REQUIRED, PREFIXED = -4, -3, -2, -1
 BEGIN, END, SOURCE_BYTES, BYTES, TABLE, TABLE_SIZE, OUT, VALID, KEPT, KEPT_PAGE = range(10)
 COLUMN_FIELDS = 10
 PLAIN, CODES, LOOKED_UP, DELTAS, BITS = range(5)  # forms
+CONTEXT_BYTES = 8
 
 
 @kernel(inline=True)
@@ -192,7 +193,10 @@ def decode_levels(
 
 @kernel()
 def load_page(descriptor: int, page: np.ndarray, stored: np.ndarray, to: int) -> bool:
-    """Bring a page to memory at address `to`, decompressed; levels in front of it are never compressed."""
+    """Bring a page to memory at address `to`, decompressed; levels in front of it are never compressed.
+
+    `stored` is as of `decode_columns`.
+    """
     whole, size, levels = page[WHOLE], page[SIZE], max(np.int64(0), page[LEVELS])
     if page[ADDRESS]:
         memcpy(np.uintp(to), np.uintp(page[ADDRESS]), np.uintp(whole))
@@ -208,7 +212,8 @@ def load_page(descriptor: int, page: np.ndarray, stored: np.ndarray, to: int) ->
     if page[CODEC] == SNAPPY:
         return bool(decompress_snappy(source + levels, size - levels, to + levels, whole - levels))
     if page[CODEC] == ZSTD:
-        return bool(decompress_zstd(source + levels, size - levels, to + levels, whole - levels))
+        context = np.int64(load_u64(np.uintp(source + stored.size - CONTEXT_BYTES)))
+        return bool(decompress_zstd(context, source + levels, size - levels, to + levels, whole - levels))
     return bool(decompress_lz4(source + levels, size - levels, to + levels, whole - levels))
 
 
@@ -261,7 +266,8 @@ def decode_columns(
     buffer : array of uint8
         Work space for the largest page decompressed and `scalable.kernels.parquet.runs.PADDING`.
     stored : array of uint8
-        Work space for the largest page in the file.
+        Work space for the largest page in the file; in the last `CONTEXT_BYTES` the address of a
+        `scalable.kernels.parquet.zstd.Context`, where pages are compressed so.
     valid, present : arrays of uint8
         Work space for the rows of the largest page, and for `n_rows`.
     codes, words : arrays of uint32, uint64

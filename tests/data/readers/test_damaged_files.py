@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from scalable import ParquetSource
 from scalable.data import readers
 from scalable.data.readers import read_columns
 from scalable.errors import DataError
@@ -96,3 +97,32 @@ def test_an_error_of_our_own_is_not_called_damage(tmp_path, monkeypatch):
     monkeypatch.setattr(readers, "open_with_arrow", opener)
     with pytest.raises(KeyError):
         next(read_columns(footer, schema, ["x"], 0, 1_000, 10))
+
+
+def test_a_file_is_opened_once_until_the_work_ends(tmp_path, monkeypatch):
+    """By all shards and readers of it, and closed then; another file of its name is told."""
+    x = np.arange(40_000, dtype=np.float32)
+    table = pa.table({"x": x, "y": np.arange(40_000) % 2, "z": x})
+    pq.write_table(table, tmp_path / "a", row_group_size=1_000, compression="none", use_dictionary=["y"])
+    opened, take = [], os.open
+    monkeypatch.setattr(os, "open", lambda path, *a, **k: opened.append(str(path)) or take(path, *a, **k))
+    source = ParquetSource(tmp_path / "a", target="y")
+    opened.clear()
+
+    def read(shard):
+        assert source.stored(shard, ["x", "z"]) is not None
+        return sum(block.n_rows for block in source.raw_blocks(shard))
+
+    assert sum(read(shard) for shard in source.shards) == 40_000
+    assert opened.count(str(tmp_path / "a")) == 1
+    source.release()
+    assert str(tmp_path / "a") not in [os.readlink(f"/proc/self/fd/{fd}") for fd in _open_descriptors()]
+    assert read(source.shards[0]) > 0
+    os.rename(tmp_path / "a", tmp_path / "b")
+    pq.write_table(table.slice(0, 39_999), tmp_path / "a", row_group_size=1_000)
+    with pytest.raises(DataError, match="the file changed since the run was planned"):
+        read(source.shards[1])
+
+
+def _open_descriptors():
+    return [fd for fd in os.listdir("/proc/self/fd") if os.path.islink(f"/proc/self/fd/{fd}")]

@@ -39,3 +39,21 @@ def test_no_footer_of_pyarrow_is_kept_with_them(tmp_path):
     assert len(held) == 30
     assert all(isinstance(shape, layout.ColumnShape) for each in held for shape in each.columns.values())
     assert all(each.chunks.base is None for each in held)
+
+
+def test_footers_are_parsed_once_however_often_the_files_are_read(tmp_path, monkeypatch):
+    for k in range(20):
+        pq.write_table(pa.table({"x": np.arange(10.0) + k}), tmp_path / f"{k:02d}.parquet")
+    source, parsed, parse = ParquetSource(tmp_path), [], pq.read_metadata
+    monkeypatch.setattr(pq, "read_metadata", lambda *a, **k: parsed.append(1) or parse(*a, **k))
+    expected = read(source)
+    assert len(parsed) == 20
+    assert read(source) == expected
+    assert len(parsed) == 20
+    monkeypatch.setattr(layout, "KEPT_BYTES", 0)
+    monkeypatch.setattr(layout, "FEW_FILES", 3)
+    layout._groups.clear()
+    layout._parsed.cache_clear()
+    pq.write_table(pa.table({"x": np.arange(10.0)}), tmp_path / "more.parquet")
+    assert len(read(ParquetSource(tmp_path))) >= 1
+    assert len(layout._layouts) <= 3

@@ -90,6 +90,33 @@ def test_rows_of_pages_are_put_together(tmp_path):
         assert files.gather(file.fileno(), places, bounds, widths, 1, 4, out) == 2  # beyond the end
 
 
+@pytest.mark.parametrize("gap", [0, 5, files.GAP_BYTES, files.GAP_BYTES + 1])
+def test_rows_of_many_pages_are_read_by_few_calls(tmp_path, gap):
+    """More pages than pieces of memory a call fills, near each other or not, empty ones, one before all others."""
+    rng, rows = np.random.default_rng(0), 5_000
+    values = rng.integers(0, 256, 4 * rows, np.uint8).tobytes()
+    edges = np.sort(rng.integers(0, rows, 2 * files.VECTORS)).tolist()
+    content, places = bytearray(b"x"), []
+    for first, stop in zip([0, *edges], [*edges, rows], strict=True):
+        content += bytes(gap)
+        places.append([first, stop, len(content)])
+        content += values[4 * first : 4 * stop]
+    places[40][files.OFFSET], content = 0, values[4 * places[40][0] : 4 * places[40][1]] + bytes(content)
+    moved = len(content) - places[-1][files.OFFSET] - 4 * (rows - edges[-1])
+    table = np.array([[a, b, at + (moved if k != 40 else 0)] for k, (a, b, at) in enumerate(places)])
+    (tmp_path / "a").write_bytes(content)
+    with open(tmp_path / "a", "rb") as file:
+        for row, n in [
+            (0, rows),
+            (7, rows - 7),
+            *((int(r), int(rng.integers(1, rows - r))) for r in edges[:20]),
+        ]:
+            out = np.zeros(4 * n, np.uint8)
+            bounds = np.array([0, len(table)])
+            assert files.gather(file.fileno(), table, bounds, np.array([4]), row, n, out) == -1
+            assert out.tobytes() == values[4 * row : 4 * (row + n)]
+
+
 def walk_of(file, begin, end, rows, stop, found, nullable=True):
     about = np.empty(page_walk.CHUNK_FIELDS, np.int64)
     return page_walk.walk_chunk(file.fileno(), begin, end, nullable, 0, 5, 64, 0, rows, stop, found, about)
