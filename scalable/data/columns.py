@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 
 import pyarrow as pa
 import pyarrow.types as pt
@@ -12,6 +13,7 @@ from scalable.errors import DataError
 KINDS = ("boolean", "integer", "float", "temporal", "text")
 
 
+@functools.lru_cache(256)
 def column_kind(arrow_type: pa.DataType) -> str | None:
     """Return the kind of a column: one of ``KINDS``, or None when it cannot be learned from.
 

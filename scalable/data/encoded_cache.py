@@ -65,8 +65,9 @@ class CachedReader:
         kept = _blocks(path, self, shard)
         return self._decode(shard, path) if kept is None else iter(kept)
 
-    def expect(self, shard: Shard) -> None:
+    def expect(self, shard: Shard) -> bool:
         """Do nothing: kept blocks are mapped, and the system reads ahead of who follows them."""
+        return True
 
     def _decode(self, shard: Shard, path: Path) -> Iterator[Block]:
         remedy = "make room for the cache, choose another directory, or none"

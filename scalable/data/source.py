@@ -219,8 +219,9 @@ class Source(ABC):
         """Return float32 columns of a shard in their file, for kernels that read it; None where that cannot be."""
         return None
 
-    def expect(self, shard: Shard, columns: Sequence[str] | None = None) -> None:  # noqa: B027  nothing to fetch in most
-        """Tell that a shard will be read next, so that it is fetched meanwhile."""
+    def expect(self, shard: Shard, columns: Sequence[str] | None = None) -> bool:
+        """Tell that a shard will be read next, so that it is fetched meanwhile; return whether it is at hand now."""
+        return True
 
     def places_to_cut(self, shard: Shard) -> list[int] | None:
         """Return the rows within a shard where it may be cut at no cost, ascending; None where that is anywhere."""

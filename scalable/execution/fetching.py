@@ -11,6 +11,9 @@ from typing import Any
 
 from scalable.data.shard import Shard
 
+SPARED = 8  # shards that are not asked for after one that was in the page cache
+_spared: dict[int, int] = {}  # how many are left, by the identity of a source: one that is wrong costs a hint
+
 
 @functools.cache
 def _thread() -> ThreadPoolExecutor:
@@ -22,6 +25,9 @@ os.register_at_fork(after_in_child=_thread.cache_clear)  # a forked process has 
 
 def fetch(reader: Any, shards: Sequence[Shard]) -> Future[None] | None:
     """Have shards fetched that a reader will want soon, in this order, and do not wait.
+
+    Where one is in the page cache, some that follow are taken to be there too: to look takes the interpreter's lock
+    from those who learn, and a third thread that wants it makes two wait for each other.
 
     Parameters
     ----------
@@ -36,10 +42,24 @@ def fetch(reader: Any, shards: Sequence[Shard]) -> Future[None] | None:
     """
     with suppress(RuntimeError):
         wanted = shards and not reader.source.in_memory  # waking a thread takes as long as some thousand rows
-        return _thread().submit(_expect, reader, tuple(shards)) if wanted else None
+        if wanted and not _spare(id(reader.source), len(shards)):
+            return _thread().submit(_expect, reader, tuple(shards))
     return None
+
+
+def _spare(source: int, n_shards: int) -> bool:
+    """Return whether shards of a source are taken to be at hand."""
+    left = _spared.pop(source, 0) - n_shards
+    if left > 0:
+        _spared[source] = left
+    return left >= 0
 
 
 def _expect(reader: Any, shards: Sequence[Shard]) -> None:
     for shard in shards:
-        reader.expect(shard)
+        if reader.expect(shard):
+            _spared[id(reader.source)] = SPARED
+        else:
+            _spared.pop(id(reader.source), None)
+    while len(_spared) > SPARED:  # of sources that are gone
+        _spared.pop(next(iter(_spared)), None)

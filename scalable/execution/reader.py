@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -60,6 +61,8 @@ class BlockReader:
         where every processor has a worker: decoding in one overlaps with learning in another.
     block_rows : int
         Most rows a block; fewer where columns are so many that a block would exceed ``BLOCK_BYTES``.
+    stored_rows : int
+        The same of blocks whose features stay in their file.
     """
 
     source: Source
@@ -67,6 +70,7 @@ class BlockReader:
     columns: tuple[str, ...] | None = None
     depth: int = 0
     block_rows: int = BLOCK_ROWS
+    stored_rows: int = BLOCK_ROWS
 
     def only(self, shards: Sequence[Shard]) -> BlockReader:
         """Return the reader without what `shards` do not need, to be sent elsewhere."""
@@ -74,11 +78,10 @@ class BlockReader:
 
     def blocks(self, shard: Shard) -> Iterator[Any]:
         """Yield the blocks of a shard in row order."""
-        names = self._names()
         stored = self._stored(shard)
         if stored is not None:
             return stored
-        raw = self.source.raw_blocks(shard, names, self._rows(self.source.needed if names is None else names))
+        raw = self.source.raw_blocks(shard, self._names(), self._decoded_rows)
         encoded = raw if self.encoder is None else map(self.encoder.encode, raw)
         return ahead(encoded, self.depth) if self.depth else encoded
 
@@ -94,19 +97,27 @@ class BlockReader:
         self, encoder: StoredEncoder, shard: Shard, stored: StoredColumns | TileReader
     ) -> Iterator[Any]:
         """Yield blocks of target and weight with the features in their file."""
-        roles = self.source.roles.learned_from
-        for raw in self.source.raw_blocks(shard, roles, self._rows([*self.source.feature_names, *roles])):
+        for raw in self.source.raw_blocks(shard, self.source.roles.learned_from, self._stored_rows):
             yield encoder.encode_stored(raw, stored, shard.row_start + raw.first_row - shard.first_row)
 
-    def expect(self, shard: Shard) -> None:
-        """Have a shard fetched from the disk while another is worked on."""
-        self.source.expect(shard, self._names())
+    def expect(self, shard: Shard) -> bool:
+        """Have a shard fetched from the disk while another is worked on; see `Source.expect`."""
+        return self.source.expect(shard, self._names())
 
-    def _rows(self, names: Sequence[str]) -> int:
-        """Return the rows a block: a power of two below `block_rows` when it would take too much memory."""
+    @functools.cached_property
+    def _decoded_rows(self) -> int:
+        names = self._names()
+        return self._rows(self.source.needed if names is None else names, self.block_rows)
+
+    @functools.cached_property
+    def _stored_rows(self) -> int:
+        return self._rows([*self.source.feature_names, *self.source.roles.learned_from], self.stored_rows)
+
+    def _rows(self, names: Sequence[str], most: int) -> int:
+        """Return the rows a block: a power of two below `most` when it would take too much memory."""
         width = sum(_width(self.source.field_type(name)) for name in names)
         fitting = max(LEAST_ROWS, BLOCK_BYTES // max(1, width))
-        return int(min(self.block_rows, 1 << fitting.bit_length() - 1))
+        return int(min(most, 1 << fitting.bit_length() - 1))
 
     def _names(self) -> list[str] | None:
         if self.columns is not None or self.encoder is None:

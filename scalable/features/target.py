@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,11 +58,10 @@ class Labels:
         if self.classes is None:
             return target_values(array, self.column, where).astype(np.float64)
         values, inverse = target_classes(array, self.column, where)
-        index_of = {label: float(index) for index, label in enumerate(self.classes)}
-        table = np.array([index_of.get(value, np.nan) for value in values], np.float64)
+        table = (_kept_places if isinstance(values, range) else _places)(self.classes, values)
         encoded = np.empty(len(inverse))
         encoding.look_up(table, inverse, 0, encoded)
-        if np.isnan(encoded.sum()):  # no product: BLAS would call up its threads for it
+        if np.isnan(encoded.max(initial=0.0)):
             at = int(np.flatnonzero(np.isnan(encoded))[0])
             known = ", ".join(repr(c) for c in self.classes[:8])
             raise UnforeseenError(
@@ -101,6 +101,15 @@ class Labels:
         return np.asarray(class_array(self.classes)[indices])
 
 
+def _places(classes: tuple[Any, ...], values: Sequence[Any]) -> NDArray[np.float64]:
+    """Return the place of each value among the classes, NaN of one that is none of them."""
+    index_of = {label: float(index) for index, label in enumerate(classes)}
+    return np.array([index_of.get(value, np.nan) for value in values], np.float64)
+
+
+_kept_places = functools.lru_cache(8)(_places)  # of integers, whose range is that of the block before
+
+
 def check_outputs(n: int, labels: Labels | None) -> None:
     """Raise a ValueError unless a model of `n` outputs is one of these labels: of two classes or a number, one."""
     classes = None if labels is None or labels.classes is None else len(labels.classes)
@@ -108,7 +117,9 @@ def check_outputs(n: int, labels: Labels | None) -> None:
         raise ValueError(f"{n} outputs for {'a number' if classes is None else f'{classes} classes'}")
 
 
-def target_classes(array: pa.Array, column: str, where: Where = nth_row) -> tuple[list[Any], NDArray[Any]]:
+def target_classes(
+    array: pa.Array, column: str, where: Where = nth_row
+) -> tuple[Sequence[Any], NDArray[Any]]:
     """Return labels, some of which may not occur, and for each row the place of its own among them.
 
     Raises
@@ -117,8 +128,8 @@ def target_classes(array: pa.Array, column: str, where: Where = nth_row) -> tupl
         On a missing or infinite one.
     """
     if not pa.types.is_dictionary(array.type):
-        unique, codes = codes_of(target_values(array, column, where))
-        return (unique.astype(bool) if pa.types.is_boolean(array.type) else unique).tolist(), codes
+        found = target_values(array, column, where)
+        return ((False, True), found) if pa.types.is_boolean(array.type) else codes_of(found)
     require_good(array.is_valid() if array.null_count else None, array, spoken("target", column), where)
     return array.dictionary.to_pylist(), numbers(array.indices)
 
@@ -172,7 +183,7 @@ def require_good(
     raise DataError(f"{where(at)}: {column} is {what}{more}; {remedy}")
 
 
-def codes_of(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def codes_of(values: NDArray[Any]) -> tuple[Sequence[Any], NDArray[Any]]:
     """Return sorted candidate values and, for each value, its place among them.
 
     Integers of a small range are their own codes (some candidates may then not occur); other numbers
@@ -180,14 +191,15 @@ def codes_of(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """
     if values.dtype.itemsize == 1 and values.dtype.kind in "iu":
         if values.dtype.kind == "u":
-            return np.arange(256), values
-        return np.arange(-128, 128), values.view(np.uint8) ^ np.uint8(128)  # shifted by 128
+            return range(256), values
+        return range(-128, 128), values.view(np.uint8) ^ np.uint8(128)  # shifted by 128
     if values.dtype.kind in "iub" and values.size:
         low, high = int(values.min()), int(values.max())
         if high - low < 2**16:
             wide = values if values.dtype == np.uint64 else values.astype(np.int64)
-            return np.arange(low, high + 1, dtype=wide.dtype), (wide - wide.dtype.type(low)).astype(np.int64)
-    return np.unique(values, return_inverse=True)
+            return range(low, high + 1), (wide - wide.dtype.type(low)).astype(np.int64)
+    unique, codes = np.unique(values, return_inverse=True)
+    return unique.tolist(), codes
 
 
 def class_array(classes: Sequence[Any]) -> NDArray[Any]:

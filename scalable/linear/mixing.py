@@ -69,10 +69,10 @@ class MixedReader:
         for start in range(0, whole.n_rows, BLOCK_ROWS):
             yield taken(whole, order[start : start + BLOCK_ROWS], shard.first_row + start)
 
-    def expect(self, shard: Shard) -> None:
-        """Have the slices of a mix fetched from the disk."""
-        for piece in self.mixes[shard.index]:
-            self.reader.expect(piece)
+    def expect(self, shard: Shard) -> bool:
+        """Have the slices of a mix fetched from the disk; return whether they are at hand."""
+        away = [piece for piece in self.mixes[shard.index] if not self.reader.expect(piece)]
+        return not away
 
 
 def mixed(reader: Any, seed: int, least: int = LEAST_MIXES) -> MixedReader:

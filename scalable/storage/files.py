@@ -97,8 +97,11 @@ class Store(Protocol):
             What parts the file: ranges of one part come into one copy.
         """
 
-    def expect(self, path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Range]) -> None:
-        """Begin to fetch what will be read next, and do not wait; nothing happens where that is not possible."""
+    def expect(self, path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Range]) -> bool:
+        """Begin to fetch what will be read next, and do not wait; nothing happens where that is not possible.
+
+        Returns whether it is known that all was at hand already.
+        """
 
     def expect_no_more(self, paths: Collection[str]) -> None:
         """Forget what `expect` was told of these paths and has not begun."""

@@ -131,19 +131,21 @@ def expect_no_more(paths: Collection[str]) -> None:
     """Do nothing: the system was told."""
 
 
-def expect(path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Range]) -> None:
-    """Ask the system to read ranges into the page cache."""
+def expect(path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Range]) -> bool:
+    """Ask the system to read ranges into the page cache; return whether they were there."""
     advise = getattr(os, "posix_fadvise", None)  # not on macOS
     if advise is None:
-        return
+        return False
     with suppress(OSError):  # gone, or on a file system that takes no hints
         file = os.open(path, os.O_RDONLY)
         try:
-            for begin, end in ranges:
-                if not _at_hand(file, begin, end):
-                    advise(file, begin, end - begin, os.POSIX_FADV_WILLNEED)
+            away = [each for each in ranges if not _at_hand(file, *each)]
+            for begin, end in away:
+                advise(file, begin, end - begin, os.POSIX_FADV_WILLNEED)
         finally:
             os.close(file)
+        return not away
+    return False
 
 
 def _at_hand(file: int, begin: int, end: int) -> bool:

@@ -182,9 +182,10 @@ def local_copy(
     return _mirrors().hold((str(path), of, *part), ranges)
 
 
-def expect(path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Range]) -> None:
-    """Begin to fetch ranges that `local_copy` will be asked for."""
+def expect(path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Range]) -> bool:
+    """Begin to fetch ranges that `local_copy` will be asked for; never known to be at hand."""
     _mirrors().expect((str(path), of, *part), ranges)
+    return False
 
 
 def expect_no_more(paths: Collection[str]) -> None:

@@ -165,6 +165,33 @@ def test_features_that_stay_in_their_file_teach_the_same_bits(tmp_path, monkeypa
     np.testing.assert_array_equal(*models)
 
 
+@pytest.mark.parametrize("missing", [None, 150_000])
+def test_long_blocks_of_stored_features_teach_the_bits_of_short_ones(tmp_path, monkeypatch, missing):
+    """Batches that do not divide a block end with it, also where two are read as one."""
+    monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
+    rng = np.random.default_rng(9)
+    columns = {f"x{j}": rng.normal(size=200_000).astype(np.float32) for j in range(2)}
+    y = (columns["x0"] > columns["x1"]).astype(np.int8)
+    clean = TableSource(pa.table({**columns, "y": y}), "y")
+    encoder = LogisticRegression(max_iter=1).fit(clean).model_.encoder
+    if missing is not None:
+        columns["x1"][missing] = np.nan
+    pq.write_table(pa.table({**columns, "y": y}), tmp_path / "a", compression="none", use_dictionary=False)
+    source = ParquetSource(tmp_path / "a", target="y").with_shards([Shard(0, 0, 0, 200_000, 0)])
+    objective = Objective(losses.LOSSES["log_loss"].code, 1.0, 1, 0.0, 0.0, np.array([1.0, 1.0, 0.0]))
+    descent = Descent(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(0.5), 100)
+    tables = []
+    for stored_rows in (2**17, 2**18):
+        state = descent.init()
+        blocks = list(BlockReader(source, encoder, stored_rows=stored_rows).blocks(source.shards[0]))
+        assert len(blocks) == -(-200_000 // stored_rows)
+        assert all(isinstance(block, LazyBlock) for block in blocks)
+        for block in blocks:
+            state = descent.step(state, block)
+        tables.append(state.table)
+    np.testing.assert_array_equal(*tables)
+
+
 def test_a_file_that_ends_early_under_the_kernel_is_named(tmp_path):
     columns = {f"x{j}": np.arange(4000, dtype=np.float32) for j in range(2)}
     path = tmp_path / "a.parquet"

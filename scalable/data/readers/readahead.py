@@ -17,17 +17,17 @@ GAP_BYTES = (
 )  # between two columns that are asked for; reading across it costs less than a second request
 
 
-def expect_columns(footer: Footer, names: Collection[str], start: int, stop: int) -> None:
+def expect_columns(footer: Footer, names: Collection[str], start: int, stop: int) -> bool:
     """Have the columns of rows ``[start, stop)`` read into the page cache, or fetched, and do not wait.
 
-    Only a hint: where it cannot be given, or the file is gone, nothing happens.
+    Only a hint: where it cannot be given, or the file is gone, nothing happens. Returns whether all was there already.
     """
     with suppress(OSError, ValueError):
         if not is_local(footer.path):
-            expect_rows(footer, names, start, stop)
-            return
+            return expect_rows(footer, names, start, stop)
         ranges = list(_ranges(row_groups(footer, start, stop), names, start, stop))
-        store_of(footer.path).expect(footer.path, footer.version, (), ranges)
+        return store_of(footer.path).expect(footer.path, footer.version, (), ranges)
+    return False
 
 
 def expect_no_more(paths: Collection[str]) -> None:

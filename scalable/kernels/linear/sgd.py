@@ -34,6 +34,7 @@ SOFTMAX = -1  # code of the one loss over several outputs
 MAX_BATCH = 1024
 FIRST_BATCH = 32
 TILE_ROWS = 2048  # standardised at once: 28 columns of it stay in the second-level cache
+BLOCK_ROWS = 2**17  # of a longer block, after which a batch ends, as at the end of blocks that were decoded
 GROWTH_STEPS = 32.0  # the batch doubles every so many steps until it has its full size
 
 
@@ -292,7 +293,7 @@ def descend_raw(
             return total, t, start
         tile_begin = start
         while start < stop:
-            m = min(batch_size(t + 1.0, rule.batch), n_rows - start)
+            m = min(batch_size(t + 1.0, rule.batch), n_rows - start, BLOCK_ROWS - start % BLOCK_ROWS)
             if start + m > stop:
                 break  # the next tile begins with this batch
             t += 1.0

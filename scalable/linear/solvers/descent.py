@@ -94,13 +94,14 @@ class Descent:
             loss, steps, done = descent.descend_raw(
                 raw, tiles, y, weight, *how, steps, state.table, tile, stored[0]
             )
-        if done < block.n_rows:
-            columns: Any = block.columns
-            ids = block.ids
-            if done:  # missing values ahead: the encoder fills, or refuses, them
-                columns, ids = np.ascontiguousarray(columns[:, done:]), np.ascontiguousarray(ids[:, done:])
-            more, steps = descent.descend(columns, ids, y[done:], weight[done:], *how, steps, state.table)
-            loss += more
+            while done < block.n_rows:  # missing values ahead: the encoder fills, or refuses, them
+                some = slice(done, (done // descent.BLOCK_ROWS + 1) * descent.BLOCK_ROWS)
+                columns: Any = np.ascontiguousarray(block.columns[:, some])
+                ids = np.ascontiguousarray(block.ids[:, some])
+                more, steps = descent.descend(columns, ids, y[some], weight[some], *how, steps, state.table)
+                loss, done = loss + more, some.stop
+        else:
+            loss, steps = descent.descend(block.columns, block.ids, y, weight, *how, steps, state.table)
         state.steps = steps
         state.loss += loss
         plain = block.weight is None and not o.class_weight
@@ -144,9 +145,11 @@ def first_squares(learner: Descent) -> NDArray[np.float64]:
     o = learner.objective
     typical = PRIOR_STEPS * o.residual_variance * o.frequencies / learner.batch
     prior = np.where(o.frequencies == 0.0, HASHED_FACTOR**2, 1.0)
-    strength = np.maximum(prior, o.l2 * o.rows * o.factors**2)
-    start = np.maximum(typical, (learner.hyper[optimizers.RATE] * strength / learner.batch) ** 2)
-    return np.asarray(np.minimum(start, 1e30))  # cells are float32
+    start = np.maximum(prior, o.l2 * o.rows * o.factors**2)
+    start *= learner.hyper[optimizers.RATE]  # in place: of hashed columns, fresh memory takes longer than the sums
+    start /= learner.batch
+    start *= start
+    return np.asarray(np.clip(start, typical, 1e30, out=start))  # cells are float32
 
 
 def merge_replicas(learner: Descent, start: DescentState, states: Sequence[DescentState]) -> DescentState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ MOST_ROUND_ROWS = 2**23  # as many: merging and waiting for the last replica the
 ONE_PASS_ROWS = (
     10**6
 )  # from here on, one pass reaches the optimum's held-out loss, if it was learned early in it
+STORED_ROWS = 2**18  # of a block that is learned from in its file: it costs some of Python, not memory
 LOOKED_AT = 2**16  # rows, from all over, on which the loss after the pass is held against the one on the way
 LATE = 0.03  # share by which it is lower where much was still learned late: the excess left is about a tenth of that
 
@@ -257,6 +258,7 @@ def descend(
             meta |= {"progressive": result.progressive_loss, "held_out": result.held_out_loss}
             checkpoint.write("descent", meta, {"table": state.table, "best": best_coef})
 
+    learned_from = replace(reader, stored_rows=STORED_ROWS) if isinstance(reader, BlockReader) else reader
     while number < max_passes:
         if done == 0:
             state.loss = state.weight = 0.0
@@ -265,7 +267,7 @@ def descend(
         rounds = partition_rounds(ordered, n_replicas, ROUND_ROWS, MOST_ROUND_ROWS, in_order)
         for subsets in rounds[done:]:
             upcoming = rounds[done + 1] if done + 1 < len(rounds) else []
-            state = run_round(executor, learner, reader, state, subsets, label, upcoming)
+            state = run_round(executor, learner, learned_from, state, subsets, label, upcoming)
             done += 1
             if done < len(rounds):
                 keep()

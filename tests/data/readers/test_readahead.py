@@ -128,6 +128,31 @@ def test_what_is_in_the_page_cache_is_not_asked_for(path, asked, monkeypatch, er
     assert asked
 
 
+def test_shards_after_one_in_the_page_cache_are_not_looked_for(path):
+    """But what is not there, or follows some that were taken to be, is."""
+    looks, there = [], [True]
+
+    class Looked(BlockReader):
+        def expect(self, shard):
+            looks.append(shard.index)
+            return there[0]
+
+    reader, shards = Looked(ParquetSource(path)), [Shard(k, 0, 0, 1, 0) for k in range(40)]
+
+    def ask(k):
+        done = fetch(reader, shards[k : k + 1])
+        if done is not None:
+            done.result(timeout=30)
+
+    for k in range(20):
+        ask(k)
+    assert looks == [0, 9, 18]
+    there[0] = False
+    for k in range(20, 40):
+        ask(k)
+    assert looks == [0, 9, 18, *range(27, 40)]
+
+
 def test_nothing_is_asked_for_without_shards(path):
     assert fetch(BlockReader(ParquetSource(path)), []) is None
 
