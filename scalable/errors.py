@@ -19,6 +19,10 @@ class UnforeseenError(DataError):
     """A row contradicts what a sample of the rows, or the training rows, told: who learns from it begins anew."""
 
 
+class StatisticsError(DataError):
+    """A file's own statistics are wrong: row groups were left out that may hold what was asked for."""
+
+
 class ModelError(ScalableError, ValueError):
     """A saved model is damaged, of an unknown version, or does not fit the data."""
 

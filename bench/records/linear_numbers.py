@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 import data_gen
-from bench.records.linear_speed import speed
+from bench.records.linear_speed import against, speed
 from scalable import ParquetSource
 from scalable.cli.options import parse_count
 from scalable.linear import LinearRegression, LogisticRegression, SGDRegressor
@@ -85,6 +87,42 @@ def ordered(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
     ]
 
 
+def sorted_targets(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
+    """Compare one pass over `physics` whose training rows are sorted by the target with Newton's optimum."""
+    data_gen.generate("physics", rows=rows, out=directory / "physics", seed=seed)
+    train, held_out = ParquetSource(directory / "physics", target="signal").split(every=5)
+    parts = [pa.table(b.arrays) for shard in train.shards for b in train.raw_blocks(shard)]
+    pq.write_table(
+        pa.concat_tables(parts).sort_by("signal"), directory / "sorted.parquet", row_group_size=2**17,
+        compression="none", use_dictionary=False,
+    )  # fmt: skip
+    source, y = ParquetSource(directory / "sorted.parquet", target="signal"), targets(held_out)
+    best = log_loss(y, LogisticRegression(solver="newton").fit(source).predict_proba(held_out)[:, 1])
+    once = log_loss(y, LogisticRegression(solver="sgd").fit(source).predict_proba(held_out)[:, 1])
+    return [{"what": "physics sorted by the target: excess of one pass, relative", "value": once / best - 1}]
+
+
+def hashed(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
+    """Compare one pass of descent with ten on `clicks`, whose categories no exact solver takes."""
+    data_gen.generate("clicks", rows=rows, out=directory / "clicks", seed=seed)
+    train, held_out = ParquetSource(directory / "clicks", target="click").split(every=5)
+    y = targets(held_out)
+    losses = {
+        passes: log_loss(
+            y, LogisticRegression(solver="sgd", max_iter=passes).fit(train).predict_proba(held_out)[:, 1]
+        )
+        for passes in (1, 2, 3, 10)
+    }
+    best = min(losses.values())
+    return [
+        *({"what": f"clicks: held-out log loss, passes: {n}", "value": loss} for n, loss in losses.items()),
+        {
+            "what": "clicks: excess of one pass over the best of those, relative",
+            "value": losses[1] / best - 1,
+        },
+    ]
+
+
 def real(directory: Path) -> list[dict[str, Any]]:
     """Compare descent, by its own stopping rule, with Newton on the real datasets of a directory."""
     found = []
@@ -109,10 +147,12 @@ def real(directory: Path) -> list[dict[str, Any]]:
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("quality", "speed"))
+    parser.add_argument("what", choices=("quality", "speed", "peers"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument(
-        "--rows", default="1.5e6", help="rows; of speed also several, e.g. 4e6,2e7 (default: 1.5e6)"
+        "--rows",
+        default="1.5e6",
+        help="rows; of speed several, of peers two: beside others, and of Newton (default: 1.5e6)",
     )
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--real", type=Path, help="directory of real datasets, NAME_train and NAME_test")
@@ -124,10 +164,14 @@ def main() -> None:
         sections: dict[str, list[dict[str, Any]]] = {}
         if options.what == "speed":
             sections = speed(place, sizes, options.seed)
+        elif options.what == "peers":
+            sections = against(place, sizes, options.seed)
         else:
             found = classification(place, sizes[0], options.seed)
             found += regression(place, sizes[0], options.seed)
             found += ordered(place, sizes[0], options.seed)
+            found += sorted_targets(place, sizes[0], options.seed)
+            found += hashed(place, sizes[0], options.seed)
             found += real(options.real) if options.real else []
             sections["linear"] = found
     command = f"python -m bench.records.linear_numbers {options.what} --rows {options.rows} --out FILE"

@@ -7,15 +7,19 @@ and processor time are kept, so that a busy machine can be told from slow code.
 from __future__ import annotations
 
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import data_gen
+from bench.peers.linear import ours, scikit_learn, vowpal_wabbit
+from bench.peers.task import Task, labels
 from bench.reductions import CountRows
 from bench.suites.linear import Descent
 from scalable import ParquetSource
@@ -133,6 +137,69 @@ def scan(source: ParquetSource) -> int:
 
 def _fit(source: ParquetSource, workers: int | None) -> Any:
     return LogisticRegression(solver="sgd", n_workers=workers).fit(source)
+
+
+def against(directory: Path, sizes: Sequence[int], seed: int) -> dict[str, list[dict[str, Any]]]:
+    """Time one pass beside peers on `sizes[0]` rows, and Newton's passes beside scans on ``sizes[-1]``.
+
+    Vowpal Wabbit starts from its own cache, scikit-learn's ``partial_fit`` is fed by pyarrow from a snappy file.
+    """
+    found = [
+        _beside(generated(directory, "physics", compression, sizes[0], seed), compression, rival)
+        for compression, rival in (("none", vowpal_wabbit.Cache()), ("snappy", scikit_learn.PartialFit()))
+    ]
+    return {"peers": found, "newton": [_newton(directory, "lz4", sizes[-1], seed)]}
+
+
+def _beside(data: Path, compression: str, rival: Any) -> dict[str, Any]:
+    mine, seconds = ours.Descent(), {"ours": list[float](), "theirs": list[float]()}
+    rival.check()
+    with tempfile.TemporaryDirectory() as scratch:
+        task = Task("linear", 0, str(data), target="signal", threads=Threads().n_workers, scratch=scratch)
+        rival.prepare(task)
+        held_out, losses = task.held_out(), {}
+        for turn in range(ROUNDS + 1):
+            for who, contender in (("ours", mine), ("theirs", rival)):
+                if who == "theirs" and turn > 3:
+                    continue  # minutes each
+                start = time.perf_counter()
+                model = contender.train(task)
+                if turn:
+                    seconds[who].append(time.perf_counter() - start)
+                else:
+                    p = np.clip(contender.predict(model, held_out), 1e-15, 1 - 1e-15)
+                    y = labels(held_out, "signal")
+                    losses[who] = float(-np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)))
+        rows = task.source.n_rows
+    medians = {who: statistics.median(times) for who, times in seconds.items()}
+    return {
+        "peer": f"{type(rival).__module__.rpartition('.')[2]}, {type(rival).__name__}",
+        "compression": compression,
+        "rows": rows,
+        "our_seconds": medians["ours"],
+        "their_seconds": medians["theirs"],
+        "times_as_fast": medians["theirs"] / medians["ours"],
+        "our_log_loss": losses["ours"],
+        "their_log_loss": losses["theirs"],
+    }
+
+
+def _newton(directory: Path, compression: str, rows: int, seed: int) -> dict[str, Any]:
+    source = ParquetSource(generated(directory, "physics", compression, rows, seed), target="signal")
+    ratios, passes = [], 0
+    for turn in range(ROUNDS + 1):
+        start = time.perf_counter()
+        scan(source)
+        scanned = time.perf_counter()
+        passes = LogisticRegression(solver="newton").fit(source).n_iter_
+        if turn:
+            ratios.append((time.perf_counter() - scanned) / passes / (scanned - start))
+    return {
+        "data": f"physics, {compression}",
+        "rows": rows,
+        "passes": passes,
+        "scans_a_pass": statistics.median(ratios),
+    }
 
 
 def _kernel() -> list[dict[str, Any]]:

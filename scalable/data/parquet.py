@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, repeat
 from typing import Any
@@ -20,10 +20,10 @@ from scalable.data.files.schemas import CommonSchema, common_schema, widened
 from scalable.data.footers import Footer, read_footers
 from scalable.data.readers import read_columns
 from scalable.data.readers.cursor_pool import release
-from scalable.data.readers.held import held
+from scalable.data.readers.held import close_files, held
 from scalable.data.readers.page_starts import entered_anywhere, page_starts, stored_bytes
 from scalable.data.readers.readahead import expect_columns, expect_no_more
-from scalable.data.readers.statistics import possible_shards
+from scalable.data.readers.statistics import Rows, check_statistics, possible_shards
 from scalable.data.readers.stored import StoredColumns, find_stored
 from scalable.data.readers.tiles import TileReader, find_tiles
 from scalable.data.roles import Roles
@@ -57,12 +57,15 @@ class ParquetSource(Source):
     filters : sequence of (column, operator, value), optional
         Only rows for which all conditions hold, or, given a list of such lists, all of any of them.
         Operators are ``== != < <= > >= in`` and ``not in``; no condition holds for a missing value.
-        Row groups whose statistics exclude them are not read.
+        Row groups whose statistics exclude them are not read; one that turns out to be wrong is a `StatisticsError`,
+        after which a learner begins anew without them.
     group, time, entity : str, optional
         Columns of those roles, see `scalable.data.roles.Roles`.
     partitioning : str, mapping or None
         Whether directories such as ``year=2026`` are columns, and of which types; see
         `scalable.data.files.partitions.read_partitions`.
+    statistics : bool
+        Whether statistics are believed, where there are filters.
 
     Attributes
     ----------
@@ -98,6 +101,7 @@ class ParquetSource(Source):
         entity: str | None = None,
         partitioning: Any = "hive",
         exclude: Sequence[str] = (),
+        statistics: bool = True,
     ) -> None:
         given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
         table = delta_of([os.fspath(path) for path in given])
@@ -146,8 +150,11 @@ class ParquetSource(Source):
         self.selection = read_filters(filters, full, where)
         chosen = [] if self.selection is None else self.selection.columns
         self.common.check([*self.feature_names, *self.roles.named.values(), *chosen])
-        if self.selection is not None:
-            self.shards = possible_shards(self.selection, self.shards, self.footers)
+        self._planned, self._doubtful = self.shards, dict[int, tuple[int, Rows]]()
+        if self.selection is not None and statistics:
+            self.shards, left_out = possible_shards(self.selection, self.shards, self.footers)
+            firsts = {shard.file: shard.row_start for shard in reversed(self.shards)}
+            self._doubtful = {file: (firsts[file], rows) for file, rows in left_out.items() if file in firsts}
             if not self.shards:
                 raise DataError(f"{where}: no row group can hold rows that satisfy {filters!r}")
         ends = [set(accumulate(footer.row_groups)) for footer in footers]
@@ -177,12 +184,14 @@ class ParquetSource(Source):
         """Return a source with the footers of `shards` and no plan; see `Source.only`."""
         other = self.with_shards(())
         other.footers = {file: self.footers[file] for file in sorted({shard.file for shard in shards})}
+        other._planned = ()
         return other
 
     def release(self) -> None:
         """Close files kept open between shards, and expect no further ones."""
         paths = set(self.paths)
         release(paths)
+        close_files(paths)
         expect_no_more(paths)
 
     def describe_place(self) -> str:
@@ -211,17 +220,18 @@ class ParquetSource(Source):
         try:
             with held(footer, names, shard.row_start, shard.row_stop) as here:
                 rows = (kinds, names, shard.row_start, shard.row_stop)
-                found, others = find_stored(here, *rows)
+                beside = () if here.place else self.roles.learned_from
+                found, others = find_stored(here, *rows, beside)
                 return find_tiles(here, *rows) if others else found
         except OSError:  # told by whoever reads the other columns
             return None
 
-    def expect(self, shard: Shard, columns: Sequence[str] | None = None) -> None:
+    def expect(self, shard: Shard, columns: Sequence[str] | None = None) -> bool:
         """Have a shard's columns read into the page cache; see `Source.expect`."""
         footer, names = self.footers[shard.file], set(self.needed if columns is None else columns)
         if self.selection is not None:
             names.update(self.selection.columns)
-        expect_columns(footer, names, shard.row_start, shard.row_stop)
+        return expect_columns(footer, names, shard.row_start, shard.row_stop)
 
     def places_to_cut(self, shard: Shard) -> list[int] | None:
         """Return where compressed pages begin, or nothing where no page is entered; see `Source.places_to_cut`."""
@@ -239,11 +249,39 @@ class ParquetSource(Source):
     def _decode(self, shard: Shard, names: list[str], block_rows: int) -> Iterator[RawBlock]:
         self.common.check(names)
         footer, done = self.footers[shard.file], 0
+        doubted = self._doubted(shard, names)
         for arrays in self._columns(footer, shard, names, block_rows):
             n_rows = len(arrays[0]) if arrays else 0
             origin = Origin(footer.path, shard.row_start + done)
-            yield RawBlock(dict(zip(names, arrays, strict=True)), shard.first_row + done, n_rows, origin)
+            found = dict(zip(names, arrays, strict=True))
+            if doubted:
+                check_statistics(footer, doubted, shard.row_start + done, found)
+            yield RawBlock(found, shard.first_row + done, n_rows, origin)
             done += n_rows
+
+    def _doubted(self, shard: Shard, names: Collection[str]) -> list[str]:
+        """Return the columns by whose statistics row groups of a shard's file were left out, having looked into one."""
+        if self.selection is None or shard.file not in self._doubtful:
+            return []
+        first, (row, stop) = self._doubtful[shard.file]
+        doubted = [name for name in self.selection.columns if name in names]
+        if doubted and first == shard.row_start:  # whoever reads the first shard that is left
+            footer, other = self.footers[shard.file], replace(shard, row_start=row, row_stop=stop)
+            for arrays in self._columns(footer, other, doubted, BLOCK_ROWS):
+                check_statistics(footer, doubted, row, dict(zip(doubted, arrays, strict=True)))
+                row += len(arrays[0])
+        return doubted
+
+    def without_statistics(self) -> ParquetSource | None:
+        """Return the same source with the row groups that were left out; None of a part of it, as of a split."""
+        if (
+            self.selection is None
+            or self.shards != possible_shards(self.selection, self._planned, self.footers)[0]
+        ):
+            return None
+        other = self.with_shards(self._planned)
+        other._doubtful = {}
+        return other
 
     def _columns(
         self, footer: Footer, shard: Shard, names: list[str], block_rows: int

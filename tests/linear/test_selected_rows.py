@@ -4,11 +4,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sklearn.base import clone
 
 from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier
 from scalable.data.table import TableSource
-from scalable.errors import DataError
+from scalable.errors import DataError, DataWarning, StatisticsError
 from scalable.execution.sampling import sample_shards
 from scalable.execution.threads import Threads
 from scalable.features.linear_column import EncoderOptions
@@ -127,3 +128,48 @@ def test_few_selected_rows_are_held_in_memory(files, monkeypatch):
     options = EncoderOptions()
     assert prepare(chosen, Threads(1), options, classify=True, shuffle_seed=0).held
     assert not prepare(ParquetSource(files / "all.parquet", "y", NAMES), Threads(1), options, True, 0).held
+
+
+@pytest.fixture
+def lying(tmp_path):
+    """A file sorted by `g`, and one whose footer says of its fifth row group that its `g` are those of the first."""
+    n = 20_000
+    rng = np.random.default_rng(1)
+    g, x = np.arange(n) // 2_000, rng.normal(size=n).astype(np.float32)
+    y = (np.where(g == 4, -x, x) + rng.normal(size=n) > 0).astype(np.int8)
+    table = pa.table({"x": x, "g": g + 1_000_000_000_000, "y": y})
+    for name in ("right", "wrong"):
+        pq.write_table(table, tmp_path / name, row_group_size=2_000, use_dictionary=False)
+    content = bytearray((tmp_path / "wrong").read_bytes())
+    footer = len(content) - int.from_bytes(content[-8:-4], "little") - 8
+    of = (1_000_000_000_004).to_bytes(8, "little")
+    assert content.count(of, footer) == 4  # least and greatest, twice each
+    content[footer:] = content[footer:].replace(of, (1_000_000_000_000).to_bytes(8, "little"))
+    (tmp_path / "wrong").write_bytes(content)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "learner", [LogisticRegression(tol=1e-9), LinearRegression()], ids=["newton", "exact"]
+)
+@pytest.mark.parametrize(
+    ("how", "value", "part"),
+    [(">=", 1_000_000_000_004, 1), ("<", 1_000_000_000_002, 0)],
+    ids=["left", "read"],
+)
+def test_statistics_that_lie_are_found_and_training_begins_anew(lying, learner, how, value, part):
+    """The group that lies was left out, and is looked into (`>=`), or is read, and should not be (`<`)."""
+
+    def source(name, **options):
+        where = lying / name
+        return ParquetSource(where, target="y", features=["x"], filters=[("g", how, value)], **options)
+
+    expected = clone(learner).fit(source("right")).coef_
+    with pytest.warns(DataWarning, match=r"wrong: row group 4, column 'g' holds 1000000000004.* begins anew"):
+        found = clone(learner).fit(source("wrong")).coef_
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        clone(learner).fit(source("wrong", statistics=False)).coef_, expected, rtol=1e-4
+    )
+    with pytest.raises(StatisticsError, match="statistics=False"):  # the shards of a part are those of a lie
+        clone(learner).fit(source("wrong").split(every=2)[part])

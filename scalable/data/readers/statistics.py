@@ -1,43 +1,93 @@
-"""Leaving out shards whose row groups, by their statistics, hold no row that a filter wants."""
+"""Leaving out shards whose row groups, by their statistics, hold no row that a filter wants, and not believing them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from scalable.data.footers import Footer
+from scalable.data.readers.layout import file_metadata
 from scalable.data.selection import Selection
 from scalable.data.shard import Shard
+from scalable.errors import StatisticsError
 from scalable.storage.files import arrow_input
+
+Rows = tuple[int, int]
 
 
 def possible_shards(
     selection: Selection, shards: Sequence[Shard], footers: Mapping[int, Footer]
-) -> tuple[Shard, ...]:
-    """Return the parts of the shards that lie in row groups in which rows may match, numbered anew."""
+) -> tuple[tuple[Shard, ...], dict[int, Rows]]:
+    """Return the parts of the shards that lie in row groups in which rows may match, numbered anew.
+
+    Also, of each file of which some are left out, the rows of one of these.
+    """
     kept: list[Shard] = []
-    ranges: dict[int, list[tuple[int, int]]] = {}
+    ranges: dict[int, list[Rows]] = {}
+    left_out: dict[int, Rows] = {}
     for shard in shards:
         if shard.file not in ranges:
-            ranges[shard.file] = _possible_rows(selection, footers[shard.file])
+            ranges[shard.file], other = _possible_rows(selection, footers[shard.file])
+            if other is not None:
+                left_out[shard.file] = other
         for low, high in ranges[shard.file]:
             start, stop = max(low, shard.row_start), min(high, shard.row_stop)
             if start < stop:
                 first = shard.first_row + start - shard.row_start
                 kept.append(Shard(len(kept), shard.file, start, stop, first))
-    return tuple(kept)
+    return tuple(kept), left_out
 
 
-def _possible_rows(selection: Selection, footer: Footer) -> list[tuple[int, int]]:
-    """Return the row ranges of the row groups in which rows may match, neighbours joined."""
+def check_statistics(footer: Footer, names: Sequence[str], row: int, arrays: Mapping[str, pa.Array]) -> None:
+    """Refuse rows, from row `row` of a file on, that hold values beyond what its statistics say.
+
+    Raises
+    ------
+    StatisticsError
+        When they do: whoever left out row groups by these statistics left out the wrong ones.
+    """
+    metadata, stop = file_metadata(footer.path, footer.version), row + len(arrays[names[0]])
+    places = {metadata.schema.column(i).path: i for i in range(metadata.num_columns)}
+    end = 0
+    for group, size in enumerate(footer.row_groups):
+        begin, end = end, end + size
+        low, high = max(begin, row), min(end, stop)
+        for name in names if low < high else ():
+            told = metadata.row_group(group).column(places[name]).statistics if name in places else None
+            if told is None or not told.has_min_max:
+                continue
+            if (value := _beyond(arrays[name].slice(low - row, high - low), told.min, told.max)) is not None:
+                raise StatisticsError(
+                    f"{footer.path}: row group {group}, column {name!r} holds {value!r}, but its statistics say "
+                    f"{told.min!r} to {told.max!r}: row groups were left out that may hold what is asked for; write "
+                    "the file again, or read it with statistics=False"
+                )
+
+
+def _beyond(array: pa.Array, low: Any, high: Any) -> Any:
+    """Return a value that is not within a range; None where there is none, or values are not compared so."""
+    try:
+        found = pc.min_max(array.dictionary_decode() if pa.types.is_dictionary(array.type) else array).as_py()
+        if found["min"] is None:
+            return None
+        return found["min"] if found["min"] < low else found["max"] if found["max"] > high else None
+    except (TypeError, ValueError, pa.ArrowNotImplementedError):
+        return None
+
+
+def _possible_rows(selection: Selection, footer: Footer) -> tuple[list[Rows], Rows | None]:
+    """Return the row ranges of the row groups in which rows may match, neighbours joined; and those of one other."""
     metadata = pq.read_metadata(arrow_input(footer.path, footer.version))
     shapes = [metadata.schema.column(i) for i in range(metadata.num_columns)]
     places = {
         shape.name: i for i, shape in enumerate(shapes) if shape.name == shape.path
     }  # a{b} is no column a.b
-    found: list[tuple[int, int]] = []
+    found: list[Rows] = []
+    other: Rows | None = None
     held = dict(footer.partition)
     end = 0
     for group in range(metadata.num_row_groups):
@@ -59,4 +109,6 @@ def _possible_rows(selection: Selection, footer: Footer) -> list[tuple[int, int]
             start = end - row_group.num_rows
             start = found.pop()[0] if found and found[-1][1] == start else start
             found.append((start, end))
-    return found
+        elif row_group.num_rows:
+            other = (end - row_group.num_rows, end)
+    return found, other
