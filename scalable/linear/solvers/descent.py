@@ -146,7 +146,8 @@ def first_squares(learner: Descent) -> NDArray[np.float64]:
     typical = PRIOR_STEPS * o.residual_variance * o.frequencies / learner.batch
     prior = np.where(o.frequencies == 0.0, HASHED_FACTOR**2, 1.0)
     start = np.maximum(prior, o.l2 * o.rows * o.factors**2)
-    start *= learner.hyper[optimizers.RATE]  # in place: of hashed columns, fresh memory takes longer than the sums
+    # In place: of hashed columns, fresh memory takes longer than the sums.
+    start *= learner.hyper[optimizers.RATE]
     start /= learner.batch
     start *= start
     return np.asarray(np.clip(start, typical, 1e30, out=start))  # cells are float32
