@@ -95,6 +95,8 @@ def _across(stage: str, runs: list[dict[str, Any]], sizes: list[int]) -> dict[st
 def _quality(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found: dict[tuple[int, str], dict[str, Any]] = {}
     for run in runs:
+        if not run["stage"].removeprefix(_CLUSTER).startswith("evaluate"):
+            continue  # training tells a first score, too, on rows the model has seen
         for entry in run.get("quality", []):
             found.setdefault((run["size"], entry["model"]), entry)  # the same Bayes-optimal scores each time
     rows = []

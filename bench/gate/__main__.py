@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.gate.build import MEASURED, ROOT, build, repository, same_packages
-from bench.gate.check import check
+from bench.gate.check import SHARE, check
 from bench.gate.turns import ANY_SUITE, take_turns, works_of
 from bench.gate.verdict import FACTOR, judge_all, markdown
 from scalable.cli.screen.display import live
@@ -76,7 +76,10 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--out", type=Path, default=Path(".asv/gate"), metavar="DIR")
     two = commands.add_parser("check", help="does the gate flag nothing in A/A runs, and injected slowdowns?")
     two.add_argument("revision", nargs="?", default="HEAD")
-    two.add_argument("--runs", type=int, default=10, help="of A against a copy of A")
+    two.add_argument("--runs", type=int, default=10, metavar="N", help="of A against a copy of A")
+    two.add_argument("--slowed", type=int, default=5, metavar="N", help="of A against a copy made slower")
+    two.add_argument("--share", type=float, default=SHARE, help="by which it is made slower")
+    two.add_argument("--resume", action="store_true", help="go on with what the record holds")
     two.add_argument("--record", type=Path, metavar="FILE", help="results document to write")
     return parser
 
@@ -87,7 +90,10 @@ def main() -> int:
     try:
         if options.command == "check":
             with live(quiet=False):
-                passed = check(options.revision, options.runs, options.record)
+                passed = check(
+                    options.revision, options.runs, options.slowed, options.record,
+                    share=options.share, resume=options.resume,
+                )  # fmt: skip
         else:
             passed = compare(
                 options.base, options.head, options.out, options.factor, options.suite, options.bench

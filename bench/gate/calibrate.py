@@ -6,6 +6,7 @@ more, which alone makes a slowdown of descent by a fifth one by a quarter when o
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from bench.gate.turns import STARTS, take_turns
 from bench.gate.verdict import judge
 
 CORRECTIONS = 3
-NEAR = 0.01  # of the share: two measurements do not agree better than that
+NEAR = 0.005  # two measurements do not agree better than that
 MOST = 2**24  # a work that so many turns do not slow calls another function
 
 
@@ -25,7 +26,8 @@ def calibrate(original: Path, slowdown: Slowdown, share: float) -> tuple[int, fl
     def delivered(loops: int, starts: int) -> float:
         with tempfile.TemporaryDirectory(prefix="gate-") as folder:
             slow = Path(folder) / "slow"
-            inject(original, slow, slowdown, loops)
+            shutil.copytree(original, slow)
+            inject(slow, slowdown, loops)
             found = take_turns(original, slow, [slowdown.work], starts)[slowdown.work]
         if "missing" in found:
             raise RuntimeError(f"{slowdown.work} cannot be slowed: {found['missing']}")
@@ -46,16 +48,16 @@ def search(delivered: Callable[[int, int], float], share: float, guess: int) -> 
     guess : int
         Loops to begin with; doubled until they make a difference that can be measured.
     """
-    # What replaces the function costs something without a loop: a straight line through two points, none of them zero.
-    wrapper, loops = delivered(0, 1), guess
-    while (found := delivered(loops, 1)) - wrapper < share / 2:
+    # A loop of no turns costs something, too: a straight line through two points, none of them zero.
+    empty, loops = delivered(0, 1), guess
+    while (found := delivered(loops, 1)) - empty < share / 2:
         if loops >= MOST:
             raise RuntimeError(
-                f"{loops} turns of the loop add {found - wrapper:.1%}: this function is not what is called"
+                f"{loops} turns of the loop add {found - empty:.1%}: this function is not what is called"
             )
         loops *= 2
-    slope = (found - wrapper) / loops
-    loops = max(0, round((share - wrapper) / slope))
+    slope = (found - empty) / loops
+    loops = max(0, round((share - empty) / slope))
     best = loops, delivered(loops, STARTS)
     for _ in range(CORRECTIONS):
         loops = max(0, round(best[0] + (share - best[1]) / slope))

@@ -35,6 +35,11 @@ def most_alarms(alarms: int, comparisons: int, level: float = LEVEL) -> float:
     return 1.0 if alarms >= comparisons else float(beta.ppf(level, alarms + 1, comparisons - alarms))
 
 
+def least_found(found: int, injected: int, level: float = LEVEL) -> float:
+    """Return the share of slowdowns found that so many found do not speak against (Clopper and Pearson, one-sided)."""
+    return 1.0 - most_alarms(injected - found, injected, level)
+
+
 def judge(base: Sequence[float], head: Sequence[float], factor: float = FACTOR) -> dict[str, Any]:
     """Return the verdict on paired samples.
 

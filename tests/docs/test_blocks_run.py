@@ -30,7 +30,7 @@ NAMES = {  # what a block speaks of without making it
     "docs/inference.md": "import numpy as np\nX = np.zeros((4, 5))\nx = X[0]\n",
 }
 BY_ANOTHER_TEST = {  # files of the project, tried as such
-    "docs/extending.md", "docs/extending_data.md", "docs/extending_bench.md",
+    "docs/extending.md", "docs/extending_models.md", "docs/extending_data.md", "docs/extending_bench.md",
 }  # fmt: skip
 # Commands that are not ours, or run in another test: by their first words.
 ELSEWHERE = {
