@@ -68,7 +68,7 @@ def check(
             if record is not None:
                 command = shlex.join(["python", "-m", "bench.gate", *sys.argv[1:]])
                 sections = {
-                    "gate_check": rows, "setting": setting, "error_rates": error_rates(rows),
+                    "gate_check": rows, "setting": setting, "error_rates": [error_rates(rows)],
                     "works": by_work(rows),
                 }  # fmt: skip
                 write_results(record, new_results("gate check", sections, command=command))

@@ -30,7 +30,9 @@ SLOWDOWNS = (
     Slowdown("measure", "scalable.evaluate.binary", "        state.rows += labels.size", 2**11),
     Slowdown("generate", "data_gen.reading", "    check_range(start, stop)", 2**14),
     Slowdown("forest_batch", "scalable.inference.forest.compiled", "        if n_threads < 1:", 2**11),
-    Slowdown("forest_row", "scalable.inference.forest.row_call", "        if odd and not is_plain_row(x):", 2),
+    Slowdown(
+        "forest_row", "scalable.inference.forest.row_call", "        if odd and not is_plain_row(x):", 2
+    ),
 )
 
 

@@ -20,7 +20,7 @@ from scalable.errors import UsageError
 SUITE = Path(__file__).resolve().parents[1] / "suites" / "gate.py"
 ANY_SUITE = Path(__file__).with_name("asv_suite.py")
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS")
-STARTS, TURNS = 3, 12
+STARTS, TURNS = 4, 9
 
 
 class Side:

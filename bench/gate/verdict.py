@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from math import comb
 from typing import Any
 
-FACTOR = 1.1
-SURE = 1e-3
+FACTOR = 1.03
+SURE = 1e-4  # towards either side, so that of 1,000 comparisons of a build with itself a fifth of one is beyond it
 LEVEL = 0.95  # of the interval that must be within the factor for two sides to be called the same
 
 
@@ -55,7 +55,7 @@ def judge(base: Sequence[float], head: Sequence[float], factor: float = FACTOR) 
     dict
         ``base`` and ``head`` (medians), ``ratio`` (median of head / base over pairs), ``low`` and ``high`` (its
         quartiles), ``p`` (sign test towards the ratio's side) and ``verdict``: "slower" or "faster" when the
-        ratio is beyond `factor` and p below 0.001; "same" when the whole interval of the ratio (`least` to `most`, see
+        ratio is beyond `factor` and p below 0.0001; "same" when the whole interval of the ratio (`least` to `most`, see
         `interval`) is within `factor`; "cannot tell" otherwise.
     """
     ratios = [h / b for b, h in zip(base, head, strict=True)]

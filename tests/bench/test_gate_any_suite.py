@@ -55,7 +55,7 @@ def test_any_suite_is_measured(tiny: Path) -> None:
     with pytest.raises(UsageError, match=r"no benchmark named time_... matches 'large'"):
         works_of(tiny / "head", tiny / "benchmarks", "large")
     script = (str(ANY_SUITE), str(tiny / "benchmarks"))
-    found = take_turns(tiny / "base", tiny / "head", works[1:], starts=1, turns=12, suite=script)
+    found = take_turns(tiny / "base", tiny / "head", works[1:], starts=1, turns=14, suite=script)
     assert {row["work"]: row["verdict"] for row in judge_all(found)} == dict.fromkeys(works[1:], "slower")
 
 
@@ -68,7 +68,7 @@ def test_the_command_takes_any_suite_and_fails_when_nothing_was_measured(
 
     monkeypatch.setattr(gate, "build", built)
     monkeypatch.setattr(gate, "repository", lambda _: tiny)
-    monkeypatch.setattr(gate, "take_turns", partial(take_turns, starts=1, turns=12))
+    monkeypatch.setattr(gate, "take_turns", partial(take_turns, starts=1, turns=14))
     words = [
         "gate",
         "compare",
