@@ -36,7 +36,7 @@ def to_table(X: Any) -> pa.Table:
         return _from_pandas(X)
     if hasattr(X, "tocsr") or hasattr(X, "to_coo"):
         raise DataError(f"X is a sparse {kind}, which is not supported; give X.toarray()")
-    array = np.asarray(X)
+    array = np.asarray(unmasked(X))
     if array.ndim != 2:
         raise DataError(
             f"X has {array.ndim} dimension(s), expected a table or an array of shape (rows, features). "
@@ -71,13 +71,23 @@ def to_column(values: Any, role: str) -> pa.Array | pa.ChunkedArray:
             return pa.Array.from_pandas(values)
         except (pa.ArrowException, ValueError) as error:
             raise DataError(f"{role} cannot be converted: {error}; give it one type") from error
-    array = np.asarray(values)
+    array = np.asarray(unmasked(values))
     if array.ndim > 2 or (array.ndim == 2 and array.shape[1] != 1):
         raise DataError(f"{role} has shape {array.shape}, expected one value a row")
     try:
         return _column(array.ravel(), role)
     except TypeError as error:
         raise DataError(f"{role} cannot be converted: {error}; give it one type") from error
+
+
+def unmasked(values: Any) -> Any:
+    """Return a masked array with NaN or None where it is masked, as nobody looks at masks; others as they are."""
+    if not isinstance(values, np.ma.MaskedArray) or not np.ma.is_masked(values):
+        return values
+    plain = values.dtype.kind in "biuf"
+    found = np.array(values.data, float if plain else object)
+    found[np.ma.getmaskarray(values)] = np.nan if plain else None
+    return found
 
 
 def require_distinct(X: Any) -> None:
@@ -99,6 +109,11 @@ def _from_pandas(frame: Any) -> pa.Table:
             f"X has column names of types {kinds}, but names must be all strings or all positions; "
             "use X.columns = X.columns.astype(str)"
         )
+    thin = [name for name, kind in frame.dtypes.items() if type(kind).__name__ == "SparseDtype"]
+    if thin:  # which Arrow does not take
+        frame = frame.copy(deep=False)
+        for name in thin:
+            frame[name] = frame[name].sparse.to_dense()
     try:
         table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     except (pa.ArrowException, ValueError) as error:

@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from scalable.data.columns import require_column
-from scalable.data.intake import require_distinct, to_table
+from scalable.data.intake import require_distinct, to_table, unmasked
 from scalable.data.source import Source
 from scalable.data.table import TableSource, as_source
 from scalable.data.types.pandas_metadata import without_index
@@ -88,6 +88,7 @@ class Estimator(Declared, BaseEstimator):
             X, words = rows_to_fit(X, y, sample_weight, self.client)
             self._tell(words)
             y = sample_weight = None
+        X, y, sample_weight = (unmasked(given) for given in (X, y, sample_weight))
         self._by_name = isinstance(X, Source) or (_is_frame(X) and not self._matrix)
         require_distinct(X)
         if isinstance(X, Source):
@@ -142,6 +143,7 @@ class Estimator(Declared, BaseEstimator):
     def _named(self, X: Any) -> pa.Table:
         """Return rows under the names of training, by name where a frame was learned from, else by position."""
         require_distinct(X)
+        X = unmasked(X)
         if self._by_name and _is_frame(X):
             return to_table(without_index(X, tell=False))
         if self._keeps_columns(X):

@@ -216,9 +216,18 @@ def test_constraints_are_by_the_user_s_columns():
         LGBMRegressor(monotone_constraints=[0, 0, 0, 1]).fit(frame.assign(kind=list("ab") * 1500), y)
 
 
-@pytest.mark.parametrize("alias", ["mse", "rmse", "l2_root"])
-def test_objectives_have_one_name(alias):
-    assert canonical({"objective": alias, "application": "regression"})["objective"] == "regression"
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        *((alias, "regression") for alias in ("mse", "rmse", "l2_root", "root_mean_squared_error")),
+        ("mean_absolute_percentage_error", "mape"),
+        ("mae", "regression_l1"),
+        ("xentropy", "cross_entropy"),
+        ("xentlambda", "cross_entropy_lambda"),
+    ],
+)
+def test_objectives_have_one_name(alias, name):
+    assert canonical({"objective": alias, "application": name})["objective"] == name
     with pytest.raises(UsageError, match="did you mean 'regression'"):
         canonical({"objective": "regresion"})
 

@@ -15,9 +15,15 @@ from scalable.errors import UsageError
         {"boosting": "goss"},
         {"objective": "quantile"},
         {"objective": "mape"},
+        {"objective": "mean_absolute_percentage_error"},
+        {"application": "mean_absolute_percentage_error"},
         {"use_quantized_grad": True},
         {"forcedsplits_filename": "splits.json"},
         {"cegb_penalty_split": 0.1},
+        {"cegb_penalty_feature_coupled": [0.1, 0.2, 0.3]},
+        {"cegb_penalty_feature_lazy": [0.1, 0.2, 0.3]},
+        {"monotone_constraints_method": "intermediate"},
+        {"monotone_constraints_method": "advanced"},
         {"interaction_constraints": [[0, 1], [2]]},
         {"linear_tree": True},
     ],
@@ -25,7 +31,10 @@ from scalable.errors import UsageError
 )
 def test_what_workers_would_train_wrongly_is_refused_by_name(given):
     name, value = next(iter(given.items()))
-    with pytest.raises(UsageError, match=value if value in ("goss", "quantile", "mape") else name):
+    told = {"goss": "goss", "quantile": "quantile"} | dict.fromkeys(
+        ("mape", "mean_absolute_percentage_error"), "mape"
+    )
+    with pytest.raises(UsageError, match=told.get(str(value), name)):
         check_distributed(resolve({"engine": "lightgbm", **given}, None), 2)
     if "linear_tree" not in given:
         check_distributed(resolve({"engine": "lightgbm", **given}, None), 1)

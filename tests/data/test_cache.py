@@ -101,6 +101,23 @@ def test_training_with_a_cache_has_the_same_bits_and_reads_once(tmp_path, monkey
     assert sum(reads) == source.n_rows
 
 
+def test_fits_side_by_side_share_a_directory(tmp_path, monkeypatch):
+    """As a search with several jobs does: other features, other rows of the same files, and the same again."""
+    monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
+    whole = write(tmp_path / "a.parquet")
+    few = ParquetSource(tmp_path / "a.parquet", target="y", weight="w", filters=[("b", ">", 0)])
+    sources = [whole, whole.with_features(["a"]), few, whole.with_features(["t"]), whole]
+    expected = [LogisticRegression(**OPTIONS).fit(source).model_.coef for source in sources]
+    with ThreadPoolExecutor(len(sources)) as threads:
+        for _ in range(2):
+            fits = [
+                threads.submit(LogisticRegression(**OPTIONS, cache=tmp_path / "cache").fit, source)
+                for source in sources
+            ]
+            for fit, coef in zip(fits, expected, strict=True):
+                np.testing.assert_array_equal(fit.result().model_.coef, coef)
+
+
 def test_a_changed_source_starts_a_new_cache(tmp_path, monkeypatch):
     monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
     place = tmp_path / "cache"

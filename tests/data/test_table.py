@@ -9,10 +9,12 @@ import pytest
 import scipy.sparse
 
 from scalable import ParquetSource
+from scalable.boosting import LGBMRegressor
 from scalable.data.intake import to_column, to_table
 from scalable.data.readers.arrow import TEXT
 from scalable.data.table import TARGET, WEIGHT, TableSource, as_source
 from scalable.errors import DataError
+from scalable.linear import Ridge
 
 
 def read(source, name):
@@ -87,6 +89,29 @@ def test_what_cannot_be_used_is_a_clear_value_error(X, message):
 def test_objects_that_are_not_numbers_are_type_errors_as_in_scikit_learn():
     with pytest.raises(TypeError, match=r"argument must be .* string.* number"):
         as_source(np.array([[{"foo": "bar"}]], dtype=object))
+
+
+def test_what_a_mask_hides_is_missing():
+    X = np.ma.masked_array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], mask=[[0, 1], [0, 0], [0, 0]])
+    hidden = np.ma.masked_array([1, 2, 1], mask=[0, 1, 0])
+    source = as_source(X, hidden, np.ma.masked_array([1.0, 1.0, 1.0], mask=[0, 0, 1]))
+    assert np.isnan(read(source, "x1")).tolist() == [True, False, False]
+    assert np.isnan(read(source, TARGET)).tolist() == [False, True, False]
+    assert np.isnan(read(source, WEIGHT)).tolist() == [False, False, True]
+    texts = np.ma.masked_array(["a", "b"], mask=[0, 1])
+    assert read(as_source(X[1:], texts), TARGET) == ["a", None]
+    for model in (Ridge(), LGBMRegressor(2)):
+        for y, weight in ((hidden, None), (hidden.data, np.ma.masked_array([1.0, 1, 1], mask=[0, 0, 1]))):
+            with pytest.raises(ValueError, match=r"NaN|nan"):
+                model.fit(X.data, y, sample_weight=weight)
+    with pytest.raises(ValueError, match=r"row 0: column 'x1' is nan"):
+        Ridge(missing="error").fit(X, hidden.data)
+
+
+def test_pandas_columns_that_store_few_values():
+    frame = pd.DataFrame({"a": pd.arrays.SparseArray([0.0, 1.5, 0.0]), "b": [1, 2, 3]})
+    assert read(as_source(frame), "a") == [0.0, 1.5, 0.0]
+    assert isinstance(frame["a"].dtype, pd.SparseDtype)
 
 
 def test_pandas_of_every_kind():

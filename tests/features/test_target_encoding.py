@@ -10,6 +10,7 @@ from scalable.features.hashing import HashedCategories, buckets_of
 from scalable.features.target import Labels
 from scalable.features.target_encoding.learn import TargetSumsReduction, learn_sums
 from scalable.features.target_encoding.means import HIDDEN_EVERY
+from scalable.features.target_encoding.pairs import Pair
 from scalable.kernels.encode.target_means import N_FOLDS, folds_of
 
 
@@ -60,6 +61,26 @@ def test_rates_leave_the_row_s_own_fold_out(name):
         expected = [(y[rows].sum() + weight * prior) / (rows.sum() + weight) for rows in (rest, same)]
         assert [mean[i], full_mean[i]] == pytest.approx(expected, rel=1e-6)
         assert share[i] == full_share[i] == pytest.approx(same.sum() / known.sum(), rel=1e-6)
+
+
+@pytest.mark.parametrize("target", ["t", "size"])
+def test_rows_without_weight_are_no_observations(target):
+    """Weights of zero mask what nobody knows: a target of theirs must not reach the means of others."""
+    data = table()
+    weight = np.random.default_rng(2).integers(0, 3, 4000)
+    classes = ("no", "yes") if target == "t" else None
+    weighted = TableSource(data.append_column("w", pa.array(weight)), target=target, weight="w")
+    left = TableSource(data.filter(pa.array(weight > 0)), target=target)
+    keys = (*hashed("many", "user_id"), Pair(("many", "t"), (("id1", "id2", "id3"), ("no", "yes"))))
+    found, expected = (
+        learn_sums(Threads(2), source, keys, Labels(target, classes)) for source in (weighted, left)
+    )
+    for key in keys:
+        for part in ("counts", "sums"):
+            ours, theirs = (getattr(each[key.name], part)[:-1].sum(axis=1) for each in (found, expected))
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    groups = found["user_id"].groups, expected["user_id"].groups
+    np.testing.assert_allclose(groups[0].sums, groups[1].sums, rtol=1e-9)
 
 
 def test_levels_never_seen_get_the_overall_mean_and_no_share():

@@ -48,9 +48,13 @@ class Groups:
     values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     limit: int = CODES
 
-    def add_rows(self, array: pa.Array, label: NDArray[np.float64]) -> None:
-        """Add rows by their identifier."""
+    def add_rows(
+        self, array: pa.Array, label: NDArray[np.float64], unseen: NDArray[np.intp] | None = None
+    ) -> None:
+        """Add rows by their identifier, without those at the places `unseen`."""
         codes = buckets_of(array, CODES)  # those without one have CODES
+        if unseen is not None:
+            codes[unseen] = CODES
         kept = np.flatnonzero(codes < self.limit)
         y = label[kept]
         texts = pt.is_dictionary(array.type)

@@ -16,7 +16,7 @@ from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.features.hashing import HashedCategories
-from scalable.features.target import Labels
+from scalable.features.target import Labels, read_weights
 from scalable.features.target_encoding.means import MAX_MEANS, TargetSums
 from scalable.kernels.encode.target_means import add_targets
 
@@ -52,10 +52,13 @@ class TargetSumsReduction:
         What has cells.
     labels : Labels
         The target.
+    weight : str, optional
+        Column of the rows' weights: a row without any is no observation.
     """
 
     keys: tuple[Cells, ...]
     labels: Labels
+    weight: str | None = None
 
     @property
     def exact(self) -> bool:
@@ -79,11 +82,16 @@ class TargetSumsReduction:
     def step(self, state: dict[str, TargetSums], block: RawBlock) -> dict[str, TargetSums]:
         """Add a block to the tables, in place."""
         label = self.labels.encode(block.arrays[self.labels.column], block.where)
+        unseen = None
+        if self.weight is not None:
+            unseen = np.flatnonzero(read_weights(block.arrays[self.weight], self.weight, block.where) == 0.0)
         for key in self.keys:
-            found = state[key.name]
-            add_targets(key.cells(block.arrays), label, block.first_row, found.counts, found.sums)
+            found, cells = state[key.name], key.cells(block.arrays)
+            if unseen is not None:
+                cells[unseen] = key.n_cells
+            add_targets(cells, label, block.first_row, found.counts, found.sums)
             if isinstance(key, HashedCategories):
-                found.groups.add_rows(block.arrays[key.name], label)
+                found.groups.add_rows(block.arrays[key.name], label, unseen)
         return state
 
     def merge(self, left: dict[str, TargetSums], right: dict[str, TargetSums]) -> dict[str, TargetSums]:
@@ -105,8 +113,8 @@ def learn_sums(
     Tables are large and rows are quick, so each worker keeps one set of tables for all its shards; only sums of
     fractions, whose rounding depends on their order, are summed in a fixed number of partial sums.
     """
-    reduction = TargetSumsReduction(keys, labels)
-    names = dict.fromkeys(name for key in keys for name in key.names)
-    reader = BlockReader(source, columns=(*names, labels.column))
+    reduction = TargetSumsReduction(keys, labels, source.weight)
+    names = dict.fromkeys([*(name for key in keys for name in key.names), *source.roles.learned_from])
+    reader = BlockReader(source, columns=tuple(names))
     most = executor.n_workers if reduction.exact else PARTIAL_SUMS
     return run_reduction(executor, reduction, reader, label="encode categories", most_states=most)

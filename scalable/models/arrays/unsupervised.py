@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 from sklearn.utils.validation import check_is_fitted
 
 from scalable.data.source import Source
+from scalable.errors import UsageError
 from scalable.execution.executors import Executor, get_executor
 from scalable.execution.reader import BlockReader
 from scalable.features.number_encoder import NumberEncoder
@@ -37,8 +38,17 @@ class Unsupervised(ArrayEstimator):
             Features; a target of a source is left out.
         y : None
             Not looked at.
+
+        Raises
+        ------
+        UsageError, DataError
+            When the source has weights, or a column is unusable.
         """
         source, _ = self._source(X, None, None)
+        if source.weight is not None:
+            raise UsageError(
+                f"{source.describe_place()}: {type(self).__name__} counts every row once; name no weight"
+            )
         source = source.without_target()
         with get_executor(self.client, self.n_workers) as executor:
             encoder = self._encoder_of(source, executor)
