@@ -153,6 +153,8 @@ def filled(text: str, records: Path, link_to: str = "results") -> str:
         return f"{found[1]}{table(rows, found[4].split())}{found[6]}"
 
     def number(found: re.Match[str]) -> str:
+        if not (records / f"{found[2]}.json").exists():
+            return f"{found[1]}({UNRECORDED[:-1].lower()}){found[6]}"
         value = inside(read_results(records / f"{found[2]}.json")["sections"], found[3])
         if value is None:
             raise ValueError(f"{found[2]}: nothing at {found[3]}")

@@ -72,7 +72,8 @@ def _ours(X: np.ndarray, y: np.ndarray, trees: int, n_workers: int, *, skewed: b
     places = tuple(Place(f"worker {worker}", "127.0.0.1", 1) for worker in range(n_workers))
     team = Team(places, Threads(1), LocalLauncher)
     with mock.patch.object(driving, "even_edges", _skewed if skewed else even_edges):
-        fitted = train_on(team, {**PARAMS, "num_iterations": trees}, as_source(X, y), classify=True)
+        params = {**PARAMS, "num_iterations": trees, "engine": "native"}
+        fitted = train_on(team, params, as_source(X, y), classify=True)
     return fitted.booster
 
 

@@ -23,6 +23,7 @@ from bench.boosting.rows import COLUMNS, wide
 HOSTS = (1, 2, 4)
 MEGABIT = 100
 LEAVES = 63
+TOGETHER = (1, 16)  # leaves that are split together
 # Ethernet, IP and TCP headers on top of 1,448 bytes of payload, as the token bucket counts them.
 PAYLOAD = 1448 / 1514
 PORT = 8786
@@ -31,15 +32,15 @@ PORT = 8786
 def section_network(
     rows: int, trees: int, only: list[str], megabit: int = MEGABIT, hosts: Sequence[int] = HOSTS
 ) -> dict[str, Any]:
-    """Fit on 1, 2 and 4 namespace hosts and compare bytes and exchange seconds per tree with the model."""
+    """Fit on 1, 2 and 4 namespace hosts, one leaf a round and many, and compare bytes and seconds with the model."""
     from scalable.boosting.estimates import predict_traffic
 
     directory = str(wide(rows))
     out = []
-    for n_hosts in hosts:
+    for n_hosts, together in [(n, k) for n in hosts for k in TOGETHER[: 1 if n == 1 else None]]:
         with _hosts(n_hosts + 1, megabit), _cluster(n_hosts) as address:
-            run = _fit(address, directory, trees, n_hosts)
-        plan = predict_traffic(run["bins"], LEAVES, n_hosts)
+            run = _fit(address, directory, trees, n_hosts, together)
+        plan = predict_traffic(run["bins"], LEAVES, n_hosts, engine="native", leaves_per_round=together)
         predicted = plan.seconds(megabit * 1e6 / 8 * PAYLOAD, run["round_trip_seconds"] / 2)
         sent = max(worker.get("bytes_sent", 0) for worker in run["workers"]) / trees
         # The worker that waits least computed longest; what it still waits for is the network.
@@ -47,6 +48,9 @@ def section_network(
         out.append(
             {
                 "hosts": n_hosts,
+                "leaves_per_round": together,
+                "exchanges_per_tree": max(worker.get("exchanges", 0) for worker in run["workers"]) / trees,
+                "exchanges_predicted": plan.exchanges,
                 "bytes_per_tree": sent,
                 "bytes_predicted": plan.total,
                 "bytes_ratio": sent / plan.total if plan.total else None,
@@ -132,18 +136,17 @@ def _cluster(n_workers: int) -> Iterator[str]:
                     process.wait()
 
 
-def _fit(address: str, directory: str, trees: int, n_hosts: int) -> dict[str, Any]:
+def _fit(address: str, directory: str, trees: int, n_hosts: int, together: int) -> dict[str, Any]:
     """Run `main` below on host 0 and return what it prints."""
-    command = _inside(
-        0, sys.executable, "-m", "bench.boosting.network", address, directory, str(trees), str(n_hosts)
-    )
+    words = (address, directory, str(trees), str(n_hosts), str(together))
+    command = _inside(0, sys.executable, "-m", "bench.boosting.network", *words)
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=dict(os.environ))
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 def main() -> None:
-    """Fit from host 0: `ADDRESS DIRECTORY TREES WORKERS`."""
+    """Fit from host 0: `ADDRESS DIRECTORY TREES WORKERS LEAVES_PER_ROUND`."""
     from distributed import Client
 
     from scalable import ParquetSource
@@ -153,7 +156,12 @@ def main() -> None:
     with Client(address, timeout=60) as client:
         client.wait_for_workers(int(sys.argv[4]))
         began = time.perf_counter()
-        model = LGBMClassifier(trees, num_leaves=LEAVES, min_child_samples=1, client=client)
+        growth: dict[str, Any] = {
+            "min_child_samples": 1,
+            "engine": "native",
+            "leaves_per_round": int(sys.argv[5]),
+        }
+        model = LGBMClassifier(trees, num_leaves=LEAVES, client=client, **growth)
         model.fit(ParquetSource(directory, target="y"))
         stats = model.stats_
         found = {

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import psutil
 
 SAMPLE_SECONDS = 0.2
-LIMITED_SECONDS = 100  # for a contender within a memory limit: whose worker was killed may wait for ever
 
 
 class PeakMemory:
@@ -48,7 +45,7 @@ class PeakMemory:
 
 
 def in_own_process(
-    function: Callable[..., dict[str, Any]], *args: Any, limit: int = 0, watched: bool = True
+    function: Callable[..., dict[str, Any]], *args: Any, watched: bool = True
 ) -> dict[str, Any]:
     """Run `function` in a fresh process; return its dict with seconds and, if `watched`, peak memory added.
 
@@ -60,8 +57,8 @@ def in_own_process(
         Module-level.
     *args
         Its arguments.
-    limit : int
-        Bytes that it and all below it may use together (a control group, which needs root); 0 for no limit.
+    watched : bool
+        Whether memory is sampled.
 
     Returns
     -------
@@ -70,37 +67,22 @@ def in_own_process(
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    with _capped(limit) as group:
-        process = context.Process(target=_child, args=(there, function, args, group, watched))
-        began = time.perf_counter()
-        process.start()
-        there.close()
-        result: dict[str, Any]
-        try:
-            if group and not here.poll(LIMITED_SECONDS):
-                result = {"failed": f"hung: no result after {LIMITED_SECONDS} s"}
-                _end_all(Path(group))
-            else:
-                result = here.recv()
-        except EOFError:
-            process.join()
-            result = {"failed": f"ended with exit code {process.exitcode}"}
+    process = context.Process(target=_child, args=(there, function, args, watched))
+    began = time.perf_counter()
+    process.start()
+    there.close()
+    result: dict[str, Any]
+    try:
+        result = here.recv()
+    except EOFError:
         process.join()
-        result.setdefault("seconds", time.perf_counter() - began)
-        if group:
-            result["kills_by_memory"] = _kills(Path(group))
+        result = {"failed": f"ended with exit code {process.exitcode}"}
+    process.join()
+    result.setdefault("seconds", time.perf_counter() - began)
     return result
 
 
-def _child(
-    pipe: Any,
-    function: Callable[..., dict[str, Any]],
-    args: tuple[Any, ...],
-    group: str,
-    watched: bool = True,
-) -> None:
-    if group:
-        (Path(group) / "cgroup.procs").write_text(str(os.getpid()))
+def _child(pipe: Any, function: Callable[..., dict[str, Any]], args: tuple[Any, ...], watched: bool) -> None:
     memory = PeakMemory()
     with memory if watched else contextlib.nullcontext():
         began = time.perf_counter()
@@ -122,44 +104,3 @@ def median_run(runs: list[dict[str, Any]]) -> dict[str, Any]:
             return run
     sorted_runs = sorted(runs, key=lambda run: float(run["fit_seconds"]))
     return {**sorted_runs[len(runs) // 2], "fit_seconds_of_all": [run["fit_seconds"] for run in runs]}
-
-
-@contextlib.contextmanager
-def _capped(limit: int) -> Iterator[str]:
-    """Make a memory control group (version 1 or 2); yield its directory, or "" without a limit."""
-    if not limit:
-        yield ""
-        return
-    root = Path("/sys/fs/cgroup/memory")
-    old = root.is_dir()
-    group = (root if old else Path("/sys/fs/cgroup")) / f"boosting-numbers-{os.getpid()}"
-    group.mkdir()
-    try:
-        (group / ("memory.limit_in_bytes" if old else "memory.max")).write_text(str(limit))
-        yield str(group)
-    finally:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                group.rmdir()
-                break
-            except OSError:  # processes of a killed contender may take a moment to end
-                if time.monotonic() > deadline:
-                    raise
-                _end_all(group)
-                time.sleep(0.2)
-
-
-def _end_all(group: Path) -> None:
-    for pid in (group / "cgroup.procs").read_text().split():
-        with contextlib.suppress(psutil.Error):
-            psutil.Process(int(pid)).kill()
-
-
-def _kills(group: Path) -> int:
-    """Return how many processes the kernel killed for memory in the group."""
-    for name in ("memory.oom_control", "memory.events"):
-        if (group / name).is_file():
-            fields = dict(line.split() for line in (group / name).read_text().splitlines())
-            return int(fields.get("oom_kill", 0))
-    return 0

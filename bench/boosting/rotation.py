@@ -16,21 +16,43 @@ TRAIN_SEED = 1
 LEAVES = 63
 
 
+ENGINES = {"rotate": "native", "rotate_lightgbm": "lightgbm", "gbdt": "native"}
+
+
 def section_rotate(
-    rows: int, trees: int, only: list[str], params: dict[str, Any] | None = None
+    rows: int, trees: int, only: list[str], params: dict[str, Any] | None = None, given: str | None = None
 ) -> dict[str, Any]:
-    """Train on fraud rows by rotation and, when asked for, on all of them at once; gaps to the Bayes-optimal AUC."""
-    directory = str(prepared("fraud", rows, TRAIN_SEED))
+    """Train on fraud rows by rotation, with either engine, and on all of them at once; gaps to the Bayes-optimal AUC.
+
+    Parameters
+    ----------
+    rows, trees : int
+        Of the job; `rows` are generated unless they lie at `given` already.
+    only : list of str
+        Of `ENGINES`.
+    params : dict, optional
+        Further parameters of rotation.
+    given : str, optional
+        Directory of fraud rows of another seed than `TEST_SEED`.
+    """
+    from scalable import ParquetSource
+
+    directory = given or str(prepared("fraud", rows, TRAIN_SEED))
+    rows = ParquetSource(directory, target="is_fraud").n_rows
     test = str(prepared("fraud", TEST_ROWS, TEST_SEED))
     runs = {
-        boosting: in_own_process(_trained, directory, trees, test, boosting, params or {})
-        for boosting in ("rotate", "gbdt")
-        if boosting in only
+        name: in_own_process(_trained, directory, trees, test, name, params or {})
+        for name in ENGINES
+        if name in only
     }
     for run in runs.values():
         if "stats" in run:
             _cost(run, rows, trees)
-    return {"rows": rows, "trees": trees, "leaves": LEAVES, "params": params or {}, "runs": runs}
+    found = {"rows": rows, "trees": trees, "leaves": LEAVES, "params": params or {}, "runs": runs}
+    seconds = {name: run["fit_seconds"] for name, run in runs.items() if "fit_seconds" in run}
+    if {"rotate", "rotate_lightgbm"} <= set(seconds):
+        found["share_of_lightgbm"] = seconds["rotate"] / seconds["rotate_lightgbm"]
+    return found
 
 
 def _cost(run: dict[str, Any], rows: int, trees: int) -> None:
@@ -45,11 +67,13 @@ def _cost(run: dict[str, Any], rows: int, trees: int) -> None:
     }
 
 
-def _trained(directory: str, trees: int, test: str, boosting: str, params: dict[str, Any]) -> dict[str, Any]:
+def _trained(directory: str, trees: int, test: str, name: str, params: dict[str, Any]) -> dict[str, Any]:
     from scalable import ParquetSource
     from scalable.boosting import LGBMClassifier
 
-    extra: dict[str, Any] = {"boosting": "rotate", **params} if boosting == "rotate" else params
+    extra: dict[str, Any] = {"engine": ENGINES[name]}
+    if name != "gbdt":
+        extra |= {"boosting": "rotate", **params}
     began = time.perf_counter()
     model = LGBMClassifier(trees, num_leaves=LEAVES, **extra).fit(ParquetSource(directory, target="is_fraud"))
     seconds = time.perf_counter() - began

@@ -16,8 +16,6 @@ from bench.data import directory
 COLUMNS = 28
 TEST_ROWS = 100_000
 FILE_ROWS = 10**6
-NARROW_COLUMNS = 16
-NARROW_LEVELS = 16
 
 
 def rows_of(n: int, seed: int, columns: int = COLUMNS) -> tuple[np.ndarray, np.ndarray]:
@@ -36,23 +34,6 @@ def wide(n_rows: int) -> Path:
         return pa.table({**{f"x{j}": X[:, j] for j in range(COLUMNS)}, "y": y})
 
     return _written(f"boosting-{n_rows}x{COLUMNS}", n_rows, table, use_dictionary=False, row_group_size=2**17)
-
-
-def narrow(n_rows: int) -> Path:
-    """Return the directory of `n_rows` x 16 columns of 16 levels each and a label: 8 bytes a row on disk."""
-    levels = np.linspace(-2, 2, NARROW_LEVELS).astype(np.float32)
-
-    def table(k: int, n: int) -> pa.Table:
-        rng = np.random.default_rng(k)
-        X = rng.integers(0, NARROW_LEVELS, (NARROW_COLUMNS, n), dtype=np.uint8)
-        middle = X.astype(np.float32) - (NARROW_LEVELS - 1) / 2
-        odds = middle[0] / 4 + middle[1] * middle[2] / 16
-        y = (rng.random(n, dtype=np.float32) < 1 / (1 + np.exp(-odds))).astype(np.int8)
-        return pa.table({**{f"x{j}": levels[X[j]] for j in range(NARROW_COLUMNS)}, "y": y})
-
-    return _written(
-        f"boosting-{n_rows}x{NARROW_COLUMNS}", n_rows, table, use_dictionary=True, row_group_size=2**18
-    )
 
 
 def held_out(place: Path) -> str:

@@ -1,4 +1,4 @@
-"""Measure boosting: fill, workers, memory, four-bit bins, deals, rotation, losses, network.
+"""Measure boosting: fill, deals, rotation, losses, network.
 
 Run ``python -m bench.records.boosting_numbers SECTION --rows N --out docs/results/boosting_SECTION.json``;
 docs/boosting.md and docs/cluster.md explain the numbers. Data is written once under ``SCALABLE_BENCH_DATA``. Every
@@ -19,24 +19,19 @@ from typing import Any
 from bench.boosting.deals import section_deals
 from bench.boosting.filling import section_fill
 from bench.boosting.losses import section_kill
-from bench.boosting.narrow import section_narrow
 from bench.boosting.network import section_network
 from bench.boosting.rotation import section_rotate
-from bench.boosting.workers import section_limit, section_workers
 from scalable.report.document import new_results
 from scalable.report.results import write_results
 
 SECTIONS: dict[str, Callable[..., dict[str, Any]]] = {
-    "workers": section_workers,
-    "limit": section_limit,
     "fill": section_fill,
     "deals": section_deals,
     "rotate": section_rotate,
-    "narrow": section_narrow,
     "kill": section_kill,
     "network": section_network,
 }
-EVERYBODY = "ours,ours_dask,plain,lightgbm_dask,rotate,gbdt"
+EVERYBODY = "rotate,rotate_lightgbm,gbdt"
 
 
 def main() -> None:
@@ -45,7 +40,7 @@ def main() -> None:
     parser.add_argument("section", choices=SECTIONS)
     parser.add_argument("--rows", type=float, default=1e6)
     parser.add_argument("--trees", type=int, default=20)
-    parser.add_argument("--only", default=EVERYBODY, help="contenders, by commas")
+    parser.add_argument("--only", default=EVERYBODY, help="contenders of rotate, by commas")
     parser.add_argument(
         "--with", dest="extra", default="{}", help="further arguments of the section, as JSON"
     )

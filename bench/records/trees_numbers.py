@@ -1,4 +1,4 @@
-"""Measure trees: alone against LightGBM and XGBoost, threads, parts, sparse columns, whole fits, held-out losses, bits.
+"""Measure trees: alone and from Parquet beside others, threads, parts, sparse columns, held-out losses, bits.
 
 Run ``python -m bench.records.trees_numbers SECTION --out docs/results/trees_SECTION.json``; docs/trees.md explains the
 numbers. Contenders take turns within one process, so that whatever else the machine does meets all of them alike.
@@ -16,10 +16,12 @@ from typing import Any
 from bench.trees.alone import LIGHTGBM, alone, threads
 from bench.trees.bits import bits
 from bench.trees.everything import everything
-from bench.trees.fits import TARGETS, parquet, quality
+from bench.trees.fits import TARGETS, quality, together
+from bench.trees.from_parquet import from_parquet
 from bench.trees.parts import parts
 from bench.trees.real import SETS, real
 from bench.trees.sparse import GENERATED, REAL, sparse
+from bench.trees.stage import stage
 from scalable.report.document import new_results
 from scalable.report.results import write_results
 
@@ -44,8 +46,16 @@ def _parts(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _parquet(args: argparse.Namespace) -> list[dict[str, Any]]:
+    return [from_parquet(int(rows), args.trees) for rows in args.rows]
+
+
+def _together(args: argparse.Namespace) -> list[dict[str, Any]]:
     return [
-        parquet(int(rows), args.trees, leaves, args.threads) for rows in args.rows for leaves in args.leaves
+        found
+        for name in args.datasets
+        for rows in args.rows
+        for leaves in args.leaves
+        for found in together(name, int(rows), args.trees, leaves, args.seeds, args.threads)
     ]
 
 
@@ -91,6 +101,10 @@ def _sparse(args: argparse.Namespace) -> list[dict[str, Any]]:
     return [sparse(Path(args.kept or ""), name, leaves) for name in names for leaves in args.leaves]
 
 
+def _stage(args: argparse.Namespace) -> list[dict[str, Any]]:
+    return [stage(int(rows)) for rows in args.rows]
+
+
 def _bits(_args: argparse.Namespace) -> list[dict[str, Any]]:
     return [bits()]
 
@@ -101,9 +115,11 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {
     "parts": _parts,
     "parquet": _parquet,
     "quality": _quality,
+    "together": _together,
     "real": _real,
     "sparse": _sparse,
     "bits": _bits,
+    "stage": _stage,
     "everything": _everything,
 }
 

@@ -1,76 +1,79 @@
-"""Whole fits: from Parquet to a model by either engine, and held-out losses over seeds."""
+"""Held-out losses over seeds: of either engine, and of leaves that are split together."""
 
 from __future__ import annotations
 
-import statistics
-import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from bench.data import prepared
+from scalable.boosting.estimates import rounds_of
 from scalable.boosting.train import train
 from scalable.data.parquet import ParquetSource
 
 TARGETS = {"physics": ("signal", True), "fraud": ("is_fraud", True), "regression": ("target", False)}
 ENGINES = ("native", "lightgbm")
-
-
-def parquet(n_rows: int, trees: int, num_leaves: int, n_threads: int) -> dict[str, Any]:
-    """Return seconds from Parquet to model of both engines, medians of three in turns."""
-    import data_gen
-
-    name, target = "physics", TARGETS["physics"][0]
-    place = prepared(name, n_rows)
-    features = [c.name for c in data_gen.datasets()[name].columns if c.name != target]
-    seconds: dict[str, list[float]] = {engine: [] for engine in ENGINES}
-    for _ in range(3):
-        for engine in ENGINES:
-            source = ParquetSource(str(place), target, features)
-            params = {
-                "num_iterations": trees,
-                "num_leaves": num_leaves,
-                "num_threads": n_threads,
-                "engine": engine,
-            }
-            began = time.perf_counter()
-            train(params, source, classify=True)
-            seconds[engine].append(time.perf_counter() - began)
-    medians = {engine: statistics.median(values) for engine, values in seconds.items()}
-    job = {"rows": n_rows, "trees": trees, "num_leaves": num_leaves, "threads": n_threads}
-    return {**job, "seconds": medians, "ratio": medians["lightgbm"] / medians["native"]}
+LEAVES_PER_ROUND = (1, 4, 16, 64)
 
 
 def quality(name: str, n_rows: int, trees: int, seeds: int, n_threads: int) -> dict[str, Any]:
     """Return held-out losses (log loss or RMSE) of both engines with the same parameters, seed by seed."""
-    import data_gen
-
-    target, classify = TARGETS[name]
-    losses: dict[str, list[float]] = {engine: [] for engine in ENGINES}
-    for seed in range(seeds):
-        columns = [c.name for c in data_gen.datasets()[name].columns]
-        features = [column for column in columns if column != target]
-        rows = ParquetSource(str(prepared(name, n_rows, seed=seed)), target, features)
-        learned, held = rows.split(every=5)
-        for engine in ENGINES:
-            params = {
-                "num_iterations": trees,
-                "num_leaves": 63,
-                "seed": seed,
-                "engine": engine,
-                "num_threads": n_threads,
-            }
-            fitted = train(params, learned, classify=classify)
-            losses[engine].append(_loss(fitted, held, classify=classify))
-    relative = np.array(losses["native"]) / np.array(losses["lightgbm"]) - 1
+    params = {"num_iterations": trees, "num_leaves": 63, "num_threads": n_threads}
+    losses = _losses(name, n_rows, seeds, {engine: {**params, "engine": engine} for engine in ENGINES})
     return {
         "dataset": name,
         "rows": n_rows,
         "trees": trees,
         "losses": losses,
-        "relative_mean": float(relative.mean()),
-        "relative_standard_error": float(relative.std(ddof=1) / np.sqrt(seeds)) if seeds > 1 else 0.0,
+        **_relative(losses["native"], losses["lightgbm"]),
     }
+
+
+def together(
+    name: str, n_rows: int, trees: int, num_leaves: int, seeds: int, n_threads: int
+) -> list[dict[str, Any]]:
+    """Return, for every number of leaves that are split together, held-out losses beside those of one at a time."""
+    params = {"num_iterations": trees, "num_leaves": num_leaves, "num_threads": n_threads, "engine": "native"}
+    each = {str(k): {**params, "leaves_per_round": k} for k in LEAVES_PER_ROUND}
+    losses = _losses(name, n_rows, seeds, each)
+    return [
+        {
+            "dataset": name,
+            "rows": n_rows,
+            "trees": trees,
+            "num_leaves": num_leaves,
+            "leaves_per_round": k,
+            "rounds": len(rounds_of(num_leaves, k)),
+            "losses": losses[str(k)],
+            **_relative(losses[str(k)], losses["1"]),
+        }
+        for k in LEAVES_PER_ROUND
+    ]
+
+
+def _losses(
+    name: str, n_rows: int, seeds: int, contenders: Mapping[str, Mapping[str, Any]]
+) -> dict[str, list[float]]:
+    """Return every contender's held-out losses, seed by seed of the data and of the model."""
+    import data_gen
+
+    target, classify = TARGETS[name]
+    losses: dict[str, list[float]] = {contender: [] for contender in contenders}
+    features = [c.name for c in data_gen.datasets()[name].columns if c.name != target]
+    for seed in range(seeds):
+        rows = ParquetSource(str(prepared(name, n_rows, seed=seed)), target, features)
+        learned, held = rows.split(every=5)
+        for contender, params in contenders.items():
+            fitted = train({**params, "seed": seed}, learned, classify=classify)
+            losses[contender].append(_loss(fitted, held, classify=classify))
+    return losses
+
+
+def _relative(losses: list[float], others: list[float]) -> dict[str, float]:
+    relative, n = np.array(losses) / np.array(others) - 1, len(losses)
+    error = float(relative.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+    return {"relative_mean": float(relative.mean()), "relative_standard_error": error}
 
 
 def _loss(fitted: Any, held: Any, *, classify: bool) -> float:

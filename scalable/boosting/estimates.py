@@ -143,7 +143,13 @@ OFFER = 88  # a worker's best split of a leaf
 
 
 def predict_traffic(
-    n_bins: int, num_leaves: int, n_workers: int, *, engine: str = "lightgbm", widest: int = 0
+    n_bins: int,
+    num_leaves: int,
+    n_workers: int,
+    *,
+    engine: str = "lightgbm",
+    widest: int = 0,
+    leaves_per_round: int = 1,
 ) -> TrafficEstimate:
     """Predict what a worker sends per tree; flat as workers grow.
 
@@ -159,15 +165,29 @@ def predict_traffic(
         "lightgbm" sums gradients and hessians, "native" exact counts too.
     widest : int
         Bins of the widest feature where any is categorical: "native" then sends which of them go left.
+    leaves_per_round : int
+        Leaves that "native" splits together.
     """
     if n_workers < 2:
         return TrafficEstimate(0.0, 0.0, 0)
     splits, others = num_leaves - 1, n_workers - 1.0  # fewer when leaves are too small to be split further
     if engine == "native":
-        searched = 2 * splits - 1  # the root, and both children of all splits but the last
-        offers, leaves = searched * (OFFER + widest), 16 * num_leaves  # best splits, renewed sums
-        return TrafficEstimate(
-            splits * 24.0 * n_bins * others / n_workers, (offers + leaves) * others, 2 * splits + 3
-        )
+        rounds = rounds_of(num_leaves, leaves_per_round)
+        looked_into = splits - rounds[-1]  # splits whose children may be split: none of the last round
+        offers, leaves = (
+            (1 + 2 * looked_into) * (OFFER + widest),
+            16 * num_leaves,
+        )  # best splits, renewed sums
+        histograms = (1 + looked_into) * 24.0 * n_bins * others / n_workers
+        return TrafficEstimate(histograms, (offers + leaves) * others, 2 * len(rounds) + 3)
     histograms = splits * 16.0 * n_bins * others / n_workers
     return TrafficEstimate(histograms, splits * SPLIT_RECORD * others, 2 * splits + 1)
+
+
+def rounds_of(num_leaves: int, leaves_per_round: int) -> list[int]:
+    """Return how many leaves each round of a tree splits, where all of them can be split."""
+    rounds, n = list[int](), 1
+    while n < num_leaves:
+        rounds.append(min(n, leaves_per_round, num_leaves - n))
+        n += rounds[-1]
+    return rounds

@@ -67,7 +67,7 @@ class LGBMModel(Attributes, Estimator):
         "split" or "gain": what ``feature_importances_`` counts.
     **lightgbm_params
         Any other parameter of LightGBM, under any of its names; one it does not have is refused with the nearest.
-        Also ``engine``: "auto" (the default), "native" or "lightgbm", and ``boosting="full"``, see ``docs/trees.md``.
+        Also ``engine`` ("auto", "native", "lightgbm"), ``boosting="full"``, ``leaves_per_round``: ``docs/trees.md``.
 
     Attributes
     ----------

@@ -17,7 +17,10 @@ from scalable.errors import UsageError
 from scalable.models.parameters import nearest
 
 # This package's own, beside LightGBM's.
-OWN = ("class_weight", "engine", "importance_type", "identifiers", "pairs", "rotate_rows", "rotate_every")
+OWN = (
+    "class_weight", "engine", "importance_type", "identifiers", "pairs", "rotate_rows", "rotate_every",
+    "leaves_per_round",
+)  # fmt: skip
 
 # Set by this package from the data, the cluster or its own arguments.
 _OWNED = {
@@ -203,13 +206,24 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
     rotation, full = _rotation(values, seed), values.get("boosting") == "full"
     if full:
         values["boosting"] = "gbdt"
+    rounds = _leaves_per_round(values)
     engine, fallback = chosen_engine(asked, values)
-    if full and engine != "native":
-        raise UsageError(f"boosting='full' needs engine='native'{fallback and ', and ' + fallback}")
+    for name, wanted in (("boosting='full'", full), (f"leaves_per_round={rounds}", rounds > 1)):
+        if wanted and engine != "native":
+            raise UsageError(f"{name} needs engine='native'{fallback and ', and ' + fallback}")
+    if rounds > 1:
+        values["leaves_per_round"] = rounds
     ready = (values, n_rounds, sample_rows, seed, n_threads, rotation)
-    return Params(
-        *ready, encoded[0], encoded[1], engine, fallback, class_weight, tuple(coded), full, asked == "auto"
-    )
+    yields = asked == "auto" and rounds == 1
+    return Params(*ready, encoded[0], encoded[1], engine, fallback, class_weight, tuple(coded), full, yields)
+
+
+def _leaves_per_round(values: dict[str, Any]) -> int:
+    """Take how many leaves are split together out of LightGBM's parameters."""
+    given = values.pop("leaves_per_round", 1)
+    if not str(given).isdecimal() or int(given) < 1:
+        raise UsageError(f"leaves_per_round must be a whole number at least 1, not {given!r}")
+    return int(given)
 
 
 def _rotation(values: dict[str, Any], seed: int) -> Rotation:

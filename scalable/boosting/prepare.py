@@ -15,7 +15,7 @@ from scalable.boosting.column_params import coded_columns, numbers_only, spread
 from scalable.boosting.dataset import lightgbm_api as native
 from scalable.boosting.engine import left_to_lightgbm, lightgbm_is_faster
 from scalable.boosting.native.settings import flag
-from scalable.boosting.params import Params, check_distributed, resolve
+from scalable.boosting.params import OWN, Params, check_distributed, resolve
 from scalable.boosting.rare_positives import leaf_bound
 from scalable.boosting.training.rotation import leaf_hessian, pieces_of
 from scalable.boosting.workers.partition import check_rows
@@ -108,7 +108,7 @@ def prepare(
         with progress.task(f"rare positives: min_sum_hessian_in_leaf={bound:g}, unless you give one"):
             pass
     dataset_params = {
-        **params.values,
+        **{name: value for name, value in params.values.items() if name not in OWN},
         "categorical_feature": ",".join(map(str, learned.categorical)),
         "num_threads": team.places[0].n_threads,
     }

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable.data.block import RawBlock
 from scalable.data.source import Source
 from scalable.errors import ModelError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.execution.reduction import run_reduction
+from scalable.execution.reduction import FEW_LEAVES, run_reduction
 from scalable.execution.sampling import sample_shards, spread_shards
 from scalable.models.store import SEAL
 from scalable.monitor.bins import LEVELS, QUANTILES, ColumnBins, learn_bins, number_bins
@@ -23,6 +24,8 @@ from scalable.monitor.counts import CountReduction, Layout
 from scalable.monitor.labels import Labelled, encoded
 from scalable.monitor.scores import TASKS, Scale, Scorer
 from scalable.registry.address import model_path
+from scalable.scoring.evaluate import QualityReduction, Report, quality_of
+from scalable.scoring.once import Once
 from scalable.storage.arrays import ArraysError, read_arrays, write_arrays
 from scalable.storage.documents import typed, understood
 from scalable.storage.replace import explained
@@ -44,11 +47,14 @@ class Profile:
         Of the reference as one period.
     seen : bool
         Whether predictions and labels are of rows that the model learned from: too good to be held against.
+    quality : BinaryReport, MulticlassReport, RegressionReport or None
+        Of the held-out rows, where it was asked for and all of them were counted; not saved.
     """
 
     layout: Layout
     counts: NDArray[np.int64]
     seen: bool = False
+    quality: Report | None = None
 
     def part(self, kind: str, name: str = "") -> NDArray[np.int64]:
         """Return a part of the counts."""
@@ -69,6 +75,7 @@ def learn_profile(
     prediction: str | None = None,
     seen: bool = False,
     max_rows: int = MOST_ROWS,
+    measured: bool = False,
 ) -> Profile:
     """Count a reference.
 
@@ -86,6 +93,8 @@ def learn_profile(
         Whether the model learned from `source`.
     max_rows : int
         At most about so many rows of each, heads of spread shards.
+    measured : bool
+        Whether the same pass measures how good the model is on all of `held_out`, where it goes over all.
 
     Returns
     -------
@@ -95,6 +104,8 @@ def learn_profile(
     if predictor.task == "transform":
         return _counted(CountReduction(Layout(columns)), source, executor, max_rows, seen)
     scored = source if held_out is None else held_out
+    measured = measured and prediction is None and held_out is not None and _all_measured(held_out, max_rows)
+    predictor = Once(predictor) if measured else predictor
     scorer = Scorer(predictor, prediction)
     bins, scale = _predictions(scorer, scored)
     layout = Layout(columns, bins, predictor.task, _class_names(predictor), scale)
@@ -104,11 +115,19 @@ def learn_profile(
     if held_out is None:
         return _counted(whole, source, executor, max_rows, seen)
     of_columns = _counted(CountReduction(layout), source, executor, max_rows, False)
-    counts = _counted(whole, held_out, executor, max_rows, False).counts.copy()
+    quality = quality_of(predictor, held_out.roles) if measured else None
+    found = _counted(whole, held_out, executor, max_rows, False, quality)
+    counts = found.counts.copy()
     for kind, name in layout.places:
         if kind in ("rows", "column"):
             layout.part(counts, kind, name)[:] = of_columns.part(kind, name)
-    return Profile(layout, counts)
+    return Profile(layout, counts, quality=found.quality)
+
+
+def _all_measured(source: Source, most: int) -> bool:
+    """Return whether a pass over at most so many rows goes over all, and their labels are no relevances."""
+    known = source.exact_rows is not None and source.n_rows <= most
+    return known and source.target is not None and source.roles.group is None
 
 
 def _class_names(predictor: Any) -> tuple[str, ...]:
@@ -116,11 +135,43 @@ def _class_names(predictor: Any) -> tuple[str, ...]:
     return tuple(map(str, predictor.classes)) if predictor.task == "multiclass" else ()
 
 
-def _counted(reduction: CountReduction, source: Source, executor: Executor, most: int, seen: bool) -> Profile:
-    reader = BlockReader(source, columns=tuple(reduction.needed))
-    found = run_reduction(executor, reduction, reader, sample_shards(source, most), "reference")
+def _counted(
+    reduction: CountReduction,
+    source: Source,
+    executor: Executor,
+    most: int,
+    seen: bool,
+    quality: QualityReduction | None = None,
+) -> Profile:
+    whole = _Together(reduction, quality)
+    names = [*reduction.needed, *(source.roles.learned_from if quality is not None else ())]
+    reader, shards = BlockReader(source, columns=tuple(dict.fromkeys(names))), sample_shards(source, most)
+    leaves = None if quality is None else FEW_LEAVES
+    found, report = run_reduction(executor, whole, reader, shards, "reference", leaves=leaves)
     size = reduction.layout.size
-    return Profile(reduction.layout, sum(found.values(), np.zeros(size, np.int64)), seen)
+    return Profile(reduction.layout, sum(found.values(), np.zeros(size, np.int64)), seen, report)
+
+
+@dataclass(frozen=True)
+class _Together:
+    """Counts, and quality where it is asked for, in one pass."""
+
+    counts: CountReduction
+    quality: QualityReduction | None
+
+    def init(self) -> tuple[Any, Any]:
+        return self.counts.init(), None if self.quality is None else self.quality.init()
+
+    def step(self, state: tuple[Any, Any], block: RawBlock) -> tuple[Any, Any]:
+        quality = None if self.quality is None else self.quality.step(state[1], block)
+        return self.counts.step(state[0], block), quality
+
+    def merge(self, left: tuple[Any, Any], right: tuple[Any, Any]) -> tuple[Any, Any]:
+        quality = None if self.quality is None else self.quality.merge(left[1], right[1])
+        return self.counts.merge(left[0], right[0]), quality
+
+    def finish(self, state: tuple[Any, Any]) -> tuple[Any, Report | None]:
+        return self.counts.finish(state[0]), None if self.quality is None else self.quality.finish(state[1])
 
 
 def _predictions(scorer: Scorer, source: Source) -> tuple[ColumnBins, Scale]:

@@ -90,6 +90,14 @@ def evaluate_model(predictor: Any, source: Source, executor: Executor) -> Report
     UsageError
         When the model learned without a target.
     """
+    reduction = quality_of(predictor, source.roles)
+    names = [*predictor.needed, *source.roles.learned_from]
+    reader = BlockReader(source, columns=tuple(dict.fromkeys(names)))
+    return run_reduction(executor, reduction, reader, label="evaluate", leaves=FEW_LEAVES)
+
+
+def quality_of(predictor: Any, roles: Roles) -> QualityReduction:
+    """Return what measures a model; raises as `evaluate_model`."""
     if predictor.task == "transform":
         raise UsageError(
             "the model learned without a target: there is nothing to hold it against; `predict` applies it"
@@ -99,10 +107,7 @@ def evaluate_model(predictor: Any, source: Source, executor: Executor) -> Report
         metrics = BinaryMetrics()
     elif predictor.task == "multiclass":
         metrics = MulticlassMetrics(len(predictor.classes))
-    names = [*predictor.needed, *source.roles.learned_from]
-    reduction = QualityReduction(predictor, metrics, source.roles)
-    reader = BlockReader(source, columns=tuple(dict.fromkeys(names)))
-    return run_reduction(executor, reduction, reader, label="evaluate", leaves=FEW_LEAVES)
+    return QualityReduction(predictor, metrics, roles)
 
 
 def base_rates(report: Report) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,3 +94,13 @@ def test_traffic_is_predicted_to_five_percent(local_team, n_workers, engine):
     sent = np.mean([worker["bytes_sent"] for worker in fitted.stats["workers"]]) / 4
     assert plan.total == pytest.approx(sent, rel=0.05)
     assert plan.exchanges == pytest.approx(fitted.stats["workers"][0]["exchanges"] / 4, rel=0.1)
+
+
+@pytest.mark.parametrize("n_workers", [64, 256])
+@pytest.mark.parametrize("together", [1, 16])
+def test_the_page_tells_what_larger_clusters_would_take(n_workers, together):
+    plan = predict_traffic(28 * 255, 255, n_workers, engine="native", leaves_per_round=together)
+    milliseconds = [round(1e3 * plan.seconds(gigabit * 1e9 / 8, 1e-4)) for gigabit in (10, 25)]
+    cells = [n_workers, together, f"{plan.total / 1e6:.1f}", plan.exchanges, *milliseconds]
+    page = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text()
+    assert f"| {' | '.join(map(str, cells))} |\n" in page

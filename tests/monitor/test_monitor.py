@@ -22,6 +22,7 @@ from scalable.monitor.labels import Labelled
 from scalable.monitor.profile import FILE, KIND
 from scalable.monitor.scores import Scorer
 from scalable.monitor.thresholds import Thresholds
+from scalable.scoring.evaluate import evaluate_model
 from scalable.storage.arrays import read_arrays, write_arrays
 from tests.monitor.windows import FEATURES, rows
 
@@ -40,6 +41,16 @@ def model(tmp_path_factory):
     profile = learn_profile(load_model(path), table_source(rows(N, 2)), Threads(1))
     save_profile(path, profile)
     return path
+
+
+def test_one_pass_over_held_out_rows_counts_and_measures(model):
+    predictor, held = load_model(model), table_source(rows(N, 2))
+    given = (predictor, table_source(rows(N, 1)), Threads(1))
+    apart, whole = (learn_profile(*given, held_out=held, measured=measured) for measured in (False, True))
+    np.testing.assert_array_equal(whole.counts, apart.counts)
+    assert whole.quality.to_json() == evaluate_model(predictor, held, Threads(1)).to_json()
+    assert apart.quality is None
+    assert learn_profile(*given, held_out=held, max_rows=N // 2, measured=True).quality is None
 
 
 def said(report):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import lightgbm as lgb
@@ -90,6 +91,18 @@ def give_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
+@dataclass(frozen=True, slots=True)
+class CompiledScorer:
+    """Raw scores by a compiled forest, of rows in a matrix or in `scalable.inference.forest.places.Columns`."""
+
+    forest: Any
+
+    def __call__(self, matrix: Any) -> NDArray[np.float64]:
+        """Return raw scores of shape (n_scores, n_rows)."""
+        raw = np.asarray(self.forest.predict(matrix, raw_score=True))
+        return np.ascontiguousarray(raw.reshape(len(raw), -1).T)
+
+
 def scorer_of(text: str, *, fast: bool = False) -> Scorer | None:
     """Return what gives rows the raw scores of a model's trees, on the calling thread; None for no trees.
 
@@ -101,13 +114,7 @@ def scorer_of(text: str, *, fast: bool = False) -> Scorer | None:
     if fast:
         from scalable.inference import compile_model
 
-        forest = compile_model(text)
-
-        def score_fast(matrix: NDArray[Any]) -> NDArray[np.float64]:
-            raw = np.asarray(forest.predict(matrix, raw_score=True))
-            return np.ascontiguousarray(raw.reshape(len(matrix), -1).T)
-
-        return score_fast
+        return CompiledScorer(compile_model(text))
     booster = lgb.Booster(model_str=text)
 
     def score(matrix: NDArray[Any]) -> NDArray[np.float64]:

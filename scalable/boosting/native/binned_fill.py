@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.boosting.dataset.datasets import give_back
+from scalable.boosting.dataset.datasets import CompiledScorer, give_back
 from scalable.boosting.dataset.fill import FILL_ROWS, Scorer, pour
 from scalable.boosting.dataset.sinks import Taker
 from scalable.boosting.native.bins import Bins
@@ -18,6 +18,7 @@ from scalable.data.block import RawBlock
 from scalable.data.source import Source
 from scalable.execution.reader import BlockReader
 from scalable.features.tree_encoder import TreeEncoder, TreeRows, rows_of
+from scalable.inference.forest.places import Columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,15 @@ class ColumnEncoder:
 
 @dataclass(frozen=True, slots=True)
 class _OfColumns:
-    """A scorer of matrices that is given columns."""
+    """A scorer that is given columns, and puts them side by side where it must."""
 
     scorer: Scorer
     dtype: Any
 
     def __call__(self, matrix: Any) -> NDArray[np.float64]:
         """Return raw scores of shape (n_scores, n_rows)."""
+        if isinstance(self.scorer, CompiledScorer) and matrix:
+            return self.scorer(Columns.of_arrays(matrix, len(matrix[0])))
         return self.scorer(rows_of(matrix, self.dtype))
 
 

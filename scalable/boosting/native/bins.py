@@ -82,7 +82,8 @@ class Bins:
             path = Path(place) / "few.bin"
             dataset.save_binary(path)
             data = path.read_bytes()
-        text = lgb.Booster({**params, "verbosity": -1, "metric": "None"}, dataset).model_to_string()
+        known = {name: value for name, value in params.items() if name != "leaves_per_round"}
+        text = lgb.Booster({**known, "verbosity": -1, "metric": "None"}, dataset).model_to_string()
         found = sorted(
             (column, mapper)
             for group in Layout.read(data, len(label), len(names)).groups

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,24 +47,24 @@ class Peers:
         parts = [np.frombuffer(part) for part in self.gather(np.array(values, np.float64).tobytes())]
         return [float(value) for value in np.max(parts, axis=0)]
 
-    def reduce(self, histogram: NDArray[np.int64], edges: Sequence[int]) -> None:
-        """Add to this worker's bins those of all others: each holds the sums of the bins that are its own afterwards.
+    def reduce(self, pool: NDArray[np.int64], which: Sequence[int], edges: Sequence[int]) -> None:
+        """Add to this worker's bins of some histograms those of all others, in one exchange.
 
         Parameters
         ----------
-        histogram : int64 array (3, n_bins)
-            This worker's; bins that are others' are left as they were.
+        pool : int64 array (n_histograms, 3, n_bins)
+            This worker's, of which bins that are others' are left as they were.
+        which : sequence of int
+            The histograms, each once, the same on all workers.
         edges : sequence of int
             Worker w has the bins [edges[w], edges[w + 1]).
         """
         if self._mesh is None:
             return
-        low, high = edges[self.worker], edges[self.worker + 1]
+        low, high, chosen = edges[self.worker], edges[self.worker + 1], list(which)
         others = [w for w in range(self.n_workers) if w != self.worker]
-        sends: dict[int, Any] = {}
-        for w in others:
-            sends[w] = memoryview(np.ascontiguousarray(histogram[:, edges[w] : edges[w + 1]]).tobytes())
-        buffers = {w: bytearray(3 * (high - low) * 8) for w in others}
+        sends = {w: memoryview(pool[chosen, :, edges[w] : edges[w + 1]].tobytes()) for w in others}
+        buffers = {w: bytearray(len(chosen) * 3 * (high - low) * 8) for w in others}
         self._mesh.exchange(sends, {w: memoryview(buffer) for w, buffer in buffers.items()})
         for buffer in buffers.values():
-            histogram[:, low:high] += np.frombuffer(buffer, np.int64).reshape(3, high - low)
+            pool[chosen, :, low:high] += np.frombuffer(buffer, np.int64).reshape(-1, 3, high - low)

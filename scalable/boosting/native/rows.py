@@ -52,9 +52,10 @@ class Plane:
         self.features = features[np.argsort(bins.listed[features], kind="stable")]
         self.n_dense = int((~bins.listed[features]).sum())
         features = self.features
-        self.columns: NDArray[Any] = zeros((len(features), n_rows), dtype)
+        # Not written here: the threads that bin the rows have the system find memory, each its own share.
+        self.columns: NDArray[Any] = np.empty((len(features), n_rows), dtype)
         a_word = 4 // np.dtype(dtype).itemsize
-        self.matrix: NDArray[Any] = zeros((n_rows, -(-self.n_dense // a_word) * a_word), dtype)
+        self.matrix: NDArray[Any] = np.empty((n_rows, -(-self.n_dense // a_word) * a_word), dtype)
         self.words = self.matrix.view(np.uint32)
         self.first = np.ascontiguousarray(bins.features["first"][features])
         self.widths = np.ascontiguousarray(bins.features["n_bins"][features])
@@ -174,14 +175,18 @@ class Rows:
         n, at = len(label), start
         needed = [np.asarray(rows[column]) for column in self.bins.columns]
         columns = [c if c.dtype in (np.float32, np.float64) else c.astype(np.float64) for c in needed]
+        binned = [np.zeros((len(plane.features), n), plane.columns.dtype) for plane in self.parts[0].planes]
+        for plane, bins in zip(self.parts[0].planes, binned, strict=True):
+            for feature, out in zip(plane.features.tolist(), bins, strict=True):
+                self._searches[feature](columns[feature][:, None], 0, out)
         while at < start + n:
             block = int(np.searchsorted(self._positions, at, side="right")) - 1
             stop = min(start + n, int(self._positions[block + 1]))
             taken, (part, here) = slice(at - start, stop - start), self._where(block, at, stop)
-            for plane in part.planes:
-                for j, feature in enumerate(plane.features.tolist()):
-                    self._searches[feature](columns[feature][taken, None], 0, plane.columns[j, here])
+            for plane, bins in zip(part.planes, binned, strict=True):
+                plane.columns[:, here] = bins[:, taken]
                 transpose(plane.columns[: plane.n_dense], here.start, here.stop, plane.matrix)
+                plane.matrix[here, plane.n_dense :] = 0
             part.label[here] = label[taken]
             if weight is not None:
                 part.weight[here] = weight[taken]

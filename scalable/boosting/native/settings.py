@@ -23,7 +23,7 @@ _RULES = {
     "max_cat_to_onehot": ("max_cat_to_onehot", 4), "min_data_per_group": ("min_data_per_group", 100),
 }  # fmt: skip
 _TREES = {
-    "num_leaves": 31, "max_depth": -1, "learning_rate": 0.1, "feature_fraction": 1.0,
+    "num_leaves": 31, "leaves_per_round": 1, "max_depth": -1, "learning_rate": 0.1, "feature_fraction": 1.0,
     "feature_fraction_bynode": 1.0, "bagging_fraction": 1.0, "pos_bagging_fraction": 1.0,
     "neg_bagging_fraction": 1.0, "bagging_freq": 0, "top_rate": 0.2, "other_rate": 0.1,
 }  # fmt: skip
@@ -91,6 +91,8 @@ class Settings:
         What a split must keep to.
     num_leaves, max_depth : int
         Of a tree, at most; no limit of depth when not positive.
+    leaves_per_round : int
+        Leaves that are split before any of their children may be; 1 is LightGBM's growth.
     learning_rate, feature_fraction, feature_fraction_bynode : float
         As in LightGBM.
     bagging : tuple of float
@@ -110,6 +112,7 @@ class Settings:
     rules: NDArray[Any]
     num_leaves: int
     max_depth: int
+    leaves_per_round: int
     learning_rate: float
     feature_fraction: float
     feature_fraction_bynode: float
@@ -158,6 +161,7 @@ class Settings:
             rules,
             int(numbers["num_leaves"]),
             int(numbers["max_depth"]),
+            int(numbers["leaves_per_round"]),
             1.0 if forest else numbers["learning_rate"],
             numbers["feature_fraction"],
             numbers["feature_fraction_bynode"],

@@ -11,8 +11,8 @@ SHOWN = ("auc", "log_loss", "accuracy", "rmse", "r2", "ndcg_1", "ndcg_5", "ndcg_
 SEEN_SHARDS = 2  # of the training rows: a score that is too good anyway needs no more
 
 
-def score(model: Path, source: Source, held_out: bool) -> dict[str, Any]:
-    """Return the quality of a saved model on a source, or on a small part of the rows it was trained on."""
+def score(model: Path, source: Source, held_out: bool, report: Any = None) -> dict[str, Any]:
+    """Return the quality of a saved model on a source (`report`, if it is known), or on a part of its training rows."""
     from scalable.execution.threads import Threads
     from scalable.models.predictors import load_model
     from scalable.scoring.evaluate import evaluate_model, quality_row
@@ -26,7 +26,8 @@ def score(model: Path, source: Source, held_out: bool) -> dict[str, Any]:
         return {**order_rows(str(model), report)[0], "held_out": held_out}
     if not held_out and len(source.shards) > SEEN_SHARDS:
         source = source.split(every=-(-len(source.shards) // SEEN_SHARDS))[1]
-    row = quality_row(str(model), evaluate_model(predictor, source, Threads()), predictor.classes)
+    report = report or evaluate_model(predictor, source, Threads())
+    row = quality_row(str(model), report, predictor.classes)
     return {**row, "held_out": held_out}
 
 

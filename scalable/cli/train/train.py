@@ -161,14 +161,15 @@ def command(
         estimator.fit(source, **fit_options)
     estimator.save(model)
     remove_tree(checkpoint)
+    report = None
     if profile:
         with live(quiet):
-            keep_profile(model, source, held_out, client, workers)
+            report = keep_profile(model, source, held_out, client, workers)
     columns = estimator.describe_columns()
     quality = None
     if target is not None:
         with live(quiet):
-            quality = score(model, held_out or source, held_out is not None)
+            quality = score(model, held_out or source, held_out is not None, report)
     if not quiet:
         for line in columns:
             typer.echo(f"  {line}")

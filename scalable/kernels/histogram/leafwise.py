@@ -1,7 +1,8 @@
 """Leaf-wise growth of one tree: the leaf that gains most is split next, and no interpreter stands between two splits.
 
-Whoever must do something between the steps of a split (exchange sums with other workers, draw the features of a node)
-calls the steps one by one; `grow` does them all in one call.
+The leaves of a round, those that gain most, are split before any of their children may be; with one leaf a round that
+is leaf-wise growth as LightGBM has it. Whoever must do something between the steps of a round (exchange sums with other
+workers, draw the features of a node) calls them one by one; `grow` does them all in one call.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from scalable.kernels.jit import kernel
 
 WHOLE = PARTITION | SUM | MERGE | SUBTRACT | SEARCH
 # Words of `Growth.state`: leaves so far, those that the split at hand makes, jobs ordered, threads that have summed,
-# and what a leaf must be to be split.
-N_LEAVES, LEFT, RIGHT, JOBS, SUMMED, MAX_DEPTH, LEAST_ROWS, N_STATE = range(8)
+# what a leaf must be to be split, and leaves once the round at hand is over.
+N_LEAVES, LEFT, RIGHT, JOBS, SUMMED, MAX_DEPTH, LEAST_ROWS, AFTER_ROUND, N_STATE = range(9)
 # Of a leaf: its depth, its histogram, the node above and on which side of it, the feature to split on (-1: none), and
 # whether `Growth.told` says which bins go left.
 STANDING = np.dtype([(name, "i8") for name in ("depth", "histogram", "parent", "side", "feature", "is_told")])
@@ -40,6 +41,8 @@ class Growth(NamedTuple):
         Of the best split; minus infinity for none.
     winners : int64 array (twice that,)
         A tournament of leaves by gain: winners[1] gains most, of equals the first.
+    taken : int64 array (most leaves of a round,)
+        The leaves of the round at hand, those that gain most first.
     starts, counts : int64 arrays (most leaves, n_threads)
         Where each leaf's rows stand in every part.
     told : uint8 array (most leaves or 0, most bins)
@@ -60,6 +63,7 @@ class Growth(NamedTuple):
     splits: np.ndarray
     gains: np.ndarray
     winners: np.ndarray
+    taken: np.ndarray
     starts: np.ndarray
     counts: np.ndarray
     told: np.ndarray
@@ -149,14 +153,27 @@ def divide(totals: np.ndarray, left: int, right: int, split: Any, monotone: int)
 
 
 @kernel()
-def open_split(team: Any, growth: Any, categories: Any) -> bool:
-    """Take the leaf that gains most, make its children and the job of splitting it; False where none may be split.
+def take_round(growth: Any) -> Any:
+    """Take the leaves that are split together, those that gain most, off the tournament; return how many."""
+    state, n = growth.state, 0
+    most = min(growth.taken.shape[0], growth.leaves.shape[0] - state[N_LEAVES])
+    while n < most and growth.gains[growth.winners[1]] > -np.inf:
+        leaf = growth.winners[1]
+        growth.taken[n] = leaf
+        growth.gains[leaf] = -np.inf
+        offer(leaf, growth)
+        n += 1
+    state[AFTER_ROUND] = state[N_LEAVES] + n
+    return n
+
+
+@kernel()
+def open_split(leaf: int, team: Any, growth: Any, categories: Any) -> None:
+    """Make a leaf's children and the job of splitting it.
 
     The job has all phases where a child can be split, and only deals the rows where none can.
     """
-    state, leaf, right = growth.state, growth.winners[1], growth.state[N_LEAVES]
-    if right >= growth.leaves.shape[0] or growth.gains[leaf] == -np.inf:
-        return False
+    state, right = growth.state, growth.state[N_LEAVES]
     standing, node = growth.leaves[leaf], right - 1
     f, split = standing.feature, growth.splits[leaf]
     left_bins(leaf, team, growth, categories)
@@ -186,12 +203,11 @@ def open_split(team: Any, growth: Any, categories: Any) -> bool:
         below.histogram = right
     state[N_LEAVES] = right + 1
     state[LEFT], state[RIGHT] = leaf, right
-    last = right + 1 == growth.leaves.shape[0]
+    last = state[AFTER_ROUND] == growth.leaves.shape[0]
     job.phases = PARTITION
     for turn in range(2):
         if ask(turn, state[LEFT + turn], team, growth, last):
             job.phases = WHOLE
-    return True
 
 
 @kernel()
@@ -232,6 +248,21 @@ def settle(turn: int, leaf: int, team: Any, growth: Any) -> None:
 
 
 @kernel()
+def settle_both(left: int, right: int, team: Any, growth: Any) -> None:
+    """Give both children of a split their best splits."""
+    settle(0, left, team, growth)
+    settle(1, right, team, growth)
+
+
+@kernel()
+def offer_round(n: int, first: int, growth: Any) -> None:
+    """Enter the children of a round of n leaves, the right ones of which are numbered from `first` on."""
+    for k in range(n):
+        offer(growth.taken[k], growth)
+        offer(first + k, growth)
+
+
+@kernel()
 def offer(leaf: int, growth: Any) -> None:
     """Enter a leaf, or its new gain, in the tournament."""
     at, winners, gains = leaf + growth.gains.shape[0], growth.winners, growth.gains
@@ -244,8 +275,8 @@ def offer(leaf: int, growth: Any) -> None:
 
 
 @kernel()
-def close_split(team: Any, growth: Any) -> Any:
-    """Note the children's rows and best splits once the job is done; return how many rows went left."""
+def note_rows(team: Any, growth: Any) -> Any:
+    """Note the children's rows once they have been dealt; return how many went left."""
     left, right, gone = growth.state[LEFT], growth.state[RIGHT], 0
     for k in range(team.counts.shape[0]):
         n = team.lefts[k]
@@ -253,14 +284,12 @@ def close_split(team: Any, growth: Any) -> Any:
         growth.counts[right, k] = growth.counts[left, k] - n
         growth.counts[left, k] = n
         gone += n
-    settle(0, left, team, growth)
-    settle(1, right, team, growth)
     return gone
 
 
 @kernel()
 def grow(team: Any, mine: Any, growth: Any, categories: Any) -> Any:
-    """Split leaves until none may be split.
+    """Split leaves, round by round, until none may be split.
 
     Returns
     -------
@@ -268,15 +297,20 @@ def grow(team: Any, mine: Any, growth: Any, categories: Any) -> Any:
         0; -1 where a thread has failed; else the number of the right child that has other rows than were counted.
     """
     team, mine, growth = borrowed(team), borrowed(mine), borrowed(growth)
-    while open_split(team, growth, categories):
-        if not run_job(team.job[0].phases, team, mine, growth, categories):
-            return -1
-        left, right = growth.state[LEFT], growth.state[RIGHT]
-        if close_split(team, growth) != growth.totals[left].count:
-            return right
-        offer(left, growth)
-        offer(right, growth)
-    return 0
+    state = growth.state
+    while True:
+        n, first = take_round(growth), state[N_LEAVES]
+        if n == 0:
+            return 0
+        for k in range(n):
+            open_split(growth.taken[k], team, growth, categories)
+            if not run_job(team.job[0].phases, team, mine, growth, categories):
+                return -1
+            left, right = state[LEFT], state[RIGHT]
+            if note_rows(team, growth) != growth.totals[left].count:
+                return right
+            settle_both(left, right, team, growth)
+        offer_round(n, first, growth)
 
 
 @kernel()

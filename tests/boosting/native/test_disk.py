@@ -68,6 +68,7 @@ CASES = {
         {},
     ),  # no hessian near its bound: all rows tell how fine gradients are
     "weighted": ({"max_depth": 4}, "y", {"weight": "w"}),
+    "together": ({"leaves_per_round": 6}, "y", {}),
     "regression": (
         {"objective": "huber", "max_bin": 600, "num_leaves": 8, "feature_fraction": 0.7},
         "amount",

@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
@@ -20,6 +21,8 @@ from scalable.boosting.workers import supervise
 from scalable.boosting.workers.launchers import LocalLauncher
 from scalable.data.table import as_source
 from scalable.errors import ClusterError, ModelError
+from scalable.report.document import new_results
+from scalable.report.results import write_results
 from tests.boosting.hosts import allowed as hosts_allowed
 from tests.boosting.hosts import namespace_hosts, small_disk
 from tests.boosting.processes import worker_processes
@@ -38,6 +41,8 @@ PARAMS = {
     "min_sum_hessian_in_leaf": 20.0,
 }
 
+ENGINES = {"lightgbm": {"engine": "lightgbm"}, "native": {"engine": "native", "leaves_per_round": 3}}
+
 
 @pytest.fixture(scope="module")
 def source():
@@ -51,7 +56,7 @@ def source():
 def undisturbed(source):
     """Predictions of LightGBM, and the text that the native engine's model has whatever happens to workers."""
     text = functools.cache(
-        lambda: train(PARAMS | {"engine": "native"}, source, classify=True).booster.model_to_string()
+        lambda: train(PARAMS | ENGINES["native"], source, classify=True).booster.model_to_string()
     )
     return {"lightgbm": lightgbm_scores(source), "native": text}
 
@@ -154,7 +159,7 @@ def run_trial(kind, seed, team, source, undisturbed, policy, tmp_path, engine="l
             callbacks=[fail] if kind == "exception" else [],
         )  # fmt: skip
         try:
-            fitted = train_on(struck, PARAMS | {"engine": engine}, source, classify=True, options=options)
+            fitted = train_on(struck, PARAMS | ENGINES[engine], source, classify=True, options=options)
         except ClusterError:
             assert policy == "raise"
         except ModelError:
@@ -205,12 +210,37 @@ def test_every_kind_of_accident(local_team, source, undisturbed, kind, policy, t
 @pytest.mark.timeout(14_400)
 @pytest.mark.parametrize("engine", ["lightgbm", "native"])
 def test_two_hundred_accidents(local_team, source, undisturbed, engine, tmp_path):
-    rng = random.Random(20261122)
+    """Fewer with SCALABLE_CHAOS_TRIALS; with SCALABLE_CHAOS_OUT=FILE they are recorded."""
+    rng, trials = random.Random(20261122), []
     for seed in range(int(os.environ.get("SCALABLE_CHAOS_TRIALS", "200"))):
         kind = rng.choice(KINDS)
         policy, n_workers = rng.choice(["raise", "replace", "shrink"]), rng.choice([2, 2, 3])
         if seed < int(os.environ.get("SCALABLE_CHAOS_FIRST", "0")):
             continue
+        trial = {"seed": seed, "accident": kind, "policy": policy, "workers": n_workers}
         began = time.monotonic()
-        run_trial(kind, seed, local_team(n_workers), source, undisturbed, policy, tmp_path, engine)
-        print(f"trial {seed}: {kind}, {policy}: {time.monotonic() - began:.0f} s", flush=True)
+        try:
+            run_trial(kind, seed, local_team(n_workers), source, undisturbed, policy, tmp_path, engine)
+        except AssertionError as error:
+            trial["wrong"] = str(error).splitlines()[0]
+        trials.append({**trial, "seconds": time.monotonic() - began})
+        print(trials[-1], flush=True)
+    wrong = [trial for trial in trials if "wrong" in trial]
+    if out := os.environ.get("SCALABLE_CHAOS_OUT"):
+        kinds = [
+            {"accident": kind, "trials": len(of), "wrong": sum("wrong" in trial for trial in of),
+             "longest_seconds": max(trial["seconds"] for trial in of)}
+            for kind in sorted({trial["accident"] for trial in trials})
+            for of in [[trial for trial in trials if trial["accident"] == kind]]
+        ]  # fmt: skip
+        content = {
+            "engine": engine,
+            "trials": len(trials),
+            "wrong": len(wrong),
+            "kinds": kinds,
+            "each": trials,
+        }
+        names = f"-m slow -k 'two_hundred_accidents and {engine}' tests/boosting/workers"
+        command = f"SCALABLE_CHAOS_TRIALS={len(trials)} SCALABLE_CHAOS_OUT=FILE python -m pytest {names}"
+        write_results(Path(out), new_results("boosting chaos", {"chaos": content}, command=command))
+    assert not wrong

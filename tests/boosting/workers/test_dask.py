@@ -12,6 +12,7 @@ import pytest
 
 from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier
+from scalable.boosting.estimates import rounds_of
 from scalable.boosting.workers.launchers import DaskLauncher
 from scalable.errors import ClusterError
 from tests.boosting.processes import worker_processes
@@ -63,6 +64,16 @@ def test_two_workers_train_the_model_of_one(dask_client, rows):
     assert all(worker["bytes_sent"] > 0 for worker in workers)
     assert abs(workers[0]["bytes_sent"] - workers[1]["bytes_received"]) < 1000  # but for beats on the way
     wait_until(lambda: not worker_processes())
+
+
+def test_leaves_are_split_together_in_few_exchanges_to_the_same_bits(dask_client, rows):
+    source, params = ParquetSource(rows, target="y"), {"n_estimators": 3, "leaves_per_round": 4}
+    here = LGBMClassifier(**params).fit(source)
+    there = LGBMClassifier(**params, client=dask_client).fit(source)
+    assert here.engine_ == there.engine_ == "native"
+    assert there.booster_.model_to_string() == here.booster_.model_to_string()
+    one_by_one = 3 * (2 * len(rounds_of(31, 1)) + 3)
+    assert there.stats_["workers"][0]["exchanges"] < one_by_one / 2
 
 
 def test_arrays_are_streamed_to_workers_too(dask_client):

@@ -138,14 +138,17 @@ class Nodes:
 
         offer(0, 0)
         while heap and n_leaves < self.settings.num_leaves:
-            _, leaf, node = heapq.heappop(heap)
-            found.splits.append((node, leaf, n_leaves))
-            if self.nodes[node].children:
-                offer(leaf, self.nodes[node].children[0])
-                offer(n_leaves, self.nodes[node].children[1])
-            else:
-                found.missing.append(node)
-            n_leaves += 1
+            most = min(self.settings.leaves_per_round, len(heap), self.settings.num_leaves - n_leaves)
+            taken = [heapq.heappop(heap) for _ in range(most)]
+            for _, leaf, node in taken:
+                found.splits.append((node, leaf, n_leaves))
+                n_leaves += 1
+            for (_, leaf, node), (_, _, right) in zip(taken, found.splits[-most:], strict=True):
+                if self.nodes[node].children:
+                    offer(leaf, self.nodes[node].children[0])
+                    offer(right, self.nodes[node].children[1])
+                else:
+                    found.missing.append(node)
         return found
 
     def descent(self, split: Sequence[int], place: Any) -> Descent:

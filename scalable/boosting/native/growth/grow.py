@@ -1,4 +1,4 @@
-"""Leaf-wise growth: the leaf that gains most is split next.
+"""Leaf-wise growth: the leaf that gains most is split next, or the few that do, together.
 
 The smaller child's histogram is summed, the other's is what is left of the parent's. All sums are integers, so neither
 threads nor the order of rows can change a split. What a split does is in `scalable.kernels.histogram.leafwise`.
@@ -60,6 +60,7 @@ class Grower:
             "splits": np.zeros(n, SPLIT),
             "gains": np.empty(size),
             "winners": np.empty(2 * size, np.int64),
+            "taken": np.zeros(min(n, settings.leaves_per_round), np.int64),
             "starts": np.zeros((n, n_parts), np.int64),
             "counts": np.zeros((n, n_parts), np.int64),
             "told": np.zeros((told, width), np.uint8),
@@ -126,17 +127,20 @@ class Grower:
         """Split leaves where features are drawn for every node or other workers hold rows."""
         growth, histograms = self._growth, self._histograms
         paths = [NO_FEATURES]  # features split on above each leaf, where interactions are constrained
-        while histograms.open():
-            left, right = growth.state[LEFT : LEFT + 2].tolist()
-            node = right - 1
-            if self.settings.groups:
-                paths[left] = paths[left] | {int(growth.split_on[node])}
-            paths.append(paths[left])
-            for turn, leaf in enumerate((left, right)):
-                place = 2 * node + 1 + turn
-                if histograms.asks(turn):
-                    histograms.choose(turn, chosen.of_node(place, paths[leaf]), chosen.key(place))
-            histograms.split()
+        while taken := histograms.take():
+            for leaf in taken:
+                histograms.open(leaf)
+                left, right = growth.state[LEFT : LEFT + 2].tolist()
+                node = right - 1
+                if self.settings.groups:
+                    paths[left] = paths[left] | {int(growth.split_on[node])}
+                paths.append(paths[left])
+                for turn, child in enumerate((left, right)):
+                    place = 2 * node + 1 + turn
+                    if histograms.asks(turn):
+                        histograms.choose(turn, chosen.of_node(place, paths[child]), chosen.key(place))
+                histograms.split()
+            histograms.close()
 
     def _tree(self) -> Tree:
         growth, n = self._growth, int(self._growth.state[N_LEAVES])

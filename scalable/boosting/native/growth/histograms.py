@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,17 +24,21 @@ from scalable.kernels.histogram.accumulate import NARROW_SUMS, apart
 from scalable.kernels.histogram.gain import LEAF, SPLIT
 from scalable.kernels.histogram.leafwise import (
     LEFT,
+    N_LEAVES,
     RIGHT,
     Growth,
     ask,
-    close_split,
     grow,
     left_bins,
+    note_rows,
     offer,
+    offer_round,
     open_split,
     root_totals,
     run_job,
     settle,
+    settle_both,
+    take_round,
 )
 from scalable.kernels.histogram.packing import Packing
 from scalable.kernels.histogram.teamwork import (
@@ -52,6 +56,16 @@ from scalable.kernels.histogram.teamwork import (
     Team,
     serve,
 )
+
+
+class _Waiting(NamedTuple):
+    """A split whose rows are dealt and whose smaller child is summed here, but not yet over all workers."""
+
+    leaves: tuple[int, int]
+    job: NDArray[Any]
+    questions: NDArray[Any]
+    totals: NDArray[Any]
+    asked: NDArray[np.int64]
 
 
 class Histograms:
@@ -100,6 +114,8 @@ class Histograms:
         # The first bin of every feature, the first feature of every worker.
         self._edges = [*bins.features["first"].tolist(), bins.n_bins]
         self._owners = [n * w // peers.n_workers for w in range(peers.n_workers + 1)]
+        self._round = (0, 0)  # leaves of the round at hand, and the first that it adds
+        self._waiting: list[_Waiting] = []
 
     @contextlib.contextmanager
     def growing(
@@ -111,6 +127,7 @@ class Histograms:
     ) -> Iterator[None]:
         """Keep all threads ready for one tree's jobs; parameters as for `Grower.grow`, `features` the tree's."""
         self._growth, self._team = growth, self._team_of(features)
+        self._waiting = []
         self._team.job["count_bits"], self._team.job["hessian_bits"] = (
             packing.count_bits,
             packing.hessian_bits,
@@ -209,7 +226,7 @@ class Histograms:
         root_totals(team, totals)
         root = growth.totals[0]
         root["gradient"], root["hessian"], root["count"] = self.peers.total(totals).tolist()
-        self._reduce(0)
+        self._reduce([0])
 
     def ask(self, turn: int, leaf: int) -> bool:
         """Have the next search look at a leaf where it can be split; return whether."""
@@ -231,7 +248,8 @@ class Histograms:
         if self.asks(0):
             self._run(SEARCH)
         settle(0, 0, self._team, self._growth)
-        self._settle_by_all([0])
+        self._settle_by_all([0] if self.asks(0) else [])
+        offer(0, self._growth)
 
     def grow(self) -> None:
         """Split leaves until none may be split."""
@@ -239,24 +257,45 @@ class Histograms:
         if found:
             self._failed(found)
 
-    def open(self) -> bool:
-        """Take the leaf that gains most and make its children; False where none may be split."""
-        return bool(open_split(self._team, self._growth, self._categories))
+    def take(self) -> list[int]:
+        """Begin a round: return the leaves that are split in it."""
+        first = int(self._growth.state[N_LEAVES])
+        self._round = (take_round(self._growth), first)
+        return [int(leaf) for leaf in self._growth.taken[: self._round[0]]]
+
+    def open(self, leaf: int) -> None:
+        """Make a leaf's children, whose best splits are asked for where they may be split."""
+        open_split(leaf, self._team, self._growth, self._categories)
 
     def split(self) -> None:
-        """Deal the rows of the leaf that was opened to its children and find their best splits."""
+        """Deal the rows of the leaf that was opened to its children and sum the smaller one's."""
         team, growth = self._team, self._growth
         phases, alone = int(team.job["phases"][0]), self.peers.n_workers == 1
+        self._run(phases if alone else phases & (PARTITION | SUM | MERGE))
+        left, right = growth.state[LEFT : RIGHT + 1].tolist()
+        gone = note_rows(team, growth)
         if alone or phases == PARTITION:
-            self._run(phases)
+            if alone and gone != growth.totals["count"][left]:
+                self._failed(right)
+            settle_both(left, right, team, growth)
         else:
-            self._run(PARTITION | SUM | MERGE)
-            self._reduce(int(team.job["small"][0]))
+            asked = team.job, team.questions, team.leaves, team.asked
+            self._waiting.append(_Waiting((left, right), *(array.copy() for array in asked)))
+
+    def close(self) -> None:
+        """End a round: find the best splits of its leaves' children, with two exchanges for all of them."""
+        team, growth, searched = self._team, self._growth, list[int]()
+        if self._waiting:
+            self._reduce([int(one.job["small"][0]) for one in self._waiting])
+        for one in self._waiting:
+            for array, kept in zip((team.job, team.questions, team.leaves, team.asked), one[1:], strict=True):
+                array[:] = kept
             self._run(SUBTRACT | SEARCH)
-        gone, children = close_split(team, growth), growth.state[LEFT : RIGHT + 1].tolist()
-        if alone and gone != growth.totals["count"][children[0]]:
-            self._failed(children[1])
-        self._settle_by_all(children)
+            settle_both(*one.leaves, team, growth)
+            searched += one.leaves
+        self._settle_by_all(searched)
+        offer_round(*self._round, growth)
+        self._waiting = []
 
     def _failed(self, right: int) -> None:
         if right < 0:
@@ -268,31 +307,30 @@ class Histograms:
         if not run_job(phases, self._team, self._mine, self._growth, self._categories):
             self._failed(-1)
 
-    def _reduce(self, histogram: int) -> None:
+    def _reduce(self, histograms: Sequence[int]) -> None:
         """Sum all workers' histograms of the features that are this worker's."""
         if self.peers.n_workers > 1:
-            self.peers.reduce(self._pool[histogram], [self._edges[f] for f in self._owners])
+            self.peers.reduce(self._pool, histograms, [self._edges[f] for f in self._owners])
 
     def _settle_by_all(self, leaves: Sequence[int]) -> None:
-        """Give leaves the best splits that any worker found, in one exchange, and enter them in the tournament."""
+        """Give leaves the best splits that any worker found, in one exchange."""
         growth = self._growth
-        if self.peers.n_workers > 1 and self._team.questions["n_asked"].any():
-            # Only who found a split has the histogram that says which categories go left; a threshold says it all.
-            width = growth.told.shape[1] if len(growth.told) else 0
-            kind = np.dtype([("feature", "i8"), ("split", SPLIT), ("goes_left", "u1", (width,))])
-            offers = np.zeros(len(leaves), kind)
-            for offered, leaf in zip(offers, leaves, strict=True):
-                offered["feature"] = growth.leaves["feature"][leaf]
-                if offered["feature"] >= 0:
-                    offered["split"] = growth.splits[leaf]
-                    if width:
-                        left_bins(leaf, self._team, growth, self._categories)
-                        offered["goes_left"] = self._team.table
-            found = np.array([np.frombuffer(part, kind) for part in self.peers.gather(offers.tobytes())])
-            for turn, leaf in enumerate(leaves):
-                self._take_best(leaf, found[:, turn])
-        for leaf in leaves:
-            offer(leaf, growth)
+        if self.peers.n_workers == 1 or not leaves:
+            return
+        # Only who found a split has the histogram that says which categories go left; a threshold says it all.
+        width = growth.told.shape[1] if len(growth.told) else 0
+        kind = np.dtype([("feature", "i8"), ("split", SPLIT), ("goes_left", "u1", (width,))])
+        offers = np.zeros(len(leaves), kind)
+        for offered, leaf in zip(offers, leaves, strict=True):
+            offered["feature"] = growth.leaves["feature"][leaf]
+            if offered["feature"] >= 0:
+                offered["split"] = growth.splits[leaf]
+                if width:
+                    left_bins(leaf, self._team, growth, self._categories)
+                    offered["goes_left"] = self._team.table
+        found = np.array([np.frombuffer(part, kind) for part in self.peers.gather(offers.tobytes())])
+        for turn, leaf in enumerate(leaves):
+            self._take_best(leaf, found[:, turn])
 
     def _take_best(self, leaf: int, offers: NDArray[Any]) -> None:
         """Give a leaf what gains most; of equals the first feature."""
