@@ -228,15 +228,11 @@ def xgboost_forest(seed: int) -> tuple[Any, Any, list[str], str]:
 CATBOOST = ("RMSE", "MAE", "Quantile", "Poisson", "Logloss", "MultiClass", "MultiClassOneVsAll", "MultiRMSE")
 
 
-def catboost_forest(seed: int) -> tuple[Any, Any, str]:
-    """Return a fitted model of a drawn configuration, rows at its thresholds, and its description."""
+def _fitted_catboost(rng: np.random.Generator, X: Any, score: Any, seed: int, **more: Any) -> tuple[Any, str]:
+    """Return a fitted model of a drawn configuration, and its description."""
     import catboost
 
-    rng = np.random.default_rng(seed)
-    n, n_features = int(rng.choice([100, 300, 1000])), int(rng.integers(1, 9))
-    X = drawn_rows(rng, n, n_features, missing=True).astype(np.float32)
-    X[:, 0] = rng.standard_normal(n)  # a column that is never constant
-    score, loss = target_of(X, rng), str(rng.choice(CATBOOST))
+    loss = str(rng.choice(CATBOOST))
     y: Any = {"Poisson": np.abs(score), "MultiRMSE": np.stack([score, -score], axis=1)}.get(loss, score)
     if loss == "Logloss" or loss.startswith("MultiClass"):
         y = np.array(list("abcde"))[classes_of(score, 2 if loss == "Logloss" else int(rng.choice([3, 5])))]
@@ -249,9 +245,44 @@ def catboost_forest(seed: int) -> tuple[Any, Any, str]:
     if loss.startswith("Multi"):
         options["grow_policy"] = "SymmetricTree"
     kind = catboost.CatBoostClassifier if y.dtype.kind == "U" else catboost.CatBoostRegressor
-    model = kind(**options).fit(X, y)
+    return kind(**options, **more).fit(X, y), f"seed {seed}, {options}"
+
+
+def catboost_forest(seed: int) -> tuple[Any, Any, str]:
+    """Return a fitted model of a drawn configuration, rows at its thresholds, and its description."""
+    rng = np.random.default_rng(seed)
+    n, n_features = int(rng.choice([100, 300, 1000])), int(rng.integers(1, 9))
+    X = drawn_rows(rng, n, n_features, missing=True).astype(np.float32)
+    X[:, 0] = rng.standard_normal(n)  # a column that is never constant
+    model, what = _fitted_catboost(rng, X, target_of(X, rng), seed)
     cuts = [(j, float(cut)) for j, borders in enumerate(model.get_borders().values()) for cut in borders]
     rows = rows_at(rng, n_features, cuts, float32=True, missing=True).astype(np.float32)
     for j in np.flatnonzero(~np.isnan(X).any(axis=0)):  # refused where training had none missing
         rows[np.isnan(rows[:, j]), j] = 0.0
-    return model, rows, f"seed {seed}, {options}"
+    return model, rows, what
+
+
+def catboost_of_categories(seed: int) -> tuple[Any, Any, str]:
+    """Return a fitted model of numbers and one-hot categories, a pandas frame with unseen ones too, and what it is."""
+    import pandas as pd
+
+    rng = np.random.default_rng(seed)
+    n, n_features = int(rng.choice([100, 300, 1000])), int(rng.integers(1, 9))
+    sizes = rng.choice([2, 5, 40], n_features)
+    steps = rng.choice([1, 7, 1500], n_features)
+    named = [f"c{j}" if j == 0 or rng.random() < 0.5 else f"x{j}" for j in range(n_features)]
+
+    def frame(rows: int, unseen: int) -> Any:
+        columns = {
+            name: rng.integers(0, sizes[j] + unseen, rows) * steps[j]
+            if name[0] == "c"
+            else rng.standard_normal(rows).astype(np.float32)
+            for j, name in enumerate(named)
+        }
+        return pd.DataFrame(columns)
+
+    X = frame(n, 0)
+    score = target_of(np.column_stack([X[name] % 3 if name[0] == "c" else X[name] for name in named]), rng)
+    categories = [name for name in named if name[0] == "c"]
+    model, what = _fitted_catboost(rng, X, score, seed, cat_features=categories, one_hot_max_size=64)
+    return model, frame(600, 3), what

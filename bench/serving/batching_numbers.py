@@ -10,6 +10,7 @@ batching could reach. A request's own cost is the processor time that a bare ech
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
-from bench.serving.servers import FEATURES, LEARNED, NAMES, running, train
+from bench.serving.servers import FEATURES, LEARNED, processor_seconds, running, train
 from scalable.inference import compile_model, load_model
 from scalable.report.document import new_results
 from scalable.report.results import write_results
@@ -66,12 +66,10 @@ def _least(call: Any, calls: int) -> float:
 def request_us(folder: Path, seconds: float) -> float:
     """Return the processor time of a request that is only echoed, in microseconds."""
     rows = train(folder / "forest.txt")
-    assert NAMES[0] == "echo"
-    with running(NAMES[0], folder / "forest.txt", rows[0]) as place:
-        (server,) = [one for one in psutil.Process().children() if "bench.serving.servers" in one.cmdline()]
-        before = sum(server.cpu_times()[:2])
+    with running("echo", folder / "forest.txt", rows[0], min(os.sched_getaffinity(0))) as place:
+        before = processor_seconds(place)
         found = offer(Target(place), rows, RATE, seconds)
-        return float((sum(server.cpu_times()[:2]) - before) * 1e6 / found["requests"])
+        return float((processor_seconds(place) - before) * 1e6 / found["requests"])
 
 
 def measure(n_trees: int, seconds: float) -> list[dict[str, Any]]:

@@ -1,4 +1,6 @@
-"""XGBoost's and scikit-learn's forests compiled, beside their own predict: one thread, in turns, the same bits.
+"""Forests of XGBoost, scikit-learn and LightGBM (linear leaves) compiled, beside their own predict.
+
+One thread, in turns, the same bits.
 
 python -m bench.serving.forest_numbers --out docs/results/serving_forests.json
 """
@@ -13,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import lightgbm
 import numpy as np
 from sklearn import ensemble
 
@@ -31,7 +34,7 @@ def _target(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def forests(
     n_trees: int, X: np.ndarray, y: np.ndarray
-) -> Iterator[tuple[str, Any, Predict, float, float | None]]:
+) -> Iterator[tuple[str, Any, Predict, float | None, float | None]]:
     """Yield a name, a fitted model, its own prediction, and the ratios asked for many rows and for one."""
     try:
         import xgboost
@@ -41,6 +44,15 @@ def forests(
         shape = {"max_leaves": LEAVES, "max_depth": 0, "grow_policy": "lossguide", "nthread": 1}
         booster = xgboost.train({"objective": "binary:logistic", **shape}, xgboost.DMatrix(X, y), n_trees)
         yield "XGBoost", booster, booster.inplace_predict, 15.0, 10.0
+    linear = {
+        "objective": "binary",
+        "num_leaves": LEAVES,
+        "linear_tree": True,
+        "num_threads": 1,
+        "verbose": -1,
+    }
+    leaves: Any = lightgbm.train(linear, lightgbm.Dataset(X, y), n_trees)
+    yield "LightGBM, linear leaves", leaves, partial(leaves.predict, num_threads=1), None, None
     small: dict[str, Any] = {
         "n_estimators": n_trees,
         "max_leaf_nodes": LEAVES,

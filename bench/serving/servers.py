@@ -1,6 +1,6 @@
 """Servers of one forest over plain numbers, each in a process of its own; the last one of a row is what people write.
 
-python -m bench.serving.servers NAME MODEL PORT
+python -m bench.serving.servers NAME MODEL CORE PORT
 """
 
 from __future__ import annotations
@@ -20,15 +20,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from scalable.serve.app import App
+from scalable.serve.connection import asgi
+from scalable.serve.connection.exchange import JSON, Reply, Request
+from scalable.serve.limits import Limits
+from scalable.serve.metrics import Metrics
 from scalable.serve.models import Models
 from scalable.serve.run import listen, run
 
 TREES, LEAVES, FEATURES, LEARNED = 500, 63, 28, 20_000
 ANSWER = {"prediction": 0.123456789012345, "model": "forest", "version": "0123456789ab"}
-NAMES = ("echo", "scalable", "granian echo", "granian", "fastapi")
-NEEDS = {"granian echo": "granian", "granian": "granian", "fastapi": "fastapi"}
+NAMES = ("echo", "scalable", "granian echo", "granian", "fastapi", "fastapi async")
+NEEDS = {"granian echo": "granian", "granian": "granian", "fastapi": "fastapi", "fastapi async": "fastapi"}
 START_SECONDS = 120.0
 
 
@@ -58,16 +63,19 @@ def train(path: Path) -> list[dict[str, float]]:
     ]
 
 
-async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Read a body and answer as many bytes as a prediction has: what the server costs without the application."""
-    if scope["type"] != "http":
-        return
-    while (await receive()).get("more_body"):
-        pass
-    body = json.dumps(ANSWER).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+class Echo:
+    """Reads a body and answers as many bytes as a prediction has: what the server costs without the application."""
+
+    def __init__(self) -> None:
+        self.limits, self.metrics = Limits(), Metrics()
+
+    def handle(self, request: Request) -> Reply:
+        """Answer."""
+        return 200, json.dumps(ANSWER).encode(), JSON
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request of ASGI."""
+        await asgi.answer(self, scope, receive, send)
 
 
 def ours() -> Any:
@@ -77,11 +85,14 @@ def ours() -> Any:
 
 def bare() -> Any:
     """Return the echo, as Granian calls for it."""
-    return echo
+    return Echo()
 
 
-def fastapi(model: str) -> Any:
-    """Return what the tutorials show: a row as a dict, a matrix of one row, ``Booster.predict``."""
+def fastapi(model: str, waits: bool) -> Any:
+    """Return what the tutorials show: a row as a dict, a matrix of one row, ``Booster.predict``.
+
+    A plain function, which FastAPI calls in a thread, or one that `waits` and is called in its loop.
+    """
     import lightgbm as lgb
     from fastapi import FastAPI
 
@@ -89,18 +100,21 @@ def fastapi(model: str) -> Any:
     names = booster.feature_name()
     app = FastAPI()
 
-    @app.post("/predict")
     def predict(row: dict[str, float]) -> dict[str, float]:
         return {
             "prediction": float(booster.predict(np.array([[row[name] for name in names]]), num_threads=1)[0])
         }
 
+    async def predict_here(row: dict[str, float]) -> dict[str, float]:
+        return predict(row)
+
+    app.post("/predict")(predict_here if waits else predict)
     return app
 
 
-def serve(name: str, model: str, port: int) -> None:
-    """Serve until the process is ended, on the first processor alone."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+def serve(name: str, model: str, core: int, port: int) -> None:
+    """Serve until the process is ended, on one processor."""
+    os.sched_setaffinity(0, {core})
     if name.startswith("granian"):
         from granian import Granian
 
@@ -108,9 +122,12 @@ def serve(name: str, model: str, port: int) -> None:
         target = "bench.serving.servers:" + ("bare" if name == "granian echo" else "ours")
         Granian(target, address="127.0.0.1", port=port, interface="asgi", factory=True, workers=1).serve()
         return
-    app: Any = echo
-    if name != "echo":
-        app = App(Models([model])) if name == "scalable" else fastapi(model)
+    if name.startswith("fastapi"):
+        import uvicorn
+
+        uvicorn.run(fastapi(model, name.endswith("async")), port=port, access_log=False, log_level="warning")
+        return
+    app = Echo() if name == "echo" else App(Models([model]))
     run(app, listen(f"127.0.0.1:{port}", None)[0])
 
 
@@ -120,13 +137,23 @@ def absent(name: str) -> str | None:
     return None if needed is None or importlib.util.find_spec(needed) else f"{needed} is not installed"
 
 
+def processor_seconds(place: str) -> float:
+    """Return what the server at a place, started by `running`, has used."""
+    port = place.rpartition(":")[2]
+    found = 0.0
+    for one in psutil.Process().children():
+        if one.cmdline()[-1:] == [port]:
+            found += sum(sum(each.cpu_times()[:2]) for each in (one, *one.children(recursive=True)))
+    return found
+
+
 @contextmanager
-def running(name: str, model: Path, row: dict[str, float]) -> Iterator[str]:
-    """Start a server and yield its address when it answers; end it afterwards."""
+def running(name: str, model: Path, row: dict[str, float], core: int) -> Iterator[str]:
+    """Start a server on one processor and yield its address when it answers; end it afterwards."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "bench.serving.servers", name, str(model), str(port)]
+    command = [sys.executable, "-m", "bench.serving.servers", name, str(model), str(core), str(port)]
     place, body = f"http://127.0.0.1:{port}", json.dumps(row).encode()
     with (
         tempfile.TemporaryFile() as said,
@@ -153,4 +180,4 @@ def running(name: str, model: Path, row: dict[str, float]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    serve(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

@@ -1,10 +1,11 @@
-"""From what a caller holds to the answer: a dict, a frame, a process just started, several threads at once.
+"""From what a caller holds to the answer: a dict, JSON, a frame, a process just started, several threads at once.
 
 The tables of engines time encoded rows; what a request costs is that and the way there.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -80,22 +81,51 @@ def _numbers(table: Any) -> bool:
     return all(any(kind(column) for kind in kinds) for column in table.schema.types)
 
 
-def _pandas(facts: Any, dicts: list[dict[str, Any]], frames: list[Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return what the same requests cost by pandas and LightGBM."""
+def _plain(value: Any) -> Any:
+    """Return what JSON has no form for as what it has one for; raises TypeError where there is none."""
+    return value.isoformat() if hasattr(value, "isoformat") else float(value)
+
+
+def _texts(dicts: list[dict[str, Any]]) -> list[bytes]:
+    """Return rows as JSON, none where a column has no form in it."""
+    try:
+        return [json.dumps(one, default=_plain).encode() for one in dicts]
+    except TypeError:
+        return []
+
+
+def _asks(facts: Any, frame: Any) -> tuple[str, Callable[[Any], Any]]:
+    """Return what people would write instead of our predictor: its name, and a function of a frame like `frame`."""
+    if isinstance(facts, registry.ForestModel):
+        booster: Any = registry.build("lightgbm", facts)
+        return "pandas, Booster.predict", partial(booster._booster.predict, num_threads=1)
+    from sklearn.compose import make_column_transformer
+    from sklearn.pipeline import make_pipeline
+
+    engine: Any = registry.build("scikit-learn", facts)
+    chosen = make_column_transformer(("passthrough", list(frame.columns))).fit(frame)
+    pipeline = make_pipeline(chosen, engine.estimator)
+    ask = pipeline.predict if facts.link == "identity" else pipeline.predict_proba
+    return "pandas, scikit-learn's pipeline", ask
+
+
+def _pandas(
+    facts: Any, dicts: list[dict[str, Any]], frames: list[Any]
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return what the same requests cost by pandas and the library that people use."""
     try:
         import pandas as pd
     except ImportError:
         return []
-    booster: Any = registry.build("lightgbm", facts)
-    ask = booster._booster.predict
+    whole = [frame.to_pandas() for frame in frames]
+    name, ask = _asks(facts, whole[0])
 
     def from_dict(one: dict[str, Any]) -> Any:
-        return ask(pd.DataFrame([one]), num_threads=1)
+        return ask(pd.DataFrame([one]))
 
-    some = [partial(ask, frame.to_pandas(), num_threads=1) for frame in frames]
     return [
-        ("dict", _timed([partial(from_dict, one) for one in dicts], 1)),
-        (f"frame of {len(frames[0]):,}", _timed(some, len(frames[0]))),
+        ("dict", name, _timed([partial(from_dict, one) for one in dicts], 1)),
+        (f"frame of {len(whole[0]):,}", name, _timed([partial(ask, one) for one in whole], len(whole[0]))),
     ]
 
 
@@ -167,12 +197,19 @@ def measure_requests(path: Any, facts: Any, X: np.ndarray, data: str) -> list[di
     with progress.task("latency, requests", total=4, unit="kinds") as shown:
         predictor.predict_one(dicts[0])
         note("dict", "load_model", _timed([partial(predictor.predict_one, one) for one in dicts], 1))
+        texts = _texts(dicts)
+        if texts:
+            predictor.predict_json(texts[0])
+            note("JSON", "load_model", _timed([partial(predictor.predict_json, one) for one in texts], 1))
         calls = [partial(predictor.predict, one) for one in frames]
         note(f"frame of {len(frames[0]):,}", "load_model", _timed(calls, len(frames[0])))
-        text = getattr(facts, "text", None)
-        plain = text is not None and table.column_names == facts.feature_names and _numbers(table)
-        for request, figures in _pandas(facts, dicts, frames) if plain else ():
-            note(request, "pandas, Booster.predict", figures)
+        of_text = getattr(facts, "text", None) is not None
+        if isinstance(facts, registry.LinearFacts):
+            plain = table.num_columns == facts.coef.shape[1] and _numbers(table)
+        else:
+            plain = of_text and table.column_names == facts.feature_names and _numbers(table)
+        for request, other, figures in _pandas(facts, dicts, frames) if plain else ():
+            note(request, other, figures)
         shown.advance(2)
         rows = list(X[:5000])
         for name in names:
@@ -185,7 +222,7 @@ def measure_requests(path: Any, facts: Any, X: np.ndarray, data: str) -> list[di
                      _in_parallel(engine.predict_one, rows, threads))  # fmt: skip
         shown.advance(1)
         note("cold start, to the first answer", "load_model", _cold(_OURS, os.fspath(path), data))
-        if plain and os.path.isfile(path):
+        if plain and of_text and os.path.isfile(path):
             note("cold start, to the first answer", "Booster.predict", _cold(_LIGHTGBM, os.fspath(path)))
         shown.advance(1)
     return found

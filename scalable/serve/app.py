@@ -1,4 +1,4 @@
-"""The server's requests: an ASGI application, whatever runs it."""
+"""The server's requests: what is asked of models, whoever carries it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ import pyarrow as pa
 
 from scalable.errors import DataError, ModelError, ScalableError, UsageError
 from scalable.inference.request.arrow_stream import stream_bytes
-from scalable.inference.request.json import encode_json, parse_json
+from scalable.inference.request.json import parse_json
+from scalable.serve.connection import asgi
+from scalable.serve.connection.exchange import JSON, Reply, Request, json_reply, refused
 from scalable.serve.limits import Limits
 from scalable.serve.metrics import Metrics, added_up
 from scalable.serve.models import Models, Served, open_model
@@ -27,15 +29,15 @@ if TYPE_CHECKING:
     from scalable.feature_store.online.requests import RequestFeatures
     from scalable.serve.siblings import Siblings
 
-JSON, ARROW = b"application/json", b"application/vnd.apache.arrow.stream"
+ARROW = b"application/vnd.apache.arrow.stream"
+ARROW_OF_ANY_SORT = b"application/vnd.apache.arrow"
 JSON_BYTES = b"inference-header-content-length"
-Reply = tuple[int, bytes, list[tuple[bytes, bytes]]]
-REASON = 1000  # letters of a refusal, which may show what was sent
+Finish = Callable[[np.ndarray], Reply]  # what makes the answer of predictions
 FEW_ROWS = 100  # predicted at once; more go to a thread, so that others need not wait
 
 
 class App:
-    """Answers requests.
+    """Answers requests; an application of ASGI as well.
 
     Parameters
     ----------
@@ -67,58 +69,44 @@ class App:
 
     async def __call__(self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Any) -> None:
         """Answer one request of ASGI."""
-        if scope["type"] != "http":
-            return
-        metrics = self.metrics
-        if metrics.waiting >= self.limits.waiting:
-            metrics.rejected += 1
-            await _send(send, _refused(RefusalError(503, "too many requests wait; come again")))
-            metrics.answered(503)
-            return
-        metrics.waiting += 1
-        try:
-            reply = await self._reply(scope, receive)
-        except RefusalError as refusal:
-            reply = _refused(refusal)
-        except DataError as error:
-            reply = _refused(RefusalError(400, str(error)))
-        except Exception as error:  # a mistake here: who asked learns that, and the others are answered
-            logging.getLogger(__name__).exception("a request failed")
-            reply = _refused(RefusalError(500, f"the request failed here: {type(error).__name__}"))
-        finally:
-            metrics.waiting -= 1
-        metrics.answered(reply[0])
-        await _send(send, reply)
+        await asgi.answer(self, scope, receive, send)
 
-    async def _reply(self, scope: Any, receive: Callable[[], Awaitable[Any]]) -> Reply:
-        method, path = scope["method"], scope["path"]
+    def handle(self, request: Request) -> Reply | Awaitable[Reply]:
+        """Answer a request at once, or return what to wait for; neither raises."""
+        try:
+            found = self._reply(request)
+        except Exception as error:
+            return _failed(error)
+        return found if isinstance(found, tuple) else _finished(found)
+
+    def _reply(self, request: Request) -> Reply | Awaitable[Reply]:
+        method, path = request.method, request.path
+        if method == "POST" and path == "/predict":
+            return self._predict(self.models.get(None), request)
         parts = path.strip("/").split("/")
         if method == "GET":
-            return await self._metrics() if parts == ["metrics"] else self._get(path, parts)
+            return self._metrics() if parts == ["metrics"] else self._get(path, parts)
         if method != "POST":
             raise RefusalError(405, f"{method} is not answered; GET and POST are")
-        headers = dict(scope["headers"])
         match parts:
             case ["predict"]:
-                served = self.models.get(None)
+                return self._predict(self.models.get(None), request)
             case ["models", name, "predict"]:
-                served = self.models.get(name)
+                return self._predict(self.models.get(name), request)
             case ["explain"] | ["models", _, "explain"]:
                 served = self.models.get(parts[1] if len(parts) > 1 else None)
-                top = _asked_reasons(scope["query_string"])
-                return await self._explain(served, top, await self._body(headers, receive))
+                return self._explain(served, _asked_reasons(request.query), request.body)
             case ["v2", "models", name, "infer"]:
-                return await self._infer(self.models.get(name), headers, receive)
+                return self._infer(self.models.get(name), request)
             case ["v2", "models", name, "versions", version, "infer"]:
-                return await self._infer(self.models.get(name, version), headers, receive)
+                return self._infer(self.models.get(name, version), request)
             case ["v2", "repository", "models", name, "load"]:
-                return await self._load(name, headers)
+                return self._load(name, request.headers)
             case ["v2", "repository", "index"]:
                 index = [{"name": m.name, "version": m.version, "state": "READY"} for m in self.models.all]
-                return _json(index)
+                return json_reply(index)
             case _:
                 raise RefusalError(404, f"there is no {path}")
-        return await self._predict(served, headers, await self._body(headers, receive))
 
     async def answer_sibling(self, question: dict[str, Any]) -> Any:
         """Do what another worker asks: load a model, or tell the metrics."""
@@ -140,78 +128,60 @@ class App:
             text += (
                 self.observer.metrics([counts for _, counts in others]) if others else self.observer.metrics()
             )
-        return 200, text.encode(), [(b"content-type", b"text/plain; version=0.0.4")]
+        return 200, text.encode(), ((b"content-type", b"text/plain; version=0.0.4"),)
 
     def _get(self, path: str, parts: list[str]) -> Reply:
         match parts:
             case ["v2"]:
-                return _json({"name": PLATFORM, "version": "2", "extensions": ["binary_tensor_data"]})
+                return json_reply({"name": PLATFORM, "version": "2", "extensions": ["binary_tensor_data"]})
             case ["v2", "health", "live"]:
-                return _json({"live": True})
+                return json_reply({"live": True})
             case ["v2", "health", "ready"]:
-                return _json({"ready": True})
+                return json_reply({"ready": True})
             case ["v2", "models", name]:
-                return _json(_metadata(self.models.get(name)))
+                return json_reply(_metadata(self.models.get(name)))
             case ["v2", "models", name, "versions", version]:
-                return _json(_metadata(self.models.get(name, version)))
+                return json_reply(_metadata(self.models.get(name, version)))
             case ["v2", "models", name, "ready"]:
-                return _json({"name": self.models.get(name).name, "ready": True})
+                return json_reply({"name": self.models.get(name).name, "ready": True})
             case _:
                 raise RefusalError(404, f"there is no {path}")
 
-    async def _body(self, headers: dict[bytes, bytes], receive: Callable[[], Awaitable[Any]]) -> bytes:
-        most = self.limits.body_bytes
-        too_large = RefusalError(413, f"a body of more than {most:,} bytes")
-        said = headers.get(b"content-length", b"0")
-        if said.isdigit() and (len(said) > 18 or int(said) > most):
-            raise too_large
+    def _predict(self, served: Served, request: Request) -> Reply | Awaitable[Reply]:
+        if request.headers.get(b"content-type", b"").startswith(ARROW_OF_ANY_SORT):
+            return self._predict_table(served, _table(request.body, self.limits.body_bytes))
+        rows = parse_json(request.body)
+        many = type(rows) is not dict
+        if not many and self.observer is None and self.features is None:
+            return self._predict_row(served, rows)
+        rows = _checked_rows(rows) if many else [rows]
 
-        try:
-            async with asyncio.timeout(self.limits.seconds):  # without a task of its own, as wait_for has
-                message = await receive()
-                body = message.get("body", b"")
-                while message.get("more_body"):
-                    message = await receive()
-                    body += message.get("body", b"")
-                    if len(body) > most:
-                        raise too_large
-                return bytes(body)
-        except TimeoutError:
-            raise RefusalError(
-                408, f"the body was not there within {self.limits.seconds:g} seconds"
-            ) from None
+        def finish(found: np.ndarray) -> Reply:
+            answer = {"predictions": found.tolist()} if many else {"prediction": found[0].tolist()}
+            return json_reply(answer | {"model": served.name, "version": served.version})
 
-    async def _predict(self, served: Served, headers: dict[bytes, bytes], body: bytes) -> Reply:
-        if headers.get(b"content-type", JSON).startswith(b"application/vnd.apache.arrow"):
-            most = self.limits.body_bytes
-            try:
-                if stream_bytes(body) > most:
-                    raise RefusalError(413, f"a body of more than {most:,} bytes once it is decompressed")
-                table = pa.ipc.open_stream(io.BytesIO(body)).read_all()
-                table.validate(full=True)
-                str(table.schema)  # names and zones, whose bytes nobody has looked at
-            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-                raise RefusalError(400, f"not an Arrow stream: {error}") from None
-            found = await self._found(served, table, table.num_rows)
+        return self._found(served, rows, len(rows), finish)
+
+    def _predict_row(self, served: Served, row: dict[str, Any]) -> Reply:
+        """Answer what most requests are without a step that they do not need."""
+        start = time.perf_counter()
+        found = served.predictor.answer(row, self.limits.missing_keys)
+        self.metrics.predicted(served.name, 1, time.perf_counter() - start)
+        value = found if type(found) is float else np.asarray(found).tolist()
+        return json_reply({"prediction": value, "model": served.name, "version": served.version})
+
+    def _predict_table(self, served: Served, table: pa.Table) -> Reply | Awaitable[Reply]:
+        def finish(found: np.ndarray) -> Reply:
             columns = [found] if found.ndim == 1 else list(found.T)
             names = [OUTPUT] if found.ndim == 1 else [f"{OUTPUT}_{k}" for k in range(len(columns))]
             out = pa.table(dict(zip(names, columns, strict=True)))
             sink = io.BytesIO()
             with pa.ipc.new_stream(sink, out.schema) as writer:
                 writer.write_table(out)
-            return (
-                200,
-                sink.getvalue(),
-                [(b"content-type", ARROW), (b"x-model-version", served.version.encode())],
-            )
-        rows = parse_json(body)
-        if type(rows) is dict:
-            found = await self._found(served, [rows], 1)
-            answer: dict[str, Any] = {"prediction": found[0].tolist()}
-        else:
-            rows = _checked_rows(rows)
-            answer = {"predictions": (await self._found(served, rows, len(rows))).tolist()}
-        return _json({**answer, "model": served.name, "version": served.version})
+            version = (b"x-model-version", served.version.encode())
+            return 200, sink.getvalue(), ((b"content-type", ARROW), version)
+
+        return self._found(served, table, table.num_rows, finish)
 
     async def _explain(self, served: Served, top: int | None, body: bytes) -> Reply:
         rows = parse_json(body)
@@ -231,44 +201,55 @@ class App:
             except (ModelError, UsageError) as error:
                 raise RefusalError(400, str(error)) from None
         answer = {"explanations": answers} if many else answers[0]
-        return _json({**answer, "model": served.name, "version": served.version})
+        return json_reply({**answer, "model": served.name, "version": served.version})
 
-    async def _infer(self, served: Served, headers: dict[bytes, bytes], receive: Any) -> Reply:
-        body = await self._body(headers, receive)
-        said = headers.get(JSON_BYTES)
+    def _infer(self, served: Served, request: Request) -> Reply | Awaitable[Reply]:
+        said = request.headers.get(JSON_BYTES)
         if said is not None and (not said.isdigit() or len(said) > 18):
             raise RefusalError(400, f"{JSON_BYTES.decode()} is no number of bytes")
-        columns, asked = read_tensors(body, None if said is None else int(said))
+        columns, asked = read_tensors(request.body, None if said is None else int(said))
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-        found = await self._found(served, rows, len(rows))
-        text, json_bytes = answer_tensors(served, asked, found)
-        if json_bytes is None:
-            return 200, text, [(b"content-type", JSON)]
-        sizes = (JSON_BYTES, str(json_bytes).encode())
-        return 200, text, [(b"content-type", b"application/octet-stream"), sizes]
 
-    async def _found(self, served: Served, rows: Any, n_rows: int) -> np.ndarray:
+        def finish(found: np.ndarray) -> Reply:
+            text, json_bytes = answer_tensors(served, asked, found)
+            if json_bytes is None:
+                return 200, text, JSON
+            sizes = (JSON_BYTES, str(json_bytes).encode())
+            return 200, text, ((b"content-type", b"application/octet-stream"), sizes)
+
+        return self._found(served, rows, len(rows), finish)
+
+    def _found(self, served: Served, rows: Any, n_rows: int, finish: Finish) -> Reply | Awaitable[Reply]:
+        """Predict a few rows at once, and many in a thread, and finish the answer."""
         if n_rows > self.limits.rows:
             raise _too_many(n_rows, self.limits.rows)
         predictor, start, absent = served.predictor, time.perf_counter(), self.limits.missing_keys
         if not n_rows:
-            return np.empty((0, predictor.n_outputs) if predictor.n_outputs > 1 else 0)
+            return finish(np.empty((0, predictor.n_outputs) if predictor.n_outputs > 1 else 0))
         if self.features is not None:
             rows = [
                 self.features.lookup_into(row)
                 for row in (rows if isinstance(rows, list) else rows.to_pylist())
             ]
+        if n_rows > FEW_ROWS:
+            return self._found_in_thread(served, rows, n_rows, finish)
         if n_rows == 1 and isinstance(rows, list):
             found = np.asarray([predictor.answer(rows[0], absent)])
-        elif n_rows <= FEW_ROWS:
-            found = predictor.predict(rows, absent)
         else:
-            found = await asyncio.to_thread(predictor.predict, rows, absent)
-        self.metrics.predicted(served.name, n_rows, time.perf_counter() - start)
-        found = np.asarray(found)
+            found = np.asarray(predictor.predict(rows, absent))
+        self._note(served, rows, found, start)
+        return finish(found)
+
+    async def _found_in_thread(self, served: Served, rows: Any, n_rows: int, finish: Finish) -> Reply:
+        start = time.perf_counter()
+        found = np.asarray(await asyncio.to_thread(served.predictor.predict, rows, self.limits.missing_keys))
+        self._note(served, rows, found, start)
+        return finish(found)
+
+    def _note(self, served: Served, rows: Any, found: np.ndarray, start: float) -> None:
+        self.metrics.predicted(served.name, len(found), time.perf_counter() - start)
         if self.observer is not None:
             self.observer.observe(served.name, served.version, rows, found)
-        return found
 
     async def _load(self, name: str, headers: dict[bytes, bytes]) -> Reply:
         if self.token is None:
@@ -281,7 +262,7 @@ class App:
             failed = [reason for reason in await self.siblings.ask({"what": "load", "name": name}) if reason]
             if failed:
                 raise RefusalError(500, f"{len(failed)} workers go on with another version: {failed[0]}")
-        return _json({"name": name, "version": served.version, "before": before.version})
+        return json_reply({"name": name, "version": served.version, "before": before.version})
 
     async def _open(self, name: str) -> tuple[Served, Served]:
         """Read a model's path again; return what was served, and what is."""
@@ -327,18 +308,31 @@ def _metadata(served: Served) -> dict[str, Any]:
     }
 
 
-def _json(answer: Any) -> Reply:
-    return 200, encode_json(answer), [(b"content-type", JSON)]
+def _table(body: bytes, most: int) -> pa.Table:
+    """Return the rows of an Arrow stream."""
+    try:
+        if stream_bytes(body) > most:
+            raise RefusalError(413, f"a body of more than {most:,} bytes once it is decompressed")
+        table = pa.ipc.open_stream(io.BytesIO(body)).read_all()
+        table.validate(full=True)
+        str(table.schema)  # names and zones, whose bytes nobody has looked at
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise RefusalError(400, f"not an Arrow stream: {error}") from None
+    return table
 
 
-def _refused(refusal: RefusalError) -> Reply:
-    line = " ".join(refusal.reason.split())[:REASON]
-    headers = [(b"content-type", JSON)] + ([(b"retry-after", b"1")] if refusal.status == 503 else [])
-    return refusal.status, encode_json({"error": line}), headers
+async def _finished(found: Awaitable[Reply]) -> Reply:
+    try:
+        return await found
+    except Exception as error:
+        return _failed(error)
 
 
-async def _send(send: Any, reply: Reply) -> None:
-    status, body, headers = reply
-    size = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, size]})
-    await send({"type": "http.response.body", "body": body})
+def _failed(error: Exception) -> Reply:
+    """Return the answer to what cannot be done, and to a mistake here: who asked learns it, the others are answered."""
+    if isinstance(error, RefusalError):
+        return refused(error)
+    if isinstance(error, DataError):
+        return refused(RefusalError(400, str(error)))
+    logging.getLogger(__name__).error("a request failed", exc_info=error)
+    return refused(RefusalError(500, f"the request failed here: {type(error).__name__}"))

@@ -6,9 +6,8 @@ are Poisson, fixed beforehand, and latency counts from when a request was meant 
 
 from __future__ import annotations
 
-import asyncio
 import json
-import selectors
+import socket
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -20,11 +19,13 @@ from numpy.typing import NDArray
 
 from scalable import progress
 from scalable.errors import UsageError
+from scalable.serve.connection.client import Clients
 from scalable.serve.run import is_loopback
 
 QUANTILES = {"p50_us": 50.0, "p90_us": 90.0, "p99_us": 99.0, "p99.9_us": 99.9}
 CONNECTIONS = 256
-SENT_AGAIN = 5  # at most, on closed connections: asking once more changes nothing
+TOGETHER = 16  # requests that leave between two looks at the answers
+ANSWER_SECONDS = 60.0  # for the last answers to come
 REASON_BYTES = 200  # of a refusal that are kept
 GROWTH, MOST_STEPS = 1.4, 24  # of a ramp
 KEEPS_UP, TOO_LATE_US = (
@@ -63,70 +64,53 @@ class Target:
         head = f"POST {self.path} HTTP/1.1\r\nHost: {self.host}\r\nContent-Type: application/json\r\n"
         return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open a connection."""
+    def clients(self, most: int = CONNECTIONS) -> Clients:
+        """Return connections to it, which are made as they are needed.
+
+        Raises
+        ------
+        UsageError
+            Nobody knows its name.
+        """
         if self.unix:
-            return await asyncio.open_unix_connection(self.unix)
-        return await asyncio.open_connection(self.host, self.port)
+            return Clients(socket.AF_UNIX, self.unix, most)
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise UsageError(f"{self.host}: {error}") from None
+        return Clients(found[0][0], found[0][4], most)
 
 
-async def _answered(reader: asyncio.StreamReader) -> tuple[str, bytes]:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin1").lower()
-    size = head.partition("content-length:")[2].partition("\r\n")[0]
-    body = await reader.readexactly(int(size))
-    return head.split(" ", 2)[1], body
-
-
-async def _run(
-    target: Target, requests: Sequence[bytes], due: np.ndarray
-) -> tuple[list[float], Counter[str], dict[str, str]]:
-    free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-    room, statuses, reasons = asyncio.Semaphore(CONNECTIONS), Counter[str](), dict[str, str]()
-    taken = [0.0] * len(due)
-    start = time.perf_counter() + 0.05
-
-    async def one(k: int) -> None:
-        async with room:
-            statuses[await ask(requests[k % len(requests)])] += 1
-            taken[k] = time.perf_counter() - start - due[k]
-
-    async def ask(request: bytes) -> str:
-        for left in range(SENT_AGAIN, -1, -1):
-            connection = None
-            try:
-                # Others that are free may end at the same worker: a request is sent again on a new one.
-                connection = free.pop() if free and left == SENT_AGAIN else await target.connect()
-                connection[1].write(request)
-                status, body = await _answered(connection[0])
-            except (OSError, EOFError, ValueError) as error:
-                if connection is not None:
-                    connection[1].close()
-                closed = isinstance(error, (ConnectionResetError, BrokenPipeError, EOFError))
-                if not closed or not left:
-                    reasons.setdefault(type(error).__name__, str(error))
-                    return type(error).__name__
-                statuses["sent again"] += 1
-            else:
-                free.append(connection)
+def _run(
+    target: Target, requests: Sequence[bytes], due: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], Counter[str], dict[str, str]]:
+    """Send requests when they are due; return seconds from then to each answer, statuses, and reasons of refusals."""
+    statuses, reasons = Counter[str](), dict[str, str]()
+    taken = np.full(len(due), np.inf)
+    begun, left = 0, len(due)
+    with target.clients() as clients:
+        start = time.perf_counter() + 0.05
+        while left:
+            now = time.perf_counter() - start
+            until = min(begun + TOGETHER, len(due))
+            while begun < until and due[begun] <= now:
+                clients.send(begun, requests[begun % len(requests)])
+                begun += 1
+            wait = due[begun] - now if begun < len(due) else due[-1] + ANSWER_SECONDS - now
+            for k, status, body in clients.answers(max(0.0, wait)):
+                taken[k] = time.perf_counter() - start - due[k]
+                statuses[status] += 1
+                left -= 1
                 if status != "200":
                     reasons.setdefault(status, body[:REASON_BYTES].decode("utf-8", "replace"))
-                return status
-        raise AssertionError
-
-    async with asyncio.TaskGroup() as group:
-        for k, at in enumerate(due):
-            wait = start + at - time.perf_counter()
-            if wait > 0:
-                await asyncio.sleep(wait)
-            group.create_task(one(k))
-    for _, writer in free:
-        writer.close()
+            if begun == len(due) and wait <= 0 and left:
+                statuses["no answer"] += left
+                taken = np.where(np.isinf(taken), now - due, taken)
+                reasons["no answer"] = f"none within {ANSWER_SECONDS:g} seconds of the last request"
+                break
+    if clients.sent_again:
+        statuses["sent again"] = clients.sent_again
     return taken, statuses, reasons
-
-
-def loop_of_arrivals() -> asyncio.AbstractEventLoop:
-    """Return a loop that wakes up when a request is due: epoll sleeps whole milliseconds, longer than answers take."""
-    return asyncio.SelectorEventLoop(selectors.SelectSelector())
 
 
 def arrivals(rate: float, seconds: float, seed: int) -> NDArray[np.float64]:
@@ -162,8 +146,7 @@ def offer(
         server had closed theirs, answers a second, and quantiles of the latency in microseconds.
     """
     due = arrivals(rate, seconds, seed)
-    with asyncio.Runner(loop_factory=loop_of_arrivals) as runner:
-        taken, statuses, reasons = runner.run(_run(target, [target.request(row) for row in rows], due))
+    taken, statuses, reasons = _run(target, [target.request(row) for row in rows], due)
     again = statuses.pop("sent again", 0)
     found: dict[str, Any] = {
         "rate": rate,
@@ -173,8 +156,8 @@ def offer(
         "reasons": reasons,
     }
     found["failed"] = len(due) - statuses["200"]
-    found["answered_per_second"] = len(due) / float((due + np.asarray(taken)).max())
-    micros = 1e6 * np.asarray(taken)
+    found["answered_per_second"] = len(due) / float((due + taken).max())
+    micros = 1e6 * taken
     return found | {name: float(np.percentile(micros, q)) for name, q in QUANTILES.items()}
 
 

@@ -11,15 +11,22 @@ from scalable.serve.models import Served
 BOUNDS = (1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0)
 
 
+class _Predictions:
+    """Those of one model: how many took how long, rows, seconds."""
+
+    __slots__ = ("rows", "seconds", "times")
+
+    def __init__(self) -> None:
+        self.times, self.rows, self.seconds = [0] * (len(BOUNDS) + 1), 0, 0.0
+
+
 class Metrics:
     """What happened since the start."""
 
     def __init__(self) -> None:
         self.waiting = self.rejected = 0
         self._answers: Counter[int] = Counter()
-        self._times: dict[str, list[int]] = {}
-        self._seconds: dict[str, float] = {}
-        self._rows: Counter[str] = Counter()
+        self._models: dict[str, _Predictions] = {}
 
     def answered(self, status: int) -> None:
         """Count an answer."""
@@ -27,10 +34,12 @@ class Metrics:
 
     def predicted(self, model: str, rows: int, seconds: float) -> None:
         """Count a prediction."""
-        times = self._times.setdefault(model, [0] * (len(BOUNDS) + 1))
-        times[bisect_left(BOUNDS, seconds)] += 1
-        self._seconds[model] = self._seconds.get(model, 0.0) + seconds
-        self._rows[model] += rows
+        found = self._models.get(model)
+        if found is None:
+            found = self._models[model] = _Predictions()
+        found.times[bisect_left(BOUNDS, seconds)] += 1
+        found.seconds += seconds
+        found.rows += rows
 
     def text(self, models: Iterable[Served]) -> str:
         """Return all of it."""
@@ -43,14 +52,14 @@ class Metrics:
         lines += ["# TYPE scalable_model_info gauge"]
         lines += [f'scalable_model_info{{model="{m.name}",version="{m.version}"}} 1' for m in models]
         lines += ["# TYPE scalable_rows_total counter"]
-        lines += [f'scalable_rows_total{{model="{name}"}} {n}' for name, n in self._rows.items()]
+        lines += [f'scalable_rows_total{{model="{name}"}} {one.rows}' for name, one in self._models.items()]
         lines += ["# TYPE scalable_prediction_seconds histogram"]
-        for name, times in self._times.items():
+        for name, one in self._models.items():
             total = 0
-            for bound, n in zip((*BOUNDS, "+Inf"), times, strict=True):
+            for bound, n in zip((*BOUNDS, "+Inf"), one.times, strict=True):
                 total += n
                 lines.append(f'scalable_prediction_seconds_bucket{{model="{name}",le="{bound}"}} {total}')
-            lines.append(f'scalable_prediction_seconds_sum{{model="{name}"}} {self._seconds[name]}')
+            lines.append(f'scalable_prediction_seconds_sum{{model="{name}"}} {one.seconds}')
             lines.append(f'scalable_prediction_seconds_count{{model="{name}"}} {total}')
         return "\n".join(lines) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -107,4 +108,5 @@ class Models:
 
     def replace(self, served: Served) -> None:
         """Answer the requests that come from now on by another version."""
+        gc.unfreeze()  # the server froze what it began with: the model that goes may be of it
         self._served[served.name] = served

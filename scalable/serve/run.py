@@ -1,7 +1,11 @@
-"""The server under the application: uvicorn with httptools, on one socket that is bound before anything is said."""
+"""The server under the application: uvicorn's, with connections of our own.
+
+It listens on one socket that is bound before anything is said.
+"""
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import socket
 import ssl
@@ -9,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scalable.errors import UsageError
-from scalable.serve.connection.protocol import protocol
 
 if TYPE_CHECKING:
+    from scalable.serve.connection.exchange import Application
     from scalable.serve.siblings import Siblings
 
 BACKLOG = 2048
@@ -84,25 +88,24 @@ def check_tls(certificate: Path | None, key: Path | None) -> bool:
 
 
 def run(
-    app: Any,
+    app: Application,
     made: socket.socket,
     drain_seconds: int = 30,
     certificate: str | None = None,
     key: str | None = None,
     siblings: Siblings | None = None,
-    seconds: float = 10.0,
 ) -> None:
     """Answer requests until SIGTERM or SIGINT; what is under way is finished first.
-
-    The head of a request has to be there within `seconds`.
 
     Raises
     ------
     UsageError
-        Uvicorn is not installed.
+        Uvicorn or httptools is not installed.
     """
     try:
         import uvicorn
+
+        from scalable.serve.connection.protocol import connections
     except ImportError:
         raise UsageError("serving needs uvicorn: pip install 'scalable-training[serve]'") from None
 
@@ -112,12 +115,19 @@ def run(
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             made.listen(BACKLOG)  # where asyncio accepts one at a time, it made the queue as short
+            gc.collect()
+            gc.freeze()  # or each full collection looks through all modules, while requests wait
             if siblings is not None:
-                await siblings.start(app.answer_sibling)
+                await siblings.start(app.answer_sibling)  # type: ignore[attr-defined]
 
+    http: Any = connections(app)
     config = uvicorn.Config(
-        app, http=protocol(seconds), loop="asyncio", ws="none", lifespan="off", access_log=False, log_level="warning",
-        server_header=False, date_header=False, proxy_headers=False, timeout_graceful_shutdown=drain_seconds,
-        ssl_certfile=certificate, ssl_keyfile=key, backlog=BACKLOG if siblings is None else 1,
+        _uncalled, http=http, interface="asgi3", loop="asyncio", ws="none", lifespan="off", access_log=False,
+        log_level="warning", timeout_graceful_shutdown=drain_seconds, ssl_certfile=certificate, ssl_keyfile=key,
+        backlog=BACKLOG if siblings is None else 1,
     )  # fmt: skip
     Server(config).run(sockets=[made])
+
+
+async def _uncalled(scope: Any, receive: Any, send: Any) -> None:
+    """Stand where uvicorn wants an application: ours is called by its connections."""

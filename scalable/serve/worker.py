@@ -101,7 +101,6 @@ class Job:
                 certificate=self.certificate,
                 key=self.key,
                 siblings=siblings,
-                seconds=app.limits.seconds,
             )
         finally:
             if follower is not None:

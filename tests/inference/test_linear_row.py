@@ -46,6 +46,24 @@ def test_one_row_of_any_kind_is_converted(data):
     assert compiled.predict_one(X[0].astype(np.float32)) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 40])
+@pytest.mark.parametrize(("outputs", "link"), [(1, "identity"), (1, "logistic"), (3, "softmax")])
+def test_a_row_has_the_same_bits_alone_and_in_any_batch(n, outputs, link):
+    rng = np.random.default_rng(n)
+    coef, X = rng.normal(size=(outputs, n)), rng.normal(size=(100, n))
+    if link != "softmax":
+        X[3, 0], X[4, -1], X[5, 0] = np.nan, np.inf, -np.inf
+    compiled = CompiledLinear(coef, rng.normal(size=outputs), link)
+    expected = (X @ coef.T + compiled.intercept).reshape(-1, outputs).squeeze(1 if outputs == 1 else ())
+    np.testing.assert_allclose(compiled.predict(X, True), expected, rtol=1e-12, atol=1e-12)
+    for raw in (False, True):
+        whole = compiled.predict(X, raw)
+        np.testing.assert_array_equal([compiled.predict_one(x, raw) for x in X], whole)
+        order = rng.permutation(100)
+        np.testing.assert_array_equal(compiled.predict(X[order], raw, n_threads=2), whole[order])
+        np.testing.assert_array_equal(compiled.predict(np.asfortranarray(X[50:]), raw), whole[50:])
+
+
 def test_wrong_width_is_refused():
     compiled = CompiledLinear(np.arange(7.0), 0.5, "identity")
     with pytest.raises(DataError, match="7 features"):

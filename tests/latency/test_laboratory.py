@@ -46,6 +46,7 @@ def test_examine_returns_every_section(files):
     asked = {(row["request"], row["engine"]): row for row in sections["requests"]}
     assert asked["dict", "load_model"]["calls"] == 360
     assert asked["frame of 1,000", "pandas, Booster.predict"]["p50_us"] > 0
+    assert asked["JSON", "load_model"]["calls"] == 360
     assert asked["2 threads, one row each", "scalable"]["rows_per_second"] > 0
     for name in ("load_model", "Booster.predict"):
         assert asked["cold start, to the first answer", name]["p50_us"] > 0
@@ -60,6 +61,9 @@ def test_a_linear_model_is_compared_with_scikit_learn(files):
     Ridge().fit(source).save(path / "linear.model")
     sections = laboratory.examine(path / "linear.model", str(path / "d.parquet"))
     assert set(sections) == {"latency", "requests"}
+    asked = {(row["request"], row["engine"]): row for row in sections["requests"]}
+    for request in ("dict", "frame of 1,000"):
+        assert asked[request, "pandas, scikit-learn's pipeline"]["p50_us"] > 0
     single = {row["engine"]: row for row in sections["latency"]["1"]}
     assert set(single) == {"scikit-learn", "linear"}
     assert single["scikit-learn"]["baseline"]

@@ -50,6 +50,116 @@ def test_no_answer_waits_for_an_acknowledgement(port):
     assert sorted(took)[5] < 0.03  # the head and the body are two packets: the second waited 40 ms each time
 
 
+def request_of(body, *headers, line="POST /predict HTTP/1.1"):
+    head = "\r\n".join([line, "Host: a", *headers, f"Content-Length: {len(body)}"])
+    return head.encode() + b"\r\n\r\n" + body
+
+
+def answers_of(port, *parts, close=True, pause=0.0):
+    """Return the status and the body of each answer to what is sent in parts on one connection, until it ends."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        for part in parts:
+            client.sendall(part)
+            time.sleep(pause)
+        if close:
+            client.shutdown(socket.SHUT_WR)
+        said = b""
+        while part := client.recv(2**16):
+            said += part
+    found = []
+    while said:
+        head, _, rest = said.partition(b"\r\n\r\n")
+        size = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
+        found.append((int(head.split()[1]), rest[:size]))
+        said = rest[size:]
+    return found
+
+
+ONE, MANY = json.dumps(ROW).encode(), json.dumps([ROW] * 120).encode()  # many go to a thread
+
+
+def test_requests_of_one_connection_are_answered_in_order(port):
+    alone = {body: ask(port, "POST", "/predict", body)[:2] for body in (ONE, MANY, b"{")}
+    order = [ONE, MANY, ONE, b"{", MANY, MANY, ONE]
+    together = b"".join(request_of(body) for body in order)
+    expected = [alone[body] for body in order]
+    assert answers_of(port, together) == expected
+    one_by_one = [together[k : k + 97] for k in range(0, len(together), 97)]
+    assert answers_of(port, *one_by_one) == expected
+    # What follows a last request is not looked at; what follows others and is none is refused behind their answers.
+    assert answers_of(port, request_of(MANY, "Connection: close") + request_of(ONE)) == [alone[MANY]]
+    found = answers_of(port, request_of(MANY) + request_of(ONE) + b"\0\0")
+    assert (found[:2], found[2][0]) == ([alone[MANY], alone[ONE]], 400)
+
+
+def test_bodies_and_addresses_of_every_form(port):
+    alone = ask(port, "POST", "/predict", ONE)[:2]
+    chunked = b"POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    parts = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (ONE[:7], ONE[7:8], ONE[8:]))
+    assert answers_of(port, chunked, parts[:9], parts[9:], b"0\r\n\r\n", pause=0.01) == [alone]
+    for line in ("POST http://a/predict?x=1 HTTP/1.1", "POST /%70redict HTTP/1.1", "POST /predict HTTP/1.0"):
+        assert answers_of(port, request_of(ONE, line=line)) == [alone]
+    expecting = request_of(ONE, "Expect: 100-continue")[: -len(ONE)]
+    assert answers_of(port, expecting, ONE, pause=0.05) == [(100, b""), alone]
+    upgrade = "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"
+    assert [
+        one[0] for one in answers_of(port, request_of(b"", *upgrade, line="GET /v2 HTTP/1.1"), close=False)
+    ] == [200]
+    status, said = answers_of(port, request_of(ONE, *upgrade), close=False)[0]
+    assert (status, b"ask without the header Upgrade" in said) == (400, True)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(b"HEAD /v2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        said = b""
+        while part := client.recv(1000):
+            said += part
+    assert said.startswith(b"HTTP/1.1 405 ")
+    assert said.endswith(b"\r\n\r\n")  # no body
+
+
+def test_what_is_too_large_is_refused_before_it_is_read(port):
+    alone = ask(port, "POST", "/predict", ONE)[:2]
+    large = request_of(b" " * 30_000)
+    found = answers_of(port, large[:200], large[200:] + request_of(ONE), pause=0.01)
+    assert ([status for status, _ in found], found[1]) == ([413, 200], alone)  # the connection goes on
+    chunk = b"%x\r\n%s\r\n" % (15_000, b" " * 15_000)
+    chunked = b"POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert [status for status, _ in answers_of(port, chunked, chunk, chunk)] == [413]
+    waits = request_of(b" " * 30_000, "Expect: 100-continue")[:-30_000]
+    assert [status for status, _ in answers_of(port, waits, close=False)] == [
+        413
+    ]  # who waits to be told sends nothing
+    began = time.perf_counter()
+    assert [status for status, _ in answers_of(port, large[:200], close=False)] == [
+        413
+    ]  # the rest never comes
+    assert time.perf_counter() - began < 5
+    for size in (b"-1", b"1e3", b"9" * 30, b"5, 5"):
+        head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: " + size + b"\r\n\r\n"
+        assert answers_of(port, head + ONE, close=False)[0][0] in (400, 413)
+    assert ask(port, "POST", "/predict", ROW)[0] == 200
+
+
+def flood(client, asked, port):
+    """Send and read nothing, until the connection is ended; return after a minute."""
+    sent, until = 0, time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            sent += client.send(asked)
+        except TimeoutError:
+            assert ask(port, "POST", "/predict", ROW)[0] == 200  # others are answered
+            assert sent < 2**26  # no more is taken than fits into buffers
+
+
+def test_who_takes_no_answers_is_let_go(port):
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(0.2)
+        client.connect(("127.0.0.1", port))
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            flood(client, b"GET /v2/models/fraud HTTP/1.1\r\nHost: a\r\n\r\n" * 100, port)
+    assert ask(port, "POST", "/predict", ROW)[0] == 200
+
+
 def test_load_is_counted_from_when_it_was_due(port):
     found = offer(Target(f"http://127.0.0.1:{port}"), [ROW, {}], 200, 0.5)
     assert found["requests"] == 100

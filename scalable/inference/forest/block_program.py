@@ -59,15 +59,15 @@ def aligned(n_bytes: int) -> np.ndarray:
 
 def scratch(plan: Plan) -> Scratch:
     """Allocate the working memory that one thread needs to run `plan`."""
-    reach = aligned(plan.n_slots * PLANE)
-    reach[:PLANE] = 255
+    reach, planes = aligned(plan.n_slots * PLANE), aligned(plan.decisions.n_planes * PLANE)
+    reach[:PLANE] = planes[:PLANE] = 255
     return Scratch(
         np.zeros(ROWS),
         aligned(8 * LADDER).view(np.float64),
         aligned(2 * ROWS),
         np.zeros(64, np.uint64),
         aligned(TABLE_PLANES * PLANE),
-        aligned(max(1, plan.decisions.n_planes) * PLANE).view(np.uint64),
+        planes.view(np.uint64),
         reach,
         aligned(8 * TOGETHER * PLANE),
         aligned(TOGETHER * ROWS),
@@ -182,8 +182,8 @@ def make_plan(trees: Trees, decisions: Decisions, every: int = 0) -> Plan:
     order = _order(trees, labels.bits, every)
     starts, at, length = _table(trees, labels, order.trees)
     kind = np.float32 if trees.arithmetic.float32_sum else np.float64
-    table = np.zeros((trees.width, length), kind)
-    table[:, at] = trees.leaf_value.T
+    table = np.zeros((length, trees.width), kind)
+    table[at] = trees.leaf_value
 
     base = trees.node_start[tree_of]
     # Slot of each node: roots share the plane of ones, the others are numbered within their group.
@@ -205,7 +205,8 @@ def make_plan(trees: Trees, decisions: Decisions, every: int = 0) -> Plan:
     instructions = np.zeros(len(node), INSTRUCTION)
     instructions["here"], instructions["left"], instructions["right"] = slot[node], left[node], right[node]
     instructions["label"] = 8 * order.place[tree_of[node]] + bit
-    instructions["plane"] = decisions.plane[node]
+    above, low = decisions.planes_of_nodes()
+    instructions["above"], instructions["low"] = above[node], low[node]
     groups = np.zeros(n_groups, GROUP)
     groups["stop"] = np.searchsorted(owner, np.arange(n_groups), "right")
     groups["split"] = np.r_[0, groups["stop"][:-1]][:n_groups]

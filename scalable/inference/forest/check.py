@@ -11,14 +11,23 @@ from typing import Any
 import numpy as np
 
 from scalable.inference.forest.block_program import TABLE_MARGIN, TOGETHER, Plan
-from scalable.inference.forest.decisions import Decisions
+from scalable.inference.forest.decisions import FIRST_PLANE, Decisions, planes_of
 from scalable.inference.forest.trees import Forest, Trees, arrays_of, check_labels, walk_nodes
 from scalable.kernels.forest import row_top as top
 from scalable.kernels.forest.category import MAX_TABULATED, OCTET
 from scalable.kernels.forest.check import nodes_are_closed, program_is_closed, trees_are_closed
 from scalable.kernels.forest.links import LINKS
 from scalable.kernels.forest.rank import MAX_THRESHOLDS, RANK_CATEGORY, RANK_ZERO
-from scalable.kernels.forest.tables import COLUMN, GROUP, HEADER, INSTRUCTION, PARTS, ROW_COLUMN
+from scalable.kernels.forest.tables import (
+    COLUMN,
+    GROUP,
+    HEADER,
+    INSTRUCTION,
+    LINEAR_LEAF,
+    PARTS,
+    ROW_COLUMN,
+    TERM,
+)
 
 DTYPES = {
     "trees": dict.fromkeys(("node_start", "leaf_start", "cat_start", "cat_stop"), "<i8")
@@ -26,7 +35,7 @@ DTYPES = {
     | dict.fromkeys(("threshold", "leaf_value", "node_cover", "leaf_cover", "gain"), "<f8")
     | {"rule": "|u1", "cat_words": "<u4"},
     "linear": {"start": "<i8", "feature": "<i4", "coef": "<f8", "constant": "<f8", "is_linear": "|b1"},
-    "decisions": {"thresholds": "<f8", "to_class": "<u4", "signatures": "<u8", "masks": "|u1", "plane": "<i8"},
+    "decisions": {"thresholds": "<f8", "to_class": "<u4", "signatures": "<u8", "masks": "|u1", "decision": "<i8"},
     "plan": {"starts": "<i8"},
 }  # fmt: skip
 TABLES = {"decisions.columns": COLUMN, "plan.groups": GROUP, "plan.instructions": INSTRUCTION}
@@ -94,9 +103,12 @@ def check_decisions(d: Decisions, trees: Trees) -> None:
     _must(_within(c["feature"], 0, trees.n_features) & _within(c["kind"], 0, RANK_CATEGORY + 1), "columns")
     for name in COLUMN.names or ():
         _must(_within(c[name], 0, 2**40), "columns")
-    planes = np.where(numeric, c["count"], c["sets"])
-    _must(d.n_planes == planes.sum() and (c["plane"] + planes <= d.n_planes).all(), "planes")
-    _must(len(d.plane) == len(trees.feature) and _within(d.plane, 0, max(1, d.n_planes)).all(), "plane")
+    planes = planes_of(c)
+    _must(d.n_planes == FIRST_PLANE + planes.sum() and d.n_planes < 2**32, "planes")
+    _must((c["at"] >= FIRST_PLANE) & (c["at"] + planes <= d.n_planes), "planes")
+    n_decisions = int(np.where(numeric, c["count"], c["sets"]).sum())
+    _must(len(d.decision) == len(trees.feature) and _within(d.decision, 0, n_decisions).all(), "decisions")
+    _must(c["decision"] <= n_decisions, "decisions")
     _must(((c["missing"] <= c["count"]) & (c["count"] <= MAX_THRESHOLDS))[numeric], "ranks")
     size = np.array([(1 << int(n).bit_length()) - 1 for n in c["count"][numeric]], np.int64)
     _must(c["first"][numeric] + size <= len(d.thresholds), "thresholds")
@@ -116,7 +128,7 @@ def check_plan(p: Plan, trees: Trees) -> None:
     _kinds("plan", p, table=kind, sum_start=kind)
     g, n_trees = p.groups, trees.n_trees
     _must(3 <= p.n_slots <= 2**16 and len(p.starts) == n_trees, "plan")
-    _must(len(p.sum_start) == p.n_outputs and len(p.table) == trees.width, "sums")
+    _must(len(p.sum_start) == p.n_outputs and p.table.shape[1] == trees.width, "sums")
     _must((g["split"] >= 0) & (g["split"] <= g["mark"]) & (g["mark"] <= g["stop"]), "instructions")
     _must(g["stop"] <= len(p.instructions), "instructions")
     _must(_within(g["label_sets"], 0, TOGETHER + 1) & _within(g["trees"], 1, TOGETHER + 1), "groups")
@@ -128,7 +140,7 @@ def check_plan(p: Plan, trees: Trees) -> None:
     reach, first, count = np.where(g["wide"] == 1, 2**16, 2**8), g["tree"], g["trees"]
     before = np.repeat(first - np.cumsum(count) + count, count)
     tree = before + np.arange(len(before))
-    length = p.table.shape[1]
+    length = len(p.table)
     _must((p.starts >= 0).all() and (p.starts[tree] + np.repeat(reach, count) <= length), "starts")
     _must(length >= TABLE_MARGIN or not n_trees, "table")
 
@@ -183,6 +195,13 @@ def check_frozen(memory: np.ndarray, t: Trees) -> None:
     _must(len(part("bytes_at", np.uint8)) >= 256, "rank bytes")
     _must(len(part("codes_at", np.uint8)) >= chunks * top.LANES, "exit codes")
     n_vectors = len(part("leaves_at", np.float64)) // t.width if t.width > 1 else 0
-    _must(n_vectors or t.width == 1, "leaves")
+    _must(header["linear"] == (t.linear is not None), "linear leaves")
+    if t.linear is not None:
+        leaves, terms = part("leaves_at", LINEAR_LEAF), part("terms_at", TERM)
+        n_vectors = len(leaves)
+        few = _within(leaves["terms"], 0, len(terms) + 1) & _within(leaves["term"], 0, len(terms) + 1)
+        _must(few & (leaves["term"] + leaves["terms"] <= len(terms)), "linear leaves")
+        _must(_within(terms["feature"], 0, t.n_features), "linear leaves")
+    _must(n_vectors or (t.width == 1 and t.linear is None), "leaves")
     closed = nodes_are_closed(nodes, exits[:need], n_slots, n_vectors, np.zeros(len(nodes), np.bool_))
     _must(closed, "nodes")

@@ -1,4 +1,8 @@
-"""Collect a forest's distinct decisions into columns of sorted thresholds and category sets."""
+"""Collect a forest's distinct decisions into columns of sorted thresholds and category sets.
+
+The block kernel makes the decisions of a column of numbers from a plane a chunk of thresholds and one a place in a
+chunk, see ``kernels.forest.rank.threshold_planes``; a category set is a plane of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import numpy as np
 
 from scalable.inference.forest.trees import Trees
 from scalable.kernels.forest.category import MAX_TABULATED, OCTET
-from scalable.kernels.forest.rank import MAX_THRESHOLDS, RANK_CATEGORY, RANK_NAN, RANK_ZERO
+from scalable.kernels.forest.rank import CHUNK, MAX_THRESHOLDS, RANK_CATEGORY, RANK_NAN, RANK_ZERO
 from scalable.kernels.forest.tables import (
     CATEGORICAL,
     COLUMN,
@@ -18,18 +22,21 @@ from scalable.kernels.forest.tables import (
     MISSING_OR_ZERO,
 )
 
+ONES, FIRST_PLANE = 0, 2  # a plane of all rows, one of none behind it, then those of columns
+
 
 @dataclass(slots=True)
 class Decisions:
-    """Columns of decisions; each numeric threshold and each category set owns one plane.
+    """Columns of decisions, which are numbered: a numeric threshold or a category set each.
 
     Attributes
     ----------
     columns, thresholds, to_class, signatures, masks
         See ``kernels.forest.tables.Program``; columns are ordered by feature.
-    plane : int64 (n_nodes,)
-        Plane of each node, 1 for rows that go right.
+    decision : int64 (n_nodes,)
+        Each node's; rows go right where it holds.
     n_planes : int
+        That the block kernel makes them from; the first two are ones and zeros.
     """
 
     columns: np.ndarray
@@ -37,7 +44,7 @@ class Decisions:
     to_class: np.ndarray
     signatures: np.ndarray
     masks: np.ndarray
-    plane: np.ndarray
+    decision: np.ndarray
     n_planes: int
 
     @property
@@ -47,11 +54,31 @@ class Decisions:
         return found
 
     def columns_of_nodes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return each node's column and the offset of its plane within the column."""
-        by_plane = np.argsort(self.columns["plane"], kind="stable")
-        first = self.columns["plane"][by_plane]
-        place = np.searchsorted(first, self.plane, "right") - 1
-        return by_plane[place], self.plane - first[place]
+        """Return each node's column and the offset of its decision within the column."""
+        order = np.argsort(self.columns["decision"], kind="stable")
+        first = self.columns["decision"][order]
+        place = np.searchsorted(first, self.decision, "right") - 1
+        return order[place], self.decision - first[place]
+
+    def planes_of_nodes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the planes that each node's decision is made of, see ``kernels.forest.bitplanes.split``."""
+        column, offset = self.columns_of_nodes()
+        at, categorical = self.columns["at"][column], self.categorical[column]
+        chunk, place = np.divmod(offset, CHUNK)
+        chunks = _chunks(self.columns["count"][column])
+        above = np.where(categorical, ONES, at + chunk)
+        return above, np.where(categorical, at + offset, at + 1 + chunks + place)
+
+
+def planes_of(columns: np.ndarray) -> np.ndarray:
+    """Return how many planes the decisions of each column are made of."""
+    count = columns["count"]
+    of_numbers = 1 + _chunks(count) + np.minimum(count, CHUNK)
+    return np.where(columns["kind"] == RANK_CATEGORY, columns["sets"], of_numbers)
+
+
+def _chunks(count: np.ndarray) -> np.ndarray:
+    return -(-count // CHUNK)
 
 
 def _column(**values: int) -> Any:
@@ -61,8 +88,8 @@ def _column(**values: int) -> Any:
     return row
 
 
-def _numeric(trees: Trees, nodes: np.ndarray, plane: np.ndarray) -> tuple[list[Any], np.ndarray, int]:
-    """Assign planes to numeric nodes; return the columns, padded thresholds and the number of planes."""
+def _numeric(trees: Trees, nodes: np.ndarray, decision: np.ndarray) -> tuple[list[Any], np.ndarray, int]:
+    """Give numeric nodes their decisions; return the columns, padded thresholds and how many decisions there are."""
     missing = (trees.rule[nodes] >> 2).astype(np.int64) & 3
     default_left = (trees.rule[nodes] & DEFAULT_LEFT) > 0
     mode = np.where(missing == MISSING_IS_ZERO, 0, 2 * missing + default_left)
@@ -72,7 +99,7 @@ def _numeric(trees: Trees, nodes: np.ndarray, plane: np.ndarray) -> tuple[list[A
     f, m, t = feature[order], mode[order], threshold[order]
     new_column = np.r_[True, (f[1:] != f[:-1]) | (m[1:] != m[:-1])]
     fresh = new_column | np.r_[True, t[1:] != t[:-1]]
-    plane[nodes[order]] = np.cumsum(fresh) - 1
+    decision[nodes[order]] = np.cumsum(fresh) - 1
     thresholds = t[fresh]
     starts = np.flatnonzero(new_column[fresh])
     columns, padded, base = [], [], 0
@@ -87,7 +114,7 @@ def _numeric(trees: Trees, nodes: np.ndarray, plane: np.ndarray) -> tuple[list[A
             size = (1 << count.bit_length()) - 1
             padded.append(np.r_[mine, np.full(size - count, np.inf)])
             columns.append(
-                _column(feature=name, kind=kind, missing=special, first=base, count=count, plane=first)
+                _column(feature=name, kind=kind, missing=special, first=base, count=count, decision=first)
             )
             base += size
     return columns, np.concatenate(padded), len(thresholds)
@@ -122,8 +149,8 @@ class _Sets:
         return to_class, left[: 1 + max(n, missing)], missing
 
 
-def _sets_of(trees: Trees, nodes: np.ndarray, plane: np.ndarray, next_plane: int) -> _Sets:
-    """Assign planes to the nodes of one feature."""
+def _sets_of(trees: Trees, nodes: np.ndarray, decision: np.ndarray, following: int) -> _Sets:
+    """Give the nodes of one feature their decisions, numbered from `following` on."""
     found: dict[tuple[bytes, bool], int] = {}
     sets = _Sets([], [])
     for node in nodes:
@@ -133,19 +160,19 @@ def _sets_of(trees: Trees, nodes: np.ndarray, plane: np.ndarray, next_plane: int
         if index == len(sets.members):
             sets.members.append(inside)
             sets.missing_left.append(missing_left)
-        plane[node] = next_plane + index
+        decision[node] = following + index
     return sets
 
 
 def _categorical(
-    trees: Trees, nodes: np.ndarray, plane: np.ndarray, next_plane: int
-) -> tuple[list[Any], np.ndarray, np.ndarray, np.ndarray, int]:
-    """Assign planes to categorical nodes; return columns, the class map, signatures, masks, the next free plane."""
+    trees: Trees, nodes: np.ndarray, decision: np.ndarray, following: int
+) -> tuple[list[Any], np.ndarray, np.ndarray, np.ndarray]:
+    """Give categorical nodes their decisions; return columns, the class map, signatures and masks."""
     columns: list[Any] = []
     classes, signatures, masks = [np.empty(0, np.uint32)], [np.empty(0, np.uint64)], [np.empty(0, np.uint8)]
     class0 = signature0 = mask0 = 0
     for feature in np.unique(trees.feature[nodes]):
-        sets = _sets_of(trees, nodes[trees.feature[nodes] == feature], plane, next_plane)
+        sets = _sets_of(trees, nodes[trees.feature[nodes] == feature], decision, following)
         to_class, left, missing = sets.classes()
         n_classes, n_sets = left.shape
         n_words = (n_sets + 63) // 64
@@ -160,7 +187,7 @@ def _categorical(
         columns.append(
             _column(
                 feature=int(feature), kind=RANK_CATEGORY, missing=missing, first=class0,
-                count=len(to_class), plane=next_plane, sets=n_sets, words=n_words, signature=signature0, mask=mask0,
+                count=len(to_class), decision=following, sets=n_sets, words=n_words, signature=signature0, mask=mask0,
                 octets=octets,
             )
         )  # fmt: skip
@@ -170,20 +197,23 @@ def _categorical(
         class0 += len(to_class)
         signature0 += packed.size
         mask0 += by_octet.size
-        next_plane += n_sets
-    return columns, np.concatenate(classes), np.concatenate(signatures), np.concatenate(masks), next_plane
+        following += n_sets
+    return columns, np.concatenate(classes), np.concatenate(signatures), np.concatenate(masks)
 
 
 def collect(trees: Trees) -> Decisions:
     """Return the distinct decisions of all nodes."""
-    plane = np.zeros(len(trees.feature), np.int64)
+    decision = np.zeros(len(trees.feature), np.int64)
     categorical = (trees.rule & CATEGORICAL) > 0
     numeric_nodes, category_nodes = np.flatnonzero(~categorical), np.flatnonzero(categorical)
     rows: list[Any] = []
-    thresholds, n_planes = np.empty(0), 0
+    thresholds, n_numeric = np.empty(0), 0
     if numeric_nodes.size:
-        rows, thresholds, n_planes = _numeric(trees, numeric_nodes, plane)
-    more, to_class, signatures, masks, n_planes = _categorical(trees, category_nodes, plane, n_planes)
+        rows, thresholds, n_numeric = _numeric(trees, numeric_nodes, decision)
+    more, to_class, signatures, masks = _categorical(trees, category_nodes, decision, n_numeric)
     columns = np.concatenate([np.empty(0, COLUMN), *rows, *more])
     columns = columns[np.argsort(columns["feature"], kind="stable")]
-    return Decisions(columns, thresholds, to_class, signatures, masks, plane, n_planes)
+    ends = FIRST_PLANE + np.cumsum(planes_of(columns))
+    columns["at"] = ends - planes_of(columns)
+    n_planes = int(ends[-1]) if len(columns) else FIRST_PLANE
+    return Decisions(columns, thresholds, to_class, signatures, masks, decision, n_planes)

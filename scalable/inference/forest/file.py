@@ -25,7 +25,7 @@ from scalable.storage.documents import SHAPELESS, typed
 from scalable.storage.files import store_of
 from scalable.storage.replace import explained
 
-KIND = "compiled forest 6"
+KIND = "compiled forest 7"
 _BEFORE = b"SCFOREST"  # how files of earlier releases begin
 
 

@@ -86,9 +86,7 @@ class Programs:
     @cached_property
     def frozen(self) -> FrozenForest | None:
         """The single-row kernel's model; None for what only other kernels can do."""
-        if not self.compilable or self.trees.linear is not None:
-            return None
-        return freeze(self.trees, self.decisions, self.link, self.divisor)
+        return freeze(self.trees, self.decisions, self.link, self.divisor) if self.compilable else None
 
     def is_few(self, n_rows: int) -> bool:
         """Return whether so many rows are faster one by one than as a block."""

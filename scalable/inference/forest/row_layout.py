@@ -9,10 +9,10 @@ import numpy as np
 from scalable.inference.forest.block_program import aligned
 from scalable.inference.forest.decisions import Decisions
 from scalable.inference.forest.links import Link
-from scalable.inference.forest.trees import Trees
+from scalable.inference.forest.trees import LinearLeaves, Trees
 from scalable.kernels.forest import row
 from scalable.kernels.forest import row_top as top
-from scalable.kernels.forest.tables import HEADER, PARTS, ROW_COLUMN
+from scalable.kernels.forest.tables import HEADER, LINEAR_LEAF, PARTS, ROW_COLUMN, TERM
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ def _nodes(
     """Return the entries: nodes packed as the kernel reads them, leaves as the bits of their values or as numbers."""
     node_at, leaf_at = entries[1:]
     packed = np.zeros(len(node_at) + len(leaf_at), np.uint64)
-    if trees.width == 1:
+    if trees.width == 1 and trees.linear is None:
         packed[leaf_at] = np.ascontiguousarray(trees.leaf_value[:, 0]).view(np.uint64)
     else:
         packed[leaf_at] = np.arange(len(leaf_at))
@@ -175,13 +175,24 @@ def _columns(decisions: Decisions, slot: np.ndarray, byte: np.ndarray) -> np.nda
     return table
 
 
+def _linear_leaves(value: np.ndarray, linear: LinearLeaves) -> tuple[np.ndarray, np.ndarray]:
+    """Return leaves, LINEAR_LEAF (n_leaves,), and their terms, TERM (n_terms,)."""
+    leaves, terms = np.zeros(len(value), LINEAR_LEAF), np.zeros(len(linear.feature), TERM)
+    leaves["otherwise"] = value
+    leaves["constant"] = np.where(linear.is_linear, linear.constant, value)
+    leaves["term"] = linear.start[:-1]
+    leaves["terms"] = np.where(linear.is_linear, np.diff(linear.start), 0)
+    terms["feature"], terms["coef"] = linear.feature, linear.coef
+    return leaves, terms
+
+
 def freeze(trees: Trees, decisions: Decisions, link: Link, divisor: float) -> FrozenForest | None:
     """Lay a forest out for single rows; None when it exceeds the layout's limits.
 
     Parameters
     ----------
-    trees, decisions
-        With constant leaves.
+    trees : Trees
+    decisions : Decisions
     link : Link
     divisor : float
         Number of iterations for averaged forests, else 0.
@@ -202,6 +213,7 @@ def freeze(trees: Trees, decisions: Decisions, link: Link, divisor: float) -> Fr
         "nodes_at": _nodes(trees, decisions, slot, column, offset, entries),
         "starts_at": trees.sum_start,
         "leaves_at": trees.leaf_value if trees.width > 1 else np.empty(0),
+        "terms_at": np.empty(0),
         "ranks_at": np.zeros(n_slots, np.uint16),
         "list_at": np.zeros(trees.n_trees + 1, np.uint64),
         "state_at": entries[0].astype(np.uint32),
@@ -210,6 +222,8 @@ def freeze(trees: Trees, decisions: Decisions, link: Link, divisor: float) -> Fr
         "bytes_at": np.full(256, 0x80, np.uint8),
         "codes_at": np.zeros(tops.shape[0] * top.LANES, np.uint8),
     }
+    if trees.linear is not None:
+        parts["leaves_at"], parts["terms_at"] = _linear_leaves(trees.leaf_value[:, 0], trees.linear)
     header = np.zeros(1, HEADER)
     header["features"], header["outputs"], header["width"] = trees.n_features, trees.n_outputs, trees.width
     header["trees"], header["columns"] = trees.n_trees, len(decisions.columns)
@@ -217,6 +231,7 @@ def freeze(trees: Trees, decisions: Decisions, link: Link, divisor: float) -> Fr
     header["link"], header["scale"], header["divisor"] = link.kind, link.scale, divisor
     header["categories"] = decisions.categorical.any()
     header["narrow"] = trees.arithmetic.float32_sum
+    header["linear"] = trees.linear is not None
     return _assemble(header, parts)
 
 

@@ -33,46 +33,42 @@ def _splat(kind: Any, value: int) -> Any:
     return ir.Constant(kind, [value] * kind.count)
 
 
+def _goes_right(builder: Any, above: Any, low: Any) -> Any:
+    """Return a decision's plane from the two at `above`, those of the chunk before and of its own, and one at `low`."""
+    at_least = _load(builder, above, _WORDS, 32)
+    beyond = _load(builder, builder.add(above, ir.Constant(_I64, PLANE)), _WORDS, 32)
+    return builder.or_(beyond, builder.and_(at_least, _load(builder, low, _WORDS, 32)))
+
+
 @intrinsic
-def split(typingctx: Any, here: Any, plane: Any, left: Any, right: Any, code: Any) -> Any:
-    """Split the rows of `here` by `plane`: ``right = here & plane; left = here ^ right; code ^= right``."""
-    del typingctx, here, plane, left, right, code
+def split(typingctx: Any, here: Any, above: Any, low: Any, left: Any, right: Any, code: Any) -> Any:
+    """Split the rows of `here` by a decision: ``right = here & it; left = here ^ right; code ^= right``.
+
+    A decision is ``beyond | (at_least & low)``, of the planes at `above`, at the one behind that, and at `low`.
+    """
+    del typingctx, here, above, low, left, right, code
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        rows, goes_right = (_load(builder, a, _WORDS, 32) for a in args[:2])
-        to_right = builder.and_(rows, goes_right)
-        label = _load(builder, args[4], _WORDS, 32)
-        builder.store(builder.xor(rows, to_right), _pointer(builder, args[2], _WORDS), align=32)
-        builder.store(to_right, _pointer(builder, args[3], _WORDS), align=32)
-        builder.store(builder.xor(label, to_right), _pointer(builder, args[4], _WORDS), align=32)
+        rows = _load(builder, args[0], _WORDS, 32)
+        to_right = builder.and_(rows, _goes_right(builder, args[1], args[2]))
+        label = _load(builder, args[5], _WORDS, 32)
+        builder.store(builder.xor(rows, to_right), _pointer(builder, args[3], _WORDS), align=32)
+        builder.store(to_right, _pointer(builder, args[4], _WORDS), align=32)
+        builder.store(builder.xor(label, to_right), _pointer(builder, args[5], _WORDS), align=32)
         return context.get_dummy_value()
 
-    return types.void(*[types.uintp] * 5), generate
+    return types.void(*[types.uintp] * 6), generate
 
 
 @intrinsic
-def mark(typingctx: Any, here: Any, plane: Any, code: Any) -> Any:
-    """Label the rows of `here` that go right: ``code ^= here & plane``."""
-    del typingctx, here, plane, code
+def mark(typingctx: Any, here: Any, above: Any, low: Any, code: Any) -> Any:
+    """Label the rows of `here` that go right by a decision: ``code ^= here & it``."""
+    del typingctx, here, above, low, code
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        rows, goes_right, label = (_load(builder, a, _WORDS, 32) for a in args)
-        marked = builder.xor(label, builder.and_(rows, goes_right))
-        builder.store(marked, _pointer(builder, args[2], _WORDS), align=32)
-        return context.get_dummy_value()
-
-    return types.void(*[types.uintp] * 3), generate
-
-
-@intrinsic
-def combine(typingctx: Any, above: Any, within: Any, low: Any, out: Any) -> Any:
-    """Store ``out = above | (within & low)``: one threshold's plane from its chunk's planes."""
-    del typingctx, above, within, low, out
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        first, second, third = (_load(builder, a, _WORDS, 32) for a in args[:3])
-        plane = builder.or_(first, builder.and_(second, third))
-        builder.store(plane, _pointer(builder, args[3], _WORDS), align=32)
+        rows, label = (_load(builder, a, _WORDS, 32) for a in (args[0], args[3]))
+        to_right = builder.and_(rows, _goes_right(builder, args[1], args[2]))
+        builder.store(builder.xor(label, to_right), _pointer(builder, args[3], _WORDS), align=32)
         return context.get_dummy_value()
 
     return types.void(*[types.uintp] * 4), generate
@@ -177,3 +173,33 @@ def transpose8(typingctx: Any, planes: Any, out: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.uintp, types.uintp), generate
+
+
+@intrinsic
+def add_pair(typingctx: Any, total: Any, addend: Any) -> Any:
+    """Add two doubles that lie side by side at `addend` to those at `total`."""
+    del typingctx, total, addend
+    pair = ir.VectorType(ir.DoubleType(), 2)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        both, more = (_load(builder, a, pair, 8) for a in args)
+        builder.store(builder.fadd(both, more), _pointer(builder, args[0], pair), align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.uintp, types.uintp), generate
+
+
+@intrinsic
+def add_four_pairs(typingctx: Any, total: Any, first: Any, second: Any, third: Any, fourth: Any) -> Any:
+    """Add the pairs of doubles at four places to the pair at `total`, in order."""
+    del typingctx, total, first, second, third, fourth
+    pair = ir.VectorType(ir.DoubleType(), 2)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        found = _load(builder, args[0], pair, 8)
+        for place in args[1:]:
+            found = builder.fadd(found, _load(builder, place, pair, 8))
+        builder.store(found, _pointer(builder, args[0], pair), align=8)
+        return context.get_dummy_value()
+
+    return types.void(*[types.uintp] * 5), generate

@@ -1,9 +1,9 @@
 """Score blocks of rows through a whole forest without following a single branch: bit-sliced evaluation.
 
-Every distinct decision of the forest becomes one plane (one bit per row, 512 rows at once). Within a tree the set of
-rows that reach a node is a plane too; one AND and one XOR split it between the children, and the rows that go right
-get one bit of their leaf's label flipped. Labels are chosen so that nearly every split flips exactly one bit.
-Transposing the label planes gives one byte per row, the index of its leaf.
+Every distinct decision of the forest is a plane (one bit per row, 512 rows at once), made of three that many share.
+Within a tree the set of rows that reach a node is a plane too; one AND and one XOR split it between the children, and
+the rows that go right get one bit of their leaf's label flipped. Labels are chosen so that nearly every split flips
+exactly one bit. Transposing the label planes gives one byte per row, the index of its leaf.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scalable.kernels.forest.bitplanes import PLANE, ROWS, mark, split, transpose8
+from scalable.kernels.forest.bitplanes import PLANE, ROWS, add_four_pairs, add_pair, mark, split, transpose8
 from scalable.kernels.forest.category import category_planes, tabulated_planes
 from scalable.kernels.forest.rank import RANK_CATEGORY, gather_column, rank_column, threshold_planes
 from scalable.kernels.jit import kernel
@@ -20,7 +20,7 @@ from scalable.kernels.jit import kernel
 
 @kernel(inline=True)
 def decision_planes(places: Any, start: Any, n: Any, program: Any, scratch: Any) -> None:
-    """Compute all decision planes of `n` rows from row `start`."""
+    """Compute the planes of all decisions of `n` rows from row `start`."""
     base, work = np.uintp(scratch.planes.ctypes.data), np.uintp(scratch.work.ctypes.data)
     x, ranks = scratch.x, scratch.ranks
     high, low = np.uintp(ranks.ctypes.data), np.uintp(ranks.ctypes.data + ROWS)
@@ -30,7 +30,7 @@ def decision_planes(places: Any, start: Any, n: Any, program: Any, scratch: Any)
         if column.feature != last:
             gather_column(places[column.feature], start, n, x)
             last = column.feature
-        to = base + np.uintp(column.plane) * np.uintp(PLANE)
+        to = base + np.uintp(column.at) * np.uintp(PLANE)
         if column.kind == RANK_CATEGORY and column.octets > 0:
             tabulated_planes(x, n, program.to_class, column, program.masks, ranks, work, to)
         elif column.kind == RANK_CATEGORY:
@@ -39,7 +39,7 @@ def decision_planes(places: Any, start: Any, n: Any, program: Any, scratch: Any)
             )
         else:
             rank_column(x, n, program.thresholds, column, scratch.ladder, ranks[:ROWS], ranks[ROWS:])
-            threshold_planes(high, low, column.count, work, to)
+            threshold_planes(high, low, column.count, to)
 
 
 @kernel(inline=True)
@@ -50,7 +50,8 @@ def leaf_labels(group: Any, instructions: Any, planes: Any, reach: Any, labels: 
         step = instructions[i]
         split(
             reach + np.uintp(step.here) * size,
-            planes + np.uintp(step.plane) * size,
+            planes + np.uintp(step.above) * size,
+            planes + np.uintp(step.low) * size,
             reach + np.uintp(step.left) * size,
             reach + np.uintp(step.right) * size,
             labels + np.uintp(step.label) * size,
@@ -59,7 +60,8 @@ def leaf_labels(group: Any, instructions: Any, planes: Any, reach: Any, labels: 
         step = instructions[i]
         mark(
             reach + np.uintp(step.here) * size,
-            planes + np.uintp(step.plane) * size,
+            planes + np.uintp(step.above) * size,
+            planes + np.uintp(step.low) * size,
             labels + np.uintp(step.label) * size,
         )
     for s in range(group.label_sets):
@@ -70,7 +72,7 @@ def leaf_labels(group: Any, instructions: Any, planes: Any, reach: Any, labels: 
 
 @kernel(inline=True)
 def add_leaves(codes: Any, table: Any, starts: Any, first: Any, count: Any, wide: Any, total: Any) -> None:
-    """Add the leaves of one group's trees, in tree order, to one double per row."""
+    """Add the leaves of one group's trees, in tree order, to one sum per row; `table` is flat."""
     if wide:
         s0 = np.uint64(starts[first])
         for i in range(ROWS):
@@ -90,6 +92,46 @@ def add_leaves(codes: Any, table: Any, starts: Any, first: Any, count: Any, wide
                 total[i] += table[s0 + np.uint64(codes[c0 + i])]
 
 
+@kernel(inline=True)
+def add_vectors(
+    codes: Any, table: Any, starts: Any, first: Any, count: Any, wide: Any, width: Any, total: Any
+) -> None:
+    """Add the leaves, of `width` values, of one group's trees to as many sums a row; `table` and `total` are flat."""
+    if width == 2 and table.itemsize == 8 and not wide:
+        _add_pairs(codes, np.uintp(table.ctypes.data), starts, first, count, np.uintp(total.ctypes.data))
+        return
+    for i in range(ROWS):
+        to = np.uint64(i * width)
+        for t in range(count):
+            label = np.uint64(codes[t * ROWS + i])
+            if wide:
+                label |= np.uint64(codes[ROWS + i]) << np.uint64(8)
+            source = (np.uint64(starts[first + t]) + label) * np.uint64(width)
+            for k in range(width):
+                total[to + np.uint64(k)] += table[source + np.uint64(k)]
+
+
+@kernel(inline=True)
+def _add_pairs(codes: Any, table: Any, starts: Any, first: Any, count: Any, total: Any) -> None:
+    pair = np.uintp(16)
+    if count == 4:
+        t0, t1 = table + np.uintp(starts[first]) * pair, table + np.uintp(starts[first + 1]) * pair
+        t2, t3 = table + np.uintp(starts[first + 2]) * pair, table + np.uintp(starts[first + 3]) * pair
+        for i in range(ROWS):
+            add_four_pairs(
+                total + np.uintp(i) * pair,
+                t0 + np.uintp(codes[i]) * pair,
+                t1 + np.uintp(codes[ROWS + i]) * pair,
+                t2 + np.uintp(codes[2 * ROWS + i]) * pair,
+                t3 + np.uintp(codes[3 * ROWS + i]) * pair,
+            )
+        return
+    for t in range(count):
+        here = table + np.uintp(starts[first + t]) * pair
+        for i in range(ROWS):
+            add_pair(total + np.uintp(i) * pair, here + np.uintp(codes[t * ROWS + i]) * pair)
+
+
 @kernel()
 def score_rows(places: Any, first_row: Any, program: Any, scratch: Any, out: Any) -> None:
     """Write the raw scores of consecutive rows.
@@ -106,18 +148,29 @@ def score_rows(places: Any, first_row: Any, program: Any, scratch: Any, out: Any
     """
     planes, reach = np.uintp(scratch.planes.ctypes.data), np.uintp(scratch.reach.ctypes.data)
     labels, codes = np.uintp(scratch.labels.ctypes.data), np.uintp(scratch.codes.ctypes.data)
-    total = scratch.total
+    total, width = scratch.total, program.table.shape[1]
+    table, sums = (
+        program.table.reshape(-1),
+        scratch.total.reshape(-1),
+    )  # of vectors, each row's lie side by side
     for start in range(0, out.shape[0], ROWS):
         n = min(ROWS, out.shape[0] - start)
         decision_planes(places, first_row + start, n, program, scratch)
         for output in range(out.shape[1]):
-            total[output] = program.sum_start[output]
+            if width == 1:
+                total[output] = program.sum_start[output]
+            else:
+                for i in range(ROWS):
+                    sums[i * width + output] = program.sum_start[output]
         for g in range(len(program.groups)):
             group = program.groups[g]
             leaf_labels(group, program.instructions, planes, reach, labels, codes)
-            for k in range(program.table.shape[0]):
-                table, sums = program.table[k], total[group.output + k]
-                add_leaves(scratch.codes, table, program.starts, group.tree, group.trees, group.wide, sums)
+            starts, tree, count, wide = program.starts, group.tree, group.trees, group.wide
+            if width == 1:
+                add_leaves(scratch.codes, table, starts, tree, count, wide, total[group.output])
+            else:
+                add_vectors(scratch.codes, table, starts, tree, count, wide, width, sums)
         for output in range(out.shape[1]):
             for i in range(n):  # row 8 * k + b of the block was scored at position b * PLANE + k
-                out[start + i, output] = total[output, (i & 7) * PLANE + (i >> 3)]
+                place = (i & 7) * PLANE + (i >> 3)
+                out[start + i, output] = total[output, place] if width == 1 else sums[place * width + output]

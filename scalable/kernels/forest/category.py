@@ -110,4 +110,4 @@ def category_planes(
                     matrix[j] = signatures[at]
             transpose64(matrix)
             for d in range(min(64, column.sets - 64 * word)):
-                planes[(column.plane + 64 * word + d) * (PLANE // 8) + block] = matrix[d]
+                planes[(column.at + 64 * word + d) * (PLANE // 8) + block] = matrix[d]

@@ -76,6 +76,6 @@ def program_is_closed(instructions: Any, n_slots: Any, n_labels: Any, n_planes: 
         step = instructions[i]
         if step.here >= n_slots or not 0 < step.left < n_slots or not 0 < step.right < n_slots:
             return False
-        if step.label >= n_labels or step.plane >= n_planes:
+        if step.label >= n_labels or step.above + 1 >= n_planes or step.low >= n_planes:
             return False
     return True

@@ -155,7 +155,7 @@ def stop_rows(
     """
     planes, reach = np.uintp(scratch.planes.ctypes.data), np.uintp(scratch.reach.ctypes.data)
     labels, codes = np.uintp(scratch.labels.ctypes.data), np.uintp(scratch.codes.ctypes.data)
-    total = scratch.total
+    total, table = scratch.total, program.table.reshape(-1)
     running = np.zeros(ROWS, np.int64)
     for start in range(0, out.shape[0], ROWS):
         n = min(ROWS, out.shape[0] - start)
@@ -168,7 +168,7 @@ def stop_rows(
         for g in range(len(program.groups)):
             group = program.groups[g]
             leaf_labels(group, program.instructions, planes, reach, labels, codes)
-            table, sums = program.table[0], total[group.output]
+            sums = total[group.output]
             add_leaves(scratch.codes, table, program.starts, group.tree, group.trees, group.wide, sums)
             if check < len(checks) and checks[check] == g + 1:
                 check += 1

@@ -11,17 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from scalable.kernels.forest.bitplanes import (
-    PLANE,
-    ROWS,
-    STEP,
-    bits_above,
-    bits_equal,
-    combine,
-    how_many_below,
-)
+from scalable.kernels.forest.bitplanes import PLANE, ROWS, STEP, bits_above, how_many_below
 from scalable.kernels.jit import kernel
-from scalable.kernels.memory import load_f32, load_f64
+from scalable.kernels.memory import load_f32, load_f64, store_u64
 
 CHUNK = STEP  # thresholds per chunk: a rank is 16 * high + low, both single bytes
 MAX_THRESHOLDS = 255 * CHUNK
@@ -97,28 +89,31 @@ def rank_column(x: Any, n: Any, thresholds: Any, column: Any, ladder: Any, high:
 
 
 @kernel(inline=True)
-def threshold_planes(high: Any, low: Any, count: Any, work: Any, planes: Any) -> None:
-    """Write plane ``k``, "rank > k", for each of a column's `count` thresholds.
+def threshold_planes(high: Any, low: Any, count: Any, planes: Any) -> None:
+    """Write the planes of which a column's decisions are made, `planes_of` so many.
+
+    First those of chunks, "high byte at least h": all rows for 0, then 1, 2 ... to one behind the last chunk; then
+    those of places, "low byte above l". The decision "rank > 16 h + l" is ``chunk[h + 1] | (chunk[h] & place[l])``. A
+    plane for every threshold would take sixteen times as much and leave the cache.
 
     Parameters
     ----------
     high, low : uintp
         Addresses of `ROWS` rank bytes each.
-    work : uintp
-        Address of 18 scratch planes.
+    count : int
+        Thresholds.
     planes : uintp
         Address of the column's first plane.
     """
-    size = np.uintp(PLANE)
-    words = ROWS // 64
-    above, within = work + np.uintp(16) * size, work + np.uintp(17) * size
-    for k in range(min(count, CHUNK)):
-        for w in range(words):
-            bits_above(low + np.uintp(64 * w), np.uint8(k), work + np.uintp(k) * size + np.uintp(8 * w))
+    size, words = np.uintp(PLANE), ROWS // 64
+    for w in range(words):
+        store_u64(planes + np.uintp(8 * w), ~np.uint64(0))
+    out = planes + size
     for chunk in range((count + CHUNK - 1) // CHUNK):
         for w in range(words):
-            bits_above(high + np.uintp(64 * w), np.uint8(chunk), above + np.uintp(8 * w))
-            bits_equal(high + np.uintp(64 * w), np.uint8(chunk), within + np.uintp(8 * w))
-        out = planes + np.uintp(chunk * CHUNK) * size
-        for k in range(min(count - chunk * CHUNK, CHUNK)):
-            combine(above, within, work + np.uintp(k) * size, out + np.uintp(k) * size)
+            bits_above(high + np.uintp(64 * w), np.uint8(chunk), out + np.uintp(8 * w))
+        out += size
+    for k in range(min(count, CHUNK)):
+        for w in range(words):
+            bits_above(low + np.uintp(64 * w), np.uint8(k), out + np.uintp(8 * w))
+        out += size

@@ -16,7 +16,7 @@ import numpy as np
 from scalable.kernels.forest.links import link_one
 from scalable.kernels.forest.rank import RANK_CATEGORY, RANK_ZERO, ZERO
 from scalable.kernels.forest.row_top import DEPTH, LANES, descend_top
-from scalable.kernels.forest.tables import HEADER, ROW_COLUMN
+from scalable.kernels.forest.tables import HEADER, LINEAR_LEAF, ROW_COLUMN, TERM
 from scalable.kernels.jit import kernel
 from scalable.kernels.memory import (
     field,
@@ -39,6 +39,7 @@ LEFT_INNER, RIGHT_INNER = 62, 63
 MAX_ENTRIES, MAX_SLOTS = 2**30, 2**16
 
 _1, _8, _COLUMN_SIZE = np.uint64(1), np.uintp(8), np.uintp(ROW_COLUMN.itemsize)
+_LEAF_SIZE, _TERM_SIZE = np.uintp(LINEAR_LEAF.itemsize), np.uintp(TERM.itemsize)
 
 
 @kernel(inline=True)
@@ -162,6 +163,21 @@ def _find_leaves(model: Any, x: Any) -> None:
         _descend(model, count, False)
 
 
+@kernel(inline=True)
+def _linear(leaf: Any, terms: Any, x: Any) -> Any:
+    """Return the output of the leaf at an address, see ``leaves.linear_leaf``."""
+    value = field(leaf, LINEAR_LEAF, "constant")
+    term = terms + np.uintp(field(leaf, LINEAR_LEAF, "term")) * _TERM_SIZE
+    end = term + np.uintp(field(leaf, LINEAR_LEAF, "terms")) * _TERM_SIZE
+    while term < end:
+        v = x[np.uintp(field(term, TERM, "feature"))]
+        if np.isnan(v):
+            return field(leaf, LINEAR_LEAF, "otherwise")
+        value += field(term, TERM, "coef") * (v if abs(v) > ZERO else 0.0)
+        term += _TERM_SIZE
+    return value
+
+
 @kernel(nogil=False)
 def row_score(model: Any, x: Any, raw: Any) -> Any:
     """Return the prediction (or `raw` score) of one row of a forest with one output.
@@ -180,7 +196,14 @@ def row_score(model: Any, x: Any, raw: Any) -> Any:
     state = model + np.uintp(field(model, HEADER, "state_at"))
     end = state + (np.uintp(field(model, HEADER, "trees")) << np.uintp(2))
     total = load_f64(model + np.uintp(field(model, HEADER, "starts_at")))
-    if field(model, HEADER, "narrow"):
+    if field(model, HEADER, "linear"):
+        leaves = model + np.uintp(field(model, HEADER, "leaves_at"))
+        terms = model + np.uintp(field(model, HEADER, "terms_at"))
+        while state < end:
+            leaf = np.uintp(load_u64(nodes + (np.uintp(load_u32(state)) << np.uintp(3))))
+            total += _linear(leaves + leaf * _LEAF_SIZE, terms, x)
+            state += np.uintp(4)
+    elif field(model, HEADER, "narrow"):
         while state < end:
             value = load_f64(nodes + (np.uintp(load_u32(state)) << np.uintp(3)))
             total = np.float64(np.float32(total + value))
@@ -207,11 +230,17 @@ def row_scores(model: Any, x: Any, out: Any) -> None:
     starts = model + np.uintp(field(model, HEADER, "starts_at"))
     leaves = model + np.uintp(field(model, HEADER, "leaves_at"))
     narrow, width = field(model, HEADER, "narrow"), field(model, HEADER, "width")
+    linear, terms = field(model, HEADER, "linear"), model + np.uintp(field(model, HEADER, "terms_at"))
     for output in range(len(out)):
         out[output] = load_f64(starts + np.uintp(8 * output))
     output = 0
     for t in range(field(model, HEADER, "trees")):
         leaf = nodes + (np.uintp(load_u32(state + np.uintp(4 * t))) << np.uintp(3))
+        if linear:
+            leaf = leaves + np.uintp(load_u64(leaf)) * _LEAF_SIZE
+            out[output] += _linear(leaf, terms, x)
+            output = 0 if output + 1 == len(out) else output + 1
+            continue
         if width > 1:  # the entry is the leaf's number
             leaf = leaves + np.uintp(load_u64(leaf)) * np.uintp(width) * _8
         for k in range(width):

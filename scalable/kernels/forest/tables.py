@@ -21,7 +21,8 @@ COLUMN = np.dtype(
         "missing",  # rank of a missing value; class of one in a column of categories
         "first",  # threshold, or category in `to_class`
         "count",  # of thresholds, or of categories
-        "plane",  # the first one
+        "decision",  # the first one
+        "at",  # first plane of the scratch that they are made of
         "sets",  # distinct category sets
         "words",  # of 64 bits in a signature
         "signature",  # first word of class 0
@@ -29,7 +30,7 @@ COLUMN = np.dtype(
         "octets",  # of classes; 0 for numbers and for columns of too many categories
     )
 )
-"""The decisions on one feature that treat missing values alike; each threshold and each category set owns a plane."""
+"""The decisions on one feature that treat missing values alike: each threshold and each category set is one."""
 
 GROUP = np.dtype(_integers("split", "mark", "stop", "label_sets", "tree", "trees", "wide", "output"))
 """Trees whose leaves are added together: first split and mark instruction, their end; sets of 8 label bits; first tree
@@ -41,10 +42,11 @@ INSTRUCTION = np.dtype(
         ("left", np.uint16),
         ("right", np.uint16),
         ("label", np.uint16),
-        ("plane", np.uint32),
+        ("above", np.uint32),
+        ("low", np.uint32),
     ]
 )
-"""Planes of: the rows at hand, their left part, their right part, the label bit to flip, the decision."""
+"""Planes of: the rows at hand, their left part, their right part, the label bit to flip; the decision, see `split`."""
 
 NODE = np.dtype(
     [
@@ -76,14 +78,31 @@ ROW_COLUMN = np.dtype(
 )  # fmt: skip
 """`COLUMN` as the kernel of single rows reads it."""
 
+LINEAR_LEAF = np.dtype(
+    [("otherwise", np.float64), ("constant", np.float64), ("term", np.int64), ("terms", np.int64)]
+)
+"""A leaf as the kernel of single rows reads it where some hold linear models: what it gives when a feature is missing,
+what its sum starts at, its first term and how many. One without a model has no terms and starts at what it gives."""
+
+TERM = np.dtype([("feature", np.int64), ("coef", np.float64)])
+
 PARTS = (
-    "columns_at", "thresholds_at", "classes_at", "signatures_at", "nodes_at", "starts_at", "leaves_at", "ranks_at",
-    "list_at", "state_at", "top_at", "exits_at", "bytes_at", "codes_at",
+    "columns_at", "thresholds_at", "classes_at", "signatures_at", "nodes_at", "starts_at", "leaves_at", "terms_at",
+    "ranks_at", "list_at", "state_at", "top_at", "exits_at", "bytes_at", "codes_at",
 )  # in the order in which they lie in memory  # fmt: skip
 HEADER = np.dtype(
     [
         *_integers(
-            "features", "outputs", "trees", "columns", "link", "categories", "groups", "width", "narrow"
+            "features",
+            "outputs",
+            "trees",
+            "columns",
+            "link",
+            "categories",
+            "groups",
+            "width",
+            "narrow",
+            "linear",
         ),
         ("scale", np.float64),
         ("divisor", np.float64),
@@ -91,7 +110,7 @@ HEADER = np.dtype(
     ]
 )
 """What a frozen forest's memory begins with; parts are byte offsets. `width` is the values of a leaf, `narrow` whether
-sums are float32."""
+sums are float32, `linear` whether leaves are of `LINEAR_LEAF`."""
 
 
 class Program(NamedTuple):
@@ -112,8 +131,8 @@ class Program(NamedTuple):
     instructions : INSTRUCTION (n_instructions,)
     starts : int64 (n_trees,)
         Where a tree's leaves begin in `table`; trees are ordered by output, then iteration.
-    table : float64 or float32 (width, n_labels)
-        Leaf values by label, one row for each value of a leaf. Sums have its type.
+    table : float64 or float32 (n_labels, width)
+        Leaf values by label. Sums have its type.
     sum_start : like table (n_outputs,)
     """
 

@@ -1,7 +1,7 @@
 """Follow every tree from its root, a block of rows at a time, on the original values: the form that can do everything.
 
-The block kernel is the fast one; this one serves a few rows of what the single-row kernel cannot do (linear trees,
-prediction early stopping) and giant trees, and is the first step of the comparison.
+The block kernel is the fast one; this one serves a few rows of what the single-row kernel cannot do (forests beyond
+its layout, prediction early stopping) and giant trees, and is the first step of the comparison.
 """
 
 from __future__ import annotations

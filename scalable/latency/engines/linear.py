@@ -25,16 +25,16 @@ class _ScikitLearn:
         from sklearn.linear_model import LinearRegression, LogisticRegression
 
         self.n_threads = n_threads  # the product is BLAS's, which has threads of its own
-        self._estimator: Any = LinearRegression() if model.link == "identity" else LogisticRegression()
-        self._estimator.coef_, self._estimator.intercept_ = model.coef, model.intercept
-        self._estimator.n_features_in_ = model.coef.shape[1]
-        self._estimator.classes_ = np.arange(max(2, len(model.coef)))
+        self.estimator: Any = LinearRegression() if model.link == "identity" else LogisticRegression()
+        self.estimator.coef_, self.estimator.intercept_ = model.coef, model.intercept
+        self.estimator.n_features_in_ = model.coef.shape[1]
+        self.estimator.classes_ = np.arange(max(2, len(model.coef)))
         self._classifies, self._one = model.link != "identity", len(model.coef) == 1
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         if not self._classifies:
-            return np.asarray(self._estimator.predict(X)).reshape(len(X), -1)[:, 0]
-        probabilities = self._estimator.predict_proba(X)
+            return np.asarray(self.estimator.predict(X)).reshape(len(X), -1)[:, 0]
+        probabilities = self.estimator.predict_proba(X)
         return np.asarray(probabilities[:, 1] if self._one else probabilities)
 
     def predict_one(self, x: np.ndarray) -> Any:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from bench.forest_draws import catboost_forest
+from bench.forest_draws import catboost_forest, catboost_of_categories
 from scalable.errors import ModelError
 from scalable.inference import compile_model, load_compiled
 from scalable.inference.forest.links import fast_exp
@@ -17,9 +17,9 @@ def assert_same(got, expected, what):
     assert not (got != expected).any(), f"{what}: {(got != expected).sum()} of {got.size} differ"
 
 
-def check(seed, tmp_path):
+def check(seed, tmp_path, draw=catboost_forest):
     pytest.importorskip("catboost", reason="catboost is not installed (extra `peers`)")
-    model, X, what = catboost_forest(seed)
+    model, X, what = draw(seed)
     compiled = compile_model(model)
     expected = model.predict(X)
     labelled = expected.dtype == object or expected.dtype.kind in "US"
@@ -28,7 +28,9 @@ def check(seed, tmp_path):
     assert_same(scores.predict(X, raw_score=True), model.predict(X, prediction_type="RawFormulaVal"), what)
     if labelled:
         assert_same(compiled.predict_proba(X), model.predict_proba(X), what)
-    assert_same([scores.predict_one(x) for x in X[:40]], scores.predict(X[:40]), what)
+    matrix = np.asarray(X, np.float64)
+    assert_same(scores.predict(matrix), scores.predict(X), what)
+    assert_same([scores.predict_one(x) for x in matrix[:40]], scores.predict(matrix[:40]), what)
     model.save_model(str(tmp_path / "m.json"), format="json")
     assert_same(compile_model(tmp_path / "m.json").predict(X), compiled.predict(X), what)
     compiled.save(tmp_path / "m")
@@ -44,6 +46,17 @@ def test_drawn_forest_has_the_same_bits(seed, tmp_path):
 @pytest.mark.parametrize("seed", range(16, 150))
 def test_another_drawn_forest_has_the_same_bits(seed, tmp_path):
     check(seed, tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_drawn_categories_have_the_same_bits(seed, tmp_path):
+    check(seed, tmp_path, catboost_of_categories)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8, 50))
+def test_more_drawn_categories_have_the_same_bits(seed, tmp_path):
+    check(seed, tmp_path, catboost_of_categories)
 
 
 def small():

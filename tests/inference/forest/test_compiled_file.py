@@ -107,8 +107,8 @@ def test_altered_body_with_its_checksum_in_order_never_crashes(tmp_path_factory,
     ("part", "table", "field", "entry", "value"),
     [("trees.left", None, None, 0, 10**6), ("trees.feature", None, None, 0, 99), ("plan.starts", None, None, 0, 10**9),
      ("plan.instructions", tables.INSTRUCTION, "here", 0, 65535),
-     ("plan.instructions", tables.INSTRUCTION, "plane", 0, 10**6), ("plan.groups", tables.GROUP, "output", 0, 1),
-     ("decisions.columns", tables.COLUMN, "first", 0, 10**9), ("decisions.columns", tables.COLUMN, "plane", 0, -1),
+     ("plan.instructions", tables.INSTRUCTION, "above", 0, 10**6), ("plan.groups", tables.GROUP, "output", 0, 1),
+     ("decisions.columns", tables.COLUMN, "first", 0, 10**9), ("decisions.columns", tables.COLUMN, "at", 0, -1),
      ("frozen", tables.HEADER, "columns_at", 0, 10**12), ("frozen", tables.HEADER, "trees", 0, 10**6)],
 )  # fmt: skip
 def test_a_part_that_does_not_fit_is_named(tmp_path, saved, part, table, field, entry, value):

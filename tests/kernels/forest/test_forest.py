@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scalable.inference.forest.decisions import planes_of
 from scalable.kernels.forest import links
 from scalable.kernels.forest.bitplanes import PLANE, ROWS, mark, split, transpose8
 from scalable.kernels.forest.category import category_class, transpose64
@@ -80,38 +81,44 @@ def test_rank_counts_thresholds_below(thresholds, values):
 
 
 @kernel()
-def planes_kernel(high, low, count, work, planes):
-    threshold_planes(np.uintp(high), np.uintp(low), count, np.uintp(work), np.uintp(planes))
+def planes_kernel(high, low, count, planes):
+    threshold_planes(np.uintp(high), np.uintp(low), count, np.uintp(planes))
 
 
 @pytest.mark.parametrize("count", [1, 15, 16, 17, 255, 256, 1000])
 def test_threshold_planes_are_rank_greater_than_k(count):
     rank = np.random.default_rng(count).integers(0, count + 1, ROWS)
-    high, low, work, planes = aligned(ROWS), aligned(ROWS), aligned(18 * PLANE), aligned(count * PLANE)
+    chunks = -(-count // 16)
+    n_planes = int(planes_of(np.array([one_column(count=count, kind=RANK_NAN)]))[0])
+    high, low, planes = aligned(ROWS), aligned(ROWS), aligned(n_planes * PLANE)
     high[:], low[:] = rank // 16, rank % 16
-    planes_kernel(high.ctypes.data, low.ctypes.data, count, work.ctypes.data, planes.ctypes.data)
-    bits = np.unpackbits(planes.reshape(count, PLANE), axis=1, bitorder="little")
-    np.testing.assert_array_equal(bits, rank[None] > np.arange(count)[:, None])
+    planes_kernel(high.ctypes.data, low.ctypes.data, count, planes.ctypes.data)
+    chunk, place = np.split(np.unpackbits(planes.reshape(-1, PLANE), axis=1, bitorder="little"), [chunks + 1])
+    h, k = np.divmod(np.arange(count), 16)
+    np.testing.assert_array_equal(
+        chunk[h + 1] | (chunk[h] & place[k]), rank[None] > np.arange(count)[:, None]
+    )
 
 
 @kernel()
 def split_kernel(memory):
     base, size = np.uintp(memory), np.uintp(PLANE)
-    split(base, base + size, base + np.uintp(2) * size, base + np.uintp(3) * size, base + np.uintp(4) * size)
-    mark(base, base + size, base + np.uintp(5) * size)
+    above, low = base + size, base + np.uintp(6) * size
+    split(base, above, low, base + np.uintp(3) * size, base + np.uintp(4) * size, base + np.uintp(5) * size)
+    mark(base, above, low, base + np.uintp(7) * size)
 
 
 def test_split_and_mark_are_bit_algebra():
-    memory = aligned(6 * PLANE)
+    memory = aligned(8 * PLANE)
     memory[:] = np.random.default_rng(0).integers(0, 256, len(memory))
-    before = memory.reshape(6, PLANE).copy()
+    before = memory.reshape(8, PLANE).copy()
     split_kernel(memory.ctypes.data)
-    here, plane, _, _, code, other = before
-    after = memory.reshape(6, PLANE)
-    np.testing.assert_array_equal(after[2], here & ~plane)
-    np.testing.assert_array_equal(after[3], here & plane)
-    np.testing.assert_array_equal(after[4], code ^ (here & plane))
-    np.testing.assert_array_equal(after[5], other ^ (here & plane))
+    here, at_least, beyond, _, _, code, low, other = before
+    plane, after = beyond | (at_least & low), memory.reshape(8, PLANE)
+    np.testing.assert_array_equal(after[3], here & ~plane)
+    np.testing.assert_array_equal(after[4], here & plane)
+    np.testing.assert_array_equal(after[5], code ^ (here & plane))
+    np.testing.assert_array_equal(after[7], other ^ (here & plane))
 
 
 @kernel()

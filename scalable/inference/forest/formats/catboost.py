@@ -1,15 +1,20 @@
-"""CatBoost's models of numeric features: fitted objects and JSON files, symmetric trees and others."""
+"""CatBoost's models of numbers and of categories that are compared one by one: fitted objects and JSON files.
+
+Categories are whole numbers here: the library hashes texts, which a matrix has none of.
+"""
 
 from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scalable.errors import ModelError
+from scalable.inference.forest.formats.catboost_categories import MOST, numbers_of
 from scalable.inference.forest.formats.node_lists import (
     MOST_FEATURES,
     MOST_OUTPUTS,
@@ -83,7 +88,7 @@ def of_bytes(data: bytes) -> Forest:
 
 def _forest(document: dict[str, Any]) -> Forest:
     features, info = document["features_info"], document["model_info"]
-    for kind in ("ctrs", "text_features", "embedding_features", "categorical_features"):
+    for kind in ("ctrs", "text_features", "embedding_features"):
         if features.get(kind):
             first = features[kind][0]
             name = (
@@ -92,14 +97,15 @@ def _forest(document: dict[str, Any]) -> Forest:
                 else ""
             )
             raise ModelError(
-                f"{WHAT}: has {kind.replace('_', ' ')} ({name}); only numeric features are read here"
+                f"{WHAT}: has {kind.replace('_', ' ')} ({name}); only numbers and one-hot categories are read here"
             )
     parameters = info["params"]
     parameters = json.loads(parameters) if isinstance(parameters, str) else parameters
     loss = str(parameters["loss_function"]["type"])
     if loss not in _LINKS:
         raise ModelError(f"{WHAT}: loss {loss!r} is not one whose link is known ({', '.join(_LINKS)})")
-    columns = features["float_features"]
+    numbers, categories = features.get("float_features") or [], features.get("categorical_features") or []
+    columns = [*numbers, *categories]
     last = max(int(one["flat_feature_index"]) for one in columns)
     n_features = counted(1 + last, MOST_FEATURES, "features", WHAT)
     names = [f"x{i}" for i in range(n_features)]
@@ -107,7 +113,9 @@ def _forest(document: dict[str, Any]) -> Forest:
         names[int(one["flat_feature_index"])] = str(
             one["feature_id"] or names[int(one["flat_feature_index"])]
         )
-    by_index = {int(one["feature_index"]): one for one in columns}
+    by_index = _Features(
+        *({int(one["feature_index"]): one for one in part} for part in (numbers, categories))
+    )
     scale, bias = document["scale_and_bias"]
     bias = np.ravel(np.asarray(bias, np.float64))
     if float(scale) != 1.0:
@@ -138,16 +146,44 @@ def _constant(value: np.ndarray) -> NodeList:
     return NodeList(none, none, none, nothing, none < 0, value.reshape(1, -1), nothing, nothing, _NONE)
 
 
-def _split(split: dict[str, Any], by_index: dict[int, Any]) -> tuple[int, float, bool]:
-    """Return feature, threshold and whether missing values go left."""
-    if split["split_type"] != "FloatFeature":
-        raise ModelError(f"{WHAT}: splits by {split['split_type']}; only numeric features are read here")
-    feature = by_index[int(split["float_feature_index"])]
-    border = float(np.float32(split["border"]))
-    return int(feature["flat_feature_index"]), border, feature["nan_value_treatment"] != "AsTrue"
+@dataclass(frozen=True, slots=True)
+class _Features:
+    """What the file says of each feature of a sort, by the number that splits call it."""
+
+    numbers: dict[int, Any]
+    categories: dict[int, Any]
 
 
-def _symmetric(tree: dict[str, Any], by_index: dict[int, Any]) -> NodeList:
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """A split; the `members` of a category are those for which it is true, of which a tree of ours goes left."""
+
+    feature: int
+    threshold: float = 0.0
+    missing_left: bool = False
+    members: np.ndarray | None = None
+
+
+def _split(split: dict[str, Any], by_index: _Features) -> _Split:
+    kind = split["split_type"]
+    if kind == "OneHotFeature":
+        feature, members = (
+            by_index.categories[int(split["cat_feature_index"])],
+            numbers_of(int(split["value"])),
+        )
+        if not len(members):
+            name = feature.get("feature_id") or feature["flat_feature_index"]
+            raise ModelError(f"{WHAT}: a category of {name!r} is no whole number from 0 to {MOST - 1:,}; give its "
+                             "categories such numbers before training")  # fmt: skip
+        return _Split(int(feature["flat_feature_index"]), members=members)
+    if kind != "FloatFeature":
+        raise ModelError(f"{WHAT}: splits by {kind}; only numbers and one-hot categories are read here")
+    feature = by_index.numbers[int(split["float_feature_index"])]
+    to_left = feature["nan_value_treatment"] != "AsTrue"
+    return _Split(int(feature["flat_feature_index"]), float(np.float32(split["border"])), to_left)
+
+
+def _symmetric(tree: dict[str, Any], by_index: _Features) -> NodeList:
     """Return a tree whose nodes of one depth share a split; bit ``i`` of a leaf's number is split ``i``."""
     splits = [_split(one, by_index) for one in reversed(tree.get("splits") or [])]
     depth = len(splits)
@@ -157,8 +193,18 @@ def _symmetric(tree: dict[str, Any], by_index: dict[int, Any]) -> NodeList:
     place = np.arange(n_inner + leaves)
     inner = place < n_inner
     level = np.minimum(np.floor(np.log2(place + 1)).astype(np.int64), max(0, depth - 1))
-    parts = zip(*(splits or [(0, 0.0, True)]), strict=True)
-    feature, threshold, to_left = (np.array(part)[level] for part in parts)
+    each = splits or [_Split(0)]
+    feature, threshold, to_left = (
+        np.array([getattr(one, name) for one in each])[level]
+        for name in ("feature", "threshold", "missing_left")
+    )
+    sets = {
+        at: one.members
+        for k, one in enumerate(each)
+        if one.members is not None
+        for at in range((1 << k) - 1, (2 << k) - 1)
+    }
+    swapped = np.isin(place, list(sets))
     value = np.asarray(tree["leaf_values"], np.float64).reshape(leaves, -1)
     weight = np.asarray(tree.get("leaf_weights", np.zeros(leaves)), np.float64)
     if len(weight) != leaves:
@@ -167,15 +213,16 @@ def _symmetric(tree: dict[str, Any], by_index: dict[int, Any]) -> NodeList:
     for at in range(n_inner - 1, -1, -1):
         cover[at] = cover[2 * at + 1] + cover[2 * at + 2]
     return NodeList(
-        np.where(inner, 2 * place + 1, -1), np.where(inner, 2 * place + 2, -1), feature, threshold, to_left,
-        np.concatenate([np.zeros((n_inner, value.shape[1])), value]), cover, np.zeros(len(place)), _NONE,
+        np.where(inner, 2 * place + 1 + swapped, -1), np.where(inner, 2 * place + 2 - swapped, -1), feature, threshold,
+        to_left, np.concatenate([np.zeros((n_inner, value.shape[1])), value]), cover, np.zeros(len(place)), sets,
     )  # fmt: skip
 
 
-def _nested(tree: dict[str, Any], by_index: dict[int, Any]) -> NodeList:
+def _nested(tree: dict[str, Any], by_index: _Features) -> NodeList:
     """Return a tree whose nodes hold their children."""
     rows: list[list[Any]] = []
     values: list[np.ndarray] = []
+    sets: dict[int, np.ndarray] = {}
 
     def add(node: dict[str, Any], depth: int) -> int:
         if depth > 8 * _MAX_DEPTH:
@@ -186,8 +233,12 @@ def _nested(tree: dict[str, Any], by_index: dict[int, Any]) -> NodeList:
         if "split" not in node:
             values[at] = np.ravel(np.asarray(node["value"], np.float64))
             return at
-        rows[at][2:5] = _split(node["split"], by_index)
-        rows[at][0], rows[at][1] = add(node["left"], depth + 1), add(node["right"], depth + 1)
+        split = _split(node["split"], by_index)
+        rows[at][2:5] = split.feature, split.threshold, split.missing_left
+        below = add(node["left"], depth + 1), add(node["right"], depth + 1)
+        rows[at][:2] = below
+        if split.members is not None:
+            sets[at], rows[at][:2] = split.members, below[::-1]
         rows[at][5] = rows[rows[at][0]][5] + rows[rows[at][1]][5]
         return at
 
@@ -195,4 +246,4 @@ def _nested(tree: dict[str, Any], by_index: dict[int, Any]) -> NodeList:
     width = max(map(len, values))
     value = np.stack([one if len(one) else np.zeros(width) for one in values])
     left, right, feature, threshold, to_left, cover = (np.array(part) for part in zip(*rows, strict=True))
-    return NodeList(left, right, feature, threshold, to_left, value, cover, np.zeros(len(left)), _NONE)
+    return NodeList(left, right, feature, threshold, to_left, value, cover, np.zeros(len(left)), sets)
