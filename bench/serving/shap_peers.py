@@ -17,9 +17,9 @@ class AbsentError(RuntimeError):
 
 
 def _fast_tree_shap(booster: Any) -> Contributions:
-    import fasttreeshap  # type: ignore[import-not-found,unused-ignore]
+    import fasttreeshap_fixed  # type: ignore[import-not-found,unused-ignore]
 
-    explainer = fasttreeshap.TreeExplainer(booster, algorithm="auto", n_jobs=1)
+    explainer = fasttreeshap_fixed.TreeExplainer(booster, algorithm="auto", n_jobs=1)
 
     def contributions(X: np.ndarray) -> np.ndarray:
         found = explainer.shap_values(X, check_additivity=False)

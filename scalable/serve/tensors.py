@@ -17,6 +17,11 @@ NUMBERS = {
     "INT8": np.int8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64,
     "FP16": np.float16, "FP32": np.float32, "FP64": np.float64,
 }  # fmt: skip
+_WHOLE = {
+    name: (int(np.iinfo(kind).min), int(np.iinfo(kind).max))
+    for name, kind in NUMBERS.items()
+    if issubclass(kind, np.integer)
+}
 OUTPUT = "prediction"
 PLATFORM = "scalable"
 
@@ -101,10 +106,19 @@ def _values(name: str, n: int, kind: str, data: Any) -> list[Any]:
     if not isinstance(data, list) or len(data) != n:
         found = len(data) if isinstance(data, list) else type(data).__name__
         raise RefusalError(400, f"tensor {name!r}: data of {found}, its shape says {n}")
-    text = kind == "BYTES"
-    if any(value is not None and isinstance(value, str) != text for value in data):
-        raise RefusalError(400, f"tensor {name!r}: values that are not {kind}")
+    for value in data:
+        if value is not None and not _fits(value, kind):
+            raise RefusalError(400, f"tensor {name!r}: {value!r:.60} is not {kind}")
     return data
+
+
+def _fits(value: Any, kind: str) -> bool:
+    """Return whether a value of JSON is one of a datatype."""
+    if kind in _WHOLE:
+        low, high = _WHOLE[kind]
+        return type(value) is int and low <= value <= high
+    types: dict[str, tuple[type, ...]] = {"BYTES": (str,), "BOOL": (bool,)}
+    return type(value) in types.get(kind, (int, float))
 
 
 def _from_bytes(name: str, n: int, kind: str, data: bytes) -> list[Any]:

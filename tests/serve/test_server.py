@@ -126,6 +126,15 @@ def test_open_inference_protocol(port, place):
         ("/v2/models/fraud/infer", tensors(x={"data": ["a", "b"]}), 400, "not FP64"),
         (
             "/v2/models/fraud/infer",
+            tensors(x={"datatype": "UINT8", "data": [1, 256]}),
+            400,
+            "256 is not UINT8",
+        ),
+        ("/v2/models/fraud/infer", tensors(x={"datatype": "INT8", "data": [1, 0.5]}), 400, "0.5 is not INT8"),
+        ("/v2/models/fraud/infer", tensors(x={"datatype": "BOOL", "data": [True, 1]}), 400, "1 is not BOOL"),
+        ("/v2/models/fraud/infer", tensors(x={"data": [[1.0, 2.0], 3.0]}), 400, "is not FP64"),
+        (
+            "/v2/models/fraud/infer",
             tensors(x={"data": [1.0], "shape": [1]}),
             400,
             "different numbers of rows",

@@ -22,6 +22,7 @@ from scalable.kernels.forest.tables import (
     MISSING_OR_ZERO,
 )
 
+MOST_OF_A_BYTE = 255  # thresholds whose ranks are single bytes
 ONES, FIRST_PLANE = 0, 2  # a plane of all rows, one of none behind it, then those of columns
 
 
@@ -89,35 +90,58 @@ def _column(**values: int) -> Any:
 
 
 def _numeric(trees: Trees, nodes: np.ndarray, decision: np.ndarray) -> tuple[list[Any], np.ndarray, int]:
-    """Give numeric nodes their decisions; return the columns, padded thresholds and how many decisions there are."""
+    """Give numeric nodes their decisions; return the columns, padded thresholds and how many decisions there are.
+
+    Nodes that differ in where missing values go, and in nothing else, share thresholds: their columns lie side by side,
+    and the block kernel ranks values once for both.
+    """
     missing = (trees.rule[nodes] >> 2).astype(np.int64) & 3
-    default_left = (trees.rule[nodes] & DEFAULT_LEFT) > 0
-    mode = np.where(missing == MISSING_IS_ZERO, 0, 2 * missing + default_left)
-    threshold = trees.bounds()[nodes]
-    feature = trees.feature[nodes]
-    order = np.lexsort((threshold, mode, feature))
-    f, m, t = feature[order], mode[order], threshold[order]
-    new_column = np.r_[True, (f[1:] != f[:-1]) | (m[1:] != m[:-1])]
-    fresh = new_column | np.r_[True, t[1:] != t[:-1]]
-    decision[nodes[order]] = np.cumsum(fresh) - 1
-    thresholds = t[fresh]
-    starts = np.flatnonzero(new_column[fresh])
-    columns, padded, base = [], [], 0
-    for at, stop in zip(starts, np.r_[starts[1:], len(thresholds)], strict=True):
-        kind_mode, name = int(m[fresh][at]), int(f[fresh][at])
-        for first in range(int(at), int(stop), MAX_THRESHOLDS):
-            count = min(MAX_THRESHOLDS, int(stop) - first)
-            mine = thresholds[first : first + count]
-            default = 0 if kind_mode & 1 else count
-            special = int(np.searchsorted(mine, 0.0, "left")) if kind_mode == 0 else default
-            kind = RANK_ZERO if kind_mode >> 1 == MISSING_OR_ZERO else RANK_NAN
-            size = (1 << count.bit_length()) - 1
-            padded.append(np.r_[mine, np.full(size - count, np.inf)])
-            columns.append(
-                _column(feature=name, kind=kind, missing=special, first=base, count=count, decision=first)
-            )
-            base += size
-    return columns, np.concatenate(padded), len(thresholds)
+    left = ((trees.rule[nodes] & DEFAULT_LEFT) > 0) & (missing != MISSING_IS_ZERO)
+    threshold, feature = trees.bounds()[nodes], trees.feature[nodes]
+    columns, padded, base, following = [], [np.empty(0)], 0, 0
+    order = np.lexsort((missing, feature))
+    f, m = feature[order], missing[order]
+    starts = np.flatnonzero(np.r_[True, (f[1:] != f[:-1]) | (m[1:] != m[:-1])])
+    for group in np.split(order, starts[1:]):
+        sides = [side for side in (False, True) if (left[group] == side).any()]
+        for together in _shared(threshold[group], left[group], sides):
+            mine = group[np.isin(left[group], together)]
+            values, place = np.unique(threshold[mine], return_inverse=True)
+            kind_of_missing, name = int(missing[mine[0]]), int(feature[mine[0]])
+            kind = RANK_ZERO if kind_of_missing == MISSING_OR_ZERO else RANK_NAN
+            for first in range(0, len(values), MAX_THRESHOLDS):
+                part = values[first : first + MAX_THRESHOLDS]
+                count, size = len(part), (1 << len(part).bit_length()) - 1
+                padded.append(np.r_[part, np.full(size - count, np.inf)])
+                inside = (place >= first) & (place < first + count)
+                for side in together:
+                    special = 0 if side else count
+                    if kind_of_missing == MISSING_IS_ZERO:
+                        special = int(np.searchsorted(part, 0.0, "left"))
+                    chosen = inside & (left[mine] == side)
+                    decision[nodes[mine[chosen]]] = following + place[chosen] - first
+                    columns.append(
+                        _column(
+                            feature=name,
+                            kind=kind,
+                            missing=special,
+                            first=base,
+                            count=count,
+                            decision=following,
+                        )
+                    )
+                    following += count
+                base += size
+    return columns, np.concatenate(padded), following
+
+
+def _shared(threshold: np.ndarray, left: np.ndarray, sides: list[bool]) -> list[list[bool]]:
+    """Return which sides share thresholds: all, unless ranks that fit a byte would not, which a single row needs."""
+    if len(sides) == 1:
+        return [sides]
+    alone = [len(np.unique(threshold[left == side])) for side in sides]
+    fits = max(alone) > MOST_OF_A_BYTE or len(np.unique(threshold)) <= MOST_OF_A_BYTE
+    return [sides] if fits else [[side] for side in sides]
 
 
 def _members(words: np.ndarray) -> np.ndarray:

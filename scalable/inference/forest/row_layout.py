@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scalable.inference.forest.block_program import aligned
-from scalable.inference.forest.decisions import Decisions
+from scalable.inference.forest.decisions import MOST_OF_A_BYTE, Decisions
 from scalable.inference.forest.links import Link
 from scalable.inference.forest.trees import LinearLeaves, Trees
 from scalable.kernels.forest import row
@@ -108,7 +108,7 @@ def _nodes(
 def _rank_bytes(decisions: Decisions, top_use: np.ndarray) -> np.ndarray:
     """Return each column's rank byte, ``NO_BYTE`` without: the most used columns whose ranks fit a byte."""
     c = decisions.columns
-    fits = np.flatnonzero(~decisions.categorical & (c["count"] <= 255) & (top_use > 0))
+    fits = np.flatnonzero(~decisions.categorical & (c["count"] <= MOST_OF_A_BYTE) & (top_use > 0))
     chosen = fits[np.argsort(-top_use[fits], kind="stable")][: 16 * top.MAX_GROUPS]
     byte = np.full(len(c), row.NO_BYTE, np.int64)
     byte[chosen] = np.arange(len(chosen))

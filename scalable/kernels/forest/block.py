@@ -14,7 +14,13 @@ import numpy as np
 
 from scalable.kernels.forest.bitplanes import PLANE, ROWS, add_four_pairs, add_pair, mark, split, transpose8
 from scalable.kernels.forest.category import category_planes, tabulated_planes
-from scalable.kernels.forest.rank import RANK_CATEGORY, gather_column, rank_column, threshold_planes
+from scalable.kernels.forest.rank import (
+    RANK_CATEGORY,
+    gather_column,
+    rank_column,
+    rank_missing,
+    threshold_planes,
+)
 from scalable.kernels.jit import kernel
 
 
@@ -24,7 +30,7 @@ def decision_planes(places: Any, start: Any, n: Any, program: Any, scratch: Any)
     base, work = np.uintp(scratch.planes.ctypes.data), np.uintp(scratch.work.ctypes.data)
     x, ranks = scratch.x, scratch.ranks
     high, low = np.uintp(ranks.ctypes.data), np.uintp(ranks.ctypes.data + ROWS)
-    last = -1
+    last = ranked = -1
     for c in range(len(program.columns)):
         column = program.columns[c]
         if column.feature != last:
@@ -33,13 +39,18 @@ def decision_planes(places: Any, start: Any, n: Any, program: Any, scratch: Any)
         to = base + np.uintp(column.at) * np.uintp(PLANE)
         if column.kind == RANK_CATEGORY and column.octets > 0:
             tabulated_planes(x, n, program.to_class, column, program.masks, ranks, work, to)
+            ranked = -1
         elif column.kind == RANK_CATEGORY:
             category_planes(
                 x, n, program.to_class, column, program.signatures, scratch.matrix, scratch.planes
             )
         else:
-            rank_column(x, n, program.thresholds, column, scratch.ladder, ranks[:ROWS], ranks[ROWS:])
+            if column.first == ranked:  # the same thresholds, and missing values elsewhere
+                rank_missing(x, n, column, ranks[:ROWS], ranks[ROWS:])
+            else:
+                rank_column(x, n, program.thresholds, column, scratch.ladder, ranks[:ROWS], ranks[ROWS:])
             threshold_planes(high, low, column.count, to)
+            ranked = column.first
 
 
 @kernel(inline=True)

@@ -89,6 +89,17 @@ def rank_column(x: Any, n: Any, thresholds: Any, column: Any, ladder: Any, high:
 
 
 @kernel(inline=True)
+def rank_missing(x: Any, n: Any, column: Any, high: Any, low: Any) -> None:
+    """Give missing values the rank of another column of the same thresholds, whose ranks are there already."""
+    miss, zero_too = np.uint64(column.missing), column.kind == RANK_ZERO
+    for i in range(n):
+        value = x[_U(i)]
+        missing = not abs(value) > ZERO if zero_too else np.isnan(value)
+        if missing:
+            high[_U(i)], low[_U(i)] = miss >> np.uint64(4), miss & np.uint64(15)
+
+
+@kernel(inline=True)
 def threshold_planes(high: Any, low: Any, count: Any, planes: Any) -> None:
     """Write the planes of which a column's decisions are made, `planes_of` so many.
 

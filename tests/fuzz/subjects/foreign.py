@@ -52,8 +52,18 @@ def catboost_model(nested):
             "split_type": "FloatFeature",
         }
 
+    city = {
+        "feature_id": "city",
+        "feature_index": 0,
+        "flat_feature_index": N_FEATURES - 1,
+        "values": [-788814098],
+    }
+    one_hot = {"cat_feature_index": 0, "split_index": 2, "split_type": "OneHotFeature", "value": -788814098}
     document = {
-        "features_info": {"float_features": [feature(k) for k in range(N_FEATURES)]},
+        "features_info": {
+            "float_features": [feature(k) for k in range(N_FEATURES - 1)],
+            "categorical_features": [city],
+        },
         "model_info": {
             "params": json.dumps({"loss_function": {"type": "Logloss"}}),
             "class_params": {"class_names": ["no", "yes"]},
@@ -65,7 +75,7 @@ def catboost_model(nested):
         document["trees"] = [{"split": split(0), "left": inner, "right": {"value": -1.0, "weight": 4}}] * 2
     else:
         leaves = {"leaf_values": [1.0, 2.0, -1.0, 0.5], "leaf_weights": [3, 4, 1, 2]}
-        document["oblivious_trees"] = [{**leaves, "splits": [split(0), split(2)]}] * 2
+        document["oblivious_trees"] = [{**leaves, "splits": [split(0), one_hot]}] * 2
     return document
 
 

@@ -70,6 +70,23 @@ def small():
             "oblivious_trees": [tree], "scale_and_bias": [1, [0.25]]}  # fmt: skip
 
 
+def one_hot(document, value):
+    """Let the tree of `small` ask whether a category is one that has a hash."""
+    city = {"feature_id": "city", "feature_index": 0, "flat_feature_index": 1, "values": [value]}
+    document["features_info"]["categorical_features"] = [city]
+    split = {"cat_feature_index": 0, "split_index": 0, "split_type": "OneHotFeature", "value": value}
+    document["oblivious_trees"][0]["splits"] = [split]
+
+
+def test_categories_are_found_by_their_hashes():
+    document = small()
+    one_hot(document, -788814098)  # as the library hashes 4500
+    forest = compile_model(json.dumps(document, indent=1))
+    assert forest.feature_names == ["a", "city"]
+    rows = np.array([[0.0, 4500], [0.0, 4501], [0.0, np.nan], [0.0, -1]])
+    assert forest.predict(rows).tolist() == [2.25, 1.25, 1.25, 1.25]
+
+
 def test_a_file_is_read_without_the_library():
     forest = compile_model(json.dumps(small(), indent=1))
     assert forest.predict(np.array([[0.5], [0.6], [np.nan]])).tolist() == [1.25, 2.25, 2.25]
@@ -81,10 +98,10 @@ def test_a_file_is_read_without_the_library():
     ("change", "message"),
     [
         (lambda d: d["features_info"].update(ctrs=[{}]), "has ctrs"),
-        (lambda d: d["features_info"].update(categorical_features=[{"feature_id": "city"}]), "city"),
+        (lambda d: one_hot(d, 5), "a category of 'city' is no whole number from 0 to 65,535"),
         (lambda d: d.update(scale_and_bias=[2, [0]]), "its scale is 2"),
         (lambda d: d["model_info"].update(params='{"loss_function": {"type": "Odd"}}'), "loss 'Odd'"),
-        (lambda d: d["oblivious_trees"][0]["splits"][0].update(split_type="OneHotFeature"), "OneHotFeature"),
+        (lambda d: d["oblivious_trees"][0]["splits"][0].update(split_type="OnlineCtr"), "OnlineCtr"),
         (lambda d: d["oblivious_trees"][0].update(leaf_values=[1.0, 2.0, 3.0]), "damaged"),
         (lambda d: d["oblivious_trees"][0]["splits"][0].update(float_feature_index=7), "damaged"),
         (lambda d: d["oblivious_trees"][0].update(leaf_weights=[1]), "weights"),
