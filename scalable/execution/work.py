@@ -88,6 +88,7 @@ class GroupRows:
                 raise StoppedError
             state = step(state, block)
             self.report(block.n_rows, metrics(state) if metrics is not None else {})
+            del block  # before the next is made: its memory is taken for that
         return state
 
     def through_all(

@@ -14,7 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_FREE = 8  # buffers kept for reuse; with prefetch, two a worker are in use
+MAX_FREE = (
+    16  # buffers kept for reuse: of a block there are as many as four, and two blocks a worker at times
+)
+MOST_SPARE = 2  # times the bytes wanted, beyond which a buffer is left to who needs it
 LEAST_BYTES = 2**18  # below this the allocator reuses memory by itself
 LINE = 64  # bytes of a cache line
 
@@ -38,11 +41,14 @@ def take(shape: tuple[int, int], dtype: Any) -> NDArray[Any]:
     if n_bytes < LEAST_BYTES:
         return aligned(shape, dtype)
     buffer = None
-    with _lock:
-        for k, candidate in enumerate(_free):
-            if n_bytes + LINE <= candidate.nbytes <= 4 * n_bytes:
-                buffer = _free.pop(k)
-                break
+    with _lock:  # the smallest that fits: else large ones go to small arrays, and more and more are needed
+        fitting = [
+            (candidate.nbytes, k)
+            for k, candidate in enumerate(_free)
+            if n_bytes + LINE <= candidate.nbytes <= MOST_SPARE * n_bytes + LINE
+        ]
+        if fitting:
+            buffer = _free.pop(min(fitting)[1])
     if buffer is None:
         buffer = np.empty(n_bytes + LINE, np.uint8)
     array = _on_a_line(buffer, n_bytes).view(dtype).reshape(shape)

@@ -18,6 +18,20 @@ def test_a_dropped_array_gives_its_memory_to_the_next():
     assert third.shape == (10, buffers.LEAST_BYTES - 1)
 
 
+def test_the_smallest_buffer_that_fits_is_taken(monkeypatch):
+    """Else large ones went to small arrays, and a pass over many blocks came to hold large ones only."""
+    monkeypatch.setattr(buffers, "_free", [])
+    large, small = (buffers.take((1, n * buffers.LEAST_BYTES), np.uint8) for n in (24, 20))
+    places = large.ctypes.data, small.ctypes.data
+    del large, small
+    for _ in range(3):
+        small, large = (buffers.take((1, n * buffers.LEAST_BYTES), np.uint8) for n in (20, 24))
+        assert (large.ctypes.data, small.ctypes.data) == places
+        del large, small
+    tiny = buffers.take((1, 8 * buffers.LEAST_BYTES), np.uint8)
+    assert tiny.ctypes.data not in places
+
+
 def test_the_pool_is_bounded():
     arrays = [buffers.take((1, 2**20), np.uint8) for _ in range(3 * buffers.MAX_FREE)]
     arrays.clear()
