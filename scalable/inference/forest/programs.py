@@ -34,6 +34,7 @@ from scalable.kernels.forest.tables import Program, Scratch, WalkLeaves, WalkTre
 from scalable.kernels.forest.tree_walk import WALKED, walk_rows
 
 MAX_FEW = ROWS  # rows that are ever predicted one by one
+_TIMED = 32  # of them, to know how long one takes
 
 
 class Programs:
@@ -97,11 +98,11 @@ class Programs:
         """Batches below this many rows are faster row by row than as a block; measured once, here and now."""
         if not self.compilable:
             return 0
-        n = self.trees.n_features
-        rows, out = Columns.of_matrix(np.zeros((ROWS, n))), np.zeros((ROWS, self.trees.n_outputs))
-        few = Columns.of_matrix(rows.matrix()[:8])
+        rows = Columns.of_matrix(_spread(self.decisions, self.trees.n_features))
+        out = np.zeros((ROWS, self.trees.n_outputs))
+        few = Columns.of_matrix(rows.matrix()[:_TIMED])
         block = min(_seconds(lambda: self.score(rows, 0, out)) for _ in range(3))
-        row = min(_seconds(lambda: self.score_few(few, out[:8])) for _ in range(5)) / 8
+        row = min(_seconds(lambda: self.score_few(few, out[:_TIMED])) for _ in range(3)) / _TIMED
         return min(MAX_FEW, int(block / row))
 
     def score(self, columns: Columns, first_row: int, out: np.ndarray) -> None:
@@ -216,10 +217,19 @@ class Programs:
         return nodes, WalkLeaves(value, *terms, t.sum_start, narrow)
 
 
+def _spread(decisions: Decisions, n_features: int) -> np.ndarray:
+    """Return a block of rows that go everywhere: equal ones would find the same leaves in the cache."""
+    rng, rows = np.random.default_rng(0), np.zeros((ROWS, n_features))
+    for column in decisions.columns[~decisions.categorical]:
+        mine = decisions.thresholds[column["first"] : column["first"] + column["count"]]
+        rows[:, column["feature"]] = rng.choice(mine, ROWS)
+    return rows
+
+
 def _seconds(call: Callable[[], Any]) -> float:
-    start = time.perf_counter()
+    start = time.thread_time()  # a busy machine stretches the clock of a block more than that of a row
     call()
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 def _restored(
