@@ -9,13 +9,15 @@ every project file it imports, the Numba version and the CPU. Numba's own key is
 from __future__ import annotations
 
 import functools
+import gc
 import hashlib
 import os
 import re
 import stat
 import tempfile
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,9 @@ from numba.core.registry import CPUDispatcher
 from numba.core.runtime import rtsys
 from numba.core.types.misc import unliteral
 
-from scalable.kernels.cache_files import SealedCacheFile, is_private, make_private
-from scalable.kernels.linked import LinkedCacheImpl, LinkedCompiler, set_environments
-from scalable.kernels.written_in import KernelCompiler
+from scalable.kernels.compilation.cache_files import SealedCacheFile, is_private, make_private
+from scalable.kernels.compilation.finished import DATA, FinishedCacheImpl, FinishedCompiler
+from scalable.kernels.compilation.linked import LinkedCacheImpl, LinkedCompiler, set_environments
 
 # Reassociation and contraction let LLVM vectorise reductions; NaN and infinity keep their IEEE
 # meaning ("nnan" and "ninf" are absent), so data validation inside kernels stays sound.
@@ -141,7 +143,7 @@ class _SourceKeyedLocator:
         return cls(py_func, py_file) if os.path.isfile(py_file) else None
 
 
-class _SourceKeyedImpl(caching.CompileResultCacheImpl):
+class _SourceKeyedImpl(FinishedCacheImpl):
     _locator_classes = (_SourceKeyedLocator,)
 
 
@@ -180,7 +182,7 @@ class _Compiled(CPUDispatcher):
 
     def compile(self, sig: Any) -> Any:
         # Numba's lock comes first, as everywhere else: two threads that took the two in turns would wait for ever.
-        with global_compiler_lock:
+        with global_compiler_lock, _garbage_kept():
             if tuple(sigutils.normalize_signature(sig)[0]) in self.overloads or self._cached(sig):
                 return super().compile(sig)
             with self._cache._cache_file.claimed():
@@ -199,7 +201,7 @@ class _Compiled(CPUDispatcher):
 
 
 class _Kernel(_Compiled):
-    """A kernel as Python calls it; other kernels are given another form of it (``kernels/linked.py``).
+    """A kernel as Python calls it; other kernels are given another form of it (``kernels/compilation/linked.py``).
 
     A wrapper that Python can call takes half of the time to compile, and most kernels are called by kernels only.
     """
@@ -212,6 +214,24 @@ class _Kernel(_Compiled):
             found._cache = _LinkedCache(self.py_func)
         found.__class__ = _Compiled
         return found
+
+    def compile(self, sig: Any) -> Any:
+        """Compile for some types; for arrays that are not to be written to, no second time where none is written to."""
+        given, _ = sigutils.normalize_signature(sig)
+        plain = tuple(map(_writable, given))
+        if plain == given:
+            return super().compile(sig)
+        entry = super().compile(plain)
+        found = self.overloads[plain]
+        protected = [k for k, each in enumerate(given) if each != plain[k]]
+        code = found.fndesc
+        if any(
+            (code.llvm_func_name, f"arg.{code.args[k]}{DATA}") not in found.library.only_read
+            for k in protected
+        ):
+            return super().compile(sig)
+        self._insert([each._code for each in given], entry, False)
+        return entry
 
     def add_overload(self, cres: Any) -> None:
         """Enter what was compiled or loaded."""
@@ -226,6 +246,23 @@ class _Kernel(_Compiled):
     def get_overload(self, sig: Any) -> Any:
         """Return the code that a kernel's call was resolved to."""
         return self.linked.get_overload(sig)
+
+
+def _writable(kind: Any) -> Any:
+    """Return the type of an array that may be written to; other types as they are."""
+    return kind.copy(readonly=False) if isinstance(kind, numba.types.Array) and not kind.mutable else kind
+
+
+@contextmanager
+def _garbage_kept() -> Iterator[None]:
+    """Collect no garbage meanwhile: to compile makes millions of objects, and hardly any garbage in circles."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 _LEAN = {"no_cpython_wrapper": True}
@@ -254,7 +291,7 @@ def kernel(*, fastmath: bool = False, inline: bool = False, cache: bool = True, 
     settings.update(options)
 
     def decorate(py_func: Any) -> Any:
-        dispatcher = numba.njit(**settings, pipeline_class=KernelCompiler)(py_func)
+        dispatcher = numba.njit(**settings, pipeline_class=FinishedCompiler)(py_func)
         if not numba.config.DISABLE_JIT:
             if cache:
                 dispatcher._cache = _SourceKeyedCache(py_func)

@@ -8,6 +8,7 @@ from typing import Any
 from scalable.errors import DataError, UsageError
 from scalable.report import format as fmt
 from scalable.report.measures import Measure, measures
+from scalable.report.others import used_by_others
 from scalable.report.sections import REFERENCES
 from scalable.storage.documents import understood
 
@@ -16,7 +17,6 @@ SAMPLES = (
 )
 SIGNIFICANT = 0.01
 SAME = 1e-9
-BUSY = 1.5  # load average per core; the comparison itself keeps them busy
 VERDICTS = ("better", "worse", "changed", "noise", "same")
 
 
@@ -101,13 +101,15 @@ def _one_model_each(a: dict[str, Any], b: dict[str, Any]) -> tuple[dict[str, Any
 
 
 def _busy(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
-    """Return a warning when either was measured while the machine had more to do than it has cores."""
-    loads = [document.get("machine", {}).get("load") for document in (a, b)]
-    cores = [document.get("machine", {}).get("cores") for document in (a, b)]
-    if not any(load and core and load > BUSY * core for load, core in zip(loads, cores, strict=True)):
+    """Return a warning when others used the machine while either was measured."""
+    machines = [document.get("machine", {}) for document in (a, b)]
+    if all(used_by_others(machine) is None for machine in machines):
         return []
-    shown = " in A and ".join("an unknown load" if load is None else f"a load of {load:g}" for load in loads)
-    return [f"measured at {shown} in B, more than the cores can do: times tell of the other work as well"]
+    shown = [
+        f"{'an unknown number' if (used := machine.get('others')) is None else f'{used:g}'} of the processors in {side}"
+        for machine, side in zip(machines, "AB", strict=True)
+    ]
+    return [f"others used {' and '.join(shown)}: times tell of their work as well"]
 
 
 def _differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:

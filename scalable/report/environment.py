@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from scalable.kernels.processors import available_processors
+from scalable.report.others import Watch
 
 _LEARNING = ("scalable-training", "numpy", "numba", "llvmlite", "lightgbm", "scikit-learn", "scipy")
 PACKAGES = (*_LEARNING, "pyarrow", "polars", "dask", "distributed")
 _ROOT = Path(__file__).resolve().parents[2]
+_WATCH = Watch()
 _VECTORS = ("avx512f", "avx2", "avx", "sse4_2", "asimd", "sve")
 
 
@@ -34,8 +36,9 @@ def machine() -> dict[str, Any]:
     -------
     dict
         ``cpu`` (model name), ``cores`` this process may use, ``memory_bytes``, ``system``, ``vectors``
-        (widest known vector instructions) and ``load`` (1-minute load average when asked: other work
-        on the machine blurs timings). Unknown entries are None.
+        (widest known vector instructions), ``others`` (processors that others used since this module was
+        imported: their work blurs timings) and ``load`` (1-minute load average when asked). Unknown entries
+        are None.
     """
     facts = _cpu_facts()
     flags = facts.get("flags", facts.get("Features", "")).split()
@@ -49,12 +52,14 @@ def machine() -> dict[str, Any]:
         load: float | None = round(os.getloadavg()[0], 2)
     except OSError:
         load = None
+    others = _WATCH.others()
     return {
         "cpu": facts.get("model name") or platform.processor() or platform.machine(),
         "cores": available_processors(),
         "memory_bytes": memory,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "vectors": next((name for name in _VECTORS if name in flags), None),
+        "others": None if others is None else round(others, 2),
         "load": load,
     }
 

@@ -142,6 +142,7 @@ def _article(document: dict[str, Any], number: int, name: str) -> dict[str, Any]
         "Memory": fmt.size(machine.get("memory_bytes")),
         "System": machine.get("system"),
         "Vector instructions": machine.get("vectors"),
+        "Processors that others used": machine.get("others"),
         "Load when written": machine.get("load"),
         "Commit": document.get("git_commit"),
         "Seed": document.get("seed"),
@@ -163,7 +164,7 @@ def _article(document: dict[str, Any], number: int, name: str) -> dict[str, Any]
 
 
 _KINDS = {"versus": "side by side"}
-_MACHINE = {"cpu", "cores", "memory_bytes", "system", "vectors", "load"}
+_MACHINE = {"cpu", "cores", "memory_bytes", "system", "vectors", "others", "load"}
 
 
 def _subtitle(dataset: dict[str, Any], machine: dict[str, Any], created: str) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 from scalable.report import format as fmt
 from scalable.report.blocks.block import Column
 from scalable.report.blocks.latency import known, with_speedups
+from scalable.report.others import used_by_others
 
 Part = (
     tuple[str, Sequence[dict[str, Any]], Sequence[Column]] | str
 )  # a table's title, rows and columns; or a line
 
-BUSY = 0.5  # load a processor from which timings are blurred
 _ENGINES: Sequence[Column] = (
     ("engine", "engine", str),
     ("calls", "calls", fmt.count),
@@ -95,7 +95,8 @@ def waterfall(charts: list[dict[str, Any]]) -> Iterator[Part]:
 
 def machine_line(machine: dict[str, Any]) -> str | None:
     """Return one line where other work on the machine blurred the timings."""
-    load, cores = machine.get("load"), machine.get("cores") or 1
-    if load is None or load < BUSY * cores:
+    others = used_by_others(machine)
+    if others is None:
         return None
-    return f"The machine was busy: load {load:g} on {cores} processors; ratios within a table hold, times are too long."
+    busy = f"The machine was busy: others used {others:.1f} of its processors"
+    return f"{busy}; ratios within a table hold, times do not."

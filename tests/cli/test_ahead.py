@@ -6,17 +6,16 @@ import os
 import subprocess
 import sys
 import time
-from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scalable.cli.train import ahead, idle
+from scalable.cli.train import ahead
 from scalable.kernels import jit
+from scalable.report import others
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPILE = """
@@ -72,7 +71,7 @@ def test_it_starts_only_where_kernels_are_missing_and_a_processor_is_idle(
             started.append(["killed"])
 
     monkeypatch.setattr(subprocess, "Popen", Child)
-    monkeypatch.setattr(idle, "idle_processors", lambda: 1.9)
+    monkeypatch.setattr(others, "idle_processors", lambda: 1.9)
     monkeypatch.setattr(jit, "is_compiled", lambda _: True)
     with ahead.compiled_beside(ahead.fit_few, "data", "y") as running:
         assert not running
@@ -81,7 +80,7 @@ def test_it_starts_only_where_kernels_are_missing_and_a_processor_is_idle(
         assert running
         assert started[0][-4:] == ["fit_few", "data", "y", "a"]
     assert started[1:] == [["killed"]]
-    monkeypatch.setattr(idle, "idle_processors", lambda: 0.3)
+    monkeypatch.setattr(others, "idle_processors", lambda: 0.3)
     with ahead.compiled_beside(ahead.fit_few, "data", "y") as running:
         assert not running
 
@@ -100,19 +99,15 @@ def test_jobs_fit_and_score_whatever_the_target_is(tmp_path: Path) -> None:
 
 
 def test_what_is_compiled_beside_a_quickstart_is_not_what_it_begins_with() -> None:
-    """Its values are drawn anyhow; of the dataset the columns are enough."""
+    """Its values are drawn anyhow; of the dataset the columns are enough. Its trees grow as those of two workers do."""
     from data_gen.values.random import fill_bits
     from scalable.kernels.encode.encoding import standardize_columns
+    from scalable.kernels.forest.row import row_score
+    from scalable.kernels.histogram.leafwise import close_split, grow, open_split
+    from scalable.kernels.histogram.teamwork import serve
 
-    before = list(fill_bits.signatures)
+    needless = (fill_bits, grow, serve)
+    before = [list(kernel.signatures) for kernel in needless]
     ahead.fit_generated("fraud", "is_fraud", "native")
-    assert fill_bits.signatures == before
-    assert standardize_columns.signatures
-
-
-def test_idle_processors_are_those_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = iter([(100.0, 0.0, 50.0, 900.0), (100.05, 0.0, 50.05, 900.1)])  # half of the time since is idle
-    fields = namedtuple("scputimes", ["user", "nice", "system", "idle"])
-    monkeypatch.setattr(psutil, "cpu_times", lambda: fields(*next(seen)))
-    monkeypatch.setattr(idle, "available_processors", lambda: 4)
-    assert idle.idle_processors() == pytest.approx(2.0)
+    assert [kernel.signatures for kernel in needless] == before
+    assert all(kernel.signatures for kernel in (standardize_columns, open_split, close_split, row_score))

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scalable.kernels import cache_files, jit
+from scalable.kernels import jit
+from scalable.kernels.compilation import cache_files
 from scalable.kernels.jit import FAST, cache_root, kernel, source_key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,8 +25,8 @@ def project(tmp_path):
     package.mkdir(parents=True)
     (tmp_path / "scalable" / "__init__.py").write_text("")
     (package / "__init__.py").write_text("")
-    for name in ("jit.py", "cache_files.py", "linked.py", "written_in.py"):
-        shutil.copy(ROOT / "scalable" / "kernels" / name, package / name)
+    shutil.copy(ROOT / "scalable" / "kernels" / "jit.py", package)
+    shutil.copytree(ROOT / "scalable" / "kernels" / "compilation", package / "compilation")
     (package / "inner.py").write_text(
         "from scalable.kernels.jit import kernel\n\n@kernel(inline=True)\ndef add(x):\n    return x + 1\n"
     )

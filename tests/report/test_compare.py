@@ -102,12 +102,12 @@ def test_other_settings_are_refused_unless_forced(versus):
 
 def test_a_busy_machine_is_pointed_out(pair):
     a, b = pair
-    a["machine"] |= {"cores": 2, "load": 1.9}
-    b["machine"] |= {"cores": 2, "load": 2.9}
+    a["machine"] |= {"cores": 2, "others": 0.1, "load": 2.9}
+    b["machine"] |= {"cores": 2, "others": None, "load": 11.5}  # as written before others were counted
     assert compare(a, b)["notes"] == []
-    b["machine"]["load"] = 11.5
+    b["machine"]["others"] = 1.5
     (note,) = compare(a, b)["notes"]
-    assert note.startswith("measured at a load of 1.9 in A and a load of 11.5 in B")
+    assert note.startswith("others used 0.1 of the processors in A and 1.5 of the processors in B")
 
 
 def test_the_tail_of_few_calls_is_not_compared(pair):

@@ -32,7 +32,7 @@ def printed(results):
 
 
 def test_everything_measured_is_seen_and_absences_once(sections):
-    text = printed({"sections": sections, "machine": {"load": 0.1, "cores": 2}})
+    text = printed({"sections": sections, "machine": {"others": 0.1, "load": 3.0, "cores": 2}})
     for shown in (
         "one row at a time",
         "1,000 rows a call",
@@ -51,6 +51,6 @@ def test_everything_measured_is_seen_and_absences_once(sections):
 
 
 def test_other_work_on_the_machine_is_said_in_one_line(sections):
-    text = printed({"sections": sections, "machine": {"load": 18.0, "cores": 2}})
-    assert text.count("The machine was busy: load 18 on 2 processors") == 1
-    assert terminal_latency.machine_line({"load": None}) is None
+    text = printed({"sections": sections, "machine": {"others": 1.8, "load": 0.1, "cores": 2}})
+    assert text.count("The machine was busy: others used 1.8 of its processors") == 1
+    assert terminal_latency.machine_line({"others": None, "load": 18.0}) is None

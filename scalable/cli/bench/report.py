@@ -70,7 +70,11 @@ def _together(documents: list[dict[str, Any]], names: list[str]) -> tuple[list[d
 
 def _rows_of(document: dict[str, Any]) -> str:
     """Return what two evaluations of the same rows on the same machine have in common, however busy it was."""
-    machine = {name: value for name, value in (document.get("machine") or {}).items() if name != "load"}
+    machine = {
+        name: value
+        for name, value in (document.get("machine") or {}).items()
+        if name not in ("load", "others")
+    }
     return json.dumps([document["sections"].get("dataset"), machine], sort_keys=True)
 
 

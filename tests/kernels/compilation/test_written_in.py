@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numba.core import event
 
+from scalable.kernels.compilation.written_in import empty, largest, smallest, whole, zeros
 from scalable.kernels.jit import kernel
-from scalable.kernels.written_in import empty, largest, smallest, whole, zeros
 
 
 def both_ways(a, b, c):

@@ -12,18 +12,18 @@ from typing import Any
 import llvmlite.binding
 from numba import _dynfunc
 from numba.core import caching
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompileResult, _LowerResult
+from numba.core.compiler import _LowerResult
 from numba.core.compiler_machinery import register_pass
 from numba.core.environment import lookup_environment
 from numba.core.typed_passes import NativeLowering
 
-from scalable.kernels.written_in import KernelCompiler
+from scalable.kernels.compilation.finished import KernelLibrary, rebuilt
+from scalable.kernels.compilation.pipeline import KernelCompiler
 
 _ENVIRONMENT = "_ZN08NumbaEnv"  # how Numba's names of environments begin
 
 
-class LinkedLibrary(JITCodeLibrary):
+class LinkedLibrary(KernelLibrary):
     """The code of one such kernel and of what it calls."""
 
     def _optimize_final_module(self) -> None:
@@ -81,14 +81,7 @@ def _key(library: LinkedLibrary, fndesc: Any, env: Any) -> Any:
 class LinkedCompiler(KernelCompiler):
     """The pipeline of kernels with the other lowering."""
 
-    def define_pipelines(self) -> list[Any]:
-        """Return the one pipeline."""
-        (pipeline,) = super().define_pipelines()
-        pipeline.passes = [
-            (_LinkedLowering if each is NativeLowering else each, said) for each, said in pipeline.passes
-        ]
-        pipeline.finalize()
-        return [pipeline]
+    lowering = _LinkedLowering
 
 
 class LinkedCacheImpl(caching.CompileResultCacheImpl):
@@ -96,27 +89,8 @@ class LinkedCacheImpl(caching.CompileResultCacheImpl):
 
     def rebuild(self, target_context: Any, payload: Any) -> Any:
         """Return a compiled kernel from what was kept of it."""
-        kept, fndesc, env, signature, objectmode, lifted, annotation, reload_init, environments = payload
-        for function in reload_init:
-            function()
-        library = LinkedLibrary.restored(target_context.codegen(), kept)
-        return CompileResult(
-            target_context=target_context,
-            typing_context=target_context.typing_context,
-            library=library,
-            environment=env,
-            entry_point=_key(library, fndesc, env),
-            fndesc=fndesc,
-            type_annotation=annotation,
-            signature=signature,
-            objectmode=objectmode,
-            lifted=lifted,
-            typing_error=None,
-            call_helper=None,
-            metadata=None,
-            reload_init=reload_init,
-            referenced_envs=environments,  # kept alive by this
-        )
+        result = rebuilt(target_context, payload, LinkedLibrary)
+        return result._replace(entry_point=_key(result.library, result.fndesc, result.environment))
 
 
 def set_environments(library: Any) -> None:

@@ -14,10 +14,8 @@ import numpy as np
 from llvmlite import ir as llvm
 from numba import types
 from numba.core import cgutils, ir
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.core.untyped_passes import IRProcessing
 from numba.extending import lower_builtin
 
 
@@ -146,7 +144,7 @@ for _form, _lower in (
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
-class _WriteIn(FunctionPass):
+class WriteIn(FunctionPass):
     """Puts our forms where a kernel calls what they stand for."""
 
     _name = "write_in"
@@ -155,6 +153,7 @@ class _WriteIn(FunctionPass):
         FunctionPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
+        """Return whether anything was replaced."""
         code = state.func_ir
         assigned = [each for block in code.blocks.values() for each in block.find_insts(ir.Assign)]
         forms: dict[str, Any] = {}
@@ -185,14 +184,3 @@ def _meant(code: Any, variable: Any) -> Any:
         module = _meant(code, found.value)
         return getattr(module, found.attr, None) if isinstance(module, ModuleType) else None
     return None
-
-
-class KernelCompiler(CompilerBase):
-    """Numba's pipeline for functions that Python calls, with that pass."""
-
-    def define_pipelines(self) -> list[Any]:
-        """Return the one pipeline."""
-        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        pipeline.add_pass_after(_WriteIn, IRProcessing)
-        pipeline.finalize()
-        return [pipeline]
