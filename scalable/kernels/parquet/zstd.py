@@ -65,7 +65,7 @@ class Context:
             raise MemoryError("no memory to decompress zstd")
 
     def __del__(self) -> None:
-        if self.address:
+        if self.address and _found is not None:  # modules are emptied first when the interpreter ends
             _found.ZSTD_freeDCtx(self.address)
 
 
