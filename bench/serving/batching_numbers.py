@@ -10,7 +10,6 @@ batching could reach. A request's own cost is the processor time that a bare ech
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -66,7 +65,7 @@ def _least(call: Any, calls: int) -> float:
 def request_us(folder: Path, seconds: float) -> float:
     """Return the processor time of a request that is only echoed, in microseconds."""
     rows = train(folder / "forest.txt")
-    with running("echo", folder / "forest.txt", rows[0], min(os.sched_getaffinity(0))) as place:
+    with running("echo", folder / "forest.txt", rows[0]) as place:
         before = processor_seconds(place)
         found = offer(Target(place), rows, RATE, seconds)
         return float((processor_seconds(place) - before) * 1e6 / found["requests"])

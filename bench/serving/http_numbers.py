@@ -72,7 +72,7 @@ def measure(seconds: float) -> list[dict[str, Any]]:
         for name in NAMES:
             if not absent(name):
                 try:
-                    with running(name, model, rows[0], cores[0]) as url:
+                    with running(name, model, rows[0]) as url:
                         found = capacity(url, rows, seconds)
                 except NotStartedError as error:
                     if name not in NEEDS:
@@ -87,8 +87,8 @@ def measure(seconds: float) -> list[dict[str, Any]]:
         for one, other, share, whose in pairs:
             if one in most and other in most:
                 with (
-                    running(one, model, rows[0], cores[0]) as first,
-                    running(other, model, rows[0], cores[0]) as second,
+                    running(one, model, rows[0]) as first,
+                    running(other, model, rows[0]) as second,
                 ):
                     targets = {one: Target(first), other: Target(second)}
                     what = f"{share:.0%} of {whose}'s capacity"

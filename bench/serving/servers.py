@@ -35,6 +35,9 @@ ANSWER = {"prediction": 0.123456789012345, "model": "forest", "version": "012345
 NAMES = ("echo", "scalable", "granian echo", "granian", "fastapi", "fastapi async")
 NEEDS = {"granian echo": "granian", "granian": "granian", "fastapi": "fastapi", "fastapi async": "fastapi"}
 START_SECONDS = 120.0
+FIRST = min(
+    os.sched_getaffinity(0)
+)  # as it was when this was imported: a child inherits what its parent keeps to
 
 
 class NotStartedError(RuntimeError):
@@ -148,12 +151,12 @@ def processor_seconds(place: str) -> float:
 
 
 @contextmanager
-def running(name: str, model: Path, row: dict[str, float], core: int) -> Iterator[str]:
-    """Start a server on one processor and yield its address when it answers; end it afterwards."""
+def running(name: str, model: Path, row: dict[str, float]) -> Iterator[str]:
+    """Start a server on the first processor and yield its address when it answers; end it afterwards."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "bench.serving.servers", name, str(model), str(core), str(port)]
+    command = [sys.executable, "-m", "bench.serving.servers", name, str(model), str(FIRST), str(port)]
     place, body = f"http://127.0.0.1:{port}", json.dumps(row).encode()
     with (
         tempfile.TemporaryFile() as said,
