@@ -17,7 +17,8 @@ from scalable.kernels.memory import load_u8, load_u16, load_u32, load_u64, store
 
 UNCOMPRESSED, SNAPPY, GZIP, ZSTD, LZ4_RAW = 0, 1, 2, 6, 7  # codecs
 memcpy = types.ExternalFunction("memcpy", types.uintp(types.uintp, types.uintp, types.uintp))
-_ROOM = 32  # bytes after a match that whole words may touch
+_WIDE = 64  # from so many bytes on, the system's copy is quicker
+_ROOM = 32  # bytes after a copy of `_WIDE` that whole words may touch
 # While so much is left of the block and of the room for it, a short copy writes a fixed number of words: what is
 # written beyond it is overwritten by what follows, and no branch depends on its length.
 _LEFT = 64
@@ -28,17 +29,6 @@ def _copy_words(source: int, to: int) -> None:
     """Copy 16 bytes, word by word: the second may be among those that the first wrote."""
     store_u64(np.uintp(to), load_u64(np.uintp(source)))
     store_u64(np.uintp(to + 8), load_u64(np.uintp(source + 8)))
-
-
-@kernel(inline=True)
-def _copy_literals(source: int, to: int, n: int) -> None:
-    """Copy up to `_LEFT` bytes, in whole words: the system's copy takes as long as sixty of them to be called."""
-    _copy_words(source, to)
-    if n > 16:
-        _copy_words(source + 16, to + 16)
-        if n > 32:
-            _copy_words(source + 32, to + 32)
-            _copy_words(source + 48, to + 48)
 
 
 @kernel(inline=True)
@@ -87,8 +77,8 @@ def decompress_snappy(source: int, size: int, to: int, n_bytes: int) -> bool:
         n: Any = (tag >> 2) + 1
         roomy = end - at >= _LEFT and stop - out >= _LEFT
         if kind == 0:
-            if roomy and n <= 60:
-                _copy_literals(at, out, n)
+            if roomy and n <= 16:
+                _copy_words(at, out)
                 at += n
                 out += n
                 continue
@@ -164,10 +154,7 @@ def decompress_lz4(source: int, size: int, to: int, n_bytes: int) -> bool:
                 n += more
             if at < 0 or n > end - at or n > stop - out:
                 return False
-            if n <= _LEFT and end - at >= _LEFT and stop - out >= _LEFT:
-                _copy_literals(at, out, n)
-            else:
-                memcpy(np.uintp(out), np.uintp(at), np.uintp(n))
+            memcpy(np.uintp(out), np.uintp(at), np.uintp(n))
             at += n
             out += n
             if at == end:  # the last sequence has no match
