@@ -1,5 +1,7 @@
 """Servers of one forest over plain numbers, each in a process of its own; the last one of a row is what people write.
 
+Of ``features`` the numbers are in a store beside the model, and a request is an entity.
+
 python -m bench.serving.servers NAME MODEL CORE PORT
 """
 
@@ -21,7 +23,9 @@ from typing import Any
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
+from scalable.feature_store.online.requests import RequestFeatures
 from scalable.serve.app import App
 from scalable.serve.connection import asgi
 from scalable.serve.connection.exchange import JSON, Reply, Request
@@ -46,11 +50,18 @@ class NotStartedError(RuntimeError):
 
 def train(path: Path) -> list[dict[str, float]]:
     """Write the forest, LightGBM's own file, and return rows that it has not seen."""
-    import lightgbm as lgb
-
     rng = np.random.default_rng(0)
     X = rng.normal(size=(LEARNED, FEATURES))
     y = X[:, 0] * X[:, 1] + np.sin(3 * X[:, 2]) + X[:, 3] + rng.normal(size=LEARNED) > 0
+    names = [f"Column_{k}" for k in range(FEATURES)]
+    write_forest(path, X, y, names)
+    return [dict(zip(names, row.tolist(), strict=True)) for row in rng.normal(size=(1000, FEATURES))]
+
+
+def write_forest(path: Path, X: NDArray[np.float64], y: NDArray[np.bool_], names: list[str]) -> None:
+    """Write LightGBM's own file of a forest of the size that is served."""
+    import lightgbm as lgb
+
     params = {
         "objective": "binary",
         "num_leaves": LEAVES,
@@ -58,12 +69,7 @@ def train(path: Path) -> list[dict[str, float]]:
         "verbose": -1,
         "num_threads": 1,
     }
-    booster = lgb.train(params, lgb.Dataset(X, y.astype(float)), TREES)
-    booster.save_model(path)
-    return [
-        dict(zip(booster.feature_name(), row.tolist(), strict=True))
-        for row in rng.normal(size=(1000, FEATURES))
-    ]
+    lgb.train(params, lgb.Dataset(X, y.astype(float), feature_name=names), TREES).save_model(path)
 
 
 class Echo:
@@ -130,7 +136,11 @@ def serve(name: str, model: str, core: int, port: int) -> None:
 
         uvicorn.run(fastapi(model, name.endswith("async")), port=port, access_log=False, log_level="warning")
         return
-    app = Echo() if name == "echo" else App(Models([model]))
+    if name == "features":
+        place = Path(model).parent
+        app: Any = App(Models([model]), features=RequestFeatures(place / "online.toml", place / "store"))
+    else:
+        app = Echo() if name == "echo" else App(Models([model]))
     run(app, listen(f"127.0.0.1:{port}", None)[0])
 
 

@@ -1,6 +1,6 @@
 """The point-in-time join: for each key and time, the features as they were known then.
 
-Views of latest values alone are joined as `stream` says. Of others, events and keys go to partitions by a hash of the
+Views of latest values alone are joined as `latest` says. Of others, events and keys go to partitions by a hash of the
 entity; each partition fits in memory, is sorted by entity and time, and joined by one walk through both; what comes out
 goes to its part of the output, in the order of the keys.
 """
@@ -23,6 +23,9 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
 from scalable.feature_store.bind import BoundView, check_keys, keys_source, open_view
 from scalable.feature_store.definitions import Definitions
+from scalable.feature_store.latest.courses import courses_of
+from scalable.feature_store.latest.replay import replay_view
+from scalable.feature_store.latest.stream import count_streams, stream_view, streams
 from scalable.feature_store.partition import JoinPartition, Spilled
 from scalable.feature_store.parts import JoinedView, WritePart, output_schema
 from scalable.feature_store.read_definitions import read_definitions
@@ -36,7 +39,6 @@ from scalable.feature_store.stages import (
     spill_keys,
     write_texts,
 )
-from scalable.feature_store.stream import count_streams, stream_view, streams
 from scalable.scoring.parts import part_path, part_rows, plan_parts
 from scalable.scoring.predict_files import prepare
 from scalable.storage.documents import understood
@@ -126,9 +128,11 @@ def point_in_time_join(
                 f"{out}: lies inside the data, where it would be read as rows next time; choose another --out"
             )
     n_partitions = count_partitions([source, *(events for _, events in views)])
+    courses = [courses_of(bound, events, source.n_rows) for bound, events in views]
     job = source.fingerprint().joined(
         definitions=definitions.fingerprint(), closed=closed, time=time, partitions=n_partitions,
         streams=[count_streams(source.n_rows, each.n_rows) for bound, each in views if streams(bound, source.n_rows)],
+        courses=[each.begins if each else None for each in courses],
         part_rows=part_rows(), **{f"events_{bound.view.name}": events.fingerprint().parts for bound, events in views},
     )  # fmt: skip
     prepare(target, job, resume, JOB)
@@ -137,15 +141,16 @@ def point_in_time_join(
     if any(not part_path(target, shards).exists() for shards in parts):
         with explained(DataError, work, "give it room, or its directory back, then --resume"):
             work.mkdir(exist_ok=True)
-        joined = []
-        for k, (bound, events) in enumerate(views):
-            if streams(bound, source.n_rows):
-                joined.append(
-                    stream_view(executor, bound, k, events, source, parts, time, work, closed == "left")
-                )
-                continue
-            (spilled,) = spill(executor, [(bound, events)], source, parts, time, work, n_partitions, first=k)
-            joined.append(join_partitions(executor, spilled, n_partitions, work, closed == "left"))
+        joined, left = [], closed == "left"
+        for k, ((bound, events), ordered) in enumerate(zip(views, courses, strict=True)):
+            here = (source, parts, time, work)
+            found = None if ordered is None else replay_view(executor, bound, k, events, ordered, *here, left)
+            if found is None and streams(bound, source.n_rows):
+                found = stream_view(executor, bound, k, events, *here, left)
+            elif found is None:
+                (spilled,) = spill(executor, [(bound, events)], *here, n_partitions, first=k)
+                found = join_partitions(executor, spilled, n_partitions, work, left)
+            joined.append(found)
         write_text(target / COUNTED, json.dumps({each.bound.view.name: counts_of(each) for each in joined}))
         written = _write_parts(executor, joined, source, parts, schema, target, work)
     counts = _read_counts(target / COUNTED)

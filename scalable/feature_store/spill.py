@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,16 @@ def partition_of(hashes: NDArray[np.int64], n_partitions: int) -> NDArray[np.int
     """Return the partition of each hash: ranges of the hash as an unsigned number, in order."""
     high = hashes.view(np.uint64) >> np.uint64(40)
     return ((high * np.uint64(n_partitions)) >> np.uint64(24)).astype(np.int32)
+
+
+def partition_by_time(times: NDArray[np.int64], from_when: Sequence[int]) -> NDArray[np.int32]:
+    """Return the partition of each time: the last that begins by then; those that begin at one time share it."""
+    begins = np.array(from_when, np.int64)
+    found = np.maximum(np.searchsorted(begins, times, side="right") - 1, 0)
+    if (begins[1:] == begins[:-1]).any():
+        shared = np.maximum(found - np.searchsorted(begins, times, side="left"), 0) + 1
+        found -= np.arange(len(times)) % shared
+    return found.astype(np.int32)
 
 
 def write_spill(
@@ -130,6 +141,18 @@ class SpillFile:
                 file.seek(8 * (c * total + start))
                 if file.readinto(place.data) != 8 * n or checksum(place) != self.sums[c, partition]:
                     raise self._damaged()
+
+    def column(self, c: int) -> NDArray[np.int64]:
+        """Return a column of all partitions, one behind the other."""
+        found = np.empty(int(self.starts[-1]), np.int64)
+        with open(self.path, "rb", buffering=0) as file:
+            file.seek(8 * c * len(found))
+            if file.readinto(found.data) != found.nbytes:
+                raise self._damaged()
+        for p, (start, end) in enumerate(pairwise(self.starts)):
+            if checksum(found[start:end]) != self.sums[c, p]:
+                raise self._damaged()
+        return found
 
     def _damaged(self) -> DataError:
         return DataError(f"{self.path}: is damaged; remove it, then --resume")

@@ -27,7 +27,7 @@ from scalable.execution.map_shards import group_shards
 from scalable.execution.reader import BlockReader
 from scalable.execution.work import GroupRows, Work
 from scalable.feature_store.bind import BoundView
-from scalable.feature_store.spill import REMEDY, partition_of, write_spill
+from scalable.feature_store.spill import REMEDY, partition_by_time, partition_of, write_spill
 from scalable.feature_store.value_words import (
     TextTable,
     Words,
@@ -50,9 +50,9 @@ def events_path(work: Path, view: str, shards: Sequence[Shard]) -> Path:
     return work / f"events-{view}-{shards[0].index:06d}.spill"
 
 
-def keys_path(work: Path, entity: int, shards: Sequence[Shard]) -> Path:
-    """Return the spilled keys of a part of the output, by the n-th entity column."""
-    return work / f"keys-{entity}-{shards[0].index:06d}.spill"
+def keys_path(work: Path, entity: int, shards: Sequence[Shard], by: str = "keys") -> Path:
+    """Return the spilled keys of a part of the output, by the n-th entity column; `by` tells by what else."""
+    return work / f"{by}-{entity}-{shards[0].index:06d}.spill"
 
 
 def joined_path(work: Path, view: str, partition: int) -> Path:
@@ -182,7 +182,8 @@ class SpillEvents:
 class SpillKeys:
     """Write the keys of a part of the output by partition: entity, check, time, row within the part; a task.
 
-    `given` are columns of a training set that is checked, in their words.
+    `given` are columns of a training set that is checked, in their words. Partitions are of the entities' hashes, or
+    of times, `from_when` each on.
     """
 
     bound: BoundView
@@ -192,23 +193,28 @@ class SpillKeys:
     work: str
     n_partitions: int
     given: tuple[str, ...] = ()
+    from_when: tuple[int, ...] = ()
 
     def run(self, rows: GroupRows) -> None:
         """Do one group."""
         state = rows.through_all(
             Columns(), lambda state, block: self._block(state, block, rows.group[0].first_row)
         )
-        state.write(keys_path(Path(self.work), self.entity, rows.group), self.n_partitions)
+        by = "times" if self.from_when else "keys"
+        state.write(keys_path(Path(self.work), self.entity, rows.group, by), self.n_partitions)
 
     def _block(self, state: Columns, block: RawBlock, first_row: int) -> Columns:
         entity, check, missing = entity_words(block, self.bound.view.entity)
         time = time_words(block, self.time, self.time_unit, "time")
         row = np.arange(block.n_rows, dtype=np.int64) + (block.first_row - first_row)
-        hashes = hashes_of(self.bound, entity)
+        if self.from_when:
+            partitions = partition_by_time(time, self.from_when)
+        else:
+            partitions = partition_of(hashes_of(self.bound, entity), self.n_partitions)
         if missing.any():
             entity, check = np.where(missing, MISSING, entity), np.where(missing, MISSING + 1, check)
         given = [value_words(block.arrays[name])[0] for name in self.given]
-        state.add([entity, check, time, row, *given], partition_of(hashes, self.n_partitions))
+        state.add([entity, check, time, row, *given], partitions)
         return state
 
 
@@ -226,12 +232,12 @@ def spill_events(
 
 def spill_keys(
     executor: Executor, bound: BoundView, k: int, source: Source, parts: Sequence[tuple[Shard, ...]], time: str,
-    work: Path, n_partitions: int, given: tuple[str, ...] = (),
+    work: Path, n_partitions: int, given: tuple[str, ...] = (), from_when: tuple[int, ...] = (),
 ) -> tuple[str, ...]:  # fmt: skip
     """Write the keys of the k-th view by partition, as far as they are not; return the files."""
-    paths = [keys_path(work, k, part) for part in parts]
+    paths = [keys_path(work, k, part, "times" if from_when else "keys") for part in parts]
     columns = tuple(dict.fromkeys([bound.view.entity, time, *given]))
-    task = SpillKeys(bound, k, time, bound.view.time_unit, str(work), n_partitions, given)
+    task = SpillKeys(bound, k, time, bound.view.time_unit, str(work), n_partitions, given, from_when)
     reader = BlockReader(source, columns=columns)
     run_missing(executor, task, reader, parts, paths, f"read keys of {bound.view.name}")
     return tuple(map(str, paths))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scalable.monitor import divergences as div
 from scalable.monitor.bins import ColumnBins
 from scalable.monitor.profile import Profile
-from scalable.monitor.quality import Calibration, Measured, auc_of, calibrate, expected, mean_loss, means
+from scalable.monitor.quality import Measured, auc_of, expected, mean_loss, means
+from scalable.monitor.rates import Calibration, calibrate
 from scalable.monitor.scores import SUMS, N
 from scalable.monitor.thresholds import Thresholds
 

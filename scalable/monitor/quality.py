@@ -8,24 +8,17 @@ under concept drift it does not, and nothing without labels can tell.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable import lapack
 from scalable.evaluate.uncertainty import Z95
+from scalable.monitor.rates import Calibration
 from scalable.monitor.scores import LOSS, SQUARE, N, P, Y, grid_scores, in_units
 
-_MOST = 500.0  # log-odds, for no overflow
 Z97 = 2.17  # expected figures have intervals of 97 %: their errors are estimates, too
-_STEPS = 50  # of Newton's at most
-_KNOTS, _APART = (
-    np.array([0.05, 0.275, 0.5, 0.725, 0.95]),
-    0.02,
-)  # shares of the weight; between two, in log-odds
-GROUPS = 40  # of the reference's scores, each with its rate of positives
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,99 +98,6 @@ def means(task: str, sums: NDArray[np.int64]) -> tuple[Any, Any, Any]:
     return found[..., N], found[..., Y] / n, found[..., P] / n
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Rates of positives by score in the reference.
-
-    Attributes
-    ----------
-    group : int64 (n_cells,)
-        Group of each cell of the score grid.
-    rate, error : float64 (n_groups,)
-        Rate of positives and its standard error.
-    slope : float64 (n_cells,)
-        Rate of each cell: a smooth curve of the scores' log-odds, moved so that the group's mean is its rate.
-    bend : float64 (n_terms, n_cells)
-        How the curve's log-odds change within a group with one standard error of each of its independent terms.
-    """
-
-    group: NDArray[np.int64]
-    rate: NDArray[np.float64]
-    error: NDArray[np.float64]
-    slope: NDArray[np.float64]
-    bend: NDArray[np.float64]
-
-    def of(self, cells: NDArray[np.int64]) -> Calibration:
-        """Return the calibration of some cells, given ascending."""
-        return replace(self, group=self.group[cells], slope=self.slope[cells], bend=self.bend[:, cells])
-
-
-def calibrate(labelled: NDArray[np.int64], positive: NDArray[np.int64]) -> Calibration:
-    """Return the calibration of a labelled reference's score grids, in groups of about equal numbers of positives."""
-    scores = grid_scores()
-    n, k = labelled.astype(float), positive.astype(float)
-    weight = np.minimum(k, n - k) + n / 100 + 1e-12  # groups with outcomes of both kinds, where there are any
-    upto = np.cumsum(weight)
-    group = np.minimum((GROUPS * (upto - 0.5 * weight) / upto[-1]).astype(np.int64), GROUPS - 1)
-    basis, straight, errors = _curve(_odds(scores), n, k)
-    scores = _score(straight)
-    rows, won = np.bincount(group, n, GROUPS), np.bincount(group, k, GROUPS)
-    mean = np.bincount(group, n * scores, GROUPS)
-    middle = np.where(rows > 0, mean / np.maximum(rows, 1), np.bincount(group, scores, GROUPS) / np.maximum(
-        np.bincount(group, minlength=GROUPS), 1))  # fmt: skip
-    rate = (won + 2 * middle) / (rows + 2)  # two rows as the line says, so that none of few is certain
-    error = np.sqrt(np.clip(rate * (1 - rate), 1e-12, None) / (rows + 2))
-    shift = _odds(rate) - _odds(middle)
-    weight = n * scores * (1 - scores) + 1e-12
-    sums = np.stack([np.bincount(group, weight * term, GROUPS) for term in basis.T])
-    centre = sums / np.maximum(np.bincount(group, weight, GROUPS), 1e-12)
-    return Calibration(
-        group, rate, error, _score(straight + shift[group]), errors @ (basis.T - centre[:, group])
-    )
-
-
-def _curve(
-    odds: NDArray[np.float64], n: NDArray[np.float64], k: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return terms of log-odds by cell, the log-odds that they give the labels, and a root of the terms' covariance.
-
-    A logistic regression on a natural cubic spline of five knots (Harrell, 2001): within a group rates follow it, so
-    that they are right where the scores of other rows lie elsewhere in the group. Without outcomes of both kinds it is
-    the scores' own log-odds.
-    """
-    upto = np.cumsum(np.minimum(k, n - k) + n / 100 + 1e-12)
-    knots = odds[np.searchsorted(upto, upto[-1] * _KNOTS)]
-    basis = np.column_stack([np.ones_like(odds), odds])
-    if np.diff(knots).min() > _APART:  # else a line
-        cubes, last = np.maximum(odds[:, None] - knots, 0) ** 3, knots[-1]
-        ends = cubes[:, -2:-1] * (last - knots[:-2]) - cubes[:, -1:] * (knots[-2] - knots[:-2])
-        bent = cubes[:, :-2] - ends / (last - knots[-2])
-        basis = np.column_stack([basis, bent / (last - knots[0]) ** 2])
-    found = np.zeros(basis.shape[1])
-    found[1] = 1.0
-    for _ in range(_STEPS if 0 < k.sum() < n.sum() else 0):
-        p = _score(basis @ found)
-        curvature = basis.T @ ((n * p * (1 - p) + 1e-9)[:, None] * basis) + 1e-9 * np.eye(len(found))
-        try:
-            step = lapack.cho_solve(lapack.cho_factor(curvature), basis.T @ (k - n * p))
-        except lapack.LinAlgError:  # nearly all rows in one cell: they say nothing of a curve
-            break
-        found = found + np.clip(step, -1, 1)
-        if np.abs(step).max() < 1e-9:
-            root = lapack.inv(lapack.cholesky(curvature))
-            return basis, np.asarray(basis @ found), np.asarray(root)
-    return basis, odds, np.zeros((basis.shape[1], basis.shape[1]))
-
-
-def _score(odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -_MOST, _MOST))))
-
-
-def _odds(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    q = np.clip(p, 1e-15, 1 - 1e-15)
-    return np.asarray(np.log(q / (1 - q)))
-
-
 def expected(scores: NDArray[np.int64], calibration: Calibration) -> dict[str, Measured]:
     """Return the AUC and log loss that rows without labels should have, with the errors of labels and calibration.
 
@@ -215,7 +115,7 @@ def expected(scores: NDArray[np.int64], calibration: Calibration) -> dict[str, M
     """
     some = np.flatnonzero(scores.reshape(-1, scores.shape[-1]).any(axis=0))  # empty cells add nothing
     n, p, calibration = scores[..., some].astype(float), grid_scores()[some], calibration.of(some)
-    c, total = calibration.slope, n.sum(axis=-1, keepdims=True)
+    c, total = calibration.rate, n.sum(axis=-1, keepdims=True)
     total = np.where(total < 1, np.nan, total)
     lost_one, lost_zero = -np.log(p), -np.log(1 - p)
     loss = np.sum(n * (c * lost_one + (1 - c) * lost_zero), axis=-1) / total[..., 0]
@@ -234,13 +134,10 @@ def expected(scores: NDArray[np.int64], calibration: Calibration) -> dict[str, M
 
 def _measured(value: Any, slope: Any, n: NDArray[np.float64], calibration: Calibration) -> Measured:
     """Return figures with their errors, given how they change with one more positive at each cell."""
-    c = calibration.slope
+    c = calibration.rate
     moved = slope * n * (c * (1 - c))
     of_labels = np.sum(slope * moved, axis=-1)
-    begins = np.flatnonzero(np.diff(calibration.group, prepend=-1))  # a shift moves all cells of a group
-    group = calibration.group[begins]
-    inner = np.clip(calibration.rate * (1 - calibration.rate), 1e-12, None)
-    by_group = np.add.reduceat(moved, begins, axis=-1)
-    of_rates = np.sum((by_group * (calibration.error / inner)[group]) ** 2, axis=-1)
-    of_curve = sum(np.sum(moved * term, axis=-1) ** 2 for term in calibration.bend)
-    return Measured(value, np.sqrt(of_labels + of_rates + of_curve), Z97)
+    of_rates = np.sum(moved**2 * calibration.own, axis=-1) + np.sum(
+        (moved @ calibration.bend.T) ** 2, axis=-1
+    )
+    return Measured(value, np.sqrt(of_labels + of_rates), Z97)

@@ -30,7 +30,7 @@ from scalable.registry import aliases
 from scalable.registry import entry as entries
 from scalable.registry.aliases import Move
 from scalable.registry.entry import ENTRY, FILES, MODEL, Entry
-from scalable.registry.index import Row, list_versions
+from scalable.registry.index import Row, add_version, list_versions
 from scalable.registry.names import LATEST, check_alias, check_name
 from scalable.storage.files import object_store_of
 from scalable.storage.numbered import add_numbered, numbers_in, place_numbered, scratch_directory
@@ -130,8 +130,11 @@ class Registry:
             versions.mkdir(parents=True, exist_ok=True)
             remove_scratch(versions, _STALE)
             with scratch_directory(versions) as scratch:
-                entries.write_entry(scratch, entry_of(entries.copied_files(source, scratch / MODEL), False))
-                return place_numbered(scratch, versions)
+                entry = entry_of(entries.copied_files(source, scratch / MODEL), False)
+                entries.write_entry(scratch, entry)
+                number = place_numbered(scratch, versions)
+                add_version(versions, number, entry)
+                return number
 
     def versions(self, name: str) -> tuple[list[Row], dict[int, str]]:
         """Return the versions of a model in order, and what is wrong with those that cannot be read."""

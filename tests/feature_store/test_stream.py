@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable.errors import DataError
-from scalable.feature_store import join, point_in_time_join, read_definitions, stages, stream
+from scalable.feature_store import join, point_in_time_join, read_definitions, stages
+from scalable.feature_store.latest import stream
 from scalable.kernels.timeline import passing_events
 from scalable.kernels.timeline.words import MISSING
 from tests.feature_store.examples import LATEST, random_events, random_keys, write, written_by_each
@@ -99,7 +100,8 @@ def test_killed_after_any_stage_it_is_resumed_to_the_same_bytes(tmp_path, after)
     point_in_time_join(tmp_path / "keys.parquet", definitions, tmp_path / "whole")
     program = (
         "import os, signal\n"
-        "from scalable.feature_store import join, stages, stream\n"
+        "from scalable.feature_store import join, stages\n"
+        "from scalable.feature_store.latest import stream\n"
         "from scalable.execution.threads import Threads\n"
         "stream.PARTITION_ROWS, stages.GROUP_ROWS = 60, 100\n"
         f"run = stream.{after}.run\n"
@@ -144,7 +146,7 @@ def test_damage_on_the_way_is_found(tmp_path, small, monkeypatch, kind):
 def test_shards_of_which_no_key_has_a_row_are_not_read(tmp_path, monkeypatch):
     n = 4000
     events = pa.table({"e": pa.array(np.arange(n) // 1000), "t": np.arange(n), "x": np.arange(n) * 0.5})
-    pq.write_table(events, tmp_path / "events.parquet", row_group_size=100)
+    pq.write_table(events[::-1], tmp_path / "events.parquet", row_group_size=100)
     (tmp_path / "f.toml").write_text(
         '[views.v]\nsource = "events.parquet"\nentity = "e"\nevent_time = "t"\ntime_unit = "s"\nvalues = ["x"]\n'
     )

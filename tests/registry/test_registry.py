@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import pytest
 
 from scalable.data.fingerprint import Fingerprint
 from scalable.errors import ModelError, UsageError
+from scalable.registry import index
 from scalable.registry.difference import data_difference, differences
 from scalable.registry.filters import chosen, parse_condition
 from scalable.registry.index import INDEX, best_first
@@ -197,23 +199,55 @@ def test_an_index_is_never_believed(registry, model):
     for k in range(3):
         registry.record("fraud", model, metrics={"auc": k})
     before = registry.versions("fraud")
-    index = registry.path / "fraud/versions" / INDEX
-    whole = index.read_bytes()
-    index.write_bytes(whole.replace(b'"auc":2', b'"auc":9'))
+    path = registry.path / "fraud/versions" / INDEX
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"auc":2', b'"auc":9'))
     assert registry.versions("fraud") == before
-    index.write_bytes(b"\0" * 30)
+    path.write_bytes(b"\0" * 30)
     assert registry.versions("fraud") == before
-    assert index.read_bytes() == whole
-    rows = json.loads(whole.partition(b"\n")[2])
+    whole = path.read_bytes()  # one line now
+    rows = json.loads(whole.partition(b" ")[2])
     for forged in ([{}, *rows[1:]], [rows[0][:-1]], {"a": 1}, [[[1], *rows[0][1:]]], *_other_rows(rows[0])):
         body = json.dumps(forged).encode()
-        index.write_bytes(b"%d\n" % zlib.crc32(body) + body)
+        path.write_bytes(b"%d %s\n" % (zlib.crc32(body), body))
         assert registry.versions("fraud") == before
+        assert path.read_bytes() == whole
     entry = registry.path / "fraud/versions/2/version.json"
     entry.write_bytes(entry.read_bytes()[:-5])
     rows, wrong = registry.versions("fraud")
     assert [row.number for row in rows] == [1, 3]
     assert "damaged" in wrong[2]
+
+
+def test_what_is_recorded_is_listed_without_reading_it(registry, model, monkeypatch):
+    read, real = [], index.read_entry
+    monkeypatch.setattr(index, "read_entry", lambda place: read.append(place) or real(place))
+    monkeypatch.setattr(index, "_RECORDED", 16)
+    for k in range(40):
+        assert registry.record("fraud", model, metrics={"auc": k}, tags={"k": str(k)}, note="\n") == k + 1
+    rows, wrong = registry.versions("fraud")
+    assert not wrong
+    assert [row.metrics for row in rows] == [{"auc": float(k)} for k in range(40)]
+    assert len(read) == 2  # each sixteenth, by who recorded it
+    path = registry.path / "fraud/versions" / INDEX
+    path.write_bytes(path.read_bytes()[:-3])  # as by a kill while a line is written
+    registry.record("fraud", model, metrics={"auc": 40})
+    assert registry.versions("fraud")[0][:-1] == rows
+    assert len(read) == 3
+    registry.prune("fraud", 1)
+    assert [row.pruned for row in registry.versions("fraud")[0]] == [True] * 40 + [False]
+    path.unlink()
+    assert len(registry.versions("fraud")[0]) == 41
+
+
+def test_many_lines_are_written_as_one(registry, model):
+    for k in range(index._MOST_LINES + 3):
+        registry.record("fraud", model, metrics={"auc": k})
+    path = registry.path / "fraud/versions" / INDEX
+    assert len(path.read_bytes().split()) > index._MOST_LINES
+    before = registry.versions("fraud")
+    assert len(path.read_bytes().splitlines()) == 1
+    assert registry.versions("fraud") == before
 
 
 def test_differences_are_told(registry, model):
@@ -308,3 +342,18 @@ def test_kills_at_any_moment_lose_nothing_and_leave_nothing_half(registry, model
 @pytest.mark.slow
 def test_two_hundred_kills(registry, model):
     assert killed(registry, model, 200) >= 20
+
+
+def test_a_full_disk_leaves_what_was_recorded(registry, model):
+    registry.record("fraud", model, metrics={"auc": 1})
+    (model / "large").write_bytes(bytes(100_000))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(ModelError, match=r"File too large.*give the registry room"):
+            registry.record("fraud", model, metrics={"auc": 2})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [row.number for row in registry.versions("fraud")[0]] == [1]
+    assert sorted(os.listdir(registry.path / "fraud/versions")) == [INDEX, "1"]
+    assert registry.record("fraud", model) == 2

@@ -29,6 +29,7 @@ from scalable.feature_store.value_words import join_texts
 from scalable.storage.replace import explained
 
 _SPILL = "_spill"
+LEEWAY = 60 * 10**9  # nanoseconds by which a clock may be put back: requests ask for what was then
 
 
 @dataclass
@@ -175,7 +176,7 @@ def push(store: OnlineStore, view: str, events: Any, *, now: int | None = None) 
     events : path, source, or frame
         All of them are added, or none.
     now : int, optional
-        No earlier time (in nanoseconds) will be looked up; the clock's by default.
+        No earlier time (in nanoseconds) will be looked up; a minute before the clock's by default.
 
     Raises
     ------
@@ -199,7 +200,7 @@ def push(store: OnlineStore, view: str, events: Any, *, now: int | None = None) 
             state.parts.append([column[~missing] for column in columns])
     entity, check, event, created, *words = (np.concatenate(each) for each in zip(*state.parts, strict=True))
     values = np.stack(words) if words else np.empty((0, len(entity)), np.int64)
-    horizon = time.time_ns() if now is None else now
+    horizon = time.time_ns() - LEEWAY if now is None else now
     with told(store.path, "written"), store.env.begin(write=True) as transaction:
         table = join_texts(state.texts)
         store.put_texts(transaction, list(zip(table.hashes.tolist(), table.texts.to_pylist(), strict=True)))

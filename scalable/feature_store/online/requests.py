@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 from scalable.errors import DataError, DataWarning
 from scalable.feature_store.definitions import Definitions
 from scalable.feature_store.online.lookup import Lookup
+from scalable.feature_store.online.page_check import DATA
 from scalable.feature_store.online.store import OnlineStore
 from scalable.feature_store.read_definitions import read_definitions
 
-AGAIN_SECONDS = 1.0  # until a store that cannot be read is tried again
+AGAIN_SECONDS = 1.0  # until a store that cannot be read is tried again, and one that can is looked at
 
 
 class RequestFeatures:
@@ -46,28 +48,33 @@ class RequestFeatures:
         self.definitions = (
             definitions if isinstance(definitions, Definitions) else read_definitions(definitions)
         )
-        self._path = path
+        self._path, self._entities = path, self.definitions.entities
         self.requests = self.defaults = 0
         self.trouble: str | None = None
         self._store: OnlineStore | None = None
         self._lookups: list[Lookup] = []
-        self._tried = 0.0
+        self._looked, self._file = time.monotonic(), _file(path)
         counted = ("count", "distinct", "sum")
         self._empty = {f.name: 0 if f.function in counted else None for f in self.definitions.features}
-        self._open()
+        self._open(first=True)
 
-    def _open(self) -> None:
-        """Open the store, unless that failed a moment ago; a store of other definitions is refused for good."""
-        if time.monotonic() - self._tried < AGAIN_SECONDS and self._tried:
-            return
-        self._tried = time.monotonic()
+    def _look(self) -> None:
+        """Open the store where that failed, or where another file has its place by now."""
+        self._looked, before = time.monotonic(), self._file
+        self._file = _file(self._path)
+        if not self._lookups or self._file != before:
+            self._open()
+
+    def _open(self, *, first: bool = False) -> None:
+        """Open the store; at first one of other definitions is refused."""
+        self.close()
         try:
             self._store = OnlineStore(self.definitions, self._path)
             self._lookups = self._store.lookups()
             self.trouble = None
         except DataError as error:
             self.close()
-            if "other definitions" in str(error):
+            if first and "other definitions" in str(error):
                 raise
             self._say(error)
 
@@ -92,9 +99,9 @@ class RequestFeatures:
             An entity is missing, or of another type than the store's.
         """
         self.requests += 1
-        if not self._lookups:
-            self._open()
-        for name in self.definitions.entities:
+        if time.monotonic() - self._looked >= AGAIN_SECONDS:
+            self._look()
+        for name in self._entities:
             if name not in request:
                 raise DataError(f"the request lacks {name!r}, by which its features are looked up")
         found = self._found(request, time.time_ns() if at is None else at)
@@ -102,22 +109,21 @@ class RequestFeatures:
         return found
 
     def _found(self, request: dict[str, Any], at: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        keys = [
-            lookup.key(request[lookup.entity]) for lookup in self._lookups
-        ]  # refused, whatever the store says
+        # an entity of another type is refused, whatever the store says
+        keys = [lookup.key(request[lookup.entity]) for lookup in self._lookups]
+        found: dict[str, Any] | None = None
         try:
             for lookup, key in zip(self._lookups, keys, strict=True):
-                found.update(lookup.features(request[lookup.entity], at, key))
+                features = lookup.features(request[lookup.entity], at, key)
+                found = features if found is None else found | features
         except DataError as error:
             self._say(error)
-            found = {}
-        else:
-            if self._lookups:
-                self.trouble = None
-                return found
-        self.defaults += 1
-        return dict(self._empty)
+            found = None
+        if found is None:
+            self.defaults += 1
+            return dict(self._empty)
+        self.trouble = None
+        return found
 
     def metrics(self) -> str:
         """Return the counters in the text format of Prometheus."""
@@ -133,3 +139,12 @@ class RequestFeatures:
         if self._store is not None:
             self._store.close()
         self._store, self._lookups = None, []
+
+
+def _file(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Return which file a store is; None where there is none."""
+    try:
+        found = os.stat(Path(path) / DATA)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

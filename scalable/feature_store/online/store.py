@@ -48,7 +48,7 @@ def told(place: str | os.PathLike[str], doing: str) -> Iterator[None]:
             f"{place}: cannot be {doing} ({error}): the disk is full; what was there stays, give it room"
         ) from None
     except (lmdb.Error, OSError) as error:
-        full = "No space" in str(error)
+        full = "No space" in str(error) or "File too large" in str(error)
         remedy = (
             "what was there stays, give it room"
             if full
@@ -146,6 +146,7 @@ class OnlineStore:
         with told(path, "opened"):
             self.path.mkdir(parents=True, exist_ok=True)
             self.env: Any = open_environment(self.path, create)
+            self.error: Any = lmdb_module().Error  # what reading raises
         try:
             self._open(create)
         except BaseException:

@@ -25,7 +25,7 @@ LOOKUP = np.dtype(
         ("fixed", np.int32),  # column of the values to add
         ("window", np.int64),
         ("scale", np.float64),  # sums are divided by it
-        ("place", np.int32),  # among the answers of its type
+        ("place", np.int32),  # among the answers
         ("from_floats", np.bool_),  # words are those of floats, and NaN is no value
     ]
 )
@@ -138,23 +138,21 @@ def _different(row: Any, at: Any, n: Any, low: Any, time: Any, nan: Any) -> Any:
     return found
 
 
+@kernel(inline=True)
+def _bits(value: Any) -> Any:
+    """Return the bits of a float."""
+    return np.float64(value).view(np.int64)
+
+
 @kernel()
-def look_up(
-    room: np.ndarray,
-    size: int,
-    n_columns: int,
-    time: int,
-    ttl: int,
-    plan: np.ndarray,
-    floats: np.ndarray,
-    wholes: np.ndarray,
-) -> Any:
+def look_up(room: np.ndarray, size: int, n_columns: int, time: int, ttl: int, plan: np.ndarray) -> Any:
     """Write the features of one entity at a time.
 
     Parameters
     ----------
     room : array of int64
-        Begins with its history.
+        Begins with a word for each feature, the output, by its place: int64, or the bits of float64; missing ones are
+        ``MISSING`` and NaN. Behind them is the entity's history.
     size : int
         Words of it; 0 for an entity without events.
     n_columns : int
@@ -165,15 +163,13 @@ def look_up(
         Age from which the latest event is none; 0 for never.
     plan : array of ``LOOKUP``
         Features; those of one column and window follow each other.
-    floats, wholes : arrays
-        Output, float64 and int64; missing ones are NaN and ``MISSING``.
 
     Returns
     -------
     int
         Number of missing whole numbers; -1 for a damaged row, -2 where `time` is before the row is complete.
     """
-    row = room[:size]
+    row, out = room[plan.size : plan.size + size], room
     n = np.int64(0)
     if row.size:
         n = history_size(row, n_columns)
@@ -193,11 +189,12 @@ def look_up(
         if one.function in (LATEST, SINCE):
             found = row[HEAD + (2 + one.word) * n + last] if last >= 0 else MISSING
             if one.function == SINCE:
-                floats[one.place] = (time - row[HEAD + last]) / 1e9 if last >= 0 else np.nan
+                age = (time - row[HEAD + last]) / 1e9 if last >= 0 else np.nan
+                out[one.place] = _bits(age)
             elif one.floating:
-                floats[one.place] = float_of(found)
+                out[one.place] = _bits(float_of(found))
             else:
-                wholes[one.place] = found
+                out[one.place] = found
                 missing += np.int64(found == MISSING)
             continue
         if k == 0 or plan[k - 1].window != one.window or plan[k - 1].word != one.word:
@@ -217,11 +214,11 @@ def look_up(
                 count += 1
         if one.function == DISTINCT:
             nan = NAN_WORD if one.from_floats else MISSING
-            wholes[one.place] = _different(row, HEAD + (2 + one.word) * n, n, low, time, nan)
+            out[one.place] = _different(row, HEAD + (2 + one.word) * n, n, low, time, nan)
         elif one.function == MEAN:
-            floats[one.place] = np.float64(total) / one.scale / count if count else np.nan
+            out[one.place] = _bits(np.float64(total) / one.scale / count if count else np.nan)
         elif one.function == SUM and one.floating:
-            floats[one.place] = np.float64(total) / one.scale
+            out[one.place] = _bits(np.float64(total) / one.scale)
         else:
             found = count
             if one.function == SUM:
@@ -231,8 +228,8 @@ def look_up(
             elif one.function == GREATEST:
                 found = greatest
             if one.floating:
-                floats[one.place] = float_of(found)
+                out[one.place] = _bits(float_of(found))
             else:
-                wholes[one.place] = found
+                out[one.place] = found
                 missing += np.int64(found == MISSING)
     return missing

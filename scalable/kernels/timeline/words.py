@@ -34,6 +34,14 @@ def float_of(word: Any) -> Any:
     return np.int64(flip(word)).view(np.float64)
 
 
+@kernel(inline=True)
+def float_word(bits: Any) -> Any:
+    """Return the word of a float's bits; every NaN has the same."""
+    exponent = bits & np.int64(0x7FF0000000000000)
+    nan = exponent == np.int64(0x7FF0000000000000) and (bits & np.int64(0x000FFFFFFFFFFFFF)) != 0
+    return NAN_WORD if nan else flip(bits)
+
+
 @kernel()
 def float_words(bits: np.ndarray, out: np.ndarray) -> None:
     """Write the words of floats; every NaN gets the same.
@@ -46,9 +54,7 @@ def float_words(bits: np.ndarray, out: np.ndarray) -> None:
         Output.
     """
     for i in range(bits.size):
-        exponent = bits[i] & np.int64(0x7FF0000000000000)
-        nan = exponent == np.int64(0x7FF0000000000000) and (bits[i] & np.int64(0x000FFFFFFFFFFFFF)) != 0
-        out[i] = NAN_WORD if nan else flip(bits[i])
+        out[i] = float_word(bits[i])
 
 
 @kernel()

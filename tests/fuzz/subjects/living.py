@@ -106,8 +106,8 @@ class Versions(Changed):
                 path.rglob(ENTRY)
             ):  # a copy has times of its own: those of the index are kept
                 record.touch()
-            body = forged(rng, index.read_bytes().partition(b"\n")[2])
-            index.write_bytes(b"%d\n" % zlib.crc32(body) + body)
+            body = forged(rng, index.read_bytes().split(b"\n")[-2].partition(b" ")[2])
+            index.write_bytes(b"%d %s\n" % (zlib.crc32(body), body))
         else:
             moves = sorted(each for each in path.rglob("production/*") if each.is_file())
             move = moves[int(rng.integers(0, len(moves)))]

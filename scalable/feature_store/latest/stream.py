@@ -24,7 +24,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.work import GroupRows
 from scalable.feature_store import stages
 from scalable.feature_store.bind import BoundView
-from scalable.feature_store.key_index import PLACE_BITS, IndexKeys, open_index, read_index
+from scalable.feature_store.latest.key_index import PLACE_BITS, IndexKeys, open_index, read_index
 from scalable.feature_store.parts import JoinedView
 from scalable.feature_store.spill import REMEDY, open_spills, read_partition, write_ordered, write_spill
 from scalable.feature_store.stages import (

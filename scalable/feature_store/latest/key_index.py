@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scalable.execution.work import GroupRows
 from scalable.feature_store.bind import BoundView
@@ -16,10 +18,12 @@ from scalable.feature_store.spill import open_spills, read_partition, write_orde
 from scalable.feature_store.stages import hashes_of, is_text_entity
 from scalable.feature_store.timeline import entities_of, grouped
 from scalable.feature_store.value_words import Words
+from scalable.kernels.timeline.latest_records import enter_numbers, find_numbers
 from scalable.kernels.timeline.passing_events import count_entities, enter_entities
 from scalable.kernels.timeline.words import MISSING
 from scalable.storage.files import store_of
 
+T = TypeVar("T")
 PLACE_BITS = 32  # of a place for the row
 
 
@@ -92,15 +96,94 @@ class KeyIndex:
         self.checks = checks if is_text_entity(bound) else checks[:0].copy()
 
 
+class EntityNumbers:
+    """Numbers of the entities that keys have, by first appearance.
+
+    Attributes
+    ----------
+    n : int
+        How many there are.
+    slots, members : arrays
+        See `enter_numbers`.
+    """
+
+    def __init__(self) -> None:
+        self.n, self._told = 0, np.zeros(2, np.int64)
+        self._make(2**12)
+
+    def _make(self, n_slots: int) -> None:
+        self.slots, self.members = np.zeros(2 * n_slots, np.int64), np.empty((2, n_slots // 2), np.int64)
+
+    def enter(self, words: Words, checks: Words, left_out: NDArray[np.bool_]) -> None:
+        """Give numbers to entities that have none."""
+        begin = 0
+        while begin < len(words):
+            told = np.array([begin, self.n])
+            enter_numbers(words, checks, left_out, self.slots, self.members, told)
+            begin, self.n = told.tolist()
+            if begin < len(words):
+                kept = self.members
+                self._make(2 * len(self.slots))
+                none = np.zeros(self.n, np.bool_)
+                enter_numbers(
+                    kept[0, : self.n],
+                    kept[1, : self.n],
+                    none,
+                    self.slots,
+                    self.members,
+                    np.zeros(2, np.int64),
+                )
+
+    def find(self, words: Words, checks: Words, left_out: NDArray[np.bool_]) -> Words:
+        """Return the numbers of entities, -1 for those that have none."""
+        found = np.empty(len(words), np.int64)
+        find_numbers(words, checks, left_out, self.slots, self.members, found)
+        return found
+
+
+def entity_names(bound: BoundView, entity: Words, check: Words) -> tuple[Words, Words, NDArray[np.bool_]]:
+    """Return hash and check of the entities of spilled keys, and which keys have none."""
+    words = hashes_of(bound, entity)
+    return words, check if is_text_entity(bound) else words, (entity == MISSING) & (check == MISSING + 1)
+
+
 _indices: weakref.WeakValueDictionary[object, KeyIndex] = weakref.WeakValueDictionary()
+_numbers: weakref.WeakValueDictionary[object, EntityNumbers] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
 
 
 def open_index(bound: BoundView, paths: Sequence[str]) -> KeyIndex:
     """Return the index of all keys, one for all threads of a process that have it open."""
+    return _opened(_indices, paths, lambda: KeyIndex(bound, paths))
+
+
+def open_numbers(bound: BoundView, paths: Sequence[str], most: int) -> EntityNumbers:
+    """Return the entities of all spilled keys, one for all threads of a process that have them open.
+
+    Parameters
+    ----------
+    bound : BoundView
+    paths : sequence of str
+        What `SpillKeys` wrote.
+    most : int
+        Where there are more entities, no further ones are looked for.
+    """
+
+    def made() -> EntityNumbers:
+        found = EntityNumbers()
+        for file in open_spills(paths):
+            if found.n <= most:
+                found.enter(*entity_names(bound, file.column(0), file.column(1)))
+        return found
+
+    return _opened(_numbers, paths, made)
+
+
+def _opened(held: weakref.WeakValueDictionary[object, T], paths: Sequence[str], make: Callable[[], T]) -> T:
+    """Return what is held of some files in the state they are in, made where nothing is."""
     with _lock:
         name = tuple((path, store_of(path).version(path)) for path in paths)
-        found = _indices.get(name)
+        found = held.get(name)
         if found is None:
-            found = _indices[name] = KeyIndex(bound, paths)
+            found = held[name] = make()
         return found

@@ -1,0 +1,70 @@
+"""Keys in order of time: read as they were spilled, answered by a replay, written as features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.feature_store.bind import BoundView
+from scalable.feature_store.latest.key_index import PLACE_BITS, EntityNumbers, entity_names
+from scalable.feature_store.latest.stream import write_features
+from scalable.feature_store.spill import open_spills, read_partition
+from scalable.feature_store.timeline import grouped, words_of
+from scalable.feature_store.value_words import Words
+from scalable.kernels.timeline.latest_records import HEAD
+from scalable.kernels.timeline.words import MISSING
+
+
+@dataclass(frozen=True)
+class AskedKeys:
+    """Keys by time: when, the number of each one's entity, its place in the output, and what is answered."""
+
+    times: Words
+    numbers: Words
+    places: Words
+    answers: NDArray[np.int64]
+
+    def only(self, at: NDArray[np.bool_]) -> AskedKeys:
+        """Return some of them."""
+        if at.all():
+            return self
+        return AskedKeys(self.times[at], self.numbers[at], self.places[at], self.answers[:, at])
+
+
+NO_KEYS = AskedKeys(*(np.empty(0, np.int64) for _ in range(3)), np.empty((HEAD, 0), np.int64))
+
+
+def read_asked(
+    bound: BoundView, paths: Sequence[str], known: EntityNumbers, left: bool, partition: int
+) -> AskedKeys:
+    """Return the keys of a partition in order of time, nothing answered."""
+    (entity, check, time, row), starts = read_partition(open_spills(paths), partition)
+    part = np.repeat(np.arange(len(starts) - 1, dtype=np.int64), np.diff(starts))
+    low, high = (int(time.min()), int(time.max())) if len(time) else (0, 0)
+    width = np.uint64((high - low) // max(1, len(time)) + 1)
+    bucket = ((time - low).view(np.uint64) // width).astype(np.int32)  # times may be further apart than 2^63
+    order, *_ = grouped(bucket, int(bucket.max(initial=0)) + 1, time, time)
+    found = known.find(*entity_names(bound, entity, check))[order]
+    answers = np.empty((HEAD + len(bound.view.columns), len(time)), np.int64)
+    return AskedKeys(time[order] - int(left), found, (part << PLACE_BITS | row)[order], answers)
+
+
+def write_answers(path: Path, bound: BoundView, keys: AskedKeys, left: bool, n_parts: int) -> None:
+    """Write the features of answered keys."""
+    view, answers = bound.view, keys.answers
+    known, asked, event = answers[0] != 0, keys.times + int(left), answers[1]
+    if view.ttl is not None:
+        known &= asked - event < view.ttl
+    values = {
+        name: words if view.ttl is None else np.where(known, words, MISSING)
+        for name, words in zip(view.columns, answers[HEAD:], strict=True)
+    }
+    ages = np.empty(0, np.int64)
+    if view.time_since_last:
+        ages = words_of((asked - event) / 1e9)
+        ages[~known] = MISSING
+    write_features(path, bound, keys.places, values, ages, ages, n_parts)
