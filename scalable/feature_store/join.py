@@ -39,8 +39,7 @@ from scalable.feature_store.stages import (
     spill_keys,
     write_texts,
 )
-from scalable.scoring.parts import part_path, part_rows, plan_parts
-from scalable.scoring.predict_files import prepare
+from scalable.scoring.parts import part_path, part_rows, plan_parts, prepare
 from scalable.storage.documents import understood
 from scalable.storage.places import local_place
 from scalable.storage.replace import explained, write_text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
+from scalable.data.fingerprint import Fingerprint
 from scalable.data.shard import Shard
-from scalable.errors import DataError
+from scalable.errors import DataError, UsageError
 from scalable.execution.map_shards import group_shards
 from scalable.storage.places import place
-from scalable.storage.replace import explained, replacing
+from scalable.storage.replace import explained, remove_scratch, replacing, write_text
 
 # Rows of a file: enough for readers to be quick, few enough for workers to share small inputs.
 LEAST_ROWS, MOST_ROWS, WANTED = 2**18, 2**20, 16
@@ -39,6 +41,35 @@ def plan_parts(shards: Sequence[Shard]) -> list[tuple[Shard, ...]]:
 def part_path(out: Path, shards: Sequence[Shard]) -> Path:
     """Return the file of some shards, named by the first; names sort in input order."""
     return out / f"part-{shards[0].index:06d}.parquet"
+
+
+def prepare(out: Path, job: Fingerprint, resume: bool, name: str) -> None:
+    """Create the directory of a resumable job or check that it holds the same one, by its record `name`.
+
+    Raises
+    ------
+    DataError, UsageError
+        It is not empty and `resume` is False, of another job, or cannot be written.
+    """
+    record, kind = out / name, name.strip("_").removesuffix(".json")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        remove_scratch(out)
+        if not any(out.iterdir()):
+            write_text(record, json.dumps(job.parts, indent=1))
+            return
+    except OSError as error:
+        raise DataError(
+            f"{out}: cannot be written ({error.strerror or error}); choose another --out"
+        ) from error
+    if not resume:
+        raise UsageError(f"{out}: not empty; pass --resume to finish it, or choose another --out")
+    try:
+        found = json.loads(record.read_text())
+    except (OSError, ValueError, RecursionError):
+        raise DataError(f"{out}: holds no {kind} job ({name}); choose another --out") from None
+    if differing := job.difference(found):
+        raise DataError(f"{out}: was begun as another job ({differing}); choose another --out")
 
 
 def prediction_names(n_outputs: int, classes: tuple[Any, ...] | None) -> list[str]:

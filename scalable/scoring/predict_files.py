@@ -6,7 +6,6 @@ renamed when complete; so a killed run leaves only whole files, and resuming ski
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from scalable.data.fingerprint import Fingerprint
 from scalable.data.source import Source
 from scalable.errors import DataError, UsageError
 from scalable.evaluate.post_hoc.conformal import Conformal
@@ -23,43 +21,13 @@ from scalable.execution.map_shards import map_shards
 from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
 from scalable.models.predictors import Predictor
-from scalable.scoring.parts import Predictions, WriteParts, part_path, part_rows, plan_parts
+from scalable.scoring.parts import Predictions, WriteParts, part_path, part_rows, plan_parts, prepare
 from scalable.scoring.promises import Promises
 from scalable.storage.files import is_local
 from scalable.storage.lock import writing_alone
 from scalable.storage.places import place
-from scalable.storage.replace import remove_scratch, write_text
 
 JOB = "_scoring.json"  # readers of datasets skip names that start so
-
-
-def prepare(out: Path, job: Fingerprint, resume: bool, name: str = JOB) -> None:
-    """Create the directory of a resumable job or check that it holds the same one, by its record `name`.
-
-    Raises
-    ------
-    DataError, UsageError
-        As `score`.
-    """
-    record, kind = out / name, name.strip("_").removesuffix(".json")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        remove_scratch(out)
-        if not any(out.iterdir()):
-            write_text(record, json.dumps(job.parts, indent=1))
-            return
-    except OSError as error:
-        raise DataError(
-            f"{out}: cannot be written ({error.strerror or error}); choose another --out"
-        ) from error
-    if not resume:
-        raise UsageError(f"{out}: not empty; pass --resume to finish it, or choose another --out")
-    try:
-        found = json.loads(record.read_text())
-    except (OSError, ValueError, RecursionError):
-        raise DataError(f"{out}: holds no {kind} job ({name}); choose another --out") from None
-    if differing := job.difference(found):
-        raise DataError(f"{out}: was begun as another job ({differing}); choose another --out")
 
 
 def score(

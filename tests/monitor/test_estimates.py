@@ -72,7 +72,7 @@ def test_intervals_cover_the_truth_where_covariates_drift(shape):
 @pytest.mark.parametrize("n_cells", [2, 20, 60])
 def test_scores_that_are_few_have_rates_of_their_own(n_cells):
     """Trees of a few leaves, whose rates follow no curve."""
-    rng, hits = np.random.default_rng(n_cells), {"auc": 0, "positives": 0}
+    rng, hits = np.random.default_rng(100 + n_cells), {"auc": 0, "positives": 0}
     cells = np.sort(rng.choice(np.arange(400, 600), n_cells, replace=False))
     rate, before, now = (
         rng.uniform(0.02, 0.5, n_cells),

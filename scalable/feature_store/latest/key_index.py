@@ -18,7 +18,8 @@ from scalable.feature_store.spill import open_spills, read_partition, write_orde
 from scalable.feature_store.stages import hashes_of, is_text_entity
 from scalable.feature_store.timeline import entities_of, grouped
 from scalable.feature_store.value_words import Words
-from scalable.kernels.timeline.latest_records import enter_numbers, find_numbers
+from scalable.kernels.buffers import aligned
+from scalable.kernels.timeline.entity_buckets import PLACES, enter_numbers, find_numbers
 from scalable.kernels.timeline.passing_events import count_entities, enter_entities
 from scalable.kernels.timeline.words import MISSING
 from scalable.storage.files import store_of
@@ -103,41 +104,38 @@ class EntityNumbers:
     ----------
     n : int
         How many there are.
-    slots, members : arrays
+    told_apart : bool
+        Whether the table is of use; see `enter_numbers`.
+    buckets, members : arrays
         See `enter_numbers`.
     """
 
     def __init__(self) -> None:
-        self.n, self._told = 0, np.zeros(2, np.int64)
-        self._make(2**12)
+        self.n, self.told_apart = 0, True
+        self._make(2**9)
 
-    def _make(self, n_slots: int) -> None:
-        self.slots, self.members = np.zeros(2 * n_slots, np.int64), np.empty((2, n_slots // 2), np.int64)
+    def _make(self, n_buckets: int) -> None:
+        self.buckets = aligned((n_buckets * PLACES,), np.int64)
+        self.buckets.fill(0)
+        self.members = np.empty((2, n_buckets * PLACES // 2), np.int64)
 
     def enter(self, words: Words, checks: Words, left_out: NDArray[np.bool_]) -> None:
         """Give numbers to entities that have none."""
         begin = 0
-        while begin < len(words):
+        while begin < len(words) and self.told_apart:
             told = np.array([begin, self.n])
-            enter_numbers(words, checks, left_out, self.slots, self.members, told)
+            self.told_apart = bool(enter_numbers(words, checks, left_out, self.buckets, self.members, told))
             begin, self.n = told.tolist()
             if begin < len(words):
-                kept = self.members
-                self._make(2 * len(self.slots))
-                none = np.zeros(self.n, np.bool_)
-                enter_numbers(
-                    kept[0, : self.n],
-                    kept[1, : self.n],
-                    none,
-                    self.slots,
-                    self.members,
-                    np.zeros(2, np.int64),
-                )
+                kept, none = self.members[:, : self.n], np.zeros(self.n, np.bool_)
+                self._make(2 * len(self.buckets) // PLACES)
+                told = np.zeros(2, np.int64)
+                enter_numbers(*map(np.ascontiguousarray, kept), none, self.buckets, self.members, told)
 
     def find(self, words: Words, checks: Words, left_out: NDArray[np.bool_]) -> Words:
         """Return the numbers of entities, -1 for those that have none."""
         found = np.empty(len(words), np.int64)
-        find_numbers(words, checks, left_out, self.slots, self.members, found)
+        find_numbers(words, checks, left_out, self.buckets, self.members, found)
         return found
 
 
@@ -172,7 +170,7 @@ def open_numbers(bound: BoundView, paths: Sequence[str], most: int) -> EntityNum
     def made() -> EntityNumbers:
         found = EntityNumbers()
         for file in open_spills(paths):
-            if found.n <= most:
+            if found.n <= most and found.told_apart:
                 found.enter(*entity_names(bound, file.column(0), file.column(1)))
         return found
 

@@ -44,6 +44,7 @@ from scalable.feature_store.stages import (
 )
 from scalable.feature_store.value_words import Words, value_words
 from scalable.kernels.buffers import aligned
+from scalable.kernels.timeline.entity_buckets import BATCH
 from scalable.kernels.timeline.latest_records import (
     HEAD,
     answer_rest,
@@ -51,7 +52,6 @@ from scalable.kernels.timeline.latest_records import (
     replay,
     settle_answers,
 )
-from scalable.kernels.timeline.passing_events import BATCH
 from scalable.storage.replace import explained
 
 RECORD_BYTES = 2**27  # of the records of one course; more entities are joined as `stream` says
@@ -102,7 +102,7 @@ def replay_view(
     paths = Paths(keys, records, answered, waiting, settled, str(refused))
     most = RECORD_BYTES // (8 * record_width(bound))
     known = open_numbers(bound, keys, most)  # held for all threads
-    if known.n > most:
+    if known.n > most or not known.told_apart:
         refused.touch()
         return None
     firsts = np.searchsorted(edges, courses.begins[1:], side="left").tolist()
@@ -121,8 +121,13 @@ def replay_view(
 
 def record_width(bound: BoundView) -> int:
     """Return the words from record to record: none lies in two lines of the cache where one holds it."""
-    words = HEAD + len(bound.view.columns)
+    words = HEAD + has_created(bound) + len(bound.view.columns)
     return 1 << (words - 1).bit_length() if words <= _LINE else -(-words // _LINE) * _LINE
+
+
+def has_created(bound: BoundView) -> int:
+    """Return whether records have created times, 0 or 1."""
+    return int(bound.view.created_time is not None)
 
 
 @dataclass(frozen=True)
@@ -165,6 +170,9 @@ class _Replay:
         known = self._known = open_numbers(bound, task.paths.keys, RECORD_BYTES // (8 * self._width))
         self._records = aligned((known.n * self._width,), np.int64)
         self._records.fill(0)
+        self._records[:: self._width] = known.members[0, : known.n]
+        self._checks = np.ascontiguousarray(known.members[1, : known.n if is_text_entity(bound) else 0])
+        self._late = has_created(bound)
         self._found, self._texts = np.empty(BATCH, np.int64), KeptTexts()
         columns = bound.view.columns
         self._text_rows = [HEAD + c for c, name in enumerate(columns) if name in bound.text_columns]
@@ -201,8 +209,8 @@ class _Replay:
             keys, more = self._keys or NO_KEYS, self._next < self._end
             self.in_order = bool(
                 replay(
-                    columns, block.n_rows, raw, self._known.slots, self._known.members, self._records, self._width,
-                    keys.times, keys.numbers, more, keys.answers, self._found, self.cursor,
+                    columns, block.n_rows, raw, self._known.buckets, self._checks, self._records, self._width,
+                    self._late, keys.times, keys.numbers, more, keys.answers, self._found, self.cursor,
                 )
             )  # fmt: skip
             if not self.in_order:
@@ -218,14 +226,16 @@ class _Replay:
         yield from self._answered
         records = self._records.reshape(-1, self._width)
         for c in self._text_rows:
-            yield records[:, c]
+            yield records[:, c + self._late]
             if self._keys is not None:
                 yield self._keys.answers[c, : self.cursor[1]]
 
     def finish(self) -> None:
         """Answer the keys that are left, and write the records."""
         while self._keys is not None:
-            answer_rest(self.cursor[1], self._keys.numbers, self._records, self._width, self._keys.answers)
+            answer_rest(
+                self.cursor[1], self._keys.numbers, self._records, self._width, self._late, self._keys.answers
+            )
             self._write()
             self._load()
         path = Path(self._task.paths.records[self._course])
@@ -256,7 +266,7 @@ class _Replay:
             final = keys.numbers < 0
             if task.bound.view.created_time is None:
                 final |= keys.answers[0] != 0
-            columns = [keys.numbers, keys.times, keys.places, *keys.answers]
+            columns = [keys.times, keys.numbers, keys.places, *keys.answers]
             waiting = [column[~final] for column in columns]
             write_ordered(
                 Path(task.paths.waiting[partition]), waiting, len(columns), np.array([0, len(waiting[0])])
@@ -281,7 +291,8 @@ class SettleKeys:
 
     def run(self, rows: GroupRows) -> None:
         """Do all courses, one after another."""
-        width, before = record_width(self.bound), _read_records(self.paths.records[0])
+        width, late = record_width(self.bound), has_created(self.bound)
+        before = _read_records(self.paths.records[0])
         for course in range(1, len(self.paths.records)):
             for partition in range(*self.partitions[course : course + 2]):
                 columns, _ = read_partition(open_spills(self.paths.waiting[partition : partition + 1]), 0)
@@ -290,13 +301,13 @@ class SettleKeys:
                     raise DataError(
                         f"{self.paths.waiting[partition]}: names entities that are not there; begin anew"
                     )
-                settle_answers(keys.numbers, before, width, keys.answers)
+                settle_answers(keys.numbers, before, width, late, keys.answers)
                 write_answers(
                     Path(self.paths.settled[partition]), self.bound, keys, self.left, len(self.paths.keys)
                 )
             if course + 1 < len(self.paths.records):
                 records = _read_records(self.paths.records[course])
-                carry_records(before, records, width)
+                carry_records(before, records, width, late)
                 before = records
         rows.report(rows.group[0].n_rows, {})
 

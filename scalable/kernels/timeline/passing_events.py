@@ -21,7 +21,7 @@ _LOW = np.int64(2**32 - 1)
 
 
 @kernel(inline=True)
-def home_slot(word: Any, n_slots: Any) -> Any:
+def _home(word: Any, n_slots: Any) -> Any:
     """Return the slot where the search for an entity begins: in the order of the hashes, as partitions are."""
     return ((np.uint64(word) >> _HALF) * n_slots) >> _HALF
 
@@ -67,7 +67,7 @@ def enter_entities(words: np.ndarray, checks: np.ndarray, places: np.ndarray, sl
     while i < words.size:
         end = _run_end(i, words, checks, places)
         if places[i] >= 0:
-            s = home_slot(words[i], n_slots)
+            s = _home(words[i], n_slots)
             while slots[np.uint64(2) * s + np.uint64(1)] != 0:
                 s = s + np.uint64(1) if s + np.uint64(1) < n_slots else np.uint64(0)
             slots[np.uint64(2) * s] = words[i]
@@ -76,9 +76,9 @@ def enter_entities(words: np.ndarray, checks: np.ndarray, places: np.ndarray, sl
 
 
 @kernel(inline=True)
-def entity_slot(word: Any, check: Any, slots: Any, n_slots: Any, checks: Any) -> Any:
-    """Return the slot of an entity, or the free one where it would be."""
-    s = home_slot(word, n_slots)
+def _find(word: Any, check: Any, slots: Any, n_slots: Any, checks: Any) -> Any:
+    """Return first key and number of keys of an entity as `enter_entities` packs them, 0 where it has none."""
+    s = _home(word, n_slots)
     packed = slots[np.uint64(2) * s + np.uint64(1)]
     while packed != 0 and (
         slots[np.uint64(2) * s] != word
@@ -86,13 +86,7 @@ def entity_slot(word: Any, check: Any, slots: Any, n_slots: Any, checks: Any) ->
     ):
         s = s + np.uint64(1) if s + np.uint64(1) < n_slots else np.uint64(0)
         packed = slots[np.uint64(2) * s + np.uint64(1)]
-    return s
-
-
-@kernel(inline=True)
-def find_entity(word: Any, check: Any, slots: Any, n_slots: Any, checks: Any) -> Any:
-    """Return first key and number of keys of an entity as `enter_entities` packs them, 0 where it has none."""
-    return slots[np.uint64(2) * entity_slot(word, check, slots, n_slots, checks) + np.uint64(1)]
+    return packed
 
 
 @kernel(inline=True)
@@ -155,12 +149,12 @@ def offer_events(
     for left in range(0, words.size, BATCH):
         n = min(BATCH, words.size - left)
         for j in range(n):
-            prefetch(slots, np.uint64(2) * home_slot(words[left + j], n_slots))
+            prefetch(slots, np.uint64(2) * _home(words[left + j], n_slots))
         for j in range(n):
             i = left + j
             packed = np.int64(0)
             if not missing[i]:
-                packed = find_entity(words[i], checks[i], slots, n_slots, key_checks)
+                packed = _find(words[i], checks[i], slots, n_slots, key_checks)
             found[j] = packed
             start, count = packed >> np.int64(32), packed & _LOW
             prefetch(times, np.uint64(start))
