@@ -13,7 +13,7 @@ import pytest
 
 from scalable.errors import DataError
 from scalable.feature_store import join, point_in_time_join, read_definitions, stages
-from scalable.feature_store.latest import courses, kept_texts, replay, stream
+from scalable.feature_store.latest import courses, kept_texts, key_index, replay, stream
 from scalable.feature_store.spill import partition_by_time
 from tests.feature_store.examples import LATEST, random_events, random_keys, write, written_by_each
 from tests.feature_store.test_join import check_rows
@@ -115,6 +115,42 @@ def test_more_entities_than_records_are_joined_by_the_other_road(tmp_path, repla
     monkeypatch.setattr(replay, "RECORD_BYTES", 1000)
     rng = np.random.default_rng(5)
     events, keys = in_order(random_events(rng, 500, 50), False), random_keys(rng, 300, 50)
+    definitions = write(tmp_path, events, text=WITHOUT_CREATED)
+    point_in_time_join(keys, definitions, tmp_path / "out")
+    assert replayed == [None]
+    events = events.set_column(2, "created", events.column("at"))
+    check_rows(pq.read_table(tmp_path / "out"), read_definitions(definitions), events, keys, "right")
+
+
+def test_entities_are_found_in_crowded_buckets_and_not_mixed_up():
+    """Hashes of one upper half are all looked for in one bucket, and lie in those behind it, round the end."""
+    rng = np.random.default_rng(6)
+    words = ((rng.integers(-3, 3, 3000) * 2**30) << 32) + rng.integers(0, 2**20, 3000)
+    checks, left_out = words * 7, rng.random(3000) < 0.1
+    known = key_index.EntityNumbers()
+    for some in np.array_split(np.arange(3000), 4):
+        known.enter(words[some], checks[some], left_out[some])
+    assert known.told_apart
+    first = list(dict.fromkeys(words[~left_out].tolist()))
+    assert known.n == len(first)
+    numbers = {word: k for k, word in enumerate(first)}
+    expected = [-1 if out else numbers[w] for w, out in zip(words.tolist(), left_out, strict=True)]
+    assert known.find(words, checks, left_out).tolist() == expected
+    strangers = words ^ (1 << 32)  # the lower half is known, and the bucket is the same
+    expected = [numbers.get(word, -1) for word in strangers.tolist()]
+    assert known.find(strangers, strangers * 7, np.zeros(3000, np.bool_)).tolist() == expected
+    assert (known.find(words, checks + 1, left_out) == -1).all()
+
+
+def test_entities_that_halves_of_hashes_cannot_tell_apart_are_joined_by_the_other_road(
+    tmp_path, replayed, monkeypatch
+):
+    known = key_index.EntityNumbers()
+    known.enter(np.array([5, 5 + (1 << 32)]), np.zeros(2, np.int64), np.zeros(2, np.bool_))
+    assert not known.told_apart
+    monkeypatch.setattr(replay, "open_numbers", lambda *_: known)
+    rng = np.random.default_rng(5)
+    events, keys = in_order(random_events(rng, 300, 9), False), random_keys(rng, 100, 9)
     definitions = write(tmp_path, events, text=WITHOUT_CREATED)
     point_in_time_join(keys, definitions, tmp_path / "out")
     assert replayed == [None]

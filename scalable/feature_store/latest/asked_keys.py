@@ -13,7 +13,7 @@ from scalable.feature_store.bind import BoundView
 from scalable.feature_store.latest.key_index import PLACE_BITS, EntityNumbers, entity_names
 from scalable.feature_store.latest.stream import write_features
 from scalable.feature_store.spill import open_spills, read_partition
-from scalable.feature_store.timeline import grouped, words_of
+from scalable.feature_store.timeline import words_of
 from scalable.feature_store.value_words import Words
 from scalable.kernels.timeline.latest_records import HEAD
 from scalable.kernels.timeline.words import MISSING
@@ -44,10 +44,7 @@ def read_asked(
     """Return the keys of a partition in order of time, nothing answered."""
     (entity, check, time, row), starts = read_partition(open_spills(paths), partition)
     part = np.repeat(np.arange(len(starts) - 1, dtype=np.int64), np.diff(starts))
-    low, high = (int(time.min()), int(time.max())) if len(time) else (0, 0)
-    width = np.uint64((high - low) // max(1, len(time)) + 1)
-    bucket = ((time - low).view(np.uint64) // width).astype(np.int32)  # times may be further apart than 2^63
-    order, *_ = grouped(bucket, int(bucket.max(initial=0)) + 1, time, time)
+    order = np.argsort(time)
     found = known.find(*entity_names(bound, entity, check))[order]
     answers = np.empty((HEAD + len(bound.view.columns), len(time)), np.int64)
     return AskedKeys(time[order] - int(left), found, (part << PLACE_BITS | row)[order], answers)
