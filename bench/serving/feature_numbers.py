@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from bench.records.features_data import START, YEAR, prepare
-from bench.serving.http_numbers import STEP_SECONDS, at_rate, capacity
+from bench.serving.http_numbers import at_rate, capacity
 from bench.serving.servers import LEARNED, running, write_forest
 from scalable.feature_store import OnlineStore, materialize
 from scalable.report.document import new_results
@@ -44,15 +44,20 @@ def stored(place: Path, entities: int) -> tuple[Path, list[dict[str, Any]]]:
 
 def measure(place: Path, entities: int, seconds: float) -> list[dict[str, Any]]:
     """Return the capacity, and latency at half of it, beside the echo's."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise SystemExit("the server and the generator need a processor each")
     model, rows = stored(place, entities)
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    with running("features", model, rows[0]) as url:
-        most = capacity(Target(url), rows, STEP_SECONDS)
-    found: list[dict[str, Any]] = [{"server": "features", "at": "capacity", "rate": most}]
-    with running("features", model, rows[0]) as one, running("echo", model, rows[0]) as other:
-        return found + at_rate(
-            {"features": Target(one), "echo": Target(other)}, rows, most / 2, seconds, "50% of capacity"
-        )
+    os.sched_setaffinity(0, cores[-1:])
+    with running("features", model, rows[0], cores[0]) as url:
+        most = capacity(url, rows, seconds)
+    found: list[dict[str, Any]] = [{"server": "features", "at": "capacity", **most}]
+    with (
+        running("features", model, rows[0], cores[0]) as one,
+        running("echo", model, rows[0], cores[0]) as other,
+    ):
+        targets = {"features": Target(one), "echo": Target(other)}
+        return found + at_rate(targets, rows, most["rate"] / 2, seconds, "50% of capacity")
 
 
 def main() -> None:
