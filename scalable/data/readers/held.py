@@ -32,7 +32,8 @@ class OpenFile:
         self.descriptor = descriptor
 
     def __del__(self) -> None:
-        os.close(self.descriptor)
+        if os is not None:  # modules are emptied first when the interpreter ends
+            os.close(self.descriptor)
 
 
 def opened(footer: Footer) -> OpenFile:
