@@ -33,12 +33,15 @@ class Count:
         The mutants that are faults.
     outside : int
         Indices outside their arrays, which kernels that check them found.
+    seconds : float
+        Without those that kernels were compiled in, and without the first start.
     """
 
     outcomes: Counter = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     kept: list[Path] = field(default_factory=list)
     outside: int = 0
+    seconds: float = 0.0
 
     @property
     def mutations(self):
@@ -46,11 +49,16 @@ class Count:
         return sum(self.outcomes.values())
 
 
-def run(name, corpus, work, *, seed, seconds, last=ENDLESS, env=None, hang=HANG_SECONDS):
-    """Check mutants of a format (or of several, with commas between) for some time or up to one, whoever dies."""
-    count, following, end = Count(), 0, time.monotonic() + seconds
-    while following < last and time.monotonic() < end:
-        arguments = [name, corpus, work, seed, following, last, end - time.monotonic(), hang]
+def run(name, corpus, work, *, seed, seconds, last=ENDLESS, least=0, warm=0, env=None, hang=HANG_SECONDS):
+    """Check mutants of a format (or of several, with commas between), whoever dies.
+
+    It ends before mutant `last`, or after `seconds` once mutants before `least` were looked at; those before `warm` are
+    looked at before the seconds begin, as kernels are compiled for them.
+    """
+    count, following, clock = Count(), 0, Clock()
+    while following < last and (following < least or clock.seconds < seconds):
+        left = max(0.0, seconds - clock.seconds)
+        arguments = [name, corpus, work, seed, following, last, left, hang, warm, least]
         with (
             tempfile.TemporaryFile("w+", errors="replace") as errors,  # a pipe that nobody reads fills up
             subprocess.Popen(
@@ -58,7 +66,7 @@ def run(name, corpus, work, *, seed, seconds, last=ENDLESS, env=None, hang=HANG_
                 stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT, env=os.environ | (env or {}),
             ) as child,
         ):  # fmt: skip
-            begun, done = _follow(child.stdout, count)
+            begun, done = _follow(child.stdout, count, clock)
             child.wait()
             errors.seek(max(0, errors.seek(0, os.SEEK_END) - MOST_SAID))
             said = errors.read()  # of a hang, where all threads were
@@ -76,10 +84,27 @@ def run(name, corpus, work, *, seed, seconds, last=ENDLESS, env=None, hang=HANG_
             f"{name} {seed} {begun[0]}: {outcome} ({child.returncode}): {said.strip()[-300:]}"
         )
         count.kept += Path(work).glob(f"*-{seed}-{begun[0]}*")
+    count.seconds = clock.seconds
     return count
 
 
-def _follow(lines, count):
+class Clock:
+    """Counts the seconds since it was begun."""
+
+    def __init__(self):
+        self.begun = None
+
+    def begin(self):
+        """Begin, the first time."""
+        self.begun = self.begun or time.monotonic()
+
+    @property
+    def seconds(self):
+        """Seconds; none where it was not begun."""
+        return 0.0 if self.begun is None else time.monotonic() - self.begun
+
+
+def _follow(lines, count, clock):
     """Count what a child says; return the mutant and stage at which it ended, or that it is done."""
     begun = None
     for line in lines:
@@ -90,7 +115,9 @@ def _follow(lines, count):
         word, *rest = line.rstrip("\n").split(" ", 3)
         if word == "done":
             return None, True
-        if word == "begin":
+        if word == "warm":
+            clock.begin()
+        elif word == "begin":
             begun = int(rest[0]), ""
         elif word == "reached":
             begun = int(rest[0]), rest[1]

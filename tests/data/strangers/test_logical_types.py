@@ -82,6 +82,14 @@ def test_what_cannot_be_had_exactly_is_refused(values, trained, message):
         convert(values, "t", type_named(trained))
 
 
+@pytest.mark.parametrize("trained", ["time32[s]", "time32[ms]", "time64[us]", "time64[ns]"])
+@pytest.mark.parametrize("here", ["time32[s]", "time32[ms]", "time64[us]", "time64[ns]"])
+def test_times_of_day_of_another_unit_are_converted(trained, here):
+    hours = pa.array([3600, 7200, None], pa.time32("s"))
+    found = convert(hours.cast(type_named(here)), "t", type_named(trained))
+    assert found.equals(hours.cast(type_named(trained)))
+
+
 @pytest.mark.parametrize(
     ("values", "trained"),
     [

@@ -119,7 +119,8 @@ class Binned(Document):
         else:
             super().change(rng, file)
 
-    def use(self, path):
+    def check(self, path, reached):
         dataset, word = binned(path)
         assert dataset.num_data() == 50
         assert word.startswith(("reloaded", "refilled", "filled"))
+        return ACCEPTED if word.startswith("reloaded") else REFUSED

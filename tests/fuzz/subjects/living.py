@@ -54,6 +54,13 @@ def corpus(directory):
     (directory / "events").mkdir()
     pq.write_table(events, directory / "events" / "0.parquet")
     materialize(directory / "features.toml", directory / "store", horizon=9 * HOUR)
+    point_in_time_join(joined_keys(), directory / "features.toml", directory / "joined")
+
+
+def joined_keys():
+    """Return what features are joined to."""
+    times = pa.array([HOUR, 9 * HOUR, HOUR]).cast(pa.timestamp("ns"))
+    return pa.table({"customer": [1, 2, 9], "time": times})
 
 
 class Changed:
@@ -227,16 +234,13 @@ class StorePages(Changed):
 class Joined(Changed):
     """What a join counted, gone on with."""
 
-    def mutate(self, rng, path):
-        keys = pa.table(
-            {"customer": [1, 2, 9], "time": pa.array([HOUR, 9 * HOUR, HOUR]).cast(pa.timestamp("ns"))}
-        )
-        self.keys = keys
-        point_in_time_join(keys, self.directory / "features.toml", path)
+    place = "joined"
+
+    def change(self, rng, path):
         (path / COUNTED).write_bytes(forged(rng, (path / COUNTED).read_bytes()))
 
     def use(self, path):
-        point_in_time_join(self.keys, self.directory / "features.toml", path, resume=True)
+        point_in_time_join(joined_keys(), self.directory / "features.toml", path, resume=True)
 
 
 class Tensors(Changed):
