@@ -3,8 +3,8 @@
     python -m bench.objects.numbers --rows 20M --out docs/results/object_stores.json
 
 Each way runs twice in a process of its own; seconds are those of the second time, which finds nothing fetched. Bare
-reads fetch the same column chunks with the same library and number of requests, and throw them away. The server runs
-on the same cores.
+reads fetch the same column chunks with the same library and number of requests, and throw them away; what is planned
+from the footers before does not count. The server runs on the same cores, and so does the link, a process of its own.
 DuckDB of a version that its extension for S3 fits comes from a folder of its own, put before others:
 
     pip install --target duckdb-s3 duckdb==1.5.5 duckdb-extension-httpfs==1.5.5; export PYTHONPATH=duckdb-s3
@@ -83,7 +83,7 @@ def main() -> None:
                 for way in ("reads", "sgd", "newton", *peers):
                     found.setdefault(f"{way}, s3", []).append(run(way, there, address))
             with Link(address, DELAY, SPEED) as link:
-                for way in ("reads", "sgd"):
+                for way in ("reads", "32 reads", "sgd"):
                     found[f"{way}, s3 over the link"] = [run(way, there, link.address)]
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -121,10 +121,17 @@ def asked(ways: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
                 "found": more,
             },
         ]
-    link, fit_there = ways["reads, s3 over the link"], ways["sgd, s3 over the link"]
-    if "seconds" in link and "seconds" in fit_there:
-        share = fit_there["bytes"] / SPEED / fit_there["seconds"]
-        rows.append({"what": "sgd: share of the link with 50 ms a request", "asked": ">= .9", "found": share})
+    for way, least in (
+        ("reads", ">= .97, of the link itself"),
+        ("32 reads", ">= .97, of the link itself"),
+        ("sgd", ">= .9"),
+    ):
+        over = ways[f"{way}, s3 over the link"]
+        if "seconds" in over:
+            share = over["bytes"] / SPEED / over["seconds"]
+            rows.append(
+                {"what": f"{way}: share of the link with 50 ms a request", "asked": least, "found": share}
+            )
     return rows
 
 

