@@ -66,17 +66,13 @@ def save_model(
     ModelError
         When `path` exists and is not a model, or cannot be written.
     """
-    target = place(path)
-    if not target.name or target.name == "..":
-        raise ModelError(f"{target}: not a name for a model; give the directory to create")
+    target = model_place(path)
     for name in texts or {}:
         if not _plain_name(name) or name in (DOCUMENT, ARRAYS, SEAL):
             raise ValueError(f"{name!r} cannot name a part of a model")
     for name, array in (arrays or {}).items():
         if np.asarray(array).dtype.hasobject:
             raise ValueError(f"array {name!r} holds Python objects, which only a pickle could store")
-    if target.exists() and not (target / DOCUMENT).is_file():
-        raise ModelError(f"{target}: exists and is not a saved model; choose another name or remove it")
     parts: dict[str, bytes] = {name: text.encode() for name, text in (texts or {}).items()}
     if arrays:
         buffer = io.BytesIO()
@@ -98,6 +94,16 @@ def save_model(
     ):
         for name, data in {**parts, DOCUMENT: body, SEAL: document_hash.encode()}.items():
             (new / name).write_bytes(data)
+    return target
+
+
+def model_place(path: str | os.PathLike[str]) -> Path:
+    """Return where a model is to be saved; raises a ModelError where none may be, as something else is there."""
+    target = place(path)
+    if not target.name or target.name == "..":
+        raise ModelError(f"{target}: not a name for a model; give the directory to create")
+    if target.exists() and not (target / DOCUMENT).is_file():
+        raise ModelError(f"{target}: exists and is not a saved model; choose another name or remove it")
     return target
 
 

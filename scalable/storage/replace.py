@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import io
 import os
 import secrets
 import shutil
@@ -110,6 +111,24 @@ def replacing_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
         sync(target.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)  # or what was in its place before
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise an OSError where `path` could not be written: to be asked before hours of work, which would be lost after.
+
+    In an object store, which tells only who tries, an empty hidden object beside it is written and removed.
+    """
+    if is_local(path):
+        above = next(each for each in Path(os.path.abspath(path)).parents if each.exists())
+        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+            number = errno.EACCES if above.is_dir() else errno.ENOTDIR
+            raise OSError(number, os.strerror(number), str(above))
+        return
+    folder, _, name = os.fspath(path).rstrip("/").rpartition("/")
+    beside, store = f"{folder}/.{name}.{secrets.token_hex(6)}{SCRATCH}", object_store_of(path)
+    store.upload(beside, io.BytesIO())
+    with suppress(OSError):  # of who may write and not remove
+        store.remove([beside])
 
 
 @contextmanager

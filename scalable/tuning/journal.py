@@ -17,6 +17,14 @@ from scalable.tuning.trials import Measured
 KIND = "scalable search 1"
 
 
+def refuse_forgetting(path: str | os.PathLike[str] | None, *, resume: bool) -> None:
+    """Raise a UsageError where a checkpoint would be written over that nobody wants to go on from."""
+    if path is not None and not resume and place(path).exists():
+        raise UsageError(
+            f"{place(path)}: is there already; give resume=True to go on from it, or remove it to start over"
+        )
+
+
 class Journal:
     """What was measured, by rung and trial.
 

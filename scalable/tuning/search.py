@@ -20,7 +20,7 @@ from scalable.storage.files import store_of
 from scalable.tuning.by_rows import RowsPlan, metric_of
 from scalable.tuning.halving import Rung, ladder, survivors
 from scalable.tuning.held_out import hold_out
-from scalable.tuning.journal import Journal
+from scalable.tuning.journal import Journal, refuse_forgetting
 from scalable.tuning.runners import Runner, runner_of, team_for
 from scalable.tuning.space import read_space
 from scalable.tuning.trials import Measured, Plan
@@ -120,7 +120,7 @@ def tune(
     n_workers : int, optional
         Without a client: processes of this machine, by default this one alone. With one: how many of its workers.
     checkpoint : path, optional
-        File that remembers every measured trial.
+        File that remembers every measured trial; without `resume` there must be none yet.
     resume : bool
         Whether to go on from it; the result is the same as without interruption.
     refit : bool
@@ -140,6 +140,7 @@ def tune(
         When workers are lost and none comes.
     """
     began = time.monotonic()
+    refuse_forgetting(checkpoint, resume=resume)
     name, entry, task = _learner(learner, task)
     source.roles.require_target()
     estimator = entry.estimator(task)

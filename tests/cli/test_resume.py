@@ -45,6 +45,9 @@ def test_killed_training_resumes_to_the_same_model(
 
     kill_once_saved([sys.executable, "-m", "scalable", *words("killed")], tmp_path / "killed.checkpoint")
     assert not (tmp_path / "killed").exists()
+    forgetful = scalable(*words("killed"))
+    assert forgetful.code == 2
+    assert "go on with --resume, or start over with --overwrite" in forgetful.err
     outcome = scalable(*words("killed"), "--resume")
     assert outcome.code == 0, outcome.err
     assert "nothing to resume" not in outcome.out

@@ -9,7 +9,21 @@ import pytest
 
 from scalable.storage import replace
 from scalable.storage.places import remove_tree
-from scalable.storage.replace import remove_scratch, replacing, replacing_directory, write_text
+from scalable.storage.replace import (
+    check_writable,
+    remove_scratch,
+    replacing,
+    replacing_directory,
+    write_text,
+)
+
+
+def test_where_nothing_can_be_written_is_told_before(tmp_path):
+    check_writable(tmp_path / "deep" / "model")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NotADirectoryError):
+        check_writable(tmp_path / "file" / "model")
 
 
 def test_a_file_is_replaced_whole_and_nothing_is_left(tmp_path):

@@ -1,3 +1,4 @@
+import json
 import math
 import os
 import signal
@@ -95,54 +96,71 @@ def test_the_same_on_a_cluster(halves, dask_client):
     assert texts[0] == texts[1]
 
 
-KILL = """
-import os, sys, time
-while not os.path.exists(sys.argv[1]):
-    time.sleep(0.01)
-os.kill(int(sys.argv[2]), 9)
-"""
-
-
-@pytest.mark.slow
-def test_a_worker_that_is_killed_costs_nothing_but_time(halves, mortal_client, tmp_path):
-    how = {"n_trials": 27, "valid": halves[1], "budget": 540, "seed": 4, "refit": False}
-    here = tune(LGBMClassifier, halves[0], SPACE, **how)
-    pid = next(iter(mortal_client.run(os.getpid).values()))
-    kill = subprocess.Popen([sys.executable, "-c", KILL, str(tmp_path / "search"), str(pid)])
-    there = tune(
-        LGBMClassifier, halves[0], SPACE, client=mortal_client, checkpoint=tmp_path / "search", **how
-    )
-    assert kill.wait(10) == 0
-    assert look(there) == look(here)
-
-
 SCRIPT = """
 import sys
 from scalable import ParquetSource, tune
 train, held = (ParquetSource(path, target="y") for path in sys.argv[1:3])
 tune("lightgbm", train, {space!r}, task="classification", n_trials=27, valid=held, budget=200, refit=False,
-     checkpoint=sys.argv[3], n_jobs=1, seed=2)
+     checkpoint=sys.argv[3], n_jobs=1, seed=2, client=sys.argv[4] if sys.argv[4:] else None)
 """
+MEASURED = 27 + 9 + 3 + 1  # by a search that nobody kills
+
+
+def measured(journal):
+    return journal.read_text().count('"trial"') if journal.exists() else 0
+
+
+def wait_for(n, journal, process):
+    """Wait until a search that goes on has measured so many trials; end it where that does not come to pass."""
+    deadline = time.monotonic() + 240
+    while measured(journal) < n and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.005)
+    if not n <= measured(journal) < MEASURED or process.poll() is not None:
+        process.kill()
+        pytest.fail(f"{measured(journal)} trials were measured, the search ended with {process.wait()}")
 
 
 def test_a_killed_search_is_resumed_to_the_same_result(place, tmp_path):
     paths, journal = [str(place / f"{part}.parquet") for part in range(2)], tmp_path / "search"
     process = subprocess.Popen([sys.executable, "-c", SCRIPT.format(space=SPACE), *paths, str(journal)])
-    deadline = time.monotonic() + 120
-    while (
-        not (journal.exists() and journal.read_text().count('"trial"') >= 3) and time.monotonic() < deadline
-    ):
-        assert process.poll() is None
-        time.sleep(0.01)
+    wait_for(3, journal, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert 3 <= journal.read_text().count('"trial"') < 40
     train, held = (ParquetSource(path, target="y") for path in paths)
     how = {"task": "classification", "n_trials": 27, "valid": held, "refit": False, "n_jobs": 1, "seed": 2}
     with pytest.raises(UsageError, match=r"the checkpoint is of another search .*budgets"):
         tune("lightgbm", train, SPACE, budget=20, checkpoint=journal, resume=True, **how)
     resumed = tune("lightgbm", train, SPACE, budget=200, checkpoint=journal, resume=True, **how)
     assert look(resumed) == look(tune("lightgbm", train, SPACE, budget=200, **how))
+
+
+def test_a_search_whose_worker_and_driver_are_killed_ends_the_same(place, mortal_client, tmp_path):
+    """SIGKILL of a worker, then of who asks for trials; the cluster that is left goes on from the checkpoint."""
+    paths, journal = [str(place / f"{part}.parquet") for part in range(2)], tmp_path / "search"
+    train, held = (ParquetSource(path, target="y") for path in paths)
+    how = {"task": "classification", "n_trials": 27, "valid": held, "budget": 200, "n_jobs": 1, "seed": 2}
+    here = tune("lightgbm", train, SPACE, **how)
+    words = [
+        sys.executable,
+        "-c",
+        SCRIPT.format(space=SPACE),
+        *paths,
+        str(journal),
+        mortal_client.scheduler.address,
+    ]
+    process = subprocess.Popen(words)
+    wait_for(2, journal, process)
+    os.kill(next(iter(mortal_client.run(os.getpid).values())), signal.SIGKILL)
+    wait_for(measured(journal) + 4, journal, process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    known = json.loads(journal.read_text())["measured"]
+    there = tune("lightgbm", train, SPACE, client=mortal_client, checkpoint=journal, resume=True, **how)
+    assert look(there) == look(here)
+    assert json.loads(journal.read_text())["measured"][: len(known)] == known  # none was measured twice
+    assert len(json.loads(journal.read_text())["measured"]) == MEASURED
+    texts = [one.estimator.booster_.model_to_string().partition("\nparameters:")[0] for one in (here, there)]
+    assert texts[0] == texts[1]
 
 
 def test_a_search_that_breaks_off_goes_on(halves, tmp_path, monkeypatch):
@@ -161,6 +179,8 @@ def test_a_search_that_breaks_off_goes_on(halves, tmp_path, monkeypatch):
         left[0] = 5
         with pytest.raises(KeyboardInterrupt):
             tune(LGBMClassifier, halves[0], SPACE, resume=resume, **how)
+    with pytest.raises(UsageError, match="is there already; give resume=True"):
+        tune(LGBMClassifier, halves[0], SPACE, **how)
     left[0] = 100
     assert look(tune(LGBMClassifier, halves[0], SPACE, resume=True, **how)) == look(whole)
     assert left[0] == 100 - 3  # ten of thirteen were measured before

@@ -124,8 +124,9 @@ def command(
     from scalable.registry.names import check_name
     from scalable.storage.places import place, remove_tree
 
-    model = place(model)
+    model, checkpoint = place(model), place(f"{model}.checkpoint")
     refuse_overwriting(model, overwrite)
+    refuse_forgetting(checkpoint, resume, overwrite)
     if register is not None:
         check_name(register)
     paths = parse_partitioning(partitioning)
@@ -144,9 +145,10 @@ def command(
         options["n_workers"] = workers
     fit_options = {name: options.pop(name) for name in entry.fit_names if name in options}
     estimator = build(entry, kind, options)
-    checkpoint = place(f"{model}.checkpoint")
     if resume and not checkpoint.exists() and not quiet:
         typer.echo(f"{checkpoint}: nothing to resume, starting from the beginning")
+    if not resume:
+        remove_tree(checkpoint)
     kept = {"checkpoint": str(checkpoint), "resume": resume and checkpoint.exists()}
     if entry.fit_names:
         fit_options |= kept
@@ -220,8 +222,23 @@ def show_help(context: typer.Context, learner: str | None) -> None:
 
 
 def refuse_overwriting(model: Path, overwrite: bool) -> None:
-    """Raise a ModelError where a saved model would be replaced without having been asked for."""
+    """Raise a ModelError where a model could not be saved, or one would be replaced without having been asked for."""
     from scalable.errors import ModelError
+    from scalable.models.store import model_place
+    from scalable.storage.replace import check_writable, explained
 
-    if not overwrite and (model / "model.json").exists():
-        raise ModelError(f"{model}: there is a model already; choose another name, or add --overwrite")
+    target = model_place(model)
+    if target.exists() and not overwrite:
+        raise ModelError(f"{target}: there is a model already; choose another name, or add --overwrite")
+    with explained(ModelError, target, "choose another --model"):
+        check_writable(target)
+
+
+def refuse_forgetting(checkpoint: Path, resume: bool, overwrite: bool) -> None:
+    """Raise a UsageError where what an interrupted run finished would be written over without having been asked for."""
+    from scalable.errors import UsageError
+
+    if not (resume or overwrite) and checkpoint.exists():
+        raise UsageError(
+            f"{checkpoint}: holds what an interrupted run finished; go on with --resume, or start over with --overwrite"
+        )

@@ -105,7 +105,7 @@ def command(
     from scalable.cli.screen.display import live
     from scalable.cli.train.learners import get_learner, parse_options
     from scalable.cli.train.task import find_task
-    from scalable.cli.train.train import refuse_overwriting
+    from scalable.cli.train.train import refuse_forgetting, refuse_overwriting
     from scalable.report import render
     from scalable.report.document import new_results
     from scalable.storage.places import place
@@ -115,12 +115,16 @@ def command(
         model = place(model)
         refuse_overwriting(model, overwrite)
         checkpoint = checkpoint or Path(f"{model}.search")
+    if checkpoint is not None:
+        refuse_forgetting(place(checkpoint), resume, overwrite)
     if resume and checkpoint is None:
         raise typer.BadParameter("--resume needs --checkpoint FILE, or the --model it is named after")
     roles = {"target": target, "weight": weight, "partitioning": parse_partitioning(partitioning)}
     source = ParquetSource(data, features=split_names(features), exclude=split_names(exclude) or (), **roles)
     held = None if valid is None else ParquetSource(valid, features=source.feature_names, **roles)
     kind = task or (next(iter(entry.classes)) if len(entry.classes) == 1 else find_task(source))
+    if checkpoint is not None and not resume:
+        place(checkpoint).unlink(missing_ok=True)
     with live(quiet):
         found = tune(
             learner, source, space, n_trials=trials, task=kind, valid=held, metric=metric, budget=budget, eta=eta,

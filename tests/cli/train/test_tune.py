@@ -31,6 +31,14 @@ def test_a_search_writes_the_best_model_and_a_page(scalable: Run, toy: Path, tmp
     again = scalable(*words)
     assert again.code == 1
     assert "--overwrite" in again.err
+    left = tmp_path / "other.search"
+    left.write_text("measured")
+    forgetful = scalable(*words[:-1], tmp_path / "other")
+    assert forgetful.code == 2
+    assert "go on with --resume, or start over with --overwrite" in forgetful.err
+    assert left.read_text() == "measured"
+    assert scalable(*words[:-1], tmp_path / "other", "--overwrite").code == 0
+    assert not left.exists()
 
 
 def test_a_rung_whose_trials_failed_is_drawn_too() -> None:
