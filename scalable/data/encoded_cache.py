@@ -22,6 +22,7 @@ from scalable.errors import DataError
 from scalable.storage.arrays import ArraysWriter, map_arrays
 from scalable.storage.documents import SHAPELESS
 from scalable.storage.lock import SharedDirectory, remove_unused
+from scalable.storage.places import local_place
 from scalable.storage.replace import explained, remove_scratch, replacing
 
 KIND = "encoded rows 1"
@@ -109,6 +110,7 @@ def cache_directory(
     DataError
         When it cannot be made.
     """
+    base = local_place(base, "a cache of encoded rows")
     fingerprint = source.fingerprint().joined(encoder=encoder.state().digest, block_rows=block_rows)
     place = digest_of([path for path, _, _ in fingerprint.parts["files"]])[:12]
     try:

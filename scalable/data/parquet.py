@@ -32,7 +32,7 @@ from scalable.data.shard import Shard, plan_shards
 from scalable.data.source import Source
 from scalable.data.types.pandas_metadata import index_columns, tell_of_index
 from scalable.errors import DataError, DataWarning, UsageError
-from scalable.storage.files import store_of
+from scalable.storage.files import is_local, store_of
 
 _FLOAT32 = pa.float32().id
 SCATTERED_BYTES = 2**27  # of cut row groups that are read in any order: an object's are then all kept
@@ -130,6 +130,7 @@ class ParquetSource(Source):
         ]
         self.common = replace(common, schema=full, own=[])
         self.footers = dict(enumerate(footers))
+        self.far = not all(map(is_local, files))
         self.roles = Roles(target, weight, group, time, entity)
         index = [name for name in index_columns(schemas[0]) if name not in self.roles.named.values()]
         if exclude and features is not None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any, Protocol, TypeVar
 
 from scalable.data.shard import Shard
 from scalable.execution.executors import Executor, run_shown
-from scalable.execution.fetching import fetch
 from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
 from scalable.execution.work import GroupRows, Work, finished, shards_ahead
@@ -64,12 +63,14 @@ def run_round(
     label : str, optional
         Name of the work on the progress display; silent without.
     upcoming : sequence of sequence of Shard
-        The subsets of the next round: their beginnings are fetched from the disk meanwhile, where the executor
+        The subsets of the next round: their beginnings are fetched after those of this one, where the executor
         works in this process.
     """
+    following: tuple[Shard, ...] = ()
     if isinstance(executor, Threads):
-        fetch(reader, [shard for subset in upcoming for shard in subset[: shards_ahead(subset)]])
-    work = Work(_Learning(replica, start), reader, tuple(tuple(subset) for subset in subsets))
+        firsts = zip_longest(*(subset[: shards_ahead(subset)] for subset in upcoming))
+        following = tuple(shard for some in firsts for shard in some if shard is not None)
+    work = Work(_Learning(replica, start), reader, tuple(tuple(subset) for subset in subsets), following)
     return replica.merge(start, run_shown(executor, work, label))
 
 

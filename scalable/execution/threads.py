@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from concurrent.futures._base import DoneAndNotDoneFutures
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from scalable.data.shard import Shard
 from scalable.errors import UsageError
+from scalable.execution.fetching import fetch
 from scalable.execution.process_wide import one_blas_thread
-from scalable.execution.work import GroupRows, InTurns, Report, StoppedError, Work
+from scalable.execution.work import Group, GroupRows, InTurns, Report, StoppedError, Work, shards_ahead
 from scalable.kernels.processors import available_processors
 
 
@@ -46,7 +48,7 @@ class Threads:
         pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="work")
         sequential, shared = work.reader.source.sequential, None
         if isinstance(work.task, InTurns) and not sequential:
-            shared = _Turns(work.task, work, stop.is_set, report)
+            shared = _Turns(work.task, work, stop.is_set, report, self.n_workers)
             jobs: list[Callable[[], Any]] = [shared.run] * min(self.n_workers, len(work.groups))
         else:
             parts = work.partition(self.n_workers if sequential else len(work.groups))
@@ -88,6 +90,8 @@ class _Turns:
         The groups.
     stopped, report : callable
         See `GroupRows`.
+    n_workers : int
+        Threads that take turns.
 
     Attributes
     ----------
@@ -95,17 +99,41 @@ class _Turns:
         One a group, in order, when all threads have run.
     """
 
-    def __init__(self, task: InTurns, work: Work, stopped: Callable[[], bool], report: Report) -> None:
+    def __init__(
+        self, task: InTurns, work: Work, stopped: Callable[[], bool], report: Report, n_workers: int = 1
+    ) -> None:
         self.results: list[Any] = [None] * len(work.groups)
         self._lock = threading.Lock()
         self._waiting: list[tuple[int, int, int, Generator[None, None, Any]]] = []
         self._left = []
         for k, group in enumerate(work.groups):
-            rows = GroupRows(group, work.reader, stopped, report, (), work.first + k)
+            rows = GroupRows(group, work.reader, stopped, report, (), work.first + k, expects=False)
             left = [sum(shard.n_rows for shard in group[turn:]) for turn in range(len(group) + 1)]
             self._left.append(left)
             self._waiting.append((-left[0], k, 0, task.turns(rows)))
         heapq.heapify(self._waiting)
+        self._reader, self._ahead = (
+            work.reader,
+            n_workers * max((shards_ahead(group) for group in work.groups if group), default=1),
+        )
+        self._order = (*self._in_turn(work.groups), *work.following)
+        self._begun, self._expected = 0, n_workers  # the first turns fetch for themselves
+
+    def _in_turn(self, groups: Sequence[Group]) -> Iterator[Shard]:
+        """Yield all shards about as they are learned from, so that they are fetched in that order."""
+        waiting = [(-left[0], k, 0) for k, left in enumerate(self._left) if groups[k]]
+        heapq.heapify(waiting)
+        while waiting:
+            _, k, turn = heapq.heappop(waiting)
+            yield groups[k][turn]
+            if turn + 1 < len(groups[k]):
+                heapq.heappush(waiting, (-self._left[k][turn + 1], k, turn + 1))
+
+    def _expect(self) -> None:
+        """Have shards of later turns fetched; called at each turn."""
+        self._begun += 1
+        first, self._expected = self._expected, max(self._expected, self._begun + self._ahead)
+        fetch(self._reader, self._order[first : self._expected])
 
     def run(self) -> None:
         """Take turns until no group waits for one; each of a pool of threads does so."""
@@ -114,6 +142,7 @@ class _Turns:
                 if not self._waiting:  # the groups of other threads are ended by those
                     return
                 _, k, turn, turns = heapq.heappop(self._waiting)
+                self._expect()
             try:
                 next(turns)
             except StopIteration as end:

@@ -64,6 +64,8 @@ class GroupRows:
         What the same worker is likely to read next.
     position : int
         Of the group among all of the work.
+    expects : bool
+        Whether later shards are fetched meanwhile; else whoever deals out the turns has them fetched.
     """
 
     group: Group
@@ -72,6 +74,7 @@ class GroupRows:
     report: Report
     following: Group = ()
     position: int = 0
+    expects: bool = True
 
     def through(
         self,
@@ -81,8 +84,9 @@ class GroupRows:
         metrics: Callable[[State], dict[str, float]] | None = None,
     ) -> State:
         """Return the state after the blocks of the `k`-th shard; later shards are fetched from the disk meanwhile."""
-        ahead = shards_ahead(self.group)
-        fetch(self.reader, (*self.group, *self.following)[k + ahead if k else 1 : k + ahead + 1])
+        if self.expects:
+            ahead = shards_ahead(self.group)
+            fetch(self.reader, (*self.group, *self.following)[k + ahead if k else 1 : k + ahead + 1])
         for block in self.reader.blocks(self.group[k]):
             if self.stopped():
                 raise StoppedError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,9 +14,12 @@ from scalable.data.shard import Shard
 from scalable.data.source import Source
 from scalable.data.values import numbers
 from scalable.execution.executors import Executor
+from scalable.execution.fetching import fetch
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
-from scalable.execution.sampling import joined_shards, spread_shards
+from scalable.execution.sampling import joined_shards, sample_shards, spread_shards
+from scalable.execution.threads import Threads
+from scalable.execution.work import shards_ahead
 from scalable.features.profile import SAMPLE_ROWS, Profile, ProfileReduction, profile_source
 from scalable.features.row_sample import SampleReduction
 from scalable.features.target import Labels, require_good
@@ -148,13 +151,30 @@ def target_of(
 ) -> TargetSummary:
     """Return what is known of the target: from all rows, or from a spread of about `max_rows` over all shards."""
     reader = BlockReader(source, columns=source.roles.learned_from)
-    shards: Sequence[Shard] | None = None
-    if max_rows is not None:
-        shards = spread_shards(source, max_rows, max(LEAST_READ, max_rows // TARGET_PIECES))
-    elif source.exact_rows is not None:
-        shards = joined_shards(source.shards)
+    shards = _telling_of_target(source, max_rows)
     found: TargetSummary = run_reduction(executor, TargetReduction(source.roles, classify), reader, shards)
     return found if max_rows is None else found.of_rows(source.n_rows)
+
+
+def _telling_of_target(source: Source, max_rows: int | None) -> list[Shard]:
+    if max_rows is not None:
+        return spread_shards(source, max_rows, max(LEAST_READ, max_rows // TARGET_PIECES))
+    return list(source.shards) if source.exact_rows is None else joined_shards(source.shards)
+
+
+def expect_all(
+    source: Source, executor: Executor, max_rows: int, heads: int, target_rows: int | None
+) -> None:
+    """Have a far source fetched from now on, in the order in which it will be read: `columns_of`, `target_of`, a pass.
+
+    What is read only to look at it lies all over the source, a request here and there, and would leave the way to the
+    store idle.
+    """
+    if source.far and isinstance(executor, Threads):  # others fetch elsewhere
+        rows, target = BlockReader(source), BlockReader(source, columns=source.roles.learned_from)
+        fetch(rows, sample_shards(source, max_rows, heads))
+        fetch(target, _telling_of_target(source, target_rows))
+        fetch(rows, source.shards[: shards_ahead(source.shards)])
 
 
 def refuse_unusable(profile: Profile, source: Source, *, missing: bool) -> None:

@@ -14,7 +14,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
 from scalable.features.linear_column import EncoderOptions
 from scalable.features.linear_encoder import LinearEncoder
-from scalable.features.summary import columns_of, labels_of, sampled, summarize, target_of
+from scalable.features.summary import columns_of, expect_all, labels_of, sampled, summarize, target_of
 from scalable.features.target_summary import TargetSummary
 from scalable.linear.in_memory import encoded_bytes, hold
 from scalable.linear.solvers.rounds import ONE_PASS_ROWS
@@ -85,9 +85,10 @@ def prepare(
         When there is no target, it is unusable, or a feature column is.
     """
     if sampled(source, PROFILE_ROWS):
+        many = source.n_rows >= ONE_PASS_ROWS and source.weight is None and at_once is not None
+        expect_all(source, executor, PROFILE_ROWS, heads, TARGET_ROWS if many else None)
         columns = columns_of(source, executor, PROFILE_ROWS, heads)
         encoder = LinearEncoder.learn(columns, source, None, options)
-        many = source.n_rows >= ONE_PASS_ROWS and source.weight is None
         quick = many and at_once is not None and at_once(encoder, source.n_rows)
         target = target_of(source, executor, classify=classify, max_rows=TARGET_ROWS if quick else None)
         if quick and classify and not _foreseeable(target):

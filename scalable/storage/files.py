@@ -78,7 +78,7 @@ class Store(Protocol):
     def read(self, path: AnyPath, offset: int, size: int, of: Version | None = None) -> bytes:
         """Return `size` bytes from `offset` on, fewer at the end of the file.
 
-        Who knows the version says so: a store then need not ask for it, and may refuse another one.
+        Who knows the version says so: an object store then need not ask for it, and refuses another one.
         """
 
     def descriptor(self, path: AnyPath) -> int | None:

@@ -23,21 +23,22 @@ from dataclasses import dataclass
 from functools import partial
 
 from scalable.storage.files import Range
-from scalable.storage.spare import spare_page_cache
+from scalable.storage.spare import allocate, spare_page_cache
 
 # Of memory for ranges in use or fetched ahead; those in use count, and are never given up. And of kept ones ahead.
 BUDGET_BYTES = 5 * 2**25
 GAP_BYTES = 2**18  # between two ranges: reading across it costs less than a second request
 REQUEST_BYTES = 2**22  # several requests of one row group run side by side
-REQUESTS = 16  # at a time; of 32 a fit near by was slower, and one over a slow line no faster
-IDLE_SECONDS = 300  # after which what is kept may make room for others
-AHEAD_SECONDS = 60  # after which nobody is likely to come for what was fetched ahead
+# At a time: with 32 large ones a fit near by was slower, and one far away no faster; 16 small ones do not fill a line.
+REQUESTS, SMALL_BYTES, SMALL_REQUESTS = 16, 2**20, 48
+# After which what is kept may make room for others, and nobody is likely to come for what was fetched ahead.
+IDLE_SECONDS, AHEAD_SECONDS = 300, 60
 MOST_EXPECTED = 2**12  # parts of objects that wait for room to be fetched ahead
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Key = tuple[Hashable, ...]  # (path, version, whatever else parts the object)
 Put = Callable[[int, memoryview], None]  # takes bytes and where they begin
-Fetch = Callable[[Key, Range, Put], None]  # hands over a range, piece by piece
+Fetch = Callable[[Key, Range, Put], None]  # hands over a range
 
 
 class Mirror:
@@ -47,12 +48,10 @@ class Mirror:
     ----------
     kept : bool
         Whether it is a temporary file, rather than memory.
-    users : int
-        Who holds it now.
+    users, used : int, float
+        Who holds it now; when it was given back last.
     n_bytes : int
         What was fetched, or is.
-    used : float
-        When it was given back last.
     """
 
     def __init__(self, size: int, *, kept: bool) -> None:
@@ -63,7 +62,7 @@ class Mirror:
         self._coming: dict[Range, list[Future[None]]] = {}
         self._runs: list[_Run] = []  # that were asked for, by their beginnings
         self._ahead: dict[Range, float] = {}  # and when it was asked for
-        self._lock = threading.Lock()
+        self._lock, self._writing = threading.Lock(), threading.Lock()
 
     def missing(self, ranges: Sequence[Range]) -> int:
         """Return the bytes that `ask` would begin to fetch."""
@@ -81,7 +80,7 @@ class Mirror:
 
     def ask(
         self,
-        pool: ThreadPoolExecutor,
+        pools: Sequence[ThreadPoolExecutor],
         fetch: Callable[[Range, Put], None],
         ranges: Sequence[Range],
         *,
@@ -93,7 +92,12 @@ class Mirror:
             runs = _runs(new)
             self.n_bytes += _total(runs)
             for run in runs:
-                asked = _Run([(piece, pool.submit(fetch, piece, self._put)) for piece in _requests(run)])
+                asked = _Run(
+                    [
+                        (one, pools[one[1] - one[0] <= SMALL_BYTES].submit(self._bring, fetch, one))
+                        for one in _requests(run)
+                    ]
+                )
                 insort(self._runs, asked, key=_Run.begin)
                 for each in run:
                     self._coming[each] = asked.jobs(each)
@@ -110,10 +114,16 @@ class Mirror:
         with self._lock:
             return sum(end - begin for (begin, end), at in self._ahead.items() if at >= latest)
 
+    def _bring(self, fetch: Callable[[Range, Put], None], wanted: Range) -> None:
+        if self.kept:
+            allocate(self.descriptor, *wanted)
+        fetch(wanted, self._put)
+
     def _put(self, at: int, data: memoryview) -> None:
-        while data:
-            written = os.pwrite(self.descriptor, data, at)
-            data, at = data[written:], at + written
+        with self._writing:  # the system lets one write to a file, and others spin
+            while data:
+                written = os.pwrite(self.descriptor, data, at)
+                data, at = data[written:], at + written
 
     def close(self) -> None:
         """Give the room back, once those who opened the file are through with it."""
@@ -197,7 +207,7 @@ class Mirrors:
         self._kept: OrderedDict[Key, Mirror] = OrderedDict()  # by object; those used last at the end
         self._in_memory: OrderedDict[Key, Mirror] = OrderedDict()  # by part of an object, likewise
         self._expected: OrderedDict[Key, list[Range]] = OrderedDict()
-        self._pool = ThreadPoolExecutor(REQUESTS, "fetch")
+        self._pools = [ThreadPoolExecutor(most, "fetch") for most in (REQUESTS, SMALL_REQUESTS)]
         self._lock = threading.Lock()
         self._most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4
 
@@ -243,7 +253,7 @@ class Mirrors:
             mirror.users += 1
             if not mirror.kept:
                 self._make_room(mirror.missing(ranges), given_up)
-            jobs = mirror.ask(self._pool, partial(self._fetch, key), ranges, ahead=False)
+            jobs = mirror.ask(self._pools, partial(self._fetch, key), ranges, ahead=False)
         for each in given_up:
             each.close()
         return mirror, jobs
@@ -291,7 +301,7 @@ class Mirrors:
                         taken = self._make_room(wanted, given_up, but_ahead=True)
                     if taken and taken + wanted > BUDGET_BYTES:
                         break
-                    mirror.ask(self._pool, partial(self._fetch, key), ranges, ahead=True)
+                    mirror.ask(self._pools, partial(self._fetch, key), ranges, ahead=True)
                 del self._expected[key]
         for each in given_up:
             each.close()

@@ -49,9 +49,17 @@ _REFUSALS = {
     "IllegalLocationConstraintException": (errno.EREMCHG, "bucket {bucket!r} is in another region; set AWS_REGION"),
     "NotSupported": (errno.ENOTSUP, NO_CONDITIONS),
     "NotImplemented": (errno.ENOTSUP, NO_CONDITIONS),
+    "RequestTimeTooSkewed": (errno.EACCES, "the clock of this machine is minutes off; set it"),
+    "InvalidObjectState": (errno.EACCES, "the object lies in an archive; restore it first"),
     "PreconditionFailed": (errno.ESTALE, "the object was replaced since the run was planned; start again"),
 }  # fmt: skip
+# What it may not answer a moment later, or nothing that is understood; the library repeats most of these itself.
+_PASSING = (
+    "", "InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout", "OperationAborted", "Throttling",
+    "ThrottlingException", "RequestLimitExceeded",
+)  # fmt: skip
 _SHORT = 200
+_CODE = re.compile(r"<Code>([\w.]+)</Code>|\(code: ([\w.]+)\)")  # of an answer, or of one of many removals
 _NOBODY = re.compile(r"kind: (Connect|Timeout)")  # in the library's words
 _ROLE = re.compile(r"performing \w+ http://169\.254\.")  # where Amazon's machines tell the keys of their role
 NO_KEYS = "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
@@ -126,11 +134,12 @@ def open_bucket(scheme: str, bucket: str) -> Bucket:
 def _check_address() -> None:
     """Refuse an address that the library would not speak to, and say nothing of use about."""
     address = os.environ.get("AWS_ENDPOINT_URL", "")
+    shown = _without_keys(address)
     if address and not re.match(r"https?://[^/\s]", address):
-        raise UsageError(f"AWS_ENDPOINT_URL: {address!r} is no address; give https://host:port or http://...")
+        raise UsageError(f"AWS_ENDPOINT_URL: {shown!r} is no address; give https://host:port or http://...")
     if address.startswith("http://") and os.environ.get("AWS_ALLOW_HTTP", "").lower() not in _YES:
         raise UsageError(
-            f"AWS_ENDPOINT_URL: {address} has no TLS; set AWS_ALLOW_HTTP=true to speak to it all the same"
+            f"AWS_ENDPOINT_URL: {shown} has no TLS; set AWS_ALLOW_HTTP=true to speak to it all the same"
         )
 
 
@@ -193,8 +202,13 @@ def answer(path: AnyPath, ask: Callable[[Any, str], Any], *, light: bool = True)
 def _unreachable(text: str) -> str:
     """Return what is wrong where nobody answered, and the remedy, from the library's words."""
     found = re.search(r"performing \w+ (https?://[^/\s]+)", text)
-    address = found.group(1) if found else "its address"
+    address = _without_keys(found.group(1)) if found else "its address"
     return f"nothing answers at {address}; check AWS_ENDPOINT_URL, and that it can be reached from here"
+
+
+def _without_keys(address: str) -> str:
+    """Return an address as messages may show it."""
+    return re.sub(r"[^/@\s]+@", "", address)
 
 
 def raised(path: AnyPath, bucket: str, error: Exception) -> Exception | None:
@@ -206,8 +220,9 @@ def raised(path: AnyPath, bucket: str, error: Exception) -> Exception | None:
         return FileExistsError(errno.EEXIST, "there is such an object already", str(path))
     if _ROLE.search(str(error)):
         return OSError(errno.EACCES, NO_KEYS, str(path))
-    text, known = str(error), re.search(r"<Code>(\w+)</Code>", str(error))
-    code = known.group(1) if known else _code(type(error).__name__)
+    text, known = str(error), _CODE.search(str(error))
+    said = (known.group(1) or known.group(2)) if known else ""
+    code = said if said in _REFUSALS else _code(type(error).__name__)
     if "incorrectly configured region" in text:  # the library's words for a redirect
         code = "PermanentRedirect"
     if code in _REFUSALS:
@@ -215,9 +230,10 @@ def raised(path: AnyPath, bucket: str, error: Exception) -> Exception | None:
         return OSError(number, remedy.format(bucket=bucket), str(path))
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError(errno.ENOENT, "there is no such object", str(path))
-    if isinstance(error, OSError) or type(error).__name__ == "GenericError":
+    if isinstance(error, OSError) or (type(error).__name__ == "GenericError" and said in _PASSING):
         return None
-    return OSError(errno.EIO, text.splitlines()[0][:_SHORT] if text else type(error).__name__, str(path))
+    what = f"the store answers {said}" if said else text.partition("\n")[0][:_SHORT] or type(error).__name__
+    return OSError(errno.EIO, what, str(path))
 
 
 def split_address(path: AnyPath) -> tuple[str, str, str]:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
@@ -103,9 +103,12 @@ def _matching(path: AnyPath, suffix: str) -> list[str]:
             whole or (key.endswith(suffix) and any(matches(names[:k], parts) for k in range(1, len(names))))
         ):
             found.append(f"{scheme}://{bucket}/{key}")
-    if not found:
-        raise FileNotFoundError(str(path))
-    return sorted(found)
+    if found:
+        return sorted(found)
+    with suppress(OSError):  # an object whose name is like a pattern
+        version(path)
+        return [str(path)]
+    raise FileNotFoundError(str(path))
 
 
 def _hidden(below: str) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
 SHARE = 4  # of what is spare, one part is taken without being asked for
+_KEEP_SIZE, _BLOCK = 1, 2**12
 _IN_MEMORY = ("tmpfs", "ramfs")
 
 
@@ -51,6 +54,24 @@ def spare_page_cache() -> int:
     if _file_system(place) in _IN_MEMORY:
         return 0
     return min(spare_memory(), shutil.disk_usage(place).free) // SHARE
+
+
+def allocate(file: int, begin: int, end: int) -> None:
+    """Have the disk give room for a range of an open file, where it can: writing it then takes half the time.
+
+    Raises
+    ------
+    OSError
+        When the disk is full.
+    """
+    fallocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)  # not on macOS
+    if fallocate is None:
+        return
+    at = begin - begin % _BLOCK
+    if fallocate(file, _KEEP_SIZE, ctypes.c_int64(at), ctypes.c_int64(end - at)):
+        number = ctypes.get_errno()
+        if number in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(number, os.strerror(number))
 
 
 def _file_system(place: str) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from scalable.data.shard import Shard
+from scalable.execution import threads
 from scalable.execution.dask import Dask
 from scalable.execution.reader import BlockReader
 from scalable.execution.replicas import partition_rounds, run_round
@@ -57,16 +58,20 @@ class Order:
         return finished(self.turns(rows))
 
 
-def test_threads_take_turns_of_the_group_with_most_rows_left(layouts):
+def test_threads_take_turns_of_the_group_with_most_rows_left(layouts, monkeypatch):
     shards = [replace(layouts.shards[0], index=k, row_start=0, row_stop=10) for k in range(6)]
     task = Order()
     work = Work(task, BlockReader(layouts), (tuple(shards[:1]), tuple(shards[1:4]), (), tuple(shards[4:])))
     found = Threads(2).run(work, lambda rows, metrics: None)
     assert found == Threads(1).run(work, lambda rows, metrics: None) == [0, 1, 2, 3]
+    expected = []
+    monkeypatch.setattr(threads, "fetch", lambda reader, shards: expected.extend(shards))
+    work = replace(work, following=(replace(shards[0], index=9),))
     waiting = _Turns(task, work, lambda: False, lambda rows, metrics: None)
     task.taken.clear()
     waiting.run()
     assert task.taken == [(1, 1), (1, 2), (3, 4), (0, 0), (1, 3), (3, 5)]
+    assert [shard.index for shard in expected] == [2, 4, 0, 3, 5, 9]  # in that order, but for the first
     assert waiting.results == [0, 1, 2, 3]
 
 

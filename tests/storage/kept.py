@@ -51,11 +51,11 @@ def would_list(path, suffix, file):
 
 
 def open(path, of=None):
-    return io.BytesIO(_bytes(path))
+    return io.BytesIO(_bytes(path, of))
 
 
 def read(path, offset, size, of=None):
-    return _bytes(path)[offset : offset + size]
+    return _bytes(path, of)[offset : offset + size]
 
 
 def descriptor(path):
@@ -89,7 +89,9 @@ def replacing(path, *, durable=True):
     files[str(path)] = file.getvalue()
 
 
-def _bytes(path):
+def _bytes(path, of=None):
     if str(path) not in files:
         raise FileNotFoundError(2, "no such object", str(path))
+    if of is not None and version(path) != of:
+        raise OSError(116, "the object was replaced since the run was planned", str(path))
     return files[str(path)]

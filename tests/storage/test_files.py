@@ -116,8 +116,10 @@ def test_a_changed_object_is_told(memory):
     memory["kept://b/a.parquet"] = sink.getvalue().to_pybytes()
     source = ParquetSource("kept://b/a.parquet", "y")
     memory["kept://b/a.parquet"] = memory["kept://b/a.parquet"][:-1] + b"!"
-    with pytest.raises(DataError, match=r"kept://b/a\.parquet: the file changed since the run was planned"):
+    with pytest.raises(
+        DataError, match=r"kept://b/a\.parquet: .*the object was replaced since the run was planned"
+    ):
         next(source.raw_blocks(source.shards[0]))
     del memory["kept://b/a.parquet"]
-    with pytest.raises(DataError, match="vanished after planning"):
+    with pytest.raises(DataError, match=r"kept://b/a\.parquet: .*no such object"):
         next(source.raw_blocks(source.shards[0]))

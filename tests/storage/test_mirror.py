@@ -135,6 +135,19 @@ def test_parts_of_an_object_are_kept_together():
     assert fetched == [("s3://b/0", (0, 20_000)), ("s3://b/0", (20_000, 40_000))]
 
 
+def test_a_disk_gives_room_for_ranges_alone_or_says_that_it_is_full(tmp_path, monkeypatch):
+    with (tmp_path / "file").open("wb") as file:
+        file.truncate(2**22)
+        spare.allocate(file.fileno(), 5_000, 2**20)
+        assert os.stat(file.fileno()).st_size == 2**22
+        assert os.stat(file.fileno()).st_blocks * 512 < 2**21
+    full = OSError(errno.ENOSPC, "no space left on device")
+    monkeypatch.setattr(mirror, "allocate", lambda *_: (_ for _ in ()).throw(full))
+    mirrors = mirror.Mirrors(Fetched(), 10**6)
+    passes(mirrors, 2)
+    assert mirrors.n_bytes(kept=True) == 0
+
+
 def test_a_full_disk_is_no_error(monkeypatch):
     put = mirror.Mirror._put
 

@@ -70,6 +70,8 @@ def test_planning_asks_once_a_file(prefix, environment, s3_server):
         assert (proxy.kinds.count("HEAD"), len(source.paths)) == (0, 3)
         lists = 4  # is it a Delta table; the objects; Delta tables below, and above
         assert proxy.requests == lists + len(source.paths)
+        columns_of(source)
+        assert proxy.kinds.count("HEAD") == 0  # every range is asked for of the version that was planned
 
 
 def test_objects_that_are_smaller_than_a_footer(prefix, uploaded):
@@ -87,10 +89,12 @@ def test_objects_that_are_smaller_than_a_footer(prefix, uploaded):
         assert time.monotonic() - began < 2.5  # nothing is repeated that cannot succeed
 
 
-def test_globs_single_objects_and_filters(folder, prefix):
+def test_globs_single_objects_and_filters(folder, prefix, uploaded):
     assert len(ParquetSource(f"{prefix}/part-[01].parquet").paths) == 2
     assert len(ParquetSource("s3://test-bucket/sets/**/part-2.parquet").paths) == 1
     assert ParquetSource(f"{prefix}/part-0.parquet").n_rows == ROWS
+    uploaded.put("sets/odd/a[1]*.parquet", (folder / "part-0.parquet").read_bytes())
+    assert ParquetSource("s3://test-bucket/sets/odd/a[1]*.parquet").n_rows == ROWS  # its very name
     chosen = {"features": ["x1"], "filters": [("x0", ">", 1.0), ("colour", "==", "red")]}
     local, remote = (ParquetSource(place, **chosen) for place in (folder, prefix))
     assert columns_of(remote).equals(columns_of(local))
@@ -168,6 +172,20 @@ def test_a_fit_fetches_no_byte_twice(prefix, monkeypatch):
     assert len({path for path, _ in fetched}) == len(source.paths)
     for (path, (_, end)), (other, (begin, _)) in pairwise(fetched):
         assert path != other or end <= begin
+
+
+def test_only_the_columns_in_use_are_fetched(prefix, uploaded, tmp_path, monkeypatch):
+    n, rng = 150_000, np.random.default_rng(2)
+    columns = {f"x{k}": rng.normal(size=n) for k in range(6)} | {"y": rng.integers(0, 2, n)}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet", compression="none", use_dictionary=False)
+    uploaded.put("sets/wide/a.parquet", (tmp_path / "a.parquet").read_bytes())
+    group = pq.read_metadata(tmp_path / "a.parquet").row_group(0)
+    used = sum(group.column(k).total_compressed_size for k in (0, 3, 4, 6))
+    fetched, fetch = [], objects.fetch
+    monkeypatch.setattr(objects, "fetch", lambda *what: (fetched.append(what[1]), fetch(*what)))
+    source = ParquetSource("s3://test-bucket/sets/wide", target="y", features=["x0", "x3", "x4"])
+    LogisticRegression(solver="sgd").fit(source)
+    assert used <= sum(end - begin for begin, end in fetched) < 1.01 * used
 
 
 def test_memory_stays_within_the_budget(folder, prefix, monkeypatch):

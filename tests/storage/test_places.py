@@ -12,6 +12,7 @@ from scalable.boosting import LGBMRegressor
 from scalable.boosting.training.checkpoint import Saved, newest, write
 from scalable.cli.app import build
 from scalable.cli.screen.failure import run as run_command
+from scalable.data.encoded_cache import cache_directory
 from scalable.data.fingerprint import Fingerprint
 from scalable.errors import UsageError
 from scalable.models.checkpoint import Checkpoint
@@ -82,6 +83,13 @@ def test_boosting_keeps_its_two_newest_checkpoints_there(prefix):
         write(where, Saved(iteration, text, []), same)
     assert newest(where, same).iteration == 30
     assert [each.name for each in place(where).iterdir()] == ["trees-000020", "trees-000030"]
+
+
+def test_a_cache_of_rows_is_kept_on_disks():
+    with pytest.raises(
+        UsageError, match=r"s3://test-bucket/c: a cache of encoded rows is kept on file systems"
+    ):
+        cache_directory("s3://test-bucket/c", None, None, 1)
 
 
 def test_a_place_has_the_manners_of_a_path(prefix):

@@ -54,6 +54,7 @@ def command(
     from scalable.models.predictors import load_model
     from scalable.report.results import read_results
     from scalable.storage.documents import understood
+    from scalable.storage.places import place
 
     load_model(model)  # a damaged one is no version
     metrics: dict[str, float] = {}
@@ -79,5 +80,5 @@ def command(
         note=note,
     )
     if not quiet:
-        typer.echo(f"{name} {number} is {model}")
+        typer.echo(f"{name} {number} is {place(model)}")
     write_sections(json_file, "models", {"name": name, "version": number})

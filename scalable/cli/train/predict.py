@@ -61,6 +61,7 @@ def command(
     from scalable.models.predictors import load_model
     from scalable.scoring.predict_files import score
     from scalable.scoring.promises import Promises
+    from scalable.storage.places import place
 
     if upper is not None and within is None:
         raise UsageError("--upper goes with --within: the thresholds that were calibrated with it")
@@ -76,6 +77,6 @@ def command(
     ):
         written = score(predictor, source, out, executor=executor, resume=resume, within=promised, upper=high)
     if not quiet:
-        typer.echo(f"{out}: {written:,} predictions {stage.in_words(written)}")
+        typer.echo(f"{place(out)}: {written:,} predictions {stage.in_words(written)}")
     sections = {"dataset": {"name": data, "rows": source.n_rows}, "stages": [stage.to_json()]}
     write_sections(json_file, "predict", sections)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from scalable.data.footers import Footer
-from scalable.data.readers.layout import RowGroup, file_metadata, row_groups
+from scalable.data.readers.layout import RowGroup, file_layout, row_groups
 from scalable.storage.files import Range, Version, is_local, store_of
 
 KEPT_OPEN = 8  # files that are read from by turns
@@ -95,9 +95,8 @@ def wanted(
 ) -> tuple[str, Version, tuple[int, int], list[Range]]:
     """Return path, version, part and ranges of a local copy that holds these rows."""
     groups = row_groups(footer, start, stop)
-    metadata = file_metadata(footer.path, footer.version)
-    end = footer.version.size
-    tail = (end - 8 - metadata.serialized_size, end)  # some readers want to see the footer themselves
+    end, n_bytes = footer.version.size, file_layout(footer.path, footer.version).n_bytes
+    tail = (end - 8 - n_bytes, end)  # some readers want to see the footer themselves
     part = (groups[0].number, groups[-1].number)
     return footer.path, footer.version, part, [tail, *_chunks(groups, names)]
 
