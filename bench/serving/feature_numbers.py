@@ -49,12 +49,12 @@ def measure(place: Path, entities: int, seconds: float) -> list[dict[str, Any]]:
         raise SystemExit("the server and the generator need a processor each")
     model, rows = stored(place, entities)
     os.sched_setaffinity(0, cores[-1:])
-    with running("features", model, rows[0], cores[0]) as url:
+    with running("features", model, rows[0]) as url:
         most = capacity(url, rows, seconds)
     found: list[dict[str, Any]] = [{"server": "features", "at": "capacity", **most}]
     with (
-        running("features", model, rows[0], cores[0]) as one,
-        running("echo", model, rows[0], cores[0]) as other,
+        running("features", model, rows[0]) as one,
+        running("echo", model, rows[0]) as other,
     ):
         targets = {"features": Target(one), "echo": Target(other)}
         return found + at_rate(targets, rows, most["rate"] / 2, seconds, "50% of capacity")
