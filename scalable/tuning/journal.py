@@ -48,6 +48,8 @@ class Journal:
     ) -> None:
         self._path, self._fingerprint = None if path is None else place(path), fingerprint
         self.measured: dict[tuple[int, int], Measured] = {}
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path is not None and resume and self._path.exists():
             self._read(self._path)
 

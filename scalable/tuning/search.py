@@ -163,6 +163,9 @@ def tune(
             f"budget counts iterations of boosting; trials of {name} get shares of the rows: leave it out"
         )
     given = [{**shared, **point} for point in drawn]
+    if valid is not None:
+        valid.roles.require_target()
+        valid = valid.with_features(source.feature_names)
     rows, held = (source, valid) if valid is not None else hold_out(source)
     if (client is not None or n_workers not in (None, 1)) and not isinstance(source, ParquetSource):
         raise UsageError(

@@ -11,7 +11,13 @@ import lightgbm as lgb
 
 from scalable.errors import DataError, PlanError, UsageError
 
-REFUSED = (DataError, UsageError, lgb.basic.LightGBMError)  # what a trial's parameters may be to blame for
+REFUSED = (
+    DataError,
+    UsageError,
+    lgb.basic.LightGBMError,
+    TypeError,
+    ValueError,
+)  # what a trial's parameters may be to blame for
 
 
 @dataclass(frozen=True, slots=True)

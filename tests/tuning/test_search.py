@@ -164,7 +164,8 @@ def test_a_search_whose_worker_and_driver_are_killed_ends_the_same(place, mortal
 
 
 def test_a_search_that_breaks_off_goes_on(halves, tmp_path, monkeypatch):
-    how = {"n_trials": 9, "valid": halves[1], "budget": 18, "checkpoint": tmp_path / "search", "refit": False}
+    search = tmp_path / "deep" / "search"
+    how = {"n_trials": 9, "valid": halves[1], "budget": 18, "checkpoint": search, "refit": False}
     whole = tune(LGBMClassifier, halves[0], SPACE, **{**how, "checkpoint": None})
     grow, left = boosted._Booster.grow, [5]
 
@@ -184,7 +185,7 @@ def test_a_search_that_breaks_off_goes_on(halves, tmp_path, monkeypatch):
     left[0] = 100
     assert look(tune(LGBMClassifier, halves[0], SPACE, resume=True, **how)) == look(whole)
     assert left[0] == 100 - 3  # ten of thirteen were measured before
-    (tmp_path / "search").write_text('{"kind": 1}')
+    search.write_text('{"kind": 1}')
     with pytest.raises(UsageError, match="remove it to start over"):
         tune(LGBMClassifier, halves[0], SPACE, resume=True, **how)
 
@@ -210,6 +211,8 @@ def test_trials_that_fail_say_why_and_never_win(halves):
     assert {one["params"]["solver"] for one in failed} == {"no-such"}
     assert all("solver" in one["fault"] for one in failed)
     assert found.best["params"]["solver"] == "newton"
+    with pytest.raises(DataError, match=r"every trial failed, the first one: could not convert string"):
+        tune("logistic", train, "C=a|b", valid=held)
     with pytest.raises(DataError, match=r"every trial failed, the first one: .*solver"):
         tune("logistic", train, "solver=no-such", valid=held)
 
@@ -248,6 +251,14 @@ def test_what_cannot_be_searched_is_refused_in_one_line(halves, learner, space, 
     with pytest.raises(UsageError, match=said) as told:
         tune(learner, halves[0], space, **{"task": "classification", **options})
     assert "\n" not in str(told.value)
+
+
+def test_held_out_rows_of_other_columns_are_told(halves, tmp_path):
+    pq.write_table(pa.table({"x0": [1.0, 2.0], "y": [0, 1]}), tmp_path / "other.parquet")
+    for target, kind, said in (("y", DataError, "x1"), (None, UsageError, "target")):
+        valid = ParquetSource(tmp_path / "other.parquet", target=target)
+        with pytest.raises(kind, match=said):
+            tune("logistic", halves[0], "C=1|2", valid=valid)
 
 
 def test_too_few_rows_are_told(tmp_path):
