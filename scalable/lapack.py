@@ -12,6 +12,7 @@ from scipy.linalg import LinAlgError
 from scalable.errors import DataError
 
 Array = NDArray[np.float64]
+_MIRRORED = 512  # rows at once: a block and its mirror stay in the second cache
 __all__ = [
     "LinAlgError",
     "cho_factor",
@@ -83,11 +84,17 @@ def inv(matrix: Array) -> Array:
 def inverse_of_positive(matrix: Array) -> Array:
     """Return the inverse of a positive definite matrix, in a third of `inv`'s time; `LinAlgError` when it is not."""
     require_finite(matrix)
-    factor, failed = linalg.lapack.dpotrf(matrix, lower=1)
+    # It is symmetric: LAPACK's order of its numbers is ours of its transpose, and nothing has to be turned.
+    factor, failed = linalg.lapack.dpotrf(matrix.T, lower=1)
     if failed:
         raise LinAlgError("the matrix is not positive definite")
-    inverse, _ = linalg.lapack.dpotri(factor, lower=1)
-    return np.asarray(np.tril(inverse) + np.tril(inverse, -1).T)
+    inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
+    for low in range(0, len(inverse), _MIRRORED):
+        high = low + _MIRRORED
+        inverse[low:high, high:] = inverse[high:, low:high].T
+        square = np.tril(inverse[low:high, low:high])
+        inverse[low:high, low:high] = square + np.tril(square, -1).T
+    return np.asarray(inverse.T)
 
 
 def orthonormal(rows: Array) -> Array:

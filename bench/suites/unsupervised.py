@@ -1,4 +1,4 @@
-"""Learners without a target: a row's share of one pass."""
+"""Learners without a target, and of kernel features: a row's share of a pass or two."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from .median import named, ns_per_row
 try:
     from bench.data import scaled
     from scalable.decomposition import PCA, TruncatedSVD
+    from scalable.kernel_approximation import KernelClassifier
     from scalable.mixture import GaussianMixture, KMeans
 
     missing = ""
@@ -56,4 +57,29 @@ class Passes:
 
     @named("Fit without a target")
     def track_fit(self, learner: str) -> float:
+        return ns_per_row(self._fit, len(self.rows), REPEATS)
+
+
+class KernelPass:
+    """A pass of descent over 28 columns in memory, 512 features a row; the sample's curvature is a part of it."""
+
+    params = (["fourier", "structured", "nystroem"],)
+    param_names = ("kind",)
+    unit = "ns/row"
+    timeout = 300
+
+    def setup(self, kind: str) -> None:
+        random = np.random.default_rng(0)
+        self.rows = random.normal(size=(scaled(200_000), 28))
+        self.label = np.sin(self.rows[:, 0]) + self.rows[:, 1] * self.rows[:, 2] > 0.0
+        self.model = KernelClassifier(kind, 512, solver="descent", max_iter=1, random_state=0)
+        self._fit()
+
+    def _fit(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.model.fit(self.rows, self.label)
+
+    @named("Fit of kernel features")
+    def track_fit(self, kind: str) -> float:
         return ns_per_row(self._fit, len(self.rows), REPEATS)

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.bayes.gaussian_nb import ClassMoments, GaussianNB
-from scalable.bayes.within_classes import Moments
+from scalable.bayes.gaussian_nb import ClassMoments, GaussianNB, Sums
 from scalable.data.block import Block
 from scalable.data.source import Source
 from scalable.errors import UsageError
@@ -23,7 +22,7 @@ from scalable.models.arrays.category_encoder import CategoryEncoder
 from scalable.models.arrays.model import Arrays
 
 State = tuple[
-    Moments, NDArray[np.float64]
+    Sums, NDArray[np.float64]
 ]  # of the numbers; weights of cells in each class, (n_classes, n_cells)
 
 

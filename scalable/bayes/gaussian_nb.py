@@ -16,6 +16,8 @@ from scalable.features.target_summary import TargetSummary
 from scalable.models.arrays.model import Arrays
 from scalable.models.arrays.one_pass import OnePassClassifier
 
+Sums = tuple[Moments, NDArray[np.float64]]  # and the weights of the classes, (n_classes,)
+
 
 @dataclass(frozen=True)
 class ClassMoments:
@@ -23,32 +25,36 @@ class ClassMoments:
 
     Parameters
     ----------
-    names, classes, prior : tuple
-        Columns, labels, and the probability of each label.
+    names, classes : tuple
+        Columns and labels.
+    prior : tuple or None
+        The probability of each label; None is its share of the weights.
     smoothing : float
         Share of the largest variance of all rows that is added to each.
     """
 
     names: tuple[str, ...]
     classes: tuple[Any, ...]
-    prior: tuple[float, ...]
+    prior: tuple[float, ...] | None
     smoothing: float
 
-    def init(self) -> Moments:
+    def init(self) -> Sums:
         """Return the moments of no rows; behind those of the classes, those of all rows without weights."""
-        return np.zeros((3, len(self.classes) + 1, len(self.names)))
+        k = len(self.classes)
+        return np.zeros((3, k + 1, len(self.names))), np.zeros(k)
 
-    def step(self, state: Moments, block: Block) -> Moments:
+    def step(self, state: Sums, block: Block) -> Sums:
         """Add a block."""
-        return merged(state, moments_of(block, len(self.classes)))
+        return self.merge(state, moments_of(block, len(self.classes)))
 
-    def merge(self, left: Moments, right: Moments) -> Moments:
+    def merge(self, left: Sums, right: Sums) -> Sums:
         """Return the moments of both."""
-        return merged(left, right)
+        return merged(left[0], right[0]), left[1] + right[1]
 
-    def finish(self, state: Moments) -> Arrays:
+    def finish(self, state: Sums) -> Arrays:
         """Return means, smoothed variances and priors; a DataError where a class tells nothing of a column."""
-        weight, mean, squares = state
+        (weight, mean, squares), rows = state
+        prior = rows / rows.sum() if self.prior is None else self.prior
         for c, j in np.argwhere(weight[:-1] <= 0.0):
             raise DataError(
                 f"column {self.names[j]!r} has no value of any weight in class {self.classes[c]!r}: its "
@@ -63,7 +69,7 @@ class ClassMoments:
         for c, j in np.argwhere(variance <= 0.0):
             what = f"column {self.names[j]!r} is constant in class {self.classes[c]!r}"
             raise DataError(f"{what} and nothing smooths it; leave it out or raise var_smoothing")
-        out = {"theta": mean[:-1], "var": variance, "class_prior": self.prior, "epsilon": epsilon}
+        out = {"theta": mean[:-1], "var": variance, "class_prior": prior, "epsilon": epsilon}
         return {name: np.array(value) for name, value in out.items()}
 
 
@@ -82,15 +88,19 @@ class GaussianNB(OnePassClassifier):
 
     priors: Any = None
     var_smoothing: float = 1e-9
+    _weighs_classes = True
 
     def _reduction(self, encoder: NumberEncoder, target: TargetSummary) -> ClassMoments:
-        weights = np.array(target.class_weight)
-        prior = weights / weights.sum() if self.priors is None else np.asarray(self.priors, np.float64)
-        if prior.shape != weights.shape or (prior < 0.0).any() or abs(prior.sum() - 1.0) > 1e-8:
-            raise UsageError(f"priors must be {len(weights)} shares that sum to 1, not {self.priors!r}")
+        prior = None if self.priors is None else np.asarray(self.priors, np.float64)
+        k = len(target.classes)
+        if prior is not None and (
+            prior.shape != (k,) or (prior < 0.0).any() or abs(prior.sum() - 1.0) > 1e-8
+        ):
+            raise UsageError(f"priors must be {k} shares that sum to 1, not {self.priors!r}")
         if not self.var_smoothing >= 0.0:
             raise UsageError(f"var_smoothing must not be negative, not {self.var_smoothing!r}")
-        return ClassMoments(tuple(encoder.needed), target.classes, tuple(prior.tolist()), self.var_smoothing)
+        given = None if prior is None else tuple(prior.tolist())
+        return ClassMoments(tuple(encoder.needed), target.classes, given, self.var_smoothing)
 
     @staticmethod
     def scores(arrays: Arrays, block: Block) -> NDArray[np.float64]:

@@ -17,15 +17,19 @@ FEW_CLASSES = 8  # of more, a mask for each costs more than going row by row
 Moments = NDArray[np.float64]  # of shape (3, n_classes + 1, n_columns): weight, mean, squares about the mean
 
 
-def moments_of(block: Block, n_classes: int) -> Moments:
-    """Return the moments of a block, missing values left out; behind the classes' those of all rows, unweighted."""
+def moments_of(block: Block, n_classes: int) -> tuple[Moments, NDArray[np.float64]]:
+    """Return the moments of a block, missing values left out, and the weights of the classes, shape (n_classes,).
+
+    Behind the moments of the classes are those of all rows, unweighted.
+    """
     assert block.label is not None
     raw = _of_floats(block, n_classes) if isinstance(block, LazyBlock) and n_classes <= FEW_CLASSES else None
-    if raw is not None:
-        return raw
+    if raw is not None and raw.shape[2]:  # no value is missing
+        return raw, raw[0, :n_classes, 0]
+    rows = np.bincount(block.label.astype(np.intp), block.weight, n_classes).astype(np.float64)
     out = np.zeros((3, n_classes + 1, len(block.columns)))
     class_moments(block.columns, block.label, np.empty(0) if block.weight is None else block.weight, out)
-    return out
+    return out, rows
 
 
 def merged(left: Moments, right: Moments) -> Moments:

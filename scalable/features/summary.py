@@ -29,6 +29,8 @@ TARGET_PIECES = (
     32  # at most, of a spread of rows that tell of the target: opening one costs as thousands of rows
 )
 LEAST_READ = 2**12  # rows of such a piece
+TARGET_ROWS = 2**18  # that tell of the target, to learners that begin at once; one column
+LEAST_OF_A_CLASS = 16  # rows among those
 LEAST_PIECES = 16  # of a source, so that a column is seen to follow the order of its rows
 
 
@@ -175,6 +177,12 @@ def expect_all(
         fetch(rows, sample_shards(source, max_rows, heads))
         fetch(target, _telling_of_target(source, target_rows))
         fetch(rows, source.shards[: shards_ahead(source.shards)])
+
+
+def foreseeable(target: TargetSummary) -> bool:
+    """Whether a spread of rows shows two classes or more, and none of them so rarely that there are likely others."""
+    least = (target.sampled or 0) / target.rows * min(target.class_rows)
+    return len(target.classes) > 1 and least >= LEAST_OF_A_CLASS
 
 
 def refuse_unusable(profile: Profile, source: Source, *, missing: bool) -> None:

@@ -1,15 +1,14 @@
 """Kernel machines by descent: steps of batches over features that are never stored.
 
-Features of one kernel have curvatures that fall by orders of magnitude from one direction to the next, and descent
-that goes by the gradient alone learns only the first of them. So a step is multiplied by the inverse curvature of a
-sample (Rudi, Carratino and Rosasco, 2017, "FALKON"; Ma and Belkin, 2017): one product of a matrix with a vector for
-two rows a feature. Directions of which the sample knows nothing are held at the curvature of one row. The result is
-an average of the steps (Polyak and Juditsky, 1992), the later ones counting more.
+A step is the gradient of a batch times the inverse curvature of a sample, see `feature_curvature`. The result is an
+average of the steps (Polyak and Juditsky, 1992), the later ones counting more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -17,33 +16,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable import lapack
 from scalable.data.block import Block
 from scalable.errors import DataError
 from scalable.execution.executors import Executor
-from scalable.execution.process_wide import one_blas_thread
 from scalable.execution.reader import BlockReader
 from scalable.execution.replicas import partition_rounds, run_round
-from scalable.kernel_approximation.single_precision import directions_of, padded, room
+from scalable.execution.threads import Threads
+from scalable.kernel_approximation.single_precision import padded, room, to_features
+from scalable.kernels.cosines.class_rows import add_gradient_of_classes
 from scalable.kernels.cosines.cosine_rows import (
     Directions,
     Floats,
     add_gradient_of_rows,
-    cosines_of_rows,
     times_vector,
 )
 from scalable.linear.mixing import MIX_BYTES, mixed
 from scalable.models.arrays.model import complete
 
-SAMPLE_ROWS, BATCH_ROWS = 4, 2  # a feature: of the sample that tells the curvature, and of a batch
 SLOWING = 64.0  # steps after which the length of a step begins to fall, with the root of their number
-LEAST_BATCH = 256
 REPLICA_STEPS = 64  # of a pass: replicas of fewer would learn less from each other than they lose by parting
 MAX_REPLICAS = 8
 ROUND_STEPS = 8  # of a replica in the first round; each round is twice as long as the one before
 ENOUGH = 500  # rows a feature: one pass then ends as near the optimum as the rows tell it
 LATE = 1.0  # power of the number of steps by which they count in the average
-_CHUNK = 2_048
+PARTS = 4  # of a batch, whose gradients are computed side by side and added in order
+SIDE_BY_SIDE = 2**20  # features of all rows of a batch from which on that pays
 _NO_WEIGHTS = np.empty(0)
 
 
@@ -53,8 +50,8 @@ class Steps:
 
     Attributes
     ----------
-    coef, average : float64 arrays of shape (n_components + 1,)
-        Coefficients, the intercept last, and the average of those of all steps.
+    coef, average : float64 arrays of shape (k, n_components + 1)
+        Coefficients of each class, or of the second of two; the intercept last; and the average of those of all steps.
     steps : float
         How many.
     loss, weight : float
@@ -68,6 +65,24 @@ class Steps:
     weight: float = 0.0
 
 
+class Part:
+    """Memory for a part of a batch: what features are computed in, and gradients of `k` classes."""
+
+    def __init__(self, directions: Directions, k: int) -> None:
+        self.room = room(directions, k)
+        self.gradient, self.bias = np.empty((k, len(directions.shift)), np.float32), np.empty(k)
+
+
+@contextmanager
+def side_by_side(threads: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """Give what maps a function over sequences, on so many threads, its results in order."""
+    if threads < 2:
+        yield map
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="step") as pool:
+        yield pool.map
+
+
 @dataclass(frozen=True)
 class LossOfSteps:
     """What steps need to know of a loss.
@@ -75,17 +90,18 @@ class LossOfSteps:
     Attributes
     ----------
     code : int or None
-        Its number; None is the logistic loss, for which alone kernels are then compiled.
+        Its number; None is the logistic loss, for which alone kernels are then compiled. Of several classes the loss
+        is that of softmax.
     bend : float
         The second derivative that steps go by, whatever the scores: the greatest of the logistic loss (Boehning, 1992),
         so that the few positives of a rare class, too, cannot make a step too long.
-    start : float
-        The intercept to begin with.
+    start : tuple of float
+        The intercept of each class to begin with; of two, that of the second alone.
     """
 
     code: int | None
     bend: float
-    start: float
+    start: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -100,6 +116,8 @@ class FeatureDescent:
         Of the cosines.
     inverse : float32 array of shape (n_components + 1, n_components + 1)
         Inverse curvature of a row, the intercept last.
+    whiten : float32 array of shape (n_components, n_components), or None
+        From kernels with landmarks to features.
     loss : LossOfSteps
         What is minimised.
     penalty : float
@@ -108,15 +126,19 @@ class FeatureDescent:
         Rows a step.
     rate : float
         Length of the first steps, 1 being Newton's.
+    threads : int
+        Work on a step of one replica; they do not change a bit of it.
     """
 
     names: tuple[str, ...]
     directions: Directions
     inverse: Floats
+    whiten: Floats | None
     loss: LossOfSteps
     penalty: float
     batch: int
     rate: float = 1.0
+    threads: int = 1
 
     def begin(self, start: Steps) -> Steps:
         """Return a copy to learn on."""
@@ -125,43 +147,85 @@ class FeatureDescent:
     def step(self, model: Steps, block: Block) -> Steps:
         """Learn from a block, in about equal batches."""
         columns = np.ascontiguousarray(complete(block, self.names))
-        assert block.label is not None
-        weight = _NO_WEIGHTS if block.weight is None else block.weight
-        n = len(model.coef) - 1
-        memory, gradient = room(self.directions), np.empty(len(self.directions.shift), np.float32)
         count = max(1, round(block.n_rows / self.batch))
         edges = [block.n_rows * k // count for k in range(count + 1)]
-        move = np.empty(n + 1, np.float32)
-        for low, high in pairwise(edges):
-            gradient[:] = 0.0
-            coef = padded(model.coef[:n], self.directions)
-            loss, bias, total = add_gradient_of_rows(
-                self.loss.code,
-                columns,
-                low,
-                high,
-                block.label,
-                weight,
-                self.directions,
-                coef,
-                model.coef[n],
-                memory,
-                gradient,
-            )
-            if total <= 0.0:
-                continue
-            if not np.isfinite(loss):
-                raise DataError("the loss is no longer a number; scale the columns")
-            slope = np.append(gradient[:n] * np.sqrt(2.0 / n), bias) / total
-            slope[:n] += self.penalty * model.coef[:n]
-            times_vector(self.inverse, slope.astype(np.float32), move)
-            model.steps += 1.0
-            share = min(1.0, (high - low) / self.batch)  # a step from few rows is a short one
-            model.coef -= share * self.rate / np.sqrt(1.0 + model.steps / SLOWING) * move
-            model.average += (1.0 + LATE) / (model.steps + LATE) * (model.coef - model.average)
-            model.loss += loss
-            model.weight += total
+        parts = [Part(self.directions, len(model.coef)) for _ in range(PARTS)]
+        with side_by_side(self.threads) as each:
+            for low, high in pairwise(edges):
+                self._move(model, columns, block, low, high, parts, each)
         return model
+
+    def _move(
+        self,
+        model: Steps,
+        columns: NDArray[np.float64],
+        block: Block,
+        low: int,
+        high: int,
+        parts: Sequence[Part],
+        each: Callable[..., Iterable[Any]],
+    ) -> None:
+        """Make the step of the rows from `low` to `high`."""
+        n = model.coef.shape[1] - 1
+        some = parts if (high - low) * n >= SIDE_BY_SIDE else parts[:1]
+
+        def product(matrix: Floats, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+            out, rows = np.empty(len(matrix), np.float32), vector.astype(np.float32)
+            bands = [len(matrix) * k // len(some) for k in range(len(some) + 1)]
+            list(each(lambda a, b: times_vector(matrix[a:b], rows, out[a:b]), bands[:-1], bands[1:]))
+            return out.astype(np.float64)
+
+        def turned(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            if self.whiten is None:
+                return to_features(values, None)
+            return np.stack([product(self.whiten, row) for row in values])
+
+        weights, intercept = padded(turned(model.coef[:, :n]), self.directions), model.coef[:, n].copy()
+        edges = [low + (high - low) * k // len(some) for k in range(len(some) + 1)]
+
+        def add(part: Part, first: int, last: int) -> tuple[float, float]:
+            return self._add(part, columns, block, first, last, weights, intercept)
+
+        loss, total = (sum(terms) for terms in zip(*each(add, some, edges[:-1], edges[1:]), strict=True))
+        if total <= 0.0:
+            return
+        if not np.isfinite(loss):
+            raise DataError("the loss is no longer a number; scale the columns")
+        gradient = sum(part.gradient[:, :n].astype(np.float64) for part in some)
+        slope = np.column_stack([turned(np.asarray(gradient)), sum(part.bias for part in some)]) / total
+        slope[:, :n] += self.penalty * model.coef[:, :n]
+        move = np.stack([product(self.inverse, row) for row in slope])
+        model.steps += 1.0
+        share = min(1.0, (high - low) / self.batch)  # a step from few rows is a short one
+        model.coef -= share * self.rate / np.sqrt(1.0 + model.steps / SLOWING) * move
+        model.average += (1.0 + LATE) / (model.steps + LATE) * (model.coef - model.average)
+        model.loss += loss
+        model.weight += total
+
+    def _add(
+        self,
+        part: Part,
+        columns: NDArray[np.float64],
+        block: Block,
+        first: int,
+        last: int,
+        weights: Floats,
+        intercept: NDArray[np.float64],
+    ) -> tuple[float, float]:
+        """Make the gradients of some rows; return the sums of their losses and weights."""
+        assert block.label is not None
+        weight = _NO_WEIGHTS if block.weight is None else block.weight
+        part.gradient[:], part.bias[:] = 0.0, 0.0
+        given = columns, first, last, block.label, weight, self.directions
+        if len(weights) > 1:
+            loss, total = add_gradient_of_classes(
+                *given, weights, intercept, part.room, part.gradient, part.bias
+            )
+        else:
+            loss, part.bias[0], total = add_gradient_of_rows(
+                self.loss.code, *given, weights[0], intercept[0], part.room, part.gradient[0]
+            )
+        return loss, total
 
     def merge(self, start: Steps, models: Sequence[Steps]) -> Steps:
         """Return the means of the replicas."""
@@ -179,47 +243,9 @@ class FeatureDescent:
         return {"loss": model.loss / model.weight} if model.weight > 0.0 else {}
 
 
-def descent_from(
-    sample: NDArray[np.float64],
-    drawn: dict[str, NDArray[Any]],
-    names: tuple[str, ...],
-    loss: LossOfSteps,
-    alpha: float,
-    total: float,
-) -> tuple[FeatureDescent, dict[str, NDArray[Any]]]:
-    """Return what replicas do, and the arrays of the map with its centre.
-
-    Parameters
-    ----------
-    sample : float64 array of shape (n_rows, n_columns)
-        Rows from all over; so many that there are `SAMPLE_ROWS` for each feature tell the curvature.
-    drawn : dict of str to array
-        Of `draw_map`.
-    names : tuple of str
-    loss : LossOfSteps
-    alpha, total : float
-        Strength of the penalty, and the weight of all rows.
-    """
-    drawn = {**drawn, "centre": sample.mean(axis=0)}
-    directions, n = directions_of(drawn), len(drawn["shift"])
-    rows = sample[:: max(1, len(sample) // (SAMPLE_ROWS * n))]
-    square = np.zeros((n + 1, n + 1))
-    memory, scale = room(directions), np.float32(np.sqrt(2.0 / n))
-    out = np.empty((_CHUNK, len(directions.shift)), np.float32)
-    with one_blas_thread():  # the order of its sums must not depend on free processors
-        for low in range(0, len(rows), _CHUNK):
-            some = np.ascontiguousarray(rows[low : low + _CHUNK].T)
-            cosines_of_rows(some, directions, memory, out)
-            z = np.ones((some.shape[1], n + 1), np.float32)
-            np.multiply(out[: len(z), :n], scale, out=z[:, :n])
-            square += z.T @ z
-        square *= loss.bend / len(rows)
-        square.flat[:: n + 2] += np.append(
-            np.full(n, loss.bend / len(rows) + alpha / total), 1e-6 * loss.bend
-        )
-        inverse = lapack.inverse_of_positive(square).astype(np.float32)
-    batch = max(LEAST_BATCH, BATCH_ROWS * n)
-    return FeatureDescent(names, directions, inverse, loss, alpha / total, batch), drawn
+def threads_of(executor: Executor) -> int:
+    """Return the threads of this process that an executor works with."""
+    return executor.n_workers if isinstance(executor, Threads) else 1
 
 
 def descend(
@@ -240,7 +266,8 @@ def descend(
     n_rows, p = reader.source.n_rows, len(learner.names)
     mixes: Any = mixed(reader, seed, max(MAX_REPLICAS, -(-n_rows * (8 * p + 16) // MIX_BYTES)))
     n_replicas = min(MAX_REPLICAS, max(1, n_rows // (REPLICA_STEPS * learner.batch)))
-    enough = n_rows >= ENOUGH * len(start)
+    learner = replace(learner, threads=max(1, threads_of(executor) // n_replicas))
+    enough = n_rows >= ENOUGH * start.shape[1]
     state, before, done = Steps(start, start.copy()), np.inf, 0
     while done < max_passes:
         state = replace(state, loss=0.0, weight=0.0)

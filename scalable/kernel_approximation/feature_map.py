@@ -29,6 +29,7 @@ def draw_map(
     gamma: float | str,
     random_state: Any,
     sample: NDArray[np.float64] | None = None,
+    least: float = 0.0,
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays of a map, drawn for the columns of a source.
 
@@ -44,6 +45,8 @@ def draw_map(
         Of the kernel; "scale" is one over columns times the variance of all values.
     sample : float64 array of shape (n_rows, n_columns), optional
         Rows from all over; by default they are drawn where they are needed.
+    least : float
+        Share of the largest eigenvalue of the landmarks' kernels that smaller ones are taken for.
 
     Raises
     ------
@@ -78,7 +81,7 @@ def draw_map(
             )
         landmarks = rows[random.permutation(len(rows))[:n_components]]
         values, vectors = lapack.eigh(_kernel(landmarks, landmarks.T, gamma))
-        whiten = (vectors / np.sqrt(np.maximum(values, 1e-12))) @ vectors.T
+        whiten = (vectors / np.sqrt(np.maximum(values, max(1e-12, least * values[-1])))) @ vectors.T
         return {"landmarks": landmarks, "whiten": whiten, "gamma": np.array(gamma)}
     shift = random.uniform(0.0, 2.0 * np.pi, n_components)
     scale = np.sqrt(2.0 * gamma)

@@ -19,7 +19,8 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.features.number_encoder import NumberEncoder
 from scalable.features.target_summary import TargetSummary
-from scalable.kernel_approximation.feature_descent import LossOfSteps, descend, descent_from
+from scalable.kernel_approximation.feature_curvature import descent_from
+from scalable.kernel_approximation.feature_descent import LossOfSteps, descend, threads_of
 from scalable.kernel_approximation.feature_map import Map, draw_map, feature_blocks
 from scalable.kernel_approximation.single_precision import readied, scores_of
 from scalable.kernels.linear.losses import LOSSES
@@ -33,6 +34,8 @@ EVERY_COLUMN = "feature"
 SOLVERS = ("auto", "newton", "descent")
 CHEAP = 2**34  # products of two features over all rows, of a pass of Newton's: a second or two
 EXACT_TOL, DESCENT_TOL = 1e-10, 1e-3
+SINGLE_LEAST = 1e-5  # of landmarks in single precision, see `draw_map`
+OF_SOFTMAX = 0.3  # as `LossOfSteps.bend`: no class by itself bends more than 0.25, two against each other 0.5
 BENDS = {"squared_hinge": 1.0, "hinge": 1.0}  # see `LossOfSteps.bend`
 
 
@@ -101,20 +104,23 @@ class _Kernel(OnePassEstimator):
         max_iter: int,
         tol: float,
     ) -> Arrays:
-        """Return the arrays of a model of two classes by descent; `weight` is that of each class."""
-        if self.kind == "nystroem":
-            raise UsageError("descent learns of cosines: take kind='fourier' or 'structured'")
+        """Return the arrays of a model by descent; `weight` is that of each class."""
         assert reader.encoder is not None
         total, seed = float(weight.sum()), seeds(self.random_state, 2)[1]
         sample, names = sample_rows(executor, reader, seed), tuple(reader.encoder.needed)
         drawn = self._drawn(executor, reader, sample)
-        learner, drawn = descent_from(sample, drawn, names, loss, float(self.alpha), total)
+        learner, drawn = descent_from(
+            sample, drawn, names, loss, float(self.alpha), total, threads_of(executor)
+        )
         label = f"train {type(self).__name__}"
-        start = np.append(np.zeros(self.n_components), loss.start)
+        start = np.zeros((len(loss.start), self.n_components + 1))
+        start[:, -1] = loss.start
         found, passes, converged = descend(executor, learner, reader, start, max_iter, tol, seed, label)
         self._report(None if converged else f"{passes} passes, raise max_iter or tol")
-        intercept, n_iter = np.array(found[-1]), np.array(passes)
-        return {**drawn, "coef": found[:-1].astype(np.float32), "intercept": intercept, "n_iter": n_iter}
+        coef, intercept = found[:, :-1].astype(np.float32), found[:, -1]
+        if len(found) == 1:
+            coef, intercept = coef[0], np.array(intercept[0])
+        return {**drawn, "coef": coef, "intercept": intercept, "n_iter": np.array(passes)}
 
     def _drawn(
         self, executor: Executor, reader: BlockReader, sample: NDArray[np.float64] | None = None
@@ -122,7 +128,7 @@ class _Kernel(OnePassEstimator):
         if not self.alpha > 0.0:
             raise UsageError(f"alpha must be positive, not {self.alpha!r}")
         how = self.kind, self.n_components, self.gamma, self.random_state
-        return draw_map(executor, reader, *how, sample)
+        return draw_map(executor, reader, *how, sample, SINGLE_LEAST if sample is not None else 0.0)
 
     @staticmethod
     def ready(arrays: Arrays) -> Mapping[str, Any]:
@@ -131,8 +137,6 @@ class _Kernel(OnePassEstimator):
 
     @staticmethod
     def _line(arrays: Arrays, block: Block) -> NDArray[np.float64]:
-        if "centre" in arrays:
-            return scores_of(arrays, block)
         out = np.full(block.n_rows, float(arrays["intercept"]))
         for part in feature_blocks(arrays, block):
             low = part.first_row - block.first_row
@@ -141,7 +145,10 @@ class _Kernel(OnePassEstimator):
         return out
 
     @staticmethod
-    def _beside_zeros(arrays: Arrays, block: Block) -> NDArray[np.float64]:
+    def _of_classes(arrays: Arrays, block: Block) -> NDArray[np.float64]:
+        """Return a score a class, shape (n_classes, n_rows); of two, zeros for the first."""
+        if "centre" in arrays:
+            return scores_of(arrays, block)
         line = _Kernel._line(arrays, block)
         return np.stack([np.zeros(len(line)), line])
 
@@ -186,7 +193,8 @@ class KernelRidge(OnePassRegressor, _Kernel):
 class KernelClassifier(OnePassClassifier, _Kernel):
     """Kernel logistic regression by random features or landmarks.
 
-    Minimises ``sum of log losses + alpha / 2 |coef|^2`` over the features, the intercept free. Two classes only.
+    Minimises ``sum of log losses + alpha / 2 |coef|^2`` over the features, the intercepts free; of several classes the
+    losses are those of softmax.
 
     Parameters
     ----------
@@ -195,9 +203,9 @@ class KernelClassifier(OnePassClassifier, _Kernel):
     alpha : float
         Strength of the penalty.
     solver : {"auto", "newton", "descent"}
-        Newton's steps of one pass each reach the optimum and cost the square of `n_components` a row and pass.
-        Descent, of cosines, costs what the features cost, in single precision, and one pass is enough where rows are
-        hundreds for each feature. "auto" takes Newton's where they are cheap, and for landmarks.
+        Newton's steps of one pass each reach the optimum of two classes and cost the square of `n_components` a row and
+        pass. Descent costs what the features cost, in single precision, and one pass is enough where rows are hundreds
+        for each feature. "auto" takes Newton's where there are two classes and they are cheap.
     max_iter : int
         Most passes.
     tol : float, optional
@@ -222,11 +230,13 @@ class KernelClassifier(OnePassClassifier, _Kernel):
     def _arrays(
         self, executor: Executor, reader: BlockReader, encoder: NumberEncoder, target: TargetSummary
     ) -> Arrays:
-        weight = weights_of_two(target)
+        weight = np.asarray(target.class_weight)
         whole_number("max_iter", self.max_iter)
-        self.solver_ = self._chosen(reader.source.n_rows)
+        self.solver_ = self._chosen(reader.source.n_rows, len(weight))
+        if len(weight) == 2 or self.solver_ == "newton":
+            weight = weights_of_two(target)
         if self.solver_ == "descent":
-            loss = LossOfSteps(None, 0.25, float(np.log(weight[1] / weight[0])))
+            loss = _log_loss(weight)
             tol = DESCENT_TOL if self.tol is None else self.tol
             return self._descended(executor, reader, weight, loss, self.max_iter, tol)
         drawn = self._drawn(executor, reader)
@@ -248,21 +258,19 @@ class KernelClassifier(OnePassClassifier, _Kernel):
             "n_iter": np.array(done.n_iter),
         }
 
-    def _chosen(self, n_rows: int) -> str:
-        """Return the solver for so many rows."""
+    def _chosen(self, n_rows: int, n_classes: int = 2) -> str:
+        """Return the solver for so many rows and classes."""
         if self.solver not in SOLVERS:
             raise UsageError(f"solver must be {', '.join(map(repr, SOLVERS))}, not {self.solver!r}")
-        cheap = self.kind == "nystroem" or n_rows * int(self.n_components) ** 2 <= CHEAP
+        if self.solver == "newton" and n_classes > 2:
+            raise UsageError(f"solver='newton' learns two classes, not {n_classes}: take 'descent' or 'auto'")
+        cheap = n_classes == 2 and n_rows * int(self.n_components) ** 2 <= CHEAP
         return self.solver if self.solver != "auto" else "newton" if cheap else "descent"
 
     @staticmethod
     def scores(arrays: Arrays, block: Block) -> NDArray[np.float64]:
-        """Return log odds beside zeros, shape (2, n_rows)."""
-        return _Kernel._beside_zeros(arrays, block)
-
-    def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's tags: two classes only."""
-        return of_two_classes(super().__sklearn_tags__())
+        """Return logarithms of what probabilities are in proportion to, shape (n_classes, n_rows)."""
+        return _Kernel._of_classes(arrays, block)
 
 
 class KernelSVC(Classifier, _Kernel):
@@ -273,7 +281,7 @@ class KernelSVC(Classifier, _Kernel):
     Parameters
     ----------
     kind, n_components, gamma, random_state
-        As of `KernelRidge`; cosines only, no landmarks.
+        As of `KernelRidge`.
     loss : {"squared_hinge", "hinge"}
         What is minimised.
     alpha : float
@@ -302,7 +310,7 @@ class KernelSVC(Classifier, _Kernel):
         if self.loss not in BENDS:
             raise UsageError(f"loss must be {' or '.join(map(repr, BENDS))}, not {self.loss!r}")
         whole_number("max_iter", self.max_iter)
-        loss = LossOfSteps(LOSSES[self.loss].code, BENDS[self.loss], 0.0)
+        loss = LossOfSteps(LOSSES[self.loss].code, BENDS[self.loss], (0.0,))
         return self._descended(executor, reader, weights_of_two(target), loss, self.max_iter, self.tol)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
@@ -312,17 +320,21 @@ class KernelSVC(Classifier, _Kernel):
     @staticmethod
     def scores(arrays: Arrays, block: Block) -> NDArray[np.float64]:
         """Return margins beside zeros, shape (2, n_rows)."""
-        return _Kernel._beside_zeros(arrays, block)
+        return _Kernel._of_classes(arrays, block)
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: two classes only."""
-        return of_two_classes(super().__sklearn_tags__())
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
 
 
-def of_two_classes(tags: Any) -> Any:
-    """Return scikit-learn's tags of a classifier that takes two classes only."""
-    tags.classifier_tags.multi_class = False
-    return tags
+def _log_loss(weight: NDArray[np.float64]) -> LossOfSteps:
+    """Return the loss of two classes, or of several, whose weights are given."""
+    if len(weight) == 2:
+        return LossOfSteps(None, 0.25, (float(np.log(weight[1] / weight[0])),))
+    shares = np.maximum(weight, 1e-12 * weight.sum()) / weight.sum()
+    return LossOfSteps(None, OF_SOFTMAX, tuple(np.log(shares).tolist()))
 
 
 def weights_of_two(target: TargetSummary) -> NDArray[np.float64]:

@@ -11,21 +11,28 @@ from numpy.typing import NDArray
 from scalable.data.block import Block
 from scalable.kernel_approximation.feature_map import LEAST_WIDTH, along
 from scalable.kernels.buffers import aligned
+from scalable.kernels.cosines.class_rows import score_classes
 from scalable.kernels.cosines.cosine_rows import Directions, Floats, room_for, score_rows
 from scalable.kernels.cosines.sixteen_rows import ROWS
 
 TURN = 2.0 * np.pi
+NOWHERE = -1e9  # power of two of a kernel with no landmark
 
 
 def directions_of(arrays: Mapping[str, NDArray[Any]]) -> Directions:
-    """Return the directions of a map of `draw_map` that has a ``centre``.
+    """Return the directions of a map of `draw_map`, of cosines or landmarks, that has a ``centre``.
 
     Raises
     ------
     ValueError
         When the arrays do not belong together: kernels read them by their addresses.
     """
-    centre, shift = np.asarray(arrays["centre"], np.float64), np.asarray(arrays["shift"], np.float64)
+    centre = np.asarray(arrays["centre"], np.float64)
+    if "landmarks" in arrays:
+        return _landmark_directions(
+            centre, np.asarray(arrays["landmarks"], np.float64), float(arrays["gamma"])
+        )
+    shift = np.asarray(arrays["shift"], np.float64)
     if centre.ndim != 1 or shift.ndim != 1 or not shift.size:
         raise ValueError(f"a centre of shape {centre.shape} and shifts of shape {shift.shape}")
     n, p = len(shift), len(centre)
@@ -48,16 +55,41 @@ def directions_of(arrays: Mapping[str, NDArray[Any]]) -> Directions:
     return Directions(centre, signs, dense, turns, np.float32(scale))
 
 
-def padded(coef: NDArray[Any], directions: Directions) -> Floats:
-    """Return the coefficients of features as those of their cosines, float32, zeros behind the last."""
-    out = np.zeros(len(directions.shift), np.float32)
-    out[: len(coef)] = coef * np.sqrt(2.0 / len(coef))
+def _landmark_directions(
+    centre: NDArray[np.float64], landmarks: NDArray[np.float64], gamma: float
+) -> Directions:
+    """Return those of kernels: ``exp(-gamma |x - l|^2)`` as a power of two, written out about the centre."""
+    n, p = np.shape(landmarks)
+    if centre.shape != (p,) or not n:
+        raise ValueError(f"a centre of shape {centre.shape} and landmarks of shape {landmarks.shape}")
+    wide, strength = -(-n // ROWS) * ROWS, gamma / np.log(2.0)
+    dense, shift = aligned((wide, p), np.float32), np.zeros(wide, np.float32)
+    apart = landmarks - centre
+    dense[:n], dense[n:] = 2.0 * strength * apart, 0.0
+    shift[:n], shift[n:] = -strength * (apart**2).sum(axis=1), NOWHERE
+    return Directions(centre, np.empty((3, 0, 0), np.float32), dense, shift, np.float32(strength), True)
+
+
+def padded(weights: NDArray[Any], directions: Directions) -> Floats:
+    """Return weights of what kernels make, (..., n), as float32, zeros behind the last."""
+    out = np.zeros((*np.shape(weights)[:-1], len(directions.shift)), np.float32)
+    out[..., : np.shape(weights)[-1]] = weights
     return out
 
 
-def room(directions: Directions) -> Floats:
+def room(directions: Directions, n_classes: int = 1) -> Floats:
     """Return memory for the kernels to compute in."""
-    return np.asarray(aligned((room_for(directions), ROWS), np.float32))
+    return np.asarray(aligned((room_for(directions, n_classes), ROWS), np.float32))
+
+
+def to_features(values: NDArray[Any], whiten: NDArray[Any] | None) -> NDArray[Any]:
+    """Return what belongs to what kernels make, (..., n), as what belongs to features, or the reverse.
+
+    Features are cosines times the root of two over their number, or kernels times the symmetric matrix `whiten`.
+    """
+    if whiten is not None:
+        return np.asarray(values @ whiten)
+    return np.asarray(values * np.sqrt(2.0 / values.shape[-1]))
 
 
 def readied(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
@@ -68,14 +100,19 @@ def readied(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     ValueError
         When the arrays do not belong together.
     """
-    directions, coef = directions_of(arrays), arrays["coef"]
-    if coef.shape != arrays["shift"].shape:
-        raise ValueError(f"{coef.shape} coefficients for {arrays['shift'].shape} features")
-    return {**arrays, "along": directions, "weights": padded(coef, directions)}
+    directions, coef = directions_of(arrays), np.asarray(arrays["coef"], np.float64)
+    whiten, n = arrays.get("whiten"), len(arrays["landmarks" if directions.gaussian else "shift"])
+    if coef.ndim > 2 or coef.shape[-1:] != (n,) or arrays["intercept"].shape != coef.shape[:-1]:
+        raise ValueError(f"coefficients of shape {coef.shape} for {n} features")
+    if whiten is not None and whiten.shape != (n, n):
+        raise ValueError(f"a matrix of shape {whiten.shape} for {n} landmarks")
+    return {**arrays, "along": directions, "weights": padded(to_features(coef, whiten), directions)}
 
 
 def scores_of(ready: Mapping[str, Any], block: Block) -> NDArray[np.float64]:
-    """Return the scores of a block by coefficients that were learned in single precision, shape (n_rows,).
+    """Return the scores of a block by coefficients that were learned in single precision, shape (n_classes, n_rows).
+
+    Of two classes that of the first is zero.
 
     Raises
     ------
@@ -85,7 +122,12 @@ def scores_of(ready: Mapping[str, Any], block: Block) -> NDArray[np.float64]:
     directions: Directions = ready["along"]
     if len(block.columns) != len(directions.centre):
         raise ValueError(f"{len(block.columns)} columns for {len(directions.centre)} of the model")
-    out = np.empty(block.n_rows)
-    columns = np.ascontiguousarray(block.columns, np.float64)
-    score_rows(columns, directions, ready["weights"], float(ready["intercept"]), room(directions), out)
+    columns, weights = np.ascontiguousarray(block.columns, np.float64), ready["weights"]
+    if weights.ndim == 1:
+        out = np.zeros((2, block.n_rows))
+        score_rows(columns, directions, weights, float(ready["intercept"]), room(directions), out[1])
+        return out
+    out = np.empty((len(weights), block.n_rows))
+    intercept = np.asarray(ready["intercept"], np.float64)
+    score_classes(columns, directions, weights, intercept, room(directions, len(weights)), out)
     return out

@@ -14,37 +14,40 @@ from numba import types
 from numba.extending import intrinsic
 
 LANES = 8
-_VECTOR = ir.VectorType(ir.DoubleType(), LANES)
-_FUSED = ("contract",)
+VECTOR = ir.VectorType(ir.DoubleType(), LANES)
+FUSED = ("contract",)
 
 
-def _place(builder: Any, address: Any) -> Any:
-    return builder.inttoptr(address, _VECTOR.as_pointer())
+def pointer(builder: Any, address: Any) -> Any:
+    """Return the pointer to eight doubles at an address."""
+    return builder.inttoptr(address, VECTOR.as_pointer())
 
 
-def _splat(builder: Any, value: Any) -> Any:
+def splat(builder: Any, value: Any) -> Any:
     """Return a vector of one value."""
-    first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    first = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
     mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-    return builder.shuffle_vector(first, ir.Constant(_VECTOR, ir.Undefined), mask)
+    return builder.shuffle_vector(first, ir.Constant(VECTOR, ir.Undefined), mask)
 
 
-def _times(builder: Any, a: Any, b: Any) -> Any:
-    return builder.fmul(a, b, flags=_FUSED)
+def times(builder: Any, a: Any, b: Any) -> Any:
+    """Return ``a * b``, which a sum may be fused with."""
+    return builder.fmul(a, b, flags=FUSED)
 
 
-def _plus(builder: Any, a: Any, b: Any) -> Any:
-    return builder.fadd(a, b, flags=_FUSED)
+def plus(builder: Any, a: Any, b: Any) -> Any:
+    """Return ``a + b``, fused where one is a product."""
+    return builder.fadd(a, b, flags=FUSED)
 
 
 def _operation(outs: int, vectors: int, scalars: int, compute: Callable[..., tuple[Any, ...]]) -> Any:
     """Return an intrinsic's ``(signature, generate)``: addresses to write, addresses to read, doubles."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        loaded = [builder.load(_place(builder, at), align=8) for at in args[outs : outs + vectors]]
-        spread = [_splat(builder, value) for value in args[outs + vectors :]]
+        loaded = [builder.load(pointer(builder, at), align=8) for at in args[outs : outs + vectors]]
+        spread = [splat(builder, value) for value in args[outs + vectors :]]
         for found, at in zip(compute(builder, *loaded, *spread), args[:outs], strict=True):
-            builder.store(found, _place(builder, at), align=8)
+            builder.store(found, pointer(builder, at), align=8)
         return context.get_dummy_value()
 
     return types.void(*[types.uintp] * (outs + vectors), *[types.float64] * scalars), generate
@@ -86,11 +89,11 @@ def fork8(
 
     def compute(b: Any, p: Any, t: Any, u: Any, a: Any, s: Any, l: Any, ls: Any, r: Any, rs: Any) -> Any:  # noqa: E741
         def blend(on: Any, off: Any) -> Any:
-            return _plus(b, _times(b, t, on), _times(b, u, off))
+            return plus(b, times(b, t, on), times(b, u, off))
 
-        inverse = b.fdiv(ir.Constant(_VECTOR, [1.0] * LANES), blend(a, s))
-        one, other = _times(b, blend(l, ls), inverse), _times(b, blend(r, rs), inverse)
-        return one, other, _times(b, p, one), _times(b, p, other), _times(b, _times(b, p, inverse), inverse)
+        inverse = b.fdiv(ir.Constant(VECTOR, [1.0] * LANES), blend(a, s))
+        one, other = times(b, blend(l, ls), inverse), times(b, blend(r, rs), inverse)
+        return one, other, times(b, p, one), times(b, p, other), times(b, times(b, p, inverse), inverse)
 
     return _operation(5, 3, 6, compute)
 
@@ -107,15 +110,15 @@ def join8(
     del typingctx, out, total, below_left, below_right, left, right, weight, before, gain_left, gain_right
 
     def compute(b: Any, bl: Any, br: Any, fl: Any, fr: Any, w: Any, z: Any, gl: Any, gr: Any) -> Any:
-        gained = _plus(b, _times(b, bl, gl), _times(b, br, gr))
-        return _plus(b, _times(b, bl, fl), _times(b, br, fr)), _plus(b, z, _times(b, w, gained))
+        gained = plus(b, times(b, bl, gl), times(b, br, gr))
+        return plus(b, times(b, bl, fl), times(b, br, fr)), plus(b, z, times(b, w, gained))
 
     return _operation(2, 6, 2, compute)
 
 
 def _factor(b: Any, above: Any, goes: Any, off: Any, both: Any, on: Any) -> Any:
     """Return ``off + above * both + goes * on``."""
-    return _plus(b, _plus(b, off, _times(b, above, both)), _times(b, goes, on))
+    return plus(b, plus(b, off, times(b, above, both)), times(b, goes, on))
 
 
 @intrinsic
@@ -128,7 +131,7 @@ def fork_rows8(
     del off_left, both_left, off_right, both_right, on
 
     def compute(b: Any, p: Any, a: Any, l: Any, r: Any, ol: Any, bl: Any, o_r: Any, br: Any, on: Any) -> Any:  # noqa: E741
-        return _times(b, p, _factor(b, a, l, ol, bl, on)), _times(b, p, _factor(b, a, r, o_r, br, on))
+        return times(b, p, _factor(b, a, l, ol, bl, on)), times(b, p, _factor(b, a, r, o_r, br, on))
 
     return _operation(2, 4, 5, compute)
 
@@ -151,10 +154,10 @@ def join_rows8(
         on: Any, g: Any, gl: Any, gr: Any,
     ) -> Any:  # fmt: skip
         def gained(goes: Any, less: Any) -> Any:
-            return b.fsub(_times(b, goes, g), _times(b, a, less), flags=_FUSED)
+            return b.fsub(times(b, goes, g), times(b, a, less), flags=FUSED)
 
         left, right = _factor(b, a, l, ol, bl, on), _factor(b, a, r, o_r, br, on)
-        both = _plus(b, _times(b, yl, gained(l, gl)), _times(b, yr, gained(r, gr)))
-        return _plus(b, _times(b, yl, left), _times(b, yr, right)), _plus(b, z, _times(b, p, both))
+        both = plus(b, times(b, yl, gained(l, gl)), times(b, yr, gained(r, gr)))
+        return plus(b, times(b, yl, left), times(b, yr, right)), plus(b, z, times(b, p, both))
 
     return _operation(2, 7, 8, compute)

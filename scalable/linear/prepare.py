@@ -14,14 +14,21 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
 from scalable.features.linear_column import EncoderOptions
 from scalable.features.linear_encoder import LinearEncoder
-from scalable.features.summary import columns_of, expect_all, labels_of, sampled, summarize, target_of
+from scalable.features.summary import (
+    TARGET_ROWS,
+    columns_of,
+    expect_all,
+    foreseeable,
+    labels_of,
+    sampled,
+    summarize,
+    target_of,
+)
 from scalable.features.target_summary import TargetSummary
 from scalable.linear.in_memory import encoded_bytes, hold
 from scalable.linear.solvers.rounds import ONE_PASS_ROWS
 
 PROFILE_ROWS = 2**18  # from more rows, a sample of about as many decides how columns are treated
-TARGET_ROWS = 2**18  # that tell of the target, to learners that begin at once; one column
-LEAST_OF_A_CLASS = 16  # rows among those
 ORDERED = 0.5  # of the disorder of the target; with less, rows are shuffled or mixed
 HELD_BYTES = 2**28  # encoded data of up to 256 MiB is kept for the passes after the first
 
@@ -91,7 +98,7 @@ def prepare(
         encoder = LinearEncoder.learn(columns, source, None, options)
         quick = many and at_once is not None and at_once(encoder, source.n_rows)
         target = target_of(source, executor, classify=classify, max_rows=TARGET_ROWS if quick else None)
-        if quick and classify and not _foreseeable(target):
+        if quick and classify and not foreseeable(target):
             target = target_of(source, executor, classify=classify)
         encoder = encoder.with_labels(labels_of(source, target, classify=classify))
     else:
@@ -111,9 +118,3 @@ def prepare(
     elif cache is not None and isinstance(source, ParquetSource):
         reader = CachedReader(reader, cache_directory(cache, source, encoder, reader.block_rows))
     return Prepared(source, reader, executor, encoder, target, held, ordered)
-
-
-def _foreseeable(target: TargetSummary) -> bool:
-    """Whether a spread of rows shows two classes or more, and none of them so rarely that there are likely others."""
-    least = (target.sampled or 0) / target.rows * min(target.class_rows)
-    return len(target.classes) > 1 and least >= LEAST_OF_A_CLASS

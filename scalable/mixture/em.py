@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.block import Block
+from scalable.data.raw_block import LazyBlock
 from scalable.execution.iterate import Iterate
-from scalable.kernels import mixture as kernels
+from scalable.kernels.mixture.expect import expect, expect_diagonal
 from scalable.mixture.covariances import SHAPES, regularized, whitening
 from scalable.models.arrays.model import complete
 
@@ -65,6 +67,12 @@ class Expect:
     shape: str
     names: tuple[str, ...]
 
+    @cached_property
+    def density(self) -> Density:
+        """The densities of the mixture, made once a pass."""
+        found = Density.of(self.mixture, self.shape)
+        return replace(found, whiten=np.ascontiguousarray(found.whiten))
+
     def init(self) -> Sums:
         """Return the sums of no rows."""
         k, p = self.mixture.means.shape
@@ -73,10 +81,17 @@ class Expect:
 
     def step(self, state: Sums, block: Block) -> Sums:
         """Add a block."""
-        x, density = complete(block, self.names), Density.of(self.mixture, self.shape)
-        add = kernels.expect_diagonal if SHAPES[self.shape].diagonal else kernels.expect
-        whiten, means = np.ascontiguousarray(density.whiten), density.means
-        state.log_likelihood += add(x, means, whiten, density.offset, state.counts, state.first, state.second)
+        given = self.density.means, self.density.whiten, self.density.offset
+        sums = state.counts, state.first, state.second
+        if SHAPES[self.shape].diagonal:
+            found = expect_diagonal(complete(block, self.names), *given, *sums)
+        else:
+            addresses, width, owner = _places(block, self.names)
+            found = expect(addresses, width, block.n_rows, *given, *sums)
+            if np.isnan(found):
+                complete(block, self.names)  # says which value is missing
+            del owner  # the memory was needed until here
+        state.log_likelihood += found
         state.rows += block.n_rows
         return state
 
@@ -91,6 +106,15 @@ class Expect:
             lower = np.tril(state.second)
             state.second = lower + np.tril(lower, -1).transpose(0, 2, 1)
         return state
+
+
+def _places(block: Block, names: tuple[str, ...]) -> tuple[NDArray[np.uint64], int, Any]:
+    """Return where the values of each column are, the bytes of one, and what keeps them."""
+    if isinstance(block, LazyBlock) and len(block.raw.columns.addresses):
+        return block.raw.columns.addresses, np.dtype(block.raw.dtype).itemsize, block
+    columns = np.ascontiguousarray(complete(block, names))
+    first, step = columns.ctypes.data, columns.strides[0]
+    return np.array([first + step * j for j in range(len(columns))], np.uint64), 8, columns
 
 
 @dataclass(frozen=True)

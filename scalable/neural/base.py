@@ -75,6 +75,8 @@ class Perceptron(Estimator):
     residual: bool = False
     embedding_dim: int = 8
     pieces: int = 0
+    frequencies: int = 0
+    frequency_scale: float = 0.1
     one_hot: int = 1024
     n_bins: int = 2**16
     n_replicas: int = 1
@@ -184,11 +186,12 @@ class Perceptron(Estimator):
         shape = Shape(
             encoder.n_columns, encoder.n_ids, encoder.n_indices, self._hidden(), outputs, self.activation,
             self.normalization, bool(self.residual), int(self.embedding_dim), pieces,
+            int(self.frequencies) if encoder.n_columns else 0,
         )  # fmt: skip
         network = Network(shape)
         if pieces:
             network.edges[:] = edges
-        network.initialise(np.random.default_rng(self._seed()))
+        network.initialise(np.random.default_rng(self._seed()), float(self.frequency_scale))
         settings = Settings(
             self.solver, float(self.alpha), float(self.learning_rate_init), self.learning_rate, float(self.warmup),
             float(self.momentum), bool(self.nesterovs_momentum), float(self.beta_1), float(self.beta_2),
@@ -296,7 +299,9 @@ class Perceptron(Estimator):
             if getattr(self, name) not in allowed:
                 options = ", ".join(map(repr, allowed))
                 raise UsageError(f"{name} must be one of {options}, not {getattr(self, name)!r}")
-        for name in ("max_iter", "learning_rate_init", "epsilon", "n_iter_no_change", "embedding_dim"):
+        for name in (
+            "max_iter", "learning_rate_init", "epsilon", "n_iter_no_change", "embedding_dim", "frequency_scale"
+        ):  # fmt: skip
             if not 0.0 < float(getattr(self, name)) < math.inf:
                 raise UsageError(f"{name} must be positive, not {getattr(self, name)!r}")
         for name in ("momentum", "beta_1", "beta_2", "dropout", "warmup"):
@@ -310,8 +315,12 @@ class Perceptron(Estimator):
             float(self.batch_size) >= 1 and int(self.batch_size) == self.batch_size
         ):
             raise UsageError(f"batch_size must be 'auto' or a whole number of rows, not {self.batch_size!r}")
-        if not (0 <= float(self.pieces) <= MOST_PIECES and int(self.pieces) == self.pieces):
-            raise UsageError(f"pieces must be a whole number in [0, {MOST_PIECES}], not {self.pieces!r}")
+        for name in ("pieces", "frequencies"):
+            value = getattr(self, name)
+            if not (0 <= float(value) <= MOST_PIECES and int(value) == value):
+                raise UsageError(f"{name} must be a whole number in [0, {MOST_PIECES}], not {value!r}")
+        if self.pieces and self.frequencies:
+            raise UsageError("a number becomes pieces or waves: give one of pieces and frequencies")
         n_bins = int(self.n_bins)
         if n_bins < 2 or n_bins & (n_bins - 1):
             raise UsageError(f"n_bins must be a power of two, not {self.n_bins!r}")

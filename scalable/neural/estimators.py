@@ -58,6 +58,9 @@ class MLPClassifier(ProbabilityClassifier, Perceptron):
     pieces : int
         Numbers that a number becomes: how far it is through each piece between so many quantiles (piecewise-linear
         embeddings of Gorishniy et al., 2022); 0 takes it as it is.
+    frequencies, frequency_scale : int, float
+        Cosines and sines that a standardised number becomes, of so many learned frequencies (periodic, there);
+        and the deviation of these, in turns, to begin with.
     one_hot, n_bins : int
         Columns of up to `one_hot` categories have an embedding for each, others share `n_bins` by a hash.
     categorical : sequence of str, optional
@@ -121,8 +124,8 @@ class MLPRegressor(Regressor, Perceptron):
     ----------
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, warmup, max_iter, \
 random_state, tol, n_iter_no_change, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, \
-beta_2, epsilon, normalization, dropout, residual, embedding_dim, pieces, one_hot, n_bins, n_replicas, categorical, \
-log, missing, checkpoint, resume, n_workers, client
+beta_2, epsilon, normalization, dropout, residual, embedding_dim, pieces, frequencies, frequency_scale, one_hot, \
+n_bins, n_replicas, categorical, log, missing, checkpoint, resume, n_workers, client
         As for `MLPClassifier`.
 
     Attributes

@@ -134,6 +134,8 @@ def read_neural(stored: StoredModel) -> NeuralModel:
             encoder.n_indices,
         ):
             raise ValueError("its network takes other columns than its encoder makes")
+        if shape.frequencies < 0 or (shape.frequencies and shape.pieces):
+            raise ValueError(f"{shape.frequencies} frequencies and {len(shape.pieces)} columns of pieces")
         if shape.pieces and (len(shape.pieces) != shape.n_numbers or min(shape.pieces) < 1):
             raise ValueError(f"pieces of {len(shape.pieces)} columns, of {shape.n_numbers}")
         check_outputs(shape.n_outputs, encoder.labels)

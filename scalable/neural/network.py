@@ -20,6 +20,7 @@ from scalable.kernels.neural import normalization as norms
 from scalable.kernels.neural.embeddings import embed
 from scalable.kernels.neural.pieces import through_pieces
 from scalable.kernels.neural.products import rows_times
+from scalable.kernels.neural.waves import through_waves, waves_backward
 
 Array = NDArray[Any]
 NORMS = (None, "batch", "layer")
@@ -48,6 +49,8 @@ class Shape:
         Numbers that a category becomes.
     pieces : tuple of int
         Numbers that each number becomes, see `scalable.kernels.neural.pieces`; empty where they are taken as they are.
+    frequencies : int
+        Waves that each number becomes, see `scalable.kernels.neural.waves`; 0 where they are taken as they are.
     """
 
     n_numbers: int
@@ -60,11 +63,12 @@ class Shape:
     residual: bool = False
     embedding: int = 8
     pieces: tuple[int, ...] = ()
+    frequencies: int = 0
 
     @property
     def n_dense(self) -> int:
         """Inputs that numbers become."""
-        return sum(self.pieces) if self.pieces else self.n_numbers
+        return sum(self.pieces) if self.pieces else self.n_numbers * max(1, 2 * self.frequencies)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -78,6 +82,8 @@ class Shape:
         found |= {f"bias_{k}": (width,) for k, (_, width) in enumerate(layers)}
         if self.norm is not None:
             found |= {f"gain_{k}": (width,) for k, width in enumerate(self.hidden)}
+        if self.frequencies:
+            found["frequencies"] = (self.n_numbers, self.frequencies)
         return found
 
     def moments(self) -> dict[str, tuple[int, ...]]:
@@ -151,8 +157,11 @@ class Network:
         """Pickle the parameters alone: what `arrays` look into would be parted from them."""
         return _again, (self.shape, self.dtype, self.named())
 
-    def initialise(self, random: np.random.Generator) -> None:
-        """Draw weights (Glorot and Bengio, 2010, as scikit-learn; He et al., 2015, under a norm) and embeddings."""
+    def initialise(self, random: np.random.Generator, frequency_scale: float = 0.1) -> None:
+        """Draw weights (Glorot and Bengio, 2010, as scikit-learn; He et al., 2015, under a norm) and embeddings.
+
+        Frequencies are drawn from a normal law of deviation `frequency_scale`.
+        """
         for name, array in self.arrays.items():
             if name.startswith("weights"):
                 bound = math.sqrt(6.0 / sum(array.shape))
@@ -161,6 +170,8 @@ class Network:
                 width = self.shape.widths[int(name.rpartition("_")[2])]
                 bound = math.sqrt(6.0 / (width + len(array))) if self.shape.norm is None else 0.0
                 array[:] = random.uniform(-bound, bound, array.shape)
+            elif name == "frequencies":
+                array[:] = frequency_scale * random.standard_normal(array.shape)
             else:
                 array[:] = 1.0
         self.table[:] = 0.1 * random.standard_normal(self.table.shape)
@@ -203,6 +214,10 @@ class Network:
             h = self._input[:n]
             through_pieces(x, self.edges, self._pieces, h)
             x = x[:, :0]
+        if self.shape.frequencies:
+            h, self._numbers = self._input[:n], x
+            through_waves(x, self.arrays["frequencies"], h)
+            x = x[:, :0]
         if self.shape.n_ids:
             h = self._input[:n]
             embed(x, ids, self.table, h)
@@ -238,7 +253,7 @@ class Network:
         np.matmul(self._held[k].T, gradient, out=self.slopes[f"weights_{k}"])
         gradient.sum(axis=0, out=self.slopes[f"bias_{k}"])
         g = self._to(k, n)
-        if k or self.shape.n_ids:
+        if k or self._learns_input:
             np.matmul(gradient, self.arrays[f"weights_{k}"].T, out=g)
         for k in reversed(range(len(self.shape.hidden))):
             own = self._back[k][:n]
@@ -249,14 +264,21 @@ class Network:
             if self.shape.norm is not None:
                 self._normalised_back(k, n, own)
             np.matmul(self._held[k].T, own, out=self.slopes[f"weights_{k}"])
-            if k == 0 and not self.shape.n_ids:
+            if k == 0 and not self._learns_input:
                 return None
             before = self._to(k, n)
             np.matmul(own, self.arrays[f"weights_{k}"].T, out=before)
             if self._around(k):
                 before += g
             g = before
+        if self.shape.frequencies:
+            waves_backward(self._numbers, self._held[0], g, self.slopes["frequencies"])
         return g if self.shape.n_ids else None
+
+    @property
+    def _learns_input(self) -> bool:
+        """Whether the first layer's input is learned, too."""
+        return bool(self.shape.n_ids or self.shape.frequencies)
 
     def _place(self, k: int) -> int:
         """Return a key of this step and layer, far from all others."""
@@ -299,7 +321,8 @@ class Network:
             return [np.empty((n, width), self.dtype) for width in widths]
 
         shape = self.shape
-        self._input = np.empty((n, shape.widths[0] if shape.n_ids or shape.pieces else 0), self.dtype)
+        made = shape.n_ids or shape.pieces or shape.frequencies
+        self._input = np.empty((n, shape.widths[0] if made else 0), self.dtype)
         self._z, self._out, self._back = room(shape.hidden), room(shape.hidden), room(shape.hidden)
         self._gradients = room(shape.widths[:-1])
         self._normal = room(shape.hidden if shape.norm is not None else ())

@@ -36,7 +36,7 @@ def answer_of(
     -------
     callable or None
         None where several columns share buckets, of which each has weights of its own, where numbers are cut into
-        pieces, or the table would be large.
+        pieces or waves, or the table would be large.
     """
     coef = _first_product(encoder, network)
     if coef is None:
@@ -76,7 +76,12 @@ def _first_product(encoder: LinearEncoder, network: Network) -> NDArray[np.float
     ranges = _ranges(encoder)
     weights, d = network.arrays["weights_0"].astype(np.float64), encoder.n_columns
     width, e = weights.shape[1], network.shape.embedding
-    if network.shape.pieces or ranges is None or width * (d + 1 + encoder.n_indices) > MOST_CELLS:
+    if (
+        network.shape.pieces
+        or network.shape.frequencies
+        or ranges is None
+        or width * (d + 1 + encoder.n_indices) > MOST_CELLS
+    ):
         return None
     coef = np.zeros((width, d + 1 + encoder.n_indices))
     coef[:, :d] = weights[:d].T

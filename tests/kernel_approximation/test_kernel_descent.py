@@ -6,13 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from scalable import ParquetSource
 from scalable.errors import UsageError
 from scalable.inference import load_model
-from scalable.kernel_approximation import KernelClassifier, KernelFeatures, KernelSVC
+from scalable.kernel_approximation import KernelClassifier, KernelFeatures, KernelSVC, feature_descent
 from scalable.linear import LinearSVC
 
 
@@ -26,7 +27,7 @@ def rows(n=40_000, p=4, seed=0):
 OPTIONS = {"n_components": 96, "gamma": 0.2, "random_state": 3}
 
 
-@pytest.mark.parametrize("kind", ["fourier", "structured"])
+@pytest.mark.parametrize("kind", ["fourier", "structured", "nystroem"])
 def test_its_loss_is_newtons(kind):
     x, y = rows()
     held, truth = rows(20_000, seed=1)
@@ -97,14 +98,14 @@ def test_what_is_cheap_is_learned_by_newtons_steps():
     x, y = rows(2_000)
     assert KernelClassifier(n_components=8).fit(x, y).solver_ == "newton"
     assert KernelClassifier(n_components=8)._chosen(10**9) == "descent"
-    assert KernelClassifier("nystroem", n_components=8)._chosen(10**9) == "newton"
+    assert KernelClassifier("nystroem", n_components=8)._chosen(10**9) == "descent"
+    assert KernelClassifier(n_components=8)._chosen(2_000, 3) == "descent"
 
 
 @pytest.mark.parametrize(
     ("options", "line"),
     [
         ({"solver": "lbfgs"}, "solver must be 'auto', 'newton', 'descent', not 'lbfgs'"),
-        ({"solver": "descent", "kind": "nystroem"}, "descent learns of cosines"),
         ({"max_iter": 0}, "max_iter must be 1 or more"),
     ],
 )
@@ -121,6 +122,43 @@ def test_rare_classes_and_shifted_columns():
     model = KernelClassifier("structured", solver="descent", **OPTIONS).fit(x, rare)
     exact = KernelClassifier("structured", solver="newton", **OPTIONS).fit(x, rare)
     assert log_loss(rare, model.predict_proba(x)) < 1.01 * log_loss(rare, exact.predict_proba(x))
+
+
+def of_three_classes(n=40_000, seed=0):
+    x, _ = rows(n, seed=seed)
+    scores = np.stack([np.sin(x[:, 0]), x[:, 1] * (x[:, 2] - 30.0) - 10.0, np.zeros(n)], axis=1)
+    noise = np.random.default_rng(seed + 50).gumbel(size=(n, 3))
+    return x, np.array(["a", "b", "c"])[(scores + noise).argmax(axis=1)]
+
+
+@pytest.mark.parametrize("kind", ["structured", "nystroem"])
+def test_of_several_classes_its_loss_is_that_of_softmax_on_the_features(kind, tmp_path):
+    x, y = of_three_classes()
+    held, truth = of_three_classes(20_000, seed=1)
+    z = KernelFeatures(kind, **OPTIONS).fit(x)
+    exact = LogisticRegression(max_iter=300).fit(z.transform(x), y)
+    model = KernelClassifier(kind, **OPTIONS).fit(x, y)
+    assert (model.solver_, model.coef_.shape) == ("descent", (3, OPTIONS["n_components"]))
+    p = model.predict_proba(held)
+    assert log_loss(truth, p) < log_loss(truth, exact.predict_proba(z.transform(held))) + 0.004
+    np.testing.assert_array_equal(model.predict(held), np.array(["a", "b", "c"])[p.argmax(axis=1)])
+    model.save(tmp_path / "m")
+    predictor = load_model(tmp_path / "m")
+    np.testing.assert_array_equal(predictor.predict(pa.table({f"x{j}": held[:, j] for j in range(4)})), p)
+    np.testing.assert_array_equal(predictor.predict_one({f"x{j}": float(held[5, j]) for j in range(4)}), p[5])
+    with pytest.raises(UsageError, match="solver='newton' learns two classes, not 3"):
+        KernelClassifier(solver="newton").fit(x, y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("classes", [2, 3])
+def test_parts_of_a_batch_side_by_side_make_the_same_bits(classes, monkeypatch):
+    monkeypatch.setattr(feature_descent, "SIDE_BY_SIDE", 1)
+    x, y = rows(6_000) if classes == 2 else of_three_classes(6_000)
+    options = {"kind": "nystroem", "solver": "descent", "n_components": 40, "random_state": 0, "max_iter": 2}
+    models = [KernelClassifier(**options, n_workers=n).fit(x, y) for n in (1, 2, 3)]
+    for other in models[1:]:
+        np.testing.assert_array_equal(models[0].coef_, other.coef_)
 
 
 @pytest.mark.parametrize("loss", ["squared_hinge", "hinge"])

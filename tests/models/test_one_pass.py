@@ -20,9 +20,10 @@ from scalable.bayes import GaussianNB
 from scalable.cli.app import build
 from scalable.cli.screen.failure import run
 from scalable.data.table import TableSource
-from scalable.errors import DataError, ModelError, UsageError
+from scalable.errors import DataError, DataWarning, ModelError, UsageError
 from scalable.execution.threads import Threads
 from scalable.inference import compile_model, load_model
+from scalable.models.arrays import one_pass
 from scalable.scoring.evaluate import evaluate_model
 
 
@@ -131,6 +132,26 @@ def test_threads_and_dask_workers_learn_the_same_bits(dataset, dask_client):
     for model in models[1:]:
         np.testing.assert_array_equal(model.theta_, models[0].theta_)
         np.testing.assert_array_equal(model.var_, models[0].var_)
+
+
+def test_classes_of_a_spread_of_the_rows_are_enough_and_what_it_misses_is_said(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    y, x = random.integers(0, 2, 40_000), random.normal(size=(2, 40_000)).astype(np.float32)
+    table = pa.table({"f0": x[0] + y, "f1": x[1], "y": y})
+    sources = []
+    for name, column in (("two", y), ("three", np.where(np.arange(40_000) == 20_011, 2, y))):
+        pq.write_table(table.set_column(2, "y", pa.array(column)), tmp_path / name, row_group_size=4_000)
+        sources.append(ParquetSource(tmp_path / name, target="y"))
+    whole = [GaussianNB().fit(source) for source in sources]
+    monkeypatch.setattr(one_pass, "TARGET_ROWS", 4_000)
+    two = GaussianNB().fit(sources[0])
+    with pytest.warns(DataWarning, match="holds 2; the model knows.*a spread of the rows did not show that"):
+        three = GaussianNB().fit(sources[1])
+    for found, all_read in zip((two, three), whole, strict=True):
+        np.testing.assert_array_equal(found.classes_, all_read.classes_)
+        for name in ("theta_", "var_", "class_prior_"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(all_read, name))
+    np.testing.assert_array_equal(two.class_prior_, np.bincount(y) / len(y))
 
 
 def test_the_command_line(dataset, tmp_path, capsys):

@@ -19,10 +19,12 @@ def test_a_product(d, m, dtype):
     np.testing.assert_array_equal(out, summed)
 
 
-@pytest.mark.parametrize("pieces", [(), (4,) * 20])
+@pytest.mark.parametrize(("pieces", "frequencies"), [((), 0), ((4,) * 20, 0), ((), 3)])
 @pytest.mark.parametrize("norm", [None, "batch", "layer"])
-def test_neighbours_change_nothing(norm, pieces):
-    network = Network(Shape(20, 2, 30, (33, 33), 3, norm=norm, residual=True, pieces=pieces))
+def test_neighbours_change_nothing(norm, pieces, frequencies):
+    network = Network(
+        Shape(20, 2, 30, (33, 33), 3, norm=norm, residual=True, pieces=pieces, frequencies=frequencies)
+    )
     random = np.random.default_rng(0)
     network.initialise(random)
     if pieces:

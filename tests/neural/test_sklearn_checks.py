@@ -13,7 +13,12 @@ REASONS = {
 
 @pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks(
-    [MLPClassifier(**SHORT), MLPRegressor(**SHORT), MLPRegressor(**SHORT, pieces=4)],
+    [
+        MLPClassifier(**SHORT),
+        MLPRegressor(**SHORT),
+        MLPRegressor(**SHORT, pieces=4),
+        MLPClassifier(**SHORT, frequencies=3),
+    ],
     expected_failed_checks=lambda _: REASONS,
 )
 def test_manners_of_scikit_learn(estimator, check):

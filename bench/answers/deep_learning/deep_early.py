@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 QUICK, STANDARD = 80, 80
-CLAIM = "Descent stopped after t steps is near ridge with penalty 1 / (step t) all along, and its best is as good."
+CLAIM = "Descent stopped after t steps is near ridge with penalty 1 / (step t) all along, its best nearly as good."
 ANSWER = """Because few steps cannot make coefficients long: along the whole path the coefficients after t
 steps differed from ridge's with penalty 1 / (step t) by {apart:.0%} of their length at most, {share:.0%} at
 the best one, on {rows} rows with {columns} columns. The best stop had an error of {stop:.4f} above the noise,

@@ -17,8 +17,8 @@ to {first:.3f} with fewer random features than rows, rose to {peak:,.1f} at as m
 {times} times as many, where the training error is {train:.0e}. The length of the coefficients tells why: it
 was {norm_peak:.3g} at the peak and {norm_last:.3g} at the end. With the best ridge penalty at each width
 there is no peak, {ridge_peak:.3f} at as many features as rows and {ridge_last:.3f} at the end, and more
-features never cost more than {worse:.3f}. The fit beyond the peak is below the best one before it by
-{gain:+.3f} here: more weights need not be better, they need not be worse. Real labels that are wrong are
+features never cost more than {worse:.3f}. The fit beyond the peak is {gap:.3f} {side} the best one before
+it: more weights need not be better, they need not be worse. Real labels that are wrong are
 still fitted, and where they are many a penalty pays."""
 LINKS = ("bench/answers/network.py", "docs/kernel_svm.md")
 COLUMNS, NOISE, DRAWS, TIMES = 10, 0.3, 12, 20
@@ -65,7 +65,8 @@ def measure(rows: int) -> dict[str, Any]:
         "ridge_peak": float(best[middle]),
         "ridge_last": float(best[-1]),
         "worse": float(max(best[k] - best[:k].min() for k in range(1, len(best)))),
-        "gain": float(error[:middle].min() - error[-1]),
+        "gap": float(abs(error[:middle].min() - error[-1])),
+        "side": "below" if error[-1] < error[:middle].min() else "above",
     }
 
 

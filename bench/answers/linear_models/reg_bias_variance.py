@@ -12,12 +12,12 @@ import numpy as np
 
 from scalable.linear import Ridge
 
-QUICK, STANDARD = 100, 10_000
+QUICK, STANDARD = 100, 300
 CLAIM = "The three parts sum to the measured error; as the penalty grows variance falls and bias rises."
 ANSWER = """Expected squared error is squared bias plus variance plus noise: over {draws} training sets the parts
 sum to {total:.4f} where {error:.4f} was measured on fresh rows. As the penalty rises from {penalties[0]:g} to
 {penalties[4]:g} of the weight of the data, variance falls from {variance[0]:.4f} to {variance[4]:.4f} and squared
-bias rises from {bias[0]:.4f} to {bias[4]:.4f}. The least error, {least:.4f}, was at {best:g}, between the ends.
+bias rises from {bias[0]:.4f} to {bias[4]:.4f}. The least error, {least:.4f}, was at {best:g}, {where}.
 Noise of {noise:.2f} no model removes. How large the parts are depends on rows and columns: with more rows variance
 falls, and the best penalty with it."""
 LINKS = ("scalable/linear/least_squares.py",)
@@ -53,6 +53,7 @@ def measure(rows: int) -> dict[str, Any]:
         "error": errors[middle],
         "least": min(errors),
         "best": PENALTIES[int(np.argmin(errors))],
+        "where": "between the ends" if 0 < np.argmin(errors) < len(errors) - 1 else "at an end",
     }
 
 

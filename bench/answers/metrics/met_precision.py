@@ -12,8 +12,8 @@ import numpy as np
 
 QUICK, STANDARD = 200_000, 5_000_000
 CLAIM = (
-    "The threshold that costs foretell is the cheapest one, at every ratio of costs; the best F1 is cheapest "
-    "at one ratio only."
+    "The threshold that costs foretell is the cheapest one, at every ratio of costs; the best F1 is near it "
+    "at one ratio at most."
 )
 ANSWER = """Neither is chosen: the threshold follows from costs, and both follow from it. With calibrated
 probabilities the cheapest of all thresholds cost at most {excess:.2%} less than the one that the ratio of costs
@@ -54,9 +54,9 @@ def measure(rows: int) -> dict[str, Any]:
 
 
 def holds(found: dict[str, Any]) -> bool:
-    """The rule within 2 % of the best everywhere; F1 not."""
+    """The rule within 2 % of the best everywhere; F1 within 5 % once at most."""
     moves = found["precision"][0] > found["precision"][3] and found["recall"][0] < found["recall"][3]
-    return bool(found["excess"] < 0.02 and moves and max(found["f1_excess"]) > 0.1)
+    return bool(found["excess"] < 0.02 and moves and sum(each < 0.05 for each in found["f1_excess"]) <= 1)
 
 
 def draw(found: dict[str, Any], axes: Any) -> None:

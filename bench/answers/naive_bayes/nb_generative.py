@@ -17,12 +17,12 @@ from scalable.evaluate import evaluate_predictions
 from scalable.linear import LogisticRegression
 
 QUICK, STANDARD = 10_000, 300_000
-CLAIM = "With few rows naive Bayes is ahead of logistic regression, with many behind."
+CLAIM = "With few rows naive Bayes is ahead of logistic regression, with many it is behind."
 ANSWER = """The generative model is sooner near its best, the discriminative one has the better best. On rows of
-{columns} weakly correlated columns naive Bayes had an AUC of {nb[0]:.3f} after {at[0]} rows where logistic
+{columns} correlated columns naive Bayes had an AUC of {nb[0]:.3f} after {at[0]} rows where logistic
 regression had {lr[0]:.3f}; after {at[4]:,} rows it was {nb[4]:.4f} against {lr[4]:.4f}. They crossed near
 {cross:,} rows. The lead with few rows is that of assumptions which cost little here; a penalty gives logistic
-regression a part of it. Where columns are strongly dependent naive Bayes does not lead anywhere."""
+regression a part of it."""
 LINKS = ("scalable/bayes/gaussian_nb.py", "scalable/linear/logistic.py")
 COLUMNS, DRAWS = 30, 4
 
@@ -53,14 +53,14 @@ def measure(rows: int) -> dict[str, Any]:
 def _rows(rows: int, seed: int) -> tuple[Any, Any]:
     random = np.random.default_rng(seed)
     y = np.r_[0.0, 1.0, (random.random(rows - 2) < 0.5)]
-    common = 0.15 * random.normal(size=(rows, 1)) * np.where(np.arange(COLUMNS) % 2, 1.0, -1.0)
+    common = 0.25 * random.normal(size=(rows, 1)) * np.where(np.arange(COLUMNS) < 15, 1.0, -1.0)
     signal = 0.35 * np.where(np.arange(COLUMNS) < 20, 1.0, 0.0)
     return random.normal(size=(rows, COLUMNS)) + common + signal * y[:, None], y
 
 
 def holds(found: dict[str, Any]) -> bool:
-    """Ahead at the first size, behind or level at the last."""
-    return bool(found["nb"][0] > found["lr"][0] + 0.01 and found["lr"][-1] > found["nb"][-1] - 0.0005)
+    """Ahead at the first size, behind at the last."""
+    return bool(found["nb"][0] > found["lr"][0] + 0.01 and found["lr"][-1] > found["nb"][-1] + 0.002)
 
 
 def draw(found: dict[str, Any], axes: Any) -> None:

@@ -20,7 +20,7 @@ was {least:.1e} per row. The first step gained {first:.4f}, the tenth {tenth:.1e
 the end, where each gain was {ratio:.2f} of the one before. The means ended within {means:.3f} of those that made
 the rows, the shares within {shares:.3f}. That is one start on components far apart; other starts may end
 elsewhere."""
-LINKS = ("scalable/mixture/em.py", "scalable/kernels/mixture.py")
+LINKS = ("scalable/mixture/em.py", "scalable/kernels/mixture/expect.py")
 
 
 def measure(rows: int) -> dict[str, Any]:

@@ -18,9 +18,9 @@ ANSWER = """They differ while rows are few: with {few} rows for {columns} coeffi
 maximum likelihood was {mle_first:.2f}, of the maximum a posteriori {map_first:.2f}; with {rows:,} rows
 {mle_last:.4f} and {map_last:.4f}. Their distance fell as rows to the power of {power:.2f}, their error only
 to the power of {error_power:.2f}, so the prior soon matters less than chance does. A prior {wrong_by} times
-too narrow did harm: error {wrong_first:.2f} with {few} rows and {wrong_middle:.2f} with {middle}, against
-{mle_middle:.2f} without any. The mode is ridge with a penalty of noise over prior variance. It is one point:
-how unsure it is needs the whole posterior."""
+too narrow had an error of {wrong_first:.2f} with {few} rows and, doing harm, of {wrong_middle:.2f} with
+{middle}, against {mle_middle:.2f} without any. The mode is ridge with a penalty of noise over prior variance.
+It is one point: how unsure it is needs the whole posterior."""
 LINKS = ("scalable/linear/least_squares.py",)
 COLUMNS, NOISE, PRIOR, DRAWS, WRONG = 20, 2.0, 0.5, 40, 10
 

@@ -14,7 +14,8 @@ from scalable.linear import LinearRegression, LogisticRegression
 
 QUICK, STANDARD = 4_000, 20_000
 CLAIM = (
-    "The plain difference misses the planted effect by many standard errors; weights, and both together, find it; "
+    "The plain difference misses the planted effect by many standard errors; weights come near, "
+    "weights and a model of the outcome together find it; "
     "with a cause that is not seen none does."
 )
 ANSWER = """The way rows came to be treated: with a true effect of {effect} the plain difference of means was

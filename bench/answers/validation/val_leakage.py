@@ -20,8 +20,8 @@ from scalable.linear import LogisticRegression
 
 QUICK, STANDARD = 60_000, 1_000_000
 CLAIM = (
-    "With a leaked column held-out AUC is near 1, and falls below the honest model's once the column is not "
-    "there yet; looked at alone, it is the only suspect."
+    "With a leaked column held-out AUC is above the best possible without it, and no better than the honest "
+    "model's once the column is not there yet; looked at alone, it is the only suspect."
 )
 ANSWER = """A leak makes every held-out score a lie of the same size. With a column that copies the target in part,
 AUC on held-out rows of {rows:,} was {leaked:.3f} where {honest:.3f} is honest and {bayes:.3f} is the best possible

@@ -1,6 +1,7 @@
 """`PCA` from Parquet beside scikit-learn's `IncrementalPCA` fed by pyarrow, of 28 and of 500 columns.
 
-Both are held against the exact subspace. scikit-learn's gets its own batches, five times as many rows as columns.
+The file is plain: a dictionary of random numbers would be larger than they are. Both are held against the exact
+subspace. scikit-learn's gets its own batches, five times as many rows as columns.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def apart(components: NDArray[Any], exact: NDArray[Any]) -> float:
 def beside(n: int, d: int, path: str) -> tuple[dict[str, Any], dict[str, Any], NDArray[np.float64]]:
     """Return times, fitted models and the exact components of so many rows, written to a path."""
     X, models = rows_of(n, d), {}
-    pq.write_table(pa.table({f"x{j}": column for j, column in enumerate(X.T)}), path, compression="none")
+    table = pa.table({f"x{j}": column for j, column in enumerate(X.T)})
+    pq.write_table(table, path, compression="none", use_dictionary=False)
+    del table
     exact = np.linalg.eigh(np.cov(X.T))[1][:, ::-1][:, :COMPONENTS].T
     del X
     source = ParquetSource(path)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.records.learners import components, coverage, effects, kernels, mixtures, naive_bayes
+from bench.records.learners import components, coverage, effects, kernels, many_rows, mixtures, naive_bayes
 from scalable.report.document import new_results
 from scalable.report.results import write_results
 
@@ -21,6 +21,7 @@ RECORDS: dict[str, tuple[Callable[[int], dict[str, Any]], float]] = {
     "mixtures": (mixtures.measure, 5e5),
     "kernels": (kernels.measure, 1e6),
     "effects": (effects.measure, 1e7),
+    "many_rows": (many_rows.measure, 1e8),
     "coverage": (coverage.measure, 1e5),
 }
 

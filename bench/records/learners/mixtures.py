@@ -1,4 +1,8 @@
-"""A step of EM of eight full components in 28 columns, beside scikit-learn's: the difference of two fits' times."""
+"""A step of EM of eight full components in 28 columns, beside scikit-learn's: the difference of two fits' times.
+
+Far apart, nearly every row is of one component alone, and the sums of the others leave it out; close together, rows
+belong to several.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,22 @@ from scalable.mixture import GaussianMixture
 
 COMPONENTS, COLUMNS = 8, 28
 MORE = 4  # steps of the longer fit beyond those of the shorter
+SPREADS = {"far": 2.0, "close": 0.3}  # of the centers, in deviations of the rows
 
 
 def measure(rows: int) -> dict[str, Any]:
-    """Return the time of a step of both, from the same start, and how far the means are apart afterwards."""
+    """Return a row a spread of the centers: the time of a step of both, and how far the means are apart afterwards."""
+    found = {name: beside(rows, spread) for name, spread in SPREADS.items()}
+    least = min(
+        (each["times_as_fast"] for each in found.values()), key=lambda each: float(each["wall_ns_per_row"])
+    )
+    return {"rows": rows, "components": COMPONENTS, "columns": COLUMNS, **found, "times_as_fast": least}
+
+
+def beside(rows: int, spread: float) -> dict[str, Any]:
+    """Return the time of a step of both from the same start."""
     random = np.random.default_rng(0)
-    centers = 2.0 * random.normal(size=(COMPONENTS, COLUMNS))
+    centers = spread * random.normal(size=(COMPONENTS, COLUMNS))
     X = centers[random.integers(0, COMPONENTS, rows)] + random.normal(size=(rows, COLUMNS))
     start = {
         "means_init": centers + 0.3,
@@ -48,7 +62,7 @@ def measure(rows: int) -> dict[str, Any]:
         for name in kinds
     }
     return {
-        "rows": rows, "components": COMPONENTS, "columns": COLUMNS, "a_step": step,
+        "a_step": step,
         "times_as_fast": {key: step["scikit-learn"][key] / step["scalable"][key] for key in step["scalable"]},
         "means_apart": float(np.abs(models["scalable"].means_ - models["scikit-learn"].means_).max()),
-    }  # fmt: skip
+    }

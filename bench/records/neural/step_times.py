@@ -1,8 +1,8 @@
-"""Steps of a perceptron, two layers of 64 units on 28 columns: beside its matrix products, JAX, torch; one thread."""
+"""Steps of a perceptron, two layers of 64 units on 28 columns: beside its products and others' steps; one thread."""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import itertools
 import os
 import time
@@ -135,12 +135,34 @@ def of_jax(n: int) -> Callable[[], object]:
     return work
 
 
+def of_scikit_learn(n: int) -> Callable[[], object]:
+    """Return a step of scikit-learn."""
+    from sklearn.neural_network import MLPClassifier
+
+    batch = rows_of(n)
+    model = MLPClassifier((WIDTH, WIDTH), batch_size=n)
+    return lambda: model.partial_fit(batch.X, batch.y, classes=[0, 1])
+
+
+PEERS = {"torch": of_torch, "jax": of_jax}
+
+
+def missing(name: str) -> str | None:
+    """Return why a library cannot be measured, or None."""
+    try:
+        importlib.import_module(name)
+    except (ImportError, OSError) as error:
+        return f"absent: {error}".splitlines()[0]
+    return None
+
+
 def step_times() -> list[dict[str, Any]]:
     """Return a row a batch size: nanoseconds of processor time a row, and what share of a step the products are."""
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
-    contenders: dict[str, Callable[[int], Callable[[], object]]] = {"products": products, "scalable": ours}
-    others = {"torch": of_torch, "jax": of_jax}
-    contenders |= {name: of for name, of in others.items() if importlib.util.find_spec(name) is not None}
+    contenders: dict[str, Callable[[int], Callable[[], object]]] = {
+        "products": products, "scalable": ours, "scikit-learn": of_scikit_learn,
+    }  # fmt: skip
+    contenders |= {name: of for name, of in PEERS.items() if missing(name) is None}
     found = []
     with one_blas_thread():
         for n in SIZES:

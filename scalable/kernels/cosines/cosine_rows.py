@@ -1,6 +1,6 @@
-"""Rows to cosine features, to scores, and to the gradient of a loss; the features of sixteen rows at a time.
+"""Rows to features, cosines or kernels with landmarks, to scores, and to gradients of a loss; sixteen rows at a time.
 
-They stay in the nearest caches: 4,096 features of sixteen rows are 256 KiB, and are never written anywhere else.
+Features stay in the nearest caches: 4,096 of sixteen rows are 256 KiB, and are never written anywhere else.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from scalable.kernels.cosines.sixteen_rows import (
     signed16,
     signed16_of4,
 )
+from scalable.kernels.cosines.sixteen_sums import gaussians
 from scalable.kernels.jit import kernel
 from scalable.kernels.linear.gradients import gradients, log_gradients
 
@@ -31,7 +32,9 @@ Floats = NDArray[np.float32]
 
 
 class Directions(NamedTuple):
-    """Along what the cosines go, in turns; `n` is the number of features, up to the next multiple of 16.
+    """Along what the features go; `n` is their number, up to the next multiple of 16.
+
+    They are cosines, of turns, or powers of two: kernels ``2 ** (dense x + shift - scale |x|^2)`` with landmarks.
 
     Attributes
     ----------
@@ -43,7 +46,9 @@ class Directions(NamedTuple):
         Directions; empty where `signs` are given.
     shift : float32 array of shape (n,)
     scale : np.float32
-        What products with the signs are multiplied by.
+        What products with the signs are multiplied by; of kernels, see above.
+    gaussian : bool
+        Whether they are kernels.
     """
 
     centre: NDArray[np.float64]
@@ -51,10 +56,11 @@ class Directions(NamedTuple):
     dense: Floats
     shift: Floats
     scale: np.float32
+    gaussian: bool = False
 
 
 @kernel(inline=True)
-def _place(array: np.ndarray, n_bytes: int) -> Any:
+def place_behind(array: np.ndarray, n_bytes: int) -> Any:
     """Return the address so many bytes behind the beginning of an array."""
     return np.uintp(np.int64(array.ctypes.data) + n_bytes)
 
@@ -81,29 +87,23 @@ def _hadamard(at: int, d: int) -> None:
 
 
 @kernel()
-def _along(x: np.ndarray, n_columns: int, signs: np.ndarray, dense: np.ndarray, phi: np.ndarray) -> None:
-    """Write what sixteen rows are along each direction, before scale and shift."""
-    at, out = np.int64(x.ctypes.data), np.int64(phi.ctypes.data)
-    if signs.size:
-        n_blocks, d = signs.shape[1], signs.shape[2]
-        step = d // 16
-        few = n_columns <= 4 * step
-        for b in range(n_blocks):
-            z = out + b * d * BYTES
-            for turn in range(3):
-                source = at if turn == 0 else z
-                sign = np.int64(signs.ctypes.data) + (turn * n_blocks + b) * d * 4
-                for j in range(step):
-                    to, place = np.uintp(z + j * BYTES), np.uintp(source + j * BYTES)
-                    one, far, near = np.uintp(sign + 4 * j), np.uintp(step * BYTES), np.uintp(4 * step)
-                    if few and turn == 0:
-                        signed16_of4(to, place, far, one, near)
-                    else:
-                        signed16(to, place, far, one, near)
-                _hadamard(z, d)
-        return
-    for j in range(0, dense.shape[0], FEATURES):
-        project(np.uintp(out + j * BYTES), np.uintp(at), _place(dense, j * n_columns * 4), n_columns)
+def _signed_products(x: np.ndarray, n_columns: int, signs: np.ndarray, b: int, z: int) -> None:
+    """Write, at an address, what sixteen rows are along the directions of block `b` of the signs."""
+    at = np.int64(x.ctypes.data)
+    n_blocks, d = signs.shape[1], signs.shape[2]
+    step = d // 16
+    few = n_columns <= 4 * step
+    for turn in range(3):
+        source = at if turn == 0 else z
+        sign = np.int64(signs.ctypes.data) + (turn * n_blocks + b) * d * 4
+        for j in range(step):
+            to, place = np.uintp(z + j * BYTES), np.uintp(source + j * BYTES)
+            one, far, near = np.uintp(sign + 4 * j), np.uintp(step * BYTES), np.uintp(4 * step)
+            if few and turn == 0:
+                signed16_of4(to, place, far, one, near)
+            else:
+                signed16(to, place, far, one, near)
+        _hadamard(z, d)
 
 
 @kernel()
@@ -118,7 +118,17 @@ def _tile(columns: np.ndarray, start: int, stop: int, centre: np.ndarray, x: np.
 
 
 @kernel()
-def _scores(
+def _less_squares(x: np.ndarray, n_columns: int, scale: np.float32) -> None:
+    """Write, behind the columns of sixteen rows, less `scale` times their squares."""
+    offset = x[n_columns]
+    offset[:] = np.float32(0.0)
+    for c in range(n_columns):
+        for i in range(ROWS):
+            offset[i] -= scale * x[c, i] * x[c, i]
+
+
+@kernel()
+def scores_of_tile(
     columns: np.ndarray,
     start: int,
     stop: int,
@@ -129,12 +139,27 @@ def _scores(
     phi: np.ndarray,
     score: np.ndarray,
 ) -> None:
-    """Write the cosines and the scores of up to sixteen rows."""
+    """Write the cosines and the scores of up to sixteen rows; of some directions after others, in the nearest cache."""
     _tile(columns, start, stop, along.centre, x)
-    _along(x, columns.shape[0], along.signs, along.dense, phi)
     score[:] = np.float32(intercept)
-    shift, weights = _place(along.shift, 0), _place(coef, 0)
-    cosines(_place(score, 0), _place(phi, 0), shift, weights, along.scale, coef.size)
+    if along.gaussian:
+        _less_squares(x, columns.shape[0], along.scale)
+    n, n_columns = coef.size, columns.shape[0]
+    some = along.signs.shape[2] if along.signs.size else 16 * FEATURES
+    for j in range(0, n, some):
+        count = min(some, n - j)
+        if along.signs.size:
+            _signed_products(x, n_columns, along.signs, j // some, np.int64(phi.ctypes.data) + j * BYTES)
+        else:
+            for k in range(j, j + count, FEATURES):
+                directions = place_behind(along.dense, k * n_columns * 4)
+                project(place_behind(phi, k * BYTES), place_behind(x, 0), directions, n_columns)
+        shift, weights = place_behind(along.shift, 4 * j), place_behind(coef, 4 * j)
+        if along.gaussian:
+            offset = place_behind(x, n_columns * BYTES)
+            gaussians(place_behind(score, 0), place_behind(phi, j * BYTES), shift, weights, offset, count)
+        else:
+            cosines(place_behind(score, 0), place_behind(phi, j * BYTES), shift, weights, along.scale, count)
 
 
 @kernel()
@@ -161,12 +186,12 @@ def score_rows(
         Overwritten.
     """
     top = room.shape[0] - 1
-    width = along.signs.shape[2] if along.signs.size else columns.shape[0]
+    width = along.signs.shape[2] if along.signs.size else columns.shape[0] + 1
     room[:width] = np.float32(0.0)
     x, phi, score = room[:width], room[width:top], room[top]
     for start in range(0, out.size, ROWS):
         stop = min(start + ROWS, out.size)
-        _scores(columns, start, stop, along, coef, intercept, x, phi, score)
+        scores_of_tile(columns, start, stop, along, coef, intercept, x, phi, score)
         for i in range(start, stop):
             out[i] = score[i - start]
 
@@ -175,14 +200,14 @@ def score_rows(
 def cosines_of_rows(columns: np.ndarray, along: Directions, room: np.ndarray, out: np.ndarray) -> None:
     """Write the cosines of rows, float32 (n_rows, >= n); see `score_rows`."""
     top = room.shape[0] - 1
-    width = along.signs.shape[2] if along.signs.size else columns.shape[0]
+    width = along.signs.shape[2] if along.signs.size else columns.shape[0] + 1
     room[:width] = np.float32(0.0)
     x, phi, score = room[:width], room[width:top], room[top]
     n = along.shift.size
     nothing = np.zeros(n, np.float32)
     for start in range(0, columns.shape[1], ROWS):
         stop = min(start + ROWS, columns.shape[1])
-        _scores(columns, start, stop, along, nothing, 0.0, x, phi, score)
+        scores_of_tile(columns, start, stop, along, nothing, 0.0, x, phi, score)
         for i in range(start, stop):
             for j in range(n):
                 out[i, j] = phi[j, i - start]
@@ -223,14 +248,14 @@ def add_gradient_of_rows(
         Sum of losses, of the gradient of the intercept, and of weights.
     """
     top = room.shape[0] - 4
-    width = along.signs.shape[2] if along.signs.size else columns.shape[0]
+    width = along.signs.shape[2] if along.signs.size else columns.shape[0] + 1
     room[:width] = np.float32(0.0)
     x, phi, score = room[:width], room[width:top], room[top]
     y, w, slope = room[top + 1], room[top + 2], room[top + 3]
     loss = bias = total = 0.0
     for first in range(start, stop, ROWS):
         last = min(first + ROWS, stop)
-        _scores(columns, first, last, along, coef, intercept, x, phi, score)
+        scores_of_tile(columns, first, last, along, coef, intercept, x, phi, score)
         y[:] = np.float32(0.0)
         w[:] = np.float32(0.0)
         for i in range(first, last):
@@ -244,7 +269,7 @@ def add_gradient_of_rows(
             bias += np.float64(slope[i])
             total += np.float64(w[i])
         for j in range(0, coef.size, 16):
-            add_sums(_place(gradient, 4 * j), _place(phi, j * BYTES), _place(slope, 0))
+            add_sums(place_behind(gradient, 4 * j), place_behind(phi, j * BYTES), place_behind(slope, 0))
     return loss, bias, total
 
 
@@ -258,9 +283,10 @@ def times_vector(matrix: np.ndarray, vector: np.ndarray, out: np.ndarray) -> Non
         out[i] = total
 
 
-def room_for(along: Directions) -> int:
-    """Return the rows of room that the kernels need for so many directions."""
+def room_for(along: Directions, n_classes: int = 1) -> int:
+    """Return the rows of room that the kernels need for so many directions and classes."""
     signs = along.signs
-    return (
-        (signs.shape[1] + 1) * signs.shape[2] + 4 if signs.size else len(along.centre) + len(along.dense) + 4
+    features = (
+        (signs.shape[1] + 1) * signs.shape[2] if signs.size else len(along.centre) + 1 + len(along.dense)
     )
+    return features + 2 * n_classes + 2

@@ -18,50 +18,56 @@ from numba.extending import intrinsic
 ROWS = 16
 BYTES = 4 * ROWS  # of a value of each row
 FEATURES = 8  # directions whose sums are kept in registers at once
-_FLOAT, _WORD = ir.FloatType(), ir.IntType(64)
-_VECTOR = ir.VectorType(_FLOAT, ROWS)
+FLOAT, WORD = ir.FloatType(), ir.IntType(64)
+VECTOR = ir.VectorType(FLOAT, ROWS)
 _SINE = tuple((-1.0) ** k * (2.0 * math.pi) ** (2 * k + 1) / math.factorial(2 * k + 1) for k in range(6))
 _FUSED = ("contract",)
 
 
-def _further(builder: Any, address: Any, n_bytes: Any) -> Any:
-    more = ir.Constant(_WORD, n_bytes) if isinstance(n_bytes, int) else n_bytes
+def further(builder: Any, address: Any, n_bytes: Any) -> Any:
+    """Return the address so many bytes behind another."""
+    more = ir.Constant(WORD, n_bytes) if isinstance(n_bytes, int) else n_bytes
     return builder.add(address, more)
 
 
-def _load(builder: Any, address: Any) -> Any:
-    return builder.load(builder.inttoptr(address, _VECTOR.as_pointer()), align=4)
+def load(builder: Any, address: Any) -> Any:
+    """Return the vector at an address."""
+    return builder.load(builder.inttoptr(address, VECTOR.as_pointer()), align=4)
 
 
-def _store(builder: Any, value: Any, address: Any) -> None:
-    builder.store(value, builder.inttoptr(address, _VECTOR.as_pointer()), align=4)
+def store(builder: Any, value: Any, address: Any) -> None:
+    """Store a vector at an address."""
+    builder.store(value, builder.inttoptr(address, VECTOR.as_pointer()), align=4)
 
 
-def _constant(value: float) -> Any:
-    return ir.Constant(_VECTOR, [value] * ROWS)
+def constant(value: float) -> Any:
+    """Return a vector of one number."""
+    return ir.Constant(VECTOR, [value] * ROWS)
 
 
 def _spread(builder: Any, value: Any) -> Any:
     """Return a vector of one value."""
-    first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(first, ir.Constant(_VECTOR, ir.Undefined), _places([0] * ROWS))
+    first = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(first, ir.Constant(VECTOR, ir.Undefined), _places([0] * ROWS))
 
 
 def _places(lanes: Sequence[int]) -> Any:
     return ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes))
 
 
-def _spread_at(builder: Any, address: Any) -> Any:
-    return _spread(builder, builder.load(builder.inttoptr(address, _FLOAT.as_pointer()), align=4))
+def spread_at(builder: Any, address: Any) -> Any:
+    """Return a vector of the float at an address."""
+    return _spread(builder, builder.load(builder.inttoptr(address, FLOAT.as_pointer()), align=4))
 
 
-def _fused(builder: Any, a: Any, b: Any, c: Any) -> Any:
+def fused(builder: Any, a: Any, b: Any, c: Any) -> Any:
     """Return ``a * b + c``."""
     return builder.fadd(builder.fmul(a, b, flags=_FUSED), c, flags=_FUSED)
 
 
-def _call(builder: Any, name: str, value: Any) -> Any:
-    kind = ir.FunctionType(_VECTOR, [_VECTOR])
+def call(builder: Any, name: str, value: Any) -> Any:
+    """Return what LLVM's function of a vector makes of one."""
+    kind = ir.FunctionType(VECTOR, [VECTOR])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v16f32"), [value])
 
 
@@ -87,9 +93,9 @@ def _transform(size: int) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         at, step = args
-        places = [_further(builder, at, builder.mul(step, ir.Constant(_WORD, k))) for k in range(size)]
-        for value, place in zip(_hadamard(builder, [_load(builder, p) for p in places]), places, strict=True):
-            _store(builder, value, place)
+        places = [further(builder, at, builder.mul(step, ir.Constant(WORD, k))) for k in range(size)]
+        for value, place in zip(_hadamard(builder, [load(builder, p) for p in places]), places, strict=True):
+            store(builder, value, place)
         return context.get_dummy_value()
 
     return types.void(types.uintp, types.uintp), generate
@@ -102,12 +108,12 @@ def _signed_transform(filled: int) -> Any:
         out, at, step, signs, sign_step = args
         values: list[Any] = [None] * 16
         for k in range(filled):
-            times = ir.Constant(_WORD, k)
-            sign = _spread_at(builder, _further(builder, signs, builder.mul(sign_step, times)))
-            value = _load(builder, _further(builder, at, builder.mul(step, times)))
+            times = ir.Constant(WORD, k)
+            sign = spread_at(builder, further(builder, signs, builder.mul(sign_step, times)))
+            value = load(builder, further(builder, at, builder.mul(step, times)))
             values[k] = builder.fmul(value, sign)
         for k, value in enumerate(_hadamard(builder, values)):
-            _store(builder, value, _further(builder, out, builder.mul(step, ir.Constant(_WORD, k))))
+            store(builder, value, further(builder, out, builder.mul(step, ir.Constant(WORD, k))))
         return context.get_dummy_value()
 
     return types.void(*[types.uintp] * 5), generate
@@ -162,18 +168,18 @@ def project(typingctx: Any, out: Any, x: Any, directions: Any, n_columns: Any) -
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         to, at, weights, n = args
-        sums = [cgutils.alloca_once(builder, _VECTOR) for _ in range(FEATURES)]
+        sums = [cgutils.alloca_once(builder, VECTOR) for _ in range(FEATURES)]
         for total in sums:
-            builder.store(_constant(0.0), total)
+            builder.store(constant(0.0), total)
         with cgutils.for_range(builder, n) as loop:
-            value = _load(builder, _further(builder, at, builder.mul(loop.index, ir.Constant(_WORD, BYTES))))
-            column = _further(builder, weights, builder.mul(loop.index, ir.Constant(_WORD, 4)))
+            value = load(builder, further(builder, at, builder.mul(loop.index, ir.Constant(WORD, BYTES))))
+            column = further(builder, weights, builder.mul(loop.index, ir.Constant(WORD, 4)))
             for k, total in enumerate(sums):
-                row = builder.mul(n, ir.Constant(_WORD, 4 * k))
-                weight = _spread_at(builder, builder.add(column, row))
-                builder.store(_fused(builder, weight, value, builder.load(total)), total)
+                row = builder.mul(n, ir.Constant(WORD, 4 * k))
+                weight = spread_at(builder, builder.add(column, row))
+                builder.store(fused(builder, weight, value, builder.load(total)), total)
         for k, total in enumerate(sums):
-            _store(builder, builder.load(total), _further(builder, to, BYTES * k))
+            store(builder, builder.load(total), further(builder, to, BYTES * k))
         return context.get_dummy_value()
 
     return types.void(types.uintp, types.uintp, types.uintp, types.intp), generate
@@ -198,27 +204,27 @@ def cosines(typingctx: Any, scores: Any, along: Any, shift: Any, coef: Any, scal
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         out, at, shifts, weights, scale, n = args
-        total = cgutils.alloca_once(builder, _VECTOR)
-        builder.store(_load(builder, out), total)
+        total = cgutils.alloca_once(builder, VECTOR)
+        builder.store(load(builder, out), total)
         factor = _spread(builder, scale)
         with cgutils.for_range(builder, n) as loop:
-            place = _further(builder, at, builder.mul(loop.index, ir.Constant(_WORD, BYTES)))
-            beside = builder.mul(loop.index, ir.Constant(_WORD, 4))
-            turns = _fused(
-                builder, _load(builder, place), factor, _spread_at(builder, builder.add(shifts, beside))
+            place = further(builder, at, builder.mul(loop.index, ir.Constant(WORD, BYTES)))
+            beside = builder.mul(loop.index, ir.Constant(WORD, 4))
+            turns = fused(
+                builder, load(builder, place), factor, spread_at(builder, builder.add(shifts, beside))
             )
-            whole = _call(builder, "floor", builder.fadd(turns, _constant(0.5)))
-            apart = _call(builder, "fabs", builder.fsub(turns, whole))
-            y = builder.fsub(_constant(0.25), apart)  # the cosine is the sine of what is left to a quarter
+            whole = call(builder, "floor", builder.fadd(turns, constant(0.5)))
+            apart = call(builder, "fabs", builder.fsub(turns, whole))
+            y = builder.fsub(constant(0.25), apart)  # the cosine is the sine of what is left to a quarter
             square = builder.fmul(y, y)
-            series = _constant(_SINE[-1])
+            series = constant(_SINE[-1])
             for term in _SINE[-2::-1]:
-                series = _fused(builder, series, square, _constant(term))
+                series = fused(builder, series, square, constant(term))
             value = builder.fmul(series, y)
-            _store(builder, value, place)
-            weight = _spread_at(builder, builder.add(weights, beside))
-            builder.store(_fused(builder, weight, value, builder.load(total)), total)
-        _store(builder, builder.load(total), out)
+            store(builder, value, place)
+            weight = spread_at(builder, builder.add(weights, beside))
+            builder.store(fused(builder, weight, value, builder.load(total)), total)
+        store(builder, builder.load(total), out)
         return context.get_dummy_value()
 
     return types.void(*[types.uintp] * 4, types.float32, types.intp), generate
@@ -231,10 +237,8 @@ def add_sums(typingctx: Any, out: Any, values: Any, weights: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         to, at, weights = args
-        row_weights = _load(builder, weights)
-        parts = [
-            builder.fmul(_load(builder, _further(builder, at, BYTES * k)), row_weights) for k in range(16)
-        ]
+        row_weights = load(builder, weights)
+        parts = [builder.fmul(load(builder, further(builder, at, BYTES * k)), row_weights) for k in range(16)]
         width = ROWS
         while len(parts) > 1:  # the halves of two vectors are added and laid side by side
             half, n = width // 2, len(parts) // 2
@@ -254,7 +258,7 @@ def add_sums(typingctx: Any, out: Any, values: Any, weights: Any) -> Any:
                 for a, b in zip(parts[:n], parts[n:], strict=True)
             ]
             width = half
-        _store(builder, builder.fadd(_load(builder, to), parts[0]), to)
+        store(builder, builder.fadd(load(builder, to), parts[0]), to)
         return context.get_dummy_value()
 
     return types.void(types.uintp, types.uintp, types.uintp), generate

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scalable.data.block import Block
 from scalable.data.raw_block import LazyBlock
 from scalable.kernels.buffers import aligned
-from scalable.kernels.moments.narrow_gram import MOST_COLUMNS, SIDE, TILE_ROWS, second_moments
+from scalable.kernels.moments.panel_gram import FOUR, PANEL, TILE_ROWS, second_moments
 from scalable.models.arrays.model import complete
 
 Moments = tuple[float, NDArray[np.float64], NDArray[np.float64]]  # weight, means, squares about the means
@@ -38,7 +38,7 @@ class SecondMoments:
 
     def step(self, state: Moments, block: Block) -> Moments:
         """Add a block."""
-        found = None if self.target or block.weight is not None else _narrow(block)
+        found = None if self.target or block.weight is not None else _in_place(block)
         if found is not None:
             return self.merge(state, found)
         x = complete(block, self.names)
@@ -62,25 +62,28 @@ class SecondMoments:
         if n == 0.0:
             return left
         apart, share = right[1] - left[1], right[0] / n
-        between = np.outer(apart, apart) * (left[0] * share)
-        return n, left[1] + share * apart, left[2] + right[2] + between
+        squares, between = left[2] + right[2], np.outer(apart, apart)
+        between *= left[0] * share
+        squares += between
+        return n, left[1] + share * apart, squares
 
     def finish(self, state: Moments) -> Moments:
-        """Return the moments."""
-        return state
+        """Return the moments, of which `step` may have made the upper half alone."""
+        n, mean, squares = state
+        return n, mean, np.triu(squares) + np.triu(squares, 1).T
 
 
-def _narrow(block: Block) -> Moments | None:
-    """Return the moments of a block of few columns where they are; None where there are more, or one is not finite."""
+def _in_place(block: Block) -> Moments | None:
+    """Return the moments of a block from where its columns are; None where they are not, or one is not finite."""
     if not isinstance(block, LazyBlock) or not block.n_rows:
         return None
     addresses = block.raw.columns.addresses
     d = len(addresses)
-    if not 0 < d <= MOST_COLUMNS:
+    if not d:
         return None
-    wide = -(-d // SIDE) * SIDE
-    tile, square, mean = aligned((wide, TILE_ROWS + 8), np.float64), np.empty((wide, wide)), np.empty(d)
-    if not second_moments(addresses, np.empty(0, block.raw.dtype), block.n_rows, tile, mean, square):
+    count = -(-d // PANEL)
+    panels, mean = aligned((count, TILE_ROWS, PANEL), np.float64), np.empty(d)
+    square = aligned((-(-d // FOUR) * FOUR, count * PANEL), np.float64)
+    if not second_moments(addresses, np.empty(0, block.raw.dtype), block.n_rows, panels, mean, square):
         return None
-    upper = np.triu(square[:d, :d])
-    return float(block.n_rows), mean, upper + np.triu(upper, 1).T
+    return float(block.n_rows), mean, square[:d, :d]

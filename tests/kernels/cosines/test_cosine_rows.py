@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import log_softmax
 
 from scalable.kernel_approximation.feature_map import features
-from scalable.kernel_approximation.single_precision import directions_of, padded, room
+from scalable.kernel_approximation.single_precision import directions_of, padded, room, to_features
+from scalable.kernels.cosines.class_rows import add_gradient_of_classes, score_classes
 from scalable.kernels.cosines.cosine_rows import (
     add_gradient_of_rows,
     cosines_of_rows,
@@ -19,6 +21,11 @@ N = 83
 
 def drawn(kind, p, n, d=128):
     random = np.random.default_rng(p)
+    if kind == "nystroem":
+        landmarks = random.normal(size=(n, p)) + 50.0
+        whiten = random.normal(size=(n, n)) / n
+        arrays = {"landmarks": landmarks, "gamma": np.array(0.5 / p), "whiten": whiten + whiten.T}
+        return {**arrays, "centre": random.normal(size=p) + 50.0}, 50.0 + random.normal(size=(p, N))
     arrays = {"shift": random.uniform(0.0, 2.0 * np.pi, n), "centre": random.normal(size=p) + 50.0}
     if kind == "fourier":
         arrays["directions"] = random.normal(size=(n, p))
@@ -31,7 +38,8 @@ def drawn(kind, p, n, d=128):
 CASES = [
     ("fourier", 1, 1, 128), ("fourier", 28, 100, 128), ("structured", 28, 300, 128), ("structured", 5, 20, 128),
     ("structured", 100, 128, 128), ("structured", 200, 300, 256), ("structured", 300, 700, 512),
-    ("structured", 600, 100, 1024), ("structured", 40, 100, 2048), ("structured", 4000, 4096, 4096),
+    ("nystroem", 3, 20, 128), ("nystroem", 28, 150, 128), ("structured", 600, 100, 1024), ("structured", 40, 100, 2048),
+    ("structured", 4000, 4096, 4096),
 ]  # fmt: skip
 
 
@@ -42,9 +50,10 @@ def test_scores_and_cosines(kind, p, n, d):
     exact = features(arrays, x)
     out = np.empty((N, len(directions.shift)), np.float32)
     cosines_of_rows(x, directions, room(directions), out)
-    np.testing.assert_allclose(out[:, :n].T * np.sqrt(2.0 / n), exact, atol=3e-5)
+    np.testing.assert_allclose(to_features(out[:, :n], arrays.get("whiten")).T, exact, atol=3e-5)
     coef, scores = np.random.default_rng(1).normal(size=n), np.empty(N)
-    score_rows(x, directions, padded(coef, directions), 0.5, room(directions), scores)
+    weights = padded(to_features(coef, arrays.get("whiten")), directions)
+    score_rows(x, directions, weights, 0.5, room(directions), scores)
     np.testing.assert_allclose(scores, coef @ exact + 0.5, atol=1e-4)
 
 
@@ -69,7 +78,17 @@ def test_gradients_of_some_rows(kind, weighted):
     gradient = np.zeros(len(directions.shift), np.float32)
     some = slice(5, 77)
     loss, bias, total = add_gradient_of_rows(
-        None, x, 5, 77, y, weight, directions, padded(coef, directions), 0.3, room(directions), gradient
+        None,
+        x,
+        5,
+        77,
+        y,
+        weight,
+        directions,
+        padded(to_features(coef, None), directions),
+        0.3,
+        room(directions),
+        gradient,
     )
     z = features(arrays, x[:, some])
     score, w, truth = coef @ z + 0.3, weight[some] if weighted else np.ones(72), y[some]
@@ -80,12 +99,39 @@ def test_gradients_of_some_rows(kind, weighted):
     np.testing.assert_allclose(gradient[:300] * np.sqrt(2.0 / 300), z @ residual, atol=1e-3)
 
 
-def test_rows_beyond_all_bounds_have_finite_scores():
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradients_of_several_classes(weighted):
     arrays, x = drawn("structured", 28, 300)
-    directions, scores = directions_of(arrays), np.empty(N)
-    x[:, ::2] = 1e300
-    score_rows(x, directions, padded(np.ones(300), directions), 0.0, room(directions), scores)
-    assert np.isfinite(scores).all()
+    directions, random = directions_of(arrays), np.random.default_rng(2)
+    k, y = 4, random.integers(0, 4, N).astype(float)
+    coef, intercept = random.normal(size=(k, 300)), random.normal(size=k)
+    weight = random.random(N) if weighted else np.empty(0)
+    gradient, bias = np.zeros((k, len(directions.shift)), np.float32), np.zeros(k)
+    weights, memory = padded(to_features(coef, None), directions), room(directions, k)
+    loss, total = add_gradient_of_classes(
+        x, 5, 77, y, weight, directions, weights, intercept, memory, gradient, bias
+    )
+    z = features(arrays, x)
+    scores, w = coef @ z + intercept[:, None], (weight if weighted else np.ones(N))[5:77]
+    out = np.empty((k, N))
+    score_classes(x, directions, weights, intercept, memory, out)
+    np.testing.assert_allclose(out, scores, atol=1e-4)
+    logs, some = log_softmax(scores[:, 5:77], axis=0), y[5:77].astype(int)
+    residual = w * (np.exp(logs) - np.eye(k)[some].T)
+    assert loss == pytest.approx(-(w @ logs[some, np.arange(72)]), rel=1e-4)
+    assert total == pytest.approx(w.sum(), rel=1e-6)
+    np.testing.assert_allclose(bias, residual.sum(axis=1), atol=1e-3)
+    np.testing.assert_allclose(to_features(gradient[:, :300], None), residual @ z[:, 5:77].T, atol=1e-3)
+
+
+def test_rows_beyond_all_bounds_have_finite_scores():
+    for kind in ("structured", "nystroem"):
+        arrays, x = drawn(kind, 28, 300)
+        directions, scores = directions_of(arrays), np.empty(N)
+        x[:, ::2] = 1e300
+        score_rows(x, directions, padded(np.ones(300), directions), 0.0, room(directions), scores)
+        assert np.isfinite(scores).all()
+    np.testing.assert_allclose(scores[::2], 0.0, atol=1e-30)  # far from every landmark
 
 
 def test_a_product_with_a_vector():

@@ -1,4 +1,4 @@
-"""Second moments of few columns equal NumPy's."""
+"""Second moments of columns equal NumPy's."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 
 from scalable.kernels.buffers import aligned
-from scalable.kernels.moments.narrow_gram import SIDE, TILE_ROWS, second_moments
+from scalable.kernels.moments.panel_gram import FOUR, PANEL, TILE_ROWS, second_moments
 
 
 def found(columns):
     d, n = columns.shape
-    wide = -(-d // SIDE) * SIDE
-    tile, mean, square = aligned((wide, TILE_ROWS + 8), float), np.empty(d), np.empty((wide, wide))
+    panels, mean = aligned((-(-d // PANEL), TILE_ROWS, PANEL), float), np.empty(d)
+    square = aligned((-(-d // FOUR) * FOUR, len(panels) * PANEL), float)
     addresses = np.array([column.ctypes.data for column in columns], np.uint64)
-    finite = second_moments(addresses, np.empty(0, columns.dtype), n, tile, mean, square)
+    finite = second_moments(addresses, np.empty(0, columns.dtype), n, panels, mean, square)
     return finite, mean, square[:d, :d]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(("d", "n"), [(1, 1), (3, 2), (28, 1_000), (5, 3 * TILE_ROWS)])
+@pytest.mark.parametrize(("d", "n"), [(1, 1), (3, 2), (28, 1_000), (77, 200), (5, 3 * TILE_ROWS)])
 def test_they_are_numpys(dtype, d, n):
     random = np.random.default_rng(0)
     columns = (random.normal(size=(d, n)) + 1e3 * np.arange(d)[:, None]).astype(dtype)

@@ -1,0 +1,1 @@
+"""Steps of expectation and maximisation over rows."""

@@ -1,0 +1,117 @@
+"""Second moments of columns, from where they are in memory: no copy of a block, and half of the products.
+
+BLAS wants the whole block as one centred matrix: making it writes and reads the block four times. Here rows are turned,
+a tile at a time, into panels of 32 columns, each in the nearest cache while those before it are multiplied with it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import carray
+
+from scalable.kernels import register_tiles
+from scalable.kernels.jit import kernel
+from scalable.kernels.memory import as_pointer
+from scalable.kernels.register_tiles import (
+    add_products1,
+    add_products2,
+    add_products3,
+    add_products4,
+    place_of,
+)
+from scalable.kernels.vectors import LANES
+
+TILE_ROWS = 64
+PANEL = 32  # columns: of a tile, 16 KiB
+MOST, FOUR = register_tiles.MOST, register_tiles.FOUR
+
+
+@kernel()
+def _add_tile(panels: np.ndarray, square: np.ndarray) -> None:
+    """Add the products of the rows of a tile, panel by panel: those of each four columns and all behind them."""
+    wide, step = square.shape[1], np.uintp(8 * PANEL)
+    out_step, size = np.uintp(8 * wide), TILE_ROWS * PANEL
+    for q in range(panels.shape[0]):
+        for a in range(0, min(square.shape[0], (q + 1) * PANEL), FOUR):
+            one = place_of(panels, a // PANEL * size + a % PANEL)
+            v = max(0, a - q * PANEL) // LANES
+            while v < PANEL // LANES:
+                out, other = (
+                    place_of(square, a * wide + q * PANEL + v * LANES),
+                    place_of(panels, q * size + v * LANES),
+                )
+                count = min(PANEL // LANES - v, MOST)
+                if count == 4:
+                    add_products4(out, out_step, one, other, step, TILE_ROWS)
+                elif count == 3:
+                    add_products3(out, out_step, one, other, step, TILE_ROWS)
+                elif count == 2:
+                    add_products2(out, out_step, one, other, step, TILE_ROWS)
+                else:
+                    add_products1(out, out_step, one, other, step, TILE_ROWS)
+                v += count
+
+
+@kernel(fastmath=True)
+def second_moments(
+    addresses: np.ndarray,
+    like: np.ndarray,
+    n_rows: int,
+    panels: np.ndarray,
+    mean: np.ndarray,
+    square: np.ndarray,
+) -> bool:
+    """Write the means of columns and the sums of products about them, upper part.
+
+    Sums are of differences to the means of the first rows, so that columns far from zero keep their digits.
+
+    Parameters
+    ----------
+    addresses : uint64 array of shape (d,)
+        Where the values of each column are; one row at least.
+    like : array of shape (0,), float32 or float64
+        Of their dtype.
+    n_rows : int
+    panels : float64 array of shape (d / `PANEL` or one more, `TILE_ROWS`, `PANEL`)
+        Work space on a cache line.
+    mean : float64 array of shape (d,)
+        Output.
+    square : float64 array of shape (d up to the next multiple of `FOUR`, columns of all panels)
+        Output, on a cache line.
+
+    Returns
+    -------
+    bool
+        Whether all values are finite; otherwise the output is of no use.
+    """
+    d = addresses.size
+    shift, total = np.zeros(d), np.zeros(d)
+    square[:] = 0.0
+    panels[:] = 0.0
+    for start in range(0, n_rows, TILE_ROWS):
+        m = min(TILE_ROWS, n_rows - start)
+        for j in range(d):
+            x = carray(as_pointer(addresses[j]), (n_rows,), like.dtype)[start : start + m]
+            if start == 0:
+                first = np.float64(x[0])
+                some = 0.0
+                for i in range(m):
+                    some += np.float64(x[i]) - first
+                shift[j] = first + some / m
+            pivot, some = shift[j], 0.0
+            panel, c = panels[j // PANEL], j % PANEL
+            for i in range(m):
+                apart = np.float64(x[i]) - pivot
+                panel[i, c] = apart
+                some += apart
+            for i in range(m, TILE_ROWS):
+                panel[i, c] = 0.0
+            total[j] += some
+        _add_tile(panels, square)
+    for j in range(d):
+        if total[j] - total[j] != 0.0:
+            return False
+        mean[j] = shift[j] + total[j] / n_rows
+        for k in range(j, d):
+            square[j, k] -= total[j] * total[k] / n_rows
+    return True
