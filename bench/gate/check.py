@@ -146,7 +146,7 @@ def trusted(rates: Mapping[str, Any]) -> bool:
     if not rates["comparisons"] + rates["slowdowns"]:
         return False
     few = rates["false_alarms"] <= max(1.0, ALARMS * rates["comparisons"])
-    return few and rates["slowdowns_found"] >= FOUND * rates["slowdowns"]
+    return bool(few and rates["slowdowns_found"] >= FOUND * rates["slowdowns"])
 
 
 def _one(base: Path, head: Path, name: str, works: Sequence[str] = ()) -> dict[str, Any]:

@@ -167,7 +167,9 @@ def _beside(data: Path, compression: str, rival: Any) -> dict[str, Any]:
                 if turn:
                     seconds[who].append(time.perf_counter() - start)
                 else:
-                    p = np.clip(contender.predict(model, held_out), 1e-15, 1 - 1e-15)
+                    predicted = contender.predict(model, held_out)
+                    assert predicted is not None
+                    p = np.clip(predicted, 1e-15, 1 - 1e-15)
                     y = labels(held_out, "signal")
                     losses[who] = float(-np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)))
         rows = task.source.n_rows

@@ -176,4 +176,5 @@ def _likelihood(labels: _Labels, precision: Array, own: float, terms: Array, par
 def _score(odds: Array) -> Array:
     """Return probabilities of log-odds."""
     small = np.exp(-np.abs(odds))
-    return np.where(odds >= 0, 1.0, small) / (1 + small)
+    chance: Array = np.where(odds >= 0, 1.0, small) / (1 + small)
+    return chance

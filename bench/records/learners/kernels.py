@@ -80,7 +80,8 @@ class Pair:
 
     def passes(self, source: ParquetSource, steps: str, most: int, goal: float) -> list[dict[str, float]]:
         """Return seconds and quality after each pass, until the loss is `goal`."""
-        learner, spent, found = self.learner(steps), 0.0, []
+        learner, spent = self.learner(steps), 0.0
+        found: list[dict[str, float]] = []
         while len(found) < most and not (found and found[-1]["log_loss"] <= goal):
             begin = time.perf_counter()
             for features, y in self.batches(source):

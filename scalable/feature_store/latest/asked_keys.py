@@ -35,7 +35,8 @@ class AskedKeys:
         return AskedKeys(self.times[at], self.numbers[at], self.places[at], self.answers[:, at])
 
 
-NO_KEYS = AskedKeys(*(np.empty(0, np.int64) for _ in range(3)), np.empty((HEAD, 0), np.int64))
+_NONE = np.empty(0, np.int64)
+NO_KEYS = AskedKeys(_NONE, _NONE, _NONE, np.empty((HEAD, 0), np.int64))
 
 
 def read_asked(

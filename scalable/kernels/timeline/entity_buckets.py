@@ -80,7 +80,7 @@ def enter_numbers(
     n_buckets, n, begin = np.uint64(buckets.size // PLACES), told[1], told[0]
     hashes, found = members[0], np.empty(BATCH, np.int64)
     for left in range(begin, words.size, BATCH):
-        m = min(np.int64(BATCH), words.size - left)
+        m: Any = min(np.int64(BATCH), words.size - left)
         for j in range(m):
             prefetch(buckets, first_bucket(words[left + j], n_buckets))
         for j in range(m):
@@ -121,7 +121,7 @@ def find_numbers(
     """Write the number that `enter_numbers` gave the entity of each row, -1 for none; parameters as there."""
     n_buckets, hashes = np.uint64(buckets.size // PLACES), members[0]
     for left in range(0, words.size, BATCH):
-        m = min(np.int64(BATCH), words.size - left)
+        m: Any = min(np.int64(BATCH), words.size - left)
         for j in range(m):
             prefetch(buckets, first_bucket(words[left + j], n_buckets))
         for j in range(m):
