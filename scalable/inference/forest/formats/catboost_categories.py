@@ -23,8 +23,9 @@ def _hashed(texts: NDArray[np.uint64]) -> NDArray[np.uint64]:
         y = texts[:, 0] + (texts[:, n // 2] << np.uint64(8))
         z = length + (texts[:, -1] << np.uint64(2))
         return _mixed(y * _K2 ^ z * _K3) * _K2
-    first, last = (sum(part[:, k] << np.uint64(8 * k) for k in range(4)) for part in (texts, texts[:, -4:]))
-    u, v = length + (first << np.uint64(3)), last
+    places = np.array([8 * k for k in range(4)], np.uint64)
+    first, v = ((part << places).sum(axis=1, dtype=np.uint64) for part in (texts[:, :4], texts[:, -4:]))
+    u = length + (first << np.uint64(3))
     return _mixed((v ^ _mixed((u ^ v) * _MUL)) * _MUL) * _MUL
 
 
