@@ -193,7 +193,9 @@ class RowGroup:
             found = ColumnPages(table[begin:end], chunks[k], physical, codec, here)
             if summed:
                 self._check_sums(descriptor, name, found, checked[k])
-            self.known[name] = (stop, found)
+            with _lock:  # who walked less far, and was slower, must not take away what another relies on
+                if self.known.get(name, _UNKNOWN)[0] < stop:
+                    self.known[name] = (stop, found)
             begin = end
 
     def _asked(self, names: Sequence[str]) -> NDArray[np.int64]:

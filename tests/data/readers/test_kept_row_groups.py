@@ -57,3 +57,24 @@ def test_footers_are_parsed_once_however_often_the_files_are_read(tmp_path, monk
     pq.write_table(pa.table({"x": np.arange(10.0)}), tmp_path / "more.parquet")
     assert len(read(ParquetSource(tmp_path))) >= 1
     assert len(layout._layouts) <= 3
+
+
+def test_a_slower_thread_does_not_take_away_pages_that_another_walked_further(tmp_path, monkeypatch):
+    path = tmp_path / "rows.parquet"
+    table = pa.table({"x": np.arange(60_000.0)})
+    pq.write_table(table, path, use_dictionary=False, compression="none", data_page_size=8_000)
+    source = ParquetSource(path)
+    read(source)
+    (key,) = [key for key in layout._groups if key[0] == str(path)]
+    group, walk = layout._groups[key], layout.page_walk.walk_chunks
+    group.known.clear()
+
+    def overtaken(descriptor, *rest):
+        monkeypatch.setattr(layout.page_walk, "walk_chunks", walk)
+        group.walk(descriptor, ["x"], 60_000)  # by another thread, meanwhile
+        return walk(descriptor, *rest)
+
+    monkeypatch.setattr(layout.page_walk, "walk_chunks", overtaken)
+    with path.open("rb") as file:
+        group.walk(file.fileno(), ["x"], 1_000)
+    assert group.known["x"][0] == 60_000
