@@ -31,7 +31,9 @@ def test_a_forest_of_xgboost_means_what_its_trees_say(tmp_path, name):
 @pytest.mark.parametrize("nested", [False, True])
 def test_a_forest_of_catboost_means_what_its_trees_say(tmp_path, nested):
     model = compile_model(written(tmp_path / "m.json", catboost_model(nested)))
-    X = np.array([[0.0, 0, 0], [1.0, 0, 0], [0.0, 1, 1], [1.0, 1, 1]])
+    X = np.array(
+        [[0.0, 0, 0], [1.0, 0, 0], [0.0, 1, 4500], [1.0, 1, 4500]]
+    )  # the hash in the file is that of 4500
     leaves = [1.0, -1.0, 0.5, -1.0] if nested else [1.0, 2.0, -1.0, 0.5]
     assert model.predict(X, raw_score=True) == pytest.approx([2 * leaf + 0.25 for leaf in leaves])
 
