@@ -31,10 +31,10 @@ def output_file(context: typer.Context, path: Path | None) -> Path | None:
             sys.stdout = sys.stderr
             context.call_on_close(_release)
         return Path("-")
-    from scalable.storage.places import is_address
+    from scalable.storage.places import is_address, place
 
     if is_address(path):
-        return path
+        return place(path)
     if path.is_dir():
         raise typer.BadParameter(f"{path} is a folder; name a file")
     if not path.parent.is_dir():

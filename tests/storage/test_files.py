@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -123,3 +124,14 @@ def test_a_changed_object_is_told(memory):
     del memory["kept://b/a.parquet"]
     with pytest.raises(DataError, match=r"kept://b/a\.parquet: .*no such object"):
         next(source.raw_blocks(source.shards[0]))
+
+
+def test_thresholds_and_curves_are_kept_where_a_path_that_lost_a_slash_leads(memory):
+    from scalable.evaluate import Calibrator, Conformal
+
+    thresholds = Conformal("interval", 0.1, None, ((None, 0.25, 40),))
+    curve = Calibrator("platt", 1.5, 0.25, (), ())
+    for one, name in ((thresholds, "intervals.json"), (curve, "curve.json")):
+        one.save(Path(f"kept://bucket/{name}"))
+        assert f"kept://bucket/{name}" in memory
+        assert type(one).load(Path(f"kept://bucket/{name}")) == one

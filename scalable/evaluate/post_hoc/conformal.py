@@ -11,7 +11,6 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import FEW_LEAVES, run_reduction
 from scalable.execution.threads import Threads
 from scalable.storage.documents import typed, understood
+from scalable.storage.places import place
 from scalable.storage.replace import write_text
 
 KINDS = ("interval", "quantiles", "set")
@@ -188,15 +188,14 @@ class Conformal:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write as JSON; an infinite threshold is null."""
         groups = [[group, None if math.isinf(q) else q, rows] for group, q, rows in self.groups]
-        write_text(
-            path, json.dumps({"kind": self.kind, "alpha": self.alpha, "by": self.by, "groups": groups})
-        )
+        document = {"kind": self.kind, "alpha": self.alpha, "by": self.by, "groups": groups}
+        write_text(place(path), json.dumps(document))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Conformal:
         """Read what `save` wrote; a ModelError when it is damaged."""
         with understood(ModelError, path, "calibrate again"):
-            document = json.loads(Path(path).read_text())
+            document = json.loads(place(path).read_text())
             groups = tuple(
                 (group, math.inf if q is None else float(q), int(rows))
                 for group, q, rows in document.pop("groups")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from scalable.execution.reduction import FEW_LEAVES, run_reduction
 from scalable.execution.threads import Threads
 from scalable.features.target import read_weights
 from scalable.storage.documents import typed, understood
+from scalable.storage.places import place
 from scalable.storage.replace import write_text
 
 METHODS = ("platt", "isotonic", "temperature")
@@ -153,13 +153,13 @@ class Calibrator:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write as JSON."""
-        write_text(path, json.dumps(asdict(self)))
+        write_text(place(path), json.dumps(asdict(self)))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Calibrator:
         """Read what `save` wrote; a ModelError when it is damaged."""
         with understood(ModelError, path, "calibrate again"):
-            return cls.of_document(json.loads(Path(path).read_text()))
+            return cls.of_document(json.loads(place(path).read_text()))
 
     @classmethod
     def of_document(cls, document: Any) -> Calibrator:
