@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from scalable.errors import ModelError
 from scalable.registry.entry import ENTRY, Entry, check_told, read_entry
 from scalable.storage.documents import SHAPELESS
+from scalable.storage.local import version
 from scalable.storage.numbered import states_of
 from scalable.storage.replace import replacing
 
@@ -96,8 +97,8 @@ def add_version(versions: Path, number: int, entry: Entry) -> None:
         list_versions(versions)
         return
     with suppress(OSError):  # a list is had without it too
-        status = os.stat(versions / str(number) / ENTRY)
-        line = _line(_Index([_row(number, entry)], [status.st_mtime_ns], [status.st_size]))
+        recorded = version(versions / str(number) / ENTRY)
+        line = _line(_Index([_row(number, entry)], [recorded.tag], [recorded.size]))
         descriptor = os.open(versions / INDEX, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             os.write(descriptor, b"\n" + line)  # what another did not end, ends there

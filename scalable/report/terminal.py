@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalable.errors import DataError
@@ -70,9 +70,16 @@ def _table(title: str, rows: Sequence[dict[str, Any]], columns: Sequence[Column]
         table.add_column(heading, justify="left" if text else "right", overflow="fold", no_wrap=not text)
     for row in rows:
         tone = _TONES.get(str(row.get("verdict")))
-        cells = [fmt.MISSING if row.get(key) is None else write(row[key]) for _, key, write in shown]
+        cells = [_written(row.get(key), write) for _, key, write in shown]
         table.add_row(*(_escape(cell) for cell in cells), style=tone)
     return table
+
+
+def _written(value: Any, write: Callable[[Any], str]) -> str:
+    try:
+        return fmt.MISSING if value is None else write(value)
+    except (TypeError, ValueError):  # of a document that other programs wrote
+        return str(value)
 
 
 def _escape(text: str) -> str:

@@ -40,6 +40,15 @@ def version(path: AnyPath) -> Version:
     return Version(status.st_size, status.st_mtime_ns)
 
 
+def file_identity(path: AnyPath) -> tuple[int, int] | None:
+    """Return which file of the machine a path leads to, whatever is written into it; None where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def list_files(path: AnyPath, suffix: str = "") -> list[str]:
     """Return a file, the files below a directory, or those that match a glob or lie below what does."""
     text = os.fspath(path)

@@ -49,7 +49,12 @@ def drawn(rng, n, shift, truth):
     return rows, rng.binomial(rows, 1 / (1 + np.exp(-truth(np.clip(ODDS, -8, 8)))))
 
 
-@pytest.mark.parametrize("shape", MISCALIBRATED)
+SOON = ("calm", "waves")  # the others take some seconds each
+
+
+@pytest.mark.parametrize(
+    "shape", [pytest.param(name, marks=() if name in SOON else pytest.mark.slow) for name in MISCALIBRATED]
+)
 def test_intervals_cover_the_truth_where_covariates_drift(shape):
     """The model is miscalibrated, strongly bent too: the reference's labels mend that."""
     rng, hits, width = np.random.default_rng(1), {"auc": 0, "log_loss": 0, "positives": 0}, []

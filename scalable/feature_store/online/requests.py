@@ -14,6 +14,7 @@ from scalable.feature_store.online.lookup import Lookup
 from scalable.feature_store.online.page_check import DATA
 from scalable.feature_store.online.store import OnlineStore
 from scalable.feature_store.read_definitions import read_definitions
+from scalable.storage.local import file_identity
 
 AGAIN_SECONDS = 1.0  # until a store that cannot be read is tried again, and one that can is looked at
 
@@ -143,8 +144,4 @@ class RequestFeatures:
 
 def _file(path: str | os.PathLike[str]) -> tuple[int, int] | None:
     """Return which file a store is; None where there is none."""
-    try:
-        found = os.stat(Path(path) / DATA)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+    return file_identity(Path(path) / DATA)

@@ -78,9 +78,7 @@ def scatter_floats(raw: FloatColumns, to: np.ndarray, out: np.ndarray) -> int:
             else:
                 x = stored[: stop - start]
                 low, high, first = raw.bounds[j], raw.bounds[j + 1], raw.first_row + start
-                failed = read_rows(
-                    raw.descriptor, raw.places, low, high, 4, first, x.size, stored.ctypes.data
-                )
+                failed = read_rows(raw.descriptor, raw.places, low, high, 4, first, x.size, x.ctypes.data)
                 if failed >= 0:
                     return start
             if encode_floats(x, raw.units[j], raw.offsets[j], raw.scales[j], tile[j, : stop - start]):

@@ -97,7 +97,9 @@ def read_rows(
     last = row + n_rows
     if low == end or places[low, STOP] >= last:
         return int(_read_by_page(descriptor, places, low, end, width, row, n_rows, to))
-    vectors, gap = np.empty((VECTORS, 2), np.uint64), np.empty(GAP_BYTES, np.uint8)
+    # One piece of memory, which lives until the last call: an array that is known by its address only is freed before.
+    vectors = np.empty((VECTORS + GAP_BYTES // 16, 2), np.uint64)
+    gap = np.int64(vectors.ctypes.data) + 16 * VECTORS
     n, start, at, here, free = np.int64(0), np.int64(0), np.int64(0), np.int64(row), np.int64(to)
     for k in range(low, end):
         stop = min(places[k, STOP], last)
@@ -110,7 +112,7 @@ def read_rows(
         if n == 0:
             start = at = offset
         if offset > at:
-            vectors[n, 0], vectors[n, 1] = gap.ctypes.data, offset - at
+            vectors[n, 0], vectors[n, 1] = gap, offset - at
             n += 1
         vectors[n, 0], vectors[n, 1] = free, size
         n += 1
