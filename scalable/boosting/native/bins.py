@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,9 @@ from scalable.boosting.dataset.binary_layout import Layout, Mapper
 from scalable.boosting.dataset.lightgbm_api import StreamedDataset
 from scalable.boosting.objectives import RANKING
 from scalable.kernels.histogram.gain import FEATURE
+
+# A booster that is made while another thread pushes rows ends the process now and then.
+_LIGHTGBM = threading.Lock()
 
 # Columns of mostly one value are kept as lists of the others (`scalable.kernels.histogram.lists`): where the others are
 # at most this share, and where lists of two bytes an entry save twice what the places of their ends take.
@@ -73,17 +77,18 @@ class Bins:
             When LightGBM's file is not laid out as known here.
         """
         label = _few_labels(params)
-        few = StreamedDataset(reference, len(label), dataset_params, names)
-        few.push(np.zeros((len(label), len(names))), label)
-        dataset = few.finish()
-        if params.get("objective") in RANKING:
-            dataset.set_field("group", np.array([len(label)], np.int32))
-        with tempfile.TemporaryDirectory(prefix="scalable-bins-") as place:
-            path = Path(place) / "few.bin"
-            dataset.save_binary(path)
-            data = path.read_bytes()
-        known = {name: value for name, value in params.items() if name != "leaves_per_round"}
-        text = lgb.Booster({**known, "verbosity": -1, "metric": "None"}, dataset).model_to_string()
+        with _LIGHTGBM:
+            few = StreamedDataset(reference, len(label), dataset_params, names)
+            few.push(np.zeros((len(label), len(names))), label)
+            dataset = few.finish()
+            if params.get("objective") in RANKING:
+                dataset.set_field("group", np.array([len(label)], np.int32))
+            with tempfile.TemporaryDirectory(prefix="scalable-bins-") as place:
+                path = Path(place) / "few.bin"
+                dataset.save_binary(path)
+                data = path.read_bytes()
+            known = {name: value for name, value in params.items() if name != "leaves_per_round"}
+            text = lgb.Booster({**known, "verbosity": -1, "metric": "None"}, dataset).model_to_string()
         found = sorted(
             (column, mapper)
             for group in Layout.read(data, len(label), len(names)).groups
