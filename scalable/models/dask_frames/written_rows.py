@@ -123,7 +123,12 @@ class Frame:
         where = place(f"{os.fspath(store or _temporary()).rstrip('/')}/rows-{token[:16]}")
         if (known := _known(where)) is not None:
             return known
-        columns = [str(name) for name in self.X.columns]
+        columns = list(self.X.columns)
+        if not all(isinstance(name, str) for name in columns):  # a part of it at prediction would have none
+            raise DataError(
+                f"the Dask DataFrame has column names that are no text among {columns[:8]}; "
+                "use X.columns = X.columns.astype(str)"
+            )
         if len(set(columns)) < len(columns) or set(columns) & set(beside):
             raise DataError(f"the Dask DataFrame has two columns of one name among {columns[:8]}; rename one")
         where.mkdir(parents=True, exist_ok=True)

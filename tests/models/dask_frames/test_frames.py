@@ -201,6 +201,7 @@ def test_frames_that_cannot_be_written_are_told_in_one_line(frame):
             "'o': holds objects of no one",
         ),
         (frame[["a"]].assign(o=frame["a"].map_partitions(sets, meta=("o", object))), y, "'o' is list"),
+        (frame[["a"]].rename(columns={"a": 0}), y, r"names that are no text among \[0\]; use X.columns"),
     ):
         with pytest.raises(DataError, match=said) as told:
             Ridge().fit(X, target)
