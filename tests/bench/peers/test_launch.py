@@ -117,7 +117,10 @@ def test_the_absent_are_looked_for_in_the_next_interpreter(tmp_path: Path) -> No
 def test_a_timed_part_shorter_than_a_look_has_a_peak_too() -> None:
     hear, say = os.pipe()
     os.write(say, b"timed done ")  # both words before anybody looked
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"]) as process:
+    code = "import time; print(flush=True); time.sleep(0.5)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # Python runs: what was just started has no megabyte yet
         try:
             peak, late = _watch(process, hear, time.monotonic() + 30)
         finally:
