@@ -39,6 +39,7 @@ functions = ["count"]
 windows = ["1h", "400d"]
 """
 LATEST = DEFINITIONS[: DEFINITIONS.index("[[views")]  # latest values alone: another road through the join
+WITHOUT_CREATED = LATEST.replace('created_time = "created"\n', "")
 MINUTE = 60 * 10**9
 
 
@@ -108,3 +109,19 @@ def written_by_each(tmp_path, keys, definitions, client):
         point_in_time_join(tmp_path / "keys.parquet", definitions, tmp_path / name, executor=executor)
         found.append({path.name: path.read_bytes() for path in (tmp_path / name).glob("*.parquet")})
     return found
+
+
+def damaging(run_missing, kind):
+    """Return what does the work of `run_missing` and then changes a byte of each new file of one kind."""
+    damaged = set()
+
+    def run(executor, task, reader, groups, paths, label):
+        found = run_missing(executor, task, reader, groups, paths, label)
+        for path in set(paths[0].parent.glob(f"{kind}*.spill")) - damaged if paths else ():
+            damaged.add(path)
+            data = bytearray(path.read_bytes())
+            data[8] ^= 1
+            path.write_bytes(data)
+        return found
+
+    return run

@@ -15,10 +15,17 @@ from scalable.errors import DataError
 from scalable.feature_store import join, point_in_time_join, read_definitions, stages
 from scalable.feature_store.latest import courses, kept_texts, key_index, replay, stream
 from scalable.feature_store.spill import partition_by_time
-from tests.feature_store.examples import LATEST, random_events, random_keys, write, written_by_each
+from tests.feature_store.examples import (
+    LATEST,
+    WITHOUT_CREATED,
+    damaging,
+    random_events,
+    random_keys,
+    write,
+    written_by_each,
+)
 from tests.feature_store.test_join import check_rows
 
-WITHOUT_CREATED = LATEST.replace('created_time = "created"\n', "")
 FOREVER = WITHOUT_CREATED.replace('time_to_live = "9h"\n', "").replace("time_since_last = true\n", "")
 AGE_ALONE = WITHOUT_CREATED.replace("values = ", "# ")
 
@@ -92,6 +99,16 @@ def test_both_roads_write_the_same_bytes(tmp_path, small, replayed, monkeypatch,
         assert path.read_bytes() == (tmp_path / "stream" / path.name).read_bytes()
 
 
+def joined_by_the_other_road(place, events, keys, replayed):
+    """Join events whose view is not replayed, and hold the rows against brute force."""
+    definitions = write(place, events, text=WITHOUT_CREATED)
+    done = point_in_time_join(keys, definitions, place / "out")
+    assert replayed == [None]
+    events = events.set_column(2, "created", events.column("at"))
+    check_rows(pq.read_table(place / "out"), read_definitions(definitions), events, keys, "right")
+    return done
+
+
 @pytest.mark.parametrize("place", [0.1, 0.4, 0.999])
 def test_an_event_out_of_order_is_seen_and_the_view_joined_by_the_other_road(
     tmp_path, replayed, monkeypatch, place
@@ -103,11 +120,7 @@ def test_an_event_out_of_order_is_seen_and_the_view_joined_by_the_other_road(
     order = np.arange(900)
     order[[at, at - 40]] = order[[at - 40, at]]
     events = events.take(order)
-    definitions = write(tmp_path, events, text=WITHOUT_CREATED)
-    done = point_in_time_join(keys, definitions, tmp_path / "out")
-    assert replayed == [None]
-    events = events.set_column(2, "created", events.column("at"))
-    check_rows(pq.read_table(tmp_path / "out"), read_definitions(definitions), events, keys, "right")
+    done = joined_by_the_other_road(tmp_path, events, keys, replayed)
     assert done.counts["pay"]["events"] == 900
 
 
@@ -115,11 +128,7 @@ def test_more_entities_than_records_are_joined_by_the_other_road(tmp_path, repla
     monkeypatch.setattr(replay, "RECORD_BYTES", 1000)
     rng = np.random.default_rng(5)
     events, keys = in_order(random_events(rng, 500, 50), False), random_keys(rng, 300, 50)
-    definitions = write(tmp_path, events, text=WITHOUT_CREATED)
-    point_in_time_join(keys, definitions, tmp_path / "out")
-    assert replayed == [None]
-    events = events.set_column(2, "created", events.column("at"))
-    check_rows(pq.read_table(tmp_path / "out"), read_definitions(definitions), events, keys, "right")
+    joined_by_the_other_road(tmp_path, events, keys, replayed)
 
 
 def test_entities_are_found_in_crowded_buckets_and_not_mixed_up():
@@ -151,11 +160,7 @@ def test_entities_that_halves_of_hashes_cannot_tell_apart_are_joined_by_the_othe
     monkeypatch.setattr(replay, "open_numbers", lambda *_: known)
     rng = np.random.default_rng(5)
     events, keys = in_order(random_events(rng, 300, 9), False), random_keys(rng, 100, 9)
-    definitions = write(tmp_path, events, text=WITHOUT_CREATED)
-    point_in_time_join(keys, definitions, tmp_path / "out")
-    assert replayed == [None]
-    events = events.set_column(2, "created", events.column("at"))
-    check_rows(pq.read_table(tmp_path / "out"), read_definitions(definitions), events, keys, "right")
+    joined_by_the_other_road(tmp_path, events, keys, replayed)
 
 
 def test_dask_and_threads_write_the_same_bytes(tmp_path, small, dask_client):
@@ -269,18 +274,8 @@ def test_killed_after_any_stage_it_is_resumed_to_the_same_bytes(tmp_path, after,
 def test_damage_on_the_way_is_found(tmp_path, small, monkeypatch, kind):
     rng = np.random.default_rng(7)
     definitions = write(tmp_path, in_order(random_events(rng, 300, 40), False), text=WITHOUT_CREATED)
-    real, damaged = stages.run_missing, set()
-
-    def damaging(executor, task, reader, groups, paths, label):
-        found = real(executor, task, reader, groups, paths, label)
-        for path in set(paths[0].parent.glob(f"{kind}*.spill")) - damaged if paths else ():
-            damaged.add(path)
-            data = bytearray(path.read_bytes())
-            data[8] ^= 1
-            path.write_bytes(data)
-        return found
-
+    run = damaging(stages.run_missing, kind)
     for module in (stages, stream, replay, join):
-        monkeypatch.setattr(module, "run_missing", damaging)
+        monkeypatch.setattr(module, "run_missing", run)
     with pytest.raises(DataError, match="is damaged; remove it, then --resume"):
         point_in_time_join(random_keys(rng, 100, 40), definitions, tmp_path / "out")

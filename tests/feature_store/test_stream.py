@@ -16,10 +16,17 @@ from scalable.feature_store import join, point_in_time_join, read_definitions, s
 from scalable.feature_store.latest import stream
 from scalable.kernels.timeline import passing_events
 from scalable.kernels.timeline.words import MISSING
-from tests.feature_store.examples import LATEST, random_events, random_keys, write, written_by_each
+from tests.feature_store.examples import (
+    LATEST,
+    WITHOUT_CREATED,
+    damaging,
+    random_events,
+    random_keys,
+    write,
+    written_by_each,
+)
 from tests.feature_store.test_join import check_rows
 
-WITHOUT_CREATED = LATEST.replace('created_time = "created"\n', "")
 AGE_ALONE = WITHOUT_CREATED.replace("values = ", "# ")
 
 
@@ -126,19 +133,9 @@ def test_killed_after_any_stage_it_is_resumed_to_the_same_bytes(tmp_path, after)
 def test_damage_on_the_way_is_found(tmp_path, small, monkeypatch, kind):
     rng = np.random.default_rng(7)
     definitions = write(tmp_path, random_events(rng, 200, 5), text=LATEST)
-    real, damaged = stages.run_missing, set()
-
-    def damaging(executor, task, reader, groups, paths, label):
-        found = real(executor, task, reader, groups, paths, label)
-        for path in set(paths[0].parent.glob(f"{kind}*.spill")) - damaged if paths else ():
-            damaged.add(path)
-            data = bytearray(path.read_bytes())
-            data[8] ^= 1
-            path.write_bytes(data)
-        return found
-
+    run = damaging(stages.run_missing, kind)
     for module in (stages, stream):
-        monkeypatch.setattr(module, "run_missing", damaging)
+        monkeypatch.setattr(module, "run_missing", run)
     with pytest.raises(DataError, match="is damaged; remove it, then --resume"):
         point_in_time_join(random_keys(rng, 100, 5), definitions, tmp_path / "out")
 
