@@ -104,7 +104,7 @@ def less_half_squares(typingctx: Any, logs: Any, x: Any, step: Any, factors: Any
 
 
 def _rows_apart(vectors: int) -> Any:
-    """Return an intrinsic's ``(signature, generate)``; see `rows_apart1`."""
+    """Return an intrinsic's ``(signature, generate)``; see `rows_apart`."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         out, at, step, which, roots, mean, first, n = args
@@ -130,14 +130,30 @@ def _rows_apart(vectors: int) -> Any:
     return types.void(*[types.uintp] * 7, types.intp), generate
 
 
-@intrinsic
-def rows_apart1(
-    typingctx: Any, out: Any, x: Any, step: Any, which: Any, roots: Any, mean: Any, first: Any, n: Any
-) -> Any:
-    """Write rows less a mean times a root of their weight, a vector of 8 columns; add them, weighed, to `first`.
+def _rows_apart_of(vectors: int) -> Any:
+    @intrinsic
+    def apart(
+        typingctx: Any, out: Any, x: Any, step: Any, which: Any, roots: Any, mean: Any, first: Any, n: Any
+    ) -> Any:
+        del typingctx, out, x, step, which, roots, mean, first, n
+        return _rows_apart(vectors)
+
+    return apart
+
+
+_apart1, _apart2, _apart4 = (_rows_apart_of(vectors) for vectors in (1, 2, 4))
+
+
+@kernel(inline=True)
+def rows_apart(
+    vectors: int, out: int, x: int, step: int, which: int, roots: int, mean: int, first: int, n: int
+) -> None:
+    """Write rows less a mean times a root of their weight; add them, weighed, to `first`.
 
     Parameters
     ----------
+    vectors : int
+        1, 2 or 4, of 8 columns each.
     out, x, step : addresses, and bytes from one row to the next in both
         Written, and rows.
     which : address of n 64-bit integers
@@ -149,30 +165,16 @@ def rows_apart1(
     n : int
         How many rows.
     """
-    del typingctx, out, x, step, which, roots, mean, first, n
-    return _rows_apart(1)
-
-
-@intrinsic
-def rows_apart2(
-    typingctx: Any, out: Any, x: Any, step: Any, which: Any, roots: Any, mean: Any, first: Any, n: Any
-) -> Any:
-    """Do `rows_apart1` for 2 vectors of columns."""
-    del typingctx, out, x, step, which, roots, mean, first, n
-    return _rows_apart(2)
-
-
-@intrinsic
-def rows_apart4(
-    typingctx: Any, out: Any, x: Any, step: Any, which: Any, roots: Any, mean: Any, first: Any, n: Any
-) -> Any:
-    """Do `rows_apart1` for 4 vectors of columns."""
-    del typingctx, out, x, step, which, roots, mean, first, n
-    return _rows_apart(4)
+    if vectors == 4:
+        _apart4(out, x, step, which, roots, mean, first, n)
+    elif vectors == 2:
+        _apart2(out, x, step, which, roots, mean, first, n)
+    else:
+        _apart1(out, x, step, which, roots, mean, first, n)
 
 
 def _add_products(vectors: int) -> Any:
-    """Return an intrinsic's ``(signature, generate)``; see `add_products1`."""
+    """Return an intrinsic's ``(signature, generate)``; see `add_products`."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         out, out_step, one, other, step, n = args
@@ -197,12 +199,26 @@ def _add_products(vectors: int) -> Any:
     return types.void(*[types.uintp] * 5, types.intp), generate
 
 
-@intrinsic
-def add_products1(typingctx: Any, out: Any, out_step: Any, one: Any, other: Any, step: Any, n: Any) -> Any:
-    """Add the sums over rows of products of four columns at `one` and a vector of 8 at `other`.
+def _add_products_of(vectors: int) -> Any:
+    @intrinsic
+    def add(typingctx: Any, out: Any, out_step: Any, one: Any, other: Any, step: Any, n: Any) -> Any:
+        del typingctx, out, out_step, one, other, step, n
+        return _add_products(vectors)
+
+    return add
+
+
+_add1, _add2, _add3, _add4 = (_add_products_of(vectors) for vectors in (1, 2, 3, 4))
+
+
+@kernel(inline=True)
+def add_products(vectors: int, out: int, out_step: int, one: int, other: int, step: int, n: int) -> None:
+    """Add the sums over rows of products of four columns at `one` and those at `other`.
 
     Parameters
     ----------
+    vectors : int
+        1 to 4, of 8 columns each, at `other`.
     out, out_step : address, and bytes from one of its four rows to the next
         Added to.
     one, other, step : addresses, and bytes from one row to the next
@@ -210,26 +226,11 @@ def add_products1(typingctx: Any, out: Any, out_step: Any, one: Any, other: Any,
     n : int
         How many rows.
     """
-    del typingctx, out, out_step, one, other, step, n
-    return _add_products(1)
-
-
-@intrinsic
-def add_products2(typingctx: Any, out: Any, out_step: Any, one: Any, other: Any, step: Any, n: Any) -> Any:
-    """Do `add_products1` with 2 vectors."""
-    del typingctx, out, out_step, one, other, step, n
-    return _add_products(2)
-
-
-@intrinsic
-def add_products3(typingctx: Any, out: Any, out_step: Any, one: Any, other: Any, step: Any, n: Any) -> Any:
-    """Do `add_products1` with 3 vectors."""
-    del typingctx, out, out_step, one, other, step, n
-    return _add_products(3)
-
-
-@intrinsic
-def add_products4(typingctx: Any, out: Any, out_step: Any, one: Any, other: Any, step: Any, n: Any) -> Any:
-    """Do `add_products1` with 4 vectors."""
-    del typingctx, out, out_step, one, other, step, n
-    return _add_products(4)
+    if vectors == 4:
+        _add4(out, out_step, one, other, step, n)
+    elif vectors == 3:
+        _add3(out, out_step, one, other, step, n)
+    elif vectors == 2:
+        _add2(out, out_step, one, other, step, n)
+    else:
+        _add1(out, out_step, one, other, step, n)

@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 
 from scalable.kernels.cosines import sixteen_rows
-from scalable.kernels.cosines.cosine_rows import Directions, place_behind, scores_of_tile
+from scalable.kernels.cosines.cosine_rows import (
+    Directions,
+    labels_of_tile,
+    parts_of_room,
+    place_behind,
+    scores_of_tile,
+)
 from scalable.kernels.cosines.sixteen_rows import add_sums
 from scalable.kernels.cosines.sixteen_sums import add_weighted
 from scalable.kernels.elementary import exp_negative
@@ -47,10 +53,7 @@ def score_classes(
 ) -> None:
     """Do `score_rows` for several classes: coef (k, n), intercept (k,) and out (k, n_rows); k rows more of room."""
     k = coef.shape[0]
-    top = room.shape[0] - k
-    width = along.signs.shape[2] if along.signs.size else columns.shape[0] + 1
-    room[:width] = np.float32(0.0)
-    x, phi, scores = room[:width], room[width:top], room[top:]
+    x, phi, scores = parts_of_room(room, columns, along, k)
     for start in range(0, out.shape[1], ROWS):
         stop = min(start + ROWS, out.shape[1])
         _class_scores(columns, start, stop, along, coef, intercept, x, phi, scores)
@@ -111,20 +114,13 @@ def add_gradient_of_classes(
         Sum of losses, and of weights.
     """
     k, n = coef.shape
-    top = room.shape[0] - 2 * k - 2
-    width = along.signs.shape[2] if along.signs.size else columns.shape[0] + 1
-    room[:width] = np.float32(0.0)
-    x, phi, scores, slopes = room[:width], room[width:top], room[top : top + k], room[top + k : top + 2 * k]
-    y, w = room[top + 2 * k], room[top + 2 * k + 1]
+    x, phi, behind = parts_of_room(room, columns, along, 2 * k + 2)
+    scores, slopes, y, w = behind[:k], behind[k : 2 * k], behind[2 * k], behind[2 * k + 1]
     loss = total = 0.0
     for first in range(start, stop, ROWS):
         last = min(first + ROWS, stop)
         _class_scores(columns, first, last, along, coef, intercept, x, phi, scores)
-        y[:] = np.float32(0.0)
-        w[:] = np.float32(0.0)
-        for i in range(first, last):
-            y[i - first] = np.float32(label[i])
-            w[i - first] = np.float32(weight[i]) if weight.size else np.float32(1.0)
+        labels_of_tile(label, weight, first, last, y, w)
         loss += _softmax_gradients(scores, y, w, slopes)
         for i in range(last - first):
             total += np.float64(w[i])

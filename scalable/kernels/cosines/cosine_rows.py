@@ -65,6 +65,27 @@ def place_behind(array: np.ndarray, n_bytes: int) -> Any:
     return np.uintp(np.int64(array.ctypes.data) + n_bytes)
 
 
+@kernel(inline=True)
+def parts_of_room(room: np.ndarray, columns: np.ndarray, along: Any, behind: int) -> Any:
+    """Return a tile's room: for its columns, cleared, for its cosines, and the last `behind` rows."""
+    top = room.shape[0] - behind
+    width = along.signs.shape[2] if along.signs.size else columns.shape[0] + 1
+    room[:width] = np.float32(0.0)
+    return room[:width], room[width:top], room[top:]
+
+
+@kernel(inline=True)
+def labels_of_tile(
+    label: np.ndarray, weight: np.ndarray, first: int, last: int, y: np.ndarray, w: np.ndarray
+) -> None:
+    """Write labels and weights of up to sixteen rows, all 1 where `weight` is empty; zeros behind `last`."""
+    y[:] = np.float32(0.0)
+    w[:] = np.float32(0.0)
+    for i in range(first, last):
+        y[i - first] = np.float32(label[i])
+        w[i - first] = np.float32(weight[i]) if weight.size else np.float32(1.0)
+
+
 @kernel()
 def _hadamard(at: int, d: int) -> None:
     """Multiply the values at an address, d / 16 of each of sixteen parts, by the rest of the Hadamard matrix."""
@@ -185,10 +206,8 @@ def score_rows(
     out : float64 array of shape (n_rows,)
         Overwritten.
     """
-    top = room.shape[0] - 1
-    width = along.signs.shape[2] if along.signs.size else columns.shape[0] + 1
-    room[:width] = np.float32(0.0)
-    x, phi, score = room[:width], room[width:top], room[top]
+    x, phi, behind = parts_of_room(room, columns, along, 1)
+    score = behind[0]
     for start in range(0, out.size, ROWS):
         stop = min(start + ROWS, out.size)
         scores_of_tile(columns, start, stop, along, coef, intercept, x, phi, score)
@@ -199,10 +218,8 @@ def score_rows(
 @kernel()
 def cosines_of_rows(columns: np.ndarray, along: Directions, room: np.ndarray, out: np.ndarray) -> None:
     """Write the cosines of rows, float32 (n_rows, >= n); see `score_rows`."""
-    top = room.shape[0] - 1
-    width = along.signs.shape[2] if along.signs.size else columns.shape[0] + 1
-    room[:width] = np.float32(0.0)
-    x, phi, score = room[:width], room[width:top], room[top]
+    x, phi, behind = parts_of_room(room, columns, along, 1)
+    score = behind[0]
     n = along.shift.size
     nothing = np.zeros(n, np.float32)
     for start in range(0, columns.shape[1], ROWS):
@@ -247,20 +264,13 @@ def add_gradient_of_rows(
     float, float, float
         Sum of losses, of the gradient of the intercept, and of weights.
     """
-    top = room.shape[0] - 4
-    width = along.signs.shape[2] if along.signs.size else columns.shape[0] + 1
-    room[:width] = np.float32(0.0)
-    x, phi, score = room[:width], room[width:top], room[top]
-    y, w, slope = room[top + 1], room[top + 2], room[top + 3]
+    x, phi, behind = parts_of_room(room, columns, along, 4)
+    score, y, w, slope = behind[0], behind[1], behind[2], behind[3]
     loss = bias = total = 0.0
     for first in range(start, stop, ROWS):
         last = min(first + ROWS, stop)
         scores_of_tile(columns, first, last, along, coef, intercept, x, phi, score)
-        y[:] = np.float32(0.0)
-        w[:] = np.float32(0.0)
-        for i in range(first, last):
-            y[i - first] = np.float32(label[i])
-            w[i - first] = np.float32(weight[i]) if weight.size else np.float32(1.0)
+        labels_of_tile(label, weight, first, last, y, w)
         if code is None:  # a branch on None is decided by the type of an argument, before it is compiled
             loss += log_gradients(score, y, w, slope)
         else:

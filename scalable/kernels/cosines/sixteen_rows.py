@@ -7,7 +7,7 @@ each of sixteen rows, so that no row's sums depend on its neighbours. Callers ke
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -185,6 +185,22 @@ def project(typingctx: Any, out: Any, x: Any, directions: Any, n_columns: Any) -
     return types.void(types.uintp, types.uintp, types.uintp, types.intp), generate
 
 
+def make_and_add(
+    builder: Any, feature: Callable[[Any, Any], Any], out: Any, at: Any, shifts: Any, weights: Any, n: Any
+) -> None:
+    """Make ``feature(along, shift)`` of each of `n` vectors, in their place, and add them, weighed, to the scores."""
+    total = cgutils.alloca_once(builder, VECTOR)
+    builder.store(load(builder, out), total)
+    with cgutils.for_range(builder, n) as loop:
+        place = further(builder, at, builder.mul(loop.index, ir.Constant(WORD, BYTES)))
+        beside = builder.mul(loop.index, ir.Constant(WORD, 4))
+        value = feature(load(builder, place), spread_at(builder, builder.add(shifts, beside)))
+        store(builder, value, place)
+        weight = spread_at(builder, builder.add(weights, beside))
+        builder.store(fused(builder, weight, value, builder.load(total)), total)
+    store(builder, builder.load(total), out)
+
+
 @intrinsic
 def cosines(typingctx: Any, scores: Any, along: Any, shift: Any, coef: Any, scale: Any, n: Any) -> Any:
     """Make cosines of what is given in turns, ``cos(2 pi (scale * along + shift))``, and add them up to scores.
@@ -204,15 +220,10 @@ def cosines(typingctx: Any, scores: Any, along: Any, shift: Any, coef: Any, scal
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         out, at, shifts, weights, scale, n = args
-        total = cgutils.alloca_once(builder, VECTOR)
-        builder.store(load(builder, out), total)
         factor = _spread(builder, scale)
-        with cgutils.for_range(builder, n) as loop:
-            place = further(builder, at, builder.mul(loop.index, ir.Constant(WORD, BYTES)))
-            beside = builder.mul(loop.index, ir.Constant(WORD, 4))
-            turns = fused(
-                builder, load(builder, place), factor, spread_at(builder, builder.add(shifts, beside))
-            )
+
+        def cosine(along: Any, shift: Any) -> Any:
+            turns = fused(builder, along, factor, shift)
             whole = call(builder, "floor", builder.fadd(turns, constant(0.5)))
             apart = call(builder, "fabs", builder.fsub(turns, whole))
             y = builder.fsub(constant(0.25), apart)  # the cosine is the sine of what is left to a quarter
@@ -220,11 +231,9 @@ def cosines(typingctx: Any, scores: Any, along: Any, shift: Any, coef: Any, scal
             series = constant(_SINE[-1])
             for term in _SINE[-2::-1]:
                 series = fused(builder, series, square, constant(term))
-            value = builder.fmul(series, y)
-            store(builder, value, place)
-            weight = spread_at(builder, builder.add(weights, beside))
-            builder.store(fused(builder, weight, value, builder.load(total)), total)
-        store(builder, builder.load(total), out)
+            return builder.fmul(series, y)
+
+        make_and_add(builder, cosine, out, at, shifts, weights, n)
         return context.get_dummy_value()
 
     return types.void(*[types.uintp] * 4, types.float32, types.intp), generate

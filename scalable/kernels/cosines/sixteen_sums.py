@@ -20,6 +20,7 @@ from scalable.kernels.cosines.sixteen_rows import (
     further,
     fused,
     load,
+    make_and_add,
     spread_at,
     store,
 )
@@ -68,19 +69,12 @@ def gaussians(typingctx: Any, scores: Any, along: Any, shift: Any, coef: Any, of
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         out, at, shifts, weights, offset, n = args
-        total = cgutils.alloca_once(builder, VECTOR)
-        builder.store(load(builder, out), total)
         of_rows = load(builder, offset)
-        with cgutils.for_range(builder, n) as loop:
-            place = further(builder, at, builder.mul(loop.index, ir.Constant(WORD, BYTES)))
-            beside = builder.mul(loop.index, ir.Constant(WORD, 4))
-            power = builder.fadd(load(builder, place), spread_at(builder, builder.add(shifts, beside)))
-            power = builder.fadd(power, of_rows)
-            value = _power_of_two(builder, power)
-            store(builder, value, place)
-            weight = spread_at(builder, builder.add(weights, beside))
-            builder.store(fused(builder, weight, value, builder.load(total)), total)
-        store(builder, builder.load(total), out)
+
+        def gaussian(along: Any, shift: Any) -> Any:
+            return _power_of_two(builder, builder.fadd(builder.fadd(along, shift), of_rows))
+
+        make_and_add(builder, gaussian, out, at, shifts, weights, n)
         return context.get_dummy_value()
 
     return types.void(*[types.uintp] * 5, types.intp), generate

@@ -17,15 +17,10 @@ from scalable.kernels.elementary import exp, log
 from scalable.kernels.jit import kernel
 from scalable.kernels.memory import as_pointer
 from scalable.kernels.register_tiles import (
-    add_products1,
-    add_products2,
-    add_products3,
-    add_products4,
+    add_products,
     less_half_squares,
     place_of,
-    rows_apart1,
-    rows_apart2,
-    rows_apart4,
+    rows_apart,
 )
 from scalable.kernels.vectors import LANES
 
@@ -107,15 +102,10 @@ def _add_rows(
             place_of(first, at),
         )
         chosen, weights = place_of(which, 0), place_of(roots, 0)
-        if min(vectors - v, MOST) >= 4:
-            rows_apart4(to, x, step, chosen, weights, middle, total, n)
-            v += 4
-        elif min(vectors - v, MOST) >= 2:
-            rows_apart2(to, x, step, chosen, weights, middle, total, n)
-            v += 2
-        else:
-            rows_apart1(to, x, step, chosen, weights, middle, total, n)
-            v += 1
+        left = min(vectors - v, MOST)
+        count = 4 if left >= 4 else 2 if left >= 2 else 1
+        rows_apart(count, to, x, step, chosen, weights, middle, total, n)
+        v += count
     for a in range(0, sums.shape[0], FOUR):
         needed = a // LANES + 1  # the lower triangle
         for v in range(0, needed, MOST):
@@ -124,15 +114,7 @@ def _add_rows(
                 place_of(apart, a),
                 place_of(apart, LANES * v),
             )
-            count = min(needed - v, MOST)
-            if count == 4:
-                add_products4(out, step, one, other, step, n)
-            elif count == 3:
-                add_products3(out, step, one, other, step, n)
-            elif count == 2:
-                add_products2(out, step, one, other, step, n)
-            else:
-                add_products1(out, step, one, other, step, n)
+            add_products(min(needed - v, MOST), out, step, one, other, step, n)
 
 
 @kernel(fastmath=True)

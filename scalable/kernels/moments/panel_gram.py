@@ -12,13 +12,7 @@ from numba import carray
 from scalable.kernels import register_tiles
 from scalable.kernels.jit import kernel
 from scalable.kernels.memory import as_pointer
-from scalable.kernels.register_tiles import (
-    add_products1,
-    add_products2,
-    add_products3,
-    add_products4,
-    place_of,
-)
+from scalable.kernels.register_tiles import add_products, place_of
 from scalable.kernels.vectors import LANES
 
 TILE_ROWS = 64
@@ -41,14 +35,7 @@ def _add_tile(panels: np.ndarray, square: np.ndarray) -> None:
                     place_of(panels, q * size + v * LANES),
                 )
                 count = min(PANEL // LANES - v, MOST)
-                if count == 4:
-                    add_products4(out, out_step, one, other, step, TILE_ROWS)
-                elif count == 3:
-                    add_products3(out, out_step, one, other, step, TILE_ROWS)
-                elif count == 2:
-                    add_products2(out, out_step, one, other, step, TILE_ROWS)
-                else:
-                    add_products1(out, out_step, one, other, step, TILE_ROWS)
+                add_products(count, out, out_step, one, other, step, TILE_ROWS)
                 v += count
 
 
