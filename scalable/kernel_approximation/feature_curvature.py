@@ -22,6 +22,7 @@ from scalable.kernels.cosines.cosine_rows import Floats, cosines_of_rows
 SAMPLE_ROWS, BATCH_ROWS = 4, 2  # a feature: of the sample that tells the curvature, and of a batch
 LEAST_BATCH = 256
 _CHUNK = 2_048
+_HELD_BYTES = 2**30  # of products that wait to be added
 
 
 def descent_from(
@@ -63,8 +64,9 @@ def descent_from(
         return np.asarray(z.T @ z)
 
     square = np.zeros((n + 1, n + 1))
+    most = max(1, _HELD_BYTES // (4 * (n + 1) ** 2))
     # BLAS adds in another order on another number of threads.
-    with one_blas_thread(), side_by_side(threads) as each:
+    with one_blas_thread(), side_by_side(min(threads, most)) as each:
         for found in each(products, range(0, len(rows), _CHUNK)):
             square += found
         square *= loss.bend / len(rows)

@@ -167,7 +167,9 @@ class FeatureDescent:
     ) -> None:
         """Make the step of the rows from `low` to `high`."""
         n = model.coef.shape[1] - 1
-        some = parts if (high - low) * n >= SIDE_BY_SIDE else parts[:1]
+        some = parts
+        if (high - low) * n < SIDE_BY_SIDE:  # a thread would cost more than it takes off
+            some, each = parts[:1], map
 
         def product(matrix: Floats, vector: NDArray[np.float64]) -> NDArray[np.float64]:
             out, rows = np.empty(len(matrix), np.float32), vector.astype(np.float32)

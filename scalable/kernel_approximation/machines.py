@@ -233,7 +233,7 @@ class KernelClassifier(OnePassClassifier, _Kernel):
         weight = np.asarray(target.class_weight)
         whole_number("max_iter", self.max_iter)
         self.solver_ = self._chosen(reader.source.n_rows, len(weight))
-        if len(weight) == 2 or self.solver_ == "newton":
+        if len(weight) == 2:
             weight = weights_of_two(target)
         if self.solver_ == "descent":
             loss = _log_loss(weight)

@@ -70,8 +70,7 @@ class Expect:
     @cached_property
     def density(self) -> Density:
         """The densities of the mixture, made once a pass."""
-        found = Density.of(self.mixture, self.shape)
-        return replace(found, whiten=np.ascontiguousarray(found.whiten))
+        return Density.of(self.mixture, self.shape)
 
     def init(self) -> Sums:
         """Return the sums of no rows."""
@@ -132,7 +131,8 @@ class Density:
         kind = SHAPES[shape]
         whiten, log_det = whitening(kind.spread(mixture.covariances, k), kind.diagonal)
         with np.errstate(divide="ignore"):  # an empty component
-            return cls(mixture.means, whiten, np.log(mixture.weights) + log_det - 0.5 * p * LOG_2_PI)
+            offset = np.log(mixture.weights) + log_det - 0.5 * p * LOG_2_PI
+        return cls(mixture.means, np.ascontiguousarray(whiten), offset)
 
     def log_joint(self, x: Array) -> Array:
         """Return log weight plus log density of each component, (k, n_rows), of rows given as (p, n_rows).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -141,9 +142,16 @@ class GaussianMixture(DensityMixin, Unsupervised):
         })  # fmt: skip
 
     @staticmethod
-    def scores(arrays: Arrays, block: Block) -> NDArray[np.float64]:
+    def ready(arrays: Arrays) -> Mapping[str, Any]:
+        """Return the arrays, and the densities that are made of them once."""
+        mixture = Mixture(weights=arrays["weights"], means=arrays["means"], covariances=arrays["covariances"])
+        return {**arrays, "density": Density.of(mixture, SHAPE_CODES[int(arrays["shape"])])}
+
+    @staticmethod
+    def scores(arrays: Mapping[str, Any], block: Block) -> NDArray[np.float64]:
         """Return the log joint probability of components and rows, shape (n_components, n_rows)."""
-        return _density(arrays).log_joint(np.asarray(block.columns, np.float64))
+        found: NDArray[np.float64] = arrays["density"].log_joint(np.asarray(block.columns, np.float64))
+        return found
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each component, shape (n_rows, n_components)."""
@@ -182,8 +190,3 @@ class GaussianMixture(DensityMixin, Unsupervised):
         """Inverse covariances, of the shape of ``covariances_``."""
         covariances = self.model_.arrays["covariances"]
         return 1.0 / covariances if SHAPES[self.covariance_type].diagonal else lapack.inv(covariances)
-
-
-def _density(arrays: Arrays) -> Density:
-    mixture = Mixture(weights=arrays["weights"], means=arrays["means"], covariances=arrays["covariances"])
-    return Density.of(mixture, SHAPE_CODES[int(arrays["shape"])])

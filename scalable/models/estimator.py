@@ -16,10 +16,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from scalable.data.columns import require_column
 from scalable.data.intake import require_distinct, to_table, unmasked
+from scalable.data.parquet import ParquetSource
 from scalable.data.source import Source
 from scalable.data.table import TableSource, as_source
 from scalable.data.types.pandas_metadata import without_index
-from scalable.errors import DataWarning, ModelError, UsageError
+from scalable.errors import DataWarning, ModelError, StatisticsError, UsageError
+from scalable.models.checkpoint import forget_checkpoint
 from scalable.models.dask_frames.lazy_methods import answer_lazily
 from scalable.models.dask_frames.written_rows import is_dask, rows_to_fit
 from scalable.models.kinds import predictor_of
@@ -55,6 +57,7 @@ class Estimator(Declared, BaseEstimator):
     _wants_target: ClassVar[bool] = True
     _matrix: ClassVar[bool] = True  # whether pandas frames of numbers only are taken as one matrix
     _finite: ClassVar[Literal["allow-nan"] | bool] = "allow-nan"
+    _sparse: ClassVar[bool] = False  # whether sparse rows are learned from
     _kept: ClassVar[tuple[str, ...]] = ()  # fitted attributes that are saved as they are
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -181,6 +184,19 @@ class Estimator(Declared, BaseEstimator):
             text = f"{type(self).__name__} has not converged: {reason}"
             warnings.warn(text, ConvergenceWarning, stacklevel=_levels_to_caller())
 
+    def _teach(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Do `_train`; anew with all row groups where those left out were left out by statistics that are wrong."""
+        try:
+            self._train(X, y, sample_weight)
+        except StatisticsError as found:
+            whole = X.without_statistics() if isinstance(X, ParquetSource) else None
+            if whole is None:
+                raise
+            if getattr(self, "checkpoint", None) is not None:
+                forget_checkpoint(self)
+            self._tell(f"{found}; learning begins anew, with all row groups")
+            self._train(whole, y, sample_weight)
+
     def _tell(self, text: str) -> None:
         """Say in one line what was decided about the data, as a warning that points at the caller."""
         warnings.warn(f"{type(self).__name__}: {text}", DataWarning, stacklevel=_levels_to_caller())
@@ -271,9 +287,10 @@ class Estimator(Declared, BaseEstimator):
         return hasattr(self, self._result)
 
     def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's tags: whether missing values are learned from, or refused."""
+        """Return scikit-learn's tags: whether missing values and sparse rows are learned from, or refused."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self._finite is not True
+        tags.input_tags.sparse = self._sparse
         return tags
 
     def __getstate__(self) -> dict[str, Any]:

@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 
-from scalable.data.parquet import ParquetSource
-from scalable.errors import StatisticsError
-from scalable.models.checkpoint import forget_checkpoint
 from scalable.models.dask_frames.written_rows import is_dask
 from scalable.models.estimator import Estimator
 from scalable.models.links import apply_link
@@ -26,20 +23,6 @@ def given_classes(X: Any, y: Any) -> NDArray[Any] | None:
         return None
     check_classification_targets(y)
     return np.unique(np.asarray(y))
-
-
-def _teach(learner: Any, X: Any, y: Any, sample_weight: Any) -> None:
-    """Train; anew with all row groups where those left out were left out by statistics that are wrong."""
-    try:
-        learner._train(X, y, sample_weight)
-    except StatisticsError as found:
-        whole = X.without_statistics() if isinstance(X, ParquetSource) else None
-        if whole is None:
-            raise
-        if getattr(learner, "checkpoint", None) is not None:
-            forget_checkpoint(learner)
-        learner._tell(f"{found}; learning begins anew, with all row groups")
-        learner._train(whole, y, sample_weight)
 
 
 class Classifier(ClassifierMixin, Estimator):
@@ -65,7 +48,7 @@ class Classifier(ClassifierMixin, Estimator):
             When the target has fewer than two values, or a column is unusable.
         """
         given = given_classes(X, y)
-        _teach(self, X, y, sample_weight)
+        self._teach(X, y, sample_weight)
         if given is not None:
             self.classes_ = given
         return self
@@ -113,7 +96,7 @@ class Regressor(RegressorMixin, Estimator):
         DataError
             When the target or a column is unusable.
         """
-        _teach(self, X, y, sample_weight)
+        self._teach(X, y, sample_weight)
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:

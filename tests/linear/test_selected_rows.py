@@ -9,6 +9,7 @@ from sklearn.base import clone
 from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier
 from scalable.data.table import TableSource
+from scalable.decomposition import PCA
 from scalable.errors import DataError, DataWarning, StatisticsError
 from scalable.execution.sampling import sample_shards
 from scalable.execution.threads import Threads
@@ -173,3 +174,14 @@ def test_statistics_that_lie_are_found_and_training_begins_anew(lying, learner, 
     )
     with pytest.raises(StatisticsError, match="statistics=False"):  # the shards of a part are those of a lie
         clone(learner).fit(source("wrong").split(every=2)[part])
+
+
+def test_without_a_target_too_training_begins_anew(lying):
+    def source(name):
+        where = lying / name
+        return ParquetSource(where, features=["x"], filters=[("g", ">=", 1_000_000_000_004)])
+
+    expected = PCA().fit(source("right"))
+    with pytest.warns(DataWarning, match="begins anew"):
+        found = PCA().fit(source("wrong"))
+    np.testing.assert_allclose(found.mean_, expected.mean_, rtol=1e-12)

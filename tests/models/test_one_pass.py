@@ -154,6 +154,20 @@ def test_classes_of_a_spread_of_the_rows_are_enough_and_what_it_misses_is_said(t
     np.testing.assert_array_equal(two.class_prior_, np.bincount(y) / len(y))
 
 
+@pytest.mark.parametrize("given", [{"filters": [("t", ">=", 5_000), ("t", "<", 7_300)]}, {"weight": "w"}])
+def test_rows_that_a_spread_would_miss_are_all_looked_at(tmp_path, monkeypatch, given):
+    """Rows that are selected, or weigh anything, in a stretch between those that a spread looks at."""
+    random, t = np.random.default_rng(0), np.arange(40_000)
+    y, x = random.integers(0, 2, 40_000), random.normal(size=40_000)
+    inside = (t >= 5_000) & (t < 7_300)
+    table = pa.table({"x": x + y, "t": t, "w": inside.astype(float), "y": y})
+    pq.write_table(table, tmp_path / "rows", row_group_size=8_000, write_statistics=False)
+    monkeypatch.setattr(one_pass, "TARGET_ROWS", 4_096)
+    found = GaussianNB().fit(ParquetSource(tmp_path / "rows", target="y", features=["x"], **given))
+    expected = GaussianNB().fit(table.select(["x"]).filter(pa.array(inside)), y[inside])
+    np.testing.assert_allclose(found.theta_, expected.theta_, rtol=1e-9)
+
+
 def test_the_command_line(dataset, tmp_path, capsys):
     data, model = str(dataset[0]), str(tmp_path / "m")
     assert run(build(), ["train", "gaussian-nb", data, "--target", "y", "--weight", "w", "--model", model,

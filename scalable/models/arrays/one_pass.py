@@ -12,7 +12,7 @@ from scalable.execution.executors import Executor, get_executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import Reduction, run_reduction
 from scalable.features.number_encoder import NumberEncoder
-from scalable.features.summary import TARGET_ROWS, foreseeable, labels_of, target_of
+from scalable.features.summary import TARGET_ROWS, foreseeable, labels_of, sampled, target_of
 from scalable.features.target import Labels
 from scalable.features.target_summary import TargetSummary, check_classes
 from scalable.models.arrays.model import ArrayEstimator, ArrayModel, Arrays
@@ -48,7 +48,7 @@ class OnePassEstimator(ArrayEstimator):
         source, _ = self._source(X, y, sample_weight)
         source.roles.require_target()
         with get_executor(self.client, self.n_workers) as executor:
-            if self._weighs_classes and source.n_rows >= MANY * TARGET_ROWS:
+            if self._weighs_classes and source.weight is None and sampled(source, MANY * TARGET_ROWS):
                 target = target_of(source, executor, classify=True, max_rows=TARGET_ROWS)
                 if foreseeable(target):
                     try:

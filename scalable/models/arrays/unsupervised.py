@@ -44,6 +44,11 @@ class Unsupervised(ArrayEstimator):
         UsageError, DataError
             When the source has weights, or a column is unusable.
         """
+        self._teach(X, None, None)
+        return self
+
+    def _train(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Learn from a source or arrays, and publish the model."""
         source, _ = self._source(X, None, None)
         if source.weight is not None:
             raise UsageError(
@@ -54,7 +59,6 @@ class Unsupervised(ArrayEstimator):
             encoder = self._encoder_of(source, executor)
             arrays = self._arrays(executor, BlockReader(source, encoder))
         self._publish(ArrayModel(encoder, arrays, type(self)))
-        return self
 
     def describe_columns(self) -> list[str]:
         """Return one line a column: what was done with it."""
