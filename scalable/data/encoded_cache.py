@@ -114,13 +114,13 @@ def cache_directory(
     fingerprint = source.fingerprint().joined(encoder=encoder.state().digest, block_rows=block_rows)
     place = digest_of([path for path, _, _ in fingerprint.parts["files"]])[:12]
     try:
-        Path(base).mkdir(parents=True, exist_ok=True)
-        directory = SharedDirectory(Path(base) / f"{place}-{fingerprint.digest()[:16]}")
+        base.mkdir(parents=True, exist_ok=True)
+        directory = SharedDirectory(base / f"{place}-{fingerprint.digest()[:16]}")
     except OSError as error:
         raise DataError(
             f"{base}: the cache cannot be made ({error.strerror}); choose another directory"
         ) from error
-    for other in Path(base).glob(f"{place}-*"):
+    for other in base.glob(f"{place}-*"):
         if other != directory.path:
             remove_unused(other)
     remove_scratch(directory.path, STALE_SECONDS)

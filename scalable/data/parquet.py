@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, repeat
 from typing import Any
@@ -152,6 +152,7 @@ class ParquetSource(Source):
         chosen = [] if self.selection is None else self.selection.columns
         self.common.check([*self.feature_names, *self.roles.named.values(), *chosen])
         self._planned, self._doubtful = self.shards, dict[int, tuple[int, Rows]]()
+        self._looked_into = set[int]()  # files of which what was left out is as it should be
         if self.selection is not None and statistics:
             self.shards, left_out = possible_shards(self.selection, self.shards, self.footers)
             firsts = {shard.file: shard.row_start for shard in reversed(self.shards)}
@@ -186,6 +187,7 @@ class ParquetSource(Source):
         other = self.with_shards(())
         other.footers = {file: self.footers[file] for file in sorted({shard.file for shard in shards})}
         other._planned = ()
+        other._doubtful = {file: self._doubtful[file] for file in other.footers if file in self._doubtful}
         return other
 
     def release(self) -> None:
@@ -250,7 +252,7 @@ class ParquetSource(Source):
     def _decode(self, shard: Shard, names: list[str], block_rows: int) -> Iterator[RawBlock]:
         self.common.check(names)
         footer, done = self.footers[shard.file], 0
-        doubted = self._doubted(shard, names)
+        doubted = self._doubted(shard)
         for arrays in self._columns(footer, shard, names, block_rows):
             n_rows = len(arrays[0]) if arrays else 0
             origin = Origin(footer.path, shard.row_start + done)
@@ -260,17 +262,19 @@ class ParquetSource(Source):
             yield RawBlock(found, shard.first_row + done, n_rows, origin)
             done += n_rows
 
-    def _doubted(self, shard: Shard, names: Collection[str]) -> list[str]:
+    def _doubted(self, shard: Shard) -> list[str]:
         """Return the columns by whose statistics row groups of a shard's file were left out, having looked into one."""
         if self.selection is None or shard.file not in self._doubtful:
             return []
-        first, (row, stop) = self._doubtful[shard.file]
-        doubted = [name for name in self.selection.columns if name in names]
-        if doubted and first == shard.row_start:  # whoever reads the first shard that is left
+        (first, (row, stop)), doubted = self._doubtful[shard.file], self.selection.filtered
+        if (
+            first == shard.row_start and shard.file not in self._looked_into
+        ):  # whoever reads the first that is left
             footer, other = self.footers[shard.file], replace(shard, row_start=row, row_stop=stop)
             for arrays in self._columns(footer, other, doubted, BLOCK_ROWS):
                 check_statistics(footer, doubted, row, dict(zip(doubted, arrays, strict=True)))
                 row += len(arrays[0])
+            self._looked_into.add(shard.file)
         return doubted
 
     def without_statistics(self) -> ParquetSource | None:

@@ -113,10 +113,15 @@ class Selection:
     parts: tuple[RowPart, ...] = ()
 
     @property
+    def filtered(self) -> list[str]:
+        """Names of the columns that filters look at."""
+        return list(dict.fromkeys(name for all_of in self.filters for name, _, _ in all_of))
+
+    @property
     def columns(self) -> list[str]:
         """Names of the columns it looks at."""
-        names = [name for all_of in self.filters for name, _, _ in all_of]
-        return list(dict.fromkeys([*names, *(part.by for part in self.parts if part.by is not None)]))
+        by = [part.by for part in self.parts if part.by is not None]
+        return list(dict.fromkeys([*self.filtered, *by]))
 
     def apply(self, block: RawBlock, names: Sequence[str]) -> RawBlock:
         """Return the selected rows of a block, columns `names` only."""

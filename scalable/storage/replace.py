@@ -125,7 +125,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
             raise OSError(number, os.strerror(number), str(above))
         return
     folder, _, name = os.fspath(path).rstrip("/").rpartition("/")
-    beside, store = f"{folder}/.{name}.{secrets.token_hex(6)}{SCRATCH}", object_store_of(path)
+    beside, store = f"{folder}/{_scratch_name(name)}", object_store_of(path)
     store.upload(beside, io.BytesIO())
     with suppress(OSError):  # of who may write and not remove
         store.remove([beside])
@@ -172,7 +172,11 @@ def _upload(local: Path, path: str | os.PathLike[str]) -> None:
 
 def scratch_beside(target: Path) -> Path:
     """Return a hidden name beside a path, for what is not whole yet, or no longer."""
-    return target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}{SCRATCH}")
+    return target.with_name(_scratch_name(target.name))
+
+
+def _scratch_name(name: str) -> str:
+    return f".{name[:200]}.{secrets.token_hex(6)}{SCRATCH}"
 
 
 def _place_directory(finished: Path, target: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import functools
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 SHARE = 4  # of what is spare, one part is taken without being asked for
 _KEEP_SIZE, _BLOCK = 1, 2**12
@@ -64,7 +66,7 @@ def allocate(file: int, begin: int, end: int) -> None:
     OSError
         When the disk is full.
     """
-    fallocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)  # not on macOS
+    fallocate = _fallocate()
     if fallocate is None:
         return
     at = begin - begin % _BLOCK
@@ -72,6 +74,12 @@ def allocate(file: int, begin: int, end: int) -> None:
         number = ctypes.get_errno()
         if number in (errno.ENOSPC, errno.EDQUOT):
             raise OSError(number, os.strerror(number))
+
+
+@functools.cache
+def _fallocate() -> Any:
+    """Return the system's function; None on macOS."""
+    return getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
 
 
 def _file_system(place: str) -> str:

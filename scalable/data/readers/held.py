@@ -47,7 +47,7 @@ def opened(footer: Footer) -> OpenFile:
     OSError
         When it cannot be opened.
     """
-    if footer.place or not is_local(footer.path):  # a copy, whose place may be another's later
+    if footer.place:  # a copy, whose place may be another's later
         return OpenFile(os.open(footer.local, os.O_RDONLY))
     key = (footer.path, footer.version)
     with _lock:

@@ -54,19 +54,15 @@ def open_with_pages(
         coded, left = None, others
     cursors = [] if coded is None else [([name for name in others if name not in left], coded)]
 
+    if (left and rest is None) or (stored is None and coded is None):
+        return None
+    if left and rest is not None:
+        cursors.append((left, rest(left)))
+
     def close() -> None:
         for _, cursor in cursors:
             cursor.close()
 
-    if (left and rest is None) or (stored is None and coded is None):
-        close()
-        return None
-    try:
-        if left and rest is not None:
-            cursors.append((left, rest(left)))
-    except BaseException:
-        close()
-        raise
     return Cursor(_pieces(stored, plain, cursors, names, start, stop, block_rows), 0, close)
 
 

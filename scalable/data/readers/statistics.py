@@ -7,14 +7,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from scalable.data.footers import Footer
-from scalable.data.readers.layout import file_metadata
+from scalable.data.readers.layout import file_layout, file_metadata
 from scalable.data.selection import Selection
 from scalable.data.shard import Shard
 from scalable.errors import StatisticsError
-from scalable.storage.files import arrow_input
 
 Rows = tuple[int, int]
 
@@ -50,14 +48,15 @@ def check_statistics(footer: Footer, names: Sequence[str], row: int, arrays: Map
     StatisticsError
         When they do: whoever left out row groups by these statistics left out the wrong ones.
     """
+    places = file_layout(footer.path, footer.version).columns
     metadata, stop = file_metadata(footer.path, footer.version), row + len(arrays[names[0]])
-    places = {metadata.schema.column(i).path: i for i in range(metadata.num_columns)}
     end = 0
     for group, size in enumerate(footer.row_groups):
         begin, end = end, end + size
         low, high = max(begin, row), min(end, stop)
         for name in names if low < high else ():
-            told = metadata.row_group(group).column(places[name]).statistics if name in places else None
+            place = places[name].place if name in places else None
+            told = None if place is None else metadata.row_group(group).column(place).statistics
             if told is None or not told.has_min_max:
                 continue
             if (value := _beyond(arrays[name].slice(low - row, high - low), told.min, told.max)) is not None:
@@ -81,11 +80,8 @@ def _beyond(array: pa.Array, low: Any, high: Any) -> Any:
 
 def _possible_rows(selection: Selection, footer: Footer) -> tuple[list[Rows], Rows | None]:
     """Return the row ranges of the row groups in which rows may match, neighbours joined; and those of one other."""
-    metadata = pq.read_metadata(arrow_input(footer.path, footer.version))
-    shapes = [metadata.schema.column(i) for i in range(metadata.num_columns)]
-    places = {
-        shape.name: i for i, shape in enumerate(shapes) if shape.name == shape.path
-    }  # a{b} is no column a.b
+    places = file_layout(footer.path, footer.version).columns
+    metadata = file_metadata(footer.path, footer.version)
     found: list[Rows] = []
     other: Rows | None = None
     held = dict(footer.partition)
@@ -99,7 +95,7 @@ def _possible_rows(selection: Selection, footer: Footer) -> tuple[list[Rows], Ro
                 return None if held[name] is None else (held[name], held[name])
             if name not in places:
                 return None
-            statistics = row_group.column(places[name]).statistics
+            statistics = row_group.column(places[name].place).statistics
             if statistics is None or not statistics.has_min_max:
                 return None
             low, high = statistics.min, statistics.max

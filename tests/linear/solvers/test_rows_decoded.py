@@ -7,11 +7,14 @@ import pytest
 
 from scalable import ParquetSource
 from scalable.data import readers
+from scalable.data.block import BLOCK_ROWS
 from scalable.data.readers import pages
 from scalable.data.readers.coded import CodedReader
 from scalable.execution.reader import BlockReader
 from scalable.execution.replicas import partition_rounds
+from scalable.kernels.linear import sgd
 from scalable.linear import LogisticRegression
+from scalable.linear.solvers import rounds
 
 N = 600_000
 COLUMNS = 3
@@ -70,3 +73,9 @@ def test_a_fit_opens_little_more_than_a_pass(tmp_path, opened):
     LogisticRegression(solver="sgd").fit(source)
     # The heads that tell of columns, and the held rows: a page more for each head.
     assert sum(each.opened for each in opened) <= 2.5 * N * (COLUMNS + 1)
+
+
+def test_batches_end_where_decoded_blocks_do():
+    """Rows that are learned from in their file give the bits of decoded ones only while these agree."""
+    assert sgd.BLOCK_ROWS == BLOCK_ROWS
+    assert rounds.STORED_ROWS % sgd.BLOCK_ROWS == 0
