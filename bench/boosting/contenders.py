@@ -29,45 +29,43 @@ def two_workers() -> Iterator[tuple[Any, float]]:
         yield client, began
 
 
-def ours(directory: str, trees: int, test: str, params: dict[str, Any]) -> dict[str, Any]:
+def ours(directory: str, trees: int, test: str) -> dict[str, Any]:
     """One process of this machine, two threads."""
     from scalable import ParquetSource
     from scalable.boosting import LGBMClassifier
 
     began = time.perf_counter()
-    model = LGBMClassifier(trees, num_leaves=63, num_threads=2, **params).fit(
-        ParquetSource(directory, target="y")
-    )
+    model = LGBMClassifier(trees, num_leaves=63, num_threads=2).fit(ParquetSource(directory, target="y"))
     seconds = time.perf_counter() - began
     return {"fit_seconds": seconds, "auc": auc(model.booster_, test), "stats": model.stats_}
 
 
-def ours_dask(directory: str, trees: int, test: str, params: dict[str, Any]) -> dict[str, Any]:
+def ours_dask(directory: str, trees: int, test: str) -> dict[str, Any]:
     """Two one-thread workers of a local Dask cluster, its start included as in `lightgbm_dask`."""
     from scalable import ParquetSource
     from scalable.boosting import LGBMClassifier
 
     with two_workers() as (client, began):
         ready = time.perf_counter()
-        model = LGBMClassifier(trees, num_leaves=63, client=client, **params)
+        model = LGBMClassifier(trees, num_leaves=63, client=client)
         model.fit(ParquetSource(directory, target="y"))
         seconds = time.perf_counter() - began
     found = {"fit_seconds": seconds, "cluster_seconds": ready - began, "stats": model.stats_}
     return {**found, "auc": auc(model.booster_, test)}
 
 
-def plain(directory: str, trees: int, test: str, params: dict[str, Any]) -> dict[str, Any]:
+def plain(directory: str, trees: int, test: str) -> dict[str, Any]:
     """``lgb.train`` on an Arrow table, two threads."""
     import lightgbm as lgb
 
     began = time.perf_counter()
     table = pq.read_table(directory)
     data = lgb.Dataset(table.drop(["y"]), table["y"])
-    booster = lgb.train({**TREE, "num_threads": 2, **params}, data, num_boost_round=trees)
+    booster = lgb.train({**TREE, "num_threads": 2}, data, num_boost_round=trees)
     return {"fit_seconds": time.perf_counter() - began, "auc": auc(booster, test)}
 
 
-def lightgbm_dask(directory: str, trees: int, test: str, params: dict[str, Any]) -> dict[str, Any]:
+def lightgbm_dask(directory: str, trees: int, test: str) -> dict[str, Any]:
     """``lightgbm.dask`` on persisted input, its best case; two one-thread workers."""
     import dask.dataframe as dd
     import lightgbm as lgb
@@ -80,7 +78,7 @@ def lightgbm_dask(directory: str, trees: int, test: str, params: dict[str, Any])
         X, y = frame.drop(columns=["y"]).persist(), frame["y"].persist()
         wait([X, y])
         model = lgb.DaskLGBMClassifier(
-            client=client, n_estimators=trees, num_leaves=63, learning_rate=0.1, verbosity=-1, **params
+            client=client, n_estimators=trees, num_leaves=63, learning_rate=0.1, verbosity=-1
         )
         model.fit(X, y)
         seconds = time.perf_counter() - began
@@ -88,7 +86,7 @@ def lightgbm_dask(directory: str, trees: int, test: str, params: dict[str, Any])
     return {**found, "auc": auc(model.booster_, test)}
 
 
-def ydf(directory: str, trees: int, test: str, params: dict[str, Any]) -> dict[str, Any]:
+def ydf(directory: str, trees: int, test: str) -> dict[str, Any]:
     """Yggdrasil Decision Forests, two threads: columns in bins, leaf by leaf."""
     import ydf as forests
 
@@ -114,7 +112,7 @@ def ydf(directory: str, trees: int, test: str, params: dict[str, Any]) -> dict[s
     return {"fit_seconds": seconds, "auc": _auc_of(lambda rows: model.predict({"X": rows}), test)}
 
 
-def catboost(directory: str, trees: int, test: str, params: dict[str, Any]) -> dict[str, Any]:
+def catboost(directory: str, trees: int, test: str) -> dict[str, Any]:
     """CatBoost, two threads: leaf by leaf."""
     import catboost as boosting
 

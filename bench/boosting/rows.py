@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,12 +26,18 @@ def rows_of(n: int, seed: int, columns: int = COLUMNS) -> tuple[np.ndarray, np.n
 
 def wide(n_rows: int) -> Path:
     """Return the directory of `n_rows` x 28 float32 rows and a label, in files of a million, written if need be."""
-
-    def table(k: int, n: int) -> pa.Table:
-        X, y = rows_of(n, k)
-        return pa.table({**{f"x{j}": X[:, j] for j in range(COLUMNS)}, "y": y})
-
-    return _written(f"boosting-{n_rows}x{COLUMNS}", n_rows, table, use_dictionary=False, row_group_size=2**17)
+    target = directory() / f"boosting-{n_rows}x{COLUMNS}"
+    target.mkdir(exist_ok=True)
+    for k, start in enumerate(range(0, n_rows, FILE_ROWS)):
+        path = target / f"part-{k:04d}.parquet"
+        if path.exists():
+            continue
+        X, y = rows_of(min(FILE_ROWS, n_rows - start), k)
+        table = pa.table({**{f"x{j}": X[:, j] for j in range(COLUMNS)}, "y": y})
+        scratch = path.with_suffix(".tmp")
+        pq.write_table(table, scratch, compression="none", use_dictionary=False, row_group_size=2**17)
+        os.replace(scratch, path)
+    return target
 
 
 def held_out(place: Path) -> str:
@@ -42,16 +46,3 @@ def held_out(place: Path) -> str:
     path = place / "held_out.npz"
     np.savez(path, X=X, y=y)
     return str(path)
-
-
-def _written(name: str, n_rows: int, table: Callable[[int, int], pa.Table], **options: Any) -> Path:
-    target = directory() / name
-    target.mkdir(exist_ok=True)
-    for k, start in enumerate(range(0, n_rows, FILE_ROWS)):
-        path = target / f"part-{k:04d}.parquet"
-        if path.exists():
-            continue
-        scratch = path.with_suffix(".tmp")
-        pq.write_table(table(k, min(FILE_ROWS, n_rows - start)), scratch, compression="none", **options)
-        os.replace(scratch, path)
-    return target

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import data_gen
-from bench.records.linear_speed import against, speed
+from bench.records.linear_speed import against, log_loss, speed
 from scalable import ParquetSource
 from scalable.cli.options import parse_count
 from scalable.linear import LinearRegression, LogisticRegression, SGDRegressor
@@ -25,12 +25,6 @@ def targets(source: ParquetSource) -> np.ndarray[Any, np.dtype[np.float64]]:
     name = str(source.target)
     parts = [np.asarray(b.arrays[name]) for shard in source.shards for b in source.raw_blocks(shard, [name])]
     return np.concatenate(parts).astype(np.float64)
-
-
-def log_loss(y: Any, p: Any) -> float:
-    """Return the mean log loss of probabilities of class 1."""
-    p = np.clip(p, 1e-15, 1 - 1e-15)
-    return float(-np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)))
 
 
 def classification(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:

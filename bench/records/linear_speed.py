@@ -151,6 +151,12 @@ def against(directory: Path, sizes: Sequence[int], seed: int) -> dict[str, list[
     return {"peers": found, "newton": [_newton(directory, "lz4", sizes[-1], seed)]}
 
 
+def log_loss(y: Any, p: Any) -> float:
+    """Return the mean log loss of probabilities of class 1."""
+    p = np.clip(p, 1e-15, 1 - 1e-15)
+    return float(-np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)))
+
+
 def _beside(data: Path, compression: str, rival: Any) -> dict[str, Any]:
     mine, seconds = ours.Descent(), {"ours": list[float](), "theirs": list[float]()}
     rival.check()
@@ -167,11 +173,7 @@ def _beside(data: Path, compression: str, rival: Any) -> dict[str, Any]:
                 if turn:
                     seconds[who].append(time.perf_counter() - start)
                 else:
-                    predicted = contender.predict(model, held_out)
-                    assert predicted is not None
-                    p = np.clip(predicted, 1e-15, 1 - 1e-15)
-                    y = labels(held_out, "signal")
-                    losses[who] = float(-np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)))
+                    losses[who] = log_loss(labels(held_out, "signal"), contender.predict(model, held_out))
         rows = task.source.n_rows
     medians = {who: statistics.median(times) for who, times in seconds.items()}
     return {

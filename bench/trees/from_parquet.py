@@ -25,7 +25,7 @@ def from_parquet(n_rows: int, trees: int) -> dict[str, Any]:
     directory = str(wide(n_rows))
     timed: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTENDERS}
     with tempfile.TemporaryDirectory() as place:
-        args: tuple[Any, ...] = (directory, trees, held_out(Path(place)), {})
+        args = directory, trees, held_out(Path(place))
         for turn in range(ROUNDS):
             for name, found in timed.items():
                 if turn == 0 or name not in SLOW:

@@ -28,10 +28,6 @@ class LGBMClassifier(ClassifierMixin, LGBMModel):
 
     _classify = True
 
-    def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's tags: sparse rows are learned from, too."""
-        return of_sparse_rows(super().__sklearn_tags__())
-
     def predict_proba(
         self,
         X: Any,
@@ -97,18 +93,8 @@ class LGBMClassifier(ClassifierMixin, LGBMModel):
         return self._scores(X, raw_score=True)
 
 
-def of_sparse_rows(tags: Any) -> Any:
-    """Return scikit-learn's tags of what takes sparse rows."""
-    tags.input_tags.sparse = True
-    return tags
-
-
 class NumberModel(LGBMModel):
     """What regressor and ranker share: they predict numbers, not labels."""
-
-    def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's tags: sparse rows are learned from, too."""
-        return of_sparse_rows(super().__sklearn_tags__())
 
     def predict(
         self,

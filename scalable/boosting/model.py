@@ -105,7 +105,7 @@ class LGBMModel(Attributes, Estimator):
     )  # fmt: skip
     _open = "lightgbm_params"
     _kind, _result = KIND, "booster_"
-    _matrix, _finite = False, False
+    _matrix, _finite, _sparse = False, False, True
     _kept = ("best_iteration_", "evals_result_", "best_score_")
     _lightgbm_names = {  # noqa: RUF012  never changed
         "n_estimators": "num_iterations",

@@ -9,15 +9,8 @@ from typing import Any, Protocol
 
 import lightgbm as lgb
 
-from scalable.errors import DataError, PlanError, UsageError
-
-REFUSED = (
-    DataError,
-    UsageError,
-    lgb.basic.LightGBMError,
-    TypeError,
-    ValueError,
-)  # what a trial's parameters may be to blame for
+# What a trial's parameters may be to blame for; what users can mend are ValueErrors.
+REFUSED = (lgb.basic.LightGBMError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +95,6 @@ def measure(plan: Plan, trial: int, budget: int, n_threads: int) -> Measured:
             _held[plan.token] = plan.open(n_threads)
         try:
             found: Measured = _held[plan.token].measure(trial, budget)
-        except PlanError:
-            raise
         except REFUSED as error:
             return Measured(None, fault=str(error).partition("\n")[0])
         return found

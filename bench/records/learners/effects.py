@@ -7,7 +7,6 @@ what is left of the cause, with the error robust to uneven noise, written out ro
 from __future__ import annotations
 
 import json
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 
 import data_gen
 from scalable import ParquetSource
+from scalable.boosting.workers.life import peak_rss
 from scalable.causal import double_ml
 from scalable.data.selection import divide
 
@@ -57,9 +57,8 @@ def measure(rows: int) -> dict[str, Any]:
         begin = time.perf_counter()
         effect = double_ml(source, "treatment", controls=controls, n_folds=FOLDS)
         seconds = time.perf_counter() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {
         "rows": rows, "controls": len(controls), "seconds": seconds, "us_per_row": seconds / rows * 1e6,
-        "peak_memory_bytes": peak, "truth": truth, "coef": effect.coef, "error": effect.error,
+        "peak_memory_bytes": peak_rss(), "truth": truth, "coef": effect.coef, "error": effect.error,
         "formula_apart": {"coef": abs(on_few.coef - coef), "error": abs(on_few.error - error)},
     }  # fmt: skip

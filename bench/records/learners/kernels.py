@@ -67,15 +67,16 @@ class Pair:
 
     def chosen(self, source: ParquetSource) -> str:
         """Return the steps that learn most from the first rows."""
-        losses = {}
-        for steps in STEPS:
-            learner, rows = self.learner(steps), 0
-            for features, y in self.batches(source):
+        learners, rows = {steps: self.learner(steps) for steps in STEPS}, 0
+        for features, y in self.batches(source):
+            for learner in learners.values():
                 learner.partial_fit(features, y, classes=[0, 1])
-                rows += len(y)
-                if rows >= TRIED_ROWS:
-                    break
-            losses[steps] = log_loss(self.y, learner.predict_proba(self.held))
+            rows += len(y)
+            if rows >= TRIED_ROWS:
+                break
+        losses = {
+            steps: log_loss(self.y, learner.predict_proba(self.held)) for steps, learner in learners.items()
+        }
         return min(losses, key=losses.__getitem__)
 
     def passes(self, source: ParquetSource, steps: str, most: int, goal: float) -> list[dict[str, float]]:

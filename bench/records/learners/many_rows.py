@@ -7,7 +7,6 @@ mark of resident memory of the process that learned.
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import tempfile
 import time
 import warnings
@@ -19,6 +18,7 @@ from sklearn.metrics import roc_auc_score
 
 import data_gen
 from scalable import ParquetSource
+from scalable.boosting.workers.life import peak_rss
 from scalable.kernel_approximation import KernelClassifier
 from scalable.mixture import GaussianMixture
 
@@ -44,12 +44,11 @@ def learned(name: str, path: str) -> dict[str, Any]:
             mixture.fit(source)
         seconds = time.perf_counter() - begin
         found |= {"lower_bound": float(mixture.lower_bound_), "passes": STEPS}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {
         **found,
         "seconds": seconds,
         "us_per_row": seconds / source.n_rows * 1e6,
-        "peak_memory_bytes": peak,
+        "peak_memory_bytes": peak_rss(),
     }
 
 

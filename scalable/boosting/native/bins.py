@@ -19,7 +19,8 @@ from scalable.boosting.dataset.lightgbm_api import StreamedDataset
 from scalable.boosting.objectives import RANKING
 from scalable.kernels.histogram.gain import FEATURE
 
-# A booster that is made while another thread pushes rows ends the process now and then.
+# A booster that is made while another thread pushes rows ends the process now and then. Of what follows only: fits by
+# LightGBM's engine, whose pushers run side by side, are not held off.
 _LIGHTGBM = threading.Lock()
 
 # Columns of mostly one value are kept as lists of the others (`scalable.kernels.histogram.lists`): where the others are
