@@ -28,7 +28,7 @@ def closed_loop(
         until = time.perf_counter() + WARM_SECONDS + seconds
         while time.perf_counter() < until:
             if start is None and time.perf_counter() > until - seconds:
-                start, busy, answered = time.perf_counter(), time.process_time(), 0
+                start, busy, answered, failed = time.perf_counter(), time.process_time(), 0, 0
             for _, status, _ in clients.answers(1.0):
                 sent += 1
                 clients.send(sent, requests[sent % len(requests)])

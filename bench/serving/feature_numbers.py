@@ -52,6 +52,8 @@ def measure(place: Path, entities: int, seconds: float) -> list[dict[str, Any]]:
     with running("features", model, rows[0]) as url:
         most = capacity(url, rows, seconds)
     found: list[dict[str, Any]] = [{"server": "features", "at": "capacity", **most}]
+    if not most["rate"]:  # it failed
+        return found
     with (
         running("features", model, rows[0]) as one,
         running("echo", model, rows[0]) as other,

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.serving.closed_loop import closed_loop
+from bench.serving.closed_loop import WARM_SECONDS, closed_loop
 from bench.serving.servers import NAMES, NEEDS, NotStartedError, absent, processor_seconds, running, train
 from scalable.report.document import new_results
 from scalable.report.results import write_results
@@ -34,8 +34,8 @@ def capacity(place: str, rows: Rows, seconds: float) -> dict[str, Any]:
         before = processor_seconds(place)
         found: dict[str, Any] = closed_loop(Target(place), rows, seconds, connections)
         used = processor_seconds(place) - before
-        if found["rate"] > best["rate"]:
-            asked = found["rate"] * (seconds + 0.5)  # the warm-up's as well
+        if not found["failed"] and found["rate"] > best["rate"]:
+            asked = found["rate"] * (seconds + WARM_SECONDS)
             best = found | {"connections": connections, "server_us": 1e6 * used / asked}
     return best
 
@@ -85,7 +85,7 @@ def measure(seconds: float) -> list[dict[str, Any]]:
                  ("scalable", "granian", 0.5, "granian"), ("scalable", "fastapi", 0.8, "fastapi"),
                  ("scalable", "fastapi async", 0.8, "fastapi async")]  # fmt: skip
         for one, other, share, whose in pairs:
-            if one in most and other in most:
+            if one in most and other in most and most[whose]:
                 with (
                     running(one, model, rows[0]) as first,
                     running(other, model, rows[0]) as second,

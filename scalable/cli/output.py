@@ -63,20 +63,22 @@ def write_page(path: Path, text: str) -> None:
 
 def write_json(path: Path | None, results: Mapping[str, Any]) -> None:
     """Write a results document where ``--json`` says; nothing without it."""
+    if path is None:
+        return
     from scalable.report.results import to_json
 
-    if path is not None:
-        write_page(path, to_json(results))
+    write_page(path, to_json(results))
 
 
 def write_sections(
     path: Path | None, kind: str, sections: Mapping[str, Any], seed: int | None = None
 ) -> None:
     """Write sections as a results document of a kind where ``--json`` says; nothing without it."""
+    if path is None:
+        return
     from scalable.report.document import new_results
 
-    if path is not None:
-        write_json(path, new_results(kind, sections, seed))
+    write_json(path, new_results(kind, sections, seed))
 
 
 def _is_stream(path: Path) -> bool:

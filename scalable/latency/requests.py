@@ -5,7 +5,6 @@ The tables of engines time encoded rows; what a request costs is that and the wa
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from scalable import progress
+from scalable.inference.request.json import encode_json
 from scalable.latency import engines as registry
 from scalable.latency.timing import summary
 
@@ -82,15 +82,17 @@ def _numbers(table: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON has no form for as what it has one for; raises TypeError where there is none."""
+    """Return a value as what JSON has a form for; raises TypeError or ValueError where there is none."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
     return value.isoformat() if hasattr(value, "isoformat") else float(value)
 
 
 def _texts(dicts: list[dict[str, Any]]) -> list[bytes]:
-    """Return rows as JSON, none where a column has no form in it."""
+    """Return rows as JSON, none where a column has no form in it; what is not finite is missing."""
     try:
-        return [json.dumps(one, default=_plain).encode() for one in dicts]
-    except TypeError:
+        return [encode_json({name: _plain(value) for name, value in one.items()}) for one in dicts]
+    except (TypeError, ValueError):
         return []
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+import psutil
 
 from scalable.kernels.processors import available_processors
 
@@ -32,42 +35,39 @@ class _Moment:
         return self.all - self.idle - self.own
 
 
-def _now() -> _Moment:
-    import psutil
-
-    spent = psutil.cpu_times()._asdict()
-    own = sum(os.times()[:4])  # with the children that have ended
-    for child in psutil.Process().children(recursive=True):
-        try:
-            own += sum(child.cpu_times()[:4])
-        except psutil.Error:  # it has ended meanwhile
-            continue
+def _now() -> _Moment | None:
+    """Return what was spent until now; None where nobody can tell, as a container may hide /proc."""
+    try:
+        spent = psutil.cpu_times()._asdict()
+        own = sum(os.times()[:4])  # with the children that have ended
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):  # it has ended meanwhile
+                own += sum(child.cpu_times()[:4])
+    except Exception:  # facts about the machine never cost a run
+        return None
     counted = {name: seconds for name, seconds in spent.items() if name not in _COUNTED_TWICE}
     return _Moment(sum(counted.values()), sum(counted.get(name, 0.0) for name in _WAITING), own)
 
 
-def _look() -> tuple[_Moment, _Moment]:
+def _look() -> tuple[_Moment | None, _Moment | None]:
     before = _now()
     time.sleep(LOOK_SECONDS)
     return before, _now()
 
 
 def idle_processors() -> float:
-    """Return how many of the available processors nobody uses, watched for a tenth of a second."""
+    """Return how many of the available processors nobody uses, watched for a tenth of a second; 0 if none can tell."""
     before, after = _look()
-    passed = after.all - before.all
-    return (after.idle - before.idle) / passed * available_processors() if passed > 0.0 else 0.0
+    if before is None or after is None or after.all <= before.all:
+        return 0.0
+    return (after.idle - before.idle) / (after.all - before.all) * available_processors()
 
 
 class Watch:
     """Tells how much others have used since it was made."""
 
     def __init__(self) -> None:
-        self._began = time.monotonic()
-        try:
-            self._first: _Moment | None = _now()
-        except Exception:  # a container may hide /proc
-            self._first = None
+        self._began, self._first = time.monotonic(), _now()
 
     def others(self) -> float | None:
         """Return how many processors others have used on average; None where nobody can tell.
@@ -76,11 +76,9 @@ class Watch:
         """
         if self._first is None:
             return None
-        try:
-            before, after = (
-                (self._first, _now()) if time.monotonic() - self._began > 2 * LOOK_SECONDS else _look()
-            )
-        except Exception:
+        long = time.monotonic() - self._began > 2 * LOOK_SECONDS
+        before, after = (self._first, _now()) if long else _look()
+        if before is None or after is None:
             return None
         passed = after.all - before.all
         share = (after.used - before.used) / passed if passed > 0.0 else 0.0

@@ -232,7 +232,7 @@ class App:
                 for row in (rows if isinstance(rows, list) else rows.to_pylist())
             ]
         if n_rows > FEW_ROWS:
-            return self._found_in_thread(served, rows, n_rows, finish)
+            return self._found_in_thread(served, rows, start, finish)
         if n_rows == 1 and isinstance(rows, list):
             found = np.asarray([predictor.answer(rows[0], absent)])
         else:
@@ -240,8 +240,7 @@ class App:
         self._note(served, rows, found, start)
         return finish(found)
 
-    async def _found_in_thread(self, served: Served, rows: Any, n_rows: int, finish: Finish) -> Reply:
-        start = time.perf_counter()
+    async def _found_in_thread(self, served: Served, rows: Any, start: float, finish: Finish) -> Reply:
         found = np.asarray(await asyncio.to_thread(served.predictor.predict, rows, self.limits.missing_keys))
         self._note(served, rows, found, start)
         return finish(found)

@@ -1,6 +1,7 @@
 """The whole of `scalable latency` on a small dataset; what cannot be measured is named."""
 
 import json
+from datetime import datetime
 
 import lightgbm as lgb
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from scalable import ParquetSource
 from scalable.errors import ModelError
 from scalable.inference import compile_model
-from scalable.latency import engines, laboratory
+from scalable.latency import engines, laboratory, requests
 from scalable.linear import Ridge
 
 
@@ -87,3 +88,9 @@ def test_every_form_of_a_forest_is_measured(files):
     engine = engines.build("scalable", facts)
     np.testing.assert_array_equal(engine.predict(rows), booster.predict(rows))
     assert laboratory.load(path / "m.txt", str(path / "d.parquet"))[0].shape == facts.shape
+
+
+def test_rows_as_json_have_nothing_that_is_no_json():
+    rows = [{"x": float("nan"), "t": datetime(2026, 1, 2), "n": None}]
+    assert requests._texts(rows) == [b'{"x":null,"t":"2026-01-02T00:00:00","n":null}']
+    assert requests._texts([{"x": b"ab"}]) == []

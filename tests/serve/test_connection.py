@@ -114,6 +114,12 @@ def test_bodies_and_addresses_of_every_form(port):
             said += part
     assert said.startswith(b"HTTP/1.1 405 ")
     assert said.endswith(b"\r\n\r\n")  # no body
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(b"HEAD /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n")
+        said = b""
+        while part := client.recv(1000):  # it ends: a reason would be taken for the next answer
+            said += part
+    assert said.startswith(b"HTTP/1.1 413 ")
 
 
 def test_what_is_too_large_is_refused_before_it_is_read(port):

@@ -101,6 +101,8 @@ def measured(name: str, rows: int = 0) -> Iterator[Stage]:
     rows : int
         Rows it processes; may be set on the yielded stage later.
     """
+    from scalable.report import environment  # noqa: F401  its watch of others begins with what is timed
+
     stage = Stage(name, rows)
     done = threading.Event()
 

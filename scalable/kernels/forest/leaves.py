@@ -73,7 +73,7 @@ def leaf_rows(
         As in ``block.score_rows``.
     trees : int64 (n_trees,)
         Which tree each place of ``program.starts`` is.
-    numbers : int32, like a row of ``program.table``
+    numbers : int32 array of shape (n_labels,)
         Leaf number by label.
     out : int32 (n_rows, n_trees)
     """

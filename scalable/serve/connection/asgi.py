@@ -10,7 +10,7 @@ from scalable.serve.connection.exchange import (
     Application,
     Reply,
     Request,
-    full,
+    admit,
     late_body,
     refused,
     too_large,
@@ -23,16 +23,13 @@ async def answer(app: Application, scope: Any, receive: Receive, send: Any) -> N
     """Answer one request."""
     if scope["type"] != "http":
         return
-    metrics = app.metrics
-    if metrics.waiting >= app.limits.waiting:
-        reply = full(app)
-    else:
-        metrics.waiting += 1
+    reply = admit(app)
+    if reply is None:
         try:
             reply = await _reply(app, scope, receive)
         finally:
-            metrics.waiting -= 1
-    metrics.answered(reply[0])
+            app.metrics.waiting -= 1
+    app.metrics.answered(reply[0])
     status, body, headers = reply
     size = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*headers, size]})

@@ -66,9 +66,13 @@ def refused(refusal: RefusalError) -> Reply:
     return json_reply({"error": line}, refusal.status, JSON + again)
 
 
-def full(app: Application) -> Reply:
-    """Return the refusal of one request too many."""
-    app.metrics.rejected += 1
+def admit(app: Application) -> Reply | None:
+    """Count a request in, which whoever answers it counts out again; return the refusal of one too many."""
+    metrics = app.metrics
+    if metrics.waiting < app.limits.waiting:
+        metrics.waiting += 1
+        return None
+    metrics.rejected += 1
     return refused(RefusalError(503, "too many requests wait; come again"))
 
 

@@ -19,7 +19,7 @@ from scalable.serve.connection.exchange import (
     Application,
     Reply,
     Request,
-    full,
+    admit,
     late_body,
     refused,
     too_large,
@@ -170,14 +170,12 @@ class Connection(asyncio.BufferedProtocol):
             self._forget()
         if self._deaf:
             return
-        metrics, limits = self._metrics, self._limits
-        if metrics.waiting >= limits.waiting:
-            self._refuse(full(self._app))
+        if (reply := admit(self._app)) is not None:
+            self._refuse(reply)
             return
-        metrics.waiting += 1
         self._admitted = True
         size = self._headers.get(b"content-length")
-        if size is not None and int(size[:18]) > limits.body_bytes:
+        if size is not None and int(size[:18]) > self._limits.body_bytes:
             self._refuse(too_large(self._app))
         elif self._expects and not self._under_way:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -277,6 +275,7 @@ class Connection(asyncio.BufferedProtocol):
         self._give_back()
         self._refused, self._body = True, b""
         keep = self._parser.should_keep_alive() and not self._expects
+        keep = keep and self._parser.get_method() != b"HEAD"  # its body would be taken for the next answer
         if self._under_way:
             self._wait_behind(reply, keep)
         else:
