@@ -100,13 +100,18 @@ def event_heads(
     counts = state.counts
     if view.created_time is not None:
         created = time_words(block, view.created_time, view.time_unit, "created time")
-        last = np.maximum(event, created)
+        last = when_known(event, created)
         counts["created late"] += int((created > event).sum())
         counts["created before they happened"] += int((created < event).sum())
     state.latest = max(state.latest, int(last.max(initial=0)))
     counts["events"] += block.n_rows
     counts["without entity"] += int(missing.sum())
     return entity, check, event, created, missing
+
+
+def when_known(event: Words, created: Words) -> Words:
+    """Return when events are known; `created` is `event` where nobody says when they were created."""
+    return event if created is event else np.maximum(event, created)
 
 
 def event_columns(
@@ -121,8 +126,8 @@ def event_columns(
     for name in bound.view.columns:
         found, texts = value_words(block.arrays[name])
         words.append(found)
-        if texts is not None and len(texts):
-            state.texts.append((text_hashes(texts)[0], texts))
+        if texts is not None:
+            state.texts.append(texts)
     return [entity, check, event, created, *words], hashes_of(bound, entity), missing
 
 
@@ -195,13 +200,17 @@ class SpillKeys:
     given: tuple[str, ...] = ()
     from_when: tuple[int, ...] = ()
 
+    @property
+    def by(self) -> str:
+        """What the partitions are of, as their files are called."""
+        return "times" if self.from_when else "keys"
+
     def run(self, rows: GroupRows) -> None:
         """Do one group."""
         state = rows.through_all(
             Columns(), lambda state, block: self._block(state, block, rows.group[0].first_row)
         )
-        by = "times" if self.from_when else "keys"
-        state.write(keys_path(Path(self.work), self.entity, rows.group, by), self.n_partitions)
+        state.write(keys_path(Path(self.work), self.entity, rows.group, self.by), self.n_partitions)
 
     def _block(self, state: Columns, block: RawBlock, first_row: int) -> Columns:
         entity, check, missing = entity_words(block, self.bound.view.entity)
@@ -235,9 +244,9 @@ def spill_keys(
     work: Path, n_partitions: int, given: tuple[str, ...] = (), from_when: tuple[int, ...] = (),
 ) -> tuple[str, ...]:  # fmt: skip
     """Write the keys of the k-th view by partition, as far as they are not; return the files."""
-    paths = [keys_path(work, k, part, "times" if from_when else "keys") for part in parts]
-    columns = tuple(dict.fromkeys([bound.view.entity, time, *given]))
     task = SpillKeys(bound, k, time, bound.view.time_unit, str(work), n_partitions, given, from_when)
+    paths = [keys_path(work, k, part, task.by) for part in parts]
+    columns = tuple(dict.fromkeys([bound.view.entity, time, *given]))
     reader = BlockReader(source, columns=columns)
     run_missing(executor, task, reader, parts, paths, f"read keys of {bound.view.name}")
     return tuple(map(str, paths))

@@ -99,12 +99,12 @@ def time_words(block: RawBlock, name: str, unit: str | None, role: str) -> Words
     return np.asarray(numbers(array.cast(pa.int64())), np.int64)
 
 
-def value_words(array: pa.Array) -> tuple[Words, pa.Array | None]:
-    """Return values as words, and the texts behind those that are hashes (None for numbers)."""
+def value_words(array: pa.Array) -> tuple[Words, tuple[Words, pa.Array] | None]:
+    """Return values as words; where those are hashes, also the hashes and texts behind them, if there are any."""
     if pt.is_dictionary(array.type):
         codes = dictionary_codes(array)
         first, _ = text_hashes(array.dictionary)
-        return np.append(first, MISSING)[codes], array.dictionary
+        return np.append(first, MISSING)[codes], (first, array.dictionary) if len(first) else None
     if not pt.is_floating(array.type):
         return _whole(array), None
     wide = array.cast(pa.float64())

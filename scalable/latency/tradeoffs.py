@@ -159,7 +159,9 @@ def compare(
     names = [*predictor.needed, target]
     taken = sample_rows(
         names,
-        lambda raw: np.c_[predictor.matrix(raw), predictor.encode_label(raw.arrays[target], raw.where)],
+        lambda raw: np.c_[
+            predictor.matrix(raw), predictor.encode_label(raw.arrays[target], target, raw.where)
+        ],
         source,
         min(max_rows, MOST_ROWS),
     )

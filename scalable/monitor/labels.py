@@ -43,7 +43,7 @@ class Labelled:
         """Return the label of each row; NaN where it is not known."""
         array = block.arrays[self.column]
         if self.values is None:
-            return encoded(self.predictor, array, block.where)
+            return encoded(self.predictor, array, self.column, block.where)
         text = pa.types.is_dictionary(array.type)
         if text != isinstance(self.keys, dict):
             here, there = ("text", "whole numbers") if text else (array.type, "text")
@@ -64,14 +64,14 @@ class Labelled:
         return found
 
 
-def encoded(predictor: Any, array: pa.Array, where: Callable[[int], str]) -> NDArray[np.float64]:
-    """Return class indices or values; NaN where there is none."""
+def encoded(predictor: Any, array: pa.Array, name: str, where: Callable[[int], str]) -> NDArray[np.float64]:
+    """Return class indices or values of the labels of a column; NaN where there is none."""
     if not array.null_count:
-        return np.asarray(predictor.encode_label(array, where), np.float64)
+        return np.asarray(predictor.encode_label(array, name, where), np.float64)
     valid = array.is_valid().to_numpy(zero_copy_only=False)
     found = np.full(len(array), np.nan)
     at = np.flatnonzero(valid)
-    found[valid] = predictor.encode_label(array.drop_null(), lambda i: where(int(at[i])))
+    found[valid] = predictor.encode_label(array.drop_null(), name, lambda i: where(int(at[i])))
     return found
 
 
@@ -99,7 +99,7 @@ def read_labels(predictor: Any, source: Source, key: str, target: str) -> Labell
     for shard in source.shards:
         for block in source.raw_blocks(shard, [key, target]):
             array = block.arrays[key]
-            values.append(encoded(predictor, block.arrays[target], block.where))
+            values.append(encoded(predictor, block.arrays[target], target, block.where))
             if array.null_count:
                 raise DataError(f"{source.describe_place()}: a label has no {key!r}")
             text = pa.types.is_dictionary(array.type)

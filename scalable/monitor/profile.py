@@ -143,35 +143,36 @@ def _counted(
     seen: bool,
     quality: QualityReduction | None = None,
 ) -> Profile:
-    whole = _Together(reduction, quality)
     names = [*reduction.needed, *(source.roles.learned_from if quality is not None else ())]
     reader, shards = BlockReader(source, columns=tuple(dict.fromkeys(names))), sample_shards(source, most)
-    leaves = None if quality is None else FEW_LEAVES
-    found, report = run_reduction(executor, whole, reader, shards, "reference", leaves=leaves)
+    if quality is None:
+        found, report = run_reduction(executor, reduction, reader, shards, "reference"), None
+    else:
+        both = _Together(reduction, quality)
+        found, report = run_reduction(executor, both, reader, shards, "reference", leaves=FEW_LEAVES)
     size = reduction.layout.size
     return Profile(reduction.layout, sum(found.values(), np.zeros(size, np.int64)), seen, report)
 
 
 @dataclass(frozen=True)
 class _Together:
-    """Counts, and quality where it is asked for, in one pass."""
+    """Counts and quality in one pass."""
 
     counts: CountReduction
-    quality: QualityReduction | None
+    quality: QualityReduction
 
     def init(self) -> tuple[Any, Any]:
-        return self.counts.init(), None if self.quality is None else self.quality.init()
+        return self.counts.init(), self.quality.init()
 
     def step(self, state: tuple[Any, Any], block: RawBlock) -> tuple[Any, Any]:
-        quality = None if self.quality is None else self.quality.step(state[1], block)
+        quality = self.quality.step(state[1], block)
         return self.counts.step(state[0], block), quality
 
     def merge(self, left: tuple[Any, Any], right: tuple[Any, Any]) -> tuple[Any, Any]:
-        quality = None if self.quality is None else self.quality.merge(left[1], right[1])
-        return self.counts.merge(left[0], right[0]), quality
+        return self.counts.merge(left[0], right[0]), self.quality.merge(left[1], right[1])
 
-    def finish(self, state: tuple[Any, Any]) -> tuple[Any, Report | None]:
-        return self.counts.finish(state[0]), None if self.quality is None else self.quality.finish(state[1])
+    def finish(self, state: tuple[Any, Any]) -> tuple[Any, Report]:
+        return self.counts.finish(state[0]), self.quality.finish(state[1])
 
 
 def _predictions(scorer: Scorer, source: Source) -> tuple[ColumnBins, Scale]:
@@ -184,7 +185,8 @@ def _predictions(scorer: Scorer, source: Source) -> tuple[ColumnBins, Scale]:
         for block in source.raw_blocks(shard, names):
             values.append(scorer.score(block).value)
             if regression:
-                labels.append(encoded(scorer.predictor, block.arrays[str(source.target)], block.where))
+                name = str(source.target)
+                labels.append(encoded(scorer.predictor, block.arrays[name], name, block.where))
         if sum(map(len, values)) > 2 * SCORED:
             break
     y = np.concatenate(labels)

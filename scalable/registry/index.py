@@ -93,10 +93,10 @@ def list_versions(versions: Path) -> tuple[list[Row], dict[int, str]]:
 
 def add_version(versions: Path, number: int, entry: Entry) -> None:
     """Tell the index of a version that was just recorded in a directory, so that nobody has to read its record."""
-    if number % _RECORDED == 0:
-        list_versions(versions)
-        return
     with suppress(OSError):  # a list is had without it too
+        if number % _RECORDED == 0:
+            list_versions(versions)
+            return
         recorded = version(versions / str(number) / ENTRY)
         line = _line(_Index([_row(number, entry)], [recorded.tag], [recorded.size]))
         descriptor = os.open(versions / INDEX, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)

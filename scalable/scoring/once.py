@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
-from scalable.models.predictors import Predictor
 
 
 class Once:
@@ -39,8 +38,6 @@ class Once:
         return found
 
     def rank_block(self, raw: RawBlock) -> NDArray[np.float64]:
-        """Return what ranks the rows of a block: the predictions, but of models that say otherwise."""
-        if type(self.predictor).rank_block is Predictor.rank_block:
-            return self.predict_block(raw)
-        found: NDArray[np.float64] = self.predictor.rank_block(raw)
+        """Return what ranks the rows of a block: asked of us, so that what it predicts is kept."""
+        found: NDArray[np.float64] = type(self.predictor).rank_block(self, raw)
         return found

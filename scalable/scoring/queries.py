@@ -37,7 +37,8 @@ class OrderReduction:
 
     def step(self, state: QueryState, block: RawBlock) -> QueryState:
         """Add a block."""
-        y = self.predictor.encode_label(block.arrays[self.roles.require_target()], block.where)
+        target = self.roles.require_target()
+        y = self.predictor.encode_label(block.arrays[target], target, block.where)
         values, sizes = runs_of(block, str(self.roles.group))
         return QueryMetrics().step(state, values, sizes, y, self.predictor.rank_block(block))
 

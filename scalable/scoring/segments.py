@@ -71,7 +71,8 @@ class SegmentReduction:
 
     def step(self, state: dict[tuple[str, int], Any], block: RawBlock) -> dict[tuple[str, int], Any]:
         """Add a block."""
-        y = self.predictor.encode_label(block.arrays[self.roles.require_target()], block.where)
+        target = self.roles.require_target()
+        y = self.predictor.encode_label(block.arrays[target], target, block.where)
         weight = None
         if self.roles.weight is not None:
             weight = read_weights(block.arrays[self.roles.weight], self.roles.weight, block.where)

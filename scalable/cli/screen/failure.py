@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from scalable.cli.screen.interrupt import INTERRUPTED, say, say_interrupted
+from scalable.cli.screen.interrupt import INTERRUPTED, is_interrupted, say, say_interrupted
 
 FAILURE, USAGE = 1, 2
 
@@ -45,7 +45,7 @@ def _shown(message: Any, category: type[Warning], *others: Any, **more: Any) -> 
 
 
 def _failed(error: Exception, argv: Sequence[str]) -> int:
-    if isinstance(error, typer.Abort):
+    if isinstance(error, typer.Abort) or is_interrupted():
         say_interrupted(argv)
         return INTERRUPTED
     if hasattr(error, "exit_code"):  # Click's own, which newer Typers carry within themselves

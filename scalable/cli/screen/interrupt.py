@@ -9,12 +9,13 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 INTERRUPTED = 130
 SCREEN_SECONDS = 0.3
 GRACE_SECONDS = 1.2  # for clean ends of threads, workers and displays; then all is killed
 _unsaid = threading.Lock()  # taken by whoever says it
+_asked = threading.Event()
 
 
 def say(message: str) -> None:
@@ -28,6 +29,11 @@ def say_interrupted(argv: Sequence[str]) -> None:
         say("interrupted; " + resume_hint(argv))
 
 
+def is_interrupted() -> bool:
+    """Return whether Ctrl-C was pressed: an import that it broke off may end in any other error."""
+    return _asked.is_set()
+
+
 def watch(argv: Sequence[str]) -> None:
     """Bound the clean-up after the first Ctrl-C; the second one ends at once.
 
@@ -37,6 +43,13 @@ def watch(argv: Sequence[str]) -> None:
     listening, ringing = os.pipe()
     os.set_blocking(ringing, False)
     signal.set_wakeup_fd(ringing, warn_on_full_buffer=False)
+
+    def note(*signalled: Any) -> NoReturn:
+        _asked.set()
+        signal.default_int_handler(*signalled)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else a shell had it ignored
+        signal.signal(signal.SIGINT, note)
 
     def wait() -> None:
         while os.read(listening, 1) != bytes([signal.SIGINT]):

@@ -147,8 +147,6 @@ def command(
     estimator = build(entry, kind, options)
     if resume and not checkpoint.exists() and not quiet:
         typer.echo(f"{checkpoint}: nothing to resume, starting from the beginning")
-    if not resume:
-        remove_tree(checkpoint)
     kept = {"checkpoint": str(checkpoint), "resume": resume and checkpoint.exists()}
     if entry.fit_names:
         fit_options |= kept
@@ -159,6 +157,8 @@ def command(
         held_out = ParquetSource(valid, features=source.feature_names, **columns_of)
         if "valid" in entry.fit_names:
             fit_options["valid"] = held_out
+    if not resume:
+        remove_tree(checkpoint)
     with live(quiet), measured(f"train {learner}", source.n_rows) as stage:
         estimator.fit(source, **fit_options)
     estimator.save(model)
@@ -166,7 +166,7 @@ def command(
     report = None
     if profile:
         with live(quiet):
-            report = keep_profile(model, source, held_out, client, workers)
+            report = keep_profile(model, source, held_out, client, workers, measured=target is not None)
     columns = estimator.describe_columns()
     quality = None
     if target is not None:

@@ -116,7 +116,8 @@ def command(
         refuse_overwriting(model, overwrite)
         checkpoint = checkpoint or Path(f"{model}.search")
     if checkpoint is not None:
-        refuse_forgetting(place(checkpoint), resume, overwrite)
+        checkpoint = place(checkpoint)
+        refuse_forgetting(checkpoint, resume, overwrite)
     if resume and checkpoint is None:
         raise typer.BadParameter("--resume needs --checkpoint FILE, or the --model it is named after")
     roles = {"target": target, "weight": weight, "partitioning": parse_partitioning(partitioning)}
@@ -124,7 +125,7 @@ def command(
     held = None if valid is None else ParquetSource(valid, features=source.feature_names, **roles)
     kind = task or (next(iter(entry.classes)) if len(entry.classes) == 1 else find_task(source))
     if checkpoint is not None and not resume:
-        place(checkpoint).unlink(missing_ok=True)
+        checkpoint.unlink(missing_ok=True)
     with live(quiet):
         found = tune(
             learner, source, space, n_trials=trials, task=kind, valid=held, metric=metric, budget=budget, eta=eta,
@@ -134,7 +135,7 @@ def command(
     if model is not None:
         found.estimator.save(model)
     if checkpoint is not None:
-        place(checkpoint).unlink(missing_ok=True)
+        checkpoint.unlink(missing_ok=True)
     if not quiet:
         best = found.best
         settings = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in best["params"].items())

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.feature_store.bind import BoundView
-from scalable.feature_store.latest.key_index import PLACE_BITS, EntityNumbers, entity_names
-from scalable.feature_store.latest.stream import write_features
+from scalable.feature_store.latest.key_index import EntityNumbers, entity_names, places_of
+from scalable.feature_store.latest.stream import known_ages, write_features
 from scalable.feature_store.spill import open_spills, read_partition
-from scalable.feature_store.timeline import words_of
 from scalable.feature_store.value_words import Words
 from scalable.kernels.timeline.latest_records import HEAD
 from scalable.kernels.timeline.words import MISSING
@@ -32,7 +31,7 @@ class AskedKeys:
         """Return some of them."""
         if at.all():
             return self
-        return AskedKeys(self.times[at], self.numbers[at], self.places[at], self.answers[:, at])
+        return AskedKeys(self.times[at], self.numbers[at], self.places[at], self.answers.compress(at, axis=1))
 
 
 _NONE = np.empty(0, np.int64)
@@ -44,25 +43,19 @@ def read_asked(
 ) -> AskedKeys:
     """Return the keys of a partition in order of time, nothing answered."""
     (entity, check, time, row), starts = read_partition(open_spills(paths), partition)
-    part = np.repeat(np.arange(len(starts) - 1, dtype=np.int64), np.diff(starts))
     order = np.argsort(time)
     found = known.find(*entity_names(bound, entity, check))[order]
     answers = np.empty((HEAD + len(bound.view.columns), len(time)), np.int64)
-    return AskedKeys(time[order] - int(left), found, (part << PLACE_BITS | row)[order], answers)
+    return AskedKeys(time[order] - int(left), found, places_of(starts, row)[order], answers)
 
 
 def write_answers(path: Path, bound: BoundView, keys: AskedKeys, left: bool, n_parts: int) -> None:
     """Write the features of answered keys."""
     view, answers = bound.view, keys.answers
     known, asked, event = answers[0] != 0, keys.times + int(left), answers[1]
-    if view.ttl is not None:
-        known &= asked - event < view.ttl
+    ages = known_ages(view, asked, event, known)
     values = {
         name: words if view.ttl is None else np.where(known, words, MISSING)
         for name, words in zip(view.columns, answers[HEAD:], strict=True)
     }
-    ages = np.empty(0, np.int64)
-    if view.time_since_last:
-        ages = words_of((asked - event) / 1e9)
-        ages[~known] = MISSING
     write_features(path, bound, keys.places, values, ages, ages, n_parts)

@@ -12,17 +12,13 @@ from scalable.data.source import Source
 from scalable.execution.map_shards import group_shards
 from scalable.feature_store.bind import BoundView
 from scalable.feature_store.latest.stream import PARTITION_ROWS
-from scalable.feature_store.value_words import Words, time_words
+from scalable.feature_store.stages import when_known
+from scalable.feature_store.value_words import time_words
 from scalable.kernels.timeline.latest_records import MOST_VALUES
 from scalable.kernels.timeline.words import MISSING
 
 MOST_COURSES = 32
 _LOOK_ROWS, _SAMPLE_ROWS = 2**12, 2**14  # of a shard, to see whether events are in order, and when keys are
-
-
-def when_known(bound: BoundView, event: Words, created: Words) -> Words:
-    """Return when events are known."""
-    return event if bound.view.created_time is None else np.maximum(event, created)
 
 
 @dataclass(frozen=True)
@@ -54,8 +50,9 @@ def courses_of(bound: BoundView, events: Source, n_keys: int) -> Courses | None:
     view = bound.view
     if view.aggregates or len(view.columns) > MOST_VALUES:
         return None
-    roles = {view.event_time: "event time", view.created_time or view.event_time: "created time"}
-    roles[view.event_time] = "event time"
+    roles = {view.event_time: "event time"}
+    if view.created_time is not None:
+        roles.setdefault(view.created_time, "created time")
     groups = group_shards(events.shards, -(-events.n_rows // count_courses(n_keys, events.n_rows)))
     begins: list[int] = []
     for group in groups:
@@ -63,7 +60,7 @@ def courses_of(bound: BoundView, events: Source, n_keys: int) -> Courses | None:
         if block is None:
             return None
         times = [time_words(block, name, view.time_unit, role) for name, role in roles.items()]
-        visible = when_known(bound, times[0], times[-1])
+        visible = when_known(times[0], times[-1])
         if (visible[1:] < visible[:-1]).any() or (begins and visible[0] < begins[-1]):
             return None
         begins.append(int(visible[0]))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pyarrow as pa
 
-from scalable.feature_store.value_words import TextTable, Words, arrow_of, join_texts, text_hashes
+from scalable.feature_store.value_words import TextTable, Words, arrow_of, join_texts
 
 MOST = (
     2**18
@@ -21,11 +21,10 @@ class KeptTexts:
         self._pairs: list[tuple[Words, pa.Array]] = []
         self._size, self._most = 0, MOST
 
-    def add(self, texts: pa.Array) -> None:
-        """Add the texts of a block."""
-        if len(texts):
-            self._pairs.append((text_hashes(texts)[0], texts))
-            self._size += len(texts)
+    def add(self, texts: tuple[Words, pa.Array]) -> None:
+        """Add the hashes and texts of a block."""
+        self._pairs.append(texts)
+        self._size += len(texts[0])
 
     def let_go(self, wanted: Callable[[], Iterable[Words]]) -> None:
         """Let go of texts whose hashes are not among those that are `wanted`, where there are many."""

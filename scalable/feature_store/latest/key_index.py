@@ -47,10 +47,9 @@ class IndexKeys:
         entity, check, time, row = keys
         entities = entities_of(entity, check)
         order, *_ = grouped(entities.groups, entities.n, time, time)
-        part = np.repeat(np.arange(len(starts) - 1, dtype=np.int64), np.diff(starts))
-        place = part << PLACE_BITS | row
-        place = np.where((entity == MISSING) & (check == MISSING + 1), ~place, place)
-        columns = [hashes_of(self.bound, entity), time - int(self.left), place]
+        words, _, missing = entity_names(self.bound, entity, check)
+        place = places_of(starts, row)
+        columns = [words, time - int(self.left), np.where(missing, ~place, place)]
         if is_text_entity(self.bound):
             columns.insert(1, check)
         ordered = (column[order] for column in columns)
@@ -137,6 +136,11 @@ class EntityNumbers:
         found = np.empty(len(words), np.int64)
         find_numbers(words, checks, left_out, self.buckets, self.members, found)
         return found
+
+
+def places_of(starts: Words, row: Words) -> Words:
+    """Return places in the output of spilled keys: which of the spills, whose keys begin at `starts`, and the row."""
+    return np.repeat(np.arange(len(starts) - 1, dtype=np.int64), np.diff(starts)) << PLACE_BITS | row
 
 
 def entity_names(bound: BoundView, entity: Words, check: Words) -> tuple[Words, Words, NDArray[np.bool_]]:

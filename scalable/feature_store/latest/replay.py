@@ -26,7 +26,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.work import GroupRows
 from scalable.feature_store.bind import BoundView
 from scalable.feature_store.latest.asked_keys import NO_KEYS, AskedKeys, read_asked, write_answers
-from scalable.feature_store.latest.courses import Courses, key_edges, when_known
+from scalable.feature_store.latest.courses import Courses, key_edges
 from scalable.feature_store.latest.kept_texts import KeptTexts
 from scalable.feature_store.latest.key_index import open_numbers
 from scalable.feature_store.parts import JoinedView
@@ -39,6 +39,7 @@ from scalable.feature_store.stages import (
     is_text_entity,
     run_missing,
     spill_keys,
+    when_known,
     write_counts,
     write_texts,
 )
@@ -190,7 +191,7 @@ class _Replay:
             return self
         entity, check, event, created, missing = event_heads(bound, block, self._counts)
         words = hashes_of(bound, entity)
-        heads = [words, check if is_text_entity(bound) else words, missing, when_known(bound, event, created)]
+        heads = [words, check, missing, when_known(event, created)]
         values, raw = [], 1
         for c, name in enumerate(bound.view.columns):
             array = block.arrays[name]
@@ -266,11 +267,10 @@ class _Replay:
             final = keys.numbers < 0
             if task.bound.view.created_time is None:
                 final |= keys.answers[0] != 0
-            columns = [keys.times, keys.numbers, keys.places, *keys.answers]
-            waiting = [column[~final] for column in columns]
-            write_ordered(
-                Path(task.paths.waiting[partition]), waiting, len(columns), np.array([0, len(waiting[0])])
-            )
+            rest = keys.only(~final)
+            waiting = [rest.times, rest.numbers, rest.places, *rest.answers]
+            path = Path(task.paths.waiting[partition])
+            write_ordered(path, waiting, len(waiting), np.array([0, len(rest.times)]))
         write_answers(
             Path(task.paths.answered[partition]),
             task.bound,

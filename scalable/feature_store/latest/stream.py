@@ -24,6 +24,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.work import GroupRows
 from scalable.feature_store import stages
 from scalable.feature_store.bind import BoundView
+from scalable.feature_store.definitions import View
 from scalable.feature_store.latest.key_index import PLACE_BITS, IndexKeys, open_index, read_index
 from scalable.feature_store.parts import JoinedView
 from scalable.feature_store.spill import REMEDY, open_spills, read_partition, write_ordered, write_spill
@@ -35,11 +36,12 @@ from scalable.feature_store.stages import (
     joined_path,
     run_missing,
     spill_keys,
+    when_known,
     write_counts,
     write_texts,
 )
 from scalable.feature_store.timeline import words_of
-from scalable.feature_store.value_words import Words, arrow_of, join_texts, text_hashes, value_words
+from scalable.feature_store.value_words import Words, arrow_of, join_texts, value_words
 from scalable.kernels.timeline.group import group_rows
 from scalable.kernels.timeline.passing_events import (
     BATCH,
@@ -155,7 +157,7 @@ class OfferEvents:
 
         def offer(state: Columns, block: RawBlock) -> Columns:
             entity, check, event, created, missing = event_heads(self.bound, block, state)
-            visible = event if width == 2 else np.maximum(event, created)
+            visible = when_known(event, created)
             offer_events(
                 hashes_of(self.bound, entity), check, missing, visible, event, created, block.first_row,
                 index.slots, index.times, index.checks, found, width, flat,
@@ -191,24 +193,36 @@ class SettleKeys:
         carry_forward(words, checks, places, best)
         event, row = best[:, 0], best[:, 1]
         asked, known = times + int(self.left), row >= 0
-        if view.ttl is not None:
-            known &= asked - event < view.ttl
-        ages = words_of((asked - event) / 1e9)
-        ages[~known] = MISSING
+        ages = known_ages(view, asked, event, known)
         places = np.where(places < 0, ~places, places)
         matched = known if view.columns else np.zeros(len(known), np.bool_)
         if self.firsts:
             group = np.searchsorted(self.firsts, row[matched], side="right") - 1
             first = np.array(self.firsts, np.int64)[group]
-            columns = [row[matched] - first, places[matched], ages[matched]]
-            write_spill(
-                Path(self.paths.matches[partition]), columns[: 2 + view.time_since_last], group.astype(np.int32),
-                len(self.firsts),
-            )  # fmt: skip
+            columns = [row[matched] - first, places[matched]]
+            if view.time_since_last:
+                columns.append(ages[matched])
+            path = Path(self.paths.matches[partition])
+            write_spill(path, columns, group.astype(np.int32), len(self.firsts))
         none = np.full(int((~matched).sum()), MISSING, np.int64)
         nothing, n_parts = Path(self.paths.nothing[partition]), len(self.paths.keys)
-        write_features(nothing, self.bound, places[~matched], {}, none, ages[~matched], n_parts)
+        unmatched = ages[~matched] if view.time_since_last else ages
+        write_features(nothing, self.bound, places[~matched], {}, none, unmatched, n_parts)
         rows.report(rows.group[0].n_rows, {})
+
+
+def known_ages(view: View, asked: Words, event: Words, known: NDArray[np.bool_]) -> Words:
+    """Let keys not know what is older than its time to live; return how old what is known is, if anybody wants that.
+
+    `known` is changed.
+    """
+    if view.ttl is not None:
+        known &= asked - event < view.ttl
+    if not view.time_since_last:
+        return np.empty(0, np.int64)
+    ages = words_of((asked - event) / 1e9)
+    ages[~known] = MISSING
+    return ages
 
 
 def write_features(
@@ -276,8 +290,8 @@ class GatherValues:
                 taken = block.arrays[name].take(wanted)
                 words, texts = value_words(taken)
                 state.values[name].append(words)
-                if texts is not None and len(texts):
-                    state.texts.append((text_hashes(texts)[0], texts))
+                if texts is not None:
+                    state.texts.append(texts)
             return state
 
         for k, shard in enumerate(rows.group):

@@ -69,7 +69,7 @@ def interrupt(process: subprocess.Popen[str], ready: int) -> tuple[int, str]:
 def test_lightgbm_on_worker_processes(ready: int, long_job: Path, tmp_path: Path) -> None:
     words = ["train", "lightgbm", long_job, "--target", "y", "--model", tmp_path / "m", "--workers", "2"]
     code, err = interrupt(start(*words, "--n-estimators", "5000", "--num-leaves", "255"), ready)
-    assert code == 130
+    assert code == 130, err
     assert "interrupted" in err
     assert "--resume" in err
     assert "Traceback" not in err
@@ -78,7 +78,33 @@ def test_lightgbm_on_worker_processes(ready: int, long_job: Path, tmp_path: Path
 
 def test_generate(tmp_path: Path) -> None:
     code, err = interrupt(start("generate", "fraud", "--rows", "200M", "--out", tmp_path / "d"), 1)
-    assert code == 130
+    assert code == 130, err
     assert "--resume" in err
     assert "Traceback" not in err
     assert not (tmp_path / "d" / "manifest.json").exists()
+
+
+def test_an_error_that_follows_from_ctrl_c_is_an_interruption() -> None:
+    """As an import does that is broken off and tried again."""
+    body = """
+import os, signal, sys
+import scalable.cli.screen.failure as failure
+from scalable.cli.screen.interrupt import watch
+
+class Command:
+    def main(self, **kwargs):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(10_000_000):
+                pass
+        except KeyboardInterrupt:
+            pass
+        raise NameError("name '_half_imported' is not defined")
+
+watch(["train"])
+sys.exit(failure.run(Command(), ["train"]))
+"""
+    done = subprocess.run([sys.executable, "-c", body], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 130, done.stderr
+    assert "interrupted" in done.stderr
+    assert "NameError" not in done.stderr
