@@ -131,7 +131,7 @@ def run(
             gc.collect()
             gc.freeze()  # or each full collection looks through all modules, while requests wait
             if siblings is not None:
-                await siblings.start(app.answer_sibling)  # type: ignore[attr-defined]
+                await siblings.start(app.answer_sibling, app.versions())  # type: ignore[attr-defined]
 
     space = memoryview(bytearray(READ_BYTES))  # each read is used up before the next one
 
