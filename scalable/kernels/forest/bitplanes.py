@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 
 ROWS = 512  # rows per block: planes of 64 bytes, so that decoding one instruction costs less than its vector work
 PLANE = ROWS // 8
-STEP = 16  # doubles compared at once
+STEP = 16  # numbers compared at once
 _I8, _I64 = ir.IntType(8), ir.IntType(64)
 _WORDS = ir.VectorType(_I64, PLANE // 8)
 _HALF = ir.VectorType(_I64, 4)
@@ -131,19 +131,20 @@ def bits_equal(typingctx: Any, values: Any, limit: Any, out: Any) -> Any:
 
 @intrinsic
 def how_many_below(typingctx: Any, numbers: Any, limit: Any) -> Any:
-    """Return how many of the `STEP` doubles at `numbers` are below `limit`; none is where that is NaN."""
-    del typingctx, numbers, limit
-    doubles, bits = ir.VectorType(ir.DoubleType(), STEP), ir.IntType(STEP)
+    """Return how many of the `STEP` numbers at `numbers`, of its type, are below `limit`; none is where that is NaN."""
+    del typingctx, numbers
+    kind = ir.FloatType() if limit == types.float32 else ir.DoubleType()
+    several, bits = ir.VectorType(kind, STEP), ir.IntType(STEP)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        seed = builder.insert_element(ir.Constant(doubles, ir.Undefined), args[1], ir.IntType(32)(0))
+        seed = builder.insert_element(ir.Constant(several, ir.Undefined), args[1], ir.IntType(32)(0))
         zeros = ir.Constant(ir.VectorType(ir.IntType(32), STEP), [0] * STEP)
         below = builder.fcmp_ordered(
-            "<", _load(builder, args[0], doubles, 8), builder.shuffle_vector(seed, seed, zeros)
+            "<", _load(builder, args[0], several, 4), builder.shuffle_vector(seed, seed, zeros)
         )
         return builder.zext(builder.ctpop(builder.bitcast(below, bits)), _I64)
 
-    return types.uint64(types.uintp, types.float64), generate
+    return types.uint64(types.uintp, limit), generate
 
 
 @intrinsic

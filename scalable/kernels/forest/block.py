@@ -48,8 +48,10 @@ def decision_planes(places: Any, start: Any, n: Any, program: Any, scratch: Any)
         else:
             if column.first == ranked:  # the same thresholds, and missing values elsewhere
                 rank_missing(x, n, column, ranks[:ROWS], ranks[ROWS:])
+            elif places[column.feature].is_float32:
+                rank_column(x, n, program.narrow, program.rungs[c], column, ranks[:ROWS], ranks[ROWS:])
             else:
-                rank_column(x, n, program.thresholds, column, scratch.ladder, ranks[:ROWS], ranks[ROWS:])
+                rank_column(x, n, program.ladders, program.rungs[c], column, ranks[:ROWS], ranks[ROWS:])
             threshold_planes(high, low, column.count, to)
             ranked = column.first
 
