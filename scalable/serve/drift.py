@@ -49,7 +49,8 @@ class _Watched:
         self.profile: Profile = read_profile(place, served.predictor)
         self._types = _types(served.predictor)
         self._scorer = _Answered(served.predictor)
-        self._reduction = CountReduction(self.profile.layout, self._scorer)
+        trained = {name: kind for name, kind, _ in served.predictor.column_types}
+        self._reduction = CountReduction(self.profile.layout, self._scorer, trained=trained)
         self._waiting: list[tuple[Any, NDArray[Any]]] = []
         self._n = 0
         self._now = self._last = np.zeros(self.profile.layout.size, np.int64)
