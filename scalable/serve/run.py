@@ -13,7 +13,7 @@ import socket
 import ssl
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from scalable.errors import UsageError
 
@@ -139,7 +139,7 @@ def run(
         return Connection(app, space, server_state.connections, server_state.tasks)
 
     config = uvicorn.Config(
-        _uncalled, http=http, interface="asgi3", loop="asyncio", ws="none", lifespan="off", access_log=False,
+        _uncalled, http=cast(Any, http), interface="asgi3", loop="asyncio", ws="none", lifespan="off", access_log=False,
         log_level="warning", timeout_graceful_shutdown=drain_seconds, ssl_certfile=certificate, ssl_keyfile=key,
         backlog=BACKLOG if siblings is None else 1,
     )  # fmt: skip

@@ -22,7 +22,7 @@ _WHOLE = {
     for name, kind in NUMBERS.items()
     if issubclass(kind, np.integer)
 }
-_NARROW = {"FP16": np.float16, "FP32": np.float32}
+_NARROW: dict[str, type[np.floating[Any]]] = {"FP16": np.float16, "FP32": np.float32}
 OUTPUT = "prediction"
 PLATFORM = "scalable"
 
