@@ -59,7 +59,9 @@ class Registry:
         try:
             found = sorted(each.name for each in self.path.resolve(strict=True).iterdir())
         except OSError as error:
-            raise ModelError(f"{self.path}: no registry ({error.strerror}); give --registry DIR") from error
+            raise ModelError(
+                f"{self.path}: no registry ({error.strerror}); give --registry DIR; `scalable models add` makes one"
+            ) from error
         return [name for name in found if numbers_in(self.path / name / "versions")]
 
     def record(
