@@ -124,6 +124,14 @@ def test_pruning_keeps_what_somebody_may_need(registry, model):
     assert registry.record("fraud", model) == 7
 
 
+def test_a_file_beside_the_models_is_none_of_them(registry, model):
+    registry.record("fraud", model)
+    (Path(registry.path) / "README.md").write_text("ours")
+    assert registry.names() == ["fraud"]
+    with pytest.raises(ModelError, match=r"no model 'README\.md'"):
+        registry.versions("README.md")
+
+
 @pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "x" * 101, "a@b"])
 def test_names_are_checked(registry, model, name):
     with pytest.raises(UsageError, match="cannot name a model"):
