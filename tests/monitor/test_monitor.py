@@ -226,7 +226,7 @@ def test_what_is_off_is_said(model):
     later = TableSource(
         table.set_column(7, "key", [table["key"].cast(pa.string())]), "label", features=["key"]
     )
-    with pytest.raises(DataError, match="key 'key' is int64, but text among the labels"):
+    with pytest.raises(DataError, match="key 'key' is whole numbers, but text among the labels"):
         monitor(model, table_source(table, None), labels=later, key="key", executor=Threads(1))
     times = table.set_column(6, "time", [pa.array([None] * 1000, pa.timestamp("ms"))])
     with pytest.raises(DataError, match="no time"):

@@ -7,6 +7,7 @@ import pytest
 
 from scalable.data.fingerprint import Fingerprint
 from scalable.errors import ModelError, UsageError
+from scalable.registry import aliases, entry
 from scalable.registry.difference import data_difference, differences
 from scalable.registry.filters import chosen, parse_condition
 from scalable.registry.index import best_first
@@ -130,6 +131,37 @@ def test_a_file_beside_the_models_is_none_of_them(registry, model):
     assert registry.names() == ["fraud"]
     with pytest.raises(ModelError, match=r"no model 'README\.md'"):
         registry.versions("README.md")
+
+
+def test_an_alias_that_moves_while_versions_are_pruned_keeps_its_version(registry, model, monkeypatch):
+    for _ in range(4):
+        registry.record("fraud", model)
+    write, moved = entry.write_entry, []
+
+    def write_slowly(place, record):
+        write(place, record)
+        if not moved:
+            moved.append(registry.promote("fraud", "2", "production"))
+
+    monkeypatch.setattr(entry, "write_entry", write_slowly)
+    assert registry.prune("fraud", 1) == [1, 3]
+    assert registry.model("fraud", "production", thorough=True)[0] == 2
+
+
+def test_an_alias_does_not_move_to_what_is_pruned_meanwhile(registry, model, monkeypatch):
+    for _ in range(3):
+        registry.record("fraud", model)
+    registry.promote("fraud", "3", "production")
+    promote = aliases.promote
+
+    def promote_slowly(place, version):
+        registry.prune("fraud", 1)
+        return promote(place, version)
+
+    monkeypatch.setattr(aliases, "promote", promote_slowly)
+    with pytest.raises(ModelError, match="version 1 of 'fraud' was pruned meanwhile"):
+        registry.promote("fraud", "1", "production")
+    assert registry.model("fraud", "production", thorough=True)[0] == 3
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "x" * 101, "a@b"])

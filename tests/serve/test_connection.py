@@ -1,5 +1,7 @@
 """What stands between a client and the application: heads, bodies, packets, places, and load that is measured."""
 
+import datetime
+import decimal
 import http.client
 import json
 import socket
@@ -192,6 +194,10 @@ def test_load_is_counted_from_when_it_was_due(port):
     assert "the row has no 'x'" in found["reasons"]["400"]
     assert found["failed"] == 50
     assert 0 < found["p50_us"] <= found["p99.9_us"]
+    assert Target("http://127.0.0.1/explain?top=3").path == "/explain?top=3"
+    when = datetime.datetime(2026, 1, 31, 12)
+    rows = [{**ROW, "x": float("nan"), "when": when}, {**ROW, "x": decimal.Decimal("1.5")}]
+    assert offer(Target(f"http://127.0.0.1:{port}"), rows, 50, 0.2)["statuses"] == {"200": 10}
     with pytest.raises(UsageError, match=r"example\.org is another machine"):
         Target("http://example.org")
 
