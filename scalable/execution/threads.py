@@ -22,6 +22,8 @@ from scalable.kernels.processors import available_processors
 class Threads:
     """Runs work on `n` threads of this process.
 
+    Of a task that waits for the disk, as its attribute `waits` says, a thread more: others go on meanwhile.
+
     Parameters
     ----------
     n : int, optional
@@ -45,16 +47,17 @@ class Threads:
         stop = threading.Event()
         if self.n_workers == 1 or len(work.groups) == 1:
             return work.run(stop.is_set, report)
-        pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="work")
+        n = self.n_workers + getattr(work.task, "waits", False)
+        pool = ThreadPoolExecutor(n, thread_name_prefix="work")
         sequential, shared = work.reader.source.sequential, None
         if isinstance(work.task, InTurns) and not sequential:
-            shared = _Turns(work.task, work, stop.is_set, report, self.n_workers)
-            jobs: list[Callable[[], Any]] = [shared.run] * min(self.n_workers, len(work.groups))
+            shared = _Turns(work.task, work, stop.is_set, report, n)
+            jobs: list[Callable[[], Any]] = [shared.run] * min(n, len(work.groups))
         else:
-            parts = work.partition(self.n_workers if sequential else len(work.groups))
+            parts = work.partition(n if sequential else len(work.groups))
             # Threads take parts as they get free: a part is likely to be followed by the n-th after it.
-            for k in range(len(parts) - self.n_workers):
-                parts[k] = replace(parts[k], following=parts[k + self.n_workers].groups[0])
+            for k in range(len(parts) - n):
+                parts[k] = replace(parts[k], following=parts[k + n].groups[0])
             jobs = [partial(part.run, stop.is_set, report) for part in parts]
         try:
             futures = [pool.submit(job) for job in jobs]

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
 from scalable.data.columns import column_kind
@@ -65,6 +64,8 @@ class WritePart:
     out: str
     parts: tuple[int, ...]
 
+    waits: ClassVar[bool] = True  # for the disk: a file gets its name when it is there
+
     def run(self, rows: GroupRows) -> int:
         """Do one part; return its rows."""
         part = self.parts.index(rows.group[0].index)
@@ -99,14 +100,9 @@ class WritePart:
                 f"{paths[0]} and others hold {len(columns[0]):,} rows of part {part}, expected {n_rows:,}; begin anew"
             )
         table = read_texts([Path(texts)]) if texts is not None else None
-        placed: list[NDArray[np.int64]] = []
-        for words in columns[1:]:
-            column = np.empty(n_rows, np.int64)
-            column[columns[0]] = words
-            placed.append(column)
         return [
-            restore(words, bound.type_of(feature), table)
-            for words, feature in zip(placed, bound.view.features, strict=True)
+            restore(words, columns[0], bound.type_of(feature), table)
+            for words, feature in zip(columns[1:], bound.view.features, strict=True)
         ]
 
 

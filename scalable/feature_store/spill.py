@@ -59,6 +59,17 @@ def write_spill(
     DataError
         The disk is full, or the place cannot be written.
     """
+    write_parted(path, columns, len(columns), partitions, n_partitions)
+
+
+def write_parted(
+    path: Path,
+    columns: Iterable[NDArray[np.int64]],
+    n_columns: int,
+    partitions: NDArray[np.int32],
+    n_partitions: int,
+) -> None:
+    """Write as `write_spill` does `n_columns` that are asked for one after another."""
     starts, order = np.zeros(n_partitions + 2, np.int64), np.empty(len(partitions), np.int64)
     group_rows(partitions, starts, order)
     starts = starts[:-1]
@@ -70,7 +81,7 @@ def write_spill(
             gather(column, order, ordered)
             yield ordered
 
-    write_ordered(path, each(), len(columns), starts)
+    write_ordered(path, each(), n_columns, starts)
 
 
 def write_ordered(

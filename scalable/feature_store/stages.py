@@ -27,7 +27,7 @@ from scalable.execution.map_shards import group_shards
 from scalable.execution.reader import BlockReader
 from scalable.execution.work import GroupRows, Work
 from scalable.feature_store.bind import BoundView
-from scalable.feature_store.spill import REMEDY, partition_by_time, partition_of, write_spill
+from scalable.feature_store.spill import REMEDY, partition_by_time, partition_of, write_parted
 from scalable.feature_store.value_words import (
     TextTable,
     Words,
@@ -82,8 +82,10 @@ class Columns:
 
     def write(self, path: Path, n_partitions: int) -> None:
         """Write all of it."""
-        columns = [np.concatenate(each) for each in zip(*self.parts, strict=True)]
-        write_spill(path, columns, np.concatenate(self.partitions), n_partitions)
+        partitions, columns = np.concatenate(self.partitions), list(zip(*self.parts, strict=True))
+        whole = np.empty(len(partitions), np.int64)  # one for all: fresh memory costs more than filling it
+        each = (np.concatenate(parts, out=whole) for parts in columns)
+        write_parted(path, each, len(columns), partitions, n_partitions)
 
 
 def event_heads(
@@ -124,7 +126,7 @@ def event_columns(
     entity, check, event, created, missing = event_heads(bound, block, state)
     words = []
     for name in bound.view.columns:
-        found, texts = value_words(block.arrays[name], name)
+        found, texts = value_words(block.arrays[name])
         words.append(found)
         if texts is not None:
             state.texts.append(texts)
@@ -222,7 +224,7 @@ class SpillKeys:
             partitions = partition_of(hashes_of(self.bound, entity), self.n_partitions)
         if missing.any():
             entity, check = np.where(missing, MISSING, entity), np.where(missing, MISSING + 1, check)
-        given = [value_words(block.arrays[name], name)[0] for name in self.given]
+        given = [value_words(block.arrays[name])[0] for name in self.given]
         state.add([entity, check, time, row, *given], partitions)
         return state
 

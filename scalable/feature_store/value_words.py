@@ -14,7 +14,7 @@ from scalable.data.block import RawBlock
 from scalable.data.types.logical import is_text
 from scalable.data.values import dictionary_codes, numbers
 from scalable.errors import DataError
-from scalable.kernels.timeline.words import MISSING, float_words, hash_texts_twice, word_floats
+from scalable.kernels.timeline.words import MISSING, float_words, hash_texts_twice, place_values, word_floats
 
 Words = NDArray[np.int64]
 Texts = dict[int, str]
@@ -99,25 +99,14 @@ def time_words(block: RawBlock, name: str, unit: str | None, role: str) -> Words
     return np.asarray(numbers(array.cast(pa.int64())), np.int64)
 
 
-def value_words(array: pa.Array, name: str) -> tuple[Words, tuple[Words, pa.Array] | None]:
-    """Return values as words; where those are hashes, also the hashes and texts behind them, if there are any.
-
-    Raises
-    ------
-    DataError
-        A value is the number that stands for none.
-    """
+def value_words(array: pa.Array) -> tuple[Words, tuple[Words, pa.Array] | None]:
+    """Return values as words; where those are hashes, also the hashes and texts behind them, if there are any."""
     if pt.is_dictionary(array.type):
         codes = dictionary_codes(array)
         first, _ = text_hashes(array.dictionary)
         return np.append(first, MISSING)[codes], (first, array.dictionary) if len(first) else None
     if not pt.is_floating(array.type):
-        words = _whole(array)
-        if array.type.bit_width == 64 and np.count_nonzero(words == MISSING) > array.null_count:
-            raise DataError(
-                f"column {name!r} holds {MISSING}, which stands for no value here; leave such rows out, or write floats"
-            )
-        return words, None
+        return _whole(array), None
     wide = array.cast(pa.float64())
     bits = np.asarray(numbers(wide.fill_null(0.0) if wide.null_count else wide)).view(np.int64)
     words = np.empty(len(array), np.int64)
@@ -144,15 +133,14 @@ def arrow_of(values: NDArray[Any], missing: NDArray[np.bool_] | None = None) -> 
     return pa.Array.from_buffers(kind, len(values), [bits, pa.py_buffer(np.ascontiguousarray(values))])
 
 
-def restore(words: Words, kind: pa.DataType, texts: TextTable | None = None) -> pa.Array:
-    """Return words as an Arrow column of a type; the reverse of `value_words`."""
-    missing = words == MISSING
+def restore(words: Words, rows: Words, kind: pa.DataType, texts: TextTable | None = None) -> pa.Array:
+    """Return words, each of a row, as an Arrow column of a type, in order of the rows; the reverse of `value_words`."""
+    values, missing = np.empty(len(words), np.int64), np.empty(len(words), np.bool_)
+    none = place_values(words, rows, pt.is_floating(kind), values, missing)
     if is_text(kind) or pt.is_dictionary(kind):
         assert texts is not None
-        return texts.look_up(words, missing)
-    if pt.is_floating(kind):
-        return arrow_of(floats_of(words), missing).cast(kind)
-    whole = arrow_of(words, missing)
+        return texts.look_up(values, missing)
+    whole = arrow_of(values.view(np.float64) if pt.is_floating(kind) else values, missing if none else None)
     narrow = pt.is_date32(kind) or pt.is_time32(kind)
     return (whole.cast(pa.int32()) if narrow else whole).cast(kind)
 

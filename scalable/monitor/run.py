@@ -23,7 +23,7 @@ from scalable.monitor.findings import Finding, Findings, find
 from scalable.monitor.labels import Labelled, read_labels
 from scalable.monitor.periods import DAY, time_unit
 from scalable.monitor.profile import Profile, learn_profile, read_profile
-from scalable.monitor.scores import N, Scorer
+from scalable.monitor.scores import Scorer
 from scalable.monitor.thresholds import Thresholds
 
 
@@ -43,8 +43,6 @@ class Report:
         The reference.
     periods : dict of int to array
         The counts themselves.
-    unlabelled : bool
-        Whether labels were given, and no row had one.
     """
 
     findings: Findings
@@ -52,7 +50,6 @@ class Report:
     every: int | None
     profile: Profile
     periods: State
-    unlabelled: bool = False
 
     @property
     def alarms(self) -> list[Finding]:
@@ -68,7 +65,7 @@ class Report:
 
     def notes(self) -> list[str]:
         """Return what whoever reads the figures should know of the reference."""
-        notes = ["no row has a label among those that were given"] if self.unlabelled else []
+        notes = []
         if self.profile.layout.prediction is not None and self.profile.seen:
             notes.append(
                 "the reference's predictions are of rows that the model learned from: performance is shown, without "
@@ -158,8 +155,7 @@ def monitor(
         )
     scorer = None if profile.layout.prediction is None else Scorer(predictor, prediction)
     known = _labels(predictor, source, labels, key)
-    trained = {name: kind for name, kind, _ in predictor.column_types}
-    reduction = CountReduction(profile.layout, scorer, time, every, known, trained)
+    reduction = CountReduction(profile.layout, scorer, time, every, known)
     for name in reduction.needed:
         require_column(source.full_schema, name, source.describe_place(), "monitored")
     for bins in profile.layout.columns:
@@ -174,9 +170,7 @@ def monitor(
     periods: State = run_reduction(worker, reduction, reader, label="monitor")
     rows = {period: int(profile.layout.part(counts, "rows")[0]) for period, counts in periods.items()}
     findings = find(profile, periods, thresholds or Thresholds())
-    measured = known is not None and scorer is not None
-    unlabelled = measured and not any(profile.layout.part(c, "sums")[N] for c in periods.values())
-    return Report(findings, rows, None if time is None else every, profile, periods, unlabelled)
+    return Report(findings, rows, None if time is None else every, profile, periods)
 
 
 def _labels(predictor: Any, source: Source, labels: Source | None, key: str | None) -> Labelled | None:

@@ -98,15 +98,14 @@ def test_ctrl_c_stops_within_two_seconds(tmp_path, threads):
     assert max(stamps) - sent < 2  # no step began later
 
 
-def test_blas_is_single_threaded_inside_and_restored_outside(two_blas_threads, source):
+def test_blas_is_single_threaded_inside_and_restored_outside(source):
     before = blas_threads()
-    assert set(before) == {2}
     seen = run_reduction(Threads(2), ThreadPools(), BlockReader(source))
     assert {blas for _, _, blas in seen} == {1}
     assert blas_threads() == before
 
 
-def test_blas_stays_limited_until_the_last_of_several_runs_ends(two_blas_threads):
+def test_blas_stays_limited_until_the_last_of_several_runs_ends():
     before = blas_threads()
     first, second = one_blas_thread(), one_blas_thread()
     first.__enter__()
@@ -181,6 +180,27 @@ def test_work_is_partitioned_in_order_and_evenly(source):
         largest = max(shard.n_rows for shard in source.shards)
         assert max(rows) - min(rows) <= 2 * largest
     assert sum(part.n_rows for part in work.partition(5)) == work.n_rows == 60_000
+
+
+@pytest.mark.parametrize(("waits", "together"), [(True, 3), (False, 2)])
+def test_a_thread_more_runs_where_others_wait_for_the_disk(source, waits, together):
+    running, most, lock, met = 0, 0, threading.Lock(), threading.Barrier(together)
+
+    class Waiting:
+        def run(self, rows):
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            met.wait(20)
+            with lock:
+                running -= 1
+
+    task = Waiting()
+    task.waits = waits
+    groups = tuple((shard,) for shard in source.shards[: 2 * together])
+    Threads(2).run(Work(task, BlockReader(source), groups), lambda *_: None)
+    assert most == together
 
 
 def test_number_of_threads_is_checked():

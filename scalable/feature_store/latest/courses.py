@@ -19,6 +19,7 @@ from scalable.kernels.timeline.words import MISSING
 
 MOST_COURSES = 32
 _LOOK_ROWS, _SAMPLE_ROWS = 2**12, 2**14  # of a shard, to see whether events are in order, and when keys are
+_SAMPLE_SHARDS = 128  # of keys, at most twice as many
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def key_edges(
     n_partitions = -(-source.n_rows // PARTITION_ROWS)
     sample = [
         time_words(block, time, bound.view.time_unit, "time") - int(left)
-        for shard in source.shards
+        for shard in source.shards[:: max(1, len(source.shards) // _SAMPLE_SHARDS)]
         if (block := next(iter(source.raw_blocks(shard, (time,), _SAMPLE_ROWS)), None)) is not None
     ]
     times = np.sort(np.concatenate(sample)) if sample else np.zeros(1, np.int64)

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable.execution.reader import ahead
 from scalable.execution.work import GroupRows
 from scalable.feature_store.bind import BoundView
 from scalable.feature_store.spill import open_spills, read_partition, write_ordered
@@ -99,6 +100,11 @@ class KeyIndex:
 class EntityNumbers:
     """Numbers of the entities that keys have, by first appearance.
 
+    Parameters
+    ----------
+    checked : bool
+        Whether entities have more than their hashes to tell them apart.
+
     Attributes
     ----------
     n : int
@@ -109,27 +115,32 @@ class EntityNumbers:
         See `enter_numbers`.
     """
 
-    def __init__(self) -> None:
-        self.n, self.told_apart = 0, True
+    def __init__(self, checked: bool = True) -> None:
+        self.n, self.told_apart, self._rows = 0, True, 1 + checked
         self._make(2**9)
 
     def _make(self, n_buckets: int) -> None:
         self.buckets = aligned((n_buckets * PLACES,), np.int64)
         self.buckets.fill(0)
-        self.members = np.empty((2, n_buckets * PLACES // 2), np.int64)
+        self.members = np.empty((self._rows, n_buckets * PLACES // 2), np.int64)
 
     def enter(self, words: Words, checks: Words, left_out: NDArray[np.bool_]) -> None:
-        """Give numbers to entities that have none."""
+        """Give numbers to entities that have none; `checks` are empty where nothing is checked."""
         begin = 0
         while begin < len(words) and self.told_apart:
             told = np.array([begin, self.n])
             self.told_apart = bool(enter_numbers(words, checks, left_out, self.buckets, self.members, told))
             begin, self.n = told.tolist()
             if begin < len(words):
-                kept, none = self.members[:, : self.n], np.zeros(self.n, np.bool_)
+                kept, kept_checks = self.entered()
                 self._make(2 * len(self.buckets) // PLACES)
-                told = np.zeros(2, np.int64)
-                enter_numbers(*map(np.ascontiguousarray, kept), none, self.buckets, self.members, told)
+                self.n, none = 0, np.zeros(len(kept), np.bool_)
+                self.enter(kept, kept_checks, none)
+
+    def entered(self) -> tuple[Words, Words]:
+        """Return hashes and checks by number."""
+        checks = self.members[1, : self.n] if len(self.members) > 1 else self.members[0, :0]
+        return self.members[0, : self.n].copy(), checks.copy()
 
     def find(self, words: Words, checks: Words, left_out: NDArray[np.bool_]) -> Words:
         """Return the numbers of entities, -1 for those that have none."""
@@ -144,9 +155,9 @@ def places_of(starts: Words, row: Words) -> Words:
 
 
 def entity_names(bound: BoundView, entity: Words, check: Words) -> tuple[Words, Words, NDArray[np.bool_]]:
-    """Return hash and check of the entities of spilled keys, and which keys have none."""
-    words = hashes_of(bound, entity)
-    return words, check if is_text_entity(bound) else words, (entity == MISSING) & (check == MISSING + 1)
+    """Return hash and check (numbers have none) of the entities of spilled keys, and which keys have none."""
+    missing = (entity == MISSING) & (check == MISSING + 1)
+    return hashes_of(bound, entity), check if is_text_entity(bound) else check[:0], missing
 
 
 _indices: weakref.WeakValueDictionary[object, KeyIndex] = weakref.WeakValueDictionary()
@@ -172,10 +183,12 @@ def open_numbers(bound: BoundView, paths: Sequence[str], most: int) -> EntityNum
     """
 
     def made() -> EntityNumbers:
-        found = EntityNumbers()
-        for file in open_spills(paths):
-            if found.n <= most and found.told_apart:
-                found.enter(*entity_names(bound, file.column(0), file.column(1)))
+        found = EntityNumbers(is_text_entity(bound))
+        names = (entity_names(bound, file.column(0), file.column(1)) for file in open_spills(paths))
+        for each in ahead(names, 2):
+            found.enter(*each)
+            if found.n > most or not found.told_apart:
+                break
         return found
 
     return _opened(_numbers, paths, made)

@@ -36,7 +36,6 @@ from scalable.feature_store.stages import (
     Partitions,
     event_heads,
     hashes_of,
-    is_text_entity,
     run_missing,
     spill_keys,
     when_known,
@@ -172,7 +171,7 @@ class _Replay:
         self._records = aligned((known.n * self._width,), np.int64)
         self._records.fill(0)
         self._records[:: self._width] = known.members[0, : known.n]
-        self._checks = np.ascontiguousarray(known.members[1, : known.n if is_text_entity(bound) else 0])
+        self._checks = known.entered()[1]
         self._late = has_created(bound)
         self._found, self._texts = np.empty(BATCH, np.int64), KeptTexts()
         columns = bound.view.columns
@@ -199,7 +198,7 @@ class _Replay:
                 values.append(numbers(array))
                 raw |= 2 << c
             else:
-                words_of_values, texts = value_words(array, name)
+                words_of_values, texts = value_words(array)
                 values.append(words_of_values)
                 if texts is not None:
                     self._texts.add(texts)

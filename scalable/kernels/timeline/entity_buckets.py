@@ -62,13 +62,13 @@ def enter_numbers(
     Parameters
     ----------
     words, checks : array of shape (n,), int64
-        Hash of the entity of each row, and what else tells it from others.
+        Hash of the entity of each row, and what else tells it from others; empty where nothing does.
     left_out : array of shape (n,), bool
         Rows without entity.
     buckets : array of shape (n_buckets * PLACES,), int64
         On a line of the cache; zeros at first. Changed.
-    members : array of shape (2, room), int64
-        Hash and check of each number; room for fewer than there are places. Changed.
+    members : array of shape (2, room) or (1, room), int64
+        Hash and check, where there are checks, of each number; room for fewer than there are places. Changed.
     told : array of shape (2,), int64
         First row to enter, and numbers given; changed to the row that found no room, or n, and the numbers given then.
 
@@ -93,7 +93,7 @@ def enter_numbers(
             if number < 0:  # or it came since
                 number = number_of(words[i], buckets, n_buckets)
             if number >= 0:
-                if hashes[number] != words[i] or members[1, number] != checks[i]:
+                if hashes[number] != words[i] or (checks.size and members[1, number] != checks[i]):
                     return False
                 continue
             if n == hashes.size:
@@ -103,7 +103,9 @@ def enter_numbers(
             while buckets[at] != 0:
                 at = at + np.uint64(1) if at + np.uint64(1) < np.uint64(buckets.size) else np.uint64(0)
             buckets[at] = ((n + _ONE) << _SHIFT) | (words[i] & _LOW)
-            hashes[n], members[1, n] = words[i], checks[i]
+            hashes[n] = words[i]
+            if checks.size:
+                members[1, n] = checks[i]
             n += 1
     told[0], told[1] = words.size, n
     return True
@@ -130,5 +132,7 @@ def find_numbers(
             prefetch(hashes, np.uint64(max(out[i], np.int64(0))))
         for j in range(m):
             i = left + j
-            if out[i] >= 0 and (hashes[out[i]] != words[i] or members[1, out[i]] != checks[i]):
+            if out[i] >= 0 and (
+                hashes[out[i]] != words[i] or (checks.size and members[1, out[i]] != checks[i])
+            ):
                 out[i] = -1

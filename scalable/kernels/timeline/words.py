@@ -65,6 +65,39 @@ def word_floats(words: np.ndarray, out: np.ndarray) -> None:
 
 
 @kernel()
+def place_values(
+    words: np.ndarray, rows: np.ndarray, floats: bool, out: np.ndarray, missing: np.ndarray
+) -> Any:
+    """Write the values of words to the rows that they are of.
+
+    Parameters
+    ----------
+    words, rows : array of shape (n,), int64
+        Words, and where their values go, each in ``[0, n)``.
+    floats : bool
+        Whether they are of floats, whose bits are written.
+    out : array of shape (n,), int64
+        Output, 0 where there is no value.
+    missing : array of shape (n,), bool
+        Output.
+
+    Returns
+    -------
+    int
+        How many have no value.
+    """
+    found = 0
+    for i in range(words.size):
+        row, word = np.uint64(rows[i]), words[i]
+        none = word == MISSING
+        value = flip(word) if floats else word
+        out[row] = np.int64(0) if none else value
+        missing[row] = none
+        found += none
+    return found
+
+
+@kernel()
 def fixed_floats(values: np.ndarray, scale: float, words: np.ndarray, out: np.ndarray) -> Any:
     """Write floats as whole multiples of ``1 / scale``, and take NaN for no value.
 
