@@ -254,6 +254,7 @@ def descend(
     executor: Executor,
     learner: FeatureDescent,
     reader: BlockReader,
+    n_rows: int,
     start: NDArray[np.float64],
     max_passes: int,
     tol: float,
@@ -262,11 +263,11 @@ def descend(
 ) -> tuple[NDArray[np.float64], int, bool]:
     """Return the average coefficients, passes made, and whether the loss fell by less than `tol` in the last pass.
 
-    One pass is all there is where rows are `ENOUGH` for each coefficient. The rows are mixed on the way, so that data
-    that is sorted teaches as well as any other.
+    One pass is all there is where the `n_rows` that are selected are `ENOUGH` for each coefficient. The rows are mixed
+    on the way, so that data that is sorted teaches as well as any other.
     """
-    n_rows, p = reader.source.n_rows, len(learner.names)
-    mixes: Any = mixed(reader, seed, max(MAX_REPLICAS, -(-n_rows * (8 * p + 16) // MIX_BYTES)))
+    most, p = reader.source.n_rows, len(learner.names)
+    mixes: Any = mixed(reader, seed, max(MAX_REPLICAS, -(-most * (8 * p + 16) // MIX_BYTES)))
     n_replicas = min(MAX_REPLICAS, max(1, n_rows // (REPLICA_STEPS * learner.batch)))
     learner = replace(learner, threads=max(1, threads_of(executor) // n_replicas))
     enough = n_rows >= ENOUGH * start.shape[1]
@@ -276,7 +277,7 @@ def descend(
         shards = mixes.source.shards
         if done:
             shards = tuple(shards[k] for k in np.random.default_rng([seed, done]).permutation(len(shards)))
-        rounds = partition_rounds(shards, n_replicas, ROUND_STEPS * learner.batch, n_rows)
+        rounds = partition_rounds(shards, n_replicas, ROUND_STEPS * learner.batch, most)
         for subsets in rounds:
             state = run_round(executor, learner, mixes, state, subsets, label)
         done += 1

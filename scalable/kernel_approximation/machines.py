@@ -99,12 +99,13 @@ class _Kernel(OnePassEstimator):
         self,
         executor: Executor,
         reader: BlockReader,
+        n_rows: int,
         weight: NDArray[np.float64],
         loss: LossOfSteps,
         max_iter: int,
         tol: float,
     ) -> Arrays:
-        """Return the arrays of a model by descent; `weight` is that of each class."""
+        """Return the arrays of a model by descent on `n_rows` selected rows; `weight` is that of each class."""
         assert reader.encoder is not None
         total, seed = float(weight.sum()), seeds(self.random_state, 2)[1]
         sample, names = sample_rows(executor, reader, seed), tuple(reader.encoder.needed)
@@ -115,7 +116,9 @@ class _Kernel(OnePassEstimator):
         label = f"train {type(self).__name__}"
         start = np.zeros((len(loss.start), self.n_components + 1))
         start[:, -1] = loss.start
-        found, passes, converged = descend(executor, learner, reader, start, max_iter, tol, seed, label)
+        found, passes, converged = descend(
+            executor, learner, reader, n_rows, start, max_iter, tol, seed, label
+        )
         self._report(None if converged else f"{passes} passes, raise max_iter or tol")
         coef, intercept = found[:, :-1].astype(np.float32), found[:, -1]
         if len(found) == 1:
@@ -232,13 +235,13 @@ class KernelClassifier(OnePassClassifier, _Kernel):
     ) -> Arrays:
         weight = np.asarray(target.class_weight)
         whole_number("max_iter", self.max_iter)
-        self.solver_ = self._chosen(reader.source.n_rows, len(weight))
+        self.solver_ = self._chosen(target.rows, len(weight))
         if len(weight) == 2:
             weight = weights_of_two(target)
         if self.solver_ == "descent":
             loss = _log_loss(weight)
             tol = DESCENT_TOL if self.tol is None else self.tol
-            return self._descended(executor, reader, weight, loss, self.max_iter, tol)
+            return self._descended(executor, reader, target.rows, weight, loss, self.max_iter, tol)
         drawn = self._drawn(executor, reader)
         names = tuple(f"{EVERY_COLUMN} {k}" for k in range(self.n_components))
         coef = np.r_[np.zeros(self.n_components), np.log(weight[1] / weight[0])]
@@ -311,7 +314,8 @@ class KernelSVC(Classifier, _Kernel):
             raise UsageError(f"loss must be {' or '.join(map(repr, BENDS))}, not {self.loss!r}")
         whole_number("max_iter", self.max_iter)
         loss = LossOfSteps(LOSSES[self.loss].code, BENDS[self.loss], (0.0,))
-        return self._descended(executor, reader, weights_of_two(target), loss, self.max_iter, self.tol)
+        weight = weights_of_two(target)
+        return self._descended(executor, reader, target.rows, weight, loss, self.max_iter, self.tol)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return the scores of rows, shape (n_rows,): positive for the second class."""

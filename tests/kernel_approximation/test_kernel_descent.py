@@ -11,6 +11,7 @@ from sklearn.metrics import log_loss
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from scalable import ParquetSource
+from scalable.data.table import TableSource
 from scalable.errors import UsageError
 from scalable.inference import load_model
 from scalable.kernel_approximation import KernelClassifier, KernelFeatures, KernelSVC, feature_descent
@@ -47,6 +48,10 @@ def test_one_pass_of_many_rows_is_enough():
     exact = KernelClassifier("structured", solver="newton", **OPTIONS).fit(x, y)
     assert model.n_iter_ == 1
     assert log_loss(truth, model.predict_proba(held)) < log_loss(truth, exact.predict_proba(held)) + 0.002
+    few, _ = TableSource(pa.table({**{f"x{j}": x[:, j] for j in range(4)}, "y": y}), "y").split_rows(1, 99)
+    assert (
+        KernelClassifier("structured", solver="descent", **OPTIONS).fit(few).n_iter_ > 1
+    )  # few are selected
 
 
 def test_the_order_of_the_rows_does_not_matter(tmp_path):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from sklearn.base import clone
@@ -86,6 +87,22 @@ def test_held_out_shards_without_a_selected_row_are_refused(files, monkeypatch):
         DataError, match=r"held out for early stopping have no selected row.*early_stopping=False"
     ):
         model.fit(chosen)
+
+
+@pytest.mark.parametrize("how", [{"filters": SELECTED}, {"weight": "w"}])
+def test_a_look_back_that_meets_no_row_of_any_weight_takes_all(files, tmp_path, monkeypatch, how):
+    """The one pass over many rows is judged by some from all over, which may all be left out or weigh nothing."""
+    monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)
+    monkeypatch.setattr("scalable.linear.solvers.rounds.ONE_PASS_ROWS", 1_000)
+    monkeypatch.setattr("scalable.linear.solvers.rounds.LOOKED_AT", 1_000)
+    table = pq.read_table(files / "all.parquet")
+    table = table.append_column("w", pc.cast(pc.equal(table["g"], 7), pa.float64()))
+    pq.write_table(table, tmp_path / "a", row_group_size=1_000, write_statistics=False)
+    model = LogisticRegression(solver="sgd", n_workers=1).fit(
+        ParquetSource(tmp_path / "a", "y", NAMES, **how)
+    )
+    assert model.coef_[0, 0] > 1.0
+    assert model.coef_[0, 1] < -1.0  # of the other rows, the signs are the opposite
 
 
 def test_a_selection_of_nothing_is_named(files):

@@ -180,19 +180,8 @@ class LossReduction:
         return left + right
 
     def finish(self, state: NDArray[np.float64]) -> float:
-        """Return the mean loss.
-
-        Raises
-        ------
-        DataError
-            When no row has any weight: a selection of rows may leave out all those of the held-out shards.
-        """
-        if not state[1] > 0.0:
-            raise DataError(
-                "the shards held out for early stopping have no selected row of any weight; write the selected rows "
-                "to Parquet first, or set early_stopping=False"
-            )
-        return float(state[0] / state[1])
+        """Return the mean loss; NaN where no row was selected or has any weight."""
+        return float(state[0] / state[1]) if state[1] > 0.0 else np.nan
 
 
 def descend(
@@ -278,6 +267,11 @@ def descend(
             value = run_reduction(
                 executor, LossReduction(learner.objective, result.coef), reader, held or shards
             )
+            if held and np.isnan(value):
+                raise DataError(
+                    "the shards held out for early stopping have no selected row of any weight; write the selected "
+                    "rows to Parquet first, or set early_stopping=False"
+                )
             if held:
                 result.held_out_loss.append(value)
             else:
@@ -289,8 +283,10 @@ def descend(
                 result.converged = True
                 break
         elif settings.max_passes is None and settings.look_back and number == 1:
-            some = _all_over(reader, shards)
-            value = run_reduction(executor, LossReduction(learner.objective, result.coef), reader, some)
+            loss = LossReduction(learner.objective, result.coef)
+            value = run_reduction(executor, loss, reader, _all_over(reader, shards))
+            if np.isnan(value):  # all of that was left out, or weighs nothing
+                value = run_reduction(executor, loss, reader, shards)
             if result.progressive_loss[0] > (1.0 + LATE) * value:
                 max_passes = MOST_PASSES
         if number < max_passes:
