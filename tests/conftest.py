@@ -12,6 +12,10 @@ from hypothesis import settings
 # Read by OpenMP when LightGBM is loaded: spinning threads of two test processes starve each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# BLAS's threads spin for milliseconds after each product: tests of the monitor and of features took 81 s of processor
+# time where they take 20. Tests of what limits BLAS, or must not depend on its threads, ask for two of them.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # Images of containers forbid bytecode files. The suite starts hundreds of processes, and each would compile three
 # hundred files of the project anew: half of what a short command costs.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -48,6 +52,17 @@ def worker_processes(n_workers, scratch):
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+@pytest.fixture
+def two_blas_threads():
+    """Two threads for BLAS, of which the suite leaves it one, on any machine: for what must not depend on them."""
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+
+    np.ones((2, 2)) @ np.ones((2, 2))  # its threads are made at the first product
+    with threadpool_limits(2, user_api="blas"):
+        yield
 
 
 @pytest.fixture(scope="session")

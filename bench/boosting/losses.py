@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -31,6 +32,9 @@ def section_kill(rows: int, trees: int, only: list[str], seed: int = 0, rounds: 
             for strike, found in runs.items():
                 found.append(in_own_process(_fit, directory, trees, test, strike, watched=False))
     undisturbed, killed = median_run(runs[-1.0]), median_run(runs[at])
+    for run in (undisturbed, killed):
+        if "failed" in run:
+            raise SystemExit(f"a run failed: {run['failed']}")
     return {
         "rows": rows,
         "columns": COLUMNS,
@@ -81,9 +85,10 @@ class _Strike:
                 return
             self.struck = True
         for process in psutil.Process().children(recursive=True):
-            if "scalable.boosting.workers.process" in process.cmdline():
-                os.kill(process.pid, signal.SIGKILL)
-                return
+            with contextlib.suppress(psutil.Error):  # one that has ended
+                if "scalable.boosting.workers.process" in process.cmdline():
+                    os.kill(process.pid, signal.SIGKILL)
+                    return
 
     def close(self, finished: bool) -> None:
         """Do nothing: the display is this object."""

@@ -169,6 +169,8 @@ def main() -> None:
     parser.add_argument("--place", type=Path, help="where rows are written, and removed again")
     parser.add_argument("--out", type=Path, help="results.json to write")
     given = parser.parse_args()
+    if given.place is not None:
+        given.place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="watching-", dir=given.place) as place:
         found = {
             "watching": watching(Path(place), given.rows),

@@ -1,8 +1,8 @@
 """Measure boosting: fill, deals, rotation, losses, network.
 
 Run ``python -m bench.records.boosting_numbers SECTION --rows N --out docs/results/boosting_SECTION.json``;
-docs/boosting.md and docs/cluster.md explain the numbers. Data is written once under ``SCALABLE_BENCH_DATA``. Every
-contender runs in a process tree of its own whose memory is sampled five times a second.
+docs/boosting.md and docs/cluster_sizing.md explain the numbers. Data is written once under ``SCALABLE_BENCH_DATA``.
+Every contender runs in a process tree of its own whose memory is sampled five times a second.
 """
 
 from __future__ import annotations

@@ -11,8 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import data_gen
-from bench.records.linear_speed import against, log_loss, speed
+from bench.records.linear_speed import against, generated, log_loss, speed
 from scalable import ParquetSource
 from scalable.cli.options import parse_count
 from scalable.linear import LinearRegression, LogisticRegression, SGDRegressor
@@ -29,8 +28,7 @@ def targets(source: ParquetSource) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 def classification(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
     """Compare one pass of descent with Newton's optimum on `physics`."""
-    place = directory / "physics"
-    data_gen.generate("physics", rows=rows, out=place, seed=seed)
+    place = generated(directory, "physics", "none", rows, seed)
     source = ParquetSource(place, target="signal")
     train, held_out = source.split(every=5)
     y = targets(held_out)
@@ -49,8 +47,7 @@ def classification(directory: Path, rows: int, seed: int) -> list[dict[str, Any]
 
 def regression(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
     """Compare one pass of descent with least squares on `regression`."""
-    place = directory / "regression"
-    data_gen.generate("regression", rows=rows, out=place, seed=seed)
+    place = generated(directory, "regression", "none", rows, seed)
     train, held_out = ParquetSource(place, target="target").split(every=5)
     y = targets(held_out)
     exact = float(np.mean((y - LinearRegression().fit(train).predict(held_out)) ** 2))
@@ -64,8 +61,7 @@ def regression(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
 
 def ordered(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
     """Compare one pass with Newton's optimum on `fraud`: rare positives, rows in order of time, no ids."""
-    place = directory / "fraud"
-    data_gen.generate("fraud", rows=rows, out=place, seed=seed)
+    place = generated(directory, "fraud", "none", rows, seed)
     source = ParquetSource(place, target="is_fraud")
     train, held_out = source.with_features([n for n in source.feature_names if n[-3:] != "_id"]).split(
         every=5
@@ -83,8 +79,8 @@ def ordered(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
 
 def sorted_targets(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
     """Compare one pass over `physics` whose training rows are sorted by the target with Newton's optimum."""
-    data_gen.generate("physics", rows=rows, out=directory / "physics", seed=seed)
-    train, held_out = ParquetSource(directory / "physics", target="signal").split(every=5)
+    place = generated(directory, "physics", "none", rows, seed)
+    train, held_out = ParquetSource(place, target="signal").split(every=5)
     parts = [pa.table(b.arrays) for shard in train.shards for b in train.raw_blocks(shard)]
     pq.write_table(
         pa.concat_tables(parts).sort_by("signal"), directory / "sorted.parquet", row_group_size=2**17,
@@ -98,8 +94,8 @@ def sorted_targets(directory: Path, rows: int, seed: int) -> list[dict[str, Any]
 
 def hashed(directory: Path, rows: int, seed: int) -> list[dict[str, Any]]:
     """Compare one pass of descent with ten on `clicks`, whose categories no exact solver takes."""
-    data_gen.generate("clicks", rows=rows, out=directory / "clicks", seed=seed)
-    train, held_out = ParquetSource(directory / "clicks", target="click").split(every=5)
+    place = generated(directory, "clicks", "none", rows, seed)
+    train, held_out = ParquetSource(place, target="click").split(every=5)
     y = targets(held_out)
     losses = {
         passes: log_loss(

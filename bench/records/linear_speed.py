@@ -92,12 +92,16 @@ def _compared(
     return found
 
 
-def generated(directory: Path, name: str, compression: str, rows: int, seed: int) -> Path:
+def generated(
+    directory: Path, name: str, compression: str, rows: int, seed: int, group: int | None = None
+) -> Path:
     """Return a directory of generated rows, made when not there yet; those of "pandas" are written by it."""
     place = directory / f"{name}-{compression}-{rows}"
     if compression != "pandas":
         if not (place / "manifest.json").exists():
-            data_gen.generate(name, rows=rows, out=place, seed=seed, compression=compression)
+            data_gen.generate(
+                name, rows=rows, out=place, seed=seed, compression=compression, row_group_rows=group
+            )
         return place
     place.mkdir(parents=True, exist_ok=True)
     for path in ParquetSource(generated(directory, name, "none", rows, seed)).paths:
@@ -144,8 +148,9 @@ def against(directory: Path, sizes: Sequence[int], seed: int) -> dict[str, list[
 
     Vowpal Wabbit starts from its own cache, scikit-learn's ``partial_fit`` is fed by pyarrow from a snappy file.
     """
+    group = max(1, min(2**18, sizes[0] // 20))  # rows of a row group: so few that no shard cuts one
     found = [
-        _beside(generated(directory, "physics", compression, sizes[0], seed), compression, rival)
+        _beside(generated(directory, "physics", compression, sizes[0], seed, group), compression, rival)
         for compression, rival in (("none", vowpal_wabbit.Cache()), ("snappy", scikit_learn.PartialFit()))
     ]
     return {"peers": found, "newton": [_newton(directory, "lz4", sizes[-1], seed)]}

@@ -113,8 +113,8 @@ def measure(seconds: float) -> list[dict[str, Any]]:
                 ):
                     targets = {one: Target(first), other: Target(second)}
                     what = f"{share:.0%} of {whose}'s capacity"
-                    found = at_rate(targets, rows, share * most[whose], seconds, what)
-                    out += [{**row, "priority": priority} for row in found]
+                    at = at_rate(targets, rows, share * most[whose], seconds, what)
+                    out += [{**row, "priority": priority} for row in at]
     return out
 
 

@@ -155,7 +155,7 @@ def processor_seconds(place: str) -> float:
     port = place.rpartition(":")[2]
     found = 0.0
     for one in psutil.Process().children():
-        if one.cmdline()[-1:] == [port]:
+        if one.status() != psutil.STATUS_ZOMBIE and one.cmdline()[-1:] == [port]:
             found += sum(sum(each.cpu_times()[:2]) for each in (one, *one.children(recursive=True)))
     return found
 

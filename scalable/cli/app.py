@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -90,7 +91,7 @@ def build(words: Sequence[str] = ()) -> Any:
             raise typer.Exit
 
     groups = {
-        name: typer.Typer(help=text, no_args_is_help=True, rich_markup_mode=None)
+        name: typer.Typer(help=text, short_help=_short(text), no_args_is_help=True, rich_markup_mode=None)
         for name, text in GROUPS.items()
     }
     asked = {name: folder for name, folder in COMMANDS.items() if name.split()[0] in words[:1]}
@@ -100,8 +101,16 @@ def build(words: Sequence[str] = ()) -> Any:
         module = importlib.import_module(f"scalable.cli.{place}")
         settings = getattr(module, "SETTINGS", {})
         to = groups[group] if group else app
-        to.command(own, help=module.HELP, context_settings=settings)(module.command)
+        to.command(own, help=module.HELP, short_help=_short(module.HELP), context_settings=settings)(
+            module.command
+        )
     for name, sub in groups.items():
         if sub.registered_commands:
             app.add_typer(sub, name=name)
     return typer.main.get_command(app)
+
+
+def _short(text: str) -> str:
+    """Return what a list of commands says of one: its first sentence up to a colon, without what is in brackets."""
+    first = " ".join(text.split("\n\n", maxsplit=1)[0].split())
+    return re.split(r"[:;] |\.$", re.sub(r" \([^)]*\)", "", first))[0]

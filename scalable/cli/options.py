@@ -60,9 +60,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summ
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
 Workers = Annotated[
     int | None,
-    typer.Option(
-        "--workers", min=1, metavar="N", help="Threads (default: processors); for lightgbm local processes."
-    ),
+    typer.Option("--workers", min=1, metavar="N", help="Threads (default: processors)."),
 ]
 ClientAddress = Annotated[
     str | None, typer.Option("--client", metavar="ADDRESS", help="Dask scheduler, e.g. tcp://10.0.0.5:8786.")

@@ -28,7 +28,7 @@ def _within(array: pa.Array, values: Sequence[Any]) -> pa.Array:
     """Return where a column has one of some values."""
     values = [value + 0.0 if isinstance(value, float) else value for value in values]
     try:
-        return pc.is_in(array, pa.array(values))
+        return pc.is_in(array, pa.array([_in_full(value) for value in values]))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OverflowError):
         found = pa.array(np.zeros(len(array), bool))  # values of several types, one by one
         for value in values:
@@ -128,7 +128,7 @@ class Selection:
         mask = np.ones(block.n_rows, bool)
         if self.filters:
             held = [
-                np.logical_and.reduce([_holds(block.arrays[name], how, value) for name, how, value in all_of])
+                np.logical_and.reduce([_holds(block.arrays[one[0]], *one) for one in all_of])
                 for all_of in self.filters
             ]
             mask &= np.logical_or.reduce(held)
@@ -196,7 +196,12 @@ def _given(kind: pa.DataType, name: str, how: str, value: Any) -> Any:
     if several:
         ordered = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else value
         return [_given(kind, name, "==", each) for each in ordered]
-    if pa.types.is_floating(kind) and isinstance(value, float):
+    if isinstance(value, (np.number, np.bool_)):
+        value = (
+            value.item()
+        )  # statistics are compared in Python, where a float32 would bring them to its precision
+    if pa.types.is_floating(kind) and isinstance(value, (float, Decimal)):
+        value = float(value)
         with np.errstate(over="ignore"):
             near = float(kind.to_pandas_dtype()(value))
         return near if np.isfinite(near) else value  # 0.1 is the 0.1 of the column
@@ -212,10 +217,12 @@ def divide(shares: Sequence[float], by: str | None, seed: int) -> list[Part]:
     return [Part(float(low), float(high), by, seed) for low, high in pairwise(edges)]
 
 
-def _holds(array: pa.Array, how: str, value: Any) -> NDArray[np.bool_]:
+def _holds(array: pa.Array, name: str, how: str, value: Any) -> NDArray[np.bool_]:
     """Return where a condition holds; never for what is missing, null or NaN."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
+    if pa.types.is_float16(array.type):
+        array = array.cast(pa.float32())  # of which Arrow compares no values
     if pa.types.is_floating(array.type):
         array = pc.add(array, pa.scalar(0.0, array.type))  # -0.0 equals 0.0, but not as bits do
     try:
@@ -225,7 +232,10 @@ def _holds(array: pa.Array, how: str, value: Any) -> NDArray[np.bool_]:
             array, comparable = _comparable(array, value)
             found = _COMPARE[how][0](array, comparable)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, TypeError) as error:
-        raise UsageError(f"a column of {array.type} cannot be compared with {value!r} ({error})") from error
+        raise UsageError(
+            f"filter ({name!r}, {how!r}, {value!r}): a column of {array.type} cannot be compared so ({error}); give "
+            "a value of the column's type"
+        ) from error
     known = pc.invert(pc.is_null(array, nan_is_null=True))
     return np.asarray(pc.and_(known, found.fill_null(False)).to_numpy(zero_copy_only=False))
 
@@ -235,12 +245,25 @@ def _comparable(array: pa.Array, value: Any) -> tuple[pa.Array, Any]:
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if whole and pa.types.is_decimal(array.type):
         return array, pa.scalar(Decimal(int(value)))
-    if not whole or not pa.types.is_integer(array.type):
+    if not pa.types.is_integer(array.type):
+        return array, _in_full(value)
+    if isinstance(value, (float, np.floating)):
+        if not float(value).is_integer():  # rounding of integers passes no fraction
+            return array.cast(pa.float64(), safe=False), value
+        whole = True
+    if not whole:
         return array, value
     try:
         return array, pa.scalar(int(value), array.type)
     except (pa.ArrowInvalid, OverflowError):
         return array.cast(pa.decimal128(38, 0)), pa.scalar(Decimal(int(value)), pa.decimal128(38, 0))
+
+
+def _in_full(value: Any) -> Any:
+    """Return a value with the nanoseconds of pandas, which Arrow leaves out of what it is given one by one."""
+    if getattr(value, "nanosecond", 0):
+        return pa.scalar(value.value, pa.timestamp("ns", None if value.tz is None else "UTC"))
+    return pa.scalar(value.value, pa.duration("ns")) if getattr(value, "nanoseconds", 0) else value
 
 
 def _hash_values(array: pa.Array, salt: np.uint64, out: NDArray[np.int32]) -> None:

@@ -87,9 +87,9 @@ def _plain(array: pa.Array) -> pa.Array:
     if pt.is_null(kind) or pt.is_decimal(kind):
         return array.cast(pa.float64())
     if pt.is_date32(kind) or pt.is_time32(kind):
-        return array.cast(pa.int32()).cast(pa.int64())
+        return array.view(pa.int32()).cast(pa.int64())
     if pt.is_temporal(kind):
-        return array.cast(pa.int64())
+        return array.view(pa.int64())
     return array.cast(pa.float32()) if pt.is_float16(kind) else array
 
 

@@ -24,7 +24,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import FEW_LEAVES, run_reduction
 from scalable.execution.threads import Threads
 from scalable.features.hashing import buckets_of
-from scalable.features.row_sample import Positions, SampleReduction
+from scalable.features.row_sample import sampled_blocks
 from scalable.features.summary import labels_of, target_of
 from scalable.features.target import Labels, read_weights
 from scalable.kernels.encode.cell_sums import add_to_cells, cells_of_numbers
@@ -93,8 +93,7 @@ def find_leaks(
             f"the target has {len(target.classes)} classes, more than {CLASSES}; is it a number?"
         )
     labels = labels_of(source, target, classify=classify)
-    sample = SampleReduction(Positions.of(source), source.n_rows, SAMPLE, 0, names)
-    raw: tuple[RawBlock, ...] = run_reduction(run, sample, BlockReader(source, columns=names))
+    raw = sampled_blocks(source, names, SAMPLE, run)
     edges = tuple(_edges(raw, name) for name in names)
     work = Cells(
         names, edges, labels, source.roles, max(1, len(target.classes)) if len(target.classes) > 2 else 1

@@ -126,7 +126,7 @@ def event_columns(
     entity, check, event, created, missing = event_heads(bound, block, state)
     words = []
     for name in bound.view.columns:
-        found, texts = value_words(block.arrays[name])
+        found, texts = value_words(block.arrays[name], name)
         words.append(found)
         if texts is not None:
             state.texts.append(texts)
@@ -224,7 +224,7 @@ class SpillKeys:
             partitions = partition_of(hashes_of(self.bound, entity), self.n_partitions)
         if missing.any():
             entity, check = np.where(missing, MISSING, entity), np.where(missing, MISSING + 1, check)
-        given = [value_words(block.arrays[name])[0] for name in self.given]
+        given = [value_words(block.arrays[name], name)[0] for name in self.given]
         state.add([entity, check, time, row, *given], partitions)
         return state
 

@@ -214,7 +214,7 @@ class Timeline:
         latest(self.starts, starts, times, self.visible, self.order, found)
         known = found >= 0
         if self.bound.view.ttl is not None and len(self.event):
-            known &= asked - self.event[found] < self.bound.view.ttl
+            known &= ages_of(asked, self.event[found]) < np.uint64(self.bound.view.ttl)
         wanted = self.bound.view.features if only is None else [self.bound.view.features[only]]
         return [self._feature(f, found, known, times, starts, asked) for f in wanted]
 
@@ -237,7 +237,7 @@ class Timeline:
                     self.rows[found[known]]
                 ]
             else:
-                out[known] = words_of((asked - self.event[found])[known] / 1e9)
+                out[known] = words_of(ages_of(asked, self.event[found])[known] / 1e9)
             return out
         assert feature.window is not None
         if name == "distinct":
@@ -263,6 +263,14 @@ class Timeline:
             int(feature.window or 0), np.empty(len(words), np.int64), out,
         )  # fmt: skip
         return out
+
+
+def ages_of(asked: Words, event: Words) -> NDArray[np.uint64]:
+    """Return the nanoseconds from events to times that are not before them, which may be more than int64 holds.
+
+    Where the time is before the event it is no age.
+    """
+    return (asked - event).view(np.uint64)
 
 
 def words_of(values: NDArray[Any]) -> Words:

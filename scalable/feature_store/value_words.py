@@ -99,14 +99,25 @@ def time_words(block: RawBlock, name: str, unit: str | None, role: str) -> Words
     return np.asarray(numbers(array.cast(pa.int64())), np.int64)
 
 
-def value_words(array: pa.Array) -> tuple[Words, tuple[Words, pa.Array] | None]:
-    """Return values as words; where those are hashes, also the hashes and texts behind them, if there are any."""
+def value_words(array: pa.Array, name: str) -> tuple[Words, tuple[Words, pa.Array] | None]:
+    """Return values as words; where those are hashes, also the hashes and texts behind them, if there are any.
+
+    Raises
+    ------
+    DataError
+        A value is the number that stands for none.
+    """
     if pt.is_dictionary(array.type):
         codes = dictionary_codes(array)
         first, _ = text_hashes(array.dictionary)
         return np.append(first, MISSING)[codes], (first, array.dictionary) if len(first) else None
     if not pt.is_floating(array.type):
-        return _whole(array), None
+        words = _whole(array)
+        if array.type.bit_width == 64 and np.count_nonzero(words == MISSING) > array.null_count:
+            raise DataError(
+                f"column {name!r} holds {MISSING}, which stands for no value here; leave such rows out, or write floats"
+            )
+        return words, None
     wide = array.cast(pa.float64())
     bits = np.asarray(numbers(wide.fill_null(0.0) if wide.null_count else wide)).view(np.int64)
     words = np.empty(len(array), np.int64)

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
 from scalable.data.source import Source
+from scalable.execution.executors import Executor
+from scalable.execution.reader import BlockReader
+from scalable.execution.reduction import run_reduction
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,43 @@ def sampled_positions(start: int, stop: int, n_rows: int, n_sample: int, seed: i
     ends = (stretch + 1) * n_rows // n_sample
     drawn = begins + _draws(stretch, seed) % np.maximum(ends - begins, 1)
     return np.asarray(drawn[(drawn >= start) & (drawn < stop)])
+
+
+def sampled_blocks(
+    source: Source,
+    columns: tuple[str, ...],
+    n_sample: int,
+    executor: Executor,
+    *,
+    seed: int = 0,
+    label: str | None = None,
+) -> tuple[RawBlock, ...]:
+    """Return blocks of about `n_sample` rows from all over a source, of all its rows where there are no more.
+
+    Where a selection picks among the rows, the first pass tells how many it picks: where few, there is a second one.
+
+    Parameters
+    ----------
+    source : Source
+        Whose rows are sampled.
+    columns : tuple of str
+        Columns kept.
+    n_sample, seed : int
+        See `sampled_positions`.
+    executor : Executor
+        Who reads.
+    label : str
+        See `run_reduction`.
+    """
+    positions, reader = Positions.of(source), BlockReader(source, columns=columns)
+    wanted = min(n_sample, source.n_rows)
+    while True:
+        reduction = SampleReduction(positions, source.n_rows, wanted, seed, columns)
+        found: tuple[RawBlock, ...] = run_reduction(executor, reduction, reader, label=label)
+        n_found = sum(block.n_rows for block in found)
+        if source.exact_rows is not None or 2 * n_found >= n_sample or wanted == source.n_rows:
+            return found
+        wanted = min(source.n_rows, wanted * n_sample // n_found if n_found else source.n_rows)
 
 
 def _draws(index: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

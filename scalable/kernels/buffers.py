@@ -35,7 +35,7 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     return np.asarray(_on_a_line(np.empty(n_bytes + LINE, np.uint8), n_bytes).view(dtype).reshape(shape))
 
 
-def take(shape: tuple[int, int], dtype: Any) -> NDArray[Any]:
+def take(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Return an uninitialised array of a shape and dtype on a cache line, from the pool where a buffer fits."""
     n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
     if n_bytes < LEAST_BYTES:

@@ -18,7 +18,7 @@ LINE = 64  # bytes of a cache line
 
 @intrinsic
 def prefetch(_context: Any, array: Any, index: Any) -> Any:
-    """Fetch the cache line of element `index` of a one-dimensional contiguous array; never faults."""
+    """Fetch the cache line of element `index` of a contiguous array, in the order of memory; never faults."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data

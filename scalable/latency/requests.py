@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from scalable import progress
-from scalable.inference.request.json import encode_json
+from scalable.inference.request.json import encode_row
 from scalable.latency import engines as registry
 from scalable.latency.timing import summary
 
@@ -81,17 +81,10 @@ def _numbers(table: Any) -> bool:
     return all(any(kind(column) for kind in kinds) for column in table.schema.types)
 
 
-def _plain(value: Any) -> Any:
-    """Return a value as what JSON has a form for; raises TypeError or ValueError where there is none."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return value.isoformat() if hasattr(value, "isoformat") else float(value)
-
-
 def _texts(dicts: list[dict[str, Any]]) -> list[bytes]:
     """Return rows as JSON, none where a column has no form in it; what is not finite is missing."""
     try:
-        return [encode_json({name: _plain(value) for name, value in one.items()}) for one in dicts]
+        return [encode_row(one) for one in dicts]
     except (TypeError, ValueError):
         return []
 

@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 
-from scalable.data.block import RawBlock
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.iterate import Iterated, State
 from scalable.execution.reader import BlockReader
-from scalable.execution.reduction import run_reduction
-from scalable.features.row_sample import Positions, SampleReduction
+from scalable.features.row_sample import sampled_blocks
 from scalable.models.arrays.model import complete
 from scalable.models.parameters import seed_of
 
@@ -27,8 +25,7 @@ def sample_rows(executor: Executor, reader: BlockReader, seed: int) -> NDArray[n
     source, encoder = reader.source, reader.encoder
     assert encoder is not None
     names = tuple(encoder.needed)
-    reduction = SampleReduction(Positions.of(source), source.n_rows, SAMPLE, seed, names)
-    raw: tuple[RawBlock, ...] = run_reduction(executor, reduction, BlockReader(source, columns=names))
+    raw = sampled_blocks(source, names, SAMPLE, executor, seed=seed)
     if not raw:
         raise DataError(f"{source.describe_place()}: no row to start from; look at the filters")
     return np.concatenate([complete(encoder.encode(block), names).T for block in raw])

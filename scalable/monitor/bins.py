@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from scalable.data.block import RawBlock
 from scalable.data.columns import column_kind
 from scalable.data.source import Source
+from scalable.data.types.logical import convert, type_named
 from scalable.data.values import buffers_of, dictionary_codes, numbers, read_only, text_of_nulls
 from scalable.errors import DataError
 from scalable.execution.executors import Executor
-from scalable.execution.reader import BlockReader
-from scalable.execution.reduction import run_reduction
 from scalable.execution.sampling import spread_shards
-from scalable.features.row_sample import Positions, SampleReduction
+from scalable.features.row_sample import sampled_blocks
 from scalable.kernels.encode.counting import SIDES, count_codes, count_numbers
 from scalable.kernels.parquet.missing import fill_missing
 from scalable.monitor.periods import Runs
@@ -109,18 +108,25 @@ def text_bins(name: str, found: Counter[str]) -> ColumnBins:
     return ColumnBins(name, "text", levels=tuple(ordered[:LEVELS]), complete=len(ordered) <= LEVELS)
 
 
-def learn_bins(source: Source, names: Sequence[str], executor: Executor) -> list[ColumnBins]:
-    """Return the bins of columns of a source, from a spread sample of its rows."""
-    known = source.exact_rows is not None
-    sample = SampleReduction(
-        Positions.of(source), source.n_rows, source.n_rows if known else SAMPLE, 0, tuple(names)
-    )
-    shards = spread_shards(source, SAMPLE) if known and source.n_rows > SAMPLE else source.shards
-    blocks: Sequence[RawBlock] = run_reduction(
-        executor, sample, BlockReader(source, columns=tuple(names)), shards
-    )
+def as_counted(block: RawBlock, name: str, trained: Mapping[str, str]) -> pa.Array:
+    """Return a column; times in the unit that they had in training, where that is known."""
+    array = block.arrays[name]
+    if not pt.is_temporal(array.type) or name not in trained:
+        return array
+    wanted = type_named(trained[name])
+    return convert(array, name, wanted, block.place) if pt.is_temporal(wanted) else array
+
+
+def learn_bins(
+    source: Source, names: Sequence[str], executor: Executor, trained: Mapping[str, str]
+) -> list[ColumnBins]:
+    """Return the bins of columns of a source, in the units of training, from a spread sample of its rows."""
+    if source.exact_rows is not None and source.n_rows > SAMPLE:
+        source = source.with_shards(spread_shards(source, SAMPLE))
+    blocks = sampled_blocks(source, tuple(names), max(SAMPLE, source.exact_rows or 0), executor)
     return [
-        _bins_of(name, source.field_type(name), [block.arrays[name] for block in blocks]) for name in names
+        _bins_of(name, source.field_type(name), [as_counted(block, name, trained) for block in blocks])
+        for name in names
     ]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
-from scalable.monitor.bins import Binner, ColumnBins, add_codes
+from scalable.monitor.bins import Binner, ColumnBins, add_codes, as_counted
 from scalable.monitor.labels import Labelled
 from scalable.monitor.periods import DAY, Runs, check_periods, one_period, runs_of
 from scalable.monitor.scores import GRID, SUMS, Scale, Scorer, Scores, add_sums, grid_cell, outcomes
@@ -93,6 +93,8 @@ class CountReduction:
         Nanoseconds of a period.
     labels : Labelled or None
         Where labels come from.
+    trained : mapping of str to str
+        By column, the Arrow type that it had in training, to whose unit values are brought.
     """
 
     layout: Layout
@@ -100,6 +102,7 @@ class CountReduction:
     time: str | None = None
     every: int = DAY
     labels: Labelled | None = None
+    trained: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def _binners(self) -> dict[str, Binner]:
@@ -130,7 +133,7 @@ class CountReduction:
         counts = np.zeros((len(runs.periods), self.layout.size), np.int64)
         np.add.at(counts[:, self._first("rows")], runs.places, np.diff(runs.begins))
         for name, binner in self._binners.items():
-            binner.add(block.arrays[name], runs, counts, self._first("column", name))
+            binner.add(as_counted(block, name, self.trained), runs, counts, self._first("column", name))
         if self.scorer is not None and self._predictions is not None:
             self._add_predictions(block, runs, counts)
         for period, added in zip(runs.periods, counts, strict=True):
@@ -199,7 +202,7 @@ class CountReduction:
         add_sums(task, made, groups, sums)
         layout.part(counts, "sums")[:] = sums
         for bins in layout.slices:
-            codes = runs.arranged(self._binners[bins.name].codes(block.arrays[bins.name]))
+            codes = runs.arranged(self._binners[bins.name].codes(as_counted(block, bins.name, self.trained)))
             sums = np.zeros((len(counts) * bins.size, SUMS), np.int64)
             add_sums(task, made, groups * bins.size + codes[known], sums)
             layout.part(counts, "slices", bins.name)[:] = sums.reshape(len(counts), -1)

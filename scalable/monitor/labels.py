@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
 from scalable.data.source import Source
-from scalable.data.values import dictionary_codes
+from scalable.data.values import buffers_of, dictionary_codes, numbers
 from scalable.errors import DataError
 
 MOST = 2**27  # labels held in memory: 16 bytes each
@@ -32,23 +32,25 @@ class Labelled:
         Ascending, or the place of each text.
     values : float64 array
         Label of each key: class index or value.
+    sort : str
+        Of the keys: ``text``, ``whole numbers``, or their type, if they are times.
     """
 
     predictor: Any
     column: str
     keys: Any = None
     values: NDArray[np.float64] | None = None
+    sort: str = ""
 
     def of(self, block: RawBlock) -> NDArray[np.float64]:
         """Return the label of each row; NaN where it is not known."""
         array = block.arrays[self.column]
         if self.values is None:
             return encoded(self.predictor, array, self.column, block.where)
-        text = pa.types.is_dictionary(array.type)
-        if text != isinstance(self.keys, dict):
-            here, there = ("text", "whole numbers") if text else (array.type, "text")
+        if _sort(array.type) != self.sort:  # times of another unit would be other rows' keys
             raise DataError(
-                f"{block.place}key {self.column!r} is {here}, but {there} among the labels; give both the same type"
+                f"{block.place}key {self.column!r} is {_sort(array.type)}, but {self.sort} among the labels; "
+                "give both the same type"
             )
         found = np.full(block.n_rows, np.nan)
         if isinstance(self.keys, dict):
@@ -76,7 +78,7 @@ def encoded(predictor: Any, array: pa.Array, name: str, where: Callable[[int], s
 
 
 def read_labels(predictor: Any, source: Source, key: str, target: str) -> Labelled:
-    """Read labels that came later; a key that has several takes the last.
+    """Read labels that came later; a key that has several takes the last, and what is missing is none.
 
     Parameters
     ----------
@@ -96,30 +98,46 @@ def read_labels(predictor: Any, source: Source, key: str, target: str) -> Labell
         )
     keys: list[Any] = []
     values: list[NDArray[np.float64]] = []
+    sort = ""
     for shard in source.shards:
         for block in source.raw_blocks(shard, [key, target]):
-            array = block.arrays[key]
-            values.append(encoded(predictor, block.arrays[target], target, block.where))
+            array, y = block.arrays[key], encoded(predictor, block.arrays[target], target, block.where)
             if array.null_count:
                 raise DataError(f"{source.describe_place()}: a label has no {key!r}")
-            text = pa.types.is_dictionary(array.type)
-            keys.append(array.cast(pa.string()).to_pylist() if text else _whole(array, key))
+            sort, told = _sort(array.type), np.isfinite(y)
+            if not told.all():  # not known yet
+                array, y = array.filter(pa.array(told)), y[told]
+            values.append(y)
+            keys.append(array.cast(pa.string()).to_pylist() if sort == "text" else _whole(array, key))
     y = np.concatenate([np.empty(0), *values])
-    if keys and isinstance(keys[0], list):
-        return Labelled(predictor, key, {k: i for i, k in enumerate(k for part in keys for k in part)}, y)
-    found = np.concatenate([np.empty(0, np.int64), *keys])
+    if not len(y):
+        raise DataError(f"{source.describe_place()}: there are no labels")
+    if sort == "text":
+        places = {k: i for i, k in enumerate(k for part in keys for k in part)}
+        return Labelled(predictor, key, places, y, sort)
+    found = np.concatenate(keys)
     order = np.argsort(found, kind="stable")
     found, y = found[order], y[order]
-    last = np.append(found[1:] != found[:-1], True) if len(found) else np.empty(0, bool)
-    if not last.any():
-        raise DataError(f"{source.describe_place()}: there are no labels")
-    return Labelled(predictor, key, found[last], y[last])
+    last = np.append(found[1:] != found[:-1], True)
+    return Labelled(predictor, key, found[last], y[last], sort)
+
+
+def _sort(kind: pa.DataType) -> str:
+    """Return of what sort a key is; those of one sort can be compared."""
+    if pa.types.is_integer(kind):
+        return "whole numbers"
+    return "text" if pa.types.is_dictionary(kind) else str(kind)
 
 
 def _whole(array: pa.Array, name: str) -> NDArray[np.int64]:
+    """Return keys as numbers, undefined where missing."""
     if not (pa.types.is_integer(array.type) or pa.types.is_temporal(array.type)):
         raise DataError(f"key {name!r} is {array.type}; give whole numbers, times or text")
-    filled = array.fill_null(0) if array.null_count and pa.types.is_integer(array.type) else array
-    if pa.types.is_temporal(filled.type) and filled.null_count:
-        raise DataError(f"key {name!r}: a row has none")
-    return np.asarray(filled.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
+    if pa.types.is_temporal(array.type):
+        array = array.view(pa.int64() if array.type.bit_width == 64 else pa.int32())
+    values = buffers_of(array)[0] if array.null_count else numbers(array)
+    if values.dtype == np.uint64:
+        known = array.is_valid().to_numpy(zero_copy_only=False)
+        if (values[known] >= 2**63).any():
+            raise DataError(f"key {name!r} goes beyond 2**63; give it as text")
+    return np.asarray(values, np.int64)

@@ -100,9 +100,10 @@ def learn_profile(
     -------
     Profile
     """
-    columns = tuple(learn_bins(source, list(predictor.needed), executor))
+    trained = {name: kind for name, kind, _ in predictor.column_types}
+    columns = tuple(learn_bins(source, list(predictor.needed), executor, trained))
     if predictor.task == "transform":
-        return _counted(CountReduction(Layout(columns)), source, executor, max_rows, seen)
+        return _counted(CountReduction(Layout(columns), trained=trained), source, executor, max_rows, seen)
     scored = source if held_out is None else held_out
     measured = measured and prediction is None and held_out is not None and _all_measured(held_out, max_rows)
     predictor = Once(predictor) if measured else predictor
@@ -111,10 +112,10 @@ def learn_profile(
     layout = Layout(columns, bins, predictor.task, _class_names(predictor), scale)
     ranked = scored.roles.group is not None  # a relevance is no quantity that scores are near to
     labels = None if scored.target is None or ranked else Labelled(predictor, scored.target)
-    whole = CountReduction(layout, scorer, labels=labels)
+    whole = CountReduction(layout, scorer, labels=labels, trained=trained)
     if held_out is None:
         return _counted(whole, source, executor, max_rows, seen)
-    of_columns = _counted(CountReduction(layout), source, executor, max_rows, False)
+    of_columns = _counted(CountReduction(layout, trained=trained), source, executor, max_rows, False)
     quality = quality_of(predictor, held_out.roles) if measured else None
     found = _counted(whole, held_out, executor, max_rows, False, quality)
     counts = found.counts.copy()

@@ -23,7 +23,7 @@ from scalable.monitor.findings import Finding, Findings, find
 from scalable.monitor.labels import Labelled, read_labels
 from scalable.monitor.periods import DAY, time_unit
 from scalable.monitor.profile import Profile, learn_profile, read_profile
-from scalable.monitor.scores import Scorer
+from scalable.monitor.scores import N, Scorer
 from scalable.monitor.thresholds import Thresholds
 
 
@@ -43,6 +43,8 @@ class Report:
         The reference.
     periods : dict of int to array
         The counts themselves.
+    unlabelled : bool
+        Whether labels were given, and no row had one.
     """
 
     findings: Findings
@@ -50,6 +52,7 @@ class Report:
     every: int | None
     profile: Profile
     periods: State
+    unlabelled: bool = False
 
     @property
     def alarms(self) -> list[Finding]:
@@ -65,7 +68,7 @@ class Report:
 
     def notes(self) -> list[str]:
         """Return what whoever reads the figures should know of the reference."""
-        notes = []
+        notes = ["no row has a label among those that were given"] if self.unlabelled else []
         if self.profile.layout.prediction is not None and self.profile.seen:
             notes.append(
                 "the reference's predictions are of rows that the model learned from: performance is shown, without "
@@ -155,7 +158,8 @@ def monitor(
         )
     scorer = None if profile.layout.prediction is None else Scorer(predictor, prediction)
     known = _labels(predictor, source, labels, key)
-    reduction = CountReduction(profile.layout, scorer, time, every, known)
+    trained = {name: kind for name, kind, _ in predictor.column_types}
+    reduction = CountReduction(profile.layout, scorer, time, every, known, trained)
     for name in reduction.needed:
         require_column(source.full_schema, name, source.describe_place(), "monitored")
     for bins in profile.layout.columns:
@@ -170,7 +174,9 @@ def monitor(
     periods: State = run_reduction(worker, reduction, reader, label="monitor")
     rows = {period: int(profile.layout.part(counts, "rows")[0]) for period, counts in periods.items()}
     findings = find(profile, periods, thresholds or Thresholds())
-    return Report(findings, rows, None if time is None else every, profile, periods)
+    measured = known is not None and scorer is not None
+    unlabelled = measured and not any(profile.layout.part(c, "sums")[N] for c in periods.values())
+    return Report(findings, rows, None if time is None else every, profile, periods, unlabelled)
 
 
 def _labels(predictor: Any, source: Source, labels: Source | None, key: str | None) -> Labelled | None:

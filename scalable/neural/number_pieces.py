@@ -7,10 +7,8 @@ from numpy.typing import NDArray
 
 from scalable.data.source import Source
 from scalable.execution.executors import Executor
-from scalable.execution.reader import BlockReader
-from scalable.execution.reduction import run_reduction
 from scalable.features.linear_encoder import LinearEncoder
-from scalable.features.row_sample import Positions, SampleReduction
+from scalable.features.row_sample import sampled_blocks
 
 SAMPLE = 2**14  # rows; a quantile is then off by four thousandths of the rows at most
 LEAST_WIDTH = 1e-3  # of a piece, in standard deviations: a shorter one would be a step
@@ -39,9 +37,7 @@ def edges_of(
     """
     features = encoder.features_only
     names = tuple(features.needed)
-    sample = SampleReduction(Positions.of(source), source.n_rows, SAMPLE, 0, names)
-    blocks = run_reduction(executor, sample, BlockReader(source, columns=names))
-    columns = [features.encode(raw).columns for raw in blocks]
+    columns = [features.encode(raw).columns for raw in sampled_blocks(source, names, SAMPLE, executor)]
     rows = np.concatenate([np.empty((encoder.n_columns, 0), np.float32), *columns], axis=1)
     found = [_column_edges(row, most) for row in rows]
     joined = np.concatenate([np.empty(0, np.float32), *found])

@@ -59,7 +59,9 @@ class Registry:
         try:
             found = sorted(each.name for each in self.path.resolve(strict=True).iterdir())
         except OSError as error:
-            raise ModelError(f"{self.path}: no registry ({error.strerror}); give --registry DIR") from error
+            raise ModelError(
+                f"{self.path}: no registry ({error.strerror}); give --registry DIR; `scalable models add` makes one"
+            ) from error
         return [name for name in found if numbers_in(self.path / name / "versions")]
 
     def record(
@@ -190,7 +192,7 @@ class Registry:
         """Let an alias mean a version, whose files are compared with their record first."""
         number, _ = self.model(name, which, thorough=True)
         with explained(ModelError, self.path, REMEDY):
-            return aliases.promote(self._alias(name, alias), number)
+            return self._moved(name, aliases.promote(self._alias(name, alias), number), alias)
 
     def rollback(self, name: str, alias: str) -> Move:
         """Let an alias mean what it meant before; raises UsageError where there is nothing before."""
@@ -199,7 +201,16 @@ class Registry:
         if before is not None:
             self.model(name, str(before.version), thorough=True)
         with explained(ModelError, self.path, REMEDY):
-            return aliases.rollback(moves)
+            return self._moved(name, aliases.rollback(moves), alias)
+
+    def _moved(self, name: str, move: Move, alias: str) -> Move:
+        """Return a move, unless its version was pruned meanwhile: who prunes marks versions, then looks at aliases."""
+        if self.entry(name, str(move.version))[1].pruned:
+            moves = self._alias(name, alias)
+            if aliases.previous(moves) is not None:
+                aliases.rollback(moves)
+            raise ModelError(f"version {move.version} of {name!r} was pruned meanwhile; choose another")
+        return move
 
     def moves(self, name: str, alias: str) -> dict[int, Move]:
         """Return all moves of an alias, by number."""
@@ -228,9 +239,7 @@ class Registry:
             raise UsageError(f"--keep {keep}: how many versions stay, 0 or more")
         rows, wrong = list_versions(versions)
         held = {row.number for row in ([row for row in rows if not row.pruned][-keep:] if keep else [])}
-        for alias, move in self.aliases(name).items():
-            before = aliases.previous(self._alias(name, alias))
-            held |= {move.version, before.version if before else move.version}
+        held |= self._meant(name)
         going = [row.number for row in rows if row.number not in held and not row.pruned]
         if dry:
             return going
@@ -238,6 +247,10 @@ class Registry:
             for number in going:
                 at = versions / str(number)
                 entries.write_entry(at, replace(entries.read_entry(at), pruned=True))
+            for number in self._meant(name) & {*going}:  # an alias moved there meanwhile
+                at = versions / str(number)
+                entries.write_entry(at, replace(entries.read_entry(at), pruned=False))
+                going.remove(number)
             gone = [row for row in rows if row.pruned or row.number in going]  # earlier, killed prunes' too
             if not is_address(versions):
                 for row in gone:
@@ -246,6 +259,12 @@ class Registry:
             _remove_apart(versions.parent / FILES, {row.id for row in gone}, known)
             remove_scratch(versions, _STALE)
         return going
+
+    def _meant(self, name: str) -> set[int]:
+        """Return the versions that an alias means, or would mean after a rollback."""
+        found = self.aliases(name)
+        before = [aliases.previous(self._alias(name, alias)) for alias in found]
+        return {move.version for move in (*found.values(), *before) if move is not None}
 
     def _versions(self, name: str) -> Path:
         return self.path / check_name(name) / "versions"

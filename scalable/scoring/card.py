@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from scalable.data.block import RawBlock
 from scalable.data.source import Source
 from scalable.errors import UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
-from scalable.features.row_sample import Positions, SampleReduction
+from scalable.features.row_sample import sampled_blocks
 from scalable.models.explanation import Explanation
 from scalable.models.predictors import Predictor
 from scalable.models.store import SEAL
@@ -63,12 +62,7 @@ def card(
         raise UsageError(f"--by names {unknown[0]!r}, which is not a column of {source.describe_place()}")
     report = evaluate_model(predictor, source, executor)
     columns = tuple(dict.fromkeys([*predictor.needed, *(by or ())]))
-    sample: tuple[RawBlock, ...] = run_reduction(
-        executor,
-        SampleReduction(Positions.of(source), source.n_rows, SAMPLE, 0, columns),
-        BlockReader(source, columns=columns),
-        label="sample",
-    )
+    sample = sampled_blocks(source, columns, SAMPLE, executor, label="sample")
     sections: dict[str, Any] = {
         "model": facts(path, predictor),
         "quality": [

@@ -109,14 +109,21 @@ class App:
                 raise RefusalError(404, f"there is no {path}")
 
     async def answer_sibling(self, question: dict[str, Any]) -> Any:
-        """Do what another worker asks: load a model, or tell the metrics."""
+        """Do what another worker asks: tell the metrics, or load a model, or those of which it has other versions."""
         if question["what"] == "metrics":
             return [self._metrics_text(), None if self.observer is None else self.observer.counts()]
+        own, others = self.versions(), question.get("versions")
+        names = [question["name"]] if others is None else [name for name in own if own[name] != others[name]]
         try:
-            await self._open(str(question["name"]))
+            for name in names:
+                await self._open(name)
         except RefusalError as refusal:
             return refusal.reason
         return None
+
+    def versions(self) -> dict[str, str]:
+        """Return the version of each model."""
+        return {one.name: one.version for one in self.models.all}
 
     def _metrics_text(self) -> str:
         return self.metrics.text(self.models.all) + ("" if self.features is None else self.features.metrics())

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from scalable.data.block import RawBlock
 from scalable.data.types.logical import type_named
 from scalable.errors import ModelError, ScalableError
+from scalable.inference.request.cells import Value
+from scalable.kernels.encode.request import ABSENT
 from scalable.monitor.counts import CountReduction
 from scalable.monitor.findings import find
 from scalable.monitor.profile import Profile, read_profile
@@ -47,7 +49,8 @@ class _Watched:
         self.profile: Profile = read_profile(place, served.predictor)
         self._types = _types(served.predictor)
         self._scorer = _Answered(served.predictor)
-        self._reduction = CountReduction(self.profile.layout, self._scorer)
+        trained = {name: kind for name, kind, _ in served.predictor.column_types}
+        self._reduction = CountReduction(self.profile.layout, self._scorer, trained=trained)
         self._waiting: list[tuple[Any, NDArray[Any]]] = []
         self._n = 0
         self._now = self._last = np.zeros(self.profile.layout.size, np.int64)
@@ -67,11 +70,7 @@ class _Watched:
         if dicts:
             tables.append(([row for rows, _ in dicts for row in rows], np.concatenate([p for _, p in dicts])))
         for rows, predictions in tables:
-            try:
-                self._count(rows, np.asarray(predictions, np.float64))
-                self.rows += len(predictions)
-            except (ScalableError, pa.ArrowException, ValueError, TypeError, KeyError, OverflowError):
-                self.unseen += len(predictions)  # answered, so its own way of reading them is the right one
+            self._count(rows, np.asarray(predictions, np.float64))
         if self._now[0] >= self._window:
             self._last, self._now = self._now, np.zeros_like(self._now)
 
@@ -81,6 +80,19 @@ class _Watched:
         return self._last if self._last[0] else self._now
 
     def _count(self, rows: Any, predictions: NDArray[np.float64]) -> None:
+        """Count rows that were answered; one that cannot be counted costs no others."""
+        try:
+            self._add(rows, predictions)
+            self.rows += len(predictions)
+        except (ScalableError, pa.ArrowException, ValueError, TypeError, KeyError, OverflowError):
+            half = len(predictions) // 2
+            if not half or not isinstance(rows, list):
+                self.unseen += len(predictions)  # answered, so its own way of reading them is the right one
+                return
+            self._count(rows[:half], predictions[:half])
+            self._count(rows[half:], predictions[half:])
+
+    def _add(self, rows: Any, predictions: NDArray[np.float64]) -> None:
         arrays = {name: self._array(name, kind, rows) for name, kind in self._types.items()}
         self._scorer.found = predictions
         added = self._reduction.step({}, RawBlock(arrays, 0, len(predictions)))
@@ -89,6 +101,10 @@ class _Watched:
     def _array(self, name: str, kind: pa.DataType, rows: Any) -> pa.Array:
         if isinstance(rows, list):
             values = [row.get(name) for row in rows]
+            if pa.types.is_temporal(kind):  # as requests say them, such as texts
+                cell = Value(name, str(kind), "temporal").time()
+                counts = map(cell, values)
+                return pa.array([None if count == ABSENT else count for count in counts], kind)
             return _plain(pa.array(values, kind.value_type if pa.types.is_dictionary(kind) else kind))
         column = rows.column(name).combine_chunks()
         return _plain(column.chunk(0) if isinstance(column, pa.ChunkedArray) else column)

@@ -4,24 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from scalable.errors import ModelError, ScalableError
-from scalable.registry.address import model_path
-from scalable.serve.models import Models, open_model
-from scalable.storage.files import store_of
-from scalable.storage.places import files_below
-
-
-def _signature(path: Path) -> Any:
-    """Return what changes with a model's files, None while there is none; links and aliases are followed."""
-    try:
-        place = model_path(path).resolve(strict=True)
-        files = list(files_below(place).values()) or [place]
-        return [(str(file), store_of(file).version(file)) for file in files]
-    except (OSError, ModelError):
-        return None
+from scalable.errors import ScalableError
+from scalable.serve.models import Models, open_model, state_of
 
 
 class Follower(threading.Thread):
@@ -43,7 +29,7 @@ class Follower(threading.Thread):
         super().__init__(name="follower", daemon=True)
         self._models, self._seconds, self._say = models, seconds, say
         self._done = threading.Event()
-        self._seen = {one.name: _signature(one.path) for one in models.all}
+        self._refused: dict[str, Any] = {}  # states of models that could not be loaded
 
     def stop(self) -> None:
         """Look no more, and wait for a look that is under way."""
@@ -58,18 +44,16 @@ class Follower(threading.Thread):
     def look(self) -> None:
         """Load each model whose files changed since the last look."""
         for before in self._models.all:
-            found = _signature(before.path)
-            if found is None or found == self._seen[before.name]:
+            found = state_of(before.path)
+            if found is None or found in (before.state, self._refused.get(before.name)):
                 continue
             try:
                 served = open_model(before.name, before.path)
             except (ScalableError, OSError) as error:
-                if _signature(before.path) == found:  # else it is looked at again
-                    self._seen[before.name] = found
+                if state_of(before.path) == found:  # else it is looked at again
+                    self._refused[before.name] = found
                     self._say(f"{before.name}: {error}; version {before.version} goes on")
                 continue
-            # Taken before loading: files that changed meanwhile are loaded again.
-            self._seen[before.name] = found
+            self._models.replace(served)
             if served.version != before.version:
-                self._models.replace(served)
                 self._say(f"{before.name}: version {served.version} after {before.version}")

@@ -6,7 +6,6 @@ are Poisson, fixed beforehand, and latency counts from when a request was meant 
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from scalable import progress
 from scalable.errors import UsageError
+from scalable.inference.request.json import encode_row
 from scalable.serve.connection.client import Clients
 from scalable.serve.run import is_loopback
 
@@ -40,7 +40,7 @@ class Target:
     Parameters
     ----------
     place : str
-        ``http://HOST:PORT[/path]`` or ``unix:PATH``.
+        ``http://HOST:PORT[/path[?query]]`` or ``unix:PATH``.
     remote : bool
         Whether it may be another machine.
     """
@@ -55,12 +55,12 @@ class Target:
         self.host, self.port, self.path = (
             parts.hostname,
             parts.port or 80,
-            parts.path.rstrip("/") or "/predict",
+            (parts.path.rstrip("/") or "/predict") + (f"?{parts.query}" if parts.query else ""),
         )
 
     def request(self, row: dict[str, Any]) -> bytes:
         """Return the bytes of a request for one row."""
-        body = json.dumps(row, default=str).encode()
+        body = encode_row(row)
         head = f"POST {self.path} HTTP/1.1\r\nHost: {self.host}\r\nContent-Type: application/json\r\n"
         return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 

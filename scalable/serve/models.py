@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scalable.errors import UsageError
+from scalable.errors import ModelError, ScalableError, UsageError
 from scalable.models.predictors import load_model
-from scalable.registry.address import parse_address
+from scalable.registry.address import model_path, parse_address
 from scalable.serve.refusal import RefusalError
+from scalable.storage.files import store_of
 from scalable.storage.places import files_below, place
+
+_TRIES = 5  # of reading a model that is replaced meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Served:
     predictor : Predictor
     place : Path
         Where its files lie, which is elsewhere than `path` for a registry's alias.
+    state : object
+        What `state_of` said when it was read.
     """
 
     name: str
@@ -36,6 +41,17 @@ class Served:
     version: str
     predictor: Any
     place: Path
+    state: Any = None
+
+
+def state_of(path: Path) -> Any:
+    """Return what changes with a model's files, None while there is none; links and aliases are followed."""
+    try:
+        place = model_path(path).resolve(strict=True)
+        files = list(files_below(place).values()) or [place]
+        return [(str(file), store_of(file).version(file)) for file in files]
+    except (OSError, ScalableError):
+        return None
 
 
 def _version(path: Path) -> str:
@@ -51,13 +67,17 @@ def open_model(name: str, path: Path) -> Served:
     Raises
     ------
     ModelError
-        It is damaged, or none.
+        It is damaged, or none, or never the same at the end of reading as at its beginning.
     """
-    address = parse_address(path)
-    number, found = (None, place(path)) if address is None else address.find()
-    predictor = load_model(found)
-    _ = predictor.answer
-    return Served(name, path, _version(found) if number is None else str(number), predictor, found)
+    for _ in range(_TRIES):
+        state, address = state_of(path), parse_address(path)
+        number, found = (None, place(path)) if address is None else address.find()
+        predictor = load_model(found)
+        version = _version(found) if number is None else str(number)
+        if state_of(path) == state:  # else one model would go by another's version
+            _ = predictor.answer
+            return Served(name, path, version, predictor, found, state)
+    raise ModelError(f"{path}: changes while it is read; put a finished model there in one step")
 
 
 class Models:

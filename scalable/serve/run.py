@@ -5,12 +5,15 @@ It listens on one socket that is bound before anything is said.
 
 from __future__ import annotations
 
+import errno
 import gc
 import ipaddress
+import os
 import socket
 import ssl
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from scalable.errors import UsageError
 
@@ -31,7 +34,9 @@ def listen(bind: str | None, unix: Path | None) -> tuple[socket.socket, str]:
     """
     try:
         if unix is not None:
-            unix.unlink(missing_ok=True) if unix.is_socket() else None
+            if unix.is_socket():
+                _leave_to_its_server(unix)
+                unix.unlink(missing_ok=True)
             made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             made.bind(str(unix))
             made.listen(BACKLOG)
@@ -50,6 +55,14 @@ def listen(bind: str | None, unix: Path | None) -> tuple[socket.socket, str]:
         return made, f"http://{shown}:{made.getsockname()[1]}"
     except (OSError, OverflowError) as error:
         raise UsageError(f"cannot listen on {unix or bind}: {error}") from None
+
+
+def _leave_to_its_server(unix: Path) -> None:
+    """Raise an OSError where somebody answers on a Unix socket; one that a killed server left is free."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client, suppress(ConnectionRefusedError):
+        client.settimeout(1.0)
+        client.connect(str(unix))
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
 def is_loopback(host: str) -> bool:
@@ -105,7 +118,7 @@ def run(
     try:
         import uvicorn
 
-        from scalable.serve.connection.protocol import connections
+        from scalable.serve.connection.protocol import READ_BYTES, Connection
     except ImportError:
         raise UsageError("serving needs uvicorn: pip install 'scalable-training[serve]'") from None
 
@@ -118,11 +131,15 @@ def run(
             gc.collect()
             gc.freeze()  # or each full collection looks through all modules, while requests wait
             if siblings is not None:
-                await siblings.start(app.answer_sibling)  # type: ignore[attr-defined]
+                await siblings.start(app.answer_sibling, app.versions())  # type: ignore[attr-defined]
 
-    http: Any = connections(app)
+    space = memoryview(bytearray(READ_BYTES))  # each read is used up before the next one
+
+    def http(server_state: Any, **_: Any) -> Any:
+        return Connection(app, space, server_state.connections, server_state.tasks)
+
     config = uvicorn.Config(
-        _uncalled, http=http, interface="asgi3", loop="asyncio", ws="none", lifespan="off", access_log=False,
+        _uncalled, http=cast(Any, http), interface="asgi3", loop="asyncio", ws="none", lifespan="off", access_log=False,
         log_level="warning", timeout_graceful_shutdown=drain_seconds, ssl_certfile=certificate, ssl_keyfile=key,
         backlog=BACKLOG if siblings is None else 1,
     )  # fmt: skip

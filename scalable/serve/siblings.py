@@ -31,17 +31,21 @@ class Siblings:
         self._writer: asyncio.StreamWriter | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, answer: Callable[[dict[str, Any]], Awaitable[Any]]) -> None:
+    async def start(
+        self, answer: Callable[[dict[str, Any]], Awaitable[Any]], versions: dict[str, str]
+    ) -> None:
         """Listen to the parent, and tell it that requests are answered from now on.
 
         Parameters
         ----------
         answer : callable
             Gives the answer, ready for JSON, to what a sibling asks.
+        versions : dict of str to str
+            Of the models that this worker has.
         """
         reader, self._writer = await asyncio.open_unix_connection(sock=self._channel)
         self._begin(self._listen(reader, answer))
-        self._send({"ready": True})
+        self._send({"ready": versions})
 
     async def ask(self, question: dict[str, Any]) -> list[Any]:
         """Return the answers of all siblings that are there.

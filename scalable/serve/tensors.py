@@ -22,6 +22,7 @@ _WHOLE = {
     for name, kind in NUMBERS.items()
     if issubclass(kind, np.integer)
 }
+_NARROW: dict[str, type[np.floating[Any]]] = {"FP16": np.float16, "FP32": np.float32}
 OUTPUT = "prediction"
 PLATFORM = "scalable"
 
@@ -109,6 +110,8 @@ def _values(name: str, n: int, kind: str, data: Any) -> list[Any]:
     for value in data:
         if value is not None and not _fits(value, kind):
             raise RefusalError(400, f"tensor {name!r}: {value!r:.60} is not {kind}")
+    if kind in _NARROW:  # as the same tensor in bytes has them
+        return [None if value is None else _NARROW[kind](value).item() for value in data]
     return data
 
 
@@ -118,7 +121,9 @@ def _fits(value: Any, kind: str) -> bool:
         low, high = _WHOLE[kind]
         return type(value) is int and low <= value <= high
     types: dict[str, tuple[type, ...]] = {"BYTES": (str,), "BOOL": (bool,)}
-    return type(value) in types.get(kind, (int, float))
+    if type(value) not in types.get(kind, (int, float)):
+        return False
+    return kind not in _NARROW or abs(value) <= np.finfo(_NARROW[kind]).max
 
 
 def _from_bytes(name: str, n: int, kind: str, data: bytes) -> list[Any]:

@@ -176,6 +176,8 @@ class Workers:
         for message in child.lines.take(data):
             if "ready" in message:
                 child.ready = True
+                if told:  # it read what lies there now, which may be other models than the others have
+                    self._pass_on(name, {"ask": -1, "body": {"what": "agree", "versions": message["ready"]}})
             elif "failed" in message:
                 self._failure = message["failed"]
             elif "ask" in message:

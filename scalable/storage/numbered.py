@@ -27,7 +27,7 @@ def numbers_in(directory: str | os.PathLike[str]) -> list[int]:
         return _numbers(_first_parts(directory, object_store_of(directory).everything_below(directory)))
     try:
         return _numbers(os.listdir(directory))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

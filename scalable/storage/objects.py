@@ -95,8 +95,12 @@ def _matching(path: AnyPath, suffix: str) -> list[str]:
     parts = PurePosixPath(pattern).parts
     plain = next((k for k, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
     prefix = "".join(f"{part}/" for part in parts[:plain])
+    listed, exact = _listed(path, prefix), f"{pattern.rstrip('/')}/"
+    below = [key for key in listed if key.startswith(exact) and not _hidden(key[len(exact) :])]
+    if below:  # a folder whose name is like a pattern
+        return sorted(f"{scheme}://{bucket}/{key}" for key in below if key.endswith(suffix))
     found = []
-    for key in _listed(path, prefix):
+    for key in listed:
         names = PurePosixPath(key).parts
         whole = matches(names, parts)
         if not _hidden(key[len(prefix) :]) and (

@@ -31,6 +31,11 @@ def place(path: AnyPath) -> Path:
     return cast("Path", ObjectPlace(f"{found.group(1)}://{text[found.end() :]}"))
 
 
+def respelled(text: str) -> str:
+    """Return a text with the slashes that addresses lost as `Path`."""
+    return re.sub(rf"(?<![\w/])({'|'.join(STORES)}):/(?=[^/\s])", r"\1://", text)
+
+
 def is_address(path: AnyPath) -> bool:
     """Return whether a path leads to an object store."""
     return isinstance(place(path), ObjectPlace)
@@ -83,7 +88,7 @@ class ObjectPlace(os.PathLike[str]):
     """
 
     def __init__(self, address: str) -> None:
-        self._address = address.rstrip("/")
+        self._address = re.sub("(?<!:)/+", "/", address).rstrip("/")  # as keys are spelled
 
     def __fspath__(self) -> str:
         return self._address

@@ -102,5 +102,5 @@ def test_the_page_tells_what_larger_clusters_would_take(n_workers, together):
     plan = predict_traffic(28 * 255, 255, n_workers, engine="native", leaves_per_round=together)
     milliseconds = [round(1e3 * plan.seconds(gigabit * 1e9 / 8, 1e-4)) for gigabit in (10, 25)]
     cells = [n_workers, together, f"{plan.total / 1e6:.1f}", plan.exchanges, *milliseconds]
-    page = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "cluster_sizing.md").read_text()
     assert f"| {' | '.join(map(str, cells))} |\n" in page

@@ -29,6 +29,7 @@ Run = Callable[..., Any]
         "evaluate OUT DATA",
         "evaluate OUT DATA --target label --nonsense",
         "report",
+        "quickstart --rows 100 --out OUT",
         "versus --profile huge",
         "latency OUT DATA --rows 0",
         "verify DATA --json OUT/none/x.json",

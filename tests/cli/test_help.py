@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from scalable.cli.app import COMMANDS
+from scalable.cli.app import COMMANDS, GROUPS
 from scalable.cli.names import aligned
 
 
@@ -18,6 +18,15 @@ def test_help_has_examples(command: str, scalable: Callable[..., object]) -> Non
     assert f"scalable {command} " in out.split("Examples:")[1]
     assert "--json" in out
     assert "--quiet" in out
+
+
+@pytest.mark.parametrize("group", [[], *([name] for name in GROUPS)], ids=str)
+def test_what_a_list_of_commands_says_is_not_cut(group: list[str], scalable: Callable[..., object]) -> None:
+    code, out, _ = scalable(*group, "--help")  # type: ignore[misc]
+    listed = out.split("Commands:")[1]
+    assert code == 0
+    assert "..." not in listed
+    assert ("Serve each MODEL over HTTP\n" in listed) is (not group)
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -4,7 +4,6 @@ import logging
 import warnings
 from contextlib import ExitStack
 
-import numpy as np
 from threadpoolctl import threadpool_info
 
 from scalable.execution.process_wide import ignoring, large_tasks, one_blas_thread, quiet_distributed
@@ -57,16 +56,14 @@ def test_two_kinds_of_ignored_warnings_do_not_meet():
     warnings.filters[:] = before
 
 
-def test_blas_has_its_threads_back_when_the_last_one_left():
-    np.ones((2, 2)) @ np.ones((2, 2))
-
+def test_blas_has_its_threads_back_when_the_last_one_left(two_blas_threads):
     def threads():
         return {
             each["filepath"]: each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"
         }
 
     before = threads()
-    assert before
+    assert set(before.values()) == {2}
     steps = overlapping(one_blas_thread)
     next(steps)
     assert set(threads().values()) == {1}

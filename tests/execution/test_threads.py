@@ -98,14 +98,15 @@ def test_ctrl_c_stops_within_two_seconds(tmp_path, threads):
     assert max(stamps) - sent < 2  # no step began later
 
 
-def test_blas_is_single_threaded_inside_and_restored_outside(source):
+def test_blas_is_single_threaded_inside_and_restored_outside(two_blas_threads, source):
     before = blas_threads()
+    assert set(before) == {2}
     seen = run_reduction(Threads(2), ThreadPools(), BlockReader(source))
     assert {blas for _, _, blas in seen} == {1}
     assert blas_threads() == before
 
 
-def test_blas_stays_limited_until_the_last_of_several_runs_ends():
+def test_blas_stays_limited_until_the_last_of_several_runs_ends(two_blas_threads):
     before = blas_threads()
     first, second = one_blas_thread(), one_blas_thread()
     first.__enter__()

@@ -232,3 +232,48 @@ def test_what_reading_raises_gives_defaults(served, monkeypatch):
         assert count(features) == 0
     monkeypatch.undo()
     assert count(features) > 0
+
+
+COUNTED = '[[views.v.aggregates]]\nfunctions = ["count"]\nwindows = ["1d"]\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "first"), [("", 1700), ("", 2000), (COUNTED, 1700)], ids=["run", "mixed", "windows"]
+)
+def test_events_of_centuries_ago_are_old(tmp_path, more, first):
+    """More nanoseconds ago than int64 holds: they would be of tomorrow, and never end to live."""
+    times = ["1700-01-01", "1999-01-01"] if first == 1700 else ["1999-01-01", "1700-01-01"]
+    entities = [1, 2] if first == 1700 else [2, 1]
+    events = pa.table({"e": entities, "t": pa.array(times).cast(pa.timestamp("us")), "x": [1.0, 1.0]})
+    pq.write_table(events, tmp_path / "events.parquet")
+    path = tmp_path / "f.toml"
+    path.write_text(
+        '[views.v]\nsource = "events.parquet"\nentity = "e"\nevent_time = "t"\nvalues = ["x"]\n'
+        f'time_since_last = true\ntime_to_live = "36500d"\n{more}'
+        '[views.w]\nsource = "events.parquet"\nentity = "e"\nevent_time = "t"\ntime_since_last = true\n'
+    )
+    asked = pa.array(["1700-01-02", "2026-01-01"]).cast(pa.timestamp("us"))
+    point_in_time_join(pa.table({"e": [1, 1], "time": asked}), path, tmp_path / "out")
+    found = pq.read_table(tmp_path / "out").to_pydict()
+    assert (found["v_x"], found["v_time_since_last"]) == ([1.0, None], [86_400.0, None])
+    assert found["w_time_since_last"] == [86_400.0, 10_287_561_600.0]
+    materialize(path, tmp_path / "store", horizon=0)
+    with OnlineStore(path, tmp_path / "store") as store:
+        at = asked[1].cast(pa.timestamp("ns")).value
+        answer = store.lookup({"e": 1}, at=at)
+    assert np.isnan(answer["v_x"])
+    assert answer["w_time_since_last"] == 10_287_561_600.0
+
+
+def test_the_number_that_stands_for_no_value_is_refused(tmp_path):
+    events = pa.table({"e": [1], "t": pa.array([5], pa.timestamp("us")), "x": [-(2**63)]})
+    pq.write_table(events, tmp_path / "events.parquet")
+    path = tmp_path / "f.toml"
+    path.write_text('[views.v]\nsource = "events.parquet"\nentity = "e"\nevent_time = "t"\nvalues = ["x"]\n')
+    keys = pa.table({"e": [1], "time": pa.array([9], pa.timestamp("us"))})
+    for use in (
+        lambda: point_in_time_join(keys, path, tmp_path / "out"),
+        lambda: materialize(path, tmp_path / "store"),
+    ):
+        with pytest.raises(DataError, match="column 'x' holds -9223372036854775808"):
+            use()

@@ -148,7 +148,9 @@ def test_shards_of_which_no_key_has_a_row_are_not_read(tmp_path, monkeypatch):
         '[views.v]\nsource = "events.parquet"\nentity = "e"\nevent_time = "t"\ntime_unit = "s"\nvalues = ["x"]\n'
     )
     read, real = [], stream.value_words
-    monkeypatch.setattr(stream, "value_words", lambda array: read.append(len(array)) or real(array))
+    monkeypatch.setattr(
+        stream, "value_words", lambda array, name: read.append(len(array)) or real(array, name)
+    )
     keys = pa.table({"e": [2, 2, 0, 9], "time": [2500, 2501, -1, 7]})
     point_in_time_join(keys, tmp_path / "f.toml", tmp_path / "out")
     assert pq.read_table(tmp_path / "out").column("v_x").to_pylist() == [1250.0, 1250.5, None, None]

@@ -13,7 +13,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.execution.threads import Threads
 from scalable.features.profile import ProfileReduction
-from scalable.features.row_sample import Positions, SampleReduction, sampled_positions
+from scalable.features.row_sample import Positions, SampleReduction, sampled_blocks, sampled_positions
 from scalable.features.summary import SummaryReduction, labels_of, summarize
 from scalable.features.target import Labels
 from scalable.features.target_summary import TargetReduction
@@ -75,6 +75,16 @@ def test_one_pass_finds_categories_classes_and_the_sampled_rows():
     at = sampled_positions(0, 9000, 9000, 500, 3)
     sampled = np.concatenate([block.arrays["a"].to_numpy() for block in found.sample])
     assert np.array_equal(sampled, table()["a"].to_numpy()[at])
+
+
+@pytest.mark.parametrize(("n_sample", "least"), [(100, 60), (10_000, 1)])
+def test_few_selected_rows_of_many_are_as_many_as_are_wanted(n_sample, least):
+    """A share of a selection of one row in fifty would be two rows, on which no cluster or quantile can stand."""
+    source, _ = TableSource(table(), target="t").split_rows(0.02, 0.98)
+    rows = sum(raw.n_rows for shard in source.shards for raw in source.raw_blocks(shard))
+    found = sum(block.n_rows for block in sampled_blocks(source, ("a",), n_sample, Threads(1)))
+    assert min(rows, least) <= found <= min(rows, 2 * n_sample)
+    assert n_sample < rows or found == rows
 
 
 def test_a_split_source_is_sampled_within_its_own_rows():

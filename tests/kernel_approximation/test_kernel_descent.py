@@ -157,7 +157,7 @@ def test_of_several_classes_its_loss_is_that_of_softmax_on_the_features(kind, tm
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("classes", [2, 3])
-def test_parts_of_a_batch_side_by_side_make_the_same_bits(classes, monkeypatch):
+def test_parts_of_a_batch_side_by_side_make_the_same_bits(classes, monkeypatch, two_blas_threads):
     monkeypatch.setattr(feature_descent, "SIDE_BY_SIDE", 1)
     x, y = rows(6_000) if classes == 2 else of_three_classes(6_000)
     options = {"kind": "nystroem", "solver": "descent", "n_components": 40, "random_state": 0, "max_iter": 2}

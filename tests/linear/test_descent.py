@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -62,6 +64,13 @@ def descent() -> Descent:
         frequencies=np.array([1.0, 1.0, 0.0, 0.0]),
     )
     return Descent(objective, optimizers.NORMALIZED, optimizers.hyper_parameters(1.0), 256)
+
+
+def test_the_factor_that_hashed_categories_share_is_kept_once(descent):
+    assert descent.objective.leading_factors.tolist() == [1.0, 0.0, HASHED_FACTOR]
+    for factors in ([1.0, 1.0, 0.0], [0.0, 0.0], [1.0, 0.0, 1.0, 2.0]):
+        objective = replace(descent.objective, factors=np.array(factors))
+        assert objective.leading_factors.tolist() == factors
 
 
 def replica(descent: Descent, place: int, move: float, growth: float) -> DescentState:

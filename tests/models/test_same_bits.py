@@ -57,7 +57,7 @@ def numbers_of(model):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(("module", "name", "task"), LEARNED)
-def test_workers_do_not_change_a_bit(module, name, task, source, dask_client):
+def test_workers_do_not_change_a_bit(module, name, task, source, dask_client, two_blas_threads):
     kind = getattr(__import__(module, fromlist=[name]), name)
     options = {"random_state": 0} if "random_state" in kind().get_params() else {}
     options |= SMALL.get(name, {})

@@ -112,6 +112,43 @@ def test_a_new_version_is_held_against_its_own_reference(model, tmp_path):
 def test_a_row_that_cannot_be_counted_is_said(model):
     models = Models([f"m={model}"])
     observer = DriftObserver(models)
-    row = {**rows(1, 9).select(FEATURES).to_pylist()[0], "x": "text"}
-    observer.observe("m", models.get("m").version, [row], np.array([0.5]))
-    assert f'unseen_total{{model="m",version="{models.get("m").version}"}} 1' in observer.metrics()
+    good = rows(5, 9).select(FEATURES).to_pylist()
+    for row in [good[0], {**good[1], "x": "text"}, *good[2:]]:  # costs no others
+        observer.observe("m", models.get("m").version, [row], np.array([0.5]))
+    version = f'{{model="m",version="{models.get("m").version}"}}'
+    assert f"unseen_total{version} 1\n" in observer.metrics()
+    assert f"observed_total{version} 4\n" in observer.metrics()
+
+
+def test_times_are_counted_however_a_request_says_them(tmp_path):
+    rng = np.random.default_rng(0)
+    kinds = {
+        "at": pa.timestamp("ms"), "there": pa.timestamp("us", "Europe/Berlin"), "day": pa.date32(),
+        "clock": pa.time64("us"), "span": pa.duration("s"),
+    }  # fmt: skip
+    numbers = pa.array(rng.integers(0, 20_000, 1000))
+    table = pa.table(
+        {
+            name: numbers.cast(pa.int32() if kind == pa.date32() else pa.int64()).cast(kind)
+            for name, kind in kinds.items()
+        }
+        | {"label": rng.integers(0, 2, 1000)}
+    )
+    LogisticRegression(n_workers=1).fit(TableSource(table, "label")).save(tmp_path / "m")
+    reference = TableSource(table, "label")
+    save_profile(tmp_path / "m", learn_profile(load_model(tmp_path / "m"), reference, Threads(1)))
+    models = Models([str(tmp_path / "m")])
+    alone, said = DriftObserver(models), DriftObserver(models)
+    given = table.slice(0, 50).drop_columns("label")
+    scores, version = np.linspace(0.01, 0.99, 50), models.get("m").version
+    alone.observe("m", version, given, scores)
+    as_text = [
+        {name: value if name == "span" else value.isoformat() for name, value in row.items()} | {"day": None}
+        for row in given.to_pylist()
+    ]
+    for k, row in enumerate(as_text):
+        row["day"] = given["day"][k].as_py().isoformat() if k % 2 else given["day"][k].value
+        said.observe("m", version, [row], scores[k : k + 1])
+    assert said.metrics() == alone.metrics()
+    assert "observed_total" in said.metrics()
+    assert f'unseen_total{{model="m",version="{version}"}} 0' in said.metrics()

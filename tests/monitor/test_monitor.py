@@ -66,6 +66,20 @@ def test_rows_like_the_reference_are_quiet(model):
     assert report.name(min(report.rows)) == "1970-01-01"
 
 
+def test_times_of_another_unit_are_no_drift(tmp_path):
+    """The same seconds in microseconds and in nanoseconds: once in training, once in what is watched."""
+    table = rows(4000, 1).select(["x", "label"])
+    times = pa.array(np.arange(4000) * 10**6, pa.timestamp("us"))
+    us, ns, date = (table.append_column("t", times.cast(pa.timestamp(unit))) for unit in ("us", "ns", "s"))
+    path = tmp_path / "m"
+    LogisticRegression(n_workers=1).fit(TableSource(us, "label")).save(path)
+    save_profile(path, learn_profile(load_model(path), TableSource(us, "label"), Threads(1), seen=True))
+    for table in (us, ns, date):
+        for reference in (None, TableSource(ns)):
+            report = monitor(path, TableSource(table, "label"), reference=reference, executor=Threads(1))
+            assert not said(report)
+
+
 @pytest.mark.parametrize(
     ("change", "column", "statistic"),
     [
@@ -212,7 +226,7 @@ def test_what_is_off_is_said(model):
     later = TableSource(
         table.set_column(7, "key", [table["key"].cast(pa.string())]), "label", features=["key"]
     )
-    with pytest.raises(DataError, match="key 'key' is int64, but text among the labels"):
+    with pytest.raises(DataError, match="key 'key' is whole numbers, but text among the labels"):
         monitor(model, table_source(table, None), labels=later, key="key", executor=Threads(1))
     times = table.set_column(6, "time", [pa.array([None] * 1000, pa.timestamp("ms"))])
     with pytest.raises(DataError, match="no time"):

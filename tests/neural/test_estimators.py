@@ -80,7 +80,7 @@ def test_losses_of_full_batches_are_those_of_scikit_learn(loss, solver):
 
 
 @quietly
-def test_any_number_of_threads_gives_the_same_bits_and_seeds_differ(files):
+def test_any_number_of_threads_gives_the_same_bits_and_seeds_differ(files, two_blas_threads):
     given = {
         "max_iter": 3,
         "batch_size": 128,

@@ -81,7 +81,7 @@ def test_a_copied_network_goes_on_learning():
 
 
 @quietly
-def test_threads_and_workers_give_the_same_bits(source, short_rounds, dask_client):
+def test_threads_and_workers_give_the_same_bits(source, short_rounds, dask_client, two_blas_threads):
     given = {
         "max_iter": 2,
         "batch_size": 64,

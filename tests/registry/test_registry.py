@@ -1,40 +1,18 @@
 """Versions appear whole under numbers of their own; what is read back is checked; aliases move and return."""
 
-import json
-import os
-import resource
-import subprocess
-import sys
 import threading
-import time
-import zlib
 from pathlib import Path
 
 import pytest
 
 from scalable.data.fingerprint import Fingerprint
 from scalable.errors import ModelError, UsageError
-from scalable.registry import index
+from scalable.registry import aliases, entry
 from scalable.registry.difference import data_difference, differences
 from scalable.registry.filters import chosen, parse_condition
-from scalable.registry.index import INDEX, best_first
-from scalable.registry.registry import Registry
+from scalable.registry.index import best_first
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def model(tmp_path):
-    place = tmp_path / "some.model"
-    place.mkdir()
-    (place / "model.json").write_text('{"weights": 1}')
-    (place / "arrays.npz").write_bytes(bytes(range(256)) * 40)
-    return place
-
-
-@pytest.fixture
-def registry(tmp_path):
-    return Registry(tmp_path / "registry")
 
 
 def test_a_version_holds_what_it_was_given(registry, model):
@@ -147,6 +125,45 @@ def test_pruning_keeps_what_somebody_may_need(registry, model):
     assert registry.record("fraud", model) == 7
 
 
+def test_a_file_beside_the_models_is_none_of_them(registry, model):
+    registry.record("fraud", model)
+    (Path(registry.path) / "README.md").write_text("ours")
+    assert registry.names() == ["fraud"]
+    with pytest.raises(ModelError, match=r"no model 'README\.md'"):
+        registry.versions("README.md")
+
+
+def test_an_alias_that_moves_while_versions_are_pruned_keeps_its_version(registry, model, monkeypatch):
+    for _ in range(4):
+        registry.record("fraud", model)
+    write, moved = entry.write_entry, []
+
+    def write_slowly(place, record):
+        write(place, record)
+        if not moved:
+            moved.append(registry.promote("fraud", "2", "production"))
+
+    monkeypatch.setattr(entry, "write_entry", write_slowly)
+    assert registry.prune("fraud", 1) == [1, 3]
+    assert registry.model("fraud", "production", thorough=True)[0] == 2
+
+
+def test_an_alias_does_not_move_to_what_is_pruned_meanwhile(registry, model, monkeypatch):
+    for _ in range(3):
+        registry.record("fraud", model)
+    registry.promote("fraud", "3", "production")
+    promote = aliases.promote
+
+    def promote_slowly(place, version):
+        registry.prune("fraud", 1)
+        return promote(place, version)
+
+    monkeypatch.setattr(aliases, "promote", promote_slowly)
+    with pytest.raises(ModelError, match="version 1 of 'fraud' was pruned meanwhile"):
+        registry.promote("fraud", "1", "production")
+    assert registry.model("fraud", "production", thorough=True)[0] == 3
+
+
 @pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "x" * 101, "a@b"])
 def test_names_are_checked(registry, model, name):
     with pytest.raises(UsageError, match="cannot name a model"):
@@ -187,69 +204,6 @@ def test_conditions_tags_and_order(registry, model):
             parse_condition(text)
 
 
-def _other_rows(row):
-    """An index of one row, in which a value is of another type."""
-    for k in range(len(row)):
-        for value in (None, [0], {"auc": []}, 1.5):
-            if type(value) is not type(row[k]) or value == {"auc": []}:
-                yield [[*row[:k], value, *row[k + 1 :]]]
-
-
-def test_an_index_is_never_believed(registry, model):
-    for k in range(3):
-        registry.record("fraud", model, metrics={"auc": k})
-    before = registry.versions("fraud")
-    path = registry.path / "fraud/versions" / INDEX
-    whole = path.read_bytes()
-    path.write_bytes(whole.replace(b'"auc":2', b'"auc":9'))
-    assert registry.versions("fraud") == before
-    path.write_bytes(b"\0" * 30)
-    assert registry.versions("fraud") == before
-    whole = path.read_bytes()  # one line now
-    rows = json.loads(whole.partition(b" ")[2])
-    for forged in ([{}, *rows[1:]], [rows[0][:-1]], {"a": 1}, [[[1], *rows[0][1:]]], *_other_rows(rows[0])):
-        body = json.dumps(forged).encode()
-        path.write_bytes(b"%d %s\n" % (zlib.crc32(body), body))
-        assert registry.versions("fraud") == before
-        assert path.read_bytes() == whole
-    entry = registry.path / "fraud/versions/2/version.json"
-    entry.write_bytes(entry.read_bytes()[:-5])
-    rows, wrong = registry.versions("fraud")
-    assert [row.number for row in rows] == [1, 3]
-    assert "damaged" in wrong[2]
-
-
-def test_what_is_recorded_is_listed_without_reading_it(registry, model, monkeypatch):
-    read, real = [], index.read_entry
-    monkeypatch.setattr(index, "read_entry", lambda place: read.append(place) or real(place))
-    monkeypatch.setattr(index, "_RECORDED", 16)
-    for k in range(40):
-        assert registry.record("fraud", model, metrics={"auc": k}, tags={"k": str(k)}, note="\n") == k + 1
-    rows, wrong = registry.versions("fraud")
-    assert not wrong
-    assert [row.metrics for row in rows] == [{"auc": float(k)} for k in range(40)]
-    assert len(read) == 2  # each sixteenth, by who recorded it
-    path = registry.path / "fraud/versions" / INDEX
-    path.write_bytes(path.read_bytes()[:-3])  # as by a kill while a line is written
-    registry.record("fraud", model, metrics={"auc": 40})
-    assert registry.versions("fraud")[0][:-1] == rows
-    assert len(read) == 3
-    registry.prune("fraud", 1)
-    assert [row.pruned for row in registry.versions("fraud")[0]] == [True] * 40 + [False]
-    path.unlink()
-    assert len(registry.versions("fraud")[0]) == 41
-
-
-def test_many_lines_are_written_as_one(registry, model):
-    for k in range(index._MOST_LINES + 3):
-        registry.record("fraud", model, metrics={"auc": k})
-    path = registry.path / "fraud/versions" / INDEX
-    assert len(path.read_bytes().split()) > index._MOST_LINES
-    before = registry.versions("fraud")
-    assert len(path.read_bytes().splitlines()) == 1
-    assert registry.versions("fraud") == before
-
-
 def test_differences_are_told(registry, model):
     for k, path in enumerate(("a.parquet", "b.parquet")):
         data = Fingerprint({"files": [[path, 1, 1]]})
@@ -277,83 +231,3 @@ def test_two_writers_share_the_numbers(registry, model):
         writer.join()
     assert sorted(numbers) == list(range(1, 46))
     assert sorted(move.version for move in registry.moves("fraud", "production").values()) == sorted(numbers)
-
-
-@pytest.mark.parametrize("n", [2_000, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_thousands_of_versions_are_listed_quickly(registry, model, n):
-    registry.record("many", model, metrics={"auc": 0.5, "log_loss": 0.3}, tags={"team": "risk"})
-    versions = registry.path / "many/versions"
-    for number in range(2, n + 1):
-        os.mkdir(versions / str(number))
-        os.link(versions / "1/version.json", versions / str(number) / "version.json")
-    assert len(registry.versions("many")[0]) == n  # makes the index
-    seconds = []
-    for _ in range(5):
-        start = time.process_time()
-        rows = chosen(registry.versions("many")[0], [parse_condition("auc>.4")], ["team=risk"])
-        seconds.append(time.process_time() - start)
-    assert len(rows) == n
-    assert min(seconds) < 0.1, seconds  # of processor time; on a quiet machine a fifth of it for 2,000
-
-
-KILLED = """
-import os, random, signal, sys, time
-from scalable.registry.registry import Registry
-place, model, kills = sys.argv[1], sys.argv[2], int(sys.argv[3])
-registry, random = Registry(place), random.Random(1)
-for kill in range(kills):
-    child = os.fork()
-    if not child:
-        while True:
-            number = registry.record("fraud", model, metrics={"auc": kill})
-            registry.promote("fraud", str(number), "production")
-            registry.prune("fraud", 3)
-            with open(place + ".done", "ab", buffering=0) as done:
-                done.write(b"%d\\n" % number)
-    time.sleep(random.random() * 0.25)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-"""
-
-
-def killed(registry, model, kills):
-    command = [sys.executable, "-c", KILLED, str(registry.path), str(model), str(kills)]
-    subprocess.run(command, check=True, cwd=ROOT, timeout=170)
-    written = Path(f"{registry.path}.done")
-    done = [int(line) for line in written.read_text().split()] if written.exists() else [1]
-    rows, wrong = registry.versions("fraud")
-    assert wrong == {}
-    assert [row.number for row in rows] == list(range(1, len(rows) + 1))
-    assert set(done) <= {row.number for row in rows}
-    for row in rows:
-        if not row.pruned:
-            registry.model("fraud", str(row.number), thorough=True)
-    move = registry.aliases("fraud")["production"]
-    assert move.version >= max(done)
-    registry.model("fraud", "production", thorough=True)
-    assert json.loads(json.dumps([row._asdict() for row in rows]))
-    return len(rows)
-
-
-def test_kills_at_any_moment_lose_nothing_and_leave_nothing_half(registry, model):
-    assert killed(registry, model, 25) >= 3
-
-
-@pytest.mark.slow
-def test_two_hundred_kills(registry, model):
-    assert killed(registry, model, 200) >= 20
-
-
-def test_a_full_disk_leaves_what_was_recorded(registry, model):
-    registry.record("fraud", model, metrics={"auc": 1})
-    (model / "large").write_bytes(bytes(100_000))
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
-    try:
-        with pytest.raises(ModelError, match=r"File too large.*give the registry room"):
-            registry.record("fraud", model, metrics={"auc": 2})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert [row.number for row in registry.versions("fraud")[0]] == [1]
-    assert sorted(os.listdir(registry.path / "fraud/versions")) == [INDEX, "1"]
-    assert registry.record("fraud", model) == 2

@@ -1,16 +1,21 @@
 """What stands between a client and the application: heads, bodies, packets, places, and load that is measured."""
 
+import datetime
+import decimal
 import http.client
 import json
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 
 from scalable.errors import UsageError
 from scalable.serve.load import Target, offer
+from scalable.serve.run import listen
 from tests.serve.running import ROW, ask
 
 pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
@@ -101,6 +106,12 @@ def test_bodies_and_addresses_of_every_form(port):
         assert answers_of(port, request_of(ONE, line=line)) == [alone]
     expecting = request_of(ONE, "Expect: 100-continue")[: -len(ONE)]
     assert answers_of(port, expecting, ONE, pause=0.05) == [(100, b""), alone]
+    many = ask(port, "POST", "/predict", MANY)[:2]  # a body is asked for behind the answers before it
+    for before, answer, pause in ((ONE, alone, 0.05), (MANY, many, 0.3)):
+        found = answers_of(port, request_of(before) + expecting, ONE, pause=pause)
+        assert found == [answer, (100, b""), alone]
+    of_old = request_of(ONE, "Expect: 100-continue", line="POST /predict HTTP/1.0")
+    assert answers_of(port, of_old) == [alone]
     upgrade = "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"
     assert [
         one[0] for one in answers_of(port, request_of(b"", *upgrade, line="GET /v2 HTTP/1.1"), close=False)
@@ -145,6 +156,16 @@ def test_what_is_too_large_is_refused_before_it_is_read(port):
     assert ask(port, "POST", "/predict", ROW)[0] == 200
 
 
+def test_a_refusal_is_told_to_who_is_still_sending(port):
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/predict", b" " * 2**23)  # says Connection: close
+    with pytest.raises(urllib.error.HTTPError) as told:  # not a reset connection
+        urllib.request.urlopen(asked, timeout=10)
+    assert told.value.code == 413
+    assert b"a body of more than 20,000 bytes" in told.value.read()
+    assert answers_of(port, b"nonsense\r\n\r\n", b" " * 2**20)[0][0] == 400
+    assert answers_of(port, request_of(b" " * 2**20, "Expect: 100-continue"), close=False)[0][0] == 413
+
+
 def flood(client, asked, port):
     """Send and read nothing, until the connection is ended; return after a minute."""
     sent, until = 0, time.monotonic() + 60
@@ -173,6 +194,10 @@ def test_load_is_counted_from_when_it_was_due(port):
     assert "the row has no 'x'" in found["reasons"]["400"]
     assert found["failed"] == 50
     assert 0 < found["p50_us"] <= found["p99.9_us"]
+    assert Target("http://127.0.0.1/explain?top=3").path == "/explain?top=3"
+    when = datetime.datetime(2026, 1, 31, 12)
+    rows = [{**ROW, "x": float("nan"), "when": when}, {**ROW, "x": decimal.Decimal("1.5")}]
+    assert offer(Target(f"http://127.0.0.1:{port}"), rows, 50, 0.2)["statuses"] == {"200": 10}
     with pytest.raises(UsageError, match=r"example\.org is another machine"):
         Target("http://example.org")
 
@@ -183,3 +208,13 @@ def test_listening_places_are_checked(place, table):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--bind should be HOST:PORT, found '8000'" in done.stderr
+
+
+def test_a_socket_is_taken_over_from_the_dead_only(tmp_path):
+    path = tmp_path / "socket"
+    listening, said = listen(None, path)
+    assert said == f"unix:{path}"
+    with pytest.raises(UsageError, match="Address already in use"):
+        listen(None, path)
+    listening.close()
+    listen(None, path)[0].close()

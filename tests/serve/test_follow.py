@@ -90,6 +90,29 @@ def test_what_cannot_be_loaded_changes_nothing_and_is_said_once(trained, link, t
     assert models.get("fraud").version != before.version
 
 
+def test_a_model_replaced_while_it_is_read_goes_by_its_own_version(trained, link, monkeypatch):
+    reading = iter([True])
+
+    def read_slowly(path):
+        found = load_model(path)
+        if next(reading, False):
+            point(link, trained / "second")  # behind its back
+        return found
+
+    alone = {name: Models([str(trained / name)]).get(None) for name in ("first", "second")}
+    monkeypatch.setattr("scalable.serve.models.load_model", read_slowly)
+    served = Models([str(link)]).get(None)
+    assert served.predictor.predict_one(ROW) == alone["second"].predictor.predict_one(ROW)
+
+
+def test_what_was_put_there_between_reading_and_following_is_served(trained, link):
+    models = Models([str(link)])
+    point(link, trained / "second")
+    Follower(models, 60, print).look()
+    expected = load_model(trained / "second").predict_one(ROW)
+    assert models.get("fraud").predictor.predict_one(ROW) == expected
+
+
 class Counting:
     """An observer that keeps what it sees."""
 

@@ -65,3 +65,18 @@ def test_what_fails_is_called_by_its_name():
         free.bind(("127.0.0.1", 0))
         refusing = free.getsockname()
     assert asked(refusing, 1)[0] == [(0, "ConnectionRefusedError", b"Connection refused")]
+
+
+def test_a_request_refused_before_it_was_sent_ends_its_connection():
+    refusal = b"HTTP/1.1 413 no\r\ncontent-length: 0\r\n\r\n"
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        Clients(socket.AF_INET, listening.getsockname(), 1) as clients,
+    ):
+        listening.settimeout(10)
+        for k in range(2):  # the second would go out behind half of the first
+            clients.send(k, b"x" * 2**24)
+            assert list(clients.answers(0.05)) == []
+            with listening.accept()[0] as server:
+                server.sendall(refusal)
+                assert list(clients.answers(10)) == [(k, "413", b"")]

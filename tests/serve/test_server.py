@@ -97,6 +97,9 @@ def test_open_inference_protocol(port, place):
     assert json.loads(body[:at])["outputs"][0]["parameters"] == {"binary_data_size": 16}
     np.testing.assert_array_equal(np.frombuffer(body[at:]), expected)
     assert ask(port, "POST", "/v2/models/fraud/infer", text + b"".join(raw)[:-1], size)[0] == 400
+    narrow = tensors(x={"datatype": "FP32", "data": [0.1, None]})  # the number that its four bytes would be
+    found = json.loads(ask(port, "POST", "/v2/models/fraud/infer", narrow)[1])["outputs"][0]["data"]
+    assert found[0] == model.predict_one({"x": float(np.float32(0.1)), "kind": "b", "when": 10**9})
 
 
 @pytest.mark.parametrize(
@@ -124,6 +127,7 @@ def test_open_inference_protocol(port, place):
             "'parameters' is 7, expected an object",
         ),
         ("/v2/models/fraud/infer", tensors(x={"data": ["a", "b"]}), 400, "not FP64"),
+        ("/v2/models/fraud/infer", tensors(x={"datatype": "FP32", "data": [1, 1e39]}), 400, "is not FP32"),
         (
             "/v2/models/fraud/infer",
             tensors(x={"datatype": "UINT8", "data": [1, 256]}),

@@ -17,6 +17,7 @@ import pytest
 
 from scalable.serve.load import Target, arrivals, offer, ramp
 from scalable.serve.metrics import added_up
+from scalable.serve.models import Models
 from tests.monitor.test_drift_observer import trained as with_reference
 from tests.monitor.windows import FEATURES, rows
 from tests.serve.running import ROW, ask, start, stop, trained
@@ -98,6 +99,19 @@ def test_a_load_reaches_all_workers_and_metrics_are_of_all(server, place):
     finally:
         shutil.rmtree(place / "fraud.model")
         os.rename(place / "first", place / "fraud.model")
+
+
+def test_a_worker_that_begins_anew_agrees_with_the_others(server, place):
+    """It reads what lies there now; half of the answers would be another model's than the other half."""
+    process, port = server  # whose model is not the one that lies there, see above
+    os.kill(children(process)[0], signal.SIGKILL)
+    expected, deadline = Models([str(place / "fraud.model")]).get(None).version, time.monotonic() + 60
+    seen = []
+    while seen != [expected]:  # of all workers
+        assert time.monotonic() < deadline, (seen, expected)
+        time.sleep(0.05)
+        text = ask(port, "GET", "/metrics")[1].decode()
+        seen = re.findall(r'model_info{model="fraud",version="(.+)"}', text)
 
 
 def test_a_ramp_ends_where_the_server_does_not_keep_up(server):

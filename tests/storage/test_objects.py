@@ -100,6 +100,19 @@ def test_globs_single_objects_and_filters(folder, prefix, uploaded):
     assert columns_of(remote).equals(columns_of(local))
 
 
+@pytest.mark.parametrize("name", ["a b%20+\N{LATIN SMALL LETTER E WITH ACUTE}#", "a?c", "a[1]", "a*"])
+def test_keys_of_all_letters_are_read(name, folder, uploaded, environment):
+    """A folder is taken as it is called, though its name be like a pattern, as on a disk."""
+    import obstore
+
+    for key in (f"names/{name}/part {name}.parquet", "names/abc/part.parquet", "names/a1/part.parquet"):
+        obstore.put(uploaded, key, (folder / "part-0.parquet").read_bytes())
+    assert objects.list_files(f"s3://test-bucket/names/{name}") == [
+        f"s3://test-bucket/names/{name}/part {name}.parquet"
+    ]
+    assert ParquetSource(f"s3://test-bucket/names/{name}").n_rows == ROWS
+
+
 def test_a_bucket_is_a_folder_too(uploaded, folder, environment):
     import obstore
     from obstore.store import S3Store

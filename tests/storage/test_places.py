@@ -16,7 +16,7 @@ from scalable.data.encoded_cache import cache_directory
 from scalable.data.fingerprint import Fingerprint
 from scalable.errors import UsageError
 from scalable.models.checkpoint import Checkpoint
-from scalable.storage.places import ObjectPlace, place
+from scalable.storage.places import ObjectPlace, place, respelled
 from tests.storage.conftest import ROWS
 from tests.storage.s3 import columns_of
 from tests.test_imports import ROOT
@@ -95,6 +95,11 @@ def test_a_cache_of_rows_is_kept_on_disks():
 def test_a_place_has_the_manners_of_a_path(prefix):
     assert place("x/y") == Path("x/y")
     assert place(Path("s3://test-bucket/a/b")) == ObjectPlace("s3://test-bucket/a/b")
+    assert str(place("s3://test-bucket//a//b/")) == "s3://test-bucket/a/b"
+    doubled = {
+        name: str(file) for name, file in place(prefix.replace("/one", "//one")).objects_below().items()
+    }
+    assert doubled == {name: str(file) for name, file in place(prefix).objects_below().items()}
     folder = place(prefix)
     assert (folder.name, str(folder.parent), (folder / "a.txt").suffix) == (
         "one",
@@ -108,3 +113,15 @@ def test_a_place_has_the_manners_of_a_path(prefix):
     assert not (folder / "other").exists()
     with pytest.raises(FileNotFoundError):
         (folder / "other").unlink()
+
+
+def test_messages_have_the_slashes_that_a_path_lost(prefix, capsys):
+    assert (
+        respelled("s3:/b/k: not a model (as s3://b/k, x/s3:/b)")
+        == "s3://b/k: not a model (as s3://b/k, x/s3:/b)"
+    )
+    assert respelled("registry:s3:/b/fraud@1") == "registry:s3://b/fraud@1"
+    assert run("evaluate", f"{prefix}/none", prefix, "--target", "y", "-q") == 1
+    told = capsys.readouterr().err
+    assert f"{prefix}/none" in told
+    assert "s3:/t" not in told

@@ -19,8 +19,7 @@ from scalable.registry import registry as registries
 from scalable.registry.address import model_path
 from scalable.registry.filters import chosen, parse_condition
 from scalable.registry.registry import Registry
-from scalable.serve.follow import _signature
-from scalable.serve.models import Models
+from scalable.serve.models import Models, state_of
 from scalable.storage import object_writing, objects
 from scalable.storage.files import store_of
 from scalable.storage.places import files_below, place
@@ -68,7 +67,7 @@ def test_versions_and_aliases_are_as_on_a_disk(registry, model):
     assert registry.aliases("fraud")["production"].version == 1
     address = f"registry:{registry.path}/fraud@production"
     assert model_path(address) == registry.model("fraud", "1")[1]
-    assert _signature(address) != _signature(f"registry:{registry.path}/fraud@2")
+    assert state_of(address) != state_of(f"registry:{registry.path}/fraud@2")
     for which, said in (("9", "no version 9"), ("canary", "no alias 'canary'")):
         with pytest.raises(ModelError, match=said):
             registry.model("fraud", which)
@@ -281,11 +280,11 @@ def test_served_models_there_have_versions_and_are_followed(folder, prefix, regi
     words = ["train", "logistic", prefix, "--target", "y", "--model", there, "-q"]
     assert run_command(build(), words) == 0
     models = Models([f"m={there}"])
-    version, seen = models.get("m").version, _signature(models.get("m").path)
+    version, seen = models.get("m").version, state_of(models.get("m").path)
     assert seen is not None
     assert Models([f"m={there}"]).get("m").version == version
     assert run_command(build(), [*words, "--overwrite", "--C", "0.01"]) == 0
     objects._tails.clear()
-    assert _signature(models.get("m").path) != seen
+    assert state_of(models.get("m").path) != seen
     assert Models([f"m={there}"]).get("m").version != version
     assert place(there).is_dir()

@@ -19,9 +19,9 @@ CLAIM = (
     "With half of the values missing and with few labels the generative model leads; with all values, many labels and "
     "columns it gets wrong, the discriminative one."
 )
-ANSWER = """In three cases, by these amounts: with half of the values missing at prediction, naive Bayes left
-them out and was right on {nb_missing:.3f} of the rows, logistic regression with means filled in on
-{lr_missing:.3f}. With {labels} labels among {rows:,} rows a mixture that saw all rows and then named its
+ANSWER = """With missing values, few labels or a new class: with half of the values missing at prediction,
+naive Bayes left them out and was right on {nb_missing:.3f} of the rows, logistic regression with means filled
+in on {lr_missing:.3f}. With {labels} labels among {rows:,} rows a mixture that saw all rows and then named its
 clusters was right on {mixture:.3f}, logistic regression on the labelled ones on {lr_few:.3f}. A third class,
 from {new} rows, was added to naive Bayes by its own moments: {added:.3f} right on all three, within
 {retrained:.3f} of training anew, and the parameters of the other two did not move. It loses where its picture

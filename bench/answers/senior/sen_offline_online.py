@@ -24,14 +24,15 @@ CLAIM = (
     "With a planted fault in serving, the monitor names exactly the faulty column where its distribution moved, and "
     "only the comparison row by row names one whose distribution stayed."
 )
-ANSWER = """By halving the way between them. Offline the model's AUC was {offline:.3f}, online {unit:.3f} when a
-service sent one column in cents and the model knew units, and {stale:.3f} when another came a day old. Scored
-again from the stored columns the same {rows:,} rows had {replayed:.3f}, so neither model nor world was to blame:
-what differed was what it was asked with. The monitor named {unit_named} for the wrong unit and {stale_named} for
-the stale column, for a stale value is distributed as a fresh one. Compared row by row with what was stored,
-{stale_rows:.0%} of the rows differed in `x1` and {other_rows:.0%} in any other column, which names it. Repaired one
-column at a time, `x1` alone brought AUC back to {repaired:.3f}. It takes the log of what was asked; where only
-scores are logged this search is not possible."""
+ANSWER = """By comparing both roads step by step, until one column is left. Offline the model's AUC was
+{offline:.3f}, online {unit:.3f} when a service sent one column in cents and the model knew units, and
+{stale:.3f} when another came a day old. Scored again from the stored columns the same {rows:,} rows had
+{replayed:.3f}, so neither model nor world was to blame: what differed was what it was asked with. The monitor
+named {unit_named} for the wrong unit and {stale_named} for the stale column, for a stale value is distributed
+as a fresh one. Compared row by row with what was stored, {stale_rows:.0%} of the rows differed in `x1` and
+{other_rows:.0%} in any other column, which names it. Repaired one column at a time, `x1` alone brought AUC
+back to {repaired:.3f}. It takes the log of what was asked; where only scores are logged this search is not
+possible."""
 LINKS = ("scalable/monitor/run.py", "scalable/feature_store/check.py", "docs/monitoring.md")
 COEF = np.array([1.0, 1.5, 0.8, 0.4])
 

@@ -21,14 +21,15 @@ CLAIM = (
     "Contributions add up to the score and equal the library's, the first reason moves a refusal far more than the "
     "last, and a scorecard of a few lines is nearly as good where effects add up."
 )
-ANSWER = """With reasons that can be checked. For a forest of {trees} trees the contributions of {columns} columns
-added up to the log odds within {gap:.1e} and were the library's within {apart:.1e}. Of {refused:,} refused rows,
-setting the column of the first reason to its median undid {first:.0%} of the refusals, that of the last
-{last:.0%}: the reason codes say what mattered to the model. Two forests that differ in their seed only gave the same
-first reason to {stable:.0%} of the rows, and that is what a second person would be told. A scorecard of {lines}
-lines, one weight a column, had an AUC of {card:.3f} where the forest had {forest:.3f}: where effects add up it
-costs little to be read by everybody. A column that stands for a forbidden one ({proxy:.2f} correlated) got
-{proxy_share:.0%} of the contributions although the forbidden one was not used: leaving it out proves nothing."""
+ANSWER = """With reasons that add up to the score and can be checked. For a forest of {trees} trees the
+contributions of {columns} columns added up to the log odds within {gap:.1e} and were the library's within
+{apart:.1e}. Of {refused:,} refused rows, setting the column of the first reason to its median undid
+{first:.0%} of the refusals, that of the last {last:.0%}: the reason codes say what mattered to the model. Two
+forests that differ in their seed only gave the same first reason to {stable:.0%} of the rows, and that is what
+a second person would be told. A scorecard of {lines} lines, one weight a column, had an AUC of {card:.3f}
+where the forest had {forest:.3f}: where effects add up it costs little to be read by everybody. A column that
+stands for a forbidden one ({proxy:.2f} correlated) got {proxy_share:.0%} of the contributions although the
+forbidden one was not used: leaving it out proves nothing."""
 LINKS = ("scalable/models/explanation.py", "scalable/cli/serve/explain.py", "scalable/cli/serve/card.py")
 TREES, COLUMNS, SHARE = 60, 6, 0.1
 

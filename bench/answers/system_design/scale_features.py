@@ -24,13 +24,14 @@ CLAIM = (
     "A join by the latest value scores better offline than it can online; the join as of each row's time scores the "
     "same, and its values are those of the store to the bit."
 )
-ANSWER = """The time of every value. With {rows:,} payments a feature joined by the latest value a card has gave a
-held-out AUC of {latest:.3f}, and {latest_online:.3f} once each request gets what is known at its time; joined as of
-each row's time it gave {right:.3f} offline. A leak check of the first training set found {leaked:.0%} of
-its rows to hold what was not known. The same definition, materialized and asked one request at a time at the
-end, gave {same:.0%} of {asked} values with the same bits as the join as of then. What else it must decide are
-windows and their ends, how late an event may come, when a value is too old, and what a card without events
-gets: each is a line of the definition. Whether reads are fast enough is not measured here."""
+ANSWER = """When each value was known, for each row. With {rows:,} payments a feature joined by the latest
+value a card has gave a held-out AUC of {latest:.3f}, and {latest_online:.3f} once each request gets what is
+known at its time; joined as of each row's time it gave {right:.3f} offline. A leak check of the first training
+set found {leaked:.0%} of its rows to hold what was not known. The same definition, materialized and asked one
+request at a time at the end, gave {same:.0%} of {asked} values with the same bits as the join as of then. What
+else it must decide are windows and their ends, how late an event may come, when a value is too old, and what a
+card without events gets: each is a line of the definition. Whether reads are fast enough is not measured
+here."""
 LINKS = ("scalable/feature_store/join.py", "scalable/feature_store/check.py", "docs/feature_store.md")
 DAY, ASKED = 86_400, 200
 DEFINITIONS = """[views.card]

@@ -16,14 +16,14 @@ from scalable.inference import compile_model
 
 QUICK, STANDARD = 4_000, 20_000
 CLAIM = "A row costs a batch far less processor time than a call of its own, and a score computed earlier ranks worse."
-ANSWER = """By what age costs and what a call costs: in a batch of {batch:,} rows a prediction took
-{batch_us:.2f} us of processor time, in a call of its own {one_us:.1f} us, {ratio:.0f} times as much; still
-{a_day:.1f} s of one processor for a million calls a day. A score that was up to date ranked with an AUC of
-{fresh:.3f}, one computed {old} steps before with {stale:.3f}, for the column that matters keeps {keeps:.0%}
-of itself from step to step; with one that keeps {slow:.1%} it was {slow_fresh:.3f} and {slow_stale:.3f}. So:
-slow columns and many rows, in batches; fast columns, or rows nobody knows before, in real time; or both, slow
-parts from a table and fast ones at the call. Network, queue and the fetching of columns, which are often most
-of the time, are not in these numbers."""
+ANSWER = """In batches where columns change slowly, at the call where they change fast: in a batch of {batch:,}
+rows a prediction took {batch_us:.2f} us of processor time, in a call of its own {one_us:.1f} us, {ratio:.0f}
+times as much; still {a_day:.1f} s of one processor for a million calls a day. A score that was up to date
+ranked with an AUC of {fresh:.3f}, one computed {old} steps before with {stale:.3f}, where the column that
+matters keeps {keeps:.0%} of itself from step to step; where it keeps {slow:.1%}, {slow_fresh:.3f} and
+{slow_stale:.3f}. Rows that nobody knows before are answered at the call too; many systems take slow columns
+from a table and fast ones from the call. Network, queue and the fetching of columns, which are often most of
+the time, are not in these numbers."""
 LINKS = (
     "scalable/inference/forest/compiled.py",
     "scalable/serve/__init__.py",

@@ -15,14 +15,14 @@ CLAIM = (
     "After a change a model of the latest rows loses less than one of all rows, before it more; retraining from the "
     "alarm on does both nearly as well as the better one."
 )
-ANSWER = """By what is forgotten: with {rows:,} rows a period and a change after {change} of {periods} periods, the
-excess log loss in the periods before it was {all_before:.4f} with all rows, {window_before:.4f} with the latest
-{window} periods, {alarm_before:.4f} with rows since the last alarm; after it {all_after:.4f},
-{window_after:.4f} and {alarm_after:.4f}, and {never_after:.4f} for a model that never learned again. The alarm,
-a loss on fresh labels {sigmas} standard errors above that of the period before, came {delay:.1f} periods after
-the change on average and falsely in {false:.1%} of the quiet periods. With a little drift every period instead,
-all rows lost {all_slow:.4f}, the latest {window_slow:.4f}, those since the alarm {alarm_slow:.4f}. Labels came
-after one period here; where they come late every policy is late by as much, and none foresees a change."""
+ANSWER = """By learning anew from the rows since an alarm: with {rows:,} rows a period and a change after {change} of
+{periods} periods, the excess log loss in the periods before it was {all_before:.4f} with all rows, {window_before:.4f}
+with the latest {window} periods, {alarm_before:.4f} with rows since the last alarm; after it {all_after:.4f},
+{window_after:.4f} and {alarm_after:.4f}, and {never_after:.4f} for a model that never learned again. The alarm, a loss
+on fresh labels {sigmas} standard errors above that of the period before, came {delay:.1f} periods after the change on
+average and falsely in {false:.1%} of the quiet periods. With a little drift every period instead, all rows lost
+{all_slow:.4f}, the latest {window_slow:.4f}, those since the alarm {alarm_slow:.4f}. Labels came after one period
+here; where they come late every policy is late by as much, and none foresees a change."""
 LINKS = ("scalable/monitor/run.py", "bench/desk/replay.py", "docs/monitoring.md")
 PERIODS, CHANGE, WINDOW, COLUMNS, WORLDS, SIGMAS = 16, 8, 2, 8, 20, 4
 POLICIES = ("never", "all", "window", "alarm")

@@ -19,15 +19,16 @@ CLAIM = (
     "At equal reviews a ranking by expected loss saves more money than one by probability or by amount, although it "
     "finds fewer frauds, and more reviews save more."
 )
-ANSWER = """From the decision backwards: with {share:.0%} of the payments looked at, a ranking by expected
-loss (probability times amount) saved {expected:.0%} of the money at stake on later payments, by probability
-alone {probability:.0%}, by the rule of the largest amounts {rule:.0%}; the true probabilities would save
-{best:.0%}. By number of frauds the order is {found_expected:.0%} and {found_probability:.0%}: what is counted
-is a choice. With {most:.0%} looked at it saved {expected_most:.0%}, with {least:.1%} {expected_least:.0%}:
-capacity decides more than the model does. Its best AUC would be {auc_best:.3f}, it had {auc:.3f}; a model of
-{few:,} rows instead of {many:,} had {auc_few:.3f} and saved {expected_few:.0%}. So the order of work is: cost
-of a miss and of a review, when each column and label is known, a split by time, a model, a threshold by
-capacity, an alarm on drift. Fraudsters who adapt to the model are not in these rows."""
+ANSWER = """Begin with the decision and what each mistake costs: with {share:.0%} of the payments looked at, a
+ranking by expected loss (probability times amount) saved {expected:.0%} of the money at stake on later
+payments, by probability alone {probability:.0%}, by the rule of the largest amounts {rule:.0%}; the true
+probabilities would save {best:.0%}. By number of frauds the order is {found_expected:.0%} and
+{found_probability:.0%}: what is counted is a choice. With {most:.0%} looked at it saved {expected_most:.0%},
+with {least:.1%} {expected_least:.0%}: capacity decides more than the model does. Its best AUC would be
+{auc_best:.3f}, it had {auc:.3f}; a model of {few:,} rows instead of {many:,} had {auc_few:.3f} and saved
+{expected_few:.0%}. So the order of work is: cost of a miss and of a review, when each column and label is
+known, a split by time, a model, a threshold by capacity, an alarm on drift. Fraudsters who adapt to the model
+are not in these rows."""
 LINKS = ("data_gen/datasets/fraud/chunk.py", "scalable/serve/__init__.py", "docs/serving.md")
 SHARES, SHARE, FEW = (0.002, 0.005, 0.01, 0.02, 0.05), 0.01, 4_000
 

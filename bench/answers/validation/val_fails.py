@@ -13,9 +13,9 @@ from sklearn.neighbors import KNeighborsRegressor
 
 QUICK, STANDARD = 400, 1_000
 CLAIM = "Random folds flatter models of chosen columns, of repeating entities and of drift; the right folds do not."
-ANSWER = """Three times, by these amounts: with labels that are coin flips and the {kept} best of {columns:,}
-columns chosen before the folds, accuracy was {outside:.2f}, and {inside:.2f} with the choice within each
-fold. With {groups} entities that repeat and tell nothing of new ones, random folds explained
+ANSWER = """Where folds do not repeat what will be done: with labels that are coin flips and the {kept} best of
+{columns:,} columns chosen before the folds, accuracy was {outside:.2f}, and {inside:.2f} with the choice
+within each fold. With {groups} entities that repeat and tell nothing of new ones, random folds explained
 {group_random:.2f} of the variance, folds of whole entities {group_right:.2f}, and truly new entities
 {group_truth:.2f}. With a level that drifts in time, the error of random folds was {time_random:.2f}, of folds
 that learn from the past only {time_right:.2f}, and that of the next stretch of time {time_truth:.2f}. In each

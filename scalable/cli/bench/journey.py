@@ -13,7 +13,7 @@ from scalable.cli.screen.meter import Stage, measured
 from scalable.cli.train.ahead import compiled_beside, fit_generated
 from scalable.cli.train.bayes import bayes_report, expected_scores
 from scalable.data.source import Source
-from scalable.errors import DataError
+from scalable.errors import DataError, UsageError
 from scalable.execution.threads import Threads
 from scalable.storage.files import total_size
 
@@ -40,11 +40,11 @@ def travel(out: Path, rows: int, seed: int) -> dict[str, Any]:
 
     Raises
     ------
-    DataError
+    UsageError
         When `rows` is too small for five shards with both classes in each.
     """
     if rows < LEAST_ROWS:
-        raise DataError(f"--rows {rows}: the quickstart needs at least {LEAST_ROWS:,} rows")
+        raise UsageError(f"--rows {rows}: the quickstart needs at least {LEAST_ROWS:,} rows")
     stages: list[Stage] = []
     with compiled_beside(fit_generated, DATASET, TARGET, _engine(rows)):
         manifest = generate(out / "data", rows, seed, stages)

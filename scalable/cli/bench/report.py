@@ -52,7 +52,7 @@ def command(
     page = render(documents, names=names)
     write_page(out, page)
     if not quiet:
-        typer.echo(f"{out}: {len(page) / 1e3:.0f} kB, from {len(documents)} result(s)")
+        typer.echo(f"{out}: {len(page) / 1e3:.0f} kB, from {len(results) + (asv is not None)} results")
     write_sections(json_file, "report", {"report": {"page": out, "results": results}})
 
 

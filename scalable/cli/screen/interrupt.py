@@ -20,7 +20,9 @@ _asked = threading.Event()
 
 def say(message: str) -> None:
     """Print one line to standard error."""
-    print(f"scalable: {message}", file=sys.stderr)
+    from scalable.storage.places import respelled
+
+    print(f"scalable: {respelled(message)}", file=sys.stderr)
 
 
 def say_interrupted(argv: Sequence[str]) -> None:

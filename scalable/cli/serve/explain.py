@@ -76,7 +76,8 @@ def command(
         "explanation": found["explanation"],
     }
     results = new_results("explain", sections)
-    write_text(place(out) / PAGE, render([results]))
+    out = place(out)
+    write_text(out / PAGE, render([results]))
     if not quiet:
         typer.echo(f"{out}: {found['written']:,} rows explained {stage.in_words(found['written'])}")
         for one in found["explanation"]["outputs"]:

@@ -42,6 +42,9 @@ def command(
     debug: Debug = False,
 ) -> None:
     """Offer load."""
+    import pyarrow as pa
+    import pyarrow.types as pt
+
     from scalable.cli.screen.display import live
     from scalable.data.parquet import ParquetSource
     from scalable.report import render
@@ -51,7 +54,11 @@ def command(
     target = Target(place, remote=remote)
     source = ParquetSource(data)
     raw = next(source.raw_blocks(source.shards[0], list(source.full_schema.names), 1000))
-    columns = {name: array[:1000].to_pylist() for name, array in raw.arrays.items()}
+    columns = {}
+    for name, array in raw.arrays.items():
+        if not (pt.is_nested(array.type) or pt.is_binary(array.type)):  # no model reads those
+            counted = array.cast(pa.int64()) if pt.is_duration(array.type) else array
+            columns[name] = counted[:1000].to_pylist()
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     with live(quiet):
         steps = (

@@ -60,10 +60,11 @@ def command(
     from scalable.report.terminal import print_summary
     from scalable.scoring.evaluate import base_rates, evaluate_model, quality_row
     from scalable.scoring.queries import evaluate_queries, order_rows
+    from scalable.storage.places import respelled
 
     if group is not None and weight is not None:
         raise typer.BadParameter("queries count once each; leave --weight out, or --group")
-    predictor = load_model(model)
+    predictor, called = load_model(model), respelled(str(model))
     if target in predictor.needed:
         raise UsageError(
             f"--target {target}: the model sees that column; give the column of what it predicts, or of the same thing"
@@ -75,12 +76,12 @@ def command(
     with live(quiet), get_executor(client, workers) as executor:
         with measured("evaluate", source.n_rows) as stage:
             if group is not None:
-                rows, best = order_rows(str(model), evaluate_queries(predictor, source, executor)), None
+                rows, best = order_rows(called, evaluate_queries(predictor, source, executor)), None
             else:
                 report = evaluate_model(predictor, source, executor)
         if group is None:
             rows = [
-                quality_row(str(model), report, predictor.classes),
+                quality_row(called, report, predictor.classes),
                 {"model": BASE_RATE, **base_rates(report)},
             ]
             best = bayes_report(source, data, executor)

@@ -22,7 +22,6 @@ from scalable.cli.options import (
     Quiet,
     Resume,
     Weight,
-    Workers,
     parse_partitioning,
     split_names,
 )
@@ -67,7 +66,15 @@ def command(
         typer.Option("--task", help="classification, regression or ranking (default: by the target)."),
     ] = None,
     partitioning: Partitioning = "hive",
-    workers: Workers = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            metavar="N",
+            help="Threads (default: processors); for lightgbm local processes.",
+        ),
+    ] = None,
     client: ClientAddress = None,
     valid: Annotated[
         str | None, typer.Option("--valid", metavar="DATA", help="Held-out Parquet to score the model on.")

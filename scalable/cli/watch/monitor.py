@@ -81,12 +81,13 @@ def command(
     from scalable.monitor.thresholds import Thresholds
     from scalable.report import render
     from scalable.report.document import new_results
+    from scalable.storage.places import respelled
 
     try:
         period = nanoseconds(every)
     except ValueError as error:
         raise typer.BadParameter(f"--every {error}") from None
-    predictor = load_model(model)
+    predictor, called = load_model(model), respelled(str(model))
     encoder = getattr(predictor, "encoder", None)
     known = getattr(getattr(encoder, "labels", None), "column", None)
     later = None
@@ -126,14 +127,14 @@ def command(
         more = len(section["alarms"]) - 40
         typer.echo(f"... and {more} more" if more > 0 else "", nl=more > 0)
         typer.echo(
-            f"{model}: {n} period{'s' * (n != 1)} {stage.in_words(source.n_rows)}, {len(section['alarms'])} alarms"
+            f"{called}: {n} period{'s' * (n != 1)} {stage.in_words(source.n_rows)}, {len(section['alarms'])} alarms"
         )
         for note in section["notes"]:
             typer.echo(note)
     if out is not None:
         write_page(out, render([results]))
     if prometheus is not None:
-        write_page(prometheus, prometheus_text(report, str(model)))
+        write_page(prometheus, prometheus_text(report, called))
     write_json(json_file, results)
     if section["alarms"]:
         raise typer.Exit(ALARM)

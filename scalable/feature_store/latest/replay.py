@@ -198,7 +198,7 @@ class _Replay:
                 values.append(numbers(array))
                 raw |= 2 << c
             else:
-                words_of_values, texts = value_words(array)
+                words_of_values, texts = value_words(array, name)
                 values.append(words_of_values)
                 if texts is not None:
                     self._texts.add(texts)

@@ -40,7 +40,7 @@ from scalable.feature_store.stages import (
     write_counts,
     write_texts,
 )
-from scalable.feature_store.timeline import words_of
+from scalable.feature_store.timeline import ages_of, words_of
 from scalable.feature_store.value_words import Words, arrow_of, join_texts, value_words
 from scalable.kernels.timeline.group import group_rows
 from scalable.kernels.timeline.passing_events import (
@@ -217,10 +217,10 @@ def known_ages(view: View, asked: Words, event: Words, known: NDArray[np.bool_])
     `known` is changed.
     """
     if view.ttl is not None:
-        known &= asked - event < view.ttl
+        known &= ages_of(asked, event) < np.uint64(view.ttl)
     if not view.time_since_last:
         return np.empty(0, np.int64)
-    ages = words_of((asked - event) / 1e9)
+    ages = words_of(ages_of(asked, event) / 1e9)
     ages[~known] = MISSING
     return ages
 
@@ -288,7 +288,7 @@ class GatherValues:
             wanted = arrow_of(state.rows[low:high] - at)
             for name in names:
                 taken = block.arrays[name].take(wanted)
-                words, texts = value_words(taken)
+                words, texts = value_words(taken, name)
                 state.values[name].append(words)
                 if texts is not None:
                     state.texts.append(texts)

@@ -82,8 +82,8 @@ class TargetMeans:
     def describe(self) -> str:
         """Return what was done, in a few words."""
         used = int((self.table[:-1, -1] > 0).sum())
-        believed = "".join(f", half believed at {rows:,.0f} rows" for rows in self.strength[:1])
-        return f"mean target{believed} and share of rows per category ({used:,} buckets used), cross-fitted in training"
+        halfway = "".join(f", halfway to the overall mean at {rows:,.0f} rows," for rows in self.strength[:1])
+        return f"mean target{halfway} and share of rows per category ({used:,} buckets used), cross-fitted in training"
 
     def state(self) -> tuple[dict[str, Any], NDArray[Any]]:
         """Return a JSON-able form and the table without its last row."""

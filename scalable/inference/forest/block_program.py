@@ -11,7 +11,7 @@ from scalable.inference.forest.trees import Trees
 from scalable.kernels.forest.bitplanes import PLANE, ROWS
 from scalable.kernels.forest.category import TABLE_PLANES
 from scalable.kernels.forest.labels import label_trees
-from scalable.kernels.forest.rank import LADDER
+from scalable.kernels.forest.rank import rounded_down
 from scalable.kernels.forest.tables import GROUP, INSTRUCTION, Program, Scratch
 
 TOGETHER = 4  # trees whose leaves are added in one sweep over the block's sums
@@ -44,9 +44,10 @@ class Plan:
     def program(self) -> Program:
         """Return the kernel's argument."""
         d = self.decisions
+        rungs, ladders = d.ladders()
         return Program(
-            d.columns, d.thresholds, d.to_class, d.signatures, d.masks, self.groups, self.instructions, self.starts,
-            self.table, self.sum_start,
+            d.columns, rungs, ladders, rounded_down(ladders), d.to_class, d.signatures, d.masks, self.groups,
+            self.instructions, self.starts, self.table, self.sum_start,
         )  # fmt: skip
 
 
@@ -63,7 +64,6 @@ def scratch(plan: Plan) -> Scratch:
     reach[:PLANE] = planes[:PLANE] = 255
     return Scratch(
         np.zeros(ROWS),
-        aligned(8 * LADDER).view(np.float64),
         aligned(2 * ROWS),
         np.zeros(64, np.uint64),
         aligned(TABLE_PLANES * PLANE),

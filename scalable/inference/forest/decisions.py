@@ -13,7 +13,7 @@ import numpy as np
 
 from scalable.inference.forest.trees import Trees
 from scalable.kernels.forest.category import MAX_TABULATED, OCTET
-from scalable.kernels.forest.rank import CHUNK, MAX_THRESHOLDS, RANK_CATEGORY, RANK_NAN, RANK_ZERO
+from scalable.kernels.forest.rank import CHUNK, MAX_THRESHOLDS, RANK_CATEGORY, RANK_NAN, RANK_ZERO, ladder_of
 from scalable.kernels.forest.tables import (
     CATEGORICAL,
     COLUMN,
@@ -60,6 +60,22 @@ class Decisions:
         first = self.columns["decision"][order]
         place = np.searchsorted(first, self.decision, "right") - 1
         return order[place], self.decision - first[place]
+
+    def ladders(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return where each column's thresholds begin among those of all, and these, as kernels find ranks in them."""
+        rungs, begins, parts, length = (
+            np.zeros(len(self.columns), np.int64),
+            dict[int, int](),
+            [np.empty(0)],
+            0,
+        )
+        for c in np.flatnonzero(~self.categorical):
+            first, count = int(self.columns["first"][c]), int(self.columns["count"][c])
+            if first not in begins:
+                parts.append(ladder_of(self.thresholds[first : first + count]))
+                begins[first], length = length, length + len(parts[-1])
+            rungs[c] = begins[first]
+        return rungs, np.concatenate(parts)
 
     def planes_of_nodes(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the planes that each node's decision is made of, see ``kernels.forest.bitplanes.split``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from scalable.errors import DataError
@@ -41,6 +42,23 @@ else:
 def encode_json(answer: Any) -> bytes:
     """Return an answer as JSON; a number that is not finite is null."""
     return _dumps(answer)
+
+
+def encode_row(row: Mapping[str, Any]) -> bytes:
+    """Return a row of Python's values as the JSON of a request: times as ISO 8601, what is not finite as null.
+
+    Raises
+    ------
+    TypeError, ValueError
+        JSON has no form for a value, such as bytes or a span of time.
+    """
+    return encode_json({name: _plain(value) for name, value in row.items()})
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return value.isoformat() if hasattr(value, "isoformat") else float(value)
 
 
 def _finite(value: Any) -> Any:

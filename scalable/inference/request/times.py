@@ -14,6 +14,7 @@ _UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _DAY = 86_400 * 10**9
 _NAIVE, _AWARE = datetime(1970, 1, 1), datetime(1970, 1, 1, tzinfo=UTC)
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].+)?")
+_CLOCK = re.compile(r"\d\d:.*")  # Python reads the date 20200102 as a time of day, too
 _FINE = re.compile(r"(.*[.,]\d{6})(\d+)(.*)")  # more digits than Python reads; it would drop them
 _MICRO = timedelta(microseconds=1)
 
@@ -53,10 +54,17 @@ def tick_reader(kind: pa.DataType) -> Callable[[Any], int]:
     else:
         measure = _zoned if zone else _plain
 
+    least, most, step = -(2**63), 2**63, 1
+    if pt.is_date(kind):  # of 32 bits, or of whole days
+        least, most, step = -(2**31) * per_size, 2**31 * per_size, per_size
+    elif pt.is_time(kind):
+        least, most = 0, _DAY // size
     instant, epoch = pt.is_timestamp(kind), _AWARE if zone else _NAIVE
 
     def ticks(value: Any) -> int:
         if type(value) is int:
+            if value % step or not least <= value < most:
+                raise NotATimeError(f"{value} is out of range, or of another unit")
             return value
         if instant and type(value) is datetime and (value.tzinfo is not None) is zone:  # most of them
             found = (value - epoch) // _MICRO * 1000
@@ -113,6 +121,8 @@ def _zoned(value: Any) -> int:
 def _of_day(value: Any) -> int:
     fine = 0
     if type(value) is str:
+        if not _CLOCK.fullmatch(value):
+            raise NotATimeError(f"{value!r} is not a time of day of ISO 8601 as 12:30:00")
         value, fine = _parsed(value, time.fromisoformat)
     if type(value) is not time:
         raise TypeError

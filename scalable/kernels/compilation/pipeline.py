@@ -8,6 +8,7 @@ from numba.core import typed_passes, untyped_passes
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager, _pass_registry
 
+from scalable.kernels.compilation.remembered import KernelFlags, sparing
 from scalable.kernels.compilation.written_in import WriteIn
 
 # Kernels have no comprehensions and no functions within them, no literal_unroll, isinstance or `with`; nobody looks at
@@ -31,16 +32,21 @@ class _Passes(PassManager):
 
     def run(self, state: Any) -> None:
         """Run all passes."""
-        for kind, _ in self.passes:
-            each = _pass_registry.get(kind).pass_inst
-            each.analysis = self._analysis
-            each.run_pass(state)
+        with sparing():
+            for kind, _ in self.passes:
+                each = _pass_registry.get(kind).pass_inst
+                each.analysis = self._analysis
+                each.run_pass(state)
 
 
 class KernelCompiler(CompilerBase):
     """The pipeline of kernels; how they are lowered differs."""
 
     lowering: Any
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.state.flags = KernelFlags(self.state.flags)
 
     def define_pipelines(self) -> list[Any]:
         """Return the one pipeline."""

@@ -148,9 +148,9 @@ def _time(reader: Any, read: Any, value: Any, kind: Any, cell: Any) -> Any:
     if value == np.uintp(field(reader, READER, "none")):
         store_u64(cell, np.uint64(ABSENT))
         return True
-    if kind == np.uintp(field(reader, READER, "int")):
-        return _whole(reader, value, cell) and load_i64(cell) != ABSENT
     tick, zoned = field(read, READ, "tick"), field(read, READ, "zoned") != 0
+    if tick > 0 and kind == np.uintp(field(reader, READER, "int")):
+        return _whole(reader, value, cell) and load_i64(cell) != ABSENT
     micros = BAD
     if tick > 0 and kind == np.uintp(field(reader, READER, "str")):
         text = _text(value, cell)

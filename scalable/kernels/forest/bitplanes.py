@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 
 ROWS = 512  # rows per block: planes of 64 bytes, so that decoding one instruction costs less than its vector work
 PLANE = ROWS // 8
-STEP = 16  # doubles compared at once
+STEP = 16  # numbers compared at once
 _I8, _I64 = ir.IntType(8), ir.IntType(64)
 _WORDS = ir.VectorType(_I64, PLANE // 8)
 _HALF = ir.VectorType(_I64, 4)
@@ -131,19 +131,20 @@ def bits_equal(typingctx: Any, values: Any, limit: Any, out: Any) -> Any:
 
 @intrinsic
 def how_many_below(typingctx: Any, numbers: Any, limit: Any) -> Any:
-    """Return how many of the `STEP` doubles at `numbers` are below `limit`; none is where that is NaN."""
-    del typingctx, numbers, limit
-    doubles, bits = ir.VectorType(ir.DoubleType(), STEP), ir.IntType(STEP)
+    """Return how many of the `STEP` numbers at `numbers`, of its type, are below `limit`; none is where that is NaN."""
+    del typingctx, numbers
+    kind = ir.FloatType() if limit == types.float32 else ir.DoubleType()
+    several, bits = ir.VectorType(kind, STEP), ir.IntType(STEP)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        seed = builder.insert_element(ir.Constant(doubles, ir.Undefined), args[1], ir.IntType(32)(0))
+        seed = builder.insert_element(ir.Constant(several, ir.Undefined), args[1], ir.IntType(32)(0))
         zeros = ir.Constant(ir.VectorType(ir.IntType(32), STEP), [0] * STEP)
         below = builder.fcmp_ordered(
-            "<", _load(builder, args[0], doubles, 8), builder.shuffle_vector(seed, seed, zeros)
+            "<", _load(builder, args[0], several, 4), builder.shuffle_vector(seed, seed, zeros)
         )
         return builder.zext(builder.ctpop(builder.bitcast(below, bits)), _I64)
 
-    return types.uint64(types.uintp, types.float64), generate
+    return types.uint64(types.uintp, limit), generate
 
 
 @intrinsic
@@ -175,31 +176,49 @@ def transpose8(typingctx: Any, planes: Any, out: Any) -> Any:
     return types.void(types.uintp, types.uintp), generate
 
 
+def _pair_at(builder: Any, table: Any, label: Any) -> Any:
+    """Load the pair of doubles that is number `label` of those at `table`; a table's address stays in its register."""
+    pair = ir.VectorType(ir.DoubleType(), 2)
+    label = builder.zext(label, _I64) if label.type.width < 64 else label
+    return builder.load(builder.gep(_pointer(builder, table, pair), [label]), align=8)
+
+
 @intrinsic
-def add_pair(typingctx: Any, total: Any, addend: Any) -> Any:
-    """Add two doubles that lie side by side at `addend` to those at `total`."""
-    del typingctx, total, addend
+def add_pair(typingctx: Any, total: Any, table: Any, label: Any) -> Any:
+    """Add pair `label` of the doubles at `table` to the two that lie side by side at `total`."""
+    del typingctx, total, table, label
     pair = ir.VectorType(ir.DoubleType(), 2)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        both, more = (_load(builder, a, pair, 8) for a in args)
-        builder.store(builder.fadd(both, more), _pointer(builder, args[0], pair), align=8)
+        found = builder.fadd(_load(builder, args[0], pair, 8), _pair_at(builder, args[1], args[2]))
+        builder.store(found, _pointer(builder, args[0], pair), align=8)
         return context.get_dummy_value()
 
-    return types.void(types.uintp, types.uintp), generate
+    return types.void(types.uintp, types.uintp, types.uint8), generate
 
 
 @intrinsic
-def add_four_pairs(typingctx: Any, total: Any, first: Any, second: Any, third: Any, fourth: Any) -> Any:
-    """Add the pairs of doubles at four places to the pair at `total`, in order."""
-    del typingctx, total, first, second, third, fourth
+def add_four_pairs(
+    typingctx: Any,
+    total: Any,
+    t0: Any,
+    label0: Any,
+    t1: Any,
+    label1: Any,
+    t2: Any,
+    label2: Any,
+    t3: Any,
+    label3: Any,
+) -> Any:
+    """Add pairs of four tables, one after the other, to the pair at `total`."""
+    del typingctx, total, t0, label0, t1, label1, t2, label2, t3, label3
     pair = ir.VectorType(ir.DoubleType(), 2)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         found = _load(builder, args[0], pair, 8)
-        for place in args[1:]:
-            found = builder.fadd(found, _load(builder, place, pair, 8))
+        for table, label in zip(args[1::2], args[2::2], strict=True):
+            found = builder.fadd(found, _pair_at(builder, table, label))
         builder.store(found, _pointer(builder, args[0], pair), align=8)
         return context.get_dummy_value()
 
-    return types.void(*[types.uintp] * 5), generate
+    return types.void(types.uintp, *[types.uintp, types.uint8] * 4), generate

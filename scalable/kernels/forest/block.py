@@ -22,6 +22,7 @@ from scalable.kernels.forest.rank import (
     threshold_planes,
 )
 from scalable.kernels.jit import kernel
+from scalable.kernels.memory import load_u8, load_u64
 
 
 @kernel(inline=True)
@@ -47,8 +48,10 @@ def decision_planes(places: Any, start: Any, n: Any, program: Any, scratch: Any)
         else:
             if column.first == ranked:  # the same thresholds, and missing values elsewhere
                 rank_missing(x, n, column, ranks[:ROWS], ranks[ROWS:])
+            elif places[column.feature].is_float32:
+                rank_column(x, n, program.narrow, program.rungs[c], column, ranks[:ROWS], ranks[ROWS:])
             else:
-                rank_column(x, n, program.thresholds, column, scratch.ladder, ranks[:ROWS], ranks[ROWS:])
+                rank_column(x, n, program.ladders, program.rungs[c], column, ranks[:ROWS], ranks[ROWS:])
             threshold_planes(high, low, column.count, to)
             ranked = column.first
 
@@ -57,7 +60,7 @@ def decision_planes(places: Any, start: Any, n: Any, program: Any, scratch: Any)
 def leaf_labels(group: Any, instructions: Any, planes: Any, reach: Any, labels: Any, codes: Any) -> None:
     """Compute the leaf labels of one group's trees for the rows of a block, as bytes in `codes`."""
     size = np.uintp(PLANE)
-    for i in range(group.split, group.mark):
+    for i in range(np.uintp(group.split), np.uintp(group.mark)):  # unsigned: nothing to wrap around
         step = instructions[i]
         split(
             reach + np.uintp(step.here) * size,
@@ -67,7 +70,7 @@ def leaf_labels(group: Any, instructions: Any, planes: Any, reach: Any, labels: 
             reach + np.uintp(step.right) * size,
             labels + np.uintp(step.label) * size,
         )
-    for i in range(group.mark, group.stop):
+    for i in range(np.uintp(group.mark), np.uintp(group.stop)):
         step = instructions[i]
         mark(
             reach + np.uintp(step.here) * size,
@@ -108,9 +111,6 @@ def add_vectors(
     codes: Any, table: Any, starts: Any, first: Any, count: Any, wide: Any, width: Any, total: Any
 ) -> None:
     """Add the leaves, of `width` values, of one group's trees to as many sums a row; `table` and `total` are flat."""
-    if width == 2 and table.itemsize == 8 and not wide:
-        _add_pairs(codes, np.uintp(table.ctypes.data), starts, first, count, np.uintp(total.ctypes.data))
-        return
     for i in range(ROWS):
         to = np.uint64(i * width)
         for t in range(count):
@@ -123,24 +123,30 @@ def add_vectors(
 
 
 @kernel(inline=True)
-def _add_pairs(codes: Any, table: Any, starts: Any, first: Any, count: Any, total: Any) -> None:
-    pair = np.uintp(16)
+def add_pairs(codes: Any, table: Any, starts: Any, first: Any, count: Any, total: Any) -> None:
+    """Add the leaves, of two doubles, of one group's trees with labels of a byte; `codes` to `total` are addresses."""
+    pair, here = np.uintp(16), starts + np.uintp(first) * np.uintp(8)
     if count == 4:
-        t0, t1 = table + np.uintp(starts[first]) * pair, table + np.uintp(starts[first + 1]) * pair
-        t2, t3 = table + np.uintp(starts[first + 2]) * pair, table + np.uintp(starts[first + 3]) * pair
-        for i in range(ROWS):
+        t0, t1 = table + load_u64(here) * pair, table + load_u64(here + np.uintp(8)) * pair
+        t2, t3 = table + load_u64(here + np.uintp(16)) * pair, table + load_u64(here + np.uintp(24)) * pair
+        c1, c2, c3 = codes + np.uintp(ROWS), codes + np.uintp(2 * ROWS), codes + np.uintp(3 * ROWS)
+        for i in range(np.uintp(ROWS)):
             add_four_pairs(
-                total + np.uintp(i) * pair,
-                t0 + np.uintp(codes[i]) * pair,
-                t1 + np.uintp(codes[ROWS + i]) * pair,
-                t2 + np.uintp(codes[2 * ROWS + i]) * pair,
-                t3 + np.uintp(codes[3 * ROWS + i]) * pair,
+                total + i * pair,
+                t0,
+                load_u8(codes + i),
+                t1,
+                load_u8(c1 + i),
+                t2,
+                load_u8(c2 + i),
+                t3,
+                load_u8(c3 + i),
             )
         return
-    for t in range(count):
-        here = table + np.uintp(starts[first + t]) * pair
-        for i in range(ROWS):
-            add_pair(total + np.uintp(i) * pair, here + np.uintp(codes[t * ROWS + i]) * pair)
+    for t in range(np.uintp(count)):
+        leaves, labels = table + load_u64(here + t * np.uintp(8)) * pair, codes + t * np.uintp(ROWS)
+        for i in range(np.uintp(ROWS)):
+            add_pair(total + i * pair, leaves, load_u8(labels + i))
 
 
 @kernel()
@@ -160,6 +166,8 @@ def score_rows(places: Any, first_row: Any, program: Any, scratch: Any, out: Any
     planes, reach = np.uintp(scratch.planes.ctypes.data), np.uintp(scratch.reach.ctypes.data)
     labels, codes = np.uintp(scratch.labels.ctypes.data), np.uintp(scratch.codes.ctypes.data)
     total, width = scratch.total, program.table.shape[1]
+    leaves, trees = np.uintp(program.table.ctypes.data), np.uintp(program.starts.ctypes.data)
+    pairs = np.uintp(total.ctypes.data)
     table, sums = (
         program.table.reshape(-1),
         scratch.total.reshape(-1),
@@ -179,6 +187,8 @@ def score_rows(places: Any, first_row: Any, program: Any, scratch: Any, out: Any
             starts, tree, count, wide = program.starts, group.tree, group.trees, group.wide
             if width == 1:
                 add_leaves(scratch.codes, table, starts, tree, count, wide, total[group.output])
+            elif width == 2 and table.itemsize == 8 and not wide:
+                add_pairs(codes, leaves, trees, tree, count, pairs)
             else:
                 add_vectors(scratch.codes, table, starts, tree, count, wide, width, sums)
         for output in range(out.shape[1]):

@@ -17,7 +17,6 @@ from scalable.kernels.memory import load_f32, load_f64, store_u64
 
 CHUNK = STEP  # thresholds per chunk: a rank is 16 * high + low, both single bytes
 MAX_THRESHOLDS = 255 * CHUNK
-LADDER = MAX_THRESHOLDS + CHUNK + 256 + CHUNK  # doubles of the scratch in which ranks are found
 _U = np.uint64
 ZERO = float(np.float32(1e-35))  # LightGBM's kZeroThreshold
 RANK_NAN, RANK_ZERO, RANK_CATEGORY = 0, 1, 2  # column kinds: NaN is special; zero and NaN are special; codes
@@ -36,32 +35,26 @@ def gather_column(place: Any, first: Any, n: Any, out: Any) -> None:
             out[i] = load_f64(np.uintp(address + i * stride))
 
 
-@kernel(inline=True)
-def _fill_ladder(thresholds: Any, first: Any, count: Any, ladder: Any) -> Any:
-    """Write a column's thresholds, the last of each chunk, and the last of 16 of these, each filled up with infinity.
+def ladder_of(thresholds: np.ndarray) -> np.ndarray:
+    """Return ascending thresholds, the last of each chunk, and the last of 16 of these, filled up with infinity."""
+    chunks = len(thresholds) // CHUNK + 1  # the last one ends with infinity
+    rungs = [thresholds]
+    for count in (chunks * CHUNK, -(-chunks // CHUNK) * CHUNK, CHUNK):
+        rungs[-1] = np.pad(rungs[-1], (0, count - len(rungs[-1])), constant_values=np.inf)
+        rungs.append(rungs[-1][CHUNK - 1 :: CHUNK])
+    return np.concatenate(rungs[:-1])
 
-    Returns
-    -------
-    Where the second and the third begin.
-    """
-    chunks = count // CHUNK + 1  # the last one ends with infinity
-    middle = chunks * CHUNK
-    top = middle + (chunks + CHUNK - 1) // CHUNK * CHUNK
-    for k in range(count):
-        ladder[_U(k)] = thresholds[_U(first + k)]
-    for k in range(count, middle):
-        ladder[_U(k)] = np.inf
-    for k in range(chunks):
-        ladder[_U(middle + k)] = ladder[_U(k * CHUNK + CHUNK - 1)]
-    for k in range(middle + chunks, top + CHUNK):
-        ladder[_U(k)] = np.inf
-    for k in range((top - middle) // CHUNK):
-        ladder[_U(top + k)] = ladder[_U(middle + k * CHUNK + CHUNK - 1)]
-    return middle, top
+
+def rounded_down(values: np.ndarray) -> np.ndarray:
+    """Return for each float64 the largest float32 that is not above it: a float32 exceeds both or neither."""
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+        below: np.ndarray = np.nextafter(narrow, np.float32(-np.inf))
+    return np.where(narrow > values, below, narrow)
 
 
 @kernel(inline=True)
-def rank_column(x: Any, n: Any, thresholds: Any, column: Any, ladder: Any, high: Any, low: Any) -> None:
+def rank_column(x: Any, n: Any, ladders: Any, first: Any, column: Any, high: Any, low: Any) -> None:
     """Split the rank of each of `n` values into its `high` and `low` byte; `column` is a COLUMN.
 
     Its rank of a missing value is 0 to send it left at every split, `count` right, and the rank of zero for "NaN means
@@ -70,19 +63,26 @@ def rank_column(x: Any, n: Any, thresholds: Any, column: Any, ladder: Any, high:
 
     Parameters
     ----------
-    ladder : float64 (LADDER,)
-        Scratch.
+    ladders : float64, or float32, rounded down, where all values are float32
+        See `ladder_of`; the column's begins at `first`.
     """
-    middle, top = _fill_ladder(thresholds, column.first, column.count, ladder)
-    base, step = np.uintp(ladder.ctypes.data), np.uintp(8 * CHUNK)
-    second, third, deep = base + np.uintp(8 * middle), base + np.uintp(8 * top), top - middle > CHUNK
+    chunks = column.count // CHUNK + 1
+    middle, size = chunks * CHUNK, np.uintp(ladders.itemsize)
+    top = middle + (chunks + CHUNK - 1) // CHUNK * CHUNK
+    base, step, deep = (
+        np.uintp(ladders.ctypes.data) + np.uintp(first) * size,
+        size * np.uintp(CHUNK),
+        chunks > CHUNK,
+    )
+    second, third = base + np.uintp(middle) * size, base + np.uintp(top) * size
     miss, zero_too = np.uint64(column.missing), column.kind == RANK_ZERO
     for i in range(n):
         value, chunk = x[_U(i)], np.uint64(0)
+        limit = ladders.dtype.type(value)
         if deep:
-            chunk = how_many_below(third, value)
-        chunk = chunk * np.uint64(CHUNK) + how_many_below(second + np.uintp(chunk) * step, value)
-        rank = chunk * np.uint64(CHUNK) + how_many_below(base + np.uintp(chunk) * step, value)
+            chunk = how_many_below(third, limit)
+        chunk = chunk * np.uint64(CHUNK) + how_many_below(second + np.uintp(chunk) * step, limit)
+        rank = chunk * np.uint64(CHUNK) + how_many_below(base + np.uintp(chunk) * step, limit)
         missing = not abs(value) > ZERO if zero_too else np.isnan(value)
         rank = miss if missing else rank
         high[_U(i)], low[_U(i)] = rank >> np.uint64(4), rank & np.uint64(15)

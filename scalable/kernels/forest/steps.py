@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalable.kernels.copying import copy_values
-from scalable.kernels.forest.rank import LADDER, gather_column, rank_column
+from scalable.kernels.forest.rank import gather_column, rank_column
 from scalable.kernels.jit import kernel
 
 BLOCK = 512
@@ -27,20 +27,13 @@ class RankedTrees(NamedTuple):
 
 
 @kernel(inline=True)
-def _rank_block(
-    places: Any,
-    start: Any,
-    n: Any,
-    columns: Any,
-    thresholds: Any,
-    ranks: Any,
-) -> None:
+def _rank_block(places: Any, start: Any, n: Any, program: Any, ranks: Any) -> None:
     """Write uint16 ranks (n_columns, BLOCK) of `n` rows from row `start`."""
-    x, ladder = np.zeros(BLOCK), np.zeros(LADDER)
+    x, columns = np.zeros(BLOCK), program.columns
     high, low = np.zeros(BLOCK, np.uint8), np.zeros(BLOCK, np.uint8)
     for c in range(columns.shape[0]):
         gather_column(places[columns[c].feature], start, n, x)
-        rank_column(x, n, thresholds, columns[c], ladder, high, low)
+        rank_column(x, n, program.ladders, program.rungs[c], columns[c], high, low)
         for i in range(n):
             ranks[c, i] = np.uint16(high[i]) * np.uint16(16) + np.uint16(low[i])
 
@@ -57,12 +50,12 @@ def _leaf(t: Any, i: Any, ranks: Any, nodes: Any) -> Any:
 
 
 @kernel()
-def walk_ranks(places: Any, n_rows: Any, columns: Any, thresholds: Any, nodes: Any, out: Any) -> None:
+def walk_ranks(places: Any, n_rows: Any, program: Any, nodes: Any, out: Any) -> None:
     """Follow all trees for one row after another, on ranks."""
-    ranks = np.zeros((columns.shape[0], BLOCK), np.uint16)
+    ranks = np.zeros((program.columns.shape[0], BLOCK), np.uint16)
     for start in range(0, n_rows, BLOCK):
         n = min(BLOCK, n_rows - start)
-        _rank_block(places, start, n, columns, thresholds, ranks)
+        _rank_block(places, start, n, program, ranks)
         for i in range(n):
             total = 0.0
             for t in range(len(nodes.node_start) - 1):
@@ -71,12 +64,12 @@ def walk_ranks(places: Any, n_rows: Any, columns: Any, thresholds: Any, nodes: A
 
 
 @kernel()
-def walk_blocks(places: Any, n_rows: Any, columns: Any, thresholds: Any, nodes: Any, out: Any) -> None:
+def walk_blocks(places: Any, n_rows: Any, program: Any, nodes: Any, out: Any) -> None:
     """Follow one tree after another for a block of rows, on ranks."""
-    ranks = np.zeros((columns.shape[0], BLOCK), np.uint16)
+    ranks = np.zeros((program.columns.shape[0], BLOCK), np.uint16)
     for start in range(0, n_rows, BLOCK):
         n = min(BLOCK, n_rows - start)
-        _rank_block(places, start, n, columns, thresholds, ranks)
+        _rank_block(places, start, n, program, ranks)
         for t in range(len(nodes.node_start) - 1):
             for i in range(n):
                 out[start + i, 0] += _leaf(t, i, ranks, nodes)
@@ -93,11 +86,11 @@ def _select(rank: Any, limit: Any, right: Any, result: Any) -> None:
 
 
 @kernel()
-def select_blocks(places: Any, n_rows: Any, columns: Any, thresholds: Any, nodes: Any, out: Any) -> None:
+def select_blocks(places: Any, n_rows: Any, program: Any, nodes: Any, out: Any) -> None:
     """Decide every node of a tree for a block of rows, from the leaves up, by byte compare and blend."""
     node_start, leaf_start, column, limit, left, right, leaf_value, order = nodes
-    ranks = np.zeros((columns.shape[0], BLOCK), np.uint16)
-    narrow = np.zeros((columns.shape[0], BLOCK), np.uint8)
+    ranks = np.zeros((program.columns.shape[0], BLOCK), np.uint16)
+    narrow = np.zeros((program.columns.shape[0], BLOCK), np.uint8)
     most = 0
     for t in range(len(node_start) - 1):
         most = max(most, node_start[t + 1] - node_start[t])
@@ -107,8 +100,8 @@ def select_blocks(places: Any, n_rows: Any, columns: Any, thresholds: Any, nodes
         constant[leaf] = leaf
     for start in range(0, n_rows, BLOCK):
         n = min(BLOCK, n_rows - start)
-        _rank_block(places, start, n, columns, thresholds, ranks)
-        for c in range(columns.shape[0]):
+        _rank_block(places, start, n, program, ranks)
+        for c in range(ranks.shape[0]):
             for i in range(BLOCK):
                 narrow[c, i] = ranks[c, i]
         for t in range(len(node_start) - 1):

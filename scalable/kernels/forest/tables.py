@@ -119,8 +119,11 @@ class Program(NamedTuple):
     Attributes
     ----------
     columns : COLUMN (n_columns,)
-    thresholds : float64
-        Ascending within a column, each padded with infinity to ``2 ** m - 1`` entries for the search.
+    rungs : int64 (n_columns,)
+        Where the thresholds of a column of numbers begin in `ladders`, see `scalable.kernels.forest.rank.ladder_of`.
+    ladders : float64
+    narrow : float32
+        The same, rounded down.
     to_class : uint32
         Category -> class, 0 for those in no set, which go right.
     signatures : uint64
@@ -137,7 +140,9 @@ class Program(NamedTuple):
     """
 
     columns: Any
-    thresholds: Any
+    rungs: Any
+    ladders: Any
+    narrow: Any
     to_class: Any
     signatures: Any
     masks: Any
@@ -152,7 +157,6 @@ class Scratch(NamedTuple):
     """Working memory of one thread of the block kernel; planes lie on cache lines."""
 
     x: Any
-    ladder: Any
     ranks: Any
     matrix: Any
     work: Any

@@ -11,8 +11,9 @@ import numpy as np
 from scalable.kernels.jit import kernel
 from scalable.kernels.linear.adaptive_optimizers import G, copy_cell, move, put_back
 from scalable.kernels.linear.few_categories import gather_narrow
-from scalable.kernels.linear.optimizers import GRADIENT, W, update
+from scalable.kernels.linear.optimizers import FIELDS, GRADIENT, W, update
 from scalable.kernels.linear.records import CategorySpace
+from scalable.kernels.prefetch import prefetch
 
 
 @kernel(inline=True)
@@ -73,10 +74,12 @@ def update_categories(
     share : float
         Turns gathered sums into means over the batch.
     code, hyper, factors, t
-        See `scalable.kernels.linear.optimizers.update`; factors of shape (n_indices,).
+        See `scalable.kernels.linear.optimizers.update`; factors of shape (m,), m from 1 to n_indices: the last is that
+        of all further categories too. A factor of its own would cost each hashed one a line of the cache.
     cells : array of shape (n_indices, 8), float32
         Cells of the categories, updated.
     """
+    rest = np.uint32(factors.size - 1)
     for h in range(ids.shape[0]):
         indices = ids[h, start : start + m]
         for i in range(m):
@@ -84,7 +87,7 @@ def update_categories(
             cell = cells[s]
             g = np.float64(cell[GRADIENT])
             if g != 0.0:
-                update(code, hyper, cell, g * share, factors[s], t)
+                update(code, hyper, cell, g * share, factors[min(s, rest)], t)
                 cell[GRADIENT] = 0.0
 
 
@@ -103,7 +106,8 @@ def update_adaptive(
 ) -> None:
     """Do `scatter` and `update_categories` for the optimizers that divide by the root of summed squares.
 
-    The hot path of sparse models: the cells that a feature's rows touched move side by side.
+    The hot path of sparse models: the cells that a feature's rows touched move side by side, and meanwhile those of the
+    next batch are asked of the memory.
 
     Parameters
     ----------
@@ -118,6 +122,7 @@ def update_adaptive(
     """
     ranges, touched = space.ranges, space.touched
     m = r.size
+    rest = np.uint32(factors.size - 1)
     for h in range(ids.shape[0]):
         if ranges[h, 1] == 0:
             scatter(ids[h, start : start + m], r, cells)
@@ -126,6 +131,9 @@ def update_adaptive(
         if ranges[h, 1]:
             n = gather_narrow(indices, ranges[h, 0], ranges[h, 1], r, space.sums, touched, copies)
         else:
+            upcoming = ids[h, start + m : min(start + 2 * m, ids.shape[1])]
+            for i in range(upcoming.size):
+                prefetch(cells, FIELDS * np.int64(np.uint32(upcoming[i])))
             n = 0
             for i in range(m):  # no branch: whether an index came before in the batch cannot be foretold
                 s = np.uint32(indices[i])
@@ -135,7 +143,7 @@ def update_adaptive(
                 copies[G, n] = g
                 n += 1 if g != np.float32(0.0) else 0
         for i in range(n):
-            copy_cell(cells, touched[i], factors[touched[i]], copies, i)
+            copy_cell(cells, touched[i], factors[min(touched[i], rest)], copies, i)
         move(n, share, hyper, t, copies)
         for i in range(n):
             put_back(copies, i, t, cells, touched[i])

@@ -194,8 +194,8 @@ def descend(
         What is minimised and how.
     hyper : float64 array of shape (8,)
         See `scalable.kernels.linear.optimizers.hyper_parameters`.
-    factors : float64 array of shape (n_columns + 1 + n_indices,)
-        Penalty factors: dense columns, intercept, categories.
+    factors : float64 array of shape (n_columns + 1 + m,)
+        Penalty factors: dense columns, intercept, and the first m categories; the last is that of all others too.
     t : float
         Finished steps of this replica.
     table : array of shape (k, n_columns + 1 + n_indices, 8), float32

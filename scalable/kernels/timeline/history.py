@@ -180,7 +180,7 @@ def look_up(room: np.ndarray, size: int, n_columns: int, time: int, ttl: int, pl
     last = n - 1
     while last >= 0 and (row[HEAD + last] > time or row[HEAD + n + last] > time):
         last -= 1
-    if last >= 0 and ttl > 0 and time - row[HEAD + last] >= ttl:
+    if last >= 0 and ttl > 0 and np.uint64(time - row[HEAD + last]) >= np.uint64(ttl):
         last = np.int64(-1)
     count, total, least, greatest, low = np.int64(0), np.int64(0), MISSING, MISSING, n
     missing = np.int64(0)
@@ -189,7 +189,7 @@ def look_up(room: np.ndarray, size: int, n_columns: int, time: int, ttl: int, pl
         if one.function in (LATEST, SINCE):
             found = row[HEAD + (2 + one.word) * n + last] if last >= 0 else MISSING
             if one.function == SINCE:
-                age = (time - row[HEAD + last]) / 1e9 if last >= 0 else np.nan
+                age = np.uint64(time - row[HEAD + last]) / 1e9 if last >= 0 else np.nan
                 out[one.place] = _bits(age)
             elif one.floating:
                 out[one.place] = _bits(float_of(found))

@@ -30,7 +30,7 @@ class _Step:
         plan, decisions = self._forest.programs.plan, self._forest.programs.decisions
         if plan is None or decisions.categorical.any() or model.n_outputs > 1:
             raise Absent("this step is shown for numeric forests with one output only")
-        self._decisions = decisions
+        self._program = plan.program()
         column, limit = decisions.columns_of_nodes()
         if how == "select" and limit.max(initial=0) > 254:
             raise Absent("this step is shown for at most 255 thresholds a feature")
@@ -51,13 +51,12 @@ class _Step:
         if self._how == "walk":
             self._forest.programs.walk(columns, 0, out)
         else:
-            d = self._decisions
             run: Any = {
                 "ranks": kernels.walk_ranks,
                 "blocks": kernels.walk_blocks,
                 "select": kernels.select_blocks,
             }[self._how]
-            run(columns.places, len(X), d.columns, d.thresholds, self._nodes, out)
+            run(columns.places, len(X), self._program, self._nodes, out)
         self._forest.finish(out)
         return out[:, 0] if self._forest.n_outputs == 1 else out
 

@@ -74,7 +74,9 @@ class Descent:
 
     def begin(self, start: DescentState) -> DescentState:
         """Return a copy to learn on."""
-        return replace(start, table=start.table.copy())
+        table = take(start.table.shape, np.float32)  # on a line of the cache: no cell then straddles two
+        table[:] = start.table
+        return replace(start, table=table)
 
     def step(self, state: DescentState, block: Block) -> DescentState:
         """Learn from a block."""
@@ -83,7 +85,7 @@ class Descent:
         o.check(target)
         y, weight = target.astype(np.float32), o.single_weight(block)
         rule = descent.descent_rule(o.loss, float(o.delta), self.optimizer, self.batch, bool(o.fit_intercept))
-        how = (rule, self.hyper, o.factors)
+        how = (rule, self.hyper, o.leading_factors)
         loss, steps, done = 0.0, state.steps, 0
         if isinstance(block, LazyBlock):
             raw = block.raw.columns

@@ -73,6 +73,14 @@ class Objective:
     rate_scale: NDArray[np.float64] | float = 1.0
     farthest: float = math.inf
 
+    @functools.cached_property
+    def leading_factors(self) -> NDArray[np.float64]:
+        """The factors up to the first of those that are all like the last: hashed categories share one."""
+        others = np.flatnonzero(self.factors != self.factors[-1])  # the intercept's among them, which is 0
+        if self.factors[-1] == 0.0 or not others.size:  # there are no categories
+            return self.factors
+        return self.factors[: int(others[-1]) + 2]
+
     def check(self, y: NDArray[np.float64]) -> None:
         """Raise an UnforeseenError where a scaled target is farther from the mean than was presumed."""
         if self.farthest < math.inf and len(y) and max(-y.min(), y.max()) > self.farthest:

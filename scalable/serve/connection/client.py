@@ -148,7 +148,7 @@ class Clients:
             return None
         answer = connection.number, status, data[end : end + size]
         connection.read, connection.number = b"", -1
-        self._next(connection, keep)
+        self._next(connection, keep and not connection.unsent)  # the rest would be read as the next request
         return answer
 
     def _next(self, connection: _Connection, keep: bool) -> None:

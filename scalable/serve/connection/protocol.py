@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -31,17 +30,8 @@ HEAD_BYTES = 2**16  # of a request's first line and headers
 IDLE_SECONDS = 5.0  # that a connection is kept after an answer
 READ_BYTES = 2**16
 _KEPT = frozenset((b"content-type", b"content-length", b"authorization", b"inference-header-content-length"))
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BETWEEN, _HEAD, _BODY = range(3)  # where in a request a connection is
-
-
-def connections(app: Application) -> Callable[..., asyncio.BaseProtocol]:
-    """Return what makes uvicorn's connections answer by an application."""
-    space = memoryview(bytearray(READ_BYTES))  # each read is used up before the next one
-
-    def make(server_state: Any, **_: Any) -> asyncio.BaseProtocol:
-        return Connection(app, space, server_state.connections, server_state.tasks)
-
-    return make
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -71,7 +61,8 @@ class Connection(asyncio.BufferedProtocol):
         self._out: list[bytes] = []
         self._waiting: deque[tuple[Request | Reply, bool]] = deque()  # behind the one under way
         self._under_way = False
-        self._deaf = self._closing = False  # reads no more; closes behind the next answer
+        self._deaf = self._closing = False  # looks at nothing more; closes behind the next answer
+        self._unread = False  # the client may still be sending what was refused
         self._due: asyncio.TimerHandle | None = None
         self._stuck: int | None = None  # bytes that the client had not taken at the last look
 
@@ -101,18 +92,17 @@ class Connection(asyncio.BufferedProtocol):
         except httptools.HttpParserError as error:
             self._misread(error)
         if self._at != _BETWEEN and not self._deaf:
-            if self._at == _HEAD:
-                self._size += nbytes
-                if self._size > HEAD_BYTES:
-                    self._end(RefusalError(431, f"a head of more than {HEAD_BYTES:,} bytes"))
-            if self._due is None and not self._deaf:
+            self._size += nbytes
+            if self._at == _HEAD and self._size > HEAD_BYTES:
+                self._end(RefusalError(431, f"a head of more than {HEAD_BYTES:,} bytes"))
+            elif self._due is None:
                 self._await_rest()
         if self._out:
             self._flush()
 
     def eof_received(self) -> bool:
         """Keep a connection open whose client waits for answers and says no more."""
-        self._deaf = self._closing = True
+        self._deaf, self._closing, self._unread = True, True, False
         return self._under_way and self._transport.get_extra_info("sslcontext") is None
 
     def pause_writing(self) -> None:
@@ -140,7 +130,7 @@ class Connection(asyncio.BufferedProtocol):
     def shutdown(self) -> None:
         """Close, behind the answer of what has begun: uvicorn asks for it at its end."""
         self._closing = True
-        if not self._under_way and self._at != _BODY:
+        if not self._under_way and (self._at != _BODY or self._deaf):
             self._transport.close()
 
     # What the parser calls.
@@ -161,7 +151,8 @@ class Connection(asyncio.BufferedProtocol):
         if name in _KEPT:
             self._headers[name] = value
         elif name == b"expect":
-            self._expects = value.lower() == b"100-continue"
+            said = value.lower() == b"100-continue"
+            self._expects = said and self._parser.get_http_version() != "1.0"  # which knows nothing of it
 
     def on_headers_complete(self) -> None:
         """Look whether there is room for it."""
@@ -177,8 +168,8 @@ class Connection(asyncio.BufferedProtocol):
         size = self._headers.get(b"content-length")
         if size is not None and int(size[:18]) > self._limits.body_bytes:
             self._refuse(too_large(self._app))
-        elif self._expects and not self._under_way:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        else:
+            self._let_come()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of its body."""
@@ -209,10 +200,7 @@ class Connection(asyncio.BufferedProtocol):
         self._admitted = False  # who answers it gives its place back
         keep = parser.should_keep_alive() and not upgrade
         self._deaf = not keep
-        if self._under_way:
-            self._wait_behind(request, keep)
-        else:
-            self._answer(request, keep)
+        self._wait_behind(request, keep) if self._under_way else self._answer(request, keep)
 
     # Answers.
 
@@ -246,6 +234,7 @@ class Connection(asyncio.BufferedProtocol):
         self._say(reply, keep)
         while self._waiting and not self._under_way:
             self._answer(*self._waiting.popleft())
+        self._let_come()
         self._flush()
         self._read_on()
 
@@ -267,8 +256,22 @@ class Connection(asyncio.BufferedProtocol):
         out, self._out = self._out, []
         if out:
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
-        if self._closing and not self._under_way and not self._waiting:
+        if not self._closing or self._under_way or self._waiting:
+            return
+        if not self._unread:
             self._transport.close()
+            return
+        # Bytes that nobody read would make a reset of the end, which takes the refusal with it: they are read over.
+        self._forget()
+        self._due = self._loop.call_later(min(IDLE_SECONDS, self._limits.seconds), self._transport.close)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def _let_come(self) -> None:
+        """Ask for a body that the client holds back, behind all earlier answers."""
+        if self._expects and self._admitted and not self._under_way:
+            self._expects = False
+            self._out.append(_CONTINUE)
 
     def _refuse(self, reply: Reply) -> None:
         """Refuse the request whose body is still to come: it is read over, unless the client waits to be told so."""
@@ -276,16 +279,14 @@ class Connection(asyncio.BufferedProtocol):
         self._refused, self._body = True, b""
         keep = self._parser.should_keep_alive() and not self._expects
         keep = keep and self._parser.get_method() != b"HEAD"  # its body would be taken for the next answer
-        if self._under_way:
-            self._wait_behind(reply, keep)
-        else:
-            self._say(reply, keep)
+        self._unread = not keep
+        self._wait_behind(reply, keep) if self._under_way else self._say(reply, keep)
 
     def _end(self, refusal: RefusalError) -> None:
         """Refuse what cannot be read on, behind what was asked before it."""
         self._forget()
         self._give_back()
-        self._deaf, self._at = True, _BETWEEN
+        self._deaf, self._unread, self._at = True, True, _BETWEEN
         reply = refused(refusal)
         self._wait_behind(reply, False) if self._under_way else self._say(reply, False)
 

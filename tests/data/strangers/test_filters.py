@@ -12,6 +12,7 @@ from scalable import ParquetSource
 from scalable.errors import UsageError
 
 BIG = 2**63
+NANOSECOND = 10**18 + 379
 
 
 def selected(path, filters, column="v"):
@@ -54,6 +55,9 @@ def path(tmp_path_factory):
         (("small", "<", BIG), list(range(8))),
         (("small", "in", [1, 2.5, 6]), [1, 6]),
         (("word", "in", ["a", "c"]), [0, 2, 3, 5, 6]),
+        (("big", ">", 1.5), [2, 3, 4, 5, 6, 7]),  # integers beyond 2^53 beside a fraction
+        (("big", "==", float(BIG)), [3, 7]),
+        (("big", "<", float("inf")), list(range(8))),
     ],
 )
 def test_rows_are_those_that_pandas_selects(path, condition, expected):
@@ -102,6 +106,16 @@ def test_names_are_names(tmp_path, name):
         ("price", ("==", 3), [5]),
         ("price", ("in", [3, 10]), [5]),
         ("price", (">=", Decimal("0.199")), [3, 4, 5]),
+        ("double", ("<=", np.float32(0.1)), [0, 1, 2, 3]),  # beside a double, a little above .1
+        ("double", ("==", np.float32(0.1)), [2]),
+        ("double", ("==", Decimal("0.1")), [0, 1, 3]),
+        ("half", (">=", 0.1), [2, 3, 4, 5]),
+        ("half", ("in", [0.1, 8]), [2, 5]),
+        ("moment", ("==", pd.Timestamp(NANOSECOND)), [3]),
+        ("moment", (">", pd.Timestamp(NANOSECOND)), [4, 5]),
+        ("moment", ("in", [pd.Timestamp(NANOSECOND), pd.Timestamp(NANOSECOND + 2)]), [3, 5]),
+        ("moment", ("<", np.datetime64(NANOSECOND, "ns")), [0, 1, 2]),
+        ("span", ("==", pd.Timedelta(NANOSECOND)), [3]),
     ],
 )
 def test_statistics_leave_out_no_row_that_is_selected(tmp_path, name, condition, expected):
@@ -111,6 +125,10 @@ def test_statistics_leave_out_no_row_that_is_selected(tmp_path, name, condition,
             "v": list(range(6)),
             "nan": [3.0, nan, 3.0, nan, 4.0, nan],
             "single": pa.array([0.1, 0.1, 0.25, 0.1, 0.5, 0.75], pa.float32()),
+            "double": [0.1, 0.1, float(np.float32(0.1)), 0.1, 0.5, 0.75],
+            "half": pa.array(np.array([-1, 0, 0.1, 0.5, 0.75, 8], np.float16)),
+            "moment": pa.array(np.arange(6) + NANOSECOND - 3, pa.timestamp("ns")),
+            "span": pa.array(np.arange(6) + NANOSECOND - 3, pa.duration("ns")),
             "price": pa.array([Decimal(t) for t in ("0.10", "0.10", "0.10", "0.20", "0.30", "3.00")]),
         }
     )

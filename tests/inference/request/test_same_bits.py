@@ -256,6 +256,11 @@ def test_keys_that_are_missing_or_too_many(model, table):
         ("day", "2026-01-01T10:00", "cannot hold"),
         ("span", "5 s", "as an integer in the column's unit"),
         ("clock", "25:00", "hour must be in"),
+        ("clock", "20260131", "not a time of day"),
+        ("clock", 86_400_000_000, "out of range, or of another unit"),
+        ("clock", -1, "out of range, or of another unit"),
+        ("day", 1_769_817_600_000, "out of range, or of another unit"),
+        ("day64", 20_484, "out of range, or of another unit"),
     ],
 )
 def test_what_is_no_value_of_the_column_is_refused(model, table, name, value, message):

@@ -13,12 +13,13 @@ from scalable.kernels.forest.bitplanes import PLANE, ROWS, mark, split, transpos
 from scalable.kernels.forest.category import category_class, transpose64
 from scalable.kernels.forest.labels import label_trees
 from scalable.kernels.forest.rank import (
-    LADDER,
     MAX_THRESHOLDS,
     RANK_NAN,
     RANK_ZERO,
     ZERO,
+    ladder_of,
     rank_column,
+    rounded_down,
     threshold_planes,
 )
 from scalable.kernels.forest.tables import COLUMN
@@ -31,10 +32,6 @@ def aligned(n_bytes):
     return raw[first : first + n_bytes]
 
 
-def padded(thresholds):
-    return np.r_[thresholds, np.full((1 << len(thresholds).bit_length()) - 1 - len(thresholds), np.inf)]
-
-
 def one_column(**values):
     column = np.zeros(1, COLUMN)
     for name, value in values.items():
@@ -42,13 +39,15 @@ def one_column(**values):
     return column[0]
 
 
-def ranks_of(x, thresholds, kind, special):
+def ranks_of(x, thresholds, kind, special, narrow=False):
     high, low = np.zeros(ROWS, np.uint8), np.zeros(ROWS, np.uint8)
-    table = padded(thresholds)
     buffer = np.zeros(ROWS)
     buffer[: len(x)] = x
-    column = one_column(count=len(thresholds), kind=kind, missing=special)
-    rank_column(buffer, len(x), table, column, np.zeros(LADDER), high, low)
+    column, ladders = (
+        one_column(count=len(thresholds), kind=kind, missing=special),
+        np.r_[0.0, ladder_of(thresholds)],
+    )
+    rank_column(buffer, len(x), rounded_down(ladders) if narrow else ladders, 1, column, high, low)
     return high[: len(x)].astype(int) * 16 + low[: len(x)]
 
 
@@ -78,6 +77,10 @@ def test_rank_counts_thresholds_below(thresholds, values):
     np.testing.assert_array_equal(ranks_of(x, t, RANK_NAN, 7), expected)
     expected = np.where(np.isnan(x) | (np.abs(x) <= ZERO), 3, np.searchsorted(t, x, "left"))
     np.testing.assert_array_equal(ranks_of(x, t, RANK_ZERO, 3), expected)
+    with np.errstate(over="ignore"):
+        x = x.astype(np.float32).astype(np.float64)
+    expected = np.where(np.isnan(x), 7, np.searchsorted(t, x, "left"))
+    np.testing.assert_array_equal(ranks_of(x, t, RANK_NAN, 7, narrow=True), expected)
 
 
 @kernel()

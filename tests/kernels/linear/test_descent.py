@@ -89,6 +89,24 @@ def test_the_kernel_of_the_usual_rule_learns_what_that_of_all_rules_does(k):
     np.testing.assert_array_equal(found[0][1], found[1][1])
 
 
+@pytest.mark.parametrize("optimizer", [o.NORMALIZED, o.ADAM])
+def test_the_last_factor_is_that_of_all_further_categories(optimizer):
+    columns, ids, weight = block()
+    y = np.random.default_rng(3).integers(0, 2, columns.shape[1]).astype(np.float32)
+    rule = descent.descent_rule(losses.LOSSES["log_loss"].code, 1.0, optimizer, 64, True)
+    rule = rule._replace(rare=0)  # of which the kernel is compiled by others
+    every = np.full(columns.shape[0] + 21, 2.0)
+    every[: columns.shape[0] + 4] = 1.0
+    tables = []
+    for factors in (every, every[: columns.shape[0] + 5]):
+        tables.append(np.zeros((1, columns.shape[0] + 21, o.FIELDS), np.float32))
+        descent.descend(
+            columns, ids, y, weight, rule, o.hyper_parameters(0.5, l2=1e-3), factors, 0.0, tables[-1]
+        )
+    np.testing.assert_array_equal(*tables)
+    assert tables[0][0, columns.shape[0] + 10 :, o.W].any()
+
+
 def descent_steps(n: int, batch: int) -> int:
     t = done = 0
     while done < n:
