@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from distributed import Client, LocalCluster
 
 from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier, LGBMRanker
@@ -111,8 +112,21 @@ def test_any_deal_trains_the_same_trees(local_team, tmp_path, objective, engine)
             np.testing.assert_allclose([v for *_, v in ours], [v for *_, v in one], rtol=1e-9)
 
 
+@pytest.fixture
+def three_workers():
+    """A client of three workers that are threads here: what trains is a process for each of them anyway."""
+    with (
+        LocalCluster(
+            n_workers=3, threads_per_worker=1, processes=False, protocol="tcp://", host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):  # fmt: skip
+        yield client
+
+
 @pytest.mark.parametrize("engine", ["native", pytest.param("lightgbm", marks=pytest.mark.slow)])
-def test_workers_of_a_cluster_agree(dask_client, mortal_client, tmp_path, engine):
+def test_workers_of_a_cluster_agree(dask_client, three_workers, tmp_path, engine):
     """One, two and three workers of Dask, on rows whose queries go from poor to rich."""
     order = np.argsort(np.bincount(Q, Y)[Q] / SIZES[Q], kind="stable")
     table = pa.table({**FRAME.iloc[order], "y": Y[order]})
@@ -122,7 +136,7 @@ def test_workers_of_a_cluster_agree(dask_client, mortal_client, tmp_path, engine
     fit = {"eval_set": source, "eval_metric": ["map"]}
     expected, *found = (
         LGBMRanker(**params, client=client, n_workers=n, n_jobs=1, engine=engine).fit(source, **fit)
-        for client, n in ((None, 1), (dask_client, 1), (dask_client, 2), (mortal_client, 3))
+        for client, n in ((None, 1), (dask_client, 1), (dask_client, 2), (three_workers, 3))
     )
     assert [len(each.stats_["workers"]) for each in found] == [1, 2, 3]
     for each in found:
