@@ -33,6 +33,15 @@ settings.load_profile("suite")
 REPO = Path(__file__).resolve().parents[1]
 
 
+# A module is run by one process: one that takes long and comes last keeps two others waiting.
+FIRST = ("tests/tuning/test_search.py", "tests/storage/test_registry_there.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the long ones of the last modules."""
+    items.sort(key=lambda item: str(item.path.relative_to(REPO)) not in FIRST)
+
+
 @contextmanager
 def worker_processes(n_workers, scratch):
     """A client of `n_workers` processes with one thread each; all have ended when it is left."""

@@ -106,6 +106,14 @@ tune("lightgbm", train, {space!r}, task="classification", n_trials=27, valid=hel
 MEASURED = 27 + 9 + 3 + 1  # by a search that nobody kills
 
 
+@pytest.fixture(scope="module")
+def whole(place):
+    """The script's search, which nobody kills."""
+    train, held = (ParquetSource(place / f"{part}.parquet", target="y") for part in range(2))
+    how = {"task": "classification", "n_trials": 27, "valid": held, "budget": 200, "n_jobs": 1, "seed": 2}
+    return tune("lightgbm", train, SPACE, **how)
+
+
 def measured(journal):
     return journal.read_text().count('"trial"') if journal.exists() else 0
 
@@ -120,7 +128,7 @@ def wait_for(n, journal, process):
         pytest.fail(f"{measured(journal)} trials were measured, the search ended with {process.wait()}")
 
 
-def test_a_killed_search_is_resumed_to_the_same_result(place, tmp_path):
+def test_a_killed_search_is_resumed_to_the_same_result(place, whole, tmp_path):
     paths, journal = [str(place / f"{part}.parquet") for part in range(2)], tmp_path / "search"
     process = subprocess.Popen([sys.executable, "-c", SCRIPT.format(space=SPACE), *paths, str(journal)])
     wait_for(3, journal, process)
@@ -131,15 +139,14 @@ def test_a_killed_search_is_resumed_to_the_same_result(place, tmp_path):
     with pytest.raises(UsageError, match=r"the checkpoint is of another search .*budgets"):
         tune("lightgbm", train, SPACE, budget=20, checkpoint=journal, resume=True, **how)
     resumed = tune("lightgbm", train, SPACE, budget=200, checkpoint=journal, resume=True, **how)
-    assert look(resumed) == look(tune("lightgbm", train, SPACE, budget=200, **how))
+    assert look(resumed) == look(whole)
 
 
-def test_a_search_whose_worker_and_driver_are_killed_ends_the_same(place, mortal_client, tmp_path):
+def test_a_search_whose_worker_and_driver_are_killed_ends_the_same(place, whole, mortal_client, tmp_path):
     """SIGKILL of a worker, then of who asks for trials; the cluster that is left goes on from the checkpoint."""
     paths, journal = [str(place / f"{part}.parquet") for part in range(2)], tmp_path / "search"
     train, held = (ParquetSource(path, target="y") for path in paths)
     how = {"task": "classification", "n_trials": 27, "valid": held, "budget": 200, "n_jobs": 1, "seed": 2}
-    here = tune("lightgbm", train, SPACE, **how)
     words = [
         sys.executable,
         "-c",
@@ -156,10 +163,10 @@ def test_a_search_whose_worker_and_driver_are_killed_ends_the_same(place, mortal
     process.wait()
     known = json.loads(journal.read_text())["measured"]
     there = tune("lightgbm", train, SPACE, client=mortal_client, checkpoint=journal, resume=True, **how)
-    assert look(there) == look(here)
+    assert look(there) == look(whole)
     assert json.loads(journal.read_text())["measured"][: len(known)] == known  # none was measured twice
     assert len(json.loads(journal.read_text())["measured"]) == MEASURED
-    texts = [one.estimator.booster_.model_to_string().partition("\nparameters:")[0] for one in (here, there)]
+    texts = [one.estimator.booster_.model_to_string().partition("\nparameters:")[0] for one in (whole, there)]
     assert texts[0] == texts[1]
 
 
