@@ -19,6 +19,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ from scalable.registry.entry import ENTRY, FILES, MODEL, Entry
 from scalable.registry.index import Row, add_version, list_versions
 from scalable.registry.names import LATEST, check_alias, check_name
 from scalable.storage.files import object_store_of
+from scalable.storage.lock import writing_alone
 from scalable.storage.numbered import add_numbered, numbers_in, place_numbered, scratch_directory
 from scalable.storage.places import is_address, place, remove_tree
 from scalable.storage.replace import explained, remove_scratch
@@ -185,8 +187,15 @@ class Registry:
 
     def model(self, name: str, which: str, *, thorough: bool = False) -> tuple[int, Path]:
         """Return number and path of a version's model; raises as `scalable.registry.entry.model_of` too."""
-        number, entry = self.entry(name, which)
-        return number, entries.model_of(self._versions(name) / str(number), entry, thorough=thorough)
+        while True:
+            number, entry = self.entry(name, which)
+            try:
+                return number, entries.model_of(self._versions(name) / str(number), entry, thorough=thorough)
+            except ModelError:
+                if (
+                    self.number_of(name, which) == number
+                ):  # else an alias moved on, and what it left was pruned
+                    raise
 
     def promote(self, name: str, which: str, alias: str) -> Move:
         """Let an alias mean a version, whose files are compared with their record first."""
@@ -237,6 +246,14 @@ class Registry:
         versions = self._known(name)
         if keep < 0:
             raise UsageError(f"--keep {keep}: how many versions stay, 0 or more")
+        alone = nullcontext() if dry or is_address(versions) else writing_alone(versions)
+        try:
+            with alone:  # of two, one would remove what the other finds an alias for
+                return self._pruned(name, versions, keep, dry)
+        except BlockingIOError:
+            raise ModelError(f"{versions}: another prune is at work; come again when it is done") from None
+
+    def _pruned(self, name: str, versions: Path, keep: int, dry: bool) -> list[int]:
         rows, wrong = list_versions(versions)
         held = {row.number for row in ([row for row in rows if not row.pruned][-keep:] if keep else [])}
         held |= self._meant(name)

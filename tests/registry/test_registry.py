@@ -1,5 +1,6 @@
 """Versions appear whole under numbers of their own; what is read back is checked; aliases move and return."""
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from scalable.registry import aliases, entry
 from scalable.registry.difference import data_difference, differences
 from scalable.registry.filters import chosen, parse_condition
 from scalable.registry.index import best_first
+from scalable.storage.lock import writing_alone
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -146,6 +148,34 @@ def test_an_alias_that_moves_while_versions_are_pruned_keeps_its_version(registr
     monkeypatch.setattr(entry, "write_entry", write_slowly)
     assert registry.prune("fraud", 1) == [1, 3]
     assert registry.model("fraud", "production", thorough=True)[0] == 2
+
+
+def test_one_prunes_at_a_time(registry, model):
+    for _ in range(3):
+        registry.record("fraud", model)
+    with writing_alone(registry.path / "fraud/versions"):
+        with pytest.raises(ModelError, match="another prune is at work"):
+            registry.prune("fraud", 1)
+        assert registry.prune("fraud", 1, dry=True) == [1, 2]
+    assert registry.prune("fraud", 1) == [1, 2]
+
+
+def test_an_alias_that_moved_on_is_read_where_it_is(registry, model, monkeypatch):
+    for _ in range(2):
+        registry.record("fraud", model)
+    registry.promote("fraud", "1", "production")
+    read = entry.read_entry
+
+    def read_slowly(place):
+        found = read(place)
+        if str(place).endswith("/1"):
+            monkeypatch.setattr(entry, "read_entry", read)
+            registry.promote("fraud", "2", "production")
+            shutil.rmtree(registry.path / "fraud/versions/1/model")  # as who prunes does
+        return found
+
+    monkeypatch.setattr(entry, "read_entry", read_slowly)
+    assert registry.model("fraud", "production")[0] == 2
 
 
 def test_an_alias_does_not_move_to_what_is_pruned_meanwhile(registry, model, monkeypatch):
