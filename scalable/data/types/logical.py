@@ -111,18 +111,23 @@ def cast_exactly(
     DataError
         When a value cannot be had exactly in it.
     """
+    if pt.is_float16(array.type):
+        array = array.cast(pa.float32())  # of half floats, Arrow compares none
     try:
         cast = array.cast(wanted)
         kept = pc.fill_null(pc.equal(cast.cast(array.type), array), True)
+        if pt.is_floating(array.type):
+            kept = pc.or_(kept, pc.fill_null(pc.is_nan(array), True))
         strange = None if pc.all(kept).as_py() in (True, None) else array[kept.index(False).as_py()]
     except pa.ArrowInvalid as error:
         strange = str(error).splitlines()[0]
     except pa.ArrowNotImplementedError:
         strange = "values of another kind"
     if strange is not None:
+        one_schema = "give data of the training schema" if there == "in training" else "write one schema"
         raise DataError(
             f"{place}column {name!r} is {array.type} here but {wanted} {there}, which cannot hold {strange} "
-            "exactly; give data of the training schema"
+            f"exactly; {one_schema}"
         )
     return cast
 
@@ -185,7 +190,7 @@ def _common_number(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
         wide = [
             bits for bits, exact in _FLOAT_BITS.items() if exact >= one.bit_width and bits >= other.bit_width
         ]
-        return {16: pa.float16(), 32: pa.float32(), 64: pa.float64()}[wide[0]] if wide else None
+        return {16: pa.float32(), 32: pa.float32(), 64: pa.float64()}[wide[0]] if wide else None
     if pt.is_signed_integer(one) == pt.is_signed_integer(other):
         return max(one, other, key=lambda kind: kind.bit_width)
     unsigned, signed = (other, one) if pt.is_signed_integer(one) else (one, other)

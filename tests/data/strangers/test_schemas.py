@@ -37,6 +37,9 @@ def read(source, name):
         (pa.array([1, 2, 3], pa.uint8()), pa.array([-5, 5, None], pa.int8()), "int16"),
         (pa.array([0.5, 1, 2], pa.float32()), pa.array([0.1, None, 3.0]), "double"),
         (pa.array([1, 2, 3], pa.int32()), pa.array([0.1, None, 3.0]), "double"),
+        (pa.array([0.5, np.nan, None], pa.float32()), pa.array([0.1, np.nan, 3.0]), "double"),
+        (pa.array(np.array([0.5, np.nan, 2], np.float16)), pa.array([0.1, 2.0, 3.0], pa.float32()), "float"),
+        (pa.array(np.array([0.5, np.nan, 2], np.float16)), pa.array([1, 2, 3], pa.int8()), "float"),
         (pa.array(TEXT), pa.array(TEXT, pa.large_string()), "string"),
         (pa.array(TEXT), pa.array(TEXT).dictionary_encode(), "string"),
         (pa.array(TEXT), pa.array(TEXT, pa.string_view()), "string"),
@@ -57,7 +60,7 @@ def test_types_widen_without_loss(tmp_path, one, two, kind, turned):
         expected = pa.concat_arrays([each.cast(declared) for each in (one, two)]).to_pylist()
     else:
         expected = [*one.to_pylist(), *two.to_pylist()]
-    assert read(source, "v") == expected
+    np.testing.assert_equal(read(source, "v"), expected)
     types = {b.arrays["v"].type for s in source.shards for b in source.raw_blocks(s)}
     assert len(types) == 1
 
