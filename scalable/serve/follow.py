@@ -49,7 +49,7 @@ class Follower(threading.Thread):
                 continue
             try:
                 served = open_model(before.name, before.path)
-            except (ScalableError, OSError) as error:
+            except (ScalableError, OSError, MemoryError) as error:
                 if state_of(before.path) == found:  # else it is looked at again
                     self._refused[before.name] = found
                     self._say(f"{before.name}: {error}; version {before.version} goes on")
