@@ -77,7 +77,8 @@ def fit_generated(dataset: str, target: str, engine: str) -> None:
 
     The values are drawn anyhow: the generator's kernels are what the other process begins with. The quickstart's
     trees grow in two processes of one thread, step by step, as those do whose nodes draw their features: the kernels
-    of one process with several threads, four seconds of compiling, are not needed.
+    of one process with several threads, four seconds of compiling, are not needed. What only two workers call is
+    compiled for the types that its callers have: both would wait for it with nothing else to do.
     """
     import numpy as np
 
@@ -86,6 +87,7 @@ def fit_generated(dataset: str, target: str, engine: str) -> None:
     from data_gen.recipe import empty_frame
     from data_gen.writing import arrow
     from scalable.boosting import LGBMClassifier
+    from scalable.kernels.histogram.leafwise import left_bins
 
     columns = recipe(dataset, 0, {}).columns
     frame = empty_frame(columns, ROWS)
@@ -103,6 +105,8 @@ def fit_generated(dataset: str, target: str, engine: str) -> None:
     table = arrow.table(columns, frame)
     by_steps = {"feature_fraction_bynode": 0.9, "num_threads": 1}
     _fit(table, target, LGBMClassifier(n_estimators=2, num_leaves=7, verbose=-1, engine=engine, **by_steps))
+    for signature in left_bins.linked.signatures:
+        left_bins.compile(signature)
     _fit(table, target)
 
 

@@ -41,7 +41,8 @@ def _remembered(function: Any, context: Any, args: Any, kws: Any) -> Any:
     """Return the signature of a call, looked up where these types were given before."""
     if kws:
         return _find(function, context, args, kws)
-    key = function, tuple(args)  # a function with more forms is another one
+    # By the numbers that Numba gives types, one for equal ones. A function with more forms is another one.
+    key = function._code, *[each._code for each in args]
     known = _known.get(key)
     if known is None:
         signature = _find(function, context, args, kws)

@@ -139,6 +139,8 @@ def left_categories(
         Of the split.
     """
     if kind == ONE_CATEGORY:
-        return np.full(1, threshold)
+        alone = np.empty(1, np.int64)
+        alone[0] = threshold
+        return alone
     order = sorted_categories(histogram, feature, leaf, rules)
     return order[: threshold + 1].copy() if kind == RISING else order[len(order) - 1 - threshold :].copy()

@@ -59,7 +59,7 @@ def summarize(x: np.ndarray, out: np.ndarray) -> None:
 
 
 @kernel(inline=True, fastmath=True)
-def _summarize_finite(x: np.ndarray, bits: np.ndarray, ends: np.ndarray, out: np.ndarray) -> bool:
+def _summarize_finite(x: np.ndarray, bits: np.ndarray, out: np.ndarray) -> bool:
     """Do `summarize` for float32 values, all finite, an eighth of the time; False where one is not."""
     pivot = np.float64(x[0])
     total = 0.0
@@ -83,9 +83,8 @@ def _summarize_finite(x: np.ndarray, bits: np.ndarray, ends: np.ndarray, out: np
         gap = np.float64(x[i]) - mean
         squares += gap * gap
         left += gap
-    ends[0], ends[1] = low, high
-    ends ^= (ends >> np.int32(31)) & places
-    smallest, largest = ends.view(np.float32)
+    smallest = np.int32(low ^ ((low >> np.int32(31)) & places)).view(np.float32)
+    largest = np.int32(high ^ ((high >> np.int32(31)) & places)).view(np.float32)
     out[0], out[1], out[2] = x.size, 0, mean + left / x.size
     out[3], out[4], out[5] = max(squares - left * left / x.size, 0.0), smallest, largest
     return True
@@ -94,11 +93,10 @@ def _summarize_finite(x: np.ndarray, bits: np.ndarray, ends: np.ndarray, out: np
 @kernel()
 def summarize_columns(addresses: np.ndarray, n: int, out: np.ndarray) -> None:
     """Do `summarize` for the `n` float32 values at each of the addresses, a row of `out` for each; one at least."""
-    ends = np.empty(2, np.int32)
     for j in range(addresses.size):
         place = as_pointer(np.uintp(addresses[j]))
         x = carray(place, (n,), np.float32)
-        if not _summarize_finite(x, carray(place, (n,), np.int32), ends, out[j]):
+        if not _summarize_finite(x, carray(place, (n,), np.int32), out[j]):
             summarize(x, out[j])
 
 

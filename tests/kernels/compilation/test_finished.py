@@ -46,3 +46,15 @@ def test_writing_to_what_is_protected_is_refused():
         with pytest.raises(TypingError, match="readonly"):
             twice(x, protected(out))
     assert len(twice.overloads) == 1
+
+
+def test_only_what_takes_arguments_apart_is_not_optimised():
+    total = kernel(cache=False)(add_up)
+    total(np.arange(5.0), np.arange(5.0))
+    (found,) = total.overloads.values()
+    left = {
+        function.name.startswith("_ZN7cpython"): b"optnone" in b" ".join(function.attributes)
+        for function in found.library._final_module.functions
+        if not function.is_declaration
+    }
+    assert left == {True: True, False: False}
