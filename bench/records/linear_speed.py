@@ -158,7 +158,7 @@ def against(directory: Path, sizes: Sequence[int], seed: int) -> dict[str, list[
 
 def log_loss(y: Any, p: Any) -> float:
     """Return the mean log loss of probabilities of class 1."""
-    p = np.clip(p, 1e-15, 1 - 1e-15)
+    p = np.clip(np.asarray(p, np.float64), 1e-15, 1 - 1e-15)  # of floats, 1 - 1e-15 is 1
     return float(-np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)))
 
 
