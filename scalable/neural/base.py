@@ -116,8 +116,10 @@ class Perceptron(Estimator):
         encoder = LinearEncoder.learn(summary.columns, source, labels, options)
         training, scale = self._begin(encoder, target, source, executor)
         kept, held = self._divided(source, executor)
-        shared = Shared.of(executor, int(self.n_replicas), kept.n_rows)
-        loader = self._loader(kept, encoder, scale, n_ranks=shared.n_ranks if shared.n_replicas > 1 else 1)
+        n_rows = min(kept.n_rows, target.rows)  # that are selected
+        shared = Shared.of(executor, int(self.n_replicas), n_rows)
+        n_ranks = shared.n_ranks if shared.n_replicas > 1 else 1
+        loader = self._loader(kept, encoder, scale, n_ranks=n_ranks, n_rows=n_rows)
         held_out = None if held is None else self._loader(held, encoder, scale, shuffle=False)
         checkpoint = checkpoint_of(self, source, encoder)
         training.resume(checkpoint, loader)
@@ -242,8 +244,9 @@ class Perceptron(Estimator):
         scale: tuple[float, float],
         shuffle: bool = True,
         n_ranks: int = 1,
+        n_rows: int | None = None,
     ) -> Batches:
-        most = source.n_rows
+        most = source.n_rows if n_rows is None else n_rows
         size = (
             (AUTO_BATCH if most < 2**16 else LARGE_BATCH)
             if self.batch_size == "auto"

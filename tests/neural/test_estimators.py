@@ -11,6 +11,7 @@ from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
 
 from scalable import ParquetSource
+from scalable.data.table import TableSource
 from scalable.errors import DataError, ModelError, UsageError
 from scalable.inference import load_model
 from scalable.kernels.neural.batch_loss import LOGISTIC, SOFTMAX, SQUARED
@@ -203,6 +204,15 @@ def test_weights_of_classes_and_rows_move_what_is_predicted():
     rowwise = MLPClassifier(**given).fit(X, y, 1.0 + 9.0 * y).predict_proba(X)[:, 1].mean()
     assert heavy > plain + 0.2
     assert heavy == pytest.approx(rowwise, abs=1e-3)
+
+
+@quietly
+def test_steps_are_as_short_as_few_selected_rows_want_them():
+    x = np.random.default_rng(0).normal(size=(70_000, 2)).astype(np.float32)
+    few, _ = TableSource(pa.table({"a": x[:, 0], "b": x[:, 1], "y": x[:, 0] > 0}), "y").split_rows(1, 19)
+    rows = sum(raw.n_rows for shard in few.shards for raw in few.raw_blocks(shard))
+    model = MLPClassifier((6,), max_iter=1, random_state=0).fit(few)
+    assert model.t_ == pytest.approx(rows / 200, abs=1.0)
 
 
 @quietly
