@@ -71,10 +71,10 @@ class Journal:
         Raises
         ------
         OutputError
-            When the directory holds something else, holds a dataset and neither `resume` nor
-            `overwrite` was asked for, cannot be written, or another process is writing it.
+            When the directory cannot be written, or another process is writing it.
         RequestError
-            When `resume` meets a dataset of another request or other library versions.
+            When the directory holds something else, or a dataset and neither `resume` nor
+            `overwrite` was asked for; when `resume` meets a dataset of another request or other library versions.
         """
         try:
             self.out.mkdir(parents=True, exist_ok=True)
@@ -85,12 +85,12 @@ class Journal:
             ) from error
         foreign = [name for name in found if not _OURS.fullmatch(name)]
         if foreign:
-            raise OutputError(f"{self.out} holds something else ({foreign[0]!r}); choose an empty directory")
+            raise RequestError(f"{self.out} holds something else ({foreign[0]!r}); choose an empty directory")
         mine = {part.name for part in self.request.parts(self.shards_of)}
         mine |= {NAME, self.manifest_name, self.directory.name}
         existing = [name for name in found if name in mine or (self.shards_of is None and name != NAME)]
         if existing and not (resume or overwrite):
-            raise OutputError(
+            raise RequestError(
                 f"{self.out} holds a dataset already; pass --resume to finish it or --overwrite to replace it"
             )
         if existing and overwrite and not resume:

@@ -164,7 +164,7 @@ def test_unknown_dataset_and_knob(scalable: Run, tmp_path: Path) -> None:
 
 def test_foreign_output_directory(scalable: Run, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    failed(scalable("generate", "fraud", "--rows", 1000, "--out", tmp_path), str(tmp_path))
+    failed(scalable("generate", "fraud", "--rows", 1000, "--out", tmp_path), str(tmp_path), code=2)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 

@@ -229,14 +229,14 @@ def show_help(context: typer.Context, learner: str | None) -> None:
 
 
 def refuse_overwriting(model: Path, overwrite: bool) -> None:
-    """Raise a ModelError where a model could not be saved, or one would be replaced without having been asked for."""
-    from scalable.errors import ModelError
+    """Refuse where a model could not be saved, or one would be replaced without having been asked for."""
+    from scalable.errors import ModelError, UsageError
     from scalable.models.store import model_place
     from scalable.storage.replace import check_writable, explained
 
     target = model_place(model)
     if target.exists() and not overwrite:
-        raise ModelError(f"{target}: there is a model already; choose another name, or add --overwrite")
+        raise UsageError(f"{target}: there is a model already; choose another name, or add --overwrite")
     with explained(ModelError, target, "choose another --model"):
         check_writable(target)
 

@@ -29,7 +29,7 @@ def test_a_search_writes_the_best_model_and_a_page(scalable: Run, toy: Path, tmp
     assert load_model(model).predict_one({"x": 0.5, "city": "Lima"}) > 0.4
     assert not Path(f"{model}.search").exists()
     again = scalable(*words)
-    assert again.code == 1
+    assert again.code == 2
     assert "--overwrite" in again.err
     left = tmp_path / "other.search"
     left.write_text("measured")

@@ -82,7 +82,7 @@ def test_refuses_what_it_did_not_write(small, tmp_path, contents):
     out.mkdir()
     (out / "thesis.tex").write_text("years of work")
     for options in ({}, {"overwrite": True}, {"resume": True}):
-        with pytest.raises(OutputError, match=r"holds something else \('thesis.tex'\)"):
+        with pytest.raises(RequestError, match=r"holds something else \('thesis.tex'\)"):
             small(**options)
     assert contents(out) == {"thesis.tex": b"years of work"}
 
@@ -90,7 +90,7 @@ def test_refuses_what_it_did_not_write(small, tmp_path, contents):
 def test_refuses_a_dataset_without_overwrite(small, tmp_path, contents):
     small()
     before = contents(tmp_path / "data")
-    with pytest.raises(OutputError, match="--resume to finish it or --overwrite"):
+    with pytest.raises(RequestError, match="--resume to finish it or --overwrite"):
         small(seed=4)
     assert contents(tmp_path / "data") == before
     small(seed=4, overwrite=True)
