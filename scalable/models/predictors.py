@@ -171,8 +171,10 @@ class Predictor(ABC):
     @property
     def column_types(self) -> list[tuple[str, str, str]]:
         """Name, Arrow type and kind of each raw column that is read."""
-        needed = set(self.needed)
-        return [(c.name, c.arrow_type, c.kind) for c in self.encoder.columns if c.name in needed]
+        needed, types = set(self.needed), getattr(self.encoder, "column_types", None)
+        if types is None:  # else of encoders of numbers
+            types = [(c.name, c.arrow_type, c.kind) for c in self.encoder.columns]
+        return [each for each in types if each[0] in needed]
 
     @cached_property
     def answer(self) -> Callable[..., Any]:
