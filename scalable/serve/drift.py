@@ -175,14 +175,7 @@ class DriftObserver:
 
 def _types(predictor: Any) -> dict[str, pa.DataType]:
     """Return the Arrow type of each column that a model reads."""
-    columns = getattr(getattr(predictor, "encoder", None), "columns", None)
-    if columns is None:
-        return dict.fromkeys(predictor.needed, pa.float64())
-    found = {}
-    for column in columns:
-        name, text = column[:2] if isinstance(column, tuple) else (column.name, column.arrow_type)
-        found[name] = type_named(text)
-    return {name: found[name] for name in predictor.needed}
+    return {name: type_named(kind) for name, kind, _ in predictor.column_types}
 
 
 def _plain(array: pa.Array) -> pa.Array:

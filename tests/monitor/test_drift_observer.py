@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from scalable.bayes import CategoricalNB
 from scalable.data.table import TableSource
 from scalable.errors import ModelError
 from scalable.execution.threads import Threads
@@ -118,6 +119,17 @@ def test_a_row_that_cannot_be_counted_is_said(model):
     version = f'{{model="m",version="{models.get("m").version}"}}'
     assert f"unseen_total{version} 1\n" in observer.metrics()
     assert f"observed_total{version} 4\n" in observer.metrics()
+
+
+def test_a_model_of_categories_is_watched(tmp_path):
+    table = rows(1000, 1)
+    CategoricalNB(n_workers=1).fit(TableSource(table, "label", features=FEATURES)).save(tmp_path / "m")
+    reference = TableSource(table, "label", features=FEATURES)
+    save_profile(tmp_path / "m", learn_profile(load_model(tmp_path / "m"), reference, Threads(1)))
+    models = Models([str(tmp_path / "m")])
+    observer = DriftObserver(models)
+    observer.observe("m", models.get("m").version, table.select(FEATURES).to_pylist(), np.full(1000, 0.5))
+    assert f'unseen_total{{model="m",version="{models.get("m").version}"}} 0\n' in observer.metrics()
 
 
 def test_times_are_counted_however_a_request_says_them(tmp_path):

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource
+from scalable.bayes import CategoricalNB, GaussianNB
 from scalable.data.table import TableSource
 from scalable.errors import DataError, ModelError, UsageError
 from scalable.execution.executors import get_executor
@@ -66,13 +67,14 @@ def test_rows_like_the_reference_are_quiet(model):
     assert report.name(min(report.rows)) == "1970-01-01"
 
 
-def test_times_of_another_unit_are_no_drift(tmp_path):
+@pytest.mark.parametrize("learner", [LogisticRegression, GaussianNB, CategoricalNB])
+def test_times_of_another_unit_are_no_drift(tmp_path, learner):
     """The same seconds in microseconds and in nanoseconds: once in training, once in what is watched."""
     table = rows(4000, 1).select(["x", "label"])
     times = pa.array(np.arange(4000) * 10**6, pa.timestamp("us"))
     us, ns, date = (table.append_column("t", times.cast(pa.timestamp(unit))) for unit in ("us", "ns", "s"))
     path = tmp_path / "m"
-    LogisticRegression(n_workers=1).fit(TableSource(us, "label")).save(path)
+    learner(n_workers=1).fit(TableSource(us, "label")).save(path)
     save_profile(path, learn_profile(load_model(path), TableSource(us, "label"), Threads(1), seen=True))
     for table in (us, ns, date):
         for reference in (None, TableSource(ns)):
