@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalable import lapack
-from scalable.bayes.laplace import Laplace, LogisticSums, Mode, Sums
+from scalable.bayes.laplace import Mode
 from scalable.data.block import Block
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
@@ -21,13 +20,13 @@ from scalable.features.number_encoder import NumberEncoder
 from scalable.features.target_summary import TargetSummary
 from scalable.kernel_approximation.feature_curvature import descent_from
 from scalable.kernel_approximation.feature_descent import LossOfSteps, descend, threads_of
-from scalable.kernel_approximation.feature_map import Map, draw_map, feature_blocks
+from scalable.kernel_approximation.feature_map import draw_map, feature_blocks
+from scalable.kernel_approximation.feature_sums import FeatureMoments, FeatureNewton
 from scalable.kernel_approximation.single_precision import readied, scores_of
 from scalable.kernels.linear.losses import LOSSES
 from scalable.mixture.start import sample_rows, seeds, whole_number
-from scalable.models.arrays.model import Arrays, complete
+from scalable.models.arrays.model import Arrays
 from scalable.models.arrays.one_pass import OnePassClassifier, OnePassEstimator, OnePassRegressor
-from scalable.models.arrays.second_moments import Moments, SecondMoments
 from scalable.models.supervised import Classifier
 
 EVERY_COLUMN = "feature"
@@ -37,48 +36,6 @@ EXACT_TOL, DESCENT_TOL = 1e-10, 1e-3
 SINGLE_LEAST = 1e-5  # of landmarks in single precision, see `draw_map`
 OF_SOFTMAX = 0.3  # as `LossOfSteps.bend`: no class by itself bends more than 0.25, two against each other 0.5
 BENDS = {"squared_hinge": 1.0, "hinge": 1.0}  # see `LossOfSteps.bend`
-
-
-@dataclass(frozen=True)
-class FeatureMoments(SecondMoments):
-    """The second moments of the features of rows and their target."""
-
-    columns: tuple[str, ...] = ()
-    arrays: Map = field(default_factory=dict)
-
-    def step(self, state: Moments, block: Block) -> Moments:
-        """Add a block, a chunk of features at a time."""
-        complete(block, self.columns)
-        for part in feature_blocks(self.arrays, block):
-            state = super().step(state, part)
-        return state
-
-
-@dataclass(frozen=True)
-class FeatureSums(LogisticSums):
-    """The log loss over the features of rows, with its derivatives."""
-
-    columns: tuple[str, ...] = ()
-    arrays: Map = field(default_factory=dict)
-
-    def step(self, state: Sums, block: Block) -> Sums:
-        """Add a block, a chunk of features at a time."""
-        complete(block, self.columns)
-        for part in feature_blocks(self.arrays, block):
-            state = super().step(state, part)
-        return state
-
-
-@dataclass(frozen=True)
-class FeatureNewton(Laplace):
-    """Newton's steps over the features of rows."""
-
-    columns: tuple[str, ...] = ()
-    arrays: Map = field(default_factory=dict)
-
-    def reduction(self, state: Mode) -> FeatureSums:
-        """Return the sums at the state's coefficients."""
-        return FeatureSums(state.coef, self.names, self.columns, self.arrays)
 
 
 class _Kernel(OnePassEstimator):
