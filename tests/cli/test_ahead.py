@@ -101,7 +101,6 @@ def test_jobs_fit_and_score_whatever_the_target_is(tmp_path: Path) -> None:
 def test_what_is_compiled_beside_a_quickstart_is_not_what_it_begins_with() -> None:
     """Its values are drawn anyhow; of the dataset the columns are enough. Its trees grow as those of two workers do."""
     from data_gen.values.random import fill_bits
-    from scalable.kernels.encode.encoding import standardize_columns
     from scalable.kernels.forest.row import row_score
     from scalable.kernels.histogram.leafwise import grow, left_bins, open_split, settle_both
     from scalable.kernels.histogram.teamwork import serve
@@ -110,6 +109,4 @@ def test_what_is_compiled_beside_a_quickstart_is_not_what_it_begins_with() -> No
     before = [list(kernel.signatures) for kernel in needless]
     ahead.fit_generated("fraud", "is_fraud", "native")
     assert [kernel.signatures for kernel in needless] == before
-    assert all(
-        kernel.signatures for kernel in (standardize_columns, open_split, settle_both, left_bins, row_score)
-    )
+    assert all(kernel.signatures for kernel in (open_split, settle_both, left_bins, row_score))
