@@ -77,11 +77,6 @@ class ArrayModel(Predictor):
         """What it does; "transform" where there was no target."""
         return super().task if self.learner._wants_target else "transform"
 
-    @property
-    def column_types(self) -> list[tuple[str, str, str]]:
-        """Name, Arrow type and kind of each raw column that is read."""
-        return self.encoder.column_types
-
     def features(self, raw: RawBlock) -> Block:
         """Return the numbers of a block; a DataError where one is missing and the learner takes none such."""
         self.check(raw)
