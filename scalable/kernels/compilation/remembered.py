@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numba
 from numba.core import types
 from numba.core.compiler import Flags
 from numba.core.postproc import PostProcessor, VariableLifetime
 from numba.core.transforms import canonicalize_cfg
 
+TRIED = ((0, 68),)  # versions of Numba; another one does all of it, in case it keeps its answers elsewhere
 _known: dict[Any, tuple[Any, Any]] = {}
 _find = types.BaseFunction.get_call_type
 _process = PostProcessor.run
@@ -25,16 +27,19 @@ _process = PostProcessor.run
 @contextmanager
 def sparing() -> Iterator[None]:
     """Spare Numba what it does again and again while the body compiles; Numba's lock is held meanwhile."""
-    if types.BaseFunction.get_call_type is _remembered:  # a kernel that is compiled for another one
-        yield
+    if numba.version_info.short not in TRIED or types.BaseFunction.get_call_type is _remembered:
+        yield  # plainly, or within: a kernel that is compiled for another one
         return
-    types.BaseFunction.get_call_type = _remembered
-    PostProcessor.run = _processed
+    _put(_remembered, _processed)
     try:
         yield
     finally:
-        types.BaseFunction.get_call_type = _find
-        PostProcessor.run = _process
+        _put(_find, _process)
+
+
+def _put(find: Any, process: Any) -> None:
+    kind: Any = types.BaseFunction
+    kind.get_call_type, PostProcessor.run = find, process
 
 
 def _remembered(function: Any, context: Any, args: Any, kws: Any) -> Any:
@@ -75,12 +80,13 @@ class KernelFlags(Flags):
     """Numba's flags of a kernel, which are part of many keys: what they say together is computed once."""
 
     __slots__ = ("_number",)
+    _number: int
 
     def __hash__(self) -> int:
         try:
             return self._number
         except AttributeError:
-            self._number = int(super().__hash__())
+            self._number = super().__hash__()
             return self._number
 
     def __eq__(self, other: object) -> Any:
