@@ -166,7 +166,9 @@ def summary_path(out: str, part: Path) -> Path:
 def _strips(block: RawBlock, n_rows: int) -> Iterator[RawBlock]:
     for start in range(0, block.n_rows, n_rows):
         arrays = {name: array.slice(start, n_rows) for name, array in block.arrays.items()}
-        yield RawBlock(arrays, block.first_row + start, min(n_rows, block.n_rows - start))
+        here = min(n_rows, block.n_rows - start)
+        origin = None if block.origin is None else block.origin.taken(np.arange(start, start + here))
+        yield RawBlock(arrays, block.first_row + start, here, origin)
 
 
 def shown(array: pa.Array) -> list[Any]:

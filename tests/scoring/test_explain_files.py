@@ -19,6 +19,7 @@ from scalable.cli.app import build
 from scalable.data.table import TableSource
 from scalable.errors import DataError, UsageError
 from scalable.execution.threads import Threads
+from scalable.linear import LogisticRegression
 from scalable.models.predictors import load_model
 from scalable.scoring.explain_files import explain_files
 
@@ -61,6 +62,17 @@ def read(out):
 def whole(place):
     table = pa.concat_tables([pq.read_table(path) for path in sorted((place / "data").glob("*.parquet"))])
     return load_model(place / "m").explain(table)
+
+
+def test_a_value_that_is_none_is_named_by_file_and_row(tmp_path, monkeypatch):
+    monkeypatch.setattr("scalable.scoring.explain_files.STRIP_NUMBERS", 300)
+    table = pa.table({"a": np.r_[np.arange(900.0), np.inf], "y": np.arange(901) % 2})
+    LogisticRegression(n_workers=1).fit(TableSource(table[:900], "y")).save(tmp_path / "m")
+    pq.write_table(table[:500], tmp_path / "0.parquet")
+    pq.write_table(table[500:], tmp_path / "1.parquet")
+    source = ParquetSource([tmp_path / "0.parquet", tmp_path / "1.parquet"], features=["a"])
+    with pytest.raises(DataError, match=r"1\.parquet, row 400: column 'a' is inf"):
+        explain_files(load_model(tmp_path / "m"), source, tmp_path / "out", executor=Threads(1))
 
 
 def test_contributions_of_every_row_and_the_section_of_the_page(tmp_path, place):
