@@ -27,13 +27,17 @@ def source(tmp_path_factory):
     return ParquetSource(folder / "rows.parquet", target="y")
 
 
-# `fit` stands there once for all that learns a target, and calls the learner that it is called on: no way up.
-FACE = "models/supervised.py"
+# `fit` and `_teach` stand there once for all that learns, and call the learner that they are called on: no way up.
+FACES = "models/supervised.py", "models/estimator.py"
 
 
 def walk(work):
     """Return the files in which a source arrives as an argument, and from which file it came each time."""
     home, stops, calls = str(ROOT / "scalable") + "/", [], set()
+
+    def is_stop(code):
+        called = code.co_filename.endswith(FACES) and code.co_name in ("fit", "_teach")
+        return code.co_filename.startswith(home) and not called
 
     def watch(frame, event, argument):
         code = frame.f_code
@@ -43,9 +47,7 @@ def walk(work):
         if not any(isinstance(frame.f_locals.get(name), Source) for name in names if name != "self"):
             return
         here, before = code.co_filename[len(home) :], frame.f_back
-        while before is not None and (
-            not before.f_code.co_filename.startswith(home) or before.f_code.co_filename.endswith(FACE)
-        ):
+        while before is not None and not is_stop(before.f_code):
             before = before.f_back
         if not stops or stops[-1] != here:
             stops.append(here)

@@ -75,7 +75,7 @@ def test_a_model_is_replaced_only_when_asked(scalable: Run, toy: Path, tmp_path:
     before = (tmp_path / "m" / "model.json").read_bytes()
     outcome = scalable(*words, "--alpha", "3")
     outcome = scalable(*words)
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "add --overwrite" in outcome.err
     assert (tmp_path / "m" / "model.json").read_bytes() == before
     assert scalable(*words, "--overwrite").code == 0

@@ -91,7 +91,7 @@ def test_the_command_line_takes_it_everywhere(models, tmp_path, capsys):
     assert run(build(), [*command, str(out), "--json", str(tmp_path / "c.json")]) == 0
     curve = Calibrator(**json.loads((tmp_path / "c.json").read_text())["sections"]["curve"])
     assert f"{models / 'forest.model'} with this curve" in capsys.readouterr().out
-    assert run(build(), [*command, str(out)]) == 1
+    assert run(build(), [*command, str(out)]) == 2
     assert "there is a model already" in capsys.readouterr().err
     assert run(build(), [*command, str(out), "--overwrite", "--quiet"]) == 0
     assert run(build(), ["predict", str(out), data, "--out", str(tmp_path / "p"), "--quiet"]) == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import data_gen
-from data_gen.errors import OutputError, RequestError
+from data_gen.errors import RequestError
 from data_gen.writing.journal import Journal
 from scalable.cli.app import build
 from scalable.cli.screen.failure import run as run_command
@@ -43,7 +43,7 @@ def test_the_bytes_are_those_of_a_local_run(local, prefix, tmp_path, monkeypatch
     assert contents(there) == local
     assert data_gen.read_manifest(there).files == manifest.files
     assert data_gen.verify(there) == []
-    with pytest.raises(OutputError, match="holds a dataset already"):
+    with pytest.raises(RequestError, match="holds a dataset already"):
         data_gen.generate("fraud", out=there, **SMALL)
     data_gen.generate("fraud", out=there, resume=True, **SMALL)
     data_gen.generate("physics", out=there, overwrite=True, rows=1_000)
@@ -155,7 +155,7 @@ def test_the_command_line_and_what_it_refuses(prefix, capsys, monkeypatch, tmp_p
     assert run("train", "logistic", there, "--target", "is_fraud", "--model", f"{there}-model") == 0
     assert run("evaluate", f"{there}-model", there, "--target", "is_fraud") == 0
     assert "Bayes" in capsys.readouterr().out
-    assert run(*words, there) == 1
+    assert run(*words, there) == 2
     assert "holds a dataset already; pass --resume" in capsys.readouterr().err
     assert run(*words, "s3://no-such-bucket/x") == 1
     assert "there is no bucket 'no-such-bucket'" in capsys.readouterr().err

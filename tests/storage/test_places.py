@@ -33,7 +33,7 @@ def test_models_and_predictions_lie_there_too(learner, folder, prefix, tmp_path,
     made = {"local": (str(folder), str(tmp_path / "model")), "there": (prefix, f"{there}/model")}
     for data, model in made.values():
         assert run("train", learner, data, "--model", model, *shared) == 0
-    assert run("train", learner, prefix, "--model", f"{there}/model", *shared) == 1
+    assert run("train", learner, prefix, "--model", f"{there}/model", *shared) == 2
     assert "model already" in capsys.readouterr().err
     assert run("predict", made["local"][1], str(folder), "--out", str(tmp_path / "scores"), "-q") == 0
     assert run("predict", made["there"][1], prefix, "--out", f"{there}/scores", "-q") == 0
