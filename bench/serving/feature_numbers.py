@@ -2,7 +2,8 @@
 
     python -m bench.serving.feature_numbers --out docs/results/serving_features.json
 
-Beside it a bare echo of the same server at the same rate; turns alternate. Server and generator have a processor each.
+Beside it a bare echo of the same server at the same rate; turns alternate. Server and generator have a processor each,
+and at half of the capacity real-time priority, see `bench.serving.http_numbers`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bench.records.features_data import START, YEAR, prepare
-from bench.serving.http_numbers import at_rate, capacity
+from bench.serving.http_numbers import at_rate, capacity, undisturbed
 from bench.serving.servers import LEARNED, running, write_forest
 from scalable.feature_store import OnlineStore, materialize
 from scalable.report.document import new_results
@@ -55,11 +56,13 @@ def measure(place: Path, entities: int, seconds: float) -> list[dict[str, Any]]:
     if not most["rate"]:  # it failed
         return found
     with (
+        undisturbed() as priority,
         running("features", model, rows[0]) as one,
         running("echo", model, rows[0]) as other,
     ):
         targets = {"features": Target(one), "echo": Target(other)}
-        return found + at_rate(targets, rows, most["rate"] / 2, seconds, "50% of capacity")
+        at = at_rate(targets, rows, most["rate"] / 2, seconds, "50% of capacity")
+    return found + [{**row, "priority": priority} for row in at]
 
 
 def main() -> None:
