@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 
 from bench.records.features_data import START, YEAR, prepare
-from bench.serving.http_numbers import at_rate, capacity, undisturbed
+from bench.serving.http_numbers import beside, capacity
 from bench.serving.servers import LEARNED, running, write_forest
 from scalable.feature_store import OnlineStore, materialize
 from scalable.report.document import new_results
 from scalable.report.results import write_results
-from scalable.serve.load import Target
 
 ASKED = 10_000  # entities that are asked about
 
@@ -55,14 +54,7 @@ def measure(place: Path, entities: int, seconds: float) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [{"server": "features", "at": "capacity", **most}]
     if not most["rate"]:  # it failed
         return found
-    with (
-        undisturbed() as priority,
-        running("features", model, rows[0]) as one,
-        running("echo", model, rows[0]) as other,
-    ):
-        targets = {"features": Target(one), "echo": Target(other)}
-        at = at_rate(targets, rows, most["rate"] / 2, seconds, "50% of capacity")
-    return found + [{**row, "priority": priority} for row in at]
+    return found + beside("features", "echo", model, rows, most["rate"] / 2, seconds, "50% of capacity")
 
 
 def main() -> None:

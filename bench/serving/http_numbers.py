@@ -76,6 +76,19 @@ def at_rate(
     return found
 
 
+def beside(
+    one: str, other: str, model: Path, rows: Rows, rate: float, seconds: float, what: str
+) -> list[dict[str, Any]]:
+    """Return the middle of some turns of two servers, started here, at one rate, and the priority that they had."""
+    with (
+        undisturbed() as priority,
+        running(one, model, rows[0]) as first,
+        running(other, model, rows[0]) as second,
+    ):
+        found = at_rate({one: Target(first), other: Target(second)}, rows, rate, seconds, what)
+    return [{**row, "priority": priority} for row in found]
+
+
 def measure(seconds: float) -> list[dict[str, Any]]:
     """Return a row a server and rate; a server that is not installed says so."""
     cores = sorted(os.sched_getaffinity(0))
@@ -106,15 +119,8 @@ def measure(seconds: float) -> list[dict[str, Any]]:
                  ("scalable", "fastapi async", 0.8, "fastapi async")]  # fmt: skip
         for one, other, share, whose in pairs:
             if one in most and other in most and most[whose]:
-                with (
-                    undisturbed() as priority,
-                    running(one, model, rows[0]) as first,
-                    running(other, model, rows[0]) as second,
-                ):
-                    targets = {one: Target(first), other: Target(second)}
-                    what = f"{share:.0%} of {whose}'s capacity"
-                    at = at_rate(targets, rows, share * most[whose], seconds, what)
-                    out += [{**row, "priority": priority} for row in at]
+                what = f"{share:.0%} of {whose}'s capacity"
+                out += beside(one, other, model, rows, share * most[whose], seconds, what)
     return out
 
 

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from scalable.bayes.laplace import Laplace, LogisticSums, Mode, Sums
 from scalable.data.block import Block
 from scalable.kernel_approximation.feature_map import Map, feature_blocks
 from scalable.models.arrays.model import complete
 from scalable.models.arrays.second_moments import Moments, SecondMoments
+
+State = TypeVar("State")
+
+
+def _add_chunks(
+    add: Callable[[State, Block], State], state: State, block: Block, columns: tuple[str, ...], arrays: Map
+) -> State:
+    """Add a block to sums over features, a chunk of features at a time."""
+    complete(block, columns)
+    for part in feature_blocks(arrays, block):
+        state = add(state, part)
+    return state
 
 
 @dataclass(frozen=True)
@@ -20,10 +34,7 @@ class FeatureMoments(SecondMoments):
 
     def step(self, state: Moments, block: Block) -> Moments:
         """Add a block, a chunk of features at a time."""
-        complete(block, self.columns)
-        for part in feature_blocks(self.arrays, block):
-            state = super().step(state, part)
-        return state
+        return _add_chunks(super().step, state, block, self.columns, self.arrays)
 
 
 @dataclass(frozen=True)
@@ -35,10 +46,7 @@ class FeatureSums(LogisticSums):
 
     def step(self, state: Sums, block: Block) -> Sums:
         """Add a block, a chunk of features at a time."""
-        complete(block, self.columns)
-        for part in feature_blocks(self.arrays, block):
-            state = super().step(state, part)
-        return state
+        return _add_chunks(super().step, state, block, self.columns, self.arrays)
 
 
 @dataclass(frozen=True)

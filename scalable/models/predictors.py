@@ -176,6 +176,11 @@ class Predictor(ABC):
             types = [(c.name, c.arrow_type, c.kind) for c in self.encoder.columns]
         return [each for each in types if each[0] in needed]
 
+    @property
+    def arrow_types(self) -> dict[str, str]:
+        """Arrow type in training of each raw column that is read, by name."""
+        return {name: kind for name, kind, _ in self.column_types}
+
     @cached_property
     def answer(self) -> Callable[..., Any]:
         """``answer(row, missing_keys="refuse")``: `predict_one` of a dict, compiled on first use."""

@@ -100,7 +100,7 @@ def learn_profile(
     -------
     Profile
     """
-    trained = {name: kind for name, kind, _ in predictor.column_types}
+    trained = predictor.arrow_types
     columns = tuple(learn_bins(source, list(predictor.needed), executor, trained))
     if predictor.task == "transform":
         return _counted(CountReduction(Layout(columns), trained=trained), source, executor, max_rows, seen)

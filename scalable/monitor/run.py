@@ -158,8 +158,7 @@ def monitor(
         )
     scorer = None if profile.layout.prediction is None else Scorer(predictor, prediction)
     known = _labels(predictor, source, labels, key)
-    trained = {name: kind for name, kind, _ in predictor.column_types}
-    reduction = CountReduction(profile.layout, scorer, time, every, known, trained)
+    reduction = CountReduction(profile.layout, scorer, time, every, known, predictor.arrow_types)
     for name in reduction.needed:
         require_column(source.full_schema, name, source.describe_place(), "monitored")
     for bins in profile.layout.columns:

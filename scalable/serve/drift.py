@@ -47,9 +47,9 @@ class _Watched:
     def __init__(self, served: Served, place: Path, window: int) -> None:
         self.version, self.unseen, self.rows, self._window = served.version, 0, 0, window
         self.profile: Profile = read_profile(place, served.predictor)
-        self._types = _types(served.predictor)
+        trained = served.predictor.arrow_types
+        self._types = {name: type_named(kind) for name, kind in trained.items()}
         self._scorer = _Answered(served.predictor)
-        trained = {name: kind for name, kind, _ in served.predictor.column_types}
         self._reduction = CountReduction(self.profile.layout, self._scorer, trained=trained)
         self._waiting: list[tuple[Any, NDArray[Any]]] = []
         self._n = 0
@@ -171,11 +171,6 @@ class DriftObserver:
         lines += ["# TYPE scalable_monitor_unseen_total counter", *unseen]
         lines += ["# TYPE scalable_monitor_alarms gauge", *alarms, *figures(found)]
         return "\n".join(lines) + "\n"
-
-
-def _types(predictor: Any) -> dict[str, pa.DataType]:
-    """Return the Arrow type of each column that a model reads."""
-    return {name: type_named(kind) for name, kind, _ in predictor.column_types}
 
 
 def _plain(array: pa.Array) -> pa.Array:

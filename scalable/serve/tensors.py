@@ -30,13 +30,7 @@ PLATFORM = "scalable"
 def input_types(predictor: Any) -> list[tuple[str, str]]:
     """Return name and datatype of each input of a model: text as BYTES, times as INT64 of their units."""
     found = {"float": "FP64", "integer": "INT64", "boolean": "BOOL", "temporal": "INT64", "text": "BYTES"}
-    encoder = getattr(predictor, "encoder", None)
-    if encoder is None:
-        return [(name, "FP64") for name in predictor.needed]
-    kinds = {}
-    for column in encoder.columns:
-        name, kind = (column[0], column[2]) if isinstance(column, tuple) else (column.name, column.kind)
-        kinds[name] = kind
+    kinds = {name: kind for name, _, kind in predictor.column_types}
     return [(name, found[kinds[name]]) for name in predictor.needed]
 
 

@@ -40,6 +40,7 @@ windows = ["1h", "400d"]
 """
 LATEST = DEFINITIONS[: DEFINITIONS.index("[[views")]  # latest values alone: another road through the join
 WITHOUT_CREATED = LATEST.replace('created_time = "created"\n', "")
+AGE_ALONE = WITHOUT_CREATED.replace("values = ", "# ")
 MINUTE = 60 * 10**9
 
 

@@ -16,6 +16,7 @@ from scalable.feature_store import join, point_in_time_join, read_definitions, s
 from scalable.feature_store.latest import courses, kept_texts, key_index, replay, stream
 from scalable.feature_store.spill import partition_by_time
 from tests.feature_store.examples import (
+    AGE_ALONE,
     LATEST,
     WITHOUT_CREATED,
     damaging,
@@ -27,7 +28,6 @@ from tests.feature_store.examples import (
 from tests.feature_store.test_join import check_rows
 
 FOREVER = WITHOUT_CREATED.replace('time_to_live = "9h"\n', "").replace("time_since_last = true\n", "")
-AGE_ALONE = WITHOUT_CREATED.replace("values = ", "# ")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from scalable.feature_store.latest import stream
 from scalable.kernels.timeline import passing_events
 from scalable.kernels.timeline.words import MISSING
 from tests.feature_store.examples import (
+    AGE_ALONE,
     LATEST,
     WITHOUT_CREATED,
     damaging,
@@ -26,8 +27,6 @@ from tests.feature_store.examples import (
     written_by_each,
 )
 from tests.feature_store.test_join import check_rows
-
-AGE_ALONE = WITHOUT_CREATED.replace("values = ", "# ")
 
 
 @pytest.fixture

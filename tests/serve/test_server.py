@@ -16,9 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from scalable.bayes import CategoricalNB
 from scalable.inference import load_model
 from scalable.serve.app import App
 from scalable.serve.models import Models
+from scalable.serve.tensors import input_types
 from tests.serve.running import ROW, ask, start, stop
 
 pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
@@ -53,6 +55,13 @@ def test_arrow_streams(port, place, table):
     status, body, _ = ask(port, "POST", "/predict", sink.getvalue(), kind)
     assert status == 413, body
     assert b"once it is decompressed" in body
+
+
+def test_inputs_of_a_model_of_numbers_and_categories(tmp_path):
+    """Its encoder keeps the two apart: the description of its tensors ended in a KeyError."""
+    rows = pa.table({"kind": ["a", "b"] * 40, "x": np.arange(80.0)})
+    CategoricalNB().fit(rows, np.arange(80) // 3 % 2).save(tmp_path / "m")
+    assert sorted(input_types(load_model(tmp_path / "m"))) == [("kind", "BYTES"), ("x", "FP64")]
 
 
 def tensors(**changes):

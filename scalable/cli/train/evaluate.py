@@ -60,11 +60,11 @@ def command(
     from scalable.report.terminal import print_summary
     from scalable.scoring.evaluate import base_rates, evaluate_model, quality_row
     from scalable.scoring.queries import evaluate_queries, order_rows
-    from scalable.storage.places import respelled
+    from scalable.storage.places import place
 
     if group is not None and weight is not None:
         raise typer.BadParameter("queries count once each; leave --weight out, or --group")
-    predictor, called = load_model(model), respelled(str(model))
+    predictor, called = load_model(model), str(place(model))
     if target in predictor.needed:
         raise UsageError(
             f"--target {target}: the model sees that column; give the column of what it predicts, or of the same thing"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scalable.data.source import Source
-from scalable.storage.places import respelled
+from scalable.storage.places import place
 
 SHOWN = ("auc", "log_loss", "accuracy", "rmse", "r2", "ndcg_1", "ndcg_5", "ndcg_10", "map_10")
 SEEN_SHARDS = 2  # of the training rows: a score that is too good anyway needs no more
@@ -24,11 +24,11 @@ def score(model: Path, source: Source, held_out: bool, report: Any = None) -> di
         if not held_out:
             source = source.with_shards(source.shards[:SEEN_SHARDS])
         report = evaluate_queries(predictor, source, Threads())
-        return {**order_rows(respelled(str(model)), report)[0], "held_out": held_out}
+        return {**order_rows(str(place(model)), report)[0], "held_out": held_out}
     if not held_out and len(source.shards) > SEEN_SHARDS:
         source = source.split(every=-(-len(source.shards) // SEEN_SHARDS))[1]
     report = report or evaluate_model(predictor, source, Threads())
-    row = quality_row(respelled(str(model)), report, predictor.classes)
+    row = quality_row(str(place(model)), report, predictor.classes)
     return {**row, "held_out": held_out}
 
 
@@ -42,5 +42,5 @@ def in_words(quality: dict[str, Any], model: Path, target: str) -> str:
     also = " --group COL" if "ndcg_1" in quality else ""
     return (
         f"on {rows} of the rows it was trained on: {facts} (too good by nature: give --valid, or "
-        f"scalable evaluate {respelled(str(model))} HELD_OUT --target {target}{also})"
+        f"scalable evaluate {place(model)} HELD_OUT --target {target}{also})"
     )

@@ -81,13 +81,13 @@ def command(
     from scalable.monitor.thresholds import Thresholds
     from scalable.report import render
     from scalable.report.document import new_results
-    from scalable.storage.places import respelled
+    from scalable.storage.places import place
 
     try:
         period = nanoseconds(every)
     except ValueError as error:
         raise typer.BadParameter(f"--every {error}") from None
-    predictor, called = load_model(model), respelled(str(model))
+    predictor, called = load_model(model), str(place(model))
     encoder = getattr(predictor, "encoder", None)
     known = getattr(getattr(encoder, "labels", None), "column", None)
     later = None
