@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from scalable.cli.screen.interrupt import INTERRUPTED, is_interrupted, say, say_interrupted
+from scalable.cli.screen.interrupt import INTERRUPTED, begin, is_interrupted, say, say_interrupted
 
 FAILURE, USAGE = 1, 2
 
@@ -19,6 +19,7 @@ FAILURE, USAGE = 1, 2
 def run(command: Any, argv: Sequence[str]) -> int:
     """Run a Click command and return the exit code; ``--debug`` shows the traceback."""
     warnings.showwarning = _shown
+    begin()
     try:
         result = command.main(args=list(argv), prog_name="scalable", standalone_mode=False)
     except Exception as error:

@@ -31,8 +31,13 @@ def say_interrupted(argv: Sequence[str]) -> None:
         say("interrupted; " + resume_hint(argv))
 
 
+def begin() -> None:
+    """Forget a Ctrl-C of earlier: it was another command's, where several run in one process."""
+    _asked.clear()
+
+
 def is_interrupted() -> bool:
-    """Return whether Ctrl-C was pressed: an import that it broke off may end in any other error."""
+    """Return whether Ctrl-C was pressed since `begin`: an import that it broke off may end in any other error."""
     return _asked.is_set()
 
 

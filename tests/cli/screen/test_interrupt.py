@@ -15,6 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from scalable.cli.screen import interrupt as interrupt_module
+from scalable.cli.screen.failure import run
+
 PATIENCE = 60  # far above what is promised, so that only a hang fails on a busy machine
 
 
@@ -108,3 +111,13 @@ sys.exit(failure.run(Command(), ["train"]))
     assert done.returncode == 130, done.stderr
     assert "interrupted" in done.stderr
     assert "NameError" not in done.stderr
+
+
+def test_the_next_command_of_a_process_is_not_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
+    class Command:
+        def main(self, **_: object) -> None:
+            raise NameError("name 'x' is not defined")
+
+    interrupt_module._asked.set()
+    assert run(Command(), ["train"]) == 1
+    assert "unexpected NameError" in capsys.readouterr().err
