@@ -96,7 +96,7 @@ versus: export SCALABLE_LLEAVES_PYTHON ?= $(wildcard .venv-lleaves/bin/python)
 versus: $(VENV)/.installed  ## side by side with peers; PROFILE=quick, standard or full
 	$(BIN)/scalable versus --profile $(PROFILE) --out versus $(ARGS)
 
-billion: $(VENV)/.installed  ## a billion rows on this machine, about two hours; goes on after a kill
+billion: $(VENV)/.installed-dev  ## a billion rows on this machine, about two hours; goes on after a kill
 	$(BIN)/python -m bench.billion --cluster-at 1e8 $(ARGS)
 
 peers: $(VENV)/.installed  ## an environment of its own with every peer; `make versus` finds it

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,6 +25,12 @@ def hashed(values: Array) -> Array:
         word ^= word >> np.uint64(shift)
         word *= np.uint64(factor)
     return word ^ (word >> np.uint64(31))
+
+
+def hashed_texts(texts: Iterable[str]) -> Array:
+    """Return 64-bit words of texts (BLAKE2b)."""
+    words = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
+    return np.frombuffer(words, "<u8")
 
 
 @dataclass
@@ -165,7 +171,7 @@ class Summary:
         self.present += len(values) - values.null_count
         counted = _counted(values)
         if counted:
-            self.distinct.add(np.unique(pl.Series(list(counted), dtype=pl.String).hash(0).to_numpy()))
+            self.distinct.add(np.unique(hashed_texts(counted)))
         if self.wanted is not None:
             counted = {value: counted[value] for value in self.wanted & counted.keys()}
         self.single.update(counted)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 import uuid
@@ -184,8 +182,6 @@ def _run_part(work: Work, topic: str) -> list[Any]:
     from distributed import get_worker
 
     worker = get_worker()
-    if "polars" not in sys.modules:  # its pool would take all processors of the machine, in every worker
-        os.environ.setdefault("POLARS_MAX_THREADS", str(worker.state.nthreads))
     key = worker.get_current_task()
     last = time.monotonic()
     rows = 0

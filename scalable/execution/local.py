@@ -23,7 +23,7 @@ def local_cluster(n_workers: int, threads_per_worker: int = 1) -> Iterator[Any]:
     n_workers : int
         Worker processes.
     threads_per_worker : int
-        Threads each of them may use, polars' and OpenMP's included.
+        Threads each of them may use, OpenMP's included.
     """
     from distributed import Client
 
@@ -44,7 +44,6 @@ def _block_interrupts() -> None:
 def _start(n_workers: int, threads_per_worker: int, scratch: str) -> Any:
     from distributed import LocalCluster
 
-    threads = str(threads_per_worker)
     return LocalCluster(
         n_workers=n_workers,
         threads_per_worker=threads_per_worker,
@@ -54,5 +53,5 @@ def _start(n_workers: int, threads_per_worker: int, scratch: str) -> Any:
         memory_limit=0,  # native memory cannot be spilled; budgets are checked before the start
         local_directory=scratch,
         silence_logs=logging.CRITICAL,
-        env={"POLARS_MAX_THREADS": threads, "OMP_NUM_THREADS": threads},
+        env={"OMP_NUM_THREADS": str(threads_per_worker)},
     )

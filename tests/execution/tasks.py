@@ -113,17 +113,16 @@ class DieOnce:
 
 @dataclass(frozen=True)
 class ThreadPools:
-    """Reports how many threads polars and BLAS may use where the reduction runs."""
+    """Reports how many threads BLAS may use where the reduction runs."""
 
     def init(self):
         return []
 
     def step(self, state, block):
-        import polars as pl
         from threadpoolctl import threadpool_info
 
         blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-        return [*state, (os.getpid(), pl.thread_pool_size(), max(blas))]
+        return [*state, (os.getpid(), max(blas))]
 
     def merge(self, left, right):
         return left + right

@@ -201,10 +201,10 @@ def _topics(dask_scheduler):
     return list(dask_scheduler._broker._topics)
 
 
-def test_polars_and_blas_are_bounded_inside_workers(source, client):
+def test_blas_is_bounded_inside_workers(source, client):
     seen = run_reduction(Dask(client), ThreadPools(), BlockReader(source))
-    assert len({pid for pid, _, _ in seen} - {os.getpid()}) == 2
-    assert {(polars, blas) for _, polars, blas in seen} == {(1, 1)}
+    assert len({pid for pid, _ in seen} - {os.getpid()}) == 2
+    assert {blas for _, blas in seen} == {1}
 
 
 def test_progress_events_are_few(source, client):
@@ -224,7 +224,7 @@ def test_rows_in_memory_are_not_sent_to_the_cluster(client):
     table = pa.table({name: rng.random(10_000) for name in NAMES})
     source = TableSource(table)
     result = run_reduction(Dask(client), ThreadPools(), BlockReader(source))
-    assert {pid for pid, _, _ in result} == {os.getpid()}
+    assert {pid for pid, _ in result} == {os.getpid()}
 
 
 def test_ten_thousand_row_groups_travel_in_less_than_a_megabyte(tmp_path):

@@ -47,7 +47,7 @@ class Newton(_Ours):
 class Scan(Learner):
     """Decodes the columns and learns nothing: what no trainer can beat."""
 
-    packages: ClassVar[tuple[str, ...]] = ("polars",)
+    packages: ClassVar[tuple[str, ...]] = ("scalable-training",)
     note = "decodes the same columns by the same reader and learns nothing"
 
     def train(self, task: Task) -> int:

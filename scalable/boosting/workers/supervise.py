@@ -93,7 +93,6 @@ def _start(job: WorkerJob) -> subprocess.Popen[bytes]:
         "OMP_WAIT_POLICY": "PASSIVE",
         **os.environ,
         "OMP_NUM_THREADS": str(job.n_threads),
-        "POLARS_MAX_THREADS": str(job.n_threads),
         # A worker's few dot products would wake threads that spin beside the other workers of its machine.
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
