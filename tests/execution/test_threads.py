@@ -102,7 +102,7 @@ def test_blas_is_single_threaded_inside_and_restored_outside(two_blas_threads, s
     before = blas_threads()
     assert set(before) == {2}
     seen = run_reduction(Threads(2), ThreadPools(), BlockReader(source))
-    assert {blas for _, _, blas in seen} == {1}
+    assert {blas for _, blas in seen} == {1}
     assert blas_threads() == before
 
 
