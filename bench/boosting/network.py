@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -42,7 +43,7 @@ def section_network(
             run = _fit(address, directory, trees, n_hosts, together)
         plan = predict_traffic(run["bins"], LEAVES, n_hosts, engine="native", leaves_per_round=together)
         predicted = plan.seconds(megabit * 1e6 / 8 * PAYLOAD, run["round_trip_seconds"] / 2)
-        sent = max(worker.get("bytes_sent", 0) for worker in run["workers"]) / trees
+        sent = statistics.mean(worker.get("bytes_sent", 0) for worker in run["workers"]) / trees
         # The worker that waits least computed longest; what it still waits for is the network.
         waited = min(worker.get("exchange_seconds", 0.0) for worker in run["workers"]) / trees
         out.append(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scalable.boosting.comm.mesh import HEADER, TAG_BYTES
 from scalable.errors import PlanError
 from scalable.storage.sizes import size_of
 
@@ -117,7 +118,7 @@ class TrafficEstimate:
     histogram_bytes : float
         The exchange of histograms, one per leaf: ``(n - 1) / n`` of 16 bytes a bin, 24 with exact counts.
     split_bytes : float
-        The exchange of the best splits, two records to every peer per leaf, and of what is renewed.
+        What all tell all: best splits, two records a leaf, what is renewed, and the frames around everything.
     exchanges : int
         Rounds of messages, each of which costs a round trip.
     """
@@ -140,6 +141,9 @@ SPLIT_RECORD = (
     438  # the best splits of both children, with room for category sets: measured, as LightGBM pads it
 )
 OFFER = 88  # a worker's best split of a leaf
+RENEWED = 16  # the sums that a leaf's answer comes from
+OF_A_TREE = 16 + 32 + 24  # the largest gradient and hessian, the rows, the sums of them all
+FRAME = HEADER.size + TAG_BYTES  # around what an exchange carries to one peer
 
 
 def predict_traffic(
@@ -151,7 +155,10 @@ def predict_traffic(
     widest: int = 0,
     leaves_per_round: int = 1,
 ) -> TrafficEstimate:
-    """Predict what a worker sends per tree; flat as workers grow.
+    """Predict what a worker sends per tree, on average over the workers; flat as workers grow.
+
+    For "native" it is exact where every leaf can be split: it counts what is sent. What a fit sends once, a few hundred
+    bytes, and beats of life are beside it, as are the sums of percentiles, of GOSS and of metrics.
 
     Parameters
     ----------
@@ -174,12 +181,10 @@ def predict_traffic(
     if engine == "native":
         rounds = rounds_of(num_leaves, leaves_per_round)
         looked_into = splits - rounds[-1]  # splits whose children may be split: none of the last round
-        offers, leaves = (
-            (1 + 2 * looked_into) * (OFFER + widest),
-            16 * num_leaves,
-        )  # best splits, renewed sums
+        exchanges = 2 * len(rounds) + 4
+        told = (1 + 2 * looked_into) * (OFFER + widest) + RENEWED * num_leaves + OF_A_TREE + FRAME * exchanges
         histograms = (1 + looked_into) * 24.0 * n_bins * others / n_workers
-        return TrafficEstimate(histograms, (offers + leaves) * others, 2 * len(rounds) + 3)
+        return TrafficEstimate(histograms, told * others, exchanges)
     histograms = splits * 16.0 * n_bins * others / n_workers
     return TrafficEstimate(histograms, splits * SPLIT_RECORD * others, 2 * splits + 1)
 

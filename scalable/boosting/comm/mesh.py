@@ -118,15 +118,16 @@ class _Connection:
         self._hash = self._checking.begin(self.head)
 
     def flush(self) -> int:
-        """Send what the socket takes; return the bytes sent."""
+        """Send what the socket takes; return the bytes sent, those before it took no more among them."""
         sent = 0
-        while self.out:
-            n = self.sock.send(self.out[0][:MAX_CHUNK])
-            sent += n
-            if n == len(self.out[0]):
-                self.out.pop(0)
-            else:
-                self.out[0] = self.out[0][n:]
+        with contextlib.suppress(BlockingIOError):
+            while self.out:
+                n = self.sock.send(self.out[0][:MAX_CHUNK])
+                sent += n
+                if n == len(self.out[0]):
+                    self.out.pop(0)
+                else:
+                    self.out[0] = self.out[0][n:]
         return sent
 
 
@@ -245,8 +246,6 @@ class Mesh:
     def _send(self, peer: _Connection) -> None:
         try:
             self.bytes_sent += peer.flush()
-        except BlockingIOError:
-            pass
         except OSError as error:
             raise PeerLostError(peer.worker, f"is gone ({error.strerror or error})") from error
 
@@ -271,7 +270,7 @@ class Mesh:
             if not peer.out:
                 peer.put(BEAT, 0, memoryview(b""))
                 with contextlib.suppress(OSError):
-                    peer.flush()
+                    self.bytes_sent += peer.flush()
 
     def _beat_forever(self) -> None:
         while not self._closed.wait(BEAT_SECONDS):

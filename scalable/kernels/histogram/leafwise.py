@@ -14,7 +14,7 @@ import numpy as np
 from scalable.kernels.atomics import borrowed
 from scalable.kernels.copying import copy_values
 from scalable.kernels.histogram.accumulate import COUNT
-from scalable.kernels.histogram.gain import NUMBER
+from scalable.kernels.histogram.gain import NONE, NUMBER
 from scalable.kernels.histogram.split_categories import left_categories
 from scalable.kernels.histogram.teamwork import MERGE, PARTITION, SEARCH, SUBTRACT, SUM, lead
 from scalable.kernels.jit import kernel
@@ -45,6 +45,9 @@ class Growth(NamedTuple):
         The leaves of the round at hand, those that gain most first.
     starts, counts : int64 arrays (most leaves, n_threads)
         Where each leaf's rows stand in every part.
+    splittable : uint8 array (most leaves, n_features)
+        0 for features that no split of was found where they were looked at last, at the leaf or above it: as LightGBM
+        has it, they are not looked at again below. Penalties of categories would have some come back by chance.
     told : uint8 array (most leaves or 0, most bins)
         Bins that go left, of splits that other workers found.
     nodes : record array (most leaves - 1,) of `SPLIT`
@@ -66,6 +69,7 @@ class Growth(NamedTuple):
     taken: np.ndarray
     starts: np.ndarray
     counts: np.ndarray
+    splittable: np.ndarray
     told: np.ndarray
     nodes: np.ndarray
     split_on: np.ndarray
@@ -185,6 +189,7 @@ def open_split(leaf: int, team: Any, growth: Any, categories: Any) -> None:
     growth.children[node, 0], growth.children[node, 1] = ~leaf, ~right
     copy_values(growth.starts[leaf], team.starts)
     copy_values(growth.counts[leaf], team.counts)
+    copy_values(growth.splittable[leaf], growth.splittable[right])
 
     divide(growth.totals, leaf, right, split, team.features[f].monotone)
     growth.leaves[right] = standing
@@ -212,18 +217,20 @@ def open_split(leaf: int, team: Any, growth: Any, categories: Any) -> None:
 
 @kernel()
 def ask(turn: int, leaf: int, team: Any, growth: Any, last: bool) -> bool:
-    """Have the next search look at a leaf, over all features of the tree, where it can be split; return whether."""
+    """Have the next search look at a leaf, over the tree's features, where it can be split; return whether.
+
+    Those not splittable are left out; of other workers' features this one does not know it.
+    """
     state, standing, question = growth.state, growth.leaves[leaf], team.questions[turn]
     shallow = state[MAX_DEPTH] <= 0 or standing.depth < state[MAX_DEPTH]
     question.n_asked = 0
     if last or not shallow or growth.totals[leaf].count < state[LEAST_ROWS]:
         return False
-    question.n_asked, question.histogram, question.key = (
-        team.chosen.shape[0],
-        standing.histogram,
-        np.uint64(0),
-    )
-    copy_values(team.chosen, team.asked[turn, : question.n_asked])
+    question.histogram, question.key = standing.histogram, np.uint64(0)
+    for f in team.chosen:
+        if growth.splittable[leaf, f]:
+            team.asked[turn, question.n_asked] = f
+            question.n_asked += 1
     team.leaves[turn] = growth.totals[leaf]
     return True
 
@@ -236,6 +243,8 @@ def settle(turn: int, leaf: int, team: Any, growth: Any) -> None:
     growth.gains[leaf] = -np.inf
     if team.questions[turn].n_asked == 0:
         return
+    for f in team.asked[turn, : team.questions[turn].n_asked]:
+        growth.splittable[leaf, f] = team.splits[turn, f].kind != NONE
     for k in range(team.best.shape[0]):
         for kind in range(2):
             f = team.best[k, turn, kind]

@@ -86,9 +86,10 @@ def split_numbers(
             for t in range(stop):
                 top = max(top, gains[t])
         if top > base and top - base > best.gain:
-            at = high - 1
-            while gains[at] != top or (only >= 0 and at != only):  # of equals the last
-                at -= 1
+            # Of equals the first where missing values go right, else the last: the order in which LightGBM looks.
+            at, step = (high - 1, -1) if missing_left else (low, 1)
+            while gains[at] != top or (only >= 0 and at != only):
+                at += step
             best.kind, best.gain, best.threshold, best.missing_left = NUMBER, top - base, at, missing_left
             best.gradient, best.hessian = work[0, at] + mg, work[1, at] + mh
 

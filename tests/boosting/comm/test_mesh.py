@@ -40,6 +40,19 @@ def test_every_worker_gets_what_every_other_sent(n):
         assert payload + headers <= received < payload + headers + 1000
 
 
+def test_what_was_sent_before_a_peer_took_no_more_is_counted():
+    size = 24_000_000  # more than the system keeps for a peer that does not read
+
+    def body(mesh):
+        if mesh.worker:
+            time.sleep(0.2)
+        mesh.allgather(bytes(size), alike=True)
+        return mesh.bytes_sent
+
+    for sent in run_workers(2, body):
+        assert size + HEADER.size + TAG_BYTES <= sent < size + 1000
+
+
 def test_allgather_keeps_worker_order_and_lengths():
     results = run_workers(3, lambda mesh: mesh.allgather(b"x" * mesh.worker + b"%d" % mesh.worker))
     assert results == [[b"0", b"x1", b"xx2"]] * 3

@@ -55,10 +55,11 @@ def test_threads_and_workers_give_the_same_bits(grown, table, on_workers, name, 
         assert [model.text for model in made] == [wanted] * n
 
 
-@pytest.mark.parametrize("together", [1, 8])
-def test_exchanges_and_bytes_are_the_models(grown, on_workers, together):
+@pytest.mark.parametrize(("together", "n_workers", "categorical"), [(1, 2, ()), (8, 2, ()), (8, 3, (0,))])
+def test_exchanges_and_bytes_are_the_models(grown, on_workers, together, n_workers, categorical):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(20_000, 12))
+    X[:, categorical] = rng.integers(0, 300, size=(20_000, len(categorical)))
     y = X[:, 0] * X[:, 1] + X[:, 2]
     params = {
         "objective": "regression",
@@ -68,13 +69,19 @@ def test_exchanges_and_bytes_are_the_models(grown, on_workers, together):
     }
 
     def counted(mesh, iterations):
-        model = grown(X, y, params, mesh=mesh, iterations=iterations)
-        return mesh.exchanges, mesh.bytes_sent, model.bins.n_bins
+        model = grown(X, y, params, mesh=mesh, iterations=iterations, categorical=categorical)
+        return mesh.exchanges, mesh.bytes_sent, mesh.bytes_received, model.bins
 
-    two, five = (on_workers(2, lambda mesh, n=n: counted(mesh, n))[0] for n in (2, 5))
-    plan = predict_traffic(two[2], 31, 2, engine="native", leaves_per_round=together)
-    assert (five[0] - two[0]) / 3 == pytest.approx(plan.exchanges, abs=1)
-    assert (five[1] - two[1]) / 3 == pytest.approx(plan.total, rel=0.05)
+    two, five = (on_workers(n_workers, lambda mesh, n=n: counted(mesh, n)) for n in (2, 5))
+    bins = two[0][3]
+    widest = int(bins.features["n_bins"].max()) if bins.has_categories else 0
+    plan = predict_traffic(
+        bins.n_bins, 31, n_workers, engine="native", widest=widest, leaves_per_round=together
+    )
+    assert plan.exchanges == (five[0][0] - two[0][0]) / 3
+    for way in (1, 2):
+        more = sum(after[way] - before[way] for before, after in zip(two, five, strict=True))
+        assert more / 3 / n_workers == pytest.approx(plan.total, rel=0.001)  # beats
 
 
 def test_rounds_double_until_they_are_full():

@@ -19,7 +19,7 @@ from scalable.boosting.native.bins import Bins
 from scalable.boosting.native.growth.tree import Tree
 from scalable.boosting.native.settings import Settings
 from scalable.errors import PlanError
-from scalable.kernels.histogram.gain import LEAF, SPLIT
+from scalable.kernels.histogram.gain import LEAF, NONE, SPLIT
 from scalable.kernels.histogram.leafwise import bins_of_split, divide
 from scalable.kernels.histogram.passes import Descent
 from scalable.kernels.histogram.search import search_categories, search_numbers
@@ -34,6 +34,8 @@ class Node:
     Attributes
     ----------
     depth : int
+    features : int64 array (n,)
+        To look at, ascending; once it is searched those that it can be split on, which its children look at.
     histogram : int64 array (3, n_bins) or None
         None where nobody will ask.
     feature : int
@@ -46,6 +48,7 @@ class Node:
     """
 
     depth: int
+    features: NDArray[np.int64]
     histogram: NDArray[np.int64] | None = None
     feature: int = -1
     split: Any = None
@@ -83,7 +86,7 @@ class Nodes:
 
     def __init__(self, bins: Bins, settings: Settings, chosen: NDArray[np.int64]) -> None:
         self.bins, self.settings, self.chosen = bins, settings, chosen
-        self.nodes = [Node(0)]
+        self.nodes = [Node(0, chosen)]
         self.totals = np.zeros(64, LEAF)
         self._found = np.zeros(len(bins.features), SPLIT)
         self._categories = np.zeros(1, np.uint8) if bins.has_categories else None
@@ -98,10 +101,11 @@ class Nodes:
     def search(self, node: int, histogram: NDArray[np.int64]) -> None:
         """Give a node its histogram and the best split."""
         one, found = self.nodes[node], self._found
-        arguments = (self.bins.features, self.chosen, self.totals[node : node + 1], self.settings.rules)
+        arguments = (self.bins.features, one.features, self.totals[node : node + 1], self.settings.rules)
         best = [search_numbers(histogram, *arguments, np.uint64(0), found)]
         if self._categories is not None:
             best.append(search_categories(histogram, *arguments, np.uint64(0), found))
+        one.features = one.features[found["kind"][one.features] != NONE]
         features = [f for f in best if f >= 0]
         if features:
             one.feature = int(min(features, key=lambda f: (-found["gain"][f], f)))
@@ -124,7 +128,7 @@ class Nodes:
         bins_of_split(
             one.split[0], feature, self.totals[node], rules, one.histogram, self._categories, one.goes_left
         )
-        self.nodes += [Node(one.depth + 1), Node(one.depth + 1)]
+        self.nodes += [Node(one.depth + 1, one.features), Node(one.depth + 1, one.features)]
         one.children = (left, right)
         return left, right
 

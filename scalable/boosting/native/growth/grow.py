@@ -63,6 +63,7 @@ class Grower:
             "taken": np.zeros(min(n, settings.leaves_per_round), np.int64),
             "starts": np.zeros((n, n_parts), np.int64),
             "counts": np.zeros((n, n_parts), np.int64),
+            "splittable": np.ones((n, len(bins.features)), np.uint8),
             "told": np.zeros((told, width), np.uint8),
             "nodes": np.zeros(n - 1, SPLIT),
             "split_on": np.zeros(n - 1, np.int64),
@@ -104,7 +105,7 @@ class Grower:
         growth.gains[:], growth.winners[:] = -np.inf, self._first
         growth.leaves[0] = (0, 0, -1, 0, -1, 0)
         growth.totals[0] = (0, 0, n_rows, *units, 0.0, -np.inf, np.inf)
-        growth.starts[0], growth.counts[0] = 0, counts
+        growth.starts[0], growth.counts[0], growth.splittable[0] = 0, counts, 1
         if len(self.bins.features) and n_rows:
             with self._histograms.growing(growth, samples, packing, chosen.features):
                 self._histograms.root()

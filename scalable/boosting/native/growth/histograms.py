@@ -237,7 +237,8 @@ class Histograms:
         return bool(self._team.questions["n_asked"][turn])
 
     def choose(self, turn: int, features: NDArray[np.int64], key: np.uint64) -> None:
-        """Have it look at these features only, and draw the thresholds of ``extra_trees`` by `key`."""
+        """Have it look at the splittable of these features only; `key` draws the thresholds of ``extra_trees``."""
+        features = features[self._growth.splittable[self._growth.state[LEFT + turn], features] > 0]
         self._team.asked[turn, : len(features)] = features
         question = self._team.questions[turn]
         question["n_asked"], question["key"] = len(features), key
