@@ -41,7 +41,7 @@ def require_finite(*arrays: Array) -> None:
 def eigh(matrix: Array) -> tuple[Array, Array]:
     """Return eigenvalues, ascending, and eigenvectors of a symmetric matrix; see `scipy.linalg.eigh`."""
     require_finite(matrix)
-    values, vectors = linalg.eigh(matrix, check_finite=False)
+    values, vectors = linalg.eigh(matrix, check_finite=False, driver="evd")
     return values, vectors
 
 

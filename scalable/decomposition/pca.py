@@ -13,6 +13,7 @@ from scalable import lapack
 from scalable.data.block import Block
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
+from scalable.execution.process_wide import one_blas_thread
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.models.arrays.model import Arrays
@@ -54,7 +55,8 @@ class PCA(TransformerMixin, Unsupervised):
         n, mean, squares = run_reduction(executor, SecondMoments(names), reader, label="train PCA")
         if n < 2:
             raise DataError(f"n_samples={n:.0f}: principal components need two rows or more")
-        variance, vectors = lapack.eigh(squares / (n - 1.0))
+        with one_blas_thread():  # two wait for each other, and their sums have another order
+            variance, vectors = lapack.eigh(squares / (n - 1.0))
         variance, vectors = np.maximum(variance[::-1], 0.0), vectors[:, ::-1].T
         largest = np.abs(vectors).argmax(axis=1)  # its sign is made positive, as scikit-learn's
         vectors = vectors * np.sign(vectors[np.arange(len(vectors)), largest])[:, None]

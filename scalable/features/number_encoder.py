@@ -91,8 +91,9 @@ class NumberEncoder(Encoder):
         DataError
             On an infinite value, or a column of another type than in training.
         """
+        place = raw.place
         arrays = [
-            as_trained(raw.arrays[name], name, arrow_type, kind, raw.place)
+            as_trained(raw.arrays[name], name, arrow_type, kind, place)
             for name, arrow_type, kind in self.columns
         ]
         roles = self._roles(raw)

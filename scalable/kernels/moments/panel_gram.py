@@ -12,6 +12,7 @@ from numba import carray
 from scalable.kernels import register_tiles
 from scalable.kernels.jit import kernel
 from scalable.kernels.memory import as_pointer
+from scalable.kernels.moments.turning import turn_eight
 from scalable.kernels.register_tiles import add_products, place_of
 from scalable.kernels.vectors import LANES
 
@@ -21,22 +22,56 @@ MOST, FOUR = register_tiles.MOST, register_tiles.FOUR
 
 
 @kernel()
-def _add_tile(panels: np.ndarray, square: np.ndarray) -> None:
+def _add_tile(panels: np.ndarray, n_rows: int, groups: int, square: np.ndarray) -> None:
     """Add the products of the rows of a tile, panel by panel: those of each four columns and all behind them."""
     wide, step = square.shape[1], np.uintp(8 * PANEL)
     out_step, size = np.uintp(8 * wide), TILE_ROWS * PANEL
     for q in range(panels.shape[0]):
+        last = min(PANEL // LANES, groups - q * (PANEL // LANES))
         for a in range(0, min(square.shape[0], (q + 1) * PANEL), FOUR):
             one = place_of(panels, a // PANEL * size + a % PANEL)
             v = max(0, a - q * PANEL) // LANES
-            while v < PANEL // LANES:
+            while v < last:
                 out, other = (
                     place_of(square, a * wide + q * PANEL + v * LANES),
                     place_of(panels, q * size + v * LANES),
                 )
-                count = min(PANEL // LANES - v, MOST)
-                add_products(count, out, out_step, one, other, step, TILE_ROWS)
+                count = min(last - v, MOST)
+                add_products(count, out, out_step, one, other, step, n_rows)
                 v += count
+
+
+@kernel()
+def _fill_tile(
+    places: np.ndarray,
+    like: np.ndarray,
+    start: int,
+    n_rows: int,
+    shift: np.ndarray,
+    total: np.ndarray,
+    panels: np.ndarray,
+) -> None:
+    """Turn rows from `start` on into panels, less `shift`, and add them to `total`; there are eight more places."""
+    eights, size, width = n_rows // LANES, TILE_ROWS * PANEL, np.int64(like.itemsize)
+    for g in range(shift.size // LANES):
+        out = g * LANES // PANEL * size + g * LANES % PANEL
+        turn_eight(
+            place_of(panels, out), np.uintp(8 * PANEL), place_of(places, g * LANES), np.uintp(start * width), like,
+            place_of(shift, g * LANES), place_of(total, g * LANES), eights,
+        )  # fmt: skip
+    if eights * LANES == n_rows:
+        return
+    for j in range(shift.size):
+        x, panel, c = _column(places[j], like, start + n_rows), panels[j // PANEL], j % PANEL
+        for i in range(eights * LANES, n_rows):
+            panel[i, c] = np.float64(x[start + i]) - shift[j]
+            total[j] += panel[i, c]
+
+
+@kernel(inline=True)
+def _column(place: int, like: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return the values of a column at an address."""
+    return carray(as_pointer(place), (n_rows,), like.dtype)
 
 
 @kernel(fastmath=True)
@@ -72,29 +107,24 @@ def second_moments(
         Whether all values are finite; otherwise the output is of no use.
     """
     d = addresses.size
-    shift, total = np.zeros(d), np.zeros(d)
+    groups = (d + LANES - 1) // LANES
+    wide = groups * LANES
+    places = np.full(wide + LANES, addresses[d - 1])  # what follows the last column is that one again
+    places[:d] = addresses
+    places[wide:] = places[:LANES] + np.uint64(TILE_ROWS * like.itemsize)  # the next tile's first
+    shift, total = np.zeros(wide), np.zeros(wide)
+    m = min(TILE_ROWS, n_rows)
+    for j in range(wide):
+        x = _column(places[j], like, m)
+        first = np.float64(x[0])
+        for i in range(m):
+            shift[j] += np.float64(x[i]) - first
+        shift[j] = first + shift[j] / m
     square[:] = 0.0
-    panels[:] = 0.0
     for start in range(0, n_rows, TILE_ROWS):
         m = min(TILE_ROWS, n_rows - start)
-        for j in range(d):
-            x = carray(as_pointer(addresses[j]), (n_rows,), like.dtype)[start : start + m]
-            if start == 0:
-                first = np.float64(x[0])
-                some = 0.0
-                for i in range(m):
-                    some += np.float64(x[i]) - first
-                shift[j] = first + some / m
-            pivot, some = shift[j], 0.0
-            panel, c = panels[j // PANEL], j % PANEL
-            for i in range(m):
-                apart = np.float64(x[i]) - pivot
-                panel[i, c] = apart
-                some += apart
-            for i in range(m, TILE_ROWS):
-                panel[i, c] = 0.0
-            total[j] += some
-        _add_tile(panels, square)
+        _fill_tile(places, like, start, m, shift, total, panels)
+        _add_tile(panels, m, groups, square)
     for j in range(d):
         if total[j] - total[j] != 0.0:
             return False

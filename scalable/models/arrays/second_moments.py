@@ -13,6 +13,7 @@ from scalable.kernels.buffers import aligned
 from scalable.kernels.moments.panel_gram import FOUR, PANEL, TILE_ROWS, second_moments
 from scalable.models.arrays.model import complete
 
+_ROWS = 32  # of a matrix, merged at once: what is added to it stays in the nearest caches
 Moments = tuple[float, NDArray[np.float64], NDArray[np.float64]]  # weight, means, squares about the means
 
 
@@ -58,13 +59,16 @@ class SecondMoments:
 
     def merge(self, left: Moments, right: Moments) -> Moments:
         """Return the moments of both (Chan, Golub and LeVeque, 1983)."""
+        if left[0] == 0.0 or right[0] == 0.0:
+            return right if left[0] == 0.0 else left
         n = left[0] + right[0]
-        if n == 0.0:
-            return left
         apart, share = right[1] - left[1], right[0] / n
-        squares, between = left[2] + right[2], np.outer(apart, apart)
-        between *= left[0] * share
-        squares += between
+        squares = left[2] + right[2]
+        for first in range(0, len(apart), _ROWS):
+            some = slice(first, first + _ROWS)
+            between = np.outer(apart[some], apart)
+            between *= left[0] * share
+            squares[some] += between
         return n, left[1] + share * apart, squares
 
     def finish(self, state: Moments) -> Moments:

@@ -151,6 +151,10 @@ def test_shards_after_one_in_the_page_cache_are_not_looked_for(path):
     for k in range(20, 40):
         ask(k)
     assert looks == [0, 9, 18, *range(27, 40)]
+    there[0] = True
+    looks.clear()
+    fetch(reader, shards[:20]).result(timeout=30)  # of many at once, too
+    assert looks == [0, 9, 18]
 
 
 def test_nothing_is_asked_for_without_shards(path):
