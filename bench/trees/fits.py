@@ -1,4 +1,8 @@
-"""Held-out losses over seeds: of either engine, and of leaves that are split together."""
+"""Held-out losses over seeds: of either engine, and of leaves that are split together.
+
+Held out are all rows of the next seed, another sample of the same population: of few positives a fifth of the rows
+holds so few that the mean of forty seeds is known to .05 % only.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from bench.data import prepared
 from scalable.boosting.estimates import rounds_of
 from scalable.boosting.train import train
 from scalable.data.parquet import ParquetSource
+from scalable.inference.forest.compiled import CompiledForest
+from scalable.inference.forest.formats.lightgbm_trees import forest_of_text
 
 TARGETS = {"physics": ("signal", True), "fraud": ("is_fraud", True), "regression": ("target", False)}
 ENGINES = ("native", "lightgbm")
@@ -62,8 +68,10 @@ def _losses(
     losses: dict[str, list[float]] = {contender: [] for contender in contenders}
     features = [c.name for c in data_gen.datasets()[name].columns if c.name != target]
     for seed in range(seeds):
-        rows = ParquetSource(str(prepared(name, n_rows, seed=seed)), target, features)
-        learned, held = rows.split(every=5)
+        learned, held = (
+            ParquetSource(str(prepared(name, n_rows, seed=each)), target, features)
+            for each in (seed, seed + 1)
+        )
         for contender, params in contenders.items():
             fitted = train({**params, "seed": seed}, learned, classify=classify)
             losses[contender].append(_loss(fitted, held, classify=classify))
@@ -78,10 +86,13 @@ def _relative(losses: list[float], others: list[float]) -> dict[str, float]:
 
 def _loss(fitted: Any, held: Any, *, classify: bool) -> float:
     total, n = 0.0, 0
+    forest = CompiledForest(
+        forest_of_text(fitted.booster.model_to_string())
+    )  # LightGBM's predictions, bit for bit
     for shard in held.shards:
         for block in held.raw_blocks(shard):
             rows = fitted.encoder.encode(block)
-            p = fitted.booster.predict(rows.matrix)
+            p = forest.predict(rows.matrix)
             if classify:
                 total -= float(np.sum(rows.label * np.log(p) + (1 - rows.label) * np.log1p(-p)))
             else:
