@@ -54,7 +54,8 @@ def measure(place: Path, entities: int, seconds: float) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [{"server": "features", "at": "capacity", **most}]
     if not most["rate"]:  # it failed
         return found
-    return found + beside("features", "echo", model, rows, most["rate"] / 2, seconds, "50% of capacity")
+    points = [(name, most["rate"] / 2, "50% of capacity") for name in ("features", "echo")]
+    return found + beside(model, rows, points, seconds)
 
 
 def main() -> None:
@@ -63,7 +64,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--entities", type=lambda text: int(float(text)), default=10**6)
-    parser.add_argument("--seconds", type=float, default=4.0, help="a turn")
+    parser.add_argument("--seconds", type=float, default=3.0, help="a turn")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="feature-numbers-") as place:

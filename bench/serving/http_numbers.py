@@ -27,7 +27,7 @@ from scalable.report.document import new_results
 from scalable.report.results import write_results
 from scalable.serve.load import QUANTILES, Target, offer
 
-CONNECTIONS, LOOPS, TURNS = (8, 32), 3, 5
+CONNECTIONS, LOOPS, TURNS = (8, 32), 3, 7
 Rows = list[dict[str, float]]
 
 
@@ -58,34 +58,39 @@ def undisturbed() -> Iterator[str]:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
-def at_rate(
-    targets: dict[str, Target], rows: Rows, rate: float, seconds: float, what: str
+Point = tuple[str, float, str]  # a server, requests a second, what they are
+
+
+def at_rates(
+    targets: dict[str, Target], rows: Rows, points: list[Point], seconds: float
 ) -> list[dict[str, Any]]:
-    """Return the middle of some turns of each server at one rate."""
-    turns: dict[str, list[dict[str, Any]]] = {name: [] for name in targets}
-    for target in targets.values():
-        offer(target, rows, rate, WARM_SECONDS, TURNS)
-    for turn in range(TURNS):
-        for name, target in targets.items():
-            turns[name].append(offer(target, rows, rate, seconds, turn))
+    """Return the middle of some turns of each point, with the least and the most p99, and how busy the server was."""
+    turns: list[list[dict[str, Any]]] = [[] for _ in points]
+    for turn in range(-1, TURNS):
+        for each, (name, rate, _) in zip(turns, points, strict=True):
+            before = processor_seconds(str(targets[name].port))
+            lasts = seconds if turn >= 0 else WARM_SECONDS
+            each.append(offer(targets[name], rows, rate, lasts, turn + 1, CONNECTIONS[-1]))
+            each[-1]["server_busy"] = (processor_seconds(str(targets[name].port)) - before) / lasts
     found = []
-    for name, each in turns.items():
-        middle = {q: sorted(turn[q] for turn in each)[TURNS // 2] for q in QUANTILES}
+    for (name, rate, what), each in zip(points, turns, strict=True):
+        del each[0]  # the first warms up
+        middle = {q: sorted(turn[q] for turn in each)[TURNS // 2] for q in (*QUANTILES, "server_busy")}
+        slowest = [turn["p99_us"] for turn in each]
+        spread = {"p99_least_us": min(slowest), "p99_most_us": max(slowest)}
         failed = sum(turn["failed"] for turn in each)
-        found.append({"server": name, "at": what, "rate": rate, "failed": failed, **middle})
+        found.append({"server": name, "at": what, "rate": rate, "failed": failed, **middle, **spread})
     return found
 
 
-def beside(
-    one: str, other: str, model: Path, rows: Rows, rate: float, seconds: float, what: str
-) -> list[dict[str, Any]]:
-    """Return the middle of some turns of two servers, started here, at one rate, and the priority that they had."""
-    with (
-        undisturbed() as priority,
-        running(one, model, rows[0]) as first,
-        running(other, model, rows[0]) as second,
-    ):
-        found = at_rate({one: Target(first), other: Target(second)}, rows, rate, seconds, what)
+def beside(model: Path, rows: Rows, points: list[Point], seconds: float) -> list[dict[str, Any]]:
+    """Return what `at_rates` does of servers that are started here, and the priority that they had."""
+    with undisturbed() as priority, contextlib.ExitStack() as started:
+        targets = {
+            name: Target(started.enter_context(running(name, model, rows[0])))
+            for name in dict.fromkeys(name for name, _, _ in points)
+        }
+        found = at_rates(targets, rows, points, seconds)
     return [{**row, "priority": priority} for row in found]
 
 
@@ -119,8 +124,14 @@ def measure(seconds: float) -> list[dict[str, Any]]:
                  ("scalable", "fastapi async", 0.8, "fastapi async")]  # fmt: skip
         for one, other, share, whose in pairs:
             if one in most and other in most and most[whose]:
-                what = f"{share:.0%} of {whose}'s capacity"
-                out += beside(one, other, model, rows, share * most[whose], seconds, what)
+                points = [
+                    (name, share * most[whose], f"{share:.0%} of {whose}'s capacity") for name in (one, other)
+                ]
+                if other.endswith("echo"):
+                    points.append(
+                        (other, share * most[other], f"{share:.0%} of the echo's own, not {whose}'s")
+                    )
+                out += beside(model, rows, points, seconds)
     return out
 
 
@@ -129,7 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=4.0, help="a turn")
+    parser.add_argument("--seconds", type=float, default=3.0, help="a turn")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     found = measure(options.seconds)

@@ -81,14 +81,24 @@ class Target:
         return Clients(found[0][0], found[0][4], most)
 
 
+def _connect(clients: Clients, requests: Sequence[bytes], connections: int) -> None:
+    """Make connections, each of which is asked once."""
+    until = time.perf_counter() + ANSWER_SECONDS
+    for k in range(connections):
+        clients.send(k, requests[k % len(requests)])
+    while connections and time.perf_counter() < until:
+        connections -= sum(1 for _ in clients.answers(1.0))
+
+
 def _run(
-    target: Target, requests: Sequence[bytes], due: NDArray[np.float64]
+    target: Target, requests: Sequence[bytes], due: NDArray[np.float64], connections: int | None
 ) -> tuple[NDArray[np.float64], Counter[str], dict[str, str]]:
     """Send requests when they are due; return seconds from then to each answer, statuses, and reasons of refusals."""
     statuses, reasons = Counter[str](), dict[str, str]()
     taken = np.full(len(due), np.inf)
     begun, left = 0, len(due)
-    with target.clients() as clients:
+    with target.clients(connections or CONNECTIONS) as clients:
+        _connect(clients, requests, connections or 0)
         start = time.perf_counter() + 0.05
         while left:
             now = time.perf_counter() - start
@@ -124,7 +134,12 @@ def arrivals(rate: float, seconds: float, seed: int) -> NDArray[np.float64]:
 
 
 def offer(
-    target: Target, rows: Sequence[dict[str, Any]], rate: float, seconds: float, seed: int = 0
+    target: Target,
+    rows: Sequence[dict[str, Any]],
+    rate: float,
+    seconds: float,
+    seed: int = 0,
+    connections: int | None = None,
 ) -> dict[str, Any]:
     """Send requests of one row each for some time.
 
@@ -138,6 +153,9 @@ def offer(
     seconds : float
     seed : int
         Of the arrivals.
+    connections : int, optional
+        So many are made, and asked once each, before the time begins, and no others in it: what answers take on
+        connections that are kept. Without it up to 256 are made when a request finds none free, as new clients do.
 
     Returns
     -------
@@ -146,7 +164,7 @@ def offer(
         server had closed theirs, answers a second, and quantiles of the latency in microseconds.
     """
     due = arrivals(rate, seconds, seed)
-    taken, statuses, reasons = _run(target, [target.request(row) for row in rows], due)
+    taken, statuses, reasons = _run(target, [target.request(row) for row in rows], due, connections)
     again = statuses.pop("sent again", 0)
     found: dict[str, Any] = {
         "rate": rate,

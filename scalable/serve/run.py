@@ -5,6 +5,7 @@ It listens on one socket that is bound before anything is said.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import ipaddress
@@ -12,8 +13,11 @@ import os
 import socket
 import ssl
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
 
 from scalable.errors import UsageError
 
@@ -123,11 +127,21 @@ def run(
         raise UsageError("serving needs uvicorn: pip install 'scalable-training[serve]'") from None
 
     class Server(uvicorn.Server):
-        """Tells the parent when it answers; of several workers, the one that is free accepts."""
+        """Accepts one connection at a time, and tells the parent when it answers.
+
+        Of several workers the one that is free accepts, and a request waits for one new connection, not for all.
+        """
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            if certificate is not None:  # else who says nothing is waited for a minute
+                loop: Any = asyncio.get_running_loop()
+                seconds = app.limits.seconds
+                loop.create_server = partial(
+                    loop.create_server, ssl_handshake_timeout=seconds, ssl_shutdown_timeout=seconds
+                )
             await super().startup(sockets)
-            made.listen(BACKLOG)  # where asyncio accepts one at a time, it made the queue as short
+            made.listen(BACKLOG)  # asyncio, which accepts one at a time, made the queue as short
+            pa.array([0])  # at its first array Arrow imports pandas, .2 s in which requests would wait
             gc.collect()
             gc.freeze()  # or each full collection looks through all modules, while requests wait
             if siblings is not None:
@@ -141,7 +155,7 @@ def run(
     config = uvicorn.Config(
         _uncalled, http=cast(Any, http), interface="asgi3", loop="asyncio", ws="none", lifespan="off", access_log=False,
         log_level="warning", timeout_graceful_shutdown=drain_seconds, ssl_certfile=certificate, ssl_keyfile=key,
-        backlog=BACKLOG if siblings is None else 1,
+        backlog=1,
     )  # fmt: skip
     Server(config).run(sockets=[made])
 

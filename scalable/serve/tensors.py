@@ -47,7 +47,7 @@ def read_tensors(body: bytes, json_bytes: int | None) -> tuple[dict[str, list[An
     Raises
     ------
     RefusalError
-        400 on wrong shapes and types, or sizes that do not fit.
+        400 on wrong shapes and types, sizes that do not fit, or outputs that there are not.
     """
     at = len(body) if json_bytes is None else json_bytes
     if not 0 <= at <= len(body):
@@ -56,6 +56,11 @@ def read_tensors(body: bytes, json_bytes: int | None) -> tuple[dict[str, list[An
     inputs = asked.get("inputs") if isinstance(asked, dict) else None
     if not isinstance(inputs, list) or not inputs or not all(isinstance(one, dict) for one in inputs):
         raise RefusalError(400, "expected 'inputs', a list of tensors")
+    wanted = asked.get("outputs") or []
+    if not isinstance(wanted, list) or any(
+        not isinstance(o, dict) or o.get("name") != OUTPUT for o in wanted
+    ):
+        raise RefusalError(400, f"'outputs' is {wanted!r:.60}, and there is only {OUTPUT!r}")
     columns: dict[str, list[Any]] = {}
     for one in inputs:
         name, shape, kind = one.get("name"), one.get("shape"), one.get("datatype")
@@ -143,8 +148,7 @@ def answer_tensors(
     served: Served, asked: dict[str, Any], found: NDArray[np.float64]
 ) -> tuple[bytes, int | None]:
     """Return the body of the answer, and how much of it is JSON where tensors are bytes."""
-    wanted = asked.get("outputs") or []
-    first = wanted[0] if isinstance(wanted, list) and wanted and isinstance(wanted[0], dict) else {}
+    first = (asked.get("outputs") or [{}])[0]
     binary = _parameters(asked).get("binary_data_output", False)
     binary = _parameters(first).get("binary_data", binary)
     output: dict[str, Any] = {"name": OUTPUT, "datatype": "FP64", "shape": list(found.shape)}

@@ -1,20 +1,25 @@
 """What stands between a client and the application: heads, bodies, packets, places, and load that is measured."""
 
+import asyncio
 import datetime
 import decimal
 import http.client
 import json
+import re
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
 
 from scalable.errors import UsageError
+from scalable.serve.limits import Limits
 from scalable.serve.load import Target, offer
+from scalable.serve.metrics import Metrics
 from scalable.serve.run import listen
 from tests.serve.running import ROW, ask
 
@@ -97,11 +102,40 @@ def test_requests_of_one_connection_are_answered_in_order(port):
     assert (found[:2], found[2][0]) == ([alone[MANY], alone[ONE]], 400)
 
 
+def test_a_head_behind_others_in_one_read_is_not_charged_for_them():
+    from scalable.serve.connection.protocol import READ_BYTES, Connection
+
+    def nowhere(_):
+        return 404, b"", ()
+
+    app = SimpleNamespace(limits=Limits(), metrics=Metrics(), handle=nowhere)
+    one = request_of(b"", line="GET /nowhere HTTP/1.1")
+    full = one * (READ_BYTES // len(one) + 1)
+
+    async def statuses(*reads):
+        said, space = [], memoryview(bytearray(READ_BYTES))
+        client = Connection(app, space, set(), set())
+        client.connection_made(SimpleNamespace(write=said.append, close=said.clear, can_write_eof=bool))
+        for read in reads:
+            space[: len(read)] = read
+            client.buffer_updated(len(read))
+        client.connection_lost(None)
+        return [int(status) for status in re.findall(rb"HTTP/1.1 (\d+)", b"".join(said))]
+
+    cut = full[:READ_BYTES], full[READ_BYTES:-4], full[-4:]
+    assert asyncio.run(statuses(*cut)) == [404] * (len(full) // len(one))
+    without_end = b"A: " + b"b" * (READ_BYTES - 3)
+    assert asyncio.run(statuses(full[:READ_BYTES], without_end, b"b"))[-1] == 431
+    assert asyncio.run(statuses(full[: -len(one)], b"GET / HTTP/1.1\r\n", without_end))[-1] == 431
+
+
 def test_bodies_and_addresses_of_every_form(port):
     alone = ask(port, "POST", "/predict", ONE)[:2]
     chunked = b"POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     parts = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (ONE[:7], ONE[7:8], ONE[8:]))
     assert answers_of(port, chunked, parts[:9], parts[9:], b"0\r\n\r\n", pause=0.01) == [alone]
+    trailer = b"0\r\nContent-Type: application/vnd.apache.arrow.stream\r\n\r\n"  # it comes too late to change anything
+    assert answers_of(port, chunked + parts + trailer) == [alone]
     for line in ("POST http://a/predict?x=1 HTTP/1.1", "POST /%70redict HTTP/1.1", "POST /predict HTTP/1.0"):
         assert answers_of(port, request_of(ONE, line=line)) == [alone]
     expecting = request_of(ONE, "Expect: 100-continue")[: -len(ONE)]
@@ -150,6 +184,10 @@ def test_what_is_too_large_is_refused_before_it_is_read(port):
         413
     ]  # the rest never comes
     assert time.perf_counter() - began < 5
+    endless = chunked + b"2\r\n{}\r\n0\r\nA: ", chunked + b"2;"  # a trailer's value, a chunk's extension
+    for begun in endless:
+        found = answers_of(port, begun + b"b" * 70_000, b"b" * 70_000, close=False)
+        assert found == [(431, b'{"error":"what is beside a body of more than 65,536 bytes"}')]
     for size in (b"-1", b"1e3", b"9" * 30, b"5, 5"):
         head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: " + size + b"\r\n\r\n"
         assert answers_of(port, head + ONE, close=False)[0][0] in (400, 413)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -193,7 +194,18 @@ def test_a_followed_swap_loses_no_request_over_tls(trained, link, pem):
     code = "import sys; from scalable.cli import main; sys.exit(main())"
     options = ["--bind", "127.0.0.1:0", "--follow", "0.05", "--cert", str(pem / "cert.pem")]
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "serve", str(link), *options, "--key", str(pem / "key.pem")],
+        [
+            sys.executable,
+            "-c",
+            code,
+            "serve",
+            str(link),
+            *options,
+            "--key",
+            str(pem / "key.pem"),
+            "--max-seconds",
+            "5",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -203,6 +215,7 @@ def test_a_followed_swap_loses_no_request_over_tls(trained, link, pem):
     port = int(said.rsplit(":", 1)[1])
     context = ssl.create_default_context(cafile=str(pem / "cert.pem"))
     statuses, versions, done = [], [], threading.Event()
+    silent = socket.create_connection(("127.0.0.1", port), timeout=20)  # says nothing of TLS
 
     def keep_asking():
         connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=context)
@@ -224,6 +237,8 @@ def test_a_followed_swap_loses_no_request_over_tls(trained, link, pem):
         deadline = time.monotonic() + 120
         while len(set(versions)) < 2 and time.monotonic() < deadline:
             time.sleep(0.01)
+        with silent:
+            assert silent.recv(1) == b""  # it is not waited for longer than for a head
     finally:
         done.set()
         for asker in askers:

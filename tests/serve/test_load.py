@@ -5,6 +5,7 @@ import threading
 import time
 
 from scalable.serve.connection.client import Clients
+from scalable.serve.load import Target, offer
 
 
 def answering(*parts, times=1):
@@ -54,6 +55,12 @@ def test_answers_in_parts_and_requests_beyond_the_connections():
     assert asked(address, 5) == ([(k, "200", b"body") for k in range(5)], 0)
     last = answering(b"HTTP/1.1 503 no\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", times=3)
     assert asked(last, 3, most=1) == ([(k, "503", b"") for k in range(3)], 0)
+
+
+def test_connections_that_are_kept_are_made_before_the_time_begins():
+    port = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", times=3)[1]  # refuses a fourth
+    found = offer(Target(f"http://127.0.0.1:{port}"), [{"x": 1.0}], 400, 0.1, connections=3)
+    assert (found["statuses"], found["requests"], found["sent_again"]) == ({"200": 40}, 40, 0)
 
 
 def test_what_fails_is_called_by_its_name():

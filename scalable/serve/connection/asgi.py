@@ -11,7 +11,7 @@ from scalable.serve.connection.exchange import (
     Reply,
     Request,
     admit,
-    late_body,
+    late,
     refused,
     too_large,
 )
@@ -51,7 +51,7 @@ async def _reply(app: Application, scope: Any, receive: Receive) -> Reply:
                     return too_large(app)
                 more = message.get("more_body", False)
     except TimeoutError:
-        return refused(late_body(app))
+        return refused(late(app, "body"))
     query = scope.get("query_string", b"")
     found = app.handle(Request(scope["method"], scope["path"], query, headers, bytes(body)))
     return found if isinstance(found, tuple) else await found

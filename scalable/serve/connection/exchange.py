@@ -81,6 +81,6 @@ def too_large(app: Application) -> Reply:
     return refused(RefusalError(413, f"a body of more than {app.limits.body_bytes:,} bytes"))
 
 
-def late_body(app: Application) -> RefusalError:
-    """Return the refusal of a body that did not come in time."""
-    return RefusalError(408, f"the body was not there within {app.limits.seconds:g} seconds")
+def late(app: Application, part: str) -> RefusalError:
+    """Return the refusal of a part, head or body, that did not come in time."""
+    return RefusalError(408, f"the {part} was not there within {app.limits.seconds:g} seconds")

@@ -14,15 +14,7 @@ from typing import Any
 
 import httptools
 
-from scalable.serve.connection.exchange import (
-    Application,
-    Reply,
-    Request,
-    admit,
-    late_body,
-    refused,
-    too_large,
-)
+from scalable.serve.connection.exchange import Application, Reply, Request, admit, late, refused, too_large
 from scalable.serve.connection.head import address_of, answer_head
 from scalable.serve.refusal import RefusalError
 
@@ -54,7 +46,7 @@ class Connection(asyncio.BufferedProtocol):
         self._app, self._space, self._everyone, self._tasks = app, space, everyone, tasks
         self._limits, self._metrics = app.limits, app.metrics
         self._parser = httptools.HttpRequestParser(self)
-        self._at, self._size = _BETWEEN, 0
+        self._at, self._size, self._advanced = _BETWEEN, 0, False
         self._url, self._headers = b"", dict[bytes, bytes]()
         self._body: bytes | bytearray = b""
         self._expects = self._admitted = self._refused = False  # of the request that is read
@@ -84,7 +76,7 @@ class Connection(asyncio.BufferedProtocol):
         """Take what was read."""
         if self._deaf:
             return
-        self._last = self._loop.time()
+        self._last, self._advanced = self._loop.time(), False
         try:
             self._parser.feed_data(self._space[:nbytes])
         except httptools.HttpParserUpgrade:
@@ -92,9 +84,10 @@ class Connection(asyncio.BufferedProtocol):
         except httptools.HttpParserError as error:
             self._misread(error)
         if self._at != _BETWEEN and not self._deaf:
-            self._size += nbytes
-            if self._at == _HEAD and self._size > HEAD_BYTES:
-                self._end(RefusalError(431, f"a head of more than {HEAD_BYTES:,} bytes"))
+            self._size = 0 if self._advanced else self._size + nbytes  # of reads in which no part ended
+            if self._size > HEAD_BYTES:
+                part = "a head" if self._at == _HEAD else "what is beside a body"
+                self._give_up(RefusalError(431, f"{part} of more than {HEAD_BYTES:,} bytes"))
             elif self._due is None:
                 self._await_rest()
         if self._out:
@@ -146,7 +139,9 @@ class Connection(asyncio.BufferedProtocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
+        """Take a header; those behind a body are of no use here, and may not say what the head did not."""
+        if self._at != _HEAD:
+            return
         name = name.lower()
         if name in _KEPT:
             self._headers[name] = value
@@ -156,7 +151,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_headers_complete(self) -> None:
         """Look whether there is room for it."""
-        self._at = _BODY
+        self._at, self._advanced = _BODY, True
         if self._due is not None:
             self._forget()
         if self._deaf:
@@ -173,6 +168,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a part of its body."""
+        self._advanced = True
         if not self._admitted:
             return
         if not self._body:
@@ -186,7 +182,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_message_complete(self) -> None:
         """Answer it, or let it wait behind another."""
-        self._at = _BETWEEN
+        self._at, self._advanced = _BETWEEN, True
         if self._due is not None:
             self._forget()
         if self._deaf or self._refused:
@@ -290,6 +286,13 @@ class Connection(asyncio.BufferedProtocol):
         reply = refused(refusal)
         self._wait_behind(reply, False) if self._under_way else self._say(reply, False)
 
+    def _give_up(self, refusal: RefusalError) -> None:
+        """Refuse what does not end, or only close where that is refused already."""
+        if self._at == _BODY and self._refused:
+            self._transport.close()
+        else:
+            self._end(refusal)
+
     def _misread(self, error: Exception) -> None:
         cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
         if self._deaf:  # what comes behind a last request
@@ -326,11 +329,8 @@ class Connection(asyncio.BufferedProtocol):
         """End a connection on which a head, or a body, did not come in time."""
         if self._waiting or self._stuck is not None:  # it was not read
             self._await_rest()
-        elif self._at == _BODY and self._refused:
-            self._transport.close()
         else:
-            head = RefusalError(408, f"the head was not there within {self._limits.seconds:g} seconds")
-            self._end(late_body(self._app) if self._at == _BODY else head)
+            self._give_up(late(self._app, "body" if self._at == _BODY else "head"))
             self._flush()
 
     def _look(self) -> None:
