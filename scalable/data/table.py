@@ -81,7 +81,9 @@ def _one_array(column: pa.ChunkedArray) -> pa.Array:
     return canonical(column.chunk(0) if column.num_chunks == 1 else column.combine_chunks(), column.type)
 
 
-def as_source(X: Any, y: Any = None, sample_weight: Any = None) -> Source:
+def as_source(
+    X: Any, y: Any = None, sample_weight: Any = None, features: Sequence[str] | None = None
+) -> Source:
     """Wrap what a user passes to ``fit`` or ``predict`` as a source.
 
     Parameters
@@ -92,6 +94,8 @@ def as_source(X: Any, y: Any = None, sample_weight: Any = None) -> Source:
         Target; not allowed beside a source, which names its own.
     sample_weight : array-like of shape (n_rows,) or a number, optional
         Non-negative weights.
+    features : sequence of str, optional
+        The columns that are read, as other columns may be of any type; all by default. A source names its own.
 
     Returns
     -------
@@ -116,5 +120,5 @@ def as_source(X: Any, y: Any = None, sample_weight: Any = None) -> Source:
             raise DataError(f"X has {table.num_rows:,} rows but {spoken(role, name)} has {len(array):,}")
         table = table.append_column(name, array)
     return TableSource(
-        table, TARGET if y is not None else None, None, WEIGHT if sample_weight is not None else None
+        table, TARGET if y is not None else None, features, WEIGHT if sample_weight is not None else None
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scalable import progress
 from scalable.data.parquet import ParquetSource
-from scalable.errors import DataError, UsageError
+from scalable.errors import DataError, ModelError, UsageError
 from scalable.inference.cascade import Cascade, is_binary
 from scalable.inference.forest.compiled import CompiledForest
 from scalable.inference.linear_row import CompiledLinear
@@ -22,6 +22,7 @@ from scalable.latency.laboratory import sample_rows
 from scalable.latency.timing import quantiles_us
 from scalable.models.predictors import load_model
 from scalable.registry.address import model_path
+from scalable.storage.replace import check_writable, explained
 
 SHARES = (2, 4, 8, 16)  # of the trees, as fractions
 SURE = (0.5, 0.8)  # shares of the rows that the first of a cascade answers
@@ -150,8 +151,23 @@ def compare(
     write : Path or None
         Where to save the choice: a file that ``load_compiled`` reads, or for a cascade a directory that
         ``load_cascade`` does. Both answer rows of the matrix that the model's encoder makes.
+
+    Raises
+    ------
+    UsageError
+        Something is at `write` already, or its folder is missing; the budget is no time, or too short; the model is no
+        forest of two classes.
+    ModelError
+        The model cannot be read, or nothing can be written to `write`.
     """
     most_us = None if budget is None else budget_us(budget)
+    if write is not None:  # before minutes of measuring
+        if write.exists():
+            raise UsageError(f"{write}: is there already; choose another --write")
+        if not write.parent.is_dir():
+            raise UsageError(f"there is no folder {write.parent}; make it, or choose another --write")
+        with explained(ModelError, write, "choose another --write"):
+            check_writable(write)
     predictor = load_model(model_path(model))
     if predictor.task != "binary" or not hasattr(predictor, "matrix"):
         raise UsageError(f"{model}: trade-offs are made for forests of two classes, this is {predictor.kind}")

@@ -137,7 +137,7 @@ class Estimator(Declared, BaseEstimator):
         """Return rows to predict, under the names of training: by name where they have names, else by position."""
         check_is_fitted(self)
         if isinstance(X, Source) or (self._by_name and _is_frame(X)):
-            source = as_source(X).without_target()
+            source = as_source(X, features=self._encoder.needed or None).without_target()
             for name in self._encoder.needed:
                 require_column(source.full_schema, name, source.describe_place(), "feature")
             return source

@@ -96,7 +96,7 @@ class Predictor(ABC):
 
     def _blocks(self, X: Any) -> Iterator[RawBlock]:
         """Yield the rows of a frame, a table or a source."""
-        source = as_source(X).without_target()
+        source = as_source(X, features=self.needed or None).without_target()
         for name in self.needed:
             require_column(source.full_schema, name, source.describe_place(), "feature")
         for shard in source.shards:

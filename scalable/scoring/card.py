@@ -186,6 +186,7 @@ def limits(predictor: Predictor, sections: dict[str, Any]) -> list[str]:
         if row["rows"] < FEW_ROWS
     ]
     if small:
-        out.append(f"Segments of fewer than {FEW_ROWS} rows say little: {', '.join(small[:6])}.")
+        named = ", ".join(small[:6]) + (f" and {len(small) - 6} more" if len(small) > 6 else "")
+        out.append(f"Segments of fewer than {FEW_ROWS} rows say little: {named}.")
     described = getattr(getattr(predictor, "encoder", None), "describe", None)
     return out + ([f"Column {line}." for line in described()] if described is not None else [])

@@ -130,3 +130,7 @@ def test_the_command_writes_its_choice(trained, tmp_path):
     assert "Trade-offs" in page
     assert "not of the shape" not in page
     assert CliRunner().invoke(build(), [*arguments[:3], "--budget", "1us"]).exit_code != 0
+    for place, why in ((saved, "is there already"), (tmp_path / "none" / "choice", "there is no folder")):
+        more = ["--target", "y", "--budget", "10ms", "--write", str(place)]
+        with pytest.raises(UsageError, match=why):
+            CliRunner().invoke(build(), [*arguments, *more], catch_exceptions=False)

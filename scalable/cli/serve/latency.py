@@ -51,7 +51,10 @@ def command(
         str | None, typer.Option("--budget", metavar="TIME", help="Of one row, such as 2us.")
     ] = None,
     write: Annotated[
-        Path | None, typer.Option("--write", metavar="PATH", help="Save the choice here.")
+        Path | None,
+        typer.Option(
+            "--write", metavar="PATH", help="Save the choice here; it takes rows that MODEL has encoded."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Order of the rows.")] = 0,
     json_file: Json = None,
