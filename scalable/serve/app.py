@@ -33,7 +33,7 @@ ARROW = b"application/vnd.apache.arrow.stream"
 ARROW_OF_ANY_SORT = b"application/vnd.apache.arrow"
 JSON_BYTES = b"inference-header-content-length"
 Finish = Callable[[np.ndarray], Reply]  # what makes the answer of predictions
-FEW_ROWS = 100  # predicted at once; more go to a thread, so that others need not wait
+FEW_ROWS = 100  # predicted at once; more, and tables, go to a thread, so that others need not wait
 
 
 class App:
@@ -227,7 +227,7 @@ class App:
         return self._found(served, rows, len(rows), finish)
 
     def _found(self, served: Served, rows: Any, n_rows: int, finish: Finish) -> Reply | Awaitable[Reply]:
-        """Predict a few rows at once, and many in a thread, and finish the answer."""
+        """Predict a few rows at once, many and those of a table in a thread, and finish the answer."""
         if n_rows > self.limits.rows:
             raise _too_many(n_rows, self.limits.rows)
         predictor, start, absent = served.predictor, time.perf_counter(), self.limits.missing_keys
@@ -238,9 +238,11 @@ class App:
                 self.features.lookup_into(row)
                 for row in (rows if isinstance(rows, list) else rows.to_pylist())
             ]
-        if n_rows > FEW_ROWS:
+        if n_rows > FEW_ROWS or not isinstance(
+            rows, list
+        ):  # the first table compiles, and each takes a millisecond
             return self._found_in_thread(served, rows, start, finish)
-        if n_rows == 1 and isinstance(rows, list):
+        if n_rows == 1:
             found = np.asarray([predictor.answer(rows[0], absent)])
         else:
             found = np.asarray(predictor.predict(rows, absent))
