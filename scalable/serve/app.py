@@ -238,9 +238,8 @@ class App:
                 self.features.lookup_into(row)
                 for row in (rows if isinstance(rows, list) else rows.to_pylist())
             ]
-        if n_rows > FEW_ROWS or not isinstance(
-            rows, list
-        ):  # the first table compiles, and each takes a millisecond
+        table = not isinstance(rows, list)  # the first of these compiles, and each takes a millisecond
+        if n_rows > FEW_ROWS or table:
             return self._found_in_thread(served, rows, start, finish)
         if n_rows == 1:
             found = np.asarray([predictor.answer(rows[0], absent)])
