@@ -61,7 +61,7 @@ def replay(world: World, registry: Registry, start: int, story: Story, *, bad_da
     known, store = world.home / "known", world.home / "store"
     known.mkdir()
     for day in range(start):
-        (known / f"{day:03d}.parquet").symlink_to(world.events(day))
+        (known / f"{day:03d}.parquet").symlink_to(world.events(day).resolve())
     first = pq.read_table(world.events(start), columns=["time"])["time"][0].value * 10**6
     materialize(world.home / "known.toml", store, horizon=first - 3 * 86_400 * 10**9)
     served = Served(registry.path, world.home / "known.toml", store)

@@ -1,6 +1,7 @@
 """The fraud desk, small: both roads agree, the planted faults are named, the page tells the story."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -14,8 +15,14 @@ from tests.conftest import REPO
 def test_the_desk_recovers(tmp_path, drift, latest_alarm):
     pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
     pytest.importorskip("lmdb", reason="the extra 'features' is not installed")
-    words = ["--home", tmp_path / "desk", "--drifts", drift]
-    subprocess.run([sys.executable, "-m", "bench.desk", *map(str, words)], cwd=REPO, check=True, timeout=900)
+    words = ["--home", "desk", "--drifts", drift]  # relative, as `make fraud-desk` has it
+    subprocess.run(
+        [sys.executable, "-m", "bench.desk", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPO)},
+        check=True,
+        timeout=900,
+    )
     sections = json.loads((tmp_path / "desk/results.json").read_text())["sections"]
     (facts,) = sections["measured"]
     assert facts["online_differs_from_offline"] == 0
