@@ -12,22 +12,19 @@ size that they survive; outputs are compared there, value by value.
 from __future__ import annotations
 
 import argparse
-import ctypes
-import mmap
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from bench.held_files import in_memory
 from bench.records.features_contenders import CONTENDERS
 from bench.records.features_data import COLUMNS, START, YEAR, prepare
 from scalable.report.document import new_results
@@ -91,14 +88,6 @@ def compare(job: str, options: argparse.Namespace) -> list[dict[str, Any]]:
         for out in outs.values():
             shutil.rmtree(out, ignore_errors=True)
     return found
-
-
-@contextmanager
-def in_memory(path: Path) -> Iterator[bool]:
-    """Keep a file in the page cache, of which some machines take what was not read for seconds; yield whether it is."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
-        begin = np.frombuffer(mapped, np.uint8).ctypes.data
-        yield ctypes.CDLL(None).mlock(ctypes.c_void_p(begin), ctypes.c_size_t(len(mapped))) == 0
 
 
 def look_up(options: argparse.Namespace) -> list[dict[str, Any]]:

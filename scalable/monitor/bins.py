@@ -30,6 +30,7 @@ QUANTILES = 20
 LEVELS = 255  # categories that have a bin of their own
 SAMPLE = 2**17  # rows from which bins are learned
 _WHOLE = 2**24  # up to which float32 holds all whole numbers
+_LIMITS = np.iinfo(np.int32)
 DRAWN = 2**15  # of their numbers, for quantiles that are off by a quarter of a per cent (counts are exact)
 
 
@@ -147,9 +148,17 @@ def as_floats(array: pa.Array) -> NDArray[np.float64]:
     return np.ascontiguousarray(numbers(array), np.float64)
 
 
-def as_compared(array: pa.Array) -> NDArray[np.float32] | NDArray[np.float64]:
-    """Return a numeric column as float32 where that holds its every value, else as float64; missing as NaN."""
+Compared = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int32]
+
+
+def as_compared(array: pa.Array) -> Compared:
+    """Return a numeric column as int32 as it lies, as float32 where that holds its every value, or as float64.
+
+    Missing values are NaN.
+    """
     kind = array.type
+    if pt.is_int32(kind) and not array.null_count:
+        return numbers(array)
     if array.null_count and pt.is_integer(kind) and kind.bit_width <= 16:
         values, valid = buffers_of(array)
         out = np.empty(len(values), np.float32)
@@ -167,6 +176,11 @@ def _rounded_down(edges: NDArray[np.float64]) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):
         near = edges.astype(np.float32)
     return np.where(near > edges, np.nextafter(near, np.float32(-np.inf)), near)
+
+
+def _whole_below(edges: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return the largest int32 that is not above each edge: above both lie the same values of int32."""
+    return np.minimum(np.floor(edges), _LIMITS.max).astype(np.int32)
 
 
 def _levels(array: pa.DictionaryArray) -> list[str]:
@@ -194,7 +208,12 @@ class Binner:
         self.bins = bins
         edges = np.array(bins.edges, np.float64)
         self._edges: dict[Any, NDArray[Any]] = {np.float64: edges, np.float32: _rounded_down(edges)}
+        if len(edges) and edges[0] >= _LIMITS.min:  # else below it lies what no int32 is
+            self._edges[np.int32] = _whole_below(edges)
         self._codes = {level: code for code, level in enumerate(bins.levels)}
+        self._known: tuple[pa.Array, NDArray[np.uint32]] | None = (
+            None  # a dictionary and the bins of its entries
+        )
 
     def add(self, array: pa.Array, runs: Runs, counts: NDArray[np.int64], first: int) -> None:
         """Count a column of a block.
@@ -225,12 +244,14 @@ class Binner:
 
     def add_values(
         self,
-        values: NDArray[np.float32] | NDArray[np.float64],
+        values: Compared,
         runs: Runs,
         counts: NDArray[np.int64],
         first: int,
     ) -> None:
         """Count numbers, in the order of the runs."""
+        if values.dtype.type not in self._edges:
+            values = values.astype(np.float64)
         edges = self._edges[values.dtype.type]
         count_numbers(read_only(values), edges, runs.begins, runs.places, counts, first)
 
@@ -245,10 +266,15 @@ class Binner:
 
     def _table(self, array: pa.DictionaryArray) -> NDArray[np.uint32]:
         """Return the bin of each entry of a column's dictionary, and behind the last one that of missing values."""
+        known, levels = self._known, array.dictionary
+        if known is not None and levels.equals(known[0]):  # row groups of a file mostly share one
+            return known[1]
         others = len(self.bins.levels)
-        return np.array(
+        table = np.array(
             [*(self._codes.get(level, others) for level in _levels(array)), others + 1], np.uint32
         )
+        self._known = levels, table
+        return table
 
 
 def add_codes(

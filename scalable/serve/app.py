@@ -159,7 +159,7 @@ class App:
             return self._predict_table(served, _table(request.body, self.limits.body_bytes))
         rows = parse_json(request.body)
         many = type(rows) is not dict
-        if not many and self.observer is None and self.features is None:
+        if not many and self.observer is None:
             return self._predict_row(served, rows)
         rows = _checked_rows(rows) if many else [rows]
 
@@ -172,6 +172,8 @@ class App:
     def _predict_row(self, served: Served, row: dict[str, Any]) -> Reply:
         """Answer what most requests are without a step that they do not need."""
         start = time.perf_counter()
+        if self.features is not None:
+            row = self.features.lookup_into(row)
         found = served.predictor.answer(row, self.limits.missing_keys)
         self.metrics.predicted(served.name, 1, time.perf_counter() - start)
         value = found if type(found) is float else np.asarray(found).tolist()

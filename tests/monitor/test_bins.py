@@ -41,6 +41,21 @@ def test_numbers_of_every_type(name, missing):
     assert np.array_equal(counts[0], np.bincount(expected, minlength=bins.size))
 
 
+def test_whole_numbers_at_the_ends_of_their_type():
+    least, most = -(2**31), 2**31 - 1
+    array = pa.array([least, least + 1, -1, 0, most - 1, most], pa.int32())
+    for edges in (
+        (least - 1.0, 0.5),
+        (least + 0.5, -0.5, most - 0.5),
+        (float(least), most + 7.5),
+        (-1e30, 1e30),
+    ):
+        bins = ColumnBins("x", "number", edges, tuple(range(len(edges) + 1)))
+        counts = np.zeros((1, bins.size), np.int64)
+        Binner(bins).add(array, one_period(6), counts, 0)
+        assert np.array_equal(counts[0], np.bincount(Binner(bins).codes(array), minlength=bins.size))
+
+
 @pytest.mark.parametrize("missing", [False, True])
 def test_text_by_the_codes_of_its_dictionary(missing):
     values = RNG.choice(["a", "b", "c", "new"], N)
@@ -55,6 +70,15 @@ def test_text_by_the_codes_of_its_dictionary(missing):
     Binner(bins).add(array, runs, counts, 0)
     assert np.array_equal(counts[1], np.bincount(expected[order[:1000]], minlength=5))
     assert np.array_equal(counts[0], np.bincount(expected[order[1000:]], minlength=5))
+
+
+def test_each_dictionary_has_its_own_bins():
+    binner = Binner(ColumnBins("x", "text", levels=("a", "b")))
+    counts = np.zeros((1, 4), np.int64)
+    for words in (["a", "b"], ["b", "a"], ["b", "a"], ["b", "a", "new"], ["a", "b"]):
+        array = pa.DictionaryArray.from_arrays(pa.array([0] * 10, pa.int32()), words)
+        binner.add(array, one_period(10), counts, 0)
+    assert counts[0].tolist() == [20, 30, 0, 0]
 
 
 def test_a_column_without_any_value_is_missing_whatever_its_type():

@@ -77,7 +77,7 @@ def count_numbers(
 
     Parameters
     ----------
-    values : float32 or float64 array (n,)
+    values : float32, float64 or int32 array (n,)
         NaN is missing.
     edges : array (n_edges,)
         Of the type of `values`, ascending; a value's bin is the number of edges below it.
