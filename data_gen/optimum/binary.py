@@ -62,7 +62,9 @@ def solve_intercept(scores: Array, prevalence: float) -> float:
     """Return the intercept at which the mean of sigmoid(intercept + scores) is `prevalence`.
 
     Newton's method on the logit of the mean, which is nearly linear in the intercept: on every
-    sixteenth score first, then on all of them until the mean is right to one in 10**6.
+    sixteenth score first, then on all of them until the mean is right to one in 10**6. Where scores lie
+    so far apart that the logit is flat between them, which no such step crosses, the interval that must
+    hold the intercept is halved instead.
     """
     target = np.log(prevalence / (1.0 - prevalence))
     intercept = float(target)
@@ -76,7 +78,23 @@ def solve_intercept(scores: Array, prevalence: float) -> float:
             gap = np.log(mean / (1.0 - mean)) - target
             gradient = max(slope / n / (mean * (1.0 - mean)), 0.05)
             intercept -= float(np.clip(gap / gradient, -8.0, 8.0))
+        else:
+            if step == 1:
+                return _halved(scores, prevalence, target)
     return intercept
+
+
+def _halved(scores: Array, prevalence: float, target: float) -> float:
+    """Return the intercept by halving, exact to the last bit that the mean shows."""
+    low, high = target - float(scores.max()), target - float(scores.min())
+    p = np.empty(len(scores))
+    while low < (middle := 0.5 * (low + high)) < high:
+        probabilities(scores, middle, p)
+        mean = float(p.mean())
+        if abs(mean - prevalence) <= 1e-9 * prevalence:
+            return middle
+        low, high = (middle, high) if mean < prevalence else (low, middle)
+    return 0.5 * (low + high)
 
 
 class BinaryChunk(Chunk):

@@ -53,7 +53,6 @@ class Posterior(SecondMoments):
         a1, a2, l1, l2 = self.hyper
         variance = state[2][-1, -1] / n
         alpha = self.start[0] or 1.0 / (variance + np.finfo(float).eps)
-        prior = self.start[1] or 1.0
 
         def fitted(alpha: float, prior: float) -> tuple[NDArray[np.float64], float]:
             b = along / (values + prior / alpha)
@@ -66,24 +65,37 @@ class Posterior(SecondMoments):
             volume = np.log(prior + alpha * values).sum() + n * np.log(2.0 * np.pi)
             return float(hyper + 0.5 * (fit - volume))
 
-        scores: list[float] = []
-        before = None
-        for step in range(self.max_iter):  # noqa: B007  (the number of steps is kept)
+        def climbed(alpha: float, prior: float) -> tuple[Any, float, float, list[float]]:
+            """Return coefficients along the vectors, both precisions, and the evidence after each update."""
+            scores: list[float] = []
+            before = None
+            for _ in range(self.max_iter):
+                b, rest = fitted(alpha, prior)
+                scores.append(evidence(alpha, prior, b, rest))
+                determined = float((alpha * values / (prior + alpha * values)).sum())
+                prior = (determined + 2.0 * l1) / (float(b @ b) + 2.0 * l2)
+                alpha = (n - determined + 2.0 * a1) / (rest + 2.0 * a2)
+                if before is not None and np.abs(vectors @ (before - b)).sum() < self.tol:
+                    break
+                before = b
             b, rest = fitted(alpha, prior)
-            scores.append(evidence(alpha, prior, b, rest))
-            determined = float((alpha * values / (prior + alpha * values)).sum())
-            prior = (determined + 2.0 * l1) / (float(b @ b) + 2.0 * l2)
-            alpha = (n - determined + 2.0 * a1) / (rest + 2.0 * a2)
-            if before is not None and np.abs(vectors @ (before - b)).sum() < self.tol:
-                break
-            before = b
-        b, rest = fitted(alpha, prior)
-        scores.append(evidence(alpha, prior, b, rest))
+            return b, alpha, prior, [*scores, evidence(alpha, prior, b, rest)]
+
+        b, alpha, prior, scores = climbed(alpha, self.start[1] or 1.0)
+        if self.start[1] is None and variance > 0.0 and values.max(initial=0.0) > 0.0:
+            # Of a target in the millions, 1 says that all coefficients are 0, and no update leaves it.
+            other = climbed(1.0 / (variance + np.finfo(float).eps), values.max() / n / variance)
+            if other[-1][-1] > scores[-1] + 1.0:
+                b, alpha, prior, scores = other
         coef = vectors @ b
+        if not (np.isfinite(coef).all() and np.isfinite((alpha, prior)).all()):
+            raise DataError(
+                f"the target's variance is {variance:g}: the precisions are not finite; scale the target"
+            )
         found = {
             "coef": coef, "intercept": mean[-1] - mean[:-1] @ coef, "alpha": alpha, "lambda": prior,
             "sigma": (vectors / (alpha * values + prior)) @ vectors.T, "offset": mean[:-1], "scores": scores,
-            "n_iter": step + 1,
+            "n_iter": len(scores) - 1,
         }  # fmt: skip
         return {name: np.array(value) for name, value in found.items()}
 
@@ -101,7 +113,8 @@ class BayesianRidge(OnePassRegressor):
     alpha_1, alpha_2, lambda_1, lambda_2 : float
         Shape and rate of the gamma priors of the noise's and of the coefficients' precision.
     alpha_init, lambda_init : float, optional
-        Precisions to begin with; by default one over the target's variance, and 1.
+        Precisions to begin with; by default one over the target's variance, and 1, or what suits the target's scale
+        where that ends at a greater evidence.
     fit_intercept : bool
         Whether to learn an intercept.
     n_workers, client

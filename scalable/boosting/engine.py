@@ -13,6 +13,7 @@ ENGINES = ("lightgbm", "native", "auto")
 # Rows times columns times trees that LightGBM takes a second for: less is over before kernels have been loaded or, once
 # a machine, compiled.
 LEAST_VALUES = 2**28
+EQUAL_HESSIANS = ("regression", "huber")  # of rows without weights, beside PERCENTILES
 
 
 def asked_engine(values: Mapping[str, Any]) -> str:
@@ -52,6 +53,14 @@ def chosen_engine(asked: str, values: Mapping[str, Any]) -> tuple[str, str]:
     if asked == "native":
         raise UsageError(f"{words}; leave it out, or use engine='lightgbm' or 'auto'")
     return "lightgbm", words
+
+
+def estimates_rows(objective: str, n_workers: int, *, weighted: bool) -> bool:
+    """Return whether LightGBM would take the rows of a leaf from its hessians, so that trees depend on the workers.
+
+    On several workers it does; where all hessians are equal that is their number.
+    """
+    return n_workers > 1 and (weighted or objective not in EQUAL_HESSIANS)
 
 
 def lightgbm_is_faster(n_rows: int, n_columns: int, n_trees: int) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scalable import progress
 from scalable.boosting.column_params import coded_columns, numbers_only, spread
 from scalable.boosting.dataset import lightgbm_api as native
-from scalable.boosting.engine import left_to_lightgbm, lightgbm_is_faster
+from scalable.boosting.engine import estimates_rows, left_to_lightgbm, lightgbm_is_faster
 from scalable.boosting.native.settings import flag
 from scalable.boosting.params import OWN, Params, check_distributed, resolve
 from scalable.boosting.rare_positives import leaf_bound
@@ -32,7 +32,7 @@ from scalable.features.profile import ColumnProfile, ProfileReduction
 from scalable.features.row_sample import Positions, SampleReduction
 from scalable.features.summary import Summary, SummaryReduction, labels_of
 from scalable.features.target_encoding.interactions import learn_means
-from scalable.features.target_summary import TargetReduction, TargetSummary, class_weights
+from scalable.features.target_summary import TargetReduction, TargetSummary, check_classes, class_weights
 from scalable.features.tree_encoder import MAX_CATEGORIES, TreeEncoder
 from scalable.kernels.processors import available_processors
 
@@ -114,8 +114,14 @@ def prepare(
     }
     held = params.rotation.rows if params.rotation.on else source.n_rows
     columns = sampled_columns(summary, learned)
-    if params.yields and params.engine == "native":
+    estimates = estimates_rows(params.objective, len(team.places), weighted=learned.weighted)
+    if params.yields and params.engine == "native" and not estimates:
         params = _left_to_lightgbm(params, held, len(columns), len(team.places))
+    if estimates and params.engine == "lightgbm":
+        with progress.task(
+            "leaves: LightGBM estimates their rows on several workers, so trees differ from one's"
+        ):
+            pass
     reference, n_bins = make_reference(columns, learned.feature_names, held, dataset_params)
     if not {"force_row_wise", "force_col_wise"} & set(params.values) and n_bins <= MOST_BINS_ROW_WISE:
         copied = held * learned.n_columns // len(team.places)
@@ -160,9 +166,7 @@ def learn_encoder(
     )
     summary = _summary(source, params, text, classify, executor)
     target = summary.known_target
-    if classify and len(target.classes) < 2:
-        name = spoken("target", source.roles.require_target())
-        raise DataError(f"{name} has one class only ({target.classes[0]!r}); a classifier needs two")
+    _check(source, target, classify)
     if encoder is not None:
         return summary, encoder
     labels = labels_of(source, target, classify=classify)
@@ -198,7 +202,7 @@ def _summary(
     features = tuple(source.feature_names)
     columns = ProfileReduction(text, source.full_schema)
     root = params.objective == "regression" and flag(params.values.get("reg_sqrt", False))
-    target = TargetReduction(source.roles, classify, single=not classify, root=root)
+    target = TargetReduction(source.roles, classify, not classify, root, source.describe_place())
 
     def sample_of(rows: Source) -> SampleReduction:
         return SampleReduction(Positions.of(rows), rows.n_rows, params.sample_rows, params.seed, features)
@@ -214,6 +218,23 @@ def _summary(
     reader = BlockReader(source, columns=(*text, *source.roles.learned_from))
     found = run_reduction(executor, SummaryReduction(columns, target), reader, label="count categories")
     return replace(found, sample=sample)
+
+
+def _check(source: Source, target: TargetSummary, classify: bool) -> None:
+    """Raise a DataError where a target or its weights teach nothing: one class, or all below what float32 holds."""
+    place, least = source.describe_place(), float(np.finfo(np.float32).tiny)
+    if classify:
+        check_classes(target, source.roles.require_target(), place)
+    elif 0.0 < max(abs(target.minimum), abs(target.maximum)) < least:
+        name = spoken("target", source.roles.require_target())
+        raise DataError(
+            f"{place}: {name} is 0 in float32, in which LightGBM keeps it; multiply it by a constant"
+        )
+    if source.weight is not None and target.weight < least * target.rows:
+        name = spoken("weight", source.weight)
+        raise DataError(
+            f"{place}: {name} is 0 in float32, in which LightGBM keeps it; multiply it by a constant"
+        )
 
 
 def sampled_columns(summary: Summary, encoder: TreeEncoder) -> list[NDArray[np.float64]]:

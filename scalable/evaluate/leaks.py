@@ -206,5 +206,7 @@ def _explained(name: str, sums: Sums) -> tuple[float, NDArray[np.float64]]:
     centre = whole[1, 1 : k + 1] / whole[1, 0]
     total = float((squares - 2.0 * centre * y + w * centre**2).sum())
     if total <= 0.0:
-        raise DataError("the target does not vary in half of the rows; there is nothing to tell")
+        raise DataError(
+            f"column {name!r}: the target does not vary in half of its rows; there is nothing to tell"
+        )
     return max(0.0, 1.0 - error / total), told

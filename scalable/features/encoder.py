@@ -5,18 +5,19 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
+from scalable.data.roles import spoken
 from scalable.data.types.logical import convert, type_named
 from scalable.errors import DataError, ModelError
 from scalable.features.older import upgraded
 from scalable.features.state import State
-from scalable.features.target import Labels, read_weights
+from scalable.features.target import Labels, read_weights, require_single
 from scalable.storage.documents import SHAPELESS
 
 
@@ -29,15 +30,23 @@ class Encoder(ABC):
         How the target column is read.
     weight : str or None
         Weight column.
+    single : bool
+        Whether what learns keeps targets and weights in float32.
     """
 
     labels: Labels | None
     weight: str | None
+    single: ClassVar[bool] = False
 
     @property
     @abstractmethod
     def needed(self) -> list[str]:
         """Names of the feature columns it reads."""
+
+    @property
+    @abstractmethod
+    def column_types(self) -> list[tuple[str, str, str]]:
+        """Name, Arrow type and kind of each feature column it knows, those that it leaves out too."""
 
     @property
     def stored(self) -> list[str]:
@@ -98,6 +107,10 @@ class Encoder(ABC):
             label = self.labels.encode(raw.arrays[self.labels.column], raw.where)
         if self.weight is not None and self.weight in raw.arrays:
             weight = read_weights(raw.arrays[self.weight], self.weight, raw.where)
+        if self.single and label is not None and self.labels is not None and self.labels.classes is None:
+            require_single(label, spoken("target", self.labels.column), raw.where)
+        if self.single and weight is not None:
+            require_single(weight, spoken("weight", str(self.weight)), raw.where)
         return label, weight
 
 

@@ -112,6 +112,11 @@ class LinearEncoder(Encoder):
         return [column.name for column in self.columns if column.action != "drop"]
 
     @property
+    def column_types(self) -> list[tuple[str, str, str]]:
+        """Name, Arrow type and kind of each feature column, those that it leaves out too."""
+        return [(column.name, column.arrow_type, column.kind) for column in self.columns]
+
+    @property
     def stored(self) -> list[str]:
         """Names of the columns that kernels may read in their file: all, where all are simple float32 columns."""
         simple = self.dtype == "float32" and not self.n_ids and len(self._floats) == self.n_columns

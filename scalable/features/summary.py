@@ -123,7 +123,7 @@ def summarize(source: Source, executor: Executor, *, classify: bool, max_rows: i
     UsageError
         When there is none.
     """
-    target = TargetReduction(source.roles, classify)
+    target = TargetReduction(source.roles, classify, place=source.describe_place())
     names = tuple(source.feature_names)
     if sampled(source, max_rows):
         return Summary(columns_of(source, executor, max_rows), target_of(source, executor, classify=classify))
@@ -154,7 +154,9 @@ def target_of(
     """Return what is known of the target: from all rows, or from a spread of about `max_rows` over all shards."""
     reader = BlockReader(source, columns=source.roles.learned_from)
     shards = _telling_of_target(source, max_rows)
-    found: TargetSummary = run_reduction(executor, TargetReduction(source.roles, classify), reader, shards)
+    found: TargetSummary = run_reduction(
+        executor, TargetReduction(source.roles, classify, place=source.describe_place()), reader, shards
+    )
     return found if max_rows is None else found.of_rows(source.n_rows)
 
 

@@ -149,7 +149,8 @@ def target_values(array: pa.Array, column: str, where: Where = nth_row) -> NDArr
     ):
         array = array.dictionary_decode()
     if pa.types.is_dictionary(array.type):
-        raise DataError(f"{spoken('target', column)} is text; a regressor needs numbers")
+        row = f"{where(0)}: " if len(array) else ""
+        raise DataError(f"{row}{spoken('target', column)} is text; a regressor needs numbers")
     require_good(array.is_valid() if array.null_count else None, array, spoken("target", column), where)
     values = numbers(array)
     if values.dtype.kind == "f":
@@ -181,6 +182,17 @@ def require_good(
     found = array[at].as_py()
     what = "null" if found is None else repr(found)
     raise DataError(f"{where(at)}: {column} is {what}{more}; {remedy}")
+
+
+def require_single(values: NDArray[np.float64], column: str, where: Where) -> None:
+    """Raise a DataError that names the first value beyond float32, in which trees keep targets and weights."""
+    beyond = np.abs(values) > np.finfo(np.float32).max
+    if beyond.any():
+        at = int(np.flatnonzero(beyond)[0])
+        raise DataError(
+            f"{where(at)}: {column} is {values[at]:g}, beyond 3.4e38, the largest number of the float32 that LightGBM "
+            "keeps targets and weights in; divide the column by a constant"
+        )
 
 
 def codes_of(values: NDArray[Any]) -> tuple[Sequence[Any], NDArray[Any]]:

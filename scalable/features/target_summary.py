@@ -121,12 +121,15 @@ class TargetReduction:
         Whether the mean is wanted as LightGBM has it.
     root : bool
         Whether it is that of the signed square roots, as with ``reg_sqrt``.
+    place : str
+        The dataset, for messages.
     """
 
     roles: Roles
     classify: bool
     single: bool = False
     root: bool = False
+    place: str = "the rows"
 
     def init(self) -> TargetState:
         """Return the state of no rows."""
@@ -184,8 +187,8 @@ class TargetReduction:
         if len(classes) > MAX_CLASSES:
             name = spoken("target", self.roles.require_target())
             raise DataError(
-                f"{name} has more than {MAX_CLASSES:,} distinct values, so it is not a class label; train a "
-                "regressor, or choose another target"
+                f"{self.place}: {name} has more than {MAX_CLASSES:,} distinct values and is no class label; train "
+                "a regressor, or choose another target"
             )
         return TargetState(
             left.rows + right.rows,
@@ -210,14 +213,23 @@ class TargetReduction:
             When there are no rows, or all weights are zero.
         """
         if not state.rows:
-            raise DataError("no row is left: none satisfies the filters, or lies in the part of the split")
+            raise DataError(
+                f"{self.place}: no row is left: none satisfies the filters, or lies in the part of the split"
+            )
         if not state.weight > 0.0:
             raise DataError(
-                f"all sample weights are zero ({spoken('weight', str(self.roles.weight))}); nothing to learn"
+                f"{self.place}: all sample weights are zero ({spoken('weight', str(self.roles.weight))}); nothing to "
+                "learn"
+            )
+        if not math.isfinite(state.weight):
+            raise DataError(
+                f"{self.place}: the sum of {spoken('weight', str(self.roles.weight))} is not finite; scale it"
             )
         if not math.isfinite(state.mean):
             name = spoken("target", self.roles.require_target())
-            raise DataError(f"{name} reaches {state.maximum!r}: its sums are not finite; scale it")
+            raise DataError(
+                f"{self.place}: {name} reaches {state.maximum!r}: its sums are not finite; scale it"
+            )
         classes = tuple(sorted(state.classes))
         return TargetSummary(
             state.rows,
@@ -258,18 +270,18 @@ def _disorder(state: TargetState) -> float:
     return min(1.0, state.jumps / expected) if known else 1.0
 
 
-def check_classes(target: TargetSummary, name: str) -> int:
-    """Return the number of classes; raises a DataError when there are fewer than two."""
+def check_classes(target: TargetSummary, name: str, place: str) -> int:
+    """Return the number of classes; raises a DataError, which begins with the place, when there are fewer than two."""
     if len(target.classes) < 2:
         raise DataError(
-            f"{spoken('target', name)} has one class only ({target.classes[0]!r}): "
+            f"{place}: {spoken('target', name)} has one class only ({target.classes[0]!r}): "
             "a classifier needs two; check the target or take more rows"
         )
     fractions = [label for label in target.classes if isinstance(label, float) and label != int(label)]
     if len(target.classes) > 2 and fractions:
         raise DataError(
-            f"{spoken('target', name)} is not two-valued and holds fractions such as {fractions[0]!r}: it is a "
-            "quantity, not a class; train a regressor, or choose another target"
+            f"{place}: {spoken('target', name)} is not two-valued and holds fractions such as {fractions[0]!r}: it is "
+            "a quantity, not a class; train a regressor, or choose another target"
         )
     return len(target.classes)
 

@@ -76,6 +76,8 @@ class TreeEncoder(Encoder):
         During training only: factors of the weights of each class's rows; empty for none.
     """
 
+    single = True
+
     def __init__(
         self,
         columns: Sequence[TreeColumn],
@@ -140,11 +142,10 @@ class TreeEncoder(Encoder):
                     cross_fitted[field.name] = others
             categories_of = None if known is None else tuple(known)
             is_code = field.name in coded and kind != "text"
-            columns.append(
-                TreeColumn(
-                    field.name, str(field.type), kind, categories_of, means, is_code, numbered, distrust
-                )
+            column = TreeColumn(
+                field.name, str(field.type), kind, categories_of, means, is_code, numbered, distrust
             )
+            columns.append(column)
         if columns and all(column.left_out for column in columns):
             raise DataError(
                 f"no column is left to learn from: {columns[0].name!r} is {columns[0].describe()}"
@@ -159,6 +160,11 @@ class TreeEncoder(Encoder):
     def needed(self) -> list[str]:
         """Names of the feature columns it reads."""
         return [column.name for column in self.columns if not column.left_out]
+
+    @property
+    def column_types(self) -> list[tuple[str, str, str]]:
+        """Name, Arrow type and kind of each feature column, those that it leaves out too."""
+        return [(column.name, column.arrow_type, column.kind) for column in self.columns]
 
     @property
     def n_columns(self) -> int:
@@ -322,9 +328,8 @@ class TreeEncoder(Encoder):
 
 def rows_of(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
     """Return the columns `parts` side by side as one C-contiguous matrix of `dtype`."""
-    n_rows = len(parts[0]) if parts else 0
-    matrix = np.empty((n_rows, len(parts)), dtype)
-    for start in range(0, n_rows, _STRIP):
+    matrix = np.empty((len(parts[0]) if parts else 0, len(parts)), dtype)
+    for start in range(0, len(matrix), _STRIP):
         strip = matrix[start : start + _STRIP]
         for j, part in enumerate(parts):
             strip[:, j] = part[start : start + _STRIP]

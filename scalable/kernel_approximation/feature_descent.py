@@ -192,7 +192,9 @@ class FeatureDescent:
         if total <= 0.0:
             return
         if not np.isfinite(loss):
-            raise DataError("the loss is no longer a number; scale the columns")
+            raise DataError(
+                "the loss is no longer a number; scale the columns, and the weights if there are any"
+            )
         gradient = sum(part.gradient[:, :n].astype(np.float64) for part in some)
         slope = np.column_stack([turned(np.asarray(gradient)), sum(part.bias for part in some)]) / total
         slope[:, :n] += self.penalty * model.coef[:, :n]

@@ -120,7 +120,7 @@ class GradientEstimator(LinearEstimator):
         ready = prepare(source, executor, options, self._classify, self._seed(), self.cache, at_once, heads)
         robust = self._loss().robust and self._loss().degree is not None
         spread = robust_scale(ready.reader) if robust and not self._classify else None
-        objective = self._objective(ready.target, ready.encoder, source.roles.require_target(), spread)
+        objective = self._objective(ready.target, ready.encoder, source, spread)
         if ready.target.sampled and not self._classify and not robust:
             objective = replace(objective, farthest=FARTHEST)
         if not ready.held and not ready.ordered:  # those are in a random order
@@ -157,16 +157,16 @@ class GradientEstimator(LinearEstimator):
         self,
         target: TargetSummary,
         encoder: LinearEncoder,
-        name: str,
+        source: Source,
         spread: tuple[float, float] | None = None,
     ) -> Objective:
         """Return what is minimised, with targets scaled for descent."""
-        loss = self._loss()
+        loss, name = self._loss(), source.roles.require_target()
         delta = float(getattr(self, loss.parameter)) if loss.parameter else 1.0
         by_class: tuple[float, ...] = ()
         n_outputs, code, total, variance = 1, loss.code, target.weight, 1.0
         if self._classify:
-            n_classes = check_classes(target, name)
+            n_classes = check_classes(target, name, source.describe_place())
             by_class = class_weights(getattr(self, "class_weight", None), target.classes, target.class_weight)
             total = float(np.dot(by_class, target.class_weight)) if by_class else total
             if not total > 0.0:

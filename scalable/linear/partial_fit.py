@@ -89,7 +89,7 @@ class PartialFit(GradientEstimator):
         labels = labels_of(whole, target, classify=self._classify)
         options = replace(self._options(plain), keep_constant=True)
         encoder = LinearEncoder.learn(summary.columns, whole, labels, options)
-        objective = self._objective(target, encoder, whole.roles.require_target())
+        objective = self._objective(target, encoder, whole)
         learner = self._descent(objective, encoder)
         parts = Parts(learner, encoder, start_state(learner, self._start(objective, target, encoder)))
         parts = replace(parts, state=_through(parts, whole))

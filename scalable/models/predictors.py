@@ -171,10 +171,8 @@ class Predictor(ABC):
     @property
     def column_types(self) -> list[tuple[str, str, str]]:
         """Name, Arrow type and kind of each raw column that is read."""
-        needed, types = set(self.needed), getattr(self.encoder, "column_types", None)
-        if types is None:  # else of encoders of numbers
-            types = [(c.name, c.arrow_type, c.kind) for c in self.encoder.columns]
-        return [each for each in types if each[0] in needed]
+        needed = set(self.needed)
+        return [each for each in self.encoder.column_types if each[0] in needed]
 
     @property
     def arrow_types(self) -> dict[str, str]:

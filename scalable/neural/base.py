@@ -110,7 +110,7 @@ class Perceptron(Estimator):
         summary = summarize(source, executor, classify=self._classify, max_rows=PROFILE_ROWS)
         target = summary.known_target
         if self._classify:
-            check_classes(target, goal)
+            check_classes(target, goal, source.describe_place())
         labels = labels_of(source, target, classify=self._classify)
         options = self._options(plain)
         encoder = LinearEncoder.learn(summary.columns, source, labels, options)
@@ -146,7 +146,7 @@ class Perceptron(Estimator):
             if self._classify and classes is not None:
                 target = target.with_classes(classes)
             if self._classify:
-                check_classes(target, goal)
+                check_classes(target, goal, source.describe_place())
             labels = labels_of(source, target, classify=self._classify)
             options = replace(self._options(plain), keep_constant=True)
             encoder = LinearEncoder.learn(summary.columns, source, labels, options)

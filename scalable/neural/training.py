@@ -27,6 +27,7 @@ from scalable.storage.documents import like, typed, understood
 STAGE = "steps"
 MOST_STEPS = 2**48  # of a checkpoint: keys are made of them
 CHECKPOINT_SECONDS = 10.0
+HEAVIEST = 1e30  # weight that float32 can still add up
 _NO_WEIGHTS = np.empty(0, np.float32)
 
 
@@ -170,7 +171,7 @@ class Training:
                 for batch in loader:
                     loss = self.step(batch, self.rate(steps))
                     shown.advance(len(batch.X))
-                    self.check(loss)
+                    self.check(loss, batch.weight)
                     if (
                         checkpoint.path is not None
                         and time.monotonic() - last > CHECKPOINT_SECONDS
@@ -183,9 +184,14 @@ class Training:
                     self.write(checkpoint, loader)
         self.keep_best()
 
-    def check(self, loss: float) -> None:
-        """Raise DataError where a loss is no number."""
+    def check(self, loss: float, weight: NDArray[Any] | None = None) -> None:
+        """Raise DataError where the loss of rows of some weights is no number."""
         if not math.isfinite(loss):
+            heaviest = 0.0 if weight is None else float(np.max(weight))
+            if heaviest > HEAVIEST:
+                raise DataError(
+                    f"weights reach {heaviest:g}, too much for sums in float32; divide them by a constant"
+                )
             raise DataError(
                 f"the loss is {loss} at step {self.course.step:,}: the steps are too long; lower learning_rate_init, "
                 "or standardise the target"
@@ -284,7 +290,7 @@ class Training:
         """Keep the loss of an epoch, and whether training ends."""
         s, course = self.settings, self.course
         if course.weight == 0.0:
-            raise DataError("no row has any weight; check the weights and class_weight")
+            raise DataError("no row has any weight that float32 holds; check the weights and class_weight")
         course.losses.append(course.loss / course.weight)
         course.loss = course.weight = 0.0
         found = course.losses[-1]

@@ -42,6 +42,20 @@ def test_classes_of_any_type_come_back(labels):
     assert model.score(data, y) > 0.7
 
 
+@pytest.mark.parametrize("engine", ["native", "lightgbm"])
+def test_what_float32_cannot_hold_is_refused(engine):
+    data = frame()
+    y, model = data.pop("y"), LGBMRegressor(n_estimators=3, engine=engine, **ONE)
+    for scale, weight, said in (
+        (1e60, 1.0, "y is .*e.60, beyond"),
+        (1e-60, 1.0, "the table: y is 0 in float32"),
+        (1.0, 1e60, "row 0: sample_weight is 1e.60, beyond"),
+        (1.0, 1e-300, "the table: sample_weight is 0 in float32"),
+    ):
+        with pytest.raises(DataError, match=said):
+            model.fit(data, y * scale, sample_weight=np.full(len(y), weight))
+
+
 def test_frames_of_all_kinds_and_parquet_give_the_same_model(tmp_path):
     data = frame()
     data["y"] = data["y"] > 0.5

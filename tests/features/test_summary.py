@@ -16,7 +16,7 @@ from scalable.features.profile import ProfileReduction
 from scalable.features.row_sample import Positions, SampleReduction, sampled_blocks, sampled_positions
 from scalable.features.summary import SummaryReduction, labels_of, summarize
 from scalable.features.target import Labels
-from scalable.features.target_summary import TargetReduction
+from scalable.features.target_summary import TargetReduction, check_classes
 
 
 @given(
@@ -43,6 +43,17 @@ def test_the_sample_is_even_and_follows_the_seed():
     within = drawn % 100
     assert abs(within.mean() - 49.5) < 1.5
     assert not np.array_equal(drawn, sampled_positions(0, 1_000_000, 1_000_000, 10_000, 8))
+
+
+def test_messages_name_the_dataset():
+    rows = pa.table({"a": [1.0, 2.0], "c": [3, 3], "w": [0.0, 0.0]})
+    weightless = TableSource(rows, target="c", weight="w")
+    with pytest.raises(DataError, match=r"^the table: all sample weights are zero"):
+        summarize(weightless, Threads(1), classify=True)
+    constant = TableSource(rows, target="c", feature_names=["a"])
+    target = summarize(constant, Threads(1), classify=True).known_target
+    with pytest.raises(DataError, match=r"^x.parquet: .*'c' has one class only \(3\)"):
+        check_classes(target, "c", "x.parquet")
 
 
 def table(n=9000):

@@ -1,6 +1,7 @@
 import base64
 import datetime
 import json
+import re
 import zlib
 
 import numpy as np
@@ -50,6 +51,17 @@ def test_every_kind_of_column_becomes_numbers():
     assert encoder.categorical == [5]
     assert len(encoder.describe()) == 6
     assert encoder.needed == list(MIXED)
+
+
+@pytest.mark.parametrize(
+    ("role", "said"), [("label", "target 't' is 1e+60"), ("weight", "weight 't' is 1e+60")]
+)
+def test_targets_and_weights_beyond_float32_are_refused_by_row(role, said):
+    schema, raw = block({"a": [1.0, 2.0], "t": [1.0, 1e60]})
+    roles = {"labels": Labels("t")} if role == "label" else {"weight": "t"}
+    encoder = TreeEncoder.learn(pa.schema([schema.field("a")]), {}, **roles)
+    with pytest.raises(DataError, match=rf"row 1: {re.escape(said)}, beyond"):
+        encoder.encode(raw)
 
 
 def test_narrow_columns_stay_float32_and_wide_ones_do_not():

@@ -52,6 +52,15 @@ def test_it_is_scikit_learns(n, options, weighted):
         np.testing.assert_allclose(mine, their, rtol=1e-6, atol=1e-9)
 
 
+def test_large_targets_are_learned():
+    x, y, _ = rows()
+    for scale in (1e6, 1e12):  # where all of scikit-learn's coefficients are 0
+        scaled = BayesianRidge().fit(x, y * scale)
+        np.testing.assert_allclose(scaled.coef_ / scale, BayesianRidge().fit(x, y).coef_, rtol=1e-4)
+    with pytest.raises(DataError, match="scale the target"):
+        BayesianRidge().fit(x, y * 1e160)
+
+
 def test_intervals_cover_what_they_promise():
     held, inside = [], []
     for seed in range(60):

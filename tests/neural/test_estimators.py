@@ -247,6 +247,8 @@ def test_data_that_cannot_be_learned():
     X, y = rows(200)
     with pytest.raises(DataError, match="one class only"):
         MLPClassifier().fit(X, np.zeros(200))
+    with pytest.raises(DataError, match="weights reach 1e"), np.errstate(all="ignore"):
+        MLPClassifier().fit(X, y, np.full(200, 1e60))
     with pytest.raises(DataError, match=r"row \d+: column 'x0' is nan"):
         MLPClassifier(missing="error").fit(np.where(X > 2.0, np.nan, X), y)
     with pytest.raises(DataError, match="steps are too long"), np.errstate(all="ignore"):

@@ -256,7 +256,8 @@ def _slope_of_many(predictor: Any, roles: Roles, reader: BlockReader, executor: 
         gradient, curvature, weight = run_reduction(executor, work, reader, label="calibrate")
         if not weight > 0.0 or not curvature > 0.0:
             raise DataError(
-                "calibration needs rows, and probabilities that differ; look at the filters and the model"
+                f"{reader.source.describe_place()}: calibration needs rows, and probabilities that differ; look at the "
+                "filters and the model"
             )
         after = min(max(slope - gradient / curvature, slope / 4.0), slope * 4.0)
         if abs(after - slope) <= 1e-10 * slope or not 1e-6 < after < 1e6:

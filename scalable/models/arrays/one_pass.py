@@ -62,7 +62,7 @@ class OnePassEstimator(ArrayEstimator):
     def _learned(self, source: Source, executor: Executor, target: TargetSummary) -> ArrayModel:
         """Return the model of a source whose classes are known."""
         if self._classify:
-            check_classes(target, source.roles.require_target())
+            check_classes(target, source.roles.require_target(), source.describe_place())
         encoder = self._encoder_of(source, executor, labels_of(source, target, classify=self._classify))
         return ArrayModel(
             encoder, self._arrays(executor, BlockReader(source, encoder), encoder, target), type(self)

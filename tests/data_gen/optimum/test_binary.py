@@ -25,6 +25,14 @@ def test_solved_mean_is_the_prevalence(prevalence, spread, centre, law):
     assert special.expit(scores.astype(float) + intercept).mean() == pytest.approx(prevalence, rel=2e-5)
 
 
+@pytest.mark.parametrize("gap", [20, 40, 100])
+@pytest.mark.parametrize("prevalence", [0.4999, 0.5, 0.5001, 0.9])
+def test_two_points_far_apart_have_the_prevalence_too(gap, prevalence):
+    scores = (50 + gap * (np.random.default_rng(1).random(1 << 12) < 0.5)).astype(np.float32)
+    intercept = solve_intercept(scores, prevalence)
+    assert special.expit(scores.astype(float) + intercept).mean() == pytest.approx(prevalence, rel=2e-5)
+
+
 def test_sums_and_probabilities_against_scipy():
     scores = np.random.default_rng(0).normal(0, 3, 5000).astype(np.float32)
     p = special.expit(scores.astype(float) - 2.5)
