@@ -97,8 +97,8 @@ class GaussianNB(OnePassClassifier):
             prior.shape != (k,) or (prior < 0.0).any() or abs(prior.sum() - 1.0) > 1e-8
         ):
             raise UsageError(f"priors must be {k} shares that sum to 1, not {self.priors!r}")
-        if not self.var_smoothing >= 0.0:
-            raise UsageError(f"var_smoothing must not be negative, not {self.var_smoothing!r}")
+        if not 0.0 <= self.var_smoothing < np.inf:
+            raise UsageError(f"var_smoothing must be finite and not negative, not {self.var_smoothing!r}")
         given = None if prior is None else tuple(prior.tolist())
         return ClassMoments(tuple(encoder.needed), target.classes, given, self.var_smoothing)
 

@@ -13,6 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from scalable import lapack
 from scalable.data.block import Block
 from scalable.errors import DataError, UsageError
+from scalable.execution.executors import Executor
+from scalable.execution.reader import BlockReader
 from scalable.features.number_encoder import NumberEncoder
 from scalable.features.target_summary import TargetSummary
 from scalable.models.arrays.model import Arrays
@@ -65,28 +67,28 @@ class Posterior(SecondMoments):
             volume = np.log(prior + alpha * values).sum() + n * np.log(2.0 * np.pi)
             return float(hyper + 0.5 * (fit - volume))
 
-        def climbed(alpha: float, prior: float) -> tuple[Any, float, float, list[float]]:
-            """Return coefficients along the vectors, both precisions, and the evidence after each update."""
+        def climbed(alpha: float, prior: float) -> tuple[Any, float, float, list[float], bool]:
+            """Return coefficients along the vectors, precisions, the evidence after each update, whether it ended."""
             scores: list[float] = []
-            before = None
+            before, ended = None, False
             for _ in range(self.max_iter):
                 b, rest = fitted(alpha, prior)
                 scores.append(evidence(alpha, prior, b, rest))
                 determined = float((alpha * values / (prior + alpha * values)).sum())
                 prior = (determined + 2.0 * l1) / (float(b @ b) + 2.0 * l2)
                 alpha = (n - determined + 2.0 * a1) / (rest + 2.0 * a2)
-                if before is not None and np.abs(vectors @ (before - b)).sum() < self.tol:
+                if ended := before is not None and bool(np.abs(vectors @ (before - b)).sum() < self.tol):
                     break
                 before = b
             b, rest = fitted(alpha, prior)
-            return b, alpha, prior, [*scores, evidence(alpha, prior, b, rest)]
+            return b, alpha, prior, [*scores, evidence(alpha, prior, b, rest)], ended
 
-        b, alpha, prior, scores = climbed(alpha, self.start[1] or 1.0)
+        b, alpha, prior, scores, ended = climbed(alpha, self.start[1] or 1.0)
         if self.start[1] is None and variance > 0.0 and values.max(initial=0.0) > 0.0:
             # Of a target in the millions, 1 says that all coefficients are 0, and no update leaves it.
             other = climbed(1.0 / (variance + np.finfo(float).eps), values.max() / n / variance)
-            if other[-1][-1] > scores[-1] + 1.0:
-                b, alpha, prior, scores = other
+            if other[3][-1] > scores[-1] + 1.0:
+                b, alpha, prior, scores, ended = other
         coef = vectors @ b
         if not (np.isfinite(coef).all() and np.isfinite((alpha, prior)).all()):
             raise DataError(
@@ -95,7 +97,7 @@ class Posterior(SecondMoments):
         found = {
             "coef": coef, "intercept": mean[-1] - mean[:-1] @ coef, "alpha": alpha, "lambda": prior,
             "sigma": (vectors / (alpha * values + prior)) @ vectors.T, "offset": mean[:-1], "scores": scores,
-            "n_iter": len(scores) - 1,
+            "n_iter": len(scores) - 1, "converged": ended,
         }  # fmt: skip
         return {name: np.array(value) for name, value in found.items()}
 
@@ -130,6 +132,8 @@ class BayesianRidge(OnePassRegressor):
         Precision of the noise, of the coefficients.
     scores_ : float64 array
         Log evidence after each update.
+    converged_ : bool
+        Whether `tol` ended the updates.
     """
 
     max_iter: int = 300
@@ -146,12 +150,12 @@ class BayesianRidge(OnePassRegressor):
     def _reduction(self, encoder: NumberEncoder, target: TargetSummary) -> Posterior:
         hyper = (self.alpha_1, self.alpha_2, self.lambda_1, self.lambda_2)
         start = (self.alpha_init, self.lambda_init)
-        if not all(value >= 0.0 for value in hyper) or not all(
-            value is None or value > 0.0 for value in start
+        if not all(0.0 <= value < np.inf for value in hyper) or not all(
+            value is None or 0.0 < value < np.inf for value in start
         ):
             raise UsageError(
-                f"alpha_1, alpha_2, lambda_1 and lambda_2 must not be negative, not {hyper}; alpha_init and "
-                f"lambda_init must be positive, not {start}"
+                f"alpha_1, alpha_2, lambda_1 and lambda_2 must be finite and not negative, not {hyper}; alpha_init and "
+                f"lambda_init must be finite and positive, not {start}"
             )
         if self.max_iter < 1:
             raise UsageError(f"max_iter must be 1 or more, not {self.max_iter!r}")
@@ -168,6 +172,14 @@ class BayesianRidge(OnePassRegressor):
                 weight * column
             )  # term by term: BLAS adds those of one row in another order than of many
         return out
+
+    def _arrays(
+        self, executor: Executor, reader: BlockReader, encoder: NumberEncoder, target: TargetSummary
+    ) -> Arrays:
+        """Return the arrays of the model; say so where the updates ended before they converged."""
+        found = dict(super()._arrays(executor, reader, encoder, target))
+        self._report(None if found.pop("converged") else f"{self.max_iter} updates, raise max_iter or tol")
+        return found
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Return the means of the posterior predictive, and with `return_std` its standard deviations too."""

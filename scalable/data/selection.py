@@ -169,7 +169,7 @@ def read_filters(filters: Filters | None, schema: pa.Schema, where: str) -> Sele
     if not filters:
         return None
     nested: Iterable[Any] = [filters] if isinstance(filters[0], tuple) else filters
-    found = tuple(tuple(tuple(condition) for condition in all_of) for all_of in nested)
+    found = tuple(tuple(_spelt(condition) for condition in all_of) for all_of in nested)
     for all_of in found:
         for condition in all_of:
             if len(condition) != 3 or condition[1] not in _COMPARE:
@@ -185,6 +185,11 @@ def read_filters(filters: Filters | None, schema: pa.Schema, where: str) -> Sele
             for all_of in found
         )
     )
+
+
+def _spelt(condition: Any) -> tuple[Any, ...]:
+    """Return a condition with ``==`` for ``=``, which pyarrow takes as well."""
+    return tuple("==" if k == 1 and part == "=" else part for k, part in enumerate(condition))
 
 
 def _given(kind: pa.DataType, name: str, how: str, value: Any) -> Any:

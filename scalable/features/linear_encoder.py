@@ -249,6 +249,17 @@ class LinearEncoder(Encoder):
         dense = [name for column in self.columns for name in column.column_names]
         return dense + [name for column in self.columns for name in column.category_names]
 
+    def unvaried(self, rows: int) -> str:
+        """Return what to say where columns of the first `rows` rows of parts are left out for good; empty if none."""
+        names = [column.name for column in self.columns if column.action == "drop"]
+        if not names:
+            return ""
+        listed = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
+        return (
+            f"{listed} did not vary in the first {rows:,} rows and will be left out of all that follow; begin with a "
+            "part in which every column varies, or leave it out yourself"
+        )
+
     def describe(self) -> list[str]:
         """Return one line a column: what was done with it."""
         return [f"{c.name} ({c.arrow_type}): {c.describe(self._shared)}" for c in self.columns]

@@ -159,12 +159,13 @@ class TargetReduction:
         values = target_values(array, name, block.where).astype(np.float64)
         _add_moments(part, values, w)
         if self.single:
-            label = values.astype(np.float32)
-            if self.root:
-                label = np.sign(label) * np.sqrt(np.abs(label))
-            single = np.ones(1, np.float32) if w is None else w.astype(np.float32)
-            total = float(len(label)) if w is None else float(single.sum(dtype=np.float64))
-            part.single = float((label * single).sum(dtype=np.float64)), total
+            with np.errstate(all="ignore"):  # what is beyond float32 is refused where it is encoded
+                label = values.astype(np.float32)
+                if self.root:
+                    label = np.sign(label) * np.sqrt(np.abs(label))
+                single = np.ones(1, np.float32) if w is None else w.astype(np.float32)
+                total = float(len(label)) if w is None else float(single.sum(dtype=np.float64))
+                part.single = float((label * single).sum(dtype=np.float64)), total
         return self.merge(state, part)
 
     def merge(self, left: TargetState, right: TargetState) -> TargetState:

@@ -85,8 +85,8 @@ class _Kernel(OnePassEstimator):
     def _drawn(
         self, executor: Executor, reader: BlockReader, sample: NDArray[np.float64] | None = None
     ) -> dict[str, NDArray[Any]]:
-        if not self.alpha > 0.0:
-            raise UsageError(f"alpha must be positive, not {self.alpha!r}")
+        if not 0.0 < self.alpha < np.inf:
+            raise UsageError(f"alpha must be finite and positive, not {self.alpha!r}")
         how = self.kind, self.n_components, self.gamma, self.random_state
         return draw_map(executor, reader, *how, sample, SINGLE_LEAST if sample is not None else 0.0)
 

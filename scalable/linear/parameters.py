@@ -33,8 +33,9 @@ def check_parameters(estimator: Any) -> None:
         value = getattr(estimator, name, None)
         if value is not None and not (float(value) > 0.0 and math.isfinite(1.0 / float(value))):
             raise UsageError(f"{name} must be positive, and no smaller than 1e-308, not {value!r}")
-    for name in ("alpha", "epsilon"):
-        check_strength(name, getattr(estimator, name, 0.0))
+    for name in ("alpha", "epsilon", "tol"):
+        if (value := getattr(estimator, name, None)) is not None:
+            check_strength(name, value)
     if not 0.0 < float(getattr(estimator, "quantile", 0.5)) < 1.0:
         raise UsageError(f"quantile must lie in (0, 1), not {getattr(estimator, 'quantile', 0.5)!r}")
 

@@ -93,17 +93,12 @@ class PartialFit(GradientEstimator):
         learner = self._descent(objective, encoder)
         parts = Parts(learner, encoder, start_state(learner, self._start(objective, target, encoder)))
         parts = replace(parts, state=_through(parts, whole))
-        constant = [column.name for column in encoder.columns if column.action == "drop"]
-        if not constant:
+        rows, words = whole.n_rows, encoder.unvaried(whole.n_rows)
+        if not words:
             return parts
-        rows = whole.n_rows
         if all(table is not None for table in tables) and rows <= EARLY_ROWS and len(tables) < EARLY_PARTS:
             return replace(parts, early=tables)
-        names = ", ".join(map(repr, constant[:5])) + (", ..." if len(constant) > 5 else "")
-        self._tell(
-            f"{names} did not vary in the first {rows:,} rows and will be left out of all that follow; begin with a "
-            "part in which every column varies, or leave it out yourself"
-        )
+        self._tell(words)
         return parts
 
 

@@ -86,8 +86,10 @@ class GaussianMixture(DensityMixin, Unsupervised):
             whole_number(name, getattr(self, name))
         if self.covariance_type not in SHAPES:
             raise UsageError(f"covariance_type must be {', '.join(SHAPES)}, not {self.covariance_type!r}")
-        if not self.reg_covar >= 0.0:
-            raise UsageError(f"reg_covar must not be negative, not {self.reg_covar!r}")
+        if not 0.0 <= self.reg_covar < np.inf:
+            raise UsageError(f"reg_covar must be finite and not negative, not {self.reg_covar!r}")
+        if not 0.0 <= self.tol < np.inf:
+            raise UsageError(f"tol must be finite and not negative, not {self.tol!r}")
         algorithm = ExpectMaximize(self.covariance_type, names, self.tol, self.reg_covar)
         drawn = seeds(self.random_state, self.n_init)
         rows = sample_rows(executor, reader, drawn[0])

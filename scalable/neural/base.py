@@ -150,6 +150,8 @@ class Perceptron(Estimator):
             labels = labels_of(source, target, classify=self._classify)
             options = replace(self._options(plain), keep_constant=True)
             encoder = LinearEncoder.learn(summary.columns, source, labels, options)
+            if words := encoder.unvaried(source.n_rows):
+                self._tell(words)
             self._training = (encoder, *self._begin(encoder, target, source, executor))
         encoder, training, scale = self._training
         if encoder.labels is None or encoder.labels.column != goal or encoder.weight != source.weight:

@@ -190,7 +190,7 @@ class Training:
             heaviest = 0.0 if weight is None else float(np.max(weight))
             if heaviest > HEAVIEST:
                 raise DataError(
-                    f"weights reach {heaviest:g}, too much for sums in float32; divide them by a constant"
+                    f"weights reach {heaviest:g} in float32, whose sums overflow; divide them by a constant"
                 )
             raise DataError(
                 f"the loss is {loss} at step {self.course.step:,}: the steps are too long; lower learning_rate_init, "

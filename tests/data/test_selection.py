@@ -115,7 +115,7 @@ def test_a_split_does_not_depend_on_who_reads(path, frame):
 
 
 def test_a_learner_sees_the_selected_rows_only(path, frame):
-    source = ParquetSource(path, target="y", features=["who"], filters=[("t", "==", "a")])
+    source = ParquetSource(path, target="y", features=["who"], filters=[("t", "=", "a")])
     chosen = frame[frame.t == "a"]
     here = Ridge().fit(source)
     there = Ridge().fit(chosen[["who"]].to_numpy(float), chosen.y.to_numpy())

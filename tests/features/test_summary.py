@@ -50,7 +50,7 @@ def test_messages_name_the_dataset():
     weightless = TableSource(rows, target="c", weight="w")
     with pytest.raises(DataError, match=r"^the table: all sample weights are zero"):
         summarize(weightless, Threads(1), classify=True)
-    constant = TableSource(rows, target="c", feature_names=["a"])
+    constant = TableSource(rows, target="c", features=["a"])
     target = summarize(constant, Threads(1), classify=True).known_target
     with pytest.raises(DataError, match=r"^x.parquet: .*'c' has one class only \(3\)"):
         check_classes(target, "c", "x.parquet")

@@ -54,7 +54,7 @@ def test_every_kind_of_column_becomes_numbers():
 
 
 @pytest.mark.parametrize(
-    ("role", "said"), [("label", "target 't' is 1e+60"), ("weight", "weight 't' is 1e+60")]
+    ("role", "said"), [("label", "target column 't' is 1e+60"), ("weight", "weight column 't' is 1e+60")]
 )
 def test_targets_and_weights_beyond_float32_are_refused_by_row(role, said):
     schema, raw = block({"a": [1.0, 2.0], "t": [1.0, 1e60]})

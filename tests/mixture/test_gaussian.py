@@ -105,7 +105,9 @@ def test_source_saved_model_and_workers_agree(tmp_path, dask_client):
         ({"n_components": 0}, UsageError, "n_components must be 1 or more"),
         ({"n_components": 11}, DataError, "n_samples=10 rows are fewer"),
         ({"covariance_type": "spherical"}, UsageError, "covariance_type must be full, diag, tied"),
-        ({"reg_covar": -1.0}, UsageError, "reg_covar must not be negative"),
+        ({"reg_covar": -1.0}, UsageError, "reg_covar must be finite and not negative"),
+        ({"reg_covar": np.inf}, UsageError, "reg_covar must be finite and not negative"),
+        ({"tol": np.nan}, UsageError, "tol must be finite and not negative"),
         ({"means_init": np.zeros((2, 2))}, UsageError, r"means_init must have shape \(1, 5\)"),
     ],
 )

@@ -208,7 +208,7 @@ def test_the_command_line(dataset, tmp_path, capsys):
         ([[1e200], [2e200], [3e200]], [0, 1, 0], {}, DataError, "'x0' is too large"),
         (np.empty((0, 2)), [], {}, ValueError, "0 sample"),
         ([[1.0], [2.0]], [0, 1], {"priors": [0.5, 0.2]}, UsageError, "priors must be 2 shares"),
-        ([[1.0], [2.0]], [0, 1], {"var_smoothing": -1.0}, UsageError, "var_smoothing must not be negative"),
+        ([[1.0], [2.0]], [0, 1], {"var_smoothing": -1.0}, UsageError, "var_smoothing must be finite and not"),
     ],
 )
 def test_what_cannot_be_learned_is_said_in_a_line(X, y, options, error, line):

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import integrate, optimize, special
 from sklearn import linear_model
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from scalable import ParquetSource
@@ -52,12 +53,19 @@ def test_it_is_scikit_learns(n, options, weighted):
         np.testing.assert_allclose(mine, their, rtol=1e-6, atol=1e-9)
 
 
+def test_updates_that_end_early_say_so():
+    x, y, _ = rows(50)
+    assert BayesianRidge().fit(x, y).converged_
+    with pytest.warns(ConvergenceWarning, match="BayesianRidge has not converged: 1 updates"):
+        assert not BayesianRidge(max_iter=1).fit(x, y).converged_
+
+
 def test_large_targets_are_learned():
     x, y, _ = rows()
     for scale in (1e6, 1e12):  # where all of scikit-learn's coefficients are 0
         scaled = BayesianRidge().fit(x, y * scale)
         np.testing.assert_allclose(scaled.coef_ / scale, BayesianRidge().fit(x, y).coef_, rtol=1e-4)
-    with pytest.raises(DataError, match="scale the target"):
+    with pytest.raises(DataError, match="scale the target"), np.errstate(all="ignore"):
         BayesianRidge().fit(x, y * 1e160)
 
 
@@ -151,7 +159,7 @@ def test_source_saved_model_workers_and_command_line_agree(learner, tmp_path, da
 @pytest.mark.parametrize(
     ("model", "error", "line"),
     [
-        (BayesianRidge(alpha_init=-1.0), UsageError, "must be positive"),
+        (BayesianRidge(alpha_init=-1.0), UsageError, "positive, not"),
         (BayesianRidge(max_iter=0), UsageError, "max_iter must be 1"),
         (BayesianLogisticRegression(prior=0.0), UsageError, "prior must be a positive precision"),
     ],

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from scalable import ParquetSource
 from scalable.data.table import TableSource
-from scalable.errors import DataError, ModelError, UsageError
+from scalable.errors import DataError, DataWarning, ModelError, UsageError
 from scalable.inference import load_model
 from scalable.kernels.neural.batch_loss import LOGISTIC, SOFTMAX, SQUARED
 from scalable.minibatches.mix import Batch
@@ -243,11 +243,20 @@ def test_parameters_that_are_off(given, message):
         MLPClassifier(**given).fit(*rows(50))
 
 
+def test_columns_that_the_first_part_does_not_show_are_spoken_of():
+    X, y = rows(50)
+    with pytest.warns(DataWarning, match=r"'x0', 'x1'.* did not vary in the first 1 rows"):
+        MLPClassifier().partial_fit(X[:1], y[:1], classes=[0, 1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataWarning)
+        MLPClassifier().partial_fit(X, y)
+
+
 def test_data_that_cannot_be_learned():
     X, y = rows(200)
     with pytest.raises(DataError, match="one class only"):
         MLPClassifier().fit(X, np.zeros(200))
-    with pytest.raises(DataError, match="weights reach 1e"), np.errstate(all="ignore"):
+    with pytest.raises(DataError, match="weights reach inf in float32"), np.errstate(all="ignore"):
         MLPClassifier().fit(X, y, np.full(200, 1e60))
     with pytest.raises(DataError, match=r"row \d+: column 'x0' is nan"):
         MLPClassifier(missing="error").fit(np.where(X > 2.0, np.nan, X), y)
