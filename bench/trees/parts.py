@@ -16,10 +16,9 @@ import numpy as np
 from bench.trees.rows import binned_rows, grower_of
 from scalable.boosting.native import boost
 from scalable.boosting.native.crew import Crew
-from scalable.boosting.native.growth import histograms
 from scalable.boosting.native.growth.features import FeatureChoice
+from scalable.boosting.native.growth.histograms import Histograms
 from scalable.kernels.histogram.accumulate import NARROW_SUMS, add_rows
-from scalable.kernels.histogram.leafwise import run_job
 from scalable.kernels.histogram.partition import partition
 from scalable.kernels.histogram.teamwork import MERGE, PARTITION, SEARCH, SUBTRACT, SUM, share
 
@@ -87,7 +86,7 @@ def _measured(n_rows: int, n_columns: int, num_leaves: int) -> tuple[dict[str, f
     """
     spent: dict[str, float] = {}
     looked = {"histogram": 0, "partition": 0}
-    of_all_nodes = FeatureChoice.__dict__["of_all_nodes"]
+    of_all_nodes, run = FeatureChoice.__dict__["of_all_nodes"], Histograms.__dict__["_run"]
     kept = [(boost, name, getattr(boost, name)) for name in KERNELS]
 
     def timed(name: str, kernel: Any) -> Any:
@@ -100,16 +99,16 @@ def _measured(n_rows: int, n_columns: int, num_leaves: int) -> tuple[dict[str, f
 
         return call
 
-    def in_phases(phases: int, team: Any, mine: Any, _growth: Any, categories: Any) -> bool:
+    def in_phases(held: Any, phases: int) -> None:
         """Do a job one phase after the other."""
+        team = held._team
         for name, phase in PHASES.items():
             if phases & phase:
                 team.job["phases"] = phase
-                timed(name, share)(0, team, mine, categories)
+                timed(name, share)(0, team, held._mine, held._categories)
                 left, n = int(team.lefts[0]), int(team.counts[0])
                 looked["partition"] += n * (phase == PARTITION)
                 looked["histogram"] += (left if team.job["small_left"][0] else n - left) * (phase == SUM)
-        return True
 
     params = {"objective": "binary", "num_leaves": num_leaves}
     rows = binned_rows(n_rows, n_columns, params, 1, seed=0)
@@ -118,7 +117,7 @@ def _measured(n_rows: int, n_columns: int, num_leaves: int) -> tuple[dict[str, f
         for module, name, kernel in kept:
             setattr(module, name, timed(name, kernel))
         # Neither is part of what its module offers. Splits go by steps, each by the interpreter, which `grow` spares.
-        setattr(histograms, "run_job", in_phases)  # noqa: B010
+        setattr(Histograms, "_run", in_phases)  # noqa: B010
         setattr(FeatureChoice, "of_all_nodes", False)  # noqa: B010
         with Crew(1) as crew:
             boosting = grower_of(rows, params, crew)
@@ -130,7 +129,7 @@ def _measured(n_rows: int, n_columns: int, num_leaves: int) -> tuple[dict[str, f
                 visits = {f"{name} visits": n / n_rows for name, n in looked.items()}
                 seen.append({"whole": time.thread_time() - began, **spent, **visits})
     finally:
-        setattr(histograms, "run_job", run_job)  # noqa: B010
+        setattr(Histograms, "_run", run)  # noqa: B010
         setattr(FeatureChoice, "of_all_nodes", of_all_nodes)  # noqa: B010
         for module, name, kernel in kept:
             setattr(module, name, kernel)

@@ -102,11 +102,11 @@ def test_what_is_compiled_beside_a_quickstart_is_not_what_it_begins_with() -> No
     """Its values are drawn anyhow; of the dataset the columns are enough. Its trees grow as those of two workers do."""
     from data_gen.values.random import fill_bits
     from scalable.kernels.forest.row import row_score
-    from scalable.kernels.histogram.leafwise import grow, left_bins, open_split, settle_both
+    from scalable.kernels.histogram.leafwise import grow, step
     from scalable.kernels.histogram.teamwork import serve
 
     needless = (fill_bits, grow, serve)
     before = [list(kernel.signatures) for kernel in needless]
     ahead.fit_generated("fraud", "is_fraud", "native")
     assert [kernel.signatures for kernel in needless] == before
-    assert all(kernel.signatures for kernel in (open_split, settle_both, left_bins, row_score))
+    assert all(kernel.signatures for kernel in (step, row_score))

@@ -77,8 +77,7 @@ def fit_generated(dataset: str, target: str, engine: str) -> None:
 
     The values are drawn anyhow: the generator's kernels are what the other process begins with. The quickstart's
     trees grow in two processes of one thread, step by step, as those do whose nodes draw their features: the kernels
-    of one process with several threads, four seconds of compiling, are not needed. What only two workers call is
-    compiled for the types of a kernel of the same arguments: both would wait for it with nothing else to do.
+    of one process with several threads, four seconds of compiling, are not needed.
     """
     import numpy as np
 
@@ -87,7 +86,6 @@ def fit_generated(dataset: str, target: str, engine: str) -> None:
     from data_gen.recipe import empty_frame
     from data_gen.writing import arrow
     from scalable.boosting import LGBMClassifier
-    from scalable.kernels.histogram.leafwise import left_bins, open_split
 
     columns = recipe(dataset, 0, {}).columns
     frame = empty_frame(columns, ROWS)
@@ -105,8 +103,6 @@ def fit_generated(dataset: str, target: str, engine: str) -> None:
     table = arrow.table(columns, frame)
     by_steps = {"feature_fraction_bynode": 0.9, "num_threads": 1}
     _fit(table, target, LGBMClassifier(n_estimators=2, num_leaves=7, verbose=-1, engine=engine, **by_steps))
-    for signature in open_split.signatures:  # of the same arguments
-        left_bins.compile(signature)
     if engine == "lightgbm":
         _fit(table, target)
 

@@ -26,6 +26,18 @@ _WRAPPER = (
 class KernelLibrary(JITCodeLibrary):
     """The code of a kernel and of what it calls."""
 
+    def add_ir_module(self, ir_module: Any) -> None:
+        """Do what Numba does, and take apart what is text by now: it would wait for the collector of garbage.
+
+        Every instruction knows its block, which knows its instructions.
+        """
+        super().add_ir_module(ir_module)
+        for function in ir_module.functions:
+            for block in function.blocks:
+                block.instructions.clear()
+                block.terminator = None
+            function.blocks.clear()
+
     def _optimize_functions(self, ll_module: Any) -> None:
         """Do what Numba does, but not for what is only declared: preparing passes takes longer than some of them."""
         ll_module.data_layout = self._codegen._data_layout

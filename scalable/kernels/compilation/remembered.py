@@ -3,7 +3,8 @@
 An operator such as ``+`` has dozens of forms, for numbers, dates, strings, lists and more. Numba tries one after the
 other wherever a kernel says ``a + b``, several times while it infers types and once more when it writes code; the
 answer depends on the types alone. After every pass it asks which variables live where blocks begin, for generators and
-for code that runs by Python's objects. And what flags say together, a part of many keys, it gathers at each look-up.
+for code that runs by Python's objects. What flags say together, a part of many keys, it gathers at each look-up. And
+LLVM reads a module to say how large one type is, for each variable.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from typing import Any
 
 import numba
 from numba.core import types
+from numba.core.base import BaseContext
 from numba.core.compiler import Flags
 from numba.core.postproc import PostProcessor, VariableLifetime
 from numba.core.transforms import canonicalize_cfg
 
 TRIED = ((0, 68),)  # versions of Numba; another one does all of it, in case it keeps its answers elsewhere
 _known: dict[Any, tuple[Any, Any]] = {}
+_sizes: dict[str, int] = {}  # of LLVM's types, on the one target that kernels are compiled for
 _find = types.BaseFunction.get_call_type
 _process = PostProcessor.run
+_measure = BaseContext.get_abi_sizeof
 
 
 @contextmanager
@@ -30,16 +34,16 @@ def sparing() -> Iterator[None]:
     if numba.version_info.short not in TRIED or types.BaseFunction.get_call_type is _remembered:
         yield  # plainly, or within: a kernel that is compiled for another one
         return
-    _put(_remembered, _processed)
+    _put(_remembered, _processed, _measured)
     try:
         yield
     finally:
-        _put(_find, _process)
+        _put(_find, _process, _measure)
 
 
-def _put(find: Any, process: Any) -> None:
+def _put(find: Any, process: Any, measure: Any) -> None:
     kind: Any = types.BaseFunction
-    kind.get_call_type, PostProcessor.run = find, process
+    kind.get_call_type, PostProcessor.run, BaseContext.get_abi_sizeof = find, process, measure
 
 
 def _remembered(function: Any, context: Any, args: Any, kws: Any) -> Any:
@@ -74,6 +78,14 @@ def _processed(post: Any, emit_dels: bool = False, extend_lifetimes: bool = Fals
     code.generator_info = None
     if emit_dels:
         post._insert_var_dels(extend_lifetimes=extend_lifetimes)
+
+
+def _measured(context: Any, kind: Any) -> Any:
+    """Return the bytes of a type of LLVM, looked up where it was asked for before."""
+    text = str(kind)
+    if text not in _sizes:
+        _sizes[text] = _measure(context, kind)
+    return _sizes[text]
 
 
 class KernelFlags(Flags):

@@ -2,7 +2,7 @@
 
 The leaves of a round, those that gain most, are split before any of their children may be; with one leaf a round that
 is leaf-wise growth as LightGBM has it. Whoever must do something between the steps of a round (exchange sums with other
-workers, draw the features of a node) calls them one by one; `grow` does them all in one call.
+workers, draw the features of a node) orders them of `step` one by one; `grow` does them all in one call.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import numpy as np
 
 from scalable.kernels.atomics import borrowed
 from scalable.kernels.copying import copy_values
-from scalable.kernels.histogram.accumulate import COUNT
 from scalable.kernels.histogram.gain import NONE, NUMBER
 from scalable.kernels.histogram.split_categories import left_categories
 from scalable.kernels.histogram.teamwork import MERGE, PARTITION, SEARCH, SUBTRACT, SUM, lead
@@ -26,6 +25,8 @@ N_LEAVES, LEFT, RIGHT, JOBS, SUMMED, MAX_DEPTH, LEAST_ROWS, AFTER_ROUND, N_STATE
 # Of a leaf: its depth, its histogram, the node above and on which side of it, the feature to split on (-1: none), and
 # whether `Growth.told` says which bins go left.
 STANDING = np.dtype([(name, "i8") for name in ("depth", "histogram", "parent", "side", "feature", "is_told")])
+# What `step` does: the functions called so.
+RUN_JOB, OPEN_SPLIT, LEFT_BINS, NOTE_ROWS, SETTLE, ASK, TAKE_ROUND, OFFER, OFFER_ROUND = range(9)
 
 
 class Growth(NamedTuple):
@@ -257,13 +258,6 @@ def settle(turn: int, leaf: int, team: Any, growth: Any) -> None:
 
 
 @kernel()
-def settle_both(left: int, right: int, team: Any, growth: Any) -> None:
-    """Give both children of a split their best splits."""
-    settle(0, left, team, growth)
-    settle(1, right, team, growth)
-
-
-@kernel()
 def offer_round(n: int, first: int, growth: Any) -> None:
     """Enter the children of a round of n leaves, the right ones of which are numbered from `first` on."""
     for k in range(n):
@@ -318,15 +312,33 @@ def grow(team: Any, mine: Any, growth: Any, categories: Any) -> Any:
             left, right = state[LEFT], state[RIGHT]
             if note_rows(team, growth) != growth.totals[left].count:
                 return right
-            settle_both(left, right, team, growth)
+            settle(0, left, team, growth)
+            settle(1, right, team, growth)
         offer_round(n, first, growth)
 
 
 @kernel()
-def root_totals(team: Any, out: np.ndarray) -> None:
-    """Write the sums of the root's histogram, shape (3,), from the first feature of the tree."""
-    feature = team.features[team.chosen[0]]
-    for k in range(COUNT + 1):
-        out[k] = 0
-        for b in range(feature.first, feature.first + feature.n_bins):
-            out[k] += team.pool[0, k, b]
+def step(what: int, first: int, second: int, team: Any, mine: Any, growth: Any, categories: Any) -> Any:
+    """Do one step, which `what` names, with its numbers; return what it returns, else 0.
+
+    One kernel for all: to take that many arrays apart is most of what each of them would be.
+    """
+    if what == RUN_JOB:
+        return int(run_job(first, team, mine, growth, categories))
+    if what == OPEN_SPLIT:
+        open_split(first, team, growth, categories)
+    elif what == LEFT_BINS:
+        left_bins(first, team, growth, categories)
+    elif what == NOTE_ROWS:
+        return note_rows(team, growth)
+    elif what == SETTLE:
+        settle(first, second, team, growth)
+    elif what == ASK:
+        return int(ask(first, second, team, growth, False))
+    elif what == TAKE_ROUND:
+        return take_round(growth)
+    elif what == OFFER:
+        offer(first, growth)
+    else:
+        offer_round(first, second, growth)
+    return 0

@@ -23,22 +23,21 @@ from scalable.boosting.native.settings import Settings
 from scalable.kernels.histogram.accumulate import NARROW_SUMS, apart
 from scalable.kernels.histogram.gain import LEAF, SPLIT
 from scalable.kernels.histogram.leafwise import (
+    ASK,
     LEFT,
+    LEFT_BINS,
     N_LEAVES,
+    NOTE_ROWS,
+    OFFER,
+    OFFER_ROUND,
+    OPEN_SPLIT,
     RIGHT,
+    RUN_JOB,
+    SETTLE,
+    TAKE_ROUND,
     Growth,
-    ask,
     grow,
-    left_bins,
-    note_rows,
-    offer,
-    offer_round,
-    open_split,
-    root_totals,
-    run_job,
-    settle,
-    settle_both,
-    take_round,
+    step,
 )
 from scalable.kernels.histogram.packing import Packing
 from scalable.kernels.histogram.teamwork import (
@@ -222,15 +221,15 @@ class Histograms:
         team.starts[:], team.counts[:], team.lefts[:] = growth.starts[0], growth.counts[0], growth.counts[0]
         team.job["small"], team.job["small_left"] = 0, 1
         self._run(SUM | MERGE)
-        totals = np.zeros(3, np.int64)
-        root_totals(team, totals)
+        of_any = team.features[team.chosen[0]]
+        totals = team.pool[0, :, of_any["first"] : of_any["first"] + of_any["n_bins"]].sum(1)
         root = growth.totals[0]
         root["gradient"], root["hessian"], root["count"] = self.peers.total(totals).tolist()
         self._reduce([0])
 
     def ask(self, turn: int, leaf: int) -> bool:
         """Have the next search look at a leaf where it can be split; return whether."""
-        return bool(ask(turn, leaf, self._team, self._growth, False))
+        return bool(self._step(ASK, turn, leaf))
 
     def asks(self, turn: int) -> bool:
         """Return whether the next search looks at the leaf of this turn."""
@@ -248,9 +247,9 @@ class Histograms:
         self._team.questions["n_asked"][1] = 0
         if self.asks(0):
             self._run(SEARCH)
-        settle(0, 0, self._team, self._growth)
+        self._step(SETTLE, 0, 0)
         self._settle_by_all([0] if self.asks(0) else [])
-        offer(0, self._growth)
+        self._step(OFFER, 0)
 
     def grow(self) -> None:
         """Split leaves until none may be split."""
@@ -261,12 +260,12 @@ class Histograms:
     def take(self) -> list[int]:
         """Begin a round: return the leaves that are split in it."""
         first = int(self._growth.state[N_LEAVES])
-        self._round = (take_round(self._growth), first)
+        self._round = (self._step(TAKE_ROUND), first)
         return [int(leaf) for leaf in self._growth.taken[: self._round[0]]]
 
     def open(self, leaf: int) -> None:
         """Make a leaf's children, whose best splits are asked for where they may be split."""
-        open_split(leaf, self._team, self._growth, self._categories)
+        self._step(OPEN_SPLIT, leaf)
 
     def split(self) -> None:
         """Deal the rows of the leaf that was opened to its children and sum the smaller one's."""
@@ -274,28 +273,28 @@ class Histograms:
         phases, alone = int(team.job["phases"][0]), self.peers.n_workers == 1
         self._run(phases if alone else phases & (PARTITION | SUM | MERGE))
         left, right = growth.state[LEFT : RIGHT + 1].tolist()
-        gone = note_rows(team, growth)
+        gone = self._step(NOTE_ROWS)
         if alone or phases == PARTITION:
             if alone and gone != growth.totals["count"][left]:
                 self._failed(right)
-            settle_both(left, right, team, growth)
+            self._settle(left, right)
         else:
             asked = team.job, team.questions, team.leaves, team.asked
             self._waiting.append(_Waiting((left, right), *(array.copy() for array in asked)))
 
     def close(self) -> None:
         """End a round: find the best splits of its leaves' children, with two exchanges for all of them."""
-        team, growth, searched = self._team, self._growth, list[int]()
+        team, searched = self._team, list[int]()
         if self._waiting:
             self._reduce([int(one.job["small"][0]) for one in self._waiting])
         for one in self._waiting:
             for array, kept in zip((team.job, team.questions, team.leaves, team.asked), one[1:], strict=True):
                 array[:] = kept
             self._run(SUBTRACT | SEARCH)
-            settle_both(*one.leaves, team, growth)
+            self._settle(*one.leaves)
             searched += one.leaves
         self._settle_by_all(searched)
-        offer_round(*self._round, growth)
+        self._step(OFFER_ROUND, *self._round)
         self._waiting = []
 
     def _failed(self, right: int) -> None:
@@ -305,8 +304,15 @@ class Histograms:
 
     def _run(self, phases: int) -> None:
         """Have all threads do phases of a job."""
-        if not run_job(phases, self._team, self._mine, self._growth, self._categories):
+        if not self._step(RUN_JOB, phases):
             self._failed(-1)
+
+    def _settle(self, *leaves: int) -> None:
+        for turn, leaf in enumerate(leaves):  # the children of a split: each is given its best split
+            self._step(SETTLE, turn, leaf)
+
+    def _step(self, what: int, first: int = 0, second: int = 0) -> int:
+        return int(step(what, first, second, self._team, self._mine, self._growth, self._categories))
 
     def _reduce(self, histograms: Sequence[int]) -> None:
         """Sum all workers' histograms of the features that are this worker's."""
@@ -327,7 +333,7 @@ class Histograms:
             if offered["feature"] >= 0:
                 offered["split"] = growth.splits[leaf]
                 if width:
-                    left_bins(leaf, self._team, growth, self._categories)
+                    self._step(LEFT_BINS, leaf)
                     offered["goes_left"] = self._team.table
         found = np.array([np.frombuffer(part, kind) for part in self.peers.gather(offers.tobytes())])
         for turn, leaf in enumerate(leaves):
