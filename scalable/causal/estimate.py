@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 from scipy import stats
 
-from scalable.data.columns import require_column
+from scalable.data.columns import column_kind, require_column
 from scalable.data.source import Source
-from scalable.errors import UsageError
+from scalable.errors import DataError, UsageError
 from scalable.features.number_encoder import NumberEncoder
 from scalable.features.target import Labels
 
@@ -65,10 +65,20 @@ def encoder_of(source: Source, cause: str, others: Sequence[str], learner: str) 
         raise UsageError(f"{place}: {learner} counts every row once; name no weight")
     for name in (*others, cause):
         require_column(source.full_schema, name, place, "feature")
+    option = "before" if learner == "cuped" else "controls"
     for name in (target, *others):
         if name == cause:
-            raise UsageError(f"column {cause!r} is the cause and cannot be the target or a control too")
+            raise UsageError(f"column {cause!r} is the cause and cannot be the target or among {option} too")
     if target in others:
-        raise UsageError(f"column {target!r} is the target and cannot be a control too")
+        raise UsageError(f"column {target!r} is the target and cannot be among {option} too")
     schema = pa.schema([source.full_schema.field(name) for name in (*others, cause)])
+    texts = {field.name: field.type for field in schema if column_kind(field.type) == "text"}
+    if cause in texts:
+        raise DataError(f"column {cause!r} is {texts[cause]}, and a cause must be a number")
+    if texts:
+        name, usable = next(iter(texts)), [each for each in others if each not in texts]
+        raise DataError(
+            f"column {name!r} is {texts[name]}, and {learner} takes numbers only; name {option} without it: "
+            f"{', '.join(usable[:6])}{', ...' if len(usable) > 6 else ''}"
+        )
     return NumberEncoder.learn(schema, Labels(target), None, learner)

@@ -119,11 +119,9 @@ class PairedMetrics:
                 ])  # fmt: skip
                 spread = np.sum((left_out - left_out.mean()) ** 2) * (n_groups - 1) / n_groups
                 se = float(np.sqrt(spread))
-                reach = float(stats.t.ppf(0.975, n_groups - 1)) * se
-                row |= {"se": se, "low": row["difference"] - reach, "high": row["difference"] + reach}
-                sure = abs(row["difference"]) > reach
-                better = (row["difference"] > 0) == (name in LARGER_IS_BETTER)
-                row["verdict"] = ("better" if better else "worse") if sure else "noise"
+                row |= {"se": se} | _judged(
+                    name, row["difference"], float(stats.t.ppf(0.975, n_groups - 1)) * se
+                )
             rows.append(
                 {key: float(value) if isinstance(value, np.floating) else value for key, value in row.items()}
             )
@@ -152,6 +150,24 @@ class PairedMetrics:
             "log_loss": lambda s, _: float(s[1] / s[0]),
             "brier": lambda s, _: float(s[2] / s[0]),
         }
+
+
+def restated(row: dict[str, Any], a: float | None, b: float | None) -> dict[str, Any]:
+    """Return a row of `PairedMetrics.finish` with values that were measured more finely.
+
+    The AUC of a row is that of binned scores. The interval moves with the difference and keeps its width; a row without
+    an interval, or a metric without finer values, stays as it is.
+    """
+    if row["se"] is None or a is None or b is None:
+        return row
+    judged = _judged(row["metric"], b - a, (row["high"] - row["low"]) / 2)
+    return {**row, "a": a, "b": b, "difference": b - a, **judged}
+
+
+def _judged(name: str, difference: float, reach: float) -> dict[str, Any]:
+    better = (difference > 0) == (name in LARGER_IS_BETTER)
+    verdict = ("better" if better else "worse") if abs(difference) > reach else "noise"
+    return {"low": difference - reach, "high": difference + reach, "verdict": verdict}
 
 
 def _auc(ranks: Array) -> float:

@@ -130,6 +130,23 @@ def test_the_command_line(source, tmp_path, capsys):
     assert run(build(), [*command, "--before", "before"]) == 2
 
 
+def test_texts_are_refused_by_the_option_that_named_them():
+    table = TableSource(pa.table({"x": [1.0, 2.0], "c": [0, 1], "s": ["u", "v"], "y": [1.0, 2.0]}), "y")
+    with pytest.raises(
+        DataError,
+        match=r"column 's' is string, and double_ml takes numbers only; name controls without it: x$",
+    ):
+        double_ml(table, "c")
+    with pytest.raises(DataError, match=r"cuped takes numbers only; name before without it: x$"):
+        cuped(table, "c", ["x", "s"])
+    with pytest.raises(DataError, match="column 's' is string, and a cause must be a number"):
+        double_ml(table, "s", controls=["x"])
+    with pytest.raises(
+        UsageError, match="column 'c' is the cause and cannot be the target or among before too"
+    ):
+        cuped(table, "c", ["c"])
+
+
 def test_what_tells_no_effect_is_said(source):
     n = 200
     x = np.random.default_rng(0).normal(size=n)
@@ -138,7 +155,7 @@ def test_what_tells_no_effect_is_said(source):
         double_ml(table, "t", controls=["x"])
     with pytest.raises(DataError, match="row 2: column 'c' is 2, not 0 or 1"):
         cuped(table, "c", ["x"])
-    with pytest.raises(UsageError, match="column 'y' is the target and cannot be a control too"):
+    with pytest.raises(UsageError, match="column 'y' is the target and cannot be among controls too"):
         double_ml(table, "t", controls=["y"])
     with pytest.raises(DataError, match="no feature column 'tt'"):
         double_ml(table, "tt")

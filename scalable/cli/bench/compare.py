@@ -91,6 +91,7 @@ def _models(a: Path, b: Path, data: str, target: str, weight: str | None, quiet:
     from scalable.cli.screen.display import live
     from scalable.cli.screen.meter import measured
     from scalable.cli.train.bayes import bayes_report
+    from scalable.evaluate.paired import restated
     from scalable.execution.threads import Threads
     from scalable.models.predictors import load_model
     from scalable.scoring.compare import compare_models
@@ -110,5 +111,5 @@ def _models(a: Path, b: Path, data: str, target: str, weight: str | None, quiet:
         "dataset": {"name": data, "rows": source.n_rows, "files": len(source.paths)},
         "stages": [stage.to_json()],
         "quality": rows if best is None else [*rows, quality_row("Bayes-optimal", best)],
-        "differences": differences,
+        "differences": [restated(row, *(each.get(row["metric"]) for each in rows)) for row in differences],
     }
