@@ -69,7 +69,10 @@ def rank(bins: Array, points: int = CURVE_POINTS) -> Ranking:
         thresholds, without interpolation (Davis & Goadrich, 2006).
     """
     filled = bins[(bins[:, NEGATIVE] + bins[:, POSITIVE]) > 0][::-1]
-    negative, positive, mixed = filled[:, NEGATIVE], filled[:, POSITIVE], np.isnan(filled[:, SCORE])
+    # By a power of two, so that products of masses stay within floating point whatever unit the weights have.
+    unit = -np.frexp(filled[:, [NEGATIVE, POSITIVE]].sum())[1]
+    negative, positive = np.ldexp(filled[:, NEGATIVE], unit), np.ldexp(filled[:, POSITIVE], unit)
+    mixed = np.isnan(filled[:, SCORE])
     fp, tp = np.cumsum(negative), np.cumsum(positive)
     all_negative, all_positive = (fp[-1], tp[-1]) if fp.size else (0.0, 0.0)
     auc = auc_error = ap = ap_error = ks = ks_error = None
