@@ -10,7 +10,19 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
+from scalable.kernels.encode import columns as kernels
 from scalable.kernels.parquet.missing import fill_missing
+
+_KINDS = {  # and bytes, by number of Arrow's
+    pa.int8().id: (kernels.INT8, 1),
+    pa.int16().id: (kernels.INT16, 2),
+    pa.int32().id: (kernels.INT32, 4),
+    pa.int64().id: (kernels.INT64, 8),
+    pa.bool_().id: (kernels.BITS, 0),
+    pa.float32().id: (kernels.FLOAT32, 4),
+    pa.float64().id: (kernels.FLOAT64, 8),
+}
+_SIGNED = {8: pa.int16(), 16: pa.int32(), 32: pa.int64(), 64: pa.float64()}  # by bits of unsigned integers
 
 
 def numbers(array: pa.Array) -> NDArray[Any]:
@@ -27,7 +39,7 @@ def numbers(array: pa.Array) -> NDArray[Any]:
         Of the column's own dtype when nothing is null (uint8 for booleans, int64 epoch units for
         times); float64 with NaN for null otherwise (float32 columns stay float32).
     """
-    array = _plain(array)
+    array = plain(array)
     if array.null_count == 0:
         return _values_of(array)
     values, valid = buffers_of(array)
@@ -47,6 +59,29 @@ def buffers_of(array: pa.Array) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         Validity bitmap; the bit of the first value is ``array.offset``.
     """
     return _values_of(array), np.frombuffer(array.buffers()[0], np.uint8)
+
+
+def placed(array: pa.Array) -> pa.Array:
+    """Return a numeric, boolean or temporal column as one of those whose `place_of` is known; nulls stay null."""
+    array = array if pt.is_boolean(array.type) else plain(array)
+    if pt.is_unsigned_integer(array.type):
+        return array.cast(_SIGNED[array.type.bit_width], safe=False)
+    return array
+
+
+def place_of(array: pa.Array) -> tuple[int, int, int, int]:
+    """Return where bits, signed integers or floats are in memory, as `scalable.kernels.encode.columns` takes it.
+
+    Returns
+    -------
+    tuple of int
+        Address of the first value, of bits that of the first byte; address of the validity bitmap, 0 where nothing is
+        null; bit of the first value; kind.
+    """
+    kind, width = _KINDS[array.type.id]
+    valid, values = array.buffers()
+    at = 0 if values is None else values.address + width * array.offset
+    return at, valid.address if array.null_count else 0, array.offset, kind
 
 
 def _values_of(array: pa.Array) -> NDArray[Any]:
@@ -80,7 +115,8 @@ def text_of_nulls(array: pa.Array) -> pa.Array:
     return pa.nulls(len(array), pa.dictionary(pa.int32(), pa.string())) if pt.is_null(array.type) else array
 
 
-def _plain(array: pa.Array) -> pa.Array:
+def plain(array: pa.Array) -> pa.Array:
+    """Return a column as one of integers or floats; missing ones of all kinds stay null."""
     kind = array.type
     if pt.is_boolean(kind):
         return array.cast(pa.uint8())

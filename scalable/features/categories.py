@@ -47,6 +47,13 @@ def category_codes(
     return out
 
 
+def category_table(array: pa.DictionaryArray, categories: Sequence[Any], base: int) -> NDArray[np.int32]:
+    """Return the feature index of each entry of a dictionary, then of null; those of `categories` begin at `base`."""
+    place = {category: code for code, category in enumerate(categories, base)}
+    other = base + len(categories)
+    return np.array([*(place.get(v, other) for v in array.dictionary.to_pylist()), other + 1], np.int32)
+
+
 def number_codes(array: pa.Array, categories: Sequence[float], out: NDArray[np.int32], base: int) -> None:
     """Do `category_codes` for a column of numbers: `categories` ascend, then come others, then missing ones."""
     values, known = numbers(array), np.array(categories, np.float64)

@@ -15,17 +15,17 @@ from scalable.data.raw_block import LazyBlock, RawFloats, float_columns, stored_
 from scalable.data.readers.stored import StoredColumns
 from scalable.data.readers.tiles import TileReader
 from scalable.data.source import Source
-from scalable.data.values import numbers
+from scalable.data.values import numbers, place_of, placed
 from scalable.errors import DataError
-from scalable.features.categories import calendar_codes, category_codes, hashed_codes, number_codes
+from scalable.features.categories import calendar_codes, category_table, hashed_codes, number_codes
 from scalable.features.encoder import Encoder, as_trained
 from scalable.features.linear_column import EncoderOptions, LinearColumn, plan_column
 from scalable.features.profile import Profile
 from scalable.features.state import FORMAT, State
 from scalable.features.summary import refuse_unusable
-from scalable.features.target import Labels, Where
+from scalable.features.target import Labels
 from scalable.kernels.buffers import take
-from scalable.kernels.encode import encoding
+from scalable.kernels.encode import columns as kernels
 
 MOST_BUCKETS = 2**28  # of a model that is read back
 
@@ -65,16 +65,19 @@ class LinearEncoder(Encoder):
         self._shared = n_buckets
         self.n_buckets = n_buckets if any(column.action == "hashed" for column in self.columns) else 0
         self.n_indices = self.n_known + self.n_buckets
-        place = np.cumsum([0, *(column.n_columns for column in self.columns)]).tolist()
+        treated = [column for column in self.columns if column.action == "number"]
+        self._scales = np.array(
+            [[c.log_unit or 0.0, c.offset, c.scale, c.fill, c.missing_rate] for c in treated], np.float64
+        ).reshape(-1, kernels.RATE + 1)
+        self._numbers = np.zeros((len(treated), kernels.NUMBER_FIELDS), np.int64)
+        self._numbers[:, kernels.INDICATOR] = [column.indicator for column in treated]
+        self._numbers[1:, kernels.TO] = np.cumsum([column.n_columns for column in treated])[:-1]
         self._floats = [
-            (column.name, (place[k], column.offset, column.scale, column.log_unit or 0.0))
-            for k, column in enumerate(self.columns)
+            (column.name, (column.offset, column.scale, column.log_unit or 0.0))
+            for column in treated
             if column.arrow_type == "float" and column.simple
         ]
-        self._float_places = np.array([numbers[0] for _, numbers in self._floats], np.int64)
-        self._float_plan = (
-            np.array([numbers[1:] for _, numbers in self._floats], np.float64).reshape(-1, 3).T.copy()
-        )
+        self._float_plan = np.array([how for _, how in self._floats], np.float64).reshape(-1, 3).T.copy()
 
     @classmethod
     def learn(
@@ -173,33 +176,57 @@ class LinearEncoder(Encoder):
         """Return dense columns and feature indices."""
         columns = take((self.n_columns, raw.n_rows), self.dtype)
         ids = take((self.n_ids, raw.n_rows), np.int32)
-        done = self._fill_floats(raw, columns)
+        found, known, held = self._numbers.copy(), list[list[int]](), list[Any]()
         j = h = 0
         for column, base in zip(self.columns, self._bases, strict=True):
             if column.action == "drop":
-                continue
-            if column.name in done:
-                j += 1
                 continue
             array = as_trained(
                 raw.arrays[column.name], column.name, column.arrow_type, column.kind, raw.place
             )
             if column.action == "number":
-                values = numbers(array)
-                _fill_number(column, values, columns[j : j + column.n_columns], raw.where)
+                values = placed(array)
+                found[j, : kernels.TO] = place_of(values)
+                held.append(values)
+                j += 1
                 if column.calendar:
                     out = ids[h : h + column.n_ids]
                     calendar_codes(array, column.calendar, column.day_ticks, base, out)
             elif column.action == "hashed":
                 hashed_codes(array, column.salt, self.n_known, self.n_buckets, ids[h])
             elif pa.types.is_dictionary(array.type):
-                other = base + len(column.categories)
-                category_codes(array, column.categories, ids[h], unknown=other, missing=other + 1, base=base)
+                table = category_table(array, column.categories, base)
+                codes = (
+                    array.indices if array.type.index_type == pa.int32() else array.indices.cast(pa.int32())
+                )
+                known.append([*place_of(codes)[:3], table.ctypes.data, h, len(table) - 1])
+                held += (codes, table)
             else:
                 number_codes(array, column.categories, ids[h], base)
-            j += column.n_columns
             h += column.n_ids
+        categories = np.array(known, np.int64).reshape(-1, kernels.CATEGORY_FIELDS)
+        single = None if self.dtype == "float64" else 1
+        kernels.encode_columns(found, self._scales, categories, single, columns, ids)
+        if found[:, kernels.BAD].any():
+            self._refuse(raw, found, columns)
         return columns, ids
+
+    def _refuse(self, raw: RawBlock, found: NDArray[np.int64], columns: NDArray[Any]) -> None:
+        """Raise a DataError where numbers are infinite, or missing though that is forbidden."""
+        treated = [column for column in self.columns if column.action == "number"]
+        for column, (to, _, bad, missing) in zip(treated, found[:, kernels.TO :].tolist(), strict=True):
+            if missing < bad:
+                at = int(np.flatnonzero(~(np.abs(columns[to]) <= 1e30))[0])
+                value = numbers(raw.arrays[column.name])[at].item()
+                raise DataError(
+                    f"{raw.where(at)}: column {column.name!r} is {value!r}, infinite or far outside the range seen in "
+                    "training; clean the column or leave it out of the features"
+                )
+            if missing and column.forbid_missing:
+                at = int(np.flatnonzero(np.isnan(numbers(raw.arrays[column.name])))[0])
+                raise DataError(
+                    f"{raw.where(at)}: column {column.name!r} is missing or NaN, which missing='error' forbids; fill it"
+                )
 
     def _raw_floats(self, raw: RawBlock) -> RawFloats | None:
         """Return the features as they are in memory, when all are simple float32 columns."""
@@ -210,26 +237,6 @@ class LinearEncoder(Encoder):
             return None
         offsets, scales, units = self._float_plan
         return RawFloats(float_columns(arrays, (offsets, scales, units)), arrays)
-
-    def _fill_floats(self, raw: RawBlock, columns: NDArray[Any]) -> set[str]:
-        """Standardise the simple float32 columns, all in one call; return the names of those that are done."""
-        ready: list[tuple[int, str, int]] = []
-        if self.dtype != "float32":
-            return set()
-        for k, (name, _) in enumerate(self._floats):
-            array = raw.arrays[name]
-            if array.type == _FLOAT32 and not array.null_count:
-                ready.append((k, name, array.buffers()[1].address + 4 * array.offset))
-        if not ready:
-            return set()
-        chosen = [k for k, _, _ in ready]
-        bad = np.empty(len(ready), np.int64)
-        places = self._float_places[chosen]
-        offsets, scales, units = np.ascontiguousarray(self._float_plan[:, chosen])
-        addresses = np.array([address for _, _, address in ready], np.uint64)
-        encoding.standardize_columns(addresses, places, offsets, scales, units, bad, columns)
-        # What is missing or infinite is treated, or refused, with its column.
-        return {name for (_, name, _), n in zip(ready, bad.tolist(), strict=True) if not n}
 
     def column_scales(self) -> NDArray[np.float64]:
         """Return the raw units per unit of each dense column, shape (n_columns,)."""
@@ -296,45 +303,3 @@ class LinearEncoder(Encoder):
 
 
 _FLOAT32 = pa.float32()
-
-
-def _fill_log(column: LinearColumn, values: NDArray[Any], out: NDArray[Any]) -> int:
-    """Standardise logarithms; of integers of a small range, one logarithm a value that can occur."""
-    assert column.log_unit is not None
-    if values.dtype.kind in "iu" and values.size:
-        low, high = int(values.min()), int(values.max())
-        if high - low < values.size // 4:
-            table = np.empty(high - low + 1, out.dtype)
-            every = np.arange(low, high + 1)
-            if not encoding.log_standardize(every, column.log_unit, column.offset, column.scale, table):
-                encoding.look_up(table, values, low, out)
-                return 0
-    if values.dtype == out.dtype == np.float32:
-        return int(encoding.encode_floats(values, column.log_unit, column.offset, column.scale, out))
-    return int(encoding.log_standardize(values, column.log_unit, column.offset, column.scale, out))
-
-
-def _fill_number(column: LinearColumn, values: NDArray[Any], out: NDArray[Any], where: Where) -> None:
-    """Standardise into ``out[0]``, then deal with what is missing; indicator in ``out[1]`` if planned."""
-    if column.log_unit is not None:
-        bad = _fill_log(column, values, out[0])
-    elif values.dtype == out.dtype == np.float32:
-        bad = encoding.standardize_floats(values, column.offset, column.scale, out[0])
-    else:
-        bad = encoding.standardize(values, column.offset, column.scale, out[0])
-    indicator = out[1] if column.indicator else np.empty(0, out.dtype)
-    if not bad and not column.indicator:
-        return
-    rate = column.missing_rate
-    missing = encoding.mark_missing(out[0], column.fill, indicator, -rate, 1.0 - rate)
-    if missing < bad:
-        at = int(np.flatnonzero(~(np.abs(out[0]) <= 1e30))[0])
-        raise DataError(
-            f"{where(at)}: column {column.name!r} is {values[at].item()!r}, infinite or far outside the range seen in "
-            "training; clean the column or leave it out of the features"
-        )
-    if missing and column.forbid_missing:
-        at = int(np.flatnonzero(np.isnan(values))[0])
-        raise DataError(
-            f"{where(at)}: column {column.name!r} is missing or NaN, which missing='error' forbids; fill it"
-        )

@@ -241,7 +241,7 @@ def _count_levels(state: ColumnState, finite: NDArray[Any], low: Any, high: Any,
     low, high = int(low), int(high)
     if high - low < 2**16:
         wide = finite if finite.dtype == np.uint64 else finite.astype(np.int64)  # int8 would wrap around
-        counts = np.bincount((wide - wide.dtype.type(low)).astype(np.int64))
+        counts = np.bincount((wide - wide.dtype.type(low)).astype(np.int64, copy=False))
         present = np.flatnonzero(counts)
         levels, found = [low + offset for offset in present.tolist()], counts[present].tolist()
     else:
@@ -256,8 +256,11 @@ def _count_levels(state: ColumnState, finite: NDArray[Any], low: Any, high: Any,
 
 def _add_levels(state: ColumnState, levels: Sequence[Any], counts: Sequence[int]) -> None:
     assert state.levels is not None
-    for level, count in zip(levels, counts, strict=True):
-        state.levels[level] = state.levels.get(level, 0) + count
+    if state.levels:
+        for level, count in zip(levels, counts, strict=True):
+            state.levels[level] = state.levels.get(level, 0) + count
+    else:
+        state.levels = dict(zip(levels, counts, strict=True))
     if len(state.levels) > MAX_LEVELS:
         state.levels = None
 

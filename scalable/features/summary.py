@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from scalable.data.block import RawBlock
+from scalable.data.columns import column_kind
 from scalable.data.shard import Shard
 from scalable.data.source import Source
 from scalable.data.values import numbers
@@ -31,6 +32,7 @@ TARGET_PIECES = (
 LEAST_READ = 2**12  # rows of such a piece
 TARGET_ROWS = 2**18  # that tell of the target, to learners that begin at once; one column
 LEAST_OF_A_CLASS = 16  # rows among those
+COUNTED = ("text", "integer", "boolean")  # kinds of columns whose levels are counted, which is Python's work
 LEAST_PIECES = 16  # of a source, so that a column is seen to follow the order of its rows
 
 
@@ -141,7 +143,8 @@ def sampled(source: Source, max_rows: int) -> bool:
 def columns_of(source: Source, executor: Executor, max_rows: int, heads: int = 64) -> Profile:
     """Return what a sample tells of the features, and all rows of those that do not vary in it."""
     names = source.feature_names
-    found = profile_source(source, executor, names, max_rows, heads)
+    counted = any(column_kind(source.field_type(name)) in COUNTED for name in names)
+    found = profile_source(source, _alone(executor) if counted else executor, names, max_rows, heads)
     still = [name for name in names if found.columns[name].constant]
     if still:  # no column that varies anywhere is left out unsaid
         found.columns.update(profile_source(source, executor, still, source.n_rows).columns)
@@ -154,10 +157,19 @@ def target_of(
     """Return what is known of the target: from all rows, or from a spread of about `max_rows` over all shards."""
     reader = BlockReader(source, columns=source.roles.learned_from)
     shards = _telling_of_target(source, max_rows)
+    executor = executor if max_rows is None else _alone(executor)
     found: TargetSummary = run_reduction(
         executor, TargetReduction(source.roles, classify, place=source.describe_place()), reader, shards
     )
     return found if max_rows is None else found.of_rows(source.n_rows)
+
+
+def _alone(executor: Executor) -> Executor:
+    """Return who looks at few rows where Python works more than kernels do: of threads one, as two take longer.
+
+    They would take the interpreter's lock from each other at every call of a kernel.
+    """
+    return Threads(1) if isinstance(executor, Threads) else executor
 
 
 def _telling_of_target(source: Source, max_rows: int | None) -> list[Shard]:

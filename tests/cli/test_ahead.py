@@ -86,7 +86,7 @@ def test_it_starts_only_where_kernels_are_missing_and_a_processor_is_idle(
 
 
 def test_jobs_fit_and_score_whatever_the_target_is(tmp_path: Path) -> None:
-    from scalable.kernels.encode.encoding import standardize_columns
+    from scalable.kernels.encode.columns import encode_columns
 
     rng = np.random.default_rng(0)
     table = pa.table(
@@ -95,7 +95,7 @@ def test_jobs_fit_and_score_whatever_the_target_is(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "rows.parquet")
     ahead.fit_few(str(tmp_path), "t", "a", "b")
     ahead.fit_few(str(tmp_path), "t")
-    assert standardize_columns.signatures
+    assert encode_columns.signatures
 
 
 def test_what_is_compiled_beside_a_quickstart_is_not_what_it_begins_with() -> None:

@@ -48,11 +48,11 @@ def compiled_beside(job: Callable[..., None], *words: str) -> Iterator[bool]:
     bool
         Whether there is such a process.
     """
-    from scalable.kernels.encode.encoding import standardize_columns
+    from scalable.kernels.encode.columns import encode_columns
     from scalable.kernels.jit import is_compiled
     from scalable.report.others import idle_processors
 
-    if is_compiled(standardize_columns) or idle_processors() < LEAST_IDLE:
+    if is_compiled(encode_columns) or idle_processors() < LEAST_IDLE:
         yield False
         return
     command = [sys.executable, "-P", "-W", "ignore", "-c", _START, _HOME, job.__name__, *words]

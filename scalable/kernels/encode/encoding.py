@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from scalable.kernels.elementary import log, log_single
 from scalable.kernels.jit import kernel
-from scalable.kernels.memory import as_pointer
 
 NEAR = 8.0
 LEAST_SPREAD = 0.125  # of logarithms, below which single precision would lose digits that matter
@@ -125,36 +123,6 @@ def encode_floats(x: np.ndarray, unit: float, offset: float, scale: float, out: 
             return int(log_standardize_single(x, unit, offset, scale, out))
         return int(log_standardize(x, unit, offset, scale, out))
     return int(standardize_floats(x, offset, scale, out))
-
-
-@kernel()
-def standardize_columns(
-    addresses: np.ndarray,
-    places: np.ndarray,
-    offsets: np.ndarray,
-    scales: np.ndarray,
-    units: np.ndarray,
-    bad: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Do `standardize` for many float32 columns in one call.
-
-    Parameters
-    ----------
-    addresses : array of shape (n,), uint64
-        Where the values of each column are in memory, as many as `out` has columns.
-    places : array of shape (n,), int64
-        Rows of `out` to write.
-    offsets, scales, units : arrays of shape (n,), float64
-        See `encode_floats`.
-    bad : array of shape (n,), int64
-        Output: how many results of each are NaN or infinite.
-    out : array of shape (n_columns, n_rows)
-        Output.
-    """
-    for k in range(addresses.size):
-        x = carray(as_pointer(addresses[k]), (out.shape[1],), np.float32)
-        bad[k] = encode_floats(x, units[k], offsets[k], scales[k], out[places[k]])
 
 
 @kernel()
