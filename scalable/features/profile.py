@@ -256,11 +256,8 @@ def _count_levels(state: ColumnState, finite: NDArray[Any], low: Any, high: Any,
 
 def _add_levels(state: ColumnState, levels: Sequence[Any], counts: Sequence[int]) -> None:
     assert state.levels is not None
-    if state.levels:
-        for level, count in zip(levels, counts, strict=True):
-            state.levels[level] = state.levels.get(level, 0) + count
-    else:
-        state.levels = dict(zip(levels, counts, strict=True))
+    for level, count in zip(levels, counts, strict=True):
+        state.levels[level] = state.levels.get(level, 0) + count
     if len(state.levels) > MAX_LEVELS:
         state.levels = None
 
