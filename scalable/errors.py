@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+from typing import Any
+
 
 class ScalableError(Exception):
     """Base of all errors that the command line shows as one line without a traceback."""
@@ -37,3 +40,9 @@ class ClusterError(ScalableError, RuntimeError):
 
 class DataWarning(UserWarning):
     """What was decided about the data that its owner may want to know; the command line shows it as one line."""
+
+
+def whole_number(name: str, value: Any, least: int = 1) -> None:
+    """Raise a UsageError unless a parameter is a whole number of so many or more."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise UsageError(f"{name} must be a whole number of {least} or more, not {value!r}")

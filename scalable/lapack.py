@@ -33,8 +33,8 @@ def require_finite(*arrays: Array) -> None:
     """Raise a DataError unless all numbers are finite."""
     if not all(np.isfinite(array).all() for array in arrays):
         raise DataError(
-            "sums of products of the columns and the target are beyond the range of floating point; scale the columns "
-            "or the target, or weaken the penalty"
+            "sums of products of columns are beyond the range of floating point; scale the columns (or the target, or "
+            "weaken the penalty, where there is one)"
         )
 
 

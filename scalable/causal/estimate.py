@@ -52,25 +52,42 @@ class Effect:
         return self.coef - width, self.coef + width
 
 
+def columns_named(source: Source, cause: str, what: str, names: Sequence[str]) -> list[str]:
+    """Return names of columns beside the cause.
+
+    Raises
+    ------
+    UsageError, DataError
+        When they are no list, or one is missing, there twice, the cause or the target.
+    """
+    if isinstance(names, str):
+        raise UsageError(f"{what} is a list of columns, such as [{names!r}]")
+    target, place = source.roles.require_target(), source.describe_place()
+    for k, name in enumerate(names):
+        require_column(source.full_schema, name, place, "feature")
+        if name in names[:k]:
+            raise UsageError(f"{what} names column {name!r} twice")
+    for name in (target, *names):
+        if name == cause:
+            raise UsageError(f"column {cause!r} is the cause and cannot be the target or among {what} too")
+    if target in names:
+        raise UsageError(f"column {target!r} is the target and cannot be among {what} too")
+    return list(names)
+
+
 def encoder_of(source: Source, cause: str, others: Sequence[str], learner: str) -> NumberEncoder:
     """Return what makes numbers of `others`, then of the cause, and of the target.
 
     Raises
     ------
     UsageError, DataError
-        When the source has weights, or a column is missing, no number, or has two roles.
+        When the source has weights, or a column is missing or no number.
     """
     target, place = source.roles.require_target(), source.describe_place()
     if source.roles.weight is not None:
         raise UsageError(f"{place}: {learner} counts every row once; name no weight")
-    for name in (*others, cause):
-        require_column(source.full_schema, name, place, "feature")
+    require_column(source.full_schema, cause, place, "feature")
     option = "before" if learner == "cuped" else "controls"
-    for name in (target, *others):
-        if name == cause:
-            raise UsageError(f"column {cause!r} is the cause and cannot be the target or among {option} too")
-    if target in others:
-        raise UsageError(f"column {target!r} is the target and cannot be among {option} too")
     schema = pa.schema([source.full_schema.field(name) for name in (*others, cause)])
     texts = {field.name: field.type for field in schema if column_kind(field.type) == "text"}
     if cause in texts:

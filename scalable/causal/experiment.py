@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable import lapack
-from scalable.causal.estimate import Effect, encoder_of
+from scalable.causal.estimate import Effect, columns_named, encoder_of
 from scalable.data.block import Block
 from scalable.data.source import Source
+from scalable.data.table import as_source
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
@@ -45,6 +46,8 @@ def cuped(
     UsageError, DataError
         When a column cannot be used, the assignment is not 0 and 1, or a group has too few rows.
     """
+    source = as_source(source)
+    before = columns_named(source, assigned, "before", before)
     if not before:
         raise UsageError("name at least one column of before; without, take the difference of the means")
     encoder = encoder_of(source, assigned, before, "cuped")
@@ -56,6 +59,7 @@ def cuped(
         if n < p + 2:
             raise DataError(f"{source.describe_place()}: {n:.0f} rows with {assigned}={arm} are too few")
     (n0, mean0, squares0), (n1, mean1, squares1) = arms
+    lapack.require_finite(squares0, squares1)
     within = squares0 + squares1
     scale = np.sqrt(np.maximum(np.diag(within)[:p], np.finfo(float).tiny))
     slopes = lapack.least_squares(within[:p, :p] / np.outer(scale, scale), within[:p, p] / scale) / scale

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable import lapack
-from scalable.causal.estimate import Effect, encoder_of
+from scalable.causal.estimate import Effect, columns_named, encoder_of
 from scalable.data.block import Block, RawBlock
 from scalable.data.roles import Roles
 from scalable.data.selection import Part, divide
 from scalable.data.source import Source
-from scalable.errors import DataError, UsageError
+from scalable.data.table import as_source
+from scalable.errors import DataError, UsageError, whole_number
 from scalable.evaluate.cross_validation import folds as folds_of
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
@@ -80,10 +81,11 @@ def double_ml(
     UsageError, DataError
         When a column cannot be used, rows are too few, or the controls determine the cause.
     """
-    run = executor or Threads()
-    if n_folds < 2:
-        raise UsageError(f"n_folds must be 2 or more, not {n_folds!r}")
-    names = [name for name in (source.feature_names if controls is None else controls) if name != cause]
+    source, run = as_source(source), executor or Threads()
+    whole_number("n_folds", n_folds, 2)
+    if controls is None:
+        controls = [name for name in source.feature_names if name != cause]
+    names = columns_named(source, cause, "controls", controls)
     parts = tuple(divide([1.0] * n_folds, by, seed))
     encoder = encoder_of(source, cause, names if nuisances is None else [], "double_ml")
     more = [] if by is None else [by]
@@ -256,6 +258,7 @@ def _line(states: list[Moments], k: int, source: Source) -> tuple[NDArray[np.flo
 
 
 def _effect(cause: str, sums: NDArray[np.float64]) -> Effect:
+    lapack.require_finite(sums)
     n, (st, sy, tt, ty, yy) = float(sums[0]), sums[-5:]
     found = dict(zip(POWERS, sums[1:-5].tolist(), strict=True))
     if n < 3.0:

@@ -19,7 +19,8 @@ from scalable.data.block import RawBlock
 from scalable.data.columns import require_column
 from scalable.data.selection import BUCKETS, Part, divide
 from scalable.data.source import Source
-from scalable.errors import DataError, UsageError
+from scalable.data.table import as_source
+from scalable.errors import DataError, UsageError, whole_number
 from scalable.evaluate.post_hoc.score_table import Key, TableReduction, Tables, integer_keys, integer_of
 from scalable.evaluate.row_parts import ClassPart, Others, Span, coded, nanoseconds_a_tick, ticks_of
 from scalable.execution.executors import Executor
@@ -39,7 +40,7 @@ def folds(source: Source, n: int = 5, *, by: str | None = None, seed: int = 0) -
     UsageError, DataError
         When `n` is below 2, or there is no column `by`.
     """
-    _check(source, n, by)
+    source = _checked(source, n, by)
     for part in divide([1.0] * n, by, seed):
         yield source.with_part(Others(part)), source.with_part(part)
 
@@ -61,8 +62,9 @@ def stratified_folds(
     DataError
         When a class has fewer than `n` rows.
     """
+    source = as_source(source)
     name = source.roles.require_target() if by is None else by
-    _check(source, n, name)
+    _checked(source, n, name)
     tables: Tables = _passed(source, _Hashes(name, seed), name, executor)
     cuts = {}
     for value, table in tables.items():
@@ -97,6 +99,8 @@ def time_folds(
     window : timedelta, or int, optional
         How far back is learned from; by default all the way.
     """
+    whole_number("n", n)
+    source = as_source(source)
     name, edges, (gap, back) = _edges(source, n + 1, time, executor, gap, window)
     for low, high in pairwise(edges[1:]):
         start = None if back is None else low - gap - back
@@ -121,17 +125,20 @@ def purged_folds(
     before, after : timedelta, or int in the column's unit
         What is left out before a span, so long as labels look ahead (purged), and behind it (embargo).
     """
+    whole_number("n", n, 2)
+    source = as_source(source)
     name, edges, (early, late) = _edges(source, n, time, executor, before, after)
     for low, high in pairwise([None, *edges[1:-1], None]):
         near = Span(name, None if low is None else low - early, None if high is None else high + late)
         yield source.with_part(Others(near)), source.with_part(Span(name, low, high))
 
 
-def _check(source: Source, n: int, by: str | None) -> None:
-    if n < 2:
-        raise UsageError(f"n must be 2 folds or more, not {n!r}")
+def _checked(source: Source, n: int, by: str | None) -> Source:
+    whole_number("n", n, 2)
+    source = as_source(source)
     if by is not None:
         require_column(source.full_schema, by, source.describe_place(), "fold")
+    return source
 
 
 def _edges(
@@ -143,7 +150,7 @@ def _edges(
         raise UsageError(
             f"{source.describe_place()}: a split by time needs a time; give time=COLUMN or ParquetSource(..., time=)"
         )
-    _check(source, n, name)
+    require_column(source.full_schema, name, source.describe_place(), "time")
     unit = nanoseconds_a_tick(source.field_type(name))
     ticks = [None if width is None else _ticks(name, width, unit) for width in widths]
     table = _passed(source, _Times(name), name, executor).get(None)
@@ -158,12 +165,16 @@ def _edges(
     return name, [None, *inner, None], ticks
 
 
-def _ticks(name: str, width: Width, unit: int | None) -> int:
+def _ticks(name: str, width: Any, unit: int | None) -> int:
     if isinstance(width, dt.timedelta):
         if unit is None:
             raise UsageError(f"time column {name!r} holds integers: give widths as integers of its unit")
         spanned = (width.days * 86_400 + width.seconds) * 10**9 + width.microseconds * 1_000
         width = -(-spanned // unit)
+    if not isinstance(width, (int, np.integer)):
+        raise UsageError(
+            f"widths of time are timedeltas, or whole numbers in the column's unit, not {width!r}"
+        )
     if width < 0:
         raise UsageError(f"widths of time must not be negative, not {width!r}")
     return int(width)

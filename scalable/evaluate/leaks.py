@@ -17,6 +17,7 @@ from scalable.data.block import RawBlock
 from scalable.data.roles import Roles
 from scalable.data.selection import Part
 from scalable.data.source import Source
+from scalable.data.table import as_source
 from scalable.data.values import numbers
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
@@ -83,14 +84,15 @@ def find_leaks(
     UsageError, DataError
         When the limit is no share, classes are too many, or the target does not vary.
     """
+    source = as_source(source)
     limit = (0.5 if classify else 0.95) if limit is None else limit
-    if not 0.0 < limit <= 1.0:
+    if not isinstance(limit, (int, float)) or not 0.0 < limit <= 1.0:
         raise UsageError(f"limit must be a share above 0, not {limit!r}")
     run, names = executor or Threads(), tuple(source.feature_names)
     target = target_of(source, run, classify=classify)
     if len(target.classes) > CLASSES:
         raise UsageError(
-            f"the target has {len(target.classes)} classes, more than {CLASSES}; is it a number?"
+            f"the target has {len(target.classes)} classes, more than {CLASSES}; of a number, classify=False"
         )
     labels = labels_of(source, target, classify=classify)
     raw = sampled_blocks(source, names, SAMPLE, run)

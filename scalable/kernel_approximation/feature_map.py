@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from scalable import lapack
 from scalable.data.block import Block
-from scalable.errors import DataError, UsageError
+from scalable.errors import DataError, UsageError, whole_number
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
-from scalable.mixture.start import sample_rows, seeds, whole_number
+from scalable.mixture.start import sample_rows, seeds
 
 KINDS = ("fourier", "structured", "nystroem")
 CHUNK = 2_048  # rows whose features are held at once: 64 MiB of 4,096 features

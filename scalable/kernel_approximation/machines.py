@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scalable import lapack
 from scalable.bayes.laplace import Mode
 from scalable.data.block import Block
-from scalable.errors import DataError, UsageError
+from scalable.errors import DataError, UsageError, whole_number
 from scalable.execution.executors import Executor
 from scalable.execution.iterate import iterate
 from scalable.execution.reader import BlockReader
@@ -24,7 +24,7 @@ from scalable.kernel_approximation.feature_map import draw_map, feature_blocks
 from scalable.kernel_approximation.feature_sums import FeatureMoments, FeatureNewton
 from scalable.kernel_approximation.single_precision import readied, scores_of
 from scalable.kernels.linear.losses import LOSSES
-from scalable.mixture.start import sample_rows, seeds, whole_number
+from scalable.mixture.start import sample_rows, seeds
 from scalable.models.arrays.model import Arrays
 from scalable.models.arrays.one_pass import OnePassClassifier, OnePassEstimator, OnePassRegressor
 from scalable.models.supervised import Classifier

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from scalable.data.table import as_source
-from scalable.errors import UsageError
+from scalable.errors import UsageError, whole_number
 from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
 from scalable.features.linear_column import EncoderOptions
@@ -138,7 +138,10 @@ class Batches:
         n_workers: int,
         target: tuple[float, float] = (0.0, 1.0),
     ) -> None:
-        _check(size=size, world_size=world_size, buffer_rows=1 if buffer_rows is None else buffer_rows)
+        whole_number("size", size)
+        whole_number("seed", seed, 0)
+        whole_number("world_size", world_size)
+        whole_number("buffer_rows", 1 if buffer_rows is None else buffer_rows)
         if not 0 <= rank < world_size:
             raise UsageError(f"rank must be in [0, world_size = {world_size}), found {rank}")
         if encoder.dtype != "float32":
@@ -286,9 +289,3 @@ def _joined(parts: list[Batch]) -> Batch:
     columns: Any = zip(*parts, strict=True)
     joined: list[Any] = [None if some[0] is None else np.concatenate(some) for some in columns]
     return Batch(*joined)
-
-
-def _check(**numbers: int) -> None:
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise UsageError(f"{name} must be a whole number of at least 1, found {value!r}")

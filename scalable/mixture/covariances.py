@@ -85,14 +85,14 @@ def whitening(covariances: Array, diagonal: bool) -> tuple[Array, Array]:
         When a covariance is singular.
     """
     if diagonal:
-        if not (covariances > 0.0).all() or not np.isfinite(covariances).all():
+        lapack.require_finite(covariances)
+        if not (covariances > 0.0).all():
             raise _singular(int(np.flatnonzero(~(covariances > 0.0).all(axis=1))[0]))
         whiten = 1.0 / np.sqrt(covariances)
         return whiten, np.log(whiten).sum(axis=1)
     whiten = np.empty(covariances.shape)
     for k, covariance in enumerate(covariances):
-        if not np.isfinite(covariance).all():
-            raise _singular(k)
+        lapack.require_finite(covariance)
         try:
             root = lapack.cholesky(covariance)
         except lapack.LinAlgError:

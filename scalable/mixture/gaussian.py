@@ -12,14 +12,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from scalable import lapack
 from scalable.data.block import Block
-from scalable.errors import UsageError
+from scalable.errors import UsageError, whole_number
 from scalable.execution.executors import Executor
 from scalable.execution.iterate import iterate
 from scalable.execution.reader import BlockReader
 from scalable.mixture.covariances import SHAPES
 from scalable.mixture.em import Density, Expect, ExpectMaximize, Mixture, logsumexp, maximized
 from scalable.mixture.kmeans import nearest_to
-from scalable.mixture.start import best_of, first_centers, sample_rows, seeds, whole_number
+from scalable.mixture.start import best_of, first_centers, sample_rows, seeds
 from scalable.models.arrays.model import Arrays
 from scalable.models.arrays.unsupervised import Unsupervised
 from scalable.models.links import apply_link

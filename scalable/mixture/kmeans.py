@@ -12,12 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from scalable.data.block import Block
 from scalable.data.source import Source
-from scalable.errors import DataError, UsageError
+from scalable.errors import DataError, UsageError, whole_number
 from scalable.execution.executors import Executor
 from scalable.execution.iterate import Iterate, iterate
 from scalable.execution.reader import BlockReader
 from scalable.kernels import clusters as kernels
-from scalable.mixture.start import best_of, first_centers, sample_rows, seeds, whole_number
+from scalable.mixture.start import best_of, first_centers, sample_rows, seeds
 from scalable.models.arrays.model import Arrays, complete
 from scalable.models.arrays.unsupervised import Unsupervised
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 
-from scalable.errors import DataError, UsageError
+from scalable.errors import DataError
 from scalable.execution.executors import Executor
 from scalable.execution.iterate import Iterated, State
 from scalable.execution.reader import BlockReader
@@ -42,12 +42,6 @@ def first_centers(rows: NDArray[np.float64], k: int, random: np.random.RandomSta
 def best_of(runs: Iterable[Iterated[State]]) -> Iterated[State]:
     """Return the first of the runs that end at the least objective."""
     return min(runs, key=lambda run: run.state.objective)
-
-
-def whole_number(name: str, value: Any) -> None:
-    """Raise a UsageError unless a parameter is a whole number of 1 or more."""
-    if value is True or not isinstance(value, (int, np.integer)) or value < 1:
-        raise UsageError(f"{name} must be 1 or more, not {value!r}")
 
 
 def seeds(random_state: Any, n: int) -> list[int]:

@@ -157,6 +157,21 @@ def test_what_tells_no_effect_is_said(source):
         cuped(table, "c", ["x"])
     with pytest.raises(UsageError, match="column 'y' is the target and cannot be among controls too"):
         double_ml(table, "t", controls=["y"])
+    with pytest.raises(
+        UsageError, match="column 'c' is the cause and cannot be the target or among controls too"
+    ):
+        double_ml(table, "c", controls=["x", "c"], nuisances=(LinearRegression(), LinearRegression()))
+    with pytest.raises(UsageError, match=r"before is a list of columns, such as \['x'\]"):
+        cuped(table, "c", "x")
+    with pytest.raises(UsageError, match="controls names column 'x' twice"):
+        double_ml(table, "c", controls=["x", "x"])
+    with pytest.raises(UsageError, match="n_folds must be a whole number of 2 or more"):
+        double_ml(table, "c", controls=["x"], n_folds=2.5)
+    with pytest.raises(UsageError, match="no target column was named"):
+        double_ml(np.ones((5, 2)), "x0")
+    large = table.table.set_column(3, "y", pa.array(x * 1e200))
+    with pytest.raises(DataError, match="beyond the range of floating point"), np.errstate(all="ignore"):
+        double_ml(TableSource(large, "y"), "c", controls=["x"])
     with pytest.raises(DataError, match="no feature column 'tt'"):
         double_ml(table, "tt")
     with pytest.raises(UsageError, match="counts every row once; name no weight"):

@@ -128,8 +128,14 @@ def test_a_fold_of_a_selection_keeps_it(source):
 
 
 def test_what_cannot_be_split_is_said(source):
-    with pytest.raises(UsageError, match="n must be 2 folds or more"):
+    with pytest.raises(UsageError, match="n must be a whole number of 2 or more"):
         next(folds(source, 1))
+    with pytest.raises(UsageError, match="n must be a whole number of 1 or more, not 0"):
+        next(time_folds(source, 0))
+    with pytest.raises(UsageError, match=r"widths of time are timedeltas, or whole numbers .* not '1h'"):
+        next(time_folds(source, gap="1h"))
+    with pytest.raises(UsageError, match="no target column was named"):
+        next(stratified_folds(np.ones((9, 2)), 3))
     with pytest.raises(DataError, match="no fold column 'ownr'; did you mean 'owner'"):
         next(folds(source, by="ownr"))
     with pytest.raises(DataError, match="column 'y': 1 has 23 rows, fewer than 24 folds"):

@@ -96,5 +96,7 @@ def test_the_command_line(tmp_path, capsys):
     source = ParquetSource(tmp_path / "rows.parquet", target="y")
     with pytest.raises(UsageError, match="limit must be a share"):
         find_leaks(source, limit=0.0)
+    with pytest.raises(UsageError, match="limit must be a share"):
+        find_leaks(source, limit="half")
     with pytest.raises(DataError, match="the target does not vary"):
         find_leaks(ParquetSource(tmp_path / "rows.parquet", target="y", filters=[("y", "==", 0)]))

@@ -142,7 +142,7 @@ def test_the_command_line(tmp_path):
     ("options", "error", "line"),
     [
         ({"kind": "poly"}, UsageError, "kind must be 'fourier', 'structured' or 'nystroem'"),
-        ({"n_components": 0}, UsageError, "n_components must be 1 or more"),
+        ({"n_components": 0}, UsageError, "n_components must be a whole number of 1 or more"),
         ({"gamma": -1.0}, UsageError, "gamma must be a positive number"),
         ({"alpha": 0.0}, UsageError, "alpha must be finite and positive"),
         ({"kind": "nystroem", "n_components": 700}, DataError, "600 rows are fewer than the 700 landmarks"),

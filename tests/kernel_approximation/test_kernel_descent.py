@@ -111,7 +111,7 @@ def test_what_is_cheap_is_learned_by_newtons_steps():
     ("options", "line"),
     [
         ({"solver": "lbfgs"}, "solver must be 'auto', 'newton', 'descent', not 'lbfgs'"),
-        ({"max_iter": 0}, "max_iter must be 1 or more"),
+        ({"max_iter": 0}, "max_iter must be a whole number of 1 or more"),
     ],
 )
 def test_what_is_impossible_is_refused_in_a_line(options, line):

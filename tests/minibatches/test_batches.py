@@ -227,6 +227,7 @@ def test_bad_values_and_files_that_change_are_told(tmp_path):
     ("given", "message"),
     [
         ({"size": 0}, "size must be a whole number"),
+        ({"seed": -1}, "seed must be a whole number of 0 or more"),
         ({"rank": 2, "world_size": 2}, "rank must be in"),
         ({"size": 600, "drop_last": True}, "fewer than a batch"),
         ({"world_size": 501}, "500 rows for 501 ranks"),

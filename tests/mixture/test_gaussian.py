@@ -102,7 +102,7 @@ def test_source_saved_model_and_workers_agree(tmp_path, dask_client):
 @pytest.mark.parametrize(
     ("options", "error", "line"),
     [
-        ({"n_components": 0}, UsageError, "n_components must be 1 or more"),
+        ({"n_components": 0}, UsageError, "n_components must be a whole number of 1 or more"),
         ({"n_components": 11}, DataError, "n_samples=10 rows are fewer"),
         ({"covariance_type": "spherical"}, UsageError, "covariance_type must be full, diag, tied"),
         ({"reg_covar": -1.0}, UsageError, "reg_covar must be finite and not negative"),
@@ -122,6 +122,8 @@ def test_singular_covariances_are_said_and_regularised():
     with pytest.raises(DataError, match=r"the covariance of component 0 is singular.*raise reg_covar"):
         GaussianMixture(1, reg_covar=0.0).fit(x)
     assert np.isfinite(GaussianMixture(1).fit(x).lower_bound_)
+    with pytest.raises(DataError, match="beyond the range of floating point"), np.errstate(all="ignore"):
+        GaussianMixture(1).fit(rows(200) * 1e200)
 
 
 def test_too_few_passes_are_said():

@@ -98,11 +98,11 @@ def test_source_saved_model_and_workers_agree(tmp_path, dask_client):
 @pytest.mark.parametrize(
     ("options", "error", "line"),
     [
-        ({"n_clusters": 0}, UsageError, "n_clusters must be 1 or more"),
+        ({"n_clusters": 0}, UsageError, "n_clusters must be a whole number of 1 or more"),
         ({"n_clusters": 11}, DataError, "n_samples=10 rows are fewer than the 11 clusters"),
         ({"init": "random"}, UsageError, "init must be 'k-means"),
         ({"init": np.zeros((2, 2))}, UsageError, r"init must have shape \(8, 3\)"),
-        ({"max_iter": 0}, UsageError, "max_iter must be 1 or more"),
+        ({"max_iter": 0}, UsageError, "max_iter must be a whole number of 1 or more"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_line(options, error, line):
