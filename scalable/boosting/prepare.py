@@ -115,7 +115,7 @@ def prepare(
     held = params.rotation.rows if params.rotation.on else source.n_rows
     columns = sampled_columns(summary, learned)
     estimates = estimates_rows(params.objective, len(team.places), weighted=learned.weighted)
-    if params.yields and params.engine == "native" and not estimates:
+    if params.yields and params.engine == "native":
         params = _left_to_lightgbm(params, held, len(columns), len(team.places))
     if estimates and params.engine == "lightgbm":
         with progress.task(
