@@ -54,6 +54,8 @@ class Posterior(SecondMoments):
         values, along = np.maximum(values, 0.0), vectors.T @ cross
         a1, a2, l1, l2 = self.hyper
         variance = state[2][-1, -1] / n
+        if not np.isfinite(variance):
+            raise DataError(f"the target's variance is {variance:g}; scale the target")
         alpha = self.start[0] or 1.0 / (variance + np.finfo(float).eps)
 
         def fitted(alpha: float, prior: float) -> tuple[NDArray[np.float64], float]:

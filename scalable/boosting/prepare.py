@@ -21,7 +21,7 @@ from scalable.boosting.training.rotation import leaf_hessian, pieces_of
 from scalable.boosting.workers.partition import check_rows
 from scalable.boosting.workers.placement import Team
 from scalable.data.columns import column_kind
-from scalable.data.roles import spoken
+from scalable.data.roles import Roles, spoken
 from scalable.data.source import Source
 from scalable.errors import DataError, PlanError, UsageError
 from scalable.execution.executors import Executor
@@ -166,7 +166,7 @@ def learn_encoder(
     )
     summary = _summary(source, params, text, classify, executor)
     target = summary.known_target
-    _check(source, target, classify)
+    _check(source.roles, source.describe_place(), target, classify)
     if encoder is not None:
         return summary, encoder
     labels = labels_of(source, target, classify=classify)
@@ -220,18 +220,18 @@ def _summary(
     return replace(found, sample=sample)
 
 
-def _check(source: Source, target: TargetSummary, classify: bool) -> None:
+def _check(roles: Roles, place: str, target: TargetSummary, classify: bool) -> None:
     """Raise a DataError where a target or its weights teach nothing: one class, or all below what float32 holds."""
-    place, least = source.describe_place(), float(np.finfo(np.float32).tiny)
+    least = float(np.finfo(np.float32).tiny)
     if classify:
-        check_classes(target, source.roles.require_target(), place)
+        check_classes(target, roles.require_target(), place)
     elif 0.0 < max(abs(target.minimum), abs(target.maximum)) < least:
-        name = spoken("target", source.roles.require_target())
+        name = spoken("target", roles.require_target())
         raise DataError(
             f"{place}: {name} is 0 in float32, in which LightGBM keeps it; multiply it by a constant"
         )
-    if source.weight is not None and target.weight < least * target.rows:
-        name = spoken("weight", source.weight)
+    if roles.weight is not None and target.weight < least * target.rows:
+        name = spoken("weight", roles.weight)
         raise DataError(
             f"{place}: {name} is 0 in float32, in which LightGBM keeps it; multiply it by a constant"
         )
