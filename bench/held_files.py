@@ -23,7 +23,7 @@ def _locked(path: Path, held: ExitStack) -> bool:
     file = held.enter_context(path.open("rb"))
     mapped = held.enter_context(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
     begin = np.frombuffer(mapped, np.uint8).ctypes.data
-    return ctypes.CDLL(None).mlock(ctypes.c_void_p(begin), ctypes.c_size_t(len(mapped))) == 0
+    return bool(ctypes.CDLL(None).mlock(ctypes.c_void_p(begin), ctypes.c_size_t(len(mapped))) == 0)
 
 
 def read_from_disk() -> int:

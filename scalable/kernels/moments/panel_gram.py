@@ -69,7 +69,7 @@ def _fill_tile(
 
 
 @kernel(inline=True)
-def _column(place: int, like: np.ndarray, n_rows: int) -> np.ndarray:
+def _column(place: int, like: np.ndarray, n_rows: int) -> Any:
     """Return the values of a column at an address."""
     return carray(as_pointer(place), (n_rows,), like.dtype)
 
