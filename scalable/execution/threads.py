@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from concurrent.futures._base import DoneAndNotDoneFutures
@@ -16,7 +17,10 @@ from scalable.errors import UsageError
 from scalable.execution.fetching import fetch
 from scalable.execution.process_wide import one_blas_thread
 from scalable.execution.work import Group, GroupRows, InTurns, Report, StoppedError, Work, shards_ahead
+from scalable.kernels.buffers import give_back
 from scalable.kernels.processors import available_processors
+
+GIVE_BACK_SECONDS = 1.0
 
 
 class Threads:
@@ -34,6 +38,7 @@ class Threads:
         if n is not None and n < 1:
             raise UsageError(f"the number of threads must be at least 1, found {n}")
         self.n_workers = available_processors() if n is None else n
+        self._gave_back = time.monotonic()
 
     def run(self, work: Work, report: Report) -> list[Any]:
         """Return one result a group, in order; the first failure stops the rest and is raised."""
@@ -42,6 +47,13 @@ class Threads:
                 return self._run(work, report)
         finally:
             work.reader.source.release()
+            self._give_back_at_times()
+
+    def _give_back_at_times(self) -> None:
+        """Give free memory back every few seconds: else the peak of a long job grows with its rows."""
+        if time.monotonic() - self._gave_back > GIVE_BACK_SECONDS:
+            give_back()
+            self._gave_back = time.monotonic()
 
     def _run(self, work: Work, report: Report) -> list[Any]:
         stop = threading.Event()
@@ -64,7 +76,7 @@ class Threads:
             # In slices: polars' handler of SIGINT restarts system calls, so that an endless wait
             # would see Ctrl-C only when the next thread is done.
             while not _settled(wait(futures, timeout=0.2, return_when=FIRST_EXCEPTION)):
-                pass
+                self._give_back_at_times()
             failed = [f.exception() for f in futures if f.done() and f.exception() is not None]
             stop.set()
             for error in failed:

@@ -7,6 +7,8 @@ keeps rows beyond their block copies them, as `scalable.linear.in_memory` does.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import threading
 import weakref
 from typing import Any
@@ -54,6 +56,12 @@ def take(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     array = _on_a_line(buffer, n_bytes).view(dtype).reshape(shape)
     weakref.finalize(array, _give, buffer).atexit = False
     return np.asarray(array)
+
+
+def give_back() -> None:
+    """Return free pages to the system: what is freed below a piece in use stays otherwise, more of it with time."""
+    with contextlib.suppress(OSError, AttributeError):  # only the GNU C library has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _on_a_line(buffer: NDArray[np.uint8], n_bytes: int) -> NDArray[np.uint8]:

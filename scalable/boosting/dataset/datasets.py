@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +15,7 @@ from scalable.boosting.dataset.binned_cache import BinnedCache
 from scalable.boosting.dataset.fill import Scorer, fill
 from scalable.boosting.workers.job import WorkerJob
 from scalable.data.source import Source
+from scalable.kernels.buffers import give_back
 
 MOST_WORK_INTERPRETED = 10**7  # rows times trees, some two seconds of LightGBM's own prediction
 
@@ -80,15 +79,14 @@ def datasets_of(
     if job.sizes:
         for dataset, sizes in zip((train, *valid), job.sizes, strict=True):
             dataset.set_field("group", sizes)
-    give_back()
+    give_back_decoding()
     return train, valid, words
 
 
-def give_back() -> None:
+def give_back_decoding() -> None:
     """Return the memory of decoding to the system: allocators keep it, and training needs none of it."""
     pa.default_memory_pool().release_unused()
-    with contextlib.suppress(OSError, AttributeError):  # only the GNU C library has it
-        ctypes.CDLL(None).malloc_trim(0)
+    give_back()
 
 
 @dataclass(frozen=True, slots=True)

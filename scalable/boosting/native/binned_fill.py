@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.boosting.dataset.datasets import CompiledScorer, give_back
+from scalable.boosting.dataset.datasets import CompiledScorer, give_back_decoding
 from scalable.boosting.dataset.fill import FILL_ROWS, Scorer, pour
 from scalable.boosting.dataset.sinks import Taker
 from scalable.boosting.native.bins import Bins
@@ -124,4 +124,4 @@ def fill(
         source, ColumnEncoder(encoder, training), depth=1 if n_pushers == 1 else 0, block_rows=FILL_ROWS
     )
     pour(reader, sink, None if scorer is None else _OfColumns(scorer, encoder.dtype), n_pushers, tell)
-    give_back()
+    give_back_decoding()

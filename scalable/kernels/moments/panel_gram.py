@@ -6,6 +6,8 @@ a tile at a time, into panels of 32 columns, each in the nearest cache while tho
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import carray
 
