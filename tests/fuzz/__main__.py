@@ -24,7 +24,7 @@ from scalable.report.document import new_results
 from scalable.report.results import write_results
 from tests.fuzz.driver import OUTSIDE, ROOT, run
 from tests.fuzz.formats import FORMATS
-from tests.fuzz.outcomes import ACCEPTED, ALONE, CRASH, DIFFERENT, ERROR, HANG, MEMORY, REFUSED
+from tests.fuzz.outcomes import ACCEPTED, ALONE, CRASH, DIFFERENT, ERROR, HANG, MEMORY, REFUSED, UNDECIDED
 
 PARQUET_SHARE = 0.4  # of the time
 BOUNDS_SHARE = 0.25  # of each format's time, with kernels that check every index
@@ -56,8 +56,8 @@ def row(name, checked, count):
         "format": name, "indices_checked": checked, "mutations": count.mutations, "accepted": found[ACCEPTED],
         "refused": found[REFUSED], "crashes": found[CRASH], "hangs": found[HANG], "raw_errors": found[ERROR],
         "out_of_memory": found[MEMORY], "different_from_pyarrow": found[DIFFERENT],
-        "accepted_that_pyarrow_refuses": found[ALONE], "indices_outside": count.outside,
-        "seconds": round(count.seconds, 1),
+        "accepted_that_pyarrow_refuses": found[ALONE], "zstd_releases_differ": found[UNDECIDED],
+        "indices_outside": count.outside, "seconds": round(count.seconds, 1),
     }  # fmt: skip
 
 

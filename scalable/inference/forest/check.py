@@ -53,6 +53,11 @@ def _within(values: np.ndarray, low: Any, high: Any) -> np.ndarray:
     return inside
 
 
+def _never_falls(values: np.ndarray) -> bool:
+    """Return whether values are in order; a difference of two may be beyond 64 bits and look positive."""
+    return bool((values[1:] >= values[:-1]).all())
+
+
 def _kinds(prefix: str, item: object, **further: str) -> None:
     """Check the type and dimensions of every array."""
     for name, array in arrays_of(item).items():
@@ -68,11 +73,10 @@ def check_forest(forest: Forest) -> None:
     for count in (t.n_features, t.n_outputs, t.per_iteration):
         _must(type(count) is int and count >= 1, "counts")  # kernels take no bool for one
     _must(t.n_features == len(forest.feature_names), "number of features")
-    n_nodes = np.diff(t.node_start)
     _must(len(t.node_start) >= 1 and t.n_trees % t.per_iteration == 0, "number of trees")
     _must(t.width in (1, t.n_outputs) and t.per_iteration * t.width % t.n_outputs == 0, "values of a leaf")
     _must(len(t.arithmetic.start) in (0, t.n_outputs), "start of the sums")
-    _must((t.node_start[0] == 0) and (n_nodes >= 0).all(), "node_start")
+    _must((t.node_start[0] == 0) and _never_falls(t.node_start), "node_start")
     _must(np.array_equal(t.leaf_start, t.node_start + np.arange(t.n_trees + 1)), "leaf_start")
     per_node = [t.threshold, t.rule, t.left, t.right, t.depth, t.cat_start, t.cat_stop, t.feature]
     per_node += [extra for extra in (t.node_cover, t.gain) if extra is not None]
@@ -91,7 +95,7 @@ def check_forest(forest: Forest) -> None:
         a = t.linear
         _kinds("linear", a)
         _must(t.width == 1 and len(a.start) == len(t.leaf_value) + 1 and a.start[0] == 0, "linear leaves")
-        _must((np.diff(a.start) >= 0).all() and a.start[-1] == len(a.feature) == len(a.coef), "linear leaves")
+        _must(_never_falls(a.start) and a.start[-1] == len(a.feature) == len(a.coef), "linear leaves")
         _must(len(a.constant) == len(a.is_linear) == len(t.leaf_value), "linear leaves")
         _must(_within(a.feature, 0, t.n_features), "linear leaves")
 
@@ -133,7 +137,7 @@ def check_plan(p: Plan, trees: Trees) -> None:
     _must(g["stop"] <= len(p.instructions), "instructions")
     _must(_within(g["label_sets"], 0, TOGETHER + 1) & _within(g["trees"], 1, TOGETHER + 1), "groups")
     _must(_within(g["wide"], 0, 2) & ((g["trees"] == 1) | (g["wide"] == 0)), "wide groups")
-    _must((g["tree"] >= 0) & (g["tree"] + g["trees"] <= n_trees), "groups")
+    _must((g["tree"] >= 0) & (g["tree"] <= n_trees - g["trees"]), "groups")
     _must(_within(g["output"], 0, p.n_outputs - trees.width + 1), "groups")
     _must(program_is_closed(p.instructions, p.n_slots, 8 * TOGETHER, p.decisions.n_planes), "instructions")
     # A label is at most a byte, or two.
@@ -141,7 +145,7 @@ def check_plan(p: Plan, trees: Trees) -> None:
     before = np.repeat(first - np.cumsum(count) + count, count)
     tree = before + np.arange(len(before))
     length = len(p.table)
-    _must((p.starts >= 0).all() and (p.starts[tree] + np.repeat(reach, count) <= length), "starts")
+    _must((p.starts >= 0).all() and (p.starts[tree] <= length - np.repeat(reach, count)).all(), "starts")
     _must(length >= TABLE_MARGIN or not n_trees, "table")
 
 
@@ -155,7 +159,7 @@ def check_frozen(memory: np.ndarray, t: Trees) -> None:
     places = np.array([header[name] for name in PARTS])
     _must(_within(places, HEADER.itemsize, len(memory) + 1) & (places % 8 == 0), "places")
     # In order, so that no part that is written overlaps one that is read.
-    _must(np.diff(places) >= 0, "order of the parts")
+    _must(_never_falls(places), "order of the parts")
     ends = dict(zip(PARTS, [*places[1:].tolist(), len(memory)], strict=True))
 
     def part(name: str, dtype: Any) -> np.ndarray:

@@ -124,6 +124,25 @@ def test_a_part_that_does_not_fit_is_named(tmp_path, saved, part, table, field, 
         load_compiled(tmp_path / "a.forest")
 
 
+@pytest.mark.parametrize(
+    ("part", "values", "named"),
+    [
+        ("plan.starts", {-1: 2**63 - 1}, "starts"),  # the end of its leaves is negative
+        ("trees.node_start", {1: 2**62, 2: -(2**62) - 1}, "node_start"),  # so is no difference of two
+    ],
+)
+def test_a_number_whose_sum_is_beyond_64_bits_is_refused(tmp_path, saved, part, values, named):
+    path = tmp_path / "m.forest"
+    path.write_bytes(saved)
+    stored = read_arrays(path, KIND)
+    changed = stored.arrays[part].copy()
+    for entry, value in values.items():
+        changed[entry] = value
+    write_arrays(path, KIND, {**stored.arrays, part: changed}, stored.meta)
+    with pytest.raises(ModelError, match=named):
+        load_compiled(path)
+
+
 @pytest.mark.parametrize("count", [True, 1.0, 0, "1"])
 def test_counts_are_whole_numbers(tmp_path, saved, count):
     path = tmp_path / "a.forest"

@@ -195,7 +195,7 @@ def _categories(
             numbers(tree, "cat_boundaries", where, n_cat + 1, np.int64) if n_cat else np.zeros(1, np.int64)
         )
         limit = len(tree.get("cat_threshold", ""))
-        if bounds[0] != 0 or (np.diff(bounds) < 0).any() or bounds[-1] > limit:
+        if bounds[0] != 0 or (bounds[1:] < bounds[:-1]).any() or bounds[-1] > limit:
             raise damaged(where, "'cat_boundaries' does not ascend from 0 within 'cat_threshold'")
         nodes = np.flatnonzero(categorical[here])
         which = threshold[here][nodes]
