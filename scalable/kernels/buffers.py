@@ -7,7 +7,6 @@ keeps rows beyond their block copies them, as `scalable.linear.in_memory` does.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import threading
 import weakref
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 MAX_FREE = (
     16  # buffers kept for reuse: of a block there are as many as four, and two blocks a worker at times
 )
+MAX_FREE_BYTES = 2**26  # of them all
 MOST_SPARE = 2  # times the bytes wanted, beyond which a buffer is left to who needs it
 LEAST_BYTES = 2**18  # below this the allocator reuses memory by itself
 LINE = 64  # bytes of a cache line
@@ -29,6 +29,9 @@ np.empty(2**22, np.uint8)
 
 _free: list[NDArray[np.uint8]] = []
 _lock = threading.Lock()
+
+
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only the GNU C library has it
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
@@ -60,8 +63,8 @@ def take(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 
 def give_back() -> None:
     """Return free pages to the system: what is freed below a piece in use stays otherwise, more of it with time."""
-    with contextlib.suppress(OSError, AttributeError):  # only the GNU C library has it
-        ctypes.CDLL(None).malloc_trim(0)
+    if _trim is not None:
+        _trim(0)
 
 
 def _on_a_line(buffer: NDArray[np.uint8], n_bytes: int) -> NDArray[np.uint8]:
@@ -71,6 +74,7 @@ def _on_a_line(buffer: NDArray[np.uint8], n_bytes: int) -> NDArray[np.uint8]:
 
 def _give(buffer: NDArray[np.uint8]) -> None:
     with _lock:
-        if len(_free) >= MAX_FREE:
-            _free.pop(0)
         _free.append(buffer)
+        left = sum(each.nbytes for each in _free)
+        while len(_free) > MAX_FREE or (left > MAX_FREE_BYTES and len(_free) > 1):
+            left -= _free.pop(0).nbytes

@@ -283,8 +283,8 @@ def file_layout(path: str, version: Version) -> FileLayout:
         if found is not None:
             _layouts.move_to_end(key)
             return found
-    metadata, tables = _parsed(path, version)
-    found = FileLayout(tables, np.cumsum(tables.rows), _shapes(metadata.schema), metadata.serialized_size)
+    tables = _tables(path, version)
+    found = FileLayout(tables, np.cumsum(tables.rows), *_shapes(path, version))
     with _lock:
         found = _layouts.setdefault(key, found)
         _layouts.move_to_end(key)
@@ -294,33 +294,36 @@ def file_layout(path: str, version: Version) -> FileLayout:
     return found
 
 
+@functools.lru_cache(8)
 def file_metadata(path: str, version: Version) -> pq.FileMetaData:
     """Return the footer of a file as pyarrow takes it."""
-    return _parsed(path, version)[0]
+    _tables(path, version)
+    return pq.read_metadata(arrow_input(path, version))
 
 
-@functools.lru_cache(8)
-def _parsed(path: str, version: Version) -> tuple[pq.FileMetaData, FooterTables]:
+def _tables(path: str, version: Version) -> FooterTables:
+    """Return what a footer says, once it has been checked."""
     if is_local(path):  # a store tells with every answer that it is of this version
         check_unchanged(path, version)
-    tables = read_tables(path, version)
-    return pq.read_metadata(arrow_input(path, version)), tables
+    return read_tables(path, version)
 
 
-def _shapes(schema: pq.ParquetSchema) -> dict[str, ColumnShape]:
-    found = {}
+def _shapes(path: str, version: Version) -> tuple[dict[str, ColumnShape], int]:
+    """Return the shapes of a file's columns, and the bytes of its footer.
+
+    pyarrow's schema and footer hold each other from here on: of one that is kept, half a megabyte for each file would
+    wait for the collector, which comes to old objects seldom.
+    """
+    metadata = pq.read_metadata(arrow_input(path, version))
+    schema, found = metadata.schema, {}
     for place in range(len(schema)):
         shape = schema.column(place)
         if shape.name == shape.path and shape.max_repetition_level == 0:
             physical = str(shape.physical_type)
             logical = json.loads(shape.logical_type.to_json()) if physical == "INT64" else {}
-            found[shape.name] = ColumnShape(
-                place,
-                shape.max_definition_level == 1,
-                physical,
-                str(logical.get("timeUnit", "")),
-            )
-    return found
+            nullable, unit = shape.max_definition_level == 1, str(logical.get("timeUnit", ""))
+            found[shape.name] = ColumnShape(place, nullable, physical, unit)
+    return found, metadata.serialized_size
 
 
 _lock = threading.Lock()

@@ -1,5 +1,7 @@
 """What is remembered of row groups stays small however many a file or a dataset has."""
 
+import gc
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,10 +55,23 @@ def test_footers_are_parsed_once_however_often_the_files_are_read(tmp_path, monk
     monkeypatch.setattr(layout, "KEPT_BYTES", 0)
     monkeypatch.setattr(layout, "FEW_FILES", 3)
     layout._groups.clear()
-    layout._parsed.cache_clear()
+    layout.file_metadata.cache_clear()
     pq.write_table(pa.table({"x": np.arange(10.0)}), tmp_path / "more.parquet")
     assert len(read(ParquetSource(tmp_path))) >= 1
     assert len(layout._layouts) <= 3
+
+
+def test_footers_do_not_wait_for_the_collector(tmp_path):
+    for k in range(20):
+        pq.write_table(pa.table({"x": np.arange(10.0) + k}), tmp_path / f"{k:02d}.parquet")
+    source = ParquetSource(tmp_path)
+    gc.collect()
+    gc.freeze()  # what is older is none of ours
+    read(source)
+    gc.collect(0)
+    waiting = [each for each in gc.get_objects() if isinstance(each, pq.FileMetaData)]
+    gc.unfreeze()
+    assert len(waiting) <= 1
 
 
 def test_a_slower_thread_does_not_take_away_pages_that_another_walked_further(tmp_path, monkeypatch):
