@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral
 from typing import Any
 
@@ -46,3 +47,9 @@ def whole_number(name: str, value: Any, least: int = 1) -> None:
     """Raise a UsageError unless a parameter is a whole number of so many or more."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise UsageError(f"{name} must be a whole number of {least} or more, not {value!r}")
+
+
+def not_negative(name: str, value: Any) -> None:
+    """Raise a UsageError unless a parameter is a finite number of zero or more."""
+    if not 0.0 <= value < math.inf:
+        raise UsageError(f"{name} must be finite and not negative, not {value!r}")

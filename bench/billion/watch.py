@@ -54,9 +54,8 @@ class Cost:
         members = {pid for root in roots for pid in family(root)}
         self.peak_memory_bytes = max(self.peak_memory_bytes, sum(pss(pid) for pid in members))
         for pid in members:
-            moved = _moved(pid)
-            if moved is not None:
-                self._moved[pid] = moved
+            if (found := moved(pid)) is not None:
+                self._moved[pid] = found
         self.read_bytes = sum(read for read, _ in self._moved.values())
         self.written_bytes = sum(written for _, written in self._moved.values())
 
@@ -65,7 +64,8 @@ class Cost:
         return {key: value for key, value in asdict(self).items() if not key.startswith("_")}
 
 
-def _moved(pid: int) -> tuple[int, int] | None:
+def moved(pid: int) -> tuple[int, int] | None:
+    """Return the bytes that a process had the disk read and write so far; None where the system does not tell."""
     try:
         with open(f"/proc/{pid}/io", encoding="ascii") as file:
             found = dict(line.split(": ") for line in file.read().splitlines())

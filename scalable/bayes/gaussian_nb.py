@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scalable.bayes.within_classes import Moments, merged, moments_of
 from scalable.data.block import Block
-from scalable.errors import DataError, UsageError
+from scalable.errors import DataError, UsageError, not_negative
 from scalable.features.number_encoder import NumberEncoder
 from scalable.features.target_summary import TargetSummary
 from scalable.models.arrays.model import Arrays
@@ -97,8 +97,7 @@ class GaussianNB(OnePassClassifier):
             prior.shape != (k,) or (prior < 0.0).any() or abs(prior.sum() - 1.0) > 1e-8
         ):
             raise UsageError(f"priors must be {k} shares that sum to 1, not {self.priors!r}")
-        if not 0.0 <= self.var_smoothing < np.inf:
-            raise UsageError(f"var_smoothing must be finite and not negative, not {self.var_smoothing!r}")
+        not_negative("var_smoothing", self.var_smoothing)
         given = None if prior is None else tuple(prior.tolist())
         return ClassMoments(tuple(encoder.needed), target.classes, given, self.var_smoothing)
 

@@ -105,8 +105,7 @@ def prepare(
         learned = learned.with_class_weight(class_weights(params.class_weight, classes, totals))
     params, bound = bounded(params, learned, summary.known_target, source.n_rows)
     if bound:
-        with progress.task(f"rare positives: min_sum_hessian_in_leaf={bound:g}, unless you give one"):
-            pass
+        _say(f"rare positives: min_sum_hessian_in_leaf={bound:g}, unless you give one")
     dataset_params = {
         **{name: value for name, value in params.values.items() if name not in OWN},
         "categorical_feature": ",".join(map(str, learned.categorical)),
@@ -114,14 +113,12 @@ def prepare(
     }
     held = params.rotation.rows if params.rotation.on else source.n_rows
     columns = sampled_columns(summary, learned)
-    estimates = estimates_rows(params.objective, len(team.places), weighted=learned.weighted)
     if params.yields and params.engine == "native":
         params = _left_to_lightgbm(params, held, len(columns), len(team.places))
-    if estimates and params.engine == "lightgbm":
-        with progress.task(
-            "leaves: LightGBM estimates their rows on several workers, so trees differ from one's"
-        ):
-            pass
+    if params.engine == "lightgbm" and estimates_rows(
+        params.objective, len(team.places), weighted=learned.weighted
+    ):
+        _say("leaves: LightGBM estimates their rows on several workers, so trees differ from one's")
     reference, n_bins = make_reference(columns, learned.feature_names, held, dataset_params)
     if not {"force_row_wise", "force_col_wise"} & set(params.values) and n_bins <= MOST_BINS_ROW_WISE:
         copied = held * learned.n_columns // len(team.places)
@@ -222,19 +219,22 @@ def _summary(
 
 def _check(roles: Roles, place: str, target: TargetSummary, classify: bool) -> None:
     """Raise a DataError where a target or its weights teach nothing: one class, or all below what float32 holds."""
-    least = float(np.finfo(np.float32).tiny)
+    least, name = float(np.finfo(np.float32).tiny), ""
     if classify:
         check_classes(target, roles.require_target(), place)
     elif 0.0 < max(abs(target.minimum), abs(target.maximum)) < least:
         name = spoken("target", roles.require_target())
-        raise DataError(
-            f"{place}: {name} is 0 in float32, in which LightGBM keeps it; multiply it by a constant"
-        )
-    if roles.weight is not None and target.weight < least * target.rows:
+    if not name and roles.weight is not None and target.weight < least * target.rows:
         name = spoken("weight", roles.weight)
+    if name:
         raise DataError(
             f"{place}: {name} is 0 in float32, in which LightGBM keeps it; multiply it by a constant"
         )
+
+
+def _say(words: str) -> None:
+    with progress.task(words):
+        pass
 
 
 def sampled_columns(summary: Summary, encoder: TreeEncoder) -> list[NDArray[np.float64]]:

@@ -50,7 +50,7 @@ class Threads:
             self._give_back_at_times()
 
     def _give_back_at_times(self) -> None:
-        """Give free memory back every few seconds: else the peak of a long job grows with its rows."""
+        """Give free memory back every second of work: else the peak of a long job grows with its rows."""
         if time.monotonic() - self._gave_back > GIVE_BACK_SECONDS:
             give_back()
             self._gave_back = time.monotonic()
@@ -73,7 +73,7 @@ class Threads:
             jobs = [partial(part.run, stop.is_set, report) for part in parts]
         try:
             futures = [pool.submit(job) for job in jobs]
-            # In slices: polars' handler of SIGINT restarts system calls, so that an endless wait
+            # In slices: a handler of SIGINT such as polars' restarts system calls, so that an endless wait
             # would see Ctrl-C only when the next thread is done.
             while not _settled(wait(futures, timeout=0.2, return_when=FIRST_EXCEPTION)):
                 self._give_back_at_times()

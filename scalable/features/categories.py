@@ -40,18 +40,22 @@ def category_codes(
     out : array of shape (n_rows,)
         Output, which is returned too.
     """
-    place = {category: code for code, category in enumerate(categories, base)}
-    codes = [place.get(value, unknown) for value in array.dictionary.to_pylist()]
-    # One entry more than the dictionary: where nulls point to.
-    encoding.look_up(np.array([*codes, missing], out.dtype), dictionary_codes(array), 0, out)
+    table = category_table(array, categories, base, unknown, missing, out.dtype)
+    encoding.look_up(table, dictionary_codes(array), 0, out)
     return out
 
 
-def category_table(array: pa.DictionaryArray, categories: Sequence[Any], base: int) -> NDArray[np.int32]:
-    """Return the feature index of each entry of a dictionary, then of null; those of `categories` begin at `base`."""
+def category_table(
+    array: pa.DictionaryArray,
+    categories: Sequence[Any],
+    base: int,
+    unknown: float,
+    missing: float,
+    dtype: Any = np.int32,
+) -> NDArray[Any]:
+    """Return the place of each entry of a dictionary, see `category_codes`, and of null as one entry more."""
     place = {category: code for code, category in enumerate(categories, base)}
-    other = base + len(categories)
-    return np.array([*(place.get(v, other) for v in array.dictionary.to_pylist()), other + 1], np.int32)
+    return np.array([*(place.get(v, unknown) for v in array.dictionary.to_pylist()), missing], dtype)
 
 
 def number_codes(array: pa.Array, categories: Sequence[float], out: NDArray[np.int32], base: int) -> None:

@@ -195,7 +195,8 @@ class LinearEncoder(Encoder):
             elif column.action == "hashed":
                 hashed_codes(array, column.salt, self.n_known, self.n_buckets, ids[h])
             elif pa.types.is_dictionary(array.type):
-                table = category_table(array, column.categories, base)
+                other = base + len(column.categories)
+                table = category_table(array, column.categories, base, other, other + 1)
                 codes = (
                     array.indices if array.type.index_type == pa.int32() else array.indices.cast(pa.int32())
                 )

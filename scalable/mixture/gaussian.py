@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from scalable import lapack
 from scalable.data.block import Block
-from scalable.errors import UsageError, whole_number
+from scalable.errors import UsageError, not_negative, whole_number
 from scalable.execution.executors import Executor
 from scalable.execution.iterate import iterate
 from scalable.execution.reader import BlockReader
@@ -86,10 +86,8 @@ class GaussianMixture(DensityMixin, Unsupervised):
             whole_number(name, getattr(self, name))
         if self.covariance_type not in SHAPES:
             raise UsageError(f"covariance_type must be {', '.join(SHAPES)}, not {self.covariance_type!r}")
-        if not 0.0 <= self.reg_covar < np.inf:
-            raise UsageError(f"reg_covar must be finite and not negative, not {self.reg_covar!r}")
-        if not 0.0 <= self.tol < np.inf:
-            raise UsageError(f"tol must be finite and not negative, not {self.tol!r}")
+        for name in ("reg_covar", "tol"):
+            not_negative(name, getattr(self, name))
         algorithm = ExpectMaximize(self.covariance_type, names, self.tol, self.reg_covar)
         drawn = seeds(self.random_state, self.n_init)
         rows = sample_rows(executor, reader, drawn[0])

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from scalable.data.block import Block
 from scalable.data.source import Source
-from scalable.errors import DataError, UsageError, whole_number
+from scalable.errors import DataError, UsageError, not_negative, whole_number
 from scalable.execution.executors import Executor
 from scalable.execution.iterate import Iterate, iterate
 from scalable.execution.reader import BlockReader
@@ -160,8 +160,7 @@ class KMeans(ClusterMixin, TransformerMixin, Unsupervised):
         drawn = seeds(self.random_state, self.n_init)
         rows = sample_rows(executor, reader, drawn[0])
         given = None if isinstance(self.init, str) else np.array(self.init, np.float64)
-        if not 0.0 <= self.tol < np.inf:
-            raise UsageError(f"tol must be finite and not negative, not {self.tol!r}")
+        not_negative("tol", self.tol)
         algorithm = Lloyd(names, self.tol * float(rows.var(axis=0).mean()))
         starts = [given] if given is not None else [
             first_centers(rows, self.n_clusters, np.random.RandomState(seed)) for seed in drawn

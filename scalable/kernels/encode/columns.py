@@ -28,6 +28,12 @@ UNIT, OFFSET, SCALE, FILL, RATE = range(5)
 _CHUNK = 4096
 
 
+@kernel(inline=True)
+def _bits(address: int, n: int) -> Any:
+    """Return the bytes of so many bits at an address."""
+    return carray(as_pointer(np.uintp(address)), ((n + 7) // 8,), np.uint8)
+
+
 @kernel()
 def _widen(kind: int, address: int, first: int, out: np.ndarray) -> None:
     """Write values as float64."""
@@ -42,7 +48,7 @@ def _widen(kind: int, address: int, first: int, out: np.ndarray) -> None:
         copy_values(carray(at, (n,), np.int64), out)
     elif kind == BITS:
         bits = np.empty(n, np.uint8)
-        expand_bits(carray(at, ((first + n + 7) // 8,), np.uint8), 0, first, first + n, bits)
+        expand_bits(_bits(address, first + n), 0, first, first + n, bits)
         copy_values(bits, out)
     elif kind == FLOAT32:
         copy_values(carray(at, (n,), np.float32), out)
@@ -77,8 +83,7 @@ def _encode_number(
     n, kind, unit, rate = out.size, column[KIND], scales[UNIT], scales[RATE]
     _widen(kind, column[ADDRESS], column[FIRST], wide)
     if column[VALID]:
-        valid = carray(as_pointer(np.uintp(column[VALID])), ((column[FIRST] + n + 7) // 8,), np.uint8)
-        fill_missing(wide, valid, column[FIRST], np.nan, wide)
+        fill_missing(wide, _bits(column[VALID], column[FIRST] + n), column[FIRST], np.nan, wide)
     bad = 0
     if unit > 0.0:
         whole = kind < FLOAT32 and not column[VALID]
@@ -99,7 +104,7 @@ def _encode_categories(column: np.ndarray, n: int, present: np.ndarray, out: np.
         for i in range(n):
             out[i] = table[np.uint32(codes[i])]
         return
-    valid = carray(as_pointer(np.uintp(column[VALID])), ((column[FIRST] + n + 7) // 8,), np.uint8)
+    valid = _bits(column[VALID], column[FIRST] + n)
     null = np.uint32(column[SIZE])
     for start in range(0, n, _CHUNK):
         some, to = codes[start : start + _CHUNK], out[start : start + _CHUNK]
@@ -161,9 +166,8 @@ def _encode_singles(column: np.ndarray, scales: np.ndarray, out: np.ndarray, mar
     n = out.size
     x = carray(as_pointer(np.uintp(column[ADDRESS])), (n,), np.float32)
     if column[VALID]:
-        valid = carray(as_pointer(np.uintp(column[VALID])), ((column[FIRST] + n + 7) // 8,), np.uint8)
         filled = np.empty(n, np.float32)
-        fill_missing(x, valid, column[FIRST], np.nan, filled)
+        fill_missing(x, _bits(column[VALID], column[FIRST] + n), column[FIRST], np.nan, filled)
         x = filled
     bad: Any = encode_floats(x, scales[UNIT], scales[OFFSET], scales[SCALE], out)
     if bad or marks.size:

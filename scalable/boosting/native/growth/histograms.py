@@ -247,7 +247,7 @@ class Histograms:
         self._team.questions["n_asked"][1] = 0
         if self.asks(0):
             self._run(SEARCH)
-        self._step(SETTLE, 0, 0)
+        self._settle(0)
         self._settle_by_all([0] if self.asks(0) else [])
         self._step(OFFER, 0)
 
@@ -308,7 +308,7 @@ class Histograms:
             self._failed(-1)
 
     def _settle(self, *leaves: int) -> None:
-        for turn, leaf in enumerate(leaves):  # the children of a split: each is given its best split
+        for turn, leaf in enumerate(leaves):  # the root, or the children of a split
             self._step(SETTLE, turn, leaf)
 
     def _step(self, what: int, first: int = 0, second: int = 0) -> int:
