@@ -63,5 +63,5 @@ def _expect(reader: Any, shards: Sequence[Shard]) -> None:
             _spared[id(reader.source)] = SPARED
         else:
             _spared.pop(id(reader.source), None)
-    if len(_spared) > SPARED:  # of sources that are gone; others lose a hint
-        _spared.clear()
+    for oldest in list(_spared)[:-SPARED]:  # of sources that are gone; others lose a hint
+        _spared.pop(oldest, None)

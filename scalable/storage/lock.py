@@ -89,7 +89,10 @@ def _made_and_locked(directory: Path) -> int:
     """Make a directory and share its lock; return the descriptor that holds it."""
     while True:
         directory.mkdir(exist_ok=True)
-        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            descriptor = os.open(directory, os.O_RDONLY)
+        except FileNotFoundError:  # removed since, before anybody had locked it
+            continue
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         with suppress(FileNotFoundError):  # removed by whoever had the lock before: once more
             if os.path.samestat(os.stat(directory), os.fstat(descriptor)):

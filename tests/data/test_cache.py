@@ -22,6 +22,7 @@ from scalable.errors import DataError
 from scalable.execution.reader import BlockReader
 from scalable.linear import LogisticRegression
 from scalable.storage.arrays import map_arrays, write_arrays
+from scalable.storage.lock import SharedDirectory, remove_unused
 
 # Passes are few here on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -116,6 +117,23 @@ def test_fits_side_by_side_share_a_directory(tmp_path, monkeypatch):
             ]
             for fit, coef in zip(fits, expected, strict=True):
                 np.testing.assert_array_equal(fit.result().model_.coef, coef)
+
+
+def test_a_directory_that_is_removed_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    place, opened = tmp_path / "cache", os.open
+
+    def too_late(path, *how):
+        monkeypatch.setattr(os, "open", opened)
+        place.rmdir()  # as whoever looks for caches that nobody uses
+        return opened(path, *how)
+
+    monkeypatch.setattr(os, "open", too_late)
+    shared = SharedDirectory(place)
+    remove_unused(place)
+    assert place.is_dir()
+    shared.release()
+    with pytest.raises(FileNotFoundError):
+        SharedDirectory(tmp_path / "missing" / "cache")
 
 
 def test_a_changed_source_starts_a_new_cache(tmp_path, monkeypatch):

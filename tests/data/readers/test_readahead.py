@@ -10,6 +10,7 @@ import pytest
 from scalable import ParquetSource
 from scalable.data.readers.readahead import GAP_BYTES
 from scalable.data.shard import Shard
+from scalable.execution import fetching
 from scalable.execution.executors import get_executor
 from scalable.execution.fetching import fetch
 from scalable.execution.reader import BlockReader
@@ -128,8 +129,10 @@ def test_what_is_in_the_page_cache_is_not_asked_for(path, asked, monkeypatch, er
     assert asked
 
 
-def test_shards_after_one_in_the_page_cache_are_not_looked_for(path):
-    """But what is not there, or follows some that were taken to be, is."""
+@pytest.mark.parametrize("gone", [0, 20])
+def test_shards_after_one_in_the_page_cache_are_not_looked_for(path, monkeypatch, gone):
+    """But what is not there, or follows some that were taken to be, is; whatever other sources left behind."""
+    monkeypatch.setattr(fetching, "_spared", dict.fromkeys(range(-gone, 0), 3))
     looks, there = [], [True]
 
     class Looked(BlockReader):
