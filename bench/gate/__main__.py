@@ -80,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("--slowed", type=int, default=5, metavar="N", help="of A against a copy made slower")
     two.add_argument("--share", type=float, default=SHARE, help="by which it is made slower")
     two.add_argument("--resume", action="store_true", help="go on with what the record holds")
+    two.add_argument(
+        "--at-once", type=int, default=1, metavar="N", help="runs side by side, a processor each"
+    )
     two.add_argument("--record", type=Path, metavar="FILE", help="results document to write")
     return parser
 
@@ -92,7 +95,7 @@ def main() -> int:
             with live(quiet=False):
                 passed = check(
                     options.revision, options.runs, options.slowed, options.record,
-                    share=options.share, resume=options.resume,
+                    share=options.share, resume=options.resume, at_once=max(1, options.at_once),
                 )  # fmt: skip
         else:
             passed = compare(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import shlex
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,14 @@ SLOWED = [slowdown.work for slowdown in SLOWDOWNS]
 
 
 def check(
-    revision: str, runs: int, slowed: int, record: Path | None, *, share: float = SHARE, resume: bool = False
+    revision: str,
+    runs: int,
+    slowed: int,
+    record: Path | None,
+    *,
+    share: float = SHARE,
+    resume: bool = False,
+    at_once: int = 1,
 ) -> bool:
     """Run the checks, tell the result of each, and return whether the gate kept what it promises.
 
@@ -49,6 +59,9 @@ def check(
         Size of the injected slowdowns.
     resume : bool
         Go on with what `record` holds.
+    at_once : int
+        Runs side by side, each on a processor of its own. They then meet each other's use of memory and caches,
+        which is noise like any other.
 
     Raises
     ------
@@ -87,10 +100,12 @@ def check(
                 known = {"check": f"calibrated {slowdown.work}", "loops": loops, "delivered": 1 + delivered}
                 keep(known)
             inject(slow, slowdown, known["loops"])
-        for run in range(count(rows, "slowed"), slowed):
-            keep(_one(one, slow, f"slowed {run + 1}", SLOWED))
-        for run in range(count(rows, "A/A"), runs):
-            keep(_one(one, two, f"A/A {run + 1}"))
+        todo: list[tuple[Path, Path, str, Sequence[str]]] = [
+            *((one, slow, f"slowed {run + 1}", SLOWED) for run in range(count(rows, "slowed"), slowed)),
+            *((one, two, f"A/A {run + 1}", ()) for run in range(count(rows, "A/A"), runs)),
+        ]
+        for row in _all(todo, at_once):
+            keep(row)
     return trusted(error_rates(rows))
 
 
@@ -147,6 +162,19 @@ def trusted(rates: Mapping[str, Any]) -> bool:
         return False
     few = rates["false_alarms"] <= max(1.0, ALARMS * rates["comparisons"])
     return bool(few and rates["slowdowns_found"] >= FOUND * rates["slowdowns"])
+
+
+def _all(todo: Sequence[tuple[Path, Path, str, Sequence[str]]], at_once: int) -> Iterator[dict[str, Any]]:
+    """Yield what each run found, in order; processes that a thread starts stay on the processor it is held to."""
+    if at_once == 1:
+        yield from itertools.starmap(_one, todo)
+        return
+    processors = itertools.cycle(sorted(os.sched_getaffinity(0)))
+    with ThreadPoolExecutor(at_once, initializer=lambda: os.sched_setaffinity(0, {next(processors)})) as pool:
+        try:
+            yield from pool.map(lambda each: _one(*each), todo)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _one(base: Path, head: Path, name: str, works: Sequence[str] = ()) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from scipy.stats import binom, binomtest
 
 from bench.gate.build import ROOT, build, commit_of, same_packages
 from bench.gate.calibrate import calibrate, search
-from bench.gate.check import SLOWED, by_work, count, error_rates, kept, trusted
+from bench.gate.check import SLOWED, _all, by_work, count, error_rates, kept, trusted
 from bench.gate.slowdown import SLOWDOWNS, Slowdown, inject
 from bench.gate.turns import side, take_turns
 from bench.gate.verdict import interval, judge, judge_all, markdown, sign_p
@@ -237,3 +240,19 @@ def test_the_search_says_when_the_wrapper_alone_costs_more() -> None:
 def test_the_search_ends_when_another_function_was_slowed() -> None:
     with pytest.raises(RuntimeError, match="not what is called"):
         search(lambda loops, starts: 0.001, 0.2, 16)
+
+
+def test_runs_side_by_side_keep_their_order_and_a_processor_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = os.sched_getaffinity(0)
+    both = threading.Barrier(2)
+
+    def one(base: Path, head: Path, name: str, works: Sequence[str] = ()) -> dict[str, Any]:
+        both.wait(10.0)
+        return {"check": name, "held_to": os.sched_getaffinity(0)}
+
+    monkeypatch.setattr("bench.gate.check._one", one)
+    rows = list(_all([(Path(), Path(), f"A/A {k}", ()) for k in range(4)], 2))
+    assert [row["check"] for row in rows] == [f"A/A {k}" for k in range(4)]
+    assert all(len(row["held_to"]) == 1 for row in rows)
+    assert len({frozenset(row["held_to"]) for row in rows}) == min(2, len(before))
+    assert os.sched_getaffinity(0) == before
