@@ -10,6 +10,7 @@ import pytest
 
 from scalable import ParquetSource, progress
 from scalable.boosting import LGBMClassifier, LGBMRegressor, engine
+from scalable.boosting.prepare import prepare
 from scalable.boosting.train import train_on
 from scalable.errors import UsageError
 
@@ -59,7 +60,7 @@ def test_little_work_on_workers_is_grown_here_where_lightgbm_could_not(local_tea
     pq.write_table(table, tmp_path / "rows.parquet", row_group_size=500)
     source = ParquetSource(tmp_path / "rows.parquet", target="y")
     params = {"num_iterations": 2, "num_leaves": 7, "num_threads": 1}
-    assert train_on(local_team(2), params, source, classify=True).engine == "lightgbm"
+    assert prepare(source, params, True, local_team(2)).params.engine == "lightgbm"
     goss = {**params, "data_sample_strategy": "goss"}
     assert train_on(local_team(2), goss, source, classify=True).engine == "native"
     with pytest.raises(UsageError, match="goss"):
@@ -75,11 +76,11 @@ def test_lightgbm_says_where_it_estimates_the_rows_of_leaves(local_team, tmp_pat
     pq.write_table(table, tmp_path / "rows.parquet", row_group_size=500)
     source = ParquetSource(tmp_path / "rows.parquet", target="y")
     params = {"num_iterations": 2, "num_leaves": 7, "num_threads": 1}
-    train_on(local_team(1), params, source, classify=True)
-    train_on(local_team(2), params, source, classify=False)  # hessians are all equal
-    train_on(local_team(2), {**params, "engine": "native"}, source, classify=True)
+    prepare(source, params, True, local_team(1))
+    prepare(source, params, False, local_team(2))  # hessians are all equal
+    prepare(source, {**params, "engine": "native"}, True, local_team(2))
     assert not any("estimates" in label for label in said)
-    train_on(local_team(2), params, source, classify=True)
+    prepare(source, params, True, local_team(2))
     assert any("LightGBM estimates" in label for label in said)
 
 

@@ -79,7 +79,7 @@ def test_a_fit_that_cannot_fit_is_refused_before_it_starts(monkeypatch):
 @pytest.mark.parametrize("engine", ["lightgbm", "native"])
 @pytest.mark.parametrize("n_workers", [2, 3])
 def test_traffic_is_predicted_to_five_percent(local_team, n_workers, engine):
-    X = np.random.default_rng(0).normal(size=(30_000, 12))
+    X = np.random.default_rng(0).normal(size=(6000, 12))
     params = {
         "num_iterations": 4,
         "num_leaves": 31,

@@ -76,15 +76,16 @@ def test_one_worker_is_plain_lightgbm(params, weighted):
 
 
 @pytest.mark.parametrize(
-    ("objective", "engine"),
+    ("objective", "engine", "teams"),
     [
-        ("lambdarank", "lightgbm"),
-        ("lambdarank", "native"),
-        pytest.param("rank_xendcg", "lightgbm", marks=pytest.mark.slow),
-        pytest.param("rank_xendcg", "native", marks=pytest.mark.slow),
+        ("lambdarank", "lightgbm", (1, 2)),
+        ("lambdarank", "native", (1, 3)),
+        pytest.param("lambdarank", "lightgbm", (1, 3), marks=pytest.mark.slow),
+        pytest.param("rank_xendcg", "lightgbm", (1, 2, 3), marks=pytest.mark.slow),
+        pytest.param("rank_xendcg", "native", (1, 2, 3), marks=pytest.mark.slow),
     ],
 )
-def test_any_deal_trains_the_same_trees(local_team, tmp_path, objective, engine):
+def test_any_deal_trains_the_same_trees(local_team, tmp_path, objective, engine, teams):
     # a query larger than a shard, then one-row queries, then queries from poor to rich: 3/4 of the rows to one worker
     sizes = np.concatenate([[6000], np.ones(30, int), SIZES])
     rows, y, q = ranking(sizes, seed=1)
@@ -99,11 +100,13 @@ def test_any_deal_trains_the_same_trees(local_team, tmp_path, objective, engine)
     options = Options(valid=source, eval_metric=["map"])
     found = [
         train_on(local_team(n), params, source, classify=False, options=options, in_process=n == 1)
-        for n in (1, 2, 3)
+        for n in teams
     ]
-    parts = [[worker["rows"] for worker in each.stats["workers"]] for each in found]
-    assert parts[1] == [6000, len(y) - 6000]
-    assert min(parts[2]) > 0
+    for n, each in zip(teams, found, strict=True):
+        dealt = [worker["rows"] for worker in each.stats["workers"]]
+        assert len(dealt) == n
+        assert min(dealt) > 0
+        assert n != 2 or dealt == [6000, len(y) - 6000]
     expected = found[0].booster.predict(rows)
     for each in found[1:]:
         np.testing.assert_allclose(each.booster.predict(rows), expected, atol=1e-9)
@@ -125,9 +128,17 @@ def three_workers():
         yield client
 
 
-@pytest.mark.parametrize("engine", ["native", pytest.param("lightgbm", marks=pytest.mark.slow)])
-def test_workers_of_a_cluster_agree(dask_client, three_workers, tmp_path, engine):
+@pytest.mark.parametrize(
+    ("engine", "counts"),
+    [
+        ("native", (1, 2)),  # any deal's three are not of Dask
+        pytest.param("native", (3,), marks=pytest.mark.slow),
+        pytest.param("lightgbm", (1, 2, 3), marks=pytest.mark.slow),
+    ],
+)
+def test_workers_of_a_cluster_agree(dask_client, request, tmp_path, engine, counts):
     """One, two and three workers of Dask, on rows whose queries go from poor to rich."""
+    clients = [dask_client if n < 3 else request.getfixturevalue("three_workers") for n in counts]
     order = np.argsort(np.bincount(Q, Y)[Q] / SIZES[Q], kind="stable")
     table = pa.table({**FRAME.iloc[order], "y": Y[order]})
     pq.write_table(table, tmp_path / "rows.parquet", row_group_size=300)
@@ -136,9 +147,9 @@ def test_workers_of_a_cluster_agree(dask_client, three_workers, tmp_path, engine
     fit = {"eval_set": source, "eval_metric": ["map"]}
     expected, *found = (
         LGBMRanker(**params, client=client, n_workers=n, n_jobs=1, engine=engine).fit(source, **fit)
-        for client, n in ((None, 1), (dask_client, 1), (dask_client, 2), (three_workers, 3))
+        for client, n in ((None, 1), *zip(clients, counts, strict=True))
     )
-    assert [len(each.stats_["workers"]) for each in found] == [1, 2, 3]
+    assert [len(each.stats_["workers"]) for each in found] == list(counts)
     for each in found:
         assert sum(worker["rows"] for worker in each.stats_["workers"]) == len(Y)
         np.testing.assert_allclose(each.predict(FRAME), expected.predict(FRAME), atol=1e-9)

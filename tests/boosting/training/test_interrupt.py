@@ -14,11 +14,19 @@ import pytest
 
 SCRIPT = """
 import sys
+from pathlib import Path
 from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier
 
+begun = Path(sys.argv[3])
+
+def note(env):
+    if env.iteration == 5:
+        begun.touch()
+
 if __name__ == "__main__":
-    LGBMClassifier(10**6, n_workers=int(sys.argv[2])).fit(ParquetSource(sys.argv[1], target="y"))
+    source = ParquetSource(sys.argv[1], target="y")
+    LGBMClassifier(10**6, n_workers=int(sys.argv[2])).fit(source, callbacks=[note])
 """
 
 
@@ -33,18 +41,17 @@ def running(tmp_path, request):
     (tmp_path / "fit.py").write_text(SCRIPT)
     n_workers = request.param
     driver = subprocess.Popen(
-        [sys.executable, tmp_path / "fit.py", tmp_path / "rows.parquet", str(n_workers)],
+        [sys.executable, tmp_path / "fit.py", tmp_path / "rows.parquet", str(n_workers), tmp_path / "begun"],
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.getcwd()},
     )
     deadline = time.monotonic() + 90
-    workers = []
-    while len(workers) < n_workers:
+    while not (tmp_path / "begun").exists():
         assert time.monotonic() < deadline
         assert driver.poll() is None
-        time.sleep(0.1)
-        workers = [p for p in psutil.Process(driver.pid).children(recursive=True) if is_worker(p)]
-    time.sleep(2.0)
+        time.sleep(0.05)
+    workers = [p for p in psutil.Process(driver.pid).children(recursive=True) if is_worker(p)]
+    assert len(workers) == n_workers
     yield driver, workers
     if driver.poll() is None:
         driver.kill()
