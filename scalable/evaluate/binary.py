@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,12 +21,23 @@ EXPECTED = "a label of 0 or 1, a probability within [0, 1]"
 
 @dataclass(slots=True)
 class BinaryState:
-    """Sums of one part of the data: (n_bins, 4) score histogram, (15, 3) width bins, (3,) sums, rows."""
+    """Sums of one part of the data.
+
+    (n_bins, 4) score histogram, (15, 3) width bins, (3,) sums, rows, and squared weights of either label, (2,), in
+    squares of a unit: a power of two near the largest weight, so that no square is beyond float64.
+    """
 
     bins: Array
     widths: Array
     sums: Array
     rows: int
+    squares: Array
+    unit: float = 0.0
+
+    def measure_in(self, unit: float) -> None:
+        """Hold squares in a unit that is no smaller than the one so far."""
+        self.squares *= (self.unit / unit) ** 2 if unit else 1.0
+        self.unit = unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,8 @@ class BinaryReport:
     auc_error, average_precision_error, ks_error : float
         Bounds of their error from binning scores; 0 where every bin holds one distinct score.
     auc_se, log_loss_se, brier_se : float
-        Standard errors over the draw of the rows (weights count as numbers of rows).
+        Standard errors over the draw of the rows, whatever the unit of the weights: one row of weight 2 is less
+        sure than two of weight 1.
     auc_low, auc_high : float
         Score interval that covers the AUC of all such data with 95 %, also with five positives or no error made.
     log_loss : float
@@ -112,7 +125,7 @@ class BinaryMetrics:
     def init(self) -> BinaryState:
         """Return the state of no rows."""
         bins = np.zeros((kernels.n_score_bins(self.bits), kernels.BIN_FIELDS))
-        return BinaryState(bins, np.zeros((WIDTHS, 3)), np.zeros(kernels.BINARY_SUMS), 0)
+        return BinaryState(bins, np.zeros((WIDTHS, 3)), np.zeros(kernels.BINARY_SUMS), 0, np.zeros(2))
 
     def step(
         self, state: BinaryState, y: npt.ArrayLike, p: npt.ArrayLike, weight: npt.ArrayLike | None = None
@@ -127,6 +140,15 @@ class BinaryMetrics:
         labels, scores, weights = as_columns(y, p, weight)
         bad = kernels.binary_step(labels, scores, weights, self.bits, state.bins, state.widths, state.sums)
         refuse_row(bad, labels, scores, weights, EXPECTED)
+        largest = float(weights.max(initial=0.0)) if weights.size else 1.0
+        if largest > state.unit:
+            state.measure_in(2.0 ** (math.frexp(largest)[1] - 1))
+        if weights.size and state.unit:
+            squares = (weights / state.unit) ** 2
+            state.squares += squares @ (labels == 0.0), squares @ labels
+        elif state.unit:
+            positive = np.count_nonzero(labels)
+            state.squares += np.array([labels.size - positive, positive]) / state.unit**2
         state.rows += labels.size
         return state
 
@@ -136,6 +158,10 @@ class BinaryMetrics:
         left.widths += right.widths
         left.sums += right.sums
         left.rows += right.rows
+        unit = max(left.unit, right.unit)
+        left.measure_in(unit)
+        right.measure_in(unit)
+        left.squares += right.squares
         return left
 
     def finish(self, state: BinaryState) -> BinaryReport:
@@ -151,10 +177,11 @@ class BinaryMetrics:
             raise DataError(
                 f"evaluation: {state.rows} rows, none of positive weight; nothing can be measured"
             )
-        ranking, errors = rank(state.bins), standard_errors(state.bins)
+        ranking = rank(state.bins)
+        errors = standard_errors(state.bins, state.squares, state.unit)
         mass = state.bins.sum(axis=0)
         prevalence = float(mass[kernels.POSITIVE] / (mass[kernels.POSITIVE] + mass[kernels.NEGATIVE]))
-        low, high = auc_interval(ranking.auc, errors.auc, mass[kernels.NEGATIVE], mass[kernels.POSITIVE])
+        low, high = auc_interval(ranking.auc, errors.auc, errors.negatives, errors.positives)
         rates = np.array([prevalence, 1 - prevalence])
         base = -np.sum(rates * np.log(rates, where=rates > 0, out=np.zeros(2)))
         reliability, widths = by_weight(state.bins), by_width(state.widths)

@@ -1,7 +1,9 @@
 """Standard errors of metrics over the draw of the evaluation rows, from a score histogram.
 
-Weights count as numbers of rows. Scores are taken at the mean of their bin, whose relative width is
-``2**-bits``: far below what a standard error is needed to.
+Rows are drawn, weights are not: the error of a weighted mean is that of its linearisation (Cochran, "Sampling
+Techniques", 1977), and rows of a label count as their weights' squared sum over the sum of squares (Kish, 1965), for
+which weights within a label are taken to be independent of the score. Scores are taken at the mean of their bin, whose
+relative width is ``2**-bits``: far below what a standard error is needed to.
 """
 
 from __future__ import annotations
@@ -22,46 +24,62 @@ PRIOR_ROWS = 8  # the weight of the binormal variance beside DeLong's, in rows o
 
 @dataclass(frozen=True, slots=True)
 class StandardErrors:
-    """Standard errors; None for AUC without two rows of each class."""
+    """Standard errors, None for AUC without two rows of each class, and the rows that either class counts as."""
 
     auc: float | None
     log_loss: float
     brier: float
+    negatives: float
+    positives: float
 
 
-def _mean_error(loss: Array, weight: Array) -> float:
-    """Return the standard error of the mean of `loss`, entries counted `weight` times."""
+def _mean_error(loss: Array, weight: Array, square: Array) -> float:
+    """Return the standard error of the weighted mean of `loss`, whose entries have a weight and a squared weight."""
     total = weight.sum()
     mean = np.sum(weight * loss) / total
-    return float(np.sqrt(np.sum(weight * (loss - mean) ** 2) / total / total))
+    return float(np.sqrt(np.sum(square * (loss - mean) ** 2) / total / total))
 
 
-def standard_errors(bins: Array) -> StandardErrors:
+def standard_errors(bins: Array, squares: Array, unit: float) -> StandardErrors:
     """Return standard errors of AUC (DeLong et al., 1988), log loss and Brier score.
 
     Parameters
     ----------
     bins : array of shape (n_bins, 4), float64
         Score histogram with positive total weight.
+    squares : array of shape (2,), float64
+        Sums of squared weights of labels 0 and 1, in squares of `unit`.
+    unit : float
+        A power of two near the largest weight.
     """
     negative, positive = bins[:, NEGATIVE], bins[:, POSITIVE]
     filled = negative + positive > 0
     negative, positive = negative[filled], positive[filled]
     score = bins[filled, SUM_SCORE] / (negative + positive)
+    negative, positive = negative / unit, positive / unit
+    n, m = negative.sum(), positive.sum()
+    per_n, per_m = squares / np.where([n, m], [n, m], 1.0)
     counts = np.concatenate([negative, positive])
+    square = np.concatenate([negative * per_n, positive * per_m])
     clipped = score.clip(CLIP, 1 - CLIP)
     log_loss = -np.concatenate([np.log1p(-clipped), np.log(clipped)])
     brier = np.concatenate([score**2, (1 - score) ** 2])
-    n, m = negative.sum(), positive.sum()
+    rows_n, rows_m = (n / per_n if n else 0.0), (m / per_m if m else 0.0)
     auc = None
-    if min(n, m) > 1:
+    if min(rows_n, rows_m) > 1:
         beaten = (np.cumsum(negative) - 0.5 * negative) / n  # share of label 0 that a row outranks
         beating = 1 - (np.cumsum(positive) - 0.5 * positive) / m
-        spread = _mean_error(beaten, positive) ** 2 * m / (m - 1) + _mean_error(
-            beating, negative
-        ) ** 2 * n / (n - 1)
+        spread = _mean_error(beaten, positive, positive * per_m) ** 2 * rows_m / (rows_m - 1) + _mean_error(
+            beating, negative, negative * per_n
+        ) ** 2 * rows_n / (rows_n - 1)
         auc = float(np.sqrt(spread))
-    return StandardErrors(auc, _mean_error(log_loss, counts), _mean_error(brier, counts))
+    return StandardErrors(
+        auc,
+        _mean_error(log_loss, counts, square),
+        _mean_error(brier, counts, square),
+        float(rows_n),
+        float(rows_m),
+    )
 
 
 def _binormal_variance(auc: float, n: float, m: float) -> float:
@@ -84,7 +102,7 @@ def auc_interval(
     auc, error : float or None
         The observed value, and DeLong's standard error.
     negatives, positives : float
-        Rows of the classes.
+        Rows that the classes count as.
 
     Returns
     -------

@@ -115,7 +115,7 @@ class Ridge(Regressor, LinearEstimator):
             self.n_iter_ = 2
         scales = np.concatenate([ready.encoder.column_scales(), np.ones(ready.encoder.n_indices)])
         problem = centred(totals, objective, ready.encoder.n_columns)
-        self.diagnostics_ = diagnose(totals, problem, coef, scales)
+        self.diagnostics_ = diagnose(totals, problem, coef, scales, objective.weight_mean)
         return coef
 
 

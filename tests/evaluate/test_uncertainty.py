@@ -8,6 +8,7 @@ from scipy.stats import norm
 from sklearn.metrics import log_loss, roc_auc_score
 
 from scalable.evaluate import evaluate_predictions
+from scalable.evaluate.binary import BinaryMetrics
 
 
 def draw(random, rows=1_500):
@@ -74,3 +75,44 @@ def test_with_many_rows_the_interval_is_delongs():
     report = evaluate_predictions(y, p)
     assert report["auc_low"] == pytest.approx(report["auc"] - 1.96 * report["auc_se"], abs=2e-5)
     assert report["auc_high"] == pytest.approx(report["auc"] + 1.96 * report["auc_se"], abs=2e-5)
+
+
+def weighed(random, rows=1_500):
+    """Return labels and scores of which most negatives are thinned to a tenth, and the weights that make up for it."""
+    y, p = draw(random, rows)
+    kept = (y == 1) | (random.random(rows) < 0.1) | (p < 0.02)
+    return (
+        y[kept],
+        p[kept],
+        np.where((y == 1) | (p < 0.02), 1.0, 10.0)[kept] * random.uniform(0.5, 1.5, kept.sum()),
+    )
+
+
+def test_errors_of_weighted_rows_equal_the_spread_over_repeated_samples():
+    random = np.random.default_rng(6)
+    reports = [evaluate_predictions(*weighed(random)) for _ in range(300)]
+    for name in ("auc", "log_loss", "brier"):
+        spread = np.std([report[name] for report in reports])
+        assert np.mean([r[f"{name}_se"] for r in reports]) == pytest.approx(spread, rel=0.15), name
+
+
+@pytest.mark.parametrize("unit", [1000.0, 1e-6, 1e300, 1e-300])
+def test_errors_do_not_depend_on_the_unit_of_the_weights(unit):
+    y, p, weight = weighed(np.random.default_rng(7))
+    one, other = (evaluate_predictions(y, p, weight * u) for u in (1.0, unit))
+    for name in ("auc_se", "auc_low", "auc_high", "log_loss_se", "brier_se"):
+        assert other[name] == pytest.approx(one[name], rel=1e-9), name
+
+
+def test_parts_whose_weights_are_far_apart_merge_to_the_errors_of_the_whole():
+    y, p, weight = weighed(np.random.default_rng(8))
+    weight[:400] *= 1e-4
+    metrics = BinaryMetrics()
+    parts = [slice(0, 400), slice(400, 700), slice(700, None)]
+    for order in (parts, parts[::-1]):
+        state = metrics.init()
+        for part in order:
+            state = metrics.merge(state, metrics.step(metrics.init(), y[part], p[part], weight[part]))
+        whole = metrics.finish(metrics.step(metrics.init(), y, p, weight))
+        assert metrics.finish(state).auc_se == pytest.approx(whole.auc_se, rel=1e-9)
+        assert metrics.finish(state).log_loss_se == pytest.approx(whole.log_loss_se, rel=1e-9)

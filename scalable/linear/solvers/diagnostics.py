@@ -23,10 +23,11 @@ class Diagnostics:
     r2 : float
         Share of the (centred) weighted squares of the target that is explained.
     residual_deviation : float
-        ``sqrt(RSS / (rows - rank))``, in units of the target.
+        ``sqrt(sum(w r^2) / (rows - rank))``, in units of the target: that of a row of weight 1. Rows are those of any
+        weight.
     standard_errors : float64 array of shape (n_columns + n_indices,)
-        Of the coefficients in raw units, under independent errors of one variance; NaN where a
-        coefficient is not determined.
+        Of the coefficients in raw units, under independent errors of variance 1 / weight up to a factor, as
+        statsmodels' WLS; whatever the unit of the weights. NaN where a coefficient is not determined.
     inflation : float64 array of shape (n_columns + n_indices,)
         Variance inflation factors ``1 / (1 - R^2_j)`` of each column on the others; infinite for a
         column that the others determine.
@@ -42,7 +43,11 @@ class Diagnostics:
 
 
 def diagnose(
-    totals: Moments, problem: Quadratic, coef: NDArray[np.float64], scales: NDArray[np.float64]
+    totals: Moments,
+    problem: Quadratic,
+    coef: NDArray[np.float64],
+    scales: NDArray[np.float64],
+    weight_mean: float,
 ) -> Diagnostics:
     """Compute diagnostics.
 
@@ -56,6 +61,8 @@ def diagnose(
         Solution in scaled units, intercept included.
     scales : float64 array of shape (p - 1,)
         Raw units per unit of each column, the intercept left out.
+    weight_mean : float
+        Weight per unit of the weights in `totals`.
     """
     keep = np.arange(len(coef)) != problem.intercept
     hessian = problem.hessian[np.ix_(keep, keep)]
@@ -79,7 +86,7 @@ def diagnose(
         errors = np.sqrt(variance * inverse / totals.weight) / unit / scales * problem.scale
     return Diagnostics(
         1.0 - squares / spread if spread > 0.0 else 0.0,
-        float(np.sqrt(variance)) * problem.scale,
+        float(np.sqrt(variance * weight_mean)) * problem.scale,
         np.where(np.isfinite(inverse), errors, np.nan),
         inverse,
         rank,

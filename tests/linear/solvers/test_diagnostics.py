@@ -38,12 +38,12 @@ def test_a_column_that_others_determine_has_no_standard_error():
 
 
 def weighted_errors(design, y, weight):
-    """Standard errors of weighted least squares over the rows of any weight (as statsmodels' WLS of those rows)."""
+    """Standard errors and deviation of weighted least squares over the rows of any weight (as statsmodels' WLS)."""
     design, y, weight = design[weight > 0], y[weight > 0], weight[weight > 0]
     inverse = np.linalg.inv(design.T @ (weight[:, None] * design))
     residual = y - design @ (inverse @ (design.T @ (weight * y)))
     variance = weight @ residual**2 / (len(y) - design.shape[1])
-    return np.sqrt(np.diag(inverse) * variance)
+    return np.sqrt(np.diag(inverse) * variance), np.sqrt(variance)
 
 
 def test_rows_without_weight_are_no_observations():
@@ -51,9 +51,11 @@ def test_rows_without_weight_are_no_observations():
     X = rng.normal(size=(200, 3))
     y, weight = X @ [1.0, 2.0, 3.0] + rng.normal(size=200), rng.random(200)
     weight[:150] = 0.0
-    found = LinearRegression().fit(X, y, sample_weight=weight).diagnostics_.standard_errors
-    expected = weighted_errors(np.column_stack([X, np.ones(200)]), y, weight)[:3]
-    np.testing.assert_allclose(found, expected, rtol=1e-7)
+    expected, deviation = weighted_errors(np.column_stack([X, np.ones(200)]), y, weight)
+    for unit in (1.0, 1e4, 1e-5):
+        found = LinearRegression().fit(X, y, sample_weight=weight * unit).diagnostics_
+        np.testing.assert_allclose(found.standard_errors, expected[:3], rtol=1e-7)
+        assert found.residual_deviation == pytest.approx(deviation * np.sqrt(unit), rel=1e-7)
 
 
 def test_only_columns_that_are_not_determined_lack_standard_errors():
@@ -62,7 +64,7 @@ def test_only_columns_that_are_not_determined_lack_standard_errors():
     y, weight = X @ [1.0, 2e-3, 3e3] + rng.normal(size=300), rng.random(300)
     twice = np.column_stack([X, X[:, 0], 2.0 * X[:, 0] - 1.0])
     found = LinearRegression().fit(twice, y, sample_weight=weight).diagnostics_
-    expected = weighted_errors(np.column_stack([X, np.ones(300)]), y, weight)[:3]
+    expected, _ = weighted_errors(np.column_stack([X, np.ones(300)]), y, weight)
     np.testing.assert_allclose(found.standard_errors[1:3], expected[1:3], rtol=1e-6)
     assert np.isnan(found.standard_errors[[0, 3, 4]]).all()
     np.testing.assert_array_equal(np.isinf(found.inflation), [True, False, False, True, True])
