@@ -137,7 +137,7 @@ def read(directory: str | os.PathLike[str], name: str = NAME) -> Manifest:
             Manifest, {"share": ""} | {key: raw[key] for key in (*names, "share") if key in raw}
         )
         return Manifest(path.parent, request, files=files, **rest)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise VerificationError(f"{path} does not exist; was this written by `scalable generate`?") from error
     except SHAPELESS as error:
         if isinstance(error, VerificationError):

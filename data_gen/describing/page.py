@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -55,7 +57,10 @@ def _truth_rows(truth: dict[str, Any]) -> list[list[str]]:
 
 def _svg(figure: Figure) -> str:
     out = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
+    # Text stays text: browsers have the glyphs that matplotlib's font lacks.
+    with rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
     text = out.getvalue()
     for colour, variable in _THEMED.items():
         text = text.replace(colour, variable)

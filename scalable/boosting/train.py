@@ -28,7 +28,7 @@ from scalable.boosting.ranking.asked import wanted_queries
 from scalable.boosting.training import checkpoint
 from scalable.boosting.training.callbacks import records_only, replay
 from scalable.boosting.training.checkpoint import Saved
-from scalable.boosting.training.continued import starting_model, trees_of
+from scalable.boosting.training.continued import check_columns, starting_model, trees_of
 from scalable.boosting.training.metrics import metrics_of
 from scalable.boosting.workers.driver import Fit, train_here, train_there
 from scalable.boosting.workers.job import Outcome, Watch
@@ -193,7 +193,10 @@ def train_on(
     wanted = wanted_queries(early, asked, written, classify=classify, validated=bool(options.valid))
     queries = () if wanted is None else wanted.find(source, options.valid, team.executor)
     encoder, init_text = starting_model(options.init_model)
+    if encoder is not None:
+        check_columns(encoder, source, ())
     prepared = prepare(source, params, classify, team, encoder)
+    check_columns(prepared.encoder, source, options.valid)
     seconds = time.monotonic() - began
     resolved = prepared.params
     for columns in options.starts:
@@ -202,10 +205,11 @@ def train_on(
     for held in options.valid:
         check_rows(held.n_rows, len(team.places), resolved.engine)
     recorders = [c for c in options.callbacks if records_only(c)]
+    # Also without validation rows, where none is evaluated: a metric that nobody knows is refused.
+    known = bool(queries) or not options.valid
+    metrics = metrics_of(asked[0], resolved.objective, resolved.values, asked[1], queries=known)
     watch = Watch(
-        metrics_of(asked[0], resolved.objective, resolved.values, asked[1], queries=bool(queries))
-        if options.valid
-        else (),
+        metrics if options.valid else (),
         tuple(options.custom_metrics),
         tuple(c for c in options.callbacks if not records_only(c)),
         custom,

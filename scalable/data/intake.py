@@ -32,6 +32,8 @@ def to_table(X: Any) -> pa.Table:
         return X.to_arrow()
     if module == "polars" and kind == "LazyFrame":
         raise DataError("X is a polars LazyFrame; collect() it, or give its files to ParquetSource")
+    if isinstance(X, pa.RecordBatchReader):
+        raise DataError("X is a RecordBatchReader; read_all() it, or give its files to ParquetSource")
     if module == "pandas" and kind == "DataFrame":
         return _from_pandas(X)
     if hasattr(X, "tocsr") or hasattr(X, "to_coo"):

@@ -12,7 +12,7 @@ from sklearn.metrics import log_loss
 from scalable.boosting import LGBMClassifier, LGBMRegressor
 from scalable.boosting.params import canonical
 from scalable.boosting.prepare import starting_score
-from scalable.errors import UsageError
+from scalable.errors import DataError, UsageError
 from scalable.features.target_summary import TargetSummary
 
 SAME = {"n_jobs": 1, "deterministic": True, "force_col_wise": True, "verbosity": -1}
@@ -289,3 +289,34 @@ def test_plain_models_are_continued(tmp_path):
     coded = lgb.LGBMRegressor(n_estimators=2, **SAME).fit(frame, Y)
     with pytest.raises(UsageError, match="pandas categories"):
         LGBMRegressor().fit(frame, Y, init_model=coded)
+
+
+def test_models_are_continued_and_judged_on_rows_that_have_their_columns():
+    names, others = list("abcd"), list("abcz")
+    frame, renamed = pd.DataFrame(X, columns=names), pd.DataFrame(X, columns=others)
+    of_frame, of_array = (LGBMRegressor(n_estimators=2, **SAME).fit(rows, Y) for rows in (frame, X))
+    for model, rows, missing in (
+        (of_frame, renamed, "d"),
+        (of_frame, X, "a, b, c, d"),
+        (of_array, frame, "x0, x1, x2, x3"),
+        (of_array, X[:, :3], "x3"),
+    ):
+        with pytest.raises(UsageError, match=rf"trained on columns \({missing}\)"):
+            LGBMRegressor(n_estimators=2, **SAME).fit(rows, Y, init_model=model)
+    backwards = LGBMRegressor(n_estimators=2, **SAME).fit(frame[names[::-1]], Y, init_model=of_frame)
+    assert backwards.n_iter_ == 4
+    for n_workers in (None, 2):
+        with pytest.raises(DataError, match=r"no feature column 'd'; its columns are a, b, c, z"):
+            LGBMRegressor(n_estimators=2, n_workers=n_workers, **SAME).fit(frame, Y, eval_set=[(renamed, Y)])
+    with pytest.raises(UsageError) as raised:
+        LGBMRegressor().fit(X, Y, init_model=of_array.booster_.model_to_string())
+    assert len(str(raised.value)) < 500
+
+
+def test_a_metric_that_nobody_knows_is_refused_without_validation_rows_too():
+    with pytest.raises(UsageError, match="did you mean 'auc'"):
+        LGBMClassifier(metric="aucc", n_estimators=2).fit(X, B)
+    with pytest.raises(UsageError, match="no metric 'l3'"):
+        LGBMRegressor(n_estimators=2).fit(X, Y, eval_metric=["l2", "l3"])
+    for name in ("none", "ndcg", ["auc", "binary_logloss"]):
+        assert LGBMClassifier(metric=name, n_estimators=2, **SAME).fit(X, B).n_iter_ == 2

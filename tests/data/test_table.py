@@ -70,6 +70,7 @@ def test_numpy_text_and_objects():
         (scipy.sparse.csr_matrix((3, 3)), "sparse"),
         (scipy.sparse.coo_array((3, 3)), "sparse"),
         (pl.LazyFrame({"a": [1]}), "LazyFrame; collect"),
+        (pa.table({"a": [1]}).to_reader(), "RecordBatchReader; read_all"),
         (pl.Series("a", [1, 2]), "1 dimension"),
         (pd.Series([1, 2]), "1 dimension"),
         (np.array([["a", 1]], dtype=object).T, "x0 mixes text with other types"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import lightgbm as lgb
 
 from scalable.boosting.prepare import Prepared
 from scalable.boosting.training.booster_text import booster_of_text
+from scalable.data.columns import require_column
+from scalable.data.source import Source
+from scalable.data.table import TableSource
 from scalable.errors import ModelError, UsageError
 from scalable.features.tree_encoder import TreeEncoder
 
@@ -23,8 +27,9 @@ def starting_model(init_model: Any) -> tuple[TreeEncoder | None, str]:
             init_model = booster_of_text(Path(init_model).read_text(encoding="utf-8"))
         except (ModelError, OSError, UnicodeDecodeError) as error:
             raise UsageError(
-                f"init_model {init_model}: no LightGBM model can be read there ({error}); a saved model of this "
-                "package is loaded first, by LGBMClassifier.load or LGBMRegressor.load"
+                f"init_model {_shortened(str(init_model))}: no LightGBM model can be read there "
+                f"({_shortened(str(error))}); a saved model of this package is loaded first, by LGBMClassifier.load or "
+                "LGBMRegressor.load"
             ) from error
     booster = getattr(init_model, "booster_", init_model)
     if not isinstance(booster, lgb.Booster):
@@ -35,6 +40,34 @@ def starting_model(init_model: Any) -> tuple[TreeEncoder | None, str]:
             "not give; continue it with lightgbm, or train anew"
         )
     return getattr(init_model, "encoder_", None), str(booster.model_to_string(num_iteration=-1))
+
+
+def _shortened(text: str) -> str:
+    """Return one line: a model's text may be given for the path of one."""
+    line = text.partition("\n")[0][:200]
+    return line if line == text else f"{line}..."
+
+
+def check_columns(encoder: TreeEncoder, source: Source, held: Sequence[Source]) -> None:
+    """Check that rows have the columns that an encoder reads, before any is read.
+
+    Raises
+    ------
+    UsageError
+        When the training rows, which a model is continued with, lack one.
+    DataError
+        When validation rows do.
+    """
+    missing = [name for name in encoder.needed if name not in source.feature_names]
+    if missing:
+        raise UsageError(
+            f"init_model was trained on columns ({', '.join(missing[:5])}) that {source.describe_place()} does not "
+            "have; they are taken by name, and those of an array are x0, x1, ...: give them the names of that fit"
+        )
+    for rows in held:
+        schema = rows.schema if isinstance(rows, TableSource) else rows.full_schema
+        for name in encoder.needed:
+            require_column(schema, name, rows.describe_place(), "feature")
 
 
 def trees_of(text: str, prepared: Prepared) -> int:

@@ -1,6 +1,8 @@
 """`scalable describe` of Parquet that was not generated here: every column's numbers are pandas'."""
 
 import json
+import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -8,10 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from data_gen.describing.page import render
 from scalable.cli.app import build
 from scalable.cli.data.any_parquet import describe_parquet
 from scalable.cli.screen.failure import run
 from scalable.execution.threads import Threads
+from scalable.report.figures.confusion import confusion
 
 N = 20_000
 
@@ -133,3 +137,14 @@ def test_states_stay_small_when_every_text_differs(tmp_path):
         assert not column.distinct_exact
         sizes.append(len(column.edges))
     assert max(sizes) <= 12
+
+
+def test_names_of_any_script_are_drawn_without_a_word(tmp_path):
+    table = pa.table({"産地": ["日本", "日本", "é"], "y": [0, 1, 0]})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        page = render(describe_parquet(str(tmp_path / "rows.parquet"), Threads(1)))
+        picture = confusion({"model": "m", "confusion": [[1, 0], [0, 1]]}, ["日本", "é"])
+    assert re.search(r"<text[^>]*>日本</text>", page)
+    assert "日本</text>" in picture.svg

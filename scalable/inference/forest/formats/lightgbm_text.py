@@ -106,7 +106,7 @@ def parse_text(text: str) -> TextModel:
     """
     text = text.removeprefix("\ufeff")  # a mark that editors put there
     if not text.startswith("tree\n"):
-        raise damaged("line 1", f"should be 'tree', found {text[:40].splitlines()[:1]}")
+        raise damaged("line 1", f"should be 'tree', found {text.partition(chr(10))[0][:40]!r}")
     end = text.find("\nend of trees")
     if end < 0:
         raise damaged("end", "'end of trees' is missing, the file is truncated")
