@@ -22,6 +22,7 @@ _KINDS = {  # and bytes, by number of Arrow's
     pa.float32().id: (kernels.FLOAT32, 4),
     pa.float64().id: (kernels.FLOAT64, 8),
 }
+_PLAIN = _KINDS.keys() - {pa.bool_().id}
 _SIGNED = {8: pa.int16(), 16: pa.int32(), 32: pa.int64(), 64: pa.float64()}  # by bits of unsigned integers
 
 
@@ -63,7 +64,9 @@ def buffers_of(array: pa.Array) -> tuple[NDArray[Any], NDArray[np.uint8]]:
 
 def placed(array: pa.Array) -> pa.Array:
     """Return a numeric, boolean or temporal column as one of those whose `place_of` is known; nulls stay null."""
-    array = array if pt.is_boolean(array.type) else plain(array)
+    if array.type.id in _KINDS:
+        return array
+    array = plain(array)
     if pt.is_unsigned_integer(array.type):
         return array.cast(_SIGNED[array.type.bit_width], safe=False)
     return array
@@ -118,6 +121,8 @@ def text_of_nulls(array: pa.Array) -> pa.Array:
 def plain(array: pa.Array) -> pa.Array:
     """Return a column as one of integers or floats; missing ones of all kinds stay null."""
     kind = array.type
+    if kind.id in _PLAIN:  # most are: each question below costs as much as all else that is done to a column
+        return array
     if pt.is_boolean(kind):
         return array.cast(pa.uint8())
     if pt.is_null(kind) or pt.is_decimal(kind):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -54,8 +56,13 @@ def category_table(
     dtype: Any = np.int32,
 ) -> NDArray[Any]:
     """Return the place of each entry of a dictionary, see `category_codes`, and of null as one entry more."""
-    place = {category: code for code, category in enumerate(categories, base)}
-    return np.array([*(place.get(v, unknown) for v in array.dictionary.to_pylist()), missing], dtype)
+    place = _places(tuple(categories), base)
+    return np.array([*map(place.get, array.dictionary.to_pylist(), repeat(unknown)), missing], dtype)
+
+
+@functools.lru_cache(256)
+def _places(categories: tuple[Any, ...], base: int) -> dict[Any, int]:
+    return {category: code for code, category in enumerate(categories, base)}
 
 
 def number_codes(array: pa.Array, categories: Sequence[float], out: NDArray[np.int32], base: int) -> None:

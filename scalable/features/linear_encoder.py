@@ -200,7 +200,8 @@ class LinearEncoder(Encoder):
                 codes = (
                     array.indices if array.type.index_type == pa.int32() else array.indices.cast(pa.int32())
                 )
-                known.append([*place_of(codes)[:3], table.ctypes.data, h, len(table) - 1])
+                at = table.__array_interface__["data"][0]
+                known.append([*place_of(codes)[:3], at, h, len(table) - 1])
                 held += (codes, table)
             else:
                 number_codes(array, column.categories, ids[h], base)

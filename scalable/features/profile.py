@@ -201,9 +201,8 @@ def _add_numbers(state: ColumnState, array: pa.Array) -> None:
         return
     low, high = finite.min(), finite.max()
     centred = finite.astype(np.float64)
-    with np.errstate(
-        over="ignore", invalid="ignore"
-    ):  # beyond 1e154 the variance is truly infinite in float64
+    # beyond 1e154 the variance is truly infinite in float64
+    with np.errstate(over="ignore", invalid="ignore"):
         mean = float(centred.mean())
         if not math.isfinite(mean):
             mean = float((centred / len(centred)).sum())
@@ -213,7 +212,7 @@ def _add_numbers(state: ColumnState, array: pa.Array) -> None:
     state.within += part.m2
     state.minimum, state.maximum = min(state.minimum, float(low)), max(state.maximum, float(high))
     if state.levels is not None:
-        _count_levels(state, finite, low, high, pa.types.is_boolean(array.type))
+        _count_levels(state, finite, int(low), int(high), pa.types.is_boolean(array.type))
 
 
 def _add_floats(state: ColumnState, values: NDArray[Any]) -> bool:
@@ -237,12 +236,11 @@ def _add_found(state: ColumnState, n_rows: int, found: Sequence[float]) -> bool:
     return True
 
 
-def _count_levels(state: ColumnState, finite: NDArray[Any], low: Any, high: Any, boolean: bool) -> None:
-    low, high = int(low), int(high)
+def _count_levels(state: ColumnState, finite: NDArray[Any], low: int, high: int, boolean: bool) -> None:
     if high - low < 2**16:
         wide = finite if finite.dtype == np.uint64 else finite.astype(np.int64)  # int8 would wrap around
         counts = np.bincount((wide - wide.dtype.type(low)).astype(np.int64, copy=False))
-        present = np.flatnonzero(counts)
+        present = np.flatnonzero(counts)[: MAX_LEVELS + 1]  # with one more it has none
         levels, found = [low + offset for offset in present.tolist()], counts[present].tolist()
     else:
         sample = np.sort(finite[: 4 * MAX_LEVELS])  # a fortieth of the time of np.unique, which hashes
@@ -255,11 +253,13 @@ def _count_levels(state: ColumnState, finite: NDArray[Any], low: Any, high: Any,
 
 
 def _add_levels(state: ColumnState, levels: Sequence[Any], counts: Sequence[int]) -> None:
-    assert state.levels is not None
-    for level, count in zip(levels, counts, strict=True):
-        state.levels[level] = state.levels.get(level, 0) + count
-    if len(state.levels) > MAX_LEVELS:
-        state.levels = None
+    known = state.levels or {}
+    if known or len(set(levels)) < len(levels):
+        for level, count in zip(levels, counts, strict=True):
+            known[level] = known.get(level, 0) + count
+    else:
+        known = dict(zip(levels, counts, strict=True))
+    state.levels = known if len(known) <= MAX_LEVELS else None
 
 
 def _merge_moments(state: ColumnState, other: ColumnState) -> None:

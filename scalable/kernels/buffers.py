@@ -8,6 +8,7 @@ keeps rows beyond their block copies them, as `scalable.linear.in_memory` does.
 from __future__ import annotations
 
 import ctypes
+import math
 import threading
 import weakref
 from typing import Any
@@ -36,13 +37,13 @@ _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only the GNU C librar
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Return an uninitialised array that begins on a cache line: kernels' wide loads then never straddle two."""
-    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     return np.asarray(_on_a_line(np.empty(n_bytes + LINE, np.uint8), n_bytes).view(dtype).reshape(shape))
 
 
 def take(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Return an uninitialised array of a shape and dtype on a cache line, from the pool where a buffer fits."""
-    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     if n_bytes < LEAST_BYTES:
         return aligned(shape, dtype)
     buffer = None
@@ -68,7 +69,7 @@ def give_back() -> None:
 
 
 def _on_a_line(buffer: NDArray[np.uint8], n_bytes: int) -> NDArray[np.uint8]:
-    start = -buffer.ctypes.data % LINE
+    start = -buffer.__array_interface__["data"][0] % LINE
     return buffer[start : start + n_bytes]
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from scalable.data.columns import column_kind
 from scalable.data.footers import Footer
 from scalable.data.readers.cursor import Cursor
-from scalable.data.readers.layout import file_metadata, old_times, text_of_pages
+from scalable.data.readers.layout import file_layout, file_metadata
 from scalable.data.types.logical import categories_of, family
 from scalable.errors import DataError
 
@@ -44,7 +44,7 @@ def open_with_arrow(
     file = pq.ParquetFile(
         footer.local,
         metadata=metadata,
-        read_dictionary=text_of_pages(footer, text, groups),
+        read_dictionary=_text_of_pages(footer, text, groups),
         coerce_int96_timestamp_unit="us",
         buffer_size=BUFFER_BYTES,
         pre_buffer=False,
@@ -52,7 +52,7 @@ def open_with_arrow(
     )
     rows = min(block_rows, skip + stop - start)  # a batch is decoded whole, however few rows are read of it
     batches = file.iter_batches(rows, row_groups=groups, columns=list(names), use_threads=False)
-    if old := old_times(footer, names):
+    if old := _old_times(footer, names):
         batches = _without_lost_digits(batches, pq.ParquetFile(footer.local), old, rows, groups)
     pieces = (
         [_checked(name, canonical(batch.column(name), kind)) for name, kind in zip(names, types, strict=True)]
@@ -104,3 +104,21 @@ def canonical(array: pa.Array, declared: pa.DataType) -> pa.Array:
             array = array.cast(pa.string()).dictionary_encode()
         return array if array.type == TEXT else array.cast(TEXT)
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def _old_times(footer: Footer, names: Sequence[str]) -> list[str]:
+    """Return which columns are times of 96 bits, which only pyarrow reads beyond the years of nanoseconds."""
+    places = file_layout(footer.path, footer.version).columns
+    return [name for name in names if name in places and places[name].physical == "INT96"]
+
+
+def _text_of_pages(footer: Footer, names: Sequence[str], groups: Sequence[int]) -> list[str]:
+    """Return which text columns pyarrow hands over as dictionaries: none with differences of texts in its pages."""
+    metadata = file_metadata(footer.path, footer.version)
+    places = file_layout(footer.path, footer.version).columns
+
+    def differences(name: str) -> bool:
+        chunks = (metadata.row_group(group).column(places[name].place) for group in groups)
+        return any("DELTA" in encoding for chunk in chunks for encoding in chunk.encodings)
+
+    return [name for name in names if name in places and not differences(name)]

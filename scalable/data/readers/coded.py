@@ -15,9 +15,8 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from scalable.data.footers import Footer
-from scalable.data.readers.arrow import TEXT
 from scalable.data.readers.coded_layout import CodedColumn, decoded_by_us, result_bytes
-from scalable.data.readers.compressed import BY_KERNEL, KNOWN, decompressed
+from scalable.data.readers.compressed import BY_KERNEL, KNOWN, decompressed, for_others, work_space
 from scalable.data.readers.cursor import Columns, Cursor
 from scalable.data.readers.held import OpenFile, opened
 from scalable.data.readers.layout import row_groups
@@ -25,14 +24,12 @@ from scalable.errors import DataError
 from scalable.kernels.buffers import LINE, take
 from scalable.kernels.parquet import codecs, coded
 from scalable.kernels.parquet.runs import PADDING
-from scalable.kernels.parquet.zstd import IS_THERE, Context
 
 NO_PAGE = -1
 KEPT_BYTES = (
     2**26
 )  # most room for pages that the next block goes on with; without it they are decompressed again
-_KERNELS = np.isin(np.arange(256), BY_KERNEL)  # by codec
-_COMPRESSED = _KERNELS & (np.arange(256) != codecs.UNCOMPRESSED)
+_COMPRESSED = np.isin(np.arange(256), BY_KERNEL) & (np.arange(256) != codecs.UNCOMPRESSED)  # by codec
 _NOTHING = np.empty(0, np.uint8)
 MINI_BLOCK = 4096  # most values of a mini-block of differences; writers make 32
 
@@ -57,7 +54,7 @@ class CodedReader:
         self._opened = np.zeros(1, np.int64)
         self._columns, self._types = tuple(columns), tuple(types)
         self._widths = [
-            4 if c.texts is not None else result_bytes(t) for c, t in zip(columns, types, strict=True)
+            4 if _texts(c) is not None else result_bytes(t) for c, t in zip(columns, types, strict=True)
         ]
         self._pages = np.concatenate([column.pages for column in columns])
         self._table = np.zeros((len(columns), coded.COLUMN_FIELDS), np.int64)
@@ -66,19 +63,16 @@ class CodedReader:
         self._table[1:, coded.BEGIN] = ends[:-1]
         for row, column, width in zip(self._table, columns, self._widths, strict=True):
             row[coded.SOURCE_BYTES], row[coded.BYTES] = column.source_bytes, width
-            row[coded.TABLE_SIZE] = column.table_size
-            if column.values is not None:
-                row[coded.TABLE] = column.values.ctypes.data
+            if column.dictionary is not None:
+                row[coded.TABLE_SIZE] = column.dictionary.size
+                if column.dictionary.values is not None:
+                    row[coded.TABLE] = column.dictionary.values.ctypes.data
         rows = int((self._pages[:, coded.STOP] - self._pages[:, coded.FIRST]).max())
-        self._others = np.flatnonzero(~_KERNELS[self._pages[:, coded.CODEC]])
+        self._others = for_others(self._pages)
         self._held: dict[int, NDArray[np.uint8]] = {}
         self._kept: NDArray[np.uint8] | None = None
-        self._buffer = np.zeros(int(self._pages[:, coded.WHOLE].max()) + PADDING, np.uint8)
-        zstd = IS_THERE and (self._pages[:, coded.CODEC] == codecs.ZSTD).any()
-        self._zstd = Context() if zstd else None
-        context = np.array([self._zstd.address if self._zstd else 0], np.uint64).view(np.uint8)
-        self._stored = np.empty(int(self._pages[:, coded.SIZE].max()) + coded.CONTEXT_BYTES, np.uint8)
-        self._stored[-coded.CONTEXT_BYTES :] = context
+        self._space = work_space(self._pages)
+        self._buffer, self._stored = self._space.buffer, self._space.stored
         self._valid, self._codes = np.empty(rows + 1, np.uint8), np.empty(rows + 1, np.uint32)
         self._words, self._some = np.empty(rows + 1, np.uint64), np.empty(MINI_BLOCK, np.uint64)
 
@@ -160,14 +154,19 @@ class CodedReader:
         ]
 
 
+def _texts(column: CodedColumn) -> pa.Array | None:
+    return None if column.dictionary is None else column.dictionary.texts
+
+
 def _array(
     column: CodedColumn, kind: pa.DataType, n: int, buffer: pa.Buffer, at: int, valid_at: int, nulls: int
 ) -> pa.Array:
     bitmap = buffer.slice(valid_at, (n + 7) // 8) if nulls else None
     data = buffer.slice(at)
-    if column.texts is not None:
+    texts = _texts(column)
+    if texts is not None:
         codes = pa.Array.from_buffers(pa.int32(), n, [bitmap, data], nulls)
-        return pa.DictionaryArray.from_arrays(codes, column.texts, safe=False).cast(TEXT)
+        return pa.DictionaryArray.from_arrays(codes, texts, safe=False)
     if pt.is_boolean(kind):
         bits = np.packbits(np.frombuffer(data, np.uint8, n), bitorder="little")
         data = pa.py_buffer(bits)
@@ -192,11 +191,11 @@ def open_with_codes(
     for group in groups:
         group.walk(file.descriptor, names, stop)
     kinds = {name: schema.field(name).type for name in names}
-    found = {
-        n: [decoded_by_us(g, file.descriptor, n, kind, codecs_read) for g in groups]
-        for n, kind in kinds.items()
-    }
-    chosen = {n: [c for c in columns if c is not None] for n, columns in found.items() if all(columns)}
+    found = zip(
+        *(decoded_by_us(g, file.descriptor, names, list(kinds.values()), codecs_read) for g in groups),
+        strict=True,
+    )
+    chosen = {n: [c for c in cs if c is not None] for n, cs in zip(names, found, strict=True) if all(cs)}
     for name, columns in chosen.items():
         _check_texts(name, columns)
     if not chosen:
@@ -214,8 +213,9 @@ def open_with_codes(
 
 def _check_texts(name: str, columns: Sequence[CodedColumn]) -> None:
     for column in columns:
-        if column.texts is not None:
+        texts = _texts(column)
+        if texts is not None:
             try:
-                column.texts.validate(full=True)
+                texts.validate(full=True)
             except pa.ArrowInvalid as error:
                 raise pa.ArrowInvalid(f"column {name!r} is not text: {error}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from scalable.data.columns import column_kind
-from scalable.data.readers.compressed import decompressed
+from scalable.data.readers.compressed import decompressed, for_others, work_space
 from scalable.data.readers.layout import (
     BOOLEAN,
     BYTE_ARRAY,
@@ -25,21 +25,36 @@ from scalable.data.readers.layout import (
     ColumnShape,
     RowGroup,
 )
-from scalable.kernels.parquet import coded, page_walk, pages
-from scalable.kernels.parquet.texts import split_texts
+from scalable.kernels.buffers import LINE
+from scalable.kernels.parquet import coded, dictionaries, page_walk
+from scalable.kernels.parquet.runs import PADDING
 
 _SOURCE_BYTES = {INT32: 4, INT64: 8, FLOAT: 4, DOUBLE: 8, BOOLEAN: 1, BYTE_ARRAY: 0}
-_NUMBERS = (INT32, INT64, FLOAT, DOUBLE)
-_SOURCES = {INT32: np.int32, INT64: np.int64, FLOAT: np.uint32, DOUBLE: np.uint64}
 _UNITS = {"s": "", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-UNREAD = -1
-_FORMS = np.full(16, UNREAD)  # by encoding
-_FORMS[[pages.PLAIN, pages.PLAIN_DICTIONARY, pages.RLE_DICTIONARY, pages.DELTA_BINARY_PACKED]] = (
-    coded.PLAIN,
-    coded.LOOKED_UP,
-    coded.LOOKED_UP,
-    coded.DELTAS,
-)
+
+
+@dataclass(frozen=True, slots=True)
+class Dictionary:
+    """What the pages of a column within a row group refer to.
+
+    Attributes
+    ----------
+    size : int
+        Entries.
+    values : array of uint8 or None
+        Numbers, each as wide as results.
+    texts : pyarrow.StringArray or None
+        Texts.
+    """
+
+    size: int
+    values: NDArray[np.uint8] | None
+    texts: pa.Array | None
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes in memory."""
+        return int(self.texts.nbytes if self.values is None else self.values.nbytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,93 +67,102 @@ class CodedColumn:
         See `scalable.kernels.parquet.coded.decode_columns`.
     source_bytes : int
         Bytes of a plain value.
-    values : array of shape (n_values,) or None
-        The dictionary of numbers, as wide as results.
-    texts : pyarrow.StringArray or None
-        The dictionary of text.
+    dictionary : Dictionary or None
+        What pages refer to.
     """
 
     pages: NDArray[np.int64]
     source_bytes: int
-    values: NDArray[np.generic] | None
-    texts: pa.Array | None
-
-    @property
-    def table_size(self) -> int:
-        """Entries of the dictionary."""
-        table = self.values if self.texts is None else self.texts
-        return 0 if table is None else len(table)
+    dictionary: Dictionary | None
 
 
 def decoded_by_us(
-    group: RowGroup, descriptor: int, name: str, kind: pa.DataType, codecs: Collection[int]
-) -> CodedColumn | None:
-    """Return the pages of a column of a row group as far as they were walked; None when others must decode them.
+    group: RowGroup,
+    descriptor: int,
+    names: Sequence[str],
+    kinds: Sequence[pa.DataType],
+    codecs: Collection[int],
+) -> list[CodedColumn | None]:
+    """Return the pages of columns of a row group as far as they were walked; None for each that others must decode.
 
     Others decode columns of other codecs than `codecs`.
     """
-    found = group.walked(name)
-    if found is None or found.codec not in codecs or not len(found.table):
-        return None
-    if kind not in found.memo:
-        found.memo[kind] = _decoded_by_us(found, descriptor, kind, group.columns[name])
-    coded_column: CodedColumn | None = found.memo[kind]
-    return coded_column
+    columns: list[CodedColumn | None] = [None] * len(names)
+    lacking: list[tuple[int, ColumnPages]] = []
+    for k, (name, kind) in enumerate(zip(names, kinds, strict=True)):
+        found = group.walked(name)
+        if found is None or found.codec not in codecs or not len(found.table):
+            continue
+        if not found.chunk[page_walk.DECODABLE] or not _decodable(kind, group.columns[name]):
+            continue
+        dictionary = group.dictionaries.get((name, kind)) if found.chunk[page_walk.LOOKED_UP] else None
+        columns[k] = CodedColumn(found.table, _SOURCE_BYTES[found.physical], dictionary)
+        if dictionary is None and found.chunk[page_walk.LOOKED_UP]:
+            lacking.append((k, found))
+    if lacking:
+        loaded = _load(descriptor, [(names[k], found, kinds[k]) for k, found in lacking])
+        for (k, found), dictionary in zip(lacking, loaded, strict=True):
+            if dictionary is None:
+                columns[k] = None
+            else:
+                group.keep(names[k], kinds[k], dictionary, dictionary.n_bytes)
+                columns[k] = CodedColumn(found.table, _SOURCE_BYTES[found.physical], dictionary)
+    return columns
 
 
-def _decoded_by_us(
-    found: ColumnPages, descriptor: int, kind: pa.DataType, shape: ColumnShape
-) -> CodedColumn | None:
-    if not found.chunk[page_walk.DECODABLE] or not _decodable(kind, shape):
-        return None
-    if (
-        found.chunk[page_walk.ALL_PLAIN] and found.physical in _NUMBERS
-    ):  # most are: `FORM` is that of plain ones
-        return CodedColumn(found.table, _SOURCE_BYTES[found.physical], None, None)
-    forms = _FORMS[found.table[:, page_walk.ENCODING]]
-    looked_up = forms == coded.LOOKED_UP
-    if (forms == UNREAD).any():
-        return None
-    if found.physical == BOOLEAN:
-        if (forms != coded.PLAIN).any():
-            return None
-        forms = np.full_like(forms, coded.BITS)
-    elif found.physical not in (INT32, INT64) and (forms == coded.DELTAS).any():
-        return None
-    values = texts = None
-    if looked_up.any():
-        offset, size, count = (int(v) for v in found.chunk[: page_walk.DICTIONARY_VALUES + 1])
-        if not offset:
-            return None
-        stored = os.pread(descriptor, size, offset)
-        raw = decompressed(stored, found.codec, int(found.chunk[page_walk.DICTIONARY_WHOLE])).tobytes()
-        if found.physical != BYTE_ARRAY:
-            values = _values(raw, count, found.physical, kind)
-        elif looked_up.all():
-            forms, texts = np.full_like(forms, coded.CODES), _texts(raw, count)
-        if texts is None and values is None:
-            return None
-    elif found.physical == BYTE_ARRAY:
-        return None
-    table = found.table.copy()
-    table[:, coded.FORM] = forms
-    return CodedColumn(table, _SOURCE_BYTES[found.physical], values, texts)
+def _load(
+    descriptor: int, columns: Sequence[tuple[str, ColumnPages, pa.DataType]]
+) -> list[Dictionary | None]:
+    """Return the dictionaries of columns, by name, pages and type; None of texts that are damaged.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        When a page cannot be decompressed.
+    """
+    pages = np.zeros((len(columns), coded.PAGE_FIELDS), np.int64)
+    asked = np.zeros((len(columns), dictionaries.ASKED_FIELDS), np.int64)
+    room, places = 0, []
+    for page, one, (_, found, kind) in zip(pages, asked, columns, strict=True):
+        at, size, count, _, _, whole = found.chunk[: page_walk.DICTIONARY_WHOLE + 1]
+        page[[coded.OFFSET, coded.SIZE, coded.LEVELS, coded.WHOLE, coded.CODEC]] = (
+            at, size, coded.REQUIRED, whole, found.codec,
+        )  # fmt: skip
+        source = _SOURCE_BYTES[found.physical]
+        one[: dictionaries.OUT + 1] = count, source, result_bytes(kind) if source else 0, room
+        wanted = whole if source else dictionaries.text_places(count, whole)[1]
+        places.append(room)
+        room += -(-(wanted + PADDING) // LINE) * LINE
+    space, memory = work_space(pages), np.empty(room, np.uint8)
+    asked[:, dictionaries.OUT] += memory.ctypes.data
+    held = []
+    for p in for_others(pages).tolist():
+        _, size, _, whole, codec = pages[
+            p, [coded.OFFSET, coded.SIZE, coded.LEVELS, coded.WHOLE, coded.CODEC]
+        ].tolist()
+        held.append(decompressed(os.pread(descriptor, size, pages[p, coded.OFFSET]), codec, whole))
+        pages[p, coded.ADDRESS] = held[-1].ctypes.data
+    failed = dictionaries.load_dictionaries(descriptor, pages, asked, space.buffer, space.stored)
+    if failed >= 0:
+        raise pa.ArrowInvalid(f"the dictionary of column {columns[failed][0]!r} is damaged")
+    return [
+        _dictionary(memory, at, one.tolist(), found)
+        for at, one, (_, found, _) in zip(places, asked, columns, strict=True)
+    ]
 
 
-def _texts(raw: bytes, count: int) -> pa.Array | None:
-    """Return the texts of a dictionary page; None when it is damaged."""
-    starts, content = np.empty(count + 1, np.int32), np.empty(max(1, len(raw)), np.uint8)
-    if split_texts(np.frombuffer(raw, np.uint8), starts, content) < 0:
+def _dictionary(
+    memory: NDArray[np.uint8], at: int, asked: Sequence[int], found: ColumnPages
+) -> Dictionary | None:
+    """Return what was loaded to a place; it keeps the memory."""
+    count, width = asked[dictionaries.COUNT], asked[dictionaries.BYTES]
+    if width:
+        return Dictionary(count, memory[at : at + count * width], None)
+    if asked[dictionaries.USED] < 0:
         return None
-    return pa.StringArray.from_buffers(count, pa.py_buffer(starts), pa.py_buffer(content))
-
-
-def _values(raw: bytes, count: int, physical: int, kind: pa.DataType) -> NDArray[np.generic] | None:
-    source = _SOURCES.get(physical)
-    if source is None or len(raw) < count * np.dtype(source).itemsize:
-        return None
-    unsigned = np.dtype(f"u{result_bytes(kind)}")
-    return np.frombuffer(raw, source, count).astype(unsigned)  # narrower integers are the low bits
+    content, stop = dictionaries.text_places(count, found.chunk[page_walk.DICTIONARY_WHOLE])
+    buffer = pa.py_buffer(memory[at : at + stop])
+    return Dictionary(count, None, pa.StringArray.from_buffers(count, buffer, buffer.slice(content)))
 
 
 def result_bytes(kind: pa.DataType) -> int:

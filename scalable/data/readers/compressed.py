@@ -1,28 +1,55 @@
-"""Pages decompressed from Python: those of codecs that no kernel of ours knows, and dictionaries."""
+"""Pages of codecs that no kernel of ours knows, decompressed from Python, and room for the others."""
 
 from __future__ import annotations
 
 import functools
 import zlib
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from scalable.kernels.parquet.codecs import (
-    GZIP,
-    LZ4_RAW,
-    SNAPPY,
-    UNCOMPRESSED,
-    ZSTD,
-    decompress_lz4,
-    decompress_snappy,
-)
-from scalable.kernels.parquet.zstd import IS_THERE
+from scalable.kernels.parquet import coded
+from scalable.kernels.parquet.codecs import GZIP, LZ4_RAW, SNAPPY, UNCOMPRESSED, ZSTD
+from scalable.kernels.parquet.runs import PADDING
+from scalable.kernels.parquet.zstd import IS_THERE, Context
 
 KNOWN = (UNCOMPRESSED, SNAPPY, LZ4_RAW, ZSTD, GZIP)
 BY_KERNEL = KNOWN[: 4 if IS_THERE else 3]
 _GZIP_WINDOW = 31  # zlib's number for the header of gzip
+_KERNELS = np.isin(np.arange(256), BY_KERNEL)  # by codec
+
+
+@dataclass(frozen=True, slots=True)
+class WorkSpace:
+    """Room in which kernels open pages, one at a time.
+
+    Attributes
+    ----------
+    buffer, stored : arrays of uint8
+        For the largest page decompressed, and in the file; see `scalable.kernels.parquet.coded.decode_columns`.
+    zstd : Context or None
+        What `stored` has the address of.
+    """
+
+    buffer: NDArray[np.uint8]
+    stored: NDArray[np.uint8]
+    zstd: Context | None
+
+
+def work_space(pages: NDArray[np.int64]) -> WorkSpace:
+    """Return room for pages as `scalable.kernels.parquet.coded.decode_columns` takes them, shape (n_pages, >= 9)."""
+    whole, size = pages[:, [coded.WHOLE, coded.SIZE]].max(axis=0).tolist()
+    zstd = Context() if IS_THERE and (pages[:, coded.CODEC] == ZSTD).any() else None
+    stored = np.empty(size + coded.CONTEXT_BYTES, np.uint8)
+    stored[-coded.CONTEXT_BYTES :].view(np.uint64)[0] = zstd.address if zstd else 0
+    return WorkSpace(np.zeros(whole + PADDING, np.uint8), stored, zstd)
+
+
+def for_others(pages: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the places of pages, see `work_space`, of codecs that no kernel decompresses."""
+    return np.flatnonzero(~_KERNELS[pages[:, coded.CODEC]])
 
 
 @functools.cache
@@ -38,7 +65,7 @@ def decompressed(stored: bytes, codec: int, whole: int, levels: int = 0) -> NDAr
     stored : bytes
         As it lies in the file.
     codec : int
-        One of ``KNOWN``, a number of the format's.
+        ``GZIP`` or ``ZSTD``, numbers of the format's.
     whole : int
         Bytes of the result.
     levels : int
@@ -50,12 +77,8 @@ def decompressed(stored: bytes, codec: int, whole: int, levels: int = 0) -> NDAr
         When it holds another number of bytes, or is damaged.
     """
     body, n_bytes = np.frombuffer(stored, np.uint8)[levels:], whole - levels
-    if codec == UNCOMPRESSED or not n_bytes:
-        found = body[:n_bytes]
-    elif codec in (SNAPPY, LZ4_RAW):
-        out = np.empty(n_bytes, np.uint8)
-        work = decompress_snappy if codec == SNAPPY else decompress_lz4
-        found = out if work(body.ctypes.data, body.size, out.ctypes.data, n_bytes) else out[:0]
+    if not n_bytes:
+        found = body[:0]
     elif codec == ZSTD:
         # which refuses what holds another number of bytes
         found = np.frombuffer(_zstd().decompress(pa.py_buffer(body), decompressed_size=n_bytes), np.uint8)

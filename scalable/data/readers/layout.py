@@ -36,8 +36,8 @@ _PLAIN = {
         (pa.uint64(), INT64),
     )
 }  # fmt: skip
-# Of the row groups that were read last; what is known of one, dictionaries and all, may be megabytes.
-KEPT_ROWS, KEPT_GROUPS, FEW_GROUPS = 2**22, 512, 8
+# Of the row groups that were read last: of one, pages are some 50 KB, but dictionaries may be megabytes.
+KEPT_BYTES_OF_GROUPS, KEPT_GROUPS, FEW_GROUPS = 2**25, 512, 8
 KEPT_BYTES, KEPT_FILES, FEW_FILES = 2**22, 512, 8  # of footers, in numbers
 _PLACES = [coded.FIRST, coded.STOP, page_walk.VALUES_AT]
 
@@ -68,7 +68,7 @@ class ColumnPages:
     ----------
     table : int64 array of shape (n_pages, 12)
         See `scalable.kernels.parquet.page_walk.walk_chunk`.
-    chunk : int64 array of shape (9,)
+    chunk : list of int
         The dictionary page, and what all pages are, likewise.
     physical : int
         Type in the file.
@@ -76,21 +76,18 @@ class ColumnPages:
         Compression.
     places : int64 array of shape (n_pages, 3) or None
         First row, row after the last and place of the first value, where values are plain and none is null.
-    memo : dict
-        What was made of the pages, for whoever made it.
     """
 
     def __init__(
         self,
         table: NDArray[np.int64],
-        chunk: NDArray[np.int64],
+        chunk: list[int],
         physical: int,
         codec: int,
         places: NDArray[np.int64] | None,
     ) -> None:
         self.table, self.chunk, self.physical, self.codec = table, chunk, physical, codec
         self.places = places
-        self.memo: dict[Any, Any] = {}
 
     def plain(self, kind: pa.DataType) -> bool:
         """Return whether the bytes in the file are values of a type, and none is null."""
@@ -100,7 +97,7 @@ class ColumnPages:
 _UNKNOWN: tuple[int, ColumnPages | None] = (-1, None)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class RowGroup:
     """A row group of a file, and the pages of it that were asked for so far.
 
@@ -116,6 +113,10 @@ class RowGroup:
         Of each column that is not nested.
     known : dict
         For each column, the row up to which its pages were walked, and the pages.
+    dictionaries : dict
+        Of columns, by name and type, what their pages refer to, for whoever loaded it.
+    n_bytes : int
+        Of pages and dictionaries.
     """
 
     path: str
@@ -125,6 +126,8 @@ class RowGroup:
     chunks: NDArray[np.void]
     columns: Mapping[str, ColumnShape]
     known: dict[str, tuple[int, ColumnPages]] = field(default_factory=dict)
+    dictionaries: dict[tuple[str, pa.DataType], Any] = field(default_factory=dict)
+    n_bytes: int = 0
 
     @property
     def last(self) -> int:
@@ -180,23 +183,30 @@ class RowGroup:
             at = int(chunks[n, page_walk.DAMAGED_AT])
             raise self._damaged(names[n], at, "does not hold the values that it should")
         table = table[: ends[-1]].copy()
+        self.n_bytes += table.nbytes
         summed = bool(
             (table[:, page_walk.CRC] >= 0).any() or (chunks[:, page_walk.DICTIONARY_CRC] >= 0).any()
         )
         # Of all columns at once: a microsecond each, for each row group, is what threads wait for each other.
         places = table[:, _PLACES]
         plain = np.logical_and(*chunks[:, [page_walk.ALL_PLAIN, page_walk.ALL_THERE]].T).tolist()
-        kinds, begin = asked[:, 3:5].tolist(), 0
+        stops = [*table[:, coded.STOP].tolist(), 0]  # the last page may go on behind the last row asked for
+        kinds, abouts, begin = asked[:, 3:5].tolist(), chunks.tolist(), 0
         for k, (name, end) in enumerate(zip(names, ends.tolist(), strict=True)):
             codec, physical = kinds[k]
             here = places[begin:end] if plain[k] else None
-            found = ColumnPages(table[begin:end], chunks[k], physical, codec, here)
+            found = ColumnPages(table[begin:end], abouts[k], physical, codec, here)
             if summed:
                 self._check_sums(descriptor, name, found, checked[k])
             with _lock:  # who walked less far, and was slower, must not take away what another relies on
                 if self.known.get(name, _UNKNOWN)[0] < stop:
-                    self.known[name] = (stop, found)
+                    self.known[name] = (max(stop, stops[end - 1]), found)
             begin = end
+
+    def keep(self, name: str, kind: pa.DataType, dictionary: Any, n_bytes: int) -> None:
+        """Remember the dictionary of a column for others who read it as a type."""
+        self.n_bytes += n_bytes
+        self.dictionaries[name, kind] = dictionary
 
     def _asked(self, names: Sequence[str]) -> NDArray[np.int64]:
         """Return what `page_walk.walk_chunks` is asked of columns."""
@@ -210,7 +220,7 @@ class RowGroup:
         sums = found.table[checked:, [coded.OFFSET, coded.SIZE, page_walk.CRC]].tolist()
         if not checked:
             places = [page_walk.DICTIONARY_AT, page_walk.DICTIONARY_BYTES, page_walk.DICTIONARY_CRC]
-            sums.append(found.chunk[places].tolist())
+            sums.append([found.chunk[place] for place in places])
         for at, size, checksum in sums:
             if checksum >= 0 and zlib.crc32(os.pread(descriptor, size, at)) != checksum:
                 raise self._damaged(name, at, "does not have the checksum that was written with it")
@@ -220,24 +230,6 @@ class RowGroup:
             f"{self.path}: row group {self.number}, column {name!r}: the page at {at:,} {reason}; the file is damaged "
             "or changed while it was read: write it again"
         )
-
-
-def old_times(footer: Footer, names: Sequence[str]) -> list[str]:
-    """Return which columns are times of 96 bits, which only pyarrow reads beyond the years of nanoseconds."""
-    places = file_layout(footer.path, footer.version).columns
-    return [name for name in names if name in places and places[name].physical == "INT96"]
-
-
-def text_of_pages(footer: Footer, names: Sequence[str], groups: Sequence[int]) -> list[str]:
-    """Return which text columns pyarrow hands over as dictionaries: none with differences of texts in its pages."""
-    metadata = file_metadata(footer.path, footer.version)
-    places = file_layout(footer.path, footer.version).columns
-
-    def differences(name: str) -> bool:
-        chunks = (metadata.row_group(group).column(places[name].place) for group in groups)
-        return any("DELTA" in encoding for chunk in chunks for encoding in chunk.encodings)
-
-    return [name for name in names if name in places and not differences(name)]
 
 
 def row_groups(footer: Footer, start: int, stop: int) -> list[RowGroup]:
@@ -344,7 +336,7 @@ def _row_group(path: str, version: Version, group: int) -> RowGroup:
     with _lock:
         found = _groups.setdefault(key, found)
         _groups.move_to_end(key)
-        left = sum(each.n_rows for each in _groups.values())
-        while len(_groups) > FEW_GROUPS and (left > KEPT_ROWS or len(_groups) > KEPT_GROUPS):
-            left -= _groups.popitem(last=False)[1].n_rows
+        left = sum(each.n_bytes for each in _groups.values())
+        while len(_groups) > FEW_GROUPS and (left > KEPT_BYTES_OF_GROUPS or len(_groups) > KEPT_GROUPS):
+            left -= _groups.popitem(last=False)[1].n_bytes
     return found

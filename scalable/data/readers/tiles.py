@@ -65,10 +65,7 @@ def find_tiles(
         return None
     file = opened(footer)
     groups[0].walk(file.descriptor, names, stop)
-    found = [
-        decoded_by_us(groups[0], file.descriptor, name, kind, BY_KERNEL)
-        for name, kind in zip(names, kinds, strict=True)
-    ]
+    found = decoded_by_us(groups[0], file.descriptor, names, kinds, BY_KERNEL)
     columns = [column for column in found if column is not None]
     small = all(len(names) * _room(column.pages) <= MOST_BYTES for column in columns[:1])
     return TileReader(footer.path, file, columns, kinds) if len(columns) == len(names) and small else None

@@ -14,13 +14,13 @@ from scalable.kernels.parquet.files import pread
 # Places in the description of a page; those of `coded` come first.
 VALUES_AT, ENCODING, CRC = range(coded.PAGE_FIELDS, coded.PAGE_FIELDS + 3)
 PAGE_FIELDS = coded.PAGE_FIELDS + 3
-# Of a chunk. The last three are 1 where all its pages are of plain values, none of these is null as far as is known
-# without decompressing them, and `coded` decodes what they are made of.
+# Of a chunk. The last four are 1 where all its pages are of plain values, none of these is null as far as is known
+# without decompressing them, `coded` decodes what they are made of, and where some refer to the dictionary.
 (
     DICTIONARY_AT, DICTIONARY_BYTES, DICTIONARY_VALUES, DICTIONARY_CRC, DAMAGED_AT, DICTIONARY_WHOLE, ALL_PLAIN,
-    ALL_THERE, DECODABLE,
-) = range(9)  # fmt: skip
-CHUNK_FIELDS = 9
+    ALL_THERE, DECODABLE, LOOKED_UP,
+) = range(10)  # fmt: skip
+CHUNK_FIELDS = 10
 MOST_TIMES = 2**16  # bytes that a byte can become; more is a lie, for which no room is made
 DAMAGED, NO_ROOM = -1, -2
 # Encodings that each physical type may have, as bits; that of the levels is for truths alone.
@@ -39,6 +39,15 @@ _KNOWN = np.array(
     ]
 )
 _BYTE_ARRAY = 6  # the physical type
+# How `coded` decodes an encoding of a physical type, or -1. A text is looked up or not read at all.
+_UNREAD = -1
+_FORMS = np.full((8, 16), _UNREAD)
+_NUMBERS = (1, 2, 4, 5)
+_FORMS[_NUMBERS, pages.PLAIN] = coded.PLAIN
+for _encoding in (pages.PLAIN_DICTIONARY, pages.RLE_DICTIONARY):
+    _FORMS[_NUMBERS, _encoding], _FORMS[_BYTE_ARRAY, _encoding] = coded.LOOKED_UP, coded.CODES
+_FORMS[[1, 2], pages.DELTA_BINARY_PACKED] = coded.DELTAS
+_FORMS[0, pages.PLAIN] = coded.BITS
 _HEADER_BYTES, _LARGEST_HEADER = 512, 2**24  # statistics may be long
 
 
@@ -142,7 +151,7 @@ def walk_chunk(
     found : array of shape (room, 12), int64
         Output: see `scalable.kernels.parquet.coded.decode_columns`; then place of the values in the file, or -1 where
         some may be null or they are compressed; encoding; checksum, or -1.
-    chunk : array of shape (9,), int64
+    chunk : array of shape (10,), int64
         Output: place, bytes, values and checksum of the dictionary page (0 without); where the page lies that is
         damaged; bytes of the dictionary page decompressed; what all pages are, see `ALL_PLAIN`.
 
@@ -223,7 +232,8 @@ def walk_chunk(
         found[n, coded.FIRST], found[n, coded.STOP] = row, row + values
         found[n, coded.OFFSET], found[n, coded.SIZE], found[n, coded.LEVELS] = at, size, levels
         found[n, coded.WHOLE], found[n, coded.CODEC] = whole, page_codec
-        found[n, coded.FORM], found[n, coded.ADDRESS] = 0, 0
+        form = _FORMS[physical, encoding]
+        found[n, coded.FORM], found[n, coded.ADDRESS] = form, 0
         found[n, VALUES_AT], found[n, ENCODING], found[n, CRC] = (
             values_at,
             encoding,
@@ -235,7 +245,9 @@ def walk_chunk(
                 chunk[ALL_PLAIN] = 0
             if values_at < 0:
                 chunk[ALL_THERE] = 0
-            if levels == coded.UNUSUAL or whole > MOST_TIMES * size + MOST_TIMES:
+            if coded_values:
+                chunk[LOOKED_UP] = 1
+            if form == _UNREAD or levels == coded.UNUSUAL or whole > MOST_TIMES * size + MOST_TIMES:
                 chunk[DECODABLE] = 0
         row += values
         at += size
@@ -267,7 +279,7 @@ def walk_chunks(
         Output, as of `walk_chunk`.
     ends : array of shape (n,), int64
         Output: the row of `found` after the last of each chunk.
-    chunks : array of shape (n, 9), int64
+    chunks : array of shape (n, 10), int64
         Output, as of `walk_chunk`.
 
     Returns

@@ -1,13 +1,15 @@
 """What is remembered of row groups stays small however many a file or a dataset has."""
 
 import gc
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scalable import ParquetSource
-from scalable.data.readers import layout
+from scalable.data.footers import read_footers
+from scalable.data.readers import coded_layout, layout, pages, read_columns
 
 
 def read(source):
@@ -18,19 +20,20 @@ def read(source):
     ]
 
 
-def test_row_groups_beyond_the_rows_that_are_kept_are_forgotten(tmp_path, monkeypatch):
-    monkeypatch.setattr(layout, "KEPT_ROWS", 5_000)
+def test_row_groups_beyond_the_bytes_that_are_kept_are_forgotten(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "KEPT_BYTES_OF_GROUPS", 100_000)
     monkeypatch.setattr(layout, "FEW_GROUPS", 3)
     table = pa.table({"x": np.arange(20_000.0)})
     for k in range(4):
         pq.write_table(table, tmp_path / f"{k}.parquet", row_group_size=500)
     source = ParquetSource(tmp_path)
     expected = read(source)
-    assert sum(each.n_rows for each in layout._groups.values()) <= 5_000
+    held = sum(each.n_bytes for each in layout._groups.values())
+    assert 50_000 < held <= 150_000  # those of one shard more
     assert read(source) == expected
     pq.write_table(table, tmp_path / "large.parquet", row_group_size=4_000)
     assert len(read(ParquetSource(tmp_path / "large.parquet"))) >= 1
-    assert len(layout._groups) <= 10  # few, or few rows
+    assert len(layout._groups) <= 10  # few, or few bytes
 
 
 def test_no_footer_of_pyarrow_is_kept_with_them(tmp_path):
@@ -93,3 +96,39 @@ def test_a_slower_thread_does_not_take_away_pages_that_another_walked_further(tm
     with path.open("rb") as file:
         group.walk(file.fileno(), ["x"], 1_000)
     assert group.known["x"][0] == 60_000
+
+
+def test_pages_are_not_looked_for_again_up_to_where_the_last_one_ends(tmp_path, monkeypatch):
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"x": np.arange(60_000.0)}), path, use_dictionary=False, compression="none")
+    (found,) = layout.row_groups(ParquetSource(path).footers[0], 0, 100)
+    walked, walk = [], layout.page_walk.walk_chunks
+    monkeypatch.setattr(layout.page_walk, "walk_chunks", lambda *a: walked.append(a[4]) or walk(*a))
+    with path.open("rb") as file:
+        found.walk(file.fileno(), ["x"], 100)
+        first = int(found.walked("x").table[0, 1])
+        assert found.known["x"][0] == first > 100
+        found.walk(file.fileno(), ["x"], first)
+        assert walked == [100]
+        found.walk(file.fileno(), ["x"], first + 1)
+    assert walked == [100, min(60_000, 2 * first)]
+
+
+def test_a_dictionary_is_loaded_once_for_all_pieces_of_a_row_group(tmp_path, monkeypatch):
+    path = tmp_path / "rows.parquet"
+    rng = np.random.default_rng(0)
+    x, t = rng.integers(0, 50, 30_000), np.array(["a", "b", "c"])[rng.integers(0, 3, 30_000)]
+    pq.write_table(pa.table({"x": x, "t": t}), path)
+    (footer,), (schema,) = read_footers([str(path)])
+    monkeypatch.setattr(pages, "CODED", SimpleNamespace(pays=lambda work: True))
+    loads, load = [], coded_layout.dictionaries.load_dictionaries
+    monkeypatch.setattr(
+        coded_layout.dictionaries, "load_dictionaries", lambda *a: loads.append(len(a[1])) or load(*a)
+    )
+    for start in (0, 10_000, 20_000):
+        ((found, text),) = read_columns(footer, schema, ["x", "t"], start, start + 10_000, 10_000)
+        assert found.to_pylist() == x[start : start + 10_000].tolist()
+        assert text.to_pylist() == t[start : start + 10_000].tolist()
+    assert loads == [2]
+    (group,) = layout.row_groups(footer, 0, 1)
+    assert group.n_bytes >= 8 * 50

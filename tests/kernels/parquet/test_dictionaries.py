@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalable.kernels.parquet.texts import split_texts
+from scalable.kernels.parquet.dictionaries import split_texts
 
 
 @given(st.lists(st.binary(max_size=6), max_size=8), st.data())
