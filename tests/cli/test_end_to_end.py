@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
+from tests.cli.children import in_one_process
 
 Run = Callable[..., Any]
 
@@ -51,21 +51,15 @@ def test_train_evaluate_predict(
 
 
 def test_same_predictions_in_a_fresh_process(scalable: Run, toy: Path, tmp_path: Path) -> None:
-    for learner, target in (("logistic", "label"), ("lightgbm", "label")):
+    learners = ("logistic", "lightgbm")
+    for learner in learners:
         model = tmp_path / learner
-        assert scalable("train", learner, toy, "--target", target, "--model", model).code == 0
+        assert scalable("train", learner, toy, "--target", "label", "--model", model).code == 0
         assert scalable("predict", model, toy, "--out", tmp_path / f"{learner}-here").code == 0
-        words = [
-            sys.executable,
-            "-m",
-            "scalable",
-            "predict",
-            model,
-            toy,
-            "--out",
-            tmp_path / f"{learner}-there",
-        ]
-        subprocess.run([str(word) for word in words], check=True, capture_output=True)
+    there = [["predict", tmp_path / name, toy, "--out", tmp_path / f"{name}-there"] for name in learners]
+    done = in_one_process(there)
+    assert done.returncode == 0, done.stderr
+    for learner in learners:
         here, there = (pq.read_table(tmp_path / f"{learner}-{where}") for where in ("here", "there"))
         assert here.equals(there)
 

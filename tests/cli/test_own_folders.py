@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from scalable.kernels.jit import cache_root
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.cli.children import ROOT, in_one_process
 
 
 @pytest.fixture(scope="module")
@@ -25,42 +24,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    code = (
-        "import sys; sys.path[:] = [part for part in sys.path if part]; "  # as the installed program does
-        f"sys.path.insert(0, {str(ROOT)!r}); from scalable.cli import main; main()"
-    )
-    return subprocess.run(
-        [sys.executable, "-c", code, *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-
-
 def test_generating_training_in_processes_and_scoring(folder: Path) -> None:
-    for words in (
-        ("generate", "physics", "--rows", "3000", "--out", "data"),
-        (
-            "train",
-            "lightgbm",
-            "data",
-            "--target",
-            "signal",
-            "--model",
-            "m",
-            "--workers",
-            "2",
-            "--n-estimators",
-            "2",
-        ),
-        ("evaluate", "m", "data", "--target", "signal"),
-    ):
-        done = run(folder, *words)
-        assert done.returncode == 0, done.stderr
-        assert "own" not in done.stderr
+    lines = (
+        "generate physics --rows 3000 --out data",
+        "train lightgbm data --target signal --model m --workers 2 --n-estimators 2",
+        "evaluate m data --target signal",
+    )
+    done = in_one_process([line.split() for line in lines], cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert b"own" not in done.stderr
 
 
 def test_started_as_a_module(folder: Path) -> None:

@@ -22,6 +22,7 @@ from scalable.tuning.halving import Rung
 from scalable.tuning.journal import Journal
 from scalable.tuning.search import climb
 from scalable.tuning.trials import Measured
+from tests.conftest import worker_processes
 
 SPACE = "learning_rate=log:0.02:0.5,num_leaves=4|8|15,min_child_samples=logint:2:200"
 LOOK = ["trial", "params", "status", "budget", "value", "at", "curve"]
@@ -114,6 +115,13 @@ def whole(place):
     return tune("lightgbm", train, SPACE, **how)
 
 
+@pytest.fixture(scope="module")
+def two_mortals(tmp_path_factory):
+    """A client of two workers, one of which may be killed."""
+    with worker_processes(2, tmp_path_factory.mktemp("mortal")) as client:
+        yield client
+
+
 def measured(journal):
     return journal.read_text().count('"trial"') if journal.exists() else 0
 
@@ -142,7 +150,7 @@ def test_a_killed_search_is_resumed_to_the_same_result(place, whole, tmp_path):
     assert look(resumed) == look(whole)
 
 
-def test_a_search_whose_worker_and_driver_are_killed_ends_the_same(place, whole, mortal_client, tmp_path):
+def test_a_search_whose_worker_and_driver_are_killed_ends_the_same(place, whole, two_mortals, tmp_path):
     """SIGKILL of a worker, then of who asks for trials; the cluster that is left goes on from the checkpoint."""
     paths, journal = [str(place / f"{part}.parquet") for part in range(2)], tmp_path / "search"
     train, held = (ParquetSource(path, target="y") for path in paths)
@@ -153,16 +161,16 @@ def test_a_search_whose_worker_and_driver_are_killed_ends_the_same(place, whole,
         SCRIPT.format(space=SPACE),
         *paths,
         str(journal),
-        mortal_client.scheduler.address,
+        two_mortals.scheduler.address,
     ]
     process = subprocess.Popen(words)
     wait_for(2, journal, process)
-    os.kill(next(iter(mortal_client.run(os.getpid).values())), signal.SIGKILL)
+    os.kill(next(iter(two_mortals.run(os.getpid).values())), signal.SIGKILL)
     wait_for(measured(journal) + 4, journal, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
     known = json.loads(journal.read_text())["measured"]
-    there = tune("lightgbm", train, SPACE, client=mortal_client, checkpoint=journal, resume=True, **how)
+    there = tune("lightgbm", train, SPACE, client=two_mortals, checkpoint=journal, resume=True, **how)
     assert look(there) == look(whole)
     assert json.loads(journal.read_text())["measured"][: len(known)] == known  # none was measured twice
     assert len(json.loads(journal.read_text())["measured"]) == MEASURED

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.cli.children import in_one_process
+
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
@@ -37,11 +39,10 @@ def test_names_of_columns_and_files_are_read_and_written(rows: Path, tmp_path: P
         ("train", "logistic", rows, "--target", "señal", "--model", model, "--quiet"),
         ("predict", model, rows, "--out", out, "--quiet"),
     ]
-    said = [scalable(*line) for line in lines]
-    for done in said:
-        assert done.returncode == 0, done.stderr.decode()
-        assert b"Traceback" not in done.stderr
-    assert "größe" in said[0].stdout.decode()
+    done = in_one_process(lines, env=ASCII)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    assert "größe" in done.stdout.decode()
     assert pq.read_table(out).num_rows == 500
 
 
