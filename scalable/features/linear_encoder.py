@@ -72,6 +72,7 @@ class LinearEncoder(Encoder):
         self._numbers = np.zeros((len(treated), kernels.NUMBER_FIELDS), np.int64)
         self._numbers[:, kernels.INDICATOR] = [column.indicator for column in treated]
         self._numbers[1:, kernels.TO] = np.cumsum([column.n_columns for column in treated])[:-1]
+        self._forbids_missing = np.array([column.forbid_missing for column in treated], np.bool_)
         self._floats = [
             (column.name, (column.offset, column.scale, column.log_unit or 0.0))
             for column in treated
@@ -213,6 +214,29 @@ class LinearEncoder(Encoder):
             self._refuse(raw, found, columns)
         return columns, ids
 
+    def encode_places(self, places: NDArray[np.int64], columns: NDArray[Any], ids: NDArray[np.int32]) -> bool:
+        """Write the dense columns of numbers at known places in memory.
+
+        Parameters
+        ----------
+        places : int64 array of shape (n_numbers, 4)
+            See `scalable.data.values.place_of`.
+        columns : array of shape (n_columns, n_rows)
+            Output, of the encoder's dtype.
+        ids : int32 array of shape (n_ids, n_rows)
+            Left as it is.
+
+        Returns
+        -------
+        bool
+            Whether none is infinite, or missing though that is forbidden.
+        """
+        found, single = self._numbers.copy(), None if self.dtype == "float64" else 1
+        found[:, : kernels.TO] = places
+        kernels.encode_columns(found, self._scales, _NO_CATEGORIES, single, columns, ids)
+        bad, missing = found[:, kernels.BAD], found[:, kernels.MISSING]
+        return not bool(np.any((missing < bad) | (self._forbids_missing & (missing > 0))))
+
     def _refuse(self, raw: RawBlock, found: NDArray[np.int64], columns: NDArray[Any]) -> None:
         """Raise a DataError where numbers are infinite, or missing though that is forbidden."""
         treated = [column for column in self.columns if column.action == "number"]
@@ -305,3 +329,4 @@ class LinearEncoder(Encoder):
 
 
 _FLOAT32 = pa.float32()
+_NO_CATEGORIES = np.empty((0, kernels.CATEGORY_FIELDS), np.int64)

@@ -24,6 +24,7 @@ from scalable.inference.forest.formats.lightgbm_trees import forest_of_text
 from scalable.inference.forest.places import Columns
 from scalable.inference.forest.trees import Forest
 from scalable.inference.request.answers import forest_answer, matrix_answer
+from scalable.inference.request.frame_answers import FrameAnswer, forest_frames
 from scalable.inference.request.layout import plain_layout, tree_layout
 from scalable.models.explanation import Explanation, explain_forest, output_names, tree_owners
 from scalable.models.predictors import Predictor
@@ -91,6 +92,9 @@ class ForestPredictor(Predictor):
     def _compile_answer(self) -> Callable[..., Any]:
         return forest_answer(tree_layout(self.encoder), self.forest)
 
+    def _compile_frame_answer(self) -> FrameAnswer | None:
+        return forest_frames(tree_layout(self.encoder), self.forest.n_features, self.forest.predict)
+
 
 def read_forest(stored: StoredModel) -> ForestPredictor:
     """Return the predictor of a saved forest."""
@@ -137,7 +141,10 @@ class PlainForest(Predictor):
         """Return predictions, see `Predictor`."""
         self.check(raw)
         columns = [_numbers(raw.arrays[name], name) for name in self.needed]
-        found = self.forest.predict(Columns.of_arrays(columns, raw.n_rows)).astype(np.float64)
+        return self._predict_columns(Columns.of_arrays(columns, raw.n_rows))
+
+    def _predict_columns(self, columns: Columns) -> NDArray[np.float64]:
+        found = self.forest.predict(columns).astype(np.float64)
         return found[:, 1] if self.task == "binary" and found.ndim == 2 else found
 
     def explain_block(self, raw: RawBlock) -> Explanation:
@@ -164,6 +171,9 @@ class PlainForest(Predictor):
         if self.task != "binary" or self.forest.n_outputs == 1:
             return forest_answer(layout, forest)
         return matrix_answer(layout, forest.n_features, lambda x: float(forest.predict_one(x)[1]))
+
+    def _compile_frame_answer(self) -> FrameAnswer | None:
+        return forest_frames(plain_layout(self.needed), self.forest.n_features, self._predict_columns)
 
     def check(self, raw: RawBlock) -> None:
         """Raise a DataError when a column is missing."""

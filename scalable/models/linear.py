@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.state import State
 from scalable.features.target import check_outputs
 from scalable.inference.request.answers import linear_answer
+from scalable.inference.request.frame_answers import FrameAnswer
+from scalable.inference.request.linear_frames import linear_frames
 from scalable.kernels.linear import sgd as descent
 from scalable.models.explanation import Explanation, explain_linear, output_names
 from scalable.models.links import LINKS, apply_link
@@ -65,9 +68,17 @@ class LinearModel(Predictor):
 
     def scores(self, block: Block) -> NDArray[np.float64]:
         """Return linear predictors of encoded rows, shape (n_outputs, n_rows)."""
-        out = np.empty((len(self.coef), block.n_rows), block.columns.dtype)
-        descent.predict(block.columns, block.ids, self.coef.astype(block.columns.dtype), out)
+        return self._scores(block.columns, block.ids)
+
+    def _scores(self, columns: NDArray[Any], ids: NDArray[np.int32]) -> NDArray[np.float64]:
+        out = np.empty((len(self.coef), columns.shape[1]), columns.dtype)
+        descent.predict(columns, ids, self.used_coef, out)
         return out.astype(np.float64)
+
+    @cached_property
+    def used_coef(self) -> NDArray[Any]:
+        """The coefficients in the encoder's precision: 2^18 of them take longer to convert than a thousand rows."""
+        return self.coef.astype(self.encoder.dtype)
 
     def predict_block(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return probabilities of the positive class, of every class (n_rows, k), or means."""
@@ -102,6 +113,11 @@ class LinearModel(Predictor):
             return float(found[0]) if self.n_outputs == 1 else found[0]
 
         return linear_answer(self.encoder, self.coef, logistic, None if plain else finish)
+
+    def _compile_frame_answer(self) -> FrameAnswer | None:
+        return linear_frames(
+            self.encoder, lambda columns, ids: apply_link(self.link, self._scores(columns, ids))
+        )
 
     def parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, str]]:
         """Return metadata, arrays and texts to save."""

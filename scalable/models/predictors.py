@@ -17,6 +17,7 @@ from scalable.data.columns import require_column
 from scalable.data.table import as_source
 from scalable.errors import DataError, ModelError, UsageError
 from scalable.features.target import Labels, Where, nth_row
+from scalable.inference.request.frame_answers import FrameAnswer, rows_of_frame
 from scalable.inference.request.json import parse_json
 from scalable.inference.request.row_block import block_of_rows
 from scalable.models.explanation import Explanation
@@ -90,6 +91,10 @@ class Predictor(ABC):
             X = [X]
         if isinstance(X, list) and X and isinstance(X[0], Mapping):
             return self._predict_dicts(X, missing_keys)
+        if rows_of_frame(X) and self.answer_frame is not None:
+            found = self.answer_frame(X)
+            if found is not None:
+                return found
         parts = [self.predict_block(raw) for raw in self._blocks(X)]
         empty = np.empty((0, self.n_outputs) if self.n_outputs > 1 else 0)
         return np.concatenate([empty, *parts])
@@ -184,13 +189,23 @@ class Predictor(ABC):
         """``answer(row, missing_keys="refuse")``: `predict_one` of a dict, compiled on first use."""
         return self._compile_answer()
 
+    @cached_property
+    def answer_frame(self) -> FrameAnswer | None:
+        """``answer_frame(X)``: `predict` of a frame, None where another way has to; there may be no such function."""
+        return self._compile_frame_answer()
+
+    def _compile_frame_answer(self) -> FrameAnswer | None:
+        """Return the function behind `answer_frame`."""
+        return None
+
     @abstractmethod
     def _compile_answer(self) -> Callable[..., Any]:
         """Return the function behind `answer`."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle without what holds addresses."""
-        return {name: value for name, value in self.__dict__.items() if name != "answer"}
+        """Pickle without what holds addresses, or is made of the rest."""
+        made = ("answer", "answer_frame", "used_coef")
+        return {name: value for name, value in self.__dict__.items() if name not in made}
 
     def _predict_dicts(self, rows: Sequence[Mapping[str, Any]], missing_keys: str) -> NDArray[np.float64]:
         out = np.empty((len(rows), self.n_outputs) if self.n_outputs > 1 else len(rows))

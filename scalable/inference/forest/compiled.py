@@ -98,7 +98,7 @@ class CompiledForest:
         """
         if n_threads < 1:
             raise UsageError(f"n_threads should be at least 1, found {n_threads}")
-        parts = row_parts(X)
+        parts = None if isinstance(X, Columns) else row_parts(X)
         if parts is not None:
             given = (raw_score, n_threads, pred_leaf, num_iteration, start_iteration, pred_early_stop,
                      pred_early_stop_freq, pred_early_stop_margin, pred_contrib)  # fmt: skip

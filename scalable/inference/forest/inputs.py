@@ -111,7 +111,7 @@ def as_columns(X: Any, n_features: int, categories: list[list[object]] | None = 
     DataError
         Another number of columns, a column that is not numeric, or other categorical columns.
     """
-    module = type(X).__module__.split(".")[0]
+    module = "" if isinstance(X, Columns) else type(X).__module__.split(".")[0]
     if isinstance(X, Columns):
         columns = X
     elif module == "pyarrow":
