@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ _pointer = ctypes.pythonapi.PyCapsule_GetPointer
 _pointer.restype, _pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
 _GET = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 _RELEASE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_getter, _releaser = cache(_GET), cache(_RELEASE)
 _SCHEMA_WORDS, _ARRAY_WORDS, _N_FIELDS = (
     9,
     10,
@@ -57,7 +59,7 @@ class _Struct:
 
     def __del__(self) -> None:
         if self.release:
-            _RELEASE(self.release)(self.address)
+            _releaser(self.release)(self.address)
 
 
 def _of_stream(frame: Any) -> Iterator[tuple[int, int, int]]:
@@ -65,13 +67,13 @@ def _of_stream(frame: Any) -> Iterator[tuple[int, int, int]]:
     stream = _pointer(capsule, b"arrow_array_stream")
     assert stream is not None
     get_schema, get_next = ((ctypes.c_int64 * 2).from_address(stream))[:]
-    schema = _Struct(_SCHEMA_WORDS)
-    if _GET(get_schema)(stream, schema.address):
-        return
-    while True:
+    schema, left = _Struct(_SCHEMA_WORDS), len(frame)
+    failed = _getter(get_schema)(stream, schema.address)
+    while left > 0:
         array = _Struct(_ARRAY_WORDS)
-        if _GET(get_next)(stream, array.address) or not array.release:
-            return
+        if failed or _getter(get_next)(stream, array.address) or not array.release:
+            raise pa.ArrowInvalid("a frame that cannot be read")
+        left -= array.words[0]
         yield schema.address, array.address, array.words[0]
 
 

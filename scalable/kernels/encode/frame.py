@@ -30,11 +30,11 @@ STEP = np.dtype(
 
 
 @kernel(inline=True)
-def _mean(step: Any, place: Any, k: Any) -> Any:
-    at = np.uintp(place * step.width + k)
-    if step.single:
-        return load_f32(np.uintp(step.table) + np.uintp(4) * at)
-    return load_f64(np.uintp(step.table) + np.uintp(8) * at)
+def _mean(table: Any, single: Any, at: Any) -> Any:
+    """Return a value of a table of means."""
+    if single:
+        return load_f32(table + np.uintp(4) * np.uintp(at))
+    return load_f64(table + np.uintp(8) * np.uintp(at))
 
 
 @kernel()
@@ -66,18 +66,21 @@ def encode_trees(
         out = matrix[step.to]
         if step.action in (NUMBER, SINGLE, TIME):
             numbers(where[step.column], first, wide, out)
-        elif step.action == CODE:
+            continue
+        # Read once: for all the compiler knows, the matrix is over them.
+        found, count, second = places[step.places], step.count, step.second
+        table, width, single = np.uintp(step.table), step.width, step.single
+        if step.action == CODE:
             for i in range(n):
-                code = places[step.places, i]
-                out[i] = np.nan if code >= step.count else np.float64(code)
+                out[i] = np.nan if found[i] >= count else np.float64(found[i])
         elif step.action == PAIR:
+            others = places[step.other]
             for i in range(n):
-                one = min(np.int64(places[step.places, i]), step.count)
-                other = min(np.int64(places[step.other, i]), step.second)
-                out[i] = _mean(step, one * (step.second + 1) + other, 0)
+                place = min(np.int64(found[i]), count) * (second + 1) + min(np.int64(others[i]), second)
+                out[i] = _mean(table, single, place * width)
         elif step.action in (TEXT, INTEGER):
             for k in range(step.taken):
                 column = matrix[step.to + k]
                 for i in range(n):
-                    column[i] = _mean(step, np.int64(places[step.places, i]), k)
+                    column[i] = _mean(table, single, np.int64(found[i]) * width + k)
     return True

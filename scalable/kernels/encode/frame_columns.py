@@ -234,9 +234,9 @@ def numbers(column: Any, first: int, wide: np.ndarray, out: np.ndarray) -> None:
     elif kind == UINT64:
         copy_values(carray(at, (n,), np.uint64), out)
     elif kind == BITS:
-        bits = np.uintp(column.address)
+        bits, start = np.uintp(column.address), column.first + first
         for i in range(n):
-            bit = column.first + first + i
+            bit = start + i
             out[i] = (load_u8(bits + np.uintp(bit >> 3)) >> np.uint8(bit & 7)) & np.uint8(1)
     else:
         whole_numbers(column, first, wide)
@@ -244,7 +244,8 @@ def numbers(column: Any, first: int, wide: np.ndarray, out: np.ndarray) -> None:
         if column.marked and kind == INT64:
             for i in range(n):
                 out[i] = np.nan if wide[i] == ABSENT else out[i]
-    if column.valid:
+    valid, bit = column.valid, column.first + first
+    if valid:
         for i in range(n):
-            if is_null(column.valid, column.first + first + i):
+            if is_null(valid, bit + i):
                 out[i] = np.nan

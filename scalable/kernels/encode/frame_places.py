@@ -64,14 +64,13 @@ _LEAST, _ONE, _ALL = -(2**63), np.uint64(1), np.uint64(2**64 - 1)
 
 
 @kernel(inline=True)
-def _text(column: Any, k: Any) -> Any:
+def _text(layout: Any, starts: Any, data: Any, k: Any) -> Any:
     """Return address and bytes of the text at place `k`."""
-    starts, data = np.uintp(column.starts), np.uintp(column.data)
-    if column.layout == SHORT:
+    if layout == SHORT:
         at = starts + np.uintp(4 * k)
         start, stop = np.int64(load_u32(at)), np.int64(load_u32(at + np.uintp(4)))
         return data + np.uintp(start), stop - start
-    if column.layout == LONG:
+    if layout == LONG:
         at = starts + np.uintp(8 * k)
         start, stop = load_i64(at), load_i64(at + np.uintp(8))
         return data + np.uintp(start), stop - start
@@ -84,10 +83,10 @@ def _text(column: Any, k: Any) -> Any:
 
 
 @kernel(inline=True)
-def _entry(how: Any, head: Any, tail: Any, size: Any) -> Any:
+def _entry(mask: Any, head: Any, tail: Any, size: Any) -> Any:
     """Return which entry the search for a text begins with."""
     slot = (head ^ (tail * MIX) ^ np.uint64(size)) * SPREAD
-    return (slot ^ (slot >> np.uint64(32))) & how.mask
+    return (slot ^ (slot >> np.uint64(32))) & mask
 
 
 @kernel()
@@ -98,7 +97,7 @@ def _find(how: Any, at: Any, size: int) -> int:
         head |= np.uint64(load_u8(at + np.uintp(k))) << np.uint64(8 * k)
     if size > 8:
         tail = load_u64(at + np.uintp(size - 8))
-    slot = _entry(how, head, tail, size)
+    slot = _entry(how.mask, head, tail, size)
     while True:
         entry = np.uintp(np.uint64(how.known) + slot * _ENTRY)
         found = load_i64(entry + np.uintp(16))
@@ -116,20 +115,26 @@ def _find(how: Any, at: Any, size: int) -> int:
 @kernel()
 def _find_all(how: Any, column: Any, first: int, out: np.ndarray) -> None:
     """Write the places of texts among known ones; next to no branch depends on what they are."""
-    known = np.uintp(how.known)
+    known, mask, base, layout = np.uintp(how.known), how.mask, how.base, column.layout
+    starts, data, end = np.uintp(column.starts), np.uintp(column.data), np.uintp(column.end)
+    valid, bit = (
+        column.text_valid,
+        column.text_first,
+    )  # read once: for all the compiler knows, `out` is over them
     for i in range(out.size):
         k = first + i
-        if not is_null(column.text_valid, column.text_first + k):
-            at, size = _text(column, k)
-            end = np.uintp(column.starts + 16 * (k + 1)) if column.layout == VIEWS else np.uintp(column.end)
+        if not is_null(valid, bit + k):
+            at, size = _text(layout, starts, data, k)
+            if layout == VIEWS:
+                end = starts + np.uintp(16 * (k + 1))
             if at + np.uintp(8) <= end or size >= 8:  # whatever follows the text is there to be read
                 rest = max(size - 8, 0)
                 head = load_u64(at) & (_ALL if size >= 8 else (_ONE << np.uint64(8 * size)) - _ONE)
                 tail = load_u64(at + np.uintp(rest)) & (_ALL if rest else np.uint64(0))
-                entry = known + np.uintp(_entry(how, head, tail, size) * _ENTRY)
+                entry = known + np.uintp(_entry(mask, head, tail, size) * _ENTRY)
                 same = (load_u64(entry) ^ head) | (load_u64(entry + np.uintp(8)) ^ tail)
                 if same == 0 and load_i64(entry + np.uintp(16)) == size + 1 and size <= 16:
-                    out[i] = how.base + load_i64(entry + np.uintp(24))
+                    out[i] = base + load_i64(entry + np.uintp(24))
                     continue
         out[i] = _place(how, column, k)
 
@@ -139,7 +144,7 @@ def _place(how: Any, column: Any, k: int) -> int:
     """Return the place of the text at `k`."""
     if is_null(column.text_valid, column.text_first + k):
         return how.missing
-    at, size = _text(column, k)
+    at, size = _text(column.layout, np.uintp(column.starts), np.uintp(column.data), k)
     if how.mode == TEXT:
         data = carray(as_pointer(at), (size,), np.uint8)
         return how.base + np.int64(text_hash(data, 0, size, how.salt) & how.mask)
@@ -168,8 +173,9 @@ def _integers(how: Any, column: Any, first: int, wide: np.ndarray, out: np.ndarr
             out[i] = how.missing if np.isnan(values[i]) else how.base + np.int64(held)
         return
     whole_numbers(column, first, wide)
+    base, salt, mask = how.base, how.salt, how.mask
     for i in range(out.size):
-        out[i] = how.base + np.int64(integer_hash(wide[i], how.salt) & how.mask)
+        out[i] = base + np.int64(integer_hash(wide[i], salt) & mask)
     if column.valid:
         for i in range(out.size):
             if is_null(column.valid, column.first + first + i):
@@ -216,11 +222,13 @@ def find_places(where: np.ndarray, hows: np.ndarray, first: int, out: np.ndarray
         if small:
             for k in range(column.size):
                 table[k] = _place(how, column, k)
+        valid, bit, marked, size = column.valid, column.first + first, column.marked, np.uint64(column.size)
+        missing = how.missing
         for i in range(n):
             k = wide[i]
-            if is_null(column.valid, column.first + first + i) or (k < 0 and column.marked):
-                to[i] = how.missing
-            elif np.uint64(k) >= np.uint64(column.size):
+            if is_null(valid, bit + i) or (k < 0 and marked):
+                to[i] = missing
+            elif np.uint64(k) >= size:
                 return False
             else:
                 to[i] = table[k] if small else _place(how, column, k)
