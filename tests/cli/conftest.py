@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +13,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+CODE = f"""
+import json, sys
+sys.path[:] = [{str(ROOT)!r}, *(part for part in sys.path if part)]  # no folder of the caller, as when installed
+from scalable.cli import main
+lines = json.loads(bytes.fromhex(sys.argv[1]))
+for words in lines:
+    sys.argv[1:] = words
+    try:
+        main()
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
 
 
 class Outcome(NamedTuple):
@@ -66,3 +86,21 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         pq.write_table(table, folder / f"part-{part}.parquet", row_group_size=1000)
     return folder
+
+
+def in_one_process(
+    lines: Sequence[Sequence[object]], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[Any]:
+    """Run command lines one after the other in a fresh process, until one fails; its output is in bytes.
+
+    To start a process and import what a command needs takes longer than the command.
+    """
+    words = json.dumps([[str(word) for word in line] for line in lines]).encode().hex()  # whatever the locale
+    return subprocess.run(
+        [sys.executable, "-c", CODE, words],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        timeout=200,
+        check=False,
+    )

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tests.cli.children import in_one_process
+from tests.cli.conftest import in_one_process
 
 Run = Callable[..., Any]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scalable.kernels.jit import cache_root
-from tests.cli.children import ROOT, in_one_process
+from tests.cli.conftest import ROOT, in_one_process
 
 
 @pytest.fixture(scope="module")
