@@ -44,7 +44,12 @@ REPO = Path(__file__).resolve().parents[1]
 
 
 # A module is run by one process: one that takes long and comes last keeps two others waiting.
-FIRST = ("tests/tuning/test_search.py", "tests/storage/test_registry_there.py")
+FIRST = (
+    "tests/tuning/test_search.py",
+    "tests/storage/test_objects.py",
+    "tests/storage/test_generated_there.py",
+    "tests/storage/test_registry_there.py",
+)
 
 
 @pytest.hookimpl(wrapper=True)
