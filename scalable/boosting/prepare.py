@@ -16,7 +16,7 @@ from scalable.boosting.dataset import lightgbm_api as native
 from scalable.boosting.engine import estimates_rows, left_to_lightgbm, lightgbm_is_faster
 from scalable.boosting.native.settings import flag
 from scalable.boosting.params import OWN, Params, check_distributed, resolve
-from scalable.boosting.rare_positives import leaf_bound
+from scalable.boosting.rare_positives import leaf_bounds
 from scalable.boosting.training.rotation import leaf_hessian, pieces_of
 from scalable.boosting.workers.partition import check_rows
 from scalable.boosting.workers.placement import Team
@@ -103,9 +103,10 @@ def prepare(
             raise UsageError("class_weight is for classifiers; give sample_weight to a regressor")
         totals = summary.known_target.class_rows  # LightGBM balances rows, not their weights
         learned = learned.with_class_weight(class_weights(params.class_weight, classes, totals))
-    params, bound = bounded(params, learned, summary.known_target, source.n_rows)
-    if bound:
-        _say(f"rare positives: min_sum_hessian_in_leaf={bound:g}, unless you give one")
+    params, bounds = bounded(params, learned, summary.known_target, source.n_rows)
+    if bounds:
+        said = ", ".join(f"{name}={bound:g}" for name, bound in bounds.items())
+        _say(f"rare positives: {said}, unless you give them")
     dataset_params = {
         **{name: value for name, value in params.values.items() if name not in OWN},
         "categorical_feature": ",".join(map(str, learned.categorical)),
@@ -128,16 +129,19 @@ def prepare(
     return Prepared(learned, reference, params, dataset_params, initial, n_bins, summary.known_target)
 
 
-def bounded(params: Params, encoder: TreeEncoder, target: TargetSummary, n_rows: int) -> tuple[Params, float]:
-    """Return parameters with what the columns and the target decide, and the leaf bound of rare positives, or 0."""
+def bounded(
+    params: Params, encoder: TreeEncoder, target: TargetSummary, n_rows: int
+) -> tuple[Params, dict[str, float]]:
+    """Return parameters with what the columns and the target decide, and the bounds of rare positives among them."""
     params = replace(params, values=spread(params.values, encoder))
     params = replace(params, rotation=params.rotation.planned(n_rows, params.n_rounds))
+    bounds: dict[str, float] = {}
     if params.rotation.on:
         params.values.setdefault("min_sum_hessian_in_leaf", leaf_hessian(params.rotation.rows))
-    elif params.class_weight is None and (bound := leaf_bound(params.values, target)):
-        params.values["min_sum_hessian_in_leaf"] = bound
-        return params, bound
-    return params, 0.0
+    elif params.class_weight is None:
+        bounds = leaf_bounds(params.values, target)
+        params.values.update(bounds)
+    return params, bounds
 
 
 def learn_encoder(

@@ -67,4 +67,7 @@ class Peers:
         buffers = {w: bytearray(len(chosen) * 3 * (high - low) * 8) for w in others}
         self._mesh.exchange(sends, {w: memoryview(buffer) for w, buffer in buffers.items()})
         for buffer in buffers.values():
-            pool[chosen, :, low:high] += np.frombuffer(buffer, np.int64).reshape(-1, 3, high - low)
+            received = np.frombuffer(buffer, np.int64).reshape(
+                len(chosen), 3, high - low
+            )  # of no bins, perhaps
+            pool[chosen, :, low:high] += received

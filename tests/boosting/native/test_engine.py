@@ -78,6 +78,13 @@ def test_workers_and_threads_give_the_same_bits(files, local_team):
     assert trained.stats["workers"][0]["bytes_sent"] > 0
 
 
+def test_more_workers_than_columns_give_the_same_bits(tmp_path, local_team):
+    x = np.random.default_rng(2).normal(size=600)
+    pq.write_table(pa.table({"x": x, "y": x}), tmp_path / "rows.parquet", row_group_size=100)
+    rows = ParquetSource(str(tmp_path), "y")
+    assert text_of(train_on(local_team(3), TREES, rows, classify=False)) == text_of(train(TREES, rows))
+
+
 def test_early_stopping_and_metrics_are_those_of_the_model(files):
     rows = source(files, "label")
     seen = {}
