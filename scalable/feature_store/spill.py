@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable.data.values import read_only
 from scalable.errors import DataError
-from scalable.kernels.timeline.group import gather, group_rows
+from scalable.kernels.timeline.group import divide_rows, gather, group_rows
 from scalable.kernels.timeline.words import checksum
 from scalable.storage.files import Version, store_of
 from scalable.storage.replace import explained, replacing
@@ -33,12 +34,13 @@ def partition_of(hashes: NDArray[np.int64], n_partitions: int) -> NDArray[np.int
 
 def partition_by_time(times: NDArray[np.int64], from_when: Sequence[int]) -> NDArray[np.int32]:
     """Return the partition of each time: the last that begins by then; those that begin at one time share it."""
-    begins = np.array(from_when, np.int64)
-    found = np.maximum(np.searchsorted(begins, times, side="right") - 1, 0)
+    begins, found = np.array(from_when, np.int64), np.empty(len(times), np.int32)
+    divide_rows(read_only(np.ascontiguousarray(times)), begins, found, np.empty(len(times), np.int64))
+    np.maximum(found, 0, out=found)
     if (begins[1:] == begins[:-1]).any():
         shared = np.maximum(found - np.searchsorted(begins, times, side="left"), 0) + 1
-        found -= np.arange(len(times)) % shared
-    return found.astype(np.int32)
+        found -= (np.arange(len(times)) % shared).astype(np.int32)
+    return found
 
 
 def write_spill(

@@ -98,16 +98,13 @@ def event_heads(
     view = bound.view
     entity, check, missing = entity_words(block, view.entity)
     event = time_words(block, view.event_time, view.time_unit, "event time")
-    created, last = event, event
-    counts = state.counts
+    created, counts = event, state.counts
     if view.created_time is not None:
         created = time_words(block, view.created_time, view.time_unit, "created time")
-        last = when_known(event, created)
-        counts["created late"] += int((created > event).sum())
-        counts["created before they happened"] += int((created < event).sum())
-    state.latest = max(state.latest, int(last.max(initial=0)))
+        counts["created late"] += int(np.count_nonzero(created > event))
+        counts["created before they happened"] += int(np.count_nonzero(created < event))
     counts["events"] += block.n_rows
-    counts["without entity"] += int(missing.sum())
+    counts["without entity"] += int(np.count_nonzero(missing))
     return entity, check, event, created, missing
 
 
@@ -124,6 +121,7 @@ def event_columns(
     Texts and counts go to `state`.
     """
     entity, check, event, created, missing = event_heads(bound, block, state)
+    state.latest = max(state.latest, int(when_known(event, created).max(initial=0)))
     words = []
     for name in bound.view.columns:
         found, texts = value_words(block.arrays[name], name)

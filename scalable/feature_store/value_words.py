@@ -12,9 +12,16 @@ from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
 from scalable.data.types.logical import is_text
-from scalable.data.values import dictionary_codes, numbers
+from scalable.data.values import dictionary_codes, numbers, plain, read_only
 from scalable.errors import DataError
-from scalable.kernels.timeline.words import MISSING, float_words, hash_texts_twice, place_values, word_floats
+from scalable.kernels.timeline.words import (
+    MISSING,
+    float_words,
+    hash_texts_twice,
+    place_values,
+    scaled,
+    word_floats,
+)
 
 Words = NDArray[np.int64]
 Texts = dict[int, str]
@@ -35,6 +42,8 @@ def text_hashes(texts: pa.Array) -> tuple[Words, Words]:
 
 
 def _nulls(array: pa.Array) -> NDArray[np.bool_]:
+    if not array.null_count:
+        return np.zeros(len(array), np.bool_)
     return numbers(array.is_null()).view(np.bool_)  # `to_numpy` would import pandas where it is installed
 
 
@@ -86,6 +95,10 @@ def time_words(block: RawBlock, name: str, unit: str | None, role: str) -> Words
         raise DataError(
             f"{block.where(row)}: {role} {name!r} is missing; leave such rows out, or give them a time"
         )
+    if pt.is_timestamp(array.type) and array.type.unit != "ns":
+        words = np.empty(len(array), np.int64)
+        if scaled(read_only(np.asarray(numbers(plain(array)))), _FACTORS[array.type.unit], words):
+            return words
     try:
         if pt.is_integer(array.type):
             array = pc.multiply_checked(array.cast(pa.int64()), _FACTORS[unit or "ns"])
@@ -135,12 +148,14 @@ def floats_of(words: Words) -> NDArray[np.float64]:
 
 
 def arrow_of(values: NDArray[Any], missing: NDArray[np.bool_] | None = None) -> pa.Array:
-    """Return int64 or float64 values as a column; ``pyarrow.array`` would import pandas where it is installed."""
+    """Return int64 or float64 values as a column, those that are `missing` zeros already: they are written to files.
+
+    ``pyarrow.array`` would import pandas where it is installed.
+    """
     kind = pa.float64() if values.dtype == np.float64 else pa.int64()
     bits = None
     if missing is not None and missing.any():
         bits = pa.py_buffer(np.packbits(~missing, bitorder="little"))
-        values = np.where(missing, 0, values)  # what lies under a null is written to files
     return pa.Array.from_buffers(kind, len(values), [bits, pa.py_buffer(np.ascontiguousarray(values))])
 
 

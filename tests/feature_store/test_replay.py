@@ -13,7 +13,7 @@ import pytest
 
 from scalable.errors import DataError
 from scalable.feature_store import join, point_in_time_join, read_definitions, stages
-from scalable.feature_store.latest import courses, kept_texts, key_index, replay, stream
+from scalable.feature_store.latest import courses, entity_numbers, matches, replay
 from scalable.feature_store.spill import partition_by_time
 from tests.feature_store.examples import (
     AGE_ALONE,
@@ -35,7 +35,8 @@ def small(monkeypatch):
     """Many partitions of few keys, several courses."""
     monkeypatch.setattr(courses, "PARTITION_ROWS", 30)
     monkeypatch.setattr(courses, "count_courses", lambda n_keys, n_events: 4)
-    monkeypatch.setattr(kept_texts, "MOST", 6)
+    monkeypatch.setattr(stages, "GROUP_ROWS", 100)
+    monkeypatch.setattr(matches, "_STRETCH", 16)
 
 
 @pytest.fixture
@@ -62,9 +63,12 @@ def in_order(events, created):
     "text", [LATEST, WITHOUT_CREATED, FOREVER, AGE_ALONE], ids=["created", "no-created", "forever", "age"]
 )
 @pytest.mark.parametrize("closed", ["right", "left"])
-@pytest.mark.parametrize("texts", [False, True])
-def test_equals_brute_force(tmp_path, small, replayed, text, closed, texts):
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("entities", ["range", "spread", "texts"])
+def test_equals_brute_force(tmp_path, small, replayed, monkeypatch, text, closed, entities):
+    """Entities are numbers close together, numbers that are no range, or texts."""
+    rng, texts = np.random.default_rng(0), entities == "texts"
+    if entities == "spread":
+        monkeypatch.setattr(entity_numbers, "_range_of", lambda *_: None)
     events = in_order(random_events(rng, 600, 9, texts), text == LATEST)
     keys = random_keys(rng, 200, 9, texts)
     without = pa.array(rng.random(200) < 0.05)
@@ -125,7 +129,7 @@ def test_an_event_out_of_order_is_seen_and_the_view_joined_by_the_other_road(
 
 
 def test_more_entities_than_records_are_joined_by_the_other_road(tmp_path, replayed, monkeypatch):
-    monkeypatch.setattr(replay, "RECORD_BYTES", 1000)
+    monkeypatch.setattr(replay, "RECORD_BYTES", 400)
     rng = np.random.default_rng(5)
     events, keys = in_order(random_events(rng, 500, 50), False), random_keys(rng, 300, 50)
     joined_by_the_other_road(tmp_path, events, keys, replayed)
@@ -137,7 +141,7 @@ def test_entities_are_found_in_crowded_buckets_and_not_mixed_up(checked):
     rng = np.random.default_rng(6)
     words = ((rng.integers(-3, 3, 3000) * 2**30) << 32) + rng.integers(0, 2**20, 3000)
     checks, left_out = words * 7, rng.random(3000) < 0.1
-    known, none = key_index.EntityNumbers(checked), words[:0]
+    known, none = entity_numbers.EntityNumbers(checked), words[:0]
     for some in np.array_split(np.arange(3000), 4):
         known.enter(words[some], checks[some] if checked else none, left_out[some])
     assert known.told_apart
@@ -153,10 +157,41 @@ def test_entities_are_found_in_crowded_buckets_and_not_mixed_up(checked):
     assert (known.find(words, checks + 1, left_out) == -1).all() or not checked
 
 
+@pytest.mark.parametrize("least", [-(2**63), -2, 0, 2**63 - 4])
+def test_entities_of_a_range_are_numbered_from_the_least(least):
+    known = entity_numbers.EntityRange(least, 4)
+    inside = [least, least + 3, least + 2]
+    outside = [each for each in (least - 1, least + 4, -(2**63), 2**63 - 1, 17) if -(2**63) <= each < 2**63]
+    outside = [each for each in outside if not least <= each < least + 4]
+    entity = np.array([*inside, *outside, least], np.int64)
+    missing = np.arange(len(entity)) == len(entity) - 1
+    found = known.of(None, entity, entity, missing).tolist()
+    assert found == [0, 3, 2, *[-1] * len(outside), -1]
+
+
+def test_only_close_numbers_are_a_range(tmp_path, replayed):
+    """Whichever numbering is taken, negative ids and keys without entity among them."""
+    for spread in (1, 10**12):
+        place = tmp_path / str(spread)
+        place.mkdir()
+        e = (np.arange(400) % 7 - 3) * spread
+        events = pa.table({"e": e, "t": np.arange(400), "x": np.arange(400) * 1.0})
+        pq.write_table(events, place / "events.parquet")
+        (place / "f.toml").write_text(
+            '[views.v]\nsource = "events.parquet"\nentity = "e"\nevent_time = "t"\ntime_unit = "s"\nvalues = ["x"]\n'
+        )
+        ids = pa.array([None, *(np.arange(20) % 9 - 4) * spread], pa.int64())
+        point_in_time_join(pa.table({"e": ids, "time": [399] * 21}), place / "f.toml", place / "out")
+        last = {int(each): float(x) for each, x in zip(e, np.arange(400), strict=True)}
+        expected = [last.get(each) for each in ids.to_pylist()]
+        assert pq.read_table(place / "out").column("v_x").to_pylist() == expected
+    assert None not in replayed
+
+
 def test_entities_that_halves_of_hashes_cannot_tell_apart_are_joined_by_the_other_road(
     tmp_path, replayed, monkeypatch
 ):
-    known = key_index.EntityNumbers()
+    known = entity_numbers.EntityNumbers()
     known.enter(np.array([5, 5 + (1 << 32)]), np.zeros(2, np.int64), np.zeros(2, np.bool_))
     assert not known.told_apart
     monkeypatch.setattr(replay, "open_numbers", lambda *_: known)
@@ -192,15 +227,14 @@ def test_keys_of_one_moment_are_shared_among_partitions(tmp_path, small, replaye
     assert pq.read_table(tmp_path / "out").column("v_x").to_pylist() == expected
 
 
-def test_texts_are_let_go_when_nobody_can_have_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(kept_texts, "MOST", 50)
-    held, real = [], kept_texts.KeptTexts.let_go
+def test_only_texts_that_keys_have_are_kept(tmp_path, monkeypatch):
+    held, real = [], matches.write_texts
 
-    def counting(self, wanted):
-        real(self, wanted)
-        held.append(self._size)
+    def counting(path, table):
+        held.append(len(table.texts))
+        real(path, table)
 
-    monkeypatch.setattr(kept_texts.KeptTexts, "let_go", counting)
+    monkeypatch.setattr(matches, "write_texts", counting)
     n = 4000
     events = pa.table({"e": np.arange(n) % 7, "t": np.arange(n), "x": [f"text {k}" for k in range(n)]})
     pq.write_table(events, tmp_path / "events.parquet", row_group_size=40)
@@ -213,7 +247,7 @@ def test_texts_are_let_go_when_nobody_can_have_them(tmp_path, monkeypatch):
     last = times - (times - np.arange(60) % 7) % 7
     expected = [f"text {k}" if k >= 0 else None for k in last]
     assert pq.read_table(tmp_path / "out").column("v_x").to_pylist() == expected
-    assert max(held) <= 2 * (60 + 7) + 50
+    assert 0 < sum(held) <= 60
 
 
 def test_times_are_parted_by_what_begins_last():
@@ -236,7 +270,8 @@ def test_times_further_apart_than_signed_words_reach(tmp_path, replayed):
 
 
 @pytest.mark.parametrize(
-    ("after", "broken"), [("ReplayEvents", False), ("SettleKeys", False), ("ReplayEvents", True)]
+    ("after", "broken"),
+    [("ReplayEvents", False), ("SettleKeys", False), ("GatherValues", False), ("ReplayEvents", True)],
 )
 def test_killed_after_any_stage_it_is_resumed_to_the_same_bytes(tmp_path, after, broken):
     rng = np.random.default_rng(3)
@@ -250,15 +285,16 @@ def test_killed_after_any_stage_it_is_resumed_to_the_same_bytes(tmp_path, after,
     program = (
         "import os, signal, sys\n"
         "from scalable.feature_store import join\n"
-        "from scalable.feature_store.latest import courses, replay\n"
+        "from scalable.feature_store.latest import courses, matches, replay\n"
         "from scalable.execution.threads import Threads\n"
         "courses.PARTITION_ROWS, courses._LOOK_ROWS = 60, 8\n"
-        f"run = replay.{after}.run\n"
+        f"task = getattr(replay, {after!r}, None) or matches.{after}\n"
+        "run = task.run\n"
         "def stop(self, rows):\n"
         "    run(self, rows)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
         "if sys.argv[1] == 'kill':\n"
-        f"    replay.{after}.run = stop\n"
+        "    task.run = stop\n"
         f"join.point_in_time_join({str(tmp_path / 'keys.parquet')!r}, {str(definitions)!r}, "
         "sys.argv[2], resume=True, executor=Threads(1))\n"
     )
@@ -272,12 +308,14 @@ def test_killed_after_any_stage_it_is_resumed_to_the_same_bytes(tmp_path, after,
         assert path.read_bytes() == (tmp_path / "killed" / path.name).read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["times", "records", "waiting", "answered", "settled"])
+@pytest.mark.parametrize(
+    "kind", ["times", "records", "waiting", "answered", "unmatched", "settled", "joined"]
+)
 def test_damage_on_the_way_is_found(tmp_path, small, monkeypatch, kind):
     rng = np.random.default_rng(7)
     definitions = write(tmp_path, in_order(random_events(rng, 300, 40), False), text=WITHOUT_CREATED)
     run = damaging(stages.run_missing, kind)
-    for module in (stages, stream, replay, join):
+    for module in (stages, matches, replay, join):
         monkeypatch.setattr(module, "run_missing", run)
     with pytest.raises(DataError, match="is damaged; remove it, then --resume"):
         point_in_time_join(random_keys(rng, 100, 40), definitions, tmp_path / "out")

@@ -13,7 +13,7 @@ import pytest
 
 from scalable.errors import DataError
 from scalable.feature_store import join, point_in_time_join, read_definitions, stages
-from scalable.feature_store.latest import stream
+from scalable.feature_store.latest import matches, stream
 from scalable.kernels.timeline import passing_events
 from scalable.kernels.timeline.words import MISSING
 from tests.feature_store.examples import (
@@ -107,15 +107,16 @@ def test_killed_after_any_stage_it_is_resumed_to_the_same_bytes(tmp_path, after)
     program = (
         "import os, signal\n"
         "from scalable.feature_store import join, stages\n"
-        "from scalable.feature_store.latest import stream\n"
+        "from scalable.feature_store.latest import matches, stream\n"
         "from scalable.execution.threads import Threads\n"
         "stream.PARTITION_ROWS, stages.GROUP_ROWS = 60, 100\n"
-        f"run = stream.{after}.run\n"
+        f"task = getattr(stream, {after!r}, None) or matches.{after}\n"
+        "run = task.run\n"
         "def stop(self, rows):\n"
         "    run(self, rows)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
         "if not os.environ.get('WHOLE'):\n"
-        f"    stream.{after}.run = stop\n"
+        "    task.run = stop\n"
         f"join.point_in_time_join({str(tmp_path / 'keys.parquet')!r}, {str(definitions)!r}, "
         f"{str(tmp_path / 'killed')!r}, resume=True, executor=Threads(1))\n"
     )
@@ -133,7 +134,7 @@ def test_damage_on_the_way_is_found(tmp_path, small, monkeypatch, kind):
     rng = np.random.default_rng(7)
     definitions = write(tmp_path, random_events(rng, 200, 5), text=LATEST)
     run = damaging(stages.run_missing, kind)
-    for module in (stages, stream):
+    for module in (stages, stream, matches):
         monkeypatch.setattr(module, "run_missing", run)
     with pytest.raises(DataError, match="is damaged; remove it, then --resume"):
         point_in_time_join(random_keys(rng, 100, 5), definitions, tmp_path / "out")
@@ -146,10 +147,8 @@ def test_shards_of_which_no_key_has_a_row_are_not_read(tmp_path, monkeypatch):
     (tmp_path / "f.toml").write_text(
         '[views.v]\nsource = "events.parquet"\nentity = "e"\nevent_time = "t"\ntime_unit = "s"\nvalues = ["x"]\n'
     )
-    read, real = [], stream.value_words
-    monkeypatch.setattr(
-        stream, "value_words", lambda array, name: read.append(len(array)) or real(array, name)
-    )
+    read, real = [], matches.gather_float_words
+    monkeypatch.setattr(matches, "gather_float_words", lambda *args: read.append(len(args[2])) or real(*args))
     keys = pa.table({"e": [2, 2, 0, 9], "time": [2500, 2501, -1, 7]})
     point_in_time_join(keys, tmp_path / "f.toml", tmp_path / "out")
     assert pq.read_table(tmp_path / "out").column("v_x").to_pylist() == [1250.0, 1250.5, None, None]

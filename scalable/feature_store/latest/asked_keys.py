@@ -1,4 +1,4 @@
-"""Keys in order of time: read as they were spilled, answered by a replay, written as features."""
+"""Keys in order of time: read as they were spilled, answered by a replay."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.feature_store.bind import BoundView
-from scalable.feature_store.latest.key_index import EntityNumbers, entity_names, places_of
-from scalable.feature_store.latest.stream import known_ages, write_features
+from scalable.feature_store.latest.entity_numbers import EntityNumbers, EntityRange
+from scalable.feature_store.latest.matches import Matches, gathered
+from scalable.feature_store.latest.spilled_keys import places_of, without_entity
 from scalable.feature_store.spill import open_spills, read_partition
 from scalable.feature_store.value_words import Words
-from scalable.kernels.timeline.latest_records import HEAD
-from scalable.kernels.timeline.words import MISSING
 
 
 @dataclass(frozen=True)
 class AskedKeys:
-    """Keys by time: when, the number of each one's entity, its place in the output, and what is answered."""
+    """Keys by time: when, the number of each one's entity, its place in the output, and what is answered.
+
+    Times are those by which an event must be known; answers as `replay` has them.
+    """
 
     times: Words
     numbers: Words
@@ -34,28 +36,30 @@ class AskedKeys:
         return AskedKeys(self.times[at], self.numbers[at], self.places[at], self.answers.compress(at, axis=1))
 
 
-_NONE = np.empty(0, np.int64)
-NO_KEYS = AskedKeys(_NONE, _NONE, _NONE, np.empty((HEAD, 0), np.int64))
+def no_keys(words: int) -> AskedKeys:
+    """Return no keys, with room for answers of so many words."""
+    none = np.empty(0, np.int64)
+    return AskedKeys(none, none, none, np.empty((words, 0), np.int64))
 
 
 def read_asked(
-    bound: BoundView, paths: Sequence[str], known: EntityNumbers, left: bool, partition: int
+    bound: BoundView,
+    paths: Sequence[str],
+    known: EntityNumbers | EntityRange,
+    words: int,
+    left: bool,
+    partition: int,
 ) -> AskedKeys:
-    """Return the keys of a partition in order of time, nothing answered."""
+    """Return the keys of a partition in order of time, with room for answers of so many words."""
     (entity, check, time, row), starts = read_partition(open_spills(paths), partition)
     order = np.argsort(time)
-    found = known.find(*entity_names(bound, entity, check))[order]
-    answers = np.empty((HEAD + len(bound.view.columns), len(time)), np.int64)
-    return AskedKeys(time[order] - int(left), found, places_of(starts, row)[order], answers)
+    numbers = known.of(bound, entity, check, without_entity(entity, check))
+    columns = (gathered(column, order) for column in (time - int(left), numbers, places_of(starts, row)))
+    return AskedKeys(*columns, np.empty((words, len(time)), np.int64))
 
 
-def write_answers(path: Path, bound: BoundView, keys: AskedKeys, left: bool, n_parts: int) -> None:
-    """Write the features of answered keys."""
-    view, answers = bound.view, keys.answers
-    known, asked, event = answers[0] != 0, keys.times + int(left), answers[1]
-    ages = known_ages(view, asked, event, known)
-    values = {
-        name: words if view.ttl is None else np.where(known, words, MISSING)
-        for name, words in zip(view.columns, answers[HEAD:], strict=True)
-    }
-    write_features(path, bound, keys.places, values, ages, ages, n_parts)
+def write_answers(matches: Matches, paths: tuple[str, str], keys: AskedKeys, left: bool) -> None:
+    """Write which rows answered keys have, and the features of those that have none."""
+    matched, nothing = map(Path, paths)
+    event = keys.answers[min(1, len(keys.answers) - 1)]  # nobody asks for it where it is not there
+    matches.write(matched, nothing, keys.places, keys.times + int(left), keys.answers[0] - 1, event)

@@ -14,11 +14,10 @@ from scalable.feature_store.bind import BoundView
 from scalable.feature_store.latest.stream import PARTITION_ROWS
 from scalable.feature_store.stages import when_known
 from scalable.feature_store.value_words import time_words
-from scalable.kernels.timeline.latest_records import MOST_VALUES
 from scalable.kernels.timeline.words import MISSING
 
 MOST_COURSES = 32
-_LOOK_ROWS, _SAMPLE_ROWS = 2**12, 2**14  # of a shard, to see whether events are in order, and when keys are
+_LOOK_ROWS, _SAMPLE_ROWS = 2**12, 2**12  # of a shard, to see whether events are in order, and when keys are
 _SAMPLE_SHARDS = 128  # of keys, at most twice as many
 
 
@@ -49,7 +48,7 @@ def courses_of(bound: BoundView, events: Source, n_keys: int) -> Courses | None:
     The same for the same data, whoever works.
     """
     view = bound.view
-    if view.aggregates or len(view.columns) > MOST_VALUES:
+    if view.aggregates:
         return None
     roles = {view.event_time: "event time"}
     if view.created_time is not None:

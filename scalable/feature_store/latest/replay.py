@@ -1,52 +1,47 @@
 """The join of latest values where events lie in order of time: they are replayed, and keys answered on the way.
 
-Events are divided into courses of consecutive rows, keys into partitions of consecutive times. A course replays its
-events over a record of the latest of each entity that keys have, and answers its keys where it stands at their times.
-What is known from earlier courses is settled afterwards, from the records that they end with. So events are read once,
-with their values, and neither sorted nor moved; that they are in order is seen while they pass. Where they are not,
-nothing is lost but the time, and the view is joined as `stream` says.
+Events are divided into courses of consecutive rows, keys into partitions of consecutive times. A course replays whom
+its events are about, and when, over a record of the latest row of each entity that keys have, and answers its keys
+where it stands at their times. What is known from earlier courses is settled afterwards, from the records that they
+end with. Then values are read, of the rows that keys have. So each column is read once, and no event is sorted or
+moved; that they are in order is seen while they pass. Where they are not, the view is joined as `stream` says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow.types as pt
 
 from scalable.data.block import RawBlock
 from scalable.data.shard import Shard
 from scalable.data.source import Source
-from scalable.data.values import numbers
+from scalable.data.values import read_only
 from scalable.errors import DataError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.work import GroupRows
 from scalable.feature_store.bind import BoundView
-from scalable.feature_store.latest.asked_keys import NO_KEYS, AskedKeys, read_asked, write_answers
+from scalable.feature_store.latest.asked_keys import AskedKeys, no_keys, read_asked, write_answers
 from scalable.feature_store.latest.courses import Courses, key_edges
-from scalable.feature_store.latest.kept_texts import KeptTexts
-from scalable.feature_store.latest.key_index import open_numbers
+from scalable.feature_store.latest.entity_numbers import open_numbers
+from scalable.feature_store.latest.matches import Matches, gather_values, matches_of
 from scalable.feature_store.parts import JoinedView
 from scalable.feature_store.spill import REMEDY, open_spills, read_partition, write_ordered
 from scalable.feature_store.stages import (
     Columns,
     Partitions,
     event_heads,
-    hashes_of,
     run_missing,
     spill_keys,
     when_known,
     write_counts,
-    write_texts,
 )
-from scalable.feature_store.value_words import Words, value_words
+from scalable.feature_store.value_words import Words
 from scalable.kernels.buffers import aligned
-from scalable.kernels.timeline.entity_buckets import BATCH
 from scalable.kernels.timeline.latest_records import (
-    HEAD,
     answer_rest,
     carry_records,
     replay,
@@ -55,7 +50,6 @@ from scalable.kernels.timeline.latest_records import (
 from scalable.storage.replace import explained
 
 RECORD_BYTES = 2**27  # of the records of one course; more entities are joined as `stream` says
-_LINE = 8  # words of a cache line
 
 
 @dataclass(frozen=True)
@@ -68,17 +62,19 @@ class Paths:
         Keys by part of the output, then by time.
     records : tuple of str
         By course: the latest event of each entity at its end.
-    answered, waiting, settled : tuple of str
-        By partition: features of keys; keys of which earlier courses may know more; their features.
+    answered, settled : tuple of pair of str
+        By partition: which rows keys have, and features of those that have none; of what earlier courses settle.
+    waiting : tuple of str
+        By partition: keys of which earlier courses may know more.
     refused : str
         There when events are in no order, or entities too many.
     """
 
     keys: tuple[str, ...]
     records: tuple[str, ...]
-    answered: tuple[str, ...]
+    answered: tuple[tuple[str, str], ...]
+    settled: tuple[tuple[str, str], ...]
     waiting: tuple[str, ...]
-    settled: tuple[str, ...]
     refused: str
 
 
@@ -94,12 +90,13 @@ def replay_view(
     edges = key_edges(bound, source, time, left, courses.begins)
     from_when = tuple(edge + int(left) for edge in edges)
     keys = spill_keys(executor, bound, k, source, parts, time, work, len(edges), from_when=from_when)
-    answered, waiting, settled = (
+    answered, unmatched, settled, unsettled, waiting = (
         tuple(str(work / f"{kind}-{name}-{p:05d}.spill") for p in range(len(edges)))
-        for kind in ("answered", "waiting", "settled")
+        for kind in ("answered", "unmatched", "settled", "unsettled", "waiting")
     )
     records = tuple(str(work / f"records-{name}-{group[0].index:06d}.spill") for group in courses.groups)
-    paths = Paths(keys, records, answered, waiting, settled, str(refused))
+    both = tuple(tuple(zip(*each, strict=True)) for each in ((answered, unmatched), (settled, unsettled)))
+    paths = Paths(keys, records, both[0], both[1], waiting, str(refused))
     most = RECORD_BYTES // (8 * record_width(bound))
     known = open_numbers(bound, keys, most)  # held for all threads
     if known.n > most or not known.told_apart:
@@ -107,27 +104,33 @@ def replay_view(
         return None
     firsts = np.searchsorted(edges, courses.begins[1:], side="left").tolist()
     partitions = (0, *firsts, len(edges))
-    task = ReplayEvents(bound, paths, courses, partitions, left)
-    reader = BlockReader(events, columns=tuple(bound.read))
+    matches, begin = matches_of(bound, events, len(parts)), partitions[1]
+    task = ReplayEvents(matches, paths, courses, partitions, left)
+    view = bound.view
+    heads = [view.entity, view.event_time, *([view.created_time] if view.created_time else [])]
+    reader = BlockReader(events, columns=tuple(dict.fromkeys(heads)))
     run_missing(executor, task, reader, courses.groups, [Path(path) for path in records], f"replay {name}")
     if refused.exists():
         return None
     if len(records) > 1:
         alone = BlockReader(Partitions([source.n_rows]))
-        settling = SettleKeys(bound, paths, partitions, left)
-        run_missing(executor, settling, alone, [alone.source.shards], [Path(settled[-1])], f"settle {name}")
-    return JoinedView(bound, (*answered, *settled[partitions[1] :]), records, records)
+        settling = SettleKeys(matches, paths, partitions, left)
+        run_missing(executor, settling, alone, [alone.source.shards], [Path(unsettled[-1])], f"settle {name}")
+    found = gather_values(executor, matches, events, (*answered, *settled[begin:]), work, 0)
+    return JoinedView(bound, (*unmatched, *unsettled[begin:], *found), records, found)
+
+
+def record_words(bound: BoundView) -> int:
+    """Return the words of a record: row, when it happened if somebody asks how long ago, and when it was created."""
+    view = bound.view
+    if view.created_time is not None:
+        return 3
+    return 1 if view.ttl is None and not view.time_since_last else 2
 
 
 def record_width(bound: BoundView) -> int:
-    """Return the words from record to record: none lies in two lines of the cache where one holds it."""
-    words = HEAD + has_created(bound) + len(bound.view.columns)
-    return 1 << (words - 1).bit_length() if words <= _LINE else -(-words // _LINE) * _LINE
-
-
-def has_created(bound: BoundView) -> int:
-    """Return whether records have created times, 0 or 1."""
-    return int(bound.view.created_time is not None)
+    """Return the words from record to record: none lies in two lines of the cache."""
+    return 1 << (record_words(bound) - 1).bit_length()
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ class ReplayEvents:
         First partition of the keys of each course, and the end of the last.
     """
 
-    bound: BoundView
+    matches: Matches
     paths: Paths
     courses: Courses
     partitions: tuple[int, ...]
@@ -164,53 +167,35 @@ class _Replay:
     """A course under way: its records, and the keys of the partition that are answered next."""
 
     def __init__(self, task: ReplayEvents, course: int) -> None:
-        bound = task.bound
+        bound = self._bound = task.matches.bound
         self._task, self._course = task, course
         self._width, self._counts = record_width(bound), Columns()
-        known = self._known = open_numbers(bound, task.paths.keys, RECORD_BYTES // (8 * self._width))
-        self._records = aligned((known.n * self._width,), np.int64)
+        self._known = open_numbers(bound, task.paths.keys, RECORD_BYTES // (8 * self._width))
+        self._records = aligned((self._known.n * self._width,), np.int64)
         self._records.fill(0)
-        self._records[:: self._width] = known.members[0, : known.n]
-        self._checks = known.entered()[1]
-        self._late = has_created(bound)
-        self._found, self._texts = np.empty(BATCH, np.int64), KeptTexts()
-        columns = bound.view.columns
-        self._text_rows = [HEAD + c for c, name in enumerate(columns) if name in bound.text_columns]
-        self._answered: list[Words] = []  # texts of keys that were written
         self._next, self._end = task.partitions[course : course + 2]
         self._keys: AskedKeys | None = None
+        self._none = no_keys(record_words(bound))
         self.cursor = np.array([0, 0, task.courses.begins[course]])
         self.in_order = True
         self._load()
 
     def block(self, block: RawBlock) -> _Replay:
         """Replay a block."""
-        bound = self._task.bound
         if not self.in_order:
             return self
-        entity, check, event, created, missing = event_heads(bound, block, self._counts)
-        words = hashes_of(bound, entity)
-        heads = [words, check, missing, when_known(event, created)]
-        values, raw = [], 1
-        for c, name in enumerate(bound.view.columns):
-            array = block.arrays[name]
-            if pt.is_float64(array.type) and not array.null_count:
-                values.append(numbers(array))
-                raw |= 2 << c
-            else:
-                words_of_values, texts = value_words(array, name)
-                values.append(words_of_values)
-                if texts is not None:
-                    self._texts.add(texts)
-        held = [np.ascontiguousarray(column) for column in (*heads, event, created, *values)]
-        columns = np.array([column.ctypes.data for column in held], np.uint64)
+        entity, check, event, created, missing = event_heads(self._bound, block, self._counts)
+        entities = self._known.of(self._bound, entity, check, missing)
+        times = [
+            read_only(np.ascontiguousarray(each)) for each in (when_known(event, created), event, created)
+        ]
         self.cursor[0] = 0
         while self.cursor[0] < block.n_rows:
-            keys, more = self._keys or NO_KEYS, self._next < self._end
+            keys, more = self._keys or self._none, self._next < self._end
             self.in_order = bool(
                 replay(
-                    columns, block.n_rows, raw, self._known.buckets, self._checks, self._records, self._width,
-                    self._late, keys.times, keys.numbers, more, keys.answers, self._found, self.cursor,
+                    entities, *times, block.first_row, self._records, self._width, keys.times, keys.numbers, more,
+                    keys.answers, self.cursor,
                 )
             )  # fmt: skip
             if not self.in_order:
@@ -218,31 +203,17 @@ class _Replay:
             if self.cursor[0] < block.n_rows:
                 self._write()
                 self._load()
-        self._texts.let_go(self._text_words)
         return self
-
-    def _text_words(self) -> Iterator[Words]:
-        """Yield the hashes of texts that keys have, or may get."""
-        yield from self._answered
-        records = self._records.reshape(-1, self._width)
-        for c in self._text_rows:
-            yield records[:, c + self._late]
-            if self._keys is not None:
-                yield self._keys.answers[c, : self.cursor[1]]
 
     def finish(self) -> None:
         """Answer the keys that are left, and write the records."""
         while self._keys is not None:
-            answer_rest(
-                self.cursor[1], self._keys.numbers, self._records, self._width, self._late, self._keys.answers
-            )
+            answer_rest(self.cursor[1], self._keys.numbers, self._records, self._width, self._keys.answers)
             self._write()
             self._load()
         path = Path(self._task.paths.records[self._course])
         with explained(DataError, path, REMEDY):
             write_counts(path.with_suffix(".json"), self._counts.counts)
-            if self._text_rows:
-                write_texts(path.with_suffix(".texts"), self._texts.table())
         last = self._course + 1 == len(self._task.paths.records)
         kept = self._records[:0] if last else self._records
         write_ordered(path, [kept], 1, np.array([0, len(kept)]))
@@ -251,46 +222,38 @@ class _Replay:
         """Take the next partition of keys, if there is one."""
         self.cursor[1], self._keys = 0, None
         if self._next < self._end:
-            self._keys = read_asked(
-                self._task.bound, self._task.paths.keys, self._known, self._task.left, self._next
-            )
+            task, words = self._task, record_words(self._bound)
+            self._keys = read_asked(self._bound, task.paths.keys, self._known, words, task.left, self._next)
             self._next += 1
 
     def _write(self) -> None:
         """Write what is known of the keys of a partition, and those that earlier courses may know more of."""
         task, keys, partition = self._task, self._keys, self._next - 1
         assert keys is not None
-        self._answered += [np.unique(keys.answers[c]) for c in self._text_rows]
-        final = np.ones(len(keys.times), np.bool_)
         if self._course:
             final = keys.numbers < 0
-            if task.bound.view.created_time is None:
+            if self._bound.view.created_time is None:
                 final |= keys.answers[0] != 0
             rest = keys.only(~final)
             waiting = [rest.times, rest.numbers, rest.places, *rest.answers]
             path = Path(task.paths.waiting[partition])
             write_ordered(path, waiting, len(waiting), np.array([0, len(rest.times)]))
-        write_answers(
-            Path(task.paths.answered[partition]),
-            task.bound,
-            keys.only(final),
-            task.left,
-            len(task.paths.keys),
-        )
+            keys = keys.only(final)
+        write_answers(task.matches, task.paths.answered[partition], keys, task.left)
 
 
 @dataclass(frozen=True)
 class SettleKeys:
     """Answer keys from what courses before theirs end with; a task."""
 
-    bound: BoundView
+    matches: Matches
     paths: Paths
     partitions: tuple[int, ...]
     left: bool
 
     def run(self, rows: GroupRows) -> None:
         """Do all courses, one after another."""
-        width, late = record_width(self.bound), has_created(self.bound)
+        width, words = record_width(self.matches.bound), record_words(self.matches.bound)
         before = _read_records(self.paths.records[0])
         for course in range(1, len(self.paths.records)):
             for partition in range(*self.partitions[course : course + 2]):
@@ -300,13 +263,11 @@ class SettleKeys:
                     raise DataError(
                         f"{self.paths.waiting[partition]}: names entities that are not there; begin anew"
                     )
-                settle_answers(keys.numbers, before, width, late, keys.answers)
-                write_answers(
-                    Path(self.paths.settled[partition]), self.bound, keys, self.left, len(self.paths.keys)
-                )
+                settle_answers(keys.numbers, before, width, keys.answers)
+                write_answers(self.matches, self.paths.settled[partition], keys, self.left)
             if course + 1 < len(self.paths.records):
                 records = _read_records(self.paths.records[course])
-                carry_records(before, records, width, late)
+                carry_records(before, records, width, words)
                 before = records
         rows.report(rows.group[0].n_rows, {})
 

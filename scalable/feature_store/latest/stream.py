@@ -7,12 +7,10 @@ times of the events; their values are read afterwards, of those rows that some k
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
 from scalable.data.shard import Shard
@@ -22,12 +20,11 @@ from scalable.execution.executors import Executor
 from scalable.execution.map_shards import group_shards
 from scalable.execution.reader import BlockReader
 from scalable.execution.work import GroupRows
-from scalable.feature_store import stages
 from scalable.feature_store.bind import BoundView
-from scalable.feature_store.definitions import View
-from scalable.feature_store.latest.key_index import PLACE_BITS, IndexKeys, open_index, read_index
+from scalable.feature_store.latest.key_index import IndexKeys, open_index, read_index
+from scalable.feature_store.latest.matches import Matches, gather_values, matches_of
 from scalable.feature_store.parts import JoinedView
-from scalable.feature_store.spill import REMEDY, open_spills, read_partition, write_ordered, write_spill
+from scalable.feature_store.spill import REMEDY, open_spills, read_partition, write_ordered
 from scalable.feature_store.stages import (
     Columns,
     Partitions,
@@ -38,11 +35,7 @@ from scalable.feature_store.stages import (
     spill_keys,
     when_known,
     write_counts,
-    write_texts,
 )
-from scalable.feature_store.timeline import ages_of, words_of
-from scalable.feature_store.value_words import Words, arrow_of, join_texts, value_words
-from scalable.kernels.timeline.group import group_rows
 from scalable.kernels.timeline.passing_events import (
     BATCH,
     carry_forward,
@@ -99,7 +92,6 @@ def stream_view(
     n_keys, n_events = source.n_rows, events.n_rows
     n_partitions = -(-n_keys // PARTITION_ROWS)
     courses = group_shards(events.shards, -(-n_events // count_streams(n_keys, n_events)))
-    groups = group_shards(events.shards, stages.GROUP_ROWS) if bound.view.columns else []
     keys = spill_keys(executor, bound, k, source, parts, time, work, n_partitions)
     by_partition = [
         tuple(str(work / f"{kind}-{name}-{p:05d}.spill") for p in range(n_partitions))
@@ -108,7 +100,6 @@ def stream_view(
     best = tuple(str(work / f"best-{name}-{course[0].index:06d}.spill") for course in courses)
     nothing = tuple(str(joined_path(work, name, p)) for p in range(n_partitions))
     paths = Paths(keys, by_partition[0], best, by_partition[1], nothing)
-    found = tuple(str(joined_path(work, name, n_partitions + g)) for g in range(len(groups)))
 
     reader = BlockReader(Partitions([PARTITION_ROWS] * n_partitions))
     alone = [(shard,) for shard in reader.source.shards]
@@ -120,13 +111,10 @@ def stream_view(
         executor, OfferEvents(bound, paths, tuple(course[0].index for course in courses)),
         BlockReader(events, columns=columns), courses, _all(best), f"match {name}",
     )  # fmt: skip
-    firsts = tuple(group[0].first_row for group in groups)
-    settling = SettleKeys(bound, paths, left, firsts)
+    matches = matches_of(bound, events, len(parts))
+    settling = SettleKeys(matches, paths, left)
     run_missing(executor, settling, reader, alone, _all(nothing), f"settle {name}")
-    run_missing(
-        executor, GatherValues(bound, paths, firsts, found), BlockReader(events, columns=bound.view.columns),
-        groups, _all(found), f"read {name}",
-    )  # fmt: skip
+    found = gather_values(executor, matches, events, paths.matches, work, n_partitions)
     return JoinedView(bound, (*nothing, *found), best, found)
 
 
@@ -174,136 +162,23 @@ class OfferEvents:
 class SettleKeys:
     """Write which row of the events each key of a partition has, and the features of keys that have none; a task."""
 
-    bound: BoundView
+    matches: Matches
     paths: Paths
     left: bool
-    firsts: tuple[int, ...]
 
     def run(self, rows: GroupRows) -> None:
         """Do one partition."""
-        partition, view = rows.group[0].index, self.bound.view
+        partition = rows.group[0].index
         words, checks, times, places = read_index(self.paths.index[partition])
         kept = [
-            read_partition([file], partition)[0].reshape(-1, _width(self.bound))
+            read_partition([file], partition)[0].reshape(-1, _width(self.matches.bound))
             for file in open_spills(self.paths.best)
         ]
         best = kept[0]
         for other in kept[1:]:
             keep_later(best, other)
         carry_forward(words, checks, places, best)
-        event, row = best[:, 0], best[:, 1]
-        asked, known = times + int(self.left), row >= 0
-        ages = known_ages(view, asked, event, known)
         places = np.where(places < 0, ~places, places)
-        matched = known if view.columns else np.zeros(len(known), np.bool_)
-        if self.firsts:
-            group = np.searchsorted(self.firsts, row[matched], side="right") - 1
-            first = np.array(self.firsts, np.int64)[group]
-            columns = [row[matched] - first, places[matched]]
-            if view.time_since_last:
-                columns.append(ages[matched])
-            path = Path(self.paths.matches[partition])
-            write_spill(path, columns, group.astype(np.int32), len(self.firsts))
-        none = np.full(int((~matched).sum()), MISSING, np.int64)
-        nothing, n_parts = Path(self.paths.nothing[partition]), len(self.paths.keys)
-        unmatched = ages[~matched] if view.time_since_last else ages
-        write_features(nothing, self.bound, places[~matched], {}, none, unmatched, n_parts)
+        matched, nothing = (Path(each[partition]) for each in (self.paths.matches, self.paths.nothing))
+        self.matches.write(matched, nothing, places, times + int(self.left), best[:, 1], best[:, 0])
         rows.report(rows.group[0].n_rows, {})
-
-
-def known_ages(view: View, asked: Words, event: Words, known: NDArray[np.bool_]) -> Words:
-    """Let keys not know what is older than its time to live; return how old what is known is, if anybody wants that.
-
-    `known` is changed.
-    """
-    if view.ttl is not None:
-        known &= ages_of(asked, event) < np.uint64(view.ttl)
-    if not view.time_since_last:
-        return np.empty(0, np.int64)
-    ages = words_of(ages_of(asked, event) / 1e9)
-    ages[~known] = MISSING
-    return ages
-
-
-def write_features(
-    path: Path,
-    bound: BoundView,
-    places: Words,
-    values: dict[str, Words],
-    none: Words,
-    ages: Words,
-    n_parts: int,
-) -> None:
-    """Write features by part of the output: row, then each feature; columns without values get `none`."""
-    parts = places >> PLACE_BITS
-    if len(parts) and not 0 <= parts.min() <= parts.max() < n_parts:
-        raise DataError(f"{path.parent}: keys of parts that are not there; begin anew")
-    columns = [
-        ages if feature.function == "time_since_last" else values.get(str(feature.column), none)
-        for feature in bound.view.features
-    ]
-    write_spill(path, [places & (2**PLACE_BITS - 1), *columns], parts.astype(np.int32), n_parts)
-
-
-@dataclass
-class Gathered:
-    """The values of matched rows, block by block.
-
-    Attributes
-    ----------
-    rows : array of shape (n,), int64
-        Within the group, ascending.
-    """
-
-    rows: Words
-    values: dict[str, list[Words]]
-    texts: list[tuple[Words, pa.Array]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class GatherValues:
-    """Write the values of the rows that keys have, of a group of shards; a task."""
-
-    bound: BoundView
-    paths: Paths
-    firsts: tuple[int, ...]
-    found: tuple[str, ...]
-
-    def run(self, rows: GroupRows) -> None:
-        """Do one group; shards of which no key has a row are not read."""
-        first = rows.group[0].first_row
-        group = self.firsts.index(first)
-        path, n_rows = Path(self.found[group]), sum(shard.n_rows for shard in rows.group)
-        matches, _ = read_partition(open_spills(self.paths.matches), group)
-        row, names = matches[0], self.bound.view.columns
-        if len(row) and not 0 <= row.min() <= row.max() < n_rows:
-            raise DataError(f"{self.paths.matches[0]} and others name rows that are not there; begin anew")
-        starts, order = np.zeros(n_rows + 2, np.int64), np.empty(len(row), np.int64)
-        group_rows(row.astype(np.int32), starts, order)
-        state = Gathered(row[order], {name: [] for name in names})
-
-        def gather(state: Gathered, block: RawBlock) -> Gathered:
-            at = block.first_row - first
-            low, high = np.searchsorted(state.rows, [at, at + block.n_rows])
-            wanted = arrow_of(state.rows[low:high] - at)
-            for name in names:
-                taken = block.arrays[name].take(wanted)
-                words, texts = value_words(taken, name)
-                state.values[name].append(words)
-                if texts is not None:
-                    state.texts.append(texts)
-            return state
-
-        for k, shard in enumerate(rows.group):
-            at = shard.first_row - first
-            if starts[at + shard.n_rows] > starts[at]:
-                state = rows.through(k, state, gather)
-            else:
-                rows.report(shard.n_rows, {})
-        none: NDArray[np.int64] = np.empty(0, np.int64)
-        values = {name: np.concatenate([none, *state.values[name]]) for name in names}
-        ages = matches[-1][order] if self.bound.view.time_since_last else none
-        if self.bound.text_columns:
-            with explained(DataError, path, REMEDY):
-                write_texts(path.with_suffix(".texts"), join_texts(state.texts))
-        write_features(path, self.bound, matches[1][order], values, none, ages, len(self.paths.keys))

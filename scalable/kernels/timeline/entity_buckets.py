@@ -136,3 +136,24 @@ def find_numbers(
                 hashes[out[i]] != words[i] or (checks.size and members[1, out[i]] != checks[i])
             ):
                 out[i] = -1
+
+
+@kernel()
+def number_range(entities: np.ndarray, left_out: np.ndarray, least: int, n: int, out: np.ndarray) -> None:
+    """Write how far whole entities are from the least of a range, -1 for those outside.
+
+    Parameters
+    ----------
+    entities : array of shape (n_rows,), int64
+    left_out : array of shape (n_rows,), bool
+        Rows without entity.
+    least, n : int
+        First entity of the range, and how many there are.
+    out : array of shape (n_rows,), int64
+        Output.
+    """
+    first, size = np.uint64(np.int64(least)), np.uint64(n)
+    for i in range(entities.size):
+        far = np.uint64(entities[i]) - first  # beyond 2^63 for those below
+        inside = (far < size) & ~left_out[i]
+        out[i] = np.int64(far) if inside else np.int64(-1)

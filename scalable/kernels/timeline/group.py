@@ -122,6 +122,39 @@ def gather(values: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
 
 
 @kernel(inline=True)
+def last_begun(value: Any, begins: Any) -> Any:
+    """Return which of ascending `begins` is the last that is not above `value`, -1 for none, without a branch on it."""
+    low, n = np.int64(0), np.int64(begins.size)
+    while n > 0:
+        half = n >> np.int64(1)
+        begun = begins[np.uint64(low + half)] <= value
+        low = low + half + np.int64(1) if begun else low
+        n = n - half - np.int64(1) if begun else half
+    return low - np.int64(1)
+
+
+@kernel()
+def divide_rows(rows: np.ndarray, firsts: np.ndarray, group: np.ndarray, within: np.ndarray) -> None:
+    """Write in which group each row lies, and the how manieth of it it is.
+
+    Parameters
+    ----------
+    rows : array of shape (n,), int64
+        Negative for none.
+    firsts : array of shape (n_groups,), int64
+        First row of each group, ascending.
+    group : array of shape (n,), int32
+        Output; negative for none.
+    within : array of shape (n,), int64
+        Output.
+    """
+    for i in range(rows.size):
+        found = last_begun(rows[i], firsts)
+        group[i] = found
+        within[i] = rows[i] - (firsts[np.uint64(found)] if found >= 0 else np.int64(0))
+
+
+@kernel(inline=True)
 def _before(a: Any, b: Any, first: Any, second: Any) -> Any:
     return first[a] < first[b] or (first[a] == first[b] and second[a] < second[b])
 

@@ -58,6 +58,29 @@ def float_words(bits: np.ndarray, out: np.ndarray) -> None:
 
 
 @kernel()
+def gather_float_words(
+    bits: np.ndarray, rows: np.ndarray, places: np.ndarray, first: int, out: np.ndarray
+) -> None:
+    """Write the words of the floats of some rows.
+
+    Parameters
+    ----------
+    bits : array of shape (n,), int64
+        Of float64 values, of rows from `first` on.
+    rows : array of shape (m,), int64
+        Wanted, for each place of the output.
+    places : array of shape (k,), int64
+        Which of the m to write; others are of other rows.
+    first : int
+    out : array of shape (m,), int64
+        Changed.
+    """
+    for k in range(places.size):
+        at = np.uint64(places[k])
+        out[at] = float_word(bits[np.uint64(rows[at] - first)])
+
+
+@kernel()
 def word_floats(words: np.ndarray, out: np.ndarray) -> None:
     """Write the bits of the floats of words; the reverse of `float_words`."""
     for i in range(words.size):
@@ -95,6 +118,30 @@ def place_values(
         missing[row] = none
         found += none
     return found
+
+
+@kernel()
+def scaled(values: np.ndarray, factor: int, out: np.ndarray) -> Any:
+    """Write whole numbers times a factor.
+
+    Parameters
+    ----------
+    values : array of shape (n,), int64
+    factor : int
+        Positive.
+    out : array of shape (n,), int64
+        Output.
+
+    Returns
+    -------
+    bool
+        False where one is too large.
+    """
+    most, beyond = _REST // np.int64(factor), 0
+    for i in range(values.size):
+        out[i] = values[i] * np.int64(factor)
+        beyond += (values[i] > most) | (values[i] < -most)
+    return beyond == 0
 
 
 @kernel()
