@@ -18,7 +18,7 @@ from scalable.inference.request.arrow_stream import stream_bytes
 from scalable.inference.request.json import parse_json
 from scalable.serve.connection import asgi
 from scalable.serve.connection.exchange import JSON, Reply, Request, json_reply, refused
-from scalable.serve.limits import Limits
+from scalable.serve.limits import Limits, as_served
 from scalable.serve.metrics import Metrics, added_up
 from scalable.serve.models import Models, Served, open_model
 from scalable.serve.observe import Observer
@@ -342,6 +342,6 @@ def _failed(error: Exception) -> Reply:
     if isinstance(error, RefusalError):
         return refused(error)
     if isinstance(error, DataError):
-        return refused(RefusalError(400, str(error)))
+        return refused(RefusalError(400, as_served(error)))
     logging.getLogger(__name__).error("a request failed", exc_info=error)
     return refused(RefusalError(500, f"the request failed here: {type(error).__name__}"))

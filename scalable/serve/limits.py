@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scalable.inference.request.packing import check_missing_keys
+from scalable.errors import DataError
+from scalable.inference.request.packing import ADVICE, check_missing_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +37,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         check_missing_keys(self.missing_keys)
+
+
+def as_served(error: DataError) -> str:
+    """Return what a client is told of an error: Python's way out is none for it, the command's option is."""
+    return str(error).replace(ADVICE, "give null if unknown, or start the server with --missing-keys missing")

@@ -115,5 +115,8 @@ def test_absent_keys_are_missing_values_where_the_server_says_so(place):
     assert ask(lenient, "/explain", {"x": 1.5})[1]["score"] == model.explain(whole).scores[0, 0]
     status, said = ask(App(Models([str(place / "two.model")])), "/predict", {"x": 1.5})
     assert (status, "the row has no 'kind'" in said["error"]) == (400, True)
+    advice = "; give null if unknown, or start the server with --missing-keys missing"
+    assert said["error"].endswith(advice)
+    assert ask(App(Models([str(place / "two.model")])), "/predict", [{}])[1]["error"].endswith(advice)
     with pytest.raises(UsageError, match="missing_keys should be refuse or missing, found 'null'"):
         Limits(missing_keys="null")

@@ -13,6 +13,7 @@ from scalable.inference.request.layout import CELL_BYTES, Layout
 
 TAIL_BYTES = 4096  # of what is hashed; a row of more has memory of its own
 MISSING_KEYS = ("refuse", "missing")
+ADVICE = "give None if unknown, or missing_keys='missing'"  # which a server's clients cannot follow
 
 
 class PackedRow:
@@ -46,10 +47,7 @@ def absent_key(name: str, missing_keys: str) -> None:
     """Refuse a row that lacks a column, unless that is to mean a missing value."""
     check_missing_keys(missing_keys)
     if missing_keys == "refuse":
-        raise DataError(
-            f"the row has no {name!r}, which the model was trained on; give None if unknown, or "
-            "missing_keys='missing'"
-        )
+        raise DataError(f"the row has no {name!r}, which the model was trained on; {ADVICE}")
 
 
 def row_packer(
