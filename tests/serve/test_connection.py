@@ -129,6 +129,33 @@ def test_a_head_behind_others_in_one_read_is_not_charged_for_them():
     assert asyncio.run(statuses(full[: -len(one)], b"GET / HTTP/1.1\r\n", without_end))[-1] == 431
 
 
+def test_a_refused_client_that_is_not_told_of_an_end_is_soon_let_go(monkeypatch):
+    """As over TLS: it is not held for as long as one that may still send, but what it sends is read over."""
+    from scalable.serve.connection import protocol
+
+    monkeypatch.setattr(protocol, "QUIET_SECONDS", 0.2)
+    app = SimpleNamespace(limits=Limits(), metrics=Metrics(), handle=None)
+
+    async def seconds_kept(*pauses):
+        space, closed = memoryview(bytearray(100)), asyncio.Event()
+        client = protocol.Connection(app, space, set(), set())
+        transport = SimpleNamespace(write=len, close=closed.set, can_write_eof=bool)
+        client.connection_made(transport)
+        start = time.monotonic()
+        for pause in (*pauses, None):
+            space[:12] = b"nonsense\r\n\r\n"
+            client.buffer_updated(12)
+            if pause is not None:
+                await asyncio.sleep(pause)
+        assert not closed.is_set()
+        await asyncio.wait_for(closed.wait(), 4)  # less than IDLE_SECONDS
+        client.connection_lost(None)
+        return time.monotonic() - start
+
+    assert asyncio.run(seconds_kept()) >= 0.2
+    assert asyncio.run(seconds_kept(0.15, 0.15)) >= 0.5  # what still comes is waited for
+
+
 def test_bodies_and_addresses_of_every_form(port):
     alone = ask(port, "POST", "/predict", ONE)[:2]
     chunked = b"POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

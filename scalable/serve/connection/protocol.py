@@ -19,7 +19,7 @@ from scalable.serve.connection.head import address_of, answer_head
 from scalable.serve.refusal import RefusalError
 
 HEAD_BYTES = 2**16  # of a request's first line and headers
-IDLE_SECONDS = 5.0  # that a connection is kept after an answer
+IDLE_SECONDS, QUIET_SECONDS = 5.0, 1.0  # that it is kept after an answer; silent, after a refusal
 READ_BYTES = 2**16
 _KEPT = frozenset((b"content-type", b"content-length", b"authorization", b"inference-header-content-length"))
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -74,9 +74,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what was read."""
+        self._last, self._advanced = self._loop.time(), False
         if self._deaf:
             return
-        self._last, self._advanced = self._loop.time(), False
         try:
             self._parser.feed_data(self._space[:nbytes])
         except httptools.HttpParserUpgrade:
@@ -103,7 +103,7 @@ class Connection(asyncio.BufferedProtocol):
         self._stuck = -1
         self._next_look.cancel()
         self._next_look = self._loop.call_later(self._limits.seconds, self._look)
-        self._hold()
+        self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """Go on."""
@@ -152,8 +152,7 @@ class Connection(asyncio.BufferedProtocol):
     def on_headers_complete(self) -> None:
         """Look whether there is room for it."""
         self._at, self._advanced = _BODY, True
-        if self._due is not None:
-            self._forget()
+        self._forget()
         if self._deaf:
             return
         if (reply := admit(self._app)) is not None:
@@ -236,7 +235,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _wait_behind(self, asked: Request | Reply, keep: bool) -> None:
         self._waiting.append((asked, keep))
-        self._hold()
+        self._transport.pause_reading()
 
     def _say(self, reply: Reply, keep: bool, bare: bool = False) -> None:
         status, body, headers = reply
@@ -262,6 +261,8 @@ class Connection(asyncio.BufferedProtocol):
         self._due = self._loop.call_later(min(IDLE_SECONDS, self._limits.seconds), self._transport.close)
         if self._transport.can_write_eof():
             self._transport.write_eof()
+        self._next_look.cancel()  # over TLS nothing is said of an end, and the client need not close
+        self._look()
 
     def _let_come(self) -> None:
         """Ask for a body that the client holds back, behind all earlier answers."""
@@ -309,10 +310,6 @@ class Connection(asyncio.BufferedProtocol):
 
     # Reading and time.
 
-    def _hold(self) -> None:
-        if self._transport.is_reading():
-            self._transport.pause_reading()
-
     def _read_on(self) -> None:
         if self._stuck is None and not self._waiting and not self._transport.is_closing():
             self._transport.resume_reading()
@@ -343,8 +340,11 @@ class Connection(asyncio.BufferedProtocol):
                 return
             self._stuck = left
         else:
-            if self._at == _BETWEEN and not self._under_way and self._due is None and quiet >= IDLE_SECONDS:
+            over = self._closing and self._unread and not self._under_way and not self._waiting
+            unused = self._at == _BETWEEN and not self._under_way and self._due is None
+            kept = QUIET_SECONDS if over else IDLE_SECONDS
+            if (over or unused) and quiet >= kept:
                 self._transport.close()
                 return
-            pause = max(0.1, IDLE_SECONDS - quiet)
+            pause = max(0.1, kept - quiet)
         self._next_look = self._loop.call_later(pause, self._look)
