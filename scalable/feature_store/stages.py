@@ -188,7 +188,7 @@ class SpillKeys:
     """Write the keys of a part of the output by partition: entity, check, time, row within the part; a task.
 
     `given` are columns of a training set that is checked, in their words. Partitions are of the entities' hashes, or
-    of times, `from_when` each on.
+    of times, `from_when` each on: then rows without entity are negative, and whole numbers have no check.
     """
 
     bound: BoundView
@@ -217,9 +217,11 @@ class SpillKeys:
         time = time_words(block, self.time, self.time_unit, "time")
         row = np.arange(block.n_rows, dtype=np.int64) + (block.first_row - first_row)
         if self.from_when:
-            partitions = partition_by_time(time, self.from_when)
-        else:
-            partitions = partition_of(hashes_of(self.bound, entity), self.n_partitions)
+            head = [entity, check] if is_text_entity(self.bound) else [entity]
+            where = np.where(missing, ~row, row) if missing.any() else row
+            state.add([*head, time, where], partition_by_time(time, self.from_when))
+            return state
+        partitions = partition_of(hashes_of(self.bound, entity), self.n_partitions)
         if missing.any():
             entity, check = np.where(missing, MISSING, entity), np.where(missing, MISSING + 1, check)
         given = [value_words(block.arrays[name], name)[0] for name in self.given]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scalable.feature_store.bind import BoundView
 from scalable.feature_store.latest.entity_numbers import EntityNumbers, EntityRange
 from scalable.feature_store.latest.matches import Matches, gathered
-from scalable.feature_store.latest.spilled_keys import places_of, without_entity
+from scalable.feature_store.latest.spilled_keys import places_of
 from scalable.feature_store.spill import open_spills, read_partition
 from scalable.feature_store.value_words import Words
 
@@ -51,10 +51,11 @@ def read_asked(
     partition: int,
 ) -> AskedKeys:
     """Return the keys of a partition in order of time, with room for answers of so many words."""
-    (entity, check, time, row), starts = read_partition(open_spills(paths), partition)
+    (entity, *checks, time, row), starts = read_partition(open_spills(paths), partition)
     order = np.argsort(time)
-    numbers = known.of(bound, entity, check, without_entity(entity, check))
-    columns = (gathered(column, order) for column in (time - int(left), numbers, places_of(starts, row)))
+    numbers = known.of(bound, entity, checks[0] if checks else entity, row < 0)
+    places = places_of(starts, np.where(row < 0, ~row, row))
+    columns = (gathered(column, order) for column in (time - int(left), numbers, places))
     return AskedKeys(*columns, np.empty((words, len(time)), np.int64))
 
 

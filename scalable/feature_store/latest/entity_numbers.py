@@ -11,7 +11,6 @@ from scalable.data.values import read_only
 from scalable.execution.reader import ahead
 from scalable.feature_store.bind import BoundView
 from scalable.feature_store.latest.shared import Shared
-from scalable.feature_store.latest.spilled_keys import without_entity
 from scalable.feature_store.spill import open_spills
 from scalable.feature_store.stages import hashes_of, is_text_entity
 from scalable.feature_store.value_words import Words
@@ -113,7 +112,7 @@ def open_numbers(bound: BoundView, paths: Sequence[str], most: int) -> EntityNum
     ----------
     bound : BoundView
     paths : sequence of str
-        What `SpillKeys` wrote.
+        What `SpillKeys` wrote by time.
     most : int
         Where there are more entities, no further ones are looked for.
     """
@@ -132,7 +131,7 @@ def _range_of(paths: Sequence[str], most: int) -> EntityRange | None:
         entity = there = file.column(0)
         n_keys += len(entity)
         if (entity == MISSING).any():
-            there = entity[~without_entity(entity, file.column(1))]
+            there = entity[file.column(2) >= 0]
         ends += [int(there.min()), int(there.max())] if len(there) else []
     if not ends:
         return EntityRange(0, 0)
@@ -142,10 +141,11 @@ def _range_of(paths: Sequence[str], most: int) -> EntityRange | None:
 
 def _numbered(bound: BoundView, paths: Sequence[str], most: int) -> EntityNumbers:
     found = EntityNumbers(is_text_entity(bound))
-    columns = ((file.column(0), file.column(1)) for file in open_spills(paths))
-    for entity, check in ahead(columns, 2):
+    last = 3 if is_text_entity(bound) else 2
+    columns = ((file.column(0), file.column(1), file.column(last)) for file in open_spills(paths))
+    for entity, check, row in ahead(columns, 2):
         checks = check if is_text_entity(bound) else check[:0]
-        found.enter(hashes_of(bound, entity), checks, without_entity(entity, check))
+        found.enter(hashes_of(bound, entity), checks, row < 0)
         if found.n > most or not found.told_apart:
             break
     return found
