@@ -100,7 +100,7 @@ class _References(HTMLParser):
 
 
 def test_quickstart(scalable: Run, tmp_path: Path) -> None:
-    outcome = scalable("quickstart", "--rows", "60k", "--out", tmp_path / "q", "--json", tmp_path / "r.json")
+    outcome = scalable("quickstart", "--rows", "20k", "--out", tmp_path / "q", "--json", tmp_path / "r.json")
     assert outcome.code == 0, outcome.err
     results = json.loads((tmp_path / "r.json").read_text())
     assert results == json.loads((tmp_path / "q" / "results.json").read_text())

@@ -1,6 +1,5 @@
 """The point-in-time join against brute force and polars; resumed, on Dask, refused."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -101,7 +100,7 @@ def test_dask_and_threads_write_the_same_bytes(tmp_path, tiny_partitions, dask_c
     assert one == two == dask
 
 
-def test_a_killed_join_is_resumed_to_the_same_bytes(tmp_path):
+def test_a_killed_join_is_resumed_to_the_same_bytes(tmp_path, monkeypatch):
     rng = np.random.default_rng(3)
     events, keys = random_events(rng, 6000, 500), random_keys(rng, 2000, 500)
     definitions = write(tmp_path, events)
@@ -117,10 +116,9 @@ def test_a_killed_join_is_resumed_to_the_same_bytes(tmp_path):
         "    run(self, rows)\n"
         "    if len(calls) == 2:\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "if not os.environ.get('WHOLE'):\n"
-        "    partition.JoinPartition.run = stop\n"
+        "partition.JoinPartition.run = stop\n"
         f"join.point_in_time_join({str(tmp_path / 'keys.parquet')!r}, "
-        f"{str(definitions)!r}, {str(tmp_path / 'killed')!r}, resume=True)\n"
+        f"{str(definitions)!r}, {str(tmp_path / 'killed')!r})\n"
     )
     killed = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -128,7 +126,9 @@ def test_a_killed_join_is_resumed_to_the_same_bytes(tmp_path):
         point_in_time_join(tmp_path / "keys.parquet", definitions, tmp_path / "killed")
     before = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "killed" / join.WORK).glob("joined*.spill")}
     assert before
-    subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, "WHOLE": "1"})
+    monkeypatch.setattr(join, "PARTITION_ROWS", 2000)
+    monkeypatch.setattr(stages, "GROUP_ROWS", 3000)
+    point_in_time_join(tmp_path / "keys.parquet", definitions, tmp_path / "killed", resume=True)
     for path in (tmp_path / "whole").glob("*.parquet"):
         assert path.read_bytes() == (tmp_path / "killed" / path.name).read_bytes()
 

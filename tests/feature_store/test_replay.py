@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable.errors import DataError
+from scalable.execution.threads import Threads
 from scalable.feature_store import join, point_in_time_join, read_definitions, stages
 from scalable.feature_store.latest import courses, entity_numbers, matches, replay
 from scalable.feature_store.spill import partition_by_time
@@ -273,7 +274,7 @@ def test_times_further_apart_than_signed_words_reach(tmp_path, replayed):
     ("after", "broken"),
     [("ReplayEvents", False), ("SettleKeys", False), ("GatherValues", False), ("ReplayEvents", True)],
 )
-def test_killed_after_any_stage_it_is_resumed_to_the_same_bytes(tmp_path, after, broken):
+def test_killed_after_any_stage_it_is_resumed_to_the_same_bytes(tmp_path, monkeypatch, after, broken):
     rng = np.random.default_rng(3)
     events, keys = in_order(random_events(rng, 600, 50), False), random_keys(rng, 200, 50)
     if broken:
@@ -283,7 +284,7 @@ def test_killed_after_any_stage_it_is_resumed_to_the_same_bytes(tmp_path, after,
     definitions = write(tmp_path, events, text=WITHOUT_CREATED)
     pq.write_table(keys, tmp_path / "keys.parquet")
     program = (
-        "import os, signal, sys\n"
+        "import os, signal\n"
         "from scalable.feature_store import join\n"
         "from scalable.feature_store.latest import courses, matches, replay\n"
         "from scalable.execution.threads import Threads\n"
@@ -293,17 +294,19 @@ def test_killed_after_any_stage_it_is_resumed_to_the_same_bytes(tmp_path, after,
         "def stop(self, rows):\n"
         "    run(self, rows)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "if sys.argv[1] == 'kill':\n"
-        "    task.run = stop\n"
+        "task.run = stop\n"
         f"join.point_in_time_join({str(tmp_path / 'keys.parquet')!r}, {str(definitions)!r}, "
-        "sys.argv[2], resume=True, executor=Threads(1))\n"
+        f"{str(tmp_path / 'killed')!r}, executor=Threads(1))\n"
     )
-    out = str(tmp_path / "killed")
-    killed = subprocess.run([sys.executable, "-c", program, "kill", out], check=False, capture_output=True)
+    killed = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert os.listdir(tmp_path / "killed" / join.WORK)
+    monkeypatch.setattr(courses, "PARTITION_ROWS", 60)
+    monkeypatch.setattr(courses, "_LOOK_ROWS", 8)
     for name in ("killed", "whole"):
-        subprocess.run([sys.executable, "-c", program, "go", str(tmp_path / name)], check=True)
+        point_in_time_join(
+            tmp_path / "keys.parquet", definitions, tmp_path / name, resume=True, executor=Threads(1)
+        )
     for path in (tmp_path / "whole").glob("*.parquet"):
         assert path.read_bytes() == (tmp_path / "killed" / path.name).read_bytes()
 

@@ -1,6 +1,5 @@
 """The join of latest values, whose events pass once: against brute force and against the road of windows."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable.errors import DataError
+from scalable.execution.threads import Threads
 from scalable.feature_store import join, point_in_time_join, read_definitions, stages
 from scalable.feature_store.latest import matches, stream
 from scalable.kernels.timeline import passing_events
@@ -98,7 +98,7 @@ def test_one_road_or_the_other_in_one_file(tmp_path):
 
 
 @pytest.mark.parametrize("after", ["IndexKeys", "OfferEvents", "SettleKeys", "GatherValues"])
-def test_killed_after_any_stage_it_is_resumed_to_the_same_bytes(tmp_path, after):
+def test_killed_after_any_stage_it_is_resumed_to_the_same_bytes(tmp_path, monkeypatch, after):
     rng = np.random.default_rng(3)
     events, keys = random_events(rng, 600, 50), random_keys(rng, 200, 50)
     definitions = write(tmp_path, events, text=LATEST)
@@ -115,16 +115,19 @@ def test_killed_after_any_stage_it_is_resumed_to_the_same_bytes(tmp_path, after)
         "def stop(self, rows):\n"
         "    run(self, rows)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "if not os.environ.get('WHOLE'):\n"
-        "    task.run = stop\n"
+        "task.run = stop\n"
         f"join.point_in_time_join({str(tmp_path / 'keys.parquet')!r}, {str(definitions)!r}, "
-        f"{str(tmp_path / 'killed')!r}, resume=True, executor=Threads(1))\n"
+        f"{str(tmp_path / 'killed')!r}, executor=Threads(1))\n"
     )
     killed = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "killed" / join.WORK).iterdir()}
-    subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, "WHOLE": "1"})
     assert before
+    monkeypatch.setattr(stream, "PARTITION_ROWS", 60)
+    monkeypatch.setattr(stages, "GROUP_ROWS", 100)
+    point_in_time_join(
+        tmp_path / "keys.parquet", definitions, tmp_path / "killed", resume=True, executor=Threads(1)
+    )
     for path in (tmp_path / "whole").glob("*.parquet"):
         assert path.read_bytes() == (tmp_path / "killed" / path.name).read_bytes()
 

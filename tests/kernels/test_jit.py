@@ -61,12 +61,7 @@ RUN = """
 """
 
 
-def test_a_second_process_loads_the_compiled_kernel(project):
-    assert run_in(project, RUN) == ["2", "0"]
-    assert run_in(project, RUN) == ["2", "1"]
-
-
-def test_what_is_loaded_needs_nothing_that_only_compilation_does(project):
+def test_a_second_process_loads_the_compiled_kernel_and_nothing_that_only_compilation_needs(project):
     code = RUN + "\n    import sys; print('numba.np.arraymath' in sys.modules)\n"
     assert run_in(project, code) == ["2", "0", "True"]
     assert run_in(project, code) == ["2", "1", "False"]
