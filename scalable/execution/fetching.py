@@ -11,7 +11,8 @@ from typing import Any
 
 from scalable.data.shard import Shard
 
-SPARED = 8  # shards that are not asked for after one that was in the page cache
+SPARED = 8  # times as many rows are not asked for after some that were in the page cache: a short piece tells little
+SOURCES = 8  # of which that is remembered
 _spared: dict[int, int] = {}  # how many are left, by the identity of a source: one that is wrong costs a hint
 
 
@@ -42,14 +43,14 @@ def fetch(reader: Any, shards: Sequence[Shard]) -> Future[None] | None:
     """
     with suppress(RuntimeError):
         wanted = shards and not reader.source.in_memory  # waking a thread takes as long as some thousand rows
-        if wanted and not _spare(id(reader.source), len(shards)):
+        if wanted and not _spare(id(reader.source), sum(shard.n_rows for shard in shards)):
             return _thread().submit(_expect, reader, tuple(shards))
     return None
 
 
-def _spare(source: int, n_shards: int) -> bool:
-    """Return whether shards of a source are taken to be at hand."""
-    left = _spared.pop(source, 0) - n_shards
+def _spare(source: int, n_rows: int) -> bool:
+    """Return whether so many rows of a source are taken to be at hand."""
+    left = _spared.pop(source, 0) - n_rows
     if left > 0:
         _spared[source] = left
     return left >= 0
@@ -57,11 +58,11 @@ def _spare(source: int, n_shards: int) -> bool:
 
 def _expect(reader: Any, shards: Sequence[Shard]) -> None:
     for shard in shards:
-        if _spare(id(reader.source), 1):
+        if _spare(id(reader.source), shard.n_rows):
             continue
         if reader.expect(shard):
-            _spared[id(reader.source)] = SPARED
+            _spared[id(reader.source)] = SPARED * shard.n_rows
         else:
             _spared.pop(id(reader.source), None)
-    for oldest in list(_spared)[:-SPARED]:  # of sources that are gone; others lose a hint
+    for oldest in list(_spared)[:-SOURCES]:  # of sources that are gone; others lose a hint
         _spared.pop(oldest, None)

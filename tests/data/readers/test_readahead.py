@@ -178,3 +178,20 @@ def test_asking_for_what_is_gone_or_where_hints_are_unknown_does_nothing(path, m
     source.expect(source.shards[0])
     path.unlink()
     ParquetSource.expect(source, source.shards[0], ["b"])
+
+
+def test_a_short_piece_in_the_page_cache_does_not_speak_for_whole_shards(path, monkeypatch):
+    monkeypatch.setattr(fetching, "_spared", {})
+    looks = []
+
+    class Looked(BlockReader):
+        def expect(self, shard):
+            looks.append(shard.index)
+            return shard.n_rows == 10
+
+    reader = Looked(ParquetSource(path))
+    for shard in (Shard(0, 0, 0, 10, 0), Shard(1, 0, 0, 10, 0), Shard(2, 0, 0, 1000, 0)):
+        done = fetch(reader, [shard])
+        if done is not None:
+            done.result(timeout=30)
+    assert looks == [0, 2]
