@@ -71,8 +71,9 @@ def test_classes_are_even_to_the_row(source, by, dask_client):
     pairs = list(stratified_folds(source, n, by=by))
     check_each_row_once(pairs)
     name = by or "y"
+    held = [column(test, name) for _, test in pairs]
     for value, rows in zip(*np.unique(column(source, name), return_counts=True), strict=True):
-        counts = [int((column(test, name) == value).sum()) for _, test in pairs]
+        counts = [int((found == value).sum()) for found in held]
         assert sum(counts) == rows
         assert max(counts) - min(counts) <= 1
     same = list(stratified_folds(source, n, by=by, executor=Dask(dask_client)))

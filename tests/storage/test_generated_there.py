@@ -107,7 +107,7 @@ def test_sigkill_then_resume(local, prefix, moments, environment, s3_server):
                 assert process.poll() is None, "finished before it could be killed"
                 process.send_signal(signal.SIGKILL)
             assert "manifest.json" not in contents(there)
-        subprocess.run(command, check=True, env=slow, cwd=ROOT)
+    data_gen.generate("fraud", out=there, workers=2, resume=True, **SMALL)
     assert contents(there) == local
 
 

@@ -38,7 +38,7 @@ def test_sigkill_then_resume_gives_the_same_bytes(small, tmp_path, contents, mom
             assert process.poll() is None, "finished before it could be killed"
             process.send_signal(signal.SIGKILL)
         assert not (out / "manifest.json").exists()
-    subprocess.run(command, check=True)
+    small(out=out, rows=rows, resume=True, workers=2)
     assert contents(out) == contents(tmp_path / "whole")
 
 
