@@ -28,7 +28,7 @@ from scalable.boosting.ranking.asked import wanted_queries
 from scalable.boosting.training import checkpoint
 from scalable.boosting.training.callbacks import records_only, replay
 from scalable.boosting.training.checkpoint import Saved
-from scalable.boosting.training.continued import check_columns, starting_model, trees_of
+from scalable.boosting.training.continued import check_columns, check_held, starting_model, trees_of
 from scalable.boosting.training.metrics import metrics_of
 from scalable.boosting.workers.driver import Fit, train_here, train_there
 from scalable.boosting.workers.job import Outcome, Watch
@@ -194,9 +194,10 @@ def train_on(
     queries = () if wanted is None else wanted.find(source, options.valid, team.executor)
     encoder, init_text = starting_model(options.init_model)
     if encoder is not None:
-        check_columns(encoder, source, ())
+        check_columns(encoder, source)
     prepared = prepare(source, params, classify, team, encoder)
-    check_columns(prepared.encoder, source, options.valid)
+    for held in options.valid:
+        check_held(prepared.encoder, held)
     seconds = time.monotonic() - began
     resolved = prepared.params
     for columns in options.starts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,26 +47,21 @@ def _shortened(text: str) -> str:
     return line if line == text else f"{line}..."
 
 
-def check_columns(encoder: TreeEncoder, source: Source, held: Sequence[Source]) -> None:
-    """Check that rows have the columns that an encoder reads, before any is read.
-
-    Raises
-    ------
-    UsageError
-        When the training rows, which a model is continued with, lack one.
-    DataError
-        When validation rows do.
-    """
+def check_columns(encoder: TreeEncoder, source: Source) -> None:
+    """Raise UsageError when the rows that a model is continued with lack a column of its encoder."""
     missing = [name for name in encoder.needed if name not in source.feature_names]
     if missing:
         raise UsageError(
             f"init_model was trained on columns ({', '.join(missing[:5])}) that {source.describe_place()} does not "
             "have; they are taken by name, and those of an array are x0, x1, ...: give them the names of that fit"
         )
-    for rows in held:
-        schema = rows.schema if isinstance(rows, TableSource) else rows.full_schema
-        for name in encoder.needed:
-            require_column(schema, name, rows.describe_place(), "feature")
+
+
+def check_held(encoder: TreeEncoder, held: Source) -> None:
+    """Raise DataError when validation rows lack a column of the encoder, before any is read."""
+    schema = held.schema if isinstance(held, TableSource) else held.full_schema
+    for name in encoder.needed:
+        require_column(schema, name, held.describe_place(), "feature")
 
 
 def trees_of(text: str, prepared: Prepared) -> int:
