@@ -72,7 +72,8 @@ def test_linear(name: str, task: Task, reference: dict[str, float]) -> None:
         assert row["quality"]["log_loss"] == pytest.approx(reference["log_loss"], abs=2e-3)
 
 
-@pytest.mark.filterwarnings("ignore:Parameter n_jobs will be ignored")  # lightgbm.dask says so whatever is given
+# lightgbm.dask says so whatever is given
+@pytest.mark.filterwarnings("ignore:Parameter n_jobs will be ignored")
 @pytest.mark.parametrize("name", _cases("boosting"))
 def test_boosting(name: str, boosting: Task) -> None:
     row, _ = _compete("boosting", name, boosting)
