@@ -99,6 +99,15 @@ def test_moves_of_rare_categories_add_up(descent):
     assert merged[3, optimizers.W] == pytest.approx(0.5, rel=1e-3)  # nobody else saw it
 
 
+def test_models_merge_into_the_first_of_them(descent):
+    """All are in memory at that moment: one more was the most that a fit ever held, and longer fits met it oftener."""
+    before = start(descent)
+    replicas = [replica(descent, 2, 0.01, 1.0), replica(descent, 2, 0.03, 1.0)]
+    memory, unchanged = replicas[0].table, before.table.copy()
+    assert merge_replicas(descent, before, replicas).table is memory
+    assert before.table.tobytes() == unchanged.tobytes()
+
+
 def test_moves_of_well_known_coefficients_are_averaged(descent):
     prior = first_squares(descent)[0]
     replicas = [replica(descent, 0, 0.2, 3e5 * prior), replica(descent, 0, 0.6, 1e5 * prior)]
@@ -254,10 +263,9 @@ def test_the_average_of_a_coefficient_that_no_replica_moved_comes_nearer_to_it_o
         table = before.table.copy()
         optimizers.flush(descent.optimizer, descent.hyper, table, descent.objective.factors, 150.0)
         states.append(DescentState(table, 150.0))
+    expected = states[0].table[0, :, optimizers.AVERAGE].copy()
     merged = merge_replicas(descent, before, states).table[0]
-    np.testing.assert_allclose(
-        merged[:, optimizers.AVERAGE], states[0].table[0, :, optimizers.AVERAGE], rtol=1e-5
-    )
+    np.testing.assert_allclose(merged[:, optimizers.AVERAGE], expected, rtol=1e-5)
     assert (merged[:, optimizers.AVERAGE] < 1.0).all()
 
 

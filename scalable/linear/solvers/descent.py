@@ -163,11 +163,13 @@ def merge_replicas(learner: Descent, start: DescentState, states: Sequence[Desce
     al., "A reliable effective terascale linear learning system", 2014). Where replicas learned less than
     the prior that all of them started from, as of rare categories, each holds its coefficient back
     for that one prior: there the moves add up, as posterior means with a common prior do. An average
-    also comes nearer to its weight by itself as steps go by, in every replica alike; that counts once.
+    also comes nearer to its weight by itself as steps go by, in every replica alike; that counts once. The first of
+    the models, which are given up, becomes the merged one: here all of them are in memory, and one more was the most
+    that descent ever needed.
     """
     prior = first_squares(learner) if _prior_of(learner) == optimizers.S0 else np.zeros(start.table.shape[1])
     factors = np.asarray(learner.objective.factors, np.float64)
-    table = np.empty_like(start.table)
+    table = states[0].table
 
     def merge(place: tuple[int, int]) -> None:
         output, first = slice(place[0], place[0] + 1), place[1]
