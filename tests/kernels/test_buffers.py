@@ -1,3 +1,6 @@
+import ctypes
+import os
+
 import numpy as np
 import pytest
 
@@ -43,3 +46,23 @@ def test_arrays_begin_on_a_cache_line(shape):
     for array in (buffers.take(shape, np.float32), buffers.aligned(shape, np.int32)):
         assert array.shape == shape
         assert array.ctypes.data % buffers.LINE == 0
+
+
+class _Heaps(ctypes.Structure):
+    """What ``mallinfo2`` of the GNU C library tells."""
+
+    _names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in _names.split()]
+
+
+def test_large_pieces_never_come_to_lie_in_the_heaps_of_threads():
+    """The C library moves its bound up to each larger piece that is freed."""
+    tell = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if tell is None or any(name.startswith("MALLOC_") for name in os.environ):
+        pytest.skip("another C library, or its bounds were chosen")
+    tell.restype = _Heaps
+    first = np.empty(5 * buffers.PIECE_BYTES, np.uint8)
+    del first
+    before = tell().hblkhd
+    second = np.empty(2 * buffers.PIECE_BYTES, np.uint8)
+    assert tell().hblkhd - before >= second.nbytes
