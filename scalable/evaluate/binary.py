@@ -15,6 +15,7 @@ from scalable.evaluate.inputs import Array, as_columns, refuse_row
 from scalable.evaluate.ranking import rank
 from scalable.evaluate.uncertainty import auc_interval, standard_errors
 from scalable.kernels import metrics as kernels
+from scalable.kernels.buffers import sparse_zeros
 
 EXPECTED = "a label of 0 or 1, a probability within [0, 1]"
 
@@ -124,7 +125,7 @@ class BinaryMetrics:
 
     def init(self) -> BinaryState:
         """Return the state of no rows."""
-        bins = np.zeros((kernels.n_score_bins(self.bits), kernels.BIN_FIELDS))
+        bins = sparse_zeros((kernels.n_score_bins(self.bits), kernels.BIN_FIELDS))
         return BinaryState(bins, np.zeros((WIDTHS, 3)), np.zeros(kernels.BINARY_SUMS), 0, np.zeros(2))
 
     def step(

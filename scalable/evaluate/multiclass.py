@@ -12,6 +12,7 @@ from scalable.errors import DataError
 from scalable.evaluate.inputs import Array, as_columns, refuse_row
 from scalable.evaluate.ranking import Ranking, rank
 from scalable.kernels import metrics as kernels
+from scalable.kernels.buffers import sparse_zeros
 
 MOST_BITS = 12
 
@@ -95,7 +96,7 @@ class MulticlassMetrics:
     def init(self) -> MulticlassState:
         """Return the state of no rows."""
         k = self.n_classes
-        bins = np.zeros((k, kernels.n_score_bins(self.bits), kernels.BIN_FIELDS))
+        bins = sparse_zeros((k, kernels.n_score_bins(self.bits), kernels.BIN_FIELDS))
         return MulticlassState(bins, np.zeros((k, k)), np.zeros(kernels.BINARY_SUMS), 0)
 
     def step(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import mmap
 import os
 import threading
 import weakref
@@ -79,6 +80,18 @@ def take(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     array = _on_a_line(buffer, n_bytes).view(dtype).reshape(shape)
     weakref.finalize(array, _give, buffer).atexit = False
     return np.asarray(array)
+
+
+def sparse_zeros(shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return zeros of which few will be written: the others take no memory.
+
+    NumPy asks for pages of 2 MB for arrays from 4 MB on, of which one number that is written takes all.
+    """
+    n_bytes = 8 * math.prod(shape)
+    if n_bytes < PIECE_BYTES:
+        return np.zeros(shape)
+    pages = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(pages, np.float64).reshape(shape)
 
 
 def give_back() -> None:

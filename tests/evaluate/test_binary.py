@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 
 import numpy as np
 import pytest
@@ -268,3 +269,20 @@ def test_negatives_of_near_scores_above_all_positives_have_a_finite_error():
     report = evaluate_predictions(y, p)
     truth = sk.average_precision_score(y, p)
     assert abs(report["average_precision"] - truth) <= report["average_precision_error"] + 1e-13
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="only Linux tells")
+def test_a_state_takes_memory_for_the_scores_that_occur():
+    """Of states some wait to be merged, more of them with more rows: written whole, each takes 7 MB."""
+
+    def resident() -> int:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    measures, rng = BinaryMetrics(), np.random.default_rng(0)
+    y, p = rng.integers(0, 2, 1000), rng.uniform(0.01, 0.02, 1000)
+    measures.step(measures.init(), y, p)
+    before = resident()
+    states = [measures.step(measures.init(), y, p) for _ in range(8)]
+    assert measures.merge(states[0], states[1]).rows == 2000
+    assert resident() - before < 8 * 2**20

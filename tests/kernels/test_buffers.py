@@ -66,3 +66,21 @@ def test_large_pieces_never_come_to_lie_in_the_heaps_of_threads():
     before = tell().hblkhd
     second = np.empty(2 * buffers.PIECE_BYTES, np.uint8)
     assert tell().hblkhd - before >= second.nbytes
+
+
+def resident_bytes() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="only Linux tells")
+def test_zeros_that_are_not_written_take_no_memory():
+    shape = (4, buffers.PIECE_BYTES)
+    before = resident_bytes()
+    zeros = buffers.sparse_zeros(shape)
+    zeros[3, 3] += 1.0
+    assert zeros.shape == shape
+    assert zeros.dtype == np.float64
+    assert not zeros[2].any()  # neither do those that are read
+    assert resident_bytes() - before < 2**20
+    assert not buffers.sparse_zeros((2, 3)).any()
