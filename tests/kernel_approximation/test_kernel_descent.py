@@ -42,7 +42,7 @@ def test_its_loss_is_newtons(kind):
 
 
 def test_one_pass_of_many_rows_is_enough():
-    x, y = rows(200_000)
+    x, y = rows(120_000)
     held, truth = rows(20_000, seed=1)
     model = KernelClassifier("structured", solver="descent", **OPTIONS).fit(x, y)
     exact = KernelClassifier("structured", solver="newton", **OPTIONS).fit(x, y)
