@@ -3,7 +3,8 @@
     python -m bench.records.rare_positives_numbers --rows 2e5 1e6 --out docs/results/rare_positives.json
 
 `fraud` at several rates, 100 trees of 31 leaves, every seed another world of cards and merchants; the held-out rows are
-the next ones of the same world, as many as a quarter of the training rows. 0 is LightGBM's own bound, twenty rows.
+the next ones of the same world, as many as a quarter of the training rows. 0 is LightGBM's own bound, twenty rows;
+"default" is what this package does unless told otherwise: a bound on leaves, and one on the gain of a split.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ def measure(rows: int, rate: float, seed: int) -> dict[str, Any]:
         truth = held["is_fraud"].to_numpy().astype(np.float64)
         source = ParquetSource(f"{home}/rows", target="is_fraud")
         found: dict[str, Any] = {"rows": rows, "rate": rate, "seed": seed, "losses": {}}
-        for bound in BOUNDS:
-            given = {"min_sum_hessian_in_leaf": bound} if bound else {"min_sum_hessian_in_leaf": 1e-3}
+        contenders = {f"{bound:g}": {"min_sum_hessian_in_leaf": bound or 1e-3} for bound in BOUNDS}
+        for name, given in {**contenders, "default": {}}.items():
             model = LGBMClassifier(n_estimators=100, num_leaves=31, n_workers=1, verbosity=-1, **given).fit(
                 source
             )
             p = model.predict_proba(held.drop_columns(["is_fraud"]))[:, 1]
             report = evaluate_predictions(truth, np.clip(p, 1e-15, 1 - 1e-15))
-            found["losses"][f"{bound:g}"] = report["log_loss"]
+            found["losses"][name] = report["log_loss"]
         base = np.full(len(truth), truth.mean())
         found["base_rate"] = evaluate_predictions(truth, base)["log_loss"]
     return found
