@@ -2,9 +2,6 @@
 
 A thread that waits in Python is woken through the interpreter's lock and the kernel of the system: 10 to 50
 microseconds. One that waits here sees a new number in a fraction of one.
-
-Numba counts references to arrays in such words, too, with one atomic addition for each slice: threads that slice the
-same array hand its counter to and fro, which takes longer than what small slices are for. Of borrowed ones none counts.
 """
 
 from __future__ import annotations
@@ -13,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from scalable.kernels.jit import kernel
@@ -83,26 +79,3 @@ def wait(words: np.ndarray, at: int, least: int, failed: int) -> bool:
         elif looks > SPINS:
             _yield()
     return True
-
-
-def _borrow(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    if isinstance(kind, types.Array):
-        array = context.make_array(kind)(context, builder, value)
-        array.meminfo = cgutils.get_null_value(array.meminfo.type)
-        array.parent = cgutils.get_null_value(array.parent.type)
-        return array._getvalue()
-    if isinstance(kind, types.BaseTuple):
-        for at, part in enumerate(kind):
-            one = _borrow(context, builder, part, builder.extract_value(value, at))
-            value = builder.insert_value(value, one, at)
-    return value
-
-
-@intrinsic
-def borrowed(_context: Any, value: Any) -> Any:
-    """Return an array, or a tuple of arrays and tuples, without an owner: the kernel's caller keeps them alive."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _borrow(context, builder, signature.args[0], arguments[0])
-
-    return value(value), generate

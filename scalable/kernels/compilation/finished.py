@@ -15,6 +15,7 @@ from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
 
 from scalable.kernels.compilation.pipeline import KernelCompiler
+from scalable.kernels.compilation.references import CountingLower
 
 DATA = ".4"  # how the address of an array's values is called: the fifth of what an array consists of
 _READ = {b"readonly", b"readnone"}
@@ -103,6 +104,7 @@ class _FinishedLowering(NativeLowering):
     """Numba's pass, but into a `FinishedLibrary`."""
 
     _name = "finished_lowering"
+    lowering_class = CountingLower
 
     def run_pass(self, state: Any) -> bool:
         state.library = FinishedLibrary(state.targetctx.codegen(), state.func_id.func_qualname)

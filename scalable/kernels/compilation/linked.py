@@ -19,6 +19,7 @@ from numba.core.typed_passes import NativeLowering
 
 from scalable.kernels.compilation.finished import KernelLibrary, rebuilt
 from scalable.kernels.compilation.pipeline import KernelCompiler
+from scalable.kernels.compilation.references import CountingLower
 
 _ENVIRONMENT = "_ZN08NumbaEnv"  # how Numba's names of environments begin
 
@@ -58,6 +59,7 @@ class _LinkedLowering(NativeLowering):
     """Numba's pass, but into a `LinkedLibrary`."""
 
     _name = "linked_lowering"
+    lowering_class = CountingLower
 
     def run_pass(self, state: Any) -> bool:
         library = LinkedLibrary(state.targetctx.codegen(), state.func_id.func_qualname)

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalable.kernels.atomics import borrowed
 from scalable.kernels.copying import copy_values
 from scalable.kernels.histogram.gain import NONE, NUMBER
 from scalable.kernels.histogram.split_categories import left_categories
@@ -81,7 +80,7 @@ class Growth(NamedTuple):
 @kernel()
 def run_job(phases: int, team: Any, mine: Any, growth: Any, categories: Any) -> Any:
     """Have all threads do some phases of the job at hand; False where a thread has failed."""
-    team, mine, state = borrowed(team), borrowed(mine), growth.state
+    state = growth.state
     team.job[0].phases = phases
     state[JOBS] += 1
     if phases & MERGE:
@@ -299,7 +298,6 @@ def grow(team: Any, mine: Any, growth: Any, categories: Any) -> Any:
     int
         0; -1 where a thread has failed; else the number of the right child that has other rows than were counted.
     """
-    team, mine, growth = borrowed(team), borrowed(mine), borrowed(growth)
     state = growth.state
     while True:
         n, first = take_round(growth), state[N_LEAVES]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalable.kernels.atomics import add, borrowed, store, wait
+from scalable.kernels.atomics import add, store, wait
 from scalable.kernels.histogram.accumulate import (
     add_columns,
     add_packed,
@@ -307,7 +307,7 @@ def share(k: int, team: Any, mine: Any, categories: Any) -> bool:
 @kernel()
 def serve(k: int, team: Any, mine: Any, categories: Any) -> bool:
     """Do a thread's share of one job after another until one says `STOP`; False where another thread has failed."""
-    number, team, mine = 0, borrowed(team), borrowed(mine)
+    number = 0
     while True:
         number += 1
         if not wait(team.control, ORDERED, number, FAILED):
