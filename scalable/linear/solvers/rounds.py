@@ -19,6 +19,7 @@ from scalable.execution.replicas import partition_rounds, run_round
 from scalable.execution.sampling import spread_shards
 from scalable.kernels.linear import gradients, optimizers
 from scalable.kernels.linear import sgd as descent
+from scalable.kernels.linear.losses import LOSSES
 from scalable.linear.solvers.descent import (
     Descent,
     DescentState,
@@ -39,6 +40,7 @@ ONE_PASS_ROWS = (
 )  # from here on, one pass reaches the optimum's held-out loss, if it was learned early in it
 STORED_ROWS = 2**18  # of a block that is learned from in its file: it costs some of Python, not memory
 LOOKED_AT = 2**16  # rows, from all over, on which the loss after the pass is held against the one on the way
+MOST_LOOKED_AT = 2**20  # of rare classes, whose loss follows how many of them are met; or a sixteenth of all rows
 LATE = 0.03  # share by which it is lower where much was still learned late: the excess left is about a tenth of that
 
 
@@ -284,7 +286,8 @@ def descend(
                 break
         elif settings.max_passes is None and settings.look_back and number == 1:
             loss = LossReduction(learner.objective, result.coef)
-            value = run_reduction(executor, loss, reader, _all_over(reader, shards))
+            looked_at = _all_over(reader, shards, _rows_looked_at(learner.objective, rows))
+            value = run_reduction(executor, loss, reader, looked_at)
             if np.isnan(value):  # all of that was left out, or weighs nothing
                 value = run_reduction(executor, loss, reader, shards)
             if result.progressive_loss[0] > (1.0 + LATE) * value:
@@ -300,16 +303,24 @@ def descend(
     return result
 
 
-def _all_over(reader: Any, shards: Sequence[Shard]) -> Sequence[Shard]:
-    """Return about `LOOKED_AT` rows: pieces of shards where the reader takes pieces, else some shards."""
+def _rows_looked_at(objective: Objective, rows: int) -> int:
+    """Return of how many rows the mean loss is known well enough: rare or heavy classes take more, `LATE` is little."""
+    if objective.loss not in (descent.SOFTMAX, LOSSES["log_loss"].code):
+        return LOOKED_AT
+    even = 4.0 * max(objective.residual_variance, 1e-9)  # 1 for two classes of equal size and weight
+    return min(int(LOOKED_AT * max(even, 1.0 / even)), max(MOST_LOOKED_AT, rows // 16, LOOKED_AT))
+
+
+def _all_over(reader: Any, shards: Sequence[Shard], rows: int) -> Sequence[Shard]:
+    """Return about so many rows: pieces of shards where the reader takes pieces, else some shards."""
     source = reader.source
     if (
         isinstance(reader, BlockReader)
         and source.exact_rows is not None
         and len(shards) == len(source.shards)
     ):
-        return spread_shards(source, LOOKED_AT, LOOKED_AT // 4)
-    return shards[:: max(1, sum(shard.n_rows for shard in shards) // LOOKED_AT)]
+        return spread_shards(source, rows, LOOKED_AT // 4)
+    return shards[:: max(1, sum(shard.n_rows for shard in shards) // rows)]
 
 
 def start_state(learner: Descent, start: NDArray[np.float64]) -> DescentState:
