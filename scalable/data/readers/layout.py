@@ -36,8 +36,9 @@ _PLAIN = {
         (pa.uint64(), INT64),
     )
 }  # fmt: skip
-# Of the row groups that were read last: of one, pages are some 50 KB, but dictionaries may be megabytes.
-KEPT_BYTES_OF_GROUPS, KEPT_GROUPS, FEW_GROUPS = 2**25, 512, 8
+# Of the row groups that were read last: of one, pages are some 50 KB, dictionaries may be megabytes. A pass over ten
+# million rows fills it, so that longer ones take no more memory.
+KEPT_BYTES_OF_GROUPS, KEPT_GROUPS, FEW_GROUPS = 2**22, 512, 8
 KEPT_BYTES, KEPT_FILES, FEW_FILES = 2**22, 512, 8  # of footers, in numbers
 _PLACES = [coded.FIRST, coded.STOP, page_walk.VALUES_AT]
 
