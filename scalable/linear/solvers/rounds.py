@@ -40,7 +40,7 @@ ONE_PASS_ROWS = (
 )  # from here on, one pass reaches the optimum's held-out loss, if it was learned early in it
 STORED_ROWS = 2**18  # of a block that is learned from in its file: it costs some of Python, not memory
 LOOKED_AT = 2**16  # rows, from all over, on which the loss after the pass is held against the one on the way
-MOST_LOOKED_AT = 2**20  # of rare classes, whose loss follows how many of them are met; or a sixteenth of all rows
+MOST_LOOKED_AT = 2**20  # or a sixteenth of all: of rare classes, whose loss follows how many are met
 LATE = 0.03  # share by which it is lower where much was still learned late: the excess left is about a tenth of that
 
 
