@@ -100,10 +100,11 @@ class PairedMetrics:
         """
         used = state.sums[:, 0, 0] > 0
         sums, ranks = state.sums[used], state.ranks[used]
+        all_sums, all_ranks = sums.sum(axis=0), ranks.sum(axis=0)
         n_groups = len(sums)
         rows = []
         for name, metric in self._metrics().items():
-            whole = np.array([metric(sums[:, m].sum(0), ranks[:, m].sum(0)) for m in (0, 1)])
+            whole = np.array([metric(all_sums[m], all_ranks[m]) for m in (0, 1)])
             row: dict[str, Any] = {
                 "metric": name,
                 "a": whole[0],
@@ -113,8 +114,8 @@ class PairedMetrics:
             row |= {"se": None, "low": None, "high": None, "verdict": "unknown"}
             if n_groups > 1 and np.isfinite(whole).all():
                 left_out = np.array([
-                    metric(sums[:, 1].sum(0) - sums[g, 1], ranks[:, 1].sum(0) - ranks[g, 1])
-                    - metric(sums[:, 0].sum(0) - sums[g, 0], ranks[:, 0].sum(0) - ranks[g, 0])
+                    metric(all_sums[1] - sums[g, 1], all_ranks[1] - ranks[g, 1])
+                    - metric(all_sums[0] - sums[g, 0], all_ranks[0] - ranks[g, 0])
                     for g in range(n_groups)
                 ])  # fmt: skip
                 spread = np.sum((left_out - left_out.mean()) ** 2) * (n_groups - 1) / n_groups
