@@ -11,6 +11,7 @@ each library, stand beside the same rows encoded.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -109,7 +110,7 @@ def measure_frames(model_path: Path, data: Path) -> list[dict[str, Any]]:
     block = next(whole.raw_blocks(whole.shards[0], model.needed))
     ways: dict[str, Callable[[], Any]] = {"encoded": _encoded(model, block)}
     for name, frame in frames_of(table).items():
-        ways[name] = lambda frame=frame: model.predict(frame)
+        ways[name] = functools.partial(model.predict, frame)
     ways["Arrow table, by blocks"] = lambda: [model.predict_block(raw) for raw in model._blocks(table)]
     taken = {name: np.empty((FRAME_TURNS, FRAME_CALLS)) for name in ways}
     for _ in range(-(-PATIENCE // FRAME_ROWS)):  # after which kernels for frames are compiled

@@ -6,6 +6,7 @@ import functools
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -54,7 +55,8 @@ class Dictionary:
     @property
     def n_bytes(self) -> int:
         """Bytes in memory."""
-        return int(self.texts.nbytes if self.values is None else self.values.nbytes)
+        held: Any = self.texts if self.values is None else self.values
+        return int(held.nbytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,8 +55,8 @@ def read_asked(
     order = np.argsort(time)
     numbers = known.of(bound, entity, checks[0] if checks else entity, row < 0)
     places = places_of(starts, np.where(row < 0, ~row, row))
-    columns = (gathered(column, order) for column in (time - int(left), numbers, places))
-    return AskedKeys(*columns, np.empty((words, len(time)), np.int64))
+    times, numbers, places = (gathered(column, order) for column in (time - int(left), numbers, places))
+    return AskedKeys(times, numbers, places, np.empty((words, len(time)), np.int64))
 
 
 def write_answers(matches: Matches, paths: tuple[str, str], keys: AskedKeys, left: bool) -> None:

@@ -193,7 +193,7 @@ class GatherValues:
             raise DataError(f"{self.matched[0]} and others name rows that are not there; begin anew")
         stretches, order = np.zeros(-(-n_rows // _STRETCH) + 2, np.int64), np.empty(len(columns[0]), np.int64)
         group_rows((columns[0] // _STRETCH).astype(np.int32), stretches, order)
-        row, *columns = (gathered(column, order) for column in columns)
+        row, *others = [gathered(column, order) for column in columns]
         state = Gathered(
             row, stretches[:-1], {name: np.empty(len(row), np.int64) for name in bound.view.columns}
         )
@@ -208,8 +208,8 @@ class GatherValues:
         if bound.text_columns:
             with explained(DataError, path, REMEDY):
                 write_texts(path.with_suffix(".texts"), join_texts(state.texts))
-        features = features_of(bound, columns[0], state.values, row, columns[-1])
-        parts = check_parts(columns[0], self.matches.n_parts, path)
+        features = features_of(bound, others[0], state.values, row, others[-1])
+        parts = check_parts(others[0], self.matches.n_parts, path)
         write_spill(path, features, parts, self.matches.n_parts)
 
 

@@ -13,7 +13,7 @@ PLACE_BITS = 32  # of a place for the row
 
 def without_entity(entity: Words, check: Words) -> NDArray[np.bool_]:
     """Return which spilled keys have no entity."""
-    return (entity == MISSING) & (check == MISSING + 1)
+    return np.asarray((entity == MISSING) & (check == MISSING + 1))
 
 
 def places_of(starts: Words, row: Words) -> Words:
