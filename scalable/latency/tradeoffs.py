@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,14 @@ from scalable.data.parquet import ParquetSource
 from scalable.errors import DataError, ModelError, UsageError
 from scalable.inference.cascade import Cascade, is_binary
 from scalable.inference.forest.compiled import CompiledForest
+from scalable.inference.forest.formats.lightgbm_trees import forest_of_text
 from scalable.inference.linear_row import CompiledLinear
 from scalable.lapack import cho_factor, cho_solve
+from scalable.latency.chosen import write_chosen
 from scalable.latency.laboratory import sample_rows
 from scalable.latency.timing import quantiles_us
 from scalable.models.predictors import load_model
+from scalable.models.store import read_model
 from scalable.registry.address import model_path
 from scalable.storage.replace import check_writable, explained
 
@@ -33,7 +36,10 @@ RIDGE, NEWTON_STEPS = 1e-6, 20
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to answer, with what it was measured to be: `model` has `predict_one`, `predict` and `save`."""
+    """One way to answer, with what it was measured to be: `model` has `predict_one`, `predict` and `save`.
+
+    A forest with trees of its own has LightGBM's `text` of them.
+    """
 
     name: str
     model: Any
@@ -41,6 +47,7 @@ class Choice:
     auc: float
     p50_us: float
     p99_us: float
+    text: str | None = None
 
     def row(self) -> dict[str, Any]:
         """Return it as a row of the ``tradeoffs`` section."""
@@ -125,11 +132,18 @@ def measure_tradeoffs(
         raise DataError(f"trade-offs need {2 * LEAST_ROWS} labelled rows or more, of both classes")
     X = np.ascontiguousarray(X, np.float64)
     with progress.task("trade-offs", unit="forms"):
-        made = {"the forest": whole, **_prefixes(whole), **_cascades(whole, X[learn], y[learn]),
-                **_distilled(whole, X[learn])}  # fmt: skip
+        texts = _distilled(whole, X[learn])
+        small = {name: _under_names_of(whole, text) for name, text in texts.items()}
+        made = {"the forest": whole, **_prefixes(whole), **_cascades(whole, X[learn], y[learn]), **small}
         times = _times(made, X[held[:TIMED_ROWS]])
         return [
-            Choice(name, model, *_quality(np.asarray(model.predict(X[held])), y[held]), *times[name])
+            Choice(
+                name,
+                model,
+                *_quality(np.asarray(model.predict(X[held])), y[held]),
+                *times[name],
+                texts.get(name),
+            )
             for name, model in made.items()
         ]
 
@@ -149,8 +163,9 @@ def compare(
     budget : str or None
         See `budget_us`.
     write : Path or None
-        Where to save the choice: a file that ``load_compiled`` reads, or for a cascade a directory that
-        ``load_cascade`` does. Both answer rows of the matrix that the model's encoder makes.
+        Where to save the choice: a model directory with the encoder of the model, which takes the same raw rows. Of
+        a forest in a file of its own, which has no encoder: a file that ``load_model`` and ``load_compiled`` read, or
+        for a cascade a directory that ``load_cascade`` does.
 
     Raises
     ------
@@ -168,7 +183,8 @@ def compare(
             raise UsageError(f"there is no folder {write.parent}; make it, or choose another --write")
         with explained(ModelError, write, "choose another --write"):
             check_writable(write)
-    predictor = load_model(model_path(model))
+    place = model_path(model)
+    predictor, stored = load_model(place), read_model(place) if place.is_dir() else None
     if predictor.task != "binary" or not hasattr(predictor, "matrix"):
         raise UsageError(f"{model}: trade-offs are made for forests of two classes, this is {predictor.kind}")
     source = ParquetSource(data, target=target, features=predictor.needed)
@@ -186,8 +202,10 @@ def compare(
     if most_us is not None:
         best = best_within(choices, most_us)
         rows[choices.index(best)]["chosen"] = True
-        if write is not None:
+        if write is not None and stored is None:
             best.model.save(write)
+        elif write is not None:
+            write_chosen(write, stored, best.model, best.text)
     return {"dataset": {"name": data, "rows": source.n_rows}, "tradeoffs": rows}
 
 
@@ -227,21 +245,27 @@ def _linear(X: NDArray[np.float64], y: NDArray[np.float64]) -> CompiledLinear:
     return CompiledLinear(coef, np.array([w[-1] - coef @ mean]), "logistic")
 
 
-def _distilled(forest: CompiledForest, X: NDArray[np.float64]) -> dict[str, Any]:
-    """Return smaller forests that LightGBM grows on the probabilities of the big one."""
+def _distilled(forest: CompiledForest, X: NDArray[np.float64]) -> dict[str, str]:
+    """Return LightGBM's texts of smaller forests that it grows on the probabilities of the big one."""
     import lightgbm as lgb
-
-    from scalable.models.compile import compile_model
 
     taught, made = np.asarray(forest.predict(X)), {}
     for share, leaves in DISTILLED:
         n = max(1, forest.n_iterations // share)
         params = {"objective": "cross_entropy", "num_leaves": leaves, "learning_rate": min(0.3, 12.0 / n + 0.05),
                   "verbose": -1, "num_threads": 1, "min_data_in_leaf": 10}  # fmt: skip
-        made[f"distilled, {n} trees of {leaves} leaves"] = compile_model(
-            lgb.train(params, lgb.Dataset(X, taught), n)
-        )
+        booster = lgb.train(params, lgb.Dataset(X, taught), n)
+        made[f"distilled, {n} trees of {leaves} leaves"] = booster.model_to_string()
     return made
+
+
+def _under_names_of(forest: CompiledForest, text: str) -> CompiledForest:
+    """Return a distilled forest that finds its columns by the names of the big one's, and has its classes."""
+    told = forest.forest
+    named = replace(
+        forest_of_text(text), feature_names=told.feature_names, objective=told.objective, labels=told.labels
+    )
+    return CompiledForest(named)
 
 
 def _quality(p: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:

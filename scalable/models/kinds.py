@@ -33,6 +33,7 @@ KINDS = {
     "arrays": Kind("scalable.models.arrays.model:read_array_model"),
     "neural": Kind("scalable.neural.model:read_neural"),
     "calibrated": Kind("scalable.scoring.calibrated:read_calibrated"),
+    "cascade": Kind("scalable.scoring.cascaded:read_cascade"),
 }
 
 

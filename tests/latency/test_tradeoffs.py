@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from scalable.cli.app import build
 from scalable.errors import DataError, ModelError, UsageError
-from scalable.inference import compile_model, load_compiled
+from scalable.inference import compile_model, load_compiled, load_model
 from scalable.inference.cascade import Cascade, load_cascade
 from scalable.latency.tradeoffs import Choice, best_within, budget_us, measure_tradeoffs
 
@@ -79,6 +79,19 @@ def test_a_cascade_answers_as_its_parts_and_is_read_back(choices, trained, tmp_p
         load_cascade(tmp_path / "saved")
     with pytest.raises(ModelError, match="no cascade"):
         load_cascade(tmp_path)
+
+
+def test_a_distilled_forest_in_a_file_finds_the_columns_of_the_big_one(trained, tmp_path):
+    booster, X, y = trained
+    names = ["d", "c", "b", "a"]
+    named = lgb.train(booster.params, lgb.Dataset(X, y, feature_name=names), 32)
+    for choice in measure_tradeoffs(compile_model(named), X, y):
+        if "distilled" in choice.name:
+            choice.model.save(tmp_path / choice.name)
+            again = load_model(tmp_path / choice.name)
+            rows = pa.table({name: X[:, names.index(name)] for name in "abcd"})
+            assert (again.task, again.needed) == ("binary", names)
+            np.testing.assert_array_equal(again.predict(rows), choice.model.predict(X))
 
 
 def test_the_budget_takes_the_best_within_it():

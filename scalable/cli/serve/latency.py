@@ -24,7 +24,7 @@ Examples:
   scalable latency fraud.model fraud/ --rows 100000
   scalable latency fraud.model fraud/ --engines scalable,lightgbm,onnxruntime --out latency.html
   scalable latency fraud.model held_out/ --target is_fraud --tradeoffs --out tradeoffs.html
-  scalable latency fraud.model held_out/ --target is_fraud --tradeoffs --budget 2us --write fast.forest
+  scalable latency fraud.model held_out/ --target is_fraud --tradeoffs --budget 2us --write fast.model
 """
 
 
@@ -52,9 +52,7 @@ def command(
     ] = None,
     write: Annotated[
         Path | None,
-        typer.Option(
-            "--write", metavar="PATH", help="Save the choice here; it takes rows that MODEL has encoded."
-        ),
+        typer.Option("--write", metavar="PATH", help="Save the choice here: a model of the same columns."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Order of the rows.")] = 0,
     json_file: Json = None,
