@@ -202,10 +202,10 @@ def compare(
     if most_us is not None:
         best = best_within(choices, most_us)
         rows[choices.index(best)]["chosen"] = True
-        if write is not None and stored is None:
-            best.model.save(write)
-        elif write is not None:
+        if write is not None and stored is not None:
             write_chosen(write, stored, best.model, best.text)
+        elif write is not None:
+            best.model.save(write)
     return {"dataset": {"name": data, "rows": source.n_rows}, "tradeoffs": rows}
 
 
