@@ -7,7 +7,6 @@ expected, or hold what is unusual, the way of `scalable.data.table` is taken.
 
 from __future__ import annotations
 
-import struct
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
@@ -31,33 +30,63 @@ _KINDS = {
         "float32": columns.FLOAT32, "float64": columns.FLOAT64, "bool": kernels.UINT8,
     }.items()
 }  # fmt: skip
-_LAYOUTS = {pa.string(): kernels.SHORT, pa.large_string(): kernels.LONG}
-_WORDS = ("address", "kind", "layout", "starts", "data", "size", "text_valid", "text_first", "marked", "end")
-_ADDRESS, _KIND, _LAYOUT, _STARTS, _DATA, _SIZE, _TEXT_VALID, _TEXT_FIRST, _MARKED, _END = (
-    list(kernels.WHERE.names or ()).index(name) for name in _WORDS
-)
-_WIDTH = len(kernels.WHERE.names or ())
-_I32, _I64 = struct.Struct("=i"), struct.Struct("=q")
+_LAYOUTS = {pa.string().id: kernels.SHORT, pa.large_string().id: kernels.LONG}
 _MOST_CATEGORIES = 64  # kinds of categories that are remembered
+_MOST_PLANS = 64  # arrangements of the blocks of frames of the same columns
+_SKIPPED, _VALUES, _BACKED, _CODES, _TEXTS, _OBJECTS = range(6)
+"""What is read of a block: nothing, its values, those of a wrapped array, codes of categories, texts, objects."""
+_Texts = tuple[tuple[int, ...], pa.Array]  # six words of `kernels.read_arrays`, and what they point to
+_Mark = Any  # what tells how the values of a block are read: a type of numbers or times, or the kind of array
 
 
 @cache
 def readable() -> bool:
     """Return whether frames keep their columns as they are taken to; asks pandas, which is imported already."""
     try:
-        frame = sys.modules["pandas"].DataFrame({"a": [1, 2], "b": [0.5, 1.5], "c": [3, 4], "d": ["x", "y"]})
+        pandas = sys.modules["pandas"]
+        frame = pandas.DataFrame({"a": [1, 2], "b": [0.5, 1.5], "c": [3, 4], "d": ["x", "y"]})
         found = {}
-        for values, places in _blocks(frame[["c", "b", "a", "d"]]):
-            for row, place in enumerate(places):
+        for block in frame[["c", "b", "a", "d"]]._mgr.blocks:
+            values = block.values
+            for row, place in enumerate(_mark(block)[1]):
                 found[place] = list(values[row] if values.ndim == 2 else values)
-        return found == {0: [3, 4], 1: [0.5, 1.5], 2: [1, 2], 3: ["x", "y"]}
+        codes, ticks = pandas.Categorical(["y", "x"]), pandas.array(np.array([5, 6], "M8[s]"))
+        backed = [codes._ndarray.tolist(), ticks._ndarray.view(np.int64).tolist()]
+        places, where = np.array([[0, 0, 1, 8], [1, 1, 0, 8]]), np.zeros(2, kernels.WHERE)
+        rows, turned = np.arange(6.0).reshape(2, 3), np.asfortranarray(np.ones((2, 3)))
+        arrays = [rows, rows[0], turned]  # held while they are read
+        first, second, third = map(id, arrays)
+        return (
+            found == {0: [3, 4], 1: [0.5, 1.5], 2: [1, 2], 3: ["x", "y"]}
+            and backed == [[1, 0], [5, 6]]
+            and kernels.read_arrays(np.array([2, first, second]), places, 3, where) == kernels.ALL_READ
+            and (where["address"] - rows.ctypes.data).tolist() == [24, 0]
+            and kernels.read_arrays(np.array([2, first, third]), places, 3, where) == 1
+        )
     except Exception:  # whatever another release does
         return False
 
 
-def _blocks(frame: Any) -> list[tuple[Any, list[int]]]:
-    """Return values and places of the columns of each block."""
-    return [(block.values, block.mgr_locs.as_array.tolist()) for block in frame._mgr.blocks]
+def _mark(block: Any) -> tuple[_Mark, tuple[int, ...]]:
+    """Return what tells how a block is read, and the places of its columns; equal for blocks that are read alike."""
+    values, places = block.values, tuple(block.mgr_locs.as_array.tolist())
+    kind = type(values)
+    if kind is np.ndarray:
+        return values.dtype, places
+    if kind.__name__ in ("DatetimeArray", "TimedeltaArray"):
+        return (kind, values._ndarray.dtype, getattr(values, "tz", None)), places
+    return ((kind, values._ndarray.dtype) if kind.__name__ == "Categorical" else (kind,)), places
+
+
+class _Plan:
+    """How frames are read whose blocks are arranged alike."""
+
+    def __init__(self, n_columns: int) -> None:
+        self.where = np.zeros(n_columns, kernels.WHERE)  # as far as it is the same for all of them
+        self.steps: list[tuple[int, list[tuple[int, int]]]] = []  # of each block: what is read, (row, column)
+        self.placed: list[tuple[int, int, int, int]] = []
+        self.places = np.empty((0, 4), np.int64)  # the same, see `kernels.read_arrays`
+        self.bytes = b""  # of `where`
 
 
 class PandasFrames:
@@ -75,8 +104,8 @@ class PandasFrames:
         self.names, self.types = list(names), list(types)
         self._families = [family(kind) for kind in types]
         self._times = [time_format(kind) for kind in types]
-        self._last: tuple[Any, list[int] | None] = (None, None)
-        self._texts: dict[int, tuple[Any, pa.Array | None]] = {}
+        self._last: tuple[Any, list[int] | None, dict[Any, _Plan | None]] = (None, None, {})
+        self._texts: dict[int, tuple[Any, _Texts | None]] = {}
 
     @staticmethod
     def reads(frame: Any) -> bool:
@@ -90,107 +119,121 @@ class PandasFrames:
         yield self._where(frame, kept) if readable() and len(frame) else None, len(frame)
 
     def _where(self, frame: Any, kept: list[Any]) -> NDArray[np.void] | None:
-        number = self._numbers_of(frame.columns)
+        number, plans = self._numbers_of(frame.columns)
         if number is None:
             return None
-        words = [0] * (_WIDTH * len(self.names))  # to write to an array takes longer
-        for values, places in _blocks(frame):
-            wanted = [(row, k) for row, place in enumerate(places) if (k := number[place]) >= 0]
-            if wanted and not self._place(values, wanted, words, kept):
-                return None
-        return np.frombuffer(array("q", words), kernels.WHERE)
+        blocks = frame._mgr.blocks
+        key = tuple([_mark(block) for block in blocks])
+        try:
+            plan = plans[key]
+        except KeyError:
+            if len(plans) >= _MOST_PLANS:
+                plans.clear()
+            plan = plans[key] = self._plan(key, number)
+        if plan is None:
+            return None
+        arrays: list[Any] = []
+        words: list[int] = []
+        for block, (step, wanted) in zip(blocks, plan.steps, strict=True):
+            if step == _SKIPPED:
+                continue
+            values = block.values
+            found: list[tuple[int, _Texts | None]] = []
+            if step == _OBJECTS:
+                found = [(k, _lie(_objects(values[row]))) for row, k in wanted]
+            elif step == _TEXTS:
+                found = [(wanted[0][1], _lie(_whole(values.__arrow_array__())))]
+            else:
+                arrays.append(values if step == _VALUES else values._ndarray)
+                if step == _CODES:
+                    found = [(wanted[0][1], self._categories(values.dtype))]
+            for k, texts in found:
+                if texts is None:
+                    return None
+                words += (k, *texts[0])
+                kept.append(texts)
+        kept.append(arrays)
+        where = np.frombuffer(
+            bytearray(plan.bytes), kernels.WHERE
+        )  # copying records takes five times as long
+        while True:
+            given = np.frombuffer(array("q", [len(arrays), *map(id, arrays), *words]), np.int64)
+            apart = kernels.read_arrays(given, plan.places, len(frame), where)
+            if apart < 0:
+                return where if apart == kernels.ALL_READ else None
+            arrays[apart] = np.ascontiguousarray(arrays[apart])
 
-    def _numbers_of(self, names: Any) -> list[int] | None:
-        """Return which column of the model each column of a frame is, -1 for none; None where that is not clear."""
-        last, found = self._last
+    def _numbers_of(self, names: Any) -> tuple[list[int] | None, dict[Any, _Plan | None]]:
+        """Return which column of the model each column of a frame is, and plans for frames of such columns.
+
+        It is -1 for none; None where that is not clear.
+        """
+        last, found, plans = self._last
         if names is last or (last is not None and names.equals(last)):
-            return found
-        listed = list(names)
+            return found, plans
+        listed, plans = list(names), {}
         found, place = None, {name: k for k, name in enumerate(self.names)}
         if all(type(name) is str for name in listed) and len(set(listed)) == len(listed):
             found = [place.get(name, -1) for name in listed]
             if len(found) - found.count(-1) < len(place):
                 found = None
-        self._last = names, found
-        return found
+        self._last = names, found, plans
+        return found, plans
 
-    def _place(self, values: Any, wanted: list[tuple[int, int]], words: list[int], kept: list[Any]) -> bool:
-        """Write where the columns of a block lie; return whether that is known."""
-        kind, time = type(values).__name__, None
-        if kind in ("DatetimeArray", "TimedeltaArray"):
-            time = _time(kind, values.unit, getattr(values, "tz", None))
-            values = values.asi8
-        if isinstance(values, np.ndarray):
-            if values.dtype.kind == "O":
+    def _plan(self, key: tuple[tuple[_Mark, tuple[int, ...]], ...], number: list[int]) -> _Plan | None:
+        """Return how frames of such blocks are read; None where one is unusual."""
+        plan = _Plan(len(self.names))
+        for mark, places in key:
+            wanted = [(row, k) for row, place in enumerate(places) if (k := number[place]) >= 0]
+            step = self._step(mark, wanted, plan) if wanted else _SKIPPED
+            if step is None:
+                return None
+            plan.steps.append((step, wanted))
+        plan.places = np.array(plan.placed, np.int64).reshape(-1, 4)
+        plan.bytes = plan.where.tobytes()
+        return plan
+
+    def _step(self, mark: _Mark, wanted: list[tuple[int, int]], plan: _Plan) -> int | None:
+        """Return what is read of a block, and add its columns to a plan; None where it is unusual."""
+        families, times = {self._families[k] for _, k in wanted}, {self._times[k] for _, k in wanted}
+        if isinstance(mark, np.dtype):
+            if mark.kind == "O":
                 for _, k in wanted:
-                    words[_WIDTH * k + _KIND] = kernels.ENTRIES
-                return all(self._place_texts(_objects(values[row]), k, words, kept) for row, k in wanted)
-            return self._place_numbers(values, time, wanted, words, kept)
-        texts = None
-        (_, k), *others = wanted
-        if others or values.ndim != 1:
-            return False
-        if kind == "Categorical":
-            codes, texts = values.codes, self._categories(values.dtype)
-            if codes.strides[0] != codes.itemsize:
-                return False
-            kept.append(codes)
-            at = _WIDTH * k
-            words[at + _ADDRESS] = codes.__array_interface__["data"][0]
-            words[at + _KIND], words[at + _MARKED] = _KINDS[codes.dtype], 1
-        elif kind == "ArrowStringArray":
-            texts, words[_WIDTH * k + _KIND] = _whole(values.__arrow_array__()), kernels.ENTRIES
-        return self._place_texts(texts, k, words, kept)
+                    plan.where[k]["kind"] = kernels.ENTRIES
+                return _OBJECTS if families == {"text"} else None
+            return _VALUES if families == {"number"} and self._fixed(mark, wanted, plan, False) else None
+        kind, *more = mark
+        if kind.__name__ in ("DatetimeArray", "TimedeltaArray"):
+            held, zone = more
+            time, ticks = _time(kind.__name__, np.datetime_data(held)[0], zone), np.dtype(np.int64)
+            usual = held.isnative and times == {time}
+            return _BACKED if usual and self._fixed(ticks, wanted, plan, True) else None
+        if len(wanted) > 1 or families != {"text"}:
+            return None
+        if kind.__name__ == "Categorical":
+            return _CODES if self._fixed(more[0], [(0, wanted[0][1])], plan, True) else None
+        plan.where[wanted[0][1]]["kind"] = kernels.ENTRIES
+        return _TEXTS if kind.__name__ == "ArrowStringArray" else None
 
-    def _place_numbers(
-        self,
-        values: NDArray[Any],
-        time: str | None,
-        wanted: list[tuple[int, int]],
-        words: list[int],
-        kept: list[Any],
-    ) -> bool:
-        code, size = _KINDS.get(values.dtype), values.itemsize
-        if code is None:  # another kind, or the other order of bytes
+    def _fixed(self, kind: np.dtype[Any], wanted: list[tuple[int, int]], plan: _Plan, marked: bool) -> bool:
+        """Add columns whose values are of one size; return whether they are of a kind that is read."""
+        if kind not in _KINDS:  # another kind, or the other order of bytes
             return False
-        rows = values.reshape(1, -1) if values.ndim == 1 else values
-        if rows.shape[1] > 1 and rows.strides[1] != size:
-            rows = np.ascontiguousarray(rows)
-        kept.append(rows)
-        start, step = rows.__array_interface__["data"][0], rows.strides[0]
+        source = len({place[1] for place in plan.placed})
         for row, k in wanted:
-            if self._times[k] != time or (time is None and self._families[k] != "number"):
-                return False
-            at = _WIDTH * k
-            words[at + _ADDRESS], words[at + _KIND] = start + step * row, code
-            words[at + _MARKED] = time is not None
+            plan.where[k]["kind"], plan.where[k]["marked"] = _KINDS[kind], marked
+            plan.placed.append((k, source, row, kind.itemsize))
         return True
 
-    def _place_texts(self, texts: pa.Array | None, k: int, words: list[int], kept: list[Any]) -> bool:
-        """Write where texts lie, those of a column or those that its values are places of."""
-        layout = None if texts is None else _LAYOUTS.get(texts.type)
-        if layout is None or self._families[k] != "text":
-            return False
-        kept.append(texts)
-        valid, starts, content = texts.buffers()
-        at, first, n = _WIDTH * k, texts.offset, len(texts)
-        words[at + _LAYOUT], words[at + _SIZE] = layout, n
-        if texts.null_count:
-            words[at + _TEXT_VALID], words[at + _TEXT_FIRST] = valid.address, first
-        if n:
-            wide = 4 if layout == kernels.SHORT else 8
-            words[at + _STARTS] = starts.address + wide * first
-            words[at + _DATA] = start = 0 if content is None else content.address
-            (end,) = (_I32 if wide == 4 else _I64).unpack_from(starts, wide * (first + n))
-            words[at + _END] = start + end
-        return True
+    def _categories(self, dtype: Any) -> _Texts | None:
+        """Return the texts of pandas' categories; None where they are no texts.
 
-    def _categories(self, dtype: Any) -> pa.Array | None:
-        """Return the texts of pandas' categories; None where they are no texts."""
+        They are remembered by the object, as types of pandas are equal whose categories are in another order.
+        """
         found = self._texts.get(id(dtype))
         if found is not None and found[0] is dtype:
             return found[1]
-        texts = _objects(dtype.categories)
+        texts = _lie(_objects(dtype.categories))
         if len(self._texts) >= _MOST_CATEGORIES:
             self._texts.clear()
         self._texts[id(dtype)] = dtype, texts
@@ -202,6 +245,23 @@ def _whole(array: Any) -> pa.Array:
     if not isinstance(array, pa.ChunkedArray):
         return array
     return array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
+
+
+def _lie(texts: pa.Array | None) -> _Texts | None:
+    """Return where texts lie; None where that is not known."""
+    layout = None if texts is None else _LAYOUTS.get(texts.type.id)
+    if texts is None or layout is None:
+        return None
+    valid, starts, content = texts.buffers()
+    words = (
+        layout,
+        0 if starts is None else starts.address,
+        0 if content is None else content.address,
+        0 if starts is None else len(texts),
+        valid.address if texts.null_count else 0,
+        texts.offset,
+    )
+    return words, texts
 
 
 def _objects(values: Any) -> pa.Array | None:

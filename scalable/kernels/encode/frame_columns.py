@@ -37,7 +37,11 @@ WHERE = np.dtype(
         ("marked", np.int64),  # whether the least int64, or a negative place, is missing, as in pandas
     ]
 )
+ALL_READ, UNUSUAL = -1, -2
+"""What `read_arrays` returns where no array has to be brought in order first."""
 CHILD = np.dtype([("place", np.int64), ("kind", np.int64), ("layout", np.int64)])
+# PyArrayObject (NumPy's public ABI): data, int nd, then the addresses of nd lengths and of nd steps, in bytes
+_DATA_AT, _ND, _LENGTHS, _STEPS, _WORDS_OF_TEXTS = 16, 24, 32, 40, 7
 # struct ArrowSchema and struct ArrowArray, in bytes
 _FORMAT, _NAME, _METADATA, _FIELDS, _FIELD, _OF_TEXTS = 0, 8, 16, 32, 40, 48
 _LENGTH, _NULLS, _OFFSET, _CHILDREN, _BUFFERS, _CHILD, _DICTIONARY = 0, 8, 16, 32, 40, 48, 56
@@ -190,6 +194,49 @@ def read_arrow(array: int, children: np.ndarray, where: np.ndarray) -> bool:
                 return False
             _read_texts(texts, wanted.layout, column)
     return True
+
+
+@kernel()
+def read_arrays(words: np.ndarray, places: np.ndarray, n_rows: int, where: np.ndarray) -> int:
+    """Write where columns lie that are rows of NumPy's arrays, and where texts do.
+
+    Parameters
+    ----------
+    words : int64 array
+        How many arrays there are and the addresses of these objects; then seven words of each column of texts, or of
+        places of texts: column, layout, addresses of all offsets and of the bytes, how many, address of the validity
+        bitmap or 0, and which is the first.
+    places : int64 array of shape (n_placed, 4)
+        Column, which array, its row there (0 of one of one dimension), bytes of a value.
+    n_rows : int
+        Of the frame.
+    where : WHERE array of shape (n_columns,)
+        Kinds and marks are there already.
+
+    Returns
+    -------
+    int
+        Which array's values do not follow each other, `ALL_READ`, or `UNUSUAL` where nothing is to be read.
+    """
+    for p in range(places.shape[0]):
+        column, which, row, size = places[p, 0], places[p, 1], places[p, 2], places[p, 3]
+        held = np.uintp(words[1 + which])
+        nd = np.int64(load_u32(held + np.uintp(_ND)))
+        lengths, steps = _word(held, _LENGTHS), _word(held, _STEPS)
+        if nd < 1 or nd > 2 or _number(lengths, 8 * (nd - 1)) != n_rows:
+            return UNUSUAL
+        if row >= (_number(lengths, 0) if nd == 2 else 1):
+            return UNUSUAL
+        if n_rows > 1 and _number(steps, 8 * (nd - 1)) != size:
+            return which
+        where[column].address = _number(held, _DATA_AT) + (row * _number(steps, 0) if nd == 2 else 0)
+    for at in range(1 + words[0], words.size, _WORDS_OF_TEXTS):
+        column, layout, first = where[words[at]], words[at + 1], words[at + 6]
+        column.layout, column.data, column.size = layout, words[at + 3], words[at + 4]
+        column.starts = words[at + 2] + (4 if layout == SHORT else 8) * first
+        column.text_valid, column.text_first = words[at + 5], first
+        find_end(column)
+    return ALL_READ
 
 
 @kernel(inline=True)

@@ -171,6 +171,38 @@ def test_frames_of_pandas(portable, table, n_rows):
     check(portable, frame.assign(i8=frame["i8"].fillna(0).astype(np.uint8), u64=True).head(n_rows))
 
 
+def test_what_is_kept_of_a_frame_of_pandas_is_not_taken_for_another(portable, table):
+    """Frames of the same columns whose blocks, types or categories are others than those of the frame before."""
+    frame = of_pandas(table.slice(0, 200)).dropna(subset=["few", "other"])
+    texts = sorted(frame["few"].unique())
+    coded = frame.assign(few=pd.Categorical(frame["few"], texts))
+    turned = coded.assign(few=coded["few"].cat.reorder_categories(texts[::-1]))
+    assert coded["few"].dtype == turned["few"].dtype  # as pandas says, though the codes are others
+    renamed = coded.assign(few=coded["few"].cat.rename_categories([*texts[1:], "new"]))
+    assert (renamed["few"].cat.codes == coded["few"].cat.codes).all()
+    read = [
+        frame,
+        coded,
+        turned,
+        renamed,
+        coded.assign(few=coded["few"].cat.add_categories(["more"])),
+        frame.assign(i64=frame["i64"] + 1),  # in a block of its own
+        frame.rename(columns={"i64": "f64", "f64": "i64"})[list(frame.columns)],
+        frame.assign(few=frame["few"].astype(object)),
+        frame.assign(i64=(frame["i64"].fillna(0) % 99).astype(np.uint8)),
+        frame.iloc[::-2],
+        frame[:1],
+    ]
+    finer = frame.assign(ms=frame["ms"].astype("datetime64[ns]"))
+    turned_bytes = frame.assign(f64=frame["f64"].to_numpy().astype(">f8"))
+    for _ in range(2):
+        for each in read:
+            check(portable, each)
+        assert portable.answer_frame(finer) is None
+        np.testing.assert_array_equal(portable.predict(finer), by_blocks(portable, finer))
+        assert portable.answer_frame(turned_bytes) is None
+
+
 @pytest.mark.parametrize("n_rows", [1, 39, 3000])
 def test_frames_of_polars(portable, table, n_rows):
     rows = table.slice(0, n_rows).select([*EVERYWHERE, "long"])
@@ -246,7 +278,7 @@ def test_pandas_of_another_make_takes_the_other_way(portable, table, monkeypatch
     np.testing.assert_array_equal(portable.predict(frame), expected)
     monkeypatch.undo()
     pandas_frames.readable.cache_clear()
-    monkeypatch.setattr(pandas_frames, "_blocks", lambda frame: frame._mgr.nothing)
+    monkeypatch.setattr(pandas_frames, "_mark", lambda block: block.nothing)
     assert not pandas_frames.readable()
     pandas_frames.readable.cache_clear()
 
