@@ -144,9 +144,49 @@ def test_the_end_finishes_requests_and_leaves_nobody(server):
             os.kill(pid, 0)
 
 
-def test_workers_end_when_their_parent_is_killed(place):
-    process, _ = start(place, "--workers", "2")
+def exposed(a, queue, gauge):
+    counters = "".join(f'a{{b="{b}"}} {n}\n' for b, n in a.items())
+    queue = f"# TYPE scalable_queue gauge\nscalable_queue {queue}\n"
+    return f"# TYPE a counter\n{counters}{queue}# TYPE g gauge\ng {gauge}\n"
+
+
+def test_metrics_add_up():
+    one, two = exposed({1: 2}, 1, 0.5), exposed({1: 3, 2: 1}, 1, 0.25)
+    assert added_up([one, two]) == exposed({1: 5, 2: 1}, 2, 0.5)
+    assert added_up([one]) == one
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    """A server of two workers with a monitor."""
+    place = tmp_path_factory.mktemp("watched")
+    with_reference(place / "fraud.model", 1)
+    process, port = start(place, "--workers", "2", "--monitor")
+    yield process, port
+    if process.poll() is None:
+        stop(process)
+
+
+def test_a_monitor_counts_the_rows_of_all_workers(watched):
+    _, port = watched
+    for row in rows(300, 7, shift=3.0).select(FEATURES).to_pylist():
+        assert ask(port, "POST", "/predict", row)[0] == 200
+    told = [ask(port, "GET", "/metrics")[1].decode() for _ in range(4)]
+    (counted,) = {re.search(r"monitor_observed_total{.*} (\d+)", text)[1] for text in told}
+    assert counted == "300"
+    assert all(
+        'scalable_monitor_alarm{model="fraud",column="x",statistic="psi"} 1\n' in text for text in told
+    )
+    values = {
+        re.search(r'monitor_value{model="fraud",column="x",statistic="psi"} (.*)', text)[1] for text in told
+    }
+    assert len(values) == 1
+
+
+def test_workers_end_when_their_parent_is_killed(watched):
+    process, _ = watched
     workers = children(process)
+    assert len(workers) == 2
     process.kill()
     process.wait()
     process.stdout.close()
@@ -160,38 +200,6 @@ def test_workers_end_when_their_parent_is_killed(place):
             left.discard(pid)
         time.sleep(0.05)
     assert not left
-
-
-def exposed(a, queue, gauge):
-    counters = "".join(f'a{{b="{b}"}} {n}\n' for b, n in a.items())
-    queue = f"# TYPE scalable_queue gauge\nscalable_queue {queue}\n"
-    return f"# TYPE a counter\n{counters}{queue}# TYPE g gauge\ng {gauge}\n"
-
-
-def test_metrics_add_up():
-    one, two = exposed({1: 2}, 1, 0.5), exposed({1: 3, 2: 1}, 1, 0.25)
-    assert added_up([one, two]) == exposed({1: 5, 2: 1}, 2, 0.5)
-    assert added_up([one]) == one
-
-
-def test_a_monitor_counts_the_rows_of_all_workers(tmp_path):
-    with_reference(tmp_path / "fraud.model", 1)
-    process, port = start(tmp_path, "--workers", "2", "--monitor")
-    try:
-        for row in rows(600, 7, shift=3.0).select(FEATURES).to_pylist():
-            assert ask(port, "POST", "/predict", row)[0] == 200
-        told = [ask(port, "GET", "/metrics")[1].decode() for _ in range(4)]
-    finally:
-        stop(process)
-    (counted,) = {re.search(r"monitor_observed_total{.*} (\d+)", text)[1] for text in told}
-    assert counted == "600"
-    assert all(
-        'scalable_monitor_alarm{model="fraud",column="x",statistic="psi"} 1\n' in text for text in told
-    )
-    values = {
-        re.search(r'monitor_value{model="fraud",column="x",statistic="psi"} (.*)', text)[1] for text in told
-    }
-    assert len(values) == 1
 
 
 def test_requests_are_due_within_the_time_of_their_load():
