@@ -8,7 +8,7 @@ had in training, or says why not.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -121,7 +121,7 @@ class ArrowFrames:
         self.names, self.types = list(names), list(types)
         self._seen: dict[bytes, NDArray[np.void] | None] = {}
 
-    def parts(self, frame: Any) -> Iterator[tuple[NDArray[np.void] | None, int]]:
+    def parts(self, frame: Any) -> Generator[tuple[NDArray[np.void] | None, int], None, None]:
         """Yield a WHERE array (n_columns,), or None where it is not to be read here, and the rows of each part."""
         if not _in_few_parts(frame):
             yield None, 0

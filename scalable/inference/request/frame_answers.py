@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any
 
@@ -43,7 +43,7 @@ class Frames:
             reader(list(self.types), list(self.types.values())) for reader in (PandasFrames, ArrowFrames)
         ]
 
-    def parts(self, frame: Any) -> Iterator[tuple[NDArray[np.void] | None, int]]:
+    def parts(self, frame: Any) -> Generator[tuple[NDArray[np.void] | None, int], None, None]:
         """Do ``ArrowFrames.parts`` for a frame of any library."""
         pandas, arrow = self._of
         yield from (pandas if PandasFrames.reads(frame) else arrow).parts(frame)
@@ -52,7 +52,7 @@ class Frames:
 def rows_of_frame(X: Any) -> int:
     """Return the rows of a frame that may be read here; 0 for all else."""
     if isinstance(X, (pa.Table, pa.RecordBatch)):
-        return X.num_rows
+        return int(X.num_rows)
     module = type(X).__module__.partition(".")[0]
     return len(X) if module in ("pandas", "polars") and type(X).__name__ == "DataFrame" else 0
 

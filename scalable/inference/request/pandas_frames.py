@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from functools import cache
 from typing import Any
 
@@ -113,7 +113,7 @@ class PandasFrames:
         pandas = sys.modules.get("pandas")
         return pandas is not None and type(frame) is getattr(pandas, "DataFrame", None)
 
-    def parts(self, frame: Any) -> Iterator[tuple[NDArray[np.void] | None, int]]:
+    def parts(self, frame: Any) -> Generator[tuple[NDArray[np.void] | None, int], None, None]:
         """Yield once, as ``ArrowFrames.parts`` does."""
         kept: list[Any] = []
         yield self._where(frame, kept) if readable() and len(frame) else None, len(frame)

@@ -73,11 +73,11 @@ def _put(text: Any, size: int, out: np.ndarray, at: int) -> int:
 
 
 @kernel()
-def _metadata_size(metadata: Any) -> int:
+def _metadata_size(metadata: Any) -> Any:
     """Return the bytes of a field's metadata: a count of pairs, then size and bytes of each key and value."""
     if not metadata:
         return 0
-    at = 4
+    at: Any = 4
     for _ in range(2 * np.int64(load_u32(metadata))):
         at += 4 + np.int64(load_u32(metadata + np.uintp(at)))
     return at
@@ -197,7 +197,7 @@ def read_arrow(array: int, children: np.ndarray, where: np.ndarray) -> bool:
 
 
 @kernel()
-def read_arrays(words: np.ndarray, places: np.ndarray, n_rows: int, where: np.ndarray) -> int:
+def read_arrays(words: np.ndarray, places: np.ndarray, n_rows: int, where: np.ndarray) -> Any:
     """Write where columns lie that are rows of NumPy's arrays, and where texts do.
 
     Parameters

@@ -90,7 +90,7 @@ def _entry(mask: Any, head: Any, tail: Any, size: Any) -> Any:
 
 
 @kernel()
-def _find(how: Any, at: Any, size: int) -> int:
+def _find(how: Any, at: Any, size: int) -> Any:
     """Return the place of a known text, -1 for others."""
     head = tail = np.uint64(0)
     for k in range(min(size, 8)):
@@ -140,7 +140,7 @@ def _find_all(how: Any, column: Any, first: int, out: np.ndarray) -> None:
 
 
 @kernel()
-def _place(how: Any, column: Any, k: int) -> int:
+def _place(how: Any, column: Any, k: int) -> Any:
     """Return the place of the text at `k`."""
     if is_null(column.text_valid, column.text_first + k):
         return how.missing
