@@ -16,6 +16,13 @@ from scalable.latency import engines, laboratory, requests
 from scalable.linear import Ridge
 
 
+@pytest.fixture(autouse=True)
+def brief(monkeypatch):
+    """One fresh process and a moment of threads a figure: figures are looked for here, not at."""
+    monkeypatch.setattr(requests, "STARTS", 1)
+    monkeypatch.setattr(requests, "SECONDS", 0.05)
+
+
 @pytest.fixture
 def files(tmp_path):
     rng = np.random.default_rng(0)
