@@ -35,8 +35,9 @@ def test_help_imports_nothing_heavy() -> None:
         "from scalable.cli.app import build\n"
         "from scalable.cli.screen.failure import run\n"
         "from scalable.cli.app import COMMANDS\n"
+        "commands = build()\n"
         "for name in COMMANDS:\n"
-        "    run(build(), [*name.split(), '--help'])\n"
+        "    run(commands, [*name.split(), '--help'])\n"
         "heavy = {'numba', 'numpy', 'pyarrow', 'polars', 'lightgbm', 'dask', 'distributed', 'sklearn', 'matplotlib'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
     )
@@ -52,16 +53,27 @@ def test_version(scalable: Callable[..., object]) -> None:
 
 
 def test_completion_knows_commands_and_options() -> None:
-    def completed(line: str) -> list[str]:
-        env = {**os.environ, "_SCALABLE_COMPLETE": "complete_bash", "COMP_WORDS": line}
-        env["COMP_CWORD"] = str(len(line.split(" ")) - 1)
-        program = [sys.executable, "-c", "from scalable.cli import main; main()"]
-        return subprocess.run(program, capture_output=True, text=True, env=env, check=False).stdout.split()
-
-    assert completed("scalable tr") == ["train"]
-    assert {"--target", "--model", "--overwrite"} <= set(completed("scalable train --"))
-    assert completed("scalable train logis") == ["logistic"]
-    assert completed("scalable generate fr") == ["fraud"]
+    program = (
+        "import os, sys\n"
+        "from scalable.cli import main\n"
+        "for line in sys.argv[1:]:\n"
+        "    os.environ |= {'COMP_WORDS': line, 'COMP_CWORD': str(len(line.split(' ')) - 1)}\n"
+        "    try:\n"
+        "        main()\n"
+        "    except SystemExit:\n"
+        "        print('', '-- end', flush=True)\n"
+    )
+    lines = ["scalable tr", "scalable train --", "scalable train logis", "scalable generate fr"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *lines],
+        capture_output=True, text=True, env={**os.environ, "_SCALABLE_COMPLETE": "complete_bash"}, check=True,
+    )  # fmt: skip
+    train, options, learner, dataset, rest = (each.split() for each in done.stdout.split("-- end"))
+    assert train == ["train"]
+    assert {"--target", "--model", "--overwrite"} <= set(options)
+    assert learner == ["logistic"]
+    assert dataset == ["fraud"]
+    assert not rest
 
 
 def test_names_and_their_meanings_do_not_touch() -> None:

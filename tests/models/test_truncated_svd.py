@@ -59,10 +59,10 @@ def test_it_is_scikit_learns_of_the_one_hot_matrix(k):
 
 def test_hashed_categories_change_nothing_but_the_places():
     table, _ = rows()
-    known = TruncatedSVD(3, n_iter=12, random_state=0).fit(table)
+    known = TruncatedSVD(3, n_iter=7, random_state=0).fit(table)
     # names of which no two share a bucket
     wide = np.array([f"u5_{k}" for k in range(1_100)])[np.arange(table.num_rows) % 1_100]
-    hashed = TruncatedSVD(3, n_iter=12, n_buckets=2**18, random_state=0).fit(
+    hashed = TruncatedSVD(3, n_iter=7, n_buckets=2**18, random_state=0).fit(
         table.append_column("wide", pa.array(wide))
     )
     assert hashed.components_.shape[1] == known.components_.shape[1] + 2**18
