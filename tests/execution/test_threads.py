@@ -87,7 +87,7 @@ def test_ctrl_c_stops_within_two_seconds(tmp_path, threads):
         stderr=subprocess.PIPE,
     )
     deadline = time.monotonic() + 60
-    while not (tmp_path / "diary").exists():
+    while not (tmp_path / "diary").exists() or not (tmp_path / "diary").stat().st_size:  # made, then written
         assert process.poll() is None, process.stderr.read().decode()
         assert time.monotonic() < deadline
         time.sleep(0.02)
