@@ -18,7 +18,7 @@ from scalable.kernel_approximation import KernelClassifier, KernelFeatures, Kern
 from scalable.linear import LinearSVC
 
 
-def rows(n=40_000, p=4, seed=0):
+def rows(n=20_000, p=4, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, p)) + 30.0
     z = 2.0 * np.sin(2.0 * (x[:, 0] - 30.0)) + (x[:, 1] - 30.0) * (x[:, 2] - 30.0)
@@ -31,7 +31,7 @@ OPTIONS = {"n_components": 96, "gamma": 0.2, "random_state": 3}
 @pytest.mark.parametrize("kind", ["fourier", "structured", "nystroem"])
 def test_its_loss_is_newtons(kind):
     x, y = rows()
-    held, truth = rows(20_000, seed=1)
+    held, truth = rows(seed=1)
     newton = KernelClassifier(kind, solver="newton", **OPTIONS).fit(x, y)
     descent = KernelClassifier(kind, solver="descent", **OPTIONS).fit(x, y)
     assert (newton.solver_, descent.solver_) == ("newton", "descent")
@@ -42,8 +42,8 @@ def test_its_loss_is_newtons(kind):
 
 
 def test_one_pass_of_many_rows_is_enough():
-    x, y = rows(120_000)
-    held, truth = rows(20_000, seed=1)
+    x, y = rows(60_000)
+    held, truth = rows(seed=1)
     model = KernelClassifier("structured", solver="descent", **OPTIONS).fit(x, y)
     exact = KernelClassifier("structured", solver="newton", **OPTIONS).fit(x, y)
     assert model.n_iter_ == 1
@@ -56,7 +56,7 @@ def test_one_pass_of_many_rows_is_enough():
 
 def test_the_order_of_the_rows_does_not_matter(tmp_path):
     x, y = rows()
-    held, truth = rows(20_000, seed=1)
+    held, truth = rows(seed=1)
     order, losses = np.argsort(y, kind="stable"), []
     for name, some in (("mixed", slice(None)), ("sorted", order)):
         path = str(tmp_path / f"{name}.parquet")
@@ -121,7 +121,7 @@ def test_what_is_impossible_is_refused_in_a_line(options, line):
 
 
 def test_rare_classes_and_shifted_columns():
-    x, y = rows(60_000)
+    x, y = rows(30_000)
     rare = (y == 1) & (np.random.default_rng(0).random(len(y)) < 0.02)
     x[:, 3] = 1e6 + 1e-3 * x[:, 3]  # gamma is given: the column is as good as constant
     model = KernelClassifier("structured", solver="descent", **OPTIONS).fit(x, rare)
@@ -129,7 +129,7 @@ def test_rare_classes_and_shifted_columns():
     assert log_loss(rare, model.predict_proba(x)) < 1.01 * log_loss(rare, exact.predict_proba(x))
 
 
-def of_three_classes(n=40_000, seed=0):
+def of_three_classes(n=20_000, seed=0):
     x, _ = rows(n, seed=seed)
     scores = np.stack([np.sin(x[:, 0]), x[:, 1] * (x[:, 2] - 30.0) - 10.0, np.zeros(n)], axis=1)
     noise = np.random.default_rng(seed + 50).gumbel(size=(n, 3))
@@ -139,7 +139,7 @@ def of_three_classes(n=40_000, seed=0):
 @pytest.mark.parametrize("kind", ["structured", "nystroem"])
 def test_of_several_classes_its_loss_is_that_of_softmax_on_the_features(kind, tmp_path):
     x, y = of_three_classes()
-    held, truth = of_three_classes(20_000, seed=1)
+    held, truth = of_three_classes(seed=1)
     z = KernelFeatures(kind, **OPTIONS).fit(x)
     exact = LogisticRegression(max_iter=300).fit(z.transform(x), y)
     model = KernelClassifier(kind, **OPTIONS).fit(x, y)
@@ -169,7 +169,7 @@ def test_parts_of_a_batch_side_by_side_make_the_same_bits(classes, monkeypatch, 
 @pytest.mark.parametrize("loss", ["squared_hinge", "hinge"])
 def test_support_vectors_are_those_of_the_linear_machine_on_the_features(loss, tmp_path):
     x, y = rows()
-    held, truth = rows(20_000, seed=1)
+    held, truth = rows(seed=1)
     z = KernelFeatures("structured", **OPTIONS).fit(x)
     model = KernelSVC("structured", loss=loss, **OPTIONS).fit(x, y)
     exact = LinearSVC(loss=loss, standardize=False)

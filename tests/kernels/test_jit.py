@@ -61,8 +61,13 @@ for line in sys.stdin:
             os._exit(1)
     print(os.waitpid(child, 0)[1], flush=True)
 """
-# Python itself goes by a file's time, which a test sets back: no bytecode.
-COMMAND = [sys.executable, "-B", "-W", "error", "-c"]
+COMMAND = [
+    sys.executable,
+    "-B",
+    "-W",
+    "error",
+    "-c",
+]  # Python's bytecode goes by a file's time, which a test sets back
 
 
 @pytest.fixture(scope="module")

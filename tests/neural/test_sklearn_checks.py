@@ -5,7 +5,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from scalable.neural import MLPClassifier, MLPRegressor
 
-SHORT = {"hidden_layer_sizes": (16,), "max_iter": 60, "learning_rate_init": 0.02}
+SHORT = {"hidden_layer_sizes": (16,), "max_iter": 30, "learning_rate_init": 0.04}
 REASONS = {
     "check_sample_weight_equivalence_on_dense_data": "a weight of two is one longer step, not two steps",
 }
