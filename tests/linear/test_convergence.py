@@ -119,6 +119,22 @@ def test_one_pass_is_not_the_end_where_much_was_learned_late_in_it(monkeypatch):
     assert losses[0] < 1.02 * losses[1]
 
 
+def test_a_rare_class_is_passed_over_until_it_was_met_as_often_as_an_even_one(monkeypatch):
+    monkeypatch.setattr("scalable.linear.solvers.rounds.ONE_PASS_ROWS", 40_000)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40_000, 4)).astype(np.float32)
+    passes = {}
+    for offset in (0.0, -3.0, -5.0):
+        y = (rng.random(len(x)) < 1.0 / (1.0 + np.exp(-x[:, 0] - offset))).astype(int)
+        model = SGDClassifier("log_loss", random_state=0, tol=0.0).fit(x, y)
+        rate = y.mean()
+        passes[offset] = model.n_iter_, int(np.ceil(1.0 / (16.0 * rate * (1.0 - rate))))
+        assert model.converged_
+    assert passes[0.0] == passes[-3.0] == (1, 1)
+    made, asked = passes[-5.0]
+    assert 1 < made <= asked  # `tol` may end them before
+
+
 @pytest.mark.parametrize("noise", [1.0, 0.01])
 @pytest.mark.parametrize("p", [17, 60])
 def test_little_noise_and_many_columns_do_not_mislead_squared_error(noise, p, monkeypatch):

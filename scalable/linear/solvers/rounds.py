@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,7 +20,6 @@ from scalable.execution.replicas import partition_rounds, run_round
 from scalable.execution.sampling import spread_shards
 from scalable.kernels.linear import gradients, optimizers
 from scalable.kernels.linear import sgd as descent
-from scalable.kernels.linear.losses import LOSSES
 from scalable.linear.solvers.descent import (
     Descent,
     DescentState,
@@ -27,6 +27,7 @@ from scalable.linear.solvers.descent import (
 )
 from scalable.linear.solvers.newton import penalty_value
 from scalable.linear.solvers.objective import Objective
+from scalable.linear.solvers.weights import evenness
 from scalable.models.checkpoint import Checkpoint
 from scalable.storage.documents import like, understood
 
@@ -40,7 +41,9 @@ ONE_PASS_ROWS = (
 )  # from here on, one pass reaches the optimum's held-out loss, if it was learned early in it
 STORED_ROWS = 2**18  # of a block that is learned from in its file: it costs some of Python, not memory
 LOOKED_AT = 2**16  # rows, from all over, on which the loss after the pass is held against the one on the way
-MOST_LOOKED_AT = 2**20  # or a sixteenth of all: of rare classes, whose loss follows how many are met
+MOST_LOOKED_AT = 2**18  # of rare classes, whose loss follows how many of them are met
+NOISE = 4.0  # deviations of such a loss: it says nothing of differences that are less
+RARE = 4  # a quarter of `ONE_PASS_ROWS` of even classes is what all passes tell at least where one is rare
 LATE = 0.03  # share by which it is lower where much was still learned late: the excess left is about a tenth of that
 
 
@@ -53,7 +56,8 @@ class DescentSettings:
     n_replicas : int or None
         Models trained side by side and merged; None: one per 2^18 rows, at most 8.
     max_passes : int or None
-        None: one pass from 10^6 rows on unless much was still learned late in it; else up to 100, ended by `tol`.
+        None: one pass from 10^6 rows on, more of rare classes or if much was still learned late in it; else up to 100,
+        ended by `tol`.
     tol : float
         Stop when a pass lowers the objective by less than this share.
     average : bool
@@ -88,9 +92,14 @@ class DescentSettings:
         """Return the number of replicas for so many rows."""
         return self.n_replicas or min(MAX_REPLICAS, max(1, rows // REPLICA_ROWS))
 
-    def passes_for(self, rows: int) -> int:
-        """Return the most passes for so many rows."""
-        return self.max_passes or (1 if rows >= ONE_PASS_ROWS and not self.held_out else MOST_PASSES)
+    def passes_for(self, rows: int, even: float = 1.0) -> int:
+        """Return the most passes for so many rows, which tell as much as their share `even` of even classes."""
+        if self.max_passes:
+            return self.max_passes
+        if rows < ONE_PASS_ROWS or self.held_out:
+            return MOST_PASSES
+        passes = math.ceil(ONE_PASS_ROWS / (RARE * rows * even)) if self.look_back else 1
+        return min(MOST_PASSES, passes)
 
     def divide(self, shards: Sequence[Shard]) -> tuple[list[Shard], list[Shard]]:
         """Return the shards to learn from and those held out.
@@ -220,7 +229,8 @@ def descend(
     state = start_state(learner, start)
     shards, held = settings.divide(reader.source.shards if sample is None else sample)
     rows = sum(shard.n_rows for shard in shards)
-    max_passes = settings.passes_for(rows)
+    even = evenness(learner.objective)
+    max_passes = settings.passes_for(rows, even)
     result = DescentResult(start)
     best, best_coef, stale, done, number = np.inf, start, 0, 0, 0
     saved = checkpoint.read("descent") if checkpoint is not None else None
@@ -286,11 +296,12 @@ def descend(
                 break
         elif settings.max_passes is None and settings.look_back and number == 1:
             loss = LossReduction(learner.objective, result.coef)
-            looked_at = _all_over(reader, shards, _rows_looked_at(learner.objective, rows))
-            value = run_reduction(executor, loss, reader, looked_at)
+            looked_at = min(int(LOOKED_AT / even), max(LOOKED_AT, MOST_LOOKED_AT))
+            value = run_reduction(executor, loss, reader, _all_over(reader, shards, looked_at))
             if np.isnan(value):  # all of that was left out, or weighs nothing
                 value = run_reduction(executor, loss, reader, shards)
-            if result.progressive_loss[0] > (1.0 + LATE) * value:
+            least = max(LATE, NOISE / math.sqrt(even * looked_at / 4.0))
+            if result.progressive_loss[0] > (1.0 + least) * value:
                 max_passes = MOST_PASSES
         if number < max_passes:
             keep()
@@ -298,17 +309,9 @@ def descend(
     if max_passes > 1:
         result.coef = best_coef
         result.objective = np.inf if held else best
-    elif settings.max_passes is None:
+    if settings.max_passes is None and max_passes < MOST_PASSES:
         result.converged = True
     return result
-
-
-def _rows_looked_at(objective: Objective, rows: int) -> int:
-    """Return of how many rows the mean loss is known well enough: rare or heavy classes take more, `LATE` is little."""
-    if objective.loss not in (descent.SOFTMAX, LOSSES["log_loss"].code):
-        return LOOKED_AT
-    even = 4.0 * max(objective.residual_variance, 1e-9)  # 1 for two classes of equal size and weight
-    return min(int(LOOKED_AT * max(even, 1.0 / even)), max(MOST_LOOKED_AT, rows // 16, LOOKED_AT))
 
 
 def _all_over(reader: Any, shards: Sequence[Shard], rows: int) -> Sequence[Shard]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable.kernels.linear.losses import LOSSES
 from scalable.linear.solvers.objective import Objective
 
 
@@ -17,6 +18,14 @@ def residual_variance(totals: Sequence[float], by_class: tuple[float, ...]) -> f
     factor = factor / max(float(share @ factor), 1e-300)
     prior = share * factor
     return float(np.sum(share * factor**2 * (1.0 - prior) ** 2))
+
+
+def evenness(objective: Objective) -> float:
+    """Return how many rows of two classes of even size and weight tell as much as one: 1 but where one is rare."""
+    if objective.loss != LOSSES["log_loss"].code or objective.n_outputs > 1:
+        return 1.0
+    even = 4.0 * max(objective.residual_variance, 1e-9)
+    return min(even, 1.0 / even)
 
 
 def prior_scores(totals: Sequence[float], objective: Objective) -> NDArray[np.float64]:
