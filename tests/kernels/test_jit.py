@@ -40,8 +40,7 @@ def project(tmp_path):
 # Its children have loaded Numba and what compilation needs, most of what a small kernel costs, and nothing of ours.
 PARENT = """
 import gc, numba, os, sys, traceback
-numba.njit(lambda x: x + 1)(1)
-gc.freeze()
+numba.njit(lambda x: x + 1)(1), gc.freeze()
 assert not [name for name in sys.modules if name.startswith("scalable")]
 for line in sys.stdin:
     project, code, out, err = eval(line)
@@ -55,19 +54,14 @@ for line in sys.stdin:
         try:
             exec(code, {"__name__": "__main__"})
             sys.stdout.flush()
-            os._exit(0)
         except BaseException:
             traceback.print_exc()
             os._exit(1)
+        os._exit(0)
     print(os.waitpid(child, 0)[1], flush=True)
 """
-COMMAND = [
-    sys.executable,
-    "-B",
-    "-W",
-    "error",
-    "-c",
-]  # Python's bytecode goes by a file's time, which a test sets back
+# Python's bytecode goes by a file's time, which a test sets back.
+COMMAND = [sys.executable, "-B", "-W", "error", "-c"]
 
 
 @pytest.fixture(scope="module")
