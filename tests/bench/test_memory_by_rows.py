@@ -1,10 +1,13 @@
 """The record of memory by rows: data that were given are counted by their manifest and stay."""
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bench.records.memory_by_rows import commands
 from data_gen.manifest import FileEntry, Manifest
 from data_gen.writing.request import Request
+from scalable import ParquetSource
 
 
 @pytest.fixture
@@ -47,6 +50,15 @@ def test_given_data_are_used_and_stay(given, calls, tmp_path):
     assert "generate" not in found  # of one size alone
     assert len(found) == 6
     assert all((row["rows_least"], row["rows_most"]) == (100, 700) for row in found.values())
+
+
+def test_some_files_of_given_data_are_linked(given, tmp_path):
+    for name, rows in (("a", 500), ("b", 200)):
+        pq.write_table(pa.table({"x": range(rows)}), given / f"{name}.parquet")
+    assert commands.linked_files(given, 1, tmp_path / "one") == 500
+    assert commands.linked_files(given, 2, tmp_path / "two") == 700
+    assert {path.name for path in (tmp_path / "two").iterdir()} == {"a.parquet", "b.parquet"}
+    assert ParquetSource(tmp_path / "two", target="x").n_rows == 700
 
 
 def test_given_data_are_of_the_dataset(given):

@@ -1,14 +1,15 @@
 """Peak memory of commands that read rows, by the number of rows: each in a process of its own.
 
     python -m bench.records.memory_by_rows.commands --rows 1e7 1e8 --out docs/results/memory_rows.json
-    python -m bench.records.memory_by_rows.commands --dataset fraud --rows 1e7 1e8 --given DIR --out FILE
+    python -m bench.records.memory_by_rows.commands --dataset fraud --given DIR --files 1 6 --out FILE
 
 The dataset of each size is generated, learned from by descent and by Newton's method, evaluated and scored, with the
 linear model and with a small forest trained on the fewest rows, and removed again: 114 bytes a row of `physics`, 37 of
 `fraud`, 9 more for predictions. `--given` names data that are there already and stay: their size is what their manifest
-says, and nothing is generated for it. Peaks are the high-water mark of resident memory that the kernel kept of the
-process (`VmHWM`); what is asked for is that they do not grow with the rows: at most five percent from the fewest to the
-most.
+says, and nothing is generated for it. With `--files`, the smaller sizes are some of its files: a dataset generated with
+more rows has more customers and merchants, so longer dictionaries too, which is another question. Peaks are the
+high-water mark of resident memory that the kernel kept of the process (`VmHWM`); what is asked for is that they do not
+grow with the rows: at most five percent from the fewest to the most.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pyarrow.parquet as pq
 
 from bench.billion import stages
 from data_gen import read_manifest
@@ -122,6 +125,16 @@ def given_rows(given: Path, dataset: Dataset) -> int:
     return manifest.rows
 
 
+def linked_files(given: Path, count: int, place: Path) -> int:
+    """Link so many files of a dataset, evenly spaced, into a new directory; return their rows."""
+    files = sorted(given.glob("*.parquet"))
+    chosen = [files[len(files) * k // count] for k in range(count)]
+    place.mkdir()
+    for file in chosen:
+        (place / file.name).symlink_to(file)
+    return sum(int(pq.read_metadata(file).num_rows) for file in chosen)
+
+
 def check_disk(place: Path, dataset: Dataset, generated: Sequence[int], most: int) -> None:
     """Raise unless the largest data that are generated and the most predictions have room."""
     need = max([0, *generated]) * dataset.row_bytes + most * PREDICTIONS
@@ -150,9 +163,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", nargs="+", default=["1e7", "1e8"], help="sizes (default: 1e7 1e8)")
+    parser.add_argument("--rows", nargs="*", help="sizes to generate (default: 1e7 1e8; none with --files)")
     parser.add_argument("--dataset", choices=DATASETS, default="physics", help="default: physics")
     parser.add_argument("--given", type=Path, help="data of the dataset, of one more size; they stay")
+    parser.add_argument("--files", nargs="+", type=int, default=[], help="so many files of those, as sizes")
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument(
         "--dir", type=Path, help="where data lie meanwhile (default: the temporary directory)"
@@ -161,19 +175,29 @@ def main() -> None:
     options = parser.parse_args()
     dataset = DATASETS[options.dataset]
     there = {} if options.given is None else {given_rows(options.given, dataset): options.given.resolve()}
+    if options.rows is None:
+        options.rows = [] if options.files else ["1e7", "1e8"]
+    if options.files and not there:
+        raise SystemExit("--files takes files of the data that are --given")
     sizes = sorted({parse_count(text) for text in options.rows} | set(there))
     generated = [size for size in sizes if size not in there]
     check_disk(options.dir or Path(tempfile.gettempdir()), dataset, generated, sizes[-1])
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(dir=options.dir) as home:
+        place = Path(home)
+        for count in options.files:
+            part = place / f"{count} files"
+            size = linked_files(options.given.resolve(), count, part)
+            rows += measure(place, dataset, size, options.seed, place / "forest", part)
         for size in sizes:
-            place = Path(home)
             rows += measure(place, dataset, size, options.seed, place / "forest", there.get(size))
     compared = ratios(rows)
     for each in compared:
         print(f"{each['command']:24} {each['ratio']:.3f} {'' if each['flat'] else 'grows'}")
     if options.out is not None:
-        words = ["--rows", *options.rows, "--dataset", dataset.name, *(["--given", "DIR"] if there else [])]
+        words = ["--dataset", dataset.name, *(["--given", "DIR"] if there else [])]
+        words = [*words, *(["--rows", *options.rows] if options.rows else [])]
+        words = [*words, *(["--files", *map(str, options.files)] if options.files else [])]
         command = f"python -m bench.records.memory_by_rows.commands {' '.join(words)} --out FILE"
         sections = {"memory": rows, "memory_ratios": compared}
         write_results(options.out, new_results("memory", sections, options.seed, command))
