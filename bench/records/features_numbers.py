@@ -72,14 +72,15 @@ def compare(job: str, options: argparse.Namespace) -> list[dict[str, Any]]:
         outs = {name: options.scratch / f"out-{name}" for name in names}
         rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
         run_alone(job, names[0], folder, outs[names[0]])  # compiles, and reads the files once
-        for _ in range(REPEATS):
-            for name in names:
-                rows[name].append(run_alone(job, name, folder, outs[name]))
+        with in_memory(*folder.rglob("*.parquet")) as kept:
+            for _ in range(REPEATS):
+                for name in names:
+                    rows[name].append(run_alone(job, name, folder, outs[name]))
         own = min(row["seconds"] for row in rows["ours"])
         for name in names:
             good = [row for row in rows[name] if "seconds" in row]
             best = min(good, key=lambda row: row["seconds"]) if good else rows[name][0]
-            row = {"who": name, "events": events, "keys": events // 10, **best}
+            row = {"who": name, "events": events, "keys": events // 10, "held_in_memory": kept, **best}
             if good:
                 row |= {"events_per_second": events / best["seconds"], "times_ours": best["seconds"] / own}
                 row["differing"] = differing(outs["ours"], outs[name])
