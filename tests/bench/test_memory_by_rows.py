@@ -58,7 +58,7 @@ def test_some_files_of_given_data_are_linked(given, tmp_path):
     assert commands.linked_files(given, 1, tmp_path / "one") == 500
     assert commands.linked_files(given, 2, tmp_path / "two") == 700
     assert {path.name for path in (tmp_path / "two").iterdir()} == {"a.parquet", "b.parquet"}
-    assert ParquetSource(tmp_path / "two", target="x").n_rows == 700
+    assert ParquetSource(tmp_path / "two").n_rows == 700
 
 
 def test_given_data_are_of_the_dataset(given):
