@@ -6,7 +6,6 @@ reads it reads page by page, starting anywhere.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from scalable.data.footers import Footer
 from scalable.data.readers.coded_layout import CodedColumn, decoded_by_us, result_bytes
-from scalable.data.readers.compressed import BY_KERNEL, KNOWN, decompressed, for_others, work_space
+from scalable.data.readers.compressed import BY_KERNEL, KNOWN, for_others, open_page, work_space
 from scalable.data.readers.cursor import Columns, Cursor
 from scalable.data.readers.held import OpenFile, opened
 from scalable.data.readers.layout import row_groups
@@ -107,11 +106,8 @@ class CodedReader:
             self._pages[p, coded.ADDRESS] = 0
         for p in wanted:
             if p not in self._held:
-                begin, end, offset, size, levels, whole, codec = self._pages[p, : coded.CODEC + 1].tolist()
-                stored = os.pread(self._descriptor, size, offset)
-                found = decompressed(stored, codec, whole, max(0, levels))
-                self._held[p], self._pages[p, coded.ADDRESS] = found, found.__array_interface__["data"][0]
-                self._opened += end - begin
+                self._held[p] = open_page(self._descriptor, self._pages[p])
+                self._opened += self._pages[p, coded.STOP] - self._pages[p, coded.FIRST]
 
     def read(self, row: int, n_rows: int) -> Columns:
         """Return rows of all columns.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from scalable.data.columns import column_kind
-from scalable.data.readers.compressed import decompressed, for_others, work_space
+from scalable.data.readers.compressed import for_others, open_page, work_space
 from scalable.data.readers.layout import (
     BOOLEAN,
     BYTE_ARRAY,
@@ -131,20 +130,17 @@ def _load(
             at, size, coded.REQUIRED, whole, found.codec,
         )  # fmt: skip
         source = _SOURCE_BYTES[found.physical]
-        one[: dictionaries.OUT + 1] = count, source, result_bytes(kind) if source else 0, room
-        wanted = whole if source else dictionaries.text_places(count, whole)[1]
+        content, wanted = (0, whole) if source else _text_places(count, whole)
+        one[: dictionaries.CONTENT + 1] = (
+            count, source, result_bytes(kind) if source else 0, room, room + content,
+        )  # fmt: skip
         places.append(room)
         room += -(-(wanted + PADDING) // LINE) * LINE
     space, memory = work_space(pages), np.empty(room, np.uint8)
-    asked[:, dictionaries.OUT] += memory.ctypes.data
-    held = []
-    for p in for_others(pages).tolist():
-        _, size, _, whole, codec = pages[
-            p, [coded.OFFSET, coded.SIZE, coded.LEVELS, coded.WHOLE, coded.CODEC]
-        ].tolist()
-        held.append(decompressed(os.pread(descriptor, size, pages[p, coded.OFFSET]), codec, whole))
-        pages[p, coded.ADDRESS] = held[-1].ctypes.data
+    asked[:, [dictionaries.OUT, dictionaries.CONTENT]] += memory.ctypes.data
+    held = [open_page(descriptor, pages[p]) for p in for_others(pages).tolist()]
     failed = dictionaries.load_dictionaries(descriptor, pages, asked, space.buffer, space.stored)
+    del held  # `pages` has their addresses
     if failed >= 0:
         raise pa.ArrowInvalid(f"the dictionary of column {columns[failed][0]!r} is damaged")
     return [
@@ -162,9 +158,15 @@ def _dictionary(
         return Dictionary(count, memory[at : at + count * width], None)
     if asked[dictionaries.USED] < 0:
         return None
-    content, stop = dictionaries.text_places(count, found.chunk[page_walk.DICTIONARY_WHOLE])
+    content, stop = _text_places(count, found.chunk[page_walk.DICTIONARY_WHOLE])
     buffer = pa.py_buffer(memory[at : at + stop])
     return Dictionary(count, None, pa.StringArray.from_buffers(count, buffer, buffer.slice(content)))
+
+
+def _text_places(count: int, whole: int) -> tuple[int, int]:
+    """Return how far behind the offsets of so many texts their content begins, and the bytes of both."""
+    content = -(-4 * (count + 1) // 8) * 8
+    return content, content + max(1, whole)
 
 
 def result_bytes(kind: pa.DataType) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import zlib
 from dataclasses import dataclass
 
@@ -55,6 +56,20 @@ def for_others(pages: NDArray[np.int64]) -> NDArray[np.int64]:
 @functools.cache
 def _zstd() -> pa.Codec:
     return pa.Codec("zstd")
+
+
+def open_page(descriptor: int, page: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return what a page of `for_others` holds; kernels find it by the page, as long as it is kept.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        When it is damaged.
+    """
+    _, _, offset, size, levels, whole, codec = page[: coded.CODEC + 1].tolist()
+    found = decompressed(os.pread(descriptor, size, offset), codec, whole, max(0, levels))
+    page[coded.ADDRESS] = found.__array_interface__["data"][0]
+    return found
 
 
 def decompressed(stored: bytes, codec: int, whole: int, levels: int = 0) -> NDArray[np.uint8]:

@@ -14,8 +14,8 @@ from scalable.kernels.memory import as_pointer
 from scalable.kernels.parquet.coded import WHOLE, load_page
 
 # Places in what is asked of a dictionary.
-COUNT, SOURCE, BYTES, OUT, USED = range(5)
-ASKED_FIELDS = 5
+COUNT, SOURCE, BYTES, OUT, CONTENT, USED = range(6)
+ASKED_FIELDS = 6
 UNREADABLE = -1
 
 
@@ -53,12 +53,6 @@ def split_texts(raw: np.ndarray, starts: np.ndarray, content: np.ndarray) -> int
     return used
 
 
-def text_places(count: int, whole: int) -> tuple[int, int]:
-    """Return how far behind the offsets of so many texts their content begins, and the bytes of both."""
-    content = -(-4 * (count + 1) // 8) * 8
-    return content, content + max(1, whole)
-
-
 @kernel()
 def load_dictionaries(
     descriptor: int, pages: np.ndarray, asked: np.ndarray, buffer: np.ndarray, stored: np.ndarray
@@ -71,9 +65,9 @@ def load_dictionaries(
         Open file.
     pages : array of shape (n, >= 9), int64
         The dictionary pages, see `scalable.kernels.parquet.coded.load_page`.
-    asked : array of shape (n, 5), int64
-        Entries; bytes of one in the file, 0 of texts, and of a result; address of the results: of texts, offsets
-        (int32) and content, see `text_places`. Output: bytes of the texts, -1 where they are damaged.
+    asked : array of shape (n, 6), int64
+        Entries; bytes of one in the file, 0 of texts, and of a result; address of the results: of texts, their offsets
+        (int32); address of the content of texts. Output: bytes of the texts, -1 where they are damaged.
     buffer, stored : arrays of uint8
         See `scalable.kernels.parquet.coded.decode_columns`.
 
@@ -92,8 +86,7 @@ def load_dictionaries(
         if as_stored:
             continue
         if column[SOURCE] == 0:
-            behind = -(-4 * (n + 1) // 8) * 8
-            content = carray(as_pointer(np.uintp(to + behind)), (whole,), np.uint8)
+            content = carray(as_pointer(np.uintp(column[CONTENT])), (whole,), np.uint8)
             column[USED] = split_texts(buffer[:whole], carray(place, (n + 1,), np.int32), content)
         else:  # narrower integers are the low bits
             wide = carray(as_pointer(np.uintp(buffer.ctypes.data)), (n,), np.uint32)

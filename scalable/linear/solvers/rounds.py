@@ -296,7 +296,7 @@ def descend(
                 break
         elif settings.max_passes is None and settings.look_back and number == 1:
             loss = LossReduction(learner.objective, result.coef)
-            looked_at = min(int(LOOKED_AT / even), max(LOOKED_AT, MOST_LOOKED_AT))
+            looked_at = min(int(LOOKED_AT / even), MOST_LOOKED_AT)
             value = run_reduction(executor, loss, reader, _all_over(reader, shards, looked_at))
             if np.isnan(value):  # all of that was left out, or weighs nothing
                 value = run_reduction(executor, loss, reader, shards)
