@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -119,7 +118,7 @@ class ArrowFrames:
 
     def __init__(self, names: Sequence[str], types: Sequence[pa.DataType]) -> None:
         self.names, self.types = list(names), list(types)
-        self._seen: dict[bytes, NDArray[np.void] | None] = {}
+        self._children_of = lru_cache(MOST_SCHEMAS)(self._find)
 
     def parts(self, frame: Any) -> Generator[tuple[NDArray[np.void] | None, int], None, None]:
         """Yield a WHERE array (n_columns,), or None where it is not to be read here, and the rows of each part."""
@@ -137,16 +136,7 @@ class ArrowFrames:
         n_bytes = kernels.write_schema(schema, text)
         if n_bytes < 0:
             return None
-        key = text[:n_bytes].tobytes()
-        try:
-            return self._seen[key]
-        except KeyError:
-            pass
-        if len(self._seen) >= MOST_SCHEMAS:
-            with suppress(KeyError, RuntimeError):  # another thread was first
-                del self._seen[next(iter(self._seen))]
-        found = self._seen[key] = self._find(key)
-        return found
+        return self._children_of(text[:n_bytes].tobytes())
 
     def _find(self, schema: bytes) -> NDArray[np.void] | None:
         """Return the CHILD of each column, None where one is not as it is usual."""

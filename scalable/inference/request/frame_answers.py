@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -22,10 +22,11 @@ from scalable.kernels.encode.request import CODE, INTEGER, NUMBER, PAIR, SINGLE,
 from scalable.kernels.jit import Pending
 
 PIECE = 2**12  # rows encoded at a time, which stay in the nearest caches
-MOST_FREE = 2  # matrices of that many rows that are kept: a new one costs as much as to fill it
+MOST_FREE = 2  # rooms for that many rows that are kept: a new one costs as much as to fill it
 PATIENCE = 2**17  # rows that are left to the other way before kernels are compiled
 FOR_TREES = Pending(kernels.encode_trees, PATIENCE)
 FrameAnswer = Callable[[Any], NDArray[Any] | None]
+Room = tuple[Any, ...]
 
 
 class Frames:
@@ -68,6 +69,59 @@ def categories_in(cell: Any) -> dict[str, int] | None:
     """Return the places of the known texts that a cell's function looks up; None where not all are texts."""
     known = {text: place for text, place in cell.__self__.items() if text is not None}
     return known if all(type(text) is str for text in known) else None
+
+
+def by_pieces(
+    frames: Frames,
+    kernel: Pending,
+    room: Callable[[int], Room],
+    encode: Callable[..., bool],
+    score: Callable[..., NDArray[Any]],
+    kept: Sequence[Any],
+) -> FrameAnswer:
+    """Return ``f(frame)``, which encodes and scores a frame piece by piece.
+
+    Parameters
+    ----------
+    frames : Frames
+        Where its columns are found.
+    kernel : Pending
+        What has to be compiled.
+    room : callable
+        From a number of rows to the arrays that these are encoded to.
+    encode : callable
+        ``encode(where, first, n, *room)`` encodes rows of a frame; False where one is unusual.
+    score : callable
+        ``score(*room)`` returns their predictions.
+    kept : sequence
+        What is referred to by address.
+    """
+    free: list[tuple[int, Room]] = []
+
+    def answer(frame: Any, alive: Any = kept) -> NDArray[Any] | None:
+        if not kernel.pays(rows_of_frame(frame)):
+            return None
+        found = []
+        with closing(frames.parts(frame)) as parts:
+            for where, n_rows in parts:
+                if where is None:
+                    return None
+                for first in range(0, n_rows, PIECE):
+                    n = min(PIECE, n_rows - first)
+                    try:
+                        held, arrays = free.pop()
+                    except IndexError:  # other threads have them
+                        held, arrays = 0, ()
+                    if held != n:
+                        arrays = room(n)
+                    if not encode(where, first, n, *arrays):
+                        return None
+                    found.append(score(*arrays))
+                    if len(free) < MOST_FREE:
+                        free.append((n, arrays))
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    return answer
 
 
 def forest_frames(layout: Layout, width: int, score: Callable[[Columns], NDArray[Any]]) -> FrameAnswer | None:
@@ -117,32 +171,17 @@ def forest_frames(layout: Layout, width: int, score: Callable[[Columns], NDArray
         place_of[cell] = step["places"] = how["to"] = len(hows)
         hows.append(how)
     made = np.array(hows, frame_places.HOW)
-    nothing = np.empty((width, 0))
-    none = nothing, Columns.of_matrix(nothing.T)
-    free: list[tuple[NDArray[Any], Columns]] = []
 
-    def answer(frame: Any, alive: Any = kept) -> NDArray[Any] | None:
-        if not FOR_TREES.pays(rows_of_frame(frame)):
-            return None
-        found = []
-        with closing(frames.parts(frame)) as parts:
-            for where, n_rows in parts:
-                if where is None:
-                    return None
-                for first in range(0, n_rows, PIECE):
-                    n = min(PIECE, n_rows - first)
-                    try:
-                        matrix, columns = free.pop()
-                    except IndexError:  # other threads have them
-                        matrix, columns = none
-                    if columns.n_rows != n:
-                        matrix = aligned((width, n), np.float64)
-                        columns = Columns.of_matrix(matrix.T)
-                    if not kernels.encode_trees(where, made, steps, first, matrix):
-                        return None
-                    found.append(score(columns))
-                    if len(free) < MOST_FREE:
-                        free.append((matrix, columns))
-        return found[0] if len(found) == 1 else np.concatenate(found)
+    def room(n: int) -> tuple[NDArray[Any], Columns]:
+        matrix = aligned((width, n), np.float64)
+        return matrix, Columns.of_matrix(matrix.T)
 
-    return answer
+    def encode(where: NDArray[np.void], first: int, n: int, matrix: NDArray[Any], columns: Columns) -> bool:
+        del n, columns
+        return bool(kernels.encode_trees(where, made, steps, first, matrix))
+
+    def answer(matrix: NDArray[Any], columns: Columns) -> NDArray[Any]:
+        del matrix
+        return score(columns)
+
+    return by_pieces(frames, FOR_TREES, room, encode, answer, kept)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,11 @@ from numpy.typing import NDArray
 
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.inference.request.frame_answers import (
-    MOST_FREE,
     PATIENCE,
-    PIECE,
     FrameAnswer,
     Frames,
+    by_pieces,
     categories_in,
-    rows_of_frame,
     text_place,
 )
 from scalable.inference.request.layout import CELL_BYTES, linear_layout
@@ -33,95 +30,64 @@ _WIDTHS = np.array(
 _PLACE = columns.TO  # words of a column's place, with which a WHERE begins, too
 
 
-class _Pieces:
-    """What encodes pieces of frames for a linear model; see `linear_frames`."""
-
-    def __init__(self, encoder: LinearEncoder) -> None:
-        layout = linear_layout(encoder)
-        self.encoder, self.frames, self.good = encoder, Frames(layout), True
-        hows, parts, self.numbers, self.kept = list[Any](), list[Any](), list[int](), list[Any](layout.kept)
-        for k, column in enumerate(layout.columns):
-            action = column["action"]
-            if action not in (CODE, TEXT, INTEGER):
-                self.numbers.append(k)
-                if column["id"] >= 0:
-                    parts.append((k, column["id"], column["day"], column["hour"], column["weekday"]))
-                continue
-            how = np.zeros(1, frame_places.HOW)[0]
-            how["column"], how["to"], how["base"] = k, column["id"], column["base"]
-            if action == CODE:
-                known = categories_in(layout.cells[column["cell"] // CELL_BYTES])
-                if known is None:
-                    self.good = False
-                    return
-                self.kept += text_place(how, known)
-                how["unknown"], how["missing"] = column["base"] + len(known), column["base"] + len(known) + 1
-            else:
-                how["mode"] = frame_places.TEXT if action == TEXT else frame_places.INTEGER
-                how["salt"], how["mask"], how["missing"] = (
-                    column["salt"],
-                    column["count"] - 1,
-                    column["missing"],
-                )
-            hows.append(how)
-        self.free: list[tuple[NDArray[Any], NDArray[np.int32]]] = []
-        self.none = np.empty((0, 0), encoder.dtype), np.empty((0, 0), np.int32)
-        self.hows, self.parts = np.array(hows, frame_places.HOW), np.array(parts, frame_places.PARTS)
-
-    def encode(
-        self, where: NDArray[np.void], first: int, n: int
-    ) -> tuple[NDArray[Any], NDArray[np.int32]] | None:
-        """Return dense columns and feature indices of `n` rows, None where a value is to be refused."""
-        encoder = self.encoder
-        try:
-            dense, ids = self.free.pop()
-        except IndexError:  # other threads have them
-            dense, ids = self.none
-        if dense.shape[1] != n:
-            dense = aligned((encoder.n_columns, n), encoder.dtype)
-            ids = aligned((encoder.n_ids, n), np.int32)
-        if not frame_places.find_places(where, self.hows, first, ids):
-            return None
-        if len(self.parts):
-            frame_places.write_calendars(where, self.parts, first, ids)
-        if self.numbers:
-            wanted = where[self.numbers]
-            places = wanted.view(np.int64).reshape(len(wanted), -1)[:, :_PLACE].copy()
-            places[:, columns.ADDRESS] += _WIDTHS[wanted["kind"]] * first
-            places[:, columns.FIRST] += first
-            unusual = np.flatnonzero((wanted["kind"] > columns.FLOAT64) | (wanted["marked"] != 0))
-            held = np.empty((len(unusual), n))
-            for values, k in zip(held, unusual, strict=True):
-                frame_columns.numbers(wanted[k], first, np.empty(n, np.int64), values)
-                places[k] = values.ctypes.data, 0, 0, columns.FLOAT64
-            if not encoder.encode_places(places, dense, ids):
-                return None
-        return dense, ids
-
-
 def linear_frames(
     encoder: LinearEncoder, score: Callable[[NDArray[Any], NDArray[np.int32]], NDArray[Any]]
 ) -> FrameAnswer | None:
     """Return ``f(frame)`` of a linear model, see ``frame_answers.forest_frames``; `score` takes columns and indices."""
-    pieces = _Pieces(encoder)
-    if not pieces.good:
-        return None
+    layout = linear_layout(encoder)
+    numbers, hows, parts, kept = list[int](), list[Any](), list[Any](), list[Any](layout.kept)
+    for k, column in enumerate(layout.columns):
+        action = column["action"]
+        if action not in (CODE, TEXT, INTEGER):
+            numbers.append(k)
+            if column["id"] >= 0:
+                parts.append((k, column["id"], column["day"], column["hour"], column["weekday"]))
+            continue
+        how = np.zeros(1, frame_places.HOW)[0]
+        how["column"], how["to"], how["base"] = k, column["id"], column["base"]
+        if action == CODE:
+            known = categories_in(layout.cells[column["cell"] // CELL_BYTES])
+            if known is None:
+                return None
+            kept += text_place(how, known)
+            how["unknown"], how["missing"] = column["base"] + len(known), column["base"] + len(known) + 1
+        else:
+            how["mode"] = frame_places.TEXT if action == TEXT else frame_places.INTEGER
+            how["salt"], how["mask"] = column["salt"], column["count"] - 1
+            how["missing"] = column["missing"]
+        hows.append(how)
+    texts, times = np.array(hows, frame_places.HOW), np.array(parts, frame_places.PARTS)
 
-    def answer(frame: Any) -> NDArray[Any] | None:
-        if not FOR_LINEAR.pays(rows_of_frame(frame)):
-            return None
-        found = []
-        with closing(pieces.frames.parts(frame)) as parts:
-            for where, n_rows in parts:
-                if where is None:
-                    return None
-                for first in range(0, n_rows, PIECE):
-                    encoded = pieces.encode(where, first, min(PIECE, n_rows - first))
-                    if encoded is None:
-                        return None
-                    found.append(score(*encoded))
-                    if len(pieces.free) < MOST_FREE:
-                        pieces.free.append(encoded)
-        return found[0] if len(found) == 1 else np.concatenate(found)
+    def room(n: int) -> tuple[NDArray[Any], NDArray[np.int32]]:
+        return aligned((encoder.n_columns, n), encoder.dtype), aligned((encoder.n_ids, n), np.int32)
 
-    return answer
+    def encode(
+        where: NDArray[np.void], first: int, n: int, dense: NDArray[Any], ids: NDArray[np.int32]
+    ) -> bool:
+        if not frame_places.find_places(where, texts, first, ids):
+            return False
+        if len(times):
+            frame_places.write_calendars(where, times, first, ids)
+        return not numbers or _encode_numbers(encoder, where[numbers], first, n, dense, ids)
+
+    return by_pieces(Frames(layout), FOR_LINEAR, room, encode, score, kept)
+
+
+def _encode_numbers(
+    encoder: LinearEncoder,
+    wanted: NDArray[np.void],
+    first: int,
+    n: int,
+    dense: NDArray[Any],
+    ids: NDArray[np.int32],
+) -> bool:
+    """Write the dense columns of `n` rows from `first` on; False where a value is to be refused."""
+    places = wanted.view(np.int64).reshape(len(wanted), -1)[:, :_PLACE].copy()
+    places[:, columns.ADDRESS] += _WIDTHS[wanted["kind"]] * first
+    places[:, columns.FIRST] += first
+    unusual = np.flatnonzero((wanted["kind"] > columns.FLOAT64) | (wanted["marked"] != 0))
+    held = np.empty((len(unusual), n))
+    for values, k in zip(held, unusual, strict=True):
+        frame_columns.numbers(wanted[k], first, values)
+        places[k] = values.ctypes.data, 0, 0, columns.FLOAT64
+    return encoder.encode_places(places, dense, ids)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Generator, Sequence
-from functools import cache
+from collections.abc import Callable, Generator, Sequence
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -37,34 +37,43 @@ _SKIPPED, _VALUES, _BACKED, _CODES, _TEXTS, _OBJECTS = range(6)
 """What is read of a block: nothing, its values, those of a wrapped array, codes of categories, texts, objects."""
 _Texts = tuple[tuple[int, ...], pa.Array]  # six words of `kernels.read_arrays`, and what they point to
 _Mark = Any  # what tells how the values of a block are read: a type of numbers or times, or the kind of array
+_Key = tuple[tuple[_Mark, tuple[int, ...]], ...]  # of each block, this and the places of its columns
 
 
 @cache
 def readable() -> bool:
     """Return whether frames keep their columns as they are taken to; asks pandas, which is imported already."""
+    return _known_blocks() and _known_arrays()
+
+
+def _known_blocks() -> bool:
+    """Return whether blocks of pandas, which are no public face, are as they are taken to be."""
+    pandas = sys.modules["pandas"]
+    frame = pandas.DataFrame({"a": [1, 2], "b": [0.5, 1.5], "c": [3, 4], "d": ["x", "y"]})
+    codes, ticks = pandas.Categorical(["y", "x"]), pandas.array(np.array([5, 6], "M8[s]"))
+    found = {}
     try:
-        pandas = sys.modules["pandas"]
-        frame = pandas.DataFrame({"a": [1, 2], "b": [0.5, 1.5], "c": [3, 4], "d": ["x", "y"]})
-        found = {}
         for block in frame[["c", "b", "a", "d"]]._mgr.blocks:
             values = block.values
             for row, place in enumerate(_mark(block)[1]):
                 found[place] = list(values[row] if values.ndim == 2 else values)
-        codes, ticks = pandas.Categorical(["y", "x"]), pandas.array(np.array([5, 6], "M8[s]"))
         backed = [codes._ndarray.tolist(), ticks._ndarray.view(np.int64).tolist()]
-        places, where = np.array([[0, 0, 1, 8], [1, 1, 0, 8]]), np.zeros(2, kernels.WHERE)
-        rows, turned = np.arange(6.0).reshape(2, 3), np.asfortranarray(np.ones((2, 3)))
-        arrays = [rows, rows[0], turned]  # held while they are read
-        first, second, third = map(id, arrays)
-        return (
-            found == {0: [3, 4], 1: [0.5, 1.5], 2: [1, 2], 3: ["x", "y"]}
-            and backed == [[1, 0], [5, 6]]
-            and kernels.read_arrays(np.array([2, first, second]), places, 3, where) == kernels.ALL_READ
-            and (where["address"] - rows.ctypes.data).tolist() == [24, 0]
-            and kernels.read_arrays(np.array([2, first, third]), places, 3, where) == 1
-        )
-    except Exception:  # whatever another release does
+    except (AttributeError, LookupError, TypeError, ValueError, Warning):  # another release has others
         return False
+    return found == {0: [3, 4], 1: [0.5, 1.5], 2: [1, 2], 3: ["x", "y"]} and backed == [[1, 0], [5, 6]]
+
+
+def _known_arrays() -> bool:
+    """Return whether NumPy's arrays lie in memory as `kernels.read_arrays` takes them to."""
+    places, where = np.array([[0, 0, 1, 8], [1, 1, 0, 8]]), np.zeros(2, kernels.WHERE)
+    rows, turned = np.arange(6.0).reshape(2, 3), np.asfortranarray(np.ones((2, 3)))
+    arrays = [rows, rows[0], turned]  # held while they are read
+    first, second, third = map(id, arrays)
+    return bool(
+        kernels.read_arrays(np.array([2, first, second]), places, 3, where) == kernels.ALL_READ
+        and (where["address"] - rows.ctypes.data).tolist() == [24, 0]
+        and kernels.read_arrays(np.array([2, first, third]), places, 3, where) == 1
+    )
 
 
 def _mark(block: Any) -> tuple[_Mark, tuple[int, ...]]:
@@ -104,7 +113,7 @@ class PandasFrames:
         self.names, self.types = list(names), list(types)
         self._families = [family(kind) for kind in types]
         self._times = [time_format(kind) for kind in types]
-        self._last: tuple[Any, list[int] | None, dict[Any, _Plan | None]] = (None, None, {})
+        self._last: tuple[Any, Callable[[_Key], _Plan | None] | None] = None, None
         self._texts: dict[int, tuple[Any, _Texts | None]] = {}
 
     @staticmethod
@@ -119,17 +128,11 @@ class PandasFrames:
         yield self._where(frame, kept) if readable() and len(frame) else None, len(frame)
 
     def _where(self, frame: Any, kept: list[Any]) -> NDArray[np.void] | None:
-        number, plans = self._numbers_of(frame.columns)
-        if number is None:
+        plan_of = self._plans_of(frame.columns)
+        if plan_of is None:
             return None
         blocks = frame._mgr.blocks
-        key = tuple([_mark(block) for block in blocks])
-        try:
-            plan = plans[key]
-        except KeyError:
-            if len(plans) >= _MOST_PLANS:
-                plans.clear()
-            plan = plans[key] = self._plan(key, number)
+        plan = plan_of(tuple([_mark(block) for block in blocks]))
         if plan is None:
             return None
         arrays: list[Any] = []
@@ -163,25 +166,25 @@ class PandasFrames:
                 return where if apart == kernels.ALL_READ else None
             arrays[apart] = np.ascontiguousarray(arrays[apart])
 
-    def _numbers_of(self, names: Any) -> tuple[list[int] | None, dict[Any, _Plan | None]]:
-        """Return which column of the model each column of a frame is, and plans for frames of such columns.
-
-        It is -1 for none; None where that is not clear.
-        """
-        last, found, plans = self._last
+    def _plans_of(self, names: Any) -> Callable[[_Key], _Plan | None] | None:
+        """Return what plans how frames of such columns are read; None where it is not clear which they are."""
+        last, found = self._last
         if names is last or (last is not None and names.equals(last)):
-            return found, plans
-        listed, plans = list(names), {}
-        found, place = None, {name: k for k, name in enumerate(self.names)}
+            return found
+        listed, found = list(names), None
+        place = {name: k for k, name in enumerate(self.names)}
         if all(type(name) is str for name in listed) and len(set(listed)) == len(listed):
-            found = [place.get(name, -1) for name in listed]
-            if len(found) - found.count(-1) < len(place):
-                found = None
-        self._last = names, found, plans
-        return found, plans
+            number = [place.get(name, -1) for name in listed]
+            if len(number) - number.count(-1) == len(place):
+                found = lru_cache(_MOST_PLANS)(partial(self._plan, number))
+        self._last = names, found
+        return found
 
-    def _plan(self, key: tuple[tuple[_Mark, tuple[int, ...]], ...], number: list[int]) -> _Plan | None:
-        """Return how frames of such blocks are read; None where one is unusual."""
+    def _plan(self, number: Sequence[int], key: _Key) -> _Plan | None:
+        """Return how frames of such blocks are read; None where one is unusual.
+
+        `number` says which column of the model each column of the frame is, -1 for none.
+        """
         plan = _Plan(len(self.names))
         for mark, places in key:
             wanted = [(row, k) for row, place in enumerate(places) if (k := number[place]) >= 0]

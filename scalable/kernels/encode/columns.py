@@ -35,8 +35,8 @@ def _bits(address: int, n: int) -> Any:
 
 
 @kernel()
-def _widen(kind: int, address: int, first: int, out: np.ndarray) -> None:
-    """Write values as float64."""
+def widen_whole(kind: int, address: int, out: np.ndarray) -> None:
+    """Write integers of either sign as numbers of 64 bits."""
     n, at = out.size, as_pointer(np.uintp(address))
     if kind == INT8:
         copy_values(carray(at, (n,), np.int8), out)
@@ -44,8 +44,16 @@ def _widen(kind: int, address: int, first: int, out: np.ndarray) -> None:
         copy_values(carray(at, (n,), np.int16), out)
     elif kind == INT32:
         copy_values(carray(at, (n,), np.int32), out)
-    elif kind == INT64:
+    else:
         copy_values(carray(at, (n,), np.int64), out)
+
+
+@kernel()
+def widen(kind: int, address: int, first: int, out: np.ndarray) -> None:
+    """Write values as float64; of bits, from bit `first` on."""
+    n, at = out.size, as_pointer(np.uintp(address))
+    if kind < BITS:
+        widen_whole(kind, address, out)
     elif kind == BITS:
         bits = np.empty(n, np.uint8)
         expand_bits(_bits(address, first + n), 0, first, first + n, bits)
@@ -81,7 +89,7 @@ def _encode_number(
 ) -> None:
     """Encode a column by way of float64."""
     n, kind, unit, rate = out.size, column[KIND], scales[UNIT], scales[RATE]
-    _widen(kind, column[ADDRESS], column[FIRST], wide)
+    widen(kind, column[ADDRESS], column[FIRST], wide)
     if column[VALID]:
         fill_missing(wide, _bits(column[VALID], column[FIRST] + n), column[FIRST], np.nan, wide)
     bad = 0

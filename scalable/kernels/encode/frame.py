@@ -58,14 +58,14 @@ def encode_trees(
         As of `find_places`.
     """
     n = matrix.shape[1]
-    places, wide = np.empty((hows.size, n), np.int32), np.empty(n, np.int64)
+    places = np.empty((hows.size, n), np.int32)
     if not find_places(where, hows, first, places):
         return False
     for s in range(steps.size):
         step = steps[s]
         out = matrix[step.to]
         if step.action in (NUMBER, SINGLE, TIME):
-            numbers(where[step.column], first, wide, out)
+            numbers(where[step.column], first, out)
             continue
         # Read once: for all the compiler knows, the matrix is over them.
         found, count, second = places[step.places], step.count, step.second

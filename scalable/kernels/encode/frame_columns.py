@@ -11,7 +11,18 @@ import numpy as np
 from numba import carray
 
 from scalable.kernels.copying import copy_values
-from scalable.kernels.encode.columns import BITS, FLOAT32, FLOAT64, INT8, INT16, INT32, INT64
+from scalable.kernels.encode.columns import (
+    BITS,
+    FLOAT32,
+    FLOAT64,
+    INT8,
+    INT16,
+    INT32,
+    INT64,
+    widen,
+    widen_whole,
+)
+from scalable.kernels.encode.request import ABSENT
 from scalable.kernels.jit import kernel
 from scalable.kernels.memory import as_pointer, load_i64, load_u8, load_u32, load_u64
 
@@ -19,7 +30,6 @@ UINT8, UINT16, UINT32, UINT64, ENTRIES = range(FLOAT64 + 1, FLOAT64 + 6)
 """Kinds of values beyond those of `columns`; `ENTRIES` are texts without an index."""
 NO_TEXT, SHORT, LONG, VIEWS = range(4)
 """Layouts of text: none, between offsets of 32 or 64 bits, or views of 16 bytes."""
-ABSENT = -(2**63)
 
 WHERE = np.dtype(
     [
@@ -250,48 +260,38 @@ def is_null(valid: Any, bit: Any) -> Any:
 
 @kernel()
 def whole_numbers(column: Any, first: int, out: np.ndarray) -> None:
-    """Write the integers from row `first` on as int64, those of 64 bits as they are; null ones are undefined."""
+    """Write the integers from row `first` on, as float64 or as int64, those of 64 bits as they are.
+
+    Null ones are undefined.
+    """
     n, kind = out.size, column.kind
-    at = as_pointer(np.uintp(column.address + width_of(kind) * first))
-    if kind == INT8:
-        copy_values(carray(at, (n,), np.int8), out)
-    elif kind == INT16:
-        copy_values(carray(at, (n,), np.int16), out)
-    elif kind == INT32:
-        copy_values(carray(at, (n,), np.int32), out)
-    elif kind == UINT8:
+    address = column.address + width_of(kind) * first
+    at = as_pointer(np.uintp(address))
+    if kind == UINT8:
         copy_values(carray(at, (n,), np.uint8), out)
     elif kind == UINT16:
         copy_values(carray(at, (n,), np.uint16), out)
     elif kind == UINT32:
         copy_values(carray(at, (n,), np.uint32), out)
+    elif kind == UINT64:
+        copy_values(carray(at, (n,), np.uint64), out)
     else:
-        copy_values(carray(at, (n,), np.int64), out)
+        widen_whole(kind, address, out)
 
 
 @kernel()
-def numbers(column: Any, first: int, wide: np.ndarray, out: np.ndarray) -> None:
-    """Write the values from row `first` on as float64, NaN where they are missing; `wide` is int64 of as many."""
+def numbers(column: Any, first: int, out: np.ndarray) -> None:
+    """Write the values from row `first` on as float64, NaN where they are missing."""
     n, kind = out.size, column.kind
-    at = as_pointer(np.uintp(column.address + width_of(kind) * first))
-    if kind == FLOAT32:
-        copy_values(carray(at, (n,), np.float32), out)
-    elif kind == FLOAT64:
-        copy_values(carray(at, (n,), np.float64), out)
-    elif kind == UINT64:
-        copy_values(carray(at, (n,), np.uint64), out)
-    elif kind == BITS:
-        bits, start = np.uintp(column.address), column.first + first
-        for i in range(n):
-            bit = start + i
-            out[i] = (load_u8(bits + np.uintp(bit >> 3)) >> np.uint8(bit & 7)) & np.uint8(1)
+    address, valid, bit = column.address + width_of(kind) * first, column.valid, column.first + first
+    if kind in (BITS, FLOAT32, FLOAT64):
+        widen(kind, address, bit, out)
     else:
-        whole_numbers(column, first, wide)
-        copy_values(wide, out)
-        if column.marked and kind == INT64:
-            for i in range(n):
-                out[i] = np.nan if wide[i] == ABSENT else out[i]
-    valid, bit = column.valid, column.first + first
+        whole_numbers(column, first, out)
+    if column.marked and kind == INT64:
+        whole = carray(as_pointer(np.uintp(address)), (n,), np.int64)
+        for i in range(n):
+            out[i] = np.nan if whole[i] == ABSENT else out[i]
     if valid:
         for i in range(n):
             if is_null(valid, bit + i):

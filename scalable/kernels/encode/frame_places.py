@@ -9,16 +9,8 @@ from numba import carray
 
 from scalable.kernels.encode.columns import BITS, FLOAT32, FLOAT64
 from scalable.kernels.encode.encoding import calendar, integer_hash, text_hash
-from scalable.kernels.encode.frame_columns import (
-    ABSENT,
-    ENTRIES,
-    LONG,
-    SHORT,
-    VIEWS,
-    is_null,
-    numbers,
-    whole_numbers,
-)
+from scalable.kernels.encode.frame_columns import ENTRIES, LONG, SHORT, VIEWS, is_null, numbers, whole_numbers
+from scalable.kernels.encode.request import ABSENT
 from scalable.kernels.jit import kernel
 from scalable.kernels.memory import as_pointer, load_i64, load_u8, load_u32, load_u64
 
@@ -166,11 +158,11 @@ def _integer(value: Any) -> Any:
 def _integers(how: Any, column: Any, first: int, wide: np.ndarray, out: np.ndarray) -> None:
     """Write the buckets of integers."""
     if column.kind in (BITS, FLOAT32, FLOAT64):
-        values = np.empty(out.size)
-        numbers(column, first, wide, values)
+        floats = np.empty(out.size)
+        numbers(column, first, floats)
         for i in range(out.size):
-            held = integer_hash(_integer(values[i]), how.salt) & how.mask
-            out[i] = how.missing if np.isnan(values[i]) else how.base + np.int64(held)
+            held = integer_hash(_integer(floats[i]), how.salt) & how.mask
+            out[i] = how.missing if np.isnan(floats[i]) else how.base + np.int64(held)
         return
     whole_numbers(column, first, wide)
     base, salt, mask = how.base, how.salt, how.mask
