@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from scalable.cli.usage import Command
+
 COMMANDS = {  # name: the folder of its file, which the last word names; or folder and file
     "quickstart": "bench",
     "generate": "data",
@@ -101,9 +103,9 @@ def build(words: Sequence[str] = ()) -> Any:
         module = importlib.import_module(f"scalable.cli.{place}")
         settings = getattr(module, "SETTINGS", {})
         to = groups[group] if group else app
-        to.command(own, help=module.HELP, short_help=_short(module.HELP), context_settings=settings)(
-            module.command
-        )
+        to.command(
+            own, cls=Command, help=module.HELP, short_help=_short(module.HELP), context_settings=settings
+        )(module.command)
     for name, sub in groups.items():
         if sub.registered_commands:
             app.add_typer(sub, name=name)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,25 @@ def test_help_has_examples(command: str, scalable: Callable[..., object]) -> Non
     assert f"scalable {command} " in out.split("Examples:")[1]
     assert "--json" in out
     assert "--quiet" in out
+    usage = out.split("\n", 1)[0]
+    assert not re.search(r"\{|\[\[", usage), usage
+    assert not re.search(r"<\w", out)  # a name or a unit, where Typer writes <int range>
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("evaluate", "MODEL DATA"),
+        ("train", "[LEARNER] [DATA]"),
+        ("serve", "MODEL..."),
+        ("compare", "A B [DATA]"),
+    ],
+)
+def test_the_usage_names_arguments(command: str, words: str, scalable: Callable[..., object]) -> None:
+    _, out, _ = scalable(command, "--help")  # type: ignore[misc]
+    assert out.split("\n", 1)[0] == f"Usage: scalable {command} [OPTIONS] {words}"
+    listed = out.split("Arguments:\n")[1].split("\n\n")[0].split("\n")
+    assert [line.split()[0] for line in listed] == words.replace("[", "").replace("]", "").split()
 
 
 @pytest.mark.parametrize("group", [[], *([name] for name in GROUPS)], ids=str)

@@ -28,7 +28,7 @@ def command(
     before: Annotated[Path, typer.Argument(metavar="A", help="Results written by --json, or a saved model.")],
     after: Annotated[Path, typer.Argument(metavar="B", help="The same of what it is compared with.")],
     data: Annotated[
-        str | None, typer.Argument(metavar="[DATA]", help="With two models: labelled Parquet.")
+        str | None, typer.Argument(metavar="DATA", help="With two models: labelled Parquet.")
     ] = None,
     target: Annotated[
         str | None, typer.Option("--target", metavar="COL", help="With two models: the label.")

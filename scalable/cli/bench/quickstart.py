@@ -28,7 +28,7 @@ def command(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where all of it goes.")] = Path(
         "quickstart"
     ),
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the dataset and the models.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the dataset and the models.")] = 0,
     json_file: Json = None,
     quiet: Quiet = False,
     debug: Debug = False,

@@ -32,7 +32,7 @@ PROFILES = ("quick", "standard", "full")
 
 def command(
     data: Annotated[
-        str | None, typer.Argument(metavar="[DATA]", help="Parquet of yours.", show_default=False)
+        str | None, typer.Argument(metavar="DATA", help="Parquet of yours.", show_default=False)
     ] = None,
     target: Annotated[
         str | None, typer.Option("--target", metavar="COL", help="Column of two values to predict.")
@@ -42,16 +42,23 @@ def command(
         int,
         typer.Option("--rows", parser=parse_count, metavar="N", help="Rows of DATA at most, spread over it."),
     ] = 1_000_000,
-    profile: Annotated[str, typer.Option("--profile", help="quick, standard or full.")] = "quick",
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="quick, standard or full.")
+    ] = "quick",
     jobs: Annotated[
         str | None, typer.Option("--jobs", metavar="A,B", help="linear, boosting, inference, generation.")
     ] = None,
     rounds: Annotated[
-        int | None, typer.Option("--rounds", min=1, help="Runs of each contender; by default the profile's.")
+        int | None,
+        typer.Option(
+            "--rounds", metavar="N", min=1, help="Runs of each contender; by default the profile's."
+        ),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", min=0.1, help="End by then; who has had no turn is listed as not run."),
+        typer.Option(
+            "--minutes", metavar="M", min=0.1, help="End by then; who has had no turn is listed as not run."
+        ),
     ] = None,
     limit: Annotated[
         float | None,

@@ -34,7 +34,7 @@ Examples:
 
 def command(
     dataset: Annotated[
-        str | None, typer.Argument(metavar="[DATASET]", help="Name; see --list.", autocompletion=datasets)
+        str | None, typer.Argument(metavar="DATASET", help="Name; see --list.", autocompletion=datasets)
     ] = None,
     rows: Annotated[
         int | None, typer.Option("--rows", parser=parse_count, metavar="N", help="Rows: 5000000, 5M, 1e9.")
@@ -42,7 +42,9 @@ def command(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Directory or s3:// prefix to write.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Any integer; the same seed gives the same bytes.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Any integer; the same seed gives the same bytes.")
+    ] = 0,
     workers: Annotated[
         int | None,
         typer.Option("--workers", min=1, metavar="N", help="Files written at once (default: processors)."),
@@ -53,7 +55,9 @@ def command(
     ] = None,
     resume: Resume = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")] = False,
-    compression: Annotated[str | None, typer.Option("--compression", help="none, lz4, snappy, zstd.")] = None,
+    compression: Annotated[
+        str | None, typer.Option("--compression", metavar="CODEC", help="none, lz4, snappy, zstd.")
+    ] = None,
     knobs: Annotated[
         list[str] | None, typer.Option("--set", metavar="KNOB=VALUE", help="A knob of the dataset.")
     ] = None,

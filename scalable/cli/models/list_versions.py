@@ -21,9 +21,7 @@ Examples:
 
 
 def command(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A model; default: all of them.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A model; default: all of them.")] = None,
     registry: RegistryDir = None,
     where: Where = None,
     tag: Tags = None,

@@ -27,7 +27,7 @@ HIDDEN = ("files", "data")
 def command(
     name: Name,
     version: Annotated[
-        str, typer.Argument(metavar="[VERSION]", help="A number, an alias, or latest.")
+        str, typer.Argument(metavar="VERSION", help="A number, an alias, or latest.")
     ] = "latest",
     registry: RegistryDir = None,
     json_file: Json = None,

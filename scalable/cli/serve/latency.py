@@ -54,7 +54,7 @@ def command(
         Path | None,
         typer.Option("--write", metavar="PATH", help="Save the choice here: a model of the same columns."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Order of the rows.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Order of the rows.")] = 0,
     json_file: Json = None,
     quiet: Quiet = False,
     debug: Debug = False,

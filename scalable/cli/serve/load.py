@@ -27,16 +27,16 @@ Examples:
 def command(
     place: Annotated[str, typer.Argument(metavar="URL", help="http://HOST:PORT[/path], or unix:PATH.")],
     data: Annotated[str, typer.Option("--rows", metavar="DATA", help="Parquet to take rows from.")],
-    rate: Annotated[float, typer.Option("--rate", min=0.1, help="Requests a second.")] = 100.0,
+    rate: Annotated[float, typer.Option("--rate", metavar="R", min=0.1, help="Requests a second.")] = 100.0,
     grow: Annotated[bool, typer.Option("--ramp", help="Offer more and more until it is too much.")] = False,
     seconds: Annotated[
-        float, typer.Option("--seconds", min=0.1, help="How long, or each step of a ramp.")
+        float, typer.Option("--seconds", metavar="S", min=0.1, help="How long, or each step of a ramp.")
     ] = 10.0,
     remote: Annotated[bool, typer.Option("--remote", help="Allow other machines.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", callback=output_file, help="Also write a page.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the arrivals.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the arrivals.")] = 0,
     json_file: Json = None,
     quiet: Quiet = False,
     debug: Debug = False,

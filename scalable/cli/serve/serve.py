@@ -68,12 +68,18 @@ def command(
         int, typer.Option("--workers", min=1, max=256, metavar="N", help="Processes that answer.")
     ] = 1,
     waiting: Annotated[
-        int, typer.Option("--queue", min=1, help="Requests at hand at most, of each worker; then 503.")
+        int,
+        typer.Option(
+            "--queue", metavar="N", min=1, help="Requests at hand at most, of each worker; then 503."
+        ),
     ] = 256,
-    body: Annotated[int, typer.Option("--max-body", min=1, help="Bytes of a request, decompressed.")] = 2**24,
-    rows: Annotated[int, typer.Option("--max-rows", min=1, help="Rows of a request.")] = 100_000,
+    body: Annotated[
+        int, typer.Option("--max-body", metavar="BYTES", min=1, help="Bytes of a request, decompressed.")
+    ] = 2**24,
+    rows: Annotated[int, typer.Option("--max-rows", metavar="N", min=1, help="Rows of a request.")] = 100_000,
     seconds: Annotated[
-        float, typer.Option("--max-seconds", min=0.001, help="For a head, and for a body, to arrive.")
+        float,
+        typer.Option("--max-seconds", metavar="S", min=0.001, help="For a head, and for a body, to arrive."),
     ] = 10.0,
     missing_keys: Annotated[
         str,

@@ -24,7 +24,7 @@ Examples:
 
 def command(
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes (default: processors).")
+        int | None, typer.Option("--workers", metavar="N", min=1, help="Processes (default: processors).")
     ] = None,
     json_file: Json = None,
     quiet: Quiet = False,

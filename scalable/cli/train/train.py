@@ -52,9 +52,11 @@ Examples:
 def command(
     context: typer.Context,
     learner: Annotated[
-        str | None, typer.Argument(metavar="[LEARNER]", help="Name; see --list.", autocompletion=learners)
+        str | None, typer.Argument(metavar="LEARNER", help="Name; see --list.", autocompletion=learners)
     ] = None,
-    data: Annotated[str | None, typer.Argument(metavar="[DATA]", help="File, directory or glob.")] = None,
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="File, directory or glob of Parquet.")
+    ] = None,
     target: Annotated[str | None, typer.Option("--target", metavar="COL", help="Column to predict.")] = None,
     model: Annotated[Path | None, typer.Option("--model", metavar="OUT", help="Model to write.")] = None,
     features: Features = None,
@@ -63,7 +65,9 @@ def command(
     group: Group = None,
     task: Annotated[
         str | None,
-        typer.Option("--task", help="classification, regression or ranking (default: by the target)."),
+        typer.Option(
+            "--task", metavar="KIND", help="classification, regression or ranking (default: by the target)."
+        ),
     ] = None,
     partitioning: Partitioning = "hive",
     workers: Annotated[

@@ -63,10 +63,11 @@ def command(
     budget: Annotated[
         int | None, typer.Option("--budget", min=1, metavar="N", help="Iterations of boosting at most [100].")
     ] = None,
-    eta: Annotated[int, typer.Option("--eta", min=2, help="One trial in so many goes on.")] = 3,
-    seed: Annotated[int, typer.Option("--seed", help="Of the points and of learning.")] = 0,
+    eta: Annotated[int, typer.Option("--eta", metavar="N", min=2, help="One trial in so many goes on.")] = 3,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the points and of learning.")] = 0,
     task: Annotated[
-        str | None, typer.Option("--task", help="classification or regression (default: by the target).")
+        str | None,
+        typer.Option("--task", metavar="KIND", help="classification or regression (default: by the target)."),
     ] = None,
     features: Features = None,
     exclude: Exclude = None,
