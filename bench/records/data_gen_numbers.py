@@ -1,8 +1,7 @@
-"""Measure the generator: kernels, writing beside its peers, the share of computing, memory.
+"""Measure the generator: kernels, writing beside its peers, the share of computing.
 
     python -m bench.records.data_gen_numbers --tpchgen PATH/TO/tpchgen-cli --json docs/results/data_gen_speed.json
     python -m bench.records.data_gen_numbers --codecs --json docs/results/data_gen_codecs.json
-    python -m bench.records.data_gen_numbers --memory --json docs/results/data_gen_memory.json
 
 Work of the generator and of its peers alternates in one run. Wall-clock time is what a user waits;
 processor time (user + system, of the process and its children) is what the work costs, and is what
@@ -31,7 +30,6 @@ from data_gen.recipe import empty_frame
 from data_gen.values.laws import fill_normal, fill_uniform, fill_zipf, zipf_constants
 from data_gen.values.random import Stream, fill_bits
 from data_gen.writing.request import ROW_GROUP
-from scalable.cli.screen.meter import memory_of
 from scalable.report.document import new_results
 from scalable.report.results import write_results
 
@@ -208,44 +206,18 @@ def _shown(value: Any) -> str:
     return f"{value:,.2f}" if isinstance(value, float) else str(value)
 
 
-def peak_memory(rows: int, directory: Path, workers: int) -> dict[str, float]:
-    """Return the peak PSS (bytes) of `scalable generate fraud`, its children's included."""
-    command = [sys.executable, "-m", "scalable", "generate", "fraud", "--rows", str(rows), "--quiet",
-               "--workers", str(workers), "--out", str(directory / "data")]  # fmt: skip
-    start, peak = time.perf_counter(), 0
-    with subprocess.Popen(command) as child:
-        while child.poll() is None:
-            peak = max(peak, memory_of(child.pid))
-            time.sleep(0.02)
-    if child.wait() != 0:
-        raise RuntimeError(f"the process that generates {rows} rows failed with {child.returncode}")
-    shutil.rmtree(directory / "data")
-    return {"rows": rows, "peak_pss_bytes": peak, "seconds": time.perf_counter() - start}
-
-
-def _median_peak(runs: list[dict[str, float]], rows: int) -> dict[str, float]:
-    peaks = [run["peak_pss_bytes"] for run in runs if run["rows"] == rows]
-    return {"rows": rows, "peak_pss_bytes": statistics.median(peaks), "lowest_bytes": min(peaks),
-            "highest_bytes": max(peaks), "runs": len(peaks)}  # fmt: skip
-
-
 def main() -> None:
     """Run what was asked for and write the results document."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--tpchgen", help="path of tpchgen-cli (PyPI), left out when not given")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--memory", action="store_true", help="measure memory at 10^7 and 10^8 rows instead")
     parser.add_argument("--codecs", action="store_true", help="measure one thread's work only, no peers")
     parser.add_argument("--json", type=Path, required=True)
     options = parser.parse_args()
     sections: dict[str, Any]
     with tempfile.TemporaryDirectory(prefix="data_gen_numbers") as name:
-        if options.memory:
-            sizes = (10**7, 10**8) * options.rounds
-            runs = [peak_memory(n, Path(name), options.workers) for n in sizes]
-            sections = {"memory": [_median_peak(runs, n) for n in (10**7, 10**8)], "runs": runs}
-        elif options.codecs:
+        if options.codecs:
             sections = one_thread(Path(name))
         else:
             records = contest(Path(name), options.tpchgen, options.rounds, options.workers)
