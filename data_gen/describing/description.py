@@ -62,6 +62,11 @@ class ColumnSummary:
         """Whether numbers are milliseconds since 1970 UTC."""
         return self.type.startswith(("timestamp", "date"))
 
+    @property
+    def unit_shown(self) -> str:
+        """The unit; empty for plain numbers, whose unit the manifest calls 1."""
+        return "" if self.unit == "1" else self.unit
+
     def shown(self, value: float | None) -> str:
         """Return a value of this column as text."""
         if value is None:
@@ -137,7 +142,7 @@ class Description:
                 [
                     c.name,
                     c.type,
-                    c.unit,
+                    c.unit_shown,
                     f"{c.missing:.1%}" if c.missing else "",
                     f"{'' if c.distinct_exact else '~'}{c.distinct:,}",
                     *numbers,

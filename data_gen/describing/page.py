@@ -80,7 +80,7 @@ def _figure(width: float, height: float, left: float = 0.35) -> tuple[Figure, An
 
 def _histogram(column: ColumnSummary) -> str:
     figure, axes = _figure(3.2, 2.0)
-    unit = f" [{column.unit}]" if column.unit else ""
+    unit = f" [{column.unit_shown}]" if column.unit_shown else ""
     axes.set_title(column.name[:40].replace("$", r"\$") + unit, fontsize=9, loc="left")
     if len(column.edges) == len(column.counts):
         labels = [e[:16].replace("$", r"\$") if isinstance(e, str) else column.shown(e) for e in column.edges]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -132,6 +133,11 @@ def as_trained(array: pa.Array, name: str, arrow_type: str, kind: str, place: st
 
 
 @functools.lru_cache(4096)
+def type_name(arrow_type: str) -> str:
+    """Return a type as a reader knows it: Arrow's, but ``dictionary of string`` without index type and order."""
+    return re.sub(r"^dictionary<values=(.+), indices=\w+, ordered=\d>$", r"dictionary of \1", arrow_type)
+
+
 def _type_of(name: str, arrow_type: str) -> pa.DataType:
     try:
         return type_named(arrow_type)

@@ -18,7 +18,7 @@ from scalable.data.source import Source
 from scalable.data.values import numbers, place_of, placed
 from scalable.errors import DataError
 from scalable.features.categories import calendar_codes, category_table, hashed_codes, number_codes
-from scalable.features.encoder import Encoder, as_trained
+from scalable.features.encoder import Encoder, as_trained, type_name
 from scalable.features.linear_column import EncoderOptions, LinearColumn, plan_column
 from scalable.features.profile import Profile
 from scalable.features.state import FORMAT, State
@@ -295,7 +295,7 @@ class LinearEncoder(Encoder):
 
     def describe(self) -> list[str]:
         """Return one line a column: what was done with it."""
-        return [f"{c.name} ({c.arrow_type}): {c.describe(self._shared)}" for c in self.columns]
+        return [f"{c.name} ({type_name(c.arrow_type)}): {c.describe(self._shared)}" for c in self.columns]
 
     def state(self) -> State:
         """Return what `from_state` rebuilds it from."""

@@ -97,7 +97,7 @@ class TreeColumn:
         if self.coded:
             return "numbers that are categories"
         if self.kind == "temporal":
-            return f"number (epoch units of {self.arrow_type})"
+            return "number (epoch units)"
         if self.kind == "boolean":
             return "0/1"
         if self.arrow_type in ("int64", "uint64"):

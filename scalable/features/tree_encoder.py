@@ -21,7 +21,7 @@ from scalable.data.columns import column_kind
 from scalable.data.values import numbers
 from scalable.errors import DataError
 from scalable.features.categories import category_codes
-from scalable.features.encoder import Encoder, as_trained
+from scalable.features.encoder import Encoder, as_trained, type_name
 from scalable.features.state import FORMAT, State, check_columns
 from scalable.features.target import Labels
 from scalable.features.target_encoding.means import CrossFitted, TargetMeans, TargetSums
@@ -242,7 +242,9 @@ class TreeEncoder(Encoder):
 
     def describe(self) -> list[str]:
         """Return one line a column and pair: what was done with it."""
-        lines = [f"{column.name} ({column.arrow_type}): {column.describe()}" for column in self.columns]
+        lines = [
+            f"{column.name} ({type_name(column.arrow_type)}): {column.describe()}" for column in self.columns
+        ]
         return [*lines, *(joined.describe() for joined in self.pairs)]
 
     def state(self) -> State:

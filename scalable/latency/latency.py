@@ -201,5 +201,5 @@ def waterfall(latency: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
         ]
         if int(batch) > 1 and len(steps) > 1:
             title = f"Microseconds a row, {int(batch):,} rows a call"
-            shown.append({"title": title, "unit": "us/row", "steps": steps})
+            shown.append({"title": title, "unit": "µs", "steps": steps})
     return shown

@@ -48,6 +48,8 @@ def test_table_and_json(small, tmp_path):
     description = data_gen.describe(tmp_path / "data")
     heading, *rows = description.table()
     assert all(len(row) == len(heading) for row in rows)
+    units = {row[0]: row[heading.index("unit")] for row in rows}
+    assert (units["amount_cents"], units["is_fraud"]) == ("cent", "")
     raw = description.to_json()
     assert (
         raw["truth"]["auc"]["expected"] == data_gen.read_manifest(tmp_path / "data").truth["auc"]["expected"]

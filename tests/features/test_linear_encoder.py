@@ -42,6 +42,11 @@ def test_numbers_are_standardised_with_their_digits():
     assert encoder.describe() == ["t (int64): standardised", "x (double): standardised"]
 
 
+def test_types_are_named_for_a_reader():
+    encoder, _ = learn(pa.table({"c": pa.array(["a", "b", "a", "b"]).dictionary_encode()}))
+    assert encoder.describe() == ["c (dictionary of string): one-hot, 2 categories"]
+
+
 def test_missing_values_become_the_mean_and_an_indicator():
     table = pa.table({"x": pa.array([1.0, None, 3.0, float("nan")])})
     encoder, _ = learn(table)
