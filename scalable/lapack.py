@@ -25,6 +25,7 @@ __all__ = [
     "least_squares",
     "orthonormal",
     "require_finite",
+    "require_squares",
     "solve_triangular",
 ]
 
@@ -35,6 +36,15 @@ def require_finite(*arrays: Array) -> None:
         raise DataError(
             "sums of products of columns are beyond the range of floating point; scale the columns (or the target, or "
             "weaken the penalty, where there is one)"
+        )
+
+
+def require_squares(spreads: Array) -> None:
+    """Raise a DataError where all columns vary so little that the squares of their spreads have lost their digits."""
+    widest = float(np.max(spreads, initial=0.0))
+    if widest > 0.0 and widest * widest < np.finfo(float).tiny:
+        raise DataError(
+            f"columns vary by {widest:.3g} at most, whose square is below the range of floating point; scale them"
         )
 
 

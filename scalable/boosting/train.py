@@ -327,4 +327,5 @@ class _Spill:
         pq.write_table(source.table, path, row_group_size=2**16)
         spilled = ParquetSource(str(path), features=source.feature_names, **source.roles.named)
         spilled.copied_from = source.content() if self._remembered else None
+        spilled.called = source.describe_place()
         return spilled

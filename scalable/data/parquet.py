@@ -200,6 +200,8 @@ class ParquetSource(Source):
     def describe_place(self) -> str:
         """Return a short name of the dataset for messages."""
         first = next(iter(self.footers.values())).path
+        if self.called is not None:
+            return self.called
         return (
             first
             if len(self.footers) == 1
@@ -255,7 +257,7 @@ class ParquetSource(Source):
         doubted = self._doubted(shard)
         for arrays in self._columns(footer, shard, names, block_rows):
             n_rows = len(arrays[0]) if arrays else 0
-            origin = Origin(footer.path, shard.row_start + done)
+            origin = Origin(self.called or footer.path, shard.row_start + done)
             found = dict(zip(names, arrays, strict=True))
             if doubted:
                 check_statistics(footer, doubted, shard.row_start + done, found)

@@ -44,6 +44,7 @@ class Source(ABC):
 
     selection: Selection | None = None  # of rows within the shards
     copied_from: Mapping[str, Any] | None = None  # content of what these rows are a passing copy of
+    called: str | None = None  # what messages call these rows, where they are a passing copy
     in_memory = False  # True when the rows themselves are held by this object
     far = False  # True when files are in an object store, where a request takes as long as decoding what it brings
     sequential = False  # True when neighbouring shards share a row group: best read by one worker in order

@@ -55,6 +55,7 @@ class PCA(TransformerMixin, Unsupervised):
         n, mean, squares = run_reduction(executor, SecondMoments(names), reader, label="train PCA")
         if n < 2:
             raise DataError(f"n_samples={n:.0f}: principal components need two rows or more")
+        lapack.require_squares(np.sqrt(np.diag(squares)) if squares.any() else np.abs(mean))
         with one_blas_thread():  # two wait for each other, and their sums have another order
             variance, vectors = lapack.eigh(squares / (n - 1.0))
         variance, vectors = np.maximum(variance[::-1], 0.0), vectors[:, ::-1].T

@@ -148,6 +148,7 @@ class TruncatedSVD(TransformerMixin, Unsupervised):
             directions = product
         directions = lapack.orthonormal(directions)
         n, total, gram, squares, first = passed(directions, False)
+        lapack.require_squares(np.maximum(np.sqrt(squares / n), np.abs(first[:, 0]) / n))
         values, vectors = lapack.eigh(gram)
         keep = slice(None, -self.n_components - 1, -1)
         values, turn = np.maximum(values[keep], 0.0), vectors[:, keep]

@@ -89,7 +89,7 @@ class QueryReport:
     ----------
     rows, queries : int
     ndcg_1, ndcg_5, ndcg_10 : float
-        Of the first rows, with a gain of two to the power of the label less one; 1 where nothing has a gain.
+        Of the first rows, by the gains of the labels; 1 where nothing has a gain.
     map_10 : float
         Mean average precision of the first ten, labels above one half counting.
     random_ndcg_1, random_ndcg_5, random_ndcg_10 : float
@@ -113,7 +113,9 @@ class QueryReport:
 
 @dataclass(frozen=True, slots=True)
 class QueryMetrics:
-    """Reduction that measures the order of the rows of queries."""
+    """Reduction that measures the order of the rows of queries; NDCG by the gain of each label."""
+
+    gains: tuple[float, ...] = default_gains()
 
     def init(self) -> QueryState:
         """Return the state of no rows."""
@@ -129,7 +131,7 @@ class QueryMetrics:
         values, sizes
             Its runs, see `scalable.evaluate.groups.runs_of`.
         label : float64 array of shape (n_rows,)
-            Whole numbers from 0 to 30.
+            Whole numbers that have a gain.
         score : float64 array of shape (n_rows,)
         """
         block = self.init()
@@ -144,7 +146,7 @@ class QueryMetrics:
         return self.merge(state, block)
 
     def _add(self, state: QueryState, sizes: NDArray[np.int64], label: Array, score: Array) -> None:
-        ndcg, chance, precision = query_values(sizes, label, score, PLACES, default_gains())
+        ndcg, chance, precision = query_values(sizes, label, score, PLACES, self.gains)
         values = np.nan_to_num(np.column_stack([ndcg, chance]), nan=1.0)
         state.sums += np.append(values.sum(axis=0), precision[:, -1].sum())
         state.queries += len(sizes)

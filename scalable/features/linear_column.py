@@ -20,6 +20,7 @@ from scalable.storage.documents import typed
 ACTIONS = ("number", "known", "hashed", "drop")
 ONE_HOT = MANY
 HEAVY_TAIL = 20.0  # standard deviations from mean to maximum; a normal column of 1e9 rows reaches 6
+LEAST_VARIANCE = 1000 * 5e-324  # below, squares have lost more than a thousandth, or all of themselves
 _DAY_SECONDS = 86_400.0
 _MOST_TICKS = _DAY_SECONDS * 1e9  # a day, of nanoseconds
 
@@ -269,7 +270,7 @@ def _is_identifier(column: ColumnProfile, options: EncoderOptions) -> bool:
 def _plan_number(column: ColumnProfile, options: EncoderOptions) -> LinearColumn:
     offset, scale = column.mean, math.sqrt(max(column.variance, 0.0))
     spread = column.maximum - column.minimum
-    if spread > 0.0 and (scale == 0.0 or math.isinf(scale)):  # squares of it are beyond floating point
+    if spread > 0.0 and (column.variance < LEAST_VARIANCE or math.isinf(scale)):
         scale = spread / 4.0
         if not math.isfinite(scale) or math.isinf(1.0 / scale):
             raise DataError(

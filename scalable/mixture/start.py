@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 
+from scalable import lapack
 from scalable.errors import DataError
 from scalable.execution.executors import Executor
 from scalable.execution.iterate import Iterated, State
@@ -28,7 +29,10 @@ def sample_rows(executor: Executor, reader: BlockReader, seed: int) -> NDArray[n
     raw = sampled_blocks(source, names, SAMPLE, executor, seed=seed)
     if not raw:
         raise DataError(f"{source.describe_place()}: no row to start from; look at the filters")
-    return np.concatenate([complete(encoder.encode(block), names).T for block in raw])
+    rows = np.concatenate([complete(encoder.encode(block), names).T for block in raw])
+    with np.errstate(over="ignore"):  # what is too large is refused by who squares it
+        lapack.require_squares(np.ptp(rows, axis=0))
+    return rows
 
 
 def first_centers(rows: NDArray[np.float64], k: int, random: np.random.RandomState) -> NDArray[np.float64]:

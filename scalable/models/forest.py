@@ -20,6 +20,7 @@ from scalable.inference.forest.compiled import CompiledForest
 from scalable.inference.forest.faces import load_compiled
 from scalable.inference.forest.file import is_compiled
 from scalable.inference.forest.formats import forest_of_file
+from scalable.inference.forest.formats.lightgbm_text import gains_of_text
 from scalable.inference.forest.formats.lightgbm_trees import forest_of_text
 from scalable.inference.forest.places import Columns
 from scalable.inference.forest.trees import Forest
@@ -63,6 +64,7 @@ class ForestPredictor(Predictor):
         self.forest = CompiledForest(forest_of_text(text))
         check_width(self.forest.n_features, encoder)
         check_outputs(self.n_outputs, self.classes)
+        self.gains = gains_of_text(text)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ForestPredictor, (self.text, self.encoder)

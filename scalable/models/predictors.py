@@ -36,10 +36,13 @@ class Predictor(ABC):
         See `scalable.models.kinds`.
     encoder : Encoder
         From raw columns to what the model computes with; knows the classes.
+    gains : tuple of float
+        Of each label of a ranking, where the model was trained with others than LightGBM's own.
     """
 
     kind: ClassVar[str]
     encoder: Any
+    gains: tuple[float, ...] = ()
 
     @property
     def needed(self) -> list[str]:

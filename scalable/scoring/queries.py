@@ -10,7 +10,7 @@ from scalable.data.roles import Roles
 from scalable.data.source import Source
 from scalable.errors import UsageError
 from scalable.evaluate.groups import group_sizes, runs_of
-from scalable.evaluate.queries import N_GAINS, QueryMetrics, QueryReport, QueryState
+from scalable.evaluate.queries import QueryMetrics, QueryReport, QueryState, default_gains
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
@@ -31,28 +31,34 @@ class OrderReduction:
     predictor: Any
     roles: Roles
 
+    @property
+    def _metrics(self) -> QueryMetrics:
+        return QueryMetrics(self.predictor.gains or default_gains())
+
     def init(self) -> QueryState:
         """Return the metrics of no rows."""
-        return QueryMetrics().init()
+        return self._metrics.init()
 
     def step(self, state: QueryState, block: RawBlock) -> QueryState:
         """Add a block."""
         target = self.roles.require_target()
         y = self.predictor.encode_label(block.arrays[target], target, block.where)
         values, sizes = runs_of(block, str(self.roles.group))
-        return QueryMetrics().step(state, values, sizes, y, self.predictor.rank_block(block))
+        return self._metrics.step(state, values, sizes, y, self.predictor.rank_block(block))
 
     def merge(self, left: QueryState, right: QueryState) -> QueryState:
         """Merge neighbours."""
-        return QueryMetrics().merge(left, right)
+        return self._metrics.merge(left, right)
 
     def finish(self, state: QueryState) -> QueryReport:
         """Return the report."""
-        return QueryMetrics().finish(state)
+        return self._metrics.finish(state)
 
 
 def evaluate_queries(predictor: Any, source: Source, executor: Executor) -> QueryReport:
     """Evaluate how a model orders the rows of the queries of a source; every query counts once.
+
+    NDCG is by the gains that the model was trained with, where it says so, else two to the power of a label less one.
 
     Parameters
     ----------
@@ -74,7 +80,7 @@ def evaluate_queries(predictor: Any, source: Source, executor: Executor) -> Quer
         raise UsageError(
             f"the model's task is {predictor.task}: it has no single score that rows of a query could be ordered by"
         )
-    n_gains = N_GAINS if predictor.task == "regression" else 0
+    n_gains = len(predictor.gains or default_gains()) if predictor.task == "regression" else 0
     group_sizes(source, executor, n_gains=n_gains)
     roles = source.roles
     names = dict.fromkeys([*predictor.needed, roles.require_target(), str(roles.group)])

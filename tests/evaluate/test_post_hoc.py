@@ -17,12 +17,15 @@ from scalable.bayes import GaussianNB
 from scalable.boosting import LGBMClassifier
 from scalable.cli.app import build
 from scalable.cli.screen.failure import run
+from scalable.data.table import TableSource
+from scalable.decomposition import PCA
 from scalable.errors import DataError, ModelError, UsageError
 from scalable.evaluate import Calibrator, Conformal
 from scalable.evaluate.post_hoc import score_table
 from scalable.execution.dask import Dask
 from scalable.execution.threads import Threads
 from scalable.linear import LinearRegression, LogisticRegression
+from scalable.mixture import KMeans
 from scalable.models.predictors import load_model
 
 GROUPS = np.array(["calm", "rough", "wild"])
@@ -288,3 +291,12 @@ def test_curves_on_the_command_line(data, tmp_path, capsys):
     assert Calibrator.load(tmp_path / "c").method == "isotonic"
     assert run(build(), [*command, "--by", "group"]) == 2
     assert "go with intervals and sets" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_what_learned_without_a_target_has_no_intervals():
+    """The components of a row were held to its label, or the number of its cluster."""
+    rows = np.random.default_rng(0).normal(size=(50, 3))
+    held = TableSource(pa.table({**{f"x{k}": rows[:, k] for k in range(3)}, "y": rows[:, 0]}), "y")
+    for learner in (PCA(2), KMeans(2, random_state=0)):
+        with pytest.raises(UsageError, match="learned without a target"):
+            Conformal.calibrate(learner.fit(rows), held)

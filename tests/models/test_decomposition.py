@@ -13,9 +13,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from scalable import ParquetSource
 from scalable.cli.app import build
 from scalable.cli.screen.failure import run
-from scalable.decomposition import PCA
+from scalable.decomposition import PCA, TruncatedSVD
 from scalable.errors import DataError, UsageError
 from scalable.inference import load_model
+from scalable.mixture import GaussianMixture, KMeans
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -117,3 +118,13 @@ def test_missing_values_and_single_rows_are_refused():
         PCA().fit(table)
     with pytest.raises(DataError, match="two rows or more"):
         PCA().fit(pa.table({"a": [1.0], "b": [2.0]}))
+
+
+@pytest.mark.parametrize(
+    "learner", [PCA(2), TruncatedSVD(2), KMeans(2, random_state=0), GaussianMixture(2, random_state=0)], ids=repr
+)  # fmt: skip
+@pytest.mark.parametrize("scale", [8e-162, 1e-200])
+def test_rows_whose_squares_are_below_floating_point_are_refused(learner, scale):
+    """They had shares of the variance of 0, or one cluster."""
+    with pytest.raises(DataError, match="below the range of floating point; scale them"):
+        learner.fit(np.random.default_rng(0).normal(size=(200, 3)) * scale)

@@ -272,8 +272,14 @@ class _Covered:
 
 
 def _pair(model: Any, upper: Any) -> tuple[Any, ...]:
-    """Return predictors, of fitted learners too."""
-    return tuple(as_predictor(each) for each in (model, upper) if each is not None)
+    """Return predictors, of fitted learners too; a UsageError where one predicts neither a number nor classes."""
+    found = tuple(as_predictor(each) for each in (model, upper) if each is not None)
+    for each in found:
+        if each.task == "transform":
+            raise UsageError(
+                "the model learned without a target: there is nothing that could be held to a label"
+            )
+    return found
 
 
 def _roles(source: Source) -> Roles:

@@ -16,9 +16,13 @@ from scalable.boosting.objectives import main_objective
 from scalable.boosting.options import Options
 from scalable.boosting.train import train_on
 from scalable.data.table import TableSource
-from scalable.errors import DataError, UsageError
+from scalable.errors import DataError, ModelError, UsageError
+from scalable.evaluate.queries import query_values
+from scalable.execution.threads import Threads
 from scalable.inference import compile_model
+from scalable.inference.forest.formats.lightgbm_text import gains_of_text
 from scalable.models.predictors import load_model
+from scalable.scoring.queries import evaluate_queries
 
 SAME = {"n_jobs": 1, "deterministic": True, "force_col_wise": True, "verbosity": -1}
 OnLightGBM = functools.partial(LGBMRanker, engine="lightgbm")
@@ -263,3 +267,22 @@ def test_what_cannot_be_ranked_is_refused_by_name():
         LGBMClassifier(objective="lambdarank").fit(TableSource(pa.table({**FRAME, "y": Y}), "y", group="q"))
     fallen = LGBMRanker(engine="auto", bagging_by_query=True, n_estimators=2, **SAME).fit(X, Y, group=SIZES)
     assert fallen.engine_ == "lightgbm"
+
+
+def test_a_saved_ranker_is_held_to_the_gains_it_was_trained_with(tmp_path):
+    """It was held to LightGBM's own thirty-one: other values, and a refusal of labels beyond them."""
+    gains = [0.0, 1.0, 1.5, 4.0, *[5.0 + k for k in range(36)]]
+    table = pa.Table.from_pandas(FRAME.assign(y=np.where(Y == 4, 38, Y)), preserve_index=False)
+    source = TableSource(table, "y", group="q")
+    OnLightGBM(n_estimators=3, label_gain=gains, **SAME).fit(source).save(tmp_path / "m")
+    model = load_model(tmp_path / "m")
+    found = evaluate_queries(model, source, Threads(1))
+    label = table["y"].to_numpy().astype(float)
+    expected = query_values(SIZES, label, model.predict(table), [1, 5, 10], gains)[0]
+    assert [found.ndcg_1, found.ndcg_5, found.ndcg_10] == pytest.approx(
+        np.nan_to_num(expected, nan=1.0).mean(axis=0)
+    )
+    text = (tmp_path / "m" / "booster.txt").read_text()
+    for bad in ("x,1", "0,-1", "0,nan"):
+        with pytest.raises(ModelError, match="label_gain"):
+            gains_of_text(text.replace("[label_gain: 0,1,", f"[label_gain: {bad},"))

@@ -72,6 +72,9 @@ def test_a_table_written_for_processes_is_known_again(tmp_path):
         assert first.paths != second.paths
         assert first.fingerprint().difference(second.fingerprint().parts) == ""
         assert first.fingerprint().difference(other.fingerprint().parts) == "column '__target__' differs"
+        assert first.describe_place() == "the table"  # messages named a file that nobody else knows of
+        block = next(first.raw_blocks(first.shards[0]))
+        assert block.where(3) == "the table, row 3"
 
 
 def test_files_with_other_labels_are_refused(tmp_path):

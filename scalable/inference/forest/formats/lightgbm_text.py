@@ -8,12 +8,14 @@ within the trees are read by ``tree_numbers``, all trees at once.
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass, field
 
 from scalable.errors import ModelError
 
 MAX_LEAVES = 131_072  # LightGBM's own limit on num_leaves
+_GAINS = "\n[label_gain: "
 
 
 @dataclass(slots=True)
@@ -42,6 +44,21 @@ class TextModel:
 def damaged(where: str, what: str) -> ModelError:
     """Return the error for text that is not as LightGBM writes it."""
     return ModelError(f"LightGBM model text, {where}: {what}; save the model again with Booster.save_model")
+
+
+def gains_of_text(text: str) -> tuple[float, ...]:
+    """Return the gain of each label that the notes of a text tell; none where they tell none."""
+    at = text.rfind(_GAINS)
+    if at < 0:
+        return ()
+    words = text[at + len(_GAINS) : text.find("]", at)].split(",")
+    try:
+        gains = tuple(float(word) for word in words if word.strip())
+    except ValueError:
+        raise damaged("label_gain", "is no list of numbers") from None
+    if not all(0.0 <= gain < math.inf for gain in gains):
+        raise damaged("label_gain", "holds what is no gain")
+    return gains
 
 
 def _tree_starts(text: str, end: int) -> list[int]:
