@@ -101,7 +101,7 @@ def edges_for(sample: pa.ChunkedArray) -> Array | None:
         edges = np.geomspace(start, high, BINS + 1)
         edges[0], edges[-1] = min(low, start), high
         return edges
-    return np.linspace(low, high, BINS + 1)
+    return np.linspace(low / 2, high / 2, BINS + 1) * 2  # of halves, whose difference is no infinity
 
 
 def as_numbers(values: Any) -> Array:
@@ -153,7 +153,10 @@ class Summary:
         data = as_numbers(values)
         if not len(data):
             return
-        self._moments(len(data), float(data.mean()), float(np.sum((data - data.mean()) ** 2)))
+        with np.errstate(over="ignore"):  # a deviation may be infinite; a mean is none
+            mean = float(data.mean())
+            mean = mean if np.isfinite(mean) else float((data / len(data)).sum())
+            self._moments(len(data), mean, float(np.sum((data - mean) ** 2)))
         self.minimum, self.maximum = (
             min(self.minimum, float(data.min())),
             max(self.maximum, float(data.max())),
@@ -190,7 +193,7 @@ class Summary:
     def _moments(self, n: int, mean: float, squares: float) -> None:
         total = self.present + n
         apart = mean - self.mean
-        self.squares += squares + apart**2 * self.present * n / total
+        self.squares += squares + apart * apart * self.present * n / total
         self.mean += apart * n / total
         self.present = total
 

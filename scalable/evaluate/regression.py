@@ -124,6 +124,6 @@ class RegressionMetrics:
             mae=sums[kernels.ABSOLUTE_ERROR] / total,
             max_error=sums[kernels.LARGEST_ERROR],
             mean_error=sums[kernels.MEAN_ERROR],
-            r2=1.0 - sums[kernels.SQUARED_ERROR] / centred if centred > 0 else None,
+            r2=1.0 - sums[kernels.SQUARED_ERROR] / centred if 0.0 < centred < math.inf else None,
             poisson_deviance=None if math.isnan(deviance) else deviance / total,
         )

@@ -195,9 +195,10 @@ class KMeans(ClusterMixin, TransformerMixin, Unsupervised):
     @staticmethod
     def scores(arrays: Arrays, block: Block) -> NDArray[np.float64]:
         """Return the index of the nearest center, shape (1, n_rows)."""
-        return nearest_to(np.asarray(block.columns, np.float64), arrays["cluster_centers"])[0].astype(
-            np.float64
-        )[None]
+        nearest, squares = nearest_to(np.asarray(block.columns, np.float64), arrays["cluster_centers"])
+        return np.where(np.isfinite(squares), nearest, np.nan)[
+            None
+        ]  # none is the nearest of those beyond numbers
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """Return the index of the nearest center of each row, shape (n_rows,)."""

@@ -31,6 +31,7 @@ LEVELS = 255  # categories that have a bin of their own
 SAMPLE = 2**17  # rows from which bins are learned
 _WHOLE = 2**24  # up to which float32 holds all whole numbers
 _LIMITS = np.iinfo(np.int32)
+HUGE = 1e150  # values beyond are squared in units of their own
 DRAWN = 2**15  # of their numbers, for quantiles that are off by a quarter of a per cent (counts are exact)
 
 
@@ -90,10 +91,11 @@ def number_bins(name: str, values: NDArray[np.float64], quantiles: int = QUANTIL
     below = np.nextafter(finite[0], -np.inf)
     edges = np.unique(np.concatenate([[below], inner, [finite[-1]]]))
     place = np.searchsorted(edges, finite, side="left")
-    n, total = np.bincount(place, minlength=len(edges) + 1), np.bincount(place, finite, len(edges) + 1)
+    unit = unit_of(finite)
+    n, total = np.bincount(place, minlength=len(edges) + 1), np.bincount(place, finite / unit, len(edges) + 1)
     ends = np.concatenate([[finite[0]], edges[1:], [finite[-1]]])
-    points = np.where(n > 0, total / np.maximum(n, 1), ends)
-    scale = float(finite.std())
+    points = np.where(n > 0, total / np.maximum(n, 1) * unit, ends)
+    scale = float((finite / unit).std()) * unit
     return ColumnBins(
         name,
         "number",
@@ -101,6 +103,12 @@ def number_bins(name: str, values: NDArray[np.float64], quantiles: int = QUANTIL
         tuple(np.maximum.accumulate(points).tolist()),
         scale=scale if 0.0 < scale < np.inf else 1.0,
     )
+
+
+def unit_of(values: NDArray[np.float64]) -> float:
+    """Return a power of two in whose units squares and sums of finite values do not overflow; 1 but for huge ones."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return 1.0 if largest < HUGE else 2.0 ** int(np.log2(largest))
 
 
 def text_bins(name: str, found: Counter[str]) -> ColumnBins:

@@ -19,7 +19,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import FEW_LEAVES, run_reduction
 from scalable.execution.sampling import sample_shards, spread_shards
 from scalable.models.store import SEAL
-from scalable.monitor.bins import LEVELS, QUANTILES, ColumnBins, learn_bins, number_bins
+from scalable.monitor.bins import LEVELS, QUANTILES, ColumnBins, learn_bins, number_bins, unit_of
 from scalable.monitor.counts import CountReduction, Layout
 from scalable.monitor.labels import Labelled, encoded
 from scalable.monitor.scores import TASKS, Scale, Scorer
@@ -192,8 +192,11 @@ def _predictions(scorer: Scorer, source: Source) -> tuple[ColumnBins, Scale]:
             break
     y = np.concatenate(labels)
     y = y[np.isfinite(y)]
-    deviation = float(y.std()) if len(y) else 1.0
-    scale = Scale(float(y.mean()), deviation if deviation > 0 else 1.0) if len(y) else Scale()
+    scale = Scale()
+    if len(y):
+        unit = unit_of(y)
+        deviation = float((y / unit).std()) * unit
+        scale = Scale(float((y / unit).mean()) * unit, deviation if 0.0 < deviation < np.inf else 1.0)
     return number_bins("prediction", np.concatenate(values)), scale
 
 
@@ -220,7 +223,7 @@ def save_profile(path: str | os.PathLike[str], profile: Profile) -> None:
         write_arrays(place / FILE, KIND, {"counts": profile.counts}, meta)
 
 
-def read_profile(path: str | os.PathLike[str], predictor: Any = None) -> Profile:
+def read_profile(path: str | os.PathLike[str], predictor: Any = None, remedy: str = REMEDY) -> Profile:
     """Read the profile of a saved model.
 
     Parameters
@@ -228,6 +231,8 @@ def read_profile(path: str | os.PathLike[str], predictor: Any = None) -> Profile
     path : path
     predictor : Predictor, optional
         The model, whose predictions are to be counted as the profile says.
+    remedy : str
+        What to do where there is none that is of use.
 
     Raises
     ------
@@ -237,15 +242,15 @@ def read_profile(path: str | os.PathLike[str], predictor: Any = None) -> Profile
     place = model_path(path)
     file = place / FILE
     if not file.is_file():
-        raise ModelError(f"{path}: the model has no reference profile; {REMEDY}")
+        raise ModelError(f"{path}: the model has no reference profile; {remedy}")
     try:
         stored = read_arrays(file, KIND)
     except (ArraysError, OSError) as error:
-        raise ModelError(f"{file}: damaged ({error}); {REMEDY}") from error
-    with understood(ModelError, file, REMEDY):
+        raise ModelError(f"{file}: damaged ({error}); {remedy}") from error
+    with understood(ModelError, file, remedy):
         meta = stored.meta
         if meta["model"] != _seal(place):
-            raise ModelError(f"{file}: the profile of another model; {REMEDY}")
+            raise ModelError(f"{file}: the profile of another model; {remedy}")
         prediction = None if meta["prediction"] is None else _bins(meta["prediction"])
         layout = Layout(
             tuple(_bins(item) for item in meta["columns"]),

@@ -94,7 +94,7 @@ class NeuralModel(Predictor):
         types = self.column_types
 
         def answer(row: Mapping[str, Any], missing_keys: str = "refuse") -> Any:
-            found = self.predict_block(block_of_rows([row], types, missing_keys))
+            found = self.predict_block(block_of_rows([row], types, missing_keys, numbered=False))
             return float(found[0]) if self.n_outputs == 1 else found[0]
 
         return answer

@@ -25,6 +25,7 @@ from scalable.serve.models import Models, Served
 
 BUFFER = 512  # rows that are counted together: a conversion costs the same for one
 WINDOW = 100_000  # rows of a verdict
+REMEDY = "`scalable train` it again, or serve it without --monitor"
 
 
 class _Answered(Scorer):
@@ -46,7 +47,7 @@ class _Watched:
 
     def __init__(self, served: Served, place: Path, window: int) -> None:
         self.version, self.unseen, self.rows, self._window = served.version, 0, 0, window
-        self.profile: Profile = read_profile(place, served.predictor)
+        self.profile: Profile = read_profile(place, served.predictor, REMEDY)
         trained = served.predictor.arrow_types
         self._types = {name: type_named(kind) for name, kind in trained.items()}
         self._scorer = _Answered(served.predictor)

@@ -9,7 +9,7 @@ import pytest
 
 import data_gen
 from data_gen.describing.page import render
-from data_gen.describing.summary import Distinct, hashed
+from data_gen.describing.summary import Distinct, Summary, edges_for, hashed
 from data_gen.errors import VerificationError
 
 
@@ -116,3 +116,14 @@ def test_distinct_values_are_estimated_beyond_what_is_kept():
     few = Distinct()
     few.add(hashed(np.repeat(np.arange(1000.0), 3)))
     assert (few.exact, few.count()) == (True, 1000)
+
+
+def test_huge_numbers_have_a_mean_and_a_range():
+    """Squares that overflow were an OverflowError of Python's."""
+    edges = edges_for(pa.chunked_array([np.linspace(-1.0, 1.0, 200) * 1e308]))
+    one, other = Summary(edges), Summary(edges)
+    one.add(pa.array([1e308, 1e308]))
+    other.add(pa.array([-1e300]))
+    one.merge(other)
+    assert (one.minimum, one.maximum, one.present, one.squares) == (-1e300, 1e308, 3, np.inf)
+    assert one.mean == pytest.approx(1e308 * 2 / 3)

@@ -16,13 +16,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import scalable
 from scalable import ParquetSource
-from scalable.bayes import GaussianNB
+from scalable.bayes import CategoricalNB, GaussianNB
 from scalable.cli.app import build
 from scalable.cli.screen.failure import run
 from scalable.data.table import TableSource
 from scalable.errors import DataError, DataWarning, ModelError, UsageError
 from scalable.execution.threads import Threads
 from scalable.inference import compile_model, load_model
+from scalable.mixture import GaussianMixture, KMeans
 from scalable.models.arrays import one_pass
 from scalable.scoring.evaluate import evaluate_model
 
@@ -253,3 +254,26 @@ def test_text_and_infinities_are_refused_by_name():
     model = GaussianNB().fit(pa.table({"a": [1.0, 2.0, 4.0, 5.0]}), [0, 0, 1, 1])
     with pytest.raises(DataError, match=r"the table, row 1: column 'a' is -?inf; clean"):
         model.predict(pa.table({"a": [1.0, np.inf]}))
+
+
+@pytest.mark.parametrize(
+    "learner",
+    [GaussianNB(), CategoricalNB(), GaussianMixture(2, random_state=0), KMeans(2, random_state=0)],
+    ids=lambda learner: type(learner).__name__,
+)
+def test_values_of_which_nothing_can_be_said_are_refused(learner, tmp_path):
+    """Squares of them overflow: probabilities were NaN, null over HTTP, or the first cluster's."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(80, 2)), columns=["a", "b"])
+    learner.fit(X, *([X.a > 0] if hasattr(learner, "priors") or "NB" in type(learner).__name__ else []))
+    learner.save(tmp_path / "m")
+    model, far = load_model(tmp_path / "m"), X[:3].assign(b=[0.0, 1e200, 0.0])
+    for ask in (learner.predict, model.predict):
+        with pytest.raises(DataError, match=r"row 1: column 'b' is 1e\+200, far outside the range"):
+            ask(far)
+    with pytest.raises(
+        DataError, match=r"^row 1: column 'b' is 1e"
+    ):  # not of row 0, the only one of its block
+        model.predict(far.to_dict("records"))
+    with pytest.raises(DataError, match=r"^row 1: the row has no 'b'"):
+        model.predict([{"a": 1.0, "b": 2.0}, {"a": 1.0}])

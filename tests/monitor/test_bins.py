@@ -86,3 +86,12 @@ def test_a_column_without_any_value_is_missing_whatever_its_type():
         counts = np.zeros((1, bins.size), np.int64)
         Binner(bins).add(pa.nulls(9), one_period(9), counts, 0)
         assert counts[0].tolist() == [0, 0, 9]
+
+
+def test_bins_of_numbers_whose_squares_overflow():
+    """Their scale was 1 with NumPy's warning, where sums of a bin overflow the points between bins were infinite."""
+    values = np.random.default_rng(0).normal(size=500)
+    near, far = number_bins("a", values), number_bins("a", values * 2.0**1020)
+    assert np.array_equal(np.array(near.edges[1:]) * 2.0**1020, far.edges[1:])
+    np.testing.assert_allclose(np.array(near.points) * 2.0**1020, far.points)
+    assert far.scale == pytest.approx(near.scale * 2.0**1020)

@@ -16,7 +16,11 @@ from scalable.kernels.encode.request import ABSENT
 
 
 def block_of_rows(
-    rows: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str, str]], missing_keys: str = "refuse"
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[tuple[str, str, str]],
+    missing_keys: str = "refuse",
+    *,
+    numbered: bool = True,
 ) -> RawBlock:
     """Return dicts as a block.
 
@@ -27,6 +31,8 @@ def block_of_rows(
         As an encoder has them.
     missing_keys : str
         See ``Predictor.predict``.
+    numbered : bool
+        Whether messages say which row.
 
     Raises
     ------
@@ -45,7 +51,7 @@ def block_of_rows(
                 given = row.get(name)
                 parts.append(value.array(given) if tick is None else _time(tick(given), value.type))
             except DataError as error:
-                raise DataError(f"row {i:,}: {error}") from error
+                raise DataError(f"row {i:,}: {error}" if numbered else str(error)) from error
         arrays[name] = _joined(parts)
     return RawBlock(arrays, 0, len(rows))
 

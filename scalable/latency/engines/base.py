@@ -98,9 +98,11 @@ class LinearFacts:
 
 
 def describe(text: str) -> ForestModel:
-    """Read the header facts of a model text."""
+    """Read the header facts of a model text, which engines that believe it may read then; ModelError where not."""
+    from scalable.boosting.training.booster_text import check_text
     from scalable.inference.forest.formats.lightgbm_text import parse_text
 
+    check_text(text)
     model = parse_text(text)
     return ForestModel(
         text, model.n_features, model.trees_per_iteration, model.objective, len(model.trees),

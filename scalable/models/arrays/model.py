@@ -96,7 +96,28 @@ class ArrayModel(Predictor):
 
     def scores(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return the scores of a block, shape (n_outputs of the learner, n_rows)."""
-        return self.learner.scores(self.ready, self.features(raw))
+        return self.scored(self.features(raw))
+
+    def scored(self, block: Block) -> NDArray[np.float64]:
+        """Return the scores of encoded rows; a DataError where values are so large that nothing can be said of one.
+
+        A score may be minus infinity, as of a class of prior 0, where another is a number.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = self.learner.scores(self.ready, block)
+            whole = np.isfinite(found.sum())
+        if not whole:
+            good = np.isfinite(found).all(axis=0)
+            if self.learner._link != "identity":
+                good = np.isfinite(found.max(axis=0))  # NaN where one of a row is
+            if not good.all():
+                row = int(np.flatnonzero(~good)[0])
+                at = int(np.nan_to_num(np.abs(block.columns[:, row])).argmax())
+                raise DataError(
+                    f"{_where(block, row)}column {self._numbers[at]!r} is {block.columns[at, row]:g}, far outside the "
+                    "range seen in training; clean the column or leave it out of the features"
+                )
+        return found
 
     def predict_block(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return predictions, see `Predictor`."""
@@ -116,7 +137,7 @@ class ArrayModel(Predictor):
             types, several = self.encoder.column_types, self.n_outputs > 1
 
             def mixed(row: Mapping[str, Any], missing_keys: str = "refuse") -> Any:
-                found = self.predict_block(block_of_rows([row], types, missing_keys))[0]
+                found = self.predict_block(block_of_rows([row], types, missing_keys, numbered=False))[0]
                 return np.asarray(found) if several else float(found)
 
             return mixed
@@ -126,7 +147,7 @@ class ArrayModel(Predictor):
                 at = int(np.flatnonzero(np.isinf(x))[0])
                 raise DataError(f"column {names[at]!r} is {x[at]:g}; clean it or leave it out")
             block = self._complete(_block(x.reshape(-1, 1)))
-            found = apply_link(link, self.learner.scores(self.ready, block))[0]
+            found = apply_link(link, self.scored(block))[0]
             if self.task == "binary":
                 return float(np.ravel(found)[-1])
             return float(found) if self.n_outputs == 1 else np.asarray(found)
@@ -177,7 +198,7 @@ class ArrayEstimator(Estimator):
 
     def _scores(self, X: Any) -> NDArray[np.float64]:
         """Return the scores of all rows, shape (n_outputs, n_rows)."""
-        return self._over_rows(X, self.scores)
+        return self._over_rows(X, lambda _, block: self.model_.scored(block))
 
     def _parts(self) -> Parts:
         state = self._encoder.state()
@@ -200,7 +221,7 @@ def complete(block: Block, names: Sequence[str]) -> NDArray[np.float64]:
         row = int(np.flatnonzero(missing)[0])
         name = names[int(np.flatnonzero(np.isnan(block.columns[:, row]))[0])]
         raise DataError(
-            f"{block.where(row)}: column {name!r} has no value; fill it, filter the row or leave the column out"
+            f"{_where(block, row)}column {name!r} has no value; fill it, filter the row or leave the column out"
         )
     return np.asarray(block.columns, np.float64)
 
@@ -229,6 +250,11 @@ def read_array_model(stored: StoredModel) -> ArrayModel:
         if not len(scores) or scores.shape != (len(scores), 2) or outputs not in (None, len(scores)):
             raise ValueError(f"scores of shape {scores.shape} for two rows")
     return model
+
+
+def _where(block: Block, row: int) -> str:
+    """Return the beginning of messages on a row: nothing of a single one that comes from nowhere."""
+    return "" if block.origin is None and block.n_rows == 1 else f"{block.where(row)}: "
 
 
 def _block(columns: NDArray[np.float64]) -> Block:

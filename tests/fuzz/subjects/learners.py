@@ -17,10 +17,14 @@ from scalable import ParquetSource
 from scalable.bayes import BayesianLogisticRegression, BayesianRidge, CategoricalNB, GaussianNB
 from scalable.boosting import LGBMClassifier
 from scalable.decomposition import PCA, TruncatedSVD
+from scalable.evaluate import Calibrator
 from scalable.inference import load_model
 from scalable.kernel_approximation import KernelClassifier, KernelFeatures
 from scalable.mixture import GaussianMixture, KMeans
+from scalable.models.kinds import compiled_of
+from scalable.models.store import read_model, save_model
 from scalable.neural import MLPClassifier, MLPRegressor
+from scalable.scoring.calibrated import save_calibrated
 from scalable.scoring.explain_files import explain_files
 from tests.fuzz.outcomes import ACCEPTED, REFUSED
 from tests.fuzz.subjects.living import Changed, forged
@@ -36,6 +40,10 @@ LEARNERS = {
 }  # fmt: skip
 
 MIXED = ("forest", "svd", "categories", "perceptron")  # learn from text and identifiers too
+FRONTS = {  # of the forest, by the name of the cascade
+    "trees in front": {"margin": 0.2, "trees": 1},
+    "line in front": {"margin": 0.5, "coef": None, "intercept": 0.1},
+}
 
 
 def corpus(directory):
@@ -55,8 +63,21 @@ def corpus(directory):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # few passes on purpose
             learner.fit(rows).save(directory / name)
+    composed(directory)
     LEARNERS["forest"].fit(source).save(directory / "explained forest")
     explain_files(load_model(directory / "explained forest"), source, directory / "explained")
+
+
+def composed(directory):
+    """Write the models that are made of a saved forest: two cascades, and one with a curve."""
+    stored = read_model(directory / "forest")
+    forest = compiled_of(stored)
+    for name, front in FRONTS.items():
+        line = {"coef": [0.5] * forest.n_features} if "coef" in front else {}
+        meta = {"forest": stored.meta, "front": front | line}
+        save_model(directory / name, "cascade", meta, stored.arrays, stored.texts)
+    curve = Calibrator.of_predictions(np.arange(40) % 2, np.linspace(0.1, 0.9, 40), "isotonic")
+    save_calibrated(directory / "calibrated", directory / "forest", curve)
 
 
 def interrupt(place):
@@ -74,7 +95,7 @@ class Learner(Directory):
 
     def __init__(self, directory):
         super().__init__(directory)
-        self.names = sorted(LEARNERS)
+        self.names = [*sorted(LEARNERS), *FRONTS, "calibrated"]
         self.sources = self.source, ParquetSource(directory / "mixed.parquet", target="y")
 
     def mutate(self, rng, path):
@@ -82,11 +103,13 @@ class Learner(Directory):
         super().mutate(rng, path)
 
     def use(self, path):
-        source = self.sources[self.place in MIXED]
+        source = self.sources[self.place in MIXED or self.place not in LEARNERS]
         raw = next(source.raw_blocks(source.shards[0]))
         model = load_model(path)
         model.predict_block(raw)
         model.predict_one({name: array[0].as_py() for name, array in raw.arrays.items()})
+        if self.place not in LEARNERS:
+            return
         kind = type(LEARNERS[self.place])
         found = kind.load(path)
         getattr(found, "predict", getattr(found, "transform", None))(source.without_target())

@@ -66,6 +66,8 @@ def numbers(tree: dict[str, str], key: str, where: str, count: int, dtype: type)
 def _parsed(text: str, dtype: type) -> np.ndarray | None:
     """Return the numbers of a line; None when one is invalid."""
     wide = np.float64 if dtype is np.float64 else np.int64
+    if "(" in text:  # NumPy takes nan(...) for a number, LightGBM does not
+        return None
     try:
         values = np.fromstring(text, wide, sep=" ") if text.strip() else np.empty(0, wide)
     except (ValueError, DeprecationWarning):  # NumPy stops at what is no number, with an error or a warning
