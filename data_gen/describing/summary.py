@@ -193,7 +193,7 @@ class Summary:
     def _moments(self, n: int, mean: float, squares: float) -> None:
         total = self.present + n
         apart = mean - self.mean
-        self.squares += squares + apart * apart * self.present * n / total
+        self.squares += squares + (apart * apart * self.present * n / total if self.present else 0.0)
         self.mean += apart * n / total
         self.present = total
 
