@@ -194,7 +194,7 @@ class Summary:
         total = self.present + n
         apart = mean - self.mean
         self.squares += squares + (apart * apart * self.present * n / total if self.present else 0.0)
-        self.mean += apart * n / total
+        self.mean += apart * (n / total)
         self.present = total
 
 

@@ -126,4 +126,4 @@ def test_huge_numbers_have_a_mean_and_a_range():
     other.add(pa.array([-1e300]))
     one.merge(other)
     assert (one.minimum, one.maximum, one.present, one.squares) == (-1e300, 1e308, 3, np.inf)
-    assert one.mean == pytest.approx(1e308 * 2 / 3)
+    assert one.mean == pytest.approx(1e308 / 3 * 2)
