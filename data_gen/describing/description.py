@@ -183,7 +183,7 @@ def describe(
     manifest = read(directory)
     size = manifest.request.row_group_rows
     groups = [(entry, i) for entry in manifest.files for i in range(-(-entry.rows // size))]
-    sample = pa.concat_tables([_beginning(manifest, *group) for group in _spread(groups, _SAMPLE_GROUPS)])
+    sample = pa.concat_tables([_sampled(manifest, *group) for group in _spread(groups, _SAMPLE_GROUPS)])
     empty = {
         name: Summary(edges_for(sample[name]), is_text(sample[name].type)) for name in sample.column_names
     }
@@ -229,10 +229,11 @@ def _batches(manifest: Manifest, entry: FileEntry, group: int, rows: int) -> Ite
         raise VerificationError(f"{path} cannot be read ({reason}); see `scalable verify`") from error
 
 
-def _beginning(manifest: Manifest, entry: FileEntry, group: int) -> Any:
-    rows = min(_SAMPLE_ROWS, manifest.request.row_group_rows)
-    for batch in _batches(manifest, entry, group, rows):
-        return pa.Table.from_batches([batch])
+def _sampled(manifest: Manifest, entry: FileEntry, group: int) -> Any:
+    """Return rows of a group, evenly spaced from its first to its last: columns may follow the order of rows."""
+    for batch in _batches(manifest, entry, group, manifest.request.row_group_rows):
+        table = pa.Table.from_batches([batch])
+        return table.take(np.unique(np.linspace(0, len(table) - 1, _SAMPLE_ROWS).astype(np.int64)))
     raise VerificationError(
         f"{manifest.directory / entry.path} cannot be read (no rows); see `scalable verify`"
     )

@@ -43,6 +43,13 @@ def test_numbers_are_those_of_the_rows(small, tmp_path):
     assert rate == pytest.approx(frame["is_fraud"].mean())
 
 
+def test_bins_of_a_column_in_the_order_of_rows_are_as_wide_at_the_end(small, tmp_path):
+    small(rows=2**17, rows_per_file=2**17, row_group_rows=2**17)
+    time = next(c for c in data_gen.describe(tmp_path / "data").columns if c.name == "time")
+    widths = np.diff(time.edges)
+    assert widths.max() < 1.01 * widths.min()
+
+
 def test_table_and_json(small, tmp_path):
     small(rows=5000)
     description = data_gen.describe(tmp_path / "data")

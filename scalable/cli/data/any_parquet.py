@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from scalable.data.columns import column_kind, require_column
 from scalable.data.files.find import find_files
 from scalable.data.footers import read_footers
 from scalable.data.parquet import ParquetSource
+from scalable.data.shard import Shard
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
@@ -24,7 +25,7 @@ from scalable.execution.reduction import FEW_LEAVES, run_reduction
 from scalable.execution.sampling import spread_shards
 
 SHOWN, LONGEST = 3, 20  # values of text, and their letters
-SAMPLE_ROWS = 2**17  # that histograms are laid out from
+SAMPLE_ROWS, END_ROWS = 2**17, 2**10  # that histograms are laid out from, and more at either end
 State = tuple[dict[str, Summary], NDArray[np.float64]]
 
 
@@ -98,7 +99,7 @@ def describe_parquet(
         raise UsageError(f"--rows {rows}: expected a whole number from 1")
     names = source.feature_names
     sample: dict[str, list[pa.Array]] = {name: [] for name in names}
-    for shard in spread_shards(source, SAMPLE_ROWS):
+    for shard in [*spread_shards(source, SAMPLE_ROWS), *_ends(source)]:
         for block in source.raw_blocks(shard, names):
             for name, arrays in sample.items():
                 arrays.append(block.arrays[name])
@@ -126,6 +127,19 @@ def describe_parquet(
 
 
 NUMBERS = ("boolean", "integer", "float")
+
+
+def _ends(source: ParquetSource) -> list[Shard]:
+    """Return the first and the last rows: columns may follow the order of rows, and bins begin and end with them."""
+    pieces = []
+    for shard, behind in [(each, 0) for each in source.shards[:1]] + [
+        (each, 1) for each in source.shards[-1:]
+    ]:
+        rows = min(shard.n_rows, END_ROWS)
+        start = behind * (shard.n_rows - rows)
+        at = shard.row_start + start
+        pieces.append(replace(shard, row_start=at, row_stop=at + rows, first_row=shard.first_row + start))
+    return pieces
 
 
 def _every_column(data: str) -> ParquetSource:

@@ -148,3 +148,13 @@ def test_names_of_any_script_are_drawn_without_a_word(tmp_path):
         picture = confusion({"model": "m", "confusion": [[1, 0], [0, 1]]}, ["日本", "é"])
     assert re.search(r"<text[^>]*>日本</text>", page)
     assert "日本</text>" in picture.svg
+
+
+def test_bins_of_a_column_in_the_order_of_rows_are_as_wide_at_its_ends(tmp_path):
+    rows = 400_000
+    pq.write_table(
+        pa.table({"x": np.arange(rows, dtype=np.float64)}), tmp_path / "rows.parquet", row_group_size=rows
+    )
+    (column,) = describe_parquet(str(tmp_path / "rows.parquet"), Threads(1)).columns
+    widths = np.diff(column.edges)
+    assert widths.max() < 1.01 * widths.min()
