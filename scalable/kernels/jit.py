@@ -207,6 +207,11 @@ class _Kernel(_Compiled):
     """
 
     @functools.cached_property
+    def _entered(self) -> set[tuple[Any, ...]]:
+        """Types with arrays not to be written to for which code of others is found."""
+        return set()
+
+    @functools.cached_property
     def linked(self) -> Any:
         """The form that other kernels call."""
         found = numba.jit(**self.targetoptions, **_LEAN, pipeline_class=LinkedCompiler)(self.py_func)
@@ -221,17 +226,20 @@ class _Kernel(_Compiled):
         plain = tuple(map(_writable, given))
         if plain == given:
             return super().compile(sig)
-        entry = super().compile(plain)
-        found = self.overloads[plain]
-        protected = [k for k, each in enumerate(given) if each != plain[k]]
-        code = found.fndesc
-        if any(
-            (code.llvm_func_name, f"arg.{code.args[k]}{DATA}") not in found.library.only_read
-            for k in protected
-        ):
-            return super().compile(sig)
-        self._insert([each._code for each in given], entry, False)
-        return entry
+        with global_compiler_lock:
+            entry = super().compile(plain)
+            found = self.overloads[plain]
+            protected = [k for k, each in enumerate(given) if each != plain[k]]
+            code = found.fndesc
+            if any(
+                (code.llvm_func_name, f"arg.{code.args[k]}{DATA}") not in found.library.only_read
+                for k in protected
+            ):
+                return super().compile(sig)
+            if given not in self._entered:  # entered twice, they would be looked for in each call
+                self._entered.add(given)
+                self._insert([each._code for each in given], entry, False)
+            return entry
 
     def add_overload(self, cres: Any) -> None:
         """Enter what was compiled or loaded."""

@@ -8,6 +8,7 @@ import tempfile
 import textwrap
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
@@ -282,6 +283,15 @@ def test_division_follows_numpy_and_the_gil_is_released():
     assert divide(1.0, 0.0) == np.inf
     assert divide.targetoptions["nogil"] is True
     assert divide.targetoptions["error_model"] == "numpy"
+
+
+def test_what_two_threads_compiled_at_once_is_found_by_later_calls(monkeypatch):
+    values = np.arange(3.0)
+    values.flags.writeable = False
+    for _ in range(2):  # as each of the threads does that has not found it
+        exact_sum.compile((numba.typeof(values),))
+    monkeypatch.setattr(jit._Kernel, "compile", lambda *_: pytest.fail("a call looked for its code anew"))
+    assert exact_sum(values) == 3.0
 
 
 def test_options_are_passed_on():
