@@ -23,7 +23,9 @@ def two_workers() -> Iterator[tuple[Any, float]]:
 
     began = time.perf_counter()
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=0
+        ) as cluster,
         Client(cluster) as client,
     ):
         yield client, began

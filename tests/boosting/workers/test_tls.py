@@ -40,7 +40,7 @@ def over_tls(tmp_path_factory):
     security = Security(tls_ca_file=certificate, require_encryption=True, **roles)
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, processes=False, protocol="tls://", security=security,
-                     dashboard_address=None, host="127.0.0.1") as cluster,
+                     dashboard_address="127.0.0.1:0", host="127.0.0.1") as cluster,
         Client(cluster, security=security, set_as_default=False) as client,
     ):  # fmt: skip
         yield client, certificate

@@ -37,7 +37,7 @@ def test_a_cluster_without_workers_is_said_so(small, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "NO_WORKER_SECONDS", 1.0)
     monkeypatch.setattr(cluster, "_LOOK_SECONDS", 0.3)
     with (
-        LocalCluster(n_workers=0, processes=True, dashboard_address=None) as local,
+        LocalCluster(n_workers=0, processes=True, dashboard_address="127.0.0.1:0") as local,
         Client(local) as client,
         pytest.raises(GenerationError, match="no worker for 1 s; start workers"),
     ):
