@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
-from scalable.monitor.bins import Binner, ColumnBins, add_codes, as_counted
+from scalable.monitor.binner import Binner, Counted, count_block, counted_codes
+from scalable.monitor.bins import ColumnBins, as_counted
 from scalable.monitor.labels import Labelled
 from scalable.monitor.periods import DAY, Runs, check_periods, one_period, runs_of
 from scalable.monitor.scores import GRID, SUMS, Scale, Scorer, Scores, add_sums, grid_cell, outcomes
@@ -132,10 +133,17 @@ class CountReduction:
         runs = one_period(block.n_rows) if self.time is None else runs_of(block, self.time, self.every)
         counts = np.zeros((len(runs.periods), self.layout.size), np.int64)
         np.add.at(counts[:, self._first("rows")], runs.places, np.diff(runs.begins))
-        for name, binner in self._binners.items():
-            binner.add(as_counted(block, name, self.trained), runs, counts, self._first("column", name))
-        if self.scorer is not None and self._predictions is not None:
-            self._add_predictions(block, runs, counts)
+        columns = [
+            binner.counted(as_counted(block, name, self.trained), self._first("column", name))
+            for name, binner in self._binners.items()
+        ]
+        if self.scorer is not None:
+            scores = self.scorer.score(block)
+            cells = None if self.layout.task == "regression" else grid_cell(scores.value)
+            columns += self._predicted(scores, cells)
+            if self.labels is not None:
+                self._add_outcomes(block, self.labels, runs, scores, cells, counts)
+        count_block(columns, runs, counts)
         for period, added in zip(runs.periods, counts, strict=True):
             if period in state:
                 state[period] += added
@@ -160,22 +168,18 @@ class CountReduction:
     def _first(self, kind: str, name: str = "") -> int:
         return self.layout.places[kind, name][0]
 
-    def _add_predictions(self, block: RawBlock, runs: Runs, counts: NDArray[np.int64]) -> None:
-        layout, task = self.layout, self.layout.task
-        assert self.scorer is not None
+    def _predicted(self, scores: Scores, cells: NDArray[np.int32] | None) -> list[Counted]:
+        """Return what is counted of all predictions."""
         assert self._predictions is not None
-        scores = self.scorer.score(block)
-        if runs.order is not None:
-            scores = scores.only(runs.order)
-        self._predictions.add_values(scores.value, runs, counts, self._first("prediction"))
+        found = [self._predictions.counted_values(scores.value, self._first("prediction"))]
         if scores.chosen is not None:
-            n = len(layout.classes)
-            add_codes(scores.chosen.astype(np.int32), numbered(n), n, runs, counts, self._first("classes"))
-        cells = grid_cell(scores.value) if task != "regression" else None
+            n = len(self.layout.classes)
+            found.append(
+                counted_codes(scores.chosen.astype(np.int32), numbered(n), n, self._first("classes"))
+            )
         if cells is not None:
-            add_codes(cells, numbered(GRID), GRID, runs, counts, self._first("scores"))
-        if self.labels is not None:
-            self._add_outcomes(block, self.labels, runs, scores, cells, counts)
+            found.append(counted_codes(cells, numbered(GRID), GRID, self._first("scores")))
+        return found
 
     def _add_outcomes(
         self,
@@ -186,17 +190,21 @@ class CountReduction:
         cells: NDArray[np.int32] | None,
         counts: NDArray[np.int64],
     ) -> None:
-        """Count the rows whose labels are known; scores and cells are in the order of the runs."""
+        """Count the rows whose labels are known."""
         layout, task = self.layout, self.layout.task
         y = runs.arranged(labels.of(block))
+        if runs.order is not None:
+            scores = scores.only(runs.order)
         known = np.flatnonzero(np.isfinite(y) & ~np.isnan(scores.value))
         if not len(known):
             return
         made = outcomes(task, scores.only(known), y[known], layout.scale)
         if cells is not None:
+            cells = runs.arranged(cells)
             won = known[made[0] == 1]
             for kind, some in (("labelled", known), ("positive", won)):
-                add_codes(cells[some], numbered(GRID), GRID, runs.only(some), counts, self._first(kind))
+                codes = counted_codes(cells[some], numbered(GRID), GRID, self._first(kind))
+                count_block([codes], runs.only(some), counts)
         groups = runs.of_rows()[known]
         sums = np.zeros((len(counts), SUMS), np.int64)
         add_sums(task, made, groups, sums)

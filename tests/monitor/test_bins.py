@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scalable.monitor.bins import Binner, ColumnBins, as_compared, as_floats, number_bins
+from scalable.monitor.binner import Binner, count_block
+from scalable.monitor.bins import ColumnBins, as_floats, number_bins
 from scalable.monitor.periods import Runs, one_period
 
 N = 6000
@@ -25,20 +26,30 @@ NUMBERS = {
 }
 
 
+def counted(binner, array, runs=None):
+    runs = one_period(len(array)) if runs is None else runs
+    counts = np.zeros((len(runs.periods), binner.bins.size), np.int64)
+    count_block([binner.counted(array, 0)], runs, counts)
+    return counts
+
+
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("missing", [False, True])
 def test_numbers_of_every_type(name, missing):
     values, kind = NUMBERS[name]
     array = pa.array(values, kind, mask=RNG.random(N) < 0.2 if missing else None).slice(5)
     bins = number_bins("x", as_floats(array.slice(0, 3000)))
-    floats, compared = as_floats(array), as_compared(array)
-    assert np.array_equal(compared.astype(np.float64), floats, equal_nan=True)
+    floats = as_floats(array)
     expected = np.searchsorted(bins.edges, floats, side="left")
     expected[np.isnan(floats)] = bins.size - 1
     assert np.array_equal(Binner(bins).codes(array), expected)
-    counts = np.zeros((1, bins.size), np.int64)
-    Binner(bins).add(array, one_period(len(array)), counts, 0)
-    assert np.array_equal(counts[0], np.bincount(expected, minlength=bins.size))
+    assert np.array_equal(counted(Binner(bins), array)[0], np.bincount(expected, minlength=bins.size))
+    order = RNG.permutation(len(array))
+    found = counted(
+        Binner(bins), array, Runs([0, 1], np.array([0, 999, len(array)]), np.array([1, 0]), order)
+    )
+    assert np.array_equal(found[1], np.bincount(expected[order[:999]], minlength=bins.size))
+    assert np.array_equal(found[0], np.bincount(expected[order[999:]], minlength=bins.size))
 
 
 def test_whole_numbers_at_the_ends_of_their_type():
@@ -51,9 +62,14 @@ def test_whole_numbers_at_the_ends_of_their_type():
         (-1e30, 1e30),
     ):
         bins = ColumnBins("x", "number", edges, tuple(range(len(edges) + 1)))
-        counts = np.zeros((1, bins.size), np.int64)
-        Binner(bins).add(array, one_period(6), counts, 0)
-        assert np.array_equal(counts[0], np.bincount(Binner(bins).codes(array), minlength=bins.size))
+        binner = Binner(bins)
+        for some in (array, array.cast(pa.int64()), pa.concat_arrays([array, pa.nulls(2, pa.int32())])):
+            expected = np.bincount(binner.codes(some), minlength=bins.size)
+            assert np.array_equal(counted(binner, some)[0], expected)
+            backwards = Runs(
+                [0], np.array([0, len(some)]), np.zeros(1, np.int64), np.arange(len(some))[::-1].copy()
+            )
+            assert np.array_equal(counted(binner, some, backwards)[0], expected)
 
 
 @pytest.mark.parametrize("missing", [False, True])
@@ -66,26 +82,23 @@ def test_text_by_the_codes_of_its_dictionary(missing):
     assert np.array_equal(Binner(bins).codes(array), expected)
     order = RNG.permutation(len(array))
     runs = Runs([0, 1], np.array([0, 1000, len(array)]), np.array([1, 0]), order)
-    counts = np.zeros((2, bins.size), np.int64)
-    Binner(bins).add(array, runs, counts, 0)
+    counts = counted(Binner(bins), array, runs)
     assert np.array_equal(counts[1], np.bincount(expected[order[:1000]], minlength=5))
     assert np.array_equal(counts[0], np.bincount(expected[order[1000:]], minlength=5))
 
 
 def test_each_dictionary_has_its_own_bins():
     binner = Binner(ColumnBins("x", "text", levels=("a", "b")))
-    counts = np.zeros((1, 4), np.int64)
+    counts = np.zeros(4, np.int64)
     for words in (["a", "b"], ["b", "a"], ["b", "a"], ["b", "a", "new"], ["a", "b"]):
         array = pa.DictionaryArray.from_arrays(pa.array([0] * 10, pa.int32()), words)
-        binner.add(array, one_period(10), counts, 0)
-    assert counts[0].tolist() == [20, 30, 0, 0]
+        counts += counted(binner, array)[0]
+    assert counts.tolist() == [20, 30, 0, 0]
 
 
 def test_a_column_without_any_value_is_missing_whatever_its_type():
     for bins in (ColumnBins("x", "text", levels=("a",)), ColumnBins("x", "number", (0.0,), (0.0, 0.0))):
-        counts = np.zeros((1, bins.size), np.int64)
-        Binner(bins).add(pa.nulls(9), one_period(9), counts, 0)
-        assert counts[0].tolist() == [0, 0, 9]
+        assert counted(Binner(bins), pa.nulls(9))[0].tolist() == [0, 0, 9]
 
 
 def test_bins_of_numbers_whose_squares_overflow():

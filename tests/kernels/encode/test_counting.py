@@ -1,12 +1,14 @@
 """Counts by bin and period against NumPy, for every kind of value."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalable.kernels.encode import counting
-from scalable.monitor.bins import Binner, ColumnBins
+from scalable.monitor.binner import Binner, count_block, counted_codes
+from scalable.monitor.bins import ColumnBins
 from scalable.monitor.periods import Runs
 from scalable.monitor.scores import GRID, grid_bounds, grid_cell
 
@@ -37,7 +39,7 @@ def test_numbers_are_counted_between_edges(kind, n_edges):
     codes = np.searchsorted(edges, values.astype(np.float64), side="left")
     codes[np.isnan(values)] = n_edges + 1
     counts = np.zeros((4, bins.size + 5), np.int64)
-    Binner(bins).add_values(values, runs, counts, 3)
+    count_block([Binner(bins).counted(pa.array(values), 3)], runs, counts)
     assert np.array_equal(counts[:, 3:-2], reference(codes, runs, bins.size))
     assert not counts[:, :3].any()
     assert not counts[:, -2:].any()
@@ -47,9 +49,8 @@ def test_edges_beyond_float32_part_its_values_too():
     edges = (-1e300, -1e-60, 0.0, 1e-60, 1e300)
     values = np.array([-np.inf, np.inf, 0.0, 3e38, -3e38, 1e-45, -1e-45], np.float32)
     counts = np.zeros((1, 7), np.int64)
-    Binner(ColumnBins("x", "number", edges, tuple(range(6)))).add_values(
-        values, Runs([0], np.array([0, 7]), np.zeros(1, np.int64)), counts, 0
-    )
+    column = Binner(ColumnBins("x", "number", edges, tuple(range(6)))).counted(pa.array(values), 0)
+    count_block([column], Runs([0], np.array([0, 7]), np.zeros(1, np.int64)), counts)
     places = np.searchsorted(edges, values.astype(np.float64), side="left")
     assert np.array_equal(counts[0], np.bincount(places, minlength=7))
 
@@ -59,8 +60,8 @@ def test_codes_are_counted_in_their_bins():
     codes = rng.integers(0, 40, 9999).astype(np.int32)
     bins = rng.integers(0, 6, 40).astype(np.uint32)
     runs = runs_for(rng, 9999, 7, 3)
-    counts, work = np.zeros((3, 8), np.int64), np.empty((counting.SIDES, 6), np.int32)
-    counting.count_codes(codes, bins, work, runs.begins, runs.places, counts, 1)
+    counts = np.zeros((3, 8), np.int64)
+    count_block([counted_codes(codes, bins, 6, 1)], runs, counts)
     assert np.array_equal(counts[:, 1:7], reference(bins[codes], runs, 6))
     assert not counts[:, [0, 7]].any()
 
