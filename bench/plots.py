@@ -22,6 +22,9 @@ from matplotlib.figure import Figure
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
 OURS, THEIRS = "#c2410c", "#64748b"
+WIDTH = (
+    4.8  # inches: panels stand below each other, so that a telephone shows their text as large as the page's
+)
 Figures = dict[str, Any]
 STYLE = {"svg.fonttype": "none", "svg.hashsalt": "plots", "font.size": 9, "axes.spines.top": False,
          "axes.spines.right": False}  # fmt: skip
@@ -57,11 +60,11 @@ def latency_figures(sections: dict[str, Any]) -> Figures:
 
 def draw_latency(figures: Figures) -> Figure:
     """Draw a panel of bars a number of rows a call."""
-    figure = Figure(figsize=(9, 2.6), layout="constrained")
-    for axes, (batch, times) in zip(figure.subplots(1, len(figures)), figures.items(), strict=True):
+    figure = Figure(figsize=(WIDTH, 2 * len(figures)), layout="constrained")
+    for axes, (batch, times) in zip(figure.subplots(len(figures)), figures.items(), strict=True):
         _bars(axes, times)
         rows = f"{int(batch):,} rows a call" if batch != "1" else "one row a call"
-        axes.set(title=rows, xlabel="us a row, median call")
+        axes.set(title=rows, xlabel="µs a row, median call")
     return figure
 
 
@@ -73,10 +76,10 @@ def steps_figures(sections: dict[str, Any]) -> Figures:
 
 def draw_steps(figures: Figures) -> Figure:
     """Draw one bar a step."""
-    figure = Figure(figsize=(9, 2.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
     axes = figure.subplots()
     _bars(axes, figures, ours=list(figures)[1:])
-    axes.set(xlabel="us a row, 1,000 rows a call, fastest call")
+    axes.set(xlabel="µs a row, 1,000 rows a call, fastest call")
     return figure
 
 
@@ -115,9 +118,9 @@ def exponent(rows: list[int], seconds: list[float]) -> float:
 
 def draw_svm(figures: Figures) -> Figure:
     """Draw time, memory and the cost of a prediction against rows."""
-    figure = Figure(figsize=(9, 3), layout="constrained")
-    panels = figure.subplots(1, 3)
-    titles = {"seconds": "fit, seconds", "gib": "peak memory, GiB", "predict_us": "one prediction, us"}
+    figure = Figure(figsize=(WIDTH, 8.4), layout="constrained")
+    panels = figure.subplots(3)
+    titles = {"seconds": "fit, seconds", "gib": "peak memory, GiB", "predict_us": "one prediction, µs"}
     for axes, (key, title) in zip(panels, titles.items(), strict=True):
         for (name, known), colour in zip(figures.items(), ("#7c3aed", THEIRS, OURS), strict=True):
             label = f"{name} (n^{known['exponent']:.2f})"

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from bench import readme
 from bench.billion.record import each_ns
-from bench.plots import Figures, Plot, write_picture
+from bench.plots import WIDTH, Figures, Plot, write_picture
 from scalable.report.results import read_results, write_results
 
 RECORD = Path("docs") / "results" / "billion.json"
@@ -51,8 +51,8 @@ def figures(sections: dict[str, Any]) -> Figures:
 
 def draw(figures: Figures) -> Figure:
     """Draw cost a row and peak memory against rows."""
-    figure = Figure(figsize=(9.5, 3.6), layout="constrained")
-    cost, memory = figure.subplots(1, 2)
+    figure = Figure(figsize=(WIDTH, 6), layout="constrained")
+    cost, memory = figure.subplots(2)
     for axes, key, title in ((cost, "ns", "wall time, ns a row"), (memory, "gib", "peak memory, GiB")):
         for name, known in figures.items():
             axes.plot(known["rows"], [float("nan") if value is None else value for value in known[key]], "o-",
@@ -63,7 +63,7 @@ def draw(figures: Figures) -> Figure:
     cost.set_yscale("log")
     cost.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     memory.set_ylim(bottom=0)
-    figure.legend(*memory.get_legend_handles_labels(), loc="outside right center", frameon=False)
+    figure.legend(*memory.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bench.plots import OURS, THEIRS, Figures, Plot
+from bench.plots import OURS, THEIRS, WIDTH, Figures, Plot
 from scalable.report.figures import labels
 from scalable.report.figures.pareto import Contender, front
 
@@ -28,17 +28,18 @@ def figures(sections: dict[str, Any]) -> Figures:
 
 def draw(figures: Figures) -> Figure:
     """Draw a panel a job; a name stands where no other one does."""
-    figure = Figure(figsize=(9.5, 4), layout="constrained")
-    panels = figure.subplots(1, max(1, len(figures)), squeeze=False)[0]
+    figure = Figure(figsize=(WIDTH, 3.6 * max(1, len(figures))), layout="constrained")
+    panels = figure.subplots(max(1, len(figures)), squeeze=False)[:, 0]
     for axes, (job, contenders) in zip(panels, figures.items(), strict=False):
         axes.set(xscale="log", title=JOBS[job], xlabel="seconds, from Parquet to a model (log scale)")
+        axes.set_ylabel("AUC on held-out rows")
         for known in contenders.values():
             colour = OURS if known["ours"] else THEIRS
             middle, least, most = known["seconds"]
             axes.plot([least, most], [known["auc"]] * 2, color=colour, lw=1.5, alpha=0.5)
             axes.plot(middle, known["auc"], "D" if known["ours"] else "o", color=colour, ms=6)
         _front(axes, contenders)
-        axes.margins(x=0.12, y=0.14)
+        axes.margins(x=0.2, y=0.14)
         axes.grid(color="#e6e6e6", linewidth=0.8)
         axes.set_axisbelow(True)
         low, high = axes.get_xlim()
@@ -46,7 +47,6 @@ def draw(figures: Figures) -> Figure:
             axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-    panels[0].set_ylabel("AUC on held-out rows")
     figure.draw_without_rendering()  # places the panels, so that names can be kept apart
     figure.set_layout_engine("none")
     for axes, contenders in zip(panels, figures.values(), strict=False):
