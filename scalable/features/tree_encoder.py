@@ -242,9 +242,7 @@ class TreeEncoder(Encoder):
 
     def describe(self) -> list[str]:
         """Return one line a column and pair: what was done with it."""
-        lines = [
-            f"{column.name} ({type_name(column.arrow_type)}): {column.describe()}" for column in self.columns
-        ]
+        lines = [f"{each.name} ({type_name(each.arrow_type)}): {each.describe()}" for each in self.columns]
         return [*lines, *(joined.describe() for joined in self.pairs)]
 
     def state(self) -> State:
