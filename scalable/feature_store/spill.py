@@ -35,7 +35,7 @@ def partition_of(hashes: NDArray[np.int64], n_partitions: int) -> NDArray[np.int
 def partition_by_time(times: NDArray[np.int64], from_when: Sequence[int]) -> NDArray[np.int32]:
     """Return the partition of each time: the last that begins by then; those that begin at one time share it."""
     begins, found = np.array(from_when, np.int64), np.empty(len(times), np.int32)
-    divide_rows(read_only(np.ascontiguousarray(times)), begins, found, np.empty(len(times), np.int64))
+    divide_rows(read_only(np.ascontiguousarray(times)), begins, found, np.empty(0, np.int64))
     np.maximum(found, 0, out=found)
     if (begins[1:] == begins[:-1]).any():
         shared = np.maximum(found - np.searchsorted(begins, times, side="left"), 0) + 1

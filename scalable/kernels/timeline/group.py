@@ -11,6 +11,7 @@ from scalable.kernels.encode.encoding import mix
 from scalable.kernels.jit import kernel
 
 _FEW = 24  # sorted by insertion
+_CELLS = 16
 _WORD, _NUMBER = (
     np.uint64(0),
     np.uint64(1),
@@ -122,20 +123,20 @@ def gather(values: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
 
 
 @kernel(inline=True)
-def last_begun(value: Any, begins: Any) -> Any:
-    """Return which of ascending `begins` is the last that is not above `value`, -1 for none, without a branch on it."""
-    low, n = np.int64(0), np.int64(begins.size)
-    while n > 0:
-        half = n >> np.int64(1)
-        begun = begins[np.uint64(low + half)] <= value
-        low = low + half + np.int64(1) if begun else low
-        n = n - half - np.int64(1) if begun else half
-    return low - np.int64(1)
+def _last_begun(value: Any, begins: Any, low: Any, high: Any) -> Any:
+    """Return the last of ascending `begins`, from `low` to `high`, that is not above `value`; `low` where none is."""
+    while low < high:
+        middle = (low + high + np.int64(1)) >> np.int64(1)
+        begun = begins[np.uint64(middle)] <= value
+        low, high = (middle, high) if begun else (low, middle - np.int64(1))
+    return low
 
 
 @kernel()
 def divide_rows(rows: np.ndarray, firsts: np.ndarray, group: np.ndarray, within: np.ndarray) -> None:
     """Write in which group each row lies, and the how manieth of it it is.
+
+    Between the first rows of the second group and the last, `_CELLS` cells a group tell nearly where to look.
 
     Parameters
     ----------
@@ -146,12 +147,30 @@ def divide_rows(rows: np.ndarray, firsts: np.ndarray, group: np.ndarray, within:
     group : array of shape (n,), int32
         Output; negative for none.
     within : array of shape (n,), int64
-        Output.
+        Output; may be empty where nobody asks for it.
     """
+    last, n_cells = np.int64(firsts.size - 1), np.int64(_CELLS * firsts.size)
+    second = firsts[min(np.int64(1), last)]  # the first may be as far from it as numbers reach
+    span, shift = np.uint64(firsts[last]) - np.uint64(second), np.uint64(0)
+    while span >> shift >= np.uint64(n_cells):
+        shift += np.uint64(1)
+    cells = np.empty(n_cells + 1, np.int32)
+    for c in range(n_cells):
+        offset = np.uint64(c) << shift
+        cells[c] = (
+            _last_begun(second + np.int64(offset), firsts, np.int64(0), last) if offset <= span else last
+        )
+    cells[n_cells] = last
     for i in range(rows.size):
-        found = last_begun(rows[i], firsts)
+        row = rows[i]
+        if row < second:
+            found = np.int64(row >= firsts[0]) - np.int64(1)
+        else:
+            cell = min((np.uint64(row) - np.uint64(second)) >> shift, np.uint64(n_cells - 1))
+            found = _last_begun(row, firsts, np.int64(cells[cell]), np.int64(cells[cell + np.uint64(1)]))
         group[i] = found
-        within[i] = rows[i] - (firsts[np.uint64(found)] if found >= 0 else np.int64(0))
+        if within.size:
+            within[i] = row - (firsts[np.uint64(found)] if found >= 0 else np.int64(0))
 
 
 @kernel(inline=True)

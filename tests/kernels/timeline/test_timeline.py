@@ -100,6 +100,32 @@ def test_groups_are_sorted_stably(shape):
     assert found.tolist() == [groups[entity == 7][0], -1, groups[0]]
 
 
+@pytest.mark.parametrize("spread", ["even", "first far away", "all but one together", "equal"])
+@pytest.mark.parametrize("n_groups", [1, 2, 3, 41, 700])
+def test_rows_are_divided_wherever_groups_begin(n_groups, spread):
+    rng, ends = np.random.default_rng(n_groups), np.array([-(2**63), 2**63 - 1])
+    firsts = np.sort(rng.integers(0, 10**6, n_groups))
+    if spread == "first far away":
+        firsts[0] = ends[0]
+    elif spread == "all but one together":
+        firsts = np.append(np.sort(rng.integers(0, 30, n_groups - 1)), ends[1])
+    elif spread == "equal":
+        firsts[:] = 7
+    rows = np.concatenate(
+        [ends, firsts, firsts[1:] - 1, rng.integers(-100, 2 * 10**6, 5000), rng.integers(0, 40, 200)]
+    )
+    rows.flags.writeable = False  # as those that are divided are
+    found, within = np.empty(len(rows), np.int32), np.empty(len(rows), np.int64)
+    group.divide_rows(rows, firsts, found, within)
+    expected = np.searchsorted(firsts, rows, side="right") - 1
+    assert np.array_equal(found, expected)
+    with np.errstate(over="ignore"):
+        assert np.array_equal(within, rows - np.where(expected < 0, 0, firsts[expected]))
+    found[:] = -9
+    group.divide_rows(rows, firsts, found, within[:0])
+    assert np.array_equal(found, expected)
+
+
 def test_values_are_numbered_within_their_run():
     rng = np.random.default_rng(3)
     starts, values = np.array([0, 0, 40, 41, 200]), rng.integers(-5, 5, 200)
