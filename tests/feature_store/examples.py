@@ -1,12 +1,16 @@
 """Random events and keys with everything that goes wrong in them, and definitions that use every function."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from scalable.errors import DataError
 from scalable.execution.executors import Dask
 from scalable.execution.threads import Threads
-from scalable.feature_store import point_in_time_join
+from scalable.feature_store import point_in_time_join, stages
 
 DEFINITIONS = """
 [views.pay]
@@ -126,3 +130,24 @@ def damaging(run_missing, kind):
         return found
 
     return run
+
+
+def check_damage(tmp_path, monkeypatch, kind, modules, definitions, keys):
+    """Check that a join whose files of one kind are damaged names each, and goes on when they are removed."""
+    run, out = damaging(stages.run_missing, kind), tmp_path / "out"
+    with monkeypatch.context() as patched:
+        for module in modules:
+            patched.setattr(module, "run_missing", run)
+        with pytest.raises(DataError, match="is damaged; remove it, then --resume") as raised:
+            point_in_time_join(keys, definitions, out)
+    named = raised.value
+    while named is not None:
+        Path(str(named).partition(":")[0]).unlink()
+        try:
+            point_in_time_join(keys, definitions, out, resume=True)
+            named = None
+        except DataError as another:
+            named = another
+    point_in_time_join(keys, definitions, tmp_path / "whole")
+    for path in (tmp_path / "whole").glob("*.parquet"):
+        assert path.read_bytes() == (out / path.name).read_bytes()

@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from scalable.errors import DataError
 from scalable.execution.threads import Threads
 from scalable.feature_store import join, point_in_time_join, read_definitions, stages
 from scalable.feature_store.latest import courses, entity_numbers, matches, replay
@@ -20,7 +19,7 @@ from tests.feature_store.examples import (
     AGE_ALONE,
     LATEST,
     WITHOUT_CREATED,
-    damaging,
+    check_damage,
     random_events,
     random_keys,
     write,
@@ -314,11 +313,22 @@ def test_killed_after_any_stage_it_is_resumed_to_the_same_bytes(tmp_path, monkey
 @pytest.mark.parametrize(
     "kind", ["times", "records", "waiting", "answered", "unmatched", "settled", "joined"]
 )
-def test_damage_on_the_way_is_found(tmp_path, small, monkeypatch, kind):
+def test_damage_on_the_way_is_found_and_mended(tmp_path, small, monkeypatch, kind):
     rng = np.random.default_rng(7)
     definitions = write(tmp_path, in_order(random_events(rng, 300, 40), False), text=WITHOUT_CREATED)
-    run = damaging(stages.run_missing, kind)
-    for module in (stages, matches, replay, join):
-        monkeypatch.setattr(module, "run_missing", run)
-    with pytest.raises(DataError, match="is damaged; remove it, then --resume"):
-        point_in_time_join(random_keys(rng, 100, 40), definitions, tmp_path / "out")
+    modules = (stages, matches, replay, join)
+    check_damage(tmp_path, monkeypatch, kind, modules, definitions, random_keys(rng, 100, 40))
+
+
+def test_what_is_not_read_again_is_removed_on_the_way(tmp_path, monkeypatch):
+    rng, left = np.random.default_rng(7), []
+    definitions = write(tmp_path, in_order(random_events(rng, 300, 40), False), text=WITHOUT_CREATED)
+    run = join.run_missing
+
+    def look(*args):
+        left.extend({path.name.partition("-")[0] for path in (tmp_path / "out" / join.WORK).glob("*.spill")})
+        return run(*args)
+
+    monkeypatch.setattr(join, "run_missing", look)  # that of the parts of the output
+    point_in_time_join(random_keys(rng, 100, 40), definitions, tmp_path / "out")
+    assert sorted(left) == ["joined", "records", "unmatched", "unsettled"]

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scalable.errors import DataError
 from scalable.execution.threads import Threads
 from scalable.feature_store import join, point_in_time_join, read_definitions, stages
 from scalable.feature_store.latest import matches, stream
@@ -20,7 +19,7 @@ from tests.feature_store.examples import (
     AGE_ALONE,
     LATEST,
     WITHOUT_CREATED,
-    damaging,
+    check_damage,
     random_events,
     random_keys,
     write,
@@ -133,14 +132,12 @@ def test_killed_after_any_stage_it_is_resumed_to_the_same_bytes(tmp_path, monkey
 
 
 @pytest.mark.parametrize("kind", ["keys", "index", "best", "matches", "joined"])
-def test_damage_on_the_way_is_found(tmp_path, small, monkeypatch, kind):
+def test_damage_on_the_way_is_found_and_mended(tmp_path, small, monkeypatch, kind):
     rng = np.random.default_rng(7)
     definitions = write(tmp_path, random_events(rng, 200, 5), text=LATEST)
-    run = damaging(stages.run_missing, kind)
-    for module in (stages, stream, matches):
-        monkeypatch.setattr(module, "run_missing", run)
-    with pytest.raises(DataError, match="is damaged; remove it, then --resume"):
-        point_in_time_join(random_keys(rng, 100, 5), definitions, tmp_path / "out")
+    check_damage(
+        tmp_path, monkeypatch, kind, (stages, stream, matches), definitions, random_keys(rng, 100, 5)
+    )
 
 
 def test_shards_of_which_no_key_has_a_row_are_not_read(tmp_path, monkeypatch):

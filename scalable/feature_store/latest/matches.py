@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from scalable.feature_store import stages
 from scalable.feature_store.bind import BoundView
 from scalable.feature_store.definitions import View
 from scalable.feature_store.latest.spilled_keys import PLACE_BITS
-from scalable.feature_store.spill import REMEDY, open_spills, read_partition, write_spill
+from scalable.feature_store.spill import REMEDY, open_spills, read_partition, remove_spills, write_spill
 from scalable.feature_store.stages import joined_path, run_missing, write_texts
 from scalable.feature_store.timeline import ages_of, words_of
 from scalable.feature_store.value_words import Words, arrow_of, join_texts, value_words
@@ -86,16 +86,29 @@ def matches_of(bound: BoundView, events: Source, n_parts: int) -> Matches:
     return Matches(bound, tuple(group[0].first_row for group in groups), n_parts)
 
 
+def value_paths(matches: Matches, work: Path, first: int) -> list[Path]:
+    """Return where the values of each group of events go, `first` on."""
+    return [joined_path(work, matches.bound.view.name, first + g) for g in range(len(matches.firsts))]
+
+
+def are_there(paths: Iterable[str | Path]) -> bool:
+    """Return whether all of some files are there."""
+    return all(Path(path).exists() for path in paths)
+
+
 def gather_values(
-    executor: Executor, matches: Matches, events: Source, matched: Sequence[str], work: Path, first: int
+    executor: Executor, matches: Matches, events: Source, matched: Sequence[str], found: Sequence[Path]
 ) -> tuple[str, ...]:
-    """Write the values of the rows that keys have, as far as they are not; return the files, `first` on."""
-    bound = matches.bound
+    """Write the values of the rows that keys have, as far as they are not; return the files.
+
+    Those of the rows are removed then.
+    """
+    name = matches.bound.view.name
     groups = group_shards(events.shards, stages.GROUP_ROWS) if matches.firsts else []
-    found = [joined_path(work, bound.view.name, first + g) for g in range(len(groups))]
-    reader = BlockReader(events, columns=bound.view.columns)
+    reader = BlockReader(events, columns=matches.bound.view.columns)
     task = GatherValues(matches, tuple(matched), tuple(map(str, found)))
-    run_missing(executor, task, reader, groups, found, f"read {bound.view.name}")
+    run_missing(executor, task, reader, groups, found, f"read {name}")
+    remove_spills(matched)
     return task.found
 
 

@@ -27,9 +27,9 @@ from scalable.feature_store.bind import BoundView
 from scalable.feature_store.latest.asked_keys import AskedKeys, no_keys, read_asked, write_answers
 from scalable.feature_store.latest.courses import Courses, key_edges
 from scalable.feature_store.latest.entity_numbers import open_numbers
-from scalable.feature_store.latest.matches import Matches, gather_values, matches_of
+from scalable.feature_store.latest.matches import Matches, are_there, gather_values, matches_of, value_paths
 from scalable.feature_store.parts import JoinedView
-from scalable.feature_store.spill import REMEDY, open_spills, read_partition, write_ordered
+from scalable.feature_store.spill import REMEDY, open_spills, read_partition, remove_spills, write_ordered
 from scalable.feature_store.stages import (
     Columns,
     Partitions,
@@ -88,36 +88,50 @@ def replay_view(
     if refused.exists():
         return None
     edges = key_edges(bound, source, time, left, courses.begins)
-    from_when = tuple(edge + int(left) for edge in edges)
-    keys = spill_keys(executor, bound, k, source, parts, time, work, len(edges), from_when=from_when)
     answered, unmatched, settled, unsettled, waiting = (
         tuple(str(work / f"{kind}-{name}-{p:05d}.spill") for p in range(len(edges)))
         for kind in ("answered", "unmatched", "settled", "unsettled", "waiting")
     )
     records = tuple(str(work / f"records-{name}-{group[0].index:06d}.spill") for group in courses.groups)
     both = tuple(tuple(zip(*each, strict=True)) for each in ((answered, unmatched), (settled, unsettled)))
-    paths = Paths(keys, records, both[0], both[1], waiting, str(refused))
-    most = RECORD_BYTES // (8 * record_width(bound))
-    known = open_numbers(bound, keys, most)  # held for all threads
-    if known.n > most or not known.told_apart:
-        refused.touch()
-        return None
     firsts = np.searchsorted(edges, courses.begins[1:], side="left").tolist()
     partitions = (0, *firsts, len(edges))
     matches, begin = matches_of(bound, events, len(parts)), partitions[1]
-    task = ReplayEvents(matches, paths, courses, partitions, left)
-    view = bound.view
-    heads = [view.entity, view.event_time, *([view.created_time] if view.created_time else [])]
-    reader = BlockReader(events, columns=tuple(dict.fromkeys(heads)))
-    run_missing(executor, task, reader, courses.groups, [Path(path) for path in records], f"replay {name}")
-    if refused.exists():
-        return None
-    if len(records) > 1:
-        alone = BlockReader(Partitions([source.n_rows]))
-        settling = SettleKeys(matches, paths, partitions, left)
-        run_missing(executor, settling, alone, [alone.source.shards], [Path(unsettled[-1])], f"settle {name}")
-    found = gather_values(executor, matches, events, (*answered, *settled[begin:]), work, 0)
-    return JoinedView(bound, (*unmatched, *unsettled[begin:], *found), records, found)
+    matched, found = (*answered, *settled[begin:]), value_paths(matches, work, 0)
+    rest = unsettled[begin:] if len(records) > 1 else ()
+    if are_there(
+        records
+    ):  # of what was made with them, and is still read, all is made again where some was removed
+        wanted = () if are_there(found) else matched
+        if not are_there(rest):
+            wanted = (*(answered if found else ()), *waiting[begin:])
+        if not are_there((*unmatched, *wanted)):
+            remove_spills((*records, *rest))
+    if not are_there((*records, *rest)):
+        from_when = tuple(edge + int(left) for edge in edges)
+        keys = spill_keys(executor, bound, k, source, parts, time, work, len(edges), from_when=from_when)
+        paths = Paths(keys, records, both[0], both[1], waiting, str(refused))
+        most = RECORD_BYTES // (8 * record_width(bound))
+        known = open_numbers(bound, keys, most)  # held for all threads
+        if known.n > most or not known.told_apart:
+            refused.touch()
+            return None
+        task = ReplayEvents(matches, paths, courses, partitions, left)
+        view = bound.view
+        heads = [view.entity, view.event_time, *([view.created_time] if view.created_time else [])]
+        reader = BlockReader(events, columns=tuple(dict.fromkeys(heads)))
+        run_missing(
+            executor, task, reader, courses.groups, [Path(path) for path in records], f"replay {name}"
+        )
+        if refused.exists():
+            return None
+        if rest:
+            alone = BlockReader(Partitions([source.n_rows]))
+            settling = SettleKeys(matches, paths, partitions, left)
+            run_missing(executor, settling, alone, [alone.source.shards], [Path(rest[-1])], f"settle {name}")
+        remove_spills((*keys, *waiting))
+    values = gather_values(executor, matches, events, matched, found)
+    return JoinedView(bound, (*unmatched, *rest, *values), records, values)
 
 
 def record_words(bound: BoundView) -> int:

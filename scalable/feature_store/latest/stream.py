@@ -22,9 +22,9 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.work import GroupRows
 from scalable.feature_store.bind import BoundView
 from scalable.feature_store.latest.key_index import IndexKeys, open_index, read_index
-from scalable.feature_store.latest.matches import Matches, gather_values, matches_of
+from scalable.feature_store.latest.matches import Matches, are_there, gather_values, matches_of, value_paths
 from scalable.feature_store.parts import JoinedView
-from scalable.feature_store.spill import REMEDY, open_spills, read_partition, write_ordered
+from scalable.feature_store.spill import REMEDY, open_spills, read_partition, remove_spills, write_ordered
 from scalable.feature_store.stages import (
     Columns,
     Partitions,
@@ -113,9 +113,14 @@ def stream_view(
     )  # fmt: skip
     matches = matches_of(bound, events, len(parts))
     settling = SettleKeys(matches, paths, left)
+    found = value_paths(matches, work, n_partitions)
+    if not are_there(found) and not are_there(paths.matches if found else ()):
+        remove_spills(
+            nothing
+        )  # whatever somebody removed of what they were made with is made again with them
     run_missing(executor, settling, reader, alone, _all(nothing), f"settle {name}")
-    found = gather_values(executor, matches, events, paths.matches, work, n_partitions)
-    return JoinedView(bound, (*nothing, *found), best, found)
+    values = gather_values(executor, matches, events, paths.matches, found)
+    return JoinedView(bound, (*nothing, *values), best, values)
 
 
 def _all(paths: Sequence[str]) -> list[Path]:
