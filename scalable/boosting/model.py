@@ -132,7 +132,7 @@ class LGBMModel(Attributes, Estimator):
         params = {
             self._lightgbm_names.get(k, k): v for k, v in own.items() if k not in ("client", "n_workers")
         }
-        params["seed"] = seed_of(self.random_state)
+        params["seed"] = seed_of(self.random_state, -(2**31))  # LightGBM takes any
         return {**params, **self._extra}
 
     @property

@@ -184,6 +184,10 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
         values.setdefault("num_class", n_classes)
         if int(values["num_class"]) != n_classes:
             raise UsageError(f"num_class={values['num_class']} but the target has {n_classes} classes")
+    if n_classes == 2 and objective.startswith("multiclass"):
+        raise UsageError(
+            f"objective={objective!r} is of three classes or more, and the target has two; leave it out"
+        )
     values["objective"] = objective
     values.setdefault("verbosity", -1)
     values["num_iterations"] = n_rounds

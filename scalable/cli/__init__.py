@@ -16,6 +16,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from scalable.deferred import defer
 
     if argv is None:
+        _open_streams()
         _speak_utf8()
     words = list(sys.argv[1:] if argv is None else argv)
     watch(words)
@@ -28,6 +29,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     ):  # the interpreter looks for garbage as it ends, among all that was imported: a tenth of a second
         gc.freeze()
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Open what the caller closed of the three streams: the next file would get their number, and what they print."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: SIM115  # lives as long as the process
 
 
 def _speak_utf8() -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.block import Block, RawBlock
+from scalable.data.columns import require_column
 from scalable.data.raw_block import LazyBlock, RawFloats, float_columns, stored_floats
 from scalable.data.readers.stored import StoredColumns
 from scalable.data.readers.tiles import TileReader
@@ -97,6 +98,9 @@ class LinearEncoder(Encoder):
             column is left to learn from.
         """
         options, names = options or EncoderOptions(), source.feature_names
+        for what, given in (("categorical", options.categorical), ("log", options.log)):
+            for name in given if isinstance(given, tuple) else ():
+                require_column(source.full_schema, name, source.describe_place(), what)
         refuse_unusable(profile, source, missing=options.missing == "error")
         columns = [plan_column(profile.columns[name], options) for name in names]
         if all(column.action == "drop" for column in columns) and not options.keep_constant:

@@ -83,7 +83,9 @@ class Cascade:
         return np.array([_sigmoid(score) for score in (scale * scores).tolist()])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a directory that `load_cascade` reads."""
+        """Write a directory that `load_cascade` reads; a ModelError where something else is there."""
+        if Path(path).exists() and not (Path(path) / DOCUMENT).is_file():
+            raise ModelError(f"{path}: exists and is no cascade; choose another name or remove it")
         document: dict[str, Any] = {"format": FORMAT, "margin": self.margin}
         with replacing_directory(path) as place:
             if isinstance(self.first, CompiledForest):

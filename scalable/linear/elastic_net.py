@@ -159,7 +159,7 @@ class ElasticNetCV(_ElasticNetBase):
                 rest = rest + part
             path = elastic_net_path(centred(rest, objective, n_columns), alphas, ratio, sweeps, tol)
             errors[:, k] = [held.mean_squared_error(path.coef[:, i]) for i in range(len(alphas))]
-        self.mse_path_ = errors * objective.scale**2
+        self.mse_path_ = errors * (objective.scale * objective.scale)  # infinite, and no error of Python
         self.alphas_ = alphas
         best = int(errors.mean(axis=1).argmin())
         self.alpha_ = float(alphas[best])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,9 @@ from scalable.data.fingerprint import Fingerprint
 from scalable.data.source import Source
 from scalable.errors import ModelError, UsageError
 from scalable.features.encoder import Encoder
-from scalable.models.store import read_model, save_model
-from scalable.storage.documents import understood
-from scalable.storage.places import place, remove_tree
+from scalable.models.store import DOCUMENT, read_model, save_model
+from scalable.storage.documents import SHAPELESS, understood
+from scalable.storage.places import files_below, place, remove_tree
 
 KIND = "linear checkpoint"
 _INDIFFERENT = {"client", "n_workers", "n_jobs", "cache", "checkpoint", "resume", "verbose"}
@@ -34,12 +36,21 @@ class Checkpoint:
         Not asked without a path.
     resume : bool
         Whether to continue from what is there.
+
+    Raises
+    ------
+    UsageError
+        When the directory holds something else, which would be replaced, and removed at the end.
     """
 
     def __init__(
         self, path: str | os.PathLike[str] | None, fingerprint: Callable[[], Fingerprint], resume: bool
     ) -> None:
         self.path = None if path is None else place(path)
+        if self.path is not None and self.path.exists() and not _is_ours(self.path):
+            raise UsageError(
+                f"{self.path}: holds something else than a checkpoint; give the name of a directory that is not there"
+            )
         self._fingerprint = fingerprint() if path is not None else Fingerprint({})
         self.resume = resume
 
@@ -88,8 +99,18 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Delete the checkpoint of a finished training."""
-        if self.path is not None and self.path.exists():
+        if self.path is not None and self.path.exists() and _is_ours(self.path):
             remove_tree(self.path)
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether a place holds nothing, or what `Checkpoint.write` wrote, damaged or not."""
+    if not (path / DOCUMENT).is_file():
+        return path.is_dir() and not files_below(path)
+    try:
+        return bool(json.loads((path / DOCUMENT).read_bytes())["kind"] == KIND)
+    except SHAPELESS:
+        return True
 
 
 def checkpoint_of(estimator: Any, source: Source, encoder: Encoder, **parts: Any) -> Checkpoint:

@@ -90,7 +90,7 @@ def value_of(text: str) -> Any:
         return text
 
 
-def seed_of(given: Any) -> int | None:
+def seed_of(given: Any, least: int = 0) -> int | None:
     """Return the seed that a ``random_state`` gives: a number, or drawn from a generator; None for None."""
     import numpy as np  # `scalable train --help` must not load it
 
@@ -102,9 +102,12 @@ def seed_of(given: Any) -> int | None:
     if isinstance(given, np.random.Generator):
         return int(given.integers(most))
     try:
-        return int(given)
+        seed = int(given)
     except (TypeError, ValueError):
         raise UsageError(f"random_state must be a number or a NumPy generator, found {given!r}") from None
+    if not least <= seed < 2**32:  # as of NumPy's own
+        raise UsageError(f"random_state must lie between {least} and 2**32 - 1, found {given!r}")
+    return seed
 
 
 def _signature(cls: type[Declared]) -> inspect.Signature:

@@ -57,6 +57,10 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
                 file.flush()
                 os.fsync(file.fileno())
         place_file(scratch, target, durable=durable)
+    except OSError as error:  # of a write, the system does not say where
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            error.filename = os.fspath(path)
+        raise
     finally:
         with suppress(OSError):
             scratch.unlink(missing_ok=True)

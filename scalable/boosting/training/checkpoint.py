@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from scalable.boosting.training.booster_text import check_text
@@ -15,6 +17,7 @@ from scalable.storage.documents import understood
 from scalable.storage.places import place, remove_tree
 
 KIND = "boosting-checkpoint"
+_NAME = re.compile(r"trees-\d{6,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,13 @@ def write(directory: str, saved: Saved, fingerprint: Fingerprint) -> None:
     kept = place(directory)
     meta = {"iteration": saved.iteration, "history": saved.history, "fingerprint": fingerprint.parts}
     save_model(kept / f"trees-{saved.iteration:06d}", KIND, meta, texts={"booster.txt": saved.text})
-    for old in sorted(kept.glob("trees-*"))[:-2]:
+    for old in _written(kept)[:-2]:
         remove_tree(old)
+
+
+def _written(directory: Path) -> list[Path]:
+    """Return the checkpoints of a directory, which may hold what others call trees, too, by rising iteration."""
+    return sorted(found for found in directory.glob("trees-*") if _NAME.fullmatch(found.name))
 
 
 def newest(directory: str, fingerprint: Fingerprint) -> Saved:
@@ -61,7 +69,7 @@ def newest(directory: str, fingerprint: Fingerprint) -> Saved:
     UsageError
         When the checkpoints belong to other data or parameters.
     """
-    for saved in sorted(place(directory).glob("trees-*"), reverse=True):
+    for saved in reversed(_written(place(directory))):
         with contextlib.suppress(ModelError):
             stored = read_model(saved)
             if differing := fingerprint.difference(stored.meta.get("fingerprint")):

@@ -69,6 +69,8 @@ def explain(error: Exception) -> tuple[int, str]:
         return USAGE, text
     if isinstance(error, ScalableError) or type(error).__module__.startswith(("data_gen", "scalable")):
         return FAILURE, text
+    if type(error).__name__ == "LightGBMError":  # its own word on parameters, or what the data is to it
+        return USAGE, f"LightGBM: {text}"
     if isinstance(error, OSError) and error.errno is not None:
         return FAILURE, _explain_os_error(error)
     if isinstance(error, MemoryError):
@@ -78,7 +80,7 @@ def explain(error: Exception) -> tuple[int, str]:
 
 
 def _explain_os_error(error: OSError) -> str:
-    where = error.filename or "a file"
+    where = error.filename or "standard output, or a file"
     if "://" in str(where) and error.strerror:  # a store's own words
         return f"{where}: {error.strerror}"
     remedies = {
