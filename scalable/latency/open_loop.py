@@ -16,7 +16,7 @@ import numpy as np
 from scalable import progress
 from scalable.latency import engines as registry
 from scalable.latency.engines import Engine
-from scalable.latency.timing import quantiles_us
+from scalable.latency.timing import CALLS_OF, quantiles_us
 
 MODES = ("one at a time", "micro-batches")
 GOAL_US = 1000.0
@@ -90,14 +90,17 @@ def highest_rate(
 ) -> float | None:
     """Return the highest arrival rate found that keeps p99 under `GOAL_US`, None when 1% of `most` does not.
 
+    None too of so few rows that they do not tell p99.
     Doubles upwards from there, then bisects in the logarithm. On a busy machine interruptions alone can break the goal.
     """
 
     def holds(rate: float) -> bool:
-        requests = X[: max(200, int(rate))]  # a second's worth
+        requests = X[: max(CALLS_OF["p99"], int(rate))]  # a second's worth
         times = _serve(engine, mode, requests, rate, seed)
         return bool(np.quantile(times, 0.99, method="higher") < 1e3 * GOAL_US)
 
+    if len(X) < CALLS_OF["p99"]:
+        return None
     low, high = most / 8, most / 4
     if not holds(low):
         low, high = most / 100, most / 8

@@ -268,7 +268,9 @@ class Registry:
                 at = versions / str(number)
                 entries.write_entry(at, replace(entries.read_entry(at), pruned=False))
                 going.remove(number)
-            gone = [row for row in rows if row.pruned or row.number in going]  # earlier, killed prunes' too
+            # Earlier, killed prunes' too; a store has no lock, and what another marks now an alias may have moved to.
+            meant = self._meant(name)
+            gone = [row for row in rows if (row.pruned or row.number in going) and row.number not in meant]
             if not is_address(versions):
                 for row in gone:
                     shutil.rmtree(versions / str(row.number) / MODEL, ignore_errors=True)

@@ -64,3 +64,4 @@ def test_measure_reports_modes_and_fractions():
         assert 0 < row["min_us"] <= row["p50_us"] <= row["p90_us"] <= row["max_us"]
         assert row["calls"] == 100
         assert "p99_us" not in row  # a hundred calls do not tell it
+        assert row["highest_rate"] is None  # nor up to which rate it stays below a millisecond

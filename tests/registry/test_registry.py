@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,19 @@ def test_an_alias_that_moves_while_versions_are_pruned_keeps_its_version(registr
     monkeypatch.setattr(entry, "write_entry", write_slowly)
     assert registry.prune("fraud", 1) == [1, 3]
     assert registry.model("fraud", "production", thorough=True)[0] == 2
+
+
+def test_what_another_prune_has_marked_stays_while_an_alias_means_it(registry, model):
+    """In a store, which has no locks: it was taken for what a killed prune had left, and removed."""
+    for _ in range(3):
+        registry.record("fraud", model)
+    registry.promote("fraud", "1", "production")
+    at = registry.path / "fraud/versions/1"
+    before = entry.read_entry(at)
+    entry.write_entry(at, replace(before, pruned=True))  # by the other one, before it looks at aliases
+    assert registry.prune("fraud", 1) == [2]
+    entry.write_entry(at, before)  # and after
+    assert registry.model("fraud", "production", thorough=True)[0] == 1
 
 
 def test_one_prunes_at_a_time(registry, model):

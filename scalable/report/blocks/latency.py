@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from scalable.latency.timing import CALLS_OF, FEWEST
 from scalable.report.blocks.block import Block, Table, table
 from scalable.report.figures import latency as figures
 from scalable.report.figures import scaling
 from scalable.report.figures.style import Palette, Picture
 from scalable.report.format import count, factor, micros, seconds, size
 
-FEWEST = 20  # calls below which a distribution would be drawn out of thin air
 ENGINES = (
     ("Engine", "engine", str),
     ("p50", "p50_us", micros),
@@ -36,7 +36,7 @@ CIRCUMSTANCES = (
     ("Peak memory", "peak_memory_bytes", size),
     ("Command", "command", str),
 )
-CALLS_FOR = {"p90_us": 10, "p99_us": 100, "p999_us": 1000}  # with fewer, the slowest call is all one knows
+CALLS_FOR = {f"{name}_us": calls for name, calls in CALLS_OF.items()}  # of records that have them of fewer
 
 
 def with_speedups(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
