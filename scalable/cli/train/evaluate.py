@@ -59,7 +59,7 @@ def command(
     from scalable.report.sections import BASE_RATE
     from scalable.report.terminal import print_summary
     from scalable.scoring.evaluate import base_rates, evaluate_model, quality_row
-    from scalable.scoring.queries import evaluate_queries, order_rows
+    from scalable.scoring.queries import evaluate_queries, order_rows, ranks
     from scalable.storage.places import place
 
     if group is not None and weight is not None:
@@ -69,6 +69,8 @@ def command(
         raise UsageError(
             f"--target {target}: the model sees that column; give the column of what it predicts, or of the same thing"
         )
+    if group is None and ranks(predictor):
+        raise UsageError("the model orders the rows of queries; name their column by --group COL")
     source = ParquetSource(
         data, target=target, features=predictor.needed, weight=weight, group=group,
         partitioning=parse_partitioning(partitioning),

@@ -38,6 +38,8 @@ def test_a_ranker_is_trained_and_evaluated(rows, tmp_path, scalable):
     assert chance["ndcg_5"] + 0.1 < model["ndcg_5"] < 1
     assert told["quality"][0]["ndcg_5"] == model["ndcg_5"]
     assert 0 < model["map_10"] < 1
+    bare = scalable("evaluate", tmp_path / "m", *given[:3])  # had an R² of scores that only order rows
+    assert (bare.code, "name their column by --group" in bare.err) == (2, True)
 
 
 @pytest.mark.parametrize(
