@@ -116,6 +116,8 @@ def read_model(path: str | os.PathLike[str]) -> StoredModel:
         When it is not a model, of a newer format, or any part is altered or truncated.
     """
     source = model_path(path)
+    if not source.exists():
+        raise ModelError(f"{source}: not a saved model, for there is no such file or directory")
     if not source.is_dir() or not (source / DOCUMENT).is_file():
         raise ModelError(
             f"{source}: not a saved model (no {DOCUMENT} in it); give the directory `train --model` wrote"

@@ -147,7 +147,9 @@ def test_other_formats_and_missing_entries(tmp_path, change):
 def test_what_is_not_a_model(tmp_path):
     with pytest.raises(ModelError, match=r"not a saved model \(no model\.json in it\); give the directory"):
         read_model(tmp_path)
-    with pytest.raises(ModelError, match="not a saved model"):
+    with pytest.raises(
+        ModelError, match=r"absent: not a saved model, for there is no such file or directory"
+    ):
         read_model(tmp_path / "absent")
 
 
