@@ -8,11 +8,13 @@ import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import Any
 
 from scalable.errors import ClusterError
 from scalable.execution.liveness import Liveness
 from scalable.execution.process_wide import large_tasks, one_blas_thread
+from scalable.execution.results import Result, Results
 from scalable.execution.threads import Threads
 from scalable.execution.work import Report, Work
 
@@ -62,7 +64,7 @@ class Dask:
         return max(1, sum(self._workers().values()))
 
     def run(self, work: Work, report: Report) -> list[Any]:
-        """Return one result a group, in order.
+        """Return the results in the order of their groups.
 
         Work on rows that this process holds is done by threads of this process: sending the rows
         would cost more.
@@ -85,7 +87,10 @@ class Dask:
                 for i, part in enumerate(work.partition(self.n_workers)):
                     futures.append(self._submit(part.packed(), f"{key}-{i}"))
                 self._wait(futures)
-                return [result for results in self._gather(futures) for result in results]
+                results = Results(work.task)
+                for found in chain.from_iterable(self._gather(futures)):
+                    results.add(found)
+                return [result.value for result in results.in_order()]
             finally:
                 if self.client.status == "running":
                     self.client.cancel(futures, force=True)
@@ -177,7 +182,7 @@ class Dask:
         return f"Dask({self.client.scheduler.address!r})"
 
 
-def _run_part(work: Work, topic: str) -> list[Any]:
+def _run_part(work: Work, topic: str) -> list[Result]:
     """Run on a worker: work on the groups, tell the client about progress, stop when cancelled."""
     from distributed import get_worker
 
@@ -200,6 +205,8 @@ def _run_part(work: Work, topic: str) -> list[Any]:
 
     try:
         with one_blas_thread():
-            return work.run(stopped, report)
+            results = Results(work.task)
+            work.run(stopped, report, results)
+            return results.in_order()
     finally:
         work.reader.source.release()

@@ -17,7 +17,7 @@ CONNECT_SECONDS = 10
 
 
 class Executor(Protocol):
-    """Does work and hands back one result a group, in order."""
+    """Does work and hands back one result a group, in order, or one of groups whose results the task merges."""
 
     @property
     def n_workers(self) -> int:

@@ -7,14 +7,14 @@ index, so neither the executor nor the number of workers can change a bit of the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
 from scalable.data.shard import Shard
 from scalable.execution.executors import Executor, run_shown
-from scalable.execution.merge_tree import half, merge_tree, subtrees
+from scalable.execution.merge_tree import BinaryTree, FoldedRuns, half, subtrees
 from scalable.execution.reader import BlockReader
 from scalable.execution.work import GroupRows, Work
 
@@ -54,7 +54,7 @@ def run_reduction(
     most_states: int | None = None,
     leaves: int | None = None,
 ) -> Result:
-    """Reduce all shards and merge the states along a fixed binary tree over the shard index.
+    """Reduce all shards and merge the states along a fixed tree over the shard index, each as soon as it can be.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ def run_reduction(
         Where states are large and blocks quick: at most so many states, each of the rows of consecutive shards,
         merged in order. The result depends on their number where sums round.
     leaves : int, optional
-        Where states are large: the tree has at most so many leaves, each the rows of consecutive shards, so that the
-        states that wait to be merged do not grow with the rows, and no more workers are of use. As above of rounding.
+        Where states are large: at most so many, each of the rows of consecutive shards, merged in order in runs of
+        some and then run by run: few wait to be merged, and no more workers are of use. As above of rounding.
     """
     chosen = tuple(reader.source.shards if shards is None else shards)
     n = len(chosen)
@@ -81,49 +81,61 @@ def run_reduction(
         return reduction.finish(reduction.init())
     count = min(n, most_states or leaves or n)
     bounds = [n * k // count for k in range(count + 1)]
+    tree: BinaryTree | FoldedRuns
+    edges: Sequence[int]
     if most_states is not None:
-        ranges = [(k, k + 1) for k in range(count)]
+        tree, edges = FoldedRuns(count, 1), range(count + 1)
+    elif leaves is not None:
+        tree, edges = FoldedRuns(count), range(count + 1)
     else:
         ranges = subtrees(count, TASKS_PER_WORKER * executor.n_workers)
-    groups = tuple(chosen[bounds[low] : bounds[high]] for low, high in ranges)
-    cuts = {
-        group[0].index: tuple(bound - bounds[low] for bound in bounds[low : high + 1])
-        for group, (low, high) in zip(groups, ranges, strict=True)
-    }
-    states = run_shown(executor, Work(_Reducing(reduction, cuts), reader, groups), label)
-    if most_states is not None:
-        return reduction.finish(reduce(reduction.merge, states))
-    parts = [(low, high, state) for (low, high), state in zip(ranges, states, strict=True)]
-    return reduction.finish(merge_tree(reduction.merge, parts, count))
+        tree, edges = BinaryTree(count), [0, *(high for _, high in ranges)]
+    groups = tuple(chosen[bounds[low] : bounds[high]] for low, high in pairwise(edges))
+    task = _Reducing(reduction, tree, tuple(edges), tuple(bounds))
+    (state,) = run_shown(executor, Work(task, reader, groups), label)
+    return reduction.finish(state)
 
 
 @dataclass(frozen=True)
 class _Reducing:
-    """The state of a group of shards, a subtree of the merge tree.
+    """The state of a group of shards, a node of the merge tree.
 
     Attributes
     ----------
     reduction : Reduction
         What is computed.
-    cuts : mapping of int to tuple of int
-        Of each group, by its first shard's index, where the shards of each leaf begin, and where the last ones end.
+    tree : BinaryTree or FoldedRuns
+        Along which states merge.
+    edges : tuple of int
+        Where the leaves of each group begin, and where the last ones end.
+    bounds : tuple of int
+        Where the shards of each leaf begin, and where the last ones end.
     """
 
     reduction: Reduction[Any, Any, Any]
-    cuts: Mapping[int, tuple[int, ...]]
+    tree: BinaryTree | FoldedRuns
+    edges: tuple[int, ...]
+    bounds: tuple[int, ...]
 
     def run(self, rows: GroupRows) -> Any:
         step, metrics = self.reduction.step, getattr(self.reduction, "metrics", None)
-        cuts = self.cuts[rows.group[0].index]
+        first, stop = self.edges[rows.position : rows.position + 2]
+        offset = self.bounds[first]
 
         def node(low: int, high: int) -> Any:
             if high - low == 1:
                 state = self.reduction.init()
-                for k in range(cuts[low], cuts[high]):
+                for k in range(self.bounds[low] - offset, self.bounds[high] - offset):
                     state = rows.through(k, state, step, metrics)
                 return state
             middle = low + half(high - low)
             left = node(low, middle)
             return self.reduction.merge(left, node(middle, high))
 
-        return node(0, len(cuts) - 1)
+        return node(first, stop)
+
+    def merges(self, first: int, middle: int, stop: int) -> bool:
+        return self.tree.merges(self.edges[first], self.edges[middle], self.edges[stop])
+
+    def merge(self, left: Any, right: Any) -> Any:
+        return self.reduction.merge(left, right)

@@ -16,6 +16,7 @@ from scalable.data.shard import Shard
 from scalable.errors import UsageError
 from scalable.execution.fetching import fetch
 from scalable.execution.process_wide import one_blas_thread
+from scalable.execution.results import Results
 from scalable.execution.work import Group, GroupRows, InTurns, Report, StoppedError, Work, shards_ahead
 from scalable.kernels.buffers import give_back
 from scalable.kernels.processors import available_processors
@@ -41,7 +42,7 @@ class Threads:
         self._gave_back = time.monotonic()
 
     def run(self, work: Work, report: Report) -> list[Any]:
-        """Return one result a group, in order; the first failure stops the rest and is raised."""
+        """Return the results in the order of their groups; the first failure stops the rest and is raised."""
         try:
             with one_blas_thread():
                 return self._run(work, report)
@@ -56,9 +57,10 @@ class Threads:
             self._gave_back = time.monotonic()
 
     def _run(self, work: Work, report: Report) -> list[Any]:
-        stop = threading.Event()
+        stop, results = threading.Event(), Results(work.task)
         if self.n_workers == 1 or len(work.groups) == 1:
-            return work.run(stop.is_set, report)
+            work.run(stop.is_set, report, results)
+            return [result.value for result in results.in_order()]
         n = self.n_workers + getattr(work.task, "waits", False)
         pool = ThreadPoolExecutor(n, thread_name_prefix="work")
         sequential, shared = work.reader.source.sequential, None
@@ -70,7 +72,7 @@ class Threads:
             # Threads take parts as they get free: a part is likely to be followed by the n-th after it.
             for k in range(len(parts) - n):
                 parts[k] = replace(parts[k], following=parts[k + n].groups[0])
-            jobs = [partial(part.run, stop.is_set, report) for part in parts]
+            jobs = [partial(part.run, stop.is_set, report, results) for part in parts]
         try:
             futures = [pool.submit(job) for job in jobs]
             # In slices: a handler of SIGINT such as polars' restarts system calls, so that an endless wait
@@ -82,7 +84,7 @@ class Threads:
             for error in failed:
                 if error is not None and not isinstance(error, StoppedError):
                     raise error
-            return shared.results if shared else [result for future in futures for result in future.result()]
+            return shared.results if shared else [result.value for result in results.in_order()]
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from scalable.data.shard import Shard
 from scalable.execution.fetching import fetch
 from scalable.execution.reader import BlockReader
+from scalable.execution.results import Result, Results
 
 AHEAD_ROWS = 2**20  # that the disk is asked for before they are wanted: a shard at a time leaves it idle
 Report = Callable[[int, dict[str, float]], None]
@@ -22,7 +23,10 @@ class StoppedError(Exception):
 
 
 class Task(Protocol):
-    """What is done with a group of shards; immutable and picklable."""
+    """What is done with a group of shards; immutable and picklable.
+
+    Where it is `scalable.execution.results.Merging` too, results of neighbouring groups become one.
+    """
 
     def run(self, rows: GroupRows) -> Any:
         """Return the result of one group."""
@@ -155,13 +159,12 @@ class Work:
         shards = [shard for group in self.groups for shard in group]
         return replace(self, reader=self.reader.only(shards))
 
-    def run(self, stopped: Callable[[], bool], report: Report) -> list[Any]:
-        """Return one result a group; see `GroupRows` for the parameters."""
+    def run(self, stopped: Callable[[], bool], report: Report, results: Results) -> None:
+        """Add the results of all groups to `results`; see `GroupRows` for the other parameters."""
         following = (*self.groups[1:], self.following)
-        return [
-            self.task.run(GroupRows(group, self.reader, stopped, report, then, position))
-            for position, (group, then) in enumerate(zip(self.groups, following, strict=False), self.first)
-        ]
+        for position, (group, then) in enumerate(zip(self.groups, following, strict=False), self.first):
+            rows = GroupRows(group, self.reader, stopped, report, then, position)
+            results.add(Result(position, position + 1, self.task.run(rows)))
 
 
 def shards_ahead(group: Sequence[Shard]) -> int:
