@@ -41,6 +41,26 @@ def test_the_pool_is_bounded():
     assert len(buffers._free) <= buffers.MAX_FREE
 
 
+def test_buffers_that_nobody_took_since_the_last_time_are_given_back(monkeypatch):
+    """A stage of a job left them to the next, whose blocks are of another size, until it was done."""
+    monkeypatch.setattr(buffers, "_free", [])
+    monkeypatch.setattr(buffers, "_idle", 0)
+    shape = (1, buffers.LEAST_BYTES)
+    first, second = buffers.take(shape, np.uint8), buffers.take(shape, np.uint8)
+    place = second.ctypes.data
+    del first, second
+    buffers.give_back()
+    assert len(buffers._free) == 2
+    for _ in range(3):
+        third = buffers.take(shape, np.uint8)
+        assert third.ctypes.data == place
+        del third
+        buffers.give_back()
+        assert len(buffers._free) == 1
+    buffers.give_back()
+    assert not buffers._free
+
+
 @pytest.mark.parametrize("shape", [(3, 5), (7, buffers.LEAST_BYTES)])
 def test_arrays_begin_on_a_cache_line(shape):
     for array in (buffers.take(shape, np.float32), buffers.aligned(shape, np.int32)):

@@ -36,6 +36,7 @@ _PLAIN = {
         (pa.uint64(), INT64),
     )
 }  # fmt: skip
+OBJECT_BYTES = 1000  # of what is known of a column's pages beside the numbers, in objects of Python; measured
 # Of the row groups that were read last: of one, pages are some 50 KB, dictionaries may be megabytes. A pass over ten
 # million rows fills it, so that longer ones take no more memory.
 KEPT_BYTES_OF_GROUPS, KEPT_GROUPS, FEW_GROUPS = 2**22, 512, 8
@@ -184,12 +185,12 @@ class RowGroup:
             at = int(chunks[n, page_walk.DAMAGED_AT])
             raise self._damaged(names[n], at, "does not hold the values that it should")
         table = table[: ends[-1]].copy()
-        self.n_bytes += table.nbytes
         summed = bool(
             (table[:, page_walk.CRC] >= 0).any() or (chunks[:, page_walk.DICTIONARY_CRC] >= 0).any()
         )
         # Of all columns at once: a microsecond each, for each row group, is what threads wait for each other.
         places = table[:, _PLACES]
+        self.n_bytes += table.nbytes + places.nbytes + OBJECT_BYTES * len(names)
         plain = np.logical_and(*chunks[:, [page_walk.ALL_PLAIN, page_walk.ALL_THERE]].T).tolist()
         stops = [*table[:, coded.STOP].tolist(), 0]  # the last page may go on behind the last row asked for
         kinds, abouts, begin = asked[:, 3:5].tolist(), chunks.tolist(), 0
