@@ -13,8 +13,8 @@ from typing import Any
 
 from scalable.errors import ClusterError
 from scalable.execution.liveness import Liveness
+from scalable.execution.merge_tree import Result, Results
 from scalable.execution.process_wide import large_tasks, one_blas_thread
-from scalable.execution.results import Result, Results
 from scalable.execution.threads import Threads
 from scalable.execution.work import Report, Work
 

@@ -15,8 +15,8 @@ from typing import Any
 from scalable.data.shard import Shard
 from scalable.errors import UsageError
 from scalable.execution.fetching import fetch
+from scalable.execution.merge_tree import Results
 from scalable.execution.process_wide import one_blas_thread
-from scalable.execution.results import Results
 from scalable.execution.work import Group, GroupRows, InTurns, Report, StoppedError, Work, shards_ahead
 from scalable.kernels.buffers import give_back
 from scalable.kernels.processors import available_processors

@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from scalable.data.shard import Shard
 from scalable.execution.fetching import fetch
+from scalable.execution.merge_tree import Result, Results
 from scalable.execution.reader import BlockReader
-from scalable.execution.results import Result, Results
 
 AHEAD_ROWS = 2**20  # that the disk is asked for before they are wanted: a shard at a time leaves it idle
 Report = Callable[[int, dict[str, float]], None]
@@ -25,7 +25,7 @@ class StoppedError(Exception):
 class Task(Protocol):
     """What is done with a group of shards; immutable and picklable.
 
-    Where it is `scalable.execution.results.Merging` too, results of neighbouring groups become one.
+    Where it is `scalable.execution.merge_tree.Merging` too, results of neighbouring groups become one.
     """
 
     def run(self, rows: GroupRows) -> Any:

@@ -49,8 +49,8 @@ def _bound_heaps() -> None:
 
 _bound_heaps()
 _free: list[NDArray[np.uint8]] = []  # those given last at the end
-_idle = 0  # of the first of them, which were there when memory was given back last
-_lock = threading.Lock()
+_idle: set[int] = set()  # identities of those that were there when memory was given back last
+_lock = threading.RLock()  # the collector may come to an array, whose buffer is given back, where it is held
 
 
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only the GNU C library has it
@@ -67,17 +67,17 @@ def take(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     if n_bytes < LEAST_BYTES:
         return aligned(shape, dtype)
-    global _idle
     buffer = None
-    with _lock:  # the smallest that fits: else large ones go to small arrays, and more and more are needed
-        fitting = [
-            (candidate.nbytes, -k)  # of those the one given last, so that one too many is idle
-            for k, candidate in enumerate(_free)
-            if n_bytes + LINE <= candidate.nbytes <= MOST_SPARE * n_bytes + LINE
-        ]
-        if fitting:
-            k = -min(fitting)[1]
-            buffer, _idle = _free.pop(k), _idle - (k < _idle)
+    # The smallest that fits: else large ones go to small arrays, and more and more are needed. Of those the one given
+    # last, so that one too many is idle.
+    best, most = -1, MOST_SPARE * n_bytes + LINE
+    with _lock:
+        for k, each in enumerate(_free):
+            if n_bytes + LINE <= each.nbytes <= most:
+                best, most = k, each.nbytes
+        if best >= 0:
+            buffer = _free.pop(best)
+            _idle.discard(id(buffer))
     if buffer is None:
         buffer = np.empty(n_bytes + LINE, np.uint8)
     array = _on_a_line(buffer, n_bytes).view(dtype).reshape(shape)
@@ -103,10 +103,10 @@ def give_back() -> None:
     A stage of a job leaves its buffers to the next, which may want others. What is freed below a piece in use stays
     otherwise, more of it with time.
     """
-    global _idle
     with _lock:
-        del _free[:_idle]
-        _idle = len(_free)
+        _free[:] = [each for each in _free if id(each) not in _idle]
+        _idle.clear()
+        _idle.update(map(id, _free))
     if _trim is not None:
         _trim(0)
 
@@ -117,10 +117,9 @@ def _on_a_line(buffer: NDArray[np.uint8], n_bytes: int) -> NDArray[np.uint8]:
 
 
 def _give(buffer: NDArray[np.uint8]) -> None:
-    global _idle
     with _lock:
         _free.append(buffer)
         left = sum(each.nbytes for each in _free)
         while len(_free) > MAX_FREE or (left > MAX_FREE_BYTES and len(_free) > 1):
+            _idle.discard(id(_free[0]))
             left -= _free.pop(0).nbytes
-            _idle = max(0, _idle - 1)

@@ -4,8 +4,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalable.execution.merge_tree import BinaryTree, FoldedRuns, half, subtrees
-from scalable.execution.results import Result, Results
+from scalable.execution.merge_tree import BinaryTree, FoldedRuns, Result, Results, half, subtrees
 
 
 def whole(low, high):

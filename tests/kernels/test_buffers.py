@@ -1,5 +1,6 @@
 import ctypes
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def test_the_pool_is_bounded():
 def test_buffers_that_nobody_took_since_the_last_time_are_given_back(monkeypatch):
     """A stage of a job left them to the next, whose blocks are of another size, until it was done."""
     monkeypatch.setattr(buffers, "_free", [])
-    monkeypatch.setattr(buffers, "_idle", 0)
+    monkeypatch.setattr(buffers, "_idle", set())
     shape = (1, buffers.LEAST_BYTES)
     first, second = buffers.take(shape, np.uint8), buffers.take(shape, np.uint8)
     place = second.ctypes.data
@@ -104,3 +105,20 @@ def test_zeros_that_are_not_written_take_no_memory():
     assert not zeros[2].any()  # neither do those that are read
     assert resident_bytes() - before < 2**20
     assert not buffers.sparse_zeros((2, 3)).any()
+
+
+def test_an_array_that_is_collected_while_the_pool_is_looked_at_stops_nobody(monkeypatch):
+    """The collector comes at any moment; a lock that its own thread holds already would wait for ever."""
+    monkeypatch.setattr(buffers, "_free", [])
+    array = buffers.take((1, buffers.LEAST_BYTES), np.uint8)
+
+    def collected():
+        nonlocal array
+        with buffers._lock:
+            del array
+
+    thread = threading.Thread(target=collected, daemon=True)
+    thread.start()
+    thread.join(10.0)
+    assert not thread.is_alive()
+    assert len(buffers._free) == 1
