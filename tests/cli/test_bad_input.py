@@ -236,3 +236,11 @@ def test_rows_that_the_model_does_not_suit(scalable: Run, toy: Path, tmp_path: P
     pq.write_table(odd, tmp_path / "odd.parquet")
     outcome = scalable("predict", model, tmp_path / "odd.parquet", "--out", tmp_path / "scored")
     failed(outcome, "odd.parquet", "'count'", "int64 in training")
+
+
+def test_a_checkpoint_elsewhere_is_refused(scalable: Run, toy: Path, model: Path, tmp_path: Path) -> None:
+    """It was ignored: the command keeps one beside the model."""
+    words = ("train", "logistic", toy, "--target", "label", "--model", model, "--checkpoint", tmp_path / "c")
+    outcome = scalable(*words)
+    assert outcome.code == 2
+    assert "--resume goes on from it" in outcome.err

@@ -124,6 +124,10 @@ def command(
             f"{learner} learns without a target; leave --target out, or --features says what it sees"
         )
     options = parse_options(context.args)
+    if "checkpoint" in options:  # it was ignored: the command has one of its own
+        raise typer.BadParameter(
+            f"--checkpoint: what an interrupted run finished is kept in {model}.checkpoint; --resume goes on from it"
+        )
 
     from scalable import ParquetSource
     from scalable.cli.screen.display import live
