@@ -121,12 +121,11 @@ class _Learning:
     replica: Replica[Any, Any]
     start: Any
 
-    def turns(self, rows: GroupRows) -> Generator[None, None, Any]:
+    def turns(self, rows: GroupRows) -> Generator[int, None, Any]:
         metrics = getattr(self.replica, "metrics", None)
         model = self.replica.begin(self.start)
         for k in range(len(rows.group)):
-            model = rows.through(k, model, self.replica.step, metrics)
-            yield
+            model = yield from rows.turns(k, model, self.replica.step, metrics)
         return model
 
     def run(self, rows: GroupRows) -> Any:
