@@ -58,7 +58,7 @@ def _best_possible(name: str, value: Any) -> Card:
             f"; {score(realised)} on these rows" if realised is not None else ""
         )
         return Card(label, score(value.get("expected")), detail)
-    return Card(label, score(value), "Bayes-optimal, known by construction")
+    return Card(label, score(value), "Bayes-optimal, expected before labels are drawn")
 
 
 def stages_block(stages: list[dict[str, Any]], palette: Palette) -> Block:
