@@ -101,7 +101,7 @@ def test_few_calls_tell_no_far_quantiles():
 @pytest.mark.parametrize(
     ("truth", "value", "detail"),
     [
-        (0.83, "0.83000", "by construction"),
+        (0.83, "0.83000", "expected before labels"),
         ({"expected": 0.83, "realised": 0.84, "se": 0.1}, "0.83000", "0.84000 on these"),
     ],
 )
