@@ -16,6 +16,7 @@ import numpy as np
 from scalable.data.block import RawBlock
 from scalable.data.roles import Roles, spoken
 from scalable.errors import DataError, UsageError
+from scalable.features.linear_column import LEAST_VARIANCE
 from scalable.features.target import read_weights, target_classes, target_values
 
 MAX_CLASSES = 1000
@@ -61,6 +62,13 @@ class TargetSummary:
     single_mean: float | None = None
     disorder: float = 1.0
     sampled: int | None = None
+
+    @property
+    def unit(self) -> float:
+        """Standard deviation of a numeric target; half its range where squares are beyond numbers, 1 for none."""
+        known = LEAST_VARIANCE <= self.variance < math.inf
+        unit = math.sqrt(self.variance) if known else 0.5 * self.maximum - 0.5 * self.minimum
+        return unit if 0.0 < unit < math.inf and math.isfinite(1.0 / unit) else 1.0
 
     def with_classes(self, classes: Any) -> TargetSummary:
         """Return the summary with all classes that will ever come, each seen once more: none starts from nothing.

@@ -181,8 +181,7 @@ class Perceptron(Estimator):
                 (LOGISTIC, 1, (0.0, 1.0)) if n_classes == 2 else (SOFTMAX, n_classes, (0.0, 1.0))
             )
         else:
-            deviation = math.sqrt(max(target.variance, 0.0))
-            scale = (float(target.mean), deviation if deviation > 0.0 else 1.0)
+            scale = (float(target.mean), target.unit)
             loss, outputs = SQUARED, 1
         pieces: tuple[int, ...] = ()
         if self.pieces and encoder.n_columns:

@@ -299,3 +299,14 @@ def test_a_row_is_answered_as_a_block_is(files, normalization, task):
     whole = model.model_.predict_block(next(source.raw_blocks(source.shards[0])))
     for expected, row in zip(whole, rows, strict=False):
         np.testing.assert_allclose(model.model_.predict_one(row), expected, rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore")  # few epochs
+@pytest.mark.parametrize("scale", [1e200, 1e-200])
+def test_targets_whose_squares_are_beyond_numbers_are_learned(scale):
+    """Small ones were taken for one value: what was predicted was a billion billion times larger."""
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    model = MLPRegressor((4,), max_iter=20, random_state=0)
+    plain, far = (model.fit(x, x[:, 0] * unit).predict(x) / unit for unit in (1.0, scale))
+    assert np.abs(far).max() < 10.0
+    assert np.corrcoef(plain, far)[0, 1] > 0.9

@@ -14,10 +14,8 @@ NORMAL_QUARTILES = 1.3489795003921634  # distance of the quartiles of a standard
 
 
 def target_scale(target: TargetSummary) -> tuple[float, float]:
-    """Return mean and standard deviation of the target; half its range where its squares overflow, 1 for none."""
-    if not np.isfinite(target.variance):
-        return _usable(target.mean, 0.5 * target.maximum - 0.5 * target.minimum)
-    return _usable(target.mean, float(np.sqrt(target.variance)))
+    """Return mean and unit of the target, see `TargetSummary.unit`."""
+    return target.mean, target.unit
 
 
 def robust_scale(reader: Any) -> tuple[float, float] | None:
