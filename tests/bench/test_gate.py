@@ -212,9 +212,11 @@ def test_an_injected_slowdown_shows_in_its_work(tmp_path: Path, slowdown: Slowdo
 @pytest.mark.slow
 @pytest.mark.parametrize("slowdown", SLOWDOWNS)
 def test_calibration_measures_what_it_delivers(tmp_path: Path, slowdown: Slowdown) -> None:
-    loops, delivered = calibrate(_copy(tmp_path / "one"), slowdown, 0.5)
+    # Fivefold: on a busy machine what is added may be off by half of the work itself, and a loop of no turns seem to
+    # cost all that a smaller share asks for.
+    loops, delivered = calibrate(_copy(tmp_path / "one"), slowdown, 4.0)
     assert loops > 0
-    assert delivered == pytest.approx(0.5, abs=0.2), "the bounds allow for a busy machine"
+    assert delivered == pytest.approx(4.0, rel=0.4)
 
 
 @pytest.mark.parametrize("guess", [1, 16, 2**14])
