@@ -89,3 +89,9 @@ def refuse_row(row: int, y: Array, p: Array, weight: Array, expected: str) -> No
             f"has {found}; expected {expected} and a finite weight >= 0. Check the target and weight columns, and "
             "that the predictions are of this kind of model",
         )
+
+
+def ranks(predictor: Any) -> bool:
+    """Return whether a model's scores order the rows of a query and mean nothing else."""
+    objective = getattr(getattr(predictor, "forest", None), "objective", None) or ""
+    return objective.split(" ")[0] in ("lambdarank", "rank_xendcg")

@@ -88,12 +88,6 @@ def evaluate_queries(predictor: Any, source: Source, executor: Executor) -> Quer
     return run_reduction(executor, OrderReduction(predictor, roles), reader, label="evaluate")
 
 
-def ranks(predictor: Any) -> bool:
-    """Return whether a model's scores order the rows of a query and mean nothing else."""
-    objective = getattr(getattr(predictor, "forest", None), "objective", None) or ""
-    return objective.split(" ")[0] in ("lambdarank", "rank_xendcg")
-
-
 def order_rows(model: str, report: QueryReport) -> list[dict[str, Any]]:
     """Return a report as rows of a results document's ``quality`` section: the model's, and those of any order."""
     chance = {f"ndcg_{k}": getattr(report, f"random_ndcg_{k}") for k in (1, 5, 10)}

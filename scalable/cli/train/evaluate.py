@@ -53,13 +53,14 @@ def command(
     from scalable.cli.screen.meter import measured
     from scalable.cli.train.bayes import bayes_report
     from scalable.errors import UsageError
+    from scalable.evaluate.inputs import ranks
     from scalable.execution.executors import get_executor
     from scalable.models.predictors import load_model
     from scalable.report.document import new_results
     from scalable.report.sections import BASE_RATE
     from scalable.report.terminal import print_summary
     from scalable.scoring.evaluate import base_rates, evaluate_model, quality_row
-    from scalable.scoring.queries import evaluate_queries, order_rows, ranks
+    from scalable.scoring.queries import evaluate_queries, order_rows
     from scalable.storage.places import place
 
     if group is not None and weight is not None:

@@ -22,7 +22,7 @@ from scalable.data.roles import Roles
 from scalable.data.source import Source
 from scalable.data.table import as_source
 from scalable.errors import DataError, ModelError, UsageError
-from scalable.evaluate.inputs import as_predictor
+from scalable.evaluate.inputs import as_predictor, ranks
 from scalable.evaluate.post_hoc.score_table import Key, TableReduction, Tables, float_keys, float_of
 from scalable.evaluate.row_parts import coded
 from scalable.execution.executors import Executor
@@ -272,12 +272,16 @@ class _Covered:
 
 
 def _pair(model: Any, upper: Any) -> tuple[Any, ...]:
-    """Return predictors, of fitted learners too; a UsageError where one predicts neither a number nor classes."""
+    """Return predictors, of fitted learners too; a UsageError where one predicts neither numbers nor classes."""
     found = tuple(as_predictor(each) for each in (model, upper) if each is not None)
     for each in found:
         if each.task == "transform":
             raise UsageError(
                 "the model learned without a target: there is nothing that could be held to a label"
+            )
+        if ranks(each):
+            raise UsageError(
+                "the model's scores order the rows of queries: a label says nothing of their size"
             )
     return found
 

@@ -40,6 +40,8 @@ def test_a_ranker_is_trained_and_evaluated(rows, tmp_path, scalable):
     assert 0 < model["map_10"] < 1
     bare = scalable("evaluate", tmp_path / "m", *given[:3])  # had an R² of scores that only order rows
     assert (bare.code, "name their column by --group" in bare.err) == (2, True)
+    held = scalable("calibrate", tmp_path / "m", *given[:3])
+    assert (held.code, "a label says nothing of their size" in held.err) == (2, True)
 
 
 @pytest.mark.parametrize(
