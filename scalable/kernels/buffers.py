@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scalable.kernels.processors import available_processors
+
 MAX_FREE = (
     16  # buffers kept for reuse: of a block there are as many as four, and two blocks a worker at times
 )
@@ -28,7 +30,7 @@ LINE = 64  # bytes of a cache line
 
 PIECE_BYTES = 2**22  # what is smaller lies in the heaps of the C library, which keep their pages for the next
 TRIM_BYTES = 2**25  # free at the end of a heap that are kept: more than the columns of a block
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # numbers of the GNU C library's
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # numbers of the GNU C library's
 
 
 def _bound_heaps() -> None:
@@ -39,12 +41,17 @@ def _bound_heaps() -> None:
     the states of metrics, of 7 MB that are to be zero and mostly never touched, are written whole. Both happened the
     more often the longer a job ran. The labels of a block of rows are 1 MB: at the library's first bound, of 128 KB,
     they would be of fresh pages every time. With a quarter of `TRIM_BYTES`, a forest's columns are: a third more time.
+
+    A heap for each processor and the main one: every pool of threads may find another heap free, and what is kept in
+    one, such as what is known of row groups, keeps pages around it from going back.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only the GNU C library has it
     chosen = {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"} & set(os.environ)
     if mallopt is not None and not chosen:
         mallopt(_MMAP_THRESHOLD, PIECE_BYTES)
         mallopt(_TRIM_THRESHOLD, TRIM_BYTES)
+        if "MALLOC_ARENA_MAX" not in os.environ:
+            mallopt(_ARENA_MAX, available_processors() + 1)
 
 
 _bound_heaps()

@@ -37,8 +37,7 @@ _PLAIN = {
     )
 }  # fmt: skip
 OBJECT_BYTES = 1000  # of what is known of a column's pages beside the numbers, in objects of Python; measured
-# Of the row groups that were read last: of one, pages are some 50 KB, dictionaries may be megabytes. A pass over ten
-# million rows fills it, so that longer ones take no more memory.
+# Of the row groups that were read last: of one, pages are some 50 KB, dictionaries may be megabytes.
 KEPT_BYTES_OF_GROUPS, KEPT_GROUPS, FEW_GROUPS = 2**22, 512, 8
 KEPT_BYTES, KEPT_FILES, FEW_FILES = 2**22, 512, 8  # of footers, in numbers
 _PLACES = [coded.FIRST, coded.STOP, page_walk.VALUES_AT]
@@ -173,10 +172,8 @@ class RowGroup:
         checked = [len(pages.table) if pages else 0 for _, pages in before]
         asked = self._asked(names)
         room, n = 16 * len(names) + 2 * sum(checked), page_walk.NO_ROOM
-        ends, chunks = (
-            np.empty(len(names), np.int64),
-            np.empty((len(names), page_walk.CHUNK_FIELDS), np.int64),
-        )
+        ends = np.empty(len(names), np.int64)
+        chunks = np.empty((len(names), page_walk.CHUNK_FIELDS), np.int64)
         while n == page_walk.NO_ROOM:
             room *= 2
             table = np.empty((room, page_walk.PAGE_FIELDS), np.int64)
@@ -204,11 +201,13 @@ class RowGroup:
                 if self.known.get(name, _UNKNOWN)[0] < stop:
                     self.known[name] = (max(stop, stops[end - 1]), found)
             begin = end
+        _let_go()  # whoever fetches ahead has met all groups before they grew
 
     def keep(self, name: str, kind: pa.DataType, dictionary: Any, n_bytes: int) -> None:
         """Remember the dictionary of a column for others who read it as a type."""
         self.n_bytes += n_bytes
         self.dictionaries[name, kind] = dictionary
+        _let_go()
 
     def _asked(self, names: Sequence[str]) -> NDArray[np.int64]:
         """Return what `page_walk.walk_chunks` is asked of columns."""
@@ -334,11 +333,18 @@ def _row_group(path: str, version: Version, group: int) -> RowGroup:
             return found
     file = file_layout(path, version)
     rows, chunks = int(file.tables.rows[group]), file.tables.chunks[group].copy()
-    found = RowGroup(path, group, int(file.ends[group]) - rows, rows, chunks, file.columns)
+    first = int(file.ends[group]) - rows
+    found = RowGroup(path, group, first, rows, chunks, file.columns, n_bytes=chunks.nbytes)
     with _lock:
         found = _groups.setdefault(key, found)
         _groups.move_to_end(key)
+    _let_go()
+    return found
+
+
+def _let_go() -> None:
+    """Forget row groups used longest ago."""
+    with _lock:
         left = sum(each.n_bytes for each in _groups.values())
         while len(_groups) > FEW_GROUPS and (left > KEPT_BYTES_OF_GROUPS or len(_groups) > KEPT_GROUPS):
             left -= _groups.popitem(last=False)[1].n_bytes
-    return found

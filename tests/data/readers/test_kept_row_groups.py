@@ -36,6 +36,19 @@ def test_row_groups_beyond_the_bytes_that_are_kept_are_forgotten(tmp_path, monke
     assert len(layout._groups) <= 10  # few, or few bytes
 
 
+def test_row_groups_that_were_met_before_they_were_read_are_forgotten_too(tmp_path, monkeypatch):
+    """Who fetches ahead meets them all, empty; what they grew to later was never looked at."""
+    monkeypatch.setattr(layout, "KEPT_BYTES_OF_GROUPS", 100_000)
+    monkeypatch.setattr(layout, "FEW_GROUPS", 3)
+    for k in range(4):
+        pq.write_table(pa.table({"x": np.arange(20_000.0)}), tmp_path / f"{k}.parquet", row_group_size=500)
+    source = ParquetSource(tmp_path)
+    met = [each for footer in source.footers.values() for each in layout.row_groups(footer, 0, 20_000)]
+    assert len({id(each) for each in met}) == 160
+    read(source)
+    assert sum(each.n_bytes for each in layout._groups.values()) <= 100_000
+
+
 def test_no_footer_of_pyarrow_is_kept_with_them(tmp_path):
     for k in range(30):
         pq.write_table(pa.table({"x": np.arange(10.0) + k}), tmp_path / f"{k:02d}.parquet")
