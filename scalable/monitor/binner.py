@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scalable.data.values import dictionary_codes, place_of, placed, text_of_nulls
 from scalable.kernels.encode import counting
+from scalable.kernels.encode.columns import FLOAT64
 from scalable.monitor.bins import ColumnBins, as_floats, levels_of, other_kind
 from scalable.monitor.periods import Runs
 
@@ -115,7 +116,7 @@ class Binner:
 
     def counted_values(self, values: NDArray[np.float64], first: int) -> Counted:
         """Return numbers of one block to be counted, NaN where missing; see `counted`."""
-        at = values.ctypes.data, 0, 0, counting.FLOAT64
+        at = values.ctypes.data, 0, 0, FLOAT64
         return Counted((*at, first, *self._described), (values, self))
 
     def codes(self, array: pa.Array) -> NDArray[np.int64]:

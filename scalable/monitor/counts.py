@@ -210,9 +210,9 @@ class CountReduction:
         add_sums(task, made, groups, sums)
         layout.part(counts, "sums")[:] = sums
         for bins in layout.slices:
-            codes = runs.arranged(self._binners[bins.name].codes(as_counted(block, bins.name, self.trained)))
+            levels = runs.arranged(self._binners[bins.name].codes(as_counted(block, bins.name, self.trained)))
             sums = np.zeros((len(counts) * bins.size, SUMS), np.int64)
-            add_sums(task, made, groups * bins.size + codes[known], sums)
+            add_sums(task, made, groups * bins.size + levels[known], sums)
             layout.part(counts, "slices", bins.name)[:] = sums.reshape(len(counts), -1)
 
 

@@ -147,7 +147,7 @@ def first_squares(learner: Descent, some: slice = slice(None)) -> NDArray[np.flo
     rare category by no more than a unit normal prior (or a tighter penalty) would allow.
     """
     o = learner.objective
-    frequencies = o.frequencies[some]
+    frequencies = np.broadcast_to(o.frequencies, o.factors.shape)[some]
     typical = PRIOR_STEPS * o.residual_variance * frequencies / learner.batch
     prior = np.where(frequencies == 0.0, HASHED_FACTOR**2, 1.0)
     start = np.maximum(prior, o.l2 * o.rows * o.factors[some] ** 2)
