@@ -24,9 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     code = run(build(words), words)
     if code == INTERRUPTED:
         leave_at_once()
-    if (
-        argv is None
-    ):  # the interpreter looks for garbage as it ends, among all that was imported: a tenth of a second
+    if argv is None:  # else garbage is looked for at the end, among all that was imported: a tenth of a second
         gc.freeze()
     sys.exit(code)
 
@@ -35,7 +33,7 @@ def _open_streams() -> None:
     """Open what the caller closed of the three streams: the next file would get their number, and what they print."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
-            os.fstat(descriptor)
+            os.get_inheritable(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
         if getattr(sys, name) is None:
