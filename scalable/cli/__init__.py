@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     code = run(build(words), words)
     if code == INTERRUPTED:
         leave_at_once()
-    if argv is None:  # else garbage is looked for at the end, among all that was imported: a tenth of a second
+    if argv is None:  # else garbage is looked for as it ends, among all that was imported: .1 s
         gc.freeze()
     sys.exit(code)
 
