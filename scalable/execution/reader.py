@@ -6,7 +6,6 @@ import functools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, cast
 
@@ -17,7 +16,6 @@ from scalable.data.readers.stored import StoredColumns
 from scalable.data.readers.tiles import TileReader
 from scalable.data.shard import Shard
 from scalable.data.source import Source
-from scalable.kernels.alone import alone
 
 T = TypeVar("T")
 BLOCK_BYTES = 2**25
@@ -92,29 +90,15 @@ class BlockReader:
         if self.columns is not None or self.depth or self.source.target is None:
             return None
         names: Sequence[str] = getattr(self.encoder, "stored", ())
-        with self._alone:
-            found = self.source.stored(shard, names) if names else None
+        found = self.source.stored(shard, names) if names else None
         return None if found is None else self._beside(cast("StoredEncoder", self.encoder), shard, found)
 
     def _beside(
         self, encoder: StoredEncoder, shard: Shard, stored: StoredColumns | TileReader
     ) -> Iterator[Any]:
         """Yield blocks of target and weight with the features in their file."""
-        roles = self.source.raw_blocks(shard, self.source.roles.learned_from, self._stored_rows)
-        while True:
-            with self._alone:
-                raw = next(roles, None)
-                if raw is None:
-                    return
-                row = shard.row_start + raw.first_row - shard.first_row
-                block = encoder.encode_stored(raw, stored, row)
-            yield block
-            del block
-
-    @property
-    def _alone(self) -> AbstractContextManager[Any]:
-        """Of threads, one at a time; not where it waits for a store."""
-        return nullcontext() if self.source.far else alone()
+        for raw in self.source.raw_blocks(shard, self.source.roles.learned_from, self._stored_rows):
+            yield encoder.encode_stored(raw, stored, shard.row_start + raw.first_row - shard.first_row)
 
     def expect(self, shard: Shard) -> bool:
         """Have a shard fetched from the disk while another is worked on; see `Source.expect`."""

@@ -121,11 +121,12 @@ class _Learning:
     replica: Replica[Any, Any]
     start: Any
 
-    def turns(self, rows: GroupRows) -> Generator[int, None, Any]:
+    def turns(self, rows: GroupRows) -> Generator[None, None, Any]:
         metrics = getattr(self.replica, "metrics", None)
         model = self.replica.begin(self.start)
         for k in range(len(rows.group)):
-            model = yield from rows.turns(k, model, self.replica.step, metrics)
+            model = rows.through(k, model, self.replica.step, metrics)
+            yield
         return model
 
     def run(self, rows: GroupRows) -> Any:

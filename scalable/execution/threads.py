@@ -22,7 +22,6 @@ from scalable.kernels.buffers import give_back
 from scalable.kernels.processors import available_processors
 
 GIVE_BACK_SECONDS = 1.0
-_Entry = tuple[int, int, int, Generator[int, None, Any]]  # less the rows left, position, shard, its turns
 
 
 class Threads:
@@ -89,8 +88,6 @@ class Threads:
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
-            if shared is not None:
-                shared.close()
 
     def __repr__(self) -> str:
         return f"Threads({self.n_workers})"
@@ -100,8 +97,7 @@ class _Turns:
     """Groups that threads work on in turns: a shard of whichever has most rows left, so that all end together.
 
     A thread that kept to its group would leave the others idle while it ends the last one; of three groups on two
-    threads that is a quarter of the time. Where no more groups wait than there are threads, a turn is a block: else
-    one thread would be left with the last shard.
+    threads that is a quarter of the time.
 
     Parameters
     ----------
@@ -125,9 +121,8 @@ class _Turns:
     ) -> None:
         self.results: list[Any] = [None] * len(work.groups)
         self._lock = threading.Lock()
-        self._waiting: list[_Entry] = []
-        self._left: list[list[int]] = []  # rows of each group from each of its shards on
-        self._n_workers = n_workers
+        self._waiting: list[tuple[int, int, int, Generator[None, None, Any]]] = []
+        self._left = []
         for k, group in enumerate(work.groups):
             rows = GroupRows(group, work.reader, stopped, report, (), work.first + k, expects=False)
             left = [sum(shard.n_rows for shard in group[turn:]) for turn in range(len(group) + 1)]
@@ -152,46 +147,26 @@ class _Turns:
                 heapq.heappush(waiting, (-self._left[k][turn + 1], k, turn + 1))
 
     def _expect(self) -> None:
-        """Have later shards fetched; called as one is begun."""
+        """Have shards of later turns fetched; called at each turn."""
         self._begun += 1
         first, self._expected = self._expected, max(self._expected, self._begun + self._ahead)
         fetch(self._reader, self._order[first : self._expected])
 
-    def _most(self) -> _Entry | None:
-        """Take the group with most rows left from those that wait; under the lock."""
-        if not self._waiting:  # the groups of other threads are ended by those
-            return None
-        found = heapq.heappop(self._waiting)
-        rows, k, turn, _ = found
-        if -rows == self._left[k][turn]:
-            self._expect()
-        return found
-
     def run(self) -> None:
         """Take turns until no group waits for one; each of a pool of threads does so."""
-        with self._lock:
-            group = self._most()
-        while group is not None:
-            _, k, turn, turns = group
+        while True:
+            with self._lock:
+                if not self._waiting:  # the groups of other threads are ended by those
+                    return
+                _, k, turn, turns = heapq.heappop(self._waiting)
+                self._expect()
             try:
-                unread = next(turns)
-                turn += not unread
-                rows = self._left[k][turn + 1] + unread if unread else self._left[k][turn]
-                group = (-rows, k, turn, turns)
-                if not rows or (unread and not 0 < len(self._waiting) <= self._n_workers):
-                    continue  # to its end, or of so many groups with all of a shard
+                next(turns)
             except StopIteration as end:
                 self.results[k] = end.value
-                group = None
+                continue
             with self._lock:
-                if group is not None:
-                    heapq.heappush(self._waiting, group)
-                group = self._most()
-
-    def close(self) -> None:
-        """Close what the groups that wait have open, where work ended before they did."""
-        for *_, turns in self._waiting:
-            turns.close()
+                heapq.heappush(self._waiting, (-self._left[k][turn + 1], k, turn + 1, turns))
 
 
 def _settled(waited: DoneAndNotDoneFutures[Any]) -> bool:

@@ -34,14 +34,14 @@ class Task(Protocol):
 
 @runtime_checkable
 class InTurns(Protocol):
-    """A task that may be left after any block of a group, and be gone on with on another thread."""
+    """A task that may be left after any shard of a group, and be gone on with on another thread."""
 
-    def turns(self, rows: GroupRows) -> Generator[int, None, Any]:
-        """Yield after each block how many rows of its shard are left, and 0 after each shard; return the result."""
+    def turns(self, rows: GroupRows) -> Generator[None, None, Any]:
+        """Yield after each shard of a group; return its result."""
 
 
-def finished(turns: Generator[int, None, T]) -> T:
-    """Return the result of turns that are taken one after another."""
+def finished(turns: Generator[None, None, T]) -> T:
+    """Return the result of a group whose turns are taken one after another."""
     while True:
         try:
             next(turns)
@@ -88,30 +88,15 @@ class GroupRows:
         metrics: Callable[[State], dict[str, float]] | None = None,
     ) -> State:
         """Return the state after the blocks of the `k`-th shard; later shards are fetched from the disk meanwhile."""
-        return finished(self.turns(k, state, step, metrics))
-
-    def turns(
-        self,
-        k: int,
-        state: State,
-        step: Callable[[State, Any], State],
-        metrics: Callable[[State], dict[str, float]] | None = None,
-    ) -> Generator[int, None, State]:
-        """Do what `through` does in turns, see `InTurns`."""
         if self.expects:
             ahead = shards_ahead(self.group)
             fetch(self.reader, (*self.group, *self.following)[k + ahead if k else 1 : k + ahead + 1])
-        left = self.group[k].n_rows
         for block in self.reader.blocks(self.group[k]):
             if self.stopped():
                 raise StoppedError
             state = step(state, block)
-            left -= block.n_rows
             self.report(block.n_rows, metrics(state) if metrics is not None else {})
             del block  # before the next is made: its memory is taken for that
-            if left > 0:
-                yield left
-        yield 0
         return state
 
     def through_all(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,6 @@ from scalable.features.profile import Profile
 from scalable.features.state import FORMAT, State
 from scalable.features.summary import refuse_unusable
 from scalable.features.target import Labels
-from scalable.kernels.alone import alone
 from scalable.kernels.buffers import take
 from scalable.kernels.encode import columns as kernels
 
@@ -150,8 +148,7 @@ class LinearEncoder(Encoder):
             On infinite values, forbidden missing ones, text where a number was (or the reverse),
             unknown labels, or unusable weights.
         """
-        with alone():
-            label, weight = self._roles(raw)
+        label, weight = self._roles(raw)
         floats = self._raw_floats(raw)
         if floats is not None:
             return LazyBlock(floats, lambda: self._columns(raw)[0], label, weight, raw.first_row, raw.n_rows)
@@ -185,45 +182,35 @@ class LinearEncoder(Encoder):
         columns = take((self.n_columns, raw.n_rows), self.dtype)
         ids = take((self.n_ids, raw.n_rows), np.int32)
         found, known, held = self._numbers.copy(), list[list[int]](), list[Any]()
-        others: list[Callable[[], object]] = []  # that may take long: texts by the thousand
         j = h = 0
-        with alone():
-            for column, base in zip(self.columns, self._bases, strict=True):
-                if column.action == "drop":
-                    continue
-                array = as_trained(
-                    raw.arrays[column.name], column.name, column.arrow_type, column.kind, raw.place
+        for column, base in zip(self.columns, self._bases, strict=True):
+            if column.action == "drop":
+                continue
+            array = as_trained(
+                raw.arrays[column.name], column.name, column.arrow_type, column.kind, raw.place
+            )
+            if column.action == "number":
+                values = placed(array)
+                found[j, : kernels.TO] = place_of(values)
+                held.append(values)
+                j += 1
+                if column.calendar:
+                    out = ids[h : h + column.n_ids]
+                    calendar_codes(array, column.calendar, column.day_ticks, base, out)
+            elif column.action == "hashed":
+                hashed_codes(array, column.salt, self.n_known, self.n_buckets, ids[h])
+            elif pa.types.is_dictionary(array.type):
+                other = base + len(column.categories)
+                table = category_table(array, column.categories, base, other, other + 1)
+                codes = (
+                    array.indices if array.type.index_type == pa.int32() else array.indices.cast(pa.int32())
                 )
-                if column.action == "number":
-                    values = placed(array)
-                    found[j, : kernels.TO] = place_of(values)
-                    held.append(values)
-                    j += 1
-                    if column.calendar:
-                        out = ids[h : h + column.n_ids]
-                        calendar_codes(array, column.calendar, column.day_ticks, base, out)
-                elif column.action == "hashed":
-                    hashed = partial(hashed_codes, array, column.salt, self.n_known, self.n_buckets, ids[h])
-                    if pa.types.is_dictionary(array.type):
-                        others.append(hashed)
-                    else:
-                        hashed()
-                elif pa.types.is_dictionary(array.type):
-                    other = base + len(column.categories)
-                    table = category_table(array, column.categories, base, other, other + 1)
-                    codes = (
-                        array.indices
-                        if array.type.index_type == pa.int32()
-                        else array.indices.cast(pa.int32())
-                    )
-                    at = table.__array_interface__["data"][0]
-                    known.append([*place_of(codes)[:3], at, h, len(table) - 1])
-                    held += (codes, table)
-                else:
-                    others.append(partial(number_codes, array, column.categories, ids[h], base))
-                h += column.n_ids
-        for write in others:
-            write()
+                at = table.__array_interface__["data"][0]
+                known.append([*place_of(codes)[:3], at, h, len(table) - 1])
+                held += (codes, table)
+            else:
+                number_codes(array, column.categories, ids[h], base)
+            h += column.n_ids
         categories = np.array(known, np.int64).reshape(-1, kernels.CATEGORY_FIELDS)
         single = None if self.dtype == "float64" else 1
         kernels.encode_columns(found, self._scales, categories, single, columns, ids)

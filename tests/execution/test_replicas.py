@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from scalable.data.shard import Shard
 from scalable.execution import threads
 from scalable.execution.dask import Dask
@@ -53,7 +51,7 @@ class Order:
     def turns(self, rows):
         for shard in rows.group:
             self.taken.append((rows.position, shard.index))
-            yield 0
+            yield
         return rows.position
 
     def run(self, rows):
@@ -87,55 +85,3 @@ def test_rounds_double_up_to_the_most():
     assert sorted(s.row_start for subsets in rounds for row in subsets for s in row) == list(
         range(0, 2000, 10)
     )
-
-
-class Pieces:
-    """A task in turns of blocks: each of its groups is one shard of so many."""
-
-    def __init__(self, blocks):
-        self.blocks, self.taken = blocks, []
-
-    def turns(self, rows):
-        for shard in rows.group:
-            for left in range(self.blocks - 1, -1, -1):
-                self.taken.append(rows.position)
-                yield left * (shard.n_rows // self.blocks)
-        return rows.position
-
-
-def test_the_last_groups_are_learned_from_block_by_block_so_that_no_thread_is_left_with_a_shard(layouts):
-    shards = [replace(layouts.shards[0], index=k, row_start=0, row_stop=40) for k in range(5)]
-    task = Pieces(4)
-    work = Work(task, BlockReader(layouts), tuple((shard,) for shard in shards))
-    waiting = _Turns(task, work, lambda: False, lambda rows, metrics: None, 2)
-    waiting.run()
-    # Of five shards on two threads one would be left over; while three others wait, none is left half read.
-    assert task.taken[:8] == [0] * 4 + [1] * 4
-    assert task.taken[8:] == [2, 3, 4] * 4
-    assert waiting.results == [0, 1, 2, 3, 4]
-
-
-class Failing:
-    """A task whose groups fail behind the first block of a shard, and write down that they were left."""
-
-    def __init__(self):
-        self.left = []
-
-    def turns(self, rows):
-        try:
-            yield 5
-            raise ValueError("bad row")
-        finally:
-            self.left.append(rows.position)
-
-
-def test_groups_that_are_half_read_are_closed_when_another_fails(layouts):
-    shards = [replace(layouts.shards[0], index=k, row_start=0, row_stop=10) for k in range(3)]
-    task = Failing()
-    work = Work(task, BlockReader(layouts), tuple((shard,) for shard in shards))
-    waiting = _Turns(task, work, lambda: False, lambda rows, metrics: None, 4)
-    with pytest.raises(ValueError, match="bad row"):
-        waiting.run()
-    assert task.left == [0]
-    waiting.close()
-    assert task.left == [0, 1, 2]

@@ -20,7 +20,6 @@ from scalable.data.readers.cursor import Columns, Cursor
 from scalable.data.readers.held import OpenFile, opened
 from scalable.data.readers.layout import row_groups
 from scalable.errors import DataError
-from scalable.kernels.alone import alone
 from scalable.kernels.buffers import LINE, take
 from scalable.kernels.parquet import codecs, coded
 from scalable.kernels.parquet.runs import PADDING
@@ -118,20 +117,19 @@ class CodedReader:
         DataError
             When a page cannot be read or decoded.
         """
-        with alone():
-            if self._kept is None:
-                self._keep()
-            size = -(-n_rows // 64) * 64
-            whole: NDArray[np.uint8] = take((sum(self._widths) + len(self._widths), size), np.uint8)
-            buffer, at = pa.py_buffer(whole), 0
-            places = []
-            counts = np.zeros((len(self._widths), 2), np.int64)
-            for width, described in zip(self._widths, self._table, strict=True):
-                described[coded.OUT] = buffer.address + at
-                described[coded.VALID] = buffer.address + at + width * size
-                places.append((at, at + width * size))
-                at += (width + 1) * size
-            present = np.empty(n_rows, np.uint8)
+        if self._kept is None:
+            self._keep()
+        size = -(-n_rows // 64) * 64
+        whole: NDArray[np.uint8] = take((sum(self._widths) + len(self._widths), size), np.uint8)
+        buffer, at = pa.py_buffer(whole), 0
+        places = []
+        counts = np.zeros((len(self._widths), 2), np.int64)
+        for width, described in zip(self._widths, self._table, strict=True):
+            described[coded.OUT] = buffer.address + at
+            described[coded.VALID] = buffer.address + at + width * size
+            places.append((at, at + width * size))
+            at += (width + 1) * size
+        present = np.empty(n_rows, np.uint8)
         self._bring(row, row + n_rows)
         failed = coded.decode_columns(
             self._descriptor, self._pages, self._table, row, n_rows, self._buffer, self._stored, self._valid, present,
@@ -144,13 +142,12 @@ class CodedReader:
                 f"{self._pages[failed, coded.OFFSET]:,}); the file is damaged or "
                 "changed while it was read: write it again"
             )
-        with alone():
-            return [
-                _array(column, kind, n_rows, buffer, *place, int(missing))
-                for column, kind, place, missing in zip(
-                    self._columns, self._types, places, counts[:, 0], strict=True
-                )
-            ]
+        return [
+            _array(column, kind, n_rows, buffer, *place, int(missing))
+            for column, kind, place, missing in zip(
+                self._columns, self._types, places, counts[:, 0], strict=True
+            )
+        ]
 
 
 def _texts(column: CodedColumn) -> pa.Array | None:

@@ -37,8 +37,8 @@ _PLAIN = {
     )
 }  # fmt: skip
 OBJECT_BYTES = 1000  # of what is known of a column's pages beside the numbers, in objects of Python; measured
-# Of the row groups that were read last: of one, pages are some 50 KB, dictionaries may be megabytes.
-KEPT_BYTES_OF_GROUPS, KEPT_GROUPS, FEW_GROUPS = 2**22, 512, 8
+# Of row groups (pages 50 KB, dictionaries perhaps megabytes): 20 million rows fill it, and are walked once only.
+KEPT_BYTES_OF_GROUPS, KEPT_GROUPS, FEW_GROUPS = 2**23, 512, 8
 KEPT_BYTES, KEPT_FILES, FEW_FILES = 2**22, 512, 8  # of footers, in numbers
 _PLACES = [coded.FIRST, coded.STOP, page_walk.VALUES_AT]
 

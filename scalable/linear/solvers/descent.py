@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from scalable.data.block import Block
 from scalable.data.raw_block import LazyBlock
-from scalable.kernels.alone import alone
 from scalable.kernels.buffers import aligned, take
 from scalable.kernels.linear import adaptive_optimizers as adaptive
 from scalable.kernels.linear import optimizers
@@ -82,10 +81,9 @@ class Descent:
     def step(self, state: DescentState, block: Block) -> DescentState:
         """Learn from a block."""
         o = self.objective
-        with alone():
-            target = o.target(block)
-            o.check(target)
-            y, weight = target.astype(np.float32), o.single_weight(block)
+        target = o.target(block)
+        o.check(target)
+        y, weight = target.astype(np.float32), o.single_weight(block)
         rule = descent.descent_rule(o.loss, float(o.delta), self.optimizer, self.batch, bool(o.fit_intercept))
         how = (rule, self.hyper, o.leading_factors)
         loss, steps, done = 0.0, state.steps, 0
