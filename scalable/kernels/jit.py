@@ -9,13 +9,15 @@ every project file it imports, the Numba version and the CPU. Numba's own key is
 from __future__ import annotations
 
 import functools
+import gc
 import hashlib
 import os
 import re
 import stat
 import tempfile
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +31,7 @@ from numba.core.types.misc import unliteral
 
 from scalable.kernels.compilation.cache_files import SealedCacheFile, is_private, make_private
 from scalable.kernels.compilation.finished import DATA, FinishedCacheImpl, FinishedCompiler
-from scalable.kernels.compilation.garbage import garbage_kept
-from scalable.kernels.compilation.lean import Lean
-from scalable.kernels.compilation.linked import (
-    LeanCompiler,
-    LinkedCacheImpl,
-    LinkedCompiler,
-    set_environments,
-)
+from scalable.kernels.compilation.linked import LinkedCacheImpl, LinkedCompiler, set_environments
 
 # Reassociation and contraction let LLVM vectorise reductions; NaN and infinity keep their IEEE
 # meaning ("nnan" and "ninf" are absent), so data validation inside kernels stays sound.
@@ -167,33 +162,27 @@ class _SourceKeyedCache(caching.FunctionCache):
             return self._load_overload(sig, target_context)
 
 
-def _cache_of(form: str) -> type[_SourceKeyedCache]:
-    """Return a cache of its own for what is compiled for other kernels in some form."""
+class _LinkedLocator(_SourceKeyedLocator):
+    """Keeps what is compiled for other kernels apart from what is compiled for Python."""
 
-    class Locator(_SourceKeyedLocator):
-        def get_disambiguator(self) -> str:
-            return f"{self._lineno}.{form}"
-
-    class Impl(LinkedCacheImpl):
-        _locator_classes = (Locator,)
-
-    class Cache(_SourceKeyedCache):
-        _impl_class = Impl
-
-    return Cache
+    def get_disambiguator(self) -> str:
+        return f"{self._lineno}.linked"
 
 
-_LinkedCache, _LeanCache = _cache_of("linked"), _cache_of("lean")
+class _LinkedImpl(LinkedCacheImpl):
+    _locator_classes = (_LinkedLocator,)
+
+
+class _LinkedCache(_SourceKeyedCache):
+    _impl_class = _LinkedImpl
 
 
 class _Compiled(CPUDispatcher):
     """A compiled function; of several processes that need it, one compiles it and the others wait and load it."""
 
-    is_lean = False
-
     def compile(self, sig: Any) -> Any:
         # Numba's lock comes first, as everywhere else: two threads that took the two in turns would wait for ever.
-        with global_compiler_lock, garbage_kept(), Lean(self.is_lean):
+        with global_compiler_lock, _garbage_kept():
             if tuple(sigutils.normalize_signature(sig)[0]) in self.overloads or self._cached(sig):
                 return super().compile(sig)
             with self._cache._cache_file.claimed():
@@ -225,27 +214,11 @@ class _Kernel(_Compiled):
     @functools.cached_property
     def linked(self) -> Any:
         """The form that other kernels call."""
-        return self._form(LinkedCompiler, _LinkedCache)
-
-    @functools.cached_property
-    def lean(self) -> Any:
-        """The form that lean kernels call."""
-        if self.targetoptions["fastmath"]:
-            return self.linked
-        return self._form(LeanCompiler, _LeanCache, is_lean=True)
-
-    def _form(self, compiler: Any, cache: Any, *, is_lean: bool = False) -> Any:
-        found = numba.jit(**self.targetoptions, no_cpython_wrapper=True, pipeline_class=compiler)(
-            self.py_func
-        )
+        found = numba.jit(**self.targetoptions, **_LEAN, pipeline_class=LinkedCompiler)(self.py_func)
         if isinstance(self._cache, _SourceKeyedCache):
-            found._cache = cache(self.py_func)
+            found._cache = _LinkedCache(self.py_func)
         found.__class__ = _Compiled
-        found.is_lean = is_lean
         return found
-
-    def _for_caller(self) -> Any:
-        return self.lean if Lean.now else self.linked
 
     def compile(self, sig: Any) -> Any:
         """Compile for some types; for arrays that are not to be written to, no second time where none is written to."""
@@ -276,11 +249,11 @@ class _Kernel(_Compiled):
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """Return how a kernel calls this one; numbers in its text are as good as any: no form for each of them."""
         plain = {name: unliteral(each) for name, each in kws.items()}
-        return self._for_caller().get_call_template(tuple(map(unliteral, args)), plain)
+        return self.linked.get_call_template(tuple(map(unliteral, args)), plain)
 
     def get_overload(self, sig: Any) -> Any:
         """Return the code that a kernel's call was resolved to."""
-        return self._for_caller().get_overload(sig)
+        return self.linked.get_overload(sig)
 
 
 def _writable(kind: Any) -> Any:
@@ -288,9 +261,22 @@ def _writable(kind: Any) -> Any:
     return kind.copy(readonly=False) if isinstance(kind, numba.types.Array) and not kind.mutable else kind
 
 
-def kernel(
-    *, fastmath: bool = False, inline: bool = False, lean: bool = False, cache: bool = True, **options: Any
-) -> Any:
+@contextmanager
+def _garbage_kept() -> Iterator[None]:
+    """Collect no garbage meanwhile: to compile makes millions of objects, and hardly any garbage in circles."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+_LEAN = {"no_cpython_wrapper": True}
+
+
+def kernel(*, fastmath: bool = False, inline: bool = False, cache: bool = True, **options: Any) -> Any:
     """Return a decorator that compiles a function to a GIL-free, cached native kernel.
 
     Parameters
@@ -300,18 +286,13 @@ def kernel(
         width, never on the number of threads. NaN and infinity keep their meaning.
     inline : bool
         Force LLVM to inline the function into its callers (for scalar helpers of hot loops).
-    lean : bool
-        Compile faster (``kernels/compilation/lean.py``), where that was seen to cost no speed; not with `fastmath`.
     cache : bool
         Keep the machine code on disk; not for functions made within others, whose key would be new in every process.
     **options
         Further ``numba.njit`` options, e.g. ``boundscheck``.
     """
-    settings: dict[str, Any] = {
-        "nogil": True,
-        "error_model": "numpy",
-        "fastmath": FAST if fastmath else False,
-    }
+    flags = FAST if fastmath else False
+    settings: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": flags}
     settings["no_cfunc_wrapper"] = True  # nobody takes a kernel's address
     if inline:
         settings["forceinline"] = True
@@ -323,10 +304,32 @@ def kernel(
             if cache:
                 dispatcher._cache = _SourceKeyedCache(py_func)
             dispatcher.__class__ = _Kernel
-            dispatcher.is_lean = lean and not fastmath
         return dispatcher
 
     return decorate
+
+
+class Pending:
+    """Tells whether a kernel with a slower substitute is to be used: once compiled, or when there is work enough.
+
+    Parameters
+    ----------
+    kernel : compiled function
+        What takes seconds to compile.
+    patience : int
+        Work, in units of the caller's, to be left to the substitute in this process before it is compiled.
+    """
+
+    def __init__(self, kernel: Any, patience: int) -> None:
+        self._kernel, self.patience = kernel, patience
+
+    def pays(self, work: int) -> bool:
+        """Return whether to use the kernel for so much more work."""
+        if self.patience > 0 and not is_compiled(self._kernel):
+            self.patience -= work
+        else:
+            self.patience = 0
+        return self.patience <= 0
 
 
 def is_compiled(kernel: Any) -> bool:

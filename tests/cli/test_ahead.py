@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -16,7 +15,6 @@ import pytest
 
 from scalable.cli.train import ahead
 from scalable.kernels import jit
-from scalable.kernels.compilation import cache_files
 from scalable.report import others
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,59 +101,12 @@ def test_jobs_fit_and_score_whatever_the_target_is(tmp_path: Path) -> None:
 def test_what_is_compiled_beside_a_quickstart_is_not_what_it_begins_with() -> None:
     """Its values are drawn anyhow; of the dataset the columns are enough. Its trees grow as those of two workers do."""
     from data_gen.values.random import fill_bits
-    from scalable.kernels.encode.columns import encode_columns
     from scalable.kernels.forest.row import row_score
     from scalable.kernels.histogram.leafwise import grow, step
     from scalable.kernels.histogram.teamwork import serve
 
     needless = (fill_bits, grow, serve)
     before = [list(kernel.signatures) for kernel in needless]
-    later = ahead.fit_generated("fraud", "is_fraud", "4000000", "40")
-    assert later is not None
-    later()
+    ahead.fit_generated("fraud", "is_fraud", "native")
     assert [kernel.signatures for kernel in needless] == before
-    assert all(kernel.signatures for kernel in (encode_columns, step, row_score))
-
-
-def test_what_is_needed_later_is_compiled_where_a_processor_is_idle() -> None:
-    code = """
-import gc, os
-from scalable.cli.train import ahead
-def job(word):
-    print(word, os.nice(0), gc.isenabled())
-    return lambda: print(word, os.nice(0))
-ahead.run(job, "a")
-ahead.run(lambda: None)
-"""
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    own = os.nice(0)
-    assert said.stdout.split() == ["a", str(own), "False", "a", str(min(own + 19, 19))]
-
-
-@pytest.mark.parametrize("behind", [True, False])
-def test_a_process_of_lower_priority_is_not_waited_for_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behind: bool
-) -> None:
-    file = cache_files.SealedCacheFile(str(tmp_path), "square", "stamp")
-    began, over = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with file.claimed():
-            began.set()
-            over.wait(60)
-
-    own = os.getpriority(os.PRIO_PROCESS, 0)
-    asked = iter([own + behind, own] * 1000)  # of the holder, then our own
-    monkeypatch.setattr(os, "getpriority", lambda *_: next(asked))
-    monkeypatch.setattr(cache_files, "LITTLE_PATIENCE", 0.1)
-    monkeypatch.setattr(cache_files, "PATIENCE", 1.0)
-    holder = threading.Thread(target=hold)
-    holder.start()
-    began.wait(60)
-    start = time.monotonic()
-    with file.claimed():
-        waited = time.monotonic() - start
-    over.set()
-    holder.join()
-    assert waited >= (0.1 if behind else 1.0)
-    assert behind == (waited < 0.9)
+    assert all(kernel.signatures for kernel in (step, row_score))

@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scalable.kernels.jit import is_compiled, kernel
-from scalable.kernels.pending import Pending
+from scalable.kernels.jit import Pending, is_compiled, kernel
 
 ROOT = Path(__file__).resolve().parents[2]
 FIT = """

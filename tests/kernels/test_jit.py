@@ -258,23 +258,6 @@ def test_what_kernels_call_is_compiled_once_for_all_numbers_and_finished_in_its_
     assert run_in(project, "from scalable.kernels.outer import thrice; print(thrice(1))") == ["8"]
 
 
-def test_lean_kernels_call_lean_forms_but_for_those_whose_sums_may_be_reordered(project, run_in):
-    outer = project / "scalable" / "kernels" / "outer.py"
-    outer.write_text(
-        outer.read_text()
-        + "\n\n@kernel(fastmath=True)\ndef quick(x):\n    return run(x) * 2.0\n"
-        + "\n\n@kernel(lean=True)\ndef exact(x):\n    return quick(x) + callee.add(x)\n"
-    )
-    code = """
-        from scalable.kernels.inner import add
-        from scalable.kernels.outer import exact, quick, run
-        print(exact(1.5), *(len(each.signatures) for each in (add.lean, add.linked, run.lean, run.linked)))
-        print(quick.lean is quick.linked)
-    """
-    assert run_in(project, code) == ["7.5", "1", "1", "0", "1", "True"]
-    assert run_in(project, code)[0] == "7.5"
-
-
 CHECKED = """
 from scalable.kernels.jit import kernel
 

@@ -36,15 +36,13 @@ def command(
     """Run the quickstart."""
     from scalable.cli.bench.journey import travel
     from scalable.cli.screen.display import live
-
-    with live(quiet):
-        sections = travel(out, rows, seed)
-
-    from scalable.report import render  # by now: what compiles kernels meanwhile begins that much earlier
+    from scalable.report import render
     from scalable.report.document import new_results
     from scalable.report.results import write_results, write_text
     from scalable.report.terminal import print_summary
 
+    with live(quiet):
+        sections = travel(out, rows, seed)
     results = new_results("quickstart", sections, seed)
     write_results(out / "results.json", results)
     write_text(out / "report.html", render([results]))

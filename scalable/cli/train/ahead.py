@@ -6,7 +6,6 @@ processes that need one kernel, one compiles it and the other waits (``kernels/j
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import sys
@@ -22,17 +21,19 @@ _HOME = str(
     Path(__file__).resolve().parents[3]
 )  # found where it is, whatever is called like it in the working folder
 _START = """
-import sys
+import gc, sys
 home, job, *words = sys.argv[1:]
 home in sys.path or sys.path.insert(0, home)
+gc.disable()
+from scalable.deferred import defer
+defer()
 from scalable.cli.train import ahead
-ahead.run(getattr(ahead, job), *words)
+getattr(ahead, job)(*words)
 """
-_LAST = 19  # of Linux's priorities: only where a processor is idle
 
 
 @contextmanager
-def compiled_beside(job: Callable[..., Any], *words: str) -> Iterator[bool]:
+def compiled_beside(job: Callable[..., None], *words: str) -> Iterator[bool]:
     """Compile the kernels of a job in a process of its own while the body runs, if none is there yet.
 
     Not where no processor is idle: the body would only be slower. What that process finds wrong with the data is not
@@ -71,27 +72,11 @@ def compiled_beside(job: Callable[..., Any], *words: str) -> Iterator[bool]:
         yield True
 
 
-def run(job: Callable[..., Any], *words: str) -> None:
-    """Do a job in a process of its own: first what is needed soon, then what it returns, where a processor is idle.
+def fit_generated(dataset: str, target: str, engine: str) -> None:
+    """Fit a forest to rows of a generated dataset's columns, and score them; beside LightGBM a logistic model, too.
 
-    Such a process is over soon, so no garbage is collected.
-    """
-    from scalable.deferred import defer
-
-    defer()
-    gc.disable()
-    later = job(*words)
-    if later is not None:
-        os.nice(_LAST)
-        later()
-
-
-def fit_generated(dataset: str, target: str, n_rows: str, n_trees: str) -> Callable[[], None] | None:
-    """Fit a forest to rows of a generated dataset's columns; return what scores it, or None where that was done, too.
-
-    The quickstart's own process compiles what generates, reads and learns the logistic model meanwhile, about as much;
-    LightGBM's trees need few kernels, so the logistic model's are compiled here then. What scores a forest is needed
-    once its trees have grown, and growing leaves a quarter of a processor idle.
+    The quickstart's own process compiles what generates, reads and fits the logistic model in less time than the
+    kernels of trees grown here take in this one; LightGBM's trees need few of them.
 
     The values are drawn anyhow: the generator's kernels are what the other process begins with. The quickstart's
     trees grow in two processes of one thread, step by step, as those do whose nodes draw their features: the kernels
@@ -104,11 +89,6 @@ def fit_generated(dataset: str, target: str, n_rows: str, n_trees: str) -> Calla
     from data_gen.recipe import empty_frame
     from data_gen.writing import arrow
     from scalable.boosting import LGBMClassifier
-    from scalable.boosting.engine import lightgbm_is_faster
-    from scalable.execution.threads import Threads
-    from scalable.features.linear_column import EncoderOptions
-    from scalable.linear import LogisticRegression
-    from scalable.linear.prepare import prepare
 
     columns = recipe(dataset, 0, {}).columns
     frame = empty_frame(columns, ROWS)
@@ -123,18 +103,11 @@ def fit_generated(dataset: str, target: str, n_rows: str, n_trees: str) -> Calla
             data[:] = rng.integers(0, ROWS, ROWS) if column.unit == "id" else rng.exponential(1000.0, ROWS)
         if valid is not None:
             valid[:] = rng.random(ROWS) < 0.7
-    source = _labelled(arrow.table(columns, frame), target)
-    alone = lightgbm_is_faster(int(n_rows), len(columns) - 1, int(n_trees))
-    if not alone:  # what the logistic model's rows are encoded by; its steps are compiled there meanwhile
-        prepare(source, Threads(1), EncoderOptions(), True, None)
+    table = arrow.table(columns, frame)
     by_steps = {"feature_fraction_bynode": 0.9, "num_threads": 1}
-    engine = "lightgbm" if alone else "native"
-    score = _fit(source, LGBMClassifier(n_estimators=2, num_leaves=7, verbose=-1, engine=engine, **by_steps))
-    if not alone:
-        return score
-    score()
-    _fit(source, LogisticRegression())()
-    return None
+    _fit(table, target, LGBMClassifier(n_estimators=2, num_leaves=7, verbose=-1, engine=engine, **by_steps))
+    if engine == "lightgbm":
+        _fit(table, target)
 
 
 def fit_few(data: str, target: str, *features: str) -> None:
@@ -146,43 +119,29 @@ def fit_few(data: str, target: str, *features: str) -> None:
     import pyarrow.parquet as pq
 
     from scalable.data.files.find import find_files
-    from scalable.linear import LogisticRegression
 
     with pq.ParquetFile(find_files(data)[0]) as file:
         names = list(features) or [name for name in file.schema_arrow.names if name != target]
-        rows = pa.Table.from_batches([next(file.iter_batches(ROWS, columns=names))])
-    _fit(_labelled(rows, target), LogisticRegression())()
+        _fit(pa.Table.from_batches([next(file.iter_batches(ROWS, columns=names))]), target)
 
 
-def _labelled(table: Any, target: str) -> Any:
-    """Return the rows of a table as a source of two classes, whatever they say."""
+def _fit(table: Any, target: str, learner: Any = None) -> None:
     import numpy as np
     import pyarrow as pa
 
     from scalable.data.table import TableSource
+    from scalable.execution.threads import Threads
+    from scalable.linear import LogisticRegression
+    from scalable.models.forest import ForestPredictor
+    from scalable.models.predictors import load_model
+    from scalable.scoring.evaluate import evaluate_model
 
-    label = pa.array(np.arange(len(table)) % 2, pa.int8())
+    label = pa.array(np.arange(len(table)) % 2, pa.int8())  # two classes, whatever the rows say
     features = [name for name in table.column_names if name != target]
-    return TableSource(table.select(features).append_column(target, label), target)
-
-
-def _fit(source: Any, learner: Any) -> Callable[[], None]:
-    """Fit a learner; return what scores its model."""
-    learner.fit(source)
-
-    def score() -> None:
-        import numpy as np
-
-        from scalable.execution.threads import Threads
-        from scalable.models.forest import ForestPredictor
-        from scalable.models.predictors import load_model
-        from scalable.scoring.evaluate import evaluate_model
-
-        with tempfile.TemporaryDirectory() as place:
-            learner.save(Path(place) / "model")
-            model = load_model(Path(place) / "model")
-            evaluate_model(model, source, Threads(1))
-            if isinstance(model, ForestPredictor):
-                model.forest.predict_one(np.zeros(model.forest.n_features))
-
-    return score
+    source = TableSource(table.select(features).append_column(target, label), target)
+    with tempfile.TemporaryDirectory() as place:
+        (learner or LogisticRegression()).fit(source).save(Path(place) / "model")
+        model = load_model(Path(place) / "model")
+        evaluate_model(model, source, Threads(1))
+        if isinstance(model, ForestPredictor):
+            model.forest.predict_one(np.zeros(model.forest.n_features))

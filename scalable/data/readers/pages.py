@@ -15,8 +15,8 @@ from scalable.data.readers.coded import open_with_codes
 from scalable.data.readers.compressed import BY_KERNEL, KNOWN
 from scalable.data.readers.cursor import Columns, Cursor
 from scalable.data.readers.stored import StoredColumns, find_stored
+from scalable.kernels.jit import Pending
 from scalable.kernels.parquet.coded import decode_columns
-from scalable.kernels.pending import Pending
 
 # Values that others decode before the decoder is worth compiling: they take some nanoseconds a value longer, and
 # compiling takes seconds.

@@ -15,9 +15,9 @@ from scalable.data.readers.compressed import BY_KERNEL
 from scalable.data.readers.held import OpenFile, opened
 from scalable.data.readers.layout import row_groups
 from scalable.kernels.buffers import LINE, take
+from scalable.kernels.jit import Pending
 from scalable.kernels.parquet import coded, tiles
 from scalable.kernels.parquet.runs import PADDING
-from scalable.kernels.pending import Pending
 
 # Values that are decoded block by block before the kernel is worth compiling.
 TILES = Pending(tiles.tile_address, 2**28)

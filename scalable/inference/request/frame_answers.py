@@ -19,7 +19,7 @@ from scalable.kernels.buffers import aligned
 from scalable.kernels.encode import frame as kernels
 from scalable.kernels.encode import frame_places
 from scalable.kernels.encode.request import CODE, INTEGER, NUMBER, PAIR, SINGLE, TEXT, TIME
-from scalable.kernels.pending import Pending
+from scalable.kernels.jit import Pending
 
 PIECE = 2**12  # rows encoded at a time, which stay in the nearest caches
 MOST_FREE = 2  # rooms for that many rows that are kept: a new one costs as much as to fill it

@@ -21,7 +21,7 @@ from scalable.inference.request.layout import CELL_BYTES, linear_layout
 from scalable.kernels.buffers import aligned
 from scalable.kernels.encode import columns, frame_columns, frame_places
 from scalable.kernels.encode.request import CODE, INTEGER, TEXT
-from scalable.kernels.pending import Pending
+from scalable.kernels.jit import Pending
 
 FOR_LINEAR = Pending(frame_places.find_places, PATIENCE)
 _WIDTHS = np.array(

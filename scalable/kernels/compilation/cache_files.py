@@ -11,7 +11,6 @@ import hashlib
 import os
 import pwd
 import stat
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,9 +20,7 @@ from typing import Any
 from numba.core import caching
 
 _SEAL_BYTES = 32
-_HOLDER = struct.Struct("<q")  # in the file of a lock: the process that has it
 PATIENCE = 120.0  # seconds for another process, which may be frozen, to compile what this one needs
-LITTLE_PATIENCE = 2.0  # for one of lower priority, which may get no processor: kernels seldom take longer
 
 
 class SealedCacheFile(caching.IndexDataCacheFile):
@@ -63,11 +60,10 @@ class SealedCacheFile(caching.IndexDataCacheFile):
             yield
             return
         try:
-            began = time.monotonic()
-            while time.monotonic() < began + (LITTLE_PATIENCE if _is_behind(lock) else PATIENCE):
+            until = time.monotonic() + PATIENCE
+            while time.monotonic() < until:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    os.pwrite(lock, _HOLDER.pack(os.getpid()), 0)
                     break
                 except BlockingIOError:
                     time.sleep(0.02)
@@ -90,15 +86,6 @@ class SealedCacheFile(caching.IndexDataCacheFile):
         with suppress(OSError):
             os.unlink(path)
         return None
-
-
-def _is_behind(lock: int) -> bool:
-    """Return whether the process that held a lock last runs with less priority than this one."""
-    try:
-        (holder,) = _HOLDER.unpack(os.pread(lock, _HOLDER.size, 0))
-        return os.getpriority(os.PRIO_PROCESS, holder) > os.getpriority(os.PRIO_PROCESS, 0)
-    except (OSError, struct.error):  # nobody, or it has ended
-        return False
 
 
 def make_private(path: Path) -> None:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite.binding.newpassmanagers import create_new_function_pass_manager
 from numba.core import caching
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompileResult
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
 
-from scalable.kernels.compilation.lean import Lean
 from scalable.kernels.compilation.pipeline import KernelCompiler
 from scalable.kernels.compilation.references import CountingLower
 
@@ -28,8 +26,6 @@ _WRAPPER = (
 
 class KernelLibrary(JITCodeLibrary):
     """The code of a kernel and of what it calls."""
-
-    lean = False  # see `lean.py`
 
     def add_ir_module(self, ir_module: Any) -> None:
         """Do what Numba does, and take apart what is text by now: it would wait for the collector of garbage.
@@ -44,23 +40,12 @@ class KernelLibrary(JITCodeLibrary):
             function.blocks.clear()
 
     def _optimize_functions(self, ll_module: Any) -> None:
-        """Do what Numba does, but not for what is only declared: preparing passes takes longer than some of them.
-
-        Of a lean library only what many functions linked into one would be slow with.
-        """
+        """Do what Numba does, but not for what is only declared: preparing passes takes longer than some of them."""
         ll_module.data_layout = self._codegen._data_layout
-        defined = [each for each in ll_module.functions if not each.is_declaration]
-        if not self.lean:
-            for function in defined:
+        for function in ll_module.functions:
+            if not function.is_declaration:
                 passes, builder = self._codegen._function_pass_manager()
                 passes.run(function, builder)
-            return
-        passes, builder = create_new_function_pass_manager(), self._codegen._pass_builder()
-        passes.add_sroa_pass()
-        passes.add_instruction_combine_pass()
-        passes.add_simplify_cfg_pass()
-        for function in defined:
-            passes.run(function, builder)
 
 
 class FinishedLibrary(KernelLibrary):
@@ -123,7 +108,6 @@ class _FinishedLowering(NativeLowering):
 
     def run_pass(self, state: Any) -> bool:
         state.library = FinishedLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        state.library.lean = Lean.now
         state.library.enable_object_caching()
         return bool(super().run_pass(state))
 

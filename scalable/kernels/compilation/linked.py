@@ -54,22 +54,15 @@ class LinkedLibrary(KernelLibrary):
         return library
 
 
-class LeanLibrary(LinkedLibrary):
-    """The same for lean kernels."""
-
-    lean = True
-
-
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _LinkedLowering(NativeLowering):
     """Numba's pass, but into a `LinkedLibrary`."""
 
     _name = "linked_lowering"
     lowering_class = CountingLower
-    library: Any = LinkedLibrary
 
     def run_pass(self, state: Any) -> bool:
-        library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
+        library = LinkedLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
         state.library = library
         state.flags.no_compile = True
         super().run_pass(state)
@@ -79,14 +72,6 @@ class _LinkedLowering(NativeLowering):
         state.reload_init.extend(library._reload_init)
         state["cr"] = _LowerResult(done.fndesc, done.call_helper, cfunc=key, env=done.env)
         return True
-
-
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _LeanLowering(_LinkedLowering):
-    """The same into a `LeanLibrary`."""
-
-    _name = "lean_lowering"
-    library = LeanLibrary
 
 
 def _key(library: LinkedLibrary, fndesc: Any, env: Any) -> Any:
@@ -99,12 +84,6 @@ class LinkedCompiler(KernelCompiler):
     """The pipeline of kernels with the other lowering."""
 
     lowering = _LinkedLowering
-
-
-class LeanCompiler(KernelCompiler):
-    """The pipeline of what lean kernels call."""
-
-    lowering = _LeanLowering
 
 
 class LinkedCacheImpl(caching.CompileResultCacheImpl):

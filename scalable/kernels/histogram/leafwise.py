@@ -289,7 +289,7 @@ def note_rows(team: Any, growth: Any) -> Any:
     return gone
 
 
-@kernel(lean=True)
+@kernel()
 def grow(team: Any, mine: Any, growth: Any, categories: Any) -> Any:
     """Split leaves, round by round, until none may be split.
 
@@ -315,7 +315,7 @@ def grow(team: Any, mine: Any, growth: Any, categories: Any) -> Any:
         offer_round(n, first, growth)
 
 
-@kernel(lean=True)
+@kernel()
 def step(what: int, first: int, second: int, team: Any, mine: Any, growth: Any, categories: Any) -> Any:
     """Do one step, which `what` names, with its numbers; return what it returns, else 0.
 

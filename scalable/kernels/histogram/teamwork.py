@@ -304,7 +304,7 @@ def share(k: int, team: Any, mine: Any, categories: Any) -> bool:
     return True
 
 
-@kernel(lean=True)
+@kernel()
 def serve(k: int, team: Any, mine: Any, categories: Any) -> bool:
     """Do a thread's share of one job after another until one says `STOP`; False where another thread has failed."""
     number = 0

@@ -9,30 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from scalable.kernels.jit import kernel
 from scalable.kernels.linear.gradients import STEEPEST
-from scalable.kernels.linear.optimizers import (
-    AVERAGE,
-    FIELDS,
-    L1,
-    L2,
-    RATE,
-    RATE_CUT,
-    S0,
-    SEEN,
-    W,
-    averaged,
-)
+from scalable.kernels.linear.optimizers import AVERAGE, L1, L2, RATE, RATE_CUT, S0, SEEN, W
 from scalable.kernels.linear.penalties import prox
-from scalable.kernels.memory import as_pointer
 
 COPIED = 7  # rows of `copies`
 G, _W, _S0, _SEEN, _AVERAGE, _RATE_CUT, _FACTOR = range(COPIED)
 _SIDE_BY_SIDE = 512
-SUMMED = 8  # rows of the sums over replicas
-_OLD_W, _OLD_S0, _OLD_SEEN, _OLD_AVERAGE, _LEARNED, _MOVED, _MOVED_AVERAGE, _GROWN = range(SUMMED)
 
 
 @kernel(inline=True)
@@ -125,76 +110,3 @@ def move(n: int, share: float, hyper: np.ndarray, t: float, copies: np.ndarray) 
         rate = full * (1.0 - rate_cut[i]) / np.sqrt(grown) if grown > 0.0 else 0.0
         v = prox(w[i] - rate * gradient[i], rate, l1 * factor[i], l2 * factor[i] * factor[i])
         w[i] = min(max(v, -STEEPEST), STEEPEST)
-
-
-@kernel(inline=True)
-def _add(n: int, t: float, copies: np.ndarray, prior: np.ndarray, start: int, sums: np.ndarray) -> None:
-    """Add `n` settled cells of a replica, as of step `t`, to the sums over replicas; see `merge_adaptive`."""
-    for i in range(n):
-        w, squares = np.float64(np.float32(copies[_W, i])), copies[_S0, i]
-        average = np.float64(np.float32(copies[_AVERAGE, i]))
-        old = sums[_OLD_W, i]
-        still = averaged(sums[_OLD_AVERAGE, i], sums[_OLD_SEEN, i], old, t)
-        grown = squares - sums[_OLD_S0, i]
-        weight = prior[start + i] + grown
-        sums[_LEARNED, i] += grown
-        sums[_MOVED, i] += weight * (w - old)
-        sums[_MOVED_AVERAGE, i] += weight * (average - still)
-        sums[_GROWN, i] += grown
-
-
-@kernel()
-def merge_adaptive(
-    hyper: np.ndarray,
-    before: np.ndarray,
-    after: np.ndarray,
-    steps: np.ndarray,
-    prior: np.ndarray,
-    factors: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Merge the cells of replicas, each brought up to date with its steps; see `scalable.linear.solvers.descent`.
-
-    Every cell of every replica is read once, and what is summed over replicas stays in the near cache.
-
-    Parameters
-    ----------
-    hyper : array of shape (8,)
-        See `scalable.kernels.linear.optimizers.hyper_parameters`.
-    before : array of shape (n, 8), float32
-        Cells that the replicas began with.
-    after : array of shape (n_replicas,), uint64
-        Addresses of the same cells of each replica; unchanged, but for those of `out`.
-    steps : array of shape (n_replicas,), float64
-        Finished steps of each replica.
-    prior : array of shape (n,)
-        What every replica counts for beside the growth of its sum of squares.
-    factors : array of shape (n,)
-        Penalty factors.
-    out : array of shape (n, 8), float32
-        Merged cells; may be those of a replica.
-    """
-    copies, sums = np.empty((COPIED, _SIDE_BY_SIDE)), np.empty((SUMMED, _SIDE_BY_SIDE))
-    last = steps.max() + 1.0
-    for start in range(0, before.shape[0], _SIDE_BY_SIDE):
-        n = min(_SIDE_BY_SIDE, before.shape[0] - start)
-        for i in range(n):
-            sums[_OLD_W, i], sums[_OLD_S0, i] = before[start + i, W], before[start + i, S0]
-            sums[_OLD_SEEN, i], sums[_OLD_AVERAGE, i] = before[start + i, SEEN], before[start + i, AVERAGE]
-            sums[_LEARNED, i] = prior[start + i]
-        sums[_MOVED:] = 0.0
-        for r in range(after.size):
-            cells = carray(as_pointer(np.uintp(after[r])), (before.shape[0], FIELDS), np.float32)
-            for i in range(n):
-                copy_cell(cells, start + i, factors[start + i], copies, i)
-            settle(n, hyper, steps[r] + 1.0, copies)
-            _add(n, steps[r] + 1.0, copies, prior, start, sums)
-        for i in range(n):
-            learned = sums[_LEARNED, i] if sums[_LEARNED, i] > 0.0 else 1.0
-            old = sums[_OLD_W, i]
-            still = averaged(sums[_OLD_AVERAGE, i], sums[_OLD_SEEN, i], old, last)
-            out[start + i] = before[start + i]
-            out[start + i, W] = old + sums[_MOVED, i] / learned
-            out[start + i, AVERAGE] = still + sums[_MOVED_AVERAGE, i] / learned
-            out[start + i, S0] = sums[_OLD_S0, i] + sums[_GROWN, i]
-            out[start + i, SEEN] = last

@@ -76,15 +76,9 @@ def relaxed_average(cell: np.ndarray, w: float, t: float) -> Any:
 
     The average weighs iterate k by k^3 (polynomial decay, Shamir & Zhang, 2013).
     """
-    return averaged(np.float64(cell[AVERAGE]), np.float64(cell[SEEN]), w, t)
-
-
-@kernel(inline=True)
-def averaged(average: float, seen: float, w: float, t: float) -> Any:
-    """Return at step `t` an average of `seen` iterates, the weight `w` having stood still since."""
-    share = seen / t
+    share = np.float64(cell[SEEN]) / t
     share *= share
-    return w + (average - w) * share * share
+    return w + (np.float64(cell[AVERAGE]) - w) * share * share
 
 
 @kernel()
@@ -178,9 +172,11 @@ def relax(before: np.ndarray, t: float, out: np.ndarray) -> None:
 @kernel()
 def add_replica(
     touched: bool,
+    source: int,
     t: float,
     before: np.ndarray,
     after: np.ndarray,
+    prior: np.ndarray,
     moves: np.ndarray,
     learned: np.ndarray,
     growth: np.ndarray,
@@ -190,16 +186,19 @@ def add_replica(
     Parameters
     ----------
     touched : bool
-        Whether a replica counts for a coefficient as soon as it moved it; otherwise by the growth of the second
-        accumulator.
+        Whether a replica counts for a coefficient as soon as it moved it; otherwise by the growth of `source`.
+    source : int
+        The accumulator that grows with what is learned.
     t : float
         The step up to which the replica's averages go.
     before, after : arrays of shape (k, n, 8), float32
         Cells at the start of the round, and of the replica at its end.
+    prior : array of shape (n,)
+        What every replica counts for beside its growth.
     moves : array of shape (k, n, 2), float64
         Updated: weighted moves of the weight, and of the average beyond where it would have come by itself.
     learned : array of shape (k, n), float64
-        Updated: what the replicas count for.
+        Updated: growth of `source`.
     growth : array of shape (k, n, 2), float64
         Updated: growth of both accumulators.
     """
@@ -208,8 +207,9 @@ def add_replica(
             old = before[o, j]
             new = after[o, j]
             moved = 1.0 if new[W] != old[W] else 0.0
-            weight = moved if touched else np.float64(new[S1]) - np.float64(old[S1])
-            learned[o, j] += weight
+            share = moved if touched else np.float64(new[source]) - np.float64(old[source])
+            learned[o, j] += share
+            weight = prior[j] + share
             moves[o, j, 0] += weight * (np.float64(new[W]) - np.float64(old[W]))
             moves[o, j, 1] += weight * (
                 np.float64(new[AVERAGE]) - relaxed_average(old, np.float64(old[W]), t)

@@ -21,9 +21,9 @@ from scalable.kernels.processors import available_processors
 from scalable.linear.solvers.objective import HASHED_FACTOR, Objective
 
 PRIOR_STEPS = 10.0
-# Cells of each replica by one call, of several threads; a multiple of what kernels take side by side, so that the
+# Cells of each replica, with their sums in the near cache; a multiple of what kernels take side by side, so that the
 # merged bits do not depend on it.
-MERGED_AT_ONCE = 2**15
+MERGED_AT_ONCE = 2**13
 
 
 @dataclass
@@ -136,8 +136,8 @@ class Descent:
         return {"loss": state.loss / state.weight} if state.weight > 0 else {}
 
 
-def first_squares(learner: Descent, some: slice = slice(None)) -> NDArray[np.float64]:
-    """Return the sums of squared gradients that cells start with, or some of them, shape (p,).
+def first_squares(learner: Descent) -> NDArray[np.float64]:
+    """Return the sums of squared gradients that cells start with, shape (p,).
 
     From zero, the first step of every coefficient would have full length however small its gradient,
     and with rare positives it takes a whole pass to mend that. So a cell starts as if it had seen
@@ -145,10 +145,9 @@ def first_squares(learner: Descent, some: slice = slice(None)) -> NDArray[np.flo
     rare category by no more than a unit normal prior (or a tighter penalty) would allow.
     """
     o = learner.objective
-    frequencies = np.broadcast_to(o.frequencies, o.factors.shape)[some]
-    typical = PRIOR_STEPS * o.residual_variance * frequencies / learner.batch
-    prior = np.where(frequencies == 0.0, HASHED_FACTOR**2, 1.0)
-    start = np.maximum(prior, o.l2 * o.rows * o.factors[some] ** 2)
+    typical = PRIOR_STEPS * o.residual_variance * o.frequencies / learner.batch
+    prior = np.where(o.frequencies == 0.0, HASHED_FACTOR**2, 1.0)
+    start = np.maximum(prior, o.l2 * o.rows * o.factors**2)
     # In place: of hashed columns, fresh memory takes longer than the sums.
     start *= learner.hyper[optimizers.RATE]
     start /= learner.batch
@@ -168,23 +167,16 @@ def merge_replicas(learner: Descent, start: DescentState, states: Sequence[Desce
     the models, which are given up, becomes the merged one: here all of them are in memory, and one more was the most
     that descent ever needed.
     """
+    prior = first_squares(learner) if _prior_of(learner) == optimizers.S0 else np.zeros(start.table.shape[1])
     factors = np.asarray(learner.objective.factors, np.float64)
-    steps = np.array([state.steps for state in states])
     table = states[0].table
 
     def merge(place: tuple[int, int]) -> None:
-        output, first = place
+        output, first = slice(place[0], place[0] + 1), place[1]
         some = slice(first, first + MERGED_AT_ONCE)
         before, *after = (each.table[output, some] for each in (start, *states))
-        if learner.adaptive:
-            addresses = np.array([cells.__array_interface__["data"][0] for cells in after], np.uint64)
-            prior = first_squares(learner, some)
-            adaptive.merge_adaptive(
-                learner.hyper, before, addresses, steps, prior, factors[some], table[output, some]
-            )
-        else:
-            with_outputs = [cells[None] for cells in after]
-            table[output, some] = _merged(learner, before[None], with_outputs, steps.tolist(), factors[some])
+        steps = [state.steps for state in states]
+        table[output, some] = _merged(learner, before, after, steps, prior[some], factors[some])
 
     k, n = table.shape[:2]
     places = [(output, first) for output in range(k) for first in range(0, n, MERGED_AT_ONCE)]
@@ -201,31 +193,39 @@ def merge_replicas(learner: Descent, start: DescentState, states: Sequence[Desce
     )
 
 
+def _prior_of(learner: Descent) -> int:
+    """Return the accumulator that tells how much was learned of a coefficient."""
+    return optimizers.S0 if learner.adaptive else optimizers.S1
+
+
 def _merged(
     learner: Descent,
     before: NDArray[np.float32],
     after: Sequence[NDArray[np.float32]],
     steps: Sequence[float],
+    prior: NDArray[np.float64],
     factors: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return merged cells of those at the start of a round and those of its replicas, which are brought up to date.
-
-    Of optimizers that do not divide by the root of summed squares; of those, `adaptive.merge_adaptive` does it.
-    """
+    """Return merged cells of those at the start of a round and those of its replicas, which are brought up to date."""
     code, last = learner.optimizer, max(steps)
     moves = np.zeros((*before.shape[:2], 2))
-    learned = np.zeros(before.shape[:2])
+    learned = np.broadcast_to(prior, before.shape[:2]).copy()
     growth = np.zeros((*before.shape[:2], 2))
     for table, t in zip(after, steps, strict=True):
         learner.catch_up(table, factors, t)
-        optimizers.add_replica(code == optimizers.ADAM, t + 1.0, before, table, moves, learned, growth)
+        optimizers.add_replica(
+            code == optimizers.ADAM, _prior_of(learner), t + 1.0, before, table, prior, moves, learned, growth
+        )
     still = learned <= 0.0
     moves /= np.where(still, 1.0, learned)[..., None]
     merged = before.astype(np.float64)
     optimizers.relax(before, last + 1.0, merged)
     merged[..., [optimizers.W, optimizers.AVERAGE]] += moves
-    if code == optimizers.FTRL:
-        merged[..., optimizers.S1] = before[..., optimizers.S1] + growth[..., 1]
+    sums = before[..., [optimizers.S0, optimizers.S1]] + growth
+    if learner.adaptive:
+        merged[..., optimizers.S0] = sums[..., 0]
+    elif code == optimizers.FTRL:
+        merged[..., optimizers.S1] = sums[..., 1]
         mean_z = before[..., optimizers.S0] + growth[..., 0] / len(after)
         merged[..., optimizers.S0] = _ftrl_state(learner.hyper, factors, merged, mean_z, last)
     else:
