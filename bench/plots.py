@@ -22,9 +22,8 @@ from matplotlib.figure import Figure
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
 OURS, THEIRS = "#c2410c", "#64748b"
-WIDTH = (
-    4.8  # inches: panels stand below each other, so that a telephone shows their text as large as the page's
-)
+# Inches: panels stand below each other, so that a telephone shows their text as large as the page's.
+WIDTH = 4.8
 Figures = dict[str, Any]
 STYLE = {"svg.fonttype": "none", "svg.hashsalt": "plots", "font.size": 9, "axes.spines.top": False,
          "axes.spines.right": False}  # fmt: skip

@@ -196,9 +196,8 @@ class KMeans(ClusterMixin, TransformerMixin, Unsupervised):
     def scores(arrays: Arrays, block: Block) -> NDArray[np.float64]:
         """Return the index of the nearest center, shape (1, n_rows)."""
         nearest, squares = nearest_to(np.asarray(block.columns, np.float64), arrays["cluster_centers"])
-        return np.where(np.isfinite(squares), nearest, np.nan)[
-            None
-        ]  # none is the nearest of those beyond numbers
+        known = np.isfinite(squares)  # none is the nearest of those beyond numbers
+        return np.where(known, nearest, np.nan)[None]
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """Return the index of the nearest center of each row, shape (n_rows,)."""

@@ -16,11 +16,8 @@ if TYPE_CHECKING:
     import lightgbm as lgb
 
 _BEGIN, _END = "\nparameters:\n", "\nend of parameters"
-_OF_NODES = (
-    "split_gain",
-    "internal_value",
-    "internal_weight",
-)  # a word that is no number ends its process, too
+# A word among these that is no number ends its process, too.
+_OF_NODES = ("split_gain", "internal_value", "internal_weight")
 _PARAMETER = re.compile(r"\[\w+: [^\x00-\x1f\x7f]*\]")  # a line of another shape ends LightGBM's process
 
 

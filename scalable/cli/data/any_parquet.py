@@ -132,9 +132,8 @@ NUMBERS = ("boolean", "integer", "float")
 def _ends(source: ParquetSource) -> list[Shard]:
     """Return the first and the last rows: columns may follow the order of rows, and bins begin and end with them."""
     pieces = []
-    for shard, behind in [(each, 0) for each in source.shards[:1]] + [
-        (each, 1) for each in source.shards[-1:]
-    ]:
+    ends = (*source.shards[:1], *source.shards[-1:])  # none of no rows
+    for shard, behind in zip(ends, (0, 1), strict=False):
         rows = min(shard.n_rows, END_ROWS)
         start = behind * (shard.n_rows - rows)
         at = shard.row_start + start

@@ -99,9 +99,7 @@ def replay_view(
     matches, begin = matches_of(bound, events, len(parts)), partitions[1]
     matched, found = (*answered, *settled[begin:]), value_paths(matches, work, 0)
     rest = unsettled[begin:] if len(records) > 1 else ()
-    if are_there(
-        records
-    ):  # of what was made with them, and is still read, all is made again where some was removed
+    if are_there(records):  # what was made with them and is still read is made again where some was removed
         wanted = () if are_there(found) else matched
         if not are_there(rest):
             wanted = (*(answered if found else ()), *waiting[begin:])
