@@ -52,18 +52,29 @@ class Value:
     def array(self, value: Any) -> pa.Array:
         """Return any value as the array of one row that batch prediction would have; null for a missing one."""
         try:
-            found = pa.array([value], from_pandas=True)
+            found = pa.array([self._of_arrow(value)], from_pandas=True)
             if found.null_count:
                 return found
             return as_trained(canonical(found, found.type), self.name, self.arrow_type, self.kind)
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             raise self.refusal(value) from error
 
+    def _of_arrow(self, value: Any) -> Any:
+        """Return a value; an integer that Arrow takes for none of its own as one that it does."""
+        if type(value) is not int or LEAST <= value < -LEAST:
+            return value
+        if pt.is_decimal(self.type):
+            return decimal.Decimal(value)
+        found = self.number(value)  # refuses what no column of integers holds
+        return found if pt.is_floating(self.type) else np.uint64(value)
+
     def number(self, value: Any) -> float:
         """Return a number as a double, NaN where it is missing."""
         if value is None:
             return np.nan
         if type(value) in (float, int, bool):
+            if type(value) is int and not (LEAST <= value < MOST or pt.is_floating(self.type)):
+                raise self.refusal(value, "more than 64 bits")
             try:
                 return float(value)
             except OverflowError:

@@ -122,6 +122,9 @@ def _number(reader: Any, read: Any, value: Any, kind: Any, cell: Any) -> Any:
         kind == np.uintp(field(reader, READER, "int")) or kind == np.uintp(field(reader, READER, "bool"))
     ):
         found = _float_of_int(value)
+        if abs(found) >= 2.0**63:  # the column may be of integers, which have 64 bits
+            _clear(reader)
+            return False
     elif value == np.uintp(field(reader, READER, "none")):
         found = np.nan
     else:

@@ -86,8 +86,8 @@ STRANGE = {
     "i8": [True, -128, 127, 3.5, None, np.int16(7), float("nan")],
     "u64": [2**64 - 1, 2**53 + 1, np.uint64(2**64 - 1)],
     "i64": [-(2**63), 2**63 - 1],
-    "f64": [1e-300, -0.0, 7, np.float32(0.1), decimal.Decimal("0.5")],
-    "f32": [np.float32(0.1), 0.5],
+    "f64": [1e-300, -0.0, 7, np.float32(0.1), decimal.Decimal("0.5"), 10**20],
+    "f32": [np.float32(0.1), 0.5, -(10**20)],
     "card_id": [-(2**63), 2**63 - 1, 12.0, np.int64(5)],
     "few": ["unseen", "", "few ä3", "\0", None],
     "many": ["", "x" * 5000, "\N{GRINNING FACE}"],
@@ -112,7 +112,8 @@ def test_single_values_of_all_kinds(model, table):
         try:
             if name == "i8" and isinstance(value, float):
                 raise TypeError  # Arrow would cut it
-            column = pa.array([value], kind, from_pandas=True)
+            beyond = type(value) is int and abs(value) > 2**64  # Arrow knows no integer of that size
+            column = pa.array([float(value) if beyond else value], kind, from_pandas=True)
         except (pa.ArrowException, TypeError, OverflowError):
             column = pa.array([value], from_pandas=True)
         at = model.needed.index(name)
@@ -172,6 +173,11 @@ def test_keys_that_are_missing_or_too_many(model, table):
         ("f64", "12", "'f64' is '12' .str. here but was double in training"),
         ("i64", {}, "'i64' is {}"),
         ("f32", 1e39, "'f32' is 1e[+]39.*out of range"),
+        ("f64", 10**400, "'f64' is .*out of range"),
+        ("i8", 2**64, "'i8' is .*more than 64 bits"),
+        ("i64", -(2**63) - 1, "'i64' is .*more than 64 bits"),
+        ("u64", 2**70, "'u64' is .*more than 64 bits"),
+        ("card_id", 2**70, "'card_id' is .*more than 64 bits"),
         ("f64", datetime.date(2026, 1, 1), "'f64' is"),
         ("card_id", "x", "'card_id' is"),
         ("us", datetime.datetime(2026, 1, 1), "no zone, which the column has"),
@@ -198,6 +204,8 @@ def test_what_is_no_value_of_the_column_is_refused(model, table, name, value, me
     row = rows_of(table.slice(3, 1), model.needed)[0]
     with pytest.raises(DataError, match=message):
         model.predict_one({**row, name: value})
+    with pytest.raises(DataError, match=message):
+        model.predict([row, {**row, name: value}])
 
 
 @pytest.mark.parametrize(
