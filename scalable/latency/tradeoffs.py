@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scalable import progress
 from scalable.data.parquet import ParquetSource
 from scalable.errors import DataError, ModelError, UsageError
+from scalable.execution.threads import Threads
 from scalable.inference.cascade import Cascade, is_binary
 from scalable.inference.forest.compiled import CompiledForest
 from scalable.inference.forest.formats.lightgbm_trees import forest_of_text
@@ -24,6 +25,7 @@ from scalable.latency.laboratory import sample_rows
 from scalable.latency.timing import quantiles_us
 from scalable.models.predictors import load_model
 from scalable.models.store import read_model
+from scalable.monitor.profile import learn_profile, save_profile
 from scalable.registry.address import model_path
 from scalable.storage.replace import check_writable, explained
 
@@ -163,9 +165,10 @@ def compare(
     budget : str or None
         See `budget_us`.
     write : Path or None
-        Where to save the choice: a model directory with the encoder of the model, which takes the same raw rows. Of
-        a forest in a file of its own, which has no encoder: a file that ``load_model`` and ``load_compiled`` read, or
-        for a cascade a directory that ``load_cascade`` does.
+        Where to save the choice: a model directory with the encoder of the model, which takes the same raw rows, and
+        with these rows as the reference of ``scalable monitor``. Of a forest in a file of its own, which has no
+        encoder: a file that ``load_model`` and ``load_compiled`` read, or for a cascade a directory that
+        ``load_cascade`` does.
 
     Raises
     ------
@@ -204,6 +207,7 @@ def compare(
         rows[choices.index(best)]["chosen"] = True
         if write is not None and stored is not None:
             write_chosen(write, stored, best.model, best.text)
+            save_profile(write, learn_profile(load_model(write), source, Threads()))
         elif write is not None:
             best.model.save(write)
     return {"dataset": {"name": data, "rows": source.n_rows}, "tradeoffs": rows}

@@ -102,6 +102,7 @@ def test_the_command_writes_what_other_commands_take(choices, place, tmp_path, m
     )
     command("predict", out, data, "--out", tmp_path / "scores")
     command("evaluate", out, data, "--target", "label", "--json", tmp_path / "found.json")
+    command("monitor", out, data, "--target", "label")  # holds them against the rows it was chosen on: quiet
     (scores,) = pq.read_table(tmp_path / "scores").select(["prediction"]).columns
     np.testing.assert_array_equal(scores.to_numpy(), load_model(out).predict(rows_of(place)))
     assert choices[name].name in capsys.readouterr().out

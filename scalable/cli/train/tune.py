@@ -105,6 +105,7 @@ def command(
     from scalable import ParquetSource, tune
     from scalable.cli.screen.display import live
     from scalable.cli.train.learners import get_learner, parse_options
+    from scalable.cli.train.reference import keep_profile
     from scalable.cli.train.task import find_task
     from scalable.cli.train.train import refuse_forgetting, refuse_overwriting
     from scalable.report import render
@@ -135,6 +136,8 @@ def command(
         )  # fmt: skip
     if model is not None:
         found.estimator.save(model)
+        with live(quiet):
+            keep_profile(model, source, held, client, None)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     if not quiet:

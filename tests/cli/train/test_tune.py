@@ -28,6 +28,7 @@ def test_a_search_writes_the_best_model_and_a_page(scalable: Run, toy: Path, tmp
     assert "not of the shape" not in text
     assert load_model(model).predict_one({"x": 0.5, "city": "Lima"}) > 0.4
     assert not Path(f"{model}.search").exists()
+    assert scalable("monitor", model, toy, "--target", "label").code == 0  # the reference is in the model
     again = scalable(*words)
     assert again.code == 2
     assert "--overwrite" in again.err
