@@ -83,6 +83,11 @@ class _Mapping:
 
     function: ShardFunction[Any, Any, Any]
 
+    @property
+    def waits(self) -> bool:
+        """Whether a thread is idle while the function's files go to the disk; see `Threads`."""
+        return getattr(self.function, "waits", False)
+
     def run(self, rows: GroupRows) -> Any:
         state = self.function.begin(rows.group)
         try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -139,6 +139,7 @@ class WriteParts:
 
     made: Any
     out: str
+    waits: ClassVar[bool] = True  # for the disk: a file gets its name when it is there
 
     def begin(self, shards: Sequence[Shard]) -> Part:
         """Open a file."""

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -243,6 +244,26 @@ def current_umask():
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def test_others_go_on_while_files_go_to_the_disk(tmp_path, dataset, small_parts, monkeypatch):
+    third, begun, begin, fsync = threading.Event(), [], WriteParts.begin, os.fsync
+
+    def counted(self, shards):
+        begun.append(shards)
+        if len(begun) == 3:
+            third.set()
+        return begin(self, shards)
+
+    def slow(descriptor):
+        assert not begun or third.wait(30), "two threads wait for the disk, and nobody begins the third file"
+        fsync(descriptor)
+
+    monkeypatch.setattr(WriteParts, "begin", counted)
+    monkeypatch.setattr(os, "fsync", slow)
+    booster = save_forest(tmp_path / "m", 2)
+    score(load_model(tmp_path / "m"), ParquetSource(str(dataset)), tmp_path / "out", executor=Threads(2))
+    np.testing.assert_array_equal(read(tmp_path / "out")["prediction"].to_numpy(), expected(booster, dataset))
 
 
 def test_an_output_directory_that_vanishes_is_an_error(tmp_path, dataset, small_parts, monkeypatch):
