@@ -21,6 +21,8 @@ from scalable.storage.files import arrow_input
 _SAMPLE_GROUPS = 32  # row groups that histograms are laid out from, evenly spaced
 _SAMPLE_ROWS = 1 << 16  # rows used of each
 STRETCHES = 64  # of the label along the dataset
+EMPTY = "(empty)"  # a text without letters, as it is shown
+MANY = 9_999.5  # from here on numbers are shown without fractions, since four digits would be 1e+04
 
 
 @dataclass
@@ -76,7 +78,7 @@ class ColumnSummary:
             return str(
                 moment.astype("datetime64[D]" if self.type.startswith("date") else "datetime64[m]")
             ).replace("T", " ")
-        return f"{value:,.4g}"
+        return f"{value:,.0f}" if MANY <= abs(value) < 1e15 else f"{value:,.4g}"
 
 
 @dataclass

@@ -11,8 +11,9 @@ import jinja2
 from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from data_gen.describing.description import ColumnSummary, Description
+from data_gen.describing.description import EMPTY, ColumnSummary, Description
 
 _BLUE, _RED, _GREY = "#2f6db3", "#c0392b", "#5b6b7b"
 # What a page's themes make of them: the style sheet has the colours.
@@ -83,7 +84,10 @@ def _histogram(column: ColumnSummary) -> str:
     unit = f" [{column.unit_shown}]" if column.unit_shown else ""
     axes.set_title(column.name[:40].replace("$", r"\$") + unit, fontsize=9, loc="left")
     if len(column.edges) == len(column.counts):
-        labels = [e[:16].replace("$", r"\$") if isinstance(e, str) else column.shown(e) for e in column.edges]
+        labels = [
+            (e[:16].replace("$", r"\$") or EMPTY) if isinstance(e, str) else column.shown(e)
+            for e in column.edges
+        ]
         axes.bar(range(len(labels)), column.counts, color=_BLUE)
         axes.set_xticks(range(len(labels)), labels, rotation=60 if len(labels) > 4 else 0, ha="center")
     elif column.is_time and column.edges:
@@ -98,6 +102,9 @@ def _histogram(column: ColumnSummary) -> str:
         widths = column.edges[1] - column.edges[0], column.edges[-1] - column.edges[-2]
         if widths[1] > 4 * abs(widths[0]) > 0:
             axes.set_xscale("symlog", linthresh=max(column.edges[1], 1e-9))
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(3))
+            axes.xaxis.set_major_formatter(lambda value, _: column.shown(value))
     axes.set_yticks([])
     return _svg(figure)
 

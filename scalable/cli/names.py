@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Iterable, Sequence
 
 
 def aligned(rows: Iterable[tuple[str, str]]) -> str:
@@ -31,6 +32,15 @@ def answers(incomplete: str) -> list[str]:
     from bench.answers.answer import ids
 
     return _beginning(incomplete, ids())
+
+
+def mistyped(words: Iterable[str], missing: Sequence[str]) -> str:
+    """Return what to say of the first word that is nearly a missing option, which is why that one is missing; or ""."""
+    for word in words:
+        name = word.partition("=")[0]
+        if name.startswith("--") and (meant := difflib.get_close_matches(name, missing, 1, 0.75)):
+            return f"unknown option {name}; did you mean {meant[0]}?"
+    return ""
 
 
 def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:

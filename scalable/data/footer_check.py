@@ -19,6 +19,21 @@ from scalable.storage.files import Version, store_of
 _MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
 _TAIL = 2**16  # most footers are smaller: one read
 _CODECS = 8
+_OTHERS = (
+    ".tsv",
+    ".txt",
+    ".json",
+    ".jsonl",
+    ".ndjson",
+    ".arrow",
+    ".feather",
+    ".orc",
+    ".avro",
+    ".xls",
+    ".xlsx",
+    ".gz",
+    ".zip",
+)
 _LEAST_PAGE, _MOST_VALUES = 16, 2**31  # bytes of a page and its header, and values of a page
 _BYTE_ARRAY, _FIXED_BYTES = 6, 7
 _WIDTHS = np.array(
@@ -166,6 +181,16 @@ def chunk_begin(dictionary: Any, data: Any) -> Any:
 
 def damaged(path: str, reason: str) -> DataError:
     """Return the error for a file that is not what it says."""
+    name = path.lower()
+    if name.endswith((".csv", ".csv.gz")):
+        return DataError(
+            f'{path}: CSV, not Parquet; turn it into Parquet first: python -c "import pyarrow.csv as c, '
+            f"pyarrow.parquet as p; p.write_table(c.read_csv({path!r}), 'rows.parquet')\""
+        )
+    if name.endswith(_OTHERS):
+        return DataError(
+            f"{path}: not Parquet, by its name and its end ({reason}); turn it into Parquet first"
+        )
     return DataError(
         f"{path}: not a readable Parquet file ({reason}); it may be truncated or of another format: write it "
         "again or leave it out"

@@ -125,8 +125,10 @@ class _Expectation(NamedTuple):
     base: dict[str, Measured]
 
 
-def find(profile: Profile, periods: dict[int, NDArray[np.int64]], thresholds: Thresholds) -> Findings:
-    """Return the figures of all periods."""
+def find(
+    profile: Profile, periods: dict[int, NDArray[np.int64]], thresholds: Thresholds, time: str | None = None
+) -> Findings:
+    """Return the figures of all periods; those of the column `time`, which differs by nature, without alarms."""
     expectation = None
     if profile.layout.task == "binary" and profile.labelled:
         calibration = calibrate(profile.part("labelled"), profile.part("positive"))
@@ -139,7 +141,10 @@ def find(profile: Profile, periods: dict[int, NDArray[np.int64]], thresholds: Th
         for begin in range(0, len(names), TOGETHER):
             some = names[begin : begin + TOGETHER]
             counts = np.stack([periods[name] for name in some], out=room[: len(some)])
-            parts.append((some, list(_figures(profile, counts, thresholds, expectation))))
+            figures = _figures(profile, counts, thresholds, expectation)
+            parts.append(
+                (some, [f._replace(threshold=None, alarm=None) if f.column == time else f for f in figures])
+            )
     return Findings(parts)
 
 

@@ -15,6 +15,7 @@ from scalable.errors import DataError, UsageError
 from scalable.kernels.encode.counting import find_runs
 
 DAY = 86_400 * 10**9  # nanoseconds
+WEEK, MONDAY = 7 * DAY, 4 * DAY  # 1970 began on a Thursday
 MOST_PERIODS = 10_000  # some 30 KB each
 MOST_RUNS = 4096  # of a block; rows that would fall into more are sorted
 _UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
@@ -58,6 +59,11 @@ def one_period(n_rows: int) -> Runs:
     return Runs([0], np.array([0, n_rows]), np.zeros(1, np.int64))
 
 
+def origin(every: int) -> int:
+    """Return when period 0 begins, in nanoseconds since 1970 began: then, or where periods are weeks, on a Monday."""
+    return 0 if every % WEEK else MONDAY
+
+
 def runs_of(block: RawBlock, time: str, every: int) -> Runs:
     """Return the runs of a block.
 
@@ -82,6 +88,8 @@ def runs_of(block: RawBlock, time: str, every: int) -> Runs:
         raise DataError(f"{block.where(wrong)}: no time in column {time!r}; leave such rows out")
     values, unit = read_only(numbers(array)), time_unit(time, array.type)
     width, times = max(1, every // unit), max(1, unit // every)
+    if shift := origin(every) // unit:
+        values = np.maximum(values, np.iinfo(values.dtype).min + shift) - shift
     begins, found = np.empty(MOST_RUNS + 1, np.int64), np.empty(MOST_RUNS, np.int64)
     n = find_runs(values, width, begins, found)
     if n >= 0:

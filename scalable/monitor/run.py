@@ -21,7 +21,7 @@ from scalable.monitor.bins import other_kind
 from scalable.monitor.counts import CountReduction, State
 from scalable.monitor.findings import Finding, Findings, find
 from scalable.monitor.labels import Labelled, read_labels
-from scalable.monitor.periods import DAY, time_unit
+from scalable.monitor.periods import DAY, origin, time_unit
 from scalable.monitor.profile import Profile, learn_profile, read_profile
 from scalable.monitor.scores import N, Scorer
 from scalable.monitor.thresholds import Thresholds
@@ -45,6 +45,8 @@ class Report:
         The counts themselves.
     unlabelled : bool
         Whether labels were given, and no row had one.
+    time : str or None
+        The column that divides the rows into periods.
     """
 
     findings: Findings
@@ -53,6 +55,7 @@ class Report:
     profile: Profile
     periods: State
     unlabelled: bool = False
+    time: str | None = None
 
     @property
     def alarms(self) -> list[Finding]:
@@ -69,6 +72,11 @@ class Report:
     def notes(self) -> list[str]:
         """Return what whoever reads the figures should know of the reference."""
         notes = ["no row has a label among those that were given"] if self.unlabelled else []
+        if self.time in {bins.name for bins in self.profile.layout.columns}:
+            notes.append(
+                f"{self.time}: periods differ in it by nature, so its own figures are no alarms; train with --exclude "
+                f"{self.time}, or the model meets values that it never saw"
+            )
         if self.profile.layout.prediction is not None and self.profile.seen:
             notes.append(
                 "the reference's predictions are of rows that the model learned from: performance is shown, without "
@@ -87,7 +95,7 @@ def period_name(period: int, every: int | None) -> str:
     """Return the beginning of a period, ISO 8601 UTC, or ``all`` where all rows are one."""
     if every is None:
         return "all"
-    seconds = period * every // 10**9
+    seconds = (period * every + origin(every)) // 10**9
     try:
         found = datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
@@ -125,7 +133,7 @@ def monitor(
     time : str, optional
         Column of times that divides the rows into periods.
     every : int
-        Nanoseconds of a period.
+        Nanoseconds of a period. Periods are counted from 1970 on, UTC; weeks begin on Mondays.
     labels : Source, optional
         Labels that came later: rows of `key` and of the target that it names.
     key : str, optional
@@ -172,10 +180,10 @@ def monitor(
     reader = BlockReader(source, columns=tuple(reduction.needed))
     periods: State = run_reduction(worker, reduction, reader, label="monitor")
     rows = {period: int(profile.layout.part(counts, "rows")[0]) for period, counts in periods.items()}
-    findings = find(profile, periods, thresholds or Thresholds())
+    findings = find(profile, periods, thresholds or Thresholds(), time)
     measured = known is not None and scorer is not None
     unlabelled = measured and not any(profile.layout.part(c, "sums")[N] for c in periods.values())
-    return Report(findings, rows, None if time is None else every, profile, periods, unlabelled)
+    return Report(findings, rows, None if time is None else every, profile, periods, unlabelled, time)
 
 
 def _labels(predictor: Any, source: Source, labels: Source | None, key: str | None) -> Labelled | None:

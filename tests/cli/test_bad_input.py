@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,37 @@ def test_not_parquet(scalable: Run, tmp_path: Path, model: Path) -> None:
     text = tmp_path / "rows.parquet"
     text.write_text("a,b\n1,2\n" * 100)
     failed(scalable("train", "logistic", text, "--target", "b", "--model", model), str(text), "Parquet")
+
+
+def test_a_csv_is_told_what_makes_parquet_of_it(scalable: Run, tmp_path: Path) -> None:
+    text = tmp_path / "rows.csv"
+    text.write_text("a,b\n1,2\n" * 100)
+    failed(outcome := scalable("describe", text), str(text), "CSV, not Parquet")
+    (program,) = re.findall(r'python -c "(.*)"$', outcome.err.strip())
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    assert scalable("describe", tmp_path / "rows.parquet").code == 0
+    failed(scalable("describe", text.rename(tmp_path / "rows.json")), "turn it into Parquet first")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("train logistic DATA --taget label --model m", "unknown option --taget; did you mean --target?"),
+        ("train logistic DATA --target label --modle=m", "unknown option --modle; did you mean --model?"),
+        ("train logistic DATA --target label --model m --vaild x", "did you mean --valid?"),
+        ("train logistic DATA --target label --model m --q9 1", "there are --C, --average"),
+        ("train logistic DATA --target label", "Error: missing --model"),
+        ("tune logistic DATA --taget label --space C=1|2", "unknown option --taget; did you mean --target?"),
+        ("tune logistic DATA --target label", "Missing option '--space'"),
+    ],
+)
+def test_a_mistyped_option_is_named_and_not_what_is_missing_for_it(
+    words: str, said: str, scalable: Run, toy: Path
+) -> None:
+    outcome = scalable(*words.replace("DATA", str(toy)).split())
+    assert outcome.code == 2
+    assert said in outcome.err
+    assert "--learner" not in outcome.err
 
 
 def test_missing_data(scalable: Run, tmp_path: Path, model: Path) -> None:

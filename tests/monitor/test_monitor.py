@@ -67,6 +67,18 @@ def test_rows_like_the_reference_are_quiet(model):
     assert report.name(min(report.rows)) == "1970-01-01"
 
 
+def test_the_time_of_the_periods_is_no_alarm_of_its_own(tmp_path):
+    given = TableSource(rows(N, 1), "label", features=["x", "time"])
+    LogisticRegression(n_workers=1).fit(given).save(tmp_path / "m")
+    save_profile(tmp_path / "m", learn_profile(load_model(tmp_path / "m"), given, Threads(1)))
+    later = table_source(rows(N, 3, day=400, days=3))
+    report = monitor(tmp_path / "m", later, time="time", executor=Threads(1))
+    assert "time" not in {f.column for f in report.alarms}
+    assert "time" in {f.column for f in report.findings}
+    assert "train with --exclude time" in report.notes()[0]
+    assert ("time", "ks") in said(monitor(tmp_path / "m", later, executor=Threads(1)))
+
+
 @pytest.mark.parametrize("learner", [LogisticRegression, GaussianNB, CategoricalNB])
 def test_times_of_another_unit_are_no_drift(tmp_path, learner):
     """The same seconds in microseconds and in nanoseconds: once in training, once in what is watched."""

@@ -1,5 +1,7 @@
 """Rows fall into their periods, whatever their order and the unit of their times."""
 
+import datetime
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -8,6 +10,7 @@ from scalable.data.block import RawBlock
 from scalable.errors import UsageError
 from scalable.monitor import periods
 from scalable.monitor.periods import DAY, runs_of
+from scalable.monitor.run import period_name
 
 HOUR = DAY // 24
 
@@ -31,7 +34,7 @@ def test_each_row_is_of_the_period_it_lies_in(kind, every, spread, first):
     times = times if spread else np.sort(times)
     whole = pa.array(times.astype(np.int32 if kind == pa.date32() else np.int64))
     runs = runs_of(block(whole.cast(kind)), "at", every)
-    expected = np.array([int(t) * unit // every for t in times.tolist()])
+    expected = np.array([(int(t) * unit - periods.origin(every)) // every for t in times.tolist()])
     assert runs.periods == np.unique(expected).tolist()
     assert np.array_equal(np.array(runs.periods)[runs.of_rows()], runs.arranged(expected))
     assert (runs.order is not None) == spread
@@ -39,6 +42,15 @@ def test_each_row_is_of_the_period_it_lies_in(kind, every, spread, first):
     some = np.flatnonzero(rng.random(30_000) < 0.1)
     few = runs.only(some)
     assert np.array_equal(few.of_rows(), runs.of_rows()[some])
+
+
+def test_weeks_begin_on_mondays():
+    days = pa.array([datetime.date(2020, 1, 5), datetime.date(2020, 1, 6), datetime.date(1969, 12, 31)])
+    runs = runs_of(block(days), "at", 7 * DAY)
+    assert [period_name(k, 7 * DAY) for k in runs.periods] == ["1969-12-29", "2019-12-30", "2020-01-06"]
+    assert period_name(18_262, DAY) == "2020-01-01"
+    first = runs_of(block(pa.array([-(2**63)], pa.timestamp("ns"))), "at", 7 * DAY)
+    assert first.periods[0] < 0
 
 
 def test_periods_far_apart_and_in_no_order():

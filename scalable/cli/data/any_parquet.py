@@ -10,7 +10,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data_gen import Description
-from data_gen.describing.description import STRETCHES, ColumnSummary, column_summary, label_sums, stretches
+from data_gen.describing.description import (
+    EMPTY,
+    STRETCHES,
+    ColumnSummary,
+    column_summary,
+    label_sums,
+    stretches,
+)
 from data_gen.describing.summary import Summary, edges_for, frequent, fresh, is_text
 from scalable.data.block import RawBlock
 from scalable.data.columns import column_kind, require_column
@@ -173,4 +180,6 @@ def _remark(column: ColumnSummary, kind: pa.DataType, present: int) -> str:
     ):
         return "every value another: an identifier?"
     most = zip(column.edges, column.counts, strict=True) if column_kind(kind) == "text" else ()
-    return ", ".join(f"{value[:LONGEST]} {count / present:.0%}" for value, count in list(most)[:SHOWN])
+    return ", ".join(
+        f"{value[:LONGEST] or EMPTY} {count / present:.0%}" for value, count in list(most)[:SHOWN]
+    )

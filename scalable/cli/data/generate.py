@@ -115,7 +115,7 @@ def command(
         )
         if best:
             facts = (f"{name.replace('_', ' ')} {value:.5g}" for name, value in best.items())
-            typer.echo(f"best achievable: {', '.join(facts)}")
+            typer.echo(f"the best that any model can expect on such rows: {', '.join(facts)}")
     sections = {
         "dataset": {"name": dataset, "rows": rows, "bytes": size, "truth": truth},
         "stages": [stage.to_json()],

@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from scalable.cli.names import mistyped
 from scalable.cli.screen.interrupt import INTERRUPTED, begin, is_interrupted, say, say_interrupted
 
 FAILURE, USAGE = 1, 2
@@ -51,6 +52,7 @@ def _failed(error: Exception, argv: Sequence[str]) -> int:
         return INTERRUPTED
     if hasattr(error, "exit_code"):  # Click's own, which newer Typers carry within themselves
         if hasattr(error, "show"):
+            _in_plain_words(error, argv)
             error.show()
         return int(error.exit_code)
     if "--debug" in argv:
@@ -58,6 +60,18 @@ def _failed(error: Exception, argv: Sequence[str]) -> int:
     code, message = explain(error)
     say(message)
     return code
+
+
+def _in_plain_words(error: Any, argv: Sequence[str]) -> None:
+    """Have Click's error say which option was mistyped where one is missing, and "Invalid value" of values only."""
+    parameter = getattr(error, "param", None)
+    message = (
+        mistyped(argv, parameter.opts) if parameter is not None and "Missing" in type(error).__name__ else ""
+    )
+    if parameter is None and type(error).__name__ == "BadParameter" and error.param_hint is None:
+        message = error.message
+    if message:
+        error.format_message = lambda: message
 
 
 def explain(error: Exception) -> tuple[int, str]:

@@ -13,8 +13,8 @@ from scalable.models.learners import LEARNERS, Learner
 from scalable.models.parameters import nearest, value_of
 
 
-def build(learner: Learner, task: str, options: dict[str, Any]) -> Any:
-    """Return an estimator for a task.
+def build(learner: Learner, task: str, options: dict[str, Any], own: Sequence[str] = ()) -> Any:
+    """Return an estimator for a task; `own` are the options of the command, which may have been meant.
 
     Raises
     ------
@@ -29,8 +29,12 @@ def build(learner: Learner, task: str, options: dict[str, Any]) -> Any:
     known = {*cls.parameter_names(), *learner.fit_names}
     for option, value in options.items():
         if option not in known:
-            hint = nearest(option.replace("_", "-"), (name.replace("_", "-") for name in known), "--{}")
-            raise typer.BadParameter(f"unknown option --{option.replace('_', '-')} for this learner; {hint}")
+            hint = nearest(
+                flag(option)[2:],
+                {each[2:] for each in (*map(flag, known), *own) if each.startswith("--")},
+                "--{}",
+            )
+            raise typer.BadParameter(f"unknown option {flag(option)} for this learner; {hint}")
         wanted = wrong_value(cls, option, value)
         if wanted:
             raise typer.BadParameter(f"{flag(option)} takes {wanted}, not {value!r}")

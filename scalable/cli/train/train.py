@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from scalable.cli.models.registry_options import RegistryDir
-from scalable.cli.names import aligned, learners
+from scalable.cli.names import aligned, learners, mistyped
 from scalable.cli.options import (
     ClientAddress,
     Debug,
@@ -118,7 +118,8 @@ def command(
         wanted["--target"] = target
     missing = [name for name, value in wanted.items() if value is None]
     if missing or entry is None or learner is None or data is None or model is None:
-        raise typer.BadParameter(f"missing {', '.join(missing)} (examples: scalable train --help)")
+        fault = mistyped(context.args, missing)
+        raise typer.BadParameter(fault or f"missing {', '.join(missing)} (examples: scalable train --help)")
     if target is not None and not entry.supervised:
         raise typer.BadParameter(
             f"{learner} learns without a target; leave --target out, or --features says what it sees"
@@ -159,7 +160,9 @@ def command(
     if workers is not None:
         options["n_workers"] = workers
     fit_options = {name: options.pop(name) for name in entry.fit_names if name in options}
-    estimator = build(entry, kind, options)
+    estimator = build(
+        entry, kind, options, own=[name for each in context.command.params for name in each.opts]
+    )
     if resume and not checkpoint.exists() and not quiet:
         typer.echo(f"{checkpoint}: nothing to resume, starting from the beginning")
     kept = {"checkpoint": str(checkpoint), "resume": resume and checkpoint.exists()}

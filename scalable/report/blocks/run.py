@@ -68,8 +68,9 @@ def stages_block(stages: list[dict[str, Any]], palette: Palette) -> Block:
         if stage.get("rows_per_second") is None and stage.get("rows") and stage.get("seconds"):
             stage["rows_per_second"] = stage["rows"] / stage["seconds"]
     pictures = []
+    several = len(stages) > 1  # one bar says no more than its number in the table
     fast = [stage for stage in stages if stage.get("rows_per_second")]
-    if fast:
+    if several and fast:
         items = [
             Bar(s["name"], s["rows_per_second"], f"{count(s['rows_per_second'])} rows/s", SERIES[0])
             for s in fast
@@ -78,13 +79,13 @@ def stages_block(stages: list[dict[str, Any]], palette: Palette) -> Block:
             bars("Throughput", items, "Rows a second, wall time of the whole stage. Longer is better.")
         )
     heavy = [stage for stage in stages if stage.get("peak_memory_bytes")]
-    if heavy:
+    if several and heavy:
         items = [
             Bar(s["name"], s["peak_memory_bytes"], size(s["peak_memory_bytes"]), SERIES[1]) for s in heavy
         ]
         pictures.append(bars("Peak memory", items, "The process and its children. Shorter is better."))
     timed = [stage for stage in stages if stage.get("seconds")]
-    if timed:
+    if several and timed:
         items = [Bar(s["name"], s["seconds"], seconds(s["seconds"]), SERIES[2]) for s in timed]
         pictures.append(bars("Time", items, "Wall time of each stage. Shorter is better."))
     total = sum(stage["seconds"] for stage in stages if stage.get("seconds"))

@@ -45,9 +45,8 @@ def roc(rows: Sequence[dict[str, Any]], palette: style.Palette) -> style.Picture
         legend = _lines(axes, rows, "roc", palette)
         axes.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1))
         svg = style.to_svg(figure, "ROC curves", _words(rows, "auc", "AUC"))
-    caption = (
-        "Up and to the left is better; the diagonal knows nothing, the dashed curve is the best possible."
-    )
+    caption = "Up and to the left is better; the diagonal knows nothing"
+    caption += ", the dashed curve is the best possible." if _REFERENCE in legend else "."
     return style.Picture("ROC", svg, caption, legend)
 
 

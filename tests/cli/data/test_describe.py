@@ -113,6 +113,21 @@ def test_the_command(place, tmp_path, capsys):
     ]  # nothing is put beside them
 
 
+def test_what_is_shown_of_large_numbers_and_of_texts_without_letters(tmp_path, capsys):
+    rows = {"id": range(100_000, 120_000), "note": ["", "seen"] * 10_000, "share": [0.25, 12345.678] * 10_000}
+    pq.write_table(pa.table({name: list(values) for name, values in rows.items()}), tmp_path / "a.parquet")
+    assert run(build(), ["describe", str(tmp_path), "--out", str(tmp_path / "a.html")]) == 0
+    shown = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert shown["id"][2:6] == ["20,000", "100,000", "110,000", "119,999"]
+    assert shown["share"][3:6] == ["0.25", "6,173", "12,346"]
+    assert shown["note"][-4:] == ["(empty)", "50%,", "seen", "50%"]
+    page = (tmp_path / "a.html").read_text()
+    assert "(empty)" in page
+    assert "1 file," in page
+    assert ">100,000<" in page  # a mark of the histogram, far from the next
+    assert ">102,500<" not in page
+
+
 def test_what_cannot_be_described_is_said(place, tmp_path, capsys):
     pq.write_table(pa.table({"l": pa.array([[1]])}), tmp_path / "lists.parquet")
     (tmp_path / "text.parquet").write_text("no")

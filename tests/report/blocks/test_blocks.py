@@ -39,11 +39,25 @@ def test_rows_per_second_are_worked_out_where_missing():
     assert "Peak memory" not in table.columns  # nothing known, no column
 
 
+def test_one_stage_is_a_row_and_not_three_pictures_of_a_bar():
+    stage = {"name": "train", "seconds": 2.0, "rows": 10, "peak_memory_bytes": 2**20}
+    assert not build("stages", [stage]).pictures
+    assert len(build("stages", [stage, {**stage, "name": "evaluate"}]).pictures) == 3
+
+
 def test_quality_without_a_reference_has_no_distances():
     rows = [{"model": "m", "auc": 0.8}]
     assert column(build("quality", rows).tables[0], "AUC")[0].under == ""
     rows.append({"model": BAYES, "auc": 0.9})
     assert column(build("quality", rows).tables[0], "AUC")[0].under == "−0.10000"
+
+
+def test_the_curve_of_the_best_possible_is_spoken_of_where_it_is_drawn():
+    rows = [{"model": "m", "auc": 0.8, "roc": [[0.0, 0.0], [0.5, 0.9], [1.0, 1.0]]}]
+    (alone,) = build("quality", rows).pictures
+    assert alone.caption.endswith("the diagonal knows nothing.")
+    (both,) = build("quality", [*rows, {**rows[0], "model": BAYES}]).pictures
+    assert both.caption.endswith("the dashed curve is the best possible.")
 
 
 def test_models_of_several_sizes_are_held_against_the_best_of_their_own():
