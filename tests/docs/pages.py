@@ -92,6 +92,7 @@ def furnish(folder: Path) -> None:
         table = table.rename_columns({"is_fraud": "churned"}).append_column("weight", [weight])
         pq.write_table(table, file)
     (folder / "data" / "manifest.json").unlink()
+    (folder / "rows.csv").write_text("id,plan,fee\n1,basic,9.5\n2,,\n")
     source = ParquetSource(folder / "transactions", target="is_fraud")
     LGBMClassifier(n_estimators=3, n_workers=1, identifiers=False).fit(source).save(folder / "forest.model")
     few = ParquetSource(
