@@ -70,10 +70,12 @@ def _without_lost_digits(
 ) -> Iterator[pa.RecordBatch]:
     """Yield batches whose times of 96 bits were read in microseconds, after a look at their nanoseconds."""
     fine = file.iter_batches(rows, row_groups=groups, columns=list(names), use_threads=False)
-    for batch, finer in zip(batches, fine, strict=True):
-        for name in names:
+    # Where text comes as dictionaries, pyarrow ends batches where one ends: those of both are of other rows.
+    cursor = Cursor(([finer.column(name) for name in names] for finer in fine), 0, file.close)
+    for batch in batches:
+        for name, finer in zip(names, cursor.read(batch.num_rows), strict=True):
             coarse = batch.column(name).drop_null().cast(pa.int64()).to_numpy()
-            exact = finer.column(name).drop_null().cast(pa.int64()).to_numpy()
+            exact = finer.drop_null().cast(pa.int64()).to_numpy()
             near = np.abs(coarse) < FAR  # further away, nanoseconds have wrapped around
             if np.any(exact[near] != 1000 * coarse[near]):
                 raise DataError(

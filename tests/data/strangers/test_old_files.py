@@ -54,6 +54,19 @@ def test_times_of_96_bits_are_right_in_every_year(tmp_path, options):
     assert read(tmp_path / "a.parquet", "t") == times
 
 
+def test_times_of_96_bits_beside_text_of_many_dictionaries(tmp_path):
+    """pyarrow ends batches where a dictionary ends, of text that it hands over as such."""
+    times = [datetime.datetime(2020, 1, 1) + datetime.timedelta(hours=k) if k % 3 else None for k in range(N)]
+    table = pa.table({"t": pa.array(times, pa.timestamp("us")), "s": [f"{k % 7}" for k in range(N)]})
+    options = {"row_group_size": 300, "dictionary_pagesize_limit": 10, "compression": "brotli"}
+    pq.write_table(table, tmp_path / "a.parquet", use_deprecated_int96_timestamps=True, **options)
+    source = ParquetSource(tmp_path / "a.parquet")
+    blocks = [block for shard in source.shards for block in source.raw_blocks(shard, ["t", "s"], 700)]
+    for name in ("t", "s"):
+        found = [value for block in blocks for value in block.arrays[name].to_pylist()]
+        assert found == table[name].to_pylist()
+
+
 def test_finer_times_of_96_bits_are_refused(tmp_path):
     times = pa.array([10**18, 10**18 + 1], pa.timestamp("ns"))
     pq.write_table(pa.table({"t": times}), tmp_path / "a.parquet", use_deprecated_int96_timestamps=True)
