@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
 from scalable.data.columns import require_column
+from scalable.data.types.logical import family
 from scalable.data.values import dictionary_codes, numbers
 from scalable.errors import UsageError
 from scalable.kernels.encode import encoding
@@ -28,12 +29,22 @@ def _within(array: pa.Array, values: Sequence[Any]) -> pa.Array:
     """Return where a column has one of some values."""
     values = [value + 0.0 if isinstance(value, float) else value for value in values]
     try:
-        return pc.is_in(array, pa.array([_in_full(value) for value in values]))
+        wanted = pa.array([_in_full(value) for value in values])
+        one_type = len(set(map(type, values))) == 1  # of days and times, Arrow makes days
+        if one_type and _looked_up_as_equal(array.type, wanted.type):
+            return pc.is_in(array, wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OverflowError):
-        found = pa.array(np.zeros(len(array), bool))  # values of several types, one by one
-        for value in values:
-            found = pc.or_(found, pc.equal(*_comparable(array, value)).fill_null(False))
-        return found
+        pass  # values of several types
+    found = pa.array(np.zeros(len(array), bool))
+    for value in values:
+        found = pc.or_(found, pc.equal(*_comparable(array, value)).fill_null(False))
+    return found
+
+
+def _looked_up_as_equal(kind: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether a look-up finds what equals: it takes one o'clock for its day, texts for truths, spans for integers."""
+    both = {family(kind), family(wanted)}
+    return kind == wanted or both == {"text"} or (both == {"number"} and not pa.types.is_boolean(kind))
 
 
 _COMPARE: dict[str, tuple[Callable[..., Any], Callable[[Any, Any, Any], bool]]] = {

@@ -56,15 +56,29 @@ def check_statistics(footer: Footer, names: Sequence[str], row: int, arrays: Map
         low, high = max(begin, row), min(end, stop)
         for name in names if low < high else ():
             place = places[name].place if name in places else None
-            told = None if place is None else metadata.row_group(group).column(place).statistics
-            if told is None or not told.has_min_max:
+            told = None if place is None else _extremes(metadata.row_group(group).column(place).statistics)
+            if told is None:
                 continue
-            if (value := _beyond(arrays[name].slice(low - row, high - low), told.min, told.max)) is not None:
+            if (value := _beyond(arrays[name].slice(low - row, high - low), *told)) is not None:
                 raise StatisticsError(
                     f"{footer.path}: row group {group}, column {name!r} holds {value!r}, but its statistics say "
-                    f"{told.min!r} to {told.max!r}: row groups were left out that may hold what is asked for; write "
+                    f"{told[0]!r} to {told[1]!r}: row groups were left out that may hold what is asked for; write "
                     "the file again, or read it with statistics=False"
                 )
+
+
+def _extremes(statistics: Any) -> tuple[Any, Any] | None:
+    """Return the least and greatest value that statistics tell; None where they tell none, or none of Python's."""
+    if statistics is None or not statistics.has_min_max:
+        return None
+    try:
+        return statistics.min, statistics.max
+    except (
+        ValueError,
+        OverflowError,
+        pa.ArrowException,
+    ):  # text that is cut within a letter, days after 9999
+        return None
 
 
 def _beyond(array: pa.Array, low: Any, high: Any) -> Any:
@@ -74,7 +88,7 @@ def _beyond(array: pa.Array, low: Any, high: Any) -> Any:
         if found["min"] is None:
             return None
         return found["min"] if found["min"] < low else found["max"] if found["max"] > high else None
-    except (TypeError, ValueError, pa.ArrowNotImplementedError):
+    except (TypeError, ValueError, OverflowError, pa.ArrowNotImplementedError):
         return None
 
 
@@ -95,11 +109,8 @@ def _possible_rows(selection: Selection, footer: Footer) -> tuple[list[Rows], Ro
                 return None if held[name] is None else (held[name], held[name])
             if name not in places:
                 return None
-            statistics = row_group.column(places[name].place).statistics
-            if statistics is None or not statistics.has_min_max:
-                return None
-            low, high = statistics.min, statistics.max
-            return (low, high) if low <= high else None  # NaN bounds nothing
+            told = _extremes(row_group.column(places[name].place).statistics)
+            return told if told is not None and told[0] <= told[1] else None  # NaN bounds nothing
 
         if selection.possible(extremes):
             start = end - row_group.num_rows

@@ -1,5 +1,6 @@
 """Filters select what pandas selects, whatever the values and the names of columns; missing values never."""
 
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -166,3 +167,51 @@ def test_a_split_by_ids_does_not_depend_on_nulls_nearby(tmp_path):
 def selected_part(path):
     source = ParquetSource(path, features=["v"]).split_rows(1, 1, by="id")[0]
     return [v for shard in source.shards for b in source.raw_blocks(shard) for v in b.arrays["v"].to_pylist()]
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (("day", "not in", [datetime(2020, 1, 2, 1), datetime(2020, 1, 1, 1)]), [0, 1, 2, 3]),
+        (("day", "in", [date(2020, 1, 1), datetime(2020, 1, 2, 1)]), [0]),
+        (("day", "in", [date(2020, 1, 1), date(2020, 1, 3)]), [0, 2]),
+        (("time", "in", [datetime(2020, 1, 1), datetime(2020, 1, 1, 0, 0, 0, 1)]), [0]),
+        (("time", "not in", [date(2020, 1, 1)]), [1, 2, 3]),
+        (("whole", "in", [timedelta(0), timedelta(microseconds=2)]), "cannot be compared"),
+        (("truth", "in", ["true"]), "cannot be compared"),
+        (("truth", "in", [True]), [0, 2]),
+    ],
+)
+def test_in_means_equal_to_one_of_them(tmp_path, condition, expected):
+    days = pa.array(range(18262, 18266), pa.int32()).cast(pa.date32())
+    table = pa.table(
+        {"v": range(4), "day": days, "time": days.cast(pa.timestamp("s")), "whole": range(4),
+         "truth": [True, False] * 2}
+    )  # fmt: skip
+    pq.write_table(table, tmp_path / "a.parquet", write_statistics=False)
+    if isinstance(expected, str):
+        with pytest.raises(UsageError, match=expected):
+            selected(tmp_path / "a.parquet", [condition])
+    else:
+        assert selected(tmp_path / "a.parquet", [condition]) == expected
+
+
+def test_statistics_that_are_no_text_tell_nothing(tmp_path):
+    """Some writers cut long texts within a letter."""
+    path = tmp_path / "a.parquet"
+    table = pa.table({"s": ["zzq"] * 4 + ["aaq"] * 4, "v": range(8)})
+    pq.write_table(
+        table, path, row_group_size=4, use_dictionary=False, compression="none", store_schema=False
+    )
+    written = path.read_bytes()
+    footer = len(written) - 8 - int.from_bytes(written[-8:-4], "little")
+    path.write_bytes(written[:footer] + written[footer:].replace(b"zzq", b"\xffzq"))
+    assert selected(path, [("s", ">", "b")]) == [0, 1, 2, 3]
+    assert selected(path, [("s", "<", "b")]) == [4, 5, 6, 7]
+
+
+def test_statistics_beyond_the_years_of_python(tmp_path):
+    days = pa.array([10**8] * 4 + [18262] * 4, pa.int32()).cast(pa.date32())
+    pq.write_table(pa.table({"day": days, "v": range(8)}), tmp_path / "a.parquet", row_group_size=4)
+    assert selected(tmp_path / "a.parquet", [("day", ">", date(2020, 1, 1))]) == [0, 1, 2, 3]
+    assert selected(tmp_path / "a.parquet", [("day", "<", date(2020, 1, 2)), ("v", "<", 6)]) == [4, 5]
