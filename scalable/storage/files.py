@@ -63,10 +63,11 @@ class Store(Protocol):
         FileNotFoundError is raised where there is no such file, directory or match.
         """
 
-    def marked(self, path: AnyPath, files: Sequence[str], name: str) -> list[str]:
-        """Return directories that hold an entry of a name, which may be hidden.
+    def marked(self, path: AnyPath, files: Sequence[str], names: Sequence[str]) -> list[str]:
+        """Return entries of some names, which may be hidden: ``DIRECTORY/NAME``.
 
-        Without `files`, `path` itself if it does; else those that files behind `path` lie in, at any depth.
+        Without `files`, those in `path` itself; else those in directories that files behind `path` lie in, at any
+        depth. Of entries above `path`, a store may look for the first name only.
         """
 
     def would_list(self, path: AnyPath, suffix: str, file: AnyPath) -> bool:

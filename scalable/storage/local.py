@@ -85,17 +85,16 @@ def _below(directory: str) -> Iterator[str]:
         yield from (os.path.join(place, name) for name in files if not name.startswith((".", "_")))
 
 
-def marked(path: AnyPath, files: Sequence[str], name: str) -> list[str]:
-    """Return directories of files, or a directory itself, that hold an entry of a name."""
+def marked(path: AnyPath, files: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return entries of some names in the directories of files, or in a directory itself."""
     if not files:
-        return [os.fspath(path)] if os.path.lexists(os.path.join(path, name)) else []
+        return [mark for name in names if os.path.lexists(mark := f"{os.fspath(path)}/{name}")]
     found, seen = [], set[str]()
     for place in {os.path.dirname(os.path.abspath(file)) for file in files}:
         above = place
         while above not in seen:
             seen.add(above)
-            if os.path.lexists(os.path.join(above, name)):
-                found.append(above)
+            found += marked(above, [], names)
             above = os.path.dirname(above)
     return sorted(found)
 

@@ -129,25 +129,26 @@ def _listed(path: AnyPath, prefix: str) -> dict[str, Any]:
     return cast("dict[str, Any]", answer(path, listed))
 
 
-def marked(path: AnyPath, files: Sequence[str], name: str) -> list[str]:
-    """Return prefixes of objects, or a prefix itself, below which lies another of a name."""
+def marked(path: AnyPath, files: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return prefixes of some names above objects, or right below a prefix itself."""
     scheme, bucket, key = split_address(path)
     above = key.rstrip("/")
     if not files:
-        return [f"{scheme}://{bucket}/{above}"] if _first_below(path, f"{above}/{name}/") else []
+        places = {f"{above}/{name}".lstrip("/") for name in names}
+        return [f"{scheme}://{bucket}/{mark}" for mark in sorted(places) if _first_below(path, f"{mark}/")]
     parts = PurePosixPath(above).parts
     plain = next((k for k, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
+    listed = _listed(path, "/".join(parts[:plain]))
     found = {
-        one.partition(f"/{name}/")[0] for one in _listed(path, "/".join(parts[:plain])) if f"/{name}/" in one
+        f"{one.partition(f'/{name}/')[0]}/{name}" for one in listed for name in names if f"/{name}/" in one
     }
-    found |= {
-        "/".join(parts[:k]) for k in range(1, plain) if _first_below(path, "/".join([*parts[:k], name, ""]))
-    }
+    upper = {"/".join([*parts[:k], names[0]]) for k in range(1, plain)}  # one name: each is a request
+    found |= {mark for mark in upper - found if _first_below(path, f"{mark}/")}
     inside = [split_address(file)[2] for file in files]
     return [
-        f"{scheme}://{bucket}/{one}"
-        for one in sorted(found)
-        if any(key.startswith(f"{one}/") for key in inside)
+        f"{scheme}://{bucket}/{mark}"
+        for mark in sorted(found)
+        if any(key.startswith(f"{mark.rpartition('/')[0]}/") for key in inside)
     ]
 
 

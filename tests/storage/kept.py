@@ -26,10 +26,13 @@ def version(path):
 version_with_end = version
 
 
-def marked(path, files_found, name):
-    folders = {one.partition(f"/{name}/")[0] for one in files if f"/{name}/" in one}
+def marked(path, files_found, names):
+    marks = {
+        f"{one.partition(f'/{name}/')[0]}/{name}" for one in files for name in names if f"/{name}/" in one
+    }
+    below = files_found or [path]
     return sorted(
-        one for one in folders if any(f"{file}/".startswith(f"{one}/") for file in files_found or [path])
+        mark for mark in marks if any(f"{file}/".startswith(f"{mark.rpartition('/')[0]}/") for file in below)
     )
 
 

@@ -128,22 +128,9 @@ def delta_of(given: Sequence[str]) -> DeltaVersion | None:
 def is_table(path: str) -> bool:
     """Whether a directory is a Delta table's."""
     try:
-        return bool(store_of(path).marked(path, [], LOG))
+        return bool(store_of(path).marked(path, [], [LOG]))
     except OSError:  # told by whoever looks for files
         return False
-
-
-def refuse_parts(path: str, files: Sequence[str]) -> None:
-    """Raise a DataError where files that a directory or a glob yielded belong to Delta tables."""
-    try:
-        tables = store_of(path).marked(path, files, LOG)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    if tables:
-        raise DataError(
-            f"{path}: {tables[0]} is a Delta table, whose files also hold rows that were removed; give the table's "
-            "directory itself"
-        )
 
 
 def read_version(place: str, version: int | None) -> DeltaVersion:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable
 from pathlib import PurePath
 
-from scalable.data.files.delta import refuse_parts
+from scalable.data.files.tables import refuse_parts
 from scalable.errors import DataError, DataWarning
 from scalable.storage.files import store_of
 
@@ -28,7 +28,8 @@ def find_files(paths: Paths) -> list[str]:
     Raises
     ------
     DataError
-        When a path does not exist or is not UTF-8, no Parquet file is found, one is found twice, or is a Delta table's.
+        When a path does not exist or is not UTF-8, no Parquet file is found, one is found twice, or is a Delta, Hudi or
+        Iceberg table's.
     """
     given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     found: list[str] = []

@@ -134,3 +134,26 @@ def test_integer_categories_of_pandas_are_categories_in_files_too(tmp_path):
     array = next(source.raw_blocks(source.shards[0])).arrays["c"]
     assert pa.types.is_dictionary(array.type)
     assert array.to_pylist() == [3, 1, None, 3]
+
+
+@pytest.mark.parametrize(
+    ("marker", "kind"), [(".hoodie/hoodie.properties", "Hudi"), ("metadata/v2.metadata.json", "Iceberg")]
+)
+@pytest.mark.parametrize("below", ["", "data", "data/*.parquet", "../*"])
+def test_tables_that_keep_removed_rows_are_no_plain_parquet(tmp_path, marker, kind, below):
+    table = tmp_path / "sales"
+    file = write(table / "data" / "a.parquet")
+    (table / marker).parent.mkdir()
+    (table / marker).write_text("{}")
+    with pytest.raises(DataError, match=f"is an? {kind} table, whose files also hold rows that were removed"):
+        find_files(table / below)
+    assert find_files([file]) == [file]
+
+
+def test_a_directory_of_metadata_alone_is_no_table(tmp_path):
+    file = write(tmp_path / "data" / "a.parquet")
+    for k, name in enumerate(("metadata", "data/metadata")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ("notes.json" if k else "_notes")).write_text("{}")
+    with pytest.warns(DataWarning, match="left out, as no Parquet files: notes.json"):
+        assert find_files(tmp_path) == [file]
