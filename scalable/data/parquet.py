@@ -142,6 +142,9 @@ class ParquetSource(Source):
         self.feature_names = self.roles.features(full, where, features, [*index, *parts.constant, *exclude])
         if features is None:
             _tell(where, index, common)
+        for name in (parts.types.keys() & {*common.schema.names}) - parts.constant:
+            if name in self.feature_names or name in self.roles.named.values():
+                _tell_of_both(where, name)
         self.full_schema = full
         self.shards = plan_shards(
             [footer.row_groups for footer in footers], lambda file, *rows: page_starts(footers[file], *rows)
@@ -324,3 +327,12 @@ def _tell(where: str, index: Sequence[str], common: CommonSchema) -> None:
             DataWarning,
             stacklevel=3,
         )
+
+
+def _tell_of_both(where: str, name: str) -> None:
+    """Say whose values are used of a column that files have beside their paths, where other readers take the paths'."""
+    warnings.warn(
+        f"{where}: column {name!r} is in the files and in their paths; the values of the files are used",
+        DataWarning,
+        stacklevel=3,
+    )

@@ -14,7 +14,6 @@ from scalable.data.types.logical import family, type_named
 from scalable.errors import DataError, UsageError
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
-_INT32 = range(-(2**31), 2**31)
 
 
 @dataclass(frozen=True)
@@ -93,17 +92,15 @@ def constant_column(value: Any, kind: pa.DataType, n_rows: int) -> pa.Array:
 
 def _keys(path: str) -> dict[str, str | None]:
     parts = [part.partition("=") for part in path.split("/")[:-1]]
-    return {
-        unquote(key): None if text == NULL else unquote(text) for key, equals, text in parts if equals and key
-    }
+    texts = {unquote(key): unquote(text) for key, equals, text in parts if equals and key}
+    return {key: None if text == NULL else text for key, text in texts.items()}
 
 
 def _inferred(texts: Sequence[str | None]) -> pa.DataType:
-    try:
-        whole = all(int(text) in _INT32 for text in texts if text is not None)
-    except ValueError:
+    try:  # as `_value` will: Python takes 1_0, +1 and digits of other scripts for numbers
+        return pa.array(texts, pa.string()).cast(pa.int32()).type
+    except pa.ArrowInvalid:
         return pa.string()
-    return pa.int32() if whole else pa.string()
 
 
 def _type_of(name: str, kind: Any) -> pa.DataType:

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource
 from scalable.boosting import LGBMRegressor
-from scalable.errors import DataError, UsageError
+from scalable.errors import DataError, DataWarning, UsageError
 from scalable.linear import LinearRegression, LogisticRegression
 
 
@@ -127,3 +128,39 @@ def test_a_column_of_the_file_comes_before_one_of_its_path(tmp_path):
     (tmp_path / "k=1").mkdir()
     pd.DataFrame({"k": [7, 8], "row": [0, 1]}).to_parquet(tmp_path / "k=1" / "a.parquet", index=False)
     assert rows(ParquetSource(tmp_path), ["row", "k"])["k"].tolist() == [7, 8]
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["1_0", "2"], ["1_0", "2"]),
+        (["+1", "2"], ["+1", "2"]),
+        ([" 1", "2"], [" 1", "2"]),
+        (["٣", "2"], ["٣", "2"]),
+        (["007", "-12"], [7, -12]),
+        (["__HIVE%5FDEFAULT_PARTITION__", "x"], [None, "x"]),
+    ],
+)
+def test_what_is_a_number_is_what_arrow_takes_for_one(tmp_path, texts, expected):
+    for k, text in enumerate(texts):
+        (tmp_path / f"a={text}").mkdir()
+        pq.write_table(pa.table({"row": [k]}), tmp_path / f"a={text}" / "f.parquet")
+    found = rows(ParquetSource(tmp_path, features=["row", "a"]), ["row", "a"]).sort_values("row")
+    values = found["a"].astype(object)
+    assert values.where(values.notna(), None).tolist() == expected
+    reference = ds.dataset(tmp_path, partitioning="hive").to_table().sort_by("row")
+    assert reference["a"].to_pylist() == expected
+
+
+def test_a_column_of_paths_and_files_is_told(tmp_path):
+    for k in range(2):
+        (tmp_path / f"a={k}").mkdir()
+        pq.write_table(
+            pa.table({"a": [5, 6], "x": [0.0, 1.0], "row": [2 * k, 2 * k + 1]}),
+            tmp_path / f"a={k}" / "f.parquet",
+        )
+    with pytest.warns(DataWarning, match="column 'a' is in the files and in their paths"):
+        source = ParquetSource(tmp_path)
+    assert rows(source, ["a", "row"])["a"].tolist() == [5, 6, 5, 6]
+    ParquetSource(tmp_path, features=["x"])  # and none of those that nobody uses
+    ParquetSource(tmp_path / "a=1")
