@@ -299,7 +299,7 @@ class GradientEstimator(LinearEstimator):
     def _steps_as_usual(self) -> bool:
         """Whether nothing was asked of descent that another solver could not give."""
         asked = (self.max_iter, self.learning_rate, self.batch_size, self.n_replicas)
-        return all(value is None for value in asked) and not self.early_stopping and self.checkpoint is None
+        return all(value is None for value in asked) and not self.early_stopping
 
     def _unfinished(self, objective: Objective, converged: bool, least: float) -> str | None:
         """Return why the coefficients are not those of the least objective, None where they are."""
