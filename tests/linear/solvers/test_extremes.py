@@ -21,6 +21,12 @@ X = RNG.normal(size=(300, 3))
 Y = X @ [1.0, 2.0, 3.0] + RNG.normal(size=300)
 
 
+def test_a_constant_target_beyond_squares_is_learned():
+    """Its mean differs from it by rounding, which is 1e283 here."""
+    learner = LinearRegression().fit(X, np.full(300, -2.56166643e299), sample_weight=np.arange(300) % 4)
+    np.testing.assert_allclose(learner.predict(X), -2.56166643e299)
+
+
 @pytest.mark.parametrize("learner", [LinearRegression(), Ridge(), ElasticNet(alpha=0.1), SGDRegressor()])
 @pytest.mark.parametrize("scale", [1e160, 1e-160])
 def test_units_of_the_target_do_not_matter(learner, scale):
