@@ -73,8 +73,9 @@ class Journal:
         OutputError
             When the directory cannot be written, or another process is writing it.
         RequestError
-            When the directory holds something else, or a dataset and neither `resume` nor
-            `overwrite` was asked for; when `resume` meets a dataset of another request or other library versions.
+            When the directory holds something else, also parts that no journal or manifest speaks of, or a dataset and
+            neither `resume` nor `overwrite` was asked for; when `resume` meets a dataset of another request or other
+            library versions.
         """
         try:
             self.out.mkdir(parents=True, exist_ok=True)
@@ -84,6 +85,8 @@ class Journal:
                 f"{self.out} cannot be used ({error.strerror}); choose another --out"
             ) from error
         foreign = [name for name in found if not _OURS.fullmatch(name)]
+        if not any(name.startswith((".generation", "manifest")) for name in found):
+            foreign += [name for name in found if name.startswith("part-")]
         if foreign:
             raise RequestError(f"{self.out} holds something else ({foreign[0]!r}); choose an empty directory")
         mine = {part.name for part in self.request.parts(self.shards_of)}
@@ -93,18 +96,21 @@ class Journal:
             raise RequestError(
                 f"{self.out} holds a dataset already; pass --resume to finish it or --overwrite to replace it"
             )
-        if existing and overwrite and not resume:
-            self._remove(existing)
-        elif self._complete():
+        anew = existing if overwrite and not resume else []
+        if not anew and self._complete():
             return True
-        self._start()
+        self._start(anew)
         return False
 
     def _remove(self, names: list[str]) -> None:
-        # the manifest goes first: what it promises must never outlive it
-        for name in sorted(names, key=lambda n: not n.startswith("manifest")):
+        # The manifest goes first: what it promises must never outlive it. Journals go last: they say whose the rest is.
+        for name in sorted(names, key=lambda n: (n.startswith(".generation"), not n.startswith("manifest"))):
             path = self.out / name
-            _remove_directory(path) if path.is_dir() else path.unlink()
+            if path == self.directory and not is_address(path):  # whose lock is held
+                for each in [each for each in path.iterdir() if each.name != "lock"]:
+                    each.unlink()
+            else:
+                _remove_directory(path) if path.is_dir() else path.unlink()
 
     def _complete(self) -> bool:
         if not (self.out / self.manifest_name).exists():
@@ -119,29 +125,35 @@ class Journal:
                 )
         return True
 
-    def _start(self) -> None:
+    def _start(self, anew: list[str]) -> None:
+        """Lock the directory, remove what `anew` names, and begin."""
         note = self.directory / "request.json"
+        others = [name for name in anew if name.startswith(".generation") and name != self.directory.name]
         try:
             self.directory.mkdir(exist_ok=True)
+            if not is_address(self.out):
+                self._lock = self._locked(self.directory)
+                for name in others:  # shares of it
+                    os.close(self._locked(self.out / name))
+            self._remove(anew)
             remove_scratch(self.out)
-            if is_address(self.out):
-                self._begin(note)
-                return
-            self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
+            self._begin(note)
+        except BaseException as error:
+            self.close()
+            if not isinstance(error, OSError) or isinstance(error, OutputError):
+                raise
             raise OutputError(
                 f"{self.out} cannot be written ({error.strerror}); choose another --out"
             ) from error
+
+    def _locked(self, directory: Path) -> int:
+        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            self.close()
+            os.close(descriptor)
             raise OutputError(f"{self.out} is being written by another process; wait for it") from error
-        try:
-            self._begin(note)
-        except BaseException:
-            self.close()
-            raise
+        return descriptor
 
     def _begin(self, note: Path) -> None:
         begun = {"request": self.request.to_json(), "versions": versions()}
@@ -239,8 +251,8 @@ class Journal:
 
     def discard(self) -> None:
         """Remove the journal of a finished job."""
-        self.close()
         _remove_directory(self.directory)
+        self.close()
 
 
 def _remove_directory(path: Path) -> None:

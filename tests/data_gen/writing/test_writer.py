@@ -87,6 +87,15 @@ def test_refuses_what_it_did_not_write(small, tmp_path, contents):
     assert contents(out) == {"thesis.tex": b"years of work"}
 
 
+def test_refuses_parts_of_others(small, tmp_path, contents):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/part-000000.parquet").write_text("years of work")
+    for options in ({}, {"overwrite": True}, {"resume": True}):
+        with pytest.raises(RequestError, match=r"holds something else \('part-000000.parquet'\)"):
+            small(**options)
+    assert contents(tmp_path / "data") == {"part-000000.parquet": b"years of work"}
+
+
 def test_refuses_a_dataset_without_overwrite(small, tmp_path, contents):
     small()
     before = contents(tmp_path / "data")
@@ -175,15 +184,21 @@ def test_disk_space_is_checked_before_the_first_byte(small, monkeypatch, tmp_pat
     assert not list((tmp_path / "data").glob("*.parquet"))
 
 
-def test_two_processes_cannot_write_one_dataset(small, tmp_path):
+@pytest.mark.parametrize("shares", [None, (0, 2)])
+def test_two_processes_cannot_write_one_dataset(small, tmp_path, shares):
 
     request = make_request("fraud", checked_knobs("fraud", {}), 3, ROWS, 8192, 4096, "none", 64)
-    journal = Journal(tmp_path / "data", request, None)
+    journal = Journal(tmp_path / "data", request, shares)
     journal.open(resume=False, overwrite=False)
-    with pytest.raises(OutputError, match="another process"):
-        small(resume=True)
+    half = tmp_path / "data" / ".manifest.json.0123456789ab.tmp"
+    half.write_text("under way")
+    for again in ({"resume": shares is None, "overwrite": shares is not None}, {"overwrite": True}):
+        with pytest.raises(OutputError, match="another process"):
+            small(**again)
+        assert half.exists(), "what another has not finished stays"
     journal.close()
-    small(resume=True)
+    small(overwrite=True)
+    assert min(path.name for path in (tmp_path / "data").iterdir()) == "manifest.json"
 
 
 def test_unwritable_output(small, tmp_path):
