@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from scalable.monitor import divergences as div
 from scalable.monitor.bins import ColumnBins
 from scalable.monitor.profile import Profile
-from scalable.monitor.quality import Measured, auc_of, expected, mean_loss, means
+from scalable.monitor.quality import Measured, auc_error, auc_of, expected, mean_loss, means
 from scalable.monitor.rates import Calibration, calibrate
 from scalable.monitor.scores import SUMS, N
 from scalable.monitor.thresholds import Thresholds
 
-LEAST = 100  # rows below which a slice is left alone
+LEAST = (
+    100  # rows below which a slice is left alone, and no loss is an alarm: its error is not known well enough
+)
+LEAST_OF_CLASS = 10  # below which no AUC is
 TOGETHER, FEW = 256, 16  # periods whose figures are computed together, and whose score grids are
 
 
@@ -263,9 +266,14 @@ def _performance(profile: Profile, counts: NDArray[np.int64], limits: Thresholds
     layout, task = profile.layout, profile.layout.task
     against = profile.labelled > 1 and not profile.seen
     if task == "binary":
-        now = auc_of(layout.part(counts, "labelled"), layout.part(counts, "positive"))
-        base = auc_of(profile.part("labelled"), profile.part("positive")) if against else None
-        yield _worse("performance", "auc", now, base, limits.auc, limits, lower=True)
+        labelled, won = layout.part(counts, "labelled"), layout.part(counts, "positive")
+        known = profile.part("labelled"), profile.part("positive")
+        now, base = auc_of(labelled, won), auc_of(*known) if against else None
+        m, n = won.sum(axis=-1), (labelled - won).sum(axis=-1)
+        some = np.minimum(m, n) >= LEAST_OF_CLASS
+        some &= min(known[1].sum(), (known[0] - known[1]).sum()) >= LEAST_OF_CLASS
+        like = auc_error(*known, m, n)
+        yield _worse("performance", "auc", now, base, limits.auc, limits, like, some, lower=True)
     sums, reference = layout.part(counts, "sums"), profile.part("sums")
     yield from _losses(task, "performance", sums, reference, limits, against)
     for bins in layout.slices:
@@ -290,7 +298,10 @@ def _losses(
     if not now.there.any():
         return
     effect = limits.loss * (float(before.value) if before is not None and before.there else 0.0)
-    yield _worse(name, "loss", now, before, effect, limits, lower=False)
+    rows, m = sums[..., N], reference[N]
+    some = (rows >= LEAST) & (m >= LEAST)
+    like = 0.0 if before is None else before.error * np.sqrt((m - 1) / np.maximum(rows, 1))
+    yield _worse(name, "loss", now, before, effect, limits, like, some, lower=False)
     if task != "binary":
         return
     n, y, p = means(task, sums)
@@ -315,14 +326,21 @@ def _worse(
     before: Measured | None,
     effect: float,
     limits: Thresholds,
+    like: Any,
+    some: NDArray[np.bool_],
     *,
     lower: bool,
 ) -> Figure:
+    """Return a figure that is an alarm where it is worse by more than `effect` and the errors of both.
+
+    Few rows may be alike by chance: their error is at least that of as many rows `like` the reference's, and only
+    periods with `some` rows give alarms.
+    """
     if before is None or not before.there:
         return Figure(name, statistic, now.value, now.there, None, None, now.low, now.high)
-    allowed = effect + limits.z * np.hypot(now.error, before.error)
+    allowed = effect + limits.z * np.hypot(np.maximum(now.error, like), before.error)
     sign, base = -1 if lower else 1, float(before.value)
-    worse = sign * (now.value - base) > allowed
+    worse = some & (sign * (now.value - base) > allowed)
     return Figure(
         name, statistic, now.value, now.there, base + sign * allowed, base, now.low, now.high, worse
     )

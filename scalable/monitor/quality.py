@@ -58,11 +58,23 @@ def auc_of(labelled: NDArray[np.int64], positive: NDArray[np.int64]) -> Measured
 
     There is none without two rows of each class.
     """
+    m, n, auc, of_won, of_lost = _auc_parts(labelled, positive)
+    return Measured(auc, np.sqrt(of_won / m + of_lost / n))
+
+
+def auc_error(labelled: NDArray[np.int64], positive: NDArray[np.int64], won: Any, lost: Any) -> Any:
+    """Return the standard error of the AUC of so many rows of each class that are like those of a score grid."""
+    _, _, _, of_won, of_lost = _auc_parts(labelled, positive)
+    return np.sqrt(of_won / np.maximum(won, 1) + of_lost / np.maximum(lost, 1))
+
+
+def _auc_parts(labelled: NDArray[np.int64], positive: NDArray[np.int64]) -> tuple[Any, ...]:
+    """Return rows of each class, AUC, and what one row of each class adds to its variance, shape (...)."""
     won, lost = positive.astype(float), (labelled - positive).astype(float)
     m, n, beaten, beating, auc = _ranked(won, lost)
-    spread = np.sum(won * (beaten - auc) ** 2, axis=-1, keepdims=True) / m / (m - 1)
-    spread += np.sum(lost * (beating - auc) ** 2, axis=-1, keepdims=True) / n / (n - 1)
-    return Measured(auc[..., 0], np.sqrt(spread)[..., 0])
+    of_won = np.sum(won * (beaten - auc) ** 2, axis=-1, keepdims=True) / (m - 1)
+    of_lost = np.sum(lost * (beating - auc) ** 2, axis=-1, keepdims=True) / (n - 1)
+    return tuple(each[..., 0] for each in (m, n, auc, of_won, of_lost))
 
 
 def _ranked(won: NDArray[np.float64], lost: NDArray[np.float64]) -> tuple[Any, ...]:

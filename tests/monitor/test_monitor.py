@@ -125,12 +125,13 @@ def test_a_slice_that_got_worse_is_named(model):
     assert ("city=Bern", "loss") not in said(report)
 
 
-def test_windows_without_drift_raise_no_alarm(model):
+@pytest.mark.parametrize(("size", "n_rows"), [(500, 150_000), (20, 20_000), (5, 5000), (2, 2000)])
+def test_windows_without_drift_raise_no_alarm(model, size, n_rows):
     profile, predictor = read_profile(model), load_model(model)
     reduction = CountReduction(profile.layout, Scorer(predictor), labels=Labelled(predictor, "label"))
-    periods, size = {}, 500
-    for seed in range(3):
-        source = table_source(rows(50_000, 100 + seed))
+    periods = {}
+    for seed in range(-(-n_rows // 50_000)):
+        source = table_source(rows(min(n_rows, 50_000), 100 + seed))
         for shard in source.shards:
             for raw in source.raw_blocks(shard, reduction.needed, size):
                 periods[len(periods)] = reduction.step({}, raw)[0]

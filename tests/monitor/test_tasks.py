@@ -44,6 +44,18 @@ def test_quantities_are_watched(tmp_path):
     )
 
 
+def test_a_few_rows_of_quantities_are_no_alarm(tmp_path):
+    model = watched(Ridge(n_workers=1).fit(quantities(1)), tmp_path / "m", quantities(2))
+    table = quantities(6).table
+    day = pa.array(np.arange(len(table)) // 2, pa.int32()).cast(pa.date32())
+    source = TableSource(table.append_column("day", day), "price")
+    report = monitor(model, source, time="day", executor=Threads(1))
+    assert len(report.rows) == 3000
+    assert report.alarms == []
+    worse = TableSource(quantities(7, noise=3.0).table.slice(0, 150), "price")
+    assert ("performance", "loss") in {(f.column, f.statistic) for f in monitor(model, worse).alarms}
+
+
 def classes(seed, *, swap=False):
     rng = np.random.default_rng(seed)
     x, z = rng.normal(size=(2, 6000))
