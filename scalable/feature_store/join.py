@@ -40,7 +40,7 @@ from scalable.feature_store.stages import (
     spill_keys,
     write_texts,
 )
-from scalable.scoring.parts import part_path, part_rows, plan_parts, prepare
+from scalable.scoring.parts import alone, part_path, part_rows, plan_parts, prepare
 from scalable.storage.documents import understood
 from scalable.storage.places import local_place
 from scalable.storage.replace import explained, write_text
@@ -107,7 +107,7 @@ def point_in_time_join(
     DataError
         Columns are missing or of other types than the definitions need, times are missing, the disk is full.
     UsageError
-        `out` is not empty and `resume` is False.
+        `out` is not empty and `resume` is False, or another process writes there.
     """
     if closed not in ("left", "right"):
         raise UsageError(
@@ -135,27 +135,32 @@ def point_in_time_join(
         courses=[each.begins if each else None for each in courses], records="rows",
         part_rows=part_rows(), **{f"events_{bound.view.name}": events.fingerprint().parts for bound, events in views},
     )  # fmt: skip
-    prepare(target, job, resume, JOB)
-    work = target / WORK
-    written = 0
-    if any(not part_path(target, shards).exists() for shards in parts):
-        with explained(DataError, work, "give it room, or its directory back, then --resume"):
-            work.mkdir(exist_ok=True)
-        joined, left = [], closed == "left"
-        for k, ((bound, events), ordered) in enumerate(zip(views, courses, strict=True)):
-            here = (source, parts, time, work)
-            found = None if ordered is None else replay_view(executor, bound, k, events, ordered, *here, left)
-            if found is None and streams(bound, source.n_rows):
-                found = stream_view(executor, bound, k, events, *here, left)
-            elif found is None:
-                (spilled,) = spill(executor, [(bound, events)], *here, n_partitions, first=k)
-                found = join_partitions(executor, spilled, n_partitions, work, left)
-            joined.append(found)
-        write_text(target / COUNTED, json.dumps({each.bound.view.name: counts_of(each) for each in joined}))
-        written = _write_parts(executor, joined, source, parts, schema, target, work)
-    counts = _read_counts(target / COUNTED)
-    remove_spills(work.glob("*.spill"))
-    shutil.rmtree(work, ignore_errors=True)
+    with alone(target):
+        prepare(target, job, resume, JOB)
+        work = target / WORK
+        written = 0
+        if any(not part_path(target, shards).exists() for shards in parts):
+            with explained(DataError, work, "give it room, or its directory back, then --resume"):
+                work.mkdir(exist_ok=True)
+            joined, left = [], closed == "left"
+            for k, ((bound, events), ordered) in enumerate(zip(views, courses, strict=True)):
+                here = (source, parts, time, work)
+                found = (
+                    None if ordered is None else replay_view(executor, bound, k, events, ordered, *here, left)
+                )
+                if found is None and streams(bound, source.n_rows):
+                    found = stream_view(executor, bound, k, events, *here, left)
+                elif found is None:
+                    (spilled,) = spill(executor, [(bound, events)], *here, n_partitions, first=k)
+                    found = join_partitions(executor, spilled, n_partitions, work, left)
+                joined.append(found)
+            write_text(
+                target / COUNTED, json.dumps({each.bound.view.name: counts_of(each) for each in joined})
+            )
+            written = _write_parts(executor, joined, source, parts, schema, target, work)
+        counts = _read_counts(target / COUNTED)
+        remove_spills(work.glob("*.spill"))
+        shutil.rmtree(work, ignore_errors=True)
     return Joined(written, counts)
 
 

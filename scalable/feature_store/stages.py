@@ -73,7 +73,7 @@ class Columns:
     partitions: list[NDArray[np.int32]] = field(default_factory=list)
     texts: list[tuple[Words, pa.Array]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
-    latest: int = 0  # time at which an event became known
+    latest: int = int(MISSING)  # time at which an event became known
 
     def add(self, columns: list[Words], partitions: NDArray[np.int32]) -> None:
         """Add the columns of a block."""
@@ -121,7 +121,7 @@ def event_columns(
     Texts and counts go to `state`.
     """
     entity, check, event, created, missing = event_heads(bound, block, state)
-    state.latest = max(state.latest, int(when_known(event, created).max(initial=0)))
+    state.latest = max(state.latest, int(when_known(event, created).max(initial=MISSING)))
     words = []
     for name in bound.view.columns:
         found, texts = value_words(block.arrays[name], name)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -19,6 +19,8 @@ from scalable.data.fingerprint import Fingerprint
 from scalable.data.shard import Shard
 from scalable.errors import DataError, UsageError
 from scalable.execution.map_shards import group_shards
+from scalable.storage.files import is_local
+from scalable.storage.lock import writing_alone
 from scalable.storage.places import place
 from scalable.storage.replace import explained, remove_scratch, replacing, write_text
 
@@ -41,6 +43,26 @@ def plan_parts(shards: Sequence[Shard]) -> list[tuple[Shard, ...]]:
 def part_path(out: Path, shards: Sequence[Shard]) -> Path:
     """Return the file of some shards, named by the first; names sort in input order."""
     return out / f"part-{shards[0].index:06d}.parquet"
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Hold a directory against other jobs, as far as it is local; `prepare` says what else is wrong with it.
+
+    Raises
+    ------
+    UsageError
+        Another process, or another thread, writes there: what it has not finished would be taken for a killed one's.
+    """
+    with ExitStack() as held:
+        try:
+            if is_local(out):
+                held.enter_context(writing_alone(out))
+        except BlockingIOError:
+            raise UsageError(
+                f"{out}: another process is writing there; wait for it, or choose another --out"
+            ) from None
+        yield
 
 
 def prepare(out: Path, job: Fingerprint, resume: bool, name: str) -> None:

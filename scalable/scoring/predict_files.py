@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scalable.data.source import Source
@@ -21,10 +19,8 @@ from scalable.execution.map_shards import map_shards
 from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
 from scalable.models.predictors import Predictor
-from scalable.scoring.parts import Predictions, WriteParts, part_path, part_rows, plan_parts, prepare
+from scalable.scoring.parts import Predictions, WriteParts, alone, part_path, part_rows, plan_parts, prepare
 from scalable.scoring.promises import Promises
-from scalable.storage.files import is_local
-from scalable.storage.lock import writing_alone
 from scalable.storage.places import place
 
 JOB = "_scoring.json"  # readers of datasets skip names that start so
@@ -111,7 +107,7 @@ def write_rows(
             f"{out}: lies inside the data, where its files would be read as rows next time; choose another --out"
         )
     fingerprint = source.fingerprint().joined(**job, part_rows=part_rows())
-    with _alone(target):  # what another process writes meanwhile would be removed as if it had been killed
+    with alone(target):  # what another process writes meanwhile would be removed as if it had been killed
         prepare(target, fingerprint, resume, record)
         left = [shards for shards in parts if not part_path(target, shards).exists()]
         reader = BlockReader(source, columns=tuple(needed))
@@ -123,20 +119,6 @@ def write_rows(
             "else removes files there: stop it, then --resume"
         )
     return sum(written)
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Hold a directory against other jobs, as far as it is local; `prepare` says what else is wrong with it."""
-    with ExitStack() as held:
-        try:
-            if is_local(out):
-                held.enter_context(writing_alone(out))
-        except BlockingIOError:
-            raise UsageError(
-                f"{out}: another process is writing there; wait for it, or choose another --out"
-            ) from None
-        yield
 
 
 def resolved(out: str | os.PathLike[str]) -> str:

@@ -24,7 +24,7 @@ def nanoseconds_of(text: str | None) -> int | None:
     Raises
     ------
     typer.BadParameter
-        It is not one.
+        It is not one, or further away than nanoseconds of 64 bits reach.
     """
     from datetime import UTC, datetime
 
@@ -36,4 +36,7 @@ def nanoseconds_of(text: str | None) -> int | None:
         raise typer.BadParameter(f"{text!r} is no time, such as 2026-03-01T12:00:00") from None
     found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
     since = found - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000
+    whole = (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000
+    if not -(2**63) <= whole < 2**63:
+        raise typer.BadParameter(f"{text!r} is further away than nanoseconds reach, the years 1678 to 2262")
+    return whole

@@ -54,6 +54,7 @@ def command(
             typer.echo(
                 f"{name}: {view.events:,} events of {view.entities:,} entities in {stage.seconds:.1f} s "
                 f"({human(view.entities / stage.seconds)} entities/s), {view.skipped_files:,} files were there before"
+                + (f", {view.repeated:,} events equal another" if view.repeated else "")
             )
     views = {name: asdict(view) for name, view in done.items()}
     write_sections(json_file, "features", {"views": views, "stages": [stage.to_json()]})

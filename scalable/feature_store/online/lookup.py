@@ -29,6 +29,16 @@ _LIMIT = 2**63
 _ROOM = 2**16  # bytes
 
 
+def whole_time(at: Any) -> int:
+    """Return a time as it was given, in nanoseconds since 1970; raises DataError where it is none of 64 bits."""
+    try:
+        if -_LIMIT <= (found := index(at)) < _LIMIT:
+            return found
+    except TypeError:
+        pass
+    raise DataError(f"{at!r:.60} is no time: give whole nanoseconds since 1970, of the years 1678 to 2262")
+
+
 def fixed_columns(bound: BoundView) -> list[str]:
     """Return the columns whose fixed-point values histories hold besides: floats that are summed."""
     summed = [f.column for f in bound.view.features if f.function in ("sum", "mean")]

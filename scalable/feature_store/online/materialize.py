@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,16 @@ from scalable.feature_store.bind import BoundView, bind, keys_source, open_view
 from scalable.feature_store.definitions import Definitions
 from scalable.feature_store.join import count_partitions
 from scalable.feature_store.online.histories import Packed, pack, put
+from scalable.feature_store.online.lookup import whole_time
 from scalable.feature_store.online.store import OnlineStore, told
+from scalable.feature_store.read_definitions import read_definitions
 from scalable.feature_store.spill import open_spills, read_partition
 from scalable.feature_store.stages import Columns, bring_back, event_columns, read_texts, spill_events
 from scalable.feature_store.value_words import join_texts
-from scalable.storage.replace import explained
+from scalable.storage.lock import writing_alone
+from scalable.storage.places import local_place, place
+from scalable.storage.replace import explained, remove_scratch, scratch_beside
 
-_SPILL = "_spill"
 LEEWAY = 60 * 10**9  # nanoseconds by which a clock may be put back: requests ask for what was then
 
 
@@ -78,9 +83,15 @@ def materialize(
     Raises
     ------
     DataError
-        As for a join; or a file that was taken before has changed since.
+        As for a join; or a file that was taken before has changed or moved since, or another process materializes
+        meanwhile.
     """
-    with OnlineStore(definitions, store, create=True) as opened:
+    horizon = None if horizon is None else whole_time(horizon)
+    definitions = definitions if isinstance(definitions, Definitions) else read_definitions(definitions)
+    with (
+        _alone(local_place(store, "a feature store")),
+        OnlineStore(definitions, store, create=True) as opened,
+    ):
         found = {}
         for view in opened.definitions.views.values():
             bound, source = open_view(opened.definitions, view)
@@ -91,6 +102,20 @@ def materialize(
             if new is not None:
                 _take(opened, bound, new, files, executor or Threads(), horizon, found[view.name])
         return found
+
+
+@contextmanager
+def _alone(store: Path) -> Iterator[None]:
+    """Hold a store against others that materialize: of two, both would take the same files."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(writing_alone(store))
+        except BlockingIOError:
+            raise DataError(
+                f"{store}: another process is materializing there; come again when it is done"
+            ) from None
+        remove_scratch(store)  # of killed runs
+        yield
 
 
 def _check_types(store: OnlineStore, bound: BoundView, before: dict[str, Any] | None) -> None:
@@ -114,6 +139,14 @@ def _new_files(
             "files, or materialize anew elsewhere"
         )
     new = {i for i, each in enumerate(files) if each[0] not in known}
+    names = {(os.path.basename(path), *state): path for path, *state in taken}
+    for path, *state in (files[i] for i in sorted(new)):
+        before = names.get((os.path.basename(path), *state))
+        if before is not None and not place(before).exists():
+            raise DataError(
+                f"{path}: has name, size and time of {before}, which {store.path} took and which is gone: moved, its "
+                "events would count twice; materialize anew elsewhere, or touch it if it is another"
+            )
     shards = [shard for shard in source.shards if shard.file in new]
     chosen = source.with_shards(shards) if shards else None
     return chosen, [each for i, each in enumerate(files) if i in new], len(files) - len(new)
@@ -123,8 +156,7 @@ def _take(
     store: OnlineStore, bound: BoundView, source: Source, files: list[Any], executor: Executor, horizon: int | None,
     done: Materialized,
 ) -> None:  # fmt: skip
-    work = store.path / _SPILL
-    shutil.rmtree(work, ignore_errors=True)  # of a killed run
+    work = scratch_beside(store.path / "spill")
     try:
         with explained(DataError, work, "give it room"):
             work.mkdir()
@@ -200,7 +232,7 @@ def push(store: OnlineStore, view: str, events: Any, *, now: int | None = None) 
             state.parts.append([column[~missing] for column in columns])
     entity, check, event, created, *words = (np.concatenate(each) for each in zip(*state.parts, strict=True))
     values = np.stack(words) if words else np.empty((0, len(entity)), np.int64)
-    horizon = time.time_ns() - LEEWAY if now is None else now
+    horizon = time.time_ns() - LEEWAY if now is None else whole_time(now)
     with told(store.path, "written"), store.env.begin(write=True) as transaction:
         table = join_texts(state.texts)
         store.put_texts(transaction, list(zip(table.hashes.tolist(), table.texts.to_pylist(), strict=True)))

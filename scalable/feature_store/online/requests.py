@@ -10,7 +10,7 @@ from typing import Any
 
 from scalable.errors import DataError, DataWarning
 from scalable.feature_store.definitions import Definitions
-from scalable.feature_store.online.lookup import Lookup
+from scalable.feature_store.online.lookup import Lookup, whole_time
 from scalable.feature_store.online.page_check import DATA
 from scalable.feature_store.online.store import OnlineStore
 from scalable.feature_store.read_definitions import read_definitions
@@ -105,7 +105,7 @@ class RequestFeatures:
         for name in self._entities:
             if name not in request:
                 raise DataError(f"the request lacks {name!r}, by which its features are looked up")
-        found = self._found(request, time.time_ns() if at is None else at)
+        found = self._found(request, time.time_ns() if at is None else whole_time(at))
         found.update(request)
         return found
 

@@ -17,7 +17,7 @@ from typing import Any
 from scalable.errors import DataError, UsageError
 from scalable.feature_store.bind import BoundView, bound_from_json
 from scalable.feature_store.definitions import Definitions
-from scalable.feature_store.online.lookup import Lookup
+from scalable.feature_store.online.lookup import Lookup, whole_time
 from scalable.feature_store.online.page_check import DATA, REMEDY, check_head, check_pages
 from scalable.feature_store.read_definitions import MOST_VIEWS, read_definitions
 from scalable.storage.documents import understood
@@ -165,7 +165,9 @@ class OnlineStore:
         found = self.read_meta()
         if found is None and create:
             return
-        if found is None or found.get("format") != FORMAT:
+        if found is None:
+            raise DataError(f"{self.path}: holds nothing yet; fill it with `scalable features materialize`")
+        if found.get("format") != FORMAT:
             raise DataError(f"{self.path}: was made by another version of this program; {REMEDY}")
         with understood(DataError, self.path, REMEDY):
             held, views = dict(found["meaning"]), dict(found["views"])
@@ -265,7 +267,7 @@ class OnlineStore:
         """
         if not hasattr(self, "_lookups"):
             self._lookups = self.lookups()
-        when = time.time_ns() if at is None else at
+        when = time.time_ns() if at is None else whole_time(at)
         found: dict[str, Any] = {}
         for lookup in self._lookups:
             if lookup.entity not in entities:
