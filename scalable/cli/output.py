@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import typer
 
 STANDARD = ("-", "/dev/stdout")
+_PAGES = (b"{", b"<", b"# ")  # how documents, pages and metrics begin, which are written over
 _reserved: list[TextIO] = []  # standard output, while it is kept for a document
 
 
@@ -21,7 +22,7 @@ def output_file(context: typer.Context, path: Path | None) -> Path | None:
     Raises
     ------
     typer.BadParameter
-        When its folder is missing, or it names a folder.
+        When its folder is missing, or it names a folder, or a file of another sort, such as the data.
     """
     if path is None or context.resilient_parsing:
         return path
@@ -39,6 +40,13 @@ def output_file(context: typer.Context, path: Path | None) -> Path | None:
         raise typer.BadParameter(f"{path} is a folder; name a file")
     if not path.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {path.parent}; make it, or choose another place")
+    if path.is_file():
+        with path.open("rb") as file:
+            begin = file.read(64).lstrip()
+        if begin and not begin.startswith(_PAGES):
+            raise typer.BadParameter(
+                f"{path} is there already and is no page; remove it, or choose another name"
+            )
     return path
 
 
@@ -49,7 +57,7 @@ def _release() -> None:
 def write_page(path: Path, text: str) -> None:
     """Write a text to a file, to a device or pipe, or to standard output."""
     from scalable.report.results import write_text
-    from scalable.storage.places import is_address, place
+    from scalable.storage.places import is_address
 
     if str(path) == "-":
         stream = _reserved[0] if _reserved else sys.stdout
@@ -58,7 +66,7 @@ def write_page(path: Path, text: str) -> None:
     elif not is_address(path) and _is_stream(path):
         path.write_text(text, encoding="utf-8")
     else:
-        write_text(place(path).resolve(), text)  # a link stays a link
+        write_text(path, text)
 
 
 def write_json(path: Path | None, results: Mapping[str, Any]) -> None:

@@ -87,7 +87,7 @@ class Cascade:
         if Path(path).exists() and not (Path(path) / DOCUMENT).is_file():
             raise ModelError(f"{path}: exists and is no cascade; choose another name or remove it")
         document: dict[str, Any] = {"format": FORMAT, "margin": self.margin}
-        with replacing_directory(path) as place:
+        with replacing_directory(path, (DOCUMENT, FIRST, SECOND)) as place:
             if isinstance(self.first, CompiledForest):
                 self.first.save(place / FIRST)
             else:

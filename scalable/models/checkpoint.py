@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,11 +17,13 @@ from scalable.data.fingerprint import Fingerprint
 from scalable.data.source import Source
 from scalable.errors import ModelError, UsageError
 from scalable.features.encoder import Encoder
-from scalable.models.store import DOCUMENT, read_model, save_model
+from scalable.models.store import ARRAYS, DOCUMENT, SEAL, read_model, save_model
 from scalable.storage.documents import SHAPELESS, understood
-from scalable.storage.places import files_below, place, remove_tree
+from scalable.storage.places import place, remove_tree
+from scalable.storage.replace import foreign_name
 
 KIND = "linear checkpoint"
+TREES = re.compile(r"trees-\d{6,}")  # what boosting calls a checkpoint, of which a directory may hold several
 _INDIFFERENT = {"client", "n_workers", "n_jobs", "cache", "checkpoint", "resume", "verbose"}
 
 
@@ -47,10 +50,8 @@ class Checkpoint:
         self, path: str | os.PathLike[str] | None, fingerprint: Callable[[], Fingerprint], resume: bool
     ) -> None:
         self.path = None if path is None else place(path)
-        if self.path is not None and self.path.exists() and not _is_ours(self.path):
-            raise UsageError(
-                f"{self.path}: holds something else than a checkpoint; give the name of a directory that is not there"
-            )
+        if self.path is not None:
+            refuse_others(self.path, trees=False)
         self._fingerprint = fingerprint() if path is not None else Fingerprint({})
         self.resume = resume
 
@@ -99,18 +100,35 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Delete the checkpoint of a finished training."""
-        if self.path is not None and self.path.exists() and _is_ours(self.path):
-            remove_tree(self.path)
+        if self.path is not None:
+            remove_checkpoint(self.path)
 
 
-def _is_ours(path: Path) -> bool:
-    """Return whether a place holds nothing, or what `Checkpoint.write` wrote, damaged or not."""
-    if not (path / DOCUMENT).is_file():
-        return path.is_dir() and not files_below(path)
-    try:
-        return bool(json.loads((path / DOCUMENT).read_bytes())["kind"] == KIND)
-    except SHAPELESS:
-        return True
+def refuse_others(path: Path, *, trees: bool = True) -> None:
+    """Raise a UsageError where a place holds something else than checkpoints, which would be replaced or removed."""
+    if path.exists() and not _is_ours(path, trees=trees):
+        raise UsageError(
+            f"{path}: holds something else than a checkpoint; give the name of a directory that is not there"
+        )
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Delete the checkpoints of a finished training, or of one that begins anew; anything else stays."""
+    if path.exists() and _is_ours(path):
+        remove_tree(path)
+
+
+def _is_ours(path: Path, *, trees: bool = True) -> bool:
+    """Return whether a place holds nothing, or what `Checkpoint.write` wrote, damaged or not, or boosting did."""
+    if not path.is_dir():
+        return False
+    if (path / DOCUMENT).is_file():
+        with suppress(*SHAPELESS):
+            if json.loads((path / DOCUMENT).read_bytes())["kind"] != KIND:
+                return False
+        return foreign_name(path, (DOCUMENT, ARRAYS, SEAL)) is None
+    names = {each.name for each in path.iterdir()} if trees else set()
+    return foreign_name(path, {name for name in names if TREES.fullmatch(name)}) is None
 
 
 def checkpoint_of(estimator: Any, source: Source, encoder: Encoder, **parts: Any) -> Checkpoint:

@@ -21,12 +21,14 @@ from scalable.errors import ModelError
 from scalable.registry.address import model_path
 from scalable.storage.documents import SHAPELESS
 from scalable.storage.places import place
-from scalable.storage.replace import explained, replacing_directory
+from scalable.storage.replace import explained, foreign_name, replacing_directory
 
 FORMAT = 1
 DOCUMENT = "model.json"
 ARRAYS = "arrays.npz"
 SEAL = "model.sha256"
+PROFILE = "profile.arrays"  # beside it: what `scalable monitor` compares with
+_PARTS = frozenset((DOCUMENT, ARRAYS, SEAL, PROFILE, "booster.txt"))  # of any model
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def save_model(
     Raises
     ------
     ModelError
-        When `path` exists and is not a model, or cannot be written.
+        When `path` exists and is not a model, or holds more than one, or cannot be written.
     """
     target = model_place(path)
     for name in texts or {}:
@@ -90,7 +92,7 @@ def save_model(
     document_hash = hashlib.sha256(body).hexdigest()
     with (
         explained(ModelError, target, "free space or choose another place"),
-        replacing_directory(target) as new,
+        replacing_directory(target, _parts_of(target)) as new,
     ):
         for name, data in {**parts, DOCUMENT: body, SEAL: document_hash.encode()}.items():
             (new / name).write_bytes(data)
@@ -102,9 +104,21 @@ def model_place(path: str | os.PathLike[str]) -> Path:
     target = place(path)
     if not target.name or target.name == "..":
         raise ModelError(f"{target}: not a name for a model; give the directory to create")
-    if target.exists() and not (target / DOCUMENT).is_file():
+    if target.exists() and not ((target / DOCUMENT).is_file() and (target / SEAL).is_file()):
         raise ModelError(f"{target}: exists and is not a saved model; choose another name or remove it")
+    if (other := foreign_name(target, _parts_of(target))) is not None:
+        raise ModelError(
+            f"{target}: {other!r} beside the model would be lost; move it away or choose another name"
+        )
     return target
+
+
+def _parts_of(model: Path) -> frozenset[str]:
+    """Return the files that a model there is made of, as far as it says so."""
+    try:
+        return _PARTS | {str(name) for name in json.loads((model / DOCUMENT).read_bytes())["parts"]}
+    except (OSError, *SHAPELESS):
+        return _PARTS
 
 
 def read_model(path: str | os.PathLike[str]) -> StoredModel:

@@ -18,7 +18,7 @@ from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import FEW_LEAVES, run_reduction
 from scalable.execution.sampling import sample_shards, spread_shards
-from scalable.models.store import SEAL
+from scalable.models.store import PROFILE, SEAL
 from scalable.monitor.bins import LEVELS, QUANTILES, ColumnBins, learn_bins, number_bins, unit_of
 from scalable.monitor.counts import CountReduction, Layout
 from scalable.monitor.labels import Labelled, encoded
@@ -30,7 +30,7 @@ from scalable.storage.arrays import ArraysError, read_arrays, write_arrays
 from scalable.storage.documents import typed, understood
 from scalable.storage.replace import explained
 
-FILE, KIND = "profile.arrays", "reference profile 1"
+KIND = "reference profile 1"
 SCORED = 2**15  # rows from which the bins of predictions are learned
 MOST_ROWS = 2**21  # of a training set, spread over it; its counts are exact for the rows it says it has
 REMEDY = "give --reference DATA, or `scalable train` it again"
@@ -219,8 +219,8 @@ def save_profile(path: str | os.PathLike[str], profile: Profile) -> None:
         "scale": asdict(layout.scale),
         "seen": profile.seen,
     }
-    with explained(ModelError, place / FILE, "give it room"):
-        write_arrays(place / FILE, KIND, {"counts": profile.counts}, meta)
+    with explained(ModelError, place / PROFILE, "give it room"):
+        write_arrays(place / PROFILE, KIND, {"counts": profile.counts}, meta)
 
 
 def read_profile(path: str | os.PathLike[str], predictor: Any = None, remedy: str = REMEDY) -> Profile:
@@ -240,7 +240,7 @@ def read_profile(path: str | os.PathLike[str], predictor: Any = None, remedy: st
         It has none, it is of another model, or damaged.
     """
     place = model_path(path)
-    file = place / FILE
+    file = place / PROFILE
     if not file.is_file():
         raise ModelError(f"{path}: the model has no reference profile; {remedy}")
     try:

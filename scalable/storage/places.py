@@ -57,11 +57,15 @@ def local_place(path: AnyPath, what: str) -> Path:
 
 
 def remove_tree(directory: Path) -> None:
-    """Remove a directory and what is in it, as far as possible; no half of it is ever left under its name."""
+    """Remove a directory and what is in it, as far as possible; no half of it is ever left under its name.
+
+    A file stays, and so does a link, whose directory goes.
+    """
     any_place: object = directory
     if isinstance(any_place, ObjectPlace):
         any_place.remove_below()
-    else:
+    elif directory.is_dir():
+        directory = directory.resolve()
         with suppress(OSError):
             directory = directory.rename(scratch_beside(directory))
         shutil.rmtree(directory, ignore_errors=True)

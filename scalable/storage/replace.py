@@ -1,7 +1,7 @@
 """The one atomic write: a kill at any moment, or several writers at once, leave what was there or one whole new thing.
 
 Everything is written beside its place under a hidden name of its own and renamed when complete. Permissions are
-those that the umask leaves, as of any new file.
+those that the umask leaves, as of any new file. A link stays a link: what it leads to is replaced.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import ctypes
 import errno
 import io
 import os
+import re
 import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +25,7 @@ from scalable.storage.files import is_local, object_store_of, store_of
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 SCRATCH = ".tmp"
+_SCRATCH_NAME = re.compile(rf"\.(.*\.)?([0-9a-f]{{12}}|[0-9a-f]{{16}})\{SCRATCH}", re.DOTALL)
 _TRIES = 100  # of placing a directory, while others place and remove theirs
 
 
@@ -48,7 +50,7 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
         with store_of(path).replacing(path) as file:
             yield file
         return
-    target = Path(path)
+    target = _followed(Path(path))
     scratch = scratch_beside(target)
     try:
         with open(scratch, "xb") as file:
@@ -87,23 +89,31 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 @contextmanager
-def replacing_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing_directory(path: str | os.PathLike[str], ours: Collection[str]) -> Iterator[Path]:
     """Yield an empty directory that takes the place of `path`, with what it holds then, when the block ends.
 
     Missing directories above it are made. In an object store it is filled object by object, in the order of their
     making: whoever writes a seal last lets readers see what is not whole yet.
 
+    Parameters
+    ----------
+    path : path
+    ours : collection of str
+        Names that a directory which is there already may hold; they are lost.
+
     Raises
     ------
     OSError
-        When it cannot be written; what was there stays.
+        When it cannot be written, or something else is in it; what was there stays.
     """
+    if (other := foreign_name(path, ours)) is not None:
+        raise FileExistsError(errno.EEXIST, f"{other!r} in it would be lost", os.fspath(path))
     if not is_local(path):
         with tempfile.TemporaryDirectory() as local:
             yield Path(local)
             _upload(Path(local), path)
         return
-    target = Path(path)
+    target = _followed(Path(path))
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = scratch_beside(target)
     scratch.mkdir()
@@ -115,6 +125,21 @@ def replacing_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
         sync(target.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)  # or what was in its place before
+
+
+def foreign_name(directory: str | os.PathLike[str], ours: Collection[str]) -> str | None:
+    """Return what a directory that is to be replaced or removed holds besides `ours`; None for nothing."""
+    if is_local(directory):
+        names = os.listdir(directory) if os.path.isdir(directory) else []
+    else:
+        address = os.fspath(directory).rstrip("/")
+        names = [
+            name[len(address) + 1 :].partition("/")[0]
+            for name in object_store_of(address).everything_below(address)
+        ]
+    return next(
+        (name for name in sorted(names) if name not in ours and not _SCRATCH_NAME.fullmatch(name)), None
+    )
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -145,12 +170,12 @@ def explained(kind: type[Exception], path: str | os.PathLike[str], remedy: str) 
 
 
 def remove_scratch(directory: str | os.PathLike[str], older_than: float = 0.0) -> None:
-    """Remove what killed writers left in a directory, where it is `older_than` so many seconds."""
+    """Remove what killed writers left in a directory, where it is `older_than` so many seconds; by its very names."""
     if not is_local(directory):  # nothing there has a name before it is whole
         return
     for left in Path(directory).glob(f".*{SCRATCH}"):
         with suppress(OSError):
-            if time.time() - left.stat().st_mtime >= older_than:
+            if _SCRATCH_NAME.fullmatch(left.name) and time.time() - left.stat().st_mtime >= older_than:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
@@ -177,6 +202,11 @@ def _upload(local: Path, path: str | os.PathLike[str]) -> None:
 def scratch_beside(target: Path) -> Path:
     """Return a hidden name beside a path, for what is not whole yet, or no longer."""
     return target.with_name(_scratch_name(target.name))
+
+
+def _followed(target: Path) -> Path:
+    """Return what a link leads to, there or not; any other path as it is."""
+    return target.resolve() if target.is_symlink() else target
 
 
 def _scratch_name(name: str) -> str:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from scalable.data.fingerprint import Fingerprint
 from scalable.errors import UsageError
-from scalable.storage.documents import typed, understood
+from scalable.storage.documents import SHAPELESS, typed, understood
 from scalable.storage.places import place
 from scalable.storage.replace import write_text
 from scalable.tuning.trials import Measured
 
 KIND = "scalable search 1"
+
+
+def refuse_others(path: Path) -> None:
+    """Raise a UsageError where something else than a checkpoint of a search would be written over and removed."""
+    found: Any = None
+    with suppress(*SHAPELESS, OSError):
+        found = json.loads(path.read_text(encoding="utf-8"))["kind"]
+    if path.exists() and found != KIND:
+        raise UsageError(f"{path}: is no checkpoint of a search; choose another --checkpoint")
 
 
 def refuse_forgetting(path: str | os.PathLike[str] | None, *, resume: bool) -> None:

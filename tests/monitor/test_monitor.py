@@ -16,11 +16,12 @@ from scalable.execution.executors import get_executor
 from scalable.execution.threads import Threads
 from scalable.linear import LogisticRegression
 from scalable.models.predictors import load_model
+from scalable.models.store import PROFILE as FILE
 from scalable.monitor import learn_profile, monitor, read_profile, save_profile
 from scalable.monitor.counts import CountReduction
 from scalable.monitor.findings import find
 from scalable.monitor.labels import Labelled
-from scalable.monitor.profile import FILE, KIND
+from scalable.monitor.profile import KIND
 from scalable.monitor.scores import Scorer
 from scalable.monitor.thresholds import Thresholds
 from scalable.scoring.evaluate import evaluate_model

@@ -56,7 +56,7 @@ def test_what_fails_on_the_way_leaves_what_was_there(tmp_path, durable):
     (tmp_path / "d/part").write_bytes(b"old")
 
     def fail_at_a_directory():
-        with replacing_directory(tmp_path / "d") as place:
+        with replacing_directory(tmp_path / "d", ("part",)) as place:
             (place / "part").write_bytes(b"half")
             raise ZeroDivisionError
 
@@ -71,7 +71,7 @@ def test_permissions_are_those_of_the_umask(tmp_path, umask):
     before = os.umask(umask)
     try:
         write_text(tmp_path / "a", "")
-        with replacing_directory(tmp_path / "d") as place:
+        with replacing_directory(tmp_path / "d", ("part",)) as place:
             (place / "part").write_bytes(b"")
     finally:
         os.umask(before)
@@ -93,7 +93,7 @@ def test_three_writers_of_one_path_never_publish_anything_but_a_whole(tmp_path, 
                 with replacing(file, durable=False) as out:
                     out.write(whole[:100_000])
                     out.write(whole[100_000:])
-                with replacing_directory(directory) as place:
+                with replacing_directory(directory, ("one", "two")) as place:
                     (place / "one").write_bytes(whole)
                     (place / "two").write_bytes(whole)
                 found = file.read_bytes()
@@ -114,7 +114,7 @@ def test_three_writers_of_one_path_never_publish_anything_but_a_whole(tmp_path, 
 def test_a_directory_that_cannot_be_placed_leaves_the_old_one(tmp_path, monkeypatch):
     monkeypatch.setattr(replace, "_exchange", lambda one, other: False)
     target = tmp_path / "d"
-    with replacing_directory(target) as place:
+    with replacing_directory(target, ("part",)) as place:
         (place / "part").write_bytes(b"old")
     rename = type(target).rename
 
@@ -124,7 +124,7 @@ def test_a_directory_that_cannot_be_placed_leaves_the_old_one(tmp_path, monkeypa
         return rename(self, other)
 
     monkeypatch.setattr(type(target), "rename", refuse)
-    with pytest.raises(OSError, match="refused"), replacing_directory(target) as place:
+    with pytest.raises(OSError, match="refused"), replacing_directory(target, ("part",)) as place:
         (place / "part").write_bytes(b"new")
     assert (target / "part").read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["d"]
@@ -154,3 +154,46 @@ def test_a_directory_whose_removal_is_broken_off_is_gone_by_its_name(tmp_path, m
     assert not kept.exists()
     monkeypatch.undo()
     remove_tree(kept)  # nothing there
+
+
+def test_what_is_not_ours_is_neither_replaced_nor_removed(tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/part").write_text("old")
+    (tmp_path / "d/.part.0123456789ab.tmp").write_text("of a killed writer")
+    (tmp_path / "d/notes").mkdir()
+    unsaid = replacing_directory(tmp_path / "d", ("part",))
+    with pytest.raises(FileExistsError, match="'notes' in it would be lost"), unsaid:
+        raise AssertionError
+    (tmp_path / "d/notes").rmdir()
+    with replacing_directory(tmp_path / "d", ("part",)) as place:
+        (place / "part").write_text("new")
+    assert os.listdir(tmp_path / "d") == ["part"]
+    remove_tree(tmp_path / "d" / "part")  # a file
+    assert os.listdir(tmp_path / "d") == ["part"]
+
+
+def test_hidden_files_of_others_are_not_taken_for_ours(tmp_path):
+    theirs = [".a.tmp", ".tmp", ".a.0123.tmp", ".a.0123456789AB.tmp", "a.0123456789ab.tmp"]
+    for name in theirs:
+        (tmp_path / name).write_text("")
+    (tmp_path / ".0123456789abcdef.tmp").mkdir()  # as numbered ones are called
+    remove_scratch(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == sorted(theirs)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_a_link(tmp_path, there):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "a").symlink_to("far/a")
+    (tmp_path / "d").symlink_to("far/d")
+    for _ in range(1 + there):
+        write_text(tmp_path / "a", "new")
+        with replacing_directory(tmp_path / "d", ("part",)) as place:
+            (place / "part").write_text("new")
+    assert (tmp_path / "a").is_symlink()
+    assert (tmp_path / "d").is_symlink()
+    assert (tmp_path / "far/a").read_text() == (tmp_path / "far/d/part").read_text() == "new"
+    remove_tree(tmp_path / "d")
+    assert (tmp_path / "d").is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["a", "d", "far"]
+    assert os.listdir(tmp_path / "far") == ["a"]

@@ -103,7 +103,7 @@ class BinnedCache:
     def _keep(self, dataset: lgb.Dataset) -> str:
         """Write the dataset; return why that was not possible, or an empty string."""
         try:
-            with replacing_directory(self.place) as new:
+            with replacing_directory(self.place, (DATASET, DOCUMENT)) as new:
                 dataset.save_binary(new / DATASET)
                 sync(new / DATASET)  # tells of a full disk, as LightGBM does not
                 document = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +11,12 @@ from typing import Any
 from scalable.boosting.training.booster_text import check_text
 from scalable.data.fingerprint import Fingerprint
 from scalable.errors import ModelError, UsageError
-from scalable.models.store import read_model, save_model
+from scalable.models.checkpoint import TREES
+from scalable.models.store import DOCUMENT, read_model, save_model
 from scalable.storage.documents import understood
 from scalable.storage.places import place, remove_tree
 
 KIND = "boosting-checkpoint"
-_NAME = re.compile(r"trees-\d{6,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +51,13 @@ def write(directory: str, saved: Saved, fingerprint: Fingerprint) -> None:
     kept = place(directory)
     meta = {"iteration": saved.iteration, "history": saved.history, "fingerprint": fingerprint.parts}
     save_model(kept / f"trees-{saved.iteration:06d}", KIND, meta, texts={"booster.txt": saved.text})
-    for old in _written(kept)[:-2]:
+    for old in [each for each in _written(kept) if (each / DOCUMENT).is_file()][:-2]:
         remove_tree(old)
 
 
 def _written(directory: Path) -> list[Path]:
     """Return the checkpoints of a directory, which may hold what others call trees, too, by rising iteration."""
-    return sorted(found for found in directory.glob("trees-*") if _NAME.fullmatch(found.name))
+    return sorted(found for found in directory.glob("trees-*") if TREES.fullmatch(found.name))
 
 
 def newest(directory: str, fingerprint: Fingerprint) -> Saved:

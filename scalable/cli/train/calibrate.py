@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from scalable.cli.options import ClientAddress, Debug, Json, Overwrite, Quiet, Workers
-from scalable.cli.output import output_file, write_sections
+from scalable.cli.output import output_file, write_page, write_sections
 
 HELP = """Calibrate MODEL on rows of DATA that it was not trained on.
 
@@ -113,7 +113,7 @@ def command(
                 ]
                 section["coverage"] = [{"group": g, "rate": c.rate, **asdict(c)} for g, c in covered.items()]
     if out is not None:
-        learned.save(out)
+        write_page(out, learned.to_json())
     if not quiet:
         typer.echo("\n".join(lines))
     write_sections(json_file, "calibration", section)

@@ -137,11 +137,13 @@ def command(
     from scalable.cli.train.first_score import in_words, score
     from scalable.cli.train.reference import keep_profile
     from scalable.cli.train.task import find_task, ranking
+    from scalable.models.checkpoint import refuse_others, remove_checkpoint
     from scalable.registry.names import check_name
-    from scalable.storage.places import place, remove_tree
+    from scalable.storage.places import place
 
     model, checkpoint = place(model), place(f"{model}.checkpoint")
     refuse_overwriting(model, overwrite)
+    refuse_others(checkpoint)
     refuse_forgetting(checkpoint, resume, overwrite)
     if register is not None:
         check_name(register)
@@ -176,11 +178,11 @@ def command(
         if "valid" in entry.fit_names:
             fit_options["valid"] = held_out
     if not resume:
-        remove_tree(checkpoint)
+        remove_checkpoint(checkpoint)
     with live(quiet), measured(f"train {learner}", source.n_rows) as stage:
         estimator.fit(source, **fit_options)
     estimator.save(model)
-    remove_tree(checkpoint)
+    remove_checkpoint(checkpoint)
     report = None
     if profile:
         with live(quiet):

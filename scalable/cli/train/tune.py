@@ -111,6 +111,7 @@ def command(
     from scalable.report import render
     from scalable.report.document import new_results
     from scalable.storage.places import place
+    from scalable.tuning.journal import refuse_others
 
     entry, shared = get_learner(learner), parse_options(context.args)
     if model is not None:
@@ -119,6 +120,8 @@ def command(
         checkpoint = checkpoint or Path(f"{model}.search")
     if checkpoint is not None:
         checkpoint = place(checkpoint)
+        if not resume:  # which says what is wrong with it
+            refuse_others(checkpoint)
         refuse_forgetting(checkpoint, resume, overwrite)
     if resume and checkpoint is None:
         raise typer.BadParameter("--resume needs --checkpoint FILE, or the --model it is named after")

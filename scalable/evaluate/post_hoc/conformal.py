@@ -185,11 +185,14 @@ class Conformal:
             raise UsageError(f"calibrated for {self.kind!r}, and these models give {kind!r}")
         return pair
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write as JSON; an infinite threshold is null."""
+    def to_json(self) -> str:
+        """Return what `save` writes; an infinite threshold is null."""
         groups = [[group, None if math.isinf(q) else q, rows] for group, q, rows in self.groups]
-        document = {"kind": self.kind, "alpha": self.alpha, "by": self.by, "groups": groups}
-        write_text(place(path), json.dumps(document))
+        return json.dumps({"kind": self.kind, "alpha": self.alpha, "by": self.by, "groups": groups})
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write as JSON."""
+        write_text(place(path), self.to_json())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Conformal:

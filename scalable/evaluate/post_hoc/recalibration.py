@@ -151,9 +151,13 @@ class Calibrator:
             return np.asarray(np.interp(p, self.given, self.rates))
         return np.asarray(special.expit(self.slope * _log_odds(p) + self.offset))
 
+    def to_json(self) -> str:
+        """Return what `save` writes."""
+        return json.dumps(asdict(self))
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write as JSON."""
-        write_text(place(path), json.dumps(asdict(self)))
+        write_text(place(path), self.to_json())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Calibrator:

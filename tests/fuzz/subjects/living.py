@@ -16,8 +16,9 @@ from scalable.feature_store import OnlineStore, materialize, point_in_time_join,
 from scalable.feature_store.join import COUNTED
 from scalable.inference import load_model
 from scalable.linear import LogisticRegression
+from scalable.models.store import PROFILE as FILE
 from scalable.monitor import learn_profile, monitor, read_profile, save_profile
-from scalable.monitor.profile import FILE, KIND
+from scalable.monitor.profile import KIND
 from scalable.registry.entry import ENTRY
 from scalable.registry.index import INDEX, best_first
 from scalable.registry.registry import Registry
