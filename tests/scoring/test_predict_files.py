@@ -114,7 +114,7 @@ def test_resume_writes_only_what_is_missing(tmp_path, dataset, small_parts):
     stamps = {part.name: part.stat().st_mtime_ns for part in parts[1:]}
     first = pq.read_table(parts[0]).num_rows
     parts[0].unlink()
-    (tmp_path / "out" / ".part-000000.parquet.abc.tmp").write_bytes(b"half")
+    (tmp_path / "out" / ".part-000000.parquet.0123456789ab.tmp").write_bytes(b"half")
     assert score(predictor, source, tmp_path / "out", resume=True) == first
     assert {part.name: part.stat().st_mtime_ns for part in parts[1:]} == stamps
     assert not list((tmp_path / "out").glob(".*.tmp"))

@@ -11,6 +11,7 @@ from scalable.models.predictors import load_model
 
 Run = Callable[..., Any]
 SPACE = "learning_rate=log:0.05:0.5,num-leaves=4|8"
+MEASURED = json.dumps({"kind": "scalable search 1", "fingerprint": {}, "measured": []})
 
 
 def test_a_search_writes_the_best_model_and_a_page(scalable: Run, toy: Path, tmp_path: Path) -> None:
@@ -33,11 +34,11 @@ def test_a_search_writes_the_best_model_and_a_page(scalable: Run, toy: Path, tmp
     assert again.code == 2
     assert "--overwrite" in again.err
     left = tmp_path / "other.search"
-    left.write_text("measured")
+    left.write_text(MEASURED)
     forgetful = scalable(*words[:-1], tmp_path / "other")
     assert forgetful.code == 2
     assert "go on with --resume, or start over with --overwrite" in forgetful.err
-    assert left.read_text() == "measured"
+    assert left.read_text() == MEASURED
     assert scalable(*words[:-1], tmp_path / "other", "--overwrite").code == 0
     assert not left.exists()
 
