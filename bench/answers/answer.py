@@ -4,7 +4,7 @@ An answer is a file ``bench/answers/SECTION/ID.py`` (with `_` for `-` in the id)
 
 - a docstring whose first line is the question,
 - ``CLAIM``, one sentence, and ``holds(found)``, which checks it,
-- ``QUICK`` and ``STANDARD``, numbers of rows, and ``measure(rows)``, which returns what it found as JSON's types,
+- ``QUICK`` and ``STANDARD``, numbers of rows (of something else where ``UNIT`` says so), and ``measure(rows)``, which returns what it found as JSON's types,
 - ``ANSWER``, three to eight sentences with fields of what was found, as in ``{gap:.3f}``; the first is the short
   answer, the last one says what the numbers do not show,
 - ``draw(found, axes)``, its figure, and ``LINKS``, the files that do the same in earnest.
@@ -55,6 +55,7 @@ class Answer:
     standard: int
     text: str
     links: tuple[str, ...]
+    unit: str
     measure: Callable[[int], Found]
     holds: Callable[[Found], bool]
     draw: Callable[[Found, Any], None]
@@ -106,6 +107,7 @@ def _read(section: str, name: str) -> Answer:
         standard=module.STANDARD,
         text=module.ANSWER,
         links=module.LINKS,
+        unit=getattr(module, "UNIT", "rows"),
         measure=module.measure,
         holds=module.holds,
         draw=module.draw,

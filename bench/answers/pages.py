@@ -33,19 +33,19 @@ def page(answer: Answer, result: dict[str, Any]) -> str:
     return "\n".join([
         f"# {answer.question}", "", *_wrapped(" ".join(result["answer"])), "",
         f"![{answer.claim}]({answer.id}.svg)", "",
-        f"Claim: {answer.claim} It {seen} at {result['rows']:,} rows.", "",
+        f"Claim: {answer.claim} It {seen} at {result['rows']:,} {answer.unit}.", "",
         f"Measured by [`{code.removeprefix('../../')}`]({code}); repeat it with", "",
         "```sh", f"scalable answer {answer.id} --rows {result['rows']}", "```", "",
-        f"In earnest: {', '.join(links)}.", "",
+        f"In the library: {', '.join(links)}.", "",
     ])  # fmt: skip
 
 
 def table(results: dict[str, Any]) -> str:
     """Return the front page: each question with the beginning of its answer, up to the numbers."""
     lines = [
-        "# The roadmap's questions, answered by measurement", "",
-        "Each line is a program, a figure and sentences that its own numbers carry; `scalable answer ID` runs one. "
-        "A claim that did not come true is marked.", "",
+        "# Questions of machine learning, answered by measurement", "",
+        "Behind each line are a program that measures the answer, a figure, and sentences with the numbers it found; "
+        "`scalable answer ID` runs it again. A claim that did not hold is marked.", "",
     ]  # fmt: skip
     for section, title in SECTIONS.items():
         rows = [name for name in ids() if name in results and find(name).section == section]

@@ -14,15 +14,16 @@ from bench.answers.network import descend
 from bench.answers.sequences import SYMBOLS, Attention, Recurrent, cross_entropy, marked
 
 QUICK, STANDARD = 300, 600
-CLAIM = "Recall of a recurrent layer falls with distance and its gradient on the way; those of attention do neither."
+UNIT = "steps of training"
+CLAIM = "A recurrent layer recalls less and gets less gradient the further back a symbol lies; attention does not."
 ANSWER = """Attention reaches every distance in one step: asked for a symbol marked {far} steps before, after
 {steps} steps of training attention gave it back in {attention_far:.0%} of the cases and a recurrent layer of
-the same {units} units in {recurrent_far:.0%}, where guessing gives {chance:.0%}; at a distance of {near} it
-was {attention_near:.0%} and {recurrent_near:.0%}. At the start of training the gradient that reaches the
-marked place {far} steps back was {recurrent_reach:.0e} of that at the last place in the recurrent layer, and
+the same {units} units in {recurrent_far:.0%}, where guessing gives {chance:.0%}; at a distance of {near} it was
+{attention_near:.0%} and {recurrent_near:.0%}. At the start of training the gradient that reaches the marked
+place {far} steps back was {recurrent_reach:.0e} of that at the last place in the recurrent layer, and
 {attention_reach:.2f} in attention. Trained at a distance of {far}, attention recalled {longer} steps back in
-{attention_longer:.0%} of the cases without more training. Gates (LSTM) help recurrent layers with the same
-ill; attention pays for it with a number for each pair of places."""
+{attention_longer:.0%} of the cases without more training. Gates (LSTM) ease this in recurrent layers; attention
+pays for it with a number for each pair of places."""
 LINKS = ("bench/answers/sequences.py",)
 DISTANCES, UNITS, LONGER = (2, 8, 20, 40), 24, 160
 

@@ -17,11 +17,11 @@ CLAIM = "On few noisy rows dropout, as many networks do, ends at a lower held-ou
 ANSWER = """It is an average in one network: trained to the end on {rows} rows with {noise:.0%} of the labels
 flipped, the held-out loss was {plain:.3f} without and {dropped:.3f} with half of the units dropped in each
 step; the mean of {many} networks without dropout had {ensemble:.3f}, and the best possible is {best:.3f}.
-Without dropout the training loss went to {plain_train:.3f}, with it to {dropped_train:.3f}. Units lean less
-on each other: taking out one of {units} changed the training loss by {dropped_vital:.4f} with dropout and by
-{plain_vital:.4f} without. Dropping {over:.0%} instead of half gave {much:.3f}: how much to drop is to be
-tuned. On {plenty:,} rows the gain shrank from {gain:.3f} to {gain_plenty:.3f}, for rows in plenty regularise
-by themselves. Early stopping would have saved a part of the plain network's loss."""
+Without dropout the training loss went to {plain_train:.3f}, with it to {dropped_train:.3f}. Units lean less on
+each other: taking out one of {units} changed the training loss by {dropped_vital:.4f} with dropout and by
+{plain_vital:.4f} without. Dropping {over:.0%} instead of half gave {much:.3f}: how much to drop is to be tuned.
+On {plenty:,} rows the gain shrank from {gain:.3f} to {gain_plenty:.3f}, since many rows regularise by
+themselves. Early stopping would have saved a part of the plain network's loss."""
 LINKS = ("bench/answers/network.py",)
 NOISE, UNITS, STEPS, MANY, OVER, DRAWS = 0.15, 128, 1_500, 5, 0.95, 2
 

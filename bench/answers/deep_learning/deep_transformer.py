@@ -14,6 +14,7 @@ from bench.answers.network import descend
 from bench.answers.sequences import Attention, Recurrent, cross_entropy, marked
 
 QUICK, STANDARD = 200, 500
+UNIT = "steps of training"
 CLAIM = "Attention has as many products in a row at any length; a recurrent layer's grow with it, as does its training."
 ANSWER = """Its places do not wait for each other: a recurrent layer computes a sequence of {long} symbols by
 a chain of {chain_recurrent} products, each needing the one before, attention by {chain_attention}, at any

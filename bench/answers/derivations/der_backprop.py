@@ -17,12 +17,13 @@ CLAIM = (
     "Each derivative handed back equals that by differences, and descent along them learns XOR, which no line "
     "separates."
 )
-ANSWER = """By the chain rule, backwards from the loss: the derivative by the output's score is (p - y)/n, by
-its weights H' of that, by the hidden layer that times the weights, by its scores that where the ReLU is open,
-by the first weights X' of that. By differences these are off by {second:.0e} for the second layer's weights
-and {first:.0e} for the first's. Descent along them took the loss on XOR from {begin:.3f} to {end:.4f} in
-{steps} steps, all {rows} rows right. A line gets {line:.0%} of them right at most. The derivation says nothing
-of how deep networks behave; there the same products vanish or grow."""
+ANSWER = """By the chain rule, backwards from the loss: the derivative with respect to the output's score is d =
+(p - y)/n, with respect to its weights H'd. The hidden layer gets d times those weights, its scores keep it
+where the ReLU is open, and X' times the result is the derivative for the first weights. Finite differences
+agree within {second:.0e} for the second layer's weights and {first:.0e} for the first's. Descent along them
+took the loss on XOR from {begin:.3f} to {end:.4f} in {steps} steps, all {rows} rows right. A line gets
+{line:.0%} of them right at most. The derivation says nothing of how deep networks behave; there the same
+products vanish or grow."""
 LINKS = ("bench/answers/numeric.py",)
 STEPS, HIDDEN = 600, 8
 

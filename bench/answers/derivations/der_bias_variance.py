@@ -12,14 +12,15 @@ import numpy as np
 
 QUICK, STANDARD = 30, 100
 CLAIM = "Both cross terms vanish within their sampling error, and the three parts follow from formulas without a draw."
-ANSWER = """The error is the square of noise, minus variance, minus bias, so of six terms three are squares.
-Over {draws:,} draws of {rows} rows both cross terms with the noise and with the variance were {cross:.1e} and
-{other:.1e}, within {errors:.1f} sampling errors of zero. What was left summed to {sum:.4f} where
-{total:.4f} was measured: noise {noise:.4f}, variance {variance:.4f}, squared bias {bias:.4f}. For a line
-fitted to a curve both also follow without a draw: H being the matrix from targets to predictions, variance is
-noise times the mean of the squares of H, {variance_by:.4f}, and bias is H f - f, squared {bias_by:.4f}. With
-as many coefficients as the curve needs bias was {bias_right:.0e} and variance {variance_right:.4f}. The
-division is that of squared error; other losses have no such sum."""
+ANSWER = """Write the error as the noise, less how far the prediction is from its mean, less the bias; of the
+six terms of its square three are squares and three are products. Over {draws:,} draws of {rows} rows both
+products, with the noise and with the spread, were {cross:.1e} and {other:.1e}, within {errors:.1f} sampling
+errors of zero. What was left summed to {sum:.4f} where {total:.4f} was measured: noise {noise:.4f}, variance
+{variance:.4f}, squared bias {bias:.4f}. For a line fitted to a curve, variance and bias also follow without a
+draw: H being the matrix from targets to predictions, variance is noise times the mean of the squares of H,
+{variance_by:.4f}, and bias is H f - f, squared {bias_by:.4f}. With as many coefficients as the curve needs bias
+was {bias_right:.0e} and variance {variance_right:.4f}. The division is that of squared error; other losses have
+no such sum."""
 LINKS = ("bench/answers/linear_models/reg_bias_variance.py", "bench/answers/trees/forest_variance.py")
 DRAWS, NOISE = 20_000, 0.5
 

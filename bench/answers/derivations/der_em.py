@@ -16,11 +16,11 @@ from scalable.mixture import GaussianMixture
 
 QUICK, STANDARD = 500, 50_000
 CLAIM = "The bound holds, touches at the posterior, rises in the maximisation, and one step is that of the estimator."
-ANSWER = """For random probabilities of the labels the bound was {below:.3f} a row below the log likelihood, at the
-posterior equal within {touch:.0e}. Maximising it by weighted means, variances and shares raised it by
-{raised:.4f}, more than any of {tried} changes tried around them, and the likelihood by {gained:.4f}, which is at
-least as much, as the bound demands. `GaussianMixture` makes the same step: its means differ by {apart:.0e}.
-Nothing here says that the top reached is the highest."""
+ANSWER = """Bound the log likelihood from below and raise the bound: for random probabilities of the labels the
+bound was {below:.3f} a row below it, for the posterior equal to it within {touch:.0e}. Maximising it by
+weighted means, variances and shares raised it by {raised:.4f}, more than any of {tried} changes tried around
+them, and the likelihood by {gained:.4f}, which is at least as much, as the bound demands. `GaussianMixture`
+makes the same step: its means differ by {apart:.0e}. Nothing here says that the top reached is the highest."""
 LINKS = ("scalable/mixture/em.py",)
 TRIED = 200
 

@@ -14,9 +14,9 @@ from scalable.linear import LinearRegression
 
 QUICK, STANDARD = 1_000, 100_000
 CLAIM = "Every step of the derivation holds to rounding, and the estimator computes the same coefficients."
-ANSWER = """The gradient of the squared error is -2 X'(y - X b), within {slope:.0e} of differences of the error
-itself. Where it vanishes the residual is orthogonal to every column, within {orthogonal:.0e}. That is X'X b = X'y,
-whose solution has less error than {tried} points around it. The Hessian is 2 X'X, whose least eigenvalue of
+ANSWER = """The gradient of the squared error is -2 X'(y - X b), within {slope:.0e} of finite differences. Where
+it vanishes the residual is orthogonal to every column, within {orthogonal:.0e}. That is X'X b = X'y, whose
+solution has less error than {tried} points around it. The Hessian is 2 X'X, whose least eigenvalue of
 {curvature:.2f} per row is positive, so the minimum is the only one. `LinearRegression` gives the same b within
 {apart:.0e}. With dependent columns the last step fails and b is one of many."""
 LINKS = ("scalable/linear/least_squares.py", "scalable/linear/solvers/gram.py")

@@ -14,12 +14,12 @@ from sklearn.svm import SVC
 
 QUICK, STANDARD = 40, 120
 CLAIM = "Solved for its prices alone the dual reaches the primal's value, with w, b and slackness as derived."
-ANSWER = """Setting the derivatives of the Lagrangian to zero gives w as the sum of a y x and the sum of a y
-as zero; at any such prices in [0, C] the dual value is below the primal's, by {weak:.2f} at least for {tried}
-drawn ones. At the solution the gap was {gap:.0e} of {value:.4f}. From the prices alone w came out within
-{w:.0e} of the primal's own solution and b within {b:.0e}. Slackness held within {slack:.0e}: the {free} rows
-with a price between 0 and C lie on the margin, the {zero} at 0 beyond it, the {full} at C inside. Replacing
-each x'z by (x'z + 1)^2 solved the same problem in the space of products: decision values are within
+ANSWER = """Setting the derivatives of the Lagrangian to zero gives w as the sum of a y x and the sum of a y as
+zero; for any such multipliers in [0, C] the dual value is below the primal's, by {weak:.2f} at least for
+{tried} drawn ones. At the solution the gap was {gap:.0e} of {value:.4f}. From the multipliers alone w came out
+within {w:.0e} of the primal's own solution and b within {b:.0e}. Slackness held within {slack:.0e}: the {free}
+rows with a multiplier between 0 and C lie on the margin, the {zero} at 0 beyond it, the {full} at C inside.
+Replacing each x'z by (x'z + 1)^2 solved the same problem in the space of products: decision values are within
 {kernel:.0e} of the library's. The derivation needs convexity, not that classes are separable."""
 LINKS = ("scalable/linear/svc.py", "scalable/kernels/linear/losses.py")
 C, TRIED = 1.0, 200

@@ -19,8 +19,8 @@ CLAIM = (
 )
 ANSWER = """Where two columns are nearly one, only their sum is measured well: over {draws} fresh draws at a
 correlation of {correlations[2]} the spread of a coefficient was {growth:.0f} times that of independent columns,
-and that of predictions {prediction_growth:.2f} times. The variance inflation factor foretells it: the root of the
-factor of {inflation:.0f} is {foretold:.0f}. The condition number of the scaled columns rose from
+and that of predictions {prediction_growth:.2f} times. The variance inflation factor predicts it: the root of
+the factor of {inflation:.0f} is {foretold:.0f}. The condition number of the scaled columns rose from
 {conditions[0]:.1f} to {conditions[2]:.0f}. Predictions are safe only where new rows keep the correlation: a row
 that breaks it is predicted with an error {broken:.0f} times as large."""
 LINKS = ("scalable/linear/least_squares.py", "scalable/linear/solvers/diagnostics.py")

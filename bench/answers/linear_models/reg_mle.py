@@ -16,10 +16,11 @@ from scalable.linear import LinearRegression
 QUICK, STANDARD = 20_000, 2_000_000
 CLAIM = "A maximiser of the Gaussian likelihood that knows nothing of squares ends at the least-squares coefficients."
 ANSWER = """A maximiser of the normal likelihood, started at zero, ended within {apart:.1e} of the least-squares
-coefficients. Its standard deviation is the root mean square of the residuals: {sigma:.5f} against {rms:.5f}. Under
-errors of Laplace's law the same data has another maximum, the least absolute deviations: fitted to such errors
-over {repeats} draws, least squares had {efficiency:.2f} times the squared error of the fitting one. The equality
-is of the maximum alone: intervals drawn from it still need the law of the errors to be right."""
+coefficients. Its standard deviation is the root mean square of the residuals: {sigma:.5f} against {rms:.5f}.
+Under errors of Laplace's law the same data has another maximum, the least absolute deviations: fitted to such
+errors over {repeats} draws, least squares had {efficiency:.2f} times the squared error of the estimator that
+fits them. The equality is of the maximum alone: intervals drawn from it still need the law of the errors to be
+right."""
 LINKS = ("scalable/linear/least_squares.py", "scalable/linear/sgd.py")
 REPEATS = 40
 

@@ -20,9 +20,9 @@ CLAIM = (
 ANSWER = """AUC judges the order of the scores, accuracy one threshold. Trained where {train:.0%} are positive
 and used where {test:.0%} are, the model with both columns had AUC {auc_both:.3f} against {auc_one:.3f} of the
 model with one, and accuracy {acc_both:.3f} against {acc_one:.3f}. The shift makes it say yes too often by
-{yes:.0%} of the rows, which a threshold does not forgive and a ranking does not see. Moving the threshold by
-the ratio of the odds brought its accuracy to {acc_moved:.3f}. So AUC says that a model can be useful, not that
-its threshold is right; the shift must be known, or estimated, to move it."""
+{yes:.0%} of the rows, which costs accuracy and does not change the ranking. Moving the threshold by the ratio
+of the odds brought its accuracy to {acc_moved:.3f}. So AUC says that a model can be useful, not that its
+threshold is right; the shift must be known, or estimated, to move it."""
 LINKS = ("scalable/evaluate/binary.py",)
 TRAIN, TEST = 0.5, 0.1
 

@@ -18,12 +18,12 @@ CLAIM = (
     "Keeping one negative in twenty and correcting the intercept costs little quality; balanced weights ruin "
     "probabilities and not the ranking."
 )
-ANSWER = """Mostly nothing, then a threshold by costs. With {share:.2%} positives plain logistic regression had log
-loss {plain:.5f} and AUC {plain_auc:.4f}. Balanced weights kept AUC at {weighted_auc:.4f} and took log loss to
-{weighted:.3f}, because probabilities are then of a world with as many positives as negatives. Keeping every
-positive and one negative in {keep} trained on {kept:.1%} of the rows; with log {keep} taken from the intercept its
-log loss was {sampled:.5f}. So sampling saves time and costs little, weights change what probabilities mean. A
-model without enough columns to tell the classes apart is helped by none of them."""
+ANSWER = """Mostly nothing but a threshold that follows from costs. With {share:.2%} positives plain logistic
+regression had log loss {plain:.5f} and AUC {plain_auc:.4f}. Balanced weights kept AUC at {weighted_auc:.4f} and
+took log loss to {weighted:.3f}, because probabilities are then of a world with as many positives as negatives.
+Keeping every positive and one negative in {keep} trained on {kept:.1%} of the rows; with log {keep} taken from
+the intercept its log loss was {sampled:.5f}. So sampling saves time and costs little, weights change what
+probabilities mean. A model without enough columns to tell the classes apart is helped by none of them."""
 LINKS = ("scalable/linear/logistic.py", "scalable/boosting/rare_positives.py")
 KEEP = 20
 

@@ -17,12 +17,12 @@ CLAIM = (
     "Distorting probabilities keeps AUC to the digit, and costs money in decisions by expected cost; "
     "recalibrating wins it back."
 )
-ANSWER = """Calibration is whether rows with probability p are positive in a share p of cases. Squeezing every log
-odds to {factor} times its value left AUC at {auc:.4f} ({auc_bad:.4f} after) and raised the calibration error from
-{error:.4f} to {error_bad:.4f} and log loss from {loss:.4f} to {loss_bad:.4f}. Deciding by expected cost at a miss
-worth {cost} alarms became {waste:.1%} dearer. Fitting two numbers to held-out rows (Platt's scaling) brought log
-loss back to {loss_again:.4f} and the waste to {waste_again:.2%}. Where only the order of rows is used, none of
-this matters."""
+ANSWER = """Calibration is whether rows with probability p are positive in a share p of cases. Squeezing every
+log odds to {factor} times its value left AUC at {auc:.4f} ({auc_bad:.4f} after) and raised the calibration
+error from {error:.4f} to {error_bad:.4f} and log loss from {loss:.4f} to {loss_bad:.4f}. Decisions by expected
+cost, with a miss worth {cost} alarms, cost {waste:.1%} more. Fitting two numbers to held-out rows (Platt's
+scaling) brought log loss back to {loss_again:.4f} and the waste to {waste_again:.2%}. Where only the order of
+rows is used, none of this matters."""
 LINKS = (
     "scalable/evaluate/calibration.py",
     "scalable/evaluate/post_hoc/recalibration.py",

@@ -12,15 +12,16 @@ import numpy as np
 
 QUICK, STANDARD = 200_000, 5_000_000
 CLAIM = (
-    "The threshold that costs foretell is the cheapest one, at every ratio of costs; the best F1 is near it "
+    "The threshold that follows from costs is the cheapest one, at every ratio of costs; the best F1 is near it "
     "at one ratio at most."
 )
-ANSWER = """Neither is chosen: the threshold follows from costs, and both follow from it. With calibrated
-probabilities the cheapest of all thresholds cost at most {excess:.2%} less than the one that the ratio of costs
-foretells. Where a miss costs as much as {ratios[0]} alarm the best precision is {precision[0]:.2f} at a recall of
-{recall[0]:.2f}; where it costs {ratios[3]} alarms it is {precision[3]:.2f} at {recall[3]:.2f}. The threshold of
-the best F1 costs {f1_first:.0%} more than needed at the first ratio and {f1_last:.0%} more at the last. With
-probabilities that are not calibrated the rule fails, and the threshold must be found on held-out rows."""
+ANSWER = """By what mistakes cost: the costs give the threshold, and precision and recall follow from it. With
+calibrated probabilities the cheapest of all thresholds cost at most {excess:.2%} less than the one that the
+ratio of costs gives. Where a miss costs as much as {ratios[0]} alarm the best precision is {precision[0]:.2f}
+at a recall of {recall[0]:.2f}; where it costs {ratios[3]} alarms it is {precision[3]:.2f} at {recall[3]:.2f}.
+The threshold of the best F1 costs {f1_first:.0%} more than needed at the first ratio and {f1_last:.0%} more at
+the last. With probabilities that are not calibrated the rule fails, and the threshold must be found on held-out
+rows."""
 LINKS = ("scalable/evaluate/binary.py", "scalable/evaluate/calibration.py")
 RATIOS = (1, 5, 20, 100)
 

@@ -16,7 +16,7 @@ from scalable.evaluate import evaluate_predictions
 QUICK, STANDARD = 20_000, 1_000_000
 CLAIM = "As columns depend more on each other naive Bayes keeps its ranking and loses its probabilities."
 ANSWER = """It only has to point to the right class, not to be right about how surely. With {columns} equally
-telling columns whose correlation rose from {correlations[0]} to {correlations[3]}, its AUC stayed within
+informative columns whose correlation rose from {correlations[0]} to {correlations[3]}, its AUC stayed within
 {lost:.4f} of the best possible. Its log loss went from {excess[0]:.4f} to {excess[3]:.3f} above the best. The
 share of rows where it names the class that the true law names was {agree:.2%} even then. Equal columns are its
 kindest case: where one of them repeats and another does not, the ranking goes too."""

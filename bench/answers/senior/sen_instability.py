@@ -17,12 +17,12 @@ QUICK, STANDARD = 1_500, 6_000
 CLAIM = "Fresh rows move predictions more than seeds, small leaves make both worse, averages mend both and not drift."
 ANSWER = """Mostly few rows behind each number: with another seed alone a boosted model's predictions moved by
 {seed:.3f} (root mean square), with another draw of {rows:,} rows by {draw:.3f}, and with leaves of one row
-instead of {leaf} by {small_seed:.3f} and {small_draw:.3f}. The mean of {many} models with other seeds moved
-by {mean_seed:.3f} from seed to seed, and {mean_draw:.3f} from draw to draw: averaging mends the seed and a
-part of the rest. Two columns with a correlation of {correlation} moved a linear model's coefficients by
-{coef:.2f} from draw to draw and its predictions by {line:.3f}. When the world shifted, so that a slope
-turned, all these models moved together: their error rose from {before:.2f} to {after:.2f} while the spread
-between seeds stayed at {after_seed:.3f}. So a small spread between seeds is no sign that a model is right."""
+instead of {leaf} by {small_seed:.3f} and {small_draw:.3f}. The mean of {many} models with other seeds moved by
+{mean_seed:.3f} from seed to seed, and {mean_draw:.3f} from draw to draw: averaging mends the seed and a part of
+the rest. Two columns with a correlation of {correlation} moved a linear model's coefficients by {coef:.2f} from
+draw to draw and its predictions by {line:.3f}. When the world changed, so that a slope had the other sign, all
+these models moved together: their error rose from {before:.2f} to {after:.2f} while the spread between seeds
+stayed at {after_seed:.3f}. So a small spread between seeds is no sign that a model is right."""
 LINKS = ("scalable/linear/solvers/diagnostics.py", "scalable/boosting/train.py")
 LEAF, MANY, DRAWS, CORRELATION = 50, 5, 6, 0.999
 

@@ -17,7 +17,7 @@ from bench.answers.numeric import log_loss
 QUICK, STANDARD = 2_000, 10_000
 CLAIM = (
     "Where effects add up the linear model is as good, steadier and far smaller; where columns act together the "
-    "boosted one is better by more than it wavers."
+    "boosted one is better by more than it varies."
 )
 ANSWER = """The simple one while effects add up: on {rows:,} rows of such a world the linear model's loss was
 {line_add:.4f} above the best possible, that of boosted trees {trees_add:.4f}; where columns act together

@@ -17,13 +17,13 @@ QUICK, STANDARD = 2_000, 8_000
 CLAIM = (
     "An exact machine's kernel evaluations grow much faster than the rows, and its support as fast as they."
 )
-ANSWER = """Its work grows as the rows to the power of {power:.2f}: {first:.1e} kernel evaluations at {few:,}
+ANSWER = """Their work grows as the rows to the power of {power:.2f}: {first:.1e} kernel evaluations at {few:,}
 rows, {last:.1e} at {rows:,}. The kernel matrix would hold {matrix:.2f} GiB there and {billion:.0e} GiB for a
-billion rows. {support:,} of {rows:,} rows became support vectors, and {share_least:.0%} to {share_most:.0%}
-at every size, because classes overlap; so each prediction costs {support:,} kernel evaluations where the
-linear machine takes one product. The linear machine read all rows {passes} times and keeps {numbers} numbers.
-On these rows, which no line separates, it was right on {linear:.3f} of fresh ones and the kernel on
-{kernel:.3f}. Evaluations are counted, not timed; seconds are in the page on kernel machines."""
+billion rows. {support:,} of {rows:,} rows became support vectors, and {share_least:.0%} to {share_most:.0%} at
+every size, because classes overlap; so each prediction costs {support:,} kernel evaluations where the linear
+machine takes one product. The linear machine read all rows {passes} times and keeps {numbers} numbers. On these
+rows, which no line separates, it was right on {linear:.3f} of fresh ones and the kernel on {kernel:.3f}.
+Evaluations are counted, not timed; seconds are in the page on kernel machines."""
 LINKS = ("docs/kernel_svm.md", "scalable/linear/svc.py")
 
 

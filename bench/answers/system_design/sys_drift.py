@@ -1,4 +1,4 @@
-"""How should a model be kept up to date when the world turns?
+"""How should a model be kept up to date when the world changes?
 
 Policies of retraining differ in what they forget: old rows help while nothing changes and mislead after a change
 (Gama et al., 2014).

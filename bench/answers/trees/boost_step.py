@@ -15,10 +15,10 @@ QUICK, STANDARD = 2_000, 200_000
 CLAIM = "The root split, its gain and both leaf values written out by hand are those of LightGBM."
 ANSWER = """With scores at the base rate each row has gradient p - y and Hessian p(1 - p). The best split of all
 {tried:,} tried by hand was column {column} at {threshold:.4f}; LightGBM's tree of two leaves split column
-{their_column} at {their_threshold:.4f}, with {between} rows between the two. Its gain, G^2/(H + lambda) of
-both sides less that of the whole, was {gain:.4f} by hand and {their_gain:.4f} there. The leaf
-values -G/(H + lambda) times the rate agreed within {apart:.0e}. The exact loss fell by {fell:.5f} a row
-where the expansion foretold {foretold:.5f}: the step is of second order, not exact."""
+{their_column} at {their_threshold:.4f}, with {between} rows between the two. Its gain, G^2/(H + lambda) of both
+sides less that of the whole, was {gain:.4f} by hand and {their_gain:.4f} there. The leaf values -G/(H + lambda)
+times the rate agreed within {apart:.0e}. The exact loss fell by {fell:.5f} a row where the expansion predicts
+{foretold:.5f}: the step is of second order, not exact."""
 LINKS = ("scalable/boosting/native/growth/grow.py", "scalable/kernels/histogram/gain.py")
 LAMBDA, RATE = 1.0, 0.1
 

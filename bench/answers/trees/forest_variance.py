@@ -15,11 +15,11 @@ from bench.answers.trees.tree_overfit import NOISE, rows_of
 
 QUICK, STANDARD = 300, 3_000
 CLAIM = "The variance of a forest follows c v + (1 - c) v / B while its squared bias stays within its error."
-ANSWER = """Averaging trees takes away what they do not share. Over {draws} training sets of {rows:,} rows one tree
-had a variance of {one:.3f}, {many} trees {all:.3f}; from the correlation of {correlation:.2f} between trees of one
-forest c v + (1 - c) v / B foretells {foretold:.3f}. Squared bias was {bias_one:.3f} for one tree and
-{bias_all:.3f} for all. What is left is the correlation: more trees lower it no further, drawing fewer columns a
-split does. Bias falls only with deeper trees or with boosting."""
+ANSWER = """Averaging trees takes away what they do not share. Over {draws} training sets of {rows:,} rows one
+tree had a variance of {one:.3f}, {many} trees {all:.3f}; from the correlation of {correlation:.2f} between
+trees of one forest c v + (1 - c) v / B predicts {foretold:.3f}. Squared bias was {bias_one:.3f} for one tree
+and {bias_all:.3f} for all. What is left is the correlation: more trees lower it no further, drawing fewer
+columns a split does. Bias falls only with deeper trees or with boosting."""
 LINKS = ("scalable/inference/forest/formats/scikit_learn.py",)
 DRAWS, TREES = 24, (1, 3, 10, 30)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 QUICK, STANDARD = 200, 500
-CLAIM = "The score of five folds wavers less than that of one split of the same size, at nearly no bias."
+CLAIM = "The score of five folds varies less than that of one split of the same size, at nearly no bias."
 ANSWER = """Because one split's score is a lottery: over {draws} data sets of {rows:,} rows the accuracy on
 one held-out fifth was off the model's true accuracy by {one:.4f} (standard deviation), the mean of five folds
 by {five:.4f} and of ten repetitions of five folds by {repeated:.4f}. The folds' bias was {bias:+.4f}, the

@@ -14,17 +14,17 @@ from bench.answers.numeric import log_loss
 
 QUICK, STANDARD = 1_000, 4_000
 CLAIM = (
-    "Random folds waver more than stratified ones in log loss and not in AUC; with few positives some have hardly any, "
+    "Random folds vary more than stratified ones in log loss and not in AUC; with few positives some have hardly any, "
     "with many none."
 )
-ANSWER = """When a fold expects few positives: with {few} positives in {rows:,} rows and five folds,
-{empty:.1%} of the random folds had fewer than two and could not be judged, of the stratified ones
-{empty_strat:.1%}; with {many:,} positives {empty_many:.1%} and {empty_many_strat:.1%}. The log loss of a fold
-wavered by {loss:.0%} of its mean with random folds and by {loss_strat:.0%} with stratified ones; with many
-positives by {loss_many:.0%} and {loss_many_strat:.0%}, because the number of positives a fold moves it. The
-AUC does not see their share: it wavered by {auc:.3f} and {auc_strat:.3f} with few, {auc_many:.3f} and
-{auc_many_strat:.3f} with many, so stratifying is no remedy for few positives. It makes folds comparable and
-says nothing of the base rate of tomorrow; groups or time, where they matter, come first."""
+ANSWER = """When a fold expects few positives: with {few} positives in {rows:,} rows and five folds, {empty:.1%}
+of the random folds had fewer than two and could not be judged, of the stratified ones {empty_strat:.1%}; with
+{many:,} positives {empty_many:.1%} and {empty_many_strat:.1%}. The log loss of a fold varied by {loss:.0%} of
+its mean with random folds and by {loss_strat:.0%} with stratified ones; with many positives by {loss_many:.0%}
+and {loss_many_strat:.0%}, because the number of positives a fold moves it. The AUC does not see their share: it
+varied by {auc:.3f} and {auc_strat:.3f} with few, {auc_many:.3f} and {auc_many_strat:.3f} with many, so
+stratifying is no remedy for few positives. It makes folds comparable and says nothing of the base rate of
+tomorrow; groups or time, where they matter, come first."""
 LINKS = ("scalable/linear/gradient.py", "scalable/evaluate/binary.py")
 FEW, REPEATS = 12, 150
 

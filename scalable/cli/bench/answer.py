@@ -30,7 +30,12 @@ def command(
     listed: Annotated[bool, typer.Option("--list", help="Print all, the id first.")] = False,
     rows: Annotated[
         int | None,
-        typer.Option("--rows", parser=parse_count, metavar="N", help="Rows (default: what takes seconds)."),
+        typer.Option(
+            "--rows",
+            parser=parse_count,
+            metavar="N",
+            help="Rows, or what the answer counts (default: what takes seconds).",
+        ),
     ] = None,
     json_file: Json = None,
     quiet: Quiet = False,
@@ -53,7 +58,7 @@ def command(
     if not quiet:
         typer.echo(f"{answer.question}\n\n{' '.join(result['answer'])}\n")
         typer.echo(
-            f"claim    {answer.claim}\nholds    {'yes' if result['holds'] else 'NO'}, at {result['rows']:,} rows"
+            f"claim    {answer.claim}\nholds    {'yes' if result['holds'] else 'NO'}, at {result['rows']:,} {answer.unit}"
         )
         typer.echo(f"program  bench/answers/{answer.section}/{answer.path.name}")
     if not result["holds"]:
