@@ -57,9 +57,8 @@ def command(
     write_sections(json_file, "answer", {"answer": result})
     if not quiet:
         typer.echo(f"{answer.question}\n\n{' '.join(result['answer'])}\n")
-        typer.echo(
-            f"claim    {answer.claim}\nholds    {'yes' if result['holds'] else 'NO'}, at {result['rows']:,} {answer.unit}"
-        )
+        size = f"{result['rows']:,} {answer.unit}"
+        typer.echo(f"claim    {answer.claim}\nholds    {'yes' if result['holds'] else 'NO'}, at {size}")
         typer.echo(f"program  bench/answers/{answer.section}/{answer.path.name}")
     if not result["holds"]:
         raise typer.Exit(1)
