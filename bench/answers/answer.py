@@ -4,7 +4,8 @@ An answer is a file ``bench/answers/SECTION/ID.py`` (with `_` for `-` in the id)
 
 - a docstring whose first line is the question,
 - ``CLAIM``, one sentence, and ``holds(found)``, which checks it,
-- ``QUICK`` and ``STANDARD``, numbers of rows, or of what ``UNIT`` says, and ``measure(rows)``, which returns what it found as JSON's types,
+- ``QUICK`` and ``STANDARD``, numbers of rows, or of what ``UNIT`` says, and ``measure(rows)``, which returns what it
+  found as JSON's types,
 - ``ANSWER``, three to eight sentences with fields of what was found, as in ``{gap:.3f}``; the first is the short
   answer, the last one says what the numbers do not show,
 - ``draw(found, axes)``, its figure, and ``LINKS``, the files that do the same in earnest.
