@@ -20,7 +20,7 @@ class Reporter(Protocol):
     """A front end that shows tasks."""
 
     def open(self, label: str, total: float | None, unit: str) -> Task:
-        """Start showing a task of `total` units (None when unknown)."""
+        """Start showing a task of `total` units (None when unknown); one without a unit is a line of words."""
 
 
 _lock = threading.Lock()
@@ -72,3 +72,9 @@ class task:  # noqa: N801  reads as a verb: `with progress.task(...)`
     def __exit__(self, *exc: Any) -> None:
         if self._shown is not None:
             self._shown.close(exc[0] is None)
+
+
+def say(words: str) -> None:
+    """Say in one line what was decided on the way; silent unless a reporter is installed."""
+    with task(words, unit=""):
+        pass

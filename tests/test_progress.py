@@ -34,7 +34,13 @@ def recorder():
     progress.install(None)
 
 
+def test_what_was_decided_is_said_as_a_task_without_a_unit(recorder):
+    progress.say("engine: lightgbm, because of it")
+    assert recorder.events == [("open", "engine: lightgbm, because of it", None, ""), ("close", True)]
+
+
 def test_nothing_happens_without_a_reporter():
+    progress.say("nobody listens")
     with progress.task("train", total=10) as task:
         task.advance(5, loss=0.5)
 

@@ -23,8 +23,8 @@ def asked_engine(values: Mapping[str, Any]) -> str:
 
 def left_to_lightgbm(reason: str) -> str:
     """Say in one line why LightGBM grows the trees, and return its name."""
-    with progress.task(f"engine: lightgbm, because {reason}"):
-        return "lightgbm"
+    progress.say(f"engine: lightgbm, because {reason}")
+    return "lightgbm"
 
 
 def chosen_engine(asked: str, values: Mapping[str, Any]) -> tuple[str, str]:

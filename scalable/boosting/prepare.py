@@ -106,7 +106,7 @@ def prepare(
     params, bounds = bounded(params, learned, summary.known_target, source.n_rows)
     if bounds:
         said = ", ".join(f"{name}={bound:g}" for name, bound in bounds.items())
-        _say(f"rare positives: {said}, unless you give them")
+        progress.say(f"rare positives: {said}, unless you give them")
     dataset_params = {
         **{name: value for name, value in params.values.items() if name not in OWN},
         "categorical_feature": ",".join(map(str, learned.categorical)),
@@ -119,7 +119,7 @@ def prepare(
     if params.engine == "lightgbm" and estimates_rows(
         params.objective, len(team.places), weighted=learned.weighted
     ):
-        _say("leaves: LightGBM estimates their rows on several workers, so trees differ from one's")
+        progress.say("leaves: LightGBM estimates their rows on several workers, so trees differ from one's")
     reference, n_bins = make_reference(columns, learned.feature_names, held, dataset_params)
     if not {"force_row_wise", "force_col_wise"} & set(params.values) and n_bins <= MOST_BINS_ROW_WISE:
         copied = held * learned.n_columns // len(team.places)
@@ -234,11 +234,6 @@ def _check(roles: Roles, place: str, target: TargetSummary, classify: bool) -> N
         raise DataError(
             f"{place}: {name} is 0 in float32, in which LightGBM keeps it; multiply it by a constant"
         )
-
-
-def _say(words: str) -> None:
-    with progress.task(words):
-        pass
 
 
 def sampled_columns(summary: Summary, encoder: TreeEncoder) -> list[NDArray[np.float64]]:

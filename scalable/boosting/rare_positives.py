@@ -10,7 +10,7 @@ from scalable.features.target_summary import TargetSummary
 LEAST_HESSIAN = (
     1.0  # what twenty rows must hold, in units of p (1 - p) a row, for LightGBM's own bound to stay
 )
-# Near the best of five over ten seeds, three rates and four sizes (docs/results/rare_positives.json): better than the
+# Near the best of five over ten seeds, three rates and four sizes (docs/notes/boosting.md): better than the
 # base rate in the mean of each, where twenty rows a leaf are up to ten times worse.
 LEAF_HESSIAN, LEAST_LEAVES = 30.0, 4.0
 # The gain of a split of noise is chi-squared of one degree of freedom, and the best of hundreds is tried. Without any

@@ -251,6 +251,11 @@ def train_on(
     with place_on_disk(estimate, options.cache, team.client) as fit.disk:
         outcomes = train_here(fit, team) if in_process else train_there(fit, team)
     _warn_of_caches(outcomes)
+    booster, asked_for = lgb.Booster(model_str=outcomes[0].text), prepared.params.n_rounds
+    if not outcomes[0].best_iteration and booster.current_iteration() < asked_for:
+        progress.say(
+            f"{booster.current_iteration():,} of {asked_for:,} iterations: no further split gains enough"
+        )
     replay(recorders, outcomes[0].history, resolved.values, prepared.params.n_rounds)
     stats = {
         "prepare_seconds": seconds,
@@ -262,7 +267,7 @@ def train_on(
         "losses": fit.losses,
     }
     return Trained(
-        lgb.Booster(model_str=outcomes[0].text),
+        booster,
         prepared.encoder.for_prediction(),
         prepared.params.values,
         stats,

@@ -63,9 +63,8 @@ def test_results_of_two_evaluations(
     text = (tmp_path / "both.html").read_text()
     one = scalable("report", files[0], "--out", tmp_path / "one.html")
     assert one.code == 0
-    assert text.count("<svg") <= (tmp_path / "one.html").read_text().count("<svg") + 2, (
-        "curves share pictures"
-    )
+    curves = text.count("<svg") - 3  # the bars of two stages, where one has none
+    assert curves <= (tmp_path / "one.html").read_text().count("<svg") + 2, "curves share pictures"
 
 
 def test_what_is_missing_is_said(models: tuple[Path, Path], scalable: Run, toy: Path) -> None:

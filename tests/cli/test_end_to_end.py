@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -125,3 +127,19 @@ def test_quickstart(scalable: Run, tmp_path: Path) -> None:
     assert "<svg" in (tmp_path / "again.html").read_text()
     outcome = scalable("compare", tmp_path / "r.json", tmp_path / "r.json")
     assert outcome.code == 0, outcome.err
+
+
+def test_what_a_fit_decided_is_said_in_a_pipe_too(scalable: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=4000)
+    table = pa.table({"x": x, "rare": (rng.random(4000) < 0.02 * (1 + (x > 1))).astype(np.int8)})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    words = ["train", "lightgbm", tmp_path / "rows.parquet", "--target", "rare", "--n-estimators", 300]
+    outcome = scalable(*words, "--model", tmp_path / "m")
+    assert outcome.code == 0, outcome
+    said = outcome.err.splitlines()
+    assert any(line.startswith("scalable: rare positives: min_sum_hessian_in_leaf=") for line in said), said
+    assert any(
+        re.fullmatch(r"scalable: \d+ of 300 iterations: no further split gains enough", line) for line in said
+    )
+    assert scalable(*words, "--model", tmp_path / "n", "-q").err == ""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from scalable import progress
+from scalable.cli.screen.interrupt import say
 from scalable.cli.screen.line import Shown, line
 
 REFRESHES = 8  # a second
@@ -54,6 +55,21 @@ class _Bars:
         self._bars.stop()
 
 
+class _Words:
+    """A reporter where there is no terminal to draw on: what was decided is said, progress is not shown."""
+
+    def open(self, label: str, total: float | None, unit: str) -> _Words:
+        if not unit:
+            say(label)
+        return self
+
+    def advance(self, amount: float, **metrics: float | str) -> None:
+        pass
+
+    def close(self, finished: bool) -> None:
+        pass
+
+
 def leave_clean() -> None:
     """Draw the display a last time and give the terminal back; for a process that is about to be ended."""
     while _live:
@@ -62,9 +78,13 @@ def leave_clean() -> None:
 
 @contextmanager
 def live(quiet: bool) -> Iterator[None]:
-    """Show progress on standard error while the body runs, if it is a terminal and not `quiet`."""
+    """Show on standard error, unless `quiet`, what is decided while the body runs, and progress if it is a terminal."""
     if quiet or not sys.stderr.isatty():
-        yield
+        progress.install(None if quiet else _Words())
+        try:
+            yield
+        finally:
+            progress.install(None)
         return
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn
