@@ -134,12 +134,47 @@ def _longer(at: Any, end: int) -> tuple[Any, Any]:
     return n, np.int64(-1)
 
 
+@kernel(inline=True)
+def _shifted(last: Any, at: int, n: int) -> Any:
+    """Return the 8 bytes that are last once `n` at address `at`, of which 8 may be read, are behind `last`."""
+    if n >= 8:
+        return load_u64(np.uintp(at + n - 8))
+    bits = np.uint64(8 * n)
+    return (last >> bits) | ((load_u64(np.uintp(at)) << np.uint64(1)) << (np.uint64(63) - bits))
+
+
+@kernel(inline=True)
+def _repeat_eight(at: Any, end: int, out: Any, stop: int, last: Any, n: Any) -> tuple[Any, Any]:
+    """Write matches with the 8 bytes before them, which are `last`: one of `n` bytes, and those that follow at once.
+
+    Of numbers in order nearly every match is such a one. What it repeats was written just now, in pieces: the processor
+    would wait until these are in the cache, so they are kept in a register.
+    """
+    while True:
+        for k in range(3):
+            store_u64(np.uintp(out + 8 * k), last)
+        out += n
+        turn = np.uint64(8 * (n & 7))
+        last = (last >> turn) | (last << ((np.uint64(64) - turn) & np.uint64(63)))
+        token: Any = np.int64(load_u8(np.uintp(at)))
+        literals, n = token >> 4, (token & 15) + 4
+        if literals == 15 or n == 19 or end - at <= _LEFT or stop - out < _LEFT:
+            return at, out
+        if load_u16(np.uintp(at + 1 + literals)) != 8:
+            return at, out
+        _copy_words(at + 1, out)
+        last = _shifted(last, at + 1, literals)
+        at += literals + 3
+        out += literals
+
+
 @kernel()
 def decompress_lz4(source: int, size: int, to: int, n_bytes: int) -> bool:
     """Decompress an LZ4 block, as `decompress_snappy` does."""
     at: Any = source
     out: Any = to
     end, begin, stop = source + size, to, to + n_bytes
+    before: Any = np.int64(1)  # how far the last match's offset was from 8, of short ones
     while at < end:
         token: Any = np.int64(load_u8(np.uintp(at)))
         at += 1
@@ -149,6 +184,7 @@ def decompress_lz4(source: int, size: int, to: int, n_bytes: int) -> bool:
             at += n
             out += n
         else:
+            before = np.int64(1)
             if n == 15:
                 more, at = _longer(at, end)
                 n += more
@@ -167,6 +203,11 @@ def decompress_lz4(source: int, size: int, to: int, n_bytes: int) -> bool:
         if offset == 0 or offset > out - begin:
             return False
         if n < 19 and offset >= 8 and stop - out >= _ROOM:
+            if not ((offset ^ 8) | before):
+                literals: Any = token >> 4
+                last = _shifted(load_u64(np.uintp(out - literals - 8)), at - 2 - literals, literals)
+                at, out = _repeat_eight(at, end, out, stop, last, n)
+                continue
             _copy_words(out - offset, out)
             store_u64(np.uintp(out + 16), load_u64(np.uintp(out + 16 - offset)))
         else:
@@ -178,5 +219,6 @@ def decompress_lz4(source: int, size: int, to: int, n_bytes: int) -> bool:
             if n > stop - out:
                 return False
             _copy_match(out, stop, offset, n)
+        before = offset ^ 8
         out += n
     return False

@@ -42,6 +42,7 @@ def contents(rng):
         yield b"abc" * size
         yield rng.integers(0, 3, size).astype(np.float32).tobytes()
         yield np.sort(rng.integers(0, 1000, size)).astype(np.int64).tobytes()
+        yield np.cumsum(rng.integers(0, 600_000, size)).tobytes()
         yield rng.normal(size=size).round(2).astype(np.float32).tobytes()
 
 
@@ -66,10 +67,32 @@ def test_rubbish_stays_within_its_room(codec, block, n_bytes):
 @settings(max_examples=200, deadline=None)
 def test_damaged_blocks_stay_within_their_room(codec, seed, data):
     rng = np.random.default_rng(seed)
-    content = rng.normal(size=data.draw(st.integers(1, 400))).round(1).astype(np.float32).tobytes()
+    size = data.draw(st.integers(1, 400))
+    numbers = np.cumsum(rng.integers(0, 600_000, size))
+    content = (numbers if seed % 2 else rng.normal(size=size).round(1).astype(np.float32)).tobytes()
     block = bytearray(pa.Codec(codec).compress(content, asbytes=True))
     for _ in range(data.draw(st.integers(1, 3))):
         block[data.draw(st.integers(0, len(block) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(block)))
     for damaged in (bytes(block), bytes(block[:cut])):
         decompress(codec, damaged, len(content))
+
+
+SEQUENCES = st.tuples(st.integers(0, 20), st.sampled_from([8, 8, 8, 8, 1, 4, 9, 16]), st.integers(4, 24))
+
+
+@given(st.lists(SEQUENCES, min_size=1, max_size=60), st.integers(0, 2**32))
+@settings(max_examples=300, deadline=None)
+def test_matches_with_what_was_just_written_are_what_the_format_says(sequences, seed):
+    rng, out, block = np.random.default_rng(seed), bytearray(), bytearray()
+    for literals, offset, n in [(20, 8, 4), *sequences]:
+        block.append(min(literals, 15) << 4 | min(n - 4, 15))
+        block += bytes([literals - 15] if literals >= 15 else [])
+        block += (new := rng.bytes(literals)) + offset.to_bytes(2, "little")
+        block += bytes([n - 19] if n >= 19 else [])
+        out += new
+        for _ in range(n):
+            out.append(out[-offset])
+    tail = rng.bytes(200)
+    block += bytes([15 << 4, 200 - 15]) + tail
+    assert decompress("lz4_raw", bytes(block), len(out) + 200) == bytes(out) + tail
