@@ -27,6 +27,7 @@ from scalable.data.readers.layout import (
 )
 from scalable.kernels.buffers import LINE
 from scalable.kernels.parquet import coded, dictionaries, page_walk
+from scalable.kernels.parquet.pages import REQUIRED
 from scalable.kernels.parquet.runs import PADDING
 
 _SOURCE_BYTES = {INT32: 4, INT64: 8, FLOAT: 4, DOUBLE: 8, BOOLEAN: 1, BYTE_ARRAY: 0}
@@ -127,7 +128,7 @@ def _load(
     for page, one, (_, found, kind) in zip(pages, asked, columns, strict=True):
         at, size, count, _, _, whole = found.chunk[: page_walk.DICTIONARY_WHOLE + 1]
         page[[coded.OFFSET, coded.SIZE, coded.LEVELS, coded.WHOLE, coded.CODEC]] = (
-            at, size, coded.REQUIRED, whole, found.codec,
+            at, size, REQUIRED, whole, found.codec,
         )  # fmt: skip
         source = _SOURCE_BYTES[found.physical]
         content, wanted = (0, whole) if source else _text_places(count, whole)

@@ -12,7 +12,7 @@ from numba import carray
 
 from scalable.kernels.copying import copy_values
 from scalable.kernels.jit import kernel
-from scalable.kernels.memory import as_pointer, load_u32, load_u64
+from scalable.kernels.memory import as_pointer, load_u32, load_u64, store_u64
 from scalable.kernels.parquet.bits import expand_bits, pack_bits
 from scalable.kernels.parquet.codecs import (
     SNAPPY,
@@ -24,21 +24,19 @@ from scalable.kernels.parquet.codecs import (
 )
 from scalable.kernels.parquet.deltas import decode_deltas
 from scalable.kernels.parquet.files import read_bytes
-from scalable.kernels.parquet.pages import all_ones
+from scalable.kernels.parquet.pages import PREFIXED, REQUIRED, all_ones, decode_levels
 from scalable.kernels.parquet.runs import PADDING, decode_runs
 from scalable.kernels.parquet.zstd import decompress_zstd
 
 # Places in the description of a page.
 FIRST, STOP, OFFSET, SIZE, LEVELS, WHOLE, CODEC, FORM, ADDRESS = range(9)
 PAGE_FIELDS = 9
-# Instead of the bytes of levels: they are in no way that is read here, contradict the page's size, there are none,
-# their number is in front of them.
-UNUSUAL, NO_LEVELS, REQUIRED, PREFIXED = -4, -3, -2, -1
 # Places in the description of a column.
 BEGIN, END, SOURCE_BYTES, BYTES, TABLE, TABLE_SIZE, OUT, VALID, KEPT, KEPT_PAGE = range(10)
 COLUMN_FIELDS = 10
 PLAIN, CODES, LOOKED_UP, DELTAS, BITS = range(5)  # forms
 CONTEXT_BYTES = 8
+_FRONT = 16  # most bytes of levels for whose place values in front are put aside
 
 
 @kernel(inline=True)
@@ -169,29 +167,6 @@ def decode_page(
 
 
 @kernel()
-def decode_levels(
-    buffer: np.ndarray, levels: Any, size: int, rows: int, stop: int, valid: np.ndarray
-) -> tuple[Any, bool]:
-    """Decode which of the first `stop` of a page's rows have a value.
-
-    Returns where its values begin, or -1, and whether all rows have one, which is not written to `valid` then.
-    """
-    at: Any = np.int64(0)
-    if levels == PREFIXED:
-        if size < 4:
-            return np.int64(-1), False
-        levels = np.int64(load_u32(np.uintp(buffer.ctypes.data)))
-        at = np.int64(4)
-    if levels > size - at:
-        return np.int64(-1), False
-    if all_ones(buffer[at : at + levels], rows):
-        return at + levels, True
-    if not decode_runs(buffer, at, at + levels, 1, 0, stop, valid):
-        return np.int64(-1), False
-    return at + levels, False
-
-
-@kernel()
 def load_page(descriptor: int, page: np.ndarray, stored: np.ndarray, to: int) -> bool:
     """Bring a page to memory at address `to`, decompressed; levels in front of it are never compressed.
 
@@ -215,6 +190,28 @@ def load_page(descriptor: int, page: np.ndarray, stored: np.ndarray, to: int) ->
         context = np.int64(load_u64(np.uintp(source + stored.size - CONTEXT_BYTES)))
         return bool(decompress_zstd(context, source + levels, size - levels, to + levels, whole - levels))
     return bool(decompress_lz4(source + levels, size - levels, to + levels, whole - levels))
+
+
+@kernel()
+def _load_in_place(
+    descriptor: int, page: np.ndarray, stored: np.ndarray, to: int, front: int, rows: int
+) -> Any:
+    """Bring a page's values straight to address `to`, `front` bytes of levels before them, where others' values are.
+
+    Returns 1; 0 where levels do not say that all values are there, so that others must decode them; -1 where it
+    cannot be read.
+    """
+    if not front:
+        return np.int64(1) if load_page(descriptor, page, stored, to) else np.int64(-1)
+    aside = load_u64(np.uintp(to - 16)), load_u64(np.uintp(to - 8))
+    read = load_page(descriptor, page, stored, to - front)
+    prefix = np.int64(4) if page[LEVELS] == PREFIXED else np.int64(0)
+    known = np.int64(load_u32(np.uintp(to - front))) if prefix else page[LEVELS]
+    levels = carray(as_pointer(np.uintp(to - front + prefix)), (max(np.int64(0), front - prefix),), np.uint8)
+    full = known == levels.size and all_ones(levels, rows)
+    store_u64(np.uintp(to - 16), aside[0])
+    store_u64(np.uintp(to - 8), aside[1])
+    return np.int64(full) if read else np.int64(-1)
 
 
 @kernel(inline=True)
@@ -293,6 +290,7 @@ def decode_columns(
             if start >= stop:
                 break
             to = column[OUT] + (start - row) * column[BYTES]
+            front = whole - (stop - start) * column[BYTES]  # bytes of levels, of a whole page without nulls
             data = np.int64(buffer.ctypes.data)
             if column[KEPT] and column[KEPT_PAGE] == p:
                 data = column[KEPT]
@@ -303,16 +301,17 @@ def decode_columns(
                     data, column[KEPT_PAGE] = column[KEPT], p
                 elif (
                     form == PLAIN
-                    and levels == REQUIRED
                     and column[BYTES] == column[SOURCE_BYTES]
-                    and whole == (stop - start) * column[BYTES]
                     and stop - start == pages[p, STOP] - first
-                ):  # straight to its place
-                    if not load_page(descriptor, pages[p], stored, to):
+                    and (front == 0 if levels == REQUIRED else 0 < front <= _FRONT <= to - column[OUT])
+                ):
+                    placed = _load_in_place(descriptor, pages[p], stored, to, front, stop - start)
+                    if placed < 0:
                         return p
-                    if nulls:
+                    if placed and nulls:
                         present[start - row : stop - row] = 1
-                    continue
+                    if placed:
+                        continue
                 if not load_page(descriptor, pages[p], stored, data):
                     return p
             page = carray(as_pointer(np.uintp(data)), (whole + PADDING,), np.uint8)

@@ -73,19 +73,19 @@ def _levels_of(
 ) -> tuple[int, int]:
     """Return how the definition levels of an uncompressed page are kept, and where values begin if none is null.
 
-    The place is -1 where a value may be null; the first result is `coded.NO_LEVELS` where they and the size contradict.
+    The place is -1 where a value may be null; the first result is `pages.NO_LEVELS` where they and the size contradict.
     """
     size, values = head[pages.STORED_BYTES], head[pages.VALUES]
     second = head[pages.KIND] == pages.DATA_PAGE_V2
     if not nullable:
-        return coded.REQUIRED, at + (head[pages.LEVEL_BYTES] if second else 0)
+        return pages.REQUIRED, at + (head[pages.LEVEL_BYTES] if second else 0)
     got = pread(
         np.int32(descriptor), np.uintp(buffer.ctypes.data), np.uintp(min(size, np.int64(_HEADER_BYTES))), at
     )
     begin, length = 0, head[pages.LEVEL_BYTES]
     if not second:
         if got < 4:
-            return coded.NO_LEVELS, -1
+            return pages.NO_LEVELS, -1
         begin = 4
         length = np.int64(
             np.uint64(buffer[0])
@@ -94,10 +94,10 @@ def _levels_of(
             | np.uint64(buffer[3]) << np.uint64(24)
         )
         if length > size - 4:
-            return coded.NO_LEVELS, -1
+            return pages.NO_LEVELS, -1
     known = got >= begin + length and head[pages.NULLS] <= 0
     whole = known and pages.all_ones(buffer[begin : begin + length], values)
-    return length if second else coded.PREFIXED, at + begin + length if whole else -1
+    return length if second else pages.PREFIXED, at + begin + length if whole else -1
 
 
 @kernel()
@@ -204,24 +204,24 @@ def walk_chunk(
                 return DAMAGED
         if head[pages.LEVEL_BYTES] > whole:
             return DAMAGED
-        levels: Any = np.int64(coded.REQUIRED)
+        levels: Any = np.int64(pages.REQUIRED)
         values_at = -1
         if nullable and head[pages.LEVEL_ENCODING] != pages.RLE:
             if head[pages.LEVEL_ENCODING] != pages.BIT_PACKED:
                 return DAMAGED
-            levels = coded.UNUSUAL
+            levels = pages.UNUSUAL
         elif codec == UNCOMPRESSED:
             levels, values_at = _levels_of(descriptor, at, head, nullable, few)
             room = 8 * (at + size - values_at)
-            if levels == coded.NO_LEVELS:
+            if levels == pages.NO_LEVELS:
                 return DAMAGED
             if values_at >= 0 and encoding == pages.PLAIN and values * width > room:
                 return DAMAGED
         elif nullable:
             second = kind == pages.DATA_PAGE_V2
-            levels = head[pages.LEVEL_BYTES] if second else np.int64(coded.PREFIXED)
+            levels = head[pages.LEVEL_BYTES] if second else np.int64(pages.PREFIXED)
         elif head[pages.LEVEL_BYTES]:
-            levels = np.int64(coded.UNUSUAL)
+            levels = np.int64(pages.UNUSUAL)
         elif (
             codec == LZ4_RAW
             and encoding == pages.PLAIN
@@ -247,7 +247,7 @@ def walk_chunk(
                 chunk[ALL_THERE] = 0
             if coded_values:
                 chunk[LOOKED_UP] = 1
-            if form == _UNREAD or levels == coded.UNUSUAL or whole > MOST_TIMES * size + MOST_TIMES:
+            if form == _UNREAD or levels == pages.UNUSUAL or whole > MOST_TIMES * size + MOST_TIMES:
                 chunk[DECODABLE] = 0
         row += values
         at += size

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from scalable.kernels.jit import kernel
+from scalable.kernels.memory import load_u32
 from scalable.kernels.parquet import thrift
+from scalable.kernels.parquet.runs import decode_runs
 
 # Places in what `parse_header` writes.
 KIND, PLAIN_BYTES, STORED_BYTES, CRC, VALUES, ENCODING, NULLS, LEVEL_BYTES, LEVEL_ENCODING, COMPRESSED = (
@@ -21,6 +23,9 @@ N_FIELDS = 10
 DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 2, 3
 PLAIN, PLAIN_DICTIONARY, RLE, BIT_PACKED, DELTA_BINARY_PACKED, RLE_DICTIONARY = 0, 2, 3, 4, 5, 8  # encodings
 UNKNOWN = -1  # nulls of a first-version page are not in its header
+# Instead of the bytes of levels: they are in no way that is read here, contradict the page's size, there are none,
+# their number is in front of them.
+UNUSUAL, NO_LEVELS, REQUIRED, PREFIXED = -4, -3, -2, -1
 
 _DEPTH = 8
 # Structures, by their field in the header; statistics have the number of the field that nobody uses.
@@ -174,3 +179,26 @@ def all_ones(buffer: np.ndarray, n: int) -> bool:
     run, at = thrift.varint(buffer, 0)
     # One run of a repeated value: an even header, then the value.
     return bool(at >= 0 and at < buffer.size and run & 1 == 0 and run >> 1 >= n and buffer[at] == 1)
+
+
+@kernel()
+def decode_levels(
+    buffer: np.ndarray, levels: Any, size: int, rows: int, stop: int, valid: np.ndarray
+) -> tuple[Any, bool]:
+    """Decode which of the first `stop` of a page's rows have a value.
+
+    Returns where its values begin, or -1, and whether all rows have one, which is not written to `valid` then.
+    """
+    at: Any = np.int64(0)
+    if levels == PREFIXED:
+        if size < 4:
+            return np.int64(-1), False
+        levels = np.int64(load_u32(np.uintp(buffer.ctypes.data)))
+        at = np.int64(4)
+    if levels > size - at:
+        return np.int64(-1), False
+    if all_ones(buffer[at : at + levels], rows):
+        return at + levels, True
+    if not decode_runs(buffer, at, at + levels, 1, 0, stop, valid):
+        return np.int64(-1), False
+    return at + levels, False

@@ -24,14 +24,13 @@ from scalable.kernels.parquet.coded import (
     LEVELS,
     OUT,
     PLAIN,
-    REQUIRED,
     STOP,
     WHOLE,
-    decode_levels,
     decode_page,
     first_page,
     load_page,
 )
+from scalable.kernels.parquet.pages import REQUIRED, decode_levels
 from scalable.kernels.parquet.runs import PADDING
 
 # Of what a column has in memory: which page, where its values are, and where to put the next page, so that its values

@@ -108,6 +108,21 @@ def test_every_form_and_type_is_what_pyarrow_reads(tmp_path, version, compressio
         equal(array, table[name])
 
 
+@pytest.mark.parametrize("compression", ["none", "snappy", "lz4", "zstd"])
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_whole_pages_with_a_few_nulls_or_none_leave_those_beside_them_alone(tmp_path, version, compression):
+    rows = np.arange(N)
+    for missing in (0, 1, 2, 3):  # of a page: its size is that of a page without any, give or take some bytes
+        mask = rows % 128 < missing
+        table = pa.table({"b": pa.array(rows / 7, mask=mask)})
+        footer, schema = write_coded(
+            tmp_path / f"{missing}.parquet", table, compression=compression, data_page_version=version
+        )
+        found, left = read(footer, schema, ["b"], 0, N)
+        assert not left
+        equal(found["b"], table["b"])
+
+
 @given(st.integers(0, 2**32), st.integers(1, 300), st.floats(0, 1), st.data())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_stretch_in_blocks_of_any_size(tmp_path, seed, n, nulls, data):
