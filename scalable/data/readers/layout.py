@@ -320,24 +320,24 @@ def _shapes(path: str, version: Version) -> tuple[dict[str, ColumnShape], int]:
 
 
 _lock = threading.Lock()
-_groups: OrderedDict[tuple[str, Version, int], RowGroup] = OrderedDict()  # those used last at the end
-_layouts: OrderedDict[tuple[str, Version], FileLayout] = OrderedDict()  # likewise
+# Those used last at the end. An OrderedDict would hash each key anew, a microsecond, where its values are added up.
+_groups: dict[tuple[str, Version, int], RowGroup] = {}
+_layouts: OrderedDict[tuple[str, Version], FileLayout] = OrderedDict()  # those used last at the end
 
 
 def _row_group(path: str, version: Version, group: int) -> RowGroup:
     key = (path, version, group)
     with _lock:
-        found = _groups.get(key)
+        found = _groups.pop(key, None)
         if found is not None:
-            _groups.move_to_end(key)
+            _groups[key] = found
             return found
     file = file_layout(path, version)
     rows, chunks = int(file.tables.rows[group]), file.tables.chunks[group].copy()
     first = int(file.ends[group]) - rows
     found = RowGroup(path, group, first, rows, chunks, file.columns, n_bytes=chunks.nbytes)
     with _lock:
-        found = _groups.setdefault(key, found)
-        _groups.move_to_end(key)
+        found = _groups[key] = _groups.pop(key, found)
     _let_go()
     return found
 
@@ -347,4 +347,4 @@ def _let_go() -> None:
     with _lock:
         left = sum(each.n_bytes for each in _groups.values())
         while len(_groups) > FEW_GROUPS and (left > KEPT_BYTES_OF_GROUPS or len(_groups) > KEPT_GROUPS):
-            left -= _groups.popitem(last=False)[1].n_bytes
+            left -= _groups.pop(next(iter(_groups))).n_bytes
