@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +19,8 @@ from numpy.typing import NDArray
 from scalable.data.values import read_only
 from scalable.errors import DataError
 from scalable.kernels.timeline.group import divide_rows, gather, group_rows
+from scalable.kernels.timeline.stretches import read_stretch, sum_stretches
 from scalable.kernels.timeline.words import checksum
-from scalable.storage.files import Version, store_of
 from scalable.storage.replace import explained, replacing
 
 REMEDY = "give it room, then run it again (a join with --resume)"
@@ -104,9 +103,8 @@ def write_ordered(
     n_partitions = len(starts) - 1
     sums = np.empty((n_columns, n_partitions), np.int64)
     with explained(DataError, path, REMEDY), replacing(path, durable=False) as file:
-        for c, column in enumerate(columns):
-            for p in range(n_partitions):
-                sums[c, p] = checksum(column[starts[p] : starts[p + 1]])
+        for row, column in zip(sums, columns, strict=True):
+            sum_stretches(column, starts, row)
             file.write(column.data)
         index = np.concatenate([starts, sums.ravel(), [n_columns, n_partitions]]).astype(np.int64)
         file.write(np.append(index, [checksum(index), _MAGIC]).astype(np.int64).data)
@@ -139,35 +137,33 @@ class SpillFile:
                 good = good and 8 * (int(index[n_partitions]) * n_columns + length + 2) == size
             if not good:
                 raise self._damaged()
+        index = index.copy()  # may be written to, as kernels like it
         self.starts = index[: n_partitions + 1]
         self.sums = index[n_partitions + 1 : -2].reshape(n_columns, n_partitions)
-
-    def rows(self, partition: int) -> int:
-        """Return the rows of a partition."""
-        return int(self.starts[partition + 1] - self.starts[partition])
+        self.sizes = np.diff(self.starts).tolist()
 
     def read(self, partition: int, into: NDArray[np.int64], at: int) -> None:
         """Read the columns of a partition to ``into[:, at : at + rows]``."""
-        n, start, total = self.rows(partition), int(self.starts[partition]), int(self.starts[-1])
-        if not n:
+        if not self.sizes[partition]:
             return
-        with open(self.path, "rb", buffering=0) as file:
-            for c in range(len(self.sums)):
-                place = into[c, at : at + n]
-                file.seek(8 * (c * total + start))
-                if file.readinto(place.data) != 8 * n or checksum(place) != self.sums[c, partition]:
-                    raise self._damaged()
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            good = read_stretch(descriptor, self.starts, self.sums, partition, into, at)
+        finally:
+            os.close(descriptor)
+        if not good:
+            raise self._damaged()
 
     def column(self, c: int) -> NDArray[np.int64]:
         """Return a column of all partitions, one behind the other."""
-        found = np.empty(int(self.starts[-1]), np.int64)
+        found, sums = np.empty(int(self.starts[-1]), np.int64), np.empty(len(self.sizes), np.int64)
         with open(self.path, "rb", buffering=0) as file:
             file.seek(8 * c * len(found))
             if file.readinto(found.data) != found.nbytes:
                 raise self._damaged()
-        for p, (start, end) in enumerate(pairwise(self.starts)):
-            if checksum(found[start:end]) != self.sums[c, p]:
-                raise self._damaged()
+        sum_stretches(found, self.starts, sums)
+        if not np.array_equal(sums, self.sums[c]):
+            raise self._damaged()
         return found
 
     def _damaged(self) -> DataError:
@@ -181,11 +177,11 @@ def _in_order(starts: NDArray[np.int64]) -> bool:
 
 def open_spills(paths: Sequence[str]) -> list[SpillFile]:
     """Return spilled files, checked; their indices are read once a process, not once a partition."""
-    return [_opened(path, store_of(path).version(path)) for path in paths]
+    return [_opened(path, (now := os.stat(path)).st_mtime_ns, now.st_size) for path in paths]
 
 
 @functools.lru_cache(1024)
-def _opened(path: str, _version: Version) -> SpillFile:
+def _opened(path: str, _changed: int, _size: int) -> SpillFile:
     return SpillFile(Path(path))
 
 
@@ -201,7 +197,7 @@ def remove_spills(paths: Iterable[str | Path]) -> None:
 
 def read_partition(files: Sequence[SpillFile], partition: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return all rows of a partition, file by file, and where the rows of each file start."""
-    sizes = [file.rows(partition) for file in files]
+    sizes = [file.sizes[partition] for file in files]
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     columns = np.empty((len(files[0].sums), int(starts[-1])), np.int64)
     for file, at in zip(files, starts, strict=False):

@@ -72,7 +72,7 @@ class KeyIndex:
     """
 
     def __init__(self, bound: BoundView, paths: Sequence[str]) -> None:
-        sizes = [file.rows(0) for file in open_spills(paths)]
+        sizes = [file.sizes[0] for file in open_spills(paths)]
         self.starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         n = int(self.starts[-1])
         words, self.times, places = (np.empty(n, np.int64) for _ in range(3))

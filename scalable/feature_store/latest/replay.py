@@ -10,7 +10,9 @@ moved; that they are in order is seen while they pass. Where they are not, the v
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,7 @@ from scalable.feature_store.stages import (
 )
 from scalable.feature_store.value_words import Words
 from scalable.kernels.buffers import aligned
+from scalable.kernels.processors import available_processors
 from scalable.kernels.timeline.latest_records import (
     answer_rest,
     carry_records,
@@ -264,24 +267,29 @@ class SettleKeys:
     left: bool
 
     def run(self, rows: GroupRows) -> None:
-        """Do all courses, one after another."""
+        """Do all courses, one after another, their partitions on threads; the last of all is the last to be written."""
         width, words = record_width(self.matches.bound), record_words(self.matches.bound)
         before = _read_records(self.paths.records[0])
-        for course in range(1, len(self.paths.records)):
-            for partition in range(*self.partitions[course : course + 2]):
-                columns, _ = read_partition(open_spills(self.paths.waiting[partition : partition + 1]), 0)
-                keys = AskedKeys(columns[0], columns[1], columns[2], columns[3:])
-                if len(keys.numbers) and keys.numbers.max() * width >= len(before):
-                    raise DataError(
-                        f"{self.paths.waiting[partition]}: names entities that are not there; begin anew"
-                    )
-                settle_answers(keys.numbers, before, width, keys.answers)
-                write_answers(self.matches, self.paths.settled[partition], keys, self.left)
-            if course + 1 < len(self.paths.records):
-                records = _read_records(self.paths.records[course])
-                carry_records(before, records, width, words)
-                before = records
+        with ThreadPoolExecutor(available_processors()) as pool:
+            for course in range(1, len(self.paths.records)):
+                here = range(*self.partitions[course : course + 2])
+                for some in (here[:-1], here[-1:]):
+                    list(pool.map(partial(self._settle, before), some))
+                if course + 1 < len(self.paths.records):
+                    records = _read_records(self.paths.records[course])
+                    carry_records(before, records, width, words)
+                    before = records
         rows.report(rows.group[0].n_rows, {})
+
+    def _settle(self, before: Words, partition: int) -> None:
+        """Answer the keys of a partition that earlier courses may know more of, from what these end with."""
+        width = record_width(self.matches.bound)
+        columns, _ = read_partition(open_spills(self.paths.waiting[partition : partition + 1]), 0)
+        keys = AskedKeys(columns[0], columns[1], columns[2], columns[3:])
+        if len(keys.numbers) and keys.numbers.max() * width >= len(before):
+            raise DataError(f"{self.paths.waiting[partition]}: names entities that are not there; begin anew")
+        settle_answers(keys.numbers, before, width, keys.answers)
+        write_answers(self.matches, self.paths.settled[partition], keys, self.left)
 
 
 def _read_records(path: str) -> Words:
