@@ -11,7 +11,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scalable.data.block import RawBlock
-from scalable.data.values import numbers
 from scalable.errors import DataError, ModelError
 from scalable.features.state import State
 from scalable.features.target import Labels, Where, nth_row
@@ -27,6 +26,7 @@ from scalable.inference.forest.trees import Forest
 from scalable.inference.request.answers import forest_answer, matrix_answer
 from scalable.inference.request.frame_answers import FrameAnswer, forest_frames
 from scalable.inference.request.layout import plain_layout, tree_layout
+from scalable.models.category_levels import codes_of, levels_of
 from scalable.models.explanation import Explanation, explain_forest, output_names, tree_owners
 from scalable.models.predictors import Predictor
 from scalable.models.store import StoredModel
@@ -113,13 +113,20 @@ def compile_forest(stored: StoredModel) -> CompiledForest:
 
 
 class PlainForest(Predictor):
-    """A forest over columns of plain numbers."""
+    """A forest over columns of plain numbers, or of categories as the frame had that it was trained on.
+
+    Attributes
+    ----------
+    levels : dict of str to list
+        Of each category column, texts or numbers.
+    """
 
     kind = "plain forest"
 
     def __init__(self, forest: CompiledForest) -> None:
         self.forest = forest
         self._classes = _classes_of(forest.forest)
+        self.levels = levels_of(forest.forest)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return PlainForest, (self.forest,)
@@ -141,9 +148,15 @@ class PlainForest(Predictor):
 
     def predict_block(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return predictions, see `Predictor`."""
+        return self._predict_columns(self._columns(raw))
+
+    def _columns(self, raw: RawBlock) -> Columns:
+        """Return the columns that the trees split."""
         self.check(raw)
-        columns = [_numbers(raw.arrays[name], name) for name in self.needed]
-        return self._predict_columns(Columns.of_arrays(columns, raw.n_rows))
+        levels = self.levels
+        return Columns.of_arrays(
+            [codes_of(raw.arrays[name], name, levels.get(name)) for name in self.needed], raw.n_rows
+        )
 
     def _predict_columns(self, columns: Columns) -> NDArray[np.float64]:
         found = self.forest.predict(columns).astype(np.float64)
@@ -151,31 +164,37 @@ class PlainForest(Predictor):
 
     def explain_block(self, raw: RawBlock) -> Explanation:
         """Return the contributions of columns, see `Predictor.explain`."""
-        self.check(raw)
-        columns = Columns.of_arrays([_numbers(raw.arrays[name], name) for name in self.needed], raw.n_rows)
         only = 1 if self.task == "binary" and self.forest.n_outputs > 1 else None
         return explain_forest(
-            self.forest, columns, self.needed, None, output_names(self.n_outputs, self.classes), only
+            self.forest,
+            self._columns(raw),
+            self.needed,
+            None,
+            output_names(self.n_outputs, self.classes),
+            only,
         )
 
     @property
     def column_types(self) -> list[tuple[str, str, str]]:
-        """Name, Arrow type and kind of each column: all are plain numbers."""
-        return [(name, "double", "float") for name in self.needed]
+        """Name, Arrow type and kind of each column: all but categories that are texts are plain numbers."""
+        texts = {name for name, levels in self.levels.items() if type(levels[0]) is str}
+        number, text = ("double", "float"), ("string", "text")
+        return [(name, *(text if name in texts else number)) for name in self.needed]
 
     def matrix(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return the rows (n_rows, n_columns) that the trees split."""
-        self.check(raw)
-        return np.stack([_numbers(raw.arrays[name], name) for name in self.needed], axis=1).astype(np.float64)
+        return np.asarray(self._columns(raw).matrix(), np.float64)
 
     def _compile_answer(self) -> Callable[..., Any]:
-        forest, layout = self.forest, plain_layout(self.needed)
+        forest, layout = self.forest, plain_layout(self.needed, self.levels)
         if self.task != "binary" or self.forest.n_outputs == 1:
             return forest_answer(layout, forest)
         return matrix_answer(layout, forest.n_features, lambda x: float(forest.predict_one(x)[1]))
 
     def _compile_frame_answer(self) -> FrameAnswer | None:
-        return forest_frames(plain_layout(self.needed), self.forest.n_features, self._predict_columns)
+        if self.levels:
+            return None
+        return forest_frames(plain_layout(self.needed, {}), self.forest.n_features, self._predict_columns)
 
     def check(self, raw: RawBlock) -> None:
         """Raise a DataError when a column is missing."""
@@ -188,15 +207,6 @@ class PlainForest(Predictor):
     def encode_label(self, array: pa.Array, name: str, where: Where = nth_row) -> NDArray[np.float64]:
         """Return class indices or target values of a label column."""
         return Labels(name, self._classes).encode(array, where)
-
-
-def _numbers(array: pa.Array, name: str) -> NDArray[Any]:
-    if pa.types.is_dictionary(array.type):
-        raise DataError(
-            f"column {name!r} is text, but a forest without an encoder splits numbers; give its codes, or the "
-            "directory that `scalable train --model` wrote"
-        )
-    return numbers(array)
 
 
 def _classes_of(forest: Forest) -> tuple[Any, ...] | None:

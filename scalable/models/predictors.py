@@ -244,8 +244,9 @@ def load_model(path: str | os.PathLike[str]) -> Predictor:
     Parameters
     ----------
     path : str or path
-        A model directory; ``registry:NAME@ALIAS``; a file of LightGBM or XGBoost; or what
-        ``compile_model(...).save`` wrote. Files know no encoder: their columns are found by name and must be numbers.
+        A model directory; ``registry:NAME@ALIAS``; a file of LightGBM, XGBoost or CatBoost; or what
+        ``compile_model(...).save`` wrote. Files know no encoder: their columns are found by name and must be numbers,
+        or categories whose levels the file tells.
 
     Returns
     -------

@@ -114,3 +114,88 @@ def test_every_command_takes_every_form(files, tmp_path, form):
     report = tmp_path / "quality.json"
     run("evaluate", path / form, data, "--target", "y", "--quiet", "--json", report)
     assert json.loads(report.read_text())["sections"]["quality"][0]["auc"] > 0.9
+
+
+LEVELS = {
+    "numbers": [60, 20, 30, 50, 10],
+    "fractions": [0.5, 1.5, -2.5, 3.5, 4.5],
+    "truths": [True, False],
+    "texts": ["ab", "c", "dé", "", "0"],
+}
+
+
+def category_frame(levels, n=800):
+    rng = np.random.default_rng(3)
+    raw = np.array(levels)[rng.integers(0, len(levels), n)]
+    frame = pd.DataFrame({"a": rng.standard_normal(n), "c": raw, "b": rng.standard_normal(n)})
+    return frame, np.unique(raw, return_inverse=True)[1] % 3 + frame["a"]
+
+
+@pytest.mark.parametrize("levels", LEVELS.values(), ids=LEVELS)
+def test_categories_of_a_frame_are_found_by_their_values(tmp_path, levels):
+    raw, y = category_frame(levels)
+    frame = raw.astype({"c": "category"})
+    booster = lgb.train({"verbose": -1, "num_threads": 1}, lgb.Dataset(frame, y), 10)
+    booster.save_model(tmp_path / "m.txt")
+    compile_model(booster).save(tmp_path / "m.forest")
+    raw.to_parquet(tmp_path / "raw.parquet")
+    frame.to_parquet(tmp_path / "frame.parquet")
+    expected = booster.predict(frame)
+    turned = frame.assign(c=frame["c"].cat.set_categories(frame["c"].cat.categories[::-1]))
+    sources = [ParquetSource(tmp_path / f"{name}.parquet") for name in ("raw", "frame")]
+    for form in ("m.txt", "m.forest"):
+        model = load_model(tmp_path / form)
+        for rows in (raw, frame, turned, raw.to_dict("records"), *sources):
+            np.testing.assert_array_equal(model.predict(rows), expected)
+        unseen = model.predict_one({"a": 0.5, "b": 0.5, "c": None})
+        assert unseen == booster.predict(np.array([[0.5, np.nan, 0.5]]))[0]
+        assert model.predict_one({"a": 0.5, "b": 0.5, "c": "no" if levels[0] == "ab" else 77}) == unseen
+        assert model.explain(raw).scores[:, 0] == pytest.approx(expected)
+
+
+def test_codes_serve_where_the_levels_are_texts_and_other_types_are_refused(tmp_path):
+    raw, y = category_frame(LEVELS["texts"])
+    frame = raw.astype({"c": "category"})
+    booster = lgb.train({"verbose": -1, "num_threads": 1}, lgb.Dataset(frame, y), 10)
+    booster.save_model(tmp_path / "m.txt")
+    model, coded = load_model(tmp_path / "m.txt"), frame.assign(c=frame["c"].cat.codes)
+    np.testing.assert_array_equal(model.predict(coded), booster.predict(frame))
+    assert model.predict_one(coded.iloc[0].to_dict()) == booster.predict(frame[:1])[0]
+    with pytest.raises(DataError, match="'c' is int64, but the forest was trained on categories such as ''"):
+        model.predict(frame.assign(c=pd.Categorical(np.arange(len(frame)) % 5)))
+    with pytest.raises(DataError, match="'a' is text, but the forest splits numbers"):
+        model.predict(frame.assign(a="x"))
+    model = load_model(tmp_path / "m.txt")
+    raw, y = category_frame(LEVELS["numbers"])
+    frame = raw.assign(c=pd.Categorical(raw["c"], ordered=True))  # its codes are numbers to LightGBM
+    booster = lgb.train({"verbose": -1, "num_threads": 1}, lgb.Dataset(frame, y), 10)
+    booster.save_model(tmp_path / "ordered.txt")
+    with pytest.raises(ModelError, match=r"category columns \(one of \[10, 20, 30"):
+        load_model(tmp_path / "ordered.txt")
+    np.testing.assert_array_equal(
+        compile_model(tmp_path / "ordered.txt").predict(frame), booster.predict(frame)
+    )
+
+
+NOT_READ = {
+    b"\x80\x04\x95": "a pickle",
+    b"\x1f\x8b\x08\0": "joblib",
+    b"CBM1\xc0/": 'format="json"',
+    b"binf\0\0\0?": "XGBoost's old binary",
+    b"\x08\x0a\x12\x08skl2onnx": "ONNX",
+    b'{"name": "tree", "tree_info": []}': "dump_model",
+    b"booster[0]:\n0:[a<0.5] yes=1": "dump_model",
+    "tree\nversion=v4".encode("utf-16"): "UTF-16",
+    b"PAR1\x15\0": "give the model first",
+    b"": "empty",
+    b"#include <string>": "it begins with b'#include",
+}
+
+
+@pytest.mark.parametrize(("content", "what"), NOT_READ.items(), ids=range(len(NOT_READ)))
+def test_a_file_of_another_sort_is_told_for_what_it_is(tmp_path, content, what):
+    (tmp_path / "odd").write_bytes(content)
+    for read in (load_model, compile_model):
+        with pytest.raises(ModelError, match="odd: not a model that can be read here") as refused:
+            read(tmp_path / "odd")
+        assert what in str(refused.value)

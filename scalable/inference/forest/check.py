@@ -89,6 +89,10 @@ def check_forest(forest: Forest) -> None:
     _must(forest.objective is None or isinstance(forest.objective, str), "objective")
     levels = forest.categories
     _must(levels is None or (type(levels) is list and all(type(one) is list for one in levels)), "categories")
+    columns = forest.category_columns
+    if columns is not None:
+        there = type(columns) is list and all(type(one) is int and 0 <= one < t.n_features for one in columns)
+        _must(there and len(set(columns)) == len(columns) == len(levels or []), "columns of categories")
     if forest.labels is not None:
         check_labels(forest.labels, t.n_outputs)
     if t.linear is not None:

@@ -69,7 +69,7 @@ def write_compiled(compiled: Compiled, path: str | os.PathLike[str]) -> None:
         "arithmetic": asdict(trees.arithmetic), "link": asdict(forest.link), "feature_names": forest.feature_names,
         "library": forest.library, "objective": forest.objective, "average": forest.average,
         "best_iteration": forest.best_iteration, "categories": forest.categories, "may_stop": forest.may_stop,
-        "labels": None if forest.labels is None else asdict(forest.labels),
+        "labels": None if forest.labels is None else asdict(forest.labels), "category_columns": forest.category_columns,
     }  # fmt: skip
     with explained(ModelError, path, "free space or choose another place"):
         write_arrays(path, KIND, _arrays(compiled), meta)
@@ -121,7 +121,7 @@ def _rebuild(header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Compil
     forest = Forest(
         trees, typed(Link, header["link"]), names, str(header["library"]), header["objective"], bool(header["average"]),
         int(header["best_iteration"]), header["categories"], bool(header["may_stop"]),
-        None if labels is None else typed(Labels, labels),
+        None if labels is None else typed(Labels, labels), header.get("category_columns"),
     )  # fmt: skip
     check.check_forest(forest)
     if "plan.groups" not in arrays or not trees.compilable:

@@ -213,6 +213,8 @@ class Forest:
         The library lets predictions of this objective stop early: they need an order, not a value.
     labels : Labels or None
         Of a classifier.
+    category_columns : list of int or None
+        The features that `categories` speaks of, in its order; None where the model does not tell.
     """
 
     trees: Trees
@@ -225,6 +227,7 @@ class Forest:
     categories: list[list[object]] | None = None
     may_stop: bool = False
     labels: Labels | None = None
+    category_columns: list[int] | None = None
 
 
 def _at_most_float32(t: np.ndarray, strict: bool) -> np.ndarray:

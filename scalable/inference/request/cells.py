@@ -134,6 +134,22 @@ class Value:
         """Return the reader of known categories: the place of one, then that of others, then that of missing values."""
         return _Codes(self, categories).__getitem__
 
+    def level(self, levels: Sequence[Any]) -> Cell:
+        """Return the reader of levels of a category, texts or numbers: its code, NaN where there is none.
+
+        Beside texts, a number is taken for the code.
+        """
+        places = {level: float(k) for k, level in enumerate(levels)}
+        texts = type(levels[0]) is str
+
+        def cell(value: Any) -> float:
+            if texts and isinstance(value, str):
+                return places.get(value, np.nan)
+            found = self.number(value)
+            return found if texts else places.get(found, np.nan)
+
+        return cell
+
     def content(self, value: Any) -> bytes | None:
         """Return the bytes that are hashed, None where the value is missing."""
         if type(value) is str:

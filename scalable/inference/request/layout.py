@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -151,9 +151,16 @@ def number_layout(encoder: NumberEncoder) -> Layout:
     return layout
 
 
-def plain_layout(names: Sequence[str]) -> Layout:
-    """Return the layout of rows of doubles."""
-    return number_layout(NumberEncoder([(name, "double", "float") for name in names]))
+def plain_layout(names: Sequence[str], levels: Mapping[str, Sequence[Any]]) -> Layout:
+    """Return the layout of rows of doubles; of columns with `levels`, of the codes of these."""
+    layout = Layout()
+    for to, name in enumerate(names):
+        value = Value(name, "double", "float")
+        if name in levels:
+            layout.add(value, kernels.NUMBER, value.level(levels[name]), "d", to=to)
+        else:
+            layout.add_number(value, to=to)
+    return layout
 
 
 def linear_layout(encoder: LinearEncoder) -> Layout:

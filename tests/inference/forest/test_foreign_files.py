@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from scalable.errors import ModelError
-from scalable.inference import compile_model
+from scalable.inference import compile_model, load_model
 from tests.fuzz.subjects.foreign import catboost_model, ubjson, xgboost_model
 
 
@@ -26,6 +26,27 @@ def test_a_forest_of_xgboost_means_what_its_trees_say(tmp_path, name):
     X = np.array([[0.25, 0, 1], [0.25, 0, 2], [0.75, 0, 1], [np.nan, 0, 3]])
     leaves = np.array([0.75, -0.125, 0.25, 0.75])  # left below .5 or missing; categories 1 and 3 go right
     assert model.predict(X) == pytest.approx([sigmoid(2 * leaf) for leaf in leaves], rel=1e-6)
+
+
+TEXTS = {"offsets": [0, 1, 3, 3, 4], "values": [*b"rgbx"]}  # "r", "gb", "", "x"
+
+
+@pytest.mark.parametrize(
+    ("told", "rows"), [(TEXTS, ["gb", "", "r"]), ({"type": 15, "values": [70, 5, 0, -9]}, [5, 0, 70])]
+)
+def test_levels_of_a_frame_that_xgboost_was_trained_on_are_looked_up(tmp_path, told, rows):
+    document, none = xgboost_model(), {"offsets": [], "values": []}
+    document["learner"]["gradient_booster"]["model"]["cats"] = {"enc": [none, none, told]}
+    path = written(tmp_path / "m.json", document)
+    expected = compile_model(path).predict(np.array([[0.25, 0, 1], [0.25, 0, 2], [0.25, 0, 0]]))
+    assert expected[0] != expected[1] == expected[2]
+    names = compile_model(path).feature_names
+    found = load_model(path).predict([dict(zip(names, (0.25, 0.0, raw), strict=True)) for raw in rows])
+    np.testing.assert_array_equal(found, expected)
+    document["learner"]["gradient_booster"]["model"]["cats"]["enc"][2] = {"offsets": [0, 1], "values": [-61]}
+    assert not compile_model(
+        written(path, document)
+    ).forest.categories  # half a letter: lengths are not of bytes
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -101,6 +101,16 @@ def test_changed_tree_length_is_noticed():
         compile_model(text.replace("leaf_value=", "leaf_value=0", 1))
 
 
+def test_line_ends_of_windows_and_marks_of_editors_change_nothing(tmp_path):
+    for seed in (7, 21, 33):
+        booster = random_booster(seed)[0]
+        X = np.random.default_rng(seed).standard_normal((200, booster.num_feature()))
+        turned = "\ufeff" + booster.model_to_string().replace("\n", "\r\n")
+        (tmp_path / "m.txt").write_bytes(turned.encode())
+        for model in (turned, tmp_path / "m.txt"):
+            np.testing.assert_array_equal(compile_model(model).predict(X), compile_model(booster).predict(X))
+
+
 NUMBERS = st.sampled_from(
     ["-1", "0", "1", "7", "-2147483648", "2147483647", "4294967296", "99999999999999999999", "1e308", "-1e-320", "inf",
      "-inf", "nan", "", "x", "0x1", "1_0", "-5", "65536", "3.5"]

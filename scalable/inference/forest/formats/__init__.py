@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scalable.errors import ModelError
+from scalable.inference.forest.formats.not_read import told
 from scalable.inference.forest.trees import Forest
 
 FORMATS = {
@@ -52,10 +53,11 @@ def forest_of_bytes(data: bytes) -> Forest:
         if parser.recognises(data):
             found: Forest = parser.of_bytes(data)
             return found
-    raise ModelError(
-        f"not a model that can be read here ({', '.join(FORMATS)}), it begins with {data[:20]!r}; "
-        "give the file that the library's own save_model wrote"
+    what = told(data) or (
+        f"it begins with {data[:20]!r}; give LightGBM's text, JSON or UBJSON of XGBoost, JSON of CatBoost, or what "
+        "compile_model(...).save wrote"
     )
+    raise ModelError(f"not a model that can be read here: {what}")
 
 
 def forest_of_file(path: str | os.PathLike[str]) -> Forest:

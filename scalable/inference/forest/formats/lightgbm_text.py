@@ -24,6 +24,8 @@ class TextModel:
 
     Attributes
     ----------
+    category_columns : list of int or None
+        The features that `pandas_categorical` speaks of, in its order; None where the text does not tell.
     trees : list of dict
         The ``key=value`` lines of each tree, values unread.
     leaves : list of int
@@ -39,6 +41,7 @@ class TextModel:
     trees: list[dict[str, str]]
     leaves: list[int]
     pandas_categorical: list[list[object]] = field(default_factory=list)
+    category_columns: list[int] | None = None
 
 
 def damaged(where: str, what: str) -> ModelError:
@@ -104,6 +107,15 @@ def _pandas_categorical(tail: str) -> list[list[object]]:
     return levels
 
 
+def _category_columns(infos: list[str], n_features: int, n_levels: int) -> list[int] | None:
+    """Return the features that are told to be categories; None where they are not those of so many lists of levels.
+
+    A constant column is told as "none", and a category with an order as the range of its codes.
+    """
+    found = [k for k, info in enumerate(infos) if info != "none" and not info.startswith("[")]
+    return found if len(infos) == n_features and len(found) == n_levels else None
+
+
 def parse_text(text: str) -> TextModel:
     """Take a model apart that ``Booster.model_to_string`` or ``save_model`` wrote.
 
@@ -121,7 +133,8 @@ def parse_text(text: str) -> TextModel:
     ModelError
         The text is not a LightGBM model, is truncated, or contradicts itself.
     """
-    text = text.removeprefix("\ufeff")  # a mark that editors put there
+    # A mark that editors put there, line ends that Windows and git do; sizes of trees are told without either.
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     if not text.startswith("tree\n"):
         raise damaged("line 1", f"should be 'tree', found {text.partition(chr(10))[0][:40]!r}")
     end = text.find("\nend of trees")
@@ -144,6 +157,7 @@ def parse_text(text: str) -> TextModel:
     sizes = header.get("tree_sizes", "").split()
     if "tree_sizes" in header and len(sizes) != len(starts):
         raise damaged("header", f"'tree_sizes' announces {len(sizes)} trees, found {len(starts)}")
+    levels = _pandas_categorical(text[end:])
     trees, leaves = [], []
     for i, start in enumerate(starts):
         stop = starts[i + 1] if i + 1 < len(starts) else end + 1
@@ -164,5 +178,6 @@ def parse_text(text: str) -> TextModel:
         "average_output" in before.split("\n"),
         trees,
         leaves,
-        _pandas_categorical(text[end:]),
+        levels,
+        _category_columns(header.get("feature_infos", "").split(" "), n_features, len(levels)),
     )

@@ -111,7 +111,7 @@ def forest_of_text(text: str, best_iteration: int = 0) -> Forest:
     link = link_of(model.objective)
     return Forest(
         flatten(model), link, model.feature_names, "lightgbm", model.objective, model.average_output,
-        best_iteration, model.pandas_categorical, link.name in _MAY_STOP,
+        best_iteration, model.pandas_categorical, link.name in _MAY_STOP, category_columns=model.category_columns,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from typing import Any
@@ -140,7 +141,27 @@ def _forest(learner: dict[str, Any]) -> Forest:
     if len(names) != n_features:
         raise ValueError(f"{len(names)} names of {n_features} features")
     labels = Labels(tuple(range(n_outputs)), "largest") if objective == "multi:softmax" else None
-    return Forest(trees, Link(objective, kind), names, "xgboost", objective, labels=labels)
+    levels = _levels(model.get("cats", {}).get("enc", []))
+    return Forest(
+        trees, Link(objective, kind), names, "xgboost", objective, labels=labels, categories=list(levels.values()),
+        category_columns=list(levels),
+    )  # fmt: skip
+
+
+def _levels(told: list[dict[str, Any]]) -> dict[int, list[object]]:
+    """Return the levels of the category columns of the frame a model was trained on; before 3.1, none are told."""
+    found: dict[int, list[object]] = {}
+    for feature, one in enumerate(told):
+        values = np.asarray(one["values"])
+        levels: list[object] = values.tolist()
+        if "offsets" in one:  # texts, one after the other
+            text, ends = bytes(value % 256 for value in values.tolist()), list(map(int, one["offsets"]))
+            # 3.2 counts characters for bytes, so that nobody knows where a text of others ends.
+            known = itertools.pairwise(ends) if text.isascii() else ()
+            levels = [text[begin:end].decode() for begin, end in known]
+        if levels:
+            found[feature] = levels
+    return found
 
 
 def _start(text: Any, margin: int, n_outputs: int) -> tuple[float, ...]:
