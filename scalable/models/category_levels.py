@@ -38,10 +38,11 @@ def levels_of(forest: Forest) -> dict[str, list[Any]]:
     return {forest.feature_names[k]: levels for k, levels in zip(columns or [], told, strict=False) if levels}
 
 
-def codes_of(array: pa.Array, name: str, levels: Sequence[Any] | None) -> NDArray[Any]:
+def codes_of(array: pa.Array, name: str, levels: Sequence[Any] | None, by_value: bool) -> NDArray[Any]:
     """Return a column as the numbers that trees split: its own, or the codes of its levels, NaN where there is none.
 
-    Beside levels that are texts, numbers are taken for codes.
+    Beside levels that are texts, numbers are taken for codes. Where the library splits categories `by_value`, they are
+    numbers.
 
     Raises
     ------
@@ -51,6 +52,8 @@ def codes_of(array: pa.Array, name: str, levels: Sequence[Any] | None) -> NDArra
     texts = levels is not None and type(levels[0]) is str
     if pt.is_dictionary(array.type):
         holds_texts = not pt.is_primitive(array.type.value_type)
+        if by_value and not holds_texts:
+            return numbers(array.dictionary_decode())
         if levels is None or holds_texts != texts:
             expected = (
                 "splits numbers" if levels is None else f"was trained on categories such as {levels[0]!r}"

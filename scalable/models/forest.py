@@ -153,10 +153,9 @@ class PlainForest(Predictor):
     def _columns(self, raw: RawBlock) -> Columns:
         """Return the columns that the trees split."""
         self.check(raw)
-        levels = self.levels
-        return Columns.of_arrays(
-            [codes_of(raw.arrays[name], name, levels.get(name)) for name in self.needed], raw.n_rows
-        )
+        levels, by_value = self.levels, self.forest.forest.categories is None
+        parts = [codes_of(raw.arrays[name], name, levels.get(name), by_value) for name in self.needed]
+        return Columns.of_arrays(parts, raw.n_rows)
 
     def _predict_columns(self, columns: Columns) -> NDArray[np.float64]:
         found = self.forest.predict(columns).astype(np.float64)

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sklearn.ensemble import IsolationForest, RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingRegressor, IsolationForest, RandomForestClassifier
 
 from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier
@@ -175,6 +175,20 @@ def test_codes_serve_where_the_levels_are_texts_and_other_types_are_refused(tmp_
     np.testing.assert_array_equal(
         compile_model(tmp_path / "ordered.txt").predict(frame), booster.predict(frame)
     )
+
+
+def test_categories_that_are_split_by_value_need_no_levels(tmp_path):
+    raw, y = category_frame(LEVELS["numbers"])
+    frame = raw.astype({"c": "category"})
+    frame.loc[::7, "c"] = np.nan
+    fitted = HistGradientBoostingRegressor(max_iter=5, categorical_features="from_dtype").fit(frame, y)
+    compiled, expected = compile_model(fitted), fitted.predict(frame)
+    compiled.save(tmp_path / "m.forest")
+    for rows in (frame, raw.assign(c=frame["c"].astype(float))):
+        np.testing.assert_array_equal(compiled.predict(rows), expected)
+        np.testing.assert_array_equal(load_model(tmp_path / "m.forest").predict(rows), expected)
+    with pytest.raises(DataError, match="'c' should be numeric, found categories of"):
+        compiled.predict(frame.assign(c=pd.Categorical(["x"] * len(frame))))
 
 
 NOT_READ = {

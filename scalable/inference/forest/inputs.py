@@ -42,19 +42,28 @@ def _pandas_codes(column: Any, levels: Sequence[object]) -> np.ndarray:
     return codes
 
 
-def _from_pandas(frame: Any, categories: list[list[object]]) -> Columns:
+def _category_values(column: Any) -> np.ndarray:
+    """Return a category column's numbers; missing ones become NaN."""
+    levels = column.cat.categories
+    _numeric(column.name, f"categories of {levels.dtype}", getattr(levels.dtype, "kind", "O") in "fiub")
+    values: np.ndarray = np.append(np.asarray(levels, np.float64), np.nan)[column.cat.codes]  # -1 is the last
+    return values
+
+
+def _from_pandas(frame: Any, categories: list[list[object]] | None) -> Columns:
     arrays = []
     parts = [frame.iloc[:, j] for j in range(frame.shape[1])]  # by place: names may stand twice
     names = [str(part.name) for part in parts if str(part.dtype) == "category"]
-    if len(names) != len(categories):
+    if categories is not None and len(names) != len(categories):
         raise DataError(
             f"the model was trained with {len(categories)} categorical columns, the frame has {len(names)}"
             f"{': ' if names else ''}{', '.join(names)}; give the columns the types that they had"
         )
-    levels = iter(categories)
+    levels = iter(categories or [])
     for column in parts:
         if str(column.dtype) == "category":
-            arrays.append(_pandas_codes(column, next(levels)))
+            values = categories is None
+            arrays.append(_category_values(column) if values else _pandas_codes(column, next(levels)))
             continue
         _numeric(column.name, column.dtype, getattr(column.dtype, "kind", "O") in "fiub")
         plain = column.dtype in (np.float32, np.float64)
@@ -104,7 +113,8 @@ def as_columns(X: Any, n_features: int, categories: list[list[object]] | None = 
     n_features : int
         Number of columns that the model expects.
     categories : list of list, optional
-        Levels of the categorical columns of the frame that the model was trained on.
+        Levels of the categorical columns of the frame that the model was trained on; where None, it was trained on their
+        values.
 
     Raises
     ------
@@ -117,7 +127,7 @@ def as_columns(X: Any, n_features: int, categories: list[list[object]] | None = 
     elif module == "pyarrow":
         columns = _from_arrow(X.read_all() if hasattr(X, "read_all") else X)
     elif module == "pandas":
-        columns = _from_pandas(X if X.ndim == 2 else X.to_frame().T, categories or [])
+        columns = _from_pandas(X if X.ndim == 2 else X.to_frame().T, categories)
     elif module == "polars":
         columns = _from_arrow((X.collect() if hasattr(X, "collect") else X).to_arrow())
     elif module == "scipy" and hasattr(X, "toarray"):
