@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -88,8 +89,14 @@ class Bins:
                 path = Path(place) / "few.bin"
                 dataset.save_binary(path)
                 data = path.read_bytes()
-            known = {name: value for name, value in params.items() if name != "leaves_per_round"}
+            known = {
+                name: value for name, value in params.items() if name != "leaves_per_round"
+            } | _WHOLE_BAGS
             text = lgb.Booster({**known, "verbosity": -1, "metric": "None"}, dataset).model_to_string()
+            for name in _WHOLE_BAGS.keys() & params.keys():
+                text = re.sub(
+                    rf"^\[{name}: .*]$", f"[{name}: {float(params[name]):g}]", text, flags=re.MULTILINE
+                )
         found = sorted(
             (column, mapper)
             for group in Layout.read(data, len(label), len(names)).groups
@@ -122,6 +129,10 @@ class Bins:
     def has_categories(self) -> bool:
         """Whether any feature holds categories."""
         return bool(self.features["categorical"].any())
+
+
+# Of few rows a bag of any lower share is empty, which LightGBM takes for damage.
+_WHOLE_BAGS = {"bagging_fraction": 0.5, "pos_bagging_fraction": 1.0, "neg_bagging_fraction": 1.0}
 
 
 def _few_labels(params: Mapping[str, Any]) -> NDArray[np.float32]:

@@ -182,3 +182,27 @@ def test_rows_that_can_be_told_apart_are_learned_to_the_last_digit(grown):
     losses = [-np.mean(np.log(np.where(y, p, 1 - p))) for p in (ours, theirs)]
     assert losses[1] < 1e-4
     assert losses[0] < 1.02 * losses[1]
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [
+        {"bagging_fraction": 0.1},
+        {"bagging_fraction": 0.003},
+        {"pos_bagging_fraction": 0.3, "neg_bagging_fraction": 0.2},
+    ],
+)
+@pytest.mark.parametrize("boosting", ["gbdt", "rf"])
+def test_bags_of_any_share_are_drawn_and_told(grown, shares, boosting):
+    """LightGBM writes the model's parameters; of the few rows it is shown for that, such a bag would be empty."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((4000, 2))
+    params = {"objective": "binary", "bagging_freq": 1, "min_data_in_leaf": 1, "boosting": boosting} | shares
+    if boosting == "rf":
+        params["feature_fraction"] = 0.9
+    made = grown(X, X[:, 0] > 0, params, iterations=1)
+    expected = 4000 * np.mean(list(shares.values()))
+    found = made.booster.dump_model()["tree_info"][0]["tree_structure"]["internal_count"]
+    assert abs(found - expected) < 5 * np.sqrt(expected)
+    for name, share in shares.items():
+        assert f"\n[{name}: {share:g}]\n" in made.booster.model_to_string()
