@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import lightgbm as lgb
@@ -85,19 +85,10 @@ def held_out(source_of: Callable[[Any, Any, Any, Any], Source], given: Given) ->
     UsageError
         When sets, weights and queries contradict one another.
     """
-    eval_set = given.eval_set
-    if given.eval_x is not None or given.eval_y is not None:
-        if eval_set is not None:
-            raise UsageError("give the validation rows as eval_set or as eval_X and eval_y, not both")
-        several = isinstance(given.eval_x, tuple)
-        eval_set = (
-            list(zip(given.eval_x, given.eval_y, strict=True)) if several else [(given.eval_x, given.eval_y)]
-        )
-    if eval_set is None:
-        return []
-    if isinstance(eval_set, Source) or (isinstance(eval_set, tuple) and not isinstance(eval_set[0], tuple)):
-        eval_set = [eval_set]
+    eval_set = _sets(given)
     n = len(eval_set)
+    if not n:
+        return []
     weights = _of_each(
         n, given.eval_sample_weight, "eval_sample_weight holds {} weights for {} sets of eval_set"
     )
@@ -114,6 +105,43 @@ def held_out(source_of: Callable[[Any, Any, Any, Any], Source], given: Given) ->
         source_of(*_weighted(*each), group)
         for each, group in zip(zip(eval_set, weights, by_class, strict=True), groups, strict=True)
     ]
+
+
+def _sets(given: Given) -> list[Any]:
+    """Return the validation sets as `fit` was given them."""
+    eval_set = given.eval_set
+    if given.eval_x is not None or given.eval_y is not None:
+        if eval_set is not None:
+            raise UsageError("give the validation rows as eval_set or as eval_X and eval_y, not both")
+        several = isinstance(given.eval_x, tuple)
+        eval_set = (
+            list(zip(given.eval_x, given.eval_y, strict=True)) if several else [(given.eval_x, given.eval_y)]
+        )
+    if isinstance(eval_set, Source) or (isinstance(eval_set, tuple) and not isinstance(eval_set[0], tuple)):
+        return [eval_set]
+    return list(eval_set or ())
+
+
+def with_training_set(X: Any, y: Any, weight: Any, classes: Any, given: Given) -> tuple[Given, str]:
+    """Return what `fit` was given with names for all sets, and which is that of the training rows, which stops nothing.
+
+    As in LightGBM these are told by being the same objects, and have the weights and scores of the training.
+    """
+    same = [not isinstance(one, Source) and one[0] is X and one[1] is y for one in _sets(given)]
+    if not any(same):
+        return given, ""
+    at, names = same.index(True), list(given.eval_names or (f"valid_{k}" for k in range(len(same))))
+    if not given.eval_names:
+        names[at] = "training"
+    start = given.init_score if hasattr(given.init_score, "shape") else None
+    filled: dict[str, Any] = {"eval_names": names}
+    own = {"eval_sample_weight": weight, "eval_class_weight": classes, "eval_init_score": start}
+    for name, value in own.items():
+        listed = getattr(given, name)
+        if value is not None and (listed is None or isinstance(listed, list)):
+            every = listed or [None] * len(same)
+            filled[name] = [value if k == at and one is None else one for k, one in enumerate(every)]
+    return replace(given, **filled), names[at] if at < len(names) else ""
 
 
 def _of_each(n: int, values: Any, fault: str) -> list[Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scalable.boosting.attributes import Attributes
 from scalable.boosting.dataset.start_scores import all_with_start
-from scalable.boosting.face import Given, best_scores, held_out, results, split_metrics
+from scalable.boosting.face import Given, best_scores, held_out, results, split_metrics, with_training_set
 from scalable.boosting.intake import dense, held_rows, named
 from scalable.boosting.params import check_known, main_names
 from scalable.boosting.ranking.queries import with_queries
@@ -82,7 +82,8 @@ class LGBMModel(Attributes, Estimator):
     best_iteration_ : int
         Iterations kept, fewer than asked for when training stopped early.
     evals_result_ : dict of str to dict of str to list of float
-        Metrics of every validation set (``valid_0``, ... or ``eval_names``) after every iteration.
+        Metrics of every validation set (``valid_0``, ... or ``eval_names``; ``training`` where it is the training rows)
+        after every iteration.
     best_score_ : dict of str to dict of str to float
         The same after the iterations that were kept.
     """
@@ -228,6 +229,8 @@ class LGBMModel(Attributes, Estimator):
         source, plain = self._source(X, y, sample_weight)
         if given.group is not None:
             source = with_queries(source, given.group, named=not plain)
+        classes = params.get("class_weight") if self._classify else None
+        given, training_set = with_training_set(X, y, sample_weight, classes, given)
         if "valid" in options:
             if given.eval_set is not None or given.eval_x is not None:
                 raise UsageError("give the validation rows as valid or as eval_set, not both")
@@ -251,6 +254,7 @@ class LGBMModel(Attributes, Estimator):
             init_score=own,
             eval_init_score=each,
             names=given.eval_names or (),
+            training_set=training_set,
             eval_metric=names,
             custom_metrics=[*options.pop("custom_metrics", ()), *of_user],
             callbacks=given.callbacks or (),

@@ -24,6 +24,8 @@ class Options:
         Sets of validation rows, each evaluated over all workers after every iteration.
     names : sequence of str
         What the sets are called in results, by default ``valid_0``, ``valid_1`` ...
+    training_set : str
+        Which of the sets is the training rows, where one is: early stopping does not look at it.
     early_stopping : int
         Iterations without improvement of the first metric before training stops; 0 for never.
     custom_metrics : sequence of callable
@@ -56,6 +58,7 @@ class Options:
 
     valid: Any = ()
     names: Sequence[str] = ()
+    training_set: str = ""
     early_stopping: int = 0
     custom_metrics: Sequence[Any] = ()
     eval_metric: Sequence[str] = ()

@@ -218,6 +218,7 @@ def train_on(
         plain.get("early_stopping_min_delta", 0.0),
         first_only,
         tuple(options.names),
+        options.training_set,
     )
     fit = Fit(source, prepared, options, watch, queries=queries)
     begun = 0

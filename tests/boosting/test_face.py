@@ -83,6 +83,28 @@ def test_callbacks_are_lightgbm_s(rule):
     assert runs[0] == pytest.approx(runs[1], rel=1e-6)
 
 
+@pytest.mark.parametrize("names", [None, ["seen", "held"]], ids=str)
+def test_the_training_rows_are_shown_but_stop_nothing_as_in_lightgbm(names):
+    """By their own metric, which stops falling at once where they are learned by heart, training would end too soon."""
+    seen, own, weight = X[:800], Y[:800], np.linspace(0.5, 2, 800)
+
+    def metric(y, p):
+        return "loss", float(np.mean((y - p) ** 2)) if len(y) == len(XV) else 0.0, False
+
+    runs = []
+    for module in (LGBMRegressor, lgb.LGBMRegressor):
+        model = module(n_estimators=60, num_leaves=7, learning_rate=0.3, **SAME)
+        sets = {"eval_X": (seen, XV), "eval_y": (own, YV), "eval_names": names, "eval_metric": metric}
+        model.fit(seen, own, weight, callbacks=[lgb.early_stopping(3, verbose=False)], **sets)
+        runs.append(model)
+    ours, theirs = runs
+    assert ours.best_iteration_ == theirs.best_iteration_ > 4
+    first, _ = names or ["training", "valid_1"]
+    for name, found in theirs.evals_result_.items():
+        np.testing.assert_allclose(ours.evals_result_[name]["l2"], found["l2"], rtol=1e-6)
+    assert next(iter(ours.best_score_)) == first
+
+
 @pytest.mark.parametrize(
     "how",
     [

@@ -20,6 +20,8 @@ class Callbacks:
 
     def __init__(self, job: WorkerJob, booster: lgb.Booster) -> None:
         self._job, self._booster = job, booster
+        if job.watch.training_set:  # by its name LightGBM's early stopping knows it
+            booster.set_train_data_name(job.watch.training_set)
         chosen = list(job.watch.callbacks)
         if job.watch.patience:
             watch = job.watch

@@ -44,6 +44,8 @@ class Watch:
         Whether the first metric alone decides.
     names : tuple of str
         Of the validation sets, in results.
+    training_set : str
+        Which of them is the training rows, where one is; early stopping does not look at it.
     """
 
     metrics: tuple[Metric, ...] = ()
@@ -54,6 +56,7 @@ class Watch:
     least_gain: float | list[float] = 0.0
     first_only: bool = True
     names: tuple[str, ...] = ()
+    training_set: str = ""
 
 
 @dataclass(frozen=True, slots=True)

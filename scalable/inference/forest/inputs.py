@@ -113,7 +113,7 @@ def as_columns(X: Any, n_features: int, categories: list[list[object]] | None = 
     n_features : int
         Number of columns that the model expects.
     categories : list of list, optional
-        Levels of the categorical columns of the frame that the model was trained on; where None, their values are split.
+        Levels of the categorical columns of the frame that the model was trained on; where None, their values are used.
 
     Raises
     ------
