@@ -68,6 +68,7 @@ class Given:
     categorical_feature: Any = "auto"
     callbacks: Any = None
     init_model: Any = None
+    training_set: str = ""
 
 
 def held_out(source_of: Callable[[Any, Any, Any, Any], Source], given: Given) -> list[Source]:
@@ -122,14 +123,20 @@ def _sets(given: Given) -> list[Any]:
     return list(eval_set or ())
 
 
-def with_training_set(X: Any, y: Any, weight: Any, classes: Any, given: Given) -> tuple[Given, str]:
-    """Return what `fit` was given with names for all sets, and which is that of the training rows, which stops nothing.
+def with_training_set(
+    X: Any, y: Any, weight: Any, classes: Any, given: Given, options: dict[str, Any]
+) -> Given:
+    """Return what `fit` was given with `valid` of its options, or told which set is that of the training rows.
 
     As in LightGBM these are told by being the same objects, and have the weights and scores of the training.
     """
+    if "valid" in options:
+        if given.eval_set is not None or given.eval_x is not None:
+            raise UsageError("give the validation rows as valid or as eval_set, not both")
+        return replace(given, eval_set=options.pop("valid"))
     same = [not isinstance(one, Source) and one[0] is X and one[1] is y for one in _sets(given)]
     if not any(same):
-        return given, ""
+        return given
     at, names = same.index(True), list(given.eval_names or (f"valid_{k}" for k in range(len(same))))
     if not given.eval_names:
         names[at] = "training"
@@ -141,7 +148,7 @@ def with_training_set(X: Any, y: Any, weight: Any, classes: Any, given: Given) -
         if value is not None and (listed is None or isinstance(listed, list)):
             every = listed or [None] * len(same)
             filled[name] = [value if k == at and one is None else one for k, one in enumerate(every)]
-    return replace(given, **filled), names[at] if at < len(names) else ""
+    return replace(given, training_set=names[at] if at < len(names) else "", **filled)
 
 
 def _of_each(n: int, values: Any, fault: str) -> list[Any]:

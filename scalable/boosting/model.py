@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Self
 
 import lightgbm as lgb
@@ -224,17 +223,12 @@ class LGBMModel(Attributes, Estimator):
         """Train with LightGBM's parameters; see `fit`."""
         if given.eval_class_weight is not None and not self._classify:
             raise UsageError("eval_class_weight is for classifiers; give eval_sample_weight")
+        given = with_training_set(X, y, sample_weight, params.get("class_weight"), given, options)
         if not (isinstance(given.feature_name, str) and given.feature_name == "auto"):
             X = named(X, given.feature_name)
         source, plain = self._source(X, y, sample_weight)
         if given.group is not None:
             source = with_queries(source, given.group, named=not plain)
-        classes = params.get("class_weight") if self._classify else None
-        given, training_set = with_training_set(X, y, sample_weight, classes, given)
-        if "valid" in options:
-            if given.eval_set is not None or given.eval_x is not None:
-                raise UsageError("give the validation rows as valid or as eval_set, not both")
-            given = replace(given, eval_set=options.pop("valid"))
         valid, own, each = held_out(self._held, given), given.init_score, given.eval_init_score
         if own is not None or each is not None:
             source, valid, own, each = all_with_start(source, valid, own, each)
@@ -254,7 +248,7 @@ class LGBMModel(Attributes, Estimator):
             init_score=own,
             eval_init_score=each,
             names=given.eval_names or (),
-            training_set=training_set,
+            training_set=given.training_set,
             eval_metric=names,
             custom_metrics=[*options.pop("custom_metrics", ()), *of_user],
             callbacks=given.callbacks or (),

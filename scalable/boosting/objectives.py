@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from scalable.errors import UsageError
+import math
+
+from scalable.errors import DataError, UsageError
 from scalable.models.parameters import nearest
 
 _NAMES = {
@@ -21,6 +23,10 @@ _MAIN = {alias: main for main, aliases in _NAMES.items() for alias in (main, *al
 # LightGBM averages the workers' own percentiles for their leaves, whatever rows these hold.
 PERCENTILES = ("regression_l1", "quantile", "mape")
 RANKING = ("lambdarank", "rank_xendcg")
+_LABELS = {  # lowest, highest, in words
+    **dict.fromkeys(("cross_entropy", "cross_entropy_lambda"), (0.0, 1.0, "between 0 and 1")),
+    **dict.fromkeys(("poisson", "gamma", "tweedie"), (0.0, math.inf, "not negative")),
+}
 
 
 def main_objective(name: str) -> str:
@@ -35,3 +41,13 @@ def main_objective(name: str) -> str:
     if found is None:
         raise UsageError(f"LightGBM has no objective {name!r}; {nearest(name, _MAIN)}")
     return found
+
+
+def check_labels(objective: str, low: float, high: float, *, positive: bool = False) -> None:
+    """Raise a DataError where labels between two values are none that an objective has a loss for."""
+    least, most, words = _LABELS.get(objective, (-math.inf, math.inf, ""))
+    words = "above 0" if positive else words
+    if low < least or high > most or (positive and low <= 0.0):
+        raise DataError(
+            f"objective {objective!r} needs labels {words}; they lie between {low:g} and {high:g}"
+        )

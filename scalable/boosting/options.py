@@ -111,6 +111,10 @@ class Options:
             raise UsageError(
                 "init_model gives the scores training starts from, and so does init_score; give one"
             )
+        if self.starts and params.values.get("boosting") == "rf":
+            raise UsageError(
+                "boosting='rf' averages its trees and takes no init_score; leave one of them out"
+            )
         continued = self.keeps or self.init_model is not None
         boosting, sampling = params.values.get("boosting", "gbdt"), params.values.get("data_sample_strategy")
         if continued and (boosting in ("dart", "rf") or sampling == "goss" or boosting == "goss"):

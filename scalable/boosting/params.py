@@ -11,7 +11,7 @@ from lightgbm.basic import _ConfigAliases
 
 from scalable.boosting.engine import asked_engine, chosen_engine
 from scalable.boosting.objectives import PERCENTILES, main_objective
-from scalable.boosting.training.bounds import check_bounds
+from scalable.boosting.training.bounds import check_bounds, check_together
 from scalable.boosting.training.rotation import Rotation
 from scalable.errors import UsageError
 from scalable.models.parameters import nearest
@@ -189,6 +189,7 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
             f"objective={objective!r} is of three classes or more, and the target has two; leave it out"
         )
     values["objective"] = objective
+    check_together(values, objective)
     values.setdefault("verbosity", -1)
     values["num_iterations"] = n_rounds
     # Evaluated and decided over all workers by this package.

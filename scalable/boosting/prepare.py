@@ -15,6 +15,7 @@ from scalable.boosting.column_params import coded_columns, numbers_only, spread
 from scalable.boosting.dataset import lightgbm_api as native
 from scalable.boosting.engine import estimates_rows, left_to_lightgbm, lightgbm_is_faster
 from scalable.boosting.native.settings import flag
+from scalable.boosting.objectives import check_labels
 from scalable.boosting.params import OWN, Params, check_distributed, resolve
 from scalable.boosting.rare_positives import leaf_bounds
 from scalable.boosting.training.rotation import leaf_hessian, pieces_of
@@ -98,6 +99,8 @@ def prepare(
     assert learned.labels is not None
     classes = learned.labels.classes
     params = resolve(given, None if classes is None else len(classes))
+    if classes is None:
+        check_labels(params.objective, summary.known_target.minimum, summary.known_target.maximum)
     if params.class_weight is not None:
         if classes is None:
             raise UsageError("class_weight is for classifiers; give sample_weight to a regressor")

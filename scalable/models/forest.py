@@ -24,9 +24,9 @@ from scalable.inference.forest.formats.lightgbm_trees import forest_of_text
 from scalable.inference.forest.places import Columns
 from scalable.inference.forest.trees import Forest
 from scalable.inference.request.answers import forest_answer, matrix_answer
+from scalable.inference.request.category_levels import codes_of, levels_of
 from scalable.inference.request.frame_answers import FrameAnswer, forest_frames
 from scalable.inference.request.layout import plain_layout, tree_layout
-from scalable.models.category_levels import codes_of, levels_of
 from scalable.models.explanation import Explanation, explain_forest, output_names, tree_owners
 from scalable.models.predictors import Predictor
 from scalable.models.store import StoredModel

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.settings import flag
-from scalable.boosting.objectives import RANKING, main_objective
-from scalable.errors import DataError
+from scalable.boosting.objectives import RANKING, check_labels, main_objective
 from scalable.kernels.histogram import objectives as kernels
 from scalable.kernels.histogram.objectives import OBJECTIVE
 
@@ -22,26 +21,24 @@ Array = NDArray[Any]
 # So do few rows, whose flushes cost little: where they can be told apart perfectly, 12 bits are coarse.
 BOUNDED, UNBOUNDED = 13, 11
 FEW_ROWS = 2**16
-# Name: code, name and default of its own parameter, whether hessians are constant, bits, whether labels are
-# probabilities (1), not negative (2) or positive (3).
-_TABLE: dict[str, tuple[int, str, float, bool, int, int]] = {
-    "binary": (kernels.BINARY, "sigmoid", 1.0, False, BOUNDED, 0),
-    "multiclass": (kernels.GIVEN, "", 0.0, False, BOUNDED, 0),
-    "multiclassova": (kernels.BINARY, "sigmoid", 1.0, False, BOUNDED, 0),
-    "cross_entropy": (kernels.CROSS_ENTROPY, "", 0.0, False, BOUNDED, 1),
-    "regression": (kernels.L2, "", 0.0, True, UNBOUNDED, 0),
-    "regression_l1": (kernels.L1, "", 0.0, True, UNBOUNDED, 0),
-    "huber": (kernels.HUBER, "alpha", 0.9, True, UNBOUNDED, 0),
-    "fair": (kernels.FAIR, "fair_c", 1.0, False, UNBOUNDED, 0),
-    "quantile": (kernels.QUANTILE, "alpha", 0.9, True, UNBOUNDED, 0),
-    "poisson": (kernels.POISSON, "poisson_max_delta_step", 0.7, False, UNBOUNDED, 2),
-    "gamma": (kernels.GAMMA, "", 0.0, False, UNBOUNDED, 3),
-    "tweedie": (kernels.TWEEDIE, "tweedie_variance_power", 1.5, False, UNBOUNDED, 2),
-    "lambdarank": (kernels.GIVEN, "", 0.0, False, UNBOUNDED, 0),
-    "rank_xendcg": (kernels.GIVEN, "", 0.0, False, UNBOUNDED, 0),
-    "custom": (kernels.GIVEN, "", 0.0, False, UNBOUNDED, 0),
+# Name: code, name and default of its own parameter, whether hessians are constant, bits.
+_TABLE: dict[str, tuple[int, str, float, bool, int]] = {
+    "binary": (kernels.BINARY, "sigmoid", 1.0, False, BOUNDED),
+    "multiclass": (kernels.GIVEN, "", 0.0, False, BOUNDED),
+    "multiclassova": (kernels.BINARY, "sigmoid", 1.0, False, BOUNDED),
+    "cross_entropy": (kernels.CROSS_ENTROPY, "", 0.0, False, BOUNDED),
+    "regression": (kernels.L2, "", 0.0, True, UNBOUNDED),
+    "regression_l1": (kernels.L1, "", 0.0, True, UNBOUNDED),
+    "huber": (kernels.HUBER, "alpha", 0.9, True, UNBOUNDED),
+    "fair": (kernels.FAIR, "fair_c", 1.0, False, UNBOUNDED),
+    "quantile": (kernels.QUANTILE, "alpha", 0.9, True, UNBOUNDED),
+    "poisson": (kernels.POISSON, "poisson_max_delta_step", 0.7, False, UNBOUNDED),
+    "gamma": (kernels.GAMMA, "", 0.0, False, UNBOUNDED),
+    "tweedie": (kernels.TWEEDIE, "tweedie_variance_power", 1.5, False, UNBOUNDED),
+    "lambdarank": (kernels.GIVEN, "", 0.0, False, UNBOUNDED),
+    "rank_xendcg": (kernels.GIVEN, "", 0.0, False, UNBOUNDED),
+    "custom": (kernels.GIVEN, "", 0.0, False, UNBOUNDED),
 }
-_LABELS = ("", "between 0 and 1", "not negative", "above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +119,7 @@ class Objective:
             On labels it is not defined for.
         """
         name = main_objective(str(values["objective"]))
-        code, own, default, constant, bits, domain = _TABLE[name]
+        code, own, default, constant, bits = _TABLE[name]
         record = np.zeros(1, OBJECTIVE)
         shape = float(values.get(own, default)) if own else 0.0
         positive, negative = _class_weights(values, parts, peers) if name == "binary" else (1.0, 1.0)
@@ -131,12 +128,7 @@ class Objective:
         below = max((-float(part.label.min()) for part in parts if part.n_rows), default=-np.inf)
         above = max((float(part.label.max()) for part in parts if part.n_rows), default=-np.inf)
         below, high = peers.most([below, above])
-        low = -below
-        wrong = (domain and low < 0) or (domain == 1 and high > 1) or (domain == 3 and low <= 0)
-        if wrong:
-            raise DataError(
-                f"objective {name!r} needs labels {_LABELS[domain]}; they lie between {low:g} and {high:g}"
-            )
+        check_labels(name, -below, high, positive=name == "gamma")
         percentile = {"regression_l1": 0.5, "quantile": shape}.get(name, math.nan)
         n_scores = int(values.get("num_class", 1)) if name.startswith("multiclass") else 1
         if name == "custom":

@@ -142,7 +142,8 @@ class Settings:
         _check(rules, numbers)
         share = numbers["bagging_fraction"]
         bagging = (numbers["neg_bagging_fraction"], numbers["pos_bagging_fraction"])
-        bagging = (share, share) if bagging == (1.0, 1.0) else bagging
+        of_classes = values.get("objective") == "binary" and bagging != (1.0, 1.0)  # as in LightGBM
+        bagging = bagging if of_classes else (share, share)
         frequency = int(numbers["bagging_freq"])
         forest = values.get("boosting") in ("rf", "random_forest")
         goss = "goss" in (values.get("boosting"), values.get("data_sample_strategy"))

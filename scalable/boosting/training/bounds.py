@@ -7,6 +7,7 @@ import operator
 from collections.abc import Mapping
 from typing import Any
 
+from scalable.boosting.objectives import PERCENTILES
 from scalable.errors import UsageError
 
 _SHARE = (("above", 0.0), ("at most", 1.0))
@@ -73,6 +74,36 @@ def check_bounds(values: Mapping[str, Any]) -> None:
         number = _number(values[name], whole=name in WHOLE)
         if math.isnan(number) or not all(_HOLDS[relation](number, bound) for relation, bound in bounds):
             raise UsageError(f"{name} must be {kind}{wanted and ' ' + wanted}, not {values[name]!r}")
+
+
+def check_together(values: Mapping[str, Any], objective: str) -> None:
+    """Refuse parameters that LightGBM takes alone but not together; raises a UsageError that names both."""
+
+    def share(name: str, default: float = 1.0) -> float:
+        return float(values.get(name, default))
+
+    boosting = values.get("boosting")
+    bags = int(values.get("bagging_freq", 0)) > 0 and share("bagging_fraction") < 1.0
+    goss = "goss" in (boosting, values.get("data_sample_strategy"))
+    weights = (
+        str(values.get("is_unbalance", False)).lower() in ("true", "1") and share("scale_pos_weight") != 1.0
+    )
+    several = (
+        objective.startswith("multiclass") or objective == "custom" or int(values.get("num_class", 1)) == 1
+    )
+    for wrong, words in (
+        (objective in PERCENTILES and values.get("monotone_constraints"),
+         f"monotone_constraints with objective={objective!r}, whose leaves are percentiles; use 'huber' or 'fair'"),
+        (weights, "is_unbalance with scale_pos_weight, which say the same; give one"),
+        (goss and bags, "goss with bagging, as it draws the rows itself; leave bagging_fraction out"),
+        (goss and share("top_rate", 0.2) + share("other_rate", 0.1) > 1.0,
+         "top_rate and other_rate that add up to more than 1; lower one"),
+        (boosting == "rf" and not bags and share("feature_fraction") == 1.0,
+         "boosting='rf' where all trees would be the same; set bagging_freq=1 and bagging_fraction below 1"),
+        (not several, f"num_class={values.get('num_class')} with objective={objective!r}; leave it out"),
+    ):  # fmt: skip
+        if wrong:
+            raise UsageError(f"LightGBM does not take {words}")
 
 
 def _number(value: Any, *, whole: bool) -> float:

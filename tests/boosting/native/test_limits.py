@@ -184,6 +184,14 @@ def test_rows_that_can_be_told_apart_are_learned_to_the_last_digit(grown):
     assert losses[0] < 1.02 * losses[1]
 
 
+def test_bags_by_class_are_of_two_classes_only_as_in_lightgbm(grown):
+    X = np.random.default_rng(0).standard_normal((400, 2))
+    params = {"objective": "regression", "num_leaves": 4}
+    bags = params | {"bagging_freq": 1, "pos_bagging_fraction": 0.3}
+    for found, expected in zip(grown(X, X[:, 0], bags).trees, grown(X, X[:, 0], params).trees, strict=True):
+        np.testing.assert_array_equal(found.leaf_value, expected.leaf_value)
+
+
 @pytest.mark.parametrize(
     "shares",
     [
