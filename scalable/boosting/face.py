@@ -123,9 +123,7 @@ def _sets(given: Given) -> list[Any]:
     return list(eval_set or ())
 
 
-def with_training_set(
-    X: Any, y: Any, weight: Any, classes: Any, given: Given, options: dict[str, Any]
-) -> Given:
+def with_training_set(own: tuple[Any, ...], classes: Any, given: Given, options: dict[str, Any]) -> Given:
     """Return what `fit` was given with `valid` of its options, or told which set is that of the training rows.
 
     As in LightGBM these are told by being the same objects, and have the weights and scores of the training.
@@ -134,7 +132,8 @@ def with_training_set(
         if given.eval_set is not None or given.eval_x is not None:
             raise UsageError("give the validation rows as valid or as eval_set, not both")
         return replace(given, eval_set=options.pop("valid"))
-    same = [not isinstance(one, Source) and one[0] is X and one[1] is y for one in _sets(given)]
+    rows, labels, weight = own
+    same = [not isinstance(one, Source) and one[0] is rows and one[1] is labels for one in _sets(given)]
     if not any(same):
         return given
     at, names = same.index(True), list(given.eval_names or (f"valid_{k}" for k in range(len(same))))
@@ -142,8 +141,8 @@ def with_training_set(
         names[at] = "training"
     start = given.init_score if hasattr(given.init_score, "shape") else None
     filled: dict[str, Any] = {"eval_names": names}
-    own = {"eval_sample_weight": weight, "eval_class_weight": classes, "eval_init_score": start}
-    for name, value in own.items():
+    theirs = {"eval_sample_weight": weight, "eval_class_weight": classes, "eval_init_score": start}
+    for name, value in theirs.items():
         listed = getattr(given, name)
         if value is not None and (listed is None or isinstance(listed, list)):
             every = listed or [None] * len(same)

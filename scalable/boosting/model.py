@@ -223,7 +223,7 @@ class LGBMModel(Attributes, Estimator):
         """Train with LightGBM's parameters; see `fit`."""
         if given.eval_class_weight is not None and not self._classify:
             raise UsageError("eval_class_weight is for classifiers; give eval_sample_weight")
-        given = with_training_set(X, y, sample_weight, params.get("class_weight"), given, options)
+        given = with_training_set((X, y, sample_weight), params.get("class_weight"), given, options)
         if not (isinstance(given.feature_name, str) and given.feature_name == "auto"):
             X = named(X, given.feature_name)
         source, plain = self._source(X, y, sample_weight)
