@@ -7,6 +7,7 @@ target is counted over all rows. One column of small integers costs next to noth
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -65,10 +66,14 @@ class TargetSummary:
 
     @property
     def unit(self) -> float:
-        """Standard deviation of a numeric target; half its range where squares are beyond numbers, 1 for none."""
+        """Standard deviation of a numeric target; half its range where squares are beyond numbers, 1 for none.
+
+        A constant's mean differs from it by rounding, whose squares are to be numbers, too.
+        """
         known = LEAST_VARIANCE <= self.variance < math.inf
         unit = math.sqrt(self.variance) if known else 0.5 * self.maximum - 0.5 * self.minimum
-        return unit if 0.0 < unit < math.inf and math.isfinite(1.0 / unit) else 1.0
+        usable = 0.0 < unit < math.inf and math.isfinite(1.0 / unit)
+        return unit if usable else max(1.0, sys.float_info.epsilon * abs(self.mean))
 
     def with_classes(self, classes: Any) -> TargetSummary:
         """Return the summary with all classes that will ever come, each seen once more: none starts from nothing.

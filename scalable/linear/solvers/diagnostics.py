@@ -80,7 +80,7 @@ def diagnose(
     elif varies.any():
         inverse[varies] = determined(correlation[at])
     squares = totals.mean_squared_error(coef) * totals.weight
-    spread = totals.square - totals.weight * problem.target_mean * problem.target_mean
+    spread = totals.square - totals.weight * problem.target_mean**2
     variance = squares / max(totals.rows - rank, 1)
     with np.errstate(invalid="ignore"):
         errors = np.sqrt(variance * inverse / totals.weight) / unit / scales * problem.scale
