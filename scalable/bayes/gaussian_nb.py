@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 
 from scalable.bayes.within_classes import Moments, merged, moments_of
 from scalable.data.block import Block
-from scalable.errors import DataError, UsageError, not_negative
+from scalable.errors import DataError, DataWarning, UsageError, not_negative
 from scalable.features.number_encoder import NumberEncoder
 from scalable.features.target_summary import TargetSummary
 from scalable.models.arrays.model import Arrays
 from scalable.models.arrays.one_pass import OnePassClassifier
+from scalable.models.arrays.smoothing import hidden_columns
 
 Sums = tuple[Moments, NDArray[np.float64]]  # and the weights of the classes, (n_classes,)
 
@@ -64,7 +66,10 @@ class ClassMoments:
             raise DataError(
                 f"column {self.names[j]!r} is too large: its squares are beyond the range of floating point; scale it"
             )
-        epsilon = self.smoothing * (squares[-1] / weight[-1]).max(initial=0.0)
+        variances = squares[-1] / weight[-1]
+        epsilon = self.smoothing * variances.max(initial=0.0)
+        if words := hidden_columns(self.names, variances, epsilon, "var_smoothing", self.smoothing):
+            warnings.warn(words, DataWarning, stacklevel=2)
         variance = squares[:-1] / weight[:-1] + epsilon
         for c, j in np.argwhere(variance <= 0.0):
             what = f"column {self.names[j]!r} is constant in class {self.classes[c]!r}"

@@ -21,6 +21,7 @@ from scalable.mixture.em import Density, Expect, ExpectMaximize, Mixture, logsum
 from scalable.mixture.kmeans import nearest_to
 from scalable.mixture.start import best_of, first_centers, sample_rows, seeds
 from scalable.models.arrays.model import Arrays
+from scalable.models.arrays.smoothing import hidden_columns
 from scalable.models.arrays.unsupervised import Unsupervised
 from scalable.models.links import apply_link
 
@@ -91,6 +92,11 @@ class GaussianMixture(DensityMixin, Unsupervised):
         algorithm = ExpectMaximize(self.covariance_type, names, self.tol, self.reg_covar)
         drawn = seeds(self.random_state, self.n_init)
         rows = sample_rows(executor, reader, drawn[0])
+        with np.errstate(over="ignore"):
+            variances = rows.var(axis=0)
+        words = hidden_columns(names, variances, self.reg_covar, "reg_covar", self.reg_covar)
+        if words is not None:
+            self._tell(words)
         starts = (self._start(rows, names, seed) for seed in drawn)
         best = best_of(
             iterate(

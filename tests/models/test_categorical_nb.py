@@ -8,14 +8,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn import naive_bayes
+from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from scalable import ParquetSource
 from scalable.bayes import CategoricalNB, GaussianNB
 from scalable.cli.app import build
 from scalable.cli.screen.failure import run
-from scalable.errors import DataError, UsageError
+from scalable.errors import DataError, DataWarning, UsageError
 from scalable.inference import load_model
+from scalable.mixture import GaussianMixture
 
 NAMES = ["city", "shop_id", "code", "size", "age"]
 HASHED = 1_100  # categories, more than are known one by one
@@ -150,3 +152,19 @@ def test_a_column_without_a_value_is_refused():
     table = pa.table({"a": pa.array([None] * 4, pa.string()), "b": [1.0, 2.0, 3.0, 5.0]})
     with pytest.raises(DataError, match="column 'a' has no value; leave it out"):
         CategoricalNB().fit(table, [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("learner", [GaussianNB(), CategoricalNB(), GaussianMixture(2, reg_covar=1.0)])
+def test_columns_that_smoothing_hides_are_named(learner):
+    """As in scikit-learn, the largest variance smooths all: beside microseconds, an amount tells nothing."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 500)
+    frame = pd.DataFrame(
+        {"amount": 0.3 * y + 0.01 * rng.normal(size=500), "micros": rng.normal(size=500) * 1e13}
+    )
+    with pytest.warns(DataWarning, match="which hides what columns of less tell: 'amount'; scale"):
+        learner.fit(frame, y)
+    frame["micros"] /= 1e13
+    clone(learner).set_params(**{"reg_covar": 1e-6} if "reg_covar" in learner.get_params() else {}).fit(
+        frame, y
+    )

@@ -27,6 +27,9 @@ from scalable.mixture import GaussianMixture, KMeans
 from scalable.models.arrays import one_pass
 from scalable.scoring.evaluate import evaluate_model
 
+# Columns of very different units are compared with scikit-learn's on purpose, which smooths by the largest.
+pytestmark = pytest.mark.filterwarnings("ignore:var_smoothing:scalable.errors.DataWarning")
+
 
 @pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks([GaussianNB()])

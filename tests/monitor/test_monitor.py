@@ -80,6 +80,9 @@ def test_the_time_of_the_periods_is_no_alarm_of_its_own(tmp_path):
     assert ("time", "ks") in said(monitor(tmp_path / "m", later, executor=Threads(1)))
 
 
+@pytest.mark.filterwarnings(
+    "ignore:var_smoothing:scalable.errors.DataWarning"
+)  # beside times, no number tells
 @pytest.mark.parametrize("learner", [LogisticRegression, GaussianNB, CategoricalNB])
 def test_times_of_another_unit_are_no_drift(tmp_path, learner):
     """The same seconds in microseconds and in nanoseconds: once in training, once in what is watched."""
