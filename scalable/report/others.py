@@ -89,3 +89,12 @@ def used_by_others(machine: dict[str, Any]) -> float | None:
     """Return how many processors others used while a document was made, if it says so and they were too many."""
     others, cores = machine.get("others"), machine.get("cores") or 1
     return others if others is not None and others > BUSY * cores else None
+
+
+def machine_line(machine: dict[str, Any]) -> str | None:
+    """Return one line where other work on the machine blurred the timings."""
+    others = used_by_others(machine)
+    if others is None:
+        return None
+    busy = f"The machine was busy: others used {others:.1f} of its processors"
+    return f"{busy}; ratios within a table hold, times do not."

@@ -16,6 +16,7 @@ from scalable.report.blocks import build_blocks
 from scalable.report.blocks.scaling import across
 from scalable.report.cards import summary_cards
 from scalable.report.figures.style import FIGURE, Palette
+from scalable.report.others import machine_line
 from scalable.report.results import write_text
 from scalable.storage.documents import understood
 
@@ -154,7 +155,7 @@ def _article(document: dict[str, Any], number: int, name: str) -> dict[str, Any]
         "id": f"run{number}",
         "name": name,
         "kind": _name(document),
-        "subtitle": _subtitle(dataset or {}, machine, created),
+        "subtitle": _subtitle(dataset or {}, machine, created, timed="latency" in sections),
         "cards": summary_cards(sections),
         "blocks": blocks,
         "command": document.get("command"),
@@ -167,12 +168,12 @@ _KINDS = {"versus": "side by side"}
 _MACHINE = {"cpu", "cores", "memory_bytes", "system", "vectors", "others", "load"}
 
 
-def _subtitle(dataset: dict[str, Any], machine: dict[str, Any], created: str) -> str:
+def _subtitle(dataset: dict[str, Any], machine: dict[str, Any], created: str, *, timed: bool) -> str:
     parts = []
     if dataset.get("name"):
         rows = f", {fmt.count(dataset['rows'])} rows" if dataset.get("rows") else ""
         parts.append(f"{dataset['name']}{rows}")
     if machine.get("cpu"):
         parts.append(f"{machine['cpu']}, {machine.get('cores', '?')} cores")
-    parts.append(created[:10])
+    parts += [created[:10], (machine_line(machine) if timed else None) or ""]
     return " · ".join(part for part in parts if part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from scalable.report.blocks.block import Column
 from scalable.report.blocks.peers import flat
 from scalable.report.blocks.quality import reference_row
 from scalable.report.cards import summary_cards
+from scalable.report.others import machine_line
 from scalable.report.sections import BAYES
 from scalable.report.units import METRICS
 from scalable.storage.documents import understood
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-WIDTH = 100
-UNBOUND = 10_000  # in a pipe or a file no cell is wrapped or cut
+WIDTH, UNBOUND = 100, 10_000  # in a pipe or a file no cell is wrapped or cut
+_BLANKS = re.compile(r" +(?=\n)")
 _STAGES: Sequence[Column] = (
     ("stage", "name", str),
     ("time", "seconds", fmt.seconds),
@@ -64,7 +66,10 @@ def _table(title: str, rows: Sequence[dict[str, Any]], columns: Sequence[Column]
     from rich.table import Table
 
     shown = [column for column in columns if any(row.get(column[1]) is not None for row in rows)]
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
+        min_width=len(title),
+    )  # fmt: skip
     for heading, key, _ in shown:
         text = any(isinstance(row.get(key), str) for row in rows) and not key.endswith("_text")
         table.add_column(heading, justify="left" if text else "right", overflow="fold", no_wrap=not text)
@@ -136,18 +141,40 @@ def _tradeoffs(rows: Any) -> Iterator[Table]:
     yield _table("Trade-offs", tradeoffs_table(rows), headings)
 
 
-def _console(console: Console | None) -> Console:
+class _Trimmed:
+    """A file whose lines end with their last letter: tables are filled up to their width."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        """Write a text of whole lines."""
+        return int(self._file.write(_BLANKS.sub("", text)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def fitted(console: Console | None = None, *, least: int = 0, most: int = UNBOUND) -> Console:
+    """Return a console for tables.
+
+    Parameters
+    ----------
+    console : rich.console.Console, optional
+        Where to print; by default standard output.
+    least, most : int
+        Columns of a table on a terminal; a narrower terminal is taken for `least`, a wider one for `most`.
+    """
     from rich.console import Console
 
     console = console or Console()
-    if console.is_terminal and console.width <= WIDTH:
+    if not console.is_terminal:
+        file: Any = _Trimmed(console.file)
+        return Console(file=file, width=UNBOUND, force_terminal=False, no_color=console.no_color)
+    if least <= console.width <= most:
         return console
-    return Console(
-        file=console.file,
-        width=WIDTH if console.is_terminal else UNBOUND,
-        force_terminal=console.is_terminal,
-        no_color=console.no_color,
-    )
+    width = min(max(console.width, least), most)
+    return Console(file=console.file, width=width, force_terminal=True, no_color=console.no_color)
 
 
 @understood(DataError, "the results", "run the command that wrote them again")
@@ -165,9 +192,9 @@ def print_summary(results: dict[str, Any], console: Console | None = None, repor
     """
     from rich.text import Text
 
-    console = _console(console)
+    console = fitted(console, most=WIDTH)
     sections = results.get("sections", {})
-    if "latency" in sections and (busy := latency.machine_line(results.get("machine", {}))):
+    if "latency" in sections and (busy := machine_line(results.get("machine", {}))):
         console.print(Text(busy, style="yellow"), highlight=False)
     for name, tables in (
         ("stages", _stages),
@@ -201,7 +228,7 @@ def print_summary(results: dict[str, Any], console: Console | None = None, repor
 
 def print_differences(rows: Sequence[dict[str, Any]], a: str, b: str, console: Console | None = None) -> None:
     """Print the paired differences of two models (:mod:`scalable.evaluate.paired`)."""
-    console = _console(console)
+    console = fitted(console, most=WIDTH)
     shown = [
         {
             **row,
@@ -219,7 +246,7 @@ def print_differences(rows: Sequence[dict[str, Any]], a: str, b: str, console: C
 
 def print_comparison(comparison: dict[str, Any], console: Console | None = None) -> None:
     """Print what :func:`scalable.report.compare.compare` found."""
-    console = _console(console)
+    console = fitted(console, most=WIDTH)
     for warning in [*comparison["warnings"], *comparison.get("notes", [])]:
         console.print(f"[yellow]{_escape(warning)}[/]")
     order = {"worse": 0, "better": 1, "changed": 2, "noise": 3}

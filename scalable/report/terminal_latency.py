@@ -8,7 +8,6 @@ from typing import Any
 from scalable.report import format as fmt
 from scalable.report.blocks.block import Column
 from scalable.report.blocks.latency import known, with_speedups
-from scalable.report.others import used_by_others
 
 Part = (
     tuple[str, Sequence[dict[str, Any]], Sequence[Column]] | str
@@ -91,12 +90,3 @@ def waterfall(charts: list[dict[str, Any]]) -> Iterator[Part]:
         unit = chart["unit"]
         steps = [{**step, "shown": f"{step['value']:.3g} {unit}"} for step in chart["steps"]]
         yield chart["title"], steps, _STEPS
-
-
-def machine_line(machine: dict[str, Any]) -> str | None:
-    """Return one line where other work on the machine blurred the timings."""
-    others = used_by_others(machine)
-    if others is None:
-        return None
-    busy = f"The machine was busy: others used {others:.1f} of its processors"
-    return f"{busy}; ratios within a table hold, times do not."

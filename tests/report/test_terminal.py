@@ -45,6 +45,19 @@ def test_absent_sections_are_skipped(quickstart, sections):
     assert ("RMSE" in text.upper()) == ("quality" in sections)
 
 
+def test_no_line_of_a_pipe_ends_in_blanks_and_no_title_is_broken(quickstart):
+    chart = {
+        "title": "Microseconds a row, 1,000 rows a call",
+        "unit": "us",
+        "steps": [{"name": "a", "value": 1.0}],
+    }
+    sections = {**quickstart["sections"], "waterfall": [chart]}
+    text = shown(lambda console: print_summary({**quickstart, "sections": sections}, console))
+    assert text.count("\n") > 30
+    assert not re.search(r"[ \t]+$", text, re.MULTILINE)
+    assert "Microseconds a row, 1,000 rows a call\n" in text
+
+
 def test_a_pipe_gets_whole_cells():
     reason = "could not be had because of " + "a very long reason " * 20
     rows = [{"job": "linear", "peer": "p" * 90, "status": "absent", "message": reason}]

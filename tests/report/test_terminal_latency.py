@@ -5,7 +5,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from scalable.report import terminal_latency
+from scalable.report import render
+from scalable.report.others import machine_line
 from scalable.report.terminal import print_summary
 
 
@@ -51,6 +52,8 @@ def test_everything_measured_is_seen_and_absences_once(sections):
 
 
 def test_other_work_on_the_machine_is_said_in_one_line(sections):
-    text = printed({"sections": sections, "machine": {"others": 1.8, "load": 0.1, "cores": 2}})
+    results = {"sections": sections, "machine": {"others": 1.8, "load": 0.1, "cores": 2}}
+    text = printed(results)
+    assert "The machine was busy: others used 1.8 of its processors; ratios" in render([results])
     assert text.count("The machine was busy: others used 1.8 of its processors") == 1
-    assert terminal_latency.machine_line({"others": None, "load": 18.0}) is None
+    assert machine_line({"others": None, "load": 18.0}) is None

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from scalable.report.terminal import fitted
+
 WIDTH = 110  # narrower, the figures would be cut
-UNBOUND = 10_000
-
-
-def _console(least: int = 0) -> Any:
-    """Return a console as wide as the terminal, and at least so wide; in a pipe nothing is wrapped or cut."""
-    from rich.console import Console
-
-    console = Console()
-    return (
-        console
-        if console.is_terminal and console.width >= least
-        else Console(width=least if console.is_terminal else UNBOUND)
-    )
 
 
 def show_datasets(datasets: Any) -> None:
     """Print the registry of datasets with their knobs and defaults."""
     from rich.table import Table
 
-    console = _console()
+    console = fitted()
     for entry in datasets.values():
         console.print(f"[bold]{entry.name}[/bold]  {entry.description}")
         table = Table(box=None, padding=(0, 2), show_header=False)
@@ -45,4 +34,4 @@ def show_columns(description: Any) -> None:
         table.add_column(heading, justify="left" if left else "right", no_wrap=True)
     for row in rows[1:]:
         table.add_row(*(escape(str(cell)) for cell in row))
-    _console(WIDTH).print(table)
+    fitted(least=WIDTH).print(table)
