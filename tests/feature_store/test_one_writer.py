@@ -1,6 +1,8 @@
 """Two at once: of materializing and joining one goes on, nothing is taken twice; neither are files that were moved."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +122,32 @@ def test_a_store_that_holds_nothing_yet_says_so(made, tmp_path):
     OnlineStore(path, tmp_path / "store", create=True).close()
     with pytest.raises(DataError, match="holds nothing yet"):
         OnlineStore(path, tmp_path / "store")
+
+
+KILLED = """
+import os, signal, sys
+from scalable.feature_store import OnlineStore
+store = OnlineStore(sys.argv[1], sys.argv[2])
+with store.env.begin():
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_killed_readers_hold_no_place_and_no_pages(made, tmp_path):
+    path, events = made
+    materialize(path, tmp_path / "store")
+
+    def kill_a_reader():
+        command = [sys.executable, "-c", KILLED, str(path), str(tmp_path / "store")]
+        assert subprocess.run(command, timeout=100, check=False).returncode == -9
+        return len(store.env.readers().splitlines())
+
+    with OnlineStore(path, tmp_path / "store", create=True) as store:
+        store.lookup({"customer": 1})
+        before = len(store.env.readers().splitlines())
+        assert kill_a_reader() == before + 1
+        push(store, "pay", events)
+        assert len(store.env.readers().splitlines()) == before
+        assert kill_a_reader() == before + 1
+        OnlineStore(path, tmp_path / "store").close()
+        assert len(store.env.readers().splitlines()) == before

@@ -233,6 +233,7 @@ def push(store: OnlineStore, view: str, events: Any, *, now: int | None = None) 
     entity, check, event, created, *words = (np.concatenate(each) for each in zip(*state.parts, strict=True))
     values = np.stack(words) if words else np.empty((0, len(entity)), np.int64)
     horizon = time.time_ns() - LEEWAY if now is None else whole_time(now)
+    store.env.reader_check()  # pages that a killed reader looked at would never be used again
     with told(store.path, "written"), store.env.begin(write=True) as transaction:
         table = join_texts(state.texts)
         store.put_texts(transaction, list(zip(table.hashes.tolist(), table.texts.to_pylist(), strict=True)))

@@ -93,6 +93,7 @@ def open_environment(path: Path, write: bool) -> Any:
             raise UsageError(
                 f"{path}: is open for reading in this process; close that, or open it with create=True"
             )
+        held[0].reader_check()  # who was killed while reading keeps old pages, and its place of a few
         held[2] += 1
         return held[0]
 
