@@ -14,7 +14,7 @@ from typing import Any
 from scalable.errors import ModelError
 from scalable.storage.documents import typed, understood
 from scalable.storage.files import AnyPath, sha256_of, store_of
-from scalable.storage.places import files_below
+from scalable.storage.places import files_below, states_below
 from scalable.storage.replace import replacing, write_bytes
 
 FORMAT = 1
@@ -138,8 +138,11 @@ def copied_files(source: Path, model: Path) -> dict[str, Any]:
     ------
     OSError
         One cannot be read or written.
+    ModelError
+        The model was replaced meanwhile: some files would be of one, some of another.
     """
     found: dict[str, Any] = {}
+    before = states_below(source)
     for name, path in (files_below(source) if source.is_dir() else {source.name: source}).items():
         target, digest, size = model / name, hashlib.sha256(), 0
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -149,6 +152,8 @@ def copied_files(source: Path, model: Path) -> dict[str, Any]:
                 digest.update(data)
                 size += len(data)
         found[name] = [size, digest.hexdigest()]
+    if states_below(source) != before:
+        raise ModelError(f"{source}: changed while it was copied; record it when it is finished")
     return found
 
 

@@ -13,8 +13,7 @@ from scalable.errors import ModelError, ScalableError, UsageError
 from scalable.models.predictors import load_model
 from scalable.registry.address import model_path, parse_address
 from scalable.serve.refusal import RefusalError
-from scalable.storage.files import store_of
-from scalable.storage.places import files_below, place
+from scalable.storage.places import files_below, place, states_below
 
 _TRIES = 5  # of reading a model that is replaced meanwhile
 
@@ -47,9 +46,7 @@ class Served:
 def state_of(path: Path) -> Any:
     """Return what changes with a model's files, None while there is none; links and aliases are followed."""
     try:
-        place = model_path(path).resolve(strict=True)
-        files = list(files_below(place).values()) or [place]
-        return [(str(file), store_of(file).version(file)) for file in files]
+        return states_below(model_path(path).resolve(strict=True))
     except (OSError, ScalableError):
         return None
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from scalable.errors import UsageError
-from scalable.storage.files import STORES, AnyPath, ObjectStore, object_store_of
+from scalable.storage.files import STORES, AnyPath, ObjectStore, Version, object_store_of, store_of
 from scalable.storage.replace import scratch_beside
 
 _SCHEME = re.compile(r"^([a-z][a-z0-9]+):/+(?=[^/])")
@@ -78,6 +78,13 @@ def files_below(directory: Path) -> dict[str, Path]:
         return cast("dict[str, Path]", any_place.objects_below())
     found = sorted(path for path in directory.rglob("*") if path.is_file())
     return {path.relative_to(directory).as_posix(): path for path in found}
+
+
+def states_below(place: Path) -> list[tuple[str, Version]]:
+    """Return the files below a directory, or one file, and what changes with each; raises an OSError for a lost one."""
+    return [
+        (str(file), store_of(file).version(file)) for file in list(files_below(place).values()) or [place]
+    ]
 
 
 class ObjectPlace(os.PathLike[str]):

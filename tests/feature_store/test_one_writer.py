@@ -106,6 +106,18 @@ def test_times_are_whole_and_of_64_bits(made, tmp_path, at):
             push(store, "pay", events, now=at)
 
 
+def test_what_is_needed_now_is_not_let_go_for_a_time_to_come(made, tmp_path):
+    path, events = made
+    far = 4 * 10**18  # in the year 2096
+    with pytest.raises(DataError, match=r"2096-.* is yet to come"):
+        materialize(path, tmp_path / "store", horizon=far)
+    materialize(path, tmp_path / "store")
+    with OnlineStore(path, tmp_path / "store", create=True) as store:
+        with pytest.raises(DataError, match=r"2096-.* is yet to come"):
+            push(store, "pay", events, now=far)
+        store.lookup({"customer": 1})
+
+
 def test_events_before_1970_are_kept_as_later_ones_are(tmp_path):
     (tmp_path / "events").mkdir()
     at = pa.array([-3, -2, -1], pa.timestamp("s"))

@@ -136,6 +136,27 @@ def test_a_file_beside_the_models_is_none_of_them(registry, model):
         registry.versions("README.md")
 
 
+def test_a_model_that_is_replaced_while_it_is_copied_is_no_version(registry, model, monkeypatch):
+    from scalable.storage.replace import replacing_directory
+
+    copied, again = entry.replacing, []
+
+    def replace_after_the_first(path, **given):
+        if Path(path).name == "model.json":
+            with replacing_directory(model, ("model.json", "arrays.npz")) as new:
+                (new / "model.json").write_text('{"weights": 2}')
+                (new / "arrays.npz").write_bytes(bytes(range(256)) * 40)
+            again.append(path)
+        return copied(path, **given)
+
+    monkeypatch.setattr(entry, "replacing", replace_after_the_first)
+    with pytest.raises(ModelError, match="changed while it was copied"):
+        registry.record("fraud", model)
+    assert again
+    monkeypatch.undo()
+    assert registry.record("fraud", model) == 1
+
+
 def test_an_alias_that_moves_while_versions_are_pruned_keeps_its_version(registry, model, monkeypatch):
     for _ in range(4):
         registry.record("fraud", model)

@@ -83,10 +83,10 @@ def materialize(
     Raises
     ------
     DataError
-        As for a join; or a file that was taken before has changed or moved since, or another process materializes
-        meanwhile.
+        As for a join; or `horizon` is in the future, a file that was taken before has changed or moved since, or
+        another process materializes meanwhile.
     """
-    horizon = None if horizon is None else whole_time(horizon)
+    horizon = None if horizon is None else _horizon(horizon)
     definitions = definitions if isinstance(definitions, Definitions) else read_definitions(definitions)
     with (
         _alone(local_place(store, "a feature store")),
@@ -116,6 +116,17 @@ def _alone(store: Path) -> Iterator[None]:
             ) from None
         remove_scratch(store)  # of killed runs
         yield
+
+
+def _horizon(given: Any) -> int:
+    """Return a time before which nobody will look up; raises DataError for one that has yet to come."""
+    found = whole_time(given)
+    if found > time.time_ns() + LEEWAY:
+        raise DataError(
+            f"{np.datetime64(found, 'ns')} is yet to come: what is looked up until then would be let go; give no later "
+            "time than now"
+        )
+    return found
 
 
 def _check_types(store: OnlineStore, bound: BoundView, before: dict[str, Any] | None) -> None:
@@ -213,7 +224,8 @@ def push(store: OnlineStore, view: str, events: Any, *, now: int | None = None) 
     Raises
     ------
     DataError
-        There is no such view, columns are missing or of other types, times are missing; the disk is full.
+        There is no such view, columns are missing or of other types, times are missing, `now` is in the future; the
+        disk is full.
     """
     if view not in store.definitions.views:
         raise DataError(
@@ -232,7 +244,7 @@ def push(store: OnlineStore, view: str, events: Any, *, now: int | None = None) 
             state.parts.append([column[~missing] for column in columns])
     entity, check, event, created, *words = (np.concatenate(each) for each in zip(*state.parts, strict=True))
     values = np.stack(words) if words else np.empty((0, len(entity)), np.int64)
-    horizon = time.time_ns() - LEEWAY if now is None else whole_time(now)
+    horizon = time.time_ns() - LEEWAY if now is None else _horizon(now)
     store.env.reader_check()  # pages that a killed reader looked at would never be used again
     with told(store.path, "written"), store.env.begin(write=True) as transaction:
         table = join_texts(state.texts)
