@@ -31,9 +31,14 @@ def compile_foreign(model: Any) -> Any:
                 return compiler(model)
     known = [name for compilers in FOREIGN.values() for name in compilers]
     kind = type(model)
+    inner = {
+        "best_estimator_": "its best_estimator_",
+        "steps": "its last step, for rows as that one gets them",
+    }
+    held = [f"compile {words}, or give " for name, words in inner.items() if hasattr(model, name)]
     raise UsageError(
-        f"cannot compile a {kind.__name__} (of {kind.__module__}): expected a model of this package, a forest of "
-        f"LightGBM, XGBoost or scikit-learn, or scikit-learn's {', '.join(known)}"
+        f"cannot compile a {kind.__name__} (of {kind.__module__}): {held[0] if held else 'expected '}a model of this "
+        f"package, a forest of LightGBM, XGBoost, CatBoost or scikit-learn, or scikit-learn's {', '.join(known)}"
     )
 
 

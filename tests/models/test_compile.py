@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from sklearn import discriminant_analysis, linear_model, svm
+from sklearn import discriminant_analysis, linear_model, model_selection, pipeline, svm
 from sklearn.base import is_classifier
 
 from scalable import linear
@@ -83,6 +83,16 @@ def test_anything_else_is_refused_by_name(model):
     model.fit(X, CLASSES[2])
     with pytest.raises(UsageError, match=f"cannot compile a {type(model).__name__} .*: expected"):
         compile_model(model)
+
+
+def test_what_holds_a_model_says_which():
+    held = linear_model.LogisticRegression()
+    with pytest.raises(
+        UsageError, match="compile its last step, for rows as that one gets them, or give a model"
+    ):
+        compile_model(pipeline.make_pipeline(held).fit(X, CLASSES[2]))
+    with pytest.raises(UsageError, match="compile its best_estimator_, or give a model"):
+        compile_model(model_selection.GridSearchCV(held, {"C": [1.0]}, cv=2).fit(X, CLASSES[2]))
 
 
 def test_what_looks_alike_is_refused():

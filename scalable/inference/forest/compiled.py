@@ -176,8 +176,9 @@ class CompiledForest:
 
     def finish(self, scores: np.ndarray) -> None:
         """Turn raw scores (n_rows, n_outputs) into predictions in place."""
-        if self.forest.average and self.n_iterations:
-            scores /= self.n_iterations
+        if self.forest.average:
+            with np.errstate(invalid="ignore"):  # without trees, NaN is what LightGBM answers
+                scores /= self.n_iterations
         self.link.apply(scores)
 
     def _run(

@@ -150,6 +150,14 @@ def test_best_iteration_is_the_default_range():
     assert_same_bits(compiled.predict(X, start_iteration=2), booster.predict(X, start_iteration=2), "from 2")
 
 
+def test_no_trees_of_a_random_forest_average_to_what_lightgbm_says():
+    X = np.random.default_rng(0).standard_normal((200, 3))
+    bags = {"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.5, "verbose": -1, "num_threads": 1}
+    booster = lgb.train(bags | {"objective": "binary"}, lgb.Dataset(X, X[:, 0] > 0), 3)
+    for how in ({"start_iteration": 3}, {"start_iteration": 9, "raw_score": True}, {"start_iteration": 2}):
+        assert_same_bits(compile_model(booster).predict(X, **how), booster.predict(X, **how), str(how))
+
+
 def test_leaves_that_are_not_a_number():
     """Random forests of rankers can have them; even the NaN's sign is LightGBM's."""
     booster, what = random_booster(575457)
