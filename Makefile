@@ -2,6 +2,7 @@
 VENV ?= .venv
 PYTHON ?= $(shell sh .ci/find-python)
 BIN := $(VENV)/bin
+INSTALL := python -m pip install --quiet
 ARGS ?=
 PROFILE ?= quick
 RANGE ?= HEAD~10..HEAD
@@ -22,12 +23,13 @@ check:  ## look for what pip cannot install
 $(VENV)/.installed: pyproject.toml
 	@sh .ci/check-system
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable .
+	@echo "installing into $(VENV), a minute or two ..."
+	$(BIN)/$(INSTALL) --upgrade pip
+	PYTHONWARNINGS=ignore $(BIN)/$(INSTALL) --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	PYTHONWARNINGS=ignore $(BIN)/$(INSTALL) --editable '.[dev]'
 	@touch $@
 
 fraud-desk: $(VENV)/.installed-dev  ## drift, alarm, retraining, rollback, replayed end to end; ARGS="--days 18" passes options
@@ -56,7 +58,7 @@ lint: $(VENV)/.installed-dev  ## ruff, mypy, links of the pages
 	$(BIN)/python -m bench.links
 
 docs: $(VENV)/.installed-dev  ## the pages as a site with an API reference, in build/site/index.html
-	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	PYTHONWARNINGS=ignore $(BIN)/$(INSTALL) --editable '.[docs]'
 	$(BIN)/python -m bench.site
 
 format: $(VENV)/.installed-dev  ## let ruff rewrite the sources
@@ -101,11 +103,11 @@ billion: $(VENV)/.installed-dev  ## a billion rows on this machine, about two ho
 
 peers: $(VENV)/.installed  ## an environment of its own with every peer; `make versus` finds it
 	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --editable '.[peers]'
+	PYTHONWARNINGS=ignore .venv-peers/bin/$(INSTALL) --editable '.[peers]'
 
 peers-lleaves:  ## lleaves needs another llvmlite than all others, so an environment of its own
 	$(PYTHON) -m venv .venv-lleaves
-	.venv-lleaves/bin/python -m pip install --quiet lleaves 'llvmlite==0.44.*' 'numba<0.62' lightgbm
+	.venv-lleaves/bin/$(INSTALL) lleaves 'llvmlite==0.44.*' 'numba<0.62' lightgbm
 
 clean:  ## remove the environment and all that was generated
 	rm -rf $(VENV) .venv-peers .venv-lleaves .asv quickstart versus desk billion build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
