@@ -59,8 +59,8 @@ TEXT = """Train on Parquet larger than memory, serve the models in microseconds,
 \b
 Start here:
   scalable quickstart
-  scalable train logistic transactions/ --target is_fraud --model fraud.model
-  scalable evaluate fraud.model held_out/ --target is_fraud
+  scalable generate fraud --rows 1M --out fraud/
+  scalable train logistic fraud/ --target is_fraud --model line.model
   scalable COMMAND --help         has examples for every command
 """
 

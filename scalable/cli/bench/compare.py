@@ -17,9 +17,9 @@ is surer than either score.
 
 \b
 Examples:
+  scalable compare line.model forest.model held_out/ --target is_fraud
   scalable compare before.json after.json
   scalable compare laptop.json server.json --force
-  scalable compare line.model forest.model held_out/ --target is_fraud
   scalable compare old.model new.model held_out/ --target y --out compared.html
 """
 

@@ -16,8 +16,8 @@ HELP = """Turn one or several results files into one self-contained HTML page.
 
 \b
 Examples:
-  scalable report quickstart/results.json --out report.html
-  scalable report a.json b.json --out both.html
+  scalable report line.json forest.json --out report.html
+  scalable report quickstart/results.json
   scalable report --asv .asv --out history.html
 """
 

@@ -21,7 +21,7 @@ Peers come with `pip install 'scalable-training[peers]'`; an absent one is liste
 \b
 Examples:
   scalable versus --profile quick
-  scalable versus transactions/ --target is_fraud --jobs linear,boosting,inference
+  scalable versus fraud/ --target is_fraud --jobs linear,boosting,inference
   scalable versus --profile standard --out versus/ --resume
   scalable versus --profile standard --jobs linear,generation --rounds 2
   scalable versus --profile standard --minutes 45 --limit 300

@@ -17,8 +17,8 @@ Parquet where --out says.
 
 \b
 Examples:
-  scalable describe transactions/ --target is_fraud --out transactions.html
   scalable describe fraud/
+  scalable describe customers.parquet --target churned --out customers.html
   scalable describe fraud/ --out fraud.html
   scalable describe billion/ --rows 10M
 """

@@ -56,7 +56,8 @@ def command(
     resume: Resume = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset.")] = False,
     compression: Annotated[
-        str | None, typer.Option("--compression", metavar="CODEC", help="none, lz4, snappy, zstd.")
+        str | None,
+        typer.Option("--compression", metavar="CODEC", help="none (the default), lz4, snappy or zstd."),
     ] = None,
     knobs: Annotated[
         list[str] | None, typer.Option("--set", metavar="KNOB=VALUE", help="A knob of the dataset.")

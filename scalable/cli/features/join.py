@@ -18,7 +18,7 @@ their columns before the features.
 
 \b
 Examples:
-  scalable features join features.toml labels/ --out training/
+  scalable features join features.toml held_out/ --out training/
   scalable features join features.toml labels.parquet --time asked_at --closed left --out training/ --resume
 """
 

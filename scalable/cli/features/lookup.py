@@ -14,8 +14,8 @@ HELP = """Look up the features of entities, given as COLUMN=VALUE, in the online
 
 \b
 Examples:
-  scalable features lookup features.toml customer=17 --store store/
-  scalable features lookup features.toml customer=17 merchant=m4 --store store/ --at 2026-03-01T12:00:00
+  scalable features lookup features.toml card_id=17 --store store/
+  scalable features lookup features.toml card_id=17 merchant_id=4 --store store/ --at 2026-03-01T12:00:00
 """
 
 

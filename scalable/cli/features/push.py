@@ -15,7 +15,7 @@ HELP = """Add EVENTS to a view of the online store; what is looked up afterwards
 
 \b
 Examples:
-  scalable features push features.toml payments new.parquet --store store/
+  scalable features push features.toml card held_out/ --store store/
 """
 
 

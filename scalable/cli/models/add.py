@@ -17,8 +17,8 @@ HELP = """Copy MODEL into the registry as the next version of NAME, with what is
 
 \b
 Examples:
-  scalable models add fraud fraud.model --metric auc=.91 --tag team=risk
-  scalable models add fraud fraud.model --data train/ --results train.json --parent fraud@3
+  scalable models add fraud forest.model --metric auc=.87 --tag team=risk
+  scalable models add fraud forest.model --data fraud/ --results train.json --parent fraud@3
 """
 
 

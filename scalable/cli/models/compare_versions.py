@@ -16,7 +16,7 @@ HELP = """Compare two versions of NAME: metrics, parameters, data, code and envi
 
 \b
 Examples:
-  scalable models compare fraud 6 7
+  scalable models compare fraud 1 2
   scalable models compare fraud production latest
 """
 

@@ -14,7 +14,7 @@ Every file of the version is compared with its record first.
 
 \b
 Examples:
-  scalable models promote fraud 7
+  scalable models promote fraud 1
   scalable models promote fraud latest --alias staging
   scalable serve registry:fraud@production
 """

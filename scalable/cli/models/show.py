@@ -18,7 +18,7 @@ Every file is compared with its record.
 
 \b
 Examples:
-  scalable models show fraud 7
+  scalable models show fraud
   scalable models show fraud production --json version.json
 """
 HIDDEN = ("files", "data")

@@ -29,8 +29,8 @@ or of those named with --by, which need not be features.
 
 \b
 Examples:
-  scalable card fraud.model held_out/ --target is_fraud --out card.html
-  scalable card fraud.model held_out/ --target is_fraud --by country,channel --out card.html
+  scalable card forest.model held_out/ --target is_fraud --out card.html
+  scalable card forest.model held_out/ --target is_fraud --by country,channel --out card.html
 """
 
 

@@ -27,9 +27,9 @@ the mean size of each column's contributions, their distribution, and how they d
 
 \b
 Examples:
-  scalable explain fraud.model new/ --out why/
-  scalable explain fraud.model new/ --out why/ --top 3      reason codes instead
-  scalable explain fraud.model new/ --out why/ --resume
+  scalable explain forest.model held_out/ --out why/
+  scalable explain forest.model held_out/ --out why/ --top 3      reason codes instead
+  scalable explain forest.model held_out/ --out why/ --resume
 """
 PAGE = "_explanation.html"  # readers of datasets skip names that start so
 

@@ -20,11 +20,10 @@ its log loss, AUC and time for one row. --budget takes the best whose median is 
 
 \b
 Examples:
-  scalable latency fraud.model fraud/
-  scalable latency fraud.model fraud/ --rows 100000
-  scalable latency fraud.model fraud/ --engines scalable,lightgbm,onnxruntime --out latency.html
-  scalable latency fraud.model held_out/ --target is_fraud --tradeoffs --out tradeoffs.html
-  scalable latency fraud.model held_out/ --target is_fraud --tradeoffs --budget 2us --write fast.model
+  scalable latency forest.model held_out/ --rows 100000
+  scalable latency forest.model held_out/ --engines scalable,lightgbm,onnxruntime --out latency.html
+  scalable latency forest.model held_out/ --target is_fraud --tradeoffs --out tradeoffs.html
+  scalable latency forest.model held_out/ --target is_fraud --tradeoffs --budget 2us --write fast.model
 """
 
 

@@ -16,13 +16,13 @@ Listens on this machine alone unless told otherwise. SIGTERM finishes what is un
 
 \b
 Examples:
-  scalable serve fraud.model
+  scalable serve forest.model
   scalable serve fraud=models/7.model churn.model --bind 127.0.0.1:9000
-  scalable serve fraud.model --unix /run/fraud.sock --token-file token
-  scalable serve fraud.model --workers 4
-  scalable serve fraud.model --follow 5 --cert server.pem --key server.key
+  scalable serve forest.model --unix /run/fraud.sock --token-file token
+  scalable serve forest.model --workers 4
+  scalable serve forest.model --follow 5 --cert server.pem --key server.key
   scalable serve registry:fraud@production --monitor
-  scalable serve fraud.model --features features.toml --store store/
+  scalable serve forest.model --features features.toml --store store/
 """
 ALIAS_SECONDS = 2.0  # between two looks at the aliases of a registry
 
@@ -39,7 +39,9 @@ def command(
     ] = None,
     token_file: Annotated[
         Path | None,
-        typer.Option("--token-file", metavar="FILE", help="Who has its token may load new versions."),
+        typer.Option(
+            "--token-file", metavar="FILE", help="Clients that send its token may load new versions."
+        ),
     ] = None,
     certificate: Annotated[
         Path | None, typer.Option("--cert", metavar="FILE", help="TLS: the certificate chain, PEM.")

@@ -19,10 +19,10 @@ probabilities; --model writes MODEL with its curve as a model that predict, eval
 
 \b
 Examples:
+  scalable calibrate forest.model held_out/ --target is_fraud --method isotonic --model calibrated.model
   scalable calibrate price.model held_out/ --target price --alpha 0.1 --out intervals.json
   scalable calibrate price.model held_out/ --target price --by region --check new/
   scalable calibrate low.model held_out/ --target price --upper high.model
-  scalable calibrate fraud.model held_out/ --target is_fraud --method isotonic --model calibrated.model
 """
 
 

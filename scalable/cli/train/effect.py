@@ -18,6 +18,7 @@ away (CUPED).
 
 \b
 Examples:
+  scalable generate effect --rows 100k --out effect/
   scalable effect effect/ --target target --cause treatment --controls x_00,x_01,x_02
   scalable effect effect/ --target target --cause coin --before before --json lift.json
 """

@@ -28,8 +28,8 @@ Beside stand the scores of always predicting the base rate (the mean of a quanti
 
 \b
 Examples:
-  scalable evaluate adult.model adult_test.parquet --target label
-  scalable evaluate fraud.model fraud/ --target is_fraud --json quality.json
+  scalable evaluate forest.model held_out/ --target is_fraud
+  scalable evaluate line.model held_out/ --target is_fraud --json line.json
   scalable evaluate ranker.model results/ --target relevance --group query
 """
 

@@ -17,7 +17,7 @@ is written proves a leak.
 
 \b
 Examples:
-  scalable leaks transactions/ --target is_fraud
+  scalable leaks fraud/ --target is_fraud
   scalable leaks houses.parquet --target price --regression --limit 0.9 --json leaks.json
 """
 ALARM, SHOWN = 3, 10
@@ -30,7 +30,11 @@ def command(
     regression: Annotated[bool, typer.Option("--regression", help="The target is a number.")] = False,
     limit: Annotated[
         float | None,
-        typer.Option("--limit", metavar="SHARE", help="Explained share from which a column is suspect."),
+        typer.Option(
+            "--limit",
+            metavar="SHARE",
+            help="Explained share from which a column is suspect (default: 0.5 of classes, 0.95 of numbers).",
+        ),
     ] = None,
     workers: Workers = None,
     client: ClientAddress = None,

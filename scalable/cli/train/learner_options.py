@@ -9,10 +9,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-FIT_OPTIONS = {
-    "early_stopping": "trees without improvement on --valid after which training stops",
-    "checkpoint_every": "trees between checkpoints",
-    "on_loss": "what happens when a worker is lost: restart or fail",
+FIT_OPTIONS = {  # with their defaults
+    "early_stopping": ("0", "Trees without improvement on --valid after which training stops; 0 for never"),
+    "checkpoint_every": ("10", "Trees between checkpoints"),
+    "on_loss": ("raise", "When a worker is lost: raise an error, replace it, or shrink to those left"),
 }
 ELSEWHERE = {"client", "n_workers", "checkpoint", "resume"}  # options of the command
 
@@ -93,7 +93,8 @@ def describe_options(cls: type, fit_names: tuple[str, ...], open_ended: str, wid
         (f"{flag(name)} {_default(parameter.default)}", known.get(name, ""))
         for name, parameter in parameters(cls).items()
     ]
-    rows += [(flag(name), FIT_OPTIONS.get(name, "")) for name in fit_names if name != "valid"]
+    of_fit = {name: FIT_OPTIONS[name] for name in fit_names if name != "valid"}
+    rows += [(f"{flag(name)} {_default(default)}", text) for name, (default, text) in of_fit.items()]
     edge = min(max(len(left) for left, _ in rows), 34) + 2
     lines = []
     for left, text in rows:

@@ -27,9 +27,9 @@ whether the set holds it.
 
 \b
 Examples:
-  scalable predict fraud.model new/ --out scored/
+  scalable predict forest.model held_out/ --out scored/
   scalable predict price.model new/ --out scored/ --within intervals.json
-  scalable predict fraud.model 'new/*.parquet' --out scored/ --workers 2 --resume
+  scalable predict forest.model 'held_out/*.parquet' --out scored/ --workers 2 --resume
 """
 
 

@@ -38,10 +38,10 @@ Options that are not listed below go to the learner; `scalable train LEARNER --h
 Examples:
   scalable train --list
   scalable train logistic --help
-  scalable train logistic adult_train.parquet --target label --model adult.model
+  scalable train logistic fraud/ --target is_fraud --model line.model
   scalable train linear housing/ --target price --model price.model --alpha 0.1
   scalable train pca sensors/ --model components.model --n-components 8
-  scalable train lightgbm fraud/ --target is_fraud --model fraud.model --workers 2 --n-estimators 300
+  scalable train lightgbm fraud/ --target is_fraud --model forest.model --workers 2 --n-estimators 300
   scalable train lightgbm fraud/ --target is_fraud --model m --valid held_out/ --early-stopping 20
   scalable train lightgbm fraud/ --target is_fraud --model m --valid held_out/ --register fraud
   scalable train lightgbm results/ --target relevance --group query --model m --valid held_out/ --objective lambdarank

@@ -61,7 +61,8 @@ def command(
         str | None, typer.Option("--metric", metavar="NAME", help="What decides (default: the loss).")
     ] = None,
     budget: Annotated[
-        int | None, typer.Option("--budget", min=1, metavar="N", help="Iterations of boosting at most [100].")
+        int | None,
+        typer.Option("--budget", min=1, metavar="N", help="Iterations of boosting at most (default: 100)."),
     ] = None,
     eta: Annotated[int, typer.Option("--eta", metavar="N", min=2, help="One trial in so many goes on.")] = 3,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the points and of learning.")] = 0,

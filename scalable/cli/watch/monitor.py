@@ -17,10 +17,10 @@ other rows. Ends with 0 when quiet, with 3 on an alarm.
 
 \b
 Examples:
-  scalable monitor fraud.model new/ --time time --every 1d
+  scalable monitor forest.model held_out/ --time time --every 1w
   scalable monitor registry:fraud@production new/ --target is_fraud --out drift.html
-  scalable monitor fraud.model new/ --labels later.parquet --key payment_id --json drift.json
-  scalable monitor fraud.model scored/ --prediction score --reference held_out/ --prometheus drift.prom
+  scalable monitor forest.model new/ --labels later.parquet --key payment_id --json drift.json
+  scalable monitor forest.model scored/ --prediction score --reference held_out/ --prometheus drift.prom
 """
 ALARM = 3
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scalable.cli.train.learner_options import parameters
+from scalable.boosting.options import ON_LOSS, Options
+from scalable.cli.train.learner_options import FIT_OPTIONS, parameters
 from scalable.cli.train.learners import LEARNERS
 
 Run = Callable[..., Any]
@@ -31,6 +34,15 @@ def test_every_option_is_listed_with_its_default_and_meaning(name: str, scalable
         assert len(meaning.strip()) > 8, f"{option} has no meaning in the docstring of {cls.__name__}"
     assert "--client " not in listing
     assert ("every parameter of LightGBM" in listing) == (name == "lightgbm")
+
+
+def test_options_of_the_fit_are_those_that_it_takes() -> None:
+    defaults = {field.name: str(field.default) for field in fields(Options)}
+    assert {name: default for name, (default, _) in FIT_OPTIONS.items()} == {
+        name: defaults[name] for name in FIT_OPTIONS
+    }
+    assert set(re.findall(r"\braise|\breplace|\bshrink", FIT_OPTIONS["on_loss"][1])) == set(ON_LOSS)
+    assert set(FIT_OPTIONS) == {name for each in LEARNERS.values() for name in each.fit_names} - {"valid"}
 
 
 def test_help_without_a_learner_is_that_of_the_command(scalable: Run) -> None:
