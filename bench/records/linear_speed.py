@@ -6,11 +6,15 @@ and processor time are kept, so that a busy machine can be told from slow code.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +69,8 @@ def speed(directory: Path, sizes: Sequence[int], seed: int) -> dict[str, list[di
 def _compared(
     directory: Path, name: str, target: str, compression: str, rows: int, seed: int
 ) -> dict[str, Any]:
-    source = ParquetSource(generated(directory, name, compression, rows, seed), target=target)
+    place = generated(directory, name, compression, rows, seed)
+    source = ParquetSource(place, target=target)
     works: dict[str, Callable[[], Any]] = {
         "scan": partial(scan, source),
         "readers": partial(run_reduction, Threads(), CountRows(), BlockReader(source)),
@@ -89,7 +94,50 @@ def _compared(
     ratios = [(a / b, c / b) for a, b, c in turns]
     found["scan_over_fit"] = statistics.median(a for a, _ in ratios)
     found["two_threads_over_one"] = statistics.median(b for _, b in ratios)
+    found["two_processes_over_one"] = two_processes(place, target)
     return found
+
+
+def two_processes(place: Path, target: str, rounds: int = ROUNDS) -> float:
+    """Return how many times as much two processes do side by side as one alone: what two processors can give at all.
+
+    Each is kept on a processor of its own, and fits half of the shards on one thread. They share memory, caches beyond
+    the second and the clock, but no interpreter and no lock, and merge nothing.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ExitStack() as stack:
+        halves: list[Connection] = []
+        for half in range(2):
+            here, there = context.Pipe()
+            worker = context.Process(target=_fit_half, args=(there, str(place), target, half), daemon=True)
+            worker.start()
+            stack.callback(worker.join)
+            stack.callback(here.send, False)
+            halves.append(here)
+
+        def seconds(*asked: Connection) -> list[float]:
+            for each in asked:
+                each.send(True)
+            return [each.recv() for each in asked]
+
+        ratios = []
+        for turn in range(rounds + 1):
+            alone, beside = seconds(halves[0]) + seconds(halves[1]), seconds(*halves)
+            if turn:  # the first loads files and kernels
+                ratios.append(sum(a / b for a, b in zip(alone, beside, strict=True)))
+    return statistics.median(ratios)
+
+
+def _fit_half(pipe: Connection, place: str, target: str, half: int) -> None:
+    """Fit every other shard whenever asked, and tell how long it took."""
+    mine = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {mine[half % len(mine)]})
+    source = ParquetSource(place, target=target)
+    source = source.with_shards(source.shards[half::2])
+    while pipe.recv():
+        start = time.perf_counter()
+        _fit(source, 1)
+        pipe.send(time.perf_counter() - start)
 
 
 def generated(

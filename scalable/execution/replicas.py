@@ -16,6 +16,7 @@ from scalable.execution.executors import Executor, run_shown
 from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
 from scalable.execution.work import GroupRows, Work, finished, shards_ahead
+from scalable.kernels.processors import available_processors
 
 Block_contra = TypeVar("Block_contra", contravariant=True)
 Model = TypeVar("Model")
@@ -33,8 +34,11 @@ class Replica(Protocol[Model, Block_contra]):
     def step(self, model: Model, block: Block_contra) -> Model:
         """Return the model after learning from a block; may change it in place."""
 
-    def merge(self, start: Model, models: Sequence[Model]) -> Model:
-        """Return what the models have learned together since they began from `start`; they are given up."""
+    def merge(self, start: Model, models: Sequence[Model], n_threads: int) -> Model:
+        """Return what the models have learned together since they began from `start`, on so many threads at most.
+
+        The models are given up.
+        """
 
 
 def run_round(
@@ -71,7 +75,8 @@ def run_round(
         firsts = zip_longest(*(subset[: shards_ahead(subset)] for subset in upcoming))
         following = tuple(shard for some in firsts for shard in some if shard is not None)
     work = Work(_Learning(replica, start), reader, tuple(tuple(subset) for subset in subsets), following)
-    return replica.merge(start, run_shown(executor, work, label))
+    n_threads = executor.n_workers if isinstance(executor, Threads) else available_processors()
+    return replica.merge(start, run_shown(executor, work, label), n_threads)
 
 
 def partition_rounds(

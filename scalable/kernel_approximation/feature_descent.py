@@ -231,8 +231,8 @@ class FeatureDescent:
             )
         return loss, total
 
-    def merge(self, start: Steps, models: Sequence[Steps]) -> Steps:
-        """Return the means of the replicas."""
+    def merge(self, start: Steps, models: Sequence[Steps], n_threads: int) -> Steps:
+        """Return the means of the replicas; they are few numbers, for one thread."""
         n = len(models)
         return Steps(
             np.sum([model.coef for model in models], axis=0) / n,

@@ -143,7 +143,7 @@ class SideBySide:
     def step(self, state, block):
         return self.reduction.step(state, block)
 
-    def merge(self, start, states):
+    def merge(self, start, states, n_threads):
         return states
 
 

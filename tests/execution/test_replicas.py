@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from scalable.data.shard import Shard
 from scalable.execution import threads
 from scalable.execution.dask import Dask
@@ -25,6 +27,22 @@ def test_a_round_has_the_same_bits_on_threads_and_dask_and_leaves_its_start(layo
         assert [as_bytes(s) for s in run_round(executor, SideBySide(SUMS), reader, start, subsets)] == one
     assert as_bytes(start) == before
     assert len(set(one)) == 5
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_models_merge_on_as_many_threads_as_were_asked_for(layouts, n):
+    """A fit on one thread merged hashed columns on all processors."""
+    merged = []
+
+    class Told(SideBySide):
+        def merge(self, start, states, n_threads):
+            merged.append(n_threads)
+            return states
+
+    run_round(
+        Threads(n), Told(SUMS), BlockReader(layouts), SUMS.init(), [[shard] for shard in layouts.shards]
+    )
+    assert merged == [n]
 
 
 def test_shards_are_learned_from_in_the_order_given(layouts):

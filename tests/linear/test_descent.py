@@ -244,10 +244,10 @@ def test_a_merge_has_the_same_bits_in_any_pieces(monkeypatch, optimizer, outputs
     tables = rng.random((4, outputs, n, optimizers.FIELDS)).astype(np.float32)
     tables[..., optimizers.SEEN] = rng.integers(0, 9, tables.shape[:-1])
     tables[1:, ..., [optimizers.S0, optimizers.S1]] += 1.0  # sums of squares grow
-    for pieces in (512, 1_024, 2**13):
+    for pieces, n_threads in ((512, 1), (1_024, 2), (2**13, 3)):
         monkeypatch.setattr("scalable.linear.solvers.descent.MERGED_AT_ONCE", pieces)
         before, *after = (DescentState(table.copy(), 10.0 + k) for k, table in enumerate(tables))
-        merged.append(merge_replicas(descent, before, after).table)
+        merged.append(merge_replicas(descent, before, after, n_threads).table)
     assert np.isfinite(merged[0]).all()
     assert merged[0].tobytes() == merged[1].tobytes() == merged[2].tobytes()
 

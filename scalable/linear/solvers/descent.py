@@ -17,7 +17,6 @@ from scalable.kernels.linear import adaptive_optimizers as adaptive
 from scalable.kernels.linear import optimizers
 from scalable.kernels.linear import sgd as descent
 from scalable.kernels.linear.raw_tiles import room_of_tiles
-from scalable.kernels.processors import available_processors
 from scalable.linear.solvers.objective import HASHED_FACTOR, Objective
 
 PRIOR_STEPS = 10.0
@@ -110,9 +109,9 @@ class Descent:
         state.weight += float(block.n_rows) if plain else float(weight.sum(dtype=np.float64))
         return state
 
-    def merge(self, start: DescentState, states: Sequence[DescentState]) -> DescentState:
+    def merge(self, start: DescentState, states: Sequence[DescentState], n_threads: int) -> DescentState:
         """Merge the models of a round, see `merge_replicas`."""
-        return merge_replicas(self, start, states)
+        return merge_replicas(self, start, states, n_threads)
 
     def finish(self, state: DescentState) -> DescentState:
         """Return the state with every cell up to date."""
@@ -155,8 +154,10 @@ def first_squares(learner: Descent) -> NDArray[np.float64]:
     return np.asarray(np.clip(start, typical, 1e30, out=start))  # cells are float32
 
 
-def merge_replicas(learner: Descent, start: DescentState, states: Sequence[DescentState]) -> DescentState:
-    """Merge the models of the replicas of a round.
+def merge_replicas(
+    learner: Descent, start: DescentState, states: Sequence[DescentState], n_threads: int = 1
+) -> DescentState:
+    """Merge the models of the replicas of a round, on so many threads at most.
 
     Each coefficient moves by the mean of its moves in the replicas, weighted by what each replica learned
     of it: the growth of its sum of squared gradients, as in Vowpal Wabbit's cluster mode (Agarwal et
@@ -180,10 +181,10 @@ def merge_replicas(learner: Descent, start: DescentState, states: Sequence[Desce
 
     k, n = table.shape[:2]
     places = [(output, first) for output in range(k) for first in range(0, n, MERGED_AT_ONCE)]
-    if k * n <= MERGED_AT_ONCE:
+    if n_threads == 1 or k * n <= MERGED_AT_ONCE:
         list(map(merge, places))
     else:
-        with ThreadPoolExecutor(available_processors(), thread_name_prefix="merge") as pool:
+        with ThreadPoolExecutor(n_threads, thread_name_prefix="merge") as pool:
             list(pool.map(merge, places))
     return DescentState(
         table,
