@@ -18,7 +18,7 @@ from bench.billion.watch import Cost, StageError, end_orphan, watched
 from scalable import progress
 from scalable.errors import UsageError
 from scalable.report.environment import git_commit
-from scalable.report.journal import Journal
+from scalable.report.journal import Journal, refuse_others
 from scalable.report.results import write_results
 
 DATA, PREDICTIONS, BINS = 37, 9, 60  # bytes a row, measured; bins are a temporary file of the rows in memory
@@ -60,6 +60,7 @@ def run(out: Path, sizes: Sequence[int], *, cluster_at: int = 0, trees: int = 40
         When `out` was begun otherwise, or the disk is too small.
     """
     out = out.resolve()  # whatever the current directory will be
+    refuse_others(out, "journal.jsonl")
     journal = Journal(out / "journal.jsonl", "billion", SEED, _command(sizes, cluster_at, trees), resume=resume,
                       may_differ=("git_commit",) if mended else ())  # fmt: skip
     wanted = {"sizes": list(sizes), "cluster_at": cluster_at, "trees": trees}

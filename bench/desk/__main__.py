@@ -23,6 +23,7 @@ from scalable.registry import Registry
 from scalable.report import render
 from scalable.report.document import new_results
 from scalable.report.results import write_results, write_text
+from scalable.storage.replace import foreign_name
 
 START, DRIFT = 9, 13  # days: the first that the desk answers, and the middle of the drift
 WARM = 3  # days until the windows of the stored features are full
@@ -142,6 +143,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.days <= DRIFT + 1:
         parser.error(f"--days {given.days}: the drift comes on day {DRIFT}; give {DRIFT + 2} or more")
+    if (other := foreign_name(given.home, ("sudden", "gradual", "results.json", "desk.html"))) is not None:
+        parser.error(f"--home {given.home}: {other!r} there is none of the desk's; give another")
     shutil.rmtree(given.home, ignore_errors=True)
     found = []
     for drift in given.drifts.split(","):

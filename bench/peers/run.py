@@ -23,7 +23,7 @@ from scalable.errors import UsageError
 from scalable.kernels.processors import available_processors
 from scalable.report import render
 from scalable.report.document import plain
-from scalable.report.journal import Journal
+from scalable.report.journal import Journal, refuse_others
 from scalable.report.results import write_results, write_text
 
 CACHES = ("warm", "cold")
@@ -95,6 +95,7 @@ def run_versus(
         "profile": profile, "threads": threads, "page cache": cache,
         "limit": f"{sizes.timeout:,.0f} s",
     }  # fmt: skip
+    refuse_others(out, "results.jsonl", "previous.jsonl")
     if not resume and (out / "results.jsonl").is_file():  # hours, perhaps, and --resume forgotten
         os.replace(out / "results.jsonl", out / "previous.jsonl")
     journal = Journal(out / "results.jsonl", "versus", SEED, resume=resume)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,16 @@ class Journal:
     def document(self) -> dict[str, Any]:
         """Return the results document so far."""
         return _document(self._header, self._rows)
+
+
+def refuse_others(out: Path, *names: str) -> None:
+    """Raise a UsageError where a folder holds something, and no journal of these names: it would be lost."""
+    if out.is_dir() and any(out.iterdir()):
+        for name in names:
+            with suppress(DataError):
+                read_journal(out / name)
+                return
+        raise UsageError(f"{out}: holds something else than an earlier run; choose another --out")
 
 
 def read_journal(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -39,3 +39,12 @@ def test_the_desk_recovers(tmp_path, drift, latest_alarm):
         assert [named["feature"] for named in leak["checker"]] == ["card_amount_cents_sum_24h"]
         assert 20 < leak["checker"][0]["hours"] <= 24
         assert leak["monitor"] == ["card_amount_cents_sum_24h"]
+
+
+def test_a_folder_of_something_else_is_not_made_anew(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years")
+    words = [sys.executable, "-m", "bench.desk", "--home", str(tmp_path)]
+    done = subprocess.run(words, cwd=REPO, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 2
+    assert "'thesis.txt' there is none of the desk's" in done.stderr
+    assert (tmp_path / "thesis.txt").read_text() == "years"

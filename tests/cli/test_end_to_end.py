@@ -101,6 +101,14 @@ class _References(HTMLParser):
                 self.found.append(f"{tag} {name}={value}")
 
 
+def test_quickstart_leaves_what_others_call_so(scalable: Run, tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text("{}")
+    outcome = scalable("quickstart", "--rows", "20k", "--out", tmp_path)
+    assert outcome.code == 2
+    assert "results.json: is there already" in outcome.err
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
 def test_quickstart(scalable: Run, tmp_path: Path) -> None:
     outcome = scalable("quickstart", "--rows", "20k", "--out", tmp_path / "q", "--json", tmp_path / "r.json")
     assert outcome.code == 0, outcome.err

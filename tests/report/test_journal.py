@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from scalable.errors import DataError, UsageError
-from scalable.report.journal import Journal, read_journal
+from scalable.report.journal import Journal, read_journal, refuse_others
 from scalable.report.results import read_results, write_results
 
 
@@ -109,3 +109,14 @@ def test_survives_a_kill(tmp_path):
     rows = Journal(path, "versus", resume=True).rows("peers")
     assert [row["n"] for row in rows] == list(range(len(rows)))
     assert len(rows) > reported
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    refuse_others(tmp_path / "missing", "results.jsonl")
+    refuse_others(tmp_path, "results.jsonl")
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "results.jsonl").write_text('{"mine": 1}\n')
+    with pytest.raises(UsageError, match="holds something else"):
+        refuse_others(tmp_path, "results.jsonl", "previous.jsonl")
+    Journal(tmp_path / "previous.jsonl", "versus")
+    refuse_others(tmp_path, "results.jsonl", "previous.jsonl")

@@ -41,10 +41,14 @@ def travel(out: Path, rows: int, seed: int) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        When `rows` is too small for five shards with both classes in each.
+        When `rows` is too small for five shards with both classes in each, or something else is in the way.
     """
     if rows < LEAST_ROWS:
         raise UsageError(f"--rows {rows}: the quickstart needs at least {LEAST_ROWS:,} rows")
+    made = ("logistic.model", "lightgbm.model", "results.json", "report.html")
+    there = [name for name in made if (out / name).exists()]
+    if there and not _is_ours(out / "data"):
+        raise UsageError(f"{out / there[0]}: is there already, of something else; choose another --out")
     stages: list[Stage] = []
     with compiled_beside(fit_generated, DATASET, TARGET, _engine(rows)):
         manifest = generate(out / "data", rows, seed, stages)
@@ -97,11 +101,15 @@ def _stage(stages: list[Stage], name: str, rows: int) -> Iterator[None]:
 
 def generate(directory: Path, rows: int, seed: int, stages: list[Stage]) -> Any:
     """Write the dataset; one of an earlier quickstart is replaced, anything else refused."""
-    ours = (directory / "manifest.json").is_file()
     with _stage(stages, "generate", rows), progress.task(f"generate {DATASET}", rows) as task:
         return data_gen.generate(
-            DATASET, rows=rows, out=directory, seed=seed, overwrite=ours, progress=task.reach
+            DATASET, rows=rows, out=directory, seed=seed, overwrite=_is_ours(directory), progress=task.reach
         )
+
+
+def _is_ours(data: Path) -> bool:
+    """Return whether an earlier quickstart has written its dataset there."""
+    return (data / "manifest.json").is_file()
 
 
 def train_logistic(

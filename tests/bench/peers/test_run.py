@@ -171,6 +171,13 @@ def test_bad_requests_are_refused_before_any_work(tmp_path: Path, monkeypatch: p
     with pytest.raises(UsageError, match="warm, cold"):
         run.run_versus("quick", ["linear"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+    monkeypatch.undo()
+    for folder in ("scratch", "data/raw"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "mine").write_text("years")
+    with pytest.raises(UsageError, match="holds something else than an earlier run"):
+        run.run_versus("quick", ["linear"], tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["data", "mine", "mine", "raw", "scratch"]
 
 
 def test_real_processes_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
