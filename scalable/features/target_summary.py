@@ -75,6 +75,13 @@ class TargetSummary:
         usable = 0.0 < unit < math.inf and math.isfinite(1.0 / unit)
         return unit if usable else max(1.0, sys.float_info.epsilon * abs(self.mean))
 
+    @property
+    def unvaried(self) -> str:
+        """What to say where a numeric target of a first part has one value, and so no unit; empty otherwise."""
+        same = self.minimum == self.maximum  # of classes both are NaN
+        words = f"the target did not vary in the first {self.rows:,} rows; begin with a part in which it does"
+        return words if same else ""
+
     def with_classes(self, classes: Any) -> TargetSummary:
         """Return the summary with all classes that will ever come, each seen once more: none starts from nothing.
 

@@ -22,9 +22,11 @@ from scalable.linear.gradient import GradientEstimator
 from scalable.linear.parameters import check_parameters
 from scalable.linear.solvers.descent import Descent, DescentState
 from scalable.linear.solvers.rounds import coefficients, start_state
+from scalable.models.estimator import BEGINS_ANEW
 
 EARLY_ROWS = 2**12  # of the first parts that are kept while a column does not vary
 EARLY_PARTS = 32
+FAR = 30.0  # of a part's targets, in deviations of the first part's, whose units descent keeps
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,15 @@ class Parts:
         The model.
     early : tuple of pyarrow.Table
         Copies of all parts so far, as long as the columns may still be decided anew.
+    far : float
+        How far from the mean targets of a part were, in deviations of the first part's.
     """
 
     learner: Descent
     encoder: LinearEncoder
     state: DescentState
     early: tuple[pa.Table, ...] = ()
+    far: float = 0.0
 
 
 class PartialFit(GradientEstimator):
@@ -61,10 +66,17 @@ class PartialFit(GradientEstimator):
         source, plain = (
             self._source(X, y, sample_weight) if parts is None else self._more(X, y, sample_weight)
         )
+        if parts is None and hasattr(self, "model_"):
+            self._tell(BEGINS_ANEW)
         if parts is None or parts.early:
             parts = self._begin(source, plain, classes, () if parts is None else parts.early)
         else:
-            parts = replace(parts, state=_through(parts, source))
+            before, parts = parts.far, _through(parts, source)
+            if not self._classify and parts.far > FAR >= before:
+                self._tell(
+                    f"targets of this part lie {parts.far:,.0f} deviations of the first part's from its mean, in whose "
+                    "units descent learns: it will hardly follow; begin with a part like all, or fit all at once"
+                )
         self._partial = parts
         learner = parts.learner
         done = learner.finish(parts.state)
@@ -92,8 +104,8 @@ class PartialFit(GradientEstimator):
         objective = self._objective(target, encoder, whole)
         learner = self._descent(objective, encoder)
         parts = Parts(learner, encoder, start_state(learner, self._start(objective, target, encoder)))
-        parts = replace(parts, state=_through(parts, whole))
-        rows, words = whole.n_rows, encoder.unvaried(whole.n_rows)
+        parts = replace(_through(parts, whole), far=0.0)
+        rows, words = whole.n_rows, encoder.unvaried(whole.n_rows) or target.unvaried
         if not words:
             return parts
         if all(table is not None for table in tables) and rows <= EARLY_ROWS and len(tables) < EARLY_PARTS:
@@ -102,13 +114,15 @@ class PartialFit(GradientEstimator):
         return parts
 
 
-def _through(parts: Parts, source: Source) -> DescentState:
-    """Return the state after the rows of a source."""
-    state = parts.state
+def _through(parts: Parts, source: Source) -> Parts:
+    """Return what is known after the rows of a source."""
+    state, far = parts.state, parts.far
     for shard in source.shards:
         for block in BlockReader(source, parts.encoder, depth=0).blocks(shard):
             state = parts.learner.step(state, block)
-    return state
+            y = parts.learner.objective.target(block)
+            far = max(far, float(np.sqrt(np.mean(y * y)))) if len(y) else far
+    return replace(parts, state=state, far=far)
 
 
 def _copy(source: Source) -> Any:

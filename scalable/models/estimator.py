@@ -32,6 +32,7 @@ from scalable.models.store import StoredModel, read_model, save_model
 from scalable.storage.documents import understood
 
 Parts = tuple[Mapping[str, Any], Mapping[str, np.ndarray], Mapping[str, str]]
+BEGINS_ANEW = "partial_fit begins anew with these rows; what fit learned is not gone on from"
 
 
 class Estimator(Declared, BaseEstimator):

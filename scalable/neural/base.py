@@ -25,7 +25,7 @@ from scalable.kernels.neural.batch_loss import LOGISTIC, SOFTMAX, SQUARED
 from scalable.kernels.neural.updates import SOLVERS
 from scalable.minibatches.batches import PROFILE_ROWS, Batches
 from scalable.models.checkpoint import Checkpoint, checkpoint_of
-from scalable.models.estimator import Estimator, Parts
+from scalable.models.estimator import BEGINS_ANEW, Estimator, Parts
 from scalable.models.parameters import seed_of
 from scalable.models.store import StoredModel
 from scalable.neural.model import KIND, NeuralModel, read_neural
@@ -140,6 +140,8 @@ class Perceptron(Estimator):
         begun = hasattr(self, "_training")
         source, plain = (self._more if begun else self._source)(X, y, sample_weight)
         executor, goal = Threads(self.n_workers), source.roles.require_target()
+        if not begun and hasattr(self, "model_"):
+            self._tell(BEGINS_ANEW)
         if not begun:
             summary = summarize(source, executor, classify=self._classify, max_rows=PROFILE_ROWS)
             target = summary.known_target
@@ -150,7 +152,7 @@ class Perceptron(Estimator):
             labels = labels_of(source, target, classify=self._classify)
             options = replace(self._options(plain), keep_constant=True)
             encoder = LinearEncoder.learn(summary.columns, source, labels, options)
-            if words := encoder.unvaried(source.n_rows):
+            if words := encoder.unvaried(source.n_rows) or target.unvaried:
                 self._tell(words)
             self._training = (encoder, *self._begin(encoder, target, source, executor))
         encoder, training, scale = self._training

@@ -10,6 +10,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 
+from scalable.errors import DataWarning
 from scalable.linear import (
     ElasticNet,
     ElasticNetCV,
@@ -100,7 +101,9 @@ def test_one_pass_over_many_rows_is_the_rule_of_descent(monkeypatch):
 
 def test_parts_claim_nothing():
     model = LogisticRegression().fit(X, Y)
-    assert not hasattr(model.partial_fit(X, Y), "converged_")
+    with pytest.warns(DataWarning, match="partial_fit begins anew"):
+        model.partial_fit(X, Y)
+    assert not hasattr(model, "converged_")
 
 
 def close_to_separable(n=60_000, p=24):

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from scalable.errors import DataWarning
+from scalable.errors import DataWarning, UsageError
 from scalable.linear import SGDClassifier, SGDRegressor
 
 RNG = np.random.default_rng(3)
@@ -63,3 +63,38 @@ def test_what_will_be_left_out_is_named():
     model.partial_fit(X[6000:], Y[6000:])  # said once
     with pytest.warns(DataWarning, match="'x1' did not vary in the first 20,000 rows"):
         SGDRegressor().partial_fit(Z, Y)
+
+
+@pytest.mark.parametrize("first", [1, 500])
+def test_a_target_that_varies_later_is_learned_in_its_own_units(first):
+    model, y = SGDRegressor(alpha=0.0), np.where(np.arange(len(Y)) < first, 0.0, 1e6 * Y)
+    for x, part in parts(X, y, first):
+        model.partial_fit(x, part)
+    np.testing.assert_allclose(model.coef_, [1e6, -2e6], rtol=0.05)
+
+
+def test_a_target_that_does_not_vary_is_told():
+    with pytest.warns(DataWarning, match="the target did not vary in the first 6,000 rows"):
+        SGDRegressor().partial_fit(X[:6000], np.zeros(6000))
+
+
+def test_targets_far_from_the_units_of_the_first_part_are_told_once():
+    model = SGDRegressor().partial_fit(X[:2000], 1e-6 * Y[:2000])
+    with pytest.warns(DataWarning, match="lie 1,.* deviations of the first part's from its mean"):
+        model.partial_fit(X[2000:4000], Y[2000:4000])
+    model.partial_fit(X[4000:6000], Y[4000:6000])
+
+
+def test_a_fit_is_not_gone_on_from(tmp_path):
+    model = SGDRegressor().fit(X, Y)
+    model.save(tmp_path / "m")
+    for fitted in (model, SGDRegressor.load(tmp_path / "m")):
+        with pytest.warns(DataWarning, match="partial_fit begins anew with these rows"):
+            fitted.partial_fit(X[:500], Y[:500])
+        fitted.partial_fit(X[500:1000], Y[500:1000])
+
+
+@pytest.mark.parametrize("wrong", [{"l1_ratio": 2.0, "penalty": "elasticnet"}, {"alpha": "1"}])
+def test_strengths_that_mean_nothing_are_refused(wrong):
+    with pytest.raises(UsageError, match=f"{next(iter(wrong))} must"):
+        SGDRegressor(**wrong).fit(X, Y)

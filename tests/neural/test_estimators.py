@@ -310,3 +310,15 @@ def test_targets_whose_squares_are_beyond_numbers_are_learned(scale):
     plain, far = (model.fit(x, x[:, 0] * unit).predict(x) / unit for unit in (1.0, scale))
     assert np.abs(far).max() < 10.0
     assert np.corrcoef(plain, far)[0, 1] > 0.9
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_fit_is_not_gone_on_from():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    model = MLPRegressor((2,), max_iter=2, tol=1.0).fit(X, X[:, 0])
+    with pytest.warns(DataWarning, match="partial_fit begins anew"):
+        model.partial_fit(X, X[:, 0])
+    model.partial_fit(X, X[:, 0])
+    with pytest.warns(DataWarning, match="the target did not vary in the first 200 rows"):
+        MLPRegressor((2,)).partial_fit(X, np.ones(200))
