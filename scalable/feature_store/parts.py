@@ -11,7 +11,7 @@ from typing import ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scalable.data.block import RawBlock
+from scalable.data.block import BLOCK_ROWS, RawBlock
 from scalable.data.columns import column_kind
 from scalable.errors import DataError
 from scalable.execution.work import GroupRows
@@ -76,7 +76,9 @@ class WritePart:
         with explained(DataError, path, REMEDY), ExitStack() as opened:
             file = opened.enter_context(replacing(path))
             writer = opened.enter_context(
-                pq.ParquetWriter(file, self.schema, compression="none", use_dictionary=False)
+                pq.ParquetWriter(
+                    file, self.schema, compression="none", use_dictionary=False, write_batch_size=BLOCK_ROWS
+                )
             )
 
             def write(_: None, block: RawBlock) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from scalable.kernels.encode.encoding import integer_hash, mix
 from scalable.kernels.jit import kernel
+from scalable.kernels.prefetch import prefetch
 
 MISSING = np.int64(-(2**63))
 _REST = np.int64(2**63 - 1)
@@ -20,6 +21,7 @@ _FNV_OFFSET, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3
 _OTHER_OFFSET, _OTHER_PRIME = np.uint64(0x9AE16A3B2F90404F), np.uint64(0xC2B2AE3D27D4EB4F)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 NAN_WORD = np.int64(0x7FF8000000000000)
+_AHEAD = np.int64(24)  # values that are fetched before they are wanted
 
 
 @kernel(inline=True)
@@ -75,7 +77,10 @@ def gather_float_words(
     out : array of shape (m,), int64
         Changed.
     """
+    last = np.int64(places.size - 1)
     for k in range(places.size):
+        ahead = np.uint64(places[min(np.int64(k) + _AHEAD, last)])
+        prefetch(bits, np.uint64(rows[ahead] - first))
         at = np.uint64(places[k])
         out[at] = float_word(bits[np.uint64(rows[at] - first)])
 
