@@ -229,4 +229,7 @@ def read_plain_forest(path: Path) -> PlainForest:
     forest = made if isinstance(made, CompiledForest) else made.scores
     if forest.forest.labels is not None and forest.forest.labels.rule == "threshold":
         raise ModelError(f"{path}: tells outliers from the rest; use load_compiled, then decision_function")
-    return PlainForest(forest)
+    try:
+        return PlainForest(forest)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None

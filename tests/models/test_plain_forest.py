@@ -170,7 +170,7 @@ def test_codes_serve_where_the_levels_are_texts_and_other_types_are_refused(tmp_
     frame = raw.assign(c=pd.Categorical(raw["c"], ordered=True))  # its codes are numbers to LightGBM
     booster = lgb.train({"verbose": -1, "num_threads": 1}, lgb.Dataset(frame, y), 10)
     booster.save_model(tmp_path / "ordered.txt")
-    with pytest.raises(ModelError, match=r"category columns \(one of \[10, 20, 30"):
+    with pytest.raises(ModelError, match=r"ordered.txt: was trained on .* \(one of \[10, 20, 30"):
         load_model(tmp_path / "ordered.txt")
     np.testing.assert_array_equal(
         compile_model(tmp_path / "ordered.txt").predict(frame), booster.predict(frame)
