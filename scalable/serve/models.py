@@ -90,9 +90,14 @@ class Models:
         self._served: dict[str, Served] = {}
         for text in paths:
             name, found, path = text.partition("=")
+            found = "" if "/" in name else found  # of a folder such as models/day=7/fraud
             where = Path(path if found else text)
             address = parse_address(where)
             name = name if found else where.name.split(".")[0] if address is None else address.name
+            if (
+                not name.isprintable() or not name or {*name} & {*'"\\/'}
+            ):  # of addresses and of labels in metrics
+                raise UsageError(f"{name!r} cannot name a model here; give NAME={where} without quotes")
             if name in self._served:
                 raise UsageError(f"two models are called {name!r}; give one as NAME={where}")
             self._served[name] = open_model(name, where)

@@ -250,3 +250,14 @@ def test_a_followed_swap_loses_no_request_over_tls(trained, link, pem):
     assert len(set(versions)) == 2
     assert f"fraud: version {versions[-1]} after {versions[0]}" in errors
     assert process.returncode in (0, -signal.SIGTERM)
+
+
+def test_names_of_models(trained, tmp_path):
+    (tmp_path / "day=7").mkdir()
+    shutil.copytree(trained / "first", tmp_path / "day=7" / "fraud.model")
+    inside = str(tmp_path / "day=7" / "fraud.model")
+    assert [one.name for one in Models([inside]).all] == ["fraud"]
+    assert [one.name for one in Models([f"a={inside}"]).all] == ["a"]
+    for name in ('a"b', "a\\b", "a\nb"):  # would end a label of /metrics
+        with pytest.raises(UsageError, match="cannot name a model"):
+            Models([f"{name}={inside}"])
