@@ -87,7 +87,8 @@ def time_words(block: RawBlock, name: str, unit: str | None, role: str) -> Words
     Raises
     ------
     DataError
-        A time is missing, or further away than nanoseconds reach (years 1678 to 2262).
+        A time is missing, if only by the number that stands for none, or further away than nanoseconds reach (years
+        1678 to 2262).
     """
     array = block.arrays[name]
     if array.null_count:
@@ -109,7 +110,14 @@ def time_words(block: RawBlock, name: str, unit: str | None, role: str) -> Words
             f"{block.where(0)} and on: {role} {name!r} is further away than nanoseconds reach ({error}); leave "
             "such rows out"
         ) from None
-    return np.asarray(numbers(array.cast(pa.int64())), np.int64)
+    words = np.asarray(numbers(array.cast(pa.int64())), np.int64)
+    if words.min(initial=0) == MISSING:  # NaT as a number: it would be known before all others
+        row = int(np.argmin(words))
+        raise DataError(
+            f"{block.where(row)}: {role} {name!r} is {MISSING}, which stands for no time; leave such rows out, or give "
+            "them a time"
+        )
+    return words
 
 
 def value_words(array: pa.Array, name: str) -> tuple[Words, tuple[Words, pa.Array] | None]:

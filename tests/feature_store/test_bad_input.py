@@ -277,3 +277,22 @@ def test_the_number_that_stands_for_no_value_is_refused(tmp_path):
     ):
         with pytest.raises(DataError, match="column 'x' holds -9223372036854775808"):
             use()
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.timestamp("ns")], ids=str)
+@pytest.mark.parametrize("name", ["t", "k", "time"])
+def test_a_time_that_stands_for_none_is_refused(tmp_path, kind, name):
+    """NaT written as a number: an event of 1677 that was known before all others."""
+
+    def times(column):
+        return pa.array([5, -(2**63) if column == name else 6], pa.int64()).cast(kind)
+
+    events = pa.table({"e": [1, 1], "t": times("t"), "k": times("k"), "x": [1.0, 2.0]})
+    pq.write_table(events, tmp_path / "events.parquet")
+    path, unit = tmp_path / "f.toml", 'time_unit = "ns"\n' if kind == pa.int64() else ""
+    path.write_text(
+        '[views.v]\nsource = "events.parquet"\nentity = "e"\nevent_time = "t"\ncreated_time = "k"\n'
+        f'values = ["x"]\n{unit}'
+    )
+    with pytest.raises(DataError, match=rf"'{name}' is {-(2**63)}, which stands for no time"):
+        point_in_time_join(pa.table({"e": [1, 1], "time": times("time")}), path, tmp_path / "out")
