@@ -97,6 +97,15 @@ class CategoricalNB(GaussianNB):
         As of `GaussianNB`.
     n_workers, client
         As for every learner, see `scalable.models.estimator.Estimator`.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from scalable.bayes import CategoricalNB
+    >>> rows = pa.table({"city": ["Bern", "Lima"] * 50})
+    >>> model = CategoricalNB().fit(rows, [0, 1] * 50)
+    >>> model.predict(rows.slice(0, 2))
+    array([0, 1])
     """
 
     alpha: float = 1.0

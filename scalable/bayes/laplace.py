@@ -163,6 +163,15 @@ class BayesianLogisticRegression(OnePassClassifier):
         Of the prior; log marginal likelihood (the improper prior of the intercept taken as 1).
     n_iter_ : int
         Passes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.bayes import BayesianLogisticRegression
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> y = x[:, 0] > 0.0
+    >>> BayesianLogisticRegression().fit(x, y).score(x, y) > 0.9
+    True
     """
 
     prior: float | None = None

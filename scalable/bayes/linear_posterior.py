@@ -136,6 +136,18 @@ class BayesianRidge(OnePassRegressor):
         Log evidence after each update.
     converged_ : bool
         Whether `tol` ended the updates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.bayes import BayesianRidge
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> t = x @ [1.0, 2.0]
+    >>> model = BayesianRidge().fit(x, t)
+    >>> model.coef_.round(2)
+    array([1., 2.])
+    >>> model.credible_intervals(0.9).shape
+    (2, 2)
     """
 
     max_iter: int = 300

@@ -20,10 +20,15 @@ class LGBMClassifier(ClassifierMixin, LGBMModel):
 
     Examples
     --------
-    >>> from scalable import ParquetSource
-    >>> source = ParquetSource("transactions/", target="is_fraud")  # doctest: +SKIP
-    >>> model = LGBMClassifier(n_estimators=60, num_leaves=63, n_workers=2).fit(source)  # doctest: +SKIP
-    >>> model.save("model/")  # doctest: +SKIP
+    >>> import numpy as np
+    >>> from scalable.boosting import LGBMClassifier
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> y = x[:, 0] > 0.0
+    >>> model = LGBMClassifier(n_estimators=5, n_workers=1).fit(x, y)
+    >>> model.booster_.num_trees()
+    5
+    >>> model.predict_proba(x).shape
+    (200, 2)
     """
 
     _classify = True
@@ -114,4 +119,15 @@ class NumberModel(LGBMModel):
 
 
 class LGBMRegressor(RegressorMixin, NumberModel):
-    """LightGBM for a numeric target; see `LGBMModel` for the parameters."""
+    """LightGBM for a numeric target; see `LGBMModel` for the parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.boosting import LGBMRegressor
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> t = x @ [1.0, 2.0]
+    >>> model = LGBMRegressor(n_estimators=20, n_workers=1).fit(x, t)
+    >>> model.score(x, t) > 0.9
+    True
+    """

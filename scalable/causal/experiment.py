@@ -45,6 +45,17 @@ def cuped(
     ------
     UsageError, DataError
         When a column cannot be used, the assignment is not 0 and 1, or a group has too few rows.
+
+    Examples
+    --------
+    >>> import data_gen
+    >>> from scalable import ParquetSource
+    >>> from scalable.causal import cuped
+    >>> manifest = data_gen.generate("effect", rows=20_000, out="effect")
+    >>> lift = cuped(ParquetSource("effect/", target="target"), "coin", ["before"])
+    >>> low, high = lift.interval()
+    >>> low < 0.1 < high  # the truth is 0.1
+    True
     """
     source = as_source(source)
     before = columns_named(source, assigned, "before", before)

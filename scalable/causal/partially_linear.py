@@ -80,6 +80,19 @@ def double_ml(
     ------
     UsageError, DataError
         When a column cannot be used, rows are too few, or the controls determine the cause.
+
+    Examples
+    --------
+    >>> import data_gen
+    >>> from scalable import ParquetSource
+    >>> from scalable.causal import double_ml
+    >>> manifest = data_gen.generate("effect", rows=20_000, out="effect")
+    >>> source = ParquetSource("effect/", target="target")
+    >>> controls = [name for name in source.feature_names if name.startswith("x_")]
+    >>> effect = double_ml(source, "treatment", controls=controls)
+    >>> low, high = effect.interval()
+    >>> low < 0.5 < high  # the truth is 0.5
+    True
     """
     source, run = as_source(source), executor or Threads()
     whole_number("n_folds", n_folds, 2)

@@ -43,6 +43,14 @@ class PCA(TransformerMixin, Unsupervised):
     mean_ : float64 array of shape (n_features,)
     noise_variance_ : float
         Mean variance of the components left out (Tipping and Bishop, 1999).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.decomposition import PCA
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> PCA(n_components=1).fit(x).transform(x).shape
+    (200, 1)
     """
 
     n_components: Any = None

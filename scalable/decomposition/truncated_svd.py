@@ -114,6 +114,14 @@ class TruncatedSVD(TransformerMixin, Unsupervised):
     ----------
     components_ : float64 array of shape (n_components, n_columns of numbers and categories)
     singular_values_, explained_variance_, explained_variance_ratio_ : float64 arrays of shape (n_components,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.decomposition import TruncatedSVD
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> TruncatedSVD(n_components=1, random_state=0).fit(x).transform(x).shape
+    (200, 1)
     """
 
     n_components: int = 2

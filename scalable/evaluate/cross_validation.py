@@ -39,6 +39,17 @@ def folds(source: Source, n: int = 5, *, by: str | None = None, seed: int = 0) -
     ------
     UsageError, DataError
         When `n` is below 2, or there is no column `by`.
+
+    Examples
+    --------
+    >>> import data_gen
+    >>> from scalable import ParquetSource
+    >>> from scalable.bayes import GaussianNB
+    >>> from scalable.evaluate import folds
+    >>> manifest = data_gen.generate("physics", rows=20_000, out="physics")
+    >>> source = ParquetSource("physics/", target="signal")
+    >>> sum(len(GaussianNB().fit(train).predict(held_out)) for train, held_out in folds(source, 2))
+    20000
     """
     source = _checked(source, n, by)
     for part in divide([1.0] * n, by, seed):

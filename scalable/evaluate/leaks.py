@@ -83,6 +83,16 @@ def find_leaks(
     ------
     UsageError, DataError
         When the limit is no share, classes are too many, or the target does not vary.
+
+    Examples
+    --------
+    >>> import data_gen
+    >>> from scalable import ParquetSource
+    >>> from scalable.evaluate import find_leaks
+    >>> manifest = data_gen.generate("fraud", rows=20_000, out="fraud", leakage="chargeback")
+    >>> source = ParquetSource("fraud/", target="is_fraud")
+    >>> [each.column for each in find_leaks(source) if each.suspect]
+    ['chargeback']
     """
     source = as_source(source)
     limit = (0.5 if classify else 0.95) if limit is None else limit

@@ -40,6 +40,7 @@ def evaluate_predictions(
 
     Examples
     --------
+    >>> from scalable.evaluate import evaluate_predictions
     >>> report = evaluate_predictions([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     >>> report["auc"], report["auc_error"]
     (0.75, 0.0)

@@ -129,6 +129,15 @@ class KernelRidge(OnePassRegressor, _Kernel):
         Of directions or landmarks.
     n_workers, client
         As for every learner, see `scalable.models.estimator.Estimator`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.kernel_approximation import KernelRidge
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> t = np.sin(x[:, 0])
+    >>> KernelRidge("structured", 64, random_state=0).fit(x, t).score(x, t) > 0.9
+    True
     """
 
     def _arrays(
@@ -180,6 +189,15 @@ class KernelClassifier(OnePassClassifier, _Kernel):
         Which solver it was.
     n_iter_ : int
         Passes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.kernel_approximation import KernelClassifier
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> y = x[:, 0] ** 2 > 0.5
+    >>> KernelClassifier("structured", 64, random_state=0).fit(x, y).score(x, y) > 0.9
+    True
     """
 
     solver: str = "auto"
@@ -257,6 +275,15 @@ class KernelSVC(Classifier, _Kernel):
     ----------
     n_iter_ : int
         Passes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.kernel_approximation import KernelSVC
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> y = x[:, 0] ** 2 > 0.5
+    >>> KernelSVC("structured", 64, random_state=0).fit(x, y).score(x, y) > 0.9
+    True
     """
 
     loss: str = "squared_hinge"

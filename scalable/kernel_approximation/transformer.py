@@ -33,6 +33,14 @@ class KernelFeatures(TransformerMixin, Unsupervised):
         Seed of directions or landmarks.
     n_workers, client
         As for every learner, see `scalable.models.estimator.Estimator`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.kernel_approximation import KernelFeatures
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> KernelFeatures("fourier", 16, random_state=0).fit(x).transform(x).shape
+    (200, 16)
     """
 
     kind: str = "fourier"

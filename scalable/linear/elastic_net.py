@@ -67,6 +67,15 @@ class ElasticNet(_ElasticNetBase):
         As for `Ridge`.
     n_iter_ : int
         Sweeps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.linear import ElasticNet
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> t = x @ [1.0, 2.0]
+    >>> ElasticNet(alpha=0.1, l1_ratio=0.5).fit(x, t).coef_.round(1)
+    array([0.9, 1.9])
     """
 
     alpha: float = 1.0
@@ -87,7 +96,17 @@ class ElasticNet(_ElasticNetBase):
 
 
 class Lasso(ElasticNet):
-    """Least squares with an l1 penalty: `ElasticNet` with ``l1_ratio=1``; same parameters otherwise."""
+    """Least squares with an l1 penalty: `ElasticNet` with ``l1_ratio=1``; same parameters otherwise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.linear import Lasso
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> t = x @ [1.0, 2.0]
+    >>> Lasso(alpha=1.5).fit(x, t).coef_.round(1)
+    array([0. , 0.6])
+    """
 
     l1_ratio = 1.0  # fixed
 
@@ -122,6 +141,15 @@ class ElasticNetCV(_ElasticNetBase):
         Mean squared error of each fold.
     coef_, intercept_
         Of all rows at `alpha_`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.linear import ElasticNetCV
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> t = x @ [1.0, 2.0]
+    >>> ElasticNetCV().fit(x, t).coef_.round(1)
+    array([1., 2.])
     """
 
     l1_ratio: float = 0.5

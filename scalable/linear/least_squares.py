@@ -65,6 +65,15 @@ class Ridge(Regressor, LinearEstimator):
         without the penalty.
     n_iter_ : int
         Passes over the data: 1, or 2 when refined.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.linear import Ridge
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> t = x @ [1.0, 2.0]
+    >>> Ridge(alpha=1.0).fit(x, t).coef_.round(2)
+    array([1.  , 1.99])
     """
 
     alpha: float = 1.0
@@ -123,6 +132,15 @@ class LinearRegression(Ridge):
     """Ordinary least squares; the solution of least norm, in raw units, when it is not unique.
 
     Parameters and attributes are those of `Ridge` without the penalty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.linear import LinearRegression
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> t = x @ [1.0, 2.0]
+    >>> LinearRegression().fit(x, t).coef_.round(3)
+    array([1., 2.])
     """
 
     alpha, standardize = 0.0, False  # fixed

@@ -92,7 +92,15 @@ class LogisticRegression(GradientClassifier):
 
     Examples
     --------
-    >>> model = LogisticRegression().fit(ParquetSource("adult.parquet", target="label"))  # doctest: +SKIP
+    >>> import numpy as np
+    >>> from scalable.linear import LogisticRegression
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> y = x[:, 0] > 0.0
+    >>> model = LogisticRegression().fit(x, y)
+    >>> model.predict(x[:3]), y[:3]
+    (array([ True,  True, False]), array([ True,  True, False]))
+    >>> model.predict_proba(x).shape
+    (200, 2)
     """
 
     C: float = 1.0

@@ -57,6 +57,15 @@ class SGDClassifier(_Descent, GradientClassifier):
     ----------
     classes_, coef_, intercept_, n_iter_, progressive_loss_
         As for `LogisticRegression`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.linear import SGDClassifier
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> y = x[:, 0] + np.random.default_rng(1).normal(size=200) > 0.0
+    >>> SGDClassifier(random_state=0).fit(x, y).score(x, y) > 0.7
+    True
     """
 
     loss: str = "hinge"
@@ -98,6 +107,15 @@ class SGDRegressor(Regressor, _Descent):
     ----------
     coef_, intercept_, n_iter_, progressive_loss_
         As for `LogisticRegression`, one output.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.linear import SGDRegressor
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> t = x @ [1.0, 2.0]
+    >>> SGDRegressor(random_state=0).fit(x, t).score(x, t) > 0.9
+    True
     """
 
     loss: str = "squared_error"

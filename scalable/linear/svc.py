@@ -29,6 +29,15 @@ missing, cache, checkpoint, resume, random_state, n_workers, client
     ----------
     classes_, coef_, intercept_, n_iter_
         As for `LogisticRegression`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.linear import LinearSVC
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> y = x[:, 0] > 0.0
+    >>> LinearSVC().fit(x, y).score(x, y) > 0.95
+    True
     """
 
     loss: str = "squared_hinge"

@@ -184,6 +184,10 @@ class Batches:
         """Rows of an epoch, of all ranks."""
         return self._slices.n_rows
 
+    def __repr__(self) -> str:
+        columns = f"{self.encoder.n_columns:,} columns"
+        return f"<Batches: {len(self):,} of {self.size:,} rows, {columns}, at epoch {self.epoch}, step {self.step}>"
+
     def __len__(self) -> int:
         """Return the steps of an epoch, the same on every rank."""
         return self._steps

@@ -64,6 +64,16 @@ class GaussianMixture(DensityMixin, Unsupervised):
     history_ : list of float
         The same for every step; it never falls but by rounding.
     n_iter_, converged_
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.mixture import GaussianMixture
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> x[100:] += 10.0
+    >>> model = GaussianMixture(n_components=2, random_state=0).fit(x)
+    >>> model.weights_.round(2)
+    array([0.5, 0.5])
     """
 
     n_components: int = 1

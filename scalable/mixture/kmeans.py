@@ -142,6 +142,16 @@ class KMeans(ClusterMixin, TransformerMixin, Unsupervised):
         Sum of squared distances to the centers before the last move, which is below `tol`.
     n_iter_ : int
     converged_ : bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.mixture import KMeans
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> x[100:] += 10.0
+    >>> model = KMeans(n_clusters=2, random_state=0).fit(x)
+    >>> sorted(model.cluster_centers_[:, 0].round().tolist())
+    [-0.0, 10.0]
     """
 
     n_clusters: int = 8

@@ -57,6 +57,18 @@ def compile_model(model: Any) -> Compiled:
         The model is damaged, or something in it is not supported (named).
     UsageError
         It is no model that is known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.boosting import LGBMClassifier
+    >>> from scalable.inference import compile_model
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> y = x[:, 0] > 0.0
+    >>> model = LGBMClassifier(n_estimators=5, n_workers=1).fit(x, y)
+    >>> fast = compile_model(model)
+    >>> np.array_equal(fast.predict_proba(x), model.predict_proba(x))
+    True
     """
     if isinstance(model, str) and "\n" in model:
         return faced(CompiledForest(forest_of_bytes(model.encode())))

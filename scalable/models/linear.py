@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 KIND = "linear"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LinearModel(Predictor):
     """A trained linear model of any loss.
 

@@ -70,6 +70,9 @@ class Predictor(ABC):
     def predict_block(self, raw: RawBlock) -> NDArray[np.float64]:
         """Return probabilities of the positive class or means (n_rows,), or of all classes (n_rows, k)."""
 
+    def __repr__(self) -> str:
+        return f"<{self.kind} model: {self.task} from {len(self.needed):,} columns>"
+
     def predict(self, X: Any, missing_keys: str = "refuse") -> NDArray[np.float64]:
         """Predict rows of raw columns.
 
@@ -257,6 +260,16 @@ def load_model(path: str | os.PathLike[str]) -> Predictor:
     ------
     ModelError
         Not a model, of an unknown kind, damaged, or its parts contradict each other.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from scalable.inference import load_model
+    >>> from scalable.linear import LinearRegression
+    >>> rows = pa.table({"size": [1.0, 2.0, 3.0, 4.0]})
+    >>> LinearRegression().fit(rows, [3.0, 5.0, 7.0, 9.0]).save("price.model")
+    >>> round(load_model("price.model").predict_one({"size": 10.0}), 3)
+    21.0
     """
     place = model_path(path)
     if place.is_file():

@@ -36,7 +36,7 @@ MOST_ROWS = 2**21  # of a training set, spread over it; its counts are exact for
 REMEDY = "give --reference DATA, or `scalable train` it again"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Profile:
     """Counts of a reference.
 
@@ -55,6 +55,10 @@ class Profile:
     counts: NDArray[np.int64]
     seen: bool = False
     quality: Report | None = None
+
+    def __repr__(self) -> str:
+        rows = int(self.part("rows")[0])
+        return f"<Profile: {rows:,} rows, {len(self.layout.columns):,} columns, {self.labelled:,} labels>"
 
     def part(self, kind: str, name: str = "") -> NDArray[np.int64]:
         """Return a part of the counts."""

@@ -27,7 +27,7 @@ from scalable.monitor.scores import N, Scorer
 from scalable.monitor.thresholds import Thresholds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What a monitor found.
 
@@ -56,6 +56,10 @@ class Report:
     periods: State
     unlabelled: bool = False
     time: str | None = None
+
+    def __repr__(self) -> str:
+        seen = f"{sum(self.rows.values()):,} rows, {len(self.rows):,} periods"
+        return f"<Report: {seen}, {len(self.findings):,} figures, {len(self.alarms):,} alarms>"
 
     @property
     def alarms(self) -> list[Finding]:

@@ -93,6 +93,16 @@ class MLPClassifier(ProbabilityClassifier, Perceptron):
         Epochs and steps.
     converged_ : bool
         Whether the loss stopped falling; there is a ConvergenceWarning where not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.neural import MLPClassifier
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> y = x[:, 0] > 0.0
+    >>> model = MLPClassifier((8,), learning_rate_init=0.05, tol=1e-3, random_state=0).fit(x, y)
+    >>> model.score(x, y) > 0.9
+    True
     """
 
     class_weight: Any = None
@@ -132,6 +142,16 @@ n_bins, n_replicas, categorical, log, missing, checkpoint, resume, n_workers, cl
     ----------
     coefs_, intercepts_, loss_curve_, validation_loss_curve_, n_iter_, t_, converged_
         As for `MLPClassifier`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scalable.neural import MLPRegressor
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> t = x @ [1.0, 2.0]
+    >>> model = MLPRegressor((8,), learning_rate_init=0.05, random_state=0).fit(x, t)
+    >>> model.score(x, t) > 0.9
+    True
     """
 
     _positional = ("hidden_layer_sizes", "activation")

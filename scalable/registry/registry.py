@@ -51,10 +51,24 @@ class Registry:
     ----------
     path : path
         Directory or ``s3://`` prefix, made when the first version is recorded.
+
+    Examples
+    --------
+    >>> from scalable.linear import LinearRegression
+    >>> from scalable.registry import Registry
+    >>> LinearRegression().fit([[1.0], [2.0], [3.0]], [3.0, 5.0, 7.0]).save("price.model")
+    >>> registry = Registry("registry")
+    >>> number = registry.record("price", "price.model", metrics={"r2": 1.0})
+    >>> move = registry.promote("price", str(number), "production")
+    >>> registry.names(), number
+    (['price'], 1)
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = place(path)
+
+    def __repr__(self) -> str:
+        return f"Registry({str(self.path)!r})"
 
     def names(self) -> list[str]:
         """Return the names of the models that have versions."""

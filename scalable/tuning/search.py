@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from scalable import progress
@@ -28,7 +28,7 @@ from scalable.tuning.trials import Measured, Plan
 SAME_BITS = {"feature_pre_filter": False, "deterministic": True}  # of LightGBM, on any number of threads
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Search:
     """What a search found.
 
@@ -62,7 +62,11 @@ class Search:
     trials: list[dict[str, Any]]
     best: dict[str, Any]
     seconds: float = 0.0
-    estimator: Any = field(default=None, repr=False)
+    estimator: Any = None
+
+    def __repr__(self) -> str:
+        best = f"best {self.metric} {self.best['value']:.5g} with {self.best['params']}"
+        return f"<Search: {self.learner}, {len(self.trials)} trials, {best}>"
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``search`` section of a results document."""
@@ -138,6 +142,17 @@ def tune(
         When a worker cannot hold the rows.
     ClusterError
         When workers are lost and none comes.
+
+    Examples
+    --------
+    >>> import numpy as np, pyarrow as pa, pyarrow.parquet as pq
+    >>> from scalable import ParquetSource, tune
+    >>> x = np.random.default_rng(0).normal(size=2_000)
+    >>> pq.write_table(pa.table({"x": x, "y": x > 0.0}), "rows.parquet", row_group_size=200)
+    >>> source = ParquetSource("rows.parquet", target="y")
+    >>> search = tune("lightgbm", source, {"num_leaves": [3, 7]}, task="classification", n_trials=2, budget=4)
+    >>> search.best["params"]["num_leaves"] in (3, 7), len(search.trials)
+    (True, 2)
     """
     began = time.monotonic()
     refuse_forgetting(checkpoint, resume=resume)

@@ -20,9 +20,13 @@ class LGBMRanker(NumberModel):
 
     Examples
     --------
-    >>> from scalable import ParquetSource
-    >>> source = ParquetSource("results/", target="relevance", group="query_id")  # doctest: +SKIP
-    >>> model = LGBMRanker(n_estimators=200, n_workers=2).fit(source)  # doctest: +SKIP
+    >>> import numpy as np
+    >>> from scalable.boosting import LGBMRanker
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> relevance = (x[:, 0] > 0.0).astype(int)
+    >>> model = LGBMRanker(n_estimators=5, n_workers=1).fit(x, relevance, group=[50] * 4)
+    >>> model.predict(x).shape
+    (200,)
     """
 
     def fit(  # type: ignore[override]  # as LightGBM's, group comes before eval_set

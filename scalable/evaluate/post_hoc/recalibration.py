@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -51,8 +51,8 @@ class Calibrator:
     method: str
     slope: float = 1.0
     offset: float = 0.0
-    given: tuple[float, ...] = ()
-    rates: tuple[float, ...] = ()
+    given: tuple[float, ...] = field(default=(), repr=False)
+    rates: tuple[float, ...] = field(default=(), repr=False)
 
     @classmethod
     def fit(

@@ -154,6 +154,9 @@ class OnlineStore:
             self.close()
             raise
 
+    def __repr__(self) -> str:
+        return f"<OnlineStore {self.path}: views {', '.join(self.definitions.views)}>"
+
     def _open(self, create: bool) -> None:
         with told(self.path, "read"):
             self._meta = self.env.open_db(_META, create=create)

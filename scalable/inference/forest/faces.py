@@ -22,6 +22,16 @@ def load_compiled(path: str | os.PathLike[str]) -> CompiledForest | CompiledClas
     ------
     ModelError
         Not such a file, of another version, truncated or altered.
+
+    Examples
+    --------
+    >>> import lightgbm, numpy as np
+    >>> from scalable.inference import compile_model, load_compiled
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> booster = lightgbm.train({"verbosity": -1}, lightgbm.Dataset(x, x[:, 0]), 5)
+    >>> compile_model(booster).save("model.forest")
+    >>> load_compiled("model.forest").predict_one(x[0]) == booster.predict(x[:1])[0]
+    np.True_
     """
     found = read_compiled(path)
     made = CompiledForest(found.forest)
