@@ -182,24 +182,24 @@ class RowGroup:
             at = int(chunks[n, page_walk.DAMAGED_AT])
             raise self._damaged(names[n], at, "does not hold the values that it should")
         table = table[: ends[-1]].copy()
-        summed = bool(
-            (table[:, page_walk.CRC] >= 0).any() or (chunks[:, page_walk.DICTIONARY_CRC] >= 0).any()
-        )
+        summed = max(table[:, page_walk.CRC].max(initial=-1), chunks[:, page_walk.DICTIONARY_CRC].max()) >= 0
         # Of all columns at once: a microsecond each, for each row group, is what threads wait for each other.
         places = table[:, _PLACES]
-        self.n_bytes += table.nbytes + places.nbytes + OBJECT_BYTES * len(names)
+        page_bytes = (table.nbytes + places.nbytes) // max(1, len(table))
         plain = np.logical_and(*chunks[:, [page_walk.ALL_PLAIN, page_walk.ALL_THERE]].T).tolist()
         stops = [*table[:, coded.STOP].tolist(), 0]  # the last page may go on behind the last row asked for
-        kinds, abouts, begin = asked[:, 3:5].tolist(), chunks.tolist(), 0
+        (codecs, physicals), abouts, begin = asked[:, 3:5].T.tolist(), chunks.tolist(), 0
         for k, (name, end) in enumerate(zip(names, ends.tolist(), strict=True)):
-            codec, physical = kinds[k]
             here = places[begin:end] if plain[k] else None
-            found = ColumnPages(table[begin:end], abouts[k], physical, codec, here)
+            found = ColumnPages(table[begin:end], abouts[k], physicals[k], codecs[k], here)
             if summed:
                 self._check_sums(descriptor, name, found, checked[k])
             with _lock:  # who walked less far, and was slower, must not take away what another relies on
-                if self.known.get(name, _UNKNOWN)[0] < stop:
+                reached, gone = self.known.get(name, _UNKNOWN)
+                if reached < stop:
                     self.known[name] = (max(stop, stops[end - 1]), found)
+                    more = end - begin - (len(gone.table) if gone else 0)
+                    self.n_bytes += page_bytes * more + (0 if gone else OBJECT_BYTES)
             begin = end
         _let_go()  # whoever fetches ahead has met all groups before they grew
 

@@ -49,6 +49,27 @@ def test_row_groups_that_were_met_before_they_were_read_are_forgotten_too(tmp_pa
     assert sum(each.n_bytes for each in layout._groups.values()) <= 100_000
 
 
+def test_pages_that_are_walked_again_farther_count_once(tmp_path):
+    """What a longer walk replaced counted too: a group that was looked at before it was read weighed twice as much."""
+    pq.write_table(
+        pa.table({"x": np.arange(20_000.0), "y": np.arange(20_000.0)}),
+        tmp_path / "f.parquet",
+        data_page_size=2_000,
+        use_dictionary=False,
+    )
+    (footer,), _ = read_footers([str(tmp_path / "f.parquet")])
+    weights = []
+    with open(footer.path, "rb") as file:
+        for stops in ([20_000], [1, 20_000], [1, 1_500, 20_000]):
+            layout._groups.clear()
+            (group,) = layout.row_groups(footer, 0, 20_000)
+            for stop in stops:
+                group.walk(file.fileno(), ["x", "y"], stop)
+            weights.append(group.n_bytes)
+    assert weights[0] > 2 * layout.OBJECT_BYTES
+    assert weights == [weights[0]] * 3
+
+
 def test_no_footer_of_pyarrow_is_kept_with_them(tmp_path):
     for k in range(30):
         pq.write_table(pa.table({"x": np.arange(10.0) + k}), tmp_path / f"{k:02d}.parquet")
