@@ -10,6 +10,7 @@ from typing import Any
 from lightgbm.basic import _ConfigAliases
 
 from scalable.boosting.engine import asked_engine, chosen_engine
+from scalable.boosting.native.settings import flag
 from scalable.boosting.objectives import PERCENTILES, main_objective
 from scalable.boosting.training.bounds import check_bounds, check_together
 from scalable.boosting.training.rotation import Rotation
@@ -251,7 +252,7 @@ def check_distributed(params: Params, n_workers: int) -> None:
     UsageError
         Naming the parameter and the reason.
     """
-    if params.values.get("linear_tree"):
+    if flag(params.values.get("linear_tree", False)):
         raise UsageError(
             "linear_tree needs the raw values, which streaming does not keep; use lightgbm itself"
         )

@@ -284,7 +284,7 @@ def starting_score(params: Mapping[str, Any], target: TargetSummary) -> tuple[fl
     worker holds a fair sample of them; binary and multiclass objectives sum counts first and need no help.
     """
     mean, objective = target.single_mean, params["objective"]
-    if mean is None or not params.get("boost_from_average", True):
+    if mean is None or not flag(params.get("boost_from_average", True)):
         return ()
     if objective in ("regression", "huber", "fair"):
         return (mean,)

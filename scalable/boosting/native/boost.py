@@ -21,7 +21,7 @@ from scalable.boosting.native.order import percentiles_of_rows
 from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.rows import NO_WEIGHT, Part, Rows
 from scalable.boosting.native.sampling import EVERYONE, Sampler
-from scalable.boosting.native.settings import Settings
+from scalable.boosting.native.settings import Settings, flag
 from scalable.errors import DataError
 from scalable.kernels.histogram.leaf_sums import add_leaf_values, leaf_sums
 from scalable.kernels.histogram.objectives import GIVEN, extremes, softmax_gradients
@@ -109,16 +109,21 @@ class Boosting:
         self._continued = continued
         self._n_rows = max(1, self._peers.whole(rows.n_rows))
         self.start = [0.0] * self.objective.n_scores
-        if not continued:
-            self.start = [self._start(values, k) for k in range(self.objective.n_scores)]
-            for part in rows.parts:
-                part.score += np.array(self.start)[:, None]
+        self._averages = flag(values.get("boost_from_average", True))
+        if self._averages and not continued:
+            for k in range(self.objective.n_scores):
+                self._start_from_average(k)
 
-    def _start(self, values: Mapping[str, Any], k: int) -> float:
-        """Return the starting score of the k-th class."""
+    def _start_from_average(self, k: int) -> None:
+        """Let the scores of the k-th class begin with what all its labels say."""
+        self.start[k] = self._average(k)
+        for part in self.rows.parts:
+            part.score[k] += self.start[k]
+
+    def _average(self, k: int) -> float:
         parts, share = self.rows.parts, self.objective.percentile
-        if math.isnan(share) or not values.get("boost_from_average", True):
-            return self.objective.start(values, parts, self._peers, k)
+        if math.isnan(share):
+            return self.objective.start(parts, self._peers, k)
         label = [part.label.astype(np.float64) for part in parts]
         weight, everyone = (
             [part.weight for part in parts],
@@ -150,6 +155,12 @@ class Boosting:
         trees = []
         for k in range(self.objective.n_scores):
             tree = self._tree(iteration, k, rate)
+            if (
+                iteration == 0
+                and len(tree.leaf_value) == 1
+                and not (self._averages or self._continued or self.settings.forest)
+            ):
+                self._start_from_average(k)  # as in LightGBM: where nothing can be split, after all
             if (iteration == 0 or self.settings.forest) and not self._continued:
                 tree.leaf_value += self.start[k]
                 tree.node_value += self.start[k]

@@ -150,9 +150,9 @@ class Objective:
         """Limits of the gradients and hessians of a tree, with those that GOSS amplifies."""
         return Limits.of(np.array(self.most) * float(self.record["amplify"][0]))
 
-    def start(self, values: Mapping[str, Any], parts: Iterable[Any], peers: Peers, k: int) -> float:
-        """Return the score that training starts from, of the k-th class."""
-        if not flag(values.get("boost_from_average", True)) or self.name in ("custom", *RANKING):
+    def start(self, parts: Iterable[Any], peers: Peers, k: int) -> float:
+        """Return the score that training starts from, of the k-th class, where that is an average."""
+        if self.name in ("custom", *RANKING):
             return 0.0
         if self.name.startswith("multiclass"):
             total = exact_sum(_weights, parts, peers)

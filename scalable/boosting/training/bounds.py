@@ -7,6 +7,7 @@ import operator
 from collections.abc import Mapping
 from typing import Any
 
+from scalable.boosting.native.settings import flag
 from scalable.boosting.objectives import PERCENTILES
 from scalable.errors import UsageError
 
@@ -85,9 +86,7 @@ def check_together(values: Mapping[str, Any], objective: str) -> None:
     boosting = values.get("boosting")
     bags = int(values.get("bagging_freq", 0)) > 0 and share("bagging_fraction") < 1.0
     goss = "goss" in (boosting, values.get("data_sample_strategy"))
-    weights = (
-        str(values.get("is_unbalance", False)).lower() in ("true", "1") and share("scale_pos_weight") != 1.0
-    )
+    weights = flag(values.get("is_unbalance", False)) and share("scale_pos_weight") != 1.0
     several = (
         objective.startswith("multiclass") or objective == "custom" or int(values.get("num_class", 1)) == 1
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scalable.boosting.comm.mesh import Mesh
 from scalable.boosting.dataset.datasets import datasets_of
+from scalable.boosting.native.settings import flag
 from scalable.boosting.ranking.seeds import seed_of
 from scalable.boosting.training.evaluation import scores_of
 from scalable.boosting.user_functions import by_arity
@@ -83,7 +84,7 @@ def reseed(booster: lgb.Booster, params: Mapping[str, Any], iteration: int) -> N
             changes["bagging_seed"] = seed
     if min(float(params.get(n, 1.0)) for n in ("feature_fraction", "feature_fraction_bynode")) < 1:
         changes["feature_fraction_seed"] = seed + 1
-    if params.get("extra_trees"):
+    if flag(params.get("extra_trees", False)):
         changes["extra_seed"] = seed + 2
     if params.get("objective") == "rank_xendcg":  # its generators, one a query, are made with it
         drawn = seed_of(int(params["objective_seed"]), iteration)

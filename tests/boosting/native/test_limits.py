@@ -214,3 +214,28 @@ def test_bags_of_any_share_are_drawn_and_told(grown, shares, boosting):
     assert abs(found - expected) < 5 * np.sqrt(expected)
     for name, share in shares.items():
         assert f"\n[{name}: {share:g}]\n" in made.booster.model_to_string()
+
+
+@pytest.mark.parametrize("given", [False, "false", "-"])
+@pytest.mark.parametrize(
+    "objective", ["regression", "regression_l1", "quantile", "poisson", "binary", "multiclass"]
+)
+def test_without_an_average_to_start_from_it_is_as_in_lightgbm(grown, objective, given):
+    """Absolute losses of labels of one sign split nothing at first; LightGBM then starts from the average after all."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((800, 3))
+    y = X[:, 0] + 5 + 0.1 * rng.standard_normal(800)
+    params = {"objective": objective, "num_leaves": 4, "boost_from_average": given}
+    if objective in ("binary", "multiclass"):
+        y = np.digitize(y, [5.0] if objective == "binary" else [4.5, 5.5])
+        params |= {} if objective == "binary" else {"num_class": 3}
+    splits = (
+        [] if objective == "quantile" else [{}]
+    )  # whose first splits follow the rounding of equal gradients
+    for more in (*splits, {"min_data_in_leaf": 500}):  # which splits nothing whatever the loss
+        made = grown(X, y, params | more, iterations=6)
+        quiet = {"verbosity": -1, "num_threads": 1, "num_iterations": 6}
+        theirs = lgb.train(params | more | quiet, lgb.Dataset(X, y))
+        expected, found = (booster.predict(X, raw_score=True) for booster in (theirs, made.booster))
+        np.testing.assert_allclose(made.scores, found, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(np.mean(found, axis=0), np.mean(expected, axis=0), rtol=0.05, atol=0.02)

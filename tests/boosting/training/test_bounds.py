@@ -55,11 +55,12 @@ def test_users_see_one_line_before_rows_are_read():
         LGBMClassifier(learning_rate="a").fit(np.zeros((9, 1)), np.arange(9) % 2)
 
 
+CLASSES = {"objective": "binary"}
 BAGS = {"bagging_freq": 1, "bagging_fraction": 0.5}
 TOGETHER = [  # what LightGBM refuses, and what is near it and taken
     ({"objective": "quantile", "monotone_constraints": [1]}, {"objective": "huber", "monotone_constraints": [1]}),
     ({"objective": "mae", "monotone_constraints": [0]}, {"objective": "mae"}),
-    ({"objective": "binary", "is_unbalance": 1, "scale_pos_weight": 3}, {"is_unbalance": 1, "scale_pos_weight": 1}),
+    (CLASSES | {"is_unbalance": True, "scale_pos_weight": 3.0}, CLASSES | {"is_unbalance": True}),
     ({"boosting": "goss", **BAGS}, {"boosting": "goss", "bagging_freq": 1}),
     ({"data_sample_strategy": "goss", **BAGS}, {"data_sample_strategy": "goss", "bagging_fraction": 0.5}),
     ({"boosting": "goss", "top_rate": 0.8, "other_rate": 0.3}, {"boosting": "goss", "top_rate": 0.8}),

@@ -25,7 +25,7 @@ from scalable.boosting.native.growth.tree import Tree
 from scalable.boosting.native.objective import Objective
 from scalable.boosting.native.peers import Peers
 from scalable.boosting.native.sampling import EVERYONE
-from scalable.boosting.native.settings import Settings
+from scalable.boosting.native.settings import Settings, flag
 from scalable.errors import DataError
 from scalable.kernels.histogram.accumulate import NARROW_SUMS, apart
 from scalable.kernels.histogram.leaf_sums import add_leaf_values, leaf_sums
@@ -62,7 +62,9 @@ class StreamedBoosting:
     ) -> None:
         self._pieces, self._settings, self._crew, self._continued = pieces, settings, crew, continued
         self.objective = Objective.of(values, pieces, Peers())
-        self.start = [0.0 if continued else self.objective.start(values, pieces, Peers(), 0)]
+        self._averages = flag(values.get("boost_from_average", True))
+        starts = self._averages and not continued
+        self.start = [self.objective.start(pieces, Peers(), 0) if starts else 0.0]
         # What every row's score still lacks, by the number that stands in `_node`: at first where training starts.
         self._lacks = np.array(self.start)
         self._node = [np.zeros(pieces.rows_of(k), np.uint16) for k in range(len(pieces))]
@@ -116,6 +118,9 @@ class StreamedBoosting:
         tree.shrinkage = rate
         self._lacks = tree.leaf_value.copy()
         if iteration == 0 and not self._continued:
+            if len(tree.leaf_value) == 1 and not self._averages:  # where nothing can be split, after all
+                self.start = [objective.start(pieces, Peers(), 0)]
+                self._lacks += self.start[0]
             tree.leaf_value += self.start[0]
             tree.node_value += self.start[0]
             tree.shrinkage = 1.0
