@@ -106,7 +106,7 @@ def check_tables(path: str, content: NDArray[np.uint8], end: int) -> FooterTable
     elements, groups = np.empty(room, walk.ELEMENT), np.empty(room, walk.GROUP)
     chunks, counts = np.empty(content.size // 12 + 1, walk.CHUNK), np.empty(4, np.int64)
     if walk.walk_footer(content, *map(_numbers, (elements, groups, chunks)), counts) != content.size:
-        raise damaged(path, "its footer cannot be understood")
+        raise damaged(path, "its footer cannot be understood, or columns of it are encrypted")
     n_elements, n_groups, n_chunks, n_rows = counts.tolist()
     _check_names(path, content.tobytes(), elements[:n_elements])
     leaves = np.empty(n_elements, walk.LEAF)
@@ -139,6 +139,19 @@ def _numbers(table: NDArray[np.void]) -> NDArray[np.int64]:
     return table.view(np.int64).reshape(len(table), -1)
 
 
+def cut_off(found: FooterTables) -> NDArray[np.bool_]:
+    """Return of which column chunks the least or greatest value has fewer bytes than values have.
+
+    pyarrow ends the process when it is asked for those.
+    """
+    chunks, leaves = found.chunks, found.leaves
+    fixed = leaves["physical"] == _FIXED_BYTES
+    width = np.where(fixed, leaves["width"], _WIDTHS[leaves["physical"] & 7])
+    sizes = [chunks[extreme] for extreme in ("old_max", "old_min", "max", "min")]
+    cut: NDArray[np.bool_] = np.logical_or.reduce([(size != walk.ABSENT) & (size < width) for size in sizes])
+    return cut
+
+
 def _contradictions(found: FooterTables, end: int) -> list[tuple[NDArray[np.bool_], str]]:
     """Return for each rule which chunks break it, with what to say then."""
     chunks, leaves, rows = found.chunks, found.leaves, found.rows[:, None]
@@ -157,11 +170,7 @@ def _contradictions(found: FooterTables, end: int) -> list[tuple[NDArray[np.bool
     unlike = (chunks["unencoded_bytes"] != walk.ABSENT) & (leaves["physical"] != _BYTE_ARRAY)
     for n, most in levels:
         unlike |= (n > 0) & (n != most + 1)
-    fixed = leaves["physical"] == _FIXED_BYTES
-    width = np.where(fixed, leaves["width"], _WIDTHS[leaves["physical"] & 7])
-    short = np.zeros(chunks.shape, np.bool_)
-    for extreme in ("old_max", "old_min", "max", "min"):
-        short |= (chunks[extreme] != walk.ABSENT) & (chunks[extreme] < width)
+    short = cut_off(found) & (leaves["physical"] != _FIXED_BYTES)  # of which writers keep the beginning
     return [
         (chunks["physical"] != leaves["physical"], "its type is not that of the schema"),
         ((codec < 0) | (codec >= _CODECS), "its compression is unknown"),

@@ -173,6 +173,23 @@ def test_each_contradiction_is_named_with_its_place(tmp_path, monkeypatch, field
         read_tables(str(path), store_of(path).version(path))
 
 
+def test_bytes_of_fixed_length_whose_extremes_are_cut_are_read(tmp_path):
+    """As Rust's writer cuts those of more than 64 bytes; asked for them, pyarrow would end the process."""
+    path = tmp_path / "a.parquet"
+    hashes = pa.array([bytes([97 + k % 3]) * 100 for k in range(60)], pa.binary(100))
+    pq.write_table(
+        pa.table({"h": hashes, "x": np.arange(60.0)}), path, store_schema=False, use_dictionary=False
+    )
+    pages, footer = split(path.read_bytes())
+    for byte in (b"a", b"c"):
+        assert b"\x64" + 100 * byte in footer
+        footer = footer.replace(b"\x64" + 100 * byte, b"\x40" + 64 * byte)
+    path.write_bytes(pages + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    for filters, rows in ((None, 60), ([("x", ">", 3.0)], 56), ([("h", "==", b"a" * 100)], 20)):
+        source = ParquetSource(path, features=["x"], filters=filters)
+        assert sum(block.n_rows for shard in source.shards for block in source.raw_blocks(shard)) == rows
+
+
 def test_rubbish_of_any_length_is_refused(tmp_path):
     rng, path = np.random.default_rng(2), tmp_path / "a.parquet"
     for n in (*range(20), 300, 70_000):

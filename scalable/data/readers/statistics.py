@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scalable.data.footer_check import cut_off
 from scalable.data.footers import Footer
 from scalable.data.readers.layout import file_layout, file_metadata
 from scalable.data.selection import Selection
@@ -48,7 +49,8 @@ def check_statistics(footer: Footer, names: Sequence[str], row: int, arrays: Map
     StatisticsError
         When they do: whoever left out row groups by these statistics left out the wrong ones.
     """
-    places = file_layout(footer.path, footer.version).columns
+    layout = file_layout(footer.path, footer.version)
+    places, cut = layout.columns, cut_off(layout.tables)
     metadata, stop = file_metadata(footer.path, footer.version), row + len(arrays[names[0]])
     end = 0
     for group, size in enumerate(footer.row_groups):
@@ -56,7 +58,8 @@ def check_statistics(footer: Footer, names: Sequence[str], row: int, arrays: Map
         low, high = max(begin, row), min(end, stop)
         for name in names if low < high else ():
             place = places[name].place if name in places else None
-            told = None if place is None else _extremes(metadata.row_group(group).column(place).statistics)
+            unknown = place is None or cut[group, place]
+            told = None if unknown else _extremes(metadata.row_group(group).column(place).statistics)
             if told is None:
                 continue
             if (value := _beyond(arrays[name].slice(low - row, high - low), *told)) is not None:
@@ -94,7 +97,8 @@ def _beyond(array: pa.Array, low: Any, high: Any) -> Any:
 
 def _possible_rows(selection: Selection, footer: Footer) -> tuple[list[Rows], Rows | None]:
     """Return the row ranges of the row groups in which rows may match, neighbours joined; and those of one other."""
-    places = file_layout(footer.path, footer.version).columns
+    layout = file_layout(footer.path, footer.version)
+    places, cut = layout.columns, cut_off(layout.tables)
     metadata = file_metadata(footer.path, footer.version)
     found: list[Rows] = []
     other: Rows | None = None
@@ -104,10 +108,10 @@ def _possible_rows(selection: Selection, footer: Footer) -> tuple[list[Rows], Ro
         row_group = metadata.row_group(group)
         end += row_group.num_rows
 
-        def extremes(name: str, row_group: Any = row_group) -> tuple[Any, Any] | None:
+        def extremes(name: str, row_group: Any = row_group, group: int = group) -> tuple[Any, Any] | None:
             if name in held:
                 return None if held[name] is None else (held[name], held[name])
-            if name not in places:
+            if name not in places or cut[group, places[name].place]:
                 return None
             told = _extremes(row_group.column(places[name].place).statistics)
             return told if told is not None and told[0] <= told[1] else None  # NaN bounds nothing
