@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-RARE = 0.005  # bins of a smaller share of the reference are taken together
+RARE, FEW = (
+    0.005,
+    5,
+)  # bins of a smaller share of the reference, categories of fewer rows too, are taken together
 HALF = 0.5  # rows added to each bin of `psi`, so that an empty one has a logarithm
 
 
@@ -47,9 +50,16 @@ def _cumulated(counts: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(total / np.maximum(total[..., -1:], 1.0))
 
 
-def without_rare(reference: NDArray[np.int64], current: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
-    """Return both counts with the bins together that hold less than `RARE` of the reference, shape (n_bins,)."""
-    rare = reference < RARE * max(1, reference.sum())
+def without_rare(
+    reference: NDArray[np.int64], current: NDArray[np.int64], *, others: bool = False
+) -> tuple[NDArray[np.int64], ...]:
+    """Return both counts with the bins together that hold little of the reference, shape (n_bins,).
+
+    Where the last bin is of all `others`, it is one of them, and so are categories of a few rows: the reference chose
+    which have a bin, and most that it holds a few times are rarer elsewhere.
+    """
+    rare = reference < max(RARE * reference.sum(), FEW if others else 1)
+    rare[-1] |= others
     if rare.sum() < 2:
         return reference, current
     return tuple(

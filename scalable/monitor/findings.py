@@ -180,7 +180,7 @@ def _column(
     if bins.kind == "text":
         if bins.complete:
             yield _share(name, "new categories", limits.unknown, now[:, -2], now, before[-2], before, limits)
-        yield from _shape(name, None, before[:-1], now[:, :-1], limits)
+        yield from _shape(name, None, before[:-1], now[:, :-1], limits, others=True)
         return
     out_now, out_before = now[:, 0] + now[:, -2], before[0] + before[-2]
     yield _share(name, "out of range", limits.outside, out_now, now, out_before, before, limits)
@@ -210,11 +210,13 @@ def _shape(
     before: NDArray[np.int64],
     now: NDArray[np.int64],
     limits: Thresholds,
+    *,
+    others: bool = False,
 ) -> Iterator[Figure]:
     n, m = now.sum(axis=1), int(before.sum())
     if not m:
         return
-    few_before, few_now = div.without_rare(before, now)
+    few_before, few_now = div.without_rare(before, now, others=others)
     k = int(np.count_nonzero(few_before))
     values = {
         "psi": (div.psi(few_before, few_now), limits.of_psi(n, m, len(few_before))),

@@ -5,7 +5,8 @@ With n rows of the period, m of the reference, r = 1/n + 1/m and a chance alpha 
 - PSI and Jensen-Shannon: without drift PSI is about r times chi-squared with (bins - 1) degrees of freedom (Yurdakul
   and Naranjo, 2020), Jensen-Shannon in bits PSI / (8 ln 2) to second order. Threshold: effect + r quantile(1 - alpha).
 - KS: effect + sqrt(r ln(2 / alpha) / 2) (Dvoretzky, Kiefer and Wolfowitz with Massart's constant, both samples).
-- Wasserstein: effect + z sqrt(r) times the sum over edges of sqrt(F (1 - F)) step, the errors of the cumulated shares.
+- Wasserstein: effect + the sum over edges of (z sqrt(r F (1 - F)) + z^2 r / 3) step, the errors of cumulated shares;
+  the last term is for edges beyond which hardly a row lies (Bernstein).
 - Shares: effect + z sqrt(r s (1 - s)) + z^2 r, s the pooled share; the last term is for counts near none (Bernstein).
 - Means (losses): effect + z times the standard error of the difference.
 
@@ -78,8 +79,12 @@ class Thresholds:
         self, n: ArrayLike, cumulated: NDArray[np.float64], steps: NDArray[np.float64], m: float
     ) -> Any:
         """Return the threshold of the Wasserstein distance, given the reference's cumulated shares and the steps."""
-        spread = np.sqrt(np.clip(cumulated * (1 - cumulated), 0, None))
-        return self.wasserstein + self.z * np.sqrt(_both(n, m)) * np.sum(spread * steps)
+        spread, r = np.sqrt(np.clip(cumulated * (1 - cumulated), 0, None)), _both(n, m)
+        return (
+            self.wasserstein
+            + self.z * np.sqrt(r) * np.sum(spread * steps)
+            + self.z**2 * r / 3 * np.sum(steps)
+        )
 
     def of_share(self, effect: float, k: ArrayLike, n: ArrayLike, k_reference: float, m: float) -> Any:
         """Return the threshold of the difference of two shares, k of n and `k_reference` of m rows."""

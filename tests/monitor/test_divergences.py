@@ -50,6 +50,8 @@ def test_ks_is_scipys(one, other):
 def test_rare_bins_are_one():
     before, now = np.array([1000, 2, 3, 995]), np.array([5, 6, 7, 8])
     assert [counts.tolist() for counts in div.without_rare(before, now)] == [[1000, 995, 5], [5, 8, 13]]
+    found = div.without_rare(np.array([90, 4, 50, 6]), np.array([[1, 2, 3, 4]]), others=True)
+    assert [counts.tolist() for counts in found] == [[90, 50, 10], [[1, 3, 6]]]
 
 
 @pytest.mark.parametrize("rows", [200, 5_000, 1_000_000])
