@@ -77,13 +77,14 @@ class CachedReader:
             yield from self._kept(shard, file)
 
     def _kept(self, shard: Shard, file: BinaryIO) -> Iterator[Block]:
-        writer, first_rows = ArraysWriter(file, KIND), []
-        for k, block in enumerate(self.reader.blocks(shard)):
+        writer, first_rows = ArraysWriter(file, KIND), list[int]()
+        for block in self.reader.blocks(shard):
             for name in _PARTS:
                 if (part := getattr(block, name)) is not None:
-                    writer.add(f"{k}.{name}", part)
+                    writer.add(f"{len(first_rows)}.{name}", part)
             first_rows.append(block.first_row)
             yield block
+            del block, part  # before the next is decoded
         writer.finish({"first_rows": first_rows})
 
 

@@ -265,6 +265,7 @@ class ParquetSource(Source):
             if doubted:
                 check_statistics(footer, doubted, shard.row_start + done, found)
             yield RawBlock(found, shard.first_row + done, n_rows, origin)
+            del arrays, found  # before the next are decoded
             done += n_rows
 
     def _doubted(self, shard: Shard) -> list[str]:
@@ -306,14 +307,14 @@ class ParquetSource(Source):
         schema = pa.schema([field.with_type(own.get(field.name, field.type)) for field in self.full_schema])
         sizes = (min(block_rows, shard.row_stop - row) for row in range(*rows))
         decoded = read_columns(footer, schema, stored, *rows) if stored else repeat(list[pa.Array]())
-        for n_rows, arrays in zip(sizes, decoded, strict=False):
-            found = dict(zip(stored, arrays, strict=True))
+        for n_rows in sizes:
+            found = dict(zip(stored, next(decoded), strict=True))
             for name in own.keys() & found.keys():
                 found[name] = widened(found[name], name, self.field_type(name), footer.path)
             found.update(
                 {n: constant_column(held[n], self.field_type(n), n_rows) for n in names if n in held}
             )
-            yield [found[name] for name in names]
+            yield [found.pop(name) for name in names]
 
 
 def _tell(where: str, index: Sequence[str], common: CommonSchema) -> None:

@@ -216,6 +216,7 @@ class Source(ABC):
             chosen = selection.apply(block, names)
             if chosen.n_rows:
                 yield chosen
+            del block, chosen  # before the next is decoded
 
     def stored(self, shard: Shard, names: Sequence[str]) -> StoredColumns | TileReader | None:
         """Return float32 columns of a shard in their file, for kernels that read it; None where that cannot be."""

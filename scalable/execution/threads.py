@@ -18,7 +18,7 @@ from scalable.execution.fetching import fetch
 from scalable.execution.merge_tree import Results
 from scalable.execution.process_wide import one_blas_thread
 from scalable.execution.work import Group, GroupRows, InTurns, Report, StoppedError, Work, shards_ahead
-from scalable.kernels.buffers import give_back
+from scalable.kernels.buffers import begin_stage, give_back
 from scalable.kernels.processors import available_processors
 
 GIVE_BACK_SECONDS = 1.0
@@ -43,12 +43,17 @@ class Threads:
 
     def run(self, work: Work, report: Report) -> list[Any]:
         """Return the results in the order of their groups; the first failure stops the rest and is raised."""
+        began = time.monotonic()
         try:
             with one_blas_thread():
                 return self._run(work, report)
         finally:
             work.reader.source.release()
-            self._give_back_at_times()
+            if time.monotonic() - began > GIVE_BACK_SECONDS:  # what follows may be no work on blocks
+                give_back(whole=True)
+            else:
+                self._give_back_at_times()
+                begin_stage()
 
     def _give_back_at_times(self) -> None:
         """Give free memory back every second of work: else the peak of a long job grows with its rows."""

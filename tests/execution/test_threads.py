@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_info
 
 from scalable import ParquetSource
 from scalable.data.readers import cursor_pool
+from scalable.data.shard import Shard
 from scalable.errors import UsageError
 from scalable.execution import fetching
 from scalable.execution.process_wide import one_blas_thread
@@ -23,6 +24,7 @@ from scalable.execution.reduction import run_reduction
 from scalable.execution.replicas import run_round
 from scalable.execution.threads import Threads
 from scalable.execution.work import Work
+from scalable.kernels import buffers
 from tests.execution.tasks import CountRows, FailAt, FloatSums, SideBySide, SpecialError, ThreadPools
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -211,3 +213,14 @@ def test_number_of_threads_is_checked():
         with pytest.raises(UsageError, match="at least 1, found"):
             Threads(bad)
     assert Threads().n_workers == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_a_long_stage_leaves_no_memory_to_the_next(source, monkeypatch, long):
+    """What follows may be no work on blocks: a job was at its peak when its last stage sorted a sample."""
+    monkeypatch.setattr("scalable.execution.threads.GIVE_BACK_SECONDS", -1.0 if long else 600.0)
+    monkeypatch.setattr(buffers, "LEAST_BYTES", 1000)
+    buffers.give_back(whole=True)
+    reader = BlockReader(ParquetSource(source.paths[0]).with_shards([Shard(0, 0, 0, 60_000, 0)]))
+    run_reduction(Threads(1), FloatSums(("a", "b")), reader)
+    assert bool(buffers._free) is not long

@@ -62,6 +62,39 @@ def test_buffers_that_nobody_took_since_the_last_time_are_given_back(monkeypatch
     assert not buffers._free
 
 
+def test_what_an_earlier_stage_left_makes_room_for_what_fits_better(monkeypatch):
+    """Else both are there when a stage begins, and small arrays keep large buffers of the stage before for good."""
+    monkeypatch.setattr(buffers, "_free", [])
+    monkeypatch.setattr(buffers, "LEAST_BYTES", 1000)
+
+    def taken(*sizes):
+        return [buffers.take((n, 1000), np.uint8) for n in sizes]
+
+    def sizes():
+        return sorted(each.nbytes // 1000 for each in buffers._free)
+
+    some = taken(4, 4, 6, 6)
+    del some
+    shorter = taken(3)  # in the same stage: the end of a block
+    assert sizes() == [4, 6, 6]
+    del shorter
+    buffers.begin_stage()
+    same = taken(4)
+    assert sizes() == [4, 6, 6]
+    small = taken(3)
+    assert len(sizes()) == 2  # a new one in place of another
+    large = taken(20)
+    assert not sizes()
+    del same, small, large
+    assert sizes() == [3, 4, 20]
+    of_this_stage = taken(2)
+    assert sizes() == [4, 20]
+    del of_this_stage
+    buffers.give_back(whole=True)
+    assert not sizes()
+    assert not buffers._left_over
+
+
 @pytest.mark.parametrize("shape", [(3, 5), (7, buffers.LEAST_BYTES)])
 def test_arrays_begin_on_a_cache_line(shape):
     for array in (buffers.take(shape, np.float32), buffers.aligned(shape, np.int32)):

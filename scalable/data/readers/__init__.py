@@ -61,14 +61,8 @@ def _decoded(
         try:
             for row in range(start, stop, block_rows):
                 wanted = min(block_rows, stop - row)
-                arrays = cursor.read(wanted)
-                for name, array in zip_longest(names, arrays):
-                    if array is None or len(array) != wanted:
-                        raise DataError(
-                            f"{footer.path}: row group {_group_at(footer, row)}, column {name!r} ends before row "
-                            f"{row + wanted:,}; the file is damaged: write it again"
-                        )
-                yield arrays
+                # Without a name here, which would keep them until others are decoded.
+                yield _whole(cursor.read(wanted), footer, names, row, wanted)
             finished = True
         finally:
             if finished and unfinished:
@@ -90,6 +84,19 @@ def _decoded(
             f"{footer.path}: rows {start:,} to {stop:,}{column} cannot be decoded ({_short(error)}); the file "
             "is damaged, changed while it was read, or of a writer that pyarrow does not understand: write it again"
         ) from error
+
+
+def _whole(
+    arrays: list[pa.Array], footer: Footer, names: Sequence[str], row: int, wanted: int
+) -> list[pa.Array]:
+    """Return columns from a row on that hold as many rows as are wanted; others are damage."""
+    for name, array in zip_longest(names, arrays):
+        if array is None or len(array) != wanted:
+            raise DataError(
+                f"{footer.path}: row group {_group_at(footer, row)}, column {name!r} ends before row "
+                f"{row + wanted:,}; the file is damaged: write it again"
+            )
+    return arrays
 
 
 def _culprit(footer: Footer, schema: pa.Schema, names: Sequence[str], start: int, stop: int) -> str:

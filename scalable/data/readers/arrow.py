@@ -54,11 +54,14 @@ def open_with_arrow(
     batches = file.iter_batches(rows, row_groups=groups, columns=list(names), use_threads=False)
     if old := _old_times(footer, names):
         batches = _without_lost_digits(batches, pq.ParquetFile(footer.local), old, rows, groups)
-    pieces = (
-        [_checked(name, canonical(batch.column(name), kind)) for name, kind in zip(names, types, strict=True)]
-        for batch in batches
-    )
-    return Cursor(pieces, skip, file.close)
+
+    def columns(batch: pa.RecordBatch) -> list[pa.Array]:
+        return [
+            _checked(name, canonical(batch.column(name), kind))
+            for name, kind in zip(names, types, strict=True)
+        ]
+
+    return Cursor(map(columns, batches), skip, file.close)
 
 
 def _without_lost_digits(

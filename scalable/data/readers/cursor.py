@@ -56,6 +56,8 @@ class Cursor:
             parts.append(self._piece if whole else [a.slice(self._used, take) for a in self._piece])
             self._used += take
             n_rows -= take
+            if take == left:
+                self._piece = []  # not kept until another is there, whose memory it may be
         return parts[0] if len(parts) == 1 else [_join(column) for column in zip(*parts, strict=True)]
 
 

@@ -83,4 +83,5 @@ def _pieces(
             if len(arrays) != len(some):
                 raise pa.ArrowInvalid(f"column {some[0]!r} ends before row {row:,}")
             found.update(zip(some, arrays, strict=True))
-        yield [found[name] for name in names]
+            del arrays
+        yield [found.pop(name) for name in names]
