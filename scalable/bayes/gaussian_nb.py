@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.bayes.within_classes import Moments, merged, moments_of
+from scalable.bayes.within_classes import Moments, check_told, merged, moments_of
 from scalable.data.block import Block
 from scalable.errors import DataError, DataWarning, UsageError, not_negative
 from scalable.features.number_encoder import NumberEncoder
@@ -57,15 +57,7 @@ class ClassMoments:
         """Return means, smoothed variances and priors; a DataError where a class tells nothing of a column."""
         (weight, mean, squares), rows = state
         prior = rows / rows.sum() if self.prior is None else self.prior
-        for c, j in np.argwhere(weight[:-1] <= 0.0):
-            raise DataError(
-                f"column {self.names[j]!r} has no value of any weight in class {self.classes[c]!r}: its "
-                "distribution there is unknown; leave the column or the class out"
-            )
-        for j in np.flatnonzero(~np.isfinite(squares).all(axis=0)):
-            raise DataError(
-                f"column {self.names[j]!r} is too large: its squares are beyond the range of floating point; scale it"
-            )
+        check_told(state[0], self.names, self.classes)
         variances = squares[-1] / weight[-1]
         epsilon = self.smoothing * variances.max(initial=0.0)
         if words := hidden_columns(self.names, variances, epsilon, "var_smoothing", self.smoothing):

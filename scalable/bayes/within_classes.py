@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scalable.data.block import Block
 from scalable.data.raw_block import LazyBlock
+from scalable.errors import DataError
 from scalable.kernels.buffers import take
 from scalable.kernels.linear.raw_tiles import room_of_tiles
 from scalable.kernels.moments.class_moments import TILE_ROWS, class_moments, masked_moments
@@ -39,6 +42,20 @@ def merged(left: Moments, right: Moments) -> Moments:
     with np.errstate(over="ignore", invalid="ignore"):  # who uses them says which column is too large
         squares = left[2] + right[2] + apart**2 * left[0] * share
     return np.stack([weight, left[1] + share * apart, squares])
+
+
+def check_told(moments: Moments, names: Sequence[str], classes: Sequence[Any]) -> None:
+    """Raise a DataError where a class tells nothing of a column, or a column is too large for its squares."""
+    weight, _, squares = moments
+    for c, j in np.argwhere(weight[:-1] <= 0.0):
+        raise DataError(
+            f"column {names[j]!r} has no value of any weight in class {classes[c]!r}: its distribution there is "
+            "unknown; leave the column or the class out"
+        )
+    for j in np.flatnonzero(~np.isfinite(squares).all(axis=0)):
+        raise DataError(
+            f"column {names[j]!r} is too large: its squares are beyond the range of floating point; scale it"
+        )
 
 
 def _of_floats(block: LazyBlock, n_classes: int) -> Moments | None:
