@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -44,7 +43,7 @@ def merged(left: Moments, right: Moments) -> Moments:
     return np.stack([weight, left[1] + share * apart, squares])
 
 
-def check_told(moments: Moments, names: Sequence[str], classes: Sequence[Any]) -> None:
+def check_told(moments: Moments, names: tuple[str, ...], classes: tuple[Any, ...]) -> None:
     """Raise a DataError where a class tells nothing of a column, or a column is too large for its squares."""
     weight, _, squares = moments
     for c, j in np.argwhere(weight[:-1] <= 0.0):
