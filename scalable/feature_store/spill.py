@@ -21,6 +21,8 @@ from scalable.errors import DataError
 from scalable.kernels.timeline.group import divide_rows, gather, group_rows
 from scalable.kernels.timeline.stretches import read_stretch, sum_stretches
 from scalable.kernels.timeline.words import checksum
+from scalable.storage.files import Version
+from scalable.storage.local import version
 from scalable.storage.replace import explained, replacing
 
 REMEDY = "give it room, then run it again (a join with --resume)"
@@ -177,11 +179,11 @@ def _in_order(starts: NDArray[np.int64]) -> bool:
 
 def open_spills(paths: Sequence[str]) -> list[SpillFile]:
     """Return spilled files, checked; their indices are read once a process, not once a partition."""
-    return [_opened(path, (now := os.stat(path)).st_mtime_ns, now.st_size) for path in paths]
+    return [_opened(path, version(path)) for path in paths]
 
 
 @functools.lru_cache(1024)
-def _opened(path: str, _changed: int, _size: int) -> SpillFile:
+def _opened(path: str, _version: Version) -> SpillFile:
     return SpillFile(Path(path))
 
 

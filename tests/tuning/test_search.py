@@ -226,7 +226,7 @@ def test_trials_that_fail_say_why_and_never_win(halves):
     assert {one["params"]["solver"] for one in failed} == {"no-such"}
     assert all("solver" in one["fault"] for one in failed)
     assert found.best["params"]["solver"] == "newton"
-    with pytest.raises(DataError, match=r"every trial failed, the first one: could not convert string"):
+    with pytest.raises(DataError, match=r"every trial failed, the first one: C must be a number, not '[ab]'"):
         tune("logistic", train, "C=a|b", valid=held)
     with pytest.raises(DataError, match=r"every trial failed, the first one: .*solver"):
         tune("logistic", train, "solver=no-such", valid=held)
