@@ -70,10 +70,8 @@ class TableSource(Source):
     def _slices(self, shard: Shard, names: list[str], block_rows: int) -> Iterator[RawBlock]:
         for start in range(shard.row_start, shard.row_stop, block_rows):
             n_rows = min(block_rows, shard.row_stop - start)
-            first_row, origin = (
-                shard.first_row + start - shard.row_start,
-                Origin(self.describe_place(), start),
-            )
+            first_row = shard.first_row + start - shard.row_start
+            origin = Origin(self.describe_place(), start)
             columns = ((name, self.table.column(name).slice(start, n_rows)) for name in names)
             yield RawBlock({name: _one_array(column) for name, column in columns}, first_row, n_rows, origin)
 

@@ -260,12 +260,10 @@ class Registry:
         versions = self._known(name)
         if keep < 0:
             raise UsageError(f"--keep {keep}: how many versions stay, 0 or more")
-        alone = nullcontext() if dry or is_address(versions) else writing_alone(versions)
-        try:
-            with alone:  # of two, one would remove what the other finds an alias for
-                return self._pruned(name, versions, keep, dry)
-        except BlockingIOError:
-            raise ModelError(f"{versions}: another prune is at work; come again when it is done") from None
+        busy = ModelError(f"{versions}: another prune is at work; come again when it is done")
+        # Of two, one would remove what the other finds an alias for.
+        with nullcontext() if dry or is_address(versions) else writing_alone(versions, busy):
+            return self._pruned(name, versions, keep, dry)
 
     def _pruned(self, name: str, versions: Path, keep: int, dry: bool) -> list[int]:
         rows, wrong = list_versions(versions)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -45,24 +45,17 @@ def part_path(out: Path, shards: Sequence[Shard]) -> Path:
     return out / f"part-{shards[0].index:06d}.parquet"
 
 
-@contextmanager
-def alone(out: Path) -> Iterator[None]:
+def alone(out: Path) -> AbstractContextManager[None]:
     """Hold a directory against other jobs, as far as it is local; `prepare` says what else is wrong with it.
 
     Raises
     ------
     UsageError
-        Another process, or another thread, writes there: what it has not finished would be taken for a killed one's.
+        On entry: another process, or another thread, writes there. What it has not finished would be taken for a killed
+        one's.
     """
-    with ExitStack() as held:
-        try:
-            if is_local(out):
-                held.enter_context(writing_alone(out))
-        except BlockingIOError:
-            raise UsageError(
-                f"{out}: another process is writing there; wait for it, or choose another --out"
-            ) from None
-        yield
+    busy = UsageError(f"{out}: another process is writing there; wait for it, or choose another --out")
+    return writing_alone(out, busy) if is_local(out) else nullcontext()
 
 
 def prepare(out: Path, job: Fingerprint, resume: bool, name: str) -> None:

@@ -55,13 +55,13 @@ def remove_unused(directory: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def writing_alone(directory: str | os.PathLike[str]) -> Iterator[None]:
+def writing_alone(directory: str | os.PathLike[str], busy: Exception | None = None) -> Iterator[None]:
     """Hold a local directory, made where it can be, against others of this machine that would write there, too.
 
     Raises
     ------
-    BlockingIOError
-        When another process, or another thread, does.
+    Exception
+        `busy`, or else a BlockingIOError, when another process, or another thread, does.
     """
     descriptor = -1
     try:
@@ -69,8 +69,8 @@ def writing_alone(directory: str | os.PathLike[str]) -> Iterator[None]:
             os.makedirs(directory, exist_ok=True)
             descriptor = os.open(directory, os.O_RDONLY)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise
+        except BlockingIOError as error:
+            raise (busy or error) from None
         except OSError:  # it cannot be made, or is of a file system without locks
             pass
         yield

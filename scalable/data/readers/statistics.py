@@ -76,11 +76,7 @@ def _extremes(statistics: Any) -> tuple[Any, Any] | None:
         return None
     try:
         return statistics.min, statistics.max
-    except (
-        ValueError,
-        OverflowError,
-        pa.ArrowException,
-    ):  # text that is cut within a letter, days after 9999
+    except (ValueError, OverflowError, pa.ArrowException):  # text cut within a letter, days after 9999
         return None
 
 

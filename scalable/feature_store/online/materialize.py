@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,10 +86,11 @@ def materialize(
     """
     horizon = None if horizon is None else _horizon(horizon)
     definitions = definitions if isinstance(definitions, Definitions) else read_definitions(definitions)
-    with (
-        _alone(local_place(store, "a feature store")),
-        OnlineStore(definitions, store, create=True) as opened,
-    ):
+    folder = local_place(store, "a feature store")
+    # Of two, both would take the same files.
+    busy = DataError(f"{folder}: another process is materializing there; come again when it is done")
+    with writing_alone(folder, busy), OnlineStore(definitions, store, create=True) as opened:
+        remove_scratch(folder)  # of killed runs
         found = {}
         for view in opened.definitions.views.values():
             bound, source = open_view(opened.definitions, view)
@@ -102,20 +101,6 @@ def materialize(
             if new is not None:
                 _take(opened, bound, new, files, executor or Threads(), horizon, found[view.name])
         return found
-
-
-@contextmanager
-def _alone(store: Path) -> Iterator[None]:
-    """Hold a store against others that materialize: of two, both would take the same files."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(writing_alone(store))
-        except BlockingIOError:
-            raise DataError(
-                f"{store}: another process is materializing there; come again when it is done"
-            ) from None
-        remove_scratch(store)  # of killed runs
-        yield
 
 
 def _horizon(given: Any) -> int:
