@@ -23,7 +23,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.threads import Threads
 from scalable.feature_store.bind import BoundView, check_keys, keys_source, open_view
 from scalable.feature_store.definitions import Definitions
-from scalable.feature_store.latest.courses import courses_of
+from scalable.feature_store.latest.courses import Courses, courses_of
 from scalable.feature_store.latest.replay import replay_view
 from scalable.feature_store.latest.stream import count_streams, stream_view, streams
 from scalable.feature_store.partition import JoinPartition, Spilled
@@ -142,26 +142,32 @@ def point_in_time_join(
         if any(not part_path(target, shards).exists() for shards in parts):
             with explained(DataError, work, "give it room, or its directory back, then --resume"):
                 work.mkdir(exist_ok=True)
-            joined, left = [], closed == "left"
-            for k, ((bound, events), ordered) in enumerate(zip(views, courses, strict=True)):
-                here = (source, parts, time, work)
-                found = (
-                    None if ordered is None else replay_view(executor, bound, k, events, ordered, *here, left)
-                )
-                if found is None and streams(bound, source.n_rows):
-                    found = stream_view(executor, bound, k, events, *here, left)
-                elif found is None:
-                    (spilled,) = spill(executor, [(bound, events)], *here, n_partitions, first=k)
-                    found = join_partitions(executor, spilled, n_partitions, work, left)
-                joined.append(found)
-            write_text(
-                target / COUNTED, json.dumps({each.bound.view.name: counts_of(each) for each in joined})
-            )
+            here = (source, parts, time, work)
+            joined = _join_views(executor, views, courses, here, n_partitions, closed == "left")
+            counted = {each.bound.view.name: counts_of(each) for each in joined}
+            write_text(target / COUNTED, json.dumps(counted))
             written = _write_parts(executor, joined, source, parts, schema, target, work)
         counts = _read_counts(target / COUNTED)
         remove_spills(work.glob("*.spill"))
         shutil.rmtree(work, ignore_errors=True)
     return Joined(written, counts)
+
+
+def _join_views(
+    executor: Executor, views: Sequence[tuple[BoundView, Source]], courses: Sequence[Courses | None],
+    here: tuple[Source, Sequence[tuple[Shard, ...]], str, Path], n_partitions: int, left: bool,
+) -> list[JoinedView]:  # fmt: skip
+    """Write the features of all views, each in the way that its events allow, as far as they are not."""
+    joined = []
+    for k, ((bound, events), ordered) in enumerate(zip(views, courses, strict=True)):
+        found = None if ordered is None else replay_view(executor, bound, k, events, ordered, *here, left)
+        if found is None and streams(bound, here[0].n_rows):
+            found = stream_view(executor, bound, k, events, *here, left)
+        elif found is None:
+            (spilled,) = spill(executor, [(bound, events)], *here, n_partitions, first=k)
+            found = join_partitions(executor, spilled, n_partitions, here[-1], left)
+        joined.append(found)
+    return joined
 
 
 def count_partitions(sources: Sequence[Source]) -> int:

@@ -21,7 +21,6 @@ from scalable.errors import DataError, ModelError, UsageError
 from scalable.execution.executors import Dask
 from scalable.execution.threads import Threads
 from scalable.features.tree_encoder import TreeEncoder
-from scalable.linear import LogisticRegression
 from scalable.models.predictors import load_model
 from scalable.models.store import save_model
 from scalable.scoring.parts import WriteParts, plan_parts
@@ -330,28 +329,3 @@ def test_an_output_beside_the_data_is_not(tmp_path, dataset, monkeypatch):
     for out, given in places.items():
         assert score(predictor, ParquetSource(given), out) > 0
     assert score(predictor, ParquetSource("../data/*.parquet"), "../data-scored") > 0
-
-
-def test_two_jobs_do_not_write_to_one_directory(tmp_path, monkeypatch):
-    """The second had removed what the first was writing, as if it had been killed, and was refused itself."""
-    rng = np.random.default_rng(0)
-    x = rng.random(300)
-    pq.write_table(pa.table({"x": x, "y": (x > rng.random(300)).astype(int)}), tmp_path / "rows.parquet")
-    source = ParquetSource(tmp_path / "rows.parquet", target="y")
-    LogisticRegression().fit(source).save(tmp_path / "m")
-    predictor, out, said = load_model(tmp_path / "m"), tmp_path / "out", []
-    begin = WriteParts.begin
-
-    def begin_and_be_joined(self, shards):
-        part = begin(self, shards)
-        for resume in (False, True):
-            with pytest.raises(UsageError, match="another process is writing there") as error:
-                score(predictor, source, out, resume=resume)
-            said.append(error)
-        return part
-
-    monkeypatch.setattr(WriteParts, "begin", begin_and_be_joined)
-    assert score(predictor, source, out, executor=Threads(1)) == 300
-    assert len(said) == 2
-    monkeypatch.undo()
-    assert score(predictor, source, out, resume=True) == 0
