@@ -20,20 +20,8 @@ _MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
 _TAIL = 2**16  # most footers are smaller: one read
 _CODECS = 8
 _OTHERS = (
-    ".tsv",
-    ".txt",
-    ".json",
-    ".jsonl",
-    ".ndjson",
-    ".arrow",
-    ".feather",
-    ".orc",
-    ".avro",
-    ".xls",
-    ".xlsx",
-    ".gz",
-    ".zip",
-)
+    ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".arrow", ".feather", ".orc", ".avro", ".xls", ".xlsx", ".gz", ".zip",
+)  # fmt: skip
 _LEAST_PAGE, _MOST_VALUES = 16, 2**31  # bytes of a page and its header, and values of a page
 _BYTE_ARRAY, _FIXED_BYTES = 6, 7
 _WIDTHS = np.array(

@@ -203,9 +203,8 @@ def measure_requests(path: Any, facts: Any, X: np.ndarray, data: str) -> list[di
             plain = table.num_columns == facts.coef.shape[1] and _numbers(table)
         else:
             plain = of_text and table.column_names == facts.feature_names and _numbers(table)
-            plain = plain and not getattr(
-                predictor, "levels", None
-            )  # of pandas' categories it takes no numbers
+            # Of pandas' categories it takes no numbers.
+            plain = plain and not getattr(predictor, "levels", None)
         for request, other, figures in _pandas(facts, dicts, frames) if plain else ():
             note(request, other, figures)
         shown.advance(2)
