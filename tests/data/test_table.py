@@ -42,6 +42,15 @@ def test_numpy_of_every_dtype_and_order(order, dtype):
     assert source.n_rows == 20
 
 
+@pytest.mark.parametrize("rows", [1, 21_845, 21_846, 50_000])
+def test_row_major_numbers_are_put_into_columns_strip_by_strip(rows):
+    X = np.random.default_rng(0).random((rows, 3), np.float32)
+    for given in (X, X[::-1], X[:, ::2]):
+        table = to_table(given)
+        assert all(np.array_equal(table[f"x{j}"].to_numpy(), given[:, j]) for j in range(given.shape[1]))
+        assert all(table[f"x{j}"].num_chunks == 1 for j in range(given.shape[1]))
+
+
 def test_fortran_columns_are_not_copied():
     X = np.asfortranarray(np.random.default_rng(0).random((1_000, 3)))
     block = next(as_source(X).raw_blocks(as_source(X).shards[0]))
