@@ -76,6 +76,41 @@ def bound_from_json(view: View, found: dict[str, object]) -> BoundView:
     return BoundView(view, entity, event, created, {name: type_named(kind) for name, kind in types.items()})
 
 
+def as_before(bound: BoundView, before: BoundView | None, store: object) -> BoundView:
+    """Return a view of further events with the types that a store has of the first; `bound` where there are none.
+
+    Text may be laid out in any way, times and whole numbers may have other widths: they are brought to the store's.
+
+    Raises
+    ------
+    DataError
+        A column means something else than before, or is a float of another width, whose values would not be equal.
+    """
+    if before is None:
+        return bound
+    view, pairs = bound.view, {name: (kind, before.types[name]) for name, kind in bound.types.items()}
+    wrong = {name: pair for name, pair in pairs.items() if not _alike(*pair)}
+    for name, here, there in (
+        (view.event_time, bound.event_time, before.event_time),
+        (view.created_time or view.event_time, bound.created_time, before.created_time),
+    ):
+        if _sort(here) != _sort(there):
+            wrong[name] = here, there
+    if pt.is_integer(bound.entity) != pt.is_integer(before.entity):
+        wrong[view.entity] = bound.entity, before.entity
+    for name, (here, there) in wrong.items():
+        raise DataError(
+            f"{store}: view {view.name!r} was made of columns of other types: {name!r} was {there}, is {here} here; "
+            f"give it as {there}, or materialize it anew elsewhere"
+        )
+    return before
+
+
+def _alike(here: pa.DataType, there: pa.DataType) -> bool:
+    kinds = column_kind(here), column_kind(there)
+    return kinds[0] == kinds[1] and family(here) == family(there) and (kinds[0] != "float" or here == there)
+
+
 def open_view(definitions: Definitions, view: View) -> tuple[BoundView, Source]:
     """Return a view bound to its source, and the source."""
     from scalable.data.parquet import ParquetSource

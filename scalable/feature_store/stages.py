@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from pyarrow import ipc
 
 from scalable.data.block import BLOCK_ROWS, RawBlock
+from scalable.data.columns import column_kind
 from scalable.data.roles import Roles
 from scalable.data.shard import Shard
 from scalable.data.source import Source
+from scalable.data.types.logical import cast_exactly
 from scalable.data.values import numbers
 from scalable.errors import DataError
 from scalable.execution.executors import Executor, run_shown
@@ -124,7 +126,10 @@ def event_columns(
     state.latest = max(state.latest, int(when_known(event, created).max(initial=MISSING)))
     words = []
     for name in bound.view.columns:
-        found, texts = value_words(block.arrays[name], name)
+        array, kind = block.arrays[name], bound.types[name]
+        if array.type != kind and column_kind(kind) in ("integer", "temporal"):  # of a store's first events
+            array = cast_exactly(array, name, kind, block.place, "before")
+        found, texts = value_words(array, name)
         words.append(found)
         if texts is not None:
             state.texts.append(texts)

@@ -23,7 +23,7 @@ from scalable.kernels.timeline.group import (
     value_numbers,
 )
 from scalable.kernels.timeline.windows import first_too_large, latest, slide, slide_distinct
-from scalable.kernels.timeline.words import MISSING, fixed_floats, float_words
+from scalable.kernels.timeline.words import MINUS_ZERO_WORD, MISSING, fixed_floats, float_words
 
 
 @dataclass
@@ -254,6 +254,8 @@ class Timeline:
 
     def _distinct(self, feature: Feature, times: Words, starts: Words) -> Words:
         _, words = self.column(feature.column)
+        if pt.is_floating(self.bound.types[str(feature.column)]):
+            words = np.where(words == MINUS_ZERO_WORD, 0, words)
         longest = int(np.diff(self.starts).max(initial=1))
         numbers = np.empty(len(words), np.int64)
         value_numbers(self.starts, words, np.empty(1 << int(2 * longest - 1).bit_length(), np.int64), numbers)

@@ -52,7 +52,8 @@ def random_events(rng, n, n_entities, texts=False):
     """A table of events: times collide, many are late, some created before they happened, values are missing."""
     event = rng.integers(0, 60 * 12, n)
     created = event + rng.choice([0, 0, 0, 5, 60, -3, 400], n)
-    amount = np.round(rng.normal(0, 50, n), 2)
+    zero = rng.choice([0.0, -0.0], n)  # one number
+    amount = np.where(rng.random(n) < 0.1, zero, np.round(rng.normal(0, 50, n), 2))
     country = rng.choice(["de", "fr", "", "é"], n).tolist()
     entity = rng.integers(0, n_entities, n)
     return pa.table(

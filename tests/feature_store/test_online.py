@@ -10,13 +10,15 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalable.errors import DataError
+from scalable.errors import DataError, UsageError
 from scalable.feature_store import OnlineStore, materialize, point_in_time_join, push, read_definitions
 from tests.feature_store.examples import DEFINITIONS, MINUTE, plain_events, random_events, write
 from tests.feature_store.reference import row_features, same
@@ -180,6 +182,45 @@ def test_events_of_other_columns_are_refused_and_nothing_is_added(made):
         with pytest.raises(DataError, match="event time 'at' is missing"):
             push(store, "pay", late)
         assert repr(store.lookup({"customer": 1})) == repr(before)
+
+
+@pytest.mark.parametrize("texts", [False, True])
+def test_events_are_pushed_whatever_the_layout_of_their_columns(tmp_path, texts):
+    """A frame of pandas or polars has other units of time, widths and layouts of text than a file."""
+    events, arrived = in_order_of_arrival(random_events(np.random.default_rng(3), 60, 3, texts))
+    path = write(tmp_path, events.slice(0, 30), n_files=1)
+    entities = ["c0", "c1"] if texts else [0, 1]
+    wide = {
+        "at": pa.timestamp("ns"), "created": pa.timestamp("us"), "n": pa.int64(), "day": pa.date64(),
+        "country": pa.dictionary(pa.int8(), pa.string()), **({"customer": pa.large_string()} if texts else {}),
+    }  # fmt: skip
+    cast = pa.schema([(f.name, wide.get(f.name, f.type)) for f in events.schema])
+    answers = []
+    for name, rest in {
+        "same": events.slice(30),
+        "wide": events.slice(30).cast(cast),
+        "polars": pl.from_arrow(events.slice(30)),
+        "pandas": events.slice(30).to_pandas(types_mapper=pd.ArrowDtype),
+    }.items():
+        materialize(path, tmp_path / name, horizon=0)
+        with OnlineStore(path, tmp_path / name, create=True) as store:
+            push(store, "pay", rest, now=0)
+            answers.append(repr([store.lookup({"customer": e}, at=int(arrived[-1])) for e in entities]))
+    assert answers[1:] == answers[:1] * 3
+    with OnlineStore(path, tmp_path / "same", create=True) as store:
+        big = events.set_column(5, "n", pa.array([2**40] * 60))
+        with pytest.raises(DataError, match="column 'n' is int64 here but int32 before, which cannot hold"):
+            push(store, "pay", big)
+        zoned = [events.column(name).cast(pa.timestamp("us", "UTC")) for name in ("at", "created")]
+        zoned = events.set_column(1, "at", zoned[0]).set_column(2, "created", zoned[1])
+        with pytest.raises(DataError, match=r"'at' was timestamp\[us\], is timestamp\[us, tz=UTC\] here"):
+            push(store, "pay", zoned)
+
+
+def test_a_store_open_for_reading_says_how_to_push(made):
+    folder, path, events = made
+    with OnlineStore(path, folder / "store") as store, pytest.raises(UsageError, match="create=True"):
+        push(store, "pay", events)
 
 
 def test_a_push_that_is_killed_leaves_all_or_nothing(made):

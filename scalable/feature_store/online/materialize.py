@@ -14,11 +14,11 @@ import numpy as np
 
 from scalable import progress
 from scalable.data.source import Source
-from scalable.errors import DataError
+from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import ahead
 from scalable.execution.threads import Threads
-from scalable.feature_store.bind import BoundView, bind, keys_source, open_view
+from scalable.feature_store.bind import BoundView, as_before, bind, keys_source, open_view
 from scalable.feature_store.definitions import Definitions
 from scalable.feature_store.join import count_partitions
 from scalable.feature_store.online.histories import Packed, pack, put
@@ -94,9 +94,9 @@ def materialize(
         found = {}
         for view in opened.definitions.views.values():
             bound, source = open_view(opened.definitions, view)
-            before = (opened.read_meta() or {}).get("views", {}).get(view.name)
-            _check_types(opened, bound, before)
-            new, files, skipped = _new_files(opened, bound, source, (before or {}).get("files", []))
+            bound = as_before(bound, opened.bound(view.name), opened.path)
+            taken = (opened.read_meta() or {}).get("views", {}).get(view.name, {}).get("files", [])
+            new, files, skipped = _new_files(opened, bound, source, taken)
             found[view.name] = Materialized(skipped_files=skipped)
             if new is not None:
                 _take(opened, bound, new, files, executor or Threads(), horizon, found[view.name])
@@ -112,14 +112,6 @@ def _horizon(given: Any) -> int:
             "time than now"
         )
     return found
-
-
-def _check_types(store: OnlineStore, bound: BoundView, before: dict[str, Any] | None) -> None:
-    if before is not None and {key: before.get(key) for key in bound.to_json()} != bound.to_json():
-        raise DataError(
-            f"{store.path}: view {bound.view.name!r} was made of columns of other types "
-            f"({before.get('entity')}, {before.get('types')}); materialize it anew elsewhere"
-        )
 
 
 def _new_files(
@@ -211,15 +203,18 @@ def push(store: OnlineStore, view: str, events: Any, *, now: int | None = None) 
     DataError
         There is no such view, columns are missing or of other types, times are missing, `now` is in the future; the
         disk is full.
+    UsageError
+        `store` is open for reading only.
     """
     if view not in store.definitions.views:
         raise DataError(
             f"{store.definitions.place}: there is no view {view!r}; it has {', '.join(store.definitions.views)}"
         )
+    if store.env.flags()["readonly"]:
+        raise UsageError(f"{store.path}: is open for reading; to push, open it with create=True")
     source = keys_source(events)
     bound = bind(store.definitions.views[view], source.full_schema, source.describe_place())
-    before = (store.read_meta() or {}).get("views", {}).get(view)
-    _check_types(store, bound, before)
+    bound = as_before(bound, store.bound(view), store.path)
     state, done = Columns(), Materialized()
     left_out = []
     for shard in source.shards:

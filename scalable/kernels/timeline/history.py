@@ -13,7 +13,7 @@ import numpy as np
 from scalable.kernels.encode.encoding import mix
 from scalable.kernels.jit import kernel
 from scalable.kernels.timeline.windows import cut_before
-from scalable.kernels.timeline.words import MISSING, NAN_WORD, checksum, float_of
+from scalable.kernels.timeline.words import MINUS_ZERO_WORD, MISSING, NAN_WORD, checksum, float_of
 
 HEAD = 3
 LATEST, SINCE, COUNT, SUM, MEAN, LEAST, GREATEST, DISTINCT = range(8)
@@ -119,18 +119,26 @@ def history_size(row: np.ndarray, n_columns: int) -> Any:
 
 
 @kernel(inline=True)
-def _different(row: Any, at: Any, n: Any, low: Any, time: Any, nan: Any) -> Any:
-    """Return how many different words of known events there are from event `low` on."""
+def _comparable(word: Any, floats: Any) -> Any:
+    """Return a word that is equal where values are: -0.0 is 0.0."""
+    return np.int64(0) if floats and word == MINUS_ZERO_WORD else word
+
+
+@kernel(inline=True)
+def _different(row: Any, at: Any, n: Any, low: Any, time: Any, floats: Any) -> Any:
+    """Return how many different values of known events there are from event `low` on; NaN is none."""
     size = 4
     while size < 2 * (n - low):
         size *= 2
     table, mask, found = np.full(size, -1, np.int64), np.uint64(size - 1), np.int64(0)
     for i in range(low, n):
-        word = row[at + i]
-        if row[HEAD + i] > time or row[HEAD + n + i] > time or word in (MISSING, nan):
+        word = _comparable(row[at + i], floats)
+        if row[HEAD + i] > time or row[HEAD + n + i] > time:
+            continue
+        if word == MISSING or (floats and word == NAN_WORD):
             continue
         place = mix(np.uint64(word)) & mask
-        while table[place] >= 0 and row[at + table[place]] != word:
+        while table[place] >= 0 and _comparable(row[at + table[place]], floats) != word:
             place = (place + np.uint64(1)) & mask
         if table[place] < 0:
             table[place] = i
@@ -213,8 +221,7 @@ def look_up(room: np.ndarray, size: int, n_columns: int, time: int, ttl: int, pl
                 greatest = word if count == 0 or word > greatest else greatest
                 count += 1
         if one.function == DISTINCT:
-            nan = NAN_WORD if one.from_floats else MISSING
-            out[one.place] = _different(row, HEAD + (2 + one.word) * n, n, low, time, nan)
+            out[one.place] = _different(row, HEAD + (2 + one.word) * n, n, low, time, one.from_floats)
         elif one.function == MEAN:
             out[one.place] = _bits(np.float64(total) / one.scale / count if count else np.nan)
         elif one.function == SUM and one.floating:

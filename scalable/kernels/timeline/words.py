@@ -21,6 +21,7 @@ _FNV_OFFSET, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3
 _OTHER_OFFSET, _OTHER_PRIME = np.uint64(0x9AE16A3B2F90404F), np.uint64(0xC2B2AE3D27D4EB4F)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 NAN_WORD = np.int64(0x7FF8000000000000)
+MINUS_ZERO_WORD = np.int64(-1)  # equal to 0.0, whose word is 0
 _AHEAD = np.int64(24)  # values that are fetched before they are wanted
 
 
