@@ -87,14 +87,14 @@ class View:
     created_time : str or None
         When it came to be known; by default when it happened.
     time_to_live : str or None
-        Latest values older than this are missing.
+        Latest values of this age or older are missing.
     values : tuple of str
         Columns whose latest value is a feature.
     aggregates : tuple of Aggregate
     time_since_last : bool
         Whether the seconds since the latest event are a feature.
     duplicates : str
-        ``keep``, or ``drop`` for events that are equal to another in all that is used of them.
+        ``keep``, or ``drop`` for events that are equal to a later one in all that is used of them.
     time_unit : str or None
         Of times that are whole numbers: ``s``, ``ms``, ``us`` or ``ns`` since 1970.
     """

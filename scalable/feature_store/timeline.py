@@ -110,7 +110,7 @@ class Timeline:
     words
         As given.
     repeated : int
-        Events that equal another.
+        Events that equal a later one.
     """
 
     def __init__(

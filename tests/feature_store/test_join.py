@@ -12,7 +12,15 @@ import pytest
 
 from scalable.errors import DataError, UsageError
 from scalable.feature_store import join, point_in_time_join, read_definitions, stages
-from tests.feature_store.examples import plain_events, random_events, random_keys, write, written_by_each
+from tests.feature_store.examples import (
+    DEFINITIONS,
+    LATEST,
+    plain_events,
+    random_events,
+    random_keys,
+    write,
+    written_by_each,
+)
 from tests.feature_store.reference import row_features, same
 
 
@@ -156,6 +164,26 @@ def test_duplicates_are_counted_and_dropped_where_asked(tmp_path):
     path.write_text(path.read_text().replace("time_since_last", 'duplicates = "drop"\ntime_since_last'))
     point_in_time_join(keys, path, tmp_path / "dropped")
     check_rows(read(tmp_path / "dropped"), read_definitions(path), pa.concat_tables([once]), keys, "right")
+
+
+def test_what_is_latest_does_not_depend_on_whether_repeated_events_are_dropped(tmp_path):
+    """On every road; of events of one time the last one is latest, also where an earlier one is the same."""
+    rng = np.random.default_rng(6)
+    events = random_events(rng, 400, 2)
+    events = pa.concat_tables([events, events.take(pa.array(rng.permutation(400)[:200]))])
+    keys, road = random_keys(rng, 50, 2), {}
+    for name, text in {"windows": DEFINITIONS, "latest": LATEST}.items():
+        for duplicates in ("keep", "drop"):
+            (folder := tmp_path / f"{name}-{duplicates}").mkdir()
+            path = write(
+                folder, events, text=text.replace("values", f'duplicates = "{duplicates}"\nvalues', 1)
+            )
+            point_in_time_join(keys, path, folder / "out")
+            columns = [feature.name for feature in read_definitions(path).features if feature.window is None]
+            road[name, duplicates] = read(folder / "out").select(columns).to_pylist()
+    first = road.pop(("windows", "keep"))
+    for name, rows in road.items():
+        assert repr(rows) == repr(first), name
 
 
 def replaced(table, name, values):

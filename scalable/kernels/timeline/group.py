@@ -271,12 +271,12 @@ def value_numbers(starts: np.ndarray, words: np.ndarray, table: np.ndarray, out:
 
 @kernel()
 def _mark_tied(start: int, end: int, rows: np.ndarray, words: np.ndarray, repeated: np.ndarray) -> Any:
-    """Mark those of events of one time that equal an earlier one; return how many."""
+    """Mark those of events of one time that equal a later one; return how many."""
     size, found = 2, 0
     while size < 2 * (end - start):
         size *= 2
     table, mask = np.full(size, -1, np.int64), np.uint64(size - 1)
-    for i in range(start, end):
+    for i in range(end - 1, start - 1, -1):
         h = np.uint64(0)
         for c in range(words.shape[0]):
             h = mix(h ^ np.uint64(words[c, rows[i]]))
@@ -304,7 +304,7 @@ def mark_repeated(
     words: np.ndarray,
     repeated: np.ndarray,
 ) -> Any:
-    """Mark events that equal an earlier one of their entity in times and values.
+    """Mark events that equal a later one of their entity in times and values: what is latest stays so without them.
 
     Parameters
     ----------

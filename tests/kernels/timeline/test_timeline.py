@@ -144,9 +144,9 @@ def test_repeated_events_are_marked():
     values, rows, marked = rng.integers(0, 3, (2, n)), rng.permutation(n), np.empty(n, np.bool_)
     found = group.mark_repeated(np.array([0, n]), rows, event, created, values, marked)
     seen, expected = set(), []
-    for i in range(n):
+    for i in reversed(range(n)):
         one = (event[i], *values[:, rows[i]])
         expected.append(one in seen)
         seen.add(one)
-    assert marked.tolist() == expected
+    assert marked.tolist() == expected[::-1]
     assert found == sum(expected)
