@@ -91,6 +91,8 @@ def worker_processes(n_workers, scratch):
     """A client of `n_workers` processes with one thread each; all have ended when it is left."""
     from distributed import Client, LocalCluster
 
+    from scalable.execution.local import preloads
+
     with (
         LocalCluster(
             n_workers=n_workers,
@@ -100,6 +102,7 @@ def worker_processes(n_workers, scratch):
             dashboard_address="127.0.0.1:0",  # None would still listen, on a fixed port
             memory_limit=0,
             local_directory=str(scratch),
+            preload=preloads(),
             env={"PYTHONPATH": os.pathsep.join([str(REPO), os.environ.get("PYTHONPATH", "")])},
         ) as cluster,
         Client(cluster, set_as_default=False) as client,

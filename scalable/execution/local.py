@@ -34,6 +34,14 @@ def local_cluster(n_workers: int, threads_per_worker: int = 1) -> Iterator[Any]:
             yield client
 
 
+def preloads() -> list[str]:
+    """Return what our own worker processes load first: what the user's settings name, after what makes that light."""
+    import dask.config
+
+    named = dask.config.get("distributed.worker.preload", [])
+    return ["scalable.deferred", *([named] if isinstance(named, str) else named)]
+
+
 def _block_interrupts() -> None:
     # Threads and processes inherit the mask of the thread that starts them. multiprocessing's
     # tracker process, started on first need, would unblock the signal again.
@@ -54,4 +62,5 @@ def _start(n_workers: int, threads_per_worker: int, scratch: str) -> Any:
         local_directory=scratch,
         silence_logs=logging.CRITICAL,
         env={"OMP_NUM_THREADS": str(threads_per_worker)},
+        preload=preloads(),
     )

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from scalable.boosting.workers.placement import Team, local_team, team_of
 from scalable.errors import ClusterError, UsageError
 from scalable.execution.dask import current
+from scalable.execution.local import preloads
 from scalable.execution.process_wide import one_blas_thread
 from scalable.kernels.processors import available_processors
 from scalable.tuning.trials import Measured, Plan, forget, measure
@@ -46,6 +47,7 @@ def team_for(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> Iter
             threads_per_worker=threads,
             dashboard_address="127.0.0.1:0",  # None would listen on a fixed port
             memory_limit=0,
+            preload=preloads(),
         ) as cluster,
         Client(cluster, set_as_default=False) as opened,
         team_of(opened, None, paths) as team,

@@ -2,6 +2,7 @@
 
 import gc
 import socket
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import dask
@@ -16,10 +17,19 @@ from scalable.errors import ClusterError, UsageError
 from scalable.execution import executors
 from scalable.execution.dask import Dask
 from scalable.execution.executors import connected
+from scalable.execution.local import preloads
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.linear import LogisticRegression
 from scalable.models.parameters import seed_of
+
+
+def test_our_worker_processes_put_off_what_they_may_not_need(dask_client):
+    found = dask_client.run(lambda: [type(finder).__name__ for finder in sys.meta_path])
+    assert all("_Deferring" in finders for finders in found.values())
+    for named in ("other", ["other"]):
+        with dask.config.set({"distributed.worker.preload": named}):
+            assert preloads()[1:] == ["other"]
 
 
 class WhoWorks:

@@ -47,7 +47,7 @@ def check_text(text: str) -> None:
 def booster_of_text(text: str) -> lgb.Booster:
     """Return the booster of a text; raises as `check_text`, also for what LightGBM refuses."""
     check_text(text)
-    import lightgbm as lgb  # a worker's process loads it in a way of its own, once this module is there
+    import lightgbm as lgb  # not for who only checks a text
 
     try:
         return lgb.Booster(model_str=text)

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from scalable.boosting.workers.job import Outcome, WorkerJob, read_frame, write_frame
 from scalable.boosting.workers.life import peak_rss
-from scalable.deferred import defer
+from scalable.deferred import defer, leave_lightgbm_alone
 
 PARENT_SLACK = 5.0  # beyond the silence at which peers give each other up
 PR_SET_PDEATHSIG = 1
@@ -80,30 +80,16 @@ def die_with_parent() -> None:
         os._exit(EXIT_ORPHAN)
 
 
-def import_lightgbm_alone() -> None:
-    """Import LightGBM without the packages it would load when present: 2 s of its 2.6, and none is used here."""
-    hidden = [
-        name
-        for name in ("dask", "distributed", "graphviz", "matplotlib", "pandas", "sklearn")
-        if name not in sys.modules
-    ]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes an import fail at once
-    import lightgbm  # noqa: F401
-
-    for name in hidden:
-        del sys.modules[name]
-
-
 def main() -> None:
     """Run one worker over the pipes at standard input and output."""
     die_with_parent()
     defer()
+    leave_lightgbm_alone()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C reaches the parent, which decides
     # Whatever prints must not end up between the frames.
     outgoing = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     incoming = sys.stdin.buffer
-    import_lightgbm_alone()  # first: a job is made of modules that import it
     job: WorkerJob = read_frame(incoming)
     parent = Parent(incoming, outgoing, job.silence)
     for body in (parent.listen_forever, parent.beat_forever, parent.watch_forever):

@@ -128,11 +128,13 @@ def train_trees(
 ) -> dict[str, Any]:
     """Train and evaluate a boosted forest on a local Dask cluster of two worker processes."""
     from scalable.boosting import LGBMClassifier
+    from scalable.deferred import leave_lightgbm_alone
     from scalable.execution.local import local_cluster
 
     with ExitStack() as stack:
         with _stage(stages, "start Dask, 2 workers", 0), progress.task("start Dask cluster"):
             client = stack.enter_context(local_cluster(2))
+            client.run(leave_lightgbm_alone)
         with _stage(stages, "train trees", train.n_rows):
             LGBMClassifier(**params, random_state=seed, client=client).fit(train).save(path)
     return _evaluate("trees", path, held_out, stages)

@@ -27,6 +27,8 @@ import sys
 from pathlib import Path
 home, name, place = sys.argv[1:]
 home in sys.path or sys.path.insert(0, home)
+from scalable.deferred import defer, leave_lightgbm_alone
+defer(), leave_lightgbm_alone()
 from scalable.cli.serve.warm_jobs import JOBS
 JOBS[name](Path(place))
 """

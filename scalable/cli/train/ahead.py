@@ -25,8 +25,8 @@ import gc, sys
 home, job, *words = sys.argv[1:]
 home in sys.path or sys.path.insert(0, home)
 gc.disable()
-from scalable.deferred import defer
-defer()
+from scalable.deferred import defer, leave_lightgbm_alone
+defer(), leave_lightgbm_alone()
 from scalable.cli.train import ahead
 getattr(ahead, job)(*words)
 """
