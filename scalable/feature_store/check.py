@@ -32,6 +32,7 @@ from scalable.kernels.timeline.words import MISSING
 from scalable.scoring.parts import plan_parts
 
 EXPLAINED = 2000  # differing rows of a feature and partition whose knowledge is looked for
+LATEST = np.iinfo(np.int64).max
 SHOWN = 5  # rows that a finding names
 
 
@@ -221,11 +222,12 @@ class CheckPartition:
             if _same(words, own, *given)[0]:
                 return int(late.max()) - asked
         for line, times in ((timeline, visible), (regardless, event)):
-            later = np.unique(times[times > until])[:EXPLAINED]
+            news = np.unique(times[times > until])
+            later = _moments(news, event, feature)
             words = _at(line, later, later, feature)
             hits = np.flatnonzero(_same(words, own, np.repeat(given[0], len(later)), given[1]))
             if len(hits):
-                return int(later[hits[0]]) - asked
+                return int(news[news <= later[hits[0]]][-1]) - asked
         return None
 
 
@@ -237,6 +239,14 @@ def _entity(timeline: Timeline, g: int) -> tuple[Timeline, Timeline]:
     groups = np.zeros(len(event), np.int32)
     known, regardless = (Timeline(timeline.bound, groups, 1, event, each, words) for each in (created, event))
     return known, regardless
+
+
+def _moments(news: Words, event: Words, feature: Feature) -> Words:
+    """Return when a feature may change from the first of the `news` on: by them, or by what its window lets go."""
+    if feature.window is None or not len(news):
+        return news[:EXPLAINED]
+    gone = event[event <= LATEST - feature.window] + feature.window
+    return np.unique(np.concatenate([news, gone[gone >= news[0]]]))[:EXPLAINED]
 
 
 def _at(timeline: Timeline, times: Words, asked: Words, feature: Feature) -> Words:
