@@ -69,6 +69,7 @@ def command(
         except ValueError:
             raise typer.BadParameter(f"--metric {key}={text}: not a number") from None
     source = None if data is None else ParquetSource(data).fingerprint()
+    parents = [_numbered(registry, text) for text in parent or ()]
     number = record(
         registry,
         name,
@@ -76,9 +77,26 @@ def command(
         data=source,
         metrics=metrics,
         tags=pairs("--tag", tag),
-        parents=parent or (),
+        parents=parents,
         note=note,
     )
     if not quiet:
         typer.echo(f"{name} {number} is {place(model)}")
     write_sections(json_file, "models", {"name": name, "version": number})
+
+
+def _numbered(registry: Path | None, parent: str) -> str:
+    """Return ``NAME@NUMBER`` of a version of this registry, which has to be there; another registry's as it is."""
+    from scalable.errors import ModelError
+    from scalable.registry.address import registry_path
+    from scalable.registry.registry import Registry
+
+    name, _, which = parent.partition("@")
+    if not name or not which:
+        raise typer.BadParameter(f"--parent {parent!r} is not NAME@VERSION")
+    known = Registry(registry_path(registry))
+    try:
+        names = known.names()
+    except ModelError:  # the first model makes it
+        return parent
+    return f"{name}@{known.number_of(name, which)}" if name in names else parent

@@ -35,13 +35,15 @@ def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:
     Raises
     ------
     typer.BadParameter
-        One is none.
+        One is none, or two have one name.
     """
     found = {}
     for text in texts or ():
         name, sign, value = text.partition("=")
         if not name or not sign:
             raise typer.BadParameter(f"{option} {text!r} is not NAME=VALUE")
+        if name in found:
+            raise typer.BadParameter(f"{option} gives {name!r} twice; give it once")
         found[name] = value
     return found
 

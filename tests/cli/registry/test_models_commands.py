@@ -52,6 +52,14 @@ def test_versions_are_chosen_added_and_pruned(scalable, registered, tmp_path):
         "amount@1", "--note", "by hand",
     )  # fmt: skip
     assert added.code == 0, added.err
+    none = run(scalable, registered, "add", "amount", tmp_path / "m0", "--parent", "amount@77")
+    assert none.code == 1
+    assert "'amount' has no version 77" in none.err
+    twice = run(
+        scalable, registered, "add", "amount", tmp_path / "m0", "--metric", "r2=1", "--metric", "r2=2"
+    )
+    assert twice.code == 2
+    assert "'r2' twice" in twice.err
     listed = run(
         scalable,
         registered,
