@@ -53,6 +53,8 @@ def pages(root: Path = ROOT) -> list[Path]:
 def main() -> int:
     """Check all pages and print what is broken."""
     faults = [fault for page in pages() for fault in broken(page)]
+    if not pages():  # installed, not a checkout: nothing was looked at
+        faults = [f"{ROOT}: there are no pages; run this in a checkout"]
     print("\n".join(faults) or f"{len(pages())} pages, every link leads somewhere")
     return bool(faults)
 

@@ -52,7 +52,14 @@ class OwnData:
     about: dict[str, Any]
 
 
-def prepare(data: str, target: str, out: Path, rows: int, features: Sequence[str] | None = None) -> OwnData:
+def prepare(
+    data: str,
+    target: str,
+    out: Path,
+    rows: int,
+    features: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+) -> OwnData:
     """Write the rows of a comparison below `out`.
 
     Parameters
@@ -66,6 +73,8 @@ def prepare(data: str, target: str, out: Path, rows: int, features: Sequence[str
         At most about so many: heads of evenly spaced shards where the data has more.
     features : sequence of str, optional
         Columns to learn from; all others by default.
+    exclude : sequence of str
+        Columns to leave out, where `features` are not given.
 
     Raises
     ------
@@ -77,7 +86,8 @@ def prepare(data: str, target: str, out: Path, rows: int, features: Sequence[str
     from scalable.data.parquet import ParquetSource
     from scalable.execution.sampling import sample_shards
 
-    source = ParquetSource(data, target=target, features=None if features is None else list(features))
+    wanted = None if features is None else list(features)
+    source = ParquetSource(data, target=target, features=wanted, exclude=exclude)
     names = [*source.feature_names, target]
     parts = [
         pa.table({name: _plain(raw.arrays[name]) for name in names})
@@ -213,5 +223,5 @@ def _values(column: Any, name: str) -> NDArray[np.float64]:
         )
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
               or pa.types.is_decimal(kind)):  # fmt: skip
-        raise UsageError(f"column {name!r} ({kind}) cannot be made a number: choose others with --features")
+        raise UsageError(f"column {name!r} ({kind}) cannot be made a number: leave it out with --exclude")
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64) / days

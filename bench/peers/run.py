@@ -43,6 +43,7 @@ def run_versus(
     data: str | None = None,
     target: str | None = None,
     features: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
     rows: int = OWN_ROWS,
 ) -> dict[str, Any]:
     """Run this project and its peers side by side.
@@ -68,7 +69,7 @@ def run_versus(
     within : float, optional
         Seconds that the whole comparison may take; see `Schedule`. What it leaves out, `resume` can add.
 
-    data, target, features, rows
+    data, target, features, exclude, rows
         The user's own data instead of ours, as for `own_data.prepare`; all jobs but "generation" then.
 
     Returns
@@ -100,7 +101,7 @@ def run_versus(
         os.replace(out / "results.jsonl", out / "previous.jsonl")
     journal = Journal(out / "results.jsonl", "versus", SEED, resume=resume)
     _continue_same(journal, "setting", setting, out)
-    own = None if data is None else prepare(data, target or "", out / "data", rows, features)
+    own = None if data is None else prepare(data, target or "", out / "data", rows, features, exclude)
     tasks = {job: _write_task(out, task_of(job, sizes, threads, cache, own)) for job in jobs}
     if own:
         _continue_same(journal, "dataset", own.about, out)

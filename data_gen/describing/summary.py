@@ -136,6 +136,7 @@ class Summary:
     wanted: frozenset[str] | None = None
     rows: int = 0
     present: int = 0
+    infinite: int = 0
     mean: float = 0.0
     squares: float = 0.0  # about the mean
     minimum: float = np.inf
@@ -151,6 +152,8 @@ class Summary:
             self._add_text(values)
             return
         data = as_numbers(values)
+        if pa.types.is_floating(values.type):
+            self.infinite += pc.sum(pc.is_inf(values)).as_py() or 0
         if not len(data):
             return
         with np.errstate(over="ignore"):  # a deviation may be infinite; a mean is none
@@ -182,6 +185,7 @@ class Summary:
     def merge(self, other: Summary) -> None:
         """Add the state of later rows."""
         self.rows += other.rows
+        self.infinite += other.infinite
         if other.present:
             self._moments(other.present, other.mean, other.squares)
         self.minimum, self.maximum = min(self.minimum, other.minimum), max(self.maximum, other.maximum)

@@ -122,7 +122,9 @@ def prepare(
     if params.engine == "lightgbm" and estimates_rows(
         params.objective, len(team.places), weighted=learned.weighted
     ):
-        progress.say("leaves: LightGBM estimates their rows on several workers, so trees differ from one's")
+        progress.say(
+            "leaves: LightGBM estimates their rows on several workers, so trees differ from those of one worker"
+        )
     reference, n_bins = make_reference(columns, learned.feature_names, held, dataset_params)
     if not {"force_row_wise", "force_col_wise"} & set(params.values) and n_bins <= MOST_BINS_ROW_WISE:
         copied = held * learned.n_columns // len(team.places)

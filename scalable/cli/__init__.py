@@ -10,25 +10,35 @@ from collections.abc import Sequence
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 success, 1 failure, 2 usage, 130 interrupted."""
-    from scalable.cli.app import build
-    from scalable.cli.screen.failure import run
-    from scalable.cli.screen.interrupt import INTERRUPTED, leave_at_once, watch
-    from scalable.deferred import defer, leave_lightgbm_alone
+    from scalable.cli.screen.interrupt import INTERRUPTED, leave_at_once, say_interrupted, watch
 
     if argv is None:
         _open_streams()
         _speak_utf8()
     words = list(sys.argv[1:] if argv is None else argv)
     watch(words)
-    defer()
-    if words[:1] != ["answer"]:  # compares with LightGBM's own estimators
-        leave_lightgbm_alone()
-    code = run(build(words), words)
+    try:
+        code = _run(words)
+    except KeyboardInterrupt:  # while commands were still being imported
+        say_interrupted(words)
+        code = INTERRUPTED
     if code == INTERRUPTED:
         leave_at_once()
     if argv is None:  # else garbage is looked for as it ends, among all that was imported: .1 s
         gc.freeze()
     sys.exit(code)
+
+
+def _run(words: Sequence[str]) -> int:
+    """Return the exit code of a command line."""
+    from scalable.cli.app import build
+    from scalable.cli.screen.failure import run
+    from scalable.deferred import defer, leave_lightgbm_alone
+
+    defer()
+    if words[:1] != ["answer"]:  # compares with LightGBM's own estimators
+        leave_lightgbm_alone()
+    return run(build(words), words)
 
 
 def _open_streams() -> None:

@@ -14,6 +14,7 @@ import socket
 import ssl
 from contextlib import suppress
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +27,19 @@ if TYPE_CHECKING:
     from scalable.serve.siblings import Siblings
 
 BACKLOG = 2048
+
+
+def check_installed() -> None:
+    """Look for what serving needs, before anything is said.
+
+    Raises
+    ------
+    UsageError
+        Uvicorn or httptools is not installed.
+    """
+    for package in ("uvicorn", "httptools"):
+        if find_spec(package) is None:
+            raise UsageError(f"serving needs {package}: pip install 'scalable-training[serve]'")
 
 
 def listen(bind: str | None, unix: Path | None) -> tuple[socket.socket, str]:
@@ -112,19 +126,10 @@ def run(
     key: str | None = None,
     siblings: Siblings | None = None,
 ) -> None:
-    """Answer requests until SIGTERM or SIGINT; what is under way is finished first.
+    """Answer requests until SIGTERM or SIGINT; what is under way is finished first."""
+    import uvicorn
 
-    Raises
-    ------
-    UsageError
-        Uvicorn or httptools is not installed.
-    """
-    try:
-        import uvicorn
-
-        from scalable.serve.connection.protocol import READ_BYTES, Connection
-    except ImportError:
-        raise UsageError("serving needs uvicorn: pip install 'scalable-training[serve]'") from None
+    from scalable.serve.connection.protocol import READ_BYTES, Connection
 
     class Server(uvicorn.Server):
         """Accepts one connection at a time, and tells the parent when it answers.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scalable.cli.options import Debug, Features, Json, Quiet, Resume, parse_count, split_names
+from scalable.cli.options import Debug, Exclude, Features, Json, Quiet, Resume, parse_count, split_names
 from scalable.cli.output import write_json
 from scalable.errors import UsageError
 
@@ -38,6 +38,7 @@ def command(
         str | None, typer.Option("--target", metavar="COL", help="Column of two values to predict.")
     ] = None,
     features: Features = None,
+    exclude: Exclude = None,
     rows: Annotated[
         int,
         typer.Option("--rows", parser=parse_count, metavar="N", help="Rows of DATA at most, spread over it."),
@@ -83,7 +84,7 @@ def command(
         results = run_versus(
             profile, split_names(jobs), out, resume=resume, rounds=rounds, limit=limit,
             within=None if minutes is None else 60 * minutes, data=data, target=target,
-            features=split_names(features), rows=rows,
+            features=split_names(features), exclude=split_names(exclude) or (), rows=rows,
         )  # fmt: skip
     if not quiet:
         print_summary(results)

@@ -98,7 +98,7 @@ def describe_parquet(
     DataError
         When there is no such file or column, or one is damaged.
     """
-    source = _every_column(data)
+    source = every_column(data)
     schema = source.full_schema
     if target is not None:
         require_column(schema, target, source.describe_place(), "target")
@@ -123,7 +123,9 @@ def describe_parquet(
         summary = found.get(name, Summary(None, True))
         column = column_summary(summary, name=name, type=str(kind), unit="", law="")
         column.missing = column.missing if name in found else 0.0
-        column.law = "the target" if name == target else _remark(column, kind, summary.present)
+        column.law = (
+            "the target" if name == target else _remark(column, kind, summary.present, summary.infinite)
+        )
         columns.append(column)
     read = max((summary.rows for summary in found.values()), default=0)
     size = sum(footer.version.size for footer in source.footers.values())
@@ -148,16 +150,16 @@ def _ends(source: ParquetSource) -> list[Shard]:
     return pieces
 
 
-def _every_column(data: str) -> ParquetSource:
+def every_column(data: str) -> ParquetSource:
     """Return the source of all columns that can be summarised."""
     try:
         return ParquetSource(data)
     except DataError:
         _, schemas = read_footers(find_files([data]))
-        usable = [each.name for each in schemas[0] if column_kind(each.type) is not None]
-        if not usable or len(usable) == len(schemas[0]):
+        unusable = [each.name for each in schemas[0] if column_kind(each.type) is None]
+        if not unusable or len(unusable) == len(schemas[0]):
             raise
-    return ParquetSource(data, features=usable)
+    return ParquetSource(data, exclude=unusable)  # columns of the paths stay
 
 
 def _laid_out(sample: pa.ChunkedArray) -> Summary:
@@ -166,10 +168,12 @@ def _laid_out(sample: pa.ChunkedArray) -> Summary:
     return Summary(edges_for(sample))
 
 
-def _remark(column: ColumnSummary, kind: pa.DataType, present: int) -> str:
+def _remark(column: ColumnSummary, kind: pa.DataType, present: int, infinite: int) -> str:
     """Return what whoever trains on a column should know of it."""
     if column_kind(kind) is None:
         return "nothing here learns from this type"
+    if infinite:
+        return f"{infinite:,} infinite values: learners refuse them"
     if column.distinct < 2:
         return "constant" if column.distinct else "no value at all"
     countable = column_kind(kind) in ("integer", "text")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shlex
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import Any, NoReturn
 
 INTERRUPTED = 130
 SCREEN_SECONDS = 0.3
+RESUMABLE = ("generate", "train", "tune", "predict", "explain", "versus", "features join")  # have --resume
 GRACE_SECONDS = 1.2  # for clean ends of threads, workers and displays; then all is killed
 _unsaid = threading.Lock()  # taken by whoever says it
 _asked = threading.Event()
@@ -28,6 +30,8 @@ def say(message: str) -> None:
 def say_interrupted(argv: Sequence[str]) -> None:
     """Print how to go on, once: the thread that waits and the one that was interrupted may end together."""
     if _unsaid.acquire(blocking=False):
+        if sys.stderr.isatty():
+            sys.stderr.write("\r")  # over the terminal's own ^C
         say("interrupted; " + resume_hint(argv))
 
 
@@ -95,8 +99,7 @@ def leave_at_once() -> NoReturn:
 
 def resume_hint(argv: Sequence[str]) -> str:
     """Return what to type to go on."""
-    resumable = {"generate", "train", "predict", "versus"}
-    if argv and argv[0] in resumable:
-        again = " ".join(argv if "--resume" in argv else [*argv, "--resume"])
+    if argv and (argv[0] in RESUMABLE or " ".join(argv[:2]) in RESUMABLE):
+        again = shlex.join(argv if "--resume" in argv else [*argv, "--resume"])
         return f"go on with: scalable {again}"
     return "nothing half-written was left; run the same command again"

@@ -1,7 +1,8 @@
-"""One line of progress, cut to the columns there are: what matters least goes first, and nothing wraps."""
+"""One line of progress, cut to the columns there are: what matters least goes first. Only words wrap."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -64,10 +65,16 @@ def line(task: Shown, width: int) -> Iterator[tuple[str, str]]:
     """Yield the pieces of a line of at most `width` columns, each with its style.
 
     The mark, the label and how far it is are always there; then, while there is room: the time, the rate, a bar, the
-    metrics (cut where they end).
+    metrics (cut where they end). What has nothing to count is words, which take as many lines as they need.
     """
     mark, tone = MARKS[task.state]
     count = _count(task)
+    if not count:
+        time = f"  {_time(task)}" if task.unit else ""
+        yield f"{mark} ", tone
+        yield "\n  ".join(textwrap.wrap(task.label, max(width - 2 - len(time), LEAST_LABEL))), ""
+        yield time, "yellow"
+        return
     label = task.label
     room = width - 2 - 2 - len(count)
     if len(label) > room:

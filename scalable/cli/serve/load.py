@@ -45,15 +45,15 @@ def command(
     import pyarrow as pa
     import pyarrow.types as pt
 
+    from scalable.cli.data.any_parquet import every_column
     from scalable.cli.screen.display import live
-    from scalable.data.parquet import ParquetSource
     from scalable.report import render
     from scalable.report.document import new_results
     from scalable.serve.load import QUANTILES, Target, offer, ramp
 
     target = Target(place, remote=remote)
-    source = ParquetSource(data)
-    raw = next(source.raw_blocks(source.shards[0], list(source.full_schema.names), 1000))
+    source = every_column(data)
+    raw = next(source.raw_blocks(source.shards[0], source.feature_names, 1000))
     columns = {}
     for name, array in raw.arrays.items():
         if not (pt.is_nested(array.type) or pt.is_binary(array.type)):  # no model reads those

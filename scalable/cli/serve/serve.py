@@ -102,9 +102,10 @@ def command(
     from scalable.registry.address import moves
     from scalable.serve.limits import Limits
     from scalable.serve.models import Models
-    from scalable.serve.run import check_tls, listen
+    from scalable.serve.run import check_installed, check_tls, listen
     from scalable.serve.worker import Job
 
+    check_installed()
     if (features is None) != (store is None):
         raise UsageError("--features and --store go together: the definitions, and the store that holds them")
 

@@ -75,7 +75,10 @@ def command(
                 "--model goes with --method: a curve belongs into the model, thresholds into --out"
             )
         refuse_overwriting(calibrated, overwrite)
-    predictor, source = load_model(model), ParquetSource(data, target=target)
+    predictor, high = load_model(model), None if upper is None else load_model(upper)
+    needed = [*predictor.needed, *([] if high is None else high.needed), *([] if by is None else [by])]
+    names = list(dict.fromkeys(needed))  # other columns may be of any type
+    source = ParquetSource(data, target=target, features=names)
     if method is not None and (by is not None or upper is not None or check is not None):
         raise UsageError("--by, --upper and --check go with intervals and sets, without --method")
     learned: Any
@@ -94,7 +97,6 @@ def command(
                     f"{calibrated}: {model} with this curve; `scalable monitor` compares with the rows here"
                 )
         else:
-            high = None if upper is None else load_model(upper)
             learned = Conformal.calibrate(
                 predictor, source, alpha=alpha, by=by, upper=high, executor=executor
             )
@@ -104,7 +106,7 @@ def command(
             ]
             section = {"thresholds": [{"group": g, "threshold": q, "rows": n} for g, q, n in learned.groups]}
             if check is not None:
-                held = ParquetSource(check, target=target)
+                held = ParquetSource(check, target=target, features=names)
                 covered = learned.measure(predictor, held, upper=high, by=by, executor=executor)
                 lines += [
                     f"{'checked' if by is None else f'checked {by}={group}'}: {c.rate:.4%} of {c.rows:,} rows held, "

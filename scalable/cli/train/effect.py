@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scalable.cli.options import ClientAddress, Debug, Json, Quiet, Workers, split_names
+from scalable.cli.options import ClientAddress, Debug, Exclude, Json, Quiet, Workers, split_names
 from scalable.cli.output import write_sections
 
 HELP = """Estimate the effect of a column on the target, with its error.
@@ -37,6 +37,7 @@ def command(
     ] = None,
     level: Annotated[float, typer.Option("--level", metavar="SHARE", help="Of the interval.")] = 0.95,
     workers: Workers = None,
+    exclude: Exclude = None,
     client: ClientAddress = None,
     json_file: Json = None,
     quiet: Quiet = False,
@@ -53,7 +54,7 @@ def command(
         raise UsageError(
             "--controls are of double machine learning, --before of an experiment: give one of them"
         )
-    source = ParquetSource(data, target=target)
+    source = ParquetSource(data, target=target, exclude=split_names(exclude) or ())
     with live(quiet), get_executor(client, workers) as executor:
         if before is not None:
             found = cuped(source, cause, split_names(before) or [], executor=executor)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scalable.cli.options import ClientAddress, Debug, Json, Quiet, Workers
+from scalable.cli.options import ClientAddress, Debug, Exclude, Features, Json, Quiet, Workers, split_names
 from scalable.cli.output import write_sections
 
 HELP = """Look for columns that leak the target: what each one alone explains of it on held-out rows, in one pass.
@@ -26,6 +26,8 @@ ALARM, SHOWN = 3, 10
 def command(
     data: Annotated[str, typer.Argument(metavar="DATA", help="File, directory or glob of Parquet.")],
     target: Annotated[str, typer.Option("--target", metavar="COL", help="Column to predict.")],
+    features: Features = None,
+    exclude: Exclude = None,
     weight: Annotated[str | None, typer.Option("--weight", metavar="COL", help="Column of weights.")] = None,
     regression: Annotated[bool, typer.Option("--regression", help="The target is a number.")] = False,
     limit: Annotated[
@@ -48,7 +50,13 @@ def command(
     from scalable.evaluate.leaks import find_leaks
     from scalable.execution.executors import get_executor
 
-    source = ParquetSource(data, target=target, weight=weight)
+    source = ParquetSource(
+        data,
+        target=target,
+        weight=weight,
+        features=split_names(features),
+        exclude=split_names(exclude) or (),
+    )
     with live(quiet), get_executor(client, workers) as executor:
         found = find_leaks(source, classify=not regression, limit=limit, executor=executor)
     if not quiet:

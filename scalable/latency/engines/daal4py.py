@@ -15,7 +15,7 @@ class _Daal:
             import daal4py  # type: ignore[import-not-found,unused-ignore]
             import lightgbm
         except ModuleNotFoundError as error:
-            raise Absent(f"{error.name} is not installed (pip install '.[peers]')") from error
+            raise Absent(f"{error.name} is not installed (pip install 'scalable-training[peers]')") from error
         except ImportError as error:
             raise Absent(f"daal4py cannot be imported ({error})") from error
         if model.n_outputs > 1:

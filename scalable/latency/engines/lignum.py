@@ -18,7 +18,7 @@ class _Lignum:
         try:
             import lignum  # type: ignore[import-not-found,unused-ignore]
         except ImportError as error:
-            raise Absent("lignum is not installed (pip install '.[peers]')") from error
+            raise Absent("lignum is not installed (pip install 'scalable-training[peers]')") from error
         descriptor, path = tempfile.mkstemp(suffix=".txt")
         try:
             with os.fdopen(descriptor, "w") as file:

@@ -17,7 +17,7 @@ class _Onnx:
             import onnxruntime  # type: ignore[import-not-found,unused-ignore]
             from onnxmltools.convert.common import data_types  # type: ignore[import-not-found,unused-ignore]
         except ImportError as error:
-            raise Absent(f"{error.name} is not installed (pip install '.[peers]')") from error
+            raise Absent(f"{error.name} is not installed (pip install 'scalable-training[peers]')") from error
         booster = lightgbm.Booster(model_str=model.lightgbm_text)
         shape = [("input", data_types.FloatTensorType([None, model.n_features]))]
         try:

@@ -17,7 +17,7 @@ def _load(model: ForestModel) -> Any:
     try:
         import treelite  # type: ignore[import-not-found,unused-ignore]
     except ImportError as error:
-        raise Absent("treelite is not installed (pip install '.[peers]')") from error
+        raise Absent("treelite is not installed (pip install 'scalable-training[peers]')") from error
     descriptor, path = tempfile.mkstemp(suffix=".txt")
     try:
         with os.fdopen(descriptor, "w") as file:
@@ -39,7 +39,7 @@ class _Compiled:
         try:
             import tl2cgen  # type: ignore[import-not-found,unused-ignore]
         except ImportError as error:
-            raise Absent("tl2cgen is not installed (pip install '.[peers]')") from error
+            raise Absent("tl2cgen is not installed (pip install 'scalable-training[peers]')") from error
         forest = _load(model)
         folder = tempfile.mkdtemp(prefix="tl2cgen-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)

@@ -103,8 +103,10 @@ def test_what_cannot_be_compared_is_refused_in_a_line(churn: Path, tmp_path: Pat
         prepare(str(few), "churned", tmp_path, 10**6)
     blobs = tmp_path / "blobs.parquet"
     pq.write_table(pq.read_table(churn).append_column("blob", [[b"x"] * ROWS]), blobs)
-    with pytest.raises((UsageError, DataError), match="blob"):
+    with pytest.raises((UsageError, DataError), match="--exclude blob"):
         prepare(str(blobs), "churned", tmp_path, 10**6)
+    kept = prepare(str(blobs), "churned", tmp_path / "kept", 10**6, exclude=["blob"])
+    assert kept.about["columns"] == len(pq.read_schema(churn).names)
 
 
 @pytest.mark.parametrize("job", ["linear", "boosting"])

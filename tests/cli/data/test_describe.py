@@ -83,6 +83,20 @@ def test_remarks_say_what_to_beware_of(found):
     assert remarks["number"] == ""
 
 
+def test_columns_of_paths_are_there_beside_one_that_nothing_learns_from(tmp_path):
+    for year in (2025, 2026):
+        folder = tmp_path / f"year={year}"
+        folder.mkdir()
+        pq.write_table(
+            pa.table({"x": [1.0, np.inf, np.nan, -np.inf], "list": [[1]] * 4}), folder / "a.parquet"
+        )
+    columns = {each.name: each for each in describe_parquet(str(tmp_path), Threads(1)).columns}
+    assert (columns["year"].distinct, columns["year"].minimum, columns["year"].maximum) == (2, 2025, 2026)
+    assert columns["year"].law == ""
+    assert columns["x"].law == "4 infinite values: learners refuse them"
+    assert columns["list"].law == "nothing here learns from this type"
+
+
 def test_threads_and_workers_find_the_same(place, found, dask_client):
     from scalable.execution.dask import Dask
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from scalable.cli.app import COMMANDS, GROUPS, build
 from scalable.cli.screen import interrupt as interrupt_module
 from scalable.cli.screen.failure import run
 
@@ -121,3 +122,34 @@ def test_the_next_command_of_a_process_is_not_interrupted(capsys: pytest.Capture
     interrupt_module._asked.set()
     assert run(Command(), ["train"]) == 1
     assert "unexpected NameError" in capsys.readouterr().err
+
+
+def test_every_command_that_can_go_on_says_so() -> None:
+    tree = build()
+    for name in COMMANDS:
+        words = name.split()
+        command = (
+            tree.commands[words[0]] if words[0] not in GROUPS else tree.commands[words[0]].commands[words[1]]
+        )
+        can = any("--resume" in parameter.opts for parameter in command.params)
+        hint = interrupt_module.resume_hint([*words, "data/"])
+        assert hint.startswith("go on with: ") == can, name
+    hint = interrupt_module.resume_hint(["train", "logistic", "data/2026-*.parquet", "--target", "is paid"])
+    assert hint == "go on with: scalable train logistic 'data/2026-*.parquet' --target 'is paid' --resume"
+
+
+def test_ctrl_c_before_the_commands_are_there() -> None:
+    body = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+sys.argv = ["scalable", "train", "ridge"]
+from scalable.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", body], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 130, done.stderr
+    assert done.stderr == "scalable: interrupted; go on with: scalable train ridge --resume\n"

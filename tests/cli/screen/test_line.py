@@ -60,6 +60,16 @@ def test_more_columns_say_more() -> None:
     assert "…" in written(LONG, 60)
 
 
+@pytest.mark.parametrize("width", [60, 80, 140])
+@pytest.mark.parametrize("unit", ["", "rows"])  # words; work that nobody can count
+def test_words_are_whole_at_any_width(width: int, unit: str) -> None:
+    words = "rare positives: min_sum_hessian_in_leaf=30, min_gain_to_split=3, unless you give them, and so on for long"
+    text = written(Shown(words, 0, None, unit, 0.4, None, "", "finished"), width)
+    assert " ".join(text.split()) == f"✓ {words}{' 0:00' if unit else ''}"
+    assert max(map(len, text.split("\n"))) <= width
+    assert ("\n" in text) == (width < 140)
+
+
 def test_marks_tell_how_it_ended() -> None:
     for state, mark in (("running", "•"), ("finished", "✓"), ("broken off", "✗")):
         text = written(Shown("fit", 5, 10, "rows", 3.0, None, "", state), 80)
