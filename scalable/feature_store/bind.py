@@ -203,7 +203,8 @@ def check_keys(bound: BoundView, schema: pa.Schema, time: str, where: str) -> No
     kind = schema.field(name).type
     if check_entity(kind, name, where) != check_entity(bound.entity, name, where):
         raise DataError(
-            f"{where}: entity column {name!r} is {kind} but {bound.entity} in view {bound.view.name!r}"
+            f"{where}: entity column {name!r} is {kind} but {bound.entity} in view {bound.view.name!r}; write it as "
+            f"{bound.entity}"
         )
     kind = schema.field(time).type
     _check_time(kind, time, "time", bound.view.time_unit if pt.is_integer(kind) else None, where)

@@ -41,6 +41,11 @@ def offline(folder, definitions, entities, times):
     return rows.set_column(rows.column_names.index("pay_day"), "pay_day", days).to_pylist()
 
 
+def join_counts(folder, definitions):
+    keys = pa.table({"customer": [1], "time": pa.array([0], pa.timestamp("ns"))})
+    return point_in_time_join(keys, definitions, folder / "counted").counts["pay"]
+
+
 def assert_same(found, expected):
     assert found.keys() == expected.keys()
     for name, value in expected.items():
@@ -127,7 +132,10 @@ def test_materializing_again_takes_new_files_only(made):
     pq.write_table(more, folder / "events" / "3.parquet")
     once = materialize(path, folder / "store", horizon=0)["pay"]
     assert (once.events, once.skipped_files) == (10 - more.column("customer").null_count, 3)
-    materialize(path, folder / "anew", horizon=0)
+    anew = materialize(path, folder / "anew", horizon=0)["pay"]
+    assert anew.counts == {**join_counts(folder, path), "repeated": 0}
+    assert anew.counts["events"] == 100
+    assert anew.counts["created before they happened"] > 0
     with OnlineStore(path, folder / "store") as one, OnlineStore(path, folder / "anew") as other:
         for entity in range(6):
             assert repr(one.lookup({"customer": entity})) == repr(other.lookup({"customer": entity}))

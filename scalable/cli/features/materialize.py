@@ -55,6 +55,7 @@ def command(
                 f"{name}: {view.events:,} events of {view.entities:,} entities in {stage.seconds:.1f} s "
                 f"({human(view.entities / stage.seconds)} entities/s), {view.skipped_files:,} files were there before"
                 + (f", {view.repeated:,} events equal another" if view.repeated else "")
+                + "".join(f", {n:,} {what}" for what, n in view.counts.items() if n and what != "events")
             )
     views = {name: asdict(view) for name, view in done.items()}
     write_sections(json_file, "features", {"views": views, "stages": [stage.to_json()]})

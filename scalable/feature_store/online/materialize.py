@@ -26,7 +26,7 @@ from scalable.feature_store.online.lookup import whole_time
 from scalable.feature_store.online.store import OnlineStore, told
 from scalable.feature_store.read_definitions import read_definitions
 from scalable.feature_store.spill import open_spills, read_partition
-from scalable.feature_store.stages import Columns, bring_back, event_columns, read_texts, spill_events
+from scalable.feature_store.stages import COUNTS, Columns, bring_back, event_columns, read_texts, spill_events
 from scalable.feature_store.value_words import join_texts
 from scalable.storage.lock import writing_alone
 from scalable.storage.places import local_place, place
@@ -44,6 +44,8 @@ class Materialized:
     events, entities, repeated : int
     skipped_files : int
         Taken before.
+    counts : dict of str to int
+        Of these events: how many were without entity, created late, created before they happened.
     """
 
     events: int = 0
@@ -151,11 +153,10 @@ def _take(
         n_partitions = count_partitions([source])
         found = spill_events(executor, bound, source, work, n_partitions)
         spilled, paths = open_spills(found), [Path(path) for path in found]
+        counted = [json.loads(path.with_suffix(".json").read_text()) for path in paths]
+        done.counts = {key: sum(each[key] for each in counted) for key in COUNTS}
         if horizon is None:
-            horizon = min(
-                time.time_ns(),
-                max(json.loads(path.with_suffix(".json").read_text())["latest"] for path in paths),
-            )
+            horizon = min(time.time_ns(), max(each["latest"] for each in counted))
         with (
             progress.task(f"store {bound.view.name}", n_partitions, "partitions") as shown,
             told(store.path, "written"),
