@@ -7,13 +7,14 @@ before or after. Nothing is ever written over.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from scalable.errors import ModelError, UsageError
 from scalable.storage.documents import typed, understood
-from scalable.storage.numbered import add_numbered, numbers_in
+from scalable.storage.numbered import add_as, numbers_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def current(place: Path) -> Move | None:
 
 def promote(place: Path, version: int) -> Move:
     """Let an alias mean a version from now on."""
-    return _write(place, version, max(numbers_in(place), default=0), "promote")
+    return _add(place, lambda last: _move(version, last, "promote"))
 
 
 def previous(place: Path) -> Move | None:
@@ -74,10 +75,15 @@ def rollback(place: Path) -> Move:
     UsageError
         There is nothing before.
     """
-    before = previous(place)
-    if before is None:
-        raise UsageError(f"alias {place.name!r} has no earlier version to go back to")
-    return _write(place, before.version, before.back, "rollback")
+
+    def back(last: int) -> Move:
+        to = _read(place / str(last)).back if last else 0
+        if not to:
+            raise UsageError(f"alias {place.name!r} has no earlier version to go back to")
+        before = _read(place / str(to))
+        return _move(before.version, before.back, "rollback")
+
+    return _add(place, back)
 
 
 def _read(path: Path) -> Move:
@@ -91,7 +97,14 @@ def _read(path: Path) -> Move:
     return move
 
 
-def _write(place: Path, version: int, back: int, action: str) -> Move:
-    move = Move(version, back, datetime.now(UTC).isoformat(timespec="seconds"), action)
-    add_numbered(place, json.dumps(asdict(move)).encode())
-    return move
+def _move(version: int, back: int, action: str) -> Move:
+    return Move(version, back, datetime.now(UTC).isoformat(timespec="seconds"), action)
+
+
+def _add(place: Path, move_after: Callable[[int], Move]) -> Move:
+    """Write the move that follows the last one; where another was faster, the one that follows that."""
+    while True:
+        last = max(numbers_in(place), default=0)
+        move = move_after(last)
+        if add_as(place, last + 1, json.dumps(asdict(move)).encode()):
+            return move

@@ -72,16 +72,16 @@ def states_of(
     return numbers, tags, sizes
 
 
-def add_numbered(directory: Path, data: bytes, name: str = "") -> int:
-    """Write a file under the next free number of a directory, which is made where it is missing.
+def add_numbered(directory: Path, data: bytes, name: str) -> int:
+    """Write an object under the next free number of a directory in an object store.
 
     Parameters
     ----------
     directory : Path
     data : bytes
-        What the file holds.
+        What the object holds.
     name : str
-        Of an object store: what the object is called below the number, instead of being called like it.
+        What it is called below the number.
 
     Returns
     -------
@@ -91,18 +91,36 @@ def add_numbered(directory: Path, data: bytes, name: str = "") -> int:
     Raises
     ------
     OSError
-        It cannot be written, or the file system knows no links, or the store no conditions.
+        It cannot be written, or the store knows no conditions.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    if is_local(directory):
-        with _scratch_file(directory, data) as finished:
-            return place_numbered(finished, directory)
     store, number = object_store_of(directory), max(numbers_in(directory), default=0)
     while True:
         number += 1
         with suppress(FileExistsError):
-            store.create(os.fspath(directory / str(number) / name if name else directory / str(number)), data)
+            store.create(os.fspath(directory / str(number) / name), data)
             return number
+
+
+def add_as(directory: Path, number: int, data: bytes) -> bool:
+    """Write a file under a number of a directory, which is made where it is missing; False where the number is taken.
+
+    Raises
+    ------
+    OSError
+        It cannot be written, or the file system knows no links, or the store no conditions.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    target = directory / str(number)
+    try:
+        if not is_local(directory):
+            object_store_of(directory).create(os.fspath(target), data)
+            return True
+        with _scratch_file(directory, data) as finished:
+            os.link(finished, target)
+    except FileExistsError:
+        return False
+    sync(directory)
+    return True
 
 
 @contextmanager
@@ -136,8 +154,7 @@ def place_numbered(finished: Path, directory: Path) -> int:
     Parameters
     ----------
     finished : Path
-        In that directory, under a hidden name: a file that is on the disk, which keeps its hidden name too, or a
-        directory that holds something, which is renamed once all below is on the disk.
+        A directory in that one, under a hidden name, that holds something: it is renamed once all below is on the disk.
     directory : Path
 
     Returns
@@ -148,18 +165,15 @@ def place_numbered(finished: Path, directory: Path) -> int:
     Raises
     ------
     OSError
-        It cannot be written, or the file system knows no links.
+        It cannot be written.
     """
-    whole = finished.is_dir()
-    if whole:
-        for each in [*finished.rglob("*"), finished]:
-            sync(each)
+    for each in [*finished.rglob("*"), finished]:
+        sync(each)
     number = max(numbers_in(directory), default=0) + 1
     while True:
         target = directory / str(number)
         try:
-            # Neither takes the place of what is there: a link never does, a rename not that of a filled directory.
-            (os.rename if whole else os.link)(finished, target)
+            os.rename(finished, target)  # which never takes the place of a filled directory
         except OSError as error:
             if error.errno not in _TAKEN:
                 raise

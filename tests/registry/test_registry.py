@@ -113,6 +113,27 @@ def test_aliases_move_and_return(registry, model):
     assert actions == ["promote"] * 3 + ["rollback"] * 2 + ["promote", "rollback"]
 
 
+def test_a_rollback_goes_back_one_move_whoever_moved_the_alias_meanwhile(registry, model, monkeypatch):
+    """Between the look at the last move and the writing of the next, another writer promotes."""
+    for number in (1, 2, 3):
+        assert registry.record("fraud", model) == number
+    registry.promote("fraud", "1", "production")
+    look, others = aliases.numbers_in, iter(["2"])
+
+    def slowly(place):
+        numbers = look(place)
+        if place.name == "production" and (faster := next(others, None)):
+            aliases.promote(place, int(faster))
+        return numbers
+
+    monkeypatch.setattr(aliases, "numbers_in", slowly)
+    registry.promote("fraud", "3", "production")
+    assert [move.version for move in registry.moves("fraud", "production").values()] == [1, 2, 3]
+    assert registry.rollback("fraud", "production").version == 2
+    others = iter(["3"])
+    assert registry.rollback("fraud", "production").version == 2, "as if the rollback had come after"
+
+
 def test_pruning_keeps_what_somebody_may_need(registry, model):
     for _ in range(6):
         registry.record("fraud", model)
