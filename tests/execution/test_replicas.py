@@ -103,3 +103,13 @@ def test_rounds_double_up_to_the_most():
     assert sorted(s.row_start for subsets in rounds for row in subsets for s in row) == list(
         range(0, 2000, 10)
     )
+
+
+@pytest.mark.parametrize(("left_over", "sizes"), [(7, [2, 4, 15]), (8, [2, 4, 8, 8]), (16, [2, 4, 8, 16])])
+def test_what_is_less_than_half_a_round_belongs_to_the_round_before(left_over, sizes):
+    shards = [Shard(0, 0, k * 10, k * 10 + 10, k * 10) for k in range(14 + left_over)]
+    rounds = partition_rounds(shards, 2, 10, 80)
+    assert [sum(len(subset) for subset in subsets) for subsets in rounds] == sizes
+    assert sorted(s.row_start for subsets in rounds for row in subsets for s in row) == [
+        s.row_start for s in shards
+    ]
