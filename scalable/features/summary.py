@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from scalable.data.block import RawBlock
 from scalable.data.columns import column_kind
+from scalable.data.readers.stored import StoredColumns
 from scalable.data.shard import Shard
 from scalable.data.source import Source
 from scalable.data.values import numbers
@@ -144,7 +145,8 @@ def columns_of(source: Source, executor: Executor, max_rows: int, heads: int = 6
     """Return what a sample tells of the features, and all rows of those that do not vary in it."""
     names = source.feature_names
     counted = any(column_kind(source.field_type(name)) in COUNTED for name in names)
-    found = profile_source(source, _alone(executor) if counted else executor, names, max_rows, heads)
+    light = counted or isinstance(source.stored(source.shards[0], names), StoredColumns)  # plain ones
+    found = profile_source(source, _alone(executor) if light else executor, names, max_rows, heads)
     still = [name for name in names if found.columns[name].constant]
     if still:  # no column that varies anywhere is left out unsaid
         found.columns.update(profile_source(source, executor, still, source.n_rows).columns)

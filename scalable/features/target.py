@@ -18,6 +18,7 @@ from scalable.errors import DataError, UnforeseenError
 from scalable.kernels.encode import encoding
 
 Where = Callable[[int], str]
+_SIGNED_BYTES = (*range(128), *range(-128, 0))  # by what they are as unsigned ones
 
 
 def nth_row(i: int) -> str:
@@ -58,11 +59,11 @@ class Labels:
         if self.classes is None:
             return target_values(array, self.column, where).astype(np.float64)
         values, inverse = target_classes(array, self.column, where)
-        table = (_kept_places if isinstance(values, range) else _places)(self.classes, values)
+        table = (_kept_places if isinstance(values, range | tuple) else _places)(self.classes, values)
         encoded = np.empty(len(inverse))
-        encoding.look_up(table, inverse, 0, encoded)
-        if np.isnan(encoded.max(initial=0.0)):
-            at = int(np.flatnonzero(np.isnan(encoded))[0])
+        # In one call: each of NumPy's gives the interpreter's lock away, and waits until other learners let go of it.
+        at = encoding.look_up_known(table, inverse, encoded)
+        if at >= 0:
             known = ", ".join(repr(c) for c in self.classes[:8])
             raise UnforeseenError(
                 f"{where(at)}: {spoken('target', self.column)} holds {array[at].as_py()!r}; the model knows {known}"
@@ -107,7 +108,7 @@ def _places(classes: tuple[Any, ...], values: Sequence[Any]) -> NDArray[np.float
     return np.array([index_of.get(value, np.nan) for value in values], np.float64)
 
 
-_kept_places = functools.lru_cache(8)(_places)  # of integers, whose range is that of the block before
+_kept_places = functools.lru_cache(8)(_places)  # of integers, whose candidates are those of the block before
 
 
 def check_outputs(n: int, labels: Labels | None) -> None:
@@ -196,15 +197,13 @@ def require_single(values: NDArray[np.float64], column: str, where: Where) -> No
 
 
 def codes_of(values: NDArray[Any]) -> tuple[Sequence[Any], NDArray[Any]]:
-    """Return sorted candidate values and, for each value, its place among them.
+    """Return candidate values and, for each value, its place among them.
 
     Integers of a small range are their own codes (some candidates may then not occur); other numbers
     are sorted, which costs twenty times as much.
     """
     if values.dtype.itemsize == 1 and values.dtype.kind in "iu":
-        if values.dtype.kind == "u":
-            return range(256), values
-        return range(-128, 128), values.view(np.uint8) ^ np.uint8(128)  # shifted by 128
+        return range(256) if values.dtype.kind == "u" else _SIGNED_BYTES, values.view(np.uint8)
     if values.dtype.kind in "iub" and values.size:
         low, high = int(values.min()), int(values.max())
         if high - low < 2**16:

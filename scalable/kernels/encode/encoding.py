@@ -207,6 +207,21 @@ def look_up(table: np.ndarray, indices: np.ndarray, low: int, out: np.ndarray) -
 
 
 @kernel()
+def look_up_known(table: np.ndarray, indices: np.ndarray, out: np.ndarray) -> int:
+    """Write ``table[indices]``, of floats, to `out`; return the first place where that is NaN, or -1."""
+    unknown = 0
+    for i in range(indices.size):
+        value = table[np.uint64(indices[i])]
+        out[i] = value
+        unknown += np.isnan(value)
+    if unknown:
+        for i in range(out.size):
+            if np.isnan(out[i]):
+                return i
+    return -1
+
+
+@kernel()
 def calendar(ticks: np.ndarray, day: int, hour_base: int, weekday_base: int, out: np.ndarray) -> None:
     """Write the feature indices of hour and weekday of epoch counts (UTC; Monday is 0).
 
