@@ -161,7 +161,10 @@ class ParquetSource(Source):
             firsts = {shard.file: shard.row_start for shard in reversed(self.shards)}
             self._doubtful = {file: (firsts[file], rows) for file, rows in left_out.items() if file in firsts}
             if not self.shards:
-                raise DataError(f"{where}: no row group can hold rows that satisfy {filters!r}")
+                raise DataError(
+                    f"{where}: no row group can hold rows that satisfy {filters!r}, as the files' statistics say; "
+                    "correct the filter, or read all rows with statistics=False"
+                )
         ends = [set(accumulate(footer.row_groups)) for footer in footers]
         divided = {shard.file for shard in self.shards if shard.row_stop not in ends[shard.file]}
         anywhere = all(entered_anywhere(footers[file], self.needed) for file in divided)

@@ -127,7 +127,7 @@ def test_bad_filters_are_named(path):
         ParquetSource(path, filters=[("x", "=<", 1)])
     with pytest.raises(DataError, match="no filter column 'z'"):
         ParquetSource(path, filters=[("z", "<", 1)])
-    with pytest.raises(DataError, match="no row group can hold"):
+    with pytest.raises(DataError, match=r"no row group can hold.*statistics=False"):
         ParquetSource(path, filters=[("i", "<", -1)])
     with pytest.raises(UsageError, match="cannot be compared"):
         rows_of(ParquetSource(path, filters=[("x", "<", "a")]))
