@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import statistics
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,17 @@ from bench import links
 
 ROOT = links.ROOT
 PAGES = [page for page in links.pages() if "docs" in page.parts and "notes" not in page.parts]
-WORDS = {str(page.relative_to(ROOT)): len(page.read_text("utf-8").split()) for page in PAGES}
+MOST_WORDS = 900
+LISTS = {"docs/answers/README.md": 2000}  # one line a question
+# of what is read: places that records fill are marked by comments
+WORDS = {
+    str(page.relative_to(ROOT)): len(re.sub(r"<!--.*?-->", "", page.read_text("utf-8")).split())
+    for page in PAGES
+}
 
 
-def test_half_of_the_pages_have_at_most_900_words_and_none_2000() -> None:
-    assert statistics.median(WORDS.values()) <= 900, WORDS
-    assert not {name: words for name, words in WORDS.items() if words > 2000}
+def test_pages_have_at_most_900_words() -> None:
+    assert not {name: words for name, words in WORDS.items() if words > LISTS.get(name, MOST_WORDS)}
     assert len((ROOT / "README.md").read_text("utf-8").split()) <= 1200
 
 
