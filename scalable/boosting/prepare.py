@@ -35,6 +35,7 @@ from scalable.features.summary import Summary, SummaryReduction, labels_of
 from scalable.features.target_encoding.interactions import learn_means
 from scalable.features.target_summary import TargetReduction, TargetSummary, check_classes, class_weights
 from scalable.features.tree_encoder import MAX_CATEGORIES, TreeEncoder
+from scalable.features.whole_numbers import may_be_integers, with_integers
 from scalable.kernels.processors import available_processors
 
 SAMPLED_ROWS, SAMPLED_PIECES = 2**23, 2**10
@@ -170,7 +171,9 @@ def learn_encoder(
     text = (
         () if encoder is not None else tuple(f.name for f in source.schema if column_kind(f.type) == "text")
     )
-    summary = _summary(source, params, text, classify, executor)
+    perhaps = encoder is None and params.identifiers
+    floats = tuple(field.name for field in source.schema if perhaps and may_be_integers(field))
+    summary = _summary(source, params, (*text, *floats), classify, executor)
     target = summary.known_target
     _check(source.roles, source.describe_place(), target, classify)
     if encoder is not None:
@@ -178,16 +181,19 @@ def learn_encoder(
     labels = labels_of(source, target, classify=classify)
     coded = coded_columns(params.coded, source.feature_names)
     known = {name: _few(summary.columns.columns[name]) for name in text}
-    wide = tuple(name for name in text if known[name] is None)
+    wide, schema = tuple(name for name in text if known[name] is None), source.schema
     if params.identifiers:
-        kept = numbers_only(params.values, source.feature_names)
-        wide += tuple(n for n in identifiers_of(source.schema, summary.sample) if n not in kept | coded)
+        kept = numbers_only(params.values, source.feature_names) | coded
+        whole = [name for name in floats if summary.columns.columns[name].kind == "integer"]
+        identifiers = identifiers_of(with_integers(schema, whole), summary.sample)
+        wide += tuple(name for name in identifiers if name not in kept)
+        schema = with_integers(schema, {*whole} & {*wide})
     n_rows, sample = source.n_rows, summary.sample
     hashed = tuple(
         HashedCategories(name, buckets_for(n_rows, n_values(sample, name, n_rows))) for name in wide
     )
     pairs, sums = learn_means(executor, source, hashed, known if params.pairs else {}, labels)
-    return summary, TreeEncoder.learn(source.schema, known, labels, source.weight, sums, pairs, coded)
+    return summary, TreeEncoder.learn(schema, known, labels, source.weight, sums, pairs, coded)
 
 
 def _few(column: ColumnProfile) -> tuple[Any, ...] | None:
@@ -198,7 +204,7 @@ def _few(column: ColumnProfile) -> tuple[Any, ...] | None:
 
 
 def _summary(
-    source: Source, params: Params, text: tuple[str, ...], classify: bool, executor: Executor
+    source: Source, params: Params, counted: tuple[str, ...], classify: bool, executor: Executor
 ) -> Summary:
     """Sample rows for the bins, and go through all rows for categories and labels.
 
@@ -206,7 +212,7 @@ def _summary(
     sample comes from pieces spread evenly over the data, and all rows are read in few columns.
     """
     features = tuple(source.feature_names)
-    columns = ProfileReduction(text, source.full_schema)
+    columns = ProfileReduction(counted, source.full_schema)
     root = params.objective == "regression" and flag(params.values.get("reg_sqrt", False))
     target = TargetReduction(source.roles, classify, not classify, root, source.describe_place())
 
@@ -221,7 +227,7 @@ def _summary(
     part = source.with_shards(pieces[step // 2 :: step])
     reader = BlockReader(part, columns=features)
     sample = run_reduction(executor, sample_of(part), reader, label="sample rows")
-    reader = BlockReader(source, columns=(*text, *source.roles.learned_from))
+    reader = BlockReader(source, columns=(*counted, *source.roles.learned_from))
     found = run_reduction(executor, SummaryReduction(columns, target), reader, label="count categories")
     return replace(found, sample=sample)
 

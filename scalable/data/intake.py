@@ -121,7 +121,7 @@ def _from_pandas(frame: Any) -> pa.Table:
             frame[name] = frame[name].sparse.to_dense()
     try:
         table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-    except (pa.ArrowException, ValueError) as error:
+    except (pa.ArrowException, ValueError, OverflowError) as error:
         raise DataError(
             f"X cannot be converted: {str(error).splitlines()[0]}; give every column one type"
         ) from error

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
@@ -193,4 +194,6 @@ def _times_seen(sample: Iterable[RawBlock], name: str) -> NDArray[np.int64]:
     whole = pa.chunked_array(parts)
     if pt.is_dictionary(whole.type):
         whole = pa.chunked_array([part.dictionary_decode() for part in parts])
+    if pt.is_floating(whole.type):
+        whole = whole.filter(pc.invert(pc.is_nan(whole)))
     return np.asarray(whole.value_counts().field("counts"))

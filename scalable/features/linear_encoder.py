@@ -101,6 +101,12 @@ class LinearEncoder(Encoder):
         for what, given in (("categorical", options.categorical), ("log", options.log)):
             for name in given if isinstance(given, tuple) else ():
                 require_column(source.full_schema, name, source.describe_place(), what)
+        for name in options.categorical:
+            if name in names and profile.columns[name].kind in ("float", "temporal"):
+                raise DataError(
+                    f"{source.describe_place()}: column {name!r} is {source.field_type(name)}, and categories are text "
+                    "or integers; cast it ('Int64' in pandas keeps missing values), or leave it out of categorical"
+                )
         refuse_unusable(profile, source, missing=options.missing == "error")
         columns = [plan_column(profile.columns[name], options) for name in names]
         if all(column.action == "drop" for column in columns) and not options.keep_constant:

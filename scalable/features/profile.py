@@ -7,8 +7,8 @@ with rows. Means and variances merge pairwise (Chan, Golub and LeVeque, 1983).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.execution.sampling import sample_shards
 from scalable.execution.threads import Threads
+from scalable.features.whole_numbers import INTEGER, as_integers, may_be_integers
 from scalable.kernels.moments import gram as moments
 
 SAMPLE_ROWS = 2**21
@@ -39,7 +40,7 @@ class ColumnProfile:
     Attributes
     ----------
     name, arrow_type, kind : str
-        `kind` is one of ``scalable.data.columns.KINDS``.
+        `kind` is one of ``scalable.data.columns.KINDS``; of floats that are integers of an identifier, int64's.
     rows, missing, infinite : int
         Counts; missing means null or NaN.
     mean, variance, minimum, maximum : float
@@ -80,20 +81,6 @@ class Profile:
     columns: dict[str, ColumnProfile]
     rows: int
 
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON-able form."""
-        return {"rows": self.rows, "columns": [asdict(column) for column in self.columns.values()]}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Profile:
-        """Rebuild a profile from `to_json`."""
-        columns = {}
-        for item in data["columns"]:
-            levels = item["levels"]
-            fixed = None if levels is None else [(value, int(count)) for value, count in levels]
-            columns[item["name"]] = ColumnProfile(**{**item, "levels": fixed})
-        return cls(columns, int(data["rows"]))
-
 
 @dataclass(slots=True)
 class ColumnState:
@@ -109,6 +96,7 @@ class ColumnState:
     minimum: float = math.inf
     maximum: float = -math.inf
     levels: dict[Any, int] | None = field(default_factory=dict)
+    whole: bool = False  # whether floats that may be integers were such so far
 
 
 ProfileState = dict[str, ColumnState]
@@ -133,7 +121,8 @@ class ProfileReduction:
         """Return the empty state."""
         state = {name: ColumnState() for name in self.names}
         for name, column in state.items():
-            if column_kind(self.schema.field(name).type) in ("float", "temporal"):
+            column.whole = may_be_integers(self.schema.field(name))
+            if not column.whole and column_kind(self.schema.field(name).type) in ("float", "temporal"):
                 column.levels = None
         return state
 
@@ -146,6 +135,8 @@ class ProfileReduction:
                 floats.append((state[name], array.buffers()[1].address + 4 * array.offset))
             elif pa.types.is_dictionary(array.type):
                 _add_text(state[name], array)
+            elif state[name].whole:
+                _add_whole(state[name], array)
             else:
                 _add_numbers(state[name], array)
         found = np.empty((len(floats), 6))
@@ -180,6 +171,13 @@ def _add_text(state: ColumnState, array: pa.DictionaryArray) -> None:
         _add_levels(state, [values[i] for i in used], counts[used].tolist())
     else:
         state.levels = None
+
+
+def _add_whole(state: ColumnState, array: pa.Array) -> None:
+    integers = as_integers(array)
+    if integers is None:
+        state.whole, state.levels = False, None
+    _add_numbers(state, array if integers is None else integers)
 
 
 def _add_numbers(state: ColumnState, array: pa.Array) -> None:
@@ -287,6 +285,7 @@ def _merge(left: ColumnState, right: ColumnState) -> ColumnState:
         minimum=min(left.minimum, right.minimum),
         maximum=max(left.maximum, right.maximum),
         levels=None,
+        whole=left.whole and right.whole,
     )
     _merge_moments(merged, right)
     if left.levels is not None and right.levels is not None:
@@ -296,6 +295,7 @@ def _merge(left: ColumnState, right: ColumnState) -> ColumnState:
 
 
 def _finish(name: str, declared: pa.DataType, state: ColumnState) -> ColumnProfile:
+    declared = INTEGER if state.whole and state.count else declared
     kind = column_kind(declared)
     if kind is None:
         raise TypeError(f"column {name!r} of type {declared} cannot be profiled")

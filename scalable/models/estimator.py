@@ -21,6 +21,7 @@ from scalable.data.source import Source
 from scalable.data.table import TableSource, as_source
 from scalable.data.types.pandas_metadata import without_index
 from scalable.errors import DataWarning, ModelError, StatisticsError, UsageError
+from scalable.features.whole_numbers import has_identifier
 from scalable.models.checkpoint import forget_checkpoint
 from scalable.models.dask_frames.lazy_methods import answer_lazily
 from scalable.models.dask_frames.written_rows import is_dask, rows_to_fit
@@ -176,7 +177,7 @@ class Estimator(Declared, BaseEstimator):
         """Whether columns have types of their own, rather than being one matrix of numbers."""
         if isinstance(X, np.ndarray):
             return X.dtype == object and any(isinstance(value, str) for value in X.flat)
-        return _is_frame(X) and not (self._matrix and _numeric_pandas(X))
+        return _is_frame(X) and not (self._matrix and _numeric_pandas(X) and not has_identifier(X))
 
     def _report(self, reason: str | None) -> None:
         """Keep whether the solver's own rule ended the fit; warn of the `reason` that did instead."""

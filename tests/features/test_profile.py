@@ -1,4 +1,3 @@
-import json
 import math
 from collections import Counter
 
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from scalable.data.block import RawBlock
 from scalable.data.readers.arrow import canonical
-from scalable.features.profile import MAX_LEVELS, Profile, ProfileReduction
+from scalable.features.profile import MAX_LEVELS, ProfileReduction
 
 
 def reduced(table, edges):
@@ -164,15 +163,6 @@ def test_values_near_the_limit_of_float64_do_not_become_nan():
 )
 def test_constant_columns_are_recognised(values, constant):
     assert reduced(pa.table({"x": values}), []).columns["x"].constant is constant
-
-
-def test_json_and_back():
-    table = pa.table(
-        {"i": [1, 2, None], "t": ["a", None, "a"], "f": [0.5, np.nan, np.inf], "b": [True, False, None]}
-    )
-    profile = reduced(table, [])
-    back = Profile.from_json(json.loads(json.dumps(profile.to_json())))
-    assert repr(back) == repr(profile)
 
 
 def test_a_type_that_cannot_be_profiled_is_an_error():

@@ -23,6 +23,7 @@ from scalable.features.number_encoder import NumberEncoder
 from scalable.features.profile import profile_source
 from scalable.features.state import State, check_categories, check_columns
 from scalable.features.target import Labels
+from scalable.features.whole_numbers import may_be_integers, with_integers
 from scalable.storage.documents import typed
 
 
@@ -112,7 +113,10 @@ class CategoryEncoder(NumberEncoder):
             raise UsageError(f"n_buckets must be a power of two, not {n_buckets!r}")
         named = _named(schema, categorical, source.describe_place())
         numbers, chosen = [], []
-        for column in schema:
+        perhaps = [field.name for field in schema if may_be_integers(field)]
+        floats = profile_source(source, executor, perhaps, source.n_rows).columns if perhaps else {}
+        whole = [name for name, column in floats.items() if column.kind == "integer"]
+        for column in with_integers(schema, whole):
             kind = column_kind(column.type) or "float"
             counts = kind == "text" or column.name in named
             if counts or (kind == "integer" and named_identifier(column.name)):
