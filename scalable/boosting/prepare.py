@@ -140,6 +140,13 @@ def bounded(
 ) -> tuple[Params, dict[str, float]]:
     """Return parameters with what the columns and the target decide, and the bounds of rare positives among them."""
     params = replace(params, values=spread(params.values, encoder))
+    if params.objective == "mape" and encoder.weighted:  # column-wise, LightGBM takes the first row's weight for all
+        if flag(params.values.get("force_col_wise", False)):
+            raise UsageError(
+                "objective='mape' with weights and force_col_wise: LightGBM 4.7 then gives every row the first one's "
+                "weight; leave force_col_wise out"
+            )
+        params.values["force_row_wise"] = True
     params = replace(params, rotation=params.rotation.planned(n_rows, params.n_rounds))
     bounds: dict[str, float] = {}
     if params.rotation.on:

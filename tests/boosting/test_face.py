@@ -315,3 +315,26 @@ def test_a_metric_that_nobody_knows_is_refused_without_validation_rows_too():
         LGBMRegressor(n_estimators=2).fit(X, Y, eval_metric=["l2", "l3"])
     for name in ("none", "ndcg", ["auc", "binary_logloss"]):
         assert LGBMClassifier(metric=name, n_estimators=2, **SAME).fit(X, B).n_iter_ == 2
+
+
+def test_weights_of_relative_errors_are_not_left_to_lightgbm_s_columns():
+    """Column by column, LightGBM gives every row the weight of the first: here 200 times what it has."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 4))
+    y = np.exp(X[:, 0] + 0.3 * rng.normal(size=len(X))) * 10
+    weight = np.r_[200.0, rng.uniform(0.5, 1.5, len(X) - 1)]
+    ours = LGBMRegressor(objective="mape", n_estimators=20, n_jobs=1).fit(X, y, sample_weight=weight)
+    how = {"objective": "mape", "num_threads": 1, "verbosity": -1}
+    right, wrong = (
+        lgb.train({**how, layout: True}, lgb.Dataset(X, y, weight=weight), 20)
+        for layout in ("force_row_wise", "force_col_wise")
+    )
+
+    def loss(model):
+        return np.average(np.abs(y - model.predict(X)) / np.maximum(1.0, np.abs(y)), weights=weight)
+
+    assert loss(ours) == pytest.approx(loss(right), rel=0.02)
+    assert loss(wrong) > 1.2 * loss(ours)
+    with pytest.raises(UsageError, match="first one's weight; leave force_col_wise out"):
+        LGBMRegressor(objective="mape", force_col_wise=True).fit(X, y, sample_weight=weight)
+    LGBMRegressor(objective="mape", force_col_wise=True, n_estimators=1).fit(X, y)
