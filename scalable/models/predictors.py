@@ -107,6 +107,11 @@ class Predictor(ABC):
 
     def _blocks(self, X: Any) -> Iterator[RawBlock]:
         """Yield the rows of a frame, a table or a source."""
+        if isinstance(X, np.ndarray) and X.ndim == 2 and not _numbered(self.needed, X.shape[1]):
+            raise DataError(
+                f"the rows are an array without names, and columns are found by name ({', '.join(self.needed[:3])}, "
+                "...); give a frame with these, or use compile_model, which takes columns by their places"
+            )
         source = as_source(X, features=self.needed or None).without_target()
         for name in self.needed:
             require_column(source.full_schema, name, source.describe_place(), "feature")
@@ -282,3 +287,8 @@ def load_model(path: str | os.PathLike[str]) -> Predictor:
             return predictor
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+
+
+def _numbered(names: Sequence[str], n_columns: int) -> bool:
+    """Return whether columns have the names that those of an array get."""
+    return {*names} <= {f"x{j}" for j in range(n_columns)}

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from scalable.storage.files import is_local, object_store_of, store_of
+from scalable.storage.lock import SharedDirectory, remove_unused
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -115,16 +116,21 @@ def replacing_directory(path: str | os.PathLike[str], ours: Collection[str]) -> 
         return
     target = _followed(Path(path))
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = scratch_beside(target)
-    scratch.mkdir()
+    scratch, held = scratch_beside(target), None
+    with suppress(OSError):  # of a file system without locks
+        held = SharedDirectory(scratch)
+    scratch.mkdir(exist_ok=True)
     try:
         yield scratch
         for place in [*scratch.rglob("*"), scratch]:
             sync(place)
         _place_directory(scratch, target)
         sync(target.parent)
+        _remove_left_beside(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)  # or what was in its place before
+        if held is not None:
+            held.release()
 
 
 def foreign_name(directory: str | os.PathLike[str], ours: Collection[str]) -> str | None:
@@ -177,6 +183,14 @@ def remove_scratch(directory: str | os.PathLike[str], older_than: float = 0.0) -
         with suppress(OSError):
             if _SCRATCH_NAME.fullmatch(left.name) and time.time() - left.stat().st_mtime >= older_than:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _remove_left_beside(target: Path) -> None:
+    """Remove the directories of killed writers of `target`: those that no living process holds."""
+    its_own = re.compile(re.escape(f".{target.name[:200]}.") + rf"[0-9a-f]{{12}}\{SCRATCH}")
+    with suppress(OSError):
+        for name in filter(its_own.fullmatch, os.listdir(target.parent)):
+            remove_unused(target.parent / name)
 
 
 def sync(path: str | os.PathLike[str]) -> None:

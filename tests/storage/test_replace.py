@@ -3,7 +3,10 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -138,6 +141,32 @@ def test_what_killed_writers_left_is_removed_by_age(tmp_path):
     assert len(os.listdir(tmp_path)) == 3
     remove_scratch(tmp_path)
     assert os.listdir(tmp_path) == ["a.tmp"]
+
+
+def test_a_killed_writer_s_directory_is_removed_by_the_next_and_a_living_one_s_is_not(tmp_path):
+    code = """
+import sys, time
+from scalable.storage.replace import replacing_directory
+with replacing_directory(sys.argv[1], ("part",)) as place:
+    (place / "part").write_bytes(b"half")
+    print(place, flush=True)
+    time.sleep(600)
+"""
+    target = tmp_path / "d[1]"
+    other = tmp_path / ".d[1].x.0123456789ab.tmp"
+    other.mkdir()
+    writer = subprocess.Popen([sys.executable, "-c", code, target], stdout=subprocess.PIPE, text=True)
+    half = Path(writer.stdout.readline().strip())
+    for alive in (True, False):
+        if not alive:
+            writer.kill()
+            writer.wait()
+        with replacing_directory(target, ("part",)) as place:
+            (place / "part").write_bytes(b"new")
+        assert half.exists() is alive
+    writer.stdout.close()
+    assert sorted(os.listdir(tmp_path)) == sorted([target.name, other.name])
+    assert os.listdir(target) == ["part"]
 
 
 def test_a_directory_whose_removal_is_broken_off_is_gone_by_its_name(tmp_path, monkeypatch):

@@ -39,6 +39,31 @@ def test_header_is_read():
     assert not model.average_output
 
 
+def probabilities(match):
+    values = (1.0 / (1.0 + np.exp(-float(value))) for value in match[1].split())
+    return "leaf_value=" + " ".join(repr(float(value)) for value in values)
+
+
+@pytest.mark.parametrize("objective", ["binary", "multiclass", "multiclassova", "cross_entropy"])
+@pytest.mark.parametrize("leaves", ["scores", "probabilities"])
+def test_averaged_forests_of_version_2_are_as_lightgbm_reads_them_today(objective, leaves):
+    """LightGBM 2 averaged probabilities at first; which of the two a file holds, nothing in it tells."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(600, 3))
+    several = objective.startswith("multiclass")
+    y = np.digitize(X[:, 0] + rng.normal(size=600), [-0.5, 0.5] if several else [0])
+    params = {"objective": objective, "boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.6}
+    params |= {"num_class": 3} if several else {}
+    booster = lgb.train({**params, "verbose": -1, "num_threads": 1}, lgb.Dataset(X, y), 4)
+    text = without_sizes(booster.model_to_string()).replace("version=v4", "version=v2")
+    text = re.sub(r"(leaf_weight|internal_weight|is_linear)=.*\n", "", text)
+    text = text[: text.index("\nparameters:")]
+    if leaves == "probabilities":
+        text = re.sub(r"leaf_value=(.*)", probabilities, text)
+    assert parse_text(text).average_output
+    np.testing.assert_array_equal(compile_model(text).predict(X), lgb.Booster(model_str=text).predict(X))
+
+
 @pytest.mark.parametrize("text", TEXTS)
 def test_every_truncation_is_refused(text):
     end = text.index("end of trees")
