@@ -9,10 +9,12 @@ from __future__ import annotations
 import functools
 import re
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from scalable.data.values import numbers
 from scalable.errors import DataError
 
 UNITS = ("s", "ms", "us", "ns")
@@ -66,7 +68,8 @@ def family(kind: pa.DataType) -> str:
 def convert(array: pa.Array, name: str, trained: pa.DataType, place: str = "") -> pa.Array:
     """Return a column as a model's training data had it.
 
-    Numbers of any width mean the same and pass as they are; times are brought to the unit of the training data.
+    Numbers of any width mean the same and pass as they are, 0 and 1 as booleans do; times are brought to the unit of
+    the training data.
 
     Parameters
     ----------
@@ -91,14 +94,31 @@ def convert(array: pa.Array, name: str, trained: pa.DataType, place: str = "") -
     if "nothing" in (here, there):
         return array if here == "number" else pa.nulls(len(array), _plain(trained))
     if {here, there} == {"number", "categories"}:
-        return array.dictionary_decode() if there == "number" else categories_of(array)
+        return (
+            convert(array.dictionary_decode(), name, trained, place)
+            if there == "number"
+            else categories_of(array)
+        )
     if here != there:
         said = here if here == "text" else found
         raise DataError(
             f"{place}column {name!r} is {said} here but was {trained} in training, and neither says what the other "
             "means; give data of the training schema"
         )
+    if pt.is_boolean(trained):
+        _require_truths(array, name, place)
     return array if here in ("number", "text", "categories") else cast_exactly(array, name, trained, place)
+
+
+def _require_truths(array: pa.Array, name: str, place: str) -> None:
+    """Raise a DataError where a number is neither 0 nor 1, NaN or null."""
+    values = numbers(array)
+    strange = np.flatnonzero((values != 0) & (values != 1) & (values == values))  # noqa: PLR0124  NaN
+    if len(strange):
+        raise DataError(
+            f"{place}column {name!r} is {values[strange[0]].item()!r} here but was bool in training; give true and "
+            "false, or 1 and 0"
+        )
 
 
 def cast_exactly(

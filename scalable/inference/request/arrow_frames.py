@@ -171,6 +171,8 @@ def reading(format_: str, texts: str, trained: pa.DataType) -> tuple[int, int] |
     if texts:
         return None
     if wanted == "number":
+        if pt.is_boolean(trained) and format_ != "b":
+            return None  # others may hold more than 0 and 1
         return (_KINDS[format_], kernels.NO_TEXT) if format_ in _KINDS else None
     if format_ != time_format(trained):
         return None

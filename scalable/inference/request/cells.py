@@ -76,11 +76,14 @@ class Value:
             if type(value) is int and not (LEAST <= value < MOST or pt.is_floating(self.type)):
                 raise self.refusal(value, "more than 64 bits")
             try:
-                return float(value)
+                found = float(value)
             except OverflowError:
                 raise self.refusal(value, "out of range") from None
-        found = self.array(value)
-        return np.nan if found.null_count else float(numbers(found)[0])
+            if pt.is_boolean(self.type) and found not in (0.0, 1.0) and found == found:  # noqa: PLR0124
+                raise self.refusal(value, "neither 0 nor 1")
+            return found
+        array = self.array(value)
+        return np.nan if array.null_count else float(numbers(array)[0])
 
     def narrow(self, value: Any) -> float:
         """Return a number as a column of fewer bits than a double's holds it."""

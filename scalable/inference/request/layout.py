@@ -36,8 +36,8 @@ class Layout:
         From the value of each to its cell.
     formats : list of str
         Of each cell, as ``struct`` writes it.
-    plain : list of bool
-        Whether the usual values of each are numbers as they are.
+    plain : list of int
+        Whether the usual values of each are numbers as they are; ``kernels.TRUTH`` where these are 0 and 1.
     hashed : list of int
         Columns whose bytes follow the cells.
     columns : list of dict
@@ -50,13 +50,13 @@ class Layout:
     types: list[pa.DataType] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)
     formats: list[str] = field(default_factory=list)
-    plain: list[bool] = field(default_factory=list)
+    plain: list[int] = field(default_factory=list)
     hashed: list[int] = field(default_factory=list)
     columns: list[dict[str, Any]] = field(default_factory=list)
     kept: list[NDArray[Any]] = field(default_factory=list)
 
     def add(
-        self, value: Value, action: int, cell: Cell, letter: str = "q", plain: bool = False, **more: Any
+        self, value: Value, action: int, cell: Cell, letter: str = "q", plain: int = 0, **more: Any
     ) -> None:
         """Add a column with its cell."""
         if action in (kernels.TEXT, kernels.INTEGER):
@@ -79,7 +79,8 @@ class Layout:
             letter, plain = "f4x", pt.is_float32(kind)
             self.add(value, kernels.SINGLE, value.narrow, letter, plain, **more)
         else:
-            self.add(value, kernels.NUMBER, value.number, "d", True, **more)
+            plain = kernels.TRUTH if pt.is_boolean(kind) else 1
+            self.add(value, kernels.NUMBER, value.number, "d", plain, **more)
 
     def table(self, means: TargetMeans, taken: int) -> dict[str, Any]:
         """Return the fields of a table of means, which is kept."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from scalable.data.types.logical import family
@@ -223,6 +224,8 @@ class PandasFrames:
         if kind not in _KINDS:  # another kind, or the other order of bytes
             return False
         source = len({place[1] for place in plan.placed})
+        if kind.kind != "b" and any(pt.is_boolean(self.types[k]) for _, k in wanted):
+            return False  # others may hold more than 0 and 1
         for row, k in wanted:
             plan.where[k]["kind"], plan.where[k]["marked"] = _KINDS[kind], marked
             plan.placed.append((k, source, row, kind.itemsize))

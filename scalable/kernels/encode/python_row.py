@@ -22,6 +22,7 @@ from scalable.kernels.encode.request import (
     SINGLE,
     TEXT,
     TIME,
+    TRUTH,
     encode_tree_row,
     forest_request,
     linear_request_double,
@@ -136,6 +137,8 @@ def _number(reader: Any, read: Any, value: Any, kind: Any, cell: Any) -> Any:
         _release(made)
     if found == -1.0 and _failed() != _NOTHING:
         _clear(reader)
+        return False
+    if field(read, READ, "plain") == TRUTH and not (found in (0.0, 1.0) or np.isnan(found)):
         return False
     if field(read, READ, "action") == NUMBER:
         store_u64(cell, np.float64(found).view(np.uint64))

@@ -32,6 +32,7 @@ NUMBER, SINGLE, TIME, CODE, TEXT, INTEGER, BUCKET, PAIR = range(8)
 integer, a bucket; a pair has none of its own."""
 ABSENT = -(2**63)  # a time that is missing
 LOGISTIC = 1
+TRUTH = 2  # of `plain` numbers: 0, 1 or NaN, as of a column of booleans
 
 HEADER = np.dtype(
     [
