@@ -156,7 +156,8 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     if is_local(path):
         above = next(each for each in Path(os.path.abspath(path)).parents if each.exists())
         if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-            number = errno.EACCES if above.is_dir() else errno.ENOTDIR
+            fixed = os.statvfs(above).f_flag & os.ST_RDONLY
+            number = errno.ENOTDIR if not above.is_dir() else errno.EROFS if fixed else errno.EACCES
             raise OSError(number, os.strerror(number), str(above))
         return
     folder, _, name = os.fspath(path).rstrip("/").rpartition("/")

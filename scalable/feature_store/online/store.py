@@ -5,12 +5,13 @@ A write is one transaction: a kill at any moment leaves what was there. Many pro
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from scalable.storage.places import local_place
 
 FORMAT = 2
 MAP_BYTES = 2**42  # of addresses, not of disk
+MOST_READERS = 1024
+LOCKS, LOCK_BYTES = "lock.mdb", 64 * MOST_READERS + 128  # as long as LMDB makes it
 _META, _TEXTS = b"meta", b"texts"
 
 
@@ -77,8 +80,9 @@ def open_environment(path: Path, write: bool) -> Any:
     with _lock:
         if place not in _environments:
             page_size = check_head(path)
+            _allocate_locks(path)
             environment = lmdb_module().open(
-                place, map_size=MAP_BYTES, max_dbs=MOST_VIEWS + 2, readonly=not write, max_readers=1024,
+                place, map_size=MAP_BYTES, max_dbs=MOST_VIEWS + 2, readonly=not write, max_readers=MOST_READERS,
                 readahead=False, meminit=False,
             )  # fmt: skip
             try:
@@ -96,6 +100,22 @@ def open_environment(path: Path, write: bool) -> Any:
         held[0].reader_check()  # who was killed while reading keeps old pages, and its place of a few
         held[2] += 1
         return held[0]
+
+
+def _allocate_locks(path: Path) -> None:
+    """Have room for the places of readers: LMDB maps a file of holes, and a full disk would end the process at one.
+
+    Not while the store is open here: who closes a file gives up all its locks.
+    """
+    with suppress(PermissionError):  # LMDB says what it needs
+        descriptor = os.open(path / LOCKS, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            os.posix_fallocate(descriptor, 0, os.fstat(descriptor).st_size or LOCK_BYTES)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+        finally:
+            os.close(descriptor)
 
 
 def close_environment(environment: Any) -> None:

@@ -130,7 +130,6 @@ OTHER_NUMBERS = {
     "i64": [pa.int16(), pa.uint8()],
     "f32": [pa.int64(), pa.float64()],
     "f64": [pa.float32(), pa.uint32()],
-    "flag": [pa.int8(), pa.uint16()],
     "card_id": [pa.uint64(), pa.int16(), pa.float64(), pa.bool_(), pa.float32()],
 }
 
@@ -143,6 +142,15 @@ def test_numbers_of_other_types(model, table, turn):
         column = pc.cast(pc.abs(rows.column(name).cast(pa.float64())), kind, safe=False)
         rows = rows.set_column(rows.schema.get_field_index(name), name, column)
     check(model, rows)
+
+
+@pytest.mark.parametrize("kind", [pa.int8(), pa.float64()], ids=str)
+def test_booleans_that_come_as_numbers_are_looked_at_by_the_other_way(model, table, kind):
+    rows = table.slice(11, 700)
+    at = rows.schema.get_field_index("flag")
+    numbers = rows.set_column(at, "flag", rows.column("flag").cast(pa.int8()).cast(kind))
+    assert model.answer_frame(numbers) is None
+    np.testing.assert_array_equal(model.predict(numbers), model.predict(rows))
 
 
 def test_identifiers_that_are_no_whole_numbers(model, table):
