@@ -28,14 +28,20 @@ from scalable.errors import DataError, PlanError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
-from scalable.features.hashing import HashedCategories, buckets_for, identifiers_of, n_values
+from scalable.features.hashing import (
+    HashedCategories,
+    buckets_for,
+    identifiers_of,
+    may_be_integers,
+    n_values,
+    with_integers,
+)
 from scalable.features.profile import ColumnProfile, ProfileReduction
 from scalable.features.row_sample import Positions, SampleReduction
 from scalable.features.summary import Summary, SummaryReduction, labels_of
 from scalable.features.target_encoding.interactions import learn_means
 from scalable.features.target_summary import TargetReduction, TargetSummary, check_classes, class_weights
 from scalable.features.tree_encoder import MAX_CATEGORIES, TreeEncoder
-from scalable.features.whole_numbers import may_be_integers, with_integers
 from scalable.kernels.processors import available_processors
 
 SAMPLED_ROWS, SAMPLED_PIECES = 2**23, 2**10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from scalable.kernels.parquet.missing import fill_missing
 
 MANY = 64  # a column of fewer is left a number, whatever its name
 _NAME = re.compile(r"(^|_)(id|ids|uid|uuid|key|zip|zipcode|postcode)$", re.I)
+INTEGER = pa.int64()
+_EXACT = 2.0**53  # beyond, a float need not be the integer that it was made of
 _TWO_63, _TWO_64 = 2.0**63, 2.0**64
 LEAST_BUCKETS, MOST_BUCKETS = 2**16, 2**20
 _ROWS_A_BUCKET = 64
@@ -166,6 +168,44 @@ def _hash_texts(values: pa.Array, where: tuple[np.uint64, int, int], out: NDArra
 def named_identifier(name: str) -> bool:
     """Return whether a column's name says that it identifies something, as ``card_id`` and ``zip`` do."""
     return _NAME.search(name) is not None
+
+
+def may_be_integers(field: pa.Field) -> bool:
+    """Return whether a column may be an identifier that became float64 for its nulls: its name says so."""
+    return bool(field.type == pa.float64()) and named_identifier(field.name)
+
+
+def as_integers(array: pa.Array) -> pa.Array | None:
+    """Return float64 numbers as int64, NaN as null; None where one is not a whole number that floats tell apart."""
+    values = numbers(array)
+    missing = np.isnan(values)
+    held = np.where(missing, 0.0, values)
+    if not np.all((np.floor(held) == held) & (np.abs(held) <= _EXACT)):
+        return None
+    return pa.array(held.astype(np.int64), mask=missing)
+
+
+def with_integers(schema: pa.Schema, names: Collection[str]) -> pa.Schema:
+    """Return a schema in which some columns are int64."""
+    for at, field in enumerate(schema):
+        if field.name in names:
+            schema = schema.set(at, field.with_type(INTEGER))
+    return schema
+
+
+def has_identifier(frame: Any) -> bool:
+    """Return whether a pandas frame of numbers has a column that is an identifier by its name and many integers."""
+    for name, kind in frame.dtypes.items():
+        if not isinstance(name, str) or not named_identifier(name) or kind.kind not in "iuf":
+            continue
+        values = frame[name].to_numpy()
+        if kind.kind == "f":
+            values = values[~np.isnan(values)]
+            if kind != np.float64 or as_integers(pa.array(values)) is None:
+                continue
+        if len(np.unique(values)) > MANY:
+            return True
+    return False
 
 
 def identifiers_of(schema: pa.Schema, sample: Iterable[RawBlock]) -> tuple[str, ...]:

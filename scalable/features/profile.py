@@ -25,7 +25,7 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.execution.sampling import sample_shards
 from scalable.execution.threads import Threads
-from scalable.features.whole_numbers import INTEGER, as_integers, may_be_integers
+from scalable.features.hashing import INTEGER, as_integers, may_be_integers
 from scalable.kernels.moments import gram as moments
 
 SAMPLE_ROWS = 2**21

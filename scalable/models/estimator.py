@@ -21,7 +21,7 @@ from scalable.data.source import Source
 from scalable.data.table import TableSource, as_source
 from scalable.data.types.pandas_metadata import without_index
 from scalable.errors import DataWarning, ModelError, StatisticsError, UsageError
-from scalable.features.whole_numbers import has_identifier
+from scalable.features.hashing import has_identifier
 from scalable.models.checkpoint import forget_checkpoint
 from scalable.models.dask_frames.lazy_methods import answer_lazily
 from scalable.models.dask_frames.written_rows import is_dask, rows_to_fit

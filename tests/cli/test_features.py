@@ -1,6 +1,7 @@
 """``scalable features``: what it prints, what it refuses, how it ends."""
 
 import json
+import re
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -67,6 +68,9 @@ def test_a_store_is_filled_and_asked(folder, scalable):
     ).out
     assert before != after
     assert before.count("\n") == after.count("\n")
+    now = ("features.toml", "customer=1", "--store", "store", "--at", "1970-01-01T12:00:00")
+    lines = scalable("features", "lookup", *now).out.splitlines()
+    assert any(re.fullmatch(r"pay_time_since_last +[\d.]+ s", line) for line in lines)
 
 
 @pytest.mark.parametrize(

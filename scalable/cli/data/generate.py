@@ -116,7 +116,9 @@ def command(
         )
         if best:
             facts = (f"{name.replace('_', ' ')} {value:.5g}" for name, value in best.items())
-            typer.echo(f"the best that any model can expect on such rows: {', '.join(facts)}")
+            typer.echo(
+                f"Bayes-optimal, as expected of such rows: {', '.join(facts)}; of held-out ones see evaluate"
+            )
     sections = {
         "dataset": {"name": dataset, "rows": rows, "bytes": size, "truth": truth},
         "stages": [stage.to_json()],

@@ -41,11 +41,15 @@ def command(
             if bound is not None and str(bound.entity).startswith(("int", "uint")) and view.entity in given:
                 given[view.entity] = _number(view.entity, given[view.entity])
         answer = opened.lookup(given, at=when)
+        seconds = {f.name for f in opened.definitions.features if f.function == "time_since_last"}
         found = {feature.name: answer[feature.name] for feature in opened.definitions.features}
     if not quiet:
         width = max(map(len, found))
         for name, value in found.items():
-            typer.echo(f"{name:<{width}}  {'-' if value is None or value != value else value}")  # noqa: PLR0124  NaN
+            missing = value is None or value != value  # noqa: PLR0124  NaN
+            typer.echo(
+                f"{name:<{width}}  {'-' if missing else value}{' s' * (name in seconds and not missing)}"
+            )
     write_sections(json_file, "features", {"features": found})
 
 

@@ -18,12 +18,11 @@ from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.features.categories import category_codes, number_codes
 from scalable.features.encoder import as_trained
-from scalable.features.hashing import buckets_of, named_identifier
+from scalable.features.hashing import buckets_of, may_be_integers, named_identifier, with_integers
 from scalable.features.number_encoder import NumberEncoder
 from scalable.features.profile import profile_source
 from scalable.features.state import State, check_categories, check_columns
 from scalable.features.target import Labels
-from scalable.features.whole_numbers import may_be_integers, with_integers
 from scalable.storage.documents import typed
 
 

@@ -10,7 +10,7 @@ from scalable import ParquetSource
 from scalable.bayes import CategoricalNB
 from scalable.boosting import LGBMClassifier
 from scalable.errors import DataError
-from scalable.features.whole_numbers import as_integers, has_identifier
+from scalable.features.hashing import as_integers, has_identifier
 from scalable.linear import LogisticRegression
 
 N = 3000
