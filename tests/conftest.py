@@ -44,10 +44,13 @@ settings.load_profile("suite")
 REPO = Path(__file__).resolve().parents[1]
 
 
-# A module is run by one process: one that takes long and comes last keeps two others waiting.
+# A module is run by one process: one that takes long and comes last keeps two others waiting. Those that wait for
+# servers most of the time do so while others compile: at the end, they left both processors idle for half a minute.
 FIRST = (
     "tests/tuning/test_search.py",
+    "tests/serve/test_workers.py",
     "tests/storage/test_objects.py",
+    "tests/storage/test_object_refusals.py",
     "tests/storage/test_generated_there.py",
     "tests/storage/test_registry_there.py",
 )

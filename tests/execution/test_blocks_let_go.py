@@ -105,8 +105,9 @@ def test_encoded_rows_are_let_go(tmp_path, alive, kept):
 
 def test_joined_pieces_of_a_table_are_let_go(monkeypatch):
     """A table of many pieces is copied a block at a time."""
-    whole = pa.concat_tables(table().slice(start, 100) for start in range(0, ROWS, 100))
-    source = TableSource(whole, "y")
+    whole = table()
+    pieces = pa.concat_tables(whole.slice(start, 100) for start in range(0, ROWS, 100))
+    source = TableSource(pieces, "y")
     noted, found, joined = [], [], pa.ChunkedArray.combine_chunks
     monkeypatch.setattr(
         "scalable.data.table._one_array",
