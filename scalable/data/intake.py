@@ -52,6 +52,12 @@ def to_table(X: Any) -> pa.Table:
     return pa.table({f"x{j}": _column(array[:, j], f"x{j}") for j in range(array.shape[1])})
 
 
+def refuse_lazy(values: Any, role: str) -> None:
+    """Raise a DataError where a target or a weight is a polars LazyFrame."""
+    if type(values).__module__.partition(".")[0] == "polars" and hasattr(values, "collect"):
+        raise DataError(f"{role} is a polars LazyFrame; collect() it")
+
+
 def to_column(values: Any, role: str) -> pa.Array | pa.ChunkedArray:
     """Return a target or a weight as an Arrow column.
 
@@ -60,9 +66,8 @@ def to_column(values: Any, role: str) -> pa.Array | pa.ChunkedArray:
     DataError
         When it has no Arrow type, or several columns.
     """
+    refuse_lazy(values, role)
     library = type(values).__module__.partition(".")[0]
-    if library == "polars" and hasattr(values, "collect"):
-        raise DataError(f"{role} is a polars LazyFrame; collect() it")
     if library == "polars" and hasattr(values, "to_arrow"):
         values = values.to_arrow()
     if isinstance(values, (pa.Table, pa.RecordBatch)):

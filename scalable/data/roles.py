@@ -106,7 +106,9 @@ class Roles:
             if count > 1:
                 raise DataError(f"{where}: column {name!r} is given twice as a feature")
         if not names:
-            raise DataError(f"{where}: no feature columns are left besides {sorted(self.named.values())}")
+            besides = sorted({*self.named.values(), *left_out})
+            how = "; name those to learn from in features" if left_out else ""
+            raise DataError(f"{where}: no feature columns are left besides {besides}{how}")
         usable = [name for name in names if column_kind(schema.field(name).type) is not None]
         for name in names:
             if name not in usable:

@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from scalable.data.columns import require_column
-from scalable.data.intake import require_distinct, to_table, unmasked
+from scalable.data.intake import refuse_lazy, require_distinct, to_table, unmasked
 from scalable.data.parquet import ParquetSource
 from scalable.data.source import Source
 from scalable.data.table import TableSource, as_source
@@ -116,6 +116,7 @@ class Estimator(Declared, BaseEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None: give fit(X, y), or name it "
                 "in ParquetSource(..., target=COLUMN)"
             )
+        refuse_lazy(y, "y")
         X, y = self._validated(
             X, y, dtype="numeric", ensure_all_finite=self._finite, y_numeric=not self._classify
         )

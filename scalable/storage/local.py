@@ -30,8 +30,17 @@ def absolute(path: AnyPath) -> str:
 
 
 def resolved(path: AnyPath) -> str:
-    """Return the path without links, the same for all paths to a file."""
+    """Return the path without links, the same for all paths to a file but those of hard links."""
     return os.path.realpath(path)
+
+
+def hard_links(path: AnyPath) -> tuple[int, int] | None:
+    """Return the identity of a file that several names lead to; None where one does."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if status.st_nlink > 1 else None
 
 
 def version(path: AnyPath) -> Version:

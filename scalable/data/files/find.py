@@ -6,10 +6,12 @@ import os
 import warnings
 from collections.abc import Iterable
 from pathlib import PurePath
+from typing import Any
 
 from scalable.data.files.tables import refuse_parts
 from scalable.errors import DataError, DataWarning
 from scalable.storage.files import store_of
+from scalable.storage.local import hard_links
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 ENDINGS = (".parquet", ".parq", ".pq")  # in small letters or large
@@ -86,9 +88,9 @@ def _is_parquet(path: str) -> bool:
 
 
 def _check_once(files: list[str]) -> None:
-    seen: dict[str, str] = {}
+    seen: dict[Any, str] = {}
     for file in files:
-        place = store_of(file).resolved(file)
+        place = hard_links(file) or store_of(file).resolved(file)
         if place in seen:
             raise DataError(
                 f"{file}: the same file as {seen[place]}, its rows would count twice; give it once"

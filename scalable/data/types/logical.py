@@ -91,6 +91,8 @@ def convert(array: pa.Array, name: str, trained: pa.DataType, place: str = "") -
     if found == trained:
         return array
     here, there = family(found), family(trained)
+    if pt.is_dictionary(trained) and there not in ("text", "categories"):
+        trained = trained.value_type  # readers hand out dictionaries of times as times
     if "nothing" in (here, there):
         return array if here == "number" else pa.nulls(len(array), _plain(trained))
     if {here, there} == {"number", "categories"}:

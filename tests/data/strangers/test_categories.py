@@ -94,3 +94,15 @@ def test_files_of_categories_are_read_by_value(tmp_path):
     )
     source = ParquetSource(tmp_path / "a.parquet", target="y")
     assert next(source.raw_blocks(source.shards[0])).arrays["c"].to_pylist() == [5, 6, 5]
+
+
+@pytest.mark.parametrize("learner", [LinearRegression, LGBMRegressor])
+def test_categories_of_times_are_times_wherever_they_come_from(learner, tmp_path):
+    rng = np.random.default_rng(0)
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 50, N), unit="D")
+    frames = [pd.DataFrame({"c": pd.Categorical(days)}), pd.DataFrame({"c": days})]
+    frames[0].assign(y=0).to_parquet(tmp_path / "a.parquet")
+    model = learner().fit(frames[0], rng.normal(size=N))
+    first, *others = (model.predict(rows) for rows in (*frames, ParquetSource(tmp_path / "a.parquet")))
+    for other in others:
+        np.testing.assert_array_equal(other, first)

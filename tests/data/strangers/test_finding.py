@@ -86,6 +86,18 @@ def test_a_file_is_counted_once(tmp_path):
             find_files(twice)
     with pytest.raises(DataError, match=r"b.parquet: the same file as .*a.parquet"):
         find_files(tmp_path)
+    os.remove(tmp_path / "b.parquet")
+    os.link(a, tmp_path / "c.parquet")
+    with pytest.raises(DataError, match=r"c.parquet: the same file as .*a.parquet"):
+        find_files(tmp_path)
+    assert find_files(tmp_path / "c.parquet") == [str(tmp_path / "c.parquet")]
+
+
+def test_a_frame_whose_only_feature_is_its_index_says_so(tmp_path):
+    frame = pd.DataFrame({"x": [3, 1, 2], "y": [0, 1, 2]}).set_index("x")
+    frame.to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"besides \['x', 'y'\]; name those to learn from in features"):
+        ParquetSource(tmp_path / "a.parquet", target="y")
 
 
 def test_the_index_of_a_pandas_frame_is_no_feature(tmp_path):

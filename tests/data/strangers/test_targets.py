@@ -50,6 +50,9 @@ def test_one_column_is():
 def test_a_lazy_frame_is_collected_first():
     with pytest.raises(DataError, match=r"y is a polars LazyFrame; collect\(\) it"):
         as_source(X, pl.LazyFrame({"a": HALF}))
+    for weight in (None, pl.LazyFrame({"a": HALF})):
+        with pytest.raises(DataError, match=r"is a polars LazyFrame; collect\(\) it"):
+            LinearRegression().fit(X, HALF if weight is not None else pl.LazyFrame({"a": HALF}), weight)
 
 
 @pytest.mark.parametrize("learner", [LogisticRegression, LGBMClassifier])
