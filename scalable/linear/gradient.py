@@ -192,11 +192,15 @@ class GradientEstimator(LinearEstimator):
             shift = 0.0
         # In scaled targets a loss shrinks by scale^degree and a coefficient by scale.
         degree = loss.degree or 0
+        delta = delta / scale if loss.in_units else delta
+        dispersion = 1.0
+        if loss.name == "huber" and delta < 1.0:  # gradients of most rows are the width
+            variance, dispersion = delta**2, delta
         l1, l2 = penalties.shares(self.penalty, getattr(self, "l1_ratio", None))
         strength = self._strength(total)
         return Objective(
             code,
-            delta / scale if loss.in_units else delta,
+            delta,
             n_outputs,
             l1 * strength * scale ** (1 - degree),
             l2 * strength * scale ** (2 - degree),
@@ -209,6 +213,7 @@ class GradientEstimator(LinearEstimator):
             target.rows,
             input_frequencies(encoder),
             variance,
+            dispersion,
         )
 
     def _start(

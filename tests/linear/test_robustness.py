@@ -82,3 +82,33 @@ def test_random_configurations_stay_finite():
 @pytest.mark.slow
 def test_a_thousand_random_configurations_stay_finite():
     assert run_cases(range(1000)) > 700
+
+
+@pytest.mark.parametrize(
+    ("loss", "parameter"),
+    [("log_loss", None), ("huber", 0.01), ("huber", 1.35), ("quantile", 0.9), ("epsilon_insensitive", 0.1)],
+)
+def test_models_side_by_side_reach_the_minimum(loss, parameter):
+    """Where a penalty slowed the first steps down, moves of replicas that had long arrived were added up."""
+    rng = np.random.default_rng(3)
+    X, coef, noise = rng.normal(size=(2**20, 2)), np.array([1.0, -2.0]), rng.logistic(size=2**20)
+    y, truth = X @ coef + noise, 0.0
+    if loss == "log_loss":
+        model = SGDClassifier(loss).fit(X, y > 0)
+        y = y > 0
+    else:
+        name = "quantile" if loss == "quantile" else "epsilon"
+        model = SGDRegressor(loss, **{name: parameter}).fit(X, y)
+        truth = np.log(parameter / (1 - parameter)) if loss == "quantile" else 0.0
+
+    def mean_loss(z):
+        miss = np.abs(y - z)
+        if loss == "log_loss":
+            return np.mean(np.logaddexp(0, z) - y * z)
+        if loss == "huber":
+            return np.mean(np.where(miss < parameter, miss**2 / 2, parameter * (miss - parameter / 2)))
+        if loss == "quantile":
+            return np.mean(np.maximum(parameter * (y - z), (parameter - 1) * (y - z)))
+        return np.mean(np.maximum(0, miss - parameter))
+
+    assert mean_loss(X @ model.coef_.ravel() + model.intercept_) < 1.003 * mean_loss(X @ coef + truth)

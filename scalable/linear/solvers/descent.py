@@ -145,13 +145,31 @@ def first_squares(learner: Descent) -> NDArray[np.float64]:
     """
     o = learner.objective
     typical = PRIOR_STEPS * o.residual_variance * o.frequencies / learner.batch
-    prior = np.where(o.frequencies == 0.0, HASHED_FACTOR**2, 1.0)
-    start = np.maximum(prior, o.l2 * o.rows * o.factors**2)
+    start = _precision(o)
     # In place: of hashed columns, fresh memory takes longer than the sums.
     start *= learner.hyper[optimizers.RATE]
     start /= learner.batch
     start *= start
     return np.asarray(np.clip(start, typical, 1e30, out=start))  # cells are float32
+
+
+def _precision(o: Objective) -> NDArray[np.float64]:
+    """Return what holds a coefficient back, in rows of curvature 1, shape (p,): a unit normal prior, or the penalty."""
+    prior = np.where(o.frequencies == 0.0, HASHED_FACTOR**2, 1.0)
+    return np.asarray(np.maximum(prior, o.l2 * o.rows * o.factors**2))
+
+
+def held_back(learner: Descent) -> NDArray[np.float64]:
+    """Return the sums of squared gradients, shape (p,), below which a replica is held back by the prior.
+
+    Squared gradients of batches, summed, are the curvature of all rows seen times `Objective.dispersion` over the
+    squared rows of a batch. First squares may be far more, the square of a strong penalty: they slow the first steps
+    down, but coefficients of thousands of steps are no longer held back by them.
+    """
+    start = first_squares(learner)
+    precision = _precision(learner.objective)
+    precision *= learner.objective.dispersion / learner.batch**2
+    return np.minimum(start, precision, out=start)
 
 
 def merge_replicas(
@@ -168,7 +186,7 @@ def merge_replicas(
     the models, which are given up, becomes the merged one: here all of them are in memory, and one more was the most
     that descent ever needed.
     """
-    prior = first_squares(learner) if _prior_of(learner) == optimizers.S0 else np.zeros(start.table.shape[1])
+    prior = held_back(learner) if _prior_of(learner) == optimizers.S0 else np.zeros(start.table.shape[1])
     factors = np.asarray(learner.objective.factors, np.float64)
     table = states[0].table
 

@@ -50,6 +50,8 @@ class Objective:
         have a feature index, 0 where that is unknown.
     residual_variance : float
         Mean squared gradient of a row's loss before anything but the intercept is learned.
+    dispersion : float
+        Mean squared gradient of a row's loss over its mean curvature: 1 for likelihoods, and where it is unknown.
     rate_scale : float64 array of shape (n_columns + 1 + n_indices,)
         What descent multiplies a coefficient's rate by, see `order_rate_scale`.
     farthest : float
@@ -70,6 +72,7 @@ class Objective:
     rows: int = 1
     frequencies: NDArray[np.float64] | float = 1.0
     residual_variance: float = 1.0
+    dispersion: float = 1.0
     rate_scale: NDArray[np.float64] | float = 1.0
     farthest: float = math.inf
 

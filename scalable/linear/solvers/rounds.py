@@ -301,7 +301,10 @@ def descend(
             if np.isnan(value):  # all of that was left out, or weighs nothing
                 value = run_reduction(executor, loss, reader, shards)
             least = max(LATE, NOISE / math.sqrt(even * looked_at / 4.0))
-            if result.progressive_loss[0] > (1.0 + least) * value:
+            on_the_way = result.progressive_loss[0]
+            if max(on_the_way, value) > (1.0 + least) * min(
+                on_the_way, value
+            ):  # or merging has made it worse
                 max_passes = MOST_PASSES
         if number < max_passes:
             keep()
