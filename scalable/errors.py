@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
@@ -41,6 +42,12 @@ class ClusterError(ScalableError, RuntimeError):
 
 class DataWarning(UserWarning):
     """What was decided about the data that its owner may want to know; the command line shows it as one line."""
+
+
+def listed(names: Sequence[str], most: int = 24) -> str:
+    """Return names for a message, which stays short where there are thousands."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def whole_number(name: str, value: Any, least: int = 1) -> None:

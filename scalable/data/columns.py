@@ -8,7 +8,7 @@ import functools
 import pyarrow as pa
 import pyarrow.types as pt
 
-from scalable.errors import DataError
+from scalable.errors import DataError, listed
 
 KINDS = ("boolean", "integer", "float", "temporal", "text")
 
@@ -38,5 +38,5 @@ def require_column(schema: pa.Schema, name: str, where: str, role: str) -> None:
     """Raise a DataError that proposes the nearest name unless the column exists."""
     if schema.get_field_index(name) < 0:
         near = difflib.get_close_matches(name, schema.names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"its columns are {', '.join(schema.names)}"
+        hint = f"did you mean {near[0]!r}?" if near else f"its columns are {listed(schema.names)}"
         raise DataError(f"{where}: there is no {role} column {name!r}; {hint}")

@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from scalable.errors import UsageError
+from scalable.errors import UsageError, listed
 
 
 class Declared:
@@ -76,7 +76,7 @@ def nearest(name: str, known: Iterable[str], flag: str = "{!r}") -> str:
     near = difflib.get_close_matches(name, names, n=1)
     if near:
         return f"did you mean {flag.format(near[0])}?"
-    return "there are " + ", ".join(flag.format(each) for each in names)
+    return "there are " + listed([flag.format(each) for each in names])
 
 
 def value_of(text: str) -> Any:

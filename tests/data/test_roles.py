@@ -153,3 +153,9 @@ def test_excluded_columns_are_no_features(tmp_path):
     words = ["train", "linear", str(tmp_path / "r.parquet"), "--target", "y", "--exclude", "l,id", "--model"]
     assert run(build(), [*words, str(out), "--quiet"]) == 0
     assert load_model(out).needed == ["x"]
+
+
+def test_a_wide_table_is_no_page_of_names():
+    schema = pa.schema([(f"amount_{j}", pa.float64()) for j in range(5000)])
+    with pytest.raises(DataError, match=r"its columns are amount_0, .*amount_23 and 4,976 more$"):
+        Roles(target="zzzzzz").features(schema, "d")
