@@ -20,11 +20,7 @@ from scalable.execution.replicas import partition_rounds, run_round
 from scalable.execution.sampling import spread_shards
 from scalable.kernels.linear import gradients, optimizers
 from scalable.kernels.linear import sgd as descent
-from scalable.linear.solvers.descent import (
-    Descent,
-    DescentState,
-    first_squares,
-)
+from scalable.linear.solvers.descent import Descent, DescentState, first_squares
 from scalable.linear.solvers.newton import penalty_value
 from scalable.linear.solvers.objective import Objective
 from scalable.linear.solvers.weights import evenness
@@ -36,9 +32,8 @@ MAX_REPLICAS = 8
 MOST_PASSES = 100
 ROUND_ROWS = 2**21  # of a replica in the first round; each round is twice as long as the one before, up to
 MOST_ROUND_ROWS = 2**23  # as many: merging and waiting for the last replica then cost little
-ONE_PASS_ROWS = (
-    10**6
-)  # from here on, one pass reaches the optimum's held-out loss, if it was learned early in it
+# From here on, one pass reaches the optimum's held-out loss, if it was learned early in it.
+ONE_PASS_ROWS = 10**6
 STORED_ROWS = 2**18  # of a block that is learned from in its file: it costs some of Python, not memory
 LOOKED_AT = 2**16  # rows, from all over, on which the loss after the pass is held against the one on the way
 MOST_LOOKED_AT = 2**18  # of rare classes, whose loss follows how many of them are met
