@@ -302,9 +302,11 @@ class GradientEstimator(LinearEstimator):
         return coef
 
     def _steps_as_usual(self) -> bool:
-        """Whether nothing was asked of descent that another solver could not give."""
-        asked = (self.max_iter, self.learning_rate, self.batch_size, self.n_replicas)
-        return all(value is None for value in asked) and not self.early_stopping
+        """Whether nothing was asked of descent that another solver could not give: many passes are a bound."""
+        asked = (self.learning_rate, self.batch_size, self.n_replicas)
+        enough = 25 if self._loss().majorant is None else MAJORIZED_ITER
+        bounded = self.max_iter is not None and self.max_iter < enough
+        return all(value is None for value in asked) and not (bounded or self.early_stopping)
 
     def _unfinished(self, objective: Objective, converged: bool, least: float) -> str | None:
         """Return why the coefficients are not those of the least objective, None where they are."""

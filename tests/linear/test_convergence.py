@@ -158,3 +158,14 @@ def test_hashed_categories_remember_rows_and_do_not_ask_for_more_passes(monkeypa
     model = LogisticRegression().fit(rows, (rng.random(len(ids)) < 0.3).astype(int))
     assert model.solver_ == "sgd"
     assert (model.n_iter_, model.converged_) == (1, True)
+
+
+@pytest.mark.parametrize("rows", [100, 300])
+def test_many_passes_asked_of_few_rows_are_a_bound(rows):
+    """Noise of descent stopped it after three passes, 4 % above the minimum, as converged."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(rows, 3))
+    y = X @ [1.0, -1.0, 0.5] + rng.logistic(size=rows) > 0
+    bounded = SGDClassifier("log_loss", tol=1e-8, max_iter=1000).fit(X, y)
+    assert bounded.converged_
+    np.testing.assert_allclose(bounded.coef_, SGDClassifier("log_loss").fit(X, y).coef_, rtol=1e-4)
