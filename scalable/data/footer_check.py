@@ -42,11 +42,17 @@ class FooterTables:
         Where each column chunk lies and how it is stored.
     leaves : array of shape (n_columns,), `scalable.kernels.parquet.footer.LEAF`
         Type and levels of each column.
+    n_bytes : int
+        Of the footer.
+    schema : bytes
+        Its beginning, with all that it says of the columns: files of which it is the same have the same.
     """
 
     rows: NDArray[np.int64]
     chunks: NDArray[np.void]
     leaves: NDArray[np.void]
+    n_bytes: int
+    schema: bytes
 
 
 def read_tables(path: str, version: Version) -> FooterTables:
@@ -92,10 +98,10 @@ def check_tables(path: str, content: NDArray[np.uint8], end: int) -> FooterTable
     """
     room = content.size // 3 + 1
     elements, groups = np.empty(room, walk.ELEMENT), np.empty(room, walk.GROUP)
-    chunks, counts = np.empty(content.size // 12 + 1, walk.CHUNK), np.empty(4, np.int64)
+    chunks, counts = np.empty(content.size // 12 + 1, walk.CHUNK), np.empty(5, np.int64)
     if walk.walk_footer(content, *map(_numbers, (elements, groups, chunks)), counts) != content.size:
         raise damaged(path, "its footer cannot be understood, or columns of it are encrypted")
-    n_elements, n_groups, n_chunks, n_rows = counts.tolist()
+    n_elements, n_groups, n_chunks, n_rows, schema_stop = counts.tolist()
     _check_names(path, content.tobytes(), elements[:n_elements])
     leaves = np.empty(n_elements, walk.LEAF)
     leaves = leaves[: max(0, walk.find_leaves(elements[:n_elements], leaves))]
@@ -104,7 +110,8 @@ def check_tables(path: str, content: NDArray[np.uint8], end: int) -> FooterTable
         raise damaged(path, "its row groups do not have the columns of its schema")
     if (rows < 0).any() or sum(rows.tolist()) != n_rows:
         raise damaged(path, "its row groups do not have as many rows as the file")
-    found = FooterTables(rows, chunks[:n_chunks].reshape(n_groups, len(leaves)).copy(), leaves)
+    chunks = chunks[:n_chunks].reshape(n_groups, len(leaves)).copy()
+    found = FooterTables(rows, chunks, leaves, content.size, content[:schema_stop].tobytes())
     for wrong, reason in _contradictions(found, end):
         if wrong.any():
             group, column = (int(k) for k in np.argwhere(wrong)[0])

@@ -148,6 +148,17 @@ def test_order_nullability_and_metadata_of_columns_may_differ(tmp_path):
     assert source.shards[-1].first_row == 3
 
 
+def test_files_of_one_schema_share_it(tmp_path):
+    """Each schema takes 13 KB of 23 columns: 27 MB of 2,000 small files while they were looked at."""
+    same = [write(tmp_path / f"{k}.parquet", pa.table({"a": [float(k)]})) for k in range(5)]
+    other = write(tmp_path / "5.parquet", pa.table({"a": [1], "b": [2]}))
+    last = write(tmp_path / "6.parquet", pa.table({"a": [2.0]}).replace_schema_metadata({"x": "y"}))
+    _, schemas = read_footers([*same, other, last])
+    assert len({id(schema) for schema in schemas}) == 3
+    assert [schema.names for schema in schemas] == [["a"]] * 5 + [["a", "b"], ["a"]]
+    assert (schemas[4], schemas[6].metadata) == (schemas[0], {b"x": b"y"})
+
+
 def test_travels_with_its_absolute_path(tmp_path, monkeypatch):
     pq.write_table(pa.table({"x": [1.0, 2.0]}), tmp_path / "a.parquet")
     monkeypatch.chdir(tmp_path)

@@ -84,6 +84,8 @@ class DeltaVersion:
         ]
         whole = [
             pa.schema([*schema, *(pa.field(name, kinds[name]) for name in lacks)], schema.metadata)
+            if lacks
+            else schema
             for schema, lacks in zip(schemas, lacking, strict=True)
         ]
         return footers, whole

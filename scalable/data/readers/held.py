@@ -95,7 +95,7 @@ def wanted(
 ) -> tuple[str, Version, tuple[int, int], list[Range]]:
     """Return path, version, part and ranges of a local copy that holds these rows."""
     groups = row_groups(footer, start, stop)
-    end, n_bytes = footer.version.size, file_layout(footer.path, footer.version).n_bytes
+    end, n_bytes = footer.version.size, file_layout(footer.path, footer.version).tables.n_bytes
     tail = (end - 8 - n_bytes, end)  # some readers want to see the footer themselves
     part = (groups[0].number, groups[-1].number)
     return footer.path, footer.version, part, [tail, *_chunks(groups, names)]

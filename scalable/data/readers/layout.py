@@ -248,7 +248,7 @@ def _numbers_of(footer: Footer, start: int, stop: int) -> Iterator[int]:
 
 @dataclass(frozen=True, slots=True)
 class FileLayout:
-    """What is known of a file's row groups without pyarrow's object: kilobytes, kept from pass to pass.
+    """What is known of a file's row groups: kilobytes, kept from pass to pass.
 
     Attributes
     ----------
@@ -258,14 +258,11 @@ class FileLayout:
         The row after the last of each row group.
     columns : dict of str to ColumnShape
         Nested ones are left out.
-    n_bytes : int
-        Of the footer.
     """
 
     tables: FooterTables
     ends: NDArray[np.int64]
     columns: dict[str, ColumnShape]
-    n_bytes: int
 
 
 def file_layout(path: str, version: Version) -> FileLayout:
@@ -277,7 +274,7 @@ def file_layout(path: str, version: Version) -> FileLayout:
             _layouts.move_to_end(key)
             return found
     tables = _tables(path, version)
-    found = FileLayout(tables, np.cumsum(tables.rows), *_shapes(path, version))
+    found = FileLayout(tables, np.cumsum(tables.rows), _shapes(path, version, tables.schema))
     with _lock:
         found = _layouts.setdefault(key, found)
         _layouts.move_to_end(key)
@@ -301,27 +298,30 @@ def _tables(path: str, version: Version) -> FooterTables:
     return read_tables(path, version)
 
 
-def _shapes(path: str, version: Version) -> tuple[dict[str, ColumnShape], int]:
-    """Return the shapes of a file's columns, and the bytes of its footer.
+def _shapes(path: str, version: Version, like: bytes) -> dict[str, ColumnShape]:
+    """Return the shapes of a file's columns, those of another file whose footer says the same of them.
 
-    pyarrow's schema and footer hold each other from here on: of one that is kept, half a megabyte for each file would
-    wait for the collector, which comes to old objects seldom.
+    pyarrow's schema and footer hold each other: both wait for the collector, a megabyte of 64 row groups a file.
     """
-    metadata = pq.read_metadata(arrow_input(path, version))
-    schema, found = metadata.schema, {}
-    for place in range(len(schema)):
-        shape = schema.column(place)
+    if (known := _known_shapes.get(like)) is not None:
+        return known
+    schema, found = pq.read_metadata(arrow_input(path, version)).schema, dict[str, ColumnShape]()
+    for place, shape in enumerate(map(schema.column, range(len(schema)))):
         if shape.name == shape.path and shape.max_repetition_level == 0:
             physical = str(shape.physical_type)
             logical = json.loads(shape.logical_type.to_json()) if physical == "INT64" else {}
-            nullable, unit = shape.max_definition_level == 1, str(logical.get("timeUnit", ""))
-            found[shape.name] = ColumnShape(place, nullable, physical, unit)
-    return found, metadata.serialized_size
+            nullable = shape.max_definition_level == 1
+            found[shape.name] = ColumnShape(place, nullable, physical, str(logical.get("timeUnit", "")))
+    with _lock:
+        if len(_known_shapes) == FEW_FILES:
+            del _known_shapes[next(iter(_known_shapes))]
+        return _known_shapes.setdefault(like, found)
 
 
 _lock = threading.Lock()
 # Those used last at the end. An OrderedDict would hash each key anew, a microsecond, where its values are added up.
 _groups: dict[tuple[str, Version, int], RowGroup] = {}
+_known_shapes: dict[bytes, dict[str, ColumnShape]] = {}  # by what footers say of columns
 _layouts: OrderedDict[tuple[str, Version], FileLayout] = OrderedDict()  # those used last at the end
 
 

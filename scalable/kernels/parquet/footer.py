@@ -54,7 +54,7 @@ LEAF = np.dtype(
 )
 ABSENT = -1  # in all of these: the footer does not say
 OPTIONAL, REPEATED = 1, 2
-ELEMENTS, GROUPS, CHUNKS, ROWS = range(4)  # places in the counts
+ELEMENTS, GROUPS, CHUNKS, ROWS, SCHEMA_STOP = range(5)  # places in the counts
 
 _PLACES, _KINDS = np.full((8, _LAST + 1), ABSENT), np.zeros((8, _LAST + 1), np.int64)
 for _fields in _KEPT.values():
@@ -86,8 +86,8 @@ def walk_footer(
     elements, groups, chunks : int64 arrays of shape (room, fields of `ELEMENT`, `GROUP` or `CHUNK`)
         Output: the schema, depth first, the root before all; row groups; the column chunks of one row group after
         those of the other.
-    counts : array of shape (4,), int64
-        Output: elements, row groups and chunks that were written, and rows of the file.
+    counts : array of shape (5,), int64
+        Output: elements, row groups and chunks that were written, rows of the file, and where the schema ends.
 
     Returns
     -------
@@ -106,6 +106,8 @@ def walk_footer(
             left < 0 and at < buffer.size and buffer[at] == 0
         ):  # the end of a list or a structure
             at += 1 if left < 0 else 0
+            if left < 0 and owner == _ELEMENT:
+                counts[SCHEMA_STOP] = at
             depth -= 1
             if depth < 0:
                 return at
