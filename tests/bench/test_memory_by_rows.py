@@ -52,6 +52,14 @@ def test_given_data_are_used_and_stay(given, calls, tmp_path):
     assert all((row["rows_least"], row["rows_most"]) == (100, 700) for row in found.values())
 
 
+def test_other_commands_are_added_by_name(given, calls, tmp_path):
+    dataset = commands.DATASETS["fraud"]
+    names = list(commands.others(given, dataset, tmp_path, tmp_path, tmp_path))
+    rows = commands.measure(tmp_path, dataset, 700, 0, tmp_path / "forest", given, names)
+    assert [row["command"] for row in rows][-len(names) :] == names
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["forest", "given"]
+
+
 def test_some_files_of_given_data_are_linked(given, tmp_path):
     for name, rows in (("a", 500), ("b", 200)):
         pq.write_table(pa.table({"x": range(rows)}), given / f"{name}.parquet")

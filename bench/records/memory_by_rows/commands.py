@@ -2,12 +2,14 @@
 
     python -m bench.records.memory_by_rows.commands --rows 1e7 1e8 --out docs/results/memory_rows.json
     python -m bench.records.memory_by_rows.commands --dataset fraud --given DIR --files 1 6 --out FILE
+    python -m bench.records.memory_by_rows.commands --dataset fraud --given DIR --files 1 10 --also describe k-means
 
 The dataset of each size is generated, learned from by descent and by Newton's method, evaluated and scored, with the
 linear model and with a small forest trained on the fewest rows, and removed again: 114 bytes a row of `physics`, 37 of
 `fraud`, 9 more for predictions. `--given` names data that are there already and stay: their size is what their manifest
 says, and nothing is generated for it. With `--files`, the smaller sizes are some of its files: a dataset generated with
-more rows has more customers and merchants, so longer dictionaries too, which is another question. Peaks are the
+more rows has more customers and merchants, so longer dictionaries too, which is another question. `--also` takes
+further commands that read all rows, by their names in `others`. Peaks are the
 high-water mark of resident memory that the kernel kept of the process (`VmHWM`); what is asked for is that they do not
 grow with the rows: at most five percent from the fewest to the most.
 """
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -36,6 +39,7 @@ from scalable.report.results import write_results
 
 PREDICTIONS = 10  # bytes a row
 ALLOWED = 1.05
+FOUND = 3  # what a command ends with that found an alarm or a leak
 CHILD = """
 import json, sys
 from scalable.cli.app import build
@@ -56,6 +60,8 @@ class Dataset:
     target : str
     row_bytes : int
         Bytes a row on disk, at most.
+    numbers : tuple of str
+        Some columns of numbers.
     newton : tuple of str
         Arguments of Newton's method: it solves a dense system, so that ids have to be left out.
     """
@@ -63,14 +69,21 @@ class Dataset:
     name: str
     target: str
     row_bytes: int
+    numbers: tuple[str, ...]
     newton: tuple[str, ...] = ()
 
 
 DATASETS = {
     each.name: each
     for each in (
-        Dataset("physics", "signal", 120),
-        Dataset("fraud", stages.TARGET, 40, ("--features", ",".join(stages.NEWTON))),
+        Dataset("physics", "signal", 120, ("lepton_pt", "missing_pt", "jet_1_pt")),
+        Dataset(
+            "fraud",
+            stages.TARGET,
+            40,
+            ("amount_cents", "amount_ratio", "distance_home_km", "tx_count_24h"),
+            ("--features", ",".join(stages.NEWTON)),
+        ),
     )
 }
 
@@ -82,13 +95,45 @@ def peak_of(*words: object) -> dict[str, Any]:
     done = subprocess.run(child, capture_output=True, text=True, check=False)
     said = done.stdout.strip().splitlines()
     found = json.loads(said[-1]) if said else {"code": done.returncode}
-    if found["code"]:
+    if found["code"] not in (0, FOUND):
         raise SystemExit(f"{' '.join(map(str, words))} failed:\n{done.stderr[-2000:]}")
     return {"peak_rss_bytes": found["peak"], "elapsed_seconds": time.monotonic() - began}
 
 
+def others(
+    data: Path, dataset: Dataset, linear: Path, forest: Path, out: Path
+) -> dict[str, tuple[object, ...]]:
+    """Return further commands that read all rows, by name; what they write is at `out`."""
+    asked, model = ("--target", dataset.target), ("--model", out)
+    numbers = ("--features", ",".join(dataset.numbers))
+    return {
+        "describe": ("describe", data, "--out", out),
+        "naive Bayes": ("train", "gaussian-nb", data, *asked, *numbers, *model),
+        "PCA": ("train", "pca", data, *numbers, *model),
+        "k-means": ("train", "kmeans", data, *numbers, "--n-clusters", 3, *model),
+        "mixture": (
+            "train",
+            "gaussian-mixture",
+            data,
+            *numbers,
+            "--n-components",
+            2,
+            "--max-iter",
+            3,
+            *model,
+        ),
+        "rotate": ("train", "lightgbm", data, *asked, "--boosting", "rotate", "--n-estimators", 20, *model),
+        "monitor": ("monitor", linear, data, *asked),
+        "compare": ("compare", linear, forest, data, *asked),
+        "calibrate": ("calibrate", linear, data, *asked, "--method", "isotonic", *model),
+        "explain": ("explain", forest, data, "--top", 3, "--out", out),
+        "leaks": ("leaks", data, *asked),
+        "card": ("card", linear, data, *asked, "--out", out),
+    }
+
+
 def measure(home: Path, dataset: Dataset, rows: int, seed: int, forest: Path,
-            given: Path | None = None) -> list[dict[str, Any]]:  # fmt: skip
+            given: Path | None = None, also: Sequence[str] = ()) -> list[dict[str, Any]]:  # fmt: skip
     """Return a row a command, on data of one size: those `given`, or generated ones, which are removed."""
     data, scored = given or home / "rows", home / "scored"
     model, exact = home / "descent", home / "newton"
@@ -112,9 +157,20 @@ def measure(home: Path, dataset: Dataset, rows: int, seed: int, forest: Path,
         note(f"evaluate, {name}", "evaluate", saved, data, *asked)
         note(f"predict, {name}", "predict", saved, data, "--out", scored)
         shutil.rmtree(scored)
+    for name in also:
+        note(name, *others(data, dataset, model, forest, scored)[name])
+        remove(scored)
     for place in (model, exact, *([] if given else [data])):
         shutil.rmtree(place)
     return found
+
+
+def remove(place: Path) -> None:
+    """Remove a file or a directory, if there is one."""
+    if place.is_dir():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
 
 
 def given_rows(given: Path, dataset: Dataset) -> int:
@@ -167,6 +223,8 @@ def main() -> None:
     parser.add_argument("--dataset", choices=DATASETS, default="physics", help="default: physics")
     parser.add_argument("--given", type=Path, help="data of the dataset, of one more size; they stay")
     parser.add_argument("--files", nargs="+", type=int, default=[], help="so many files of those, as sizes")
+    names = [*others(Path(), DATASETS["fraud"], Path(), Path(), Path())]
+    parser.add_argument("--also", nargs="+", choices=names, default=[], metavar="NAME", help=", ".join(names))
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument(
         "--dir", type=Path, help="where data lie meanwhile (default: the temporary directory)"
@@ -188,9 +246,11 @@ def main() -> None:
         for count in options.files:
             part = place / f"{count} files"
             size = linked_files(options.given.resolve(), count, part)
-            rows += measure(place, dataset, size, options.seed, place / "forest", part)
+            rows += measure(place, dataset, size, options.seed, place / "forest", part, options.also)
         for size in sizes:
-            rows += measure(place, dataset, size, options.seed, place / "forest", there.get(size))
+            rows += measure(
+                place, dataset, size, options.seed, place / "forest", there.get(size), options.also
+            )
     compared = ratios(rows)
     for each in compared:
         print(f"{each['command']:24} {each['ratio']:.3f} {'' if each['flat'] else 'grows'}")
@@ -198,6 +258,7 @@ def main() -> None:
         words = ["--dataset", dataset.name, *(["--given", "DIR"] if there else [])]
         words = [*words, *(["--rows", *options.rows] if options.rows else [])]
         words = [*words, *(["--files", *map(str, options.files)] if options.files else [])]
+        words = [*words, *(["--also", *map(shlex.quote, options.also)] if options.also else [])]
         command = f"python -m bench.records.memory_by_rows.commands {' '.join(words)} --out FILE"
         sections = {"memory": rows, "memory_ratios": compared}
         write_results(options.out, new_results("memory", sections, options.seed, command))
