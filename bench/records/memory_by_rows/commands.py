@@ -81,7 +81,7 @@ DATASETS = {
             "fraud",
             stages.TARGET,
             40,
-            ("amount_cents", "amount_ratio", "distance_home_km", "tx_count_24h"),
+            ("amount_cents", "amount_ratio", "account_age_days"),
             ("--features", ",".join(stages.NEWTON)),
         ),
     )
