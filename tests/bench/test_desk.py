@@ -41,10 +41,13 @@ def test_the_desk_recovers(tmp_path, drift, latest_alarm):
         assert leak["monitor"] == ["card_amount_cents_sum_24h"]
 
 
-def test_a_folder_of_something_else_is_not_made_anew(tmp_path):
+def test_a_folder_of_something_else_is_not_made_anew(tmp_path, monkeypatch, capsys):
+    from bench.desk.__main__ import main
+
     (tmp_path / "thesis.txt").write_text("years")
-    words = [sys.executable, "-m", "bench.desk", "--home", str(tmp_path)]
-    done = subprocess.run(words, cwd=REPO, capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 2
-    assert "'thesis.txt' there is none of the desk's" in done.stderr
+    monkeypatch.setattr(sys, "argv", ["bench.desk", "--home", str(tmp_path)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert "'thesis.txt' there is none of the desk's" in capsys.readouterr().err
     assert (tmp_path / "thesis.txt").read_text() == "years"
