@@ -81,7 +81,7 @@ def prepare(
     UsageError
         The target has not two values, or nothing is left to learn from.
     DataError
-        A target is missing, or rows are too few to hold some out.
+        A target is missing, a feature is infinite, or rows are too few to hold some out.
     """
     from scalable.data.parquet import ParquetSource
     from scalable.execution.sampling import sample_shards
@@ -99,6 +99,13 @@ def prepare(
             f"{data}: a comparison needs at least {2 * FILES} rows, to hold every fifth part of them out"
         )
     table = pa.concat_tables(parts, promote_options="permissive").combine_chunks()
+    for name in source.feature_names:  # refused by some contenders, and named by another file than the user's
+        column = table.column(name)
+        infinite = pc.sum(pc.is_inf(column)).as_py() if pa.types.is_floating(column.type) else 0
+        if infinite:
+            raise DataError(
+                f"{data}: column {name!r} has {infinite:,} infinite values: clean it, or --exclude {name}"
+            )
     label, classes = _label(table.column(target), target)
     table = table.drop_columns([target])
     sets = {"raw": table.append_column(LABEL, pa.array(label, pa.int8()))}

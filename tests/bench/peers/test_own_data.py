@@ -105,6 +105,11 @@ def test_what_cannot_be_compared_is_refused_in_a_line(churn: Path, tmp_path: Pat
     pq.write_table(pq.read_table(churn).append_column("blob", [[b"x"] * ROWS]), blobs)
     with pytest.raises((UsageError, DataError), match="--exclude blob"):
         prepare(str(blobs), "churned", tmp_path, 10**6)
+    infinite = tmp_path / "infinite.parquet"
+    far = pa.array([np.inf, *[0.0] * (ROWS - 1)])
+    pq.write_table(pq.read_table(churn).append_column("far", far), infinite)
+    with pytest.raises(DataError, match="'far' has 1 infinite values: clean it, or --exclude far"):
+        prepare(str(infinite), "churned", tmp_path, 10**6)
     kept = prepare(str(blobs), "churned", tmp_path / "kept", 10**6, exclude=["blob"])
     assert kept.about["columns"] == len(pq.read_schema(churn).names) - 1  # the target
 
