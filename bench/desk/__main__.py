@@ -27,6 +27,7 @@ from scalable.storage.replace import foreign_name
 
 START, DRIFT = 9, 13  # days: the first that the desk answers, and the middle of the drift
 WARM = 3  # days until the windows of the stored features are full
+PLOTTED = ("auc", "best_auc", "auc_lost")  # of each day
 RECOVERED = 0.02  # of AUC below what the first model kept from the best before the drift
 
 
@@ -42,7 +43,7 @@ def desk(home: Path, drift: str, days: int, per_day: int) -> dict[str, Any]:
     planted = plant(world, registry, START - 2) if drift == "sudden" else {}
     facts = measured(world, story)
     facts |= {"seconds": time.perf_counter() - begun, "processor_seconds": _processor() - before}
-    return {"drift": drift, "facts": facts, "story": story, "leak": planted}
+    return {"drift": drift, "facts": facts, "story": story, "leak": planted, "per_day": per_day}
 
 
 def measured(world: World, story: Story) -> dict[str, Any]:
@@ -86,6 +87,10 @@ def _processor() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
+def _by_day(row: dict[str, Any]) -> dict[str, float]:
+    return dict(zip(PLOTTED, (row["auc"], row["best_auc"], row["best_auc"] - row["auc"]), strict=True))
+
+
 def sections(found: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the sections of the page: facts, the days, the timeline of what the monitor saw."""
     rows = [{"drift": one["drift"], **row} for one in found for row in one["story"].days]
@@ -95,20 +100,23 @@ def sections(found: list[dict[str, Any]]) -> dict[str, Any]:
             "period": row["date"],
             "column": f"{one['drift']} drift",
             "statistic": name,
-            "value": row[name],
+            "value": value,
             "alarm": False,
         }
         for one in found
         for row in one["story"].days
-        for name in ("auc", "best_auc")
+        for name, value in _by_day(row).items()
     ]
     for one in found:
         shown += [{**f, "column": f"{one['drift']} drift, {f['column']}"} for f in one["story"].findings]
     monitor = {
-        "rows": [{"period": row["date"], "rows": 0} for row in rows],
+        "rows": [
+            {"period": date, "rows": sum(one["per_day"] for one in found)}
+            for date in sorted({row["date"] for row in rows})
+        ],
         "findings": shown,
         "alarms": [row for row in shown if row["alarm"]],
-        "first": [[f"{one['drift']} drift", name] for one in found for name in ("auc", "best_auc")],
+        "first": [[f"{one['drift']} drift", name] for one in found for name in PLOTTED],
     }
     facts = [{"drift": one["drift"], **one["facts"]} for one in found]
     leaks = [one["leak"] for one in found if one["leak"]]
@@ -124,7 +132,7 @@ def sections(found: list[dict[str, Any]]) -> dict[str, Any]:
 def brief(whole: dict[str, Any]) -> dict[str, Any]:
     """Return sections without the figures that raised no alarm, of which there are tens of thousands."""
     watched = whole["monitor"]
-    kept = [row for row in watched["findings"] if row["alarm"] or row["statistic"] in ("auc", "best_auc")]
+    kept = [row for row in watched["findings"] if row["alarm"] or row["statistic"] in PLOTTED]
     return {**whole, "monitor": {**watched, "findings": kept}}
 
 

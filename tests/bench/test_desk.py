@@ -34,6 +34,8 @@ def test_the_desk_recovers(tmp_path, drift, latest_alarm):
     page = (tmp_path / "desk/desk.html").read_text()
     assert "beats" in page or "replaces" in page
     assert page.count("<svg") >= 3
+    assert "auc_lost" in page
+    assert {row["rows"] for row in sections["monitor"]["rows"]} == {100_000}
     if drift == "sudden":
         (leak,) = sections["planted skew"]
         assert [named["feature"] for named in leak["checker"]] == ["card_amount_cents_sum_24h"]
