@@ -1,5 +1,10 @@
 """What ``scalable warm`` compiles, and what it says when a job fails."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from scalable.cli.serve import warm_jobs
@@ -9,6 +14,8 @@ from scalable.kernels.jit import is_compiled
 from scalable.kernels.linear import gradients
 from scalable.kernels.parquet.coded import decode_columns
 from scalable.kernels.timeline import group, history, windows
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_job_leaves_the_kernels_of_a_first_fit_compiled(tmp_path, monkeypatch):
@@ -31,3 +38,41 @@ def test_a_job_that_fails_is_named_with_what_it_said_last(monkeypatch):
         ScalableError, match="the kernels of 'nothing' could not be compiled: KeyError: 'nothing'"
     ):
         warm_jobs.warm(1)
+
+
+# Written down by each process below this one, as it loads or saves a kernel.
+RECORDER = """
+import os
+from scalable.kernels.compilation.cache_files import SealedCacheFile
+def recorded(method):
+    def record(self, name, *data):
+        with open(os.environ["USED"], "a") as file:
+            file.write(self._data_path(name) + "\\n")
+        return method(self, name, *data)
+    return record
+SealedCacheFile._load_data = recorded(SealedCacheFile._load_data)
+SealedCacheFile._save_data = recorded(SealedCacheFile._save_data)
+"""
+WARM = "from scalable.cli.serve.warm_jobs import QUICKSTART, warm; warm(None, QUICKSTART)"
+
+
+def _kernels_of(command, place, name):
+    """Return the kernels that a command and what it starts call from Python."""
+    recorder = place / "recorder"
+    recorder.mkdir(exist_ok=True)
+    (recorder / "sitecustomize.py").write_text(RECORDER)
+    used = place / f"{name}.txt"
+    path = os.pathsep.join([str(recorder), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "PYTHONPATH": path, "USED": str(used)}
+    subprocess.run([sys.executable, "-W", "ignore", *command], env=env, cwd=place, check=True)
+    # what other kernels call is asked for only where they are compiled
+    return {line for line in used.read_text().splitlines() if ".linked" not in line}
+
+
+@pytest.mark.timeout(900)
+def test_jobs_of_the_quickstart_leave_it_nothing_to_compile(tmp_path):
+    warmed = _kernels_of(["-c", WARM], tmp_path, "warmed")
+    # rows enough for the engine that the whole quickstart has
+    run = _kernels_of(["-m", "scalable", "quickstart", "--rows", "500k", "-q"], tmp_path, "run")
+    assert any("leafwise.step" in each for each in run)
+    assert sorted(run - warmed) == []

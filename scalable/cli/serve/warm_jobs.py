@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +33,8 @@ from scalable.cli.serve.warm_jobs import JOBS
 JOBS[name](Path(place))
 """
 JOBS: dict[str, Callable[[Path], Any]] = {}
+# They compile all of it.
+QUICKSTART = ("rows_of_quickstart", "trees_of_quickstart")
 
 
 def job(function: Callable[[Path], Any]) -> Callable[[Path], Any]:
@@ -41,13 +43,13 @@ def job(function: Callable[[Path], Any]) -> Callable[[Path], Any]:
     return function
 
 
-def _data(place: Path, name: str, target: str) -> Any:
+def _data(place: Path, name: str, target: str, **knobs: Any) -> Any:
     import data_gen
     from scalable import ParquetSource
     from scalable.data.readers.pages import CODED
 
     CODED.patience = 0  # the decoder is wanted here, however few the rows
-    data_gen.generate(name, rows=ROWS, out=place / name)
+    data_gen.generate(name, rows=ROWS, out=place / name, **knobs)
     return ParquetSource(place / name, target=target)
 
 
@@ -58,6 +60,28 @@ def _score(model: Any, place: Path, source: Any) -> None:
 
     model.save(place / "model")
     evaluate_model(load_model(place / "model"), source, Threads(1))
+
+
+@job
+def rows_of_quickstart(place: Path) -> None:
+    """Generate, fit a logistic model, score it and the truth, as the quickstart does."""
+    from scalable.cli.bench import journey
+
+    # Payments of several days: the hour is then a feature.
+    train, held_out = _data(place, journey.DATASET, journey.TARGET, rows_per_day=ROWS // 5).split(
+        every=journey.HELD_OUT
+    )
+    journey.train_logistic(train, held_out, place / "model", 0, [])
+    journey.best_possible(held_out, place / journey.DATASET, [])
+
+
+@job
+def trees_of_quickstart(place: Path) -> None:
+    """Grow trees as the quickstart's two workers do, and score them."""
+    from scalable.cli.bench import journey
+    from scalable.cli.train.ahead import fit_generated
+
+    fit_generated(journey.DATASET, journey.TARGET, "native")
 
 
 @job
@@ -125,21 +149,24 @@ def features(place: Path) -> None:
             store.lookup({"card_id": 0})
 
 
-def warm(workers: int | None) -> dict[str, float]:
-    """Run all jobs and return the seconds of each.
+def warm(workers: int | None, names: Iterable[str] | None = None) -> dict[str, float]:
+    """Run jobs and return the seconds of each.
 
     Parameters
     ----------
     workers : int, optional
         Processes at once; by default all processors.
+    names : iterable of str, optional
+        Names of jobs; by default all.
 
     Raises
     ------
     ScalableError
         When a job fails; with the end of what it said.
     """
+    names = list(JOBS if names is None else names)
     children: list[subprocess.Popen[str]] = []
-    with progress.task("compile kernels", total=len(JOBS), unit="jobs") as shown:
+    with progress.task("compile kernels", total=len(names), unit="jobs") as shown:
 
         def run(name: str) -> float:
             start = time.perf_counter()
@@ -157,7 +184,7 @@ def warm(workers: int | None) -> dict[str, float]:
             return time.perf_counter() - start
 
         with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-            tasks = {name: pool.submit(run, name) for name in JOBS}
+            tasks = {name: pool.submit(run, name) for name in names}
             try:
                 return {name: task.result() for name, task in tasks.items()}
             except BaseException:  # one failed, or Ctrl-C: the others are not waited for
