@@ -25,6 +25,7 @@ COMMANDS = {
     "import": ["-c", "import scalable"],
     "help": ["-m", "scalable", "--help"],
     "help of train": ["-m", "scalable", "train", "--help"],
+    "help of a learner": ["-m", "scalable", "train", "lightgbm", "--help"],
 }
 
 

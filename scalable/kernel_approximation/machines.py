@@ -32,7 +32,7 @@ from scalable.models.supervised import Classifier
 EVERY_COLUMN = "feature"
 SOLVERS = ("auto", "newton", "descent")
 CHEAP = 2**34  # products of two features over all rows, of a pass of Newton's: a second or two
-EXACT_TOL, DESCENT_TOL = 1e-10, 1e-3
+EXACT_TOL = 1e-10
 SINGLE_LEAST = 1e-5  # of landmarks in single precision, see `draw_map`
 OF_SOFTMAX = 0.3  # as `LossOfSteps.bend`: no class by itself bends more than 0.25, two against each other 0.5
 BENDS = {"squared_hinge": 1.0, "hinge": 1.0}  # see `LossOfSteps.bend`
@@ -215,7 +215,7 @@ class KernelClassifier(OnePassClassifier, _Kernel):
             weight = weights_of_two(target)
         if self.solver_ == "descent":
             loss = _log_loss(weight)
-            tol = DESCENT_TOL if self.tol is None else self.tol
+            tol = KernelSVC.tol if self.tol is None else self.tol
             return self._descended(executor, reader, target.rows, weight, loss, self.max_iter, tol)
         drawn = self._drawn(executor, reader)
         names = tuple(f"{EVERY_COLUMN} {k}" for k in range(self.n_components))
@@ -288,7 +288,7 @@ class KernelSVC(Classifier, _Kernel):
 
     loss: str = "squared_hinge"
     max_iter: int = 50
-    tol: float = DESCENT_TOL
+    tol: float = 1e-3
     _link = "margin"
 
     def _arrays(

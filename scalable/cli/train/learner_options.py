@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-import sys
 import textwrap
 from collections.abc import Iterator
 from typing import Any
+
+from scalable.cli.train.written import Parameter, Written
 
 FIT_OPTIONS = {  # with their defaults
     "early_stopping": ("0", "Trees without improvement on --valid after which training stops; 0 for never"),
@@ -22,37 +22,18 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def parameters(cls: type) -> dict[str, inspect.Parameter]:
+def parameters(cls: Written) -> dict[str, Parameter]:
     """Return the named parameters of an estimator, without those that are options of the command."""
-    found = inspect.signature(cls).parameters
-    return {
-        name: parameter
-        for name, parameter in found.items()
-        if name not in ELSEWHERE and parameter.kind is not inspect.Parameter.VAR_KEYWORD
-    }
+    return {name: parameter for name, parameter in cls.parameters.items() if name not in ELSEWHERE}
 
 
-def meanings(cls: type) -> dict[str, str]:
+def meanings(cls: Written) -> dict[str, str]:
     """Return the first sentence on each parameter in the docstrings of a class, its bases and its neighbours."""
     found: dict[str, str] = {}
-    asked, seen = [cls], set[type]()
-    while asked:
-        for one in asked.pop(0).__mro__:
-            if one not in seen:
-                seen.add(one)
-                for name, text in _documented(inspect.getdoc(one) or ""):
-                    found.setdefault(name, text)
-                asked += _neighbours(one)
+    for one in cls.family():
+        for name, text in _documented(one.docstring):
+            found.setdefault(name, text)
     return found
-
-
-def _neighbours(cls: type) -> Iterator[type]:
-    """Yield the classes of its package that a docstring refers to ("As for `LogisticRegression`")."""
-    package = sys.modules.get(cls.__module__.rpartition(".")[0])
-    for name in re.findall(r"As for `(\w+)`", inspect.getdoc(cls) or ""):
-        other = getattr(package, name, None)
-        if isinstance(other, type):
-            yield other
 
 
 def _documented(docstring: str) -> Iterator[tuple[str, str]]:
@@ -74,12 +55,12 @@ def _documented(docstring: str) -> Iterator[tuple[str, str]]:
             )
 
 
-def describe_options(cls: type, fit_names: tuple[str, ...], open_ended: str, width: int = 100) -> str:
+def describe_options(cls: Written, fit_names: tuple[str, ...], open_ended: str, width: int = 100) -> str:
     """Return a listing of a learner's options: one a line, with its default and its meaning.
 
     Parameters
     ----------
-    cls : type
+    cls : Written
         The estimator.
     fit_names : tuple of str
         Options that are arguments of ``fit``.
@@ -108,18 +89,16 @@ def describe_options(cls: type, fit_names: tuple[str, ...], open_ended: str, wid
 
 
 def _default(value: Any) -> str:
-    return "(needed)" if value is inspect.Parameter.empty else f"[{str(value).lower()}]"
+    return f"[{str(value).lower()}]"
 
 
 _KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
 
 
-def wrong_value(cls: type, name: str, value: Any) -> str:
+def wrong_value(cls: Written, name: str, value: Any) -> str:
     """Return what a parameter takes where `value` is of another kind than its annotation says; else nothing."""
     parameter = parameters(cls).get(name)
-    annotation = "" if parameter is None else parameter.annotation
-    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
-    kinds = [part.strip() for part in text.split("|")]
+    kinds = [part.strip() for part in ("" if parameter is None else parameter.annotation).split("|")]
     if not all(kind in _KINDS or kind == "None" for kind in kinds):
         return ""
     allowed = [one for kind in kinds for one in _KINDS.get(kind, ())]

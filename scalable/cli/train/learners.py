@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from scalable.cli.train.learner_options import describe_options, flag, wrong_value
+from scalable.cli.train.written import Written, written
 from scalable.models.learners import LEARNERS, Learner
 from scalable.models.parameters import nearest, value_of
 
@@ -35,15 +36,22 @@ def build(learner: Learner, task: str, options: dict[str, Any], own: Sequence[st
                 "--{}",
             )
             raise typer.BadParameter(f"unknown option {flag(option)} for this learner; {hint}")
-        wanted = wrong_value(cls, option, value)
+        wanted = wrong_value(source_of(learner, task), option, value)
         if wanted:
             raise typer.BadParameter(f"{flag(option)} takes {wanted}, not {value!r}")
     return cls(**options)
 
 
+def source_of(learner: Learner, task: str) -> Written:
+    """Return the class of a task as its source says."""
+    found = written(learner.module, learner.classes[task])
+    assert found is not None, learner
+    return found
+
+
 def options_of(learner: Learner, width: int = 100) -> str:
     """Return a listing of the options, of the classifier where there are two classes."""
-    cls = learner.estimator(next(iter(learner.classes)))
+    cls = source_of(learner, next(iter(learner.classes)))
     return describe_options(cls, learner.fit_names, learner.open_ended, width)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
+import inspect
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 
 from scalable.boosting.options import ON_LOSS, Options
 from scalable.cli.train.learner_options import FIT_OPTIONS, parameters
-from scalable.cli.train.learners import LEARNERS
+from scalable.cli.train.learners import LEARNERS, source_of
 
 Run = Callable[..., Any]
 
@@ -24,16 +26,45 @@ def test_every_option_is_listed_with_its_default_and_meaning(name: str, scalable
     assert code == 0
     listing = out.split(f"Options of {name}")[1]
     entry = LEARNERS[name]
-    cls = getattr(importlib.import_module(entry.module), next(iter(entry.classes.values())))
+    cls = source_of(entry, next(iter(entry.classes)))
     for option, parameter in parameters(cls).items():
         lines = [text for text in listing.splitlines() if text.startswith(f"  --{option.replace('_', '-')} ")]
         assert len(lines) == 1, option
         assert f"[{str(parameter.default).lower()}]" in lines[0], option
         after = listing.split(lines[0])[1].splitlines()[1:]
         meaning = lines[0].split("]", 1)[1].strip() or (after[0].strip() if after else "")
-        assert len(meaning.strip()) > 8, f"{option} has no meaning in the docstring of {cls.__name__}"
+        assert len(meaning.strip()) > 8, f"{option} has no meaning in the docstring of {cls.node.name}"
     assert "--client " not in listing
     assert ("every parameter of LightGBM" in listing) == (name == "lightgbm")
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_what_a_source_says_is_what_its_class_takes(name: str) -> None:
+    for task in LEARNERS[name].classes:
+        cls = LEARNERS[name].estimator(task)
+        taken = {
+            key: (one.default, one.annotation)
+            for key, one in inspect.signature(cls).parameters.items()
+            if one.kind is not one.VAR_KEYWORD
+        }
+        source = source_of(LEARNERS[name], task)
+        said = {key: (one.default, one.annotation) for key, one in source.parameters.items()}
+        assert list(said.items()) == list(taken.items())
+        assert source.docstring == inspect.getdoc(cls)
+        bases = [one.__name__ for one in cls.__mro__ if one.__module__.startswith("scalable.")]
+        assert [one.node.name for one in source.bases] == bases
+
+
+def test_help_of_a_learner_imports_no_learner() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "scalable", "train", "lightgbm", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "--num-leaves" in shown.stdout
+    imported = {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines()}
+    assert not imported & {"numpy", "numba", "pyarrow", "lightgbm", "sklearn", "scalable.boosting"}
 
 
 def test_options_of_the_fit_are_those_that_it_takes() -> None:
