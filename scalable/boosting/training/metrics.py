@@ -184,7 +184,14 @@ def metrics_of(
         main_objective(objective) in ("multiclass", "multiclassova") or int(params.get("num_class", 1)) > 1
     )
     found = []
-    for spelled in [*(_of_classes(name, several) for name in first), *_spelled(wanted, objective)]:
+    classes = several or main_objective(objective) in (
+        "binary",
+        "cross_entropy",
+        "cross_entropy_lambda",
+        "custom",
+    )
+    asked = [_of_classes(name, several) if classes else name for name in first]
+    for spelled in [*asked, *_spelled(wanted, objective)]:
         name = _MAIN.get(str(spelled).strip())
         if name == "none":
             continue

@@ -113,3 +113,8 @@ def test_names_are_lightgbm_s():
         metrics_of("binary_loglos", "binary", {})
     with pytest.raises(UsageError, match="does not suit"):
         metrics_of("multi_logloss", "binary", {})
+    assert names("l2", "binary", {}, ["multi_error"]) == ["binary_error", "l2"]  # as LGBMClassifier.fit does
+    with pytest.raises(UsageError, match="does not suit"):  # and LGBMRegressor.fit does not
+        metrics_of(None, "regression", {}, ["multi_error"])
+    with pytest.raises(UsageError, match="no metric 'logloss'"):
+        metrics_of(None, "regression", {}, ["logloss"])
