@@ -110,7 +110,7 @@ def _allocate_locks(path: Path) -> None:
     with suppress(PermissionError):  # LMDB says what it needs
         descriptor = os.open(path / LOCKS, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            os.posix_fallocate(descriptor, 0, os.fstat(descriptor).st_size or LOCK_BYTES)
+            os.posix_fallocate(descriptor, 0, os.lseek(descriptor, 0, os.SEEK_END) or LOCK_BYTES)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
