@@ -6,11 +6,11 @@ import math
 import re
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scalable.errors import DataError, DataWarning
+from scalable.errors import DataError, DataWarning, UsageError
 from scalable.features.categories import PARTS
 from scalable.features.hashing import MANY, named_identifier
 from scalable.features.profile import ColumnProfile
@@ -18,11 +18,26 @@ from scalable.features.state import check_categories, check_columns
 from scalable.storage.documents import typed
 
 ACTIONS = ("number", "known", "hashed", "drop")
+MISSING = ("indicator", "error")
 ONE_HOT = MANY
 HEAVY_TAIL = 20.0  # standard deviations from mean to maximum; a normal column of 1e9 rows reaches 6
 LEAST_VARIANCE = 1000 * 5e-324  # below, squares have lost more than a thousandth, or all of themselves
 _DAY_SECONDS = 86_400.0
 _MOST_TICKS = _DAY_SECONDS * 1e9  # a day, of nanoseconds
+
+
+def names_of(what: str, given: Any) -> tuple[str, ...]:
+    """Return the names of columns that a parameter gives: one, several, or none for None.
+
+    Raises
+    ------
+    UsageError
+        On anything else, such as the places of columns.
+    """
+    listed = () if given is None else [given] if isinstance(given, str) else given
+    if not isinstance(listed, Iterable) or not all(isinstance(name, str) for name in listed):
+        raise UsageError(f"{what} takes names of columns, not {given!r}")
+    return tuple(listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,10 @@ class EncoderOptions:
     keep_constant: bool = False
     center: bool = True
     dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.missing not in MISSING:
+            raise UsageError(f"missing must be one of {', '.join(map(repr, MISSING))}, not {self.missing!r}")
 
 
 @dataclass(frozen=True, slots=True)

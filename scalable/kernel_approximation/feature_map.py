@@ -72,7 +72,7 @@ def draw_map(
                 "the variance of the columns is beyond the range of floating point; scale them, or give gamma"
             )
         gamma = 1.0 / (p * variance) if variance > 0.0 else 1.0
-    if isinstance(gamma, str) or not 0.0 < gamma < np.inf:
+    if not isinstance(gamma, (int, float, np.number)) or not 0.0 < gamma < np.inf:
         raise UsageError(f"gamma must be a positive number or 'scale', not {gamma!r}")
     if kind == "nystroem":
         if len(rows) < n_components:

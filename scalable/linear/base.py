@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scalable.errors import UsageError
 from scalable.execution.reader import BlockReader
-from scalable.features.linear_column import EncoderOptions
+from scalable.features.linear_column import EncoderOptions, names_of
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.target import class_array
 from scalable.models.estimator import Estimator, Parts
@@ -42,8 +42,8 @@ class LinearEstimator(Estimator):
         return EncoderOptions(
             one_hot=self.one_hot,
             n_buckets=_power_of_two(self.n_bins),
-            categorical=tuple(self.categorical or ()),
-            log=tuple(log) if isinstance(log, (list, tuple)) else bool(log),
+            categorical=names_of("categorical", self.categorical),
+            log=bool(log) if log is None or isinstance(log, (bool, np.bool_)) else names_of("log", log),
             missing=self.missing,
             identifiers=not plain,
             keep_constant=plain,

@@ -13,7 +13,6 @@ _CHOICES = (
     ("penalty", (*penalties.PENALTIES, None)),
     ("solver", ("auto", *SOLVERS)),
     ("optimizer", tuple(optimizers.OPTIMIZERS)),
-    ("missing", ("indicator", "error")),
 )
 
 

@@ -89,6 +89,7 @@ class Estimator(Declared, BaseEstimator):
 
     def _source(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
         """Return the training rows as a source, and whether they came as a plain numeric array."""
+        self._check_kinds()
         if not isinstance(X, Source) and is_dask(X):
             X, words = rows_to_fit(X, y, sample_weight, self.client)
             self._tell(words)
@@ -189,6 +190,7 @@ class Estimator(Declared, BaseEstimator):
 
     def _teach(self, X: Any, y: Any, sample_weight: Any) -> None:
         """Do `_train`; anew with all row groups where those left out were left out by statistics that are wrong."""
+        self._check_kinds()
         try:
             self._train(X, y, sample_weight)
         except StatisticsError as found:

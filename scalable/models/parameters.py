@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
+import numbers
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -60,6 +61,21 @@ class Declared:
         """Return every name the constructor takes."""
         return [name for name in inspect.signature(cls).parameters if name != cls._open]
 
+    @classmethod
+    def declared_kinds(cls) -> dict[str, str]:
+        """Return the annotation of each parameter, as it is written."""
+        return {name: str(one.annotation) for name, one in inspect.signature(cls).parameters.items()}
+
+    def _check_kinds(self) -> None:
+        """Refuse values of another kind than is declared; who takes a word knows which, and says so."""
+        for name, kinds in self.declared_kinds().items():
+            if (
+                name != self._open
+                and "str" not in kinds
+                and (wanted := wrong_kind(kinds, value := getattr(self, name)))
+            ):
+                raise UsageError(f"{name} must be {wanted}, not {value!r}")
+
     def set_params(self, **params: Any) -> Any:
         """Set parameters; those of no name that is declared are refused with the nearest one."""
         known = inspect.signature(type(self)).parameters
@@ -77,6 +93,36 @@ def nearest(name: str, known: Iterable[str], flag: str = "{!r}") -> str:
     if near:
         return f"did you mean {flag.format(near[0])}?"
     return "there are " + listed([flag.format(each) for each in names])
+
+
+_KINDS: dict[str, tuple[str, type | None]] = {
+    "int": ("a whole number", numbers.Integral),
+    "float": ("a number", numbers.Real),
+    "bool": ("true or false", None),
+    "str": ("a word", str),
+    "None": ("none", type(None)),
+}
+
+
+def wrong_kind(annotation: str, value: Any) -> str:
+    """Return what a parameter takes where `value` is of another kind than its annotation says; else nothing.
+
+    Parameters
+    ----------
+    annotation : str
+        As it is written; where it names more than numbers, truth values, words and None, all values are right.
+    value : any
+        NumPy's numbers and truth values are as Python's; a truth value is no number.
+    """
+    kinds = [part.strip() for part in annotation.split("|")]
+    if not all(kind in _KINDS for kind in kinds):
+        return ""
+    truth = isinstance(value, bool) or type(value).__name__ == "bool"  # NumPy's, which must not be loaded
+    if truth and "bool" in kinds:
+        return ""
+    if not truth and any((of := _KINDS[kind][1]) is not None and isinstance(value, of) for kind in kinds):
+        return ""
+    return " or ".join(_KINDS[kind][0] for kind in kinds)
 
 
 def value_of(text: str) -> Any:

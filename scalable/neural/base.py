@@ -16,7 +16,7 @@ from scalable.errors import UsageError
 from scalable.execution.executors import Executor, get_executor
 from scalable.execution.process_wide import one_blas_thread
 from scalable.execution.threads import Threads
-from scalable.features.linear_column import EncoderOptions
+from scalable.features.linear_column import EncoderOptions, names_of
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.summary import labels_of, summarize
 from scalable.features.target_summary import TargetSummary, check_classes, class_weights
@@ -26,7 +26,7 @@ from scalable.kernels.neural.updates import SOLVERS
 from scalable.minibatches.batches import PROFILE_ROWS, Batches
 from scalable.models.checkpoint import Checkpoint, checkpoint_of
 from scalable.models.estimator import BEGINS_ANEW, Estimator, Parts
-from scalable.models.parameters import seed_of
+from scalable.models.parameters import seed_of, wrong_kind
 from scalable.models.store import StoredModel
 from scalable.neural.model import KIND, NeuralModel, read_neural
 from scalable.neural.network import NORMS, Network, Shape
@@ -274,8 +274,8 @@ class Perceptron(Estimator):
         return EncoderOptions(
             one_hot=int(self.one_hot),
             n_buckets=int(self.n_bins),
-            categorical=tuple(self.categorical or ()),
-            log=tuple(log) if isinstance(log, (list, tuple)) else bool(log),
+            categorical=names_of("categorical", self.categorical),
+            log=bool(log) if log is None or isinstance(log, (bool, np.bool_)) else names_of("log", log),
             missing=self.missing,
             identifiers=not plain,
             keep_constant=plain,
@@ -284,7 +284,7 @@ class Perceptron(Estimator):
     def _hidden(self) -> tuple[int, ...]:
         given = self.hidden_layer_sizes
         sizes = tuple(given) if isinstance(given, (list, tuple, np.ndarray)) else (given,)
-        if any(isinstance(size, bool) or int(size) != size or size < 1 for size in sizes):
+        if any(wrong_kind("int", size) or size < 1 for size in sizes):
             raise UsageError(f"hidden_layer_sizes must be whole numbers of at least 1, not {given!r}")
         return tuple(map(int, sizes))
 
@@ -317,9 +317,7 @@ class Perceptron(Estimator):
             raise UsageError(f"alpha must be finite and not negative, not {self.alpha!r}")
         if not 0.0 < float(self.validation_fraction) < 1.0:
             raise UsageError(f"validation_fraction must lie in (0, 1), not {self.validation_fraction!r}")
-        if self.batch_size != "auto" and not (
-            float(self.batch_size) >= 1 and int(self.batch_size) == self.batch_size
-        ):
+        if self.batch_size != "auto" and (wrong_kind("int", self.batch_size) or self.batch_size < 1):
             raise UsageError(f"batch_size must be 'auto' or a whole number of rows, not {self.batch_size!r}")
         for name in ("pieces", "frequencies"):
             value = getattr(self, name)

@@ -90,30 +90,3 @@ def describe_options(cls: Written, fit_names: tuple[str, ...], open_ended: str, 
 
 def _default(value: Any) -> str:
     return f"[{str(value).lower()}]"
-
-
-_KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
-
-
-def wrong_value(cls: Written, name: str, value: Any) -> str:
-    """Return what a parameter takes where `value` is of another kind than its annotation says; else nothing."""
-    parameter = parameters(cls).get(name)
-    kinds = [part.strip() for part in ("" if parameter is None else parameter.annotation).split("|")]
-    if not all(kind in _KINDS or kind == "None" for kind in kinds):
-        return ""
-    allowed = [one for kind in kinds for one in _KINDS.get(kind, ())]
-    fits = value is None if value is None else isinstance(value, tuple(allowed))
-    if (
-        fits
-        and (value is not None or "None" in kinds)
-        and not (isinstance(value, bool) and bool not in allowed)
-    ):
-        return ""
-    names = {
-        "int": "a whole number",
-        "float": "a number",
-        "bool": "true or false",
-        "str": "a word",
-        "None": "none",
-    }
-    return " or ".join(names[kind] for kind in kinds)

@@ -8,10 +8,10 @@ from typing import Any
 
 import typer
 
-from scalable.cli.train.learner_options import describe_options, flag, wrong_value
+from scalable.cli.train.learner_options import describe_options, flag
 from scalable.cli.train.written import Written, written
 from scalable.models.learners import LEARNERS, Learner
-from scalable.models.parameters import nearest, value_of
+from scalable.models.parameters import nearest, value_of, wrong_kind
 
 
 def build(learner: Learner, task: str, options: dict[str, Any], own: Sequence[str] = ()) -> Any:
@@ -28,6 +28,7 @@ def build(learner: Learner, task: str, options: dict[str, Any], own: Sequence[st
         )
     cls = learner.estimator(task)
     known = {*cls.parameter_names(), *learner.fit_names}
+    declared = cls.declared_kinds()
     for option, value in options.items():
         if option not in known:
             hint = nearest(
@@ -36,8 +37,7 @@ def build(learner: Learner, task: str, options: dict[str, Any], own: Sequence[st
                 "--{}",
             )
             raise typer.BadParameter(f"unknown option {flag(option)} for this learner; {hint}")
-        wanted = wrong_value(source_of(learner, task), option, value)
-        if wanted:
+        if wanted := wrong_kind(declared.get(option, ""), value):
             raise typer.BadParameter(f"{flag(option)} takes {wanted}, not {value!r}")
     return cls(**options)
 

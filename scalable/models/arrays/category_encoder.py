@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -197,6 +197,8 @@ def _named(schema: pa.Schema, categorical: Any, place: str) -> set[str]:
     if categorical is None or (isinstance(categorical, str) and categorical == "all"):
         return set() if categorical is None else set(schema.names)
     names = set()
+    if not isinstance(categorical, Iterable):
+        raise UsageError(f"categorical takes names or places of columns, or 'all', not {categorical!r}")
     for which in [categorical] if isinstance(categorical, str) else categorical:
         if isinstance(which, str):
             require_column(schema, which, place, "feature")
