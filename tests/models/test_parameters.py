@@ -1,4 +1,4 @@
-"""Every parameter of every estimator: declared once, seen by all, saved and read back without loss."""
+"""Every parameter of every estimator: declared once, seen by all, of one kind, saved and read back without loss."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from sklearn.base import clone
 
 from scalable import boosting, linear
-from scalable.errors import ModelError, UsageError
+from scalable.errors import DataError, ModelError, UsageError
 from scalable.models import learners as registry
-from scalable.models.parameters import Declared
+from scalable.models.parameters import Declared, wrong_kind
 from scalable.models.saved.parameter_json import from_json, to_json
 
 LEARNERS = [learner.estimator(task) for learner in registry.LEARNERS.values() for task in learner.classes]
@@ -155,3 +155,55 @@ def test_documented_positions_stay():
     assert linear.LogisticRegression("l1").penalty == "l1"
     assert linear.SGDRegressor("huber").loss == "huber"
     assert boosting.LGBMClassifier(7, 5, 0.3).learning_rate == 0.3
+
+
+X = np.random.default_rng(0).normal(size=(60, 3))
+EACH = [
+    (name, task) for name, each in registry.LEARNERS.items() for task in each.classes if task != "ranking"
+]
+# what these mean is looked at where they are used
+ELSEWHERE = {"cache", "checkpoint", "client", "class_weight", "init", "alphas", "priors", "random_state",
+             "weights_init", "means_init", "precisions_init", "importance_type"}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "task"), EACH, ids=str)
+def test_another_kind_is_refused_by_name(name, task):
+    cls = registry.LEARNERS[name].estimator(task)
+    y = {"classification": X[:, 0] > 0, "regression": X[:, 0], "transform": None}[task]
+    for parameter, one in inspect.signature(cls).parameters.items():
+        if parameter in ELSEWHERE or one.kind is one.VAR_KEYWORD:
+            continue
+        for value in (object(), 1.5j):
+            with pytest.raises((UsageError, DataError), match=parameter):
+                cls(**{parameter: value}).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "right", "wrong"),
+    [
+        ("int", (3, np.int8(3)), (3.0, np.float32(3), True, np.True_, None, "3")),
+        ("float", (3, 3.5, np.float32(3), np.uint8(3)), (True, np.False_, None, "3.5", [3.5])),
+        ("float | None", (None, 0.5), ("none", False)),
+        ("bool", (True, np.False_), (0, 1, None, "true")),
+        ("str | None", ("l2", None), (2, True)),
+        ("Any", (object(), None), ()),
+        ("int | Sequence[int]", ([3], "anything"), ()),
+    ],
+)
+def test_kinds(annotation, right, wrong):
+    assert [value for value in right if wrong_kind(annotation, value)] == []
+    assert [value for value in wrong if not wrong_kind(annotation, value)] == []
+
+
+def test_columns_are_given_by_name():
+    with pytest.raises(UsageError, match=r"categorical takes names of columns, not \[1\]"):
+        linear.Ridge(categorical=[1]).fit(X, X[:, 0])
+    with pytest.raises(UsageError, match="log takes names of columns, not 3"):
+        linear.Ridge(log=3).fit(X, X[:, 0])
+
+
+def test_the_right_kinds_are_named():
+    with pytest.raises(UsageError, match="max_iter must be a whole number or none"):
+        linear.LogisticRegression(max_iter=2.5).fit(X, X[:, 0] > 0)
+    with pytest.raises(UsageError, match="fit_intercept must be true or false, not 'no'"):
+        linear.LogisticRegression(fit_intercept="no").fit(X, X[:, 0] > 0)
