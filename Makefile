@@ -24,8 +24,7 @@ $(VENV)/.installed: pyproject.toml
 	@sh .ci/check-system
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV), a minute or two ..."
-	$(BIN)/$(INSTALL) --upgrade pip
-	PYTHONWARNINGS=ignore $(BIN)/$(INSTALL) --editable .
+	@$(BIN)/python .ci/install.py
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
