@@ -65,9 +65,11 @@ def compiled_beside(command: list[str], patience: float = PATIENCE):
             reason = said.splitlines()[-1] if said else f"exit code {child.returncode}"
             print(f"note: not all kernels were compiled ahead, the first run does it ({reason})", flush=True)
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
+        for ending in (signal.SIGINT, signal.SIGKILL):  # the first lets it remove its folders
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, ending)
+            with suppress(subprocess.TimeoutExpired):
+                child.communicate(timeout=5)
 
 
 def main() -> None:
