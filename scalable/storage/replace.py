@@ -136,7 +136,9 @@ def replacing_directory(path: str | os.PathLike[str], ours: Collection[str]) -> 
 def foreign_name(directory: str | os.PathLike[str], ours: Collection[str]) -> str | None:
     """Return what a directory that is to be replaced or removed holds besides `ours`; None for nothing."""
     if is_local(directory):
-        names = os.listdir(directory) if os.path.isdir(directory) else []
+        names = []
+        with suppress(FileNotFoundError, NotADirectoryError):  # another writer may have set it aside just now
+            names = os.listdir(directory)
     else:
         address = os.fspath(directory).rstrip("/")
         names = [

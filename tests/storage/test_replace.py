@@ -114,6 +114,19 @@ def test_three_writers_of_one_path_never_publish_anything_but_a_whole(tmp_path, 
     assert sorted(os.listdir(tmp_path)) == ["a", "d"]
 
 
+def test_a_directory_that_is_set_aside_while_it_is_looked_at_holds_nothing(tmp_path, monkeypatch):
+    (tmp_path / "d").mkdir()
+    listdir = os.listdir
+
+    def gone(path):
+        if path == tmp_path / "d":
+            path.rmdir()
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", gone)
+    assert replace.foreign_name(tmp_path / "d", ()) is None
+
+
 def test_a_directory_that_cannot_be_placed_leaves_the_old_one(tmp_path, monkeypatch):
     monkeypatch.setattr(replace, "_exchange", lambda one, other: False)
     target = tmp_path / "d"
