@@ -267,8 +267,8 @@ class LGBMModel(Attributes, Estimator):
         rows = held_rows(X, y, sample_weight, self._named, self.client)
         return rows if group is None else with_queries(rows, group, "eval_group")
 
-    def _source(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
-        return super()._source(X if isinstance(X, Source) else dense(X), y, sample_weight)
+    def _source(self, X: Any, y: Any, sample_weight: Any, more: bool = False) -> tuple[Source, bool]:
+        return super()._source(X if isinstance(X, Source) else dense(X), y, sample_weight, more)
 
     def _rows(self, X: Any) -> Source:
         return super()._rows(dense(X))

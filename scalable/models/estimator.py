@@ -60,6 +60,7 @@ class Estimator(Declared, BaseEstimator):
     _matrix: ClassVar[bool] = True  # whether pandas frames of numbers only are taken as one matrix
     _finite: ClassVar[Literal["allow-nan"] | bool] = "allow-nan"
     _sparse: ClassVar[bool] = False  # whether sparse rows are learned from
+    _by_name: bool  # whether rows to predict are taken by the names of training
     _kept: ClassVar[tuple[str, ...]] = ()  # fitted attributes that are saved as they are
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -87,15 +88,18 @@ class Estimator(Declared, BaseEstimator):
         """Take the fitted model from what `_parts` gave."""
         raise NotImplementedError
 
-    def _source(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
-        """Return the training rows as a source, and whether they came as a plain numeric array."""
+    def _source(self, X: Any, y: Any, sample_weight: Any, more: bool = False) -> tuple[Source, bool]:
+        """Return training rows, or `more`, as a source, and whether they came as a plain numeric array."""
         self._check_kinds()
         if not isinstance(X, Source) and is_dask(X):
             X, words = rows_to_fit(X, y, sample_weight, self.client)
             self._tell(words)
             y = sample_weight = None
         X, y, sample_weight = (unmasked(given) for given in (X, y, sample_weight))
-        self._by_name = isinstance(X, Source) or (_is_frame(X) and not self._matrix)
+        self._by_name = isinstance(X, Source) or (
+            _is_frame(X)
+            and (not self._matrix or (self._by_name if more else _numeric_pandas(X) and has_identifier(X)))
+        )
         require_distinct(X)
         if isinstance(X, Source):
             source = as_source(X, y, sample_weight)
@@ -129,7 +133,7 @@ class Estimator(Declared, BaseEstimator):
     def _more(self, X: Any, y: Any, sample_weight: Any) -> tuple[Source, bool]:
         """Do `_source` for one more part of the data, which has as many features as those before."""
         n = self.n_features_in_
-        source, plain = self._source(X, y, sample_weight)
+        source, plain = self._source(X, y, sample_weight, more=True)
         if self.n_features_in_ != n:
             found, self.n_features_in_ = self.n_features_in_, n
             raise ValueError(
@@ -179,7 +183,7 @@ class Estimator(Declared, BaseEstimator):
         """Whether columns have types of their own, rather than being one matrix of numbers."""
         if isinstance(X, np.ndarray):
             return X.dtype == object and any(isinstance(value, str) for value in X.flat)
-        return _is_frame(X) and not (self._matrix and _numeric_pandas(X) and not has_identifier(X))
+        return _is_frame(X) and (self._by_name or not (self._matrix and _numeric_pandas(X)))
 
     def _report(self, reason: str | None) -> None:
         """Keep whether the solver's own rule ended the fit; warn of the `reason` that did instead."""

@@ -11,7 +11,7 @@ from scalable.bayes import CategoricalNB
 from scalable.boosting import LGBMClassifier
 from scalable.errors import DataError
 from scalable.features.hashing import as_integers, has_identifier
-from scalable.linear import LogisticRegression
+from scalable.linear import LogisticRegression, Ridge, SGDRegressor
 
 N = 3000
 LEARNERS = {
@@ -92,3 +92,29 @@ def test_frames_of_numbers_have_an_identifier_by_name_and_many_values():
     assert not has_identifier(pd.DataFrame({"zip": np.arange(100) % 3}))
     assert not has_identifier(pd.DataFrame({"zip": np.arange(100) / 3}))
     assert not has_identifier(pd.DataFrame({"amount": np.arange(100)}))
+
+
+@pytest.mark.parametrize("learner", [Ridge, SGDRegressor])
+def test_few_rows_are_predicted_as_many_are(learner):
+    rng = np.random.default_rng(3)
+    ids = rng.integers(0, 200, N)
+    frame = pd.DataFrame({"card_id": 2**60 + 3 * ids, "amount": rng.normal(size=N)})  # not exact as floats
+    target = rng.normal(size=200)[ids]
+    fitted = learner().fit(frame, target)
+    together = fitted.predict(frame)
+    assert np.corrcoef(together, target)[0, 1] > 0.9
+    assert np.array_equal(fitted.predict(frame[:10]), together[:10])
+    assert np.array_equal(fitted.predict(frame[["amount", "card_id"]][:10]), together[:10])
+
+
+def test_few_more_rows_are_learned_as_those_before():
+    rng = np.random.default_rng(4)
+    ids = rng.integers(0, 200, N)
+    frame = pd.DataFrame({"card_id": 2**60 + 3 * ids, "amount": rng.normal(size=N)})
+    target = rng.normal(size=200)[ids]
+    one, other = SGDRegressor(random_state=0), SGDRegressor(random_state=0)
+    for part in (frame, frame[:10]):
+        one.partial_fit(part, target[: len(part)])
+    for part in (frame, pa.Table.from_pandas(frame[:10])):
+        other.partial_fit(part, target[: len(part)])
+    assert np.array_equal(one.predict(frame), other.predict(frame))
