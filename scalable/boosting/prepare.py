@@ -146,9 +146,8 @@ def bounded(
 ) -> tuple[Params, dict[str, float]]:
     """Return parameters with what the columns and the target decide, and the bounds of rare positives among them."""
     params = replace(params, values=spread(params.values, encoder))
-    if (
-        params.objective == "mape" and encoder.weighted
-    ):  # column-wise, LightGBM takes the first row's weight for all
+    # Column-wise, LightGBM takes the first row's weight for all.
+    if params.objective == "mape" and encoder.weighted:
         if flag(params.values.get("force_col_wise", False)):
             raise UsageError(
                 "objective='mape' with weights and force_col_wise: LightGBM 4.7 then gives every row the first one's "

@@ -110,11 +110,8 @@ def check_tables(path: str, content: NDArray[np.uint8], end: int) -> FooterTable
         raise damaged(path, "its row groups do not have the columns of its schema")
     if (rows < 0).any() or sum(rows.tolist()) != n_rows:
         raise damaged(path, "its row groups do not have as many rows as the file")
-    by_group, schema = (
-        chunks[:n_chunks].reshape(n_groups, len(leaves)).copy(),
-        content[:schema_stop].tobytes(),
-    )
-    found = FooterTables(rows, by_group, leaves, content.size, schema)
+    by_group = chunks[:n_chunks].reshape(n_groups, len(leaves)).copy()
+    found = FooterTables(rows, by_group, leaves, content.size, content[:schema_stop].tobytes())
     for wrong, reason in _contradictions(found, end):
         if wrong.any():
             group, column = (int(k) for k in np.argwhere(wrong)[0])

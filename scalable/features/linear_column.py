@@ -6,7 +6,7 @@ import math
 import re
 import warnings
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,20 +24,6 @@ HEAVY_TAIL = 20.0  # standard deviations from mean to maximum; a normal column o
 LEAST_VARIANCE = 1000 * 5e-324  # below, squares have lost more than a thousandth, or all of themselves
 _DAY_SECONDS = 86_400.0
 _MOST_TICKS = _DAY_SECONDS * 1e9  # a day, of nanoseconds
-
-
-def names_of(what: str, given: Any) -> tuple[str, ...]:
-    """Return the names of columns that a parameter gives: one, several, or none for None.
-
-    Raises
-    ------
-    UsageError
-        On anything else, such as the places of columns.
-    """
-    listed = () if given is None else [given] if isinstance(given, str) else given
-    if not isinstance(listed, Iterable) or not all(isinstance(name, str) for name in listed):
-        raise UsageError(f"{what} takes names of columns, not {given!r}")
-    return tuple(listed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from scalable.errors import UsageError
 from scalable.execution.reader import BlockReader
-from scalable.features.linear_column import EncoderOptions, names_of
+from scalable.features.linear_column import EncoderOptions
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.target import class_array
 from scalable.models.estimator import Estimator, Parts
 from scalable.models.linear import KIND, LinearModel
+from scalable.models.parameters import log_of, names_of
 from scalable.models.store import StoredModel
 
 
@@ -38,12 +39,11 @@ class LinearEstimator(Estimator):
 
     def _options(self, plain: bool) -> EncoderOptions:
         """Return how raw columns are treated; plain arrays are taken as they are."""
-        log = not plain if self.log == "auto" else self.log
         return EncoderOptions(
             one_hot=self.one_hot,
             n_buckets=_power_of_two(self.n_bins),
             categorical=names_of("categorical", self.categorical),
-            log=bool(log) if log is None or isinstance(log, (bool, np.bool_)) else names_of("log", log),
+            log=log_of(self.log, plain),
             missing=self.missing,
             identifiers=not plain,
             keep_constant=plain,

@@ -125,6 +125,27 @@ def wrong_kind(annotation: str, value: Any) -> str:
     return " or ".join(_KINDS[kind][0] for kind in kinds)
 
 
+def names_of(what: str, given: Any) -> tuple[str, ...]:
+    """Return the names of columns that a parameter gives: one, several, or none for None.
+
+    Raises
+    ------
+    UsageError
+        On anything else, such as the places of columns.
+    """
+    listed = () if given is None else [given] if isinstance(given, str) else given
+    if not isinstance(listed, Iterable) or not all(isinstance(name, str) for name in listed):
+        raise UsageError(f"{what} takes names of columns, not {given!r}")
+    return tuple(listed)
+
+
+def log_of(given: Any, plain: bool) -> bool | tuple[str, ...]:
+    """Return what a learner's ``log`` means: "auto" is not done to plain arrays."""
+    if isinstance(given, str) and given == "auto":
+        return not plain
+    return names_of("log", given) if wrong_kind("bool | None", given) else bool(given)
+
+
 def value_of(text: str) -> Any:
     """Return what a parameter's value means as it is written on a command line: a Python literal, or the text."""
     words = {"true": True, "false": False, "none": None}

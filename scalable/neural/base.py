@@ -16,7 +16,7 @@ from scalable.errors import UsageError
 from scalable.execution.executors import Executor, get_executor
 from scalable.execution.process_wide import one_blas_thread
 from scalable.execution.threads import Threads
-from scalable.features.linear_column import EncoderOptions, names_of
+from scalable.features.linear_column import EncoderOptions
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.summary import labels_of, summarize
 from scalable.features.target_summary import TargetSummary, check_classes, class_weights
@@ -26,7 +26,7 @@ from scalable.kernels.neural.updates import SOLVERS
 from scalable.minibatches.batches import PROFILE_ROWS, Batches
 from scalable.models.checkpoint import Checkpoint, checkpoint_of
 from scalable.models.estimator import BEGINS_ANEW, Estimator, Parts
-from scalable.models.parameters import seed_of, wrong_kind
+from scalable.models.parameters import log_of, names_of, seed_of, wrong_kind
 from scalable.models.store import StoredModel
 from scalable.neural.model import KIND, NeuralModel, read_neural
 from scalable.neural.network import NORMS, Network, Shape
@@ -43,7 +43,6 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "solver": tuple(SOLVERS),
     "learning_rate": SCHEDULES,
     "normalization": NORMS,
-    "missing": ("indicator", "error"),
 }
 _LINKS = {LOGISTIC: "logistic", SOFTMAX: "softmax", SQUARED: "identity"}
 
@@ -270,12 +269,11 @@ class Perceptron(Estimator):
         return np.concatenate([np.empty((model.n_outputs, 0)), *parts], axis=1)
 
     def _options(self, plain: bool) -> EncoderOptions:
-        log = not plain if self.log == "auto" else self.log
         return EncoderOptions(
             one_hot=int(self.one_hot),
             n_buckets=int(self.n_bins),
             categorical=names_of("categorical", self.categorical),
-            log=bool(log) if log is None or isinstance(log, (bool, np.bool_)) else names_of("log", log),
+            log=log_of(self.log, plain),
             missing=self.missing,
             identifiers=not plain,
             keep_constant=plain,

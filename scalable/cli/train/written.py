@@ -130,9 +130,8 @@ def written(module: str, name: str) -> Written | None:
     for node in () if tree is None else ast.walk(tree):
         if isinstance(node, ast.ClassDef) and node.name == name:
             return Written(module, node)
-        if isinstance(node, ast.ImportFrom) and any(
-            (each.asname or each.name) == name for each in node.names
-        ):
-            original = next(each.name for each in node.names if (each.asname or each.name) == name)
-            return written(node.module or "", original)
+        if isinstance(node, ast.ImportFrom):
+            for each in node.names:
+                if (each.asname or each.name) == name:
+                    return written(node.module or "", each.name)
     return None

@@ -95,12 +95,10 @@ def convert(array: pa.Array, name: str, trained: pa.DataType, place: str = "") -
         trained = trained.value_type  # readers hand out dictionaries of times as times
     if "nothing" in (here, there):
         return array if here == "number" else pa.nulls(len(array), _plain(trained))
-    if {here, there} == {"number", "categories"}:
-        return (
-            convert(array.dictionary_decode(), name, trained, place)
-            if there == "number"
-            else categories_of(array)
-        )
+    if (here, there) == ("categories", "number"):
+        return convert(array.dictionary_decode(), name, trained, place)
+    if (here, there) == ("number", "categories"):
+        return categories_of(array)
     if here != there:
         said = here if here == "text" else found
         raise DataError(

@@ -188,9 +188,8 @@ def _in_order(at: Any, end: int) -> bool:
 @kernel()
 def decompress_lz4(source: int, size: int, to: int, n_bytes: int) -> bool:
     """Decompress an LZ4 block, as `decompress_snappy` does."""
-    if _in_order(
-        np.int64(source), source + size
-    ):  # to watch for such matches takes others a thirtieth longer
+    # To watch for matches of numbers in order takes others a thirtieth longer.
+    if _in_order(np.int64(source), source + size):
         return _decompress_lz4(source, size, to, n_bytes, True)  # type: ignore[no-any-return]
     return _decompress_lz4(source, size, to, n_bytes, None)  # type: ignore[no-any-return]
 

@@ -296,10 +296,9 @@ def descend(
             if np.isnan(value):  # all of that was left out, or weighs nothing
                 value = run_reduction(executor, loss, reader, shards)
             least = max(LATE, NOISE / math.sqrt(even * looked_at / 4.0))
-            on_the_way = result.progressive_loss[0]
-            if max(on_the_way, value) > (1.0 + least) * min(
-                on_the_way, value
-            ):  # or merging has made it worse
+            # Later, the loss is less where there is more to learn, and more where merging has made it worse.
+            low, high = sorted((result.progressive_loss[0], value))
+            if high > (1.0 + least) * low:
                 max_passes = MOST_PASSES
         if number < max_passes:
             keep()
