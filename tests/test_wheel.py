@@ -34,14 +34,20 @@ def test_versions_agree() -> None:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sources")
     files = run("git", "-C", ROOT, "ls-files").splitlines()
     for name in files:
         if not name.startswith(("docs/", "tests/")) and (ROOT / name).is_file():
-            (folder / "sources" / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / "sources" / name).write_bytes((ROOT / name).read_bytes())
-    words = ("wheel", "--quiet", "--no-deps", "--wheel-dir", folder, folder / "sources")
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    words = ("wheel", "--quiet", "--no-deps", "--wheel-dir", folder, sources)
     run(sys.executable, "-m", "pip", *words)
     (found,) = folder.glob("*.whl")
     return found
@@ -58,11 +64,28 @@ def test_the_wheel_holds_all_packages_and_nothing_else(wheel: Path) -> None:
                 assert str(path.relative_to(ROOT)) in names
 
 
-@pytest.mark.slow
-def test_the_wheel_works_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
-    home = tmp_path / "env"
+def environment(folder: Path) -> tuple[Path, Path]:
+    """A fresh environment, and where it keeps its packages."""
+    home = folder / "env"
     venv.create(home, with_pip=False)
     (site,) = home.glob("lib/python3*/site-packages")
+    return home, site
+
+
+@pytest.mark.slow
+def test_type_checkers_see_an_editable_install(sources: Path, tmp_path: Path) -> None:
+    home, _ = environment(tmp_path)
+    run(sys.executable, "-m", "pip", "--python", home, "install", "-q", "--no-deps", "-e", sources)
+    program = "from scalable import ParquetSource\nreveal_type(ParquetSource('folder').n_rows)\n"
+    (tmp_path / "program.py").write_text(program, encoding="utf-8")
+    words = (sys.executable, "-m", "mypy", "--python-executable", home / "bin" / "python", "program.py")
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert 'Revealed type is "int"' in done.stdout.replace("builtins.", ""), done.stdout
+
+
+@pytest.mark.slow
+def test_the_wheel_works_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
+    home, site = environment(tmp_path)
     (site / "dependencies.pth").write_text(
         sysconfig.get_path("purelib") + "\n" + "\n".join(sys.path[1:]) + "\n"
     )

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.peers.contender import Absent
+from bench.peers.contender import Absent, Unfit
 from bench.peers.registry import find
 from bench.peers.task import Task
 
@@ -48,6 +48,8 @@ def run(job: str, name: str, task: Task, events: int | None = None) -> dict[str,
         return compete(find(job, name), task, announce)
     except Absent as reason:
         return {"status": "absent", "message": str(reason)}
+    except Unfit as reason:
+        return {"status": "not run", "message": str(reason)}
     except Exception as error:  # a peer may raise anything, and that is its result
         traceback.print_exc()
         return {"status": "failed", "message": f"{type(error).__name__}: {error}"[:LONGEST]}

@@ -21,6 +21,10 @@ class Absent(Exception):  # noqa: N818  not an error: a reason
     """A contender cannot run in this environment; the message says why."""
 
 
+class Unfit(Exception):  # noqa: N818  not an error: a reason
+    """A contender does not learn from columns like these; the message says why, and which would do."""
+
+
 class Contender(ABC):  # noqa: B024  learners and generators add what is abstract
     """What learners and generators share.
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.peers.contender import Learner
+from bench.peers.contender import Learner, Unfit
 from bench.peers.task import Task
 
 _LOGS = "heavy-tailed columns become logarithms by default, which the others do not do"
@@ -42,6 +42,15 @@ class Newton(_Ours):
 
     solver = "newton"
     note = _LOGS
+
+    def train(self, task: Task) -> Any:
+        """Train, unless there are more coefficients than its matrix may have."""
+        from scalable.errors import UsageError
+
+        try:
+            return super().train(task)
+        except UsageError as reason:
+            raise Unfit(f"--exclude hashed columns, such as identifiers, to compare it: {reason}") from reason
 
 
 class Scan(Learner):

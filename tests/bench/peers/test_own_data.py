@@ -127,5 +127,8 @@ def test_everyone_installed_learns_from_mixed_columns(job: str, churn: Path, tmp
         row = run(job, entry.name, Task.read(path))
         if row["status"] == "absent":
             continue
-        refused = entry.name == "scalable newton" and "hashed" in row.get("message", "")
-        assert refused or row["quality"]["auc"] > 0.6, (entry.name, row)
+        if entry.name == "scalable newton":  # there are identifiers
+            assert row["status"] == "not run", row
+            assert row["message"].startswith("--exclude hashed columns, such as identifiers"), row
+            continue
+        assert row["quality"]["auc"] > 0.6, (entry.name, row)
