@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -20,6 +21,7 @@ from scalable.execution.work import Report, Work
 
 NO_WORKER_SECONDS = 30.0
 FROZEN_SECONDS = 30.0
+FETCH_SECONDS = 10.0
 REPORT_SECONDS = 0.2
 
 
@@ -86,7 +88,6 @@ class Dask:
             try:
                 for i, part in enumerate(work.partition(self.n_workers)):
                     futures.append(self._submit(part.packed(), f"{key}-{i}"))
-                self._wait(futures)
                 results = Results(work.task)
                 for found in chain.from_iterable(self._gather(futures)):
                     results.add(found)
@@ -152,7 +153,7 @@ class Dask:
                 raise ClusterError(
                     f"{who} gave no sign of life for {FROZEN_SECONDS:.0f} s; restart it and run this again"
                 )
-            if ages or ages is None:
+            if ages is None or (self._workers() if self._chosen else ages):
                 alone_since = None
             elif alone_since is None:
                 alone_since = time.monotonic()
@@ -161,12 +162,20 @@ class Dask:
                     f"the cluster has had no worker for {NO_WORKER_SECONDS:.0f} s; start workers and resume"
                 )
 
-    def _gather(self, futures: list[Any]) -> list[Any]:
+    def _gather(self, futures: list[Any], seconds: float = FETCH_SECONDS) -> list[Any]:
+        """Wait for the results and fetch them.
+
+        A worker may die after its task and before this: the task is run again, and waited for again.
+        """
         from distributed.scheduler import KilledWorker
 
+        self._wait(futures)
         failed = [future for future in futures if future.status == "error"]
+        fetch = partial(self.client.gather, failed or futures, asynchronous=True)
         try:
-            found: list[Any] = self.client.gather(failed or futures)
+            found: list[Any] = self.client.sync(fetch, callback_timeout=seconds)
+        except TimeoutError:
+            return self._gather(futures, 2 * seconds)  # longer, for large results over a slow network
         except CancelledError as error:
             raise ClusterError(
                 "the work was cancelled on the cluster, or the cluster restarted; run it again"

@@ -133,7 +133,7 @@ class OnCluster:
                 wait(list(self._busy), timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
             for future in [each for each in self._busy if each.done()]:
                 trial, worker = self._busy.pop(future)
-                found = self._result(future, trial, waiting)
+                found = self._result(future, trial, worker, waiting)
                 if found is not None:
                     self._home[trial] = worker
                     yield trial, found
@@ -153,12 +153,18 @@ class OnCluster:
             future.cancel()
             self._lost(trial, f"worker {worker} is gone", waiting)
 
-    def _result(self, future: Any, trial: int, waiting: deque[int]) -> Measured | None:
-        """Return what a task found, or None where its worker or the plan was lost and it must run again."""
+    def _result(self, future: Any, trial: int, worker: str, waiting: deque[int]) -> Measured | None:
+        """Return what a task found, or None where its worker or the plan was lost and it must run again.
+
+        A worker may die with what it found before it is fetched. Its task then waits for this worker, for ever.
+        """
         from distributed.scheduler import KilledWorker
 
         try:
-            found: Measured = future.result()
+            found: Measured = future.result(timeout=POLL_SECONDS)
+        except TimeoutError:
+            self._busy[future] = trial, worker  # asked for again, unless the worker turns out to be gone
+            return None
         except (KilledWorker, CancelledError, OSError) as error:
             self._sent = self._client.scatter(self._plan, broadcast=True, hash=False)
             self._lost(trial, str(error), waiting)

@@ -115,6 +115,25 @@ def test_a_worker_killed_from_outside_changes_nothing(source, mortal):
     assert as_bytes(results[0]) == expected(source, reader)
 
 
+def test_a_worker_that_dies_with_what_it_found_changes_nothing(source, mortal, monkeypatch):
+    wait, died = Dask._wait, []
+
+    def wait_and_kill(self, futures):
+        wait(self, futures)
+        if not died:
+            died.extend(next(iter(mortal.who_has(futures).values())))
+            os.kill(mortal.run(os.getpid, workers=died)[died[0]], signal.SIGKILL)
+            wait_until(lambda: died[0] not in mortal.nthreads())
+
+    monkeypatch.setattr(Dask, "_wait", wait_and_kill)
+    monkeypatch.setattr(dask_module, "FETCH_SECONDS", 1.0)
+    reader = BlockReader(source, block_rows=3_000)
+    assert as_bytes(run_reduction(Dask(mortal), FloatSums(NAMES), reader)) == expected(source, reader)
+    monkeypatch.setattr(dask_module, "NO_WORKER_SECONDS", 0.5)
+    with pytest.raises(ClusterError, match="no worker for"):
+        run_reduction(Dask(mortal, died), FloatSums(NAMES), reader)
+
+
 def test_a_task_that_kills_every_worker_is_a_cluster_error(source, mortal, tmp_path):
     reduction = DieOnce(FloatSums(NAMES), row=0, mark=str(tmp_path / "mark"), always=True)
     mortal.run_on_scheduler(_allow_failures, n=0)

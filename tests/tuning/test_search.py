@@ -20,6 +20,7 @@ from scalable.tuning import boosted
 from scalable.tuning.boosted import common_engine
 from scalable.tuning.halving import Rung
 from scalable.tuning.journal import Journal
+from scalable.tuning.runners import OnCluster
 from scalable.tuning.search import climb
 from scalable.tuning.trials import Measured
 from tests.conftest import worker_processes
@@ -128,7 +129,7 @@ def measured(journal):
 
 def wait_for(n, journal, process):
     """Wait until a search that goes on has measured so many trials; end it where that does not come to pass."""
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 100
     while measured(journal) < n and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.005)
     if not n <= measured(journal) < MEASURED or process.poll() is not None:
@@ -176,6 +177,24 @@ def test_a_search_whose_worker_and_driver_are_killed_ends_the_same(place, whole,
     assert len(json.loads(journal.read_text())["measured"]) == MEASURED
     texts = [one.estimator.booster_.model_to_string().partition("\nparameters:")[0] for one in (whole, there)]
     assert texts[0] == texts[1]
+
+
+def test_a_worker_that_dies_with_what_it_found_is_asked_no_more(halves, two_mortals, monkeypatch):
+    how = {"n_trials": 9, "valid": halves[1], "budget": 9, "seed": 4, "refit": False}
+    fetch, processes = OnCluster._result, two_mortals.run(os.getpid)
+
+    def kill_and_fetch(self, future, trial, worker, waiting):
+        if len(processes) == 2:
+            os.kill(processes.pop(worker), signal.SIGKILL)
+            deadline = time.monotonic() + 30
+            while worker in two_mortals.nthreads() and time.monotonic() < deadline:
+                time.sleep(0.02)
+        return fetch(self, future, trial, worker, waiting)
+
+    monkeypatch.setattr(OnCluster, "_result", kill_and_fetch)
+    there = tune(LGBMClassifier, halves[0], SPACE, client=two_mortals, **how)
+    assert look(there) == look(tune(LGBMClassifier, halves[0], SPACE, **how))
+    assert len(processes) == 1
 
 
 def test_a_search_that_breaks_off_goes_on(halves, tmp_path, monkeypatch):
