@@ -15,7 +15,7 @@ from scalable.data.block import BLOCK_ROWS, Origin, RawBlock
 from scalable.data.columns import require_column
 from scalable.data.files.delta import delta_of
 from scalable.data.files.find import Paths, find_files
-from scalable.data.files.partitions import constant_column, read_partitions
+from scalable.data.files.partitions import constant_column, read_partitions, tell_of_both
 from scalable.data.files.schemas import CommonSchema, common_schema, widened
 from scalable.data.footers import Footer, read_footers
 from scalable.data.readers import read_columns
@@ -23,7 +23,7 @@ from scalable.data.readers.cursor_pool import release
 from scalable.data.readers.held import close_files, held
 from scalable.data.readers.page_starts import entered_anywhere, page_starts, stored_bytes
 from scalable.data.readers.readahead import expect_columns, expect_no_more
-from scalable.data.readers.statistics import Rows, check_statistics, possible_shards
+from scalable.data.readers.statistics import Doubts, Rows, check_statistics, possible_shards
 from scalable.data.readers.stored import StoredColumns, find_stored
 from scalable.data.readers.tiles import TileReader, find_tiles
 from scalable.data.roles import Roles
@@ -31,7 +31,7 @@ from scalable.data.selection import Filters, read_filters
 from scalable.data.shard import Shard, plan_shards
 from scalable.data.source import Source
 from scalable.data.types.pandas_metadata import index_columns, tell_of_index
-from scalable.errors import DataError, DataWarning, UsageError
+from scalable.errors import DataError, DataWarning, StatisticsError, UsageError
 from scalable.storage.files import is_local, store_of
 
 _FLOAT32 = pa.float32().id
@@ -58,7 +58,8 @@ class ParquetSource(Source):
         Only rows for which all conditions hold, or, given a list of such lists, all of any of them.
         Operators are ``== != < <= > >= in`` and ``not in``; no condition holds for a missing value.
         Row groups whose statistics exclude them are not read; one that turns out to be wrong is a `StatisticsError`,
-        after which a learner begins anew without them.
+        after which a learner begins anew without them;
+        where all of them do, one of each file is looked into.
     group, time, entity : str, optional
         Columns of those roles, see `scalable.data.roles.Roles`.
     partitioning : str, mapping or None
@@ -144,7 +145,7 @@ class ParquetSource(Source):
             _tell(where, index, common)
         for name in (parts.types.keys() & {*common.schema.names}) - parts.constant:
             if name in self.feature_names or name in self.roles.named.values():
-                _tell_of_both(where, name)
+                tell_of_both(where, name)
         self.full_schema = full
         self.shards = plan_shards(
             [footer.row_groups for footer in footers], lambda file, *rows: page_starts(footers[file], *rows)
@@ -154,12 +155,11 @@ class ParquetSource(Source):
         self.selection = read_filters(filters, full, where)
         chosen = [] if self.selection is None else self.selection.columns
         self.common.check([*self.feature_names, *self.roles.named.values(), *chosen])
-        self._planned, self._doubtful = self.shards, dict[int, tuple[int, Rows]]()
+        self._planned, self._doubtful = self.shards, Doubts()
         self._looked_into = set[int]()  # files of which what was left out is as it should be
         if self.selection is not None and statistics:
-            self.shards, left_out = possible_shards(self.selection, self.shards, self.footers)
-            firsts = {shard.file: shard.row_start for shard in reversed(self.shards)}
-            self._doubtful = {file: (firsts[file], rows) for file, rows in left_out.items() if file in firsts}
+            kept, left_out, self._doubtful = possible_shards(self.selection, self.shards, self.footers)
+            self.shards = kept or self._all_if_lied_to(self.selection.filtered, left_out)
             if not self.shards:
                 raise DataError(
                     f"{where}: no row group can hold rows that satisfy {filters!r}, as the files' statistics say; "
@@ -275,16 +275,28 @@ class ParquetSource(Source):
         """Return the columns by whose statistics row groups of a shard's file were left out, having looked into one."""
         if self.selection is None or shard.file not in self._doubtful:
             return []
-        (first, (row, stop)), doubted = self._doubtful[shard.file], self.selection.filtered
-        if (
-            first == shard.row_start and shard.file not in self._looked_into
-        ):  # whoever reads the first that is left
-            footer, other = self.footers[shard.file], replace(shard, row_start=row, row_stop=stop)
-            for arrays in self._columns(footer, other, doubted, BLOCK_ROWS):
-                check_statistics(footer, doubted, row, dict(zip(doubted, arrays, strict=True)))
-                row += len(arrays[0])
+        (first, others), doubted = self._doubtful[shard.file], self.selection.filtered
+        if first == shard.row_start and shard.file not in self._looked_into:  # whoever reads the first left
+            for footer, rows in others:
+                self._look_into(doubted, footer, rows)
             self._looked_into.add(shard.file)
         return doubted
+
+    def _look_into(self, doubted: list[str], footer: Footer, rows: Rows) -> None:
+        row, stop = rows
+        for arrays in self._columns(footer, Shard(0, 0, row, stop, 0), doubted, BLOCK_ROWS):
+            check_statistics(footer, doubted, row, dict(zip(doubted, arrays, strict=True)))
+            row += len(arrays[0])
+
+    def _all_if_lied_to(self, doubted: list[str], left_out: dict[int, Rows]) -> tuple[Shard, ...]:
+        """Where no row group is left, return all of them if statistics turn out to be wrong, else none."""
+        try:
+            for file, rows in left_out.items():
+                self._look_into(doubted, self.footers[file], rows)
+        except StatisticsError as found:
+            warnings.warn(f"{found}; all row groups are read", DataWarning, stacklevel=3)
+            return self.shards
+        return ()
 
     def without_statistics(self) -> ParquetSource | None:
         """Return the same source with the row groups that were left out; None of a part of it, as of a split."""
@@ -331,12 +343,3 @@ def _tell(where: str, index: Sequence[str], common: CommonSchema) -> None:
             DataWarning,
             stacklevel=3,
         )
-
-
-def _tell_of_both(where: str, name: str) -> None:
-    """Say whose values are used of a column that files have beside their paths, where other readers take the paths'."""
-    warnings.warn(
-        f"{where}: column {name!r} is in the files and in their paths; the values of the files are used",
-        DataWarning,
-        stacklevel=3,
-    )

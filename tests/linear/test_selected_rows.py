@@ -193,6 +193,33 @@ def test_statistics_that_lie_are_found_and_training_begins_anew(lying, learner, 
         clone(learner).fit(source("wrong").split(every=2)[part])
 
 
+def test_statistics_that_leave_nothing_are_looked_into(lying):
+    """Of a file of which nothing is left, too, and when it is another file that is read: one of each writer's is."""
+    pq.write_table(pq.read_table(lying / "right").slice(8_000, 2_000), lying / "four", use_dictionary=False)
+    content = (lying / "four").read_bytes()
+    footer = len(content) - int.from_bytes(content[-8:-4], "little") - 8
+    wrong = content[footer:].replace((10**12 + 4).to_bytes(8, "little"), (10**12).to_bytes(8, "little"))
+    (lying / "four").write_bytes(content[:footer] + wrong)
+
+    def source(*names, **options):
+        files = [lying / name for name in names]
+        return ParquetSource(files, "y", ["x"], filters=[("g", "==", 10**12 + 4)], **options)
+
+    expected = LogisticRegression(tol=1e-9).fit(source("right")).coef_
+    with pytest.warns(
+        DataWarning, match=r"four: row group 0, column 'g' holds 1000000000004.* all row groups"
+    ):
+        alone = source("four")
+    np.testing.assert_allclose(LogisticRegression(tol=1e-9).fit(alone).coef_, expected, rtol=1e-4)
+    twice = LogisticRegression(tol=1e-9).fit(source("right", "four", statistics=False)).coef_
+    model = LogisticRegression(tol=1e-9)
+    with pytest.warns(DataWarning, match=r"four: row group 0, column 'g' holds 1000000000004.* begins anew"):
+        found = model.fit(source("right", "four")).coef_
+    np.testing.assert_allclose(found, twice, rtol=1e-4)
+    with pytest.raises(StatisticsError, match="four: row group 0"):
+        model.predict(source("right", "four"))
+
+
 def test_without_a_target_too_training_begins_anew(lying):
     def source(name):
         where = lying / name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from scalable.data.types.logical import family, type_named
-from scalable.errors import DataError, UsageError
+from scalable.errors import DataError, DataWarning, UsageError
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
 
@@ -119,3 +120,12 @@ def _value(file: str, name: str, text: str | None, kind: pa.DataType) -> Any:
         raise DataError(
             f"{file}: partition {name}={text} is no {kind}; give another type in partitioning"
         ) from error
+
+
+def tell_of_both(where: str, name: str) -> None:
+    """Say whose values are used of a column that files have beside their paths, where other readers take the paths'."""
+    warnings.warn(
+        f"{where}: column {name!r} is in the files and in their paths; the values of the files are used",
+        DataWarning,
+        stacklevel=3,
+    )

@@ -16,29 +16,49 @@ from scalable.data.shard import Shard
 from scalable.errors import StatisticsError
 
 Rows = tuple[int, int]
+Doubts = dict[int, tuple[int, list[tuple[Footer, Rows]]]]
 
 
 def possible_shards(
     selection: Selection, shards: Sequence[Shard], footers: Mapping[int, Footer]
-) -> tuple[tuple[Shard, ...], dict[int, Rows]]:
-    """Return the parts of the shards that lie in row groups in which rows may match, numbered anew.
+) -> tuple[tuple[Shard, ...], dict[int, Rows], Doubts]:
+    """Leave out row groups in which no row may match.
 
-    Also, of each file of which some are left out, the rows of one of these.
+    Returns
+    -------
+    kept : tuple of Shard
+        The parts of the shards that lie in the others, numbered anew.
+    left_out : dict
+        Of each file of which some are left out, the rows of one of these.
+    doubts : dict
+        By file the row at which the first part that is kept begins, and what is to be looked into with it: what was
+        left out of that file, and, with the first of all, a file of each writer's of which nothing is kept.
     """
     kept: list[Shard] = []
     ranges: dict[int, list[Rows]] = {}
     left_out: dict[int, Rows] = {}
+    firsts: dict[int, int] = {}
+    writers: dict[str, int] = {}
     for shard in shards:
         if shard.file not in ranges:
-            ranges[shard.file], other = _possible_rows(selection, footers[shard.file])
+            ranges[shard.file], other, writer = _possible_rows(selection, footers[shard.file])
             if other is not None:
                 left_out[shard.file] = other
+                if not ranges[shard.file]:
+                    writers.setdefault(writer, shard.file)
         for low, high in ranges[shard.file]:
             start, stop = max(low, shard.row_start), min(high, shard.row_stop)
             if start < stop:
                 first = shard.first_row + start - shard.row_start
                 kept.append(Shard(len(kept), shard.file, start, stop, first))
-    return tuple(kept), left_out
+                firsts.setdefault(shard.file, start)
+    doubts: Doubts = {}
+    for file, row in firsts.items():
+        looked_into = [file] if file in left_out else []
+        looked_into += writers.values() if file == kept[0].file else ()
+        if looked_into:
+            doubts[file] = row, [(footers[other], left_out[other]) for other in looked_into]
+    return tuple(kept), left_out, doubts
 
 
 def check_statistics(footer: Footer, names: Sequence[str], row: int, arrays: Mapping[str, pa.Array]) -> None:
@@ -91,8 +111,8 @@ def _beyond(array: pa.Array, low: Any, high: Any) -> Any:
         return None
 
 
-def _possible_rows(selection: Selection, footer: Footer) -> tuple[list[Rows], Rows | None]:
-    """Return the row ranges of the row groups in which rows may match, neighbours joined; and those of one other."""
+def _possible_rows(selection: Selection, footer: Footer) -> tuple[list[Rows], Rows | None, str]:
+    """Return the ranges of rows that may match, neighbours joined, the rows of one other row group, and the writer."""
     layout = file_layout(footer.path, footer.version)
     places, cut = layout.columns, cut_off(layout.tables)
     metadata = file_metadata(footer.path, footer.version)
@@ -118,4 +138,4 @@ def _possible_rows(selection: Selection, footer: Footer) -> tuple[list[Rows], Ro
             found.append((start, end))
         elif row_group.num_rows:
             other = (end - row_group.num_rows, end)
-    return found, other
+    return found, other, metadata.created_by
