@@ -22,7 +22,7 @@ def test_a_job_leaves_the_kernels_of_a_first_fit_compiled(tmp_path, monkeypatch)
     monkeypatch.setattr(CODED, "patience", CODED.patience)  # put back at the end
     warm_jobs.JOBS["newton"](tmp_path)
     assert is_compiled(decode_columns)
-    assert is_compiled(gradients._log_curvatures)
+    assert is_compiled(gradients.log_curvatures)
 
 
 def test_features_leave_the_kernels_of_a_first_join_and_lookup_compiled(tmp_path, monkeypatch):

@@ -62,8 +62,8 @@ def test_a_fit_of_few_rows_compiles_neither_descent_nor_the_decoder(used):
     assert not [
         name for name in used if name.endswith((".descend", ".descend_raw", ".decode_columns", "._learn"))
     ]
-    assert "scalable.kernels.linear.gradients._log_curvatures" in used
-    assert "scalable.kernels.linear.gradients._curvatures" not in used
+    assert "scalable.kernels.linear.gradients.log_curvatures" in used
+    assert "scalable.kernels.linear.gradients.other_curvatures" not in used
 
 
 def test_a_fit_of_few_rows_compiles_few_kernels_for_one_choice_of_types_each(used):

@@ -93,12 +93,12 @@ def curvatures(
     """Like `gradients`, and fill the weighted second derivatives of a smooth loss too."""
     # A kernel for the most frequent loss: all losses in one take four times as long to compile.
     if code == LOG:
-        return _log_curvatures(delta, z, y, weight, gradient, curvature)
-    return _curvatures(code, delta, z, y, weight, gradient, curvature)
+        return log_curvatures(delta, z, y, weight, gradient, curvature)
+    return other_curvatures(code, delta, z, y, weight, gradient, curvature)
 
 
 @kernel(fastmath=True)
-def _log_curvatures(
+def log_curvatures(
     delta: float,
     z: np.ndarray,
     y: np.ndarray,
@@ -106,6 +106,7 @@ def _log_curvatures(
     gradient: np.ndarray,
     curvature: np.ndarray,
 ) -> Any:
+    """Do `curvatures` for the logistic loss."""
     total = 0.0
     for i in range(z.size):
         value, slope, bend = log_loss(np.float64(z[i]), y[i], delta)
@@ -116,7 +117,7 @@ def _log_curvatures(
 
 
 @kernel(fastmath=True)
-def _curvatures(
+def other_curvatures(
     code: int,
     delta: float,
     z: np.ndarray,
@@ -125,6 +126,7 @@ def _curvatures(
     gradient: np.ndarray,
     curvature: np.ndarray,
 ) -> Any:
+    """Do `curvatures` for any loss."""
     total = 0.0
     for i in range(z.size):
         value, slope, bend = triple(code, delta, np.float64(z[i]), y[i])

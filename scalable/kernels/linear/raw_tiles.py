@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import carray
 
+from scalable.kernels.encode.encoding import encode_floats
 from scalable.kernels.jit import kernel
 from scalable.kernels.linear.records import FloatColumns
+from scalable.kernels.memory import as_pointer
 from scalable.kernels.parquet.files import gather
 from scalable.kernels.parquet.tiles import TileColumns, tile_address
 
@@ -84,3 +87,36 @@ def place_of_tile(
     if raw.addresses.size:
         return np.int64(raw.addresses[j]) + start * width
     return here + 4 * (j * (last - first) + start - first)
+
+
+@kernel(inline=True)
+def standardized(
+    raw: FloatColumns,
+    tiles: TileColumns | None,
+    start: int,
+    stop: int,
+    n_rows: int,
+    widths: np.ndarray,
+    first: int,
+    last: int,
+    stored: np.ndarray,
+    tile: np.ndarray,
+) -> Any:
+    """Write the standardised float32 values of a tile to `tile`, shape (n_columns, >= stop - start).
+
+    Returns
+    -------
+    int, int
+        As of `fetched`; the second is -1 also where a value is NaN or infinite, or cannot be had.
+    """
+    first, last = fetched(raw, tiles, start, stop, n_rows, widths, first, last, stored)
+    if last < 0:
+        return first, last
+    bad = 0
+    for j in range(raw.offsets.size):
+        at = place_of_tile(raw, tiles, j, start, stop, 4, first, last, stored)
+        if at == 0:
+            return first, np.int64(-1)
+        x = carray(as_pointer(np.uintp(at)), (stop - start,), np.float32)
+        bad += encode_floats(x, raw.units[j], raw.offsets[j], raw.scales[j], tile[j, : stop - start])
+    return first, np.int64(-1) if bad else last

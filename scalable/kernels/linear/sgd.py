@@ -9,9 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray
 
-from scalable.kernels.encode.encoding import encode_floats
 from scalable.kernels.jit import kernel
 from scalable.kernels.linear.adaptive_optimizers import COPIED, G, copy_cell, move, put_back
 from scalable.kernels.linear.categories import (
@@ -25,9 +23,8 @@ from scalable.kernels.linear.dense import add_linear, dot_columns
 from scalable.kernels.linear.few_categories import MOST_CATEGORIES, SUMS, narrow_features
 from scalable.kernels.linear.gradients import LOG, gradients, log_gradients, softmax_gradients
 from scalable.kernels.linear.optimizers import ADAGRAD, NORMALIZED, W, update
-from scalable.kernels.linear.raw_tiles import fetched, place_of_tile
+from scalable.kernels.linear.raw_tiles import standardized
 from scalable.kernels.linear.records import CategorySpace, DescentRule, FloatColumns
-from scalable.kernels.memory import as_pointer
 from scalable.kernels.parquet.tiles import TileColumns
 
 SOFTMAX = -1  # code of the one loss over several outputs
@@ -279,17 +276,8 @@ def descend_raw(
     start: Any = np.int64(0)  # a literal would be compiled for itself, all of `_learn` once more
     while start < n_rows:
         stop = min(start + TILE_ROWS, n_rows)
-        bad = 0
-        first, last = fetched(raw, tiles, start, stop, n_rows, widths, first, last, stored)
+        first, last = standardized(raw, tiles, start, stop, n_rows, widths, first, last, stored, tile)
         if last < 0:
-            return total, t, start
-        for j in range(n_columns):
-            at = place_of_tile(raw, tiles, j, start, stop, 4, first, last, stored)
-            if at == 0:
-                return total, t, start
-            x = carray(as_pointer(np.uintp(at)), (stop - start,), np.float32)
-            bad += encode_floats(x, raw.units[j], raw.offsets[j], raw.scales[j], tile[j, : stop - start])
-        if bad:
             return total, t, start
         tile_begin = start
         while start < stop:

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from scalable import lapack
 from scalable.data.block import Block
+from scalable.kernels.buffers import take
 from scalable.kernels.linear import sgd as descent
 from scalable.kernels.moments import gram as moments
 from scalable.linear.solvers.objective import Objective
 
 REFINE_CONDITION = 1e4
-CHUNK = 2048  # rows a BLAS call: the weighted copy stays in the second-level cache
 
 
 def add_gram(
@@ -32,12 +32,7 @@ def add_gram(
     Weights are non-negative; products of a chunk have the precision of `columns`, sums are float64.
     """
     d = columns.shape[0] + 1
-    scaled = np.empty((d, CHUNK), columns.dtype)
-    for start in range(0, columns.shape[1], CHUNK):
-        m = min(CHUNK, columns.shape[1] - start)
-        part = scaled if m == CHUNK else np.empty((d, m), columns.dtype)
-        moments.weighted_rows(columns, start, weight[start : start + m], part)
-        out[:d, :d] += part @ part.T
+    moments.add_gram(columns, weight, take(moments.scaled_shape(d - 1), columns.dtype), out)
     if len(ids):
         cross = np.zeros((out.shape[0] - d, d))
         square = np.zeros((out.shape[0] - d, out.shape[0] - d))

@@ -19,12 +19,16 @@ from numpy.typing import NDArray
 
 from scalable import lapack
 from scalable.data.block import Block
+from scalable.data.raw_block import LazyBlock
 from scalable.data.shard import Shard
 from scalable.execution.executors import Executor
 from scalable.execution.iterate import Checkpoint, Iterate, Iterated, iterate
+from scalable.kernels.buffers import aligned, take
 from scalable.kernels.linear import gradients, losses
 from scalable.kernels.linear import sgd as descent
 from scalable.kernels.linear.coordinate import minimize_quadratic
+from scalable.kernels.linear.raw_tiles import room_of_tiles
+from scalable.kernels.moments import expansion
 from scalable.linear.solvers.gram import add_gradient, add_gram, solve_psd
 from scalable.linear.solvers.objective import Objective
 
@@ -70,8 +74,10 @@ class NewtonReduction:
     def step(self, state: NewtonSums, block: Block) -> NewtonSums:
         """Add a block."""
         o = self.objective
-        columns = block.columns
         k, p = self.coef.shape
+        if k == 1 and not len(block.ids) and not self.majorize:
+            return self._expanded(state, block)
+        columns = block.columns
         z = np.empty((k, block.n_rows), columns.dtype)
         descent.predict(columns, block.ids, self.coef.astype(columns.dtype), z)
         weight, y = o.weight(block), o.target(block)
@@ -89,6 +95,29 @@ class NewtonReduction:
                 add_gram(columns, block.ids, curvature, state.hessian[own, own])
         for c in range(k):
             add_gradient(columns, block.ids, residual[c], state.gradient[c * p : (c + 1) * p])
+        state.weight += float(weight.sum())
+        return state
+
+    def _expanded(self, state: NewtonSums, block: Block) -> NewtonSums:
+        """Add a block of one output without categories: in one sweep, where its rows are standardised as they come."""
+        o, done = self.objective, 0
+        weight, y = o.weight(block), o.target(block)
+        loss = o.loss, float(o.delta), None if o.loss == gradients.LOG else 0
+        if isinstance(block, LazyBlock):
+            raw, tiles = block.raw.columns, block.raw.tiles
+            # rows fall into different cache sets
+            tile = aligned((len(raw.offsets), expansion.TILE_ROWS + 16), np.float32)
+            stored = take((1, room_of_tiles(raw, tiles, expansion.TILE_ROWS)), np.float32)
+            coef, room = self.coef[0].astype(np.float32), expansion.room_of(len(tile), np.float32)
+            sums = state.gradient, state.hessian, room, state.loss
+            state.loss, done = expansion.expand_raw(
+                raw, tiles, y, weight, *loss, coef, *sums, tile, stored[0]
+            )
+        if done < block.n_rows:  # of a lazy block: missing values ahead, which the encoder fills, or refuses
+            columns: Any = np.ascontiguousarray(block.columns[:, done:])
+            coef, room = self.coef[0].astype(columns.dtype), expansion.room_of(len(columns), columns.dtype)
+            sums = state.gradient, state.hessian, room, state.loss
+            state.loss = expansion.expand(columns, y[done:], weight[done:], *loss, coef, *sums)
         state.weight += float(weight.sum())
         return state
 

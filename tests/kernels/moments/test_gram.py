@@ -1,7 +1,11 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from scalable.data.raw_block import float_columns
 from scalable.kernels.linear import coordinate
+from scalable.kernels.linear.losses import LOSSES
+from scalable.kernels.moments import expansion
 from scalable.kernels.moments import gram as moments
 from scalable.linear.solvers.gram import add_gradient, add_gram
 
@@ -27,11 +31,35 @@ def test_gram_and_gradient_are_matrix_products(dtype, rtol, n):
     np.testing.assert_allclose(gradient, design @ (weight - 0.5), rtol=1e-9, atol=1e-10 * n)
 
 
-def test_weighted_rows_end_with_the_root_of_the_weights():
-    columns, _, _, weight = rows(10)
-    out = np.empty((6, 4))
-    moments.weighted_rows(columns, 3, weight[3:7], out)
-    np.testing.assert_allclose(out, np.vstack([columns[:, 3:7], np.ones(4)]) * np.sqrt(weight[3:7]))
+@pytest.mark.parametrize(("loss", "dtype"), [("log_loss", np.float32), ("poisson", np.float64)])
+def test_an_expansion_sums_gradient_and_hessian_with_the_same_bits_from_raw_columns(loss, dtype):
+    columns, _, _, weight = rows(5000, dtype)
+    design = np.vstack([columns, np.ones(5000)]).astype(np.float64)
+    y = (weight < 0.3).astype(np.float64)
+    coef = np.linspace(-0.5, 0.5, 6).astype(dtype)
+    how = LOSSES[loss].code, 1.0, None if loss == "log_loss" else 0, coef
+    room = expansion.room_of(5, dtype)
+    gradient, hessian = np.ones(6), np.ones((6, 6))
+    total = expansion.expand(columns, y, weight, *how, gradient, hessian, room, 1.0)
+    z = coef @ design
+    mean = np.exp(z) if loss == "poisson" else 1 / (1 + np.exp(-z))
+    value, bend = (
+        (mean - y * z, mean) if loss == "poisson" else (np.logaddexp(0, z) - y * z, mean * (1 - mean))
+    )
+    np.testing.assert_allclose(total - 1, weight @ value, rtol=1e-6)
+    np.testing.assert_allclose(gradient - 1, design @ (weight * (mean - y)), rtol=1e-6, atol=1e-4)
+    np.testing.assert_allclose(hessian - 1, (design * weight * bend) @ design.T, rtol=1e-5, atol=1e-3)
+    np.testing.assert_array_equal(hessian, hessian.T)
+    if dtype == np.float32:
+        raw = float_columns([pa.array(column) for column in columns])
+        tile = np.empty((5, expansion.TILE_ROWS), np.float32), np.empty(expansion.TILE_ROWS, np.float32)
+        again = np.ones(6), np.ones((6, 6))
+        assert expansion.expand_raw(raw, None, y, weight, *how, *again, room, 1.0, *tile) == (total, 5000)
+        np.testing.assert_array_equal(again[0], gradient)
+        np.testing.assert_array_equal(again[1], hessian)
+        columns[3, 4500] = np.nan  # the encoder's to fill
+        _, stopped = expansion.expand_raw(raw, None, y, weight, *how, *again, room, 1.0, *tile)
+        assert stopped == 2 * expansion.TILE_ROWS
 
 
 def test_coordinate_descent_meets_the_optimality_conditions():
