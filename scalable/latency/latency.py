@@ -7,7 +7,7 @@ sees each row once per part of the run, and engines take turns so that drift of 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,17 +21,30 @@ from scalable.latency.timing import Stopwatch, clock_overhead, summary
 TURN = 200  # single rows an engine takes before the next engine's turn
 SMALL = 20_000  # rows in all that are spent on each size of small batches, so that quantiles come from enough calls
 PATIENCE = 30.0  # seconds one call of an engine may be expected to take; larger batches are left out
+LONG = 10.0  # seconds after which a size of batches gets no more than the rounds asked for: threads may wait for others
+WORTH_SAYING = 5.0  # seconds of measuring from which on they are foretold
 
 Contender = tuple[str, int]  # engine, threads
 Timings = dict[Contender, dict[str, Any]]
 
 
-def _load(names: Sequence[str], model: Any, X: np.ndarray) -> tuple[dict[str, Engine], dict[str, Any]]:
-    """Build the engines that can be; say why the others cannot."""
+def _told(names: Sequence[str]) -> Iterator[str]:
+    """Yield names of engines to load; some are made by a C compiler, in many seconds."""
+    with progress.task("load engines", total=len(names), unit="engines") as shown:
+        for name in names:
+            yield name
+            shown.advance(1)
+
+
+def _load(
+    names: Sequence[str], model: Any, X: np.ndarray
+) -> tuple[dict[str, Engine], dict[str, Any], dict[str, float]]:
+    """Build the engines that can be, with the seconds a row of each; say why the others cannot."""
     loaded: dict[str, Engine] = {}
     results: dict[str, Any] = {}
+    pace: dict[str, float] = {}
     process = psutil.Process()
-    for name in names:
+    for name in _told(names):
         before, start = process.memory_info().rss, time.perf_counter()
         try:
             engine = registry.build(name, model)
@@ -44,6 +57,9 @@ def _load(names: Sequence[str], model: Any, X: np.ndarray) -> tuple[dict[str, En
         done = time.perf_counter()
         engine.predict(X[:1000])
         grown = max(0, process.memory_info().rss - before)
+        start = time.perf_counter()
+        engine.predict(X[:1000])
+        pace[name] = (time.perf_counter() - start) / len(X[:1000])
         results[name] = {
             "present": True,
             "load_seconds": ready - start,
@@ -51,7 +67,21 @@ def _load(names: Sequence[str], model: Any, X: np.ndarray) -> tuple[dict[str, En
             "memory_bytes": getattr(engine, "memory_bytes", grown),
         }
         loaded[name] = engine
-    return loaded, results
+    return loaded, results, pace
+
+
+def _rounds(size: int, repeats: int, rows: int) -> int:
+    return max(1, min(max(repeats, SMALL // size), rows // size))
+
+
+def _foretell(pace: dict[str, float], sizes: Sequence[int], repeats: int, threads: int, rows: int) -> None:
+    """Say how long batches will take, where that is long."""
+    passed = sum(_rounds(size, repeats, rows) * size for size in sizes) * threads
+    seconds = passed * sum(pace.values())
+    if seconds > WORTH_SAYING:
+        progress.say(
+            f"{len(pace)} engines, {passed:,} rows each in batches: about {seconds:,.0f} s; fewer rows take less"
+        )
 
 
 def _single(loaded: dict[str, Engine], rows: list[np.ndarray]) -> Timings:
@@ -74,12 +104,15 @@ def _batches(
     pace: dict[str, float],
 ) -> Timings:  # fmt: skip
     """Time batches of `size` fresh rows, in turns; `pace` is the last known seconds a row of each engine."""
-    rounds = max(1, min(max(repeats, SMALL // size), len(X) // size))
+    rounds = _rounds(size, repeats, len(X))
     ready = [(name, n) for name in engines for n in threads if size * pace.get(name, 0.0) <= PATIENCE]
     taken: dict[Contender, list[int]] = {contender: [] for contender in ready}
     watches = {name: Stopwatch(engine) for name, engine in engines.items()}
     with progress.task(f"latency, {size:,} rows", total=rounds * len(ready), unit="batches") as shown:
+        start = time.monotonic()
         for r in range(rounds):
+            if r >= repeats and time.monotonic() - start > LONG:
+                break
             batch = X[r * size : (r + 1) * size]
             for name, n in ready:
                 if engines[name].n_threads != n:
@@ -137,7 +170,7 @@ def measure(
     batch_sizes : sequence of int
         Rows per call; capped by the rows there are. Engines too slow for a size are listed with the reason.
     repeats : int
-        Batches per size, at most; of small ones, as many as `SMALL` rows fill.
+        Batches per size, at most; of small ones, as many as `SMALL` rows fill or as `LONG` seconds have time for.
     threads : sequence of int
         Threads for batches, each a row of the result.
     seed : int
@@ -157,7 +190,7 @@ def measure(
     facts = registry.facts_of(model)
     order = np.random.default_rng(seed).permutation(len(X))
     X = np.ascontiguousarray(np.asarray(X, np.float64)[order])
-    loaded, results = _load(engines or facts.default, facts, X)
+    loaded, results, pace = _load(engines or facts.default, facts, X)
     if not loaded or (needed is not None and needed not in loaded):
         return {"1": [{"engine": name, **row} for name, row in results.items()]}
     baseline = next((name for name in loaded if name in ("lightgbm", "scikit-learn")), next(iter(loaded)))
@@ -167,7 +200,8 @@ def measure(
     sizes = sorted({min(size, len(X)) for size in batch_sizes} - {1})
     timings = {1: _single(loaded, list(X[: min(single_rows + TURN, len(X))]))}
     capable = {n: engine for n, engine in loaded.items() if not getattr(engine, "single_only", False)}
-    pace: dict[str, float] = {}
+    _foretell({name: pace[name] for name in capable}, sizes, repeats, len(threads), len(X))
+    pace = {}
     for size in sizes:
         timings[size] = _batches(capable, X, size, repeats, threads, pace)
     missing = {name: row for name, row in results.items() if name not in loaded}

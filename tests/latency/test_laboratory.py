@@ -12,7 +12,7 @@ import pytest
 from scalable import ParquetSource
 from scalable.errors import ModelError
 from scalable.inference import compile_model
-from scalable.latency import engines, laboratory, requests
+from scalable.latency import engines, laboratory, latency, requests
 from scalable.linear import Ridge
 
 
@@ -101,3 +101,26 @@ def test_rows_as_json_have_nothing_that_is_no_json():
     rows = [{"x": float("nan"), "t": datetime(2026, 1, 2), "n": None}]
     assert requests._texts(rows) == [b'{"x":null,"t":"2026-01-02T00:00:00","n":null}']
     assert requests._texts([{"x": b"ab"}]) == []
+
+
+def test_what_takes_long_is_foretold_and_cut_to_the_rounds_asked_for(files, monkeypatch):
+    path, _, X = files
+    told: list[tuple[str, float | None]] = []
+
+    class Reporter:
+        def open(self, label, total, unit):
+            told.append((label, total))
+            return self
+
+        def advance(self, amount, **metrics):
+            pass
+
+        close = advance
+
+    monkeypatch.setattr(latency, "LONG", 0.0)
+    monkeypatch.setattr(latency, "WORTH_SAYING", 0.0)
+    monkeypatch.setattr("scalable.progress._reporter", Reporter())
+    found = latency.measure(path / "m.txt", X, ["lightgbm", "scalable"], batch_sizes=(10,), repeats=3)
+    assert {row["calls"] for row in found["10"]} == {3}
+    assert ("load engines", 2) in told
+    assert any(label.startswith("2 engines, 3,000 rows each in batches: about") for label, _ in told)
