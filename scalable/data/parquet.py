@@ -22,7 +22,7 @@ from scalable.data.readers import read_columns
 from scalable.data.readers.cursor_pool import release
 from scalable.data.readers.held import close_files, held
 from scalable.data.readers.page_starts import entered_anywhere, page_starts, stored_bytes
-from scalable.data.readers.readahead import expect_columns, expect_no_more
+from scalable.data.readers.readahead import exceed, expect_columns, expect_no_more, forget_columns
 from scalable.data.readers.statistics import Doubts, Rows, check_statistics, possible_shards
 from scalable.data.readers.stored import StoredColumns, find_stored
 from scalable.data.readers.tiles import TileReader, find_tiles
@@ -117,9 +117,8 @@ class ParquetSource(Source):
         footers, schemas = read_footers(files) if table is None else table.read_footers()
         where = files[0]
         common = common_schema(files, schemas)
-        self.partitions = {
-            name: kind for name, kind in parts.types.items() if name not in common.schema.names
-        }
+        stored = common.schema.names
+        self.partitions = {name: kind for name, kind in parts.types.items() if name not in stored}
         full = pa.schema([*common.schema, *(pa.field(*each) for each in self.partitions.items())])
         footers = [
             replace(
@@ -208,11 +207,8 @@ class ParquetSource(Source):
         first = next(iter(self.footers.values())).path
         if self.called is not None:
             return self.called
-        return (
-            first
-            if len(self.footers) == 1
-            else f"{os.path.dirname(first) or '.'} ({len(self.footers)} files)"
-        )
+        n = len(self.footers)
+        return first if n == 1 else f"{os.path.dirname(first) or '.'} ({n} files)"
 
     def raw_blocks(
         self, shard: Shard, columns: Sequence[str] | None = None, block_rows: int = BLOCK_ROWS
@@ -239,10 +235,19 @@ class ParquetSource(Source):
 
     def expect(self, shard: Shard, columns: Sequence[str] | None = None) -> bool:
         """Have a shard's columns read into the page cache; see `Source.expect`."""
-        footer, names = self.footers[shard.file], set(self.needed if columns is None else columns)
-        if self.selection is not None:
-            names.update(self.selection.columns)
-        return expect_columns(footer, names, shard.row_start, shard.row_stop)
+        return expect_columns(self.footers[shard.file], self._read(columns), shard.row_start, shard.row_stop)
+
+    def forget(self, shard: Shard, columns: Sequence[str] | None = None) -> None:
+        """Have the page cache let go of a shard's columns; see `Source.forget`."""
+        forget_columns(self.footers[shard.file], self._read(columns), shard.row_start, shard.row_stop)
+
+    def exceeds(self, n_bytes: int, shards: Sequence[Shard], columns: Sequence[str] | None = None) -> bool:
+        """Return whether columns of shards take more bytes of files of this machine; see `Source.exceeds`."""
+        return not self.far and exceed(self.footers, self._read(columns), shards, n_bytes)
+
+    def _read(self, columns: Sequence[str] | None) -> set[str]:
+        chosen = [] if self.selection is None else self.selection.columns
+        return {*(self.needed if columns is None else columns), *chosen}
 
     def places_to_cut(self, shard: Shard) -> list[int] | None:
         """Return where compressed pages begin, or nothing where no page is entered; see `Source.places_to_cut`."""

@@ -226,6 +226,15 @@ class Source(ABC):
         """Tell that a shard will be read next, so that it is fetched meanwhile; return whether it is at hand now."""
         return True
 
+    def forget(  # noqa: B027  most sources keep nothing
+        self, shard: Shard, columns: Sequence[str] | None = None
+    ) -> None:
+        """Tell that a shard that was fetched will not be read again soon, so that no memory is kept for it."""
+
+    def exceeds(self, n_bytes: int, shards: Sequence[Shard], columns: Sequence[str] | None = None) -> bool:
+        """Return whether shards are known to take more than so many bytes of the page cache once they are read."""
+        return False
+
     def places_to_cut(self, shard: Shard) -> list[int] | None:
         """Return the rows within a shard where it may be cut at no cost, ascending; None where that is anywhere."""
         return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+import weakref
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -13,6 +15,9 @@ from scalable.data.shard import Shard
 
 SPARED = 8  # times as many rows are not asked for after some that were in the page cache: a short piece tells little
 SOURCES = 8  # of which that is remembered
+BEHIND = 16  # shards read since, before one is forgotten: others of its row group want what that begins with
+_fetched = set[tuple[int, Shard]]()  # in passing, and not yet read, by the identity of their source
+_read = deque[tuple[weakref.ref[Any], Shard]]()  # to be forgotten, by whoever read them
 _spared: dict[int, int] = {}  # how many are left, by the identity of a source: one that is wrong costs a hint
 
 
@@ -48,6 +53,22 @@ def fetch(reader: Any, shards: Sequence[Shard]) -> Future[None] | None:
     return None
 
 
+def forget(reader: Any, shard: Shard) -> None:
+    """Have a shard that was fetched let go, now that it was read, with some delay; what others had read stays."""
+    if _fetched and (key := (id(reader.source), shard)) in _fetched:
+        _fetched.discard(key)
+        with suppress(RuntimeError):
+            _thread().submit(_forget, reader, shard)
+
+
+def _forget(reader: Any, shard: Shard) -> None:
+    _read.append((weakref.ref(reader), shard))
+    if len(_read) > BEHIND:
+        of, first = _read.popleft()
+        if (earlier := of()) is not None:
+            earlier.forget(first)
+
+
 def _spare(source: int, n_rows: int) -> bool:
     """Return whether so many rows of a source are taken to be at hand."""
     left = _spared.pop(source, 0) - n_rows
@@ -64,5 +85,7 @@ def _expect(reader: Any, shards: Sequence[Shard]) -> None:
             _spared[id(reader.source)] = SPARED * shard.n_rows
         else:
             _spared.pop(id(reader.source), None)
+            if getattr(reader, "passing", False):
+                _fetched.add((id(reader.source), shard))
     for oldest in list(_spared)[:-SOURCES]:  # of sources that are gone; others lose a hint
         _spared.pop(oldest, None)

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from scalable.data.shard import Shard
 from scalable.execution.executors import Executor, run_shown
-from scalable.execution.reader import BlockReader
+from scalable.execution.reader import BlockReader, in_passing
 from scalable.execution.work import GroupRows, Work
 
 Block_contra = TypeVar("Block_contra", contravariant=True)
@@ -61,7 +61,8 @@ def map_shards(
     chosen = [(shard,) for shard in reader.source.shards] if groups is None else groups
     if not chosen:
         return []
-    return run_shown(executor, Work(_Mapping(function), reader, tuple(tuple(g) for g in chosen)), label)
+    used = in_passing(reader, [shard for group in chosen for shard in group])
+    return run_shown(executor, Work(_Mapping(function), used, tuple(tuple(g) for g in chosen)), label)
 
 
 def group_shards(shards: Sequence[Shard], n_rows: int) -> list[tuple[Shard, ...]]:

@@ -16,10 +16,12 @@ from scalable.data.readers.stored import StoredColumns
 from scalable.data.readers.tiles import TileReader
 from scalable.data.shard import Shard
 from scalable.data.source import Source
+from scalable.storage.spare import spare_memory
 
 T = TypeVar("T")
 BLOCK_BYTES = 2**25
 LEAST_ROWS = 2**9
+LEAST_PASSING = 2**28  # bytes: fewer are kept without asking how much memory there is
 
 
 class Encoder(Protocol):
@@ -63,6 +65,8 @@ class BlockReader:
         Most rows a block; fewer where columns are so many that a block would exceed ``BLOCK_BYTES``.
     stored_rows : int
         The same of blocks whose features stay in their file.
+    passing : bool
+        Whether what is fetched is forgotten when it was read; see `in_passing`.
     """
 
     source: Source
@@ -71,6 +75,7 @@ class BlockReader:
     depth: int = 0
     block_rows: int = BLOCK_ROWS
     stored_rows: int = BLOCK_ROWS
+    passing: bool = False
 
     def only(self, shards: Sequence[Shard]) -> BlockReader:
         """Return the reader without what `shards` do not need, to be sent elsewhere."""
@@ -104,6 +109,10 @@ class BlockReader:
         """Have a shard fetched from the disk while another is worked on; see `Source.expect`."""
         return self.source.expect(shard, self._names())
 
+    def forget(self, shard: Shard) -> None:
+        """Have no memory kept for a shard; see `Source.forget`."""
+        self.source.forget(shard, self._names())
+
     @functools.cached_property
     def _decoded_rows(self) -> int:
         names = self._names()
@@ -123,6 +132,18 @@ class BlockReader:
         if self.columns is not None or self.encoder is None:
             return None if self.columns is None else list(self.columns)
         return list(dict.fromkeys([*self.encoder.needed, *self.source.roles.learned_from]))
+
+
+def in_passing(reader: Any, shards: Sequence[Shard]) -> Any:
+    """Return a reader for a pass over shards: where memory cannot keep them until the next, nothing is kept.
+
+    The system would have to find other memory for each page of them, which takes longer than to read it.
+    """
+    if not isinstance(reader, BlockReader):
+        return reader
+    exceeds, names = reader.source.exceeds, reader._names()
+    passing = exceeds(LEAST_PASSING, shards, names) and exceeds(spare_memory(), shards, names)
+    return replace(reader, passing=True) if passing else reader
 
 
 def _width(kind: pa.DataType) -> int:

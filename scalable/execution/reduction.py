@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from scalable.data.shard import Shard
 from scalable.execution.executors import Executor, run_shown
 from scalable.execution.merge_tree import BinaryTree, FoldedRuns, half, subtrees
-from scalable.execution.reader import BlockReader
+from scalable.execution.reader import BlockReader, in_passing
 from scalable.execution.work import GroupRows, Work
 
 Block_contra = TypeVar("Block_contra", contravariant=True)
@@ -92,7 +92,7 @@ def run_reduction(
         tree, edges = BinaryTree(count), [0, *(high for _, high in ranges)]
     groups = tuple(chosen[bounds[low] : bounds[high]] for low, high in pairwise(edges))
     task = _Reducing(reduction, tree, tuple(edges), tuple(bounds))
-    (state,) = run_shown(executor, Work(task, reader, groups), label)
+    (state,) = run_shown(executor, Work(task, in_passing(reader, chosen), groups), label)
     return reduction.finish(state)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from scalable.data.shard import Shard
-from scalable.execution.fetching import fetch
+from scalable.execution.fetching import fetch, forget
 from scalable.execution.merge_tree import Result, Results
 from scalable.execution.reader import BlockReader
 
@@ -97,6 +97,7 @@ class GroupRows:
             state = step(state, block)
             self.report(block.n_rows, metrics(state) if metrics is not None else {})
             del block  # before the next is made: its memory is taken for that
+        forget(self.reader, self.group[k])
         return state
 
     def through_all(

@@ -19,8 +19,8 @@ LOOKED_AT_BYTES = (
 )  # of a range that will be read, between two bytes of which it is seen whether they are there
 
 __all__ = [
-    "absolute", "descriptor", "expect", "expect_no_more", "list_files", "local_copy", "open", "read", "replacing",
-    "resolved", "version", "would_list",
+    "absolute", "descriptor", "expect", "expect_no_more", "forget", "list_files", "local_copy", "open", "read",
+    "replacing", "resolved", "version", "would_list",
 ]  # fmt: skip
 
 
@@ -163,6 +163,19 @@ def expect(path: AnyPath, of: Version, part: Sequence[int], ranges: Sequence[Ran
             os.close(file)
         return not away
     return False
+
+
+def forget(path: AnyPath, ranges: Sequence[Range]) -> None:
+    """Have the system take whole pages of ranges out of the page cache."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    with suppress(OSError):
+        file = os.open(path, os.O_RDONLY)
+        try:
+            for begin, end in ranges:
+                os.posix_fadvise(file, begin, end - begin, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(file)
 
 
 def _at_hand(file: int, begin: int, end: int) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 import numpy as np
@@ -10,7 +11,10 @@ import numpy as np
 from scalable.data.footers import Footer
 from scalable.data.readers.held import expect_rows
 from scalable.data.readers.layout import RowGroup, row_groups
+from scalable.data.readers.page_starts import stored_bytes
+from scalable.data.shard import Shard
 from scalable.storage.files import Range, is_local, store_of
+from scalable.storage.local import forget
 
 GAP_BYTES = (
     2**16
@@ -28,6 +32,25 @@ def expect_columns(footer: Footer, names: Collection[str], start: int, stop: int
         ranges = list(_ranges(row_groups(footer, start, stop), names, start, stop))
         return store_of(footer.path).expect(footer.path, footer.version, (), ranges)
     return False
+
+
+def forget_columns(footer: Footer, names: Collection[str], start: int, stop: int) -> None:
+    """Have the page cache let go of the columns of rows ``[start, stop)`` of a file of this machine; only a hint."""
+    with suppress(OSError, ValueError):
+        forget(footer.path, list(_ranges(row_groups(footer, start, stop), names, start, stop)))
+
+
+def exceed(
+    footers: Mapping[int, Footer], names: Collection[str], shards: Iterable[Shard], n_bytes: int
+) -> bool:
+    """Return whether columns of shards, of files by their number, take more than so many bytes."""
+    rows = Counter[int]()
+    for shard in shards:
+        rows[shard.file] += shard.n_rows
+    if sum(footers[file].version.size for file in rows) <= n_bytes:  # layouts are not read for that
+        return False
+    of = {file: stored_bytes(footers[file], names) / sum(footers[file].row_groups) for file in rows}
+    return sum(of[file] * n_rows for file, n_rows in rows.items()) > n_bytes
 
 
 def expect_no_more(paths: Collection[str]) -> None:

@@ -14,7 +14,7 @@ from scalable.data.block import Block
 from scalable.data.shard import Shard
 from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
-from scalable.execution.reader import BlockReader
+from scalable.execution.reader import BlockReader, in_passing
 from scalable.execution.reduction import run_reduction
 from scalable.execution.replicas import partition_rounds, run_round
 from scalable.execution.sampling import spread_shards
@@ -255,6 +255,7 @@ def descend(
             checkpoint.write("descent", meta, {"table": state.table, "best": best_coef})
 
     learned_from = replace(reader, stored_rows=STORED_ROWS) if isinstance(reader, BlockReader) else reader
+    learned_from = in_passing(learned_from, shards)
     while number < max_passes:
         if done == 0:
             state.loss = state.weight = 0.0

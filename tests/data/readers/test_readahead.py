@@ -1,6 +1,7 @@
 """What is asked of the system beforehand is what will be read, and asking never fails."""
 
 import os
+from collections import deque
 
 import numpy as np
 import pyarrow as pa
@@ -10,14 +11,14 @@ import pytest
 from scalable import ParquetSource
 from scalable.data.readers.readahead import GAP_BYTES
 from scalable.data.shard import Shard
-from scalable.execution import fetching
+from scalable.execution import fetching, work
 from scalable.execution.executors import get_executor
 from scalable.execution.fetching import fetch
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.execution.threads import Threads
 from scalable.execution.work import Work
-from tests.execution.tasks import CountRows
+from tests.execution.tasks import CountRows, FloatSums, as_bytes
 
 
 def not_there(*args):
@@ -158,6 +159,33 @@ def test_shards_after_one_in_the_page_cache_are_not_looked_for(path, monkeypatch
     looks.clear()
     fetch(reader, shards[:20]).result(timeout=30)  # of many at once, too
     assert looks == [0, 9, 18]
+
+
+def test_what_memory_cannot_keep_is_forgotten_behind_who_reads_it(path, asked, monkeypatch):
+    """All that was fetched, some shards later, and nothing else; nothing where memory can keep it; the same bits."""
+    forgotten, sums = [], []
+    monkeypatch.setattr(
+        os,
+        "posix_fadvise",
+        lambda fd, at, size, how: (forgotten if how == os.POSIX_FADV_DONTNEED else asked).append((at, size)),
+    )
+    monkeypatch.setattr("scalable.execution.reader.LEAST_PASSING", 100)
+    monkeypatch.setattr(fetching, "BEHIND", 1)
+    monkeypatch.setattr(work, "fetch", lambda *what: (done := fetch(*what)) and done.result(timeout=30))
+    source, metadata = ParquetSource(path, target="y"), pq.read_metadata(path)
+    stored = sum(metadata.row_group(g).column(c).total_compressed_size for g in range(3) for c in range(4))
+    assert not source.exceeds(stored - stored // 4, source.shards, ["a", "b"])
+    for spare in (stored, stored - 1):
+        monkeypatch.setattr("scalable.execution.reader.spare_memory", lambda room=spare: room)
+        monkeypatch.setattr(fetching, "_read", deque())
+        assert not forgotten
+        asked.clear()
+        reader = BlockReader(source)
+        sums.append(as_bytes(run_reduction(Threads(1), FloatSums(("a", "b")), reader)))
+        fetching._thread().submit(int).result(timeout=30)
+    assert sums[0] == sums[1]
+    assert len(forgotten) == len(set(forgotten)) > len(source.shards) // 2
+    assert set(forgotten) < set(asked)
 
 
 def test_nothing_is_asked_for_without_shards(path):
