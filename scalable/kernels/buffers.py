@@ -43,8 +43,9 @@ def _bound_heaps() -> None:
     more often the longer a job ran. The labels of a block of rows are 1 MB: at the library's first bound, of 128 KB,
     they would be of fresh pages every time. With a quarter of `TRIM_BYTES`, a forest's columns are: a third more time.
 
-    A heap for each processor and the main one: every pool of threads may find another heap free, and what is kept in
-    one, such as what is known of row groups, keeps pages around it from going back.
+    One heap for eight processors: only of the main one is the free end given back by `give_back`. That of each other
+    stays, up to `TRIM_BYTES`, when its thread has ended or pieces of another pool's threads met there once: the more
+    often, the longer the job. Two threads that take and free pieces do not notice that they share one.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only the GNU C library has it
     chosen = {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"} & set(os.environ)
@@ -52,7 +53,7 @@ def _bound_heaps() -> None:
         mallopt(_MMAP_THRESHOLD, PIECE_BYTES)
         mallopt(_TRIM_THRESHOLD, TRIM_BYTES)
         if "MALLOC_ARENA_MAX" not in os.environ:
-            mallopt(_ARENA_MAX, available_processors() + 1)
+            mallopt(_ARENA_MAX, -(-available_processors() // 8))
 
 
 _bound_heaps()

@@ -1,5 +1,7 @@
 import ctypes
 import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -125,6 +127,39 @@ def test_large_pieces_never_come_to_lie_in_the_heaps_of_threads():
 def resident_bytes() -> int:
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+# Prints the bytes that stay when a thread has taken 12 MB in pieces of 3, freed them and ended.
+KEPT_OF_A_THREAD = """
+import ctypes, threading
+from scalable.kernels import buffers
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+def work():
+    pieces = [libc.malloc(ctypes.c_size_t(3 * 2**20)) for _ in range(4)]
+    for piece in pieces:
+        ctypes.memset(ctypes.c_void_p(piece), 1, 3 * 2**20)
+    for piece in reversed(pieces):
+        libc.free(ctypes.c_void_p(piece))
+def resident():
+    return 4096 * int(open("/proc/self/statm").read().split()[1])
+buffers.give_back()
+before = resident()
+thread = threading.Thread(target=work)
+thread.start(), thread.join()
+buffers.give_back()
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="only of the GNU C library")
+def test_the_free_end_of_a_threads_heap_goes_back():
+    """In a process of its own: heaps that other threads of this one have would stay."""
+    chosen = ("MALLOC_", "GLIBC_")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(chosen)}
+    code = [sys.executable, "-c", KEPT_OF_A_THREAD]
+    done = subprocess.run(code, env=env, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 2**20
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="only Linux tells")
