@@ -19,7 +19,8 @@ from scalable.data.block import RawBlock
 from scalable.data.shard import Shard
 from scalable.data.source import Source
 from scalable.errors import DataError
-from scalable.execution.reader import BlockReader, Encoder
+from scalable.execution.fetching import fetch, forget
+from scalable.execution.reader import BlockReader, Encoder, in_passing
 from scalable.features.tree_encoder import TreeEncoder, TreeRows
 
 SOME_ROWS = 700
@@ -123,6 +124,7 @@ def pour(
 ) -> None:
     """Read, encode and score all blocks and give them to the sink; other arguments as for `fill`."""
     source = reader.source
+    reader = in_passing(reader, source.shards)
     placed = list(_placed(source.shards, n_pushers))
     turns = iter(range(len(placed)))  # advancing it is atomic
     stop, lock, pushed = threading.Event(), threading.Lock(), 0
@@ -134,7 +136,7 @@ def pour(
                 return
             shard, start = placed[k]
             if k + n_pushers < len(placed):
-                reader.expect(placed[k + n_pushers][0])
+                fetch(reader, (placed[k + n_pushers][0],))
             for rows in reader.blocks(shard):
                 if stop.is_set():
                     return
@@ -149,6 +151,7 @@ def pour(
                 with lock:
                     pushed += len(rows.label)
                     tell(len(rows.label))
+            forget(reader, shard)
 
     if n_pushers == 1:
         push(0)

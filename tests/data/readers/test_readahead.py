@@ -2,6 +2,7 @@
 
 import os
 from collections import deque
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from scalable import ParquetSource
+from scalable.boosting.dataset import fill
+from scalable.boosting.dataset.fill import pour
 from scalable.data.readers.readahead import GAP_BYTES
 from scalable.data.shard import Shard
 from scalable.execution import fetching, work
@@ -161,9 +164,30 @@ def test_shards_after_one_in_the_page_cache_are_not_looked_for(path, monkeypatch
     assert looks == [0, 9, 18]
 
 
-def test_what_memory_cannot_keep_is_forgotten_behind_who_reads_it(path, asked, monkeypatch):
+class Bare:
+    """Encodes no column; the rows count."""
+
+    needed = ("a", "b", "c")
+
+    def encode(self, raw):
+        return SimpleNamespace(matrix=None, label=np.zeros(raw.n_rows), weight=None, start=None)
+
+    def push(self, matrix, label, *where, **more):
+        pass
+
+
+def summed(source):
+    return as_bytes(run_reduction(Threads(1), FloatSums(("a", "b")), BlockReader(source)))
+
+
+def filled(source):
+    return pour(BlockReader(source, Bare()), Bare(), None, 1, lambda rows: None)
+
+
+@pytest.mark.parametrize(("read", "where"), [(summed, work), (filled, fill)])
+def test_what_memory_cannot_keep_is_forgotten_behind_who_reads_it(path, asked, monkeypatch, read, where):
     """All that was fetched, some shards later, and nothing else; nothing where memory can keep it; the same bits."""
-    forgotten, sums = [], []
+    forgotten, found = [], []
     monkeypatch.setattr(
         os,
         "posix_fadvise",
@@ -171,7 +195,7 @@ def test_what_memory_cannot_keep_is_forgotten_behind_who_reads_it(path, asked, m
     )
     monkeypatch.setattr("scalable.execution.reader.LEAST_PASSING", 100)
     monkeypatch.setattr(fetching, "BEHIND", 1)
-    monkeypatch.setattr(work, "fetch", lambda *what: (done := fetch(*what)) and done.result(timeout=30))
+    monkeypatch.setattr(where, "fetch", lambda *what: (done := fetch(*what)) and done.result(timeout=30))
     source, metadata = ParquetSource(path, target="y"), pq.read_metadata(path)
     stored = sum(metadata.row_group(g).column(c).total_compressed_size for g in range(3) for c in range(4))
     assert not source.exceeds(stored - stored // 4, source.shards, ["a", "b"])
@@ -180,10 +204,9 @@ def test_what_memory_cannot_keep_is_forgotten_behind_who_reads_it(path, asked, m
         monkeypatch.setattr(fetching, "_read", deque())
         assert not forgotten
         asked.clear()
-        reader = BlockReader(source)
-        sums.append(as_bytes(run_reduction(Threads(1), FloatSums(("a", "b")), reader)))
+        found.append(read(source))
         fetching._thread().submit(int).result(timeout=30)
-    assert sums[0] == sums[1]
+    assert found[0] == found[1]
     assert len(forgotten) == len(set(forgotten)) > len(source.shards) // 2
     assert set(forgotten) < set(asked)
 
