@@ -42,7 +42,8 @@ from scalable.models.parameters import seed_of
 WARM_ROWS = 2**12  # from here on a pass of descent saves more Newton passes than it costs,
 WARM_WORK = 2**29  # where the rows must be read again, or rows times squared terms of a pass are so many
 # With more rows than four times these, Newton's method begins at the optimum of a sample: of one row in
-# `SAMPLE_SHARE`, but of so many at least, and of four times as many at most.
+# `SAMPLE_SHARE`, but of so many at least, and of four times as many at most. With more than twice these, descent
+# before it learns from whole shards of as many: what it is off then is gone with the first of two steps, as else.
 SAMPLE_ROWS = 2**22
 SAMPLE_SHARE = 16
 MAJORIZED_ITER = 500  # convergence is linear only
@@ -250,10 +251,12 @@ class GradientEstimator(LinearEstimator):
         if warm and resumed_stage == "newton":
             passes = 1  # the start was finished by the run that is resumed
         elif solver == "sgd" or warm:
-            sample, rows = None, ready.target.rows
+            sample, first, rows = None, None, ready.target.rows
             if warm and rows > 4 * SAMPLE_ROWS:
                 wanted = min(max(SAMPLE_ROWS, rows // SAMPLE_SHARE), 4 * SAMPLE_ROWS)
                 sample = sample_shards(ready.reader.source, wanted)
+            elif warm and rows > 2 * SAMPLE_ROWS and ready.reader.source.exact_rows and not ready.ordered:
+                first = ready.reader.source.shards[:: rows // SAMPLE_ROWS]
             settings = DescentSettings(
                 self.n_replicas,
                 1 if warm else max_iter,
@@ -266,7 +269,7 @@ class GradientEstimator(LinearEstimator):
             )
             learner = self._descent(objective, ready.encoder)
             reader: Any = ready.reader
-            some: Sequence[Shard] | None = sample
+            some: Sequence[Shard] | None = first if sample is None else sample
             if ready.ordered and not ready.held:
                 reader = mixed(reader, self._seed(), 2 * settings.every if settings.held_out else LEAST_MIXES)
                 mixes = reader.source.shards

@@ -166,7 +166,7 @@ def add_weighted_products(
     scaled : array of shape `scaled_shape`, dtype of `columns`
         Work space.
     out : float64 array of shape (>= n_columns + 1, >= n_columns + 1)
-        Updated; the products with the intercept are exact.
+        Updated; sums over a call have the precision of `columns`.
     """
     n = columns.shape[0]
     m = weight.size
@@ -179,12 +179,12 @@ def add_weighted_products(
     for j in range(n):
         x = columns[j, start : start + m]
         row = scaled[j]
-        total = 0.0
+        share = columns.dtype.type(0)
         for i in range(m):
             row[i] = x[i] * root[i]
-            total += weight[i] * x[i]
-        out[j, n] += total
-        out[n, j] += total
+            share += row[i] * root[i]
+        out[j, n] += share
+        out[n, j] += share
     for j in range(n, scaled.shape[0] - 1):
         scaled[j, :m] = 0.0
     add_products(scaled, n, m, out)
