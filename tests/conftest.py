@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -86,6 +87,25 @@ def pytest_collection(session):
         gc.enable()
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Let one process run all modules that need a cluster: each that has one starts and ends two workers more."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneCluster(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            module = super()._split_scope(nodeid)
+            return "cluster" if needs_cluster(REPO / module) else module
+
+    return OneCluster(config, log) if config.option.dist == "loadfile" else None
+
+
+@cache
+def needs_cluster(module):
+    """Does a module ask for `dask_client`?"""
+    return "dask_client" in module.read_text(encoding="utf-8")
 
 
 def pytest_collection_modifyitems(items):

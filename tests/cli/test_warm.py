@@ -1,8 +1,10 @@
 """What ``scalable warm`` compiles, and what it says when a job fails."""
 
+import json
 import os
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -69,10 +71,50 @@ def _kernels_of(command, place, name):
     return {line for line in used.read_text().splitlines() if ".linked" not in line}
 
 
+class _References(HTMLParser):
+    """Collects whatever a browser would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            local = value is None or value.startswith(("#", "data:"))
+            if name in {"src", "href", "xlink:href"} and not local and tag != "a":
+                self.found.append(f"{tag} {name}={value}")
+
+
+def _whole(quickstart):
+    """Look at what a quickstart left."""
+    results = json.loads((quickstart / "results.json").read_text())
+    assert results == json.loads((quickstart.parent / "r.json").read_text())
+    assert {"machine", "versions", "git_commit", "seed", "command"} <= set(results)
+    quality = {row["model"]: row for row in results["sections"]["quality"]}
+    best = quality["Bayes-optimal"]
+    for name in ("logistic", "trees"):
+        assert 0.5 < quality[name]["auc"] < best["auc"] + 0.02
+        assert quality[name]["log_loss"] > best["log_loss"]
+    assert best["auc"] == pytest.approx(results["sections"]["dataset"]["truth"]["auc"], abs=0.02)
+    latency = results["sections"]["latency"]
+    assert set(latency) >= {"1", "1000"}
+    assert all(row["bit_equal"] for rows in latency.values() for row in rows)
+    page = (quickstart / "report.html").read_text()
+    reader = _References()
+    reader.feed(page)
+    assert reader.found == []
+    assert page.count("<svg") >= 5
+
+
 @pytest.mark.timeout(900)
-def test_jobs_of_the_quickstart_leave_it_nothing_to_compile(tmp_path):
+def test_jobs_of_the_quickstart_leave_it_nothing_to_compile(tmp_path, scalable):
     warmed = _kernels_of(["-c", WARM], tmp_path, "warmed")
     # rows enough for the engine that the whole quickstart has
-    run = _kernels_of(["-m", "scalable", "quickstart", "--rows", "500k", "-q"], tmp_path, "run")
+    command = ["quickstart", "--rows", "500k", "-q", "--out", "q", "--json", "r.json"]
+    run = _kernels_of(["-m", "scalable", *command], tmp_path, "run")
     assert any("leafwise.step" in each for each in run)
     assert sorted(run - warmed) == []
+    _whole(tmp_path / "q")
+    assert scalable("report", tmp_path / "r.json", "--out", tmp_path / "again.html").code == 0
+    assert "<svg" in (tmp_path / "again.html").read_text()
+    assert scalable("compare", tmp_path / "r.json", tmp_path / "r.json").code == 0
