@@ -11,7 +11,7 @@ export SCALABLE_BENCH_PROFILE ?= $(PROFILE)
 export SCALABLE_PEERS_PYTHON ?= $(wildcard .venv-peers/bin/python)
 
 .DEFAULT_GOAL := help
-.PHONY: help check quickstart fraud-desk test test-slow fuzz lint docs format bench bench-compare bench-history bench-continuous \
+.PHONY: help check quickstart fraud-desk test test-slow fuzz lint docs wheel format bench bench-compare bench-history bench-continuous \
 	bench-check gate-check versus billion peers peers-lleaves clean
 
 help:  ## list the targets
@@ -55,6 +55,9 @@ lint: $(VENV)/.installed-dev  ## ruff, mypy, links of the pages
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typed/program.py
 	$(BIN)/python -m bench.links
+
+wheel: $(VENV)/.installed  ## build a wheel with its kernels, for the versions installed here, in dist/
+	$(BIN)/python .ci/wheel.py
 
 docs: $(VENV)/.installed-dev  ## the pages as a site with an API reference, in build/site/index.html
 	PYTHONWARNINGS=ignore $(BIN)/$(INSTALL) --editable '.[docs]'

@@ -45,10 +45,9 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wheel(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    words = ("wheel", "--quiet", "--no-deps", "--wheel-dir", folder, sources)
-    run(sys.executable, "-m", "pip", *words)
+    run(sys.executable, ROOT / ".ci" / "wheel.py", folder, "newton")
     (found,) = folder.glob("*.whl")
     return found
 
@@ -56,6 +55,7 @@ def wheel(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_the_wheel_holds_all_packages_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
+    assert sum(name.startswith("scalable/kernels/shipped/") for name in names) > 20
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"scalable", "data_gen", "bench"}
     for package in ("scalable", "data_gen"):
@@ -83,6 +83,17 @@ def test_type_checkers_see_an_editable_install(sources: Path, tmp_path: Path) ->
     assert 'Revealed type is "int"' in done.stdout.replace("builtins.", ""), done.stdout
 
 
+NEWTON = """
+from pathlib import Path
+from scalable.cli.serve.warm_jobs import newton
+from scalable.kernels.compilation.pipeline import KernelCompiler
+compiled, define = [], KernelCompiler.define_pipelines
+KernelCompiler.define_pipelines = lambda self: compiled.append(self.state.func_id.func_name) or define(self)
+newton(Path())
+print(len(compiled), "compiled", *compiled)
+"""
+
+
 @pytest.mark.slow
 def test_the_wheel_works_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
     home, site = environment(tmp_path)
@@ -97,6 +108,9 @@ def test_the_wheel_works_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> 
     script = "import scalable, data_gen; print(scalable.__file__, data_gen.__file__)"
     where = run(python, "-c", script, cwd=work, env=env)
     assert where.count(str(site)) == 2
+    # What the wheel brings is optimised for this processor, and nothing is compiled from the beginning.
+    cold = env | {"SCALABLE_CACHE_DIR": str(tmp_path / "cache")}
+    assert run(python, "-c", NEWTON, cwd=work, env=cold) == "0 compiled\n"
     cli = (python, "-c", "from scalable.cli import main; main()")
     assert run(*cli, "-V", cwd=work, env=env) == f"scalable {scalable.__version__}\n"
     for line in (

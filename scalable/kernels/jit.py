@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import functools
 import gc
-import hashlib
 import os
-import re
 import stat
 import tempfile
 import warnings
@@ -21,7 +19,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding
 import numba
 from numba.core import caching, sigutils
 from numba.core.compiler_lock import global_compiler_lock
@@ -29,62 +26,15 @@ from numba.core.registry import CPUDispatcher
 from numba.core.runtime import rtsys
 from numba.core.types.misc import unliteral
 
+from scalable.kernels.compilation import shipped
 from scalable.kernels.compilation.cache_files import SealedCacheFile, is_private, make_private
-from scalable.kernels.compilation.finished import DATA, FinishedCacheImpl, FinishedCompiler
+from scalable.kernels.compilation.finished import DATA, FinishedCacheImpl, FinishedCompiler, entered
 from scalable.kernels.compilation.linked import LinkedCacheImpl, LinkedCompiler, set_environments
+from scalable.kernels.compilation.sources import portable_key, source_key
 
 # Reassociation and contraction let LLVM vectorise reductions; NaN and infinity keep their IEEE
 # meaning ("nnan" and "ninf" are absent), so data validation inside kernels stays sound.
 FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
-
-_ROOT = Path(__file__).resolve().parents[2]
-_PROJECT = ("scalable", "data_gen")
-_IMPORT = re.compile(
-    r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n;]*)|import[ \t]+([^\n;]*))", re.MULTILINE
-)
-_COMMENT = re.compile("#[^\n]*")
-_ENDS = (".py", f"{os.sep}__init__.py")
-
-
-@functools.cache
-def _imported_files(file: str) -> frozenset[str]:
-    """Return this project's files that a module imports.
-
-    Found in its text: to parse what a first fit imports takes a quarter of a second. A sentence that looks like an
-    import may name a file more, which changes a key and breaks nothing.
-    """
-    modules: set[str] = set()
-    for module, listed, plain in _IMPORT.findall(_text(file)):
-        names = [
-            name.split()[0]
-            for name in _COMMENT.sub("", listed or plain).strip("()").split(",")
-            if name.strip()
-        ]
-        modules |= {module, *(f"{module}.{name}" for name in names)} if module else set(names)
-    places = [os.path.join(_ROOT, *name.split(".")) for name in modules if name.partition(".")[0] in _PROJECT]
-    return frozenset(filter(os.path.isfile, (place + end for place in places for end in _ENDS)))
-
-
-@functools.cache
-def _text(file: str) -> str:
-    return Path(file).read_text(encoding="utf-8")
-
-
-@functools.cache
-def source_key(file: Path) -> str:
-    """Return a 16-digit hash of a kernel file, the project files it imports, Numba and the CPU."""
-    pending, seen = {str(file), str(Path(__file__).resolve())}, set[str]()
-    digest = hashlib.sha256()
-    while pending:
-        seen |= pending
-        pending = {found for path in pending for found in _imported_files(path)} - seen
-    for path in sorted(seen):
-        digest.update(
-            os.path.relpath(path, _ROOT).encode() + _text(path).encode()
-        )  # a moved file is another module
-    for part in (numba.__version__, llvmlite.__version__, llvmlite.binding.get_host_cpu_name()):
-        digest.update(part.encode())
-    return digest.hexdigest()[:16]
 
 
 @functools.cache
@@ -160,6 +110,29 @@ class _SourceKeyedCache(caching.FunctionCache):
         rtsys.initialize(target_context)  # the arrays' memory; all else that machine code calls is there
         with self._guard_against_spurious_io_errors():
             return self._load_overload(sig, target_context)
+
+
+class _KernelCache(_SourceKeyedCache):
+    """Of what Python calls; what a wheel has brought along is finished and then kept as if it had been compiled."""
+
+    def _load_overload(self, sig: Any, target_context: Any) -> Any:
+        found = super()._load_overload(sig, target_context)
+        if found is None:
+            found = shipped.unpack(self._shipped(sig), target_context)
+            if found is not None:
+                found = entered(target_context, found)
+                self._save_overload(sig, found)
+        return found
+
+    def _save_overload(self, sig: Any, data: Any) -> None:
+        super()._save_overload(sig, data)
+        if data.library.portable:
+            shipped.pack(self._shipped(sig), data.library.portable, self._impl.reduce(data))
+
+    def _shipped(self, sig: Any) -> Path:
+        code = self._py_func.__code__
+        key = portable_key(Path(code.co_filename).resolve())
+        return shipped.place_of(key, f"{code.co_qualname}:{code.co_firstlineno}", sig)
 
 
 class _LinkedLocator(_SourceKeyedLocator):
@@ -302,7 +275,7 @@ def kernel(*, fastmath: bool = False, inline: bool = False, cache: bool = True, 
         dispatcher = numba.njit(**settings, pipeline_class=FinishedCompiler)(py_func)
         if not numba.config.DISABLE_JIT:
             if cache:
-                dispatcher._cache = _SourceKeyedCache(py_func)
+                dispatcher._cache = _KernelCache(py_func)
             dispatcher.__class__ = _Kernel
         return dispatcher
 

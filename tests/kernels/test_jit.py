@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scalable.kernels import jit
-from scalable.kernels.compilation import cache_files
+from scalable.kernels.compilation import cache_files, sources
 from scalable.kernels.jit import cache_root, source_key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,6 +106,46 @@ def test_a_changed_callee_in_another_file_is_compiled_anew(project, run_in):
     assert run_in(project, RUN) == ["6", "0"]
     inner.write_text(inner.read_text().replace("x + 5", "x + 1"))
     assert run_in(project, RUN) == ["2", "1"]  # going back finds the old one
+
+
+SHIPPED = """
+    import hashlib, os
+    {before}
+    from scalable.kernels.compilation.pipeline import KernelCompiler
+    from scalable.kernels.outer import run
+    compiled, define = [], KernelCompiler.define_pipelines
+    KernelCompiler.define_pipelines = lambda self: compiled.append(1) or define(self)
+    answer = run(2.5)
+    (form,) = run.overloads.values()
+    print(answer, len(compiled), hashlib.sha256(form.library._compiled_object or b'').hexdigest())
+"""
+
+
+def test_a_shipped_kernel_is_what_compiling_makes_and_is_kept(project, run_in):
+    cache, home = project / "cache", project / "scalable" / "kernels" / "shipped"
+    made = run_in(project, SHIPPED.format(before="os.environ['SCALABLE_SHIP_KERNELS'] = '1'"))
+    assert made[:2] == ["3.5", "2"]  # it, and what it calls
+    (file,) = home.iterdir()
+    shutil.rmtree(cache)
+    plain = SHIPPED.format(before="")
+    assert run_in(project, plain) == ["3.5", "0", made[2]]
+    packed = file.read_bytes()
+    file.write_bytes(packed[:-20])  # kept: nobody asks for the file again
+    assert run_in(project, plain)[:2] == ["3.5", "0"]
+    shutil.rmtree(cache)
+    assert run_in(project, plain)[:2] == ["3.5", "2"]  # damaged
+    file.write_bytes(packed)
+    shutil.rmtree(cache)
+    inner = project / "scalable" / "kernels" / "inner.py"
+    inner.write_text(inner.read_text().replace("x + 1", "x + 5"))
+    assert run_in(project, plain)[:2] == ["7.5", "2"]  # of another source
+
+
+def test_what_kernels_ask_of_the_processor_is_asked_in_the_one_form_that_keys_see():
+    for path in [*ROOT.glob("scalable/**/*.py"), *ROOT.glob("data_gen/**/*.py")]:
+        if path.name != "sources.py":
+            text = path.read_text()
+            assert text.count("get_host_cpu_features") == len(sources.ASKED.findall(text)), path
 
 
 def root_of(monkeypatch, home, temporary):
@@ -217,10 +256,10 @@ def test_imports_are_found_however_they_are_written(tmp_path, monkeypatch, text)
     package.mkdir(parents=True)
     for name in ("__init__", "a", "b"):
         (package / f"{name}.py").write_text("")
-    monkeypatch.setattr(jit, "_ROOT", tmp_path)
+    monkeypatch.setattr(sources, "_ROOT", tmp_path)
     file = tmp_path / "k.py"
     file.write_text(text)
-    assert {found.stem for found in map(Path, jit._imported_files(str(file)))} == IMPORTS[text]
+    assert {found.stem for found in map(Path, sources._imported_files(str(file)))} == IMPORTS[text]
 
 
 def test_keys_differ_between_files_and_are_stable():

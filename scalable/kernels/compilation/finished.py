@@ -6,6 +6,7 @@ that comes from the cache. What is linked into other kernels is another form of 
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from numba.core import caching
@@ -54,6 +55,8 @@ class FinishedLibrary(KernelLibrary):
     only_read: frozenset[tuple[str, str]] = (
         frozenset()
     )  # functions and those of their arrays that they never write to
+    keep_portable = "SCALABLE_SHIP_KERNELS" in os.environ
+    portable = b""  # its code before LLVM fits the whole of it to the processor, if that is kept
 
     def _optimize_functions(self, ll_module: Any) -> None:
         """Leave what takes Python's arguments apart as it is: a tenth of all compiling for 3 ns an array."""
@@ -62,6 +65,11 @@ class FinishedLibrary(KernelLibrary):
                 for attribute in ("noinline", "optnone"):
                     function.add_function_attribute(attribute)
         super()._optimize_functions(ll_module)
+
+    def _optimize_final_module(self) -> None:
+        if self.keep_portable:
+            self.portable = self._final_module.as_bitcode()
+        super()._optimize_final_module()
 
     def _finalize_final_module(self) -> None:
         super()._finalize_final_module()
@@ -123,11 +131,15 @@ class FinishedCacheImpl(caching.CompileResultCacheImpl):
 
     def rebuild(self, target_context: Any, payload: Any) -> Any:
         """Return a compiled kernel from what was kept of it."""
-        result = rebuilt(target_context, payload, FinishedLibrary)
-        entry = target_context.get_executable(result.library, result.fndesc, result.environment)
-        for each in result.referenced_envs:
-            result.library.codegen.set_env(each.env_name, each)
-        return result._replace(entry_point=entry)
+        return entered(target_context, rebuilt(target_context, payload, FinishedLibrary))
+
+
+def entered(target_context: Any, result: Any) -> Any:
+    """Return a result with the entry that Python calls."""
+    entry = target_context.get_executable(result.library, result.fndesc, result.environment)
+    for each in result.referenced_envs:
+        result.library.codegen.set_env(each.env_name, each)
+    return result._replace(entry_point=entry)
 
 
 def rebuilt(target_context: Any, payload: Any, kind: Any) -> Any:
