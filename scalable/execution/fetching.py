@@ -1,4 +1,4 @@
-"""Shards asked of the disk on a thread of their own: asking takes as long as the disk takes where its queue is full."""
+"""Shards read into the page cache on threads of their own, before they are wanted."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from scalable.data.shard import Shard
 
 SPARED = 8  # times as many rows are not asked for after some that were in the page cache: a short piece tells little
 SOURCES = 8  # of which that is remembered
+THREADS = 2  # one waits for the disk, which would wait for the next request while Python is busy
 BEHIND = 16  # shards read since, before one is forgotten: others of its row group want what that begins with
 _fetched = set[tuple[int, Shard]]()  # in passing, and not yet read, by the identity of their source
 _read = deque[tuple[weakref.ref[Any], Shard]]()  # to be forgotten, by whoever read them
@@ -23,7 +24,7 @@ _spared: dict[int, int] = {}  # how many are left, by the identity of a source: 
 
 @functools.cache
 def _thread() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1, thread_name_prefix="fetch")
+    return ThreadPoolExecutor(THREADS, thread_name_prefix="fetch")
 
 
 os.register_at_fork(after_in_child=_thread.cache_clear)  # a forked process has none of its parent's threads
@@ -82,7 +83,8 @@ def _expect(reader: Any, shards: Sequence[Shard]) -> None:
         if _spare(id(reader.source), shard.n_rows):
             continue
         if reader.expect(shard):
-            _spared[id(reader.source)] = SPARED * shard.n_rows
+            # Of more than memory holds, the page cache has what is left of another pass, or was just read.
+            _spared[id(reader.source)] = 0 if getattr(reader, "passing", False) else SPARED * shard.n_rows
         else:
             _spared.pop(id(reader.source), None)
             if getattr(reader, "passing", False):

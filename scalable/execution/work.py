@@ -11,7 +11,7 @@ from scalable.execution.fetching import fetch, forget
 from scalable.execution.merge_tree import Result, Results
 from scalable.execution.reader import BlockReader
 
-AHEAD_ROWS = 2**20  # that the disk is asked for before they are wanted: a shard at a time leaves it idle
+AHEAD_ROWS = 2**21  # that the disk is asked for before they are wanted: a shard at a time leaves it idle
 Report = Callable[[int, dict[str, float]], None]
 Group = tuple[Shard, ...]
 State = TypeVar("State")

@@ -3,6 +3,7 @@
 import copy
 import math
 import os
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from scalable.data.values import numbers
+from scalable.execution import fetching
+
+
+def settle_fetching():
+    """Return when the threads that fetch have done all that they were asked for."""
+    together = threading.Barrier(fetching.THREADS)
+    for each in [fetching._thread().submit(together.wait, 30) for _ in range(fetching.THREADS)]:
+        each.result(timeout=30)
 
 
 @dataclass(frozen=True)

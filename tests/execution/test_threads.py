@@ -17,7 +17,6 @@ from scalable import ParquetSource
 from scalable.data.readers import cursor_pool
 from scalable.data.shard import Shard
 from scalable.errors import UsageError
-from scalable.execution import fetching
 from scalable.execution.process_wide import one_blas_thread
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
@@ -25,7 +24,15 @@ from scalable.execution.replicas import run_round
 from scalable.execution.threads import Threads
 from scalable.execution.work import Work
 from scalable.kernels import buffers
-from tests.execution.tasks import CountRows, FailAt, FloatSums, SideBySide, SpecialError, ThreadPools
+from tests.execution.tasks import (
+    CountRows,
+    FailAt,
+    FloatSums,
+    SideBySide,
+    SpecialError,
+    ThreadPools,
+    settle_fetching,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -162,7 +169,7 @@ def test_no_file_stays_open_after_a_failed_run(one_group, tmp_path):
     with pytest.raises(SpecialError):
         run_reduction(Threads(2), FailAt(30_000, str(tmp_path / "diary"), 0), BlockReader(one_group))
     assert not parked_of(one_group)
-    fetching._thread().submit(int).result()  # who asks the disk for what comes next opens it for a moment
+    settle_fetching()  # who asks the disk for what comes next opens it for a moment
     held = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_link(fd)]
     assert one_group.paths[0] not in held
 

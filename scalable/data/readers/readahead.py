@@ -14,7 +14,7 @@ from scalable.data.readers.layout import RowGroup, row_groups
 from scalable.data.readers.page_starts import stored_bytes
 from scalable.data.shard import Shard
 from scalable.storage.files import Range, is_local, store_of
-from scalable.storage.local import forget
+from scalable.storage.local import forget, read_ahead
 
 GAP_BYTES = (
     2**16
@@ -22,15 +22,14 @@ GAP_BYTES = (
 
 
 def expect_columns(footer: Footer, names: Collection[str], start: int, stop: int) -> bool:
-    """Have the columns of rows ``[start, stop)`` read into the page cache, or fetched, and do not wait.
+    """Read the columns of rows ``[start, stop)`` into the page cache, or have them fetched and do not wait for that.
 
-    Only a hint: where it cannot be given, or the file is gone, nothing happens. Returns whether all was there already.
+    Where the file is gone, nothing happens. Returns whether all was there already.
     """
     with suppress(OSError, ValueError):
         if not is_local(footer.path):
             return expect_rows(footer, names, start, stop)
-        ranges = list(_ranges(row_groups(footer, start, stop), names, start, stop))
-        return store_of(footer.path).expect(footer.path, footer.version, (), ranges)
+        return read_ahead(footer.path, list(_ranges(row_groups(footer, start, stop), names, start, stop)))
     return False
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections import deque
+from itertools import accumulate
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,7 +22,8 @@ from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
 from scalable.execution.threads import Threads
 from scalable.execution.work import Work
-from tests.execution.tasks import CountRows, FloatSums, as_bytes
+from scalable.storage import local
+from tests.execution.tasks import CountRows, FloatSums, as_bytes, settle_fetching
 
 
 def not_there(*args):
@@ -32,8 +34,13 @@ def not_there(*args):
 def asked(monkeypatch):
     """What the system is asked for of files none of which is in the page cache."""
     ranges = []
-    monkeypatch.setattr(os, "preadv", not_there, raising=False)
-    monkeypatch.setattr(os, "posix_fadvise", lambda fd, at, size, advice: ranges.append((at, size)))
+
+    def read(file, rooms, at, *flags):
+        if flags:
+            raise BlockingIOError
+        ranges.append((at, sum(map(len, rooms))))
+
+    monkeypatch.setattr(os, "preadv", read, raising=False)
     return ranges
 
 
@@ -59,10 +66,20 @@ def test_the_columns_of_whole_row_groups_are_asked_for_and_no_others(path, asked
     assert sum(chosen) <= sum(size for _, size in asked) <= sum(chosen) + 4 * GAP_BYTES
 
 
-def test_of_half_a_row_group_half_is_asked_for(path, asked):
+def test_of_half_a_row_group_half_is_asked_for(path, asked, monkeypatch):
     ParquetSource(path, target="y").expect(Shard(0, 0, 0, 5_000, 0), ["b"])
     column = pq.read_metadata(path).row_group(0).column(1)
-    assert sum(size for _, size in asked) == pytest.approx(column.total_compressed_size / 2, abs=GAP_BYTES)
+    (half,) = asked
+    assert half[1] == pytest.approx(column.total_compressed_size / 2, abs=GAP_BYTES)
+    monkeypatch.setattr(
+        local, "ROOM_BYTES", 1_000
+    )  # in pieces: all of it, once; but only so much of one shard
+    for most in (local.MOST_AHEAD, 40_000):
+        asked.clear()
+        monkeypatch.setattr(local, "MOST_AHEAD", most)
+        ParquetSource(path, target="y").expect(Shard(0, 0, 0, 5_000, 0), ["b"])
+        assert [at for at, _ in asked] == [*accumulate((size for _, size in asked[:-1]), initial=half[0])]
+        assert sum(size for _, size in asked) == min(half[1], most)
 
 
 def test_the_next_shard_is_asked_for_while_one_is_read(path, asked):
@@ -119,9 +136,9 @@ def test_what_follows_a_group_is_asked_for_before_it_ends(path, threads, monkeyp
 def test_what_is_in_the_page_cache_is_not_asked_for(path, asked, monkeypatch, error):
     source, look = ParquetSource(path, target="y"), []
 
-    def see(file, buffers, offset, flags):
-        look.append(offset)
-        if len(look) > 2:
+    def see(file, buffers, offset, *flags):
+        (look if flags else asked).append(offset)
+        if flags and len(look) > 2:
             raise error
         return 1
 
@@ -188,11 +205,7 @@ def filled(source):
 def test_what_memory_cannot_keep_is_forgotten_behind_who_reads_it(path, asked, monkeypatch, read, where):
     """All that was fetched, some shards later, and nothing else; nothing where memory can keep it; the same bits."""
     forgotten, found = [], []
-    monkeypatch.setattr(
-        os,
-        "posix_fadvise",
-        lambda fd, at, size, how: (forgotten if how == os.POSIX_FADV_DONTNEED else asked).append((at, size)),
-    )
+    monkeypatch.setattr(os, "posix_fadvise", lambda fd, at, size, how: forgotten.append((at, size)))
     monkeypatch.setattr("scalable.execution.reader.LEAST_PASSING", 100)
     monkeypatch.setattr(fetching, "BEHIND", 1)
     monkeypatch.setattr(where, "fetch", lambda *what: (done := fetch(*what)) and done.result(timeout=30))
@@ -205,7 +218,7 @@ def test_what_memory_cannot_keep_is_forgotten_behind_who_reads_it(path, asked, m
         assert not forgotten
         asked.clear()
         found.append(read(source))
-        fetching._thread().submit(int).result(timeout=30)
+        settle_fetching()
     assert found[0] == found[1]
     assert len(forgotten) == len(set(forgotten)) > len(source.shards) // 2
     assert set(forgotten) < set(asked)
