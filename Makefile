@@ -37,10 +37,10 @@ fraud-desk: $(VENV)/.installed-dev  ## drift, alarm, retraining, rollback, repla
 quickstart: $(VENV)/.installed  ## generate, train, evaluate, serve; ARGS="--rows 1M" passes options
 	$(BIN)/scalable quickstart $(ARGS)
 
-# A module is run by one process: two would make its data, its models and its cluster twice. Three processes for two
-# cores, as a third of the time is spent waiting. Reordered, the long modules of few tests would come last, alone.
+# A module is run by one process: two would make its data, its models and its cluster twice. Four processes for two
+# cores, as much of their time is spent waiting. Reordered, the long modules of few tests would come last, alone.
 test: $(VENV)/.installed-dev  ## the whole test suite
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: $(VENV)/.installed-dev  ## the long and destructive tests
 	$(BIN)/python -m pytest -m slow --timeout=3600 $(ARGS)
