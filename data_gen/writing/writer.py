@@ -122,7 +122,12 @@ def generate(
         with _pool(workers, len(parts)) as pool:
             done = set(pool.map(lambda p: p.index if journal.finished(p) else -1, parts))
             missing = [part for part in parts if part.index not in done]
-            _check_disk(journal.out, missing, lambda rows: encoded_size(bound, request, rows), workers)
+            try:
+                _check_disk(journal.out, missing, lambda rows: encoded_size(bound, request, rows), workers)
+            except OutputError:
+                if not (done or resume or is_address(out)):
+                    journal.discard()  # else fewer rows, as the error asks for, would be refused
+                raise
             tally.advance(sum(p.rows for p in parts if p.index in done))
             if client is None:
                 _run_threads(pool, journal, bound, missing, tally)
