@@ -120,7 +120,7 @@ def generate(
     try:
         parts = request.parts(shards_of)
         with _pool(workers, len(parts)) as pool:
-            done = set(pool.map(lambda p: p.index if journal.finished(p) else -1, parts))
+            done = set(pool.map(lambda p: p.index if journal.finished(p) else -1, parts)) - {-1}
             missing = [part for part in parts if part.index not in done]
             try:
                 _check_disk(journal.out, missing, lambda rows: encoded_size(bound, request, rows), workers)
