@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from scalable.kernels.heaps import bound_heaps
+
 if TYPE_CHECKING:
     from scalable import boosting, errors, evaluate, inference, linear
     from scalable.data.parquet import ParquetSource
@@ -47,6 +49,7 @@ _PACKAGES = (
     "mixture",
     "neural",
 )
+bound_heaps()
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import math
 import mmap
-import os
 import threading
 import weakref
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.kernels.processors import available_processors
+from scalable.kernels.heaps import PIECE_BYTES
 
 MAX_FREE = (
     16  # buffers kept for reuse: of a block there are as many as four, and two blocks a worker at times
@@ -29,34 +28,6 @@ MOST_LEFT_OVER = 1.25  # the same of buffers that an earlier stage left: they wo
 LEAST_BYTES = 2**18  # below this the allocator reuses memory by itself
 LINE = 64  # bytes of a cache line
 
-PIECE_BYTES = 2**22  # what is smaller lies in the heaps of the C library, which keep their pages for the next
-TRIM_BYTES = 2**25  # free at the end of a heap that are kept: more than the columns of a block
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # numbers of the GNU C library's
-
-
-def _bound_heaps() -> None:
-    """Have large pieces of memory come from the system, and go back to it when they are freed, however long a job is.
-
-    The C library moves this bound by itself: up to the largest piece that was ever freed, of 32 MB at most. Models of
-    9 MB then lie in the heap of whichever thread asked for them, with holes between them that no other piece fits, and
-    the states of metrics, of 7 MB that are to be zero and mostly never touched, are written whole. Both happened the
-    more often the longer a job ran. The labels of a block of rows are 1 MB: at the library's first bound, of 128 KB,
-    they would be of fresh pages every time. With a quarter of `TRIM_BYTES`, a forest's columns are: a third more time.
-
-    One heap for eight processors: only of the main one is the free end given back by `give_back`. That of each other
-    stays, up to `TRIM_BYTES`, when its thread has ended or pieces of another pool's threads met there once: the more
-    often, the longer the job. Two threads that take and free pieces do not notice that they share one.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only the GNU C library has it
-    chosen = {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"} & set(os.environ)
-    if mallopt is not None and not chosen:
-        mallopt(_MMAP_THRESHOLD, PIECE_BYTES)
-        mallopt(_TRIM_THRESHOLD, TRIM_BYTES)
-        if "MALLOC_ARENA_MAX" not in os.environ:
-            mallopt(_ARENA_MAX, -(-available_processors() // 8))
-
-
-_bound_heaps()
 _free: list[NDArray[np.uint8]] = []  # those given last at the end
 _idle: set[int] = set()  # identities of those that were there when memory was given back last
 _left_over: set[int] = set()  # and of those that an earlier stage of the job left
