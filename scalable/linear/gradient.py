@@ -46,6 +46,7 @@ WARM_WORK = 2**29  # where the rows must be read again, or rows times squared te
 # before it learns from whole shards of as many: what it is off then is gone with the first of two steps, as else.
 SAMPLE_ROWS = 2**22
 SAMPLE_SHARE = 16
+FEW_STEPS = 5  # passes that Newton's method takes at least to be sure of what it has found
 MAJORIZED_ITER = 500  # convergence is linear only
 KINKED_TOL = 1e-8
 # Deviations, by a spread of rows, from the mean of all targets. One row farther away would double the deviation of a
@@ -307,7 +308,7 @@ class GradientEstimator(LinearEstimator):
     def _steps_as_usual(self) -> bool:
         """Whether nothing was asked of descent that another solver could not give: many passes are a bound."""
         asked = (self.learning_rate, self.batch_size, self.n_replicas)
-        enough = 25 if self._loss().majorant is None else MAJORIZED_ITER
+        enough = FEW_STEPS if self._loss().majorant is None else MAJORIZED_ITER
         bounded = self.max_iter is not None and self.max_iter < enough
         return all(value is None for value in asked) and not (bounded or self.early_stopping)
 

@@ -169,3 +169,35 @@ def test_many_passes_asked_of_few_rows_are_a_bound(rows):
     bounded = SGDClassifier("log_loss", tol=1e-8, max_iter=1000).fit(X, y)
     assert bounded.converged_
     np.testing.assert_allclose(bounded.coef_, SGDClassifier("log_loss").fit(X, y).coef_, rtol=1e-4)
+
+
+@pytest.mark.parametrize("rows", [100, 330])
+def test_descent_over_few_rows_is_not_ended_by_noise(rows):
+    """Of 33 rows in steps of 16, the last one counted sixteen times; and three passes were found enough."""
+    few, y = X[:rows], Y[:rows]
+    scaled = (few - few.mean(axis=0)) / few.std(axis=0)  # whose penalty is that of raw units
+
+    def objective(model):
+        margins = (2 * y - 1) * (scaled @ model.coef_[0] + model.intercept_[0])
+        return np.logaddexp(0.0, -margins).sum() + 0.5 * (model.coef_**2).sum()
+
+    best = objective(LogisticRegression().fit(scaled, y))
+    assert objective(LogisticRegression(solver="sgd", batch_size=16).fit(scaled, y)) < 1.01 * best
+    bounded = LogisticRegression(solver="sgd", max_iter=8).fit(scaled, y)
+    assert bounded.converged_
+    assert objective(bounded) < 1.0001 * best
+
+
+def test_replicas_of_fixed_rates_go_as_far_together_as_one_goes_alone():
+    rng = np.random.default_rng(1)
+    many = rng.normal(size=(20_000, 3))
+    y = many @ [1.0, -2.0, 0.5] + rng.logistic(size=20_000) > 0
+    for optimizer in ("adagrad", "ftrl"):
+        found = []
+        for replicas in (1, 8):
+            model = LogisticRegression(
+                solver="sgd", optimizer=optimizer, max_iter=1, batch_size=16, n_replicas=replicas
+            )
+            with pytest.warns(ConvergenceWarning):
+                found.append(np.abs(model.fit(many, y).coef_).sum())
+        assert found[1] > 0.8 * found[0]

@@ -48,6 +48,15 @@ def batch_size(t: float, full: int) -> int:
     return full if doublings > 10 else min(full, FIRST_BATCH << doublings)
 
 
+@kernel(inline=True)
+def _share(full: int, n_rows: int) -> float:
+    """Return what a row of a step counts: the same in the last, short one of a block.
+
+    As means over those, the one row left of 33 would count as much as sixteen others, in every pass anew.
+    """
+    return 1.0 / min(full, n_rows)
+
+
 @kernel(inline=True, fastmath=True)
 def _target(y: np.ndarray, output: int, k: int, hot: np.ndarray) -> Any:
     """Return what an output of `k` learns: of one the targets, of several whether a row is of its class.
@@ -97,6 +106,7 @@ def _learn(
     wb: np.ndarray,
     rule: DescentRule,
     rare: int | None,
+    share: float,
     hyper: np.ndarray,
     factors: np.ndarray,
     t: float,
@@ -108,7 +118,8 @@ def _learn(
 ) -> float:
     """Score a batch and learn from it; dense columns from row `at` on, categories from row `start` on.
 
-    `rare` is that of the rule: a branch on None is decided by the type of an argument, before it is compiled.
+    `rare` is that of the rule: a branch on None is decided by the type of an argument, before it is compiled. What a
+    row counts is `share`, see `_share`.
     """
     n_columns = columns.shape[0]
     k = table.shape[0]
@@ -118,7 +129,6 @@ def _learn(
     g = dense[1]
     optimizer = rule.optimizer
     total = 0.0
-    share = 1.0 / m
     for o in range(k):
         cells = table[o]
         for j in range(n_columns):
@@ -216,12 +226,14 @@ def descend(
     start: Any = np.int64(0)  # a literal would be compiled for itself, all of `_learn` once more
     while start < n_rows:
         t += 1.0
-        m = min(batch_size(t, rule.batch), n_rows - start)
+        full = batch_size(t, rule.batch)
+        m = min(full, n_rows - start)
+        share = _share(full, n_rows)
         yb = y[start : start + m]
         wb = weight[start : start + m]
         total += _learn(
-            columns, start, ids, start, yb, wb, rule, rule.rare, hyper, factors, t, table, scratch, dense, copies,
-            space,
+            columns, start, ids, start, yb, wb, rule, rule.rare, share, hyper, factors, t, table, scratch, dense,
+            copies, space,
         )  # fmt: skip
         start += m
     return total, t
@@ -281,15 +293,17 @@ def descend_raw(
             return total, t, start
         tile_begin = start
         while start < stop:
-            m = min(batch_size(t + 1.0, rule.batch), n_rows - start, BLOCK_ROWS - start % BLOCK_ROWS)
+            full, done = batch_size(t + 1.0, rule.batch), start % BLOCK_ROWS
+            m = min(full, n_rows - start, BLOCK_ROWS - done)
             if start + m > stop:
                 break  # the next tile begins with this batch
+            share = _share(full, min(n_rows - start + done, BLOCK_ROWS))
             t += 1.0
             yb = y[start : start + m]
             wb = weight[start : start + m]
             total += _learn(
-                tile, start - tile_begin, none, np.int64(0), yb, wb, rule, rule.rare, hyper, factors, t, table, scratch,
-                dense, copies, space,
+                tile, start - tile_begin, none, np.int64(0), yb, wb, rule, rule.rare, share, hyper, factors, t, table,
+                scratch, dense, copies, space,
             )  # fmt: skip
             start += m
     return total, t, start

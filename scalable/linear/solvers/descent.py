@@ -71,6 +71,18 @@ class Descent:
         n = len(self.objective.factors)
         return DescentState(np.zeros((self.objective.n_outputs, n, optimizers.FIELDS), np.float32))
 
+    def beside(self, n_replicas: int) -> Descent:
+        """Return the learner of one of so many replicas, whose moves are averaged.
+
+        Of gradients of given rates, each sees as few as that, and squares of them: by the same rates it moves less by
+        the root of the number of replicas. Normalized steps make up for it while the gradients are large.
+        """
+        if self.optimizer not in (optimizers.ADAGRAD, optimizers.FTRL):
+            return self
+        hyper = self.hyper.copy()
+        hyper[optimizers.RATE] *= n_replicas**0.5
+        return replace(self, hyper=hyper)
+
     def begin(self, start: DescentState) -> DescentState:
         """Return a copy to learn on."""
         table = take(start.table.shape, np.float32)  # on a line of the cache: no cell then straddles two

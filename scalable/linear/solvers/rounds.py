@@ -39,6 +39,7 @@ LOOKED_AT = 2**16  # rows, from all over, on which the loss after the pass is he
 MOST_LOOKED_AT = 2**18  # of rare classes, whose loss follows how many of them are met
 NOISE = 4.0  # deviations of such a loss: it says nothing of differences that are less
 RARE = 4  # a quarter of `ONE_PASS_ROWS` of even classes is what all passes tell at least where one is rare
+NOISY_ROWS, NOISY_PATIENCE = 2**13, 3  # so few steps a pass that their noise may hide what it wins
 LATE = 0.03  # share by which it is lower where much was still learned late: the excess left is about a tenth of that
 
 
@@ -221,12 +222,14 @@ def descend(
     sample : sequence of Shard, optional
         The rows to learn from; by default all.
     """
-    state = start_state(learner, start)
     shards, held = settings.divide(reader.source.shards if sample is None else sample)
     rows = sum(shard.n_rows for shard in shards)
-    even = evenness(learner.objective)
+    n_replicas = settings.replicas_for(rows)
+    learner = learner.beside(n_replicas)
+    state = start_state(learner, start)
+    even, result = evenness(learner.objective), DescentResult(start)
     max_passes = settings.passes_for(rows, even)
-    result = DescentResult(start)
+    patience = settings.patience if held or rows >= NOISY_ROWS else max(NOISY_PATIENCE, settings.patience)
     best, best_coef, stale, done, number = np.inf, start, 0, 0, 0
     saved = checkpoint.read("descent") if checkpoint is not None else None
     if saved is not None:
@@ -260,7 +263,7 @@ def descend(
         if done == 0:
             state.loss = state.weight = 0.0
         ordered = _order(shards, settings.seed, number)
-        n_replicas, in_order = settings.replicas_for(rows), bool(reader.source.sequential)
+        in_order = bool(reader.source.sequential)
         rounds = partition_rounds(ordered, n_replicas, ROUND_ROWS, MOST_ROUND_ROWS, in_order)
         for subsets in rounds[done:]:
             upcoming = rounds[done + 1] if done + 1 < len(rounds) else []
@@ -287,7 +290,7 @@ def descend(
             stale = stale + 1 if best - value < settings.tol * max(abs(value), 1e-3) else 0
             if value < best:
                 best, best_coef = value, result.coef
-            if stale >= settings.patience and number >= 3:
+            if stale >= patience and number >= 3:
                 result.converged = True
                 break
         elif settings.max_passes is None and settings.look_back and number == 1:

@@ -29,7 +29,8 @@ def plain(columns, ids, y, weight, k, softmax, hyper, batch):
     total = 0.0
     while start < n:
         t += 1
-        stop = min(n, start + min(batch, 32 << (t // 32)))
+        full = min(batch, 32 << (t // 32))
+        stop = min(n, start + full)
         x, yb, wb = design[:, start:stop], y[start:stop], weight[start:stop]
         z = w @ x
         if softmax:
@@ -39,7 +40,7 @@ def plain(columns, ids, y, weight, k, softmax, hyper, batch):
         else:
             total += float((wb * (np.logaddexp(0, z) - yb * z)).sum())
             r = wb * (special.expit(z) - yb)
-        g = r @ x.T / (stop - start)
+        g = r @ x.T / full  # a row of the last, short step counts what others do
         squares += g * g
         w -= hyper[o.RATE] * g / np.sqrt(np.where(squares > 0, squares, 1.0))
         start = stop
