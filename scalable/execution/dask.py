@@ -175,6 +175,8 @@ class Dask:
         try:
             found: list[Any] = self.client.sync(fetch, callback_timeout=seconds)
         except TimeoutError:
+            if failed:
+                raise  # by a task
             return self._gather(futures, 2 * seconds)  # longer, for large results over a slow network
         except CancelledError as error:
             raise ClusterError(

@@ -162,10 +162,10 @@ class OnCluster:
 
         try:
             found: Measured = future.result(timeout=POLL_SECONDS)
-        except TimeoutError:
-            self._busy[future] = trial, worker  # asked for again, unless the worker turns out to be gone
-            return None
         except (KilledWorker, CancelledError, OSError) as error:
+            if isinstance(error, TimeoutError) and future.status != "error":  # else the trial's own
+                self._busy[future] = trial, worker  # asked for again, unless the worker turns out to be gone
+                return None
             self._sent = self._client.scatter(self._plan, broadcast=True, hash=False)
             self._lost(trial, str(error), waiting)
             return None

@@ -67,6 +67,13 @@ class SpecialError(Exception):
     """What FailAt raises."""
 
 
+class TimesOut(FloatSums):
+    """A task whose own error is a timeout, as of what it asks elsewhere."""
+
+    def step(self, state, block):
+        raise TimeoutError("of the task")
+
+
 @dataclass(frozen=True)
 class FailAt:
     """Fails at one row; every step leaves a line in `diary`, so that tests see who went on."""

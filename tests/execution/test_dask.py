@@ -31,6 +31,7 @@ from tests.execution.tasks import (
     SideBySide,
     SpecialError,
     ThreadPools,
+    TimesOut,
     as_bytes,
 )
 
@@ -132,6 +133,11 @@ def test_a_worker_that_dies_with_what_it_found_changes_nothing(source, mortal, m
     monkeypatch.setattr(dask_module, "NO_WORKER_SECONDS", 0.5)
     with pytest.raises(ClusterError, match="no worker for"):
         run_reduction(Dask(mortal, died), FloatSums(NAMES), reader)
+
+
+def test_a_tasks_own_timeout_is_not_taken_for_a_slow_fetch(source, mortal):
+    with pytest.raises(TimeoutError, match="of the task"):
+        run_reduction(Dask(mortal), TimesOut(NAMES), BlockReader(source, block_rows=3_000))
 
 
 def test_a_task_that_kills_every_worker_is_a_cluster_error(source, mortal, tmp_path):

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from scalable import ParquetSource, tune
 from scalable.boosting import LGBMClassifier, LGBMRegressor
 from scalable.data.fingerprint import Fingerprint
-from scalable.errors import DataError, UsageError
+from scalable.errors import ClusterError, DataError, UsageError
 from scalable.tuning import boosted
 from scalable.tuning.boosted import common_engine
 from scalable.tuning.halving import Rung
@@ -195,6 +196,25 @@ def test_a_worker_that_dies_with_what_it_found_is_asked_no_more(halves, two_mort
     there = tune(LGBMClassifier, halves[0], SPACE, client=two_mortals, **how)
     assert look(there) == look(tune(LGBMClassifier, halves[0], SPACE, **how))
     assert len(processes) == 1
+
+
+class Future:
+    def __init__(self, status):
+        self.status = status
+
+    def result(self, timeout):
+        raise TimeoutError("of the trial")
+
+
+def test_a_trials_own_timeout_is_not_taken_for_a_slow_fetch():
+    runner, waiting = OnCluster(SimpleNamespace(scatter=lambda *_, **__: None), [], None), deque()
+    assert runner._result(Future("finished"), 5, "here", waiting) is None
+    assert not waiting  # fetched too slowly: asked for again
+    for _ in range(2):
+        assert runner._result(Future("error"), 5, "here", waiting) is None
+        assert waiting.popleft() == 5
+    with pytest.raises(ClusterError, match="of the trial"):
+        runner._result(Future("error"), 5, "here", waiting)
 
 
 def test_a_search_that_breaks_off_goes_on(halves, tmp_path, monkeypatch):
