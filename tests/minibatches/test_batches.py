@@ -245,7 +245,7 @@ def test_memory_does_not_grow_with_rows(tmp_path):
         loader = batches(source_of(str(tmp_path / f"{n}.parquet")), 500, buffer_rows=5_000, n_workers=1)
         found = []
         # the least: the first makes what stays, and other threads of the process are counted too
-        for _ in range(3):
+        for _ in range(2):
             tracemalloc.start()
             for _ in loader:
                 pass
@@ -253,5 +253,6 @@ def test_memory_does_not_grow_with_rows(tmp_path):
             tracemalloc.stop()
         return min(found)
 
-    # What grows is the plan, by part and not by row: about a byte a row where buffers are as small as here.
-    assert peak(100_000) - peak(20_000) < 3 * 80_000
+    # What grows is the plan, by part and not by row: about a byte a row where buffers are as small as here. One buffer
+    # more (.3 MB) is ready or not, as threads take turns. The rows themselves would be 28 bytes each.
+    assert peak(100_000) - peak(20_000) < 3 * 80_000 + 350_000
