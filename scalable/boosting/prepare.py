@@ -28,6 +28,7 @@ from scalable.errors import DataError, PlanError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
+from scalable.execution.sampling import one_of_each
 from scalable.features.hashing import (
     HashedCategories,
     buckets_for,
@@ -238,7 +239,7 @@ def _summary(
         return run_reduction(executor, whole, BlockReader(source), label="sample rows")
     pieces = pieces_of(source.shards, SAMPLED_ROWS // SAMPLED_PIECES)
     step = -(-source.n_rows // SAMPLED_ROWS)
-    part = source.with_shards(pieces[step // 2 :: step])
+    part = source.with_shards(one_of_each(pieces, -(-len(pieces) // step)))
     reader = BlockReader(part, columns=features)
     sample = run_reduction(executor, sample_of(part), reader, label="sample rows")
     reader = BlockReader(source, columns=(*counted, *source.roles.learned_from))

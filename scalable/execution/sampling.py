@@ -14,6 +14,7 @@ from scalable.data.source import Source
 
 T = TypeVar("T")
 GOLDEN = 0.6180339887498949
+SILVER = 0.4142135623730951  # no multiple of GOLDEN: where in a shard does not follow from which of its group
 PIECE_ROWS = 2**16  # of shards that are read at once
 
 
@@ -35,8 +36,16 @@ def sample_shards(source: Source, max_rows: int, heads: int = 64) -> list[Shard]
         return list(source.shards)
     least = max(2**12, min(2**14, max_rows // heads))  # shorter heads cost more to open than to decode
     count = max(1, min(len(source.shards), max_rows // least))
-    chosen = [source.shards[len(source.shards) * k // count] for k in range(count)]
-    return [shard.head(max_rows // count) for shard in chosen]
+    return [shard.head(max_rows // count) for shard in one_of_each(source.shards, count)]
+
+
+def one_of_each(items: Sequence[T], count: int) -> list[T]:
+    """Return one of each of `count` groups of neighbours, at changing places: files may alternate at any period.
+
+    The places are the multiples of `SILVER`, as every n-th item might be of one kind, such as one class.
+    """
+    edges = [(len(items) * k // count, len(items) * (k + 1) // count) for k in range(count)]
+    return [items[a + int((b - a) * (k * SILVER % 1.0))] for k, (a, b) in enumerate(edges)]
 
 
 def spread_shards(source: Source, max_rows: int, least: int = 2**12) -> list[Shard]:
@@ -55,9 +64,8 @@ def spread_shards(source: Source, max_rows: int, least: int = 2**12) -> list[Sha
         Rows of a piece, where the shard has as many: shorter ones cost more to open than to decode.
     """
     count = max(1, min(len(source.shards), max_rows // least))
-    chosen = [source.shards[len(source.shards) * k // count] for k in range(count)]
     pieces = []
-    for k, shard in enumerate(chosen):
+    for k, shard in enumerate(one_of_each(source.shards, count)):
         rows = min(shard.n_rows, max(least, max_rows // count))
         start = int((shard.n_rows - rows) * ((k + 1) * GOLDEN % 1.0))
         at = shard.row_start + start

@@ -14,7 +14,7 @@ from scalable.data.shard import Shard
 from scalable.data.source import Source
 from scalable.errors import DataError, UnforeseenError
 from scalable.execution.executors import Executor, get_executor
-from scalable.execution.sampling import sample_shards
+from scalable.execution.sampling import one_of_each, sample_shards
 from scalable.features.linear_encoder import LinearEncoder
 from scalable.features.target_summary import TargetSummary, check_classes, class_weights
 from scalable.kernels.linear import losses, optimizers, penalties
@@ -257,7 +257,8 @@ class GradientEstimator(LinearEstimator):
                 wanted = min(max(SAMPLE_ROWS, rows // SAMPLE_SHARE), 4 * SAMPLE_ROWS)
                 sample = sample_shards(ready.reader.source, wanted)
             elif warm and rows > 2 * SAMPLE_ROWS and ready.reader.source.exact_rows and not ready.ordered:
-                first = ready.reader.source.shards[:: rows // SAMPLE_ROWS]
+                shards = ready.reader.source.shards
+                first = one_of_each(shards, -(-len(shards) // (rows // SAMPLE_ROWS)))
             settings = DescentSettings(
                 self.n_replicas,
                 1 if warm else max_iter,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from scalable.data.shard import Shard
 from scalable.data.source import Source
 from scalable.errors import DataError
+from scalable.execution.sampling import one_of_each
 
 EVERY = 5  # one piece in so many is held out
 PIECES = 100  # at least, where rows allow it
@@ -39,13 +40,14 @@ def hold_out(source: Source) -> tuple[Source, Source]:
         When there are too few rows.
     """
     pieces = pieces_of(source)
-    held = [piece for k, piece in enumerate(pieces) if k % EVERY == EVERY - 1]
+    held = one_of_each(pieces, len(pieces) // EVERY)
     if not held:
         raise DataError(
             f"{source.describe_place()}: {source.n_rows:,} rows are too few to hold some out; give the held-out rows "
             "by valid (--valid)"
         )
-    kept = [piece for k, piece in enumerate(pieces) if k % EVERY != EVERY - 1]
+    chosen = set(held)
+    kept = [piece for piece in pieces if piece not in chosen]
     return source.with_shards(kept), source.with_shards(held)
 
 

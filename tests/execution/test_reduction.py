@@ -10,9 +10,11 @@ from scalable.data.table import TableSource
 from scalable.execution.dask import Dask
 from scalable.execution.reader import BlockReader
 from scalable.execution.reduction import run_reduction
-from scalable.execution.sampling import sample_shards
+from scalable.execution.sampling import one_of_each, sample_shards, spread_shards
 from scalable.execution.threads import Threads
 from scalable.features.profile import profile_source
+from scalable.linear.solvers.rounds import DescentSettings
+from scalable.tuning.held_out import hold_out, pieces_of
 from tests.execution.conftest import NAMES, table
 from tests.execution.tasks import FailAt, FloatSums, SpecialError, as_bytes
 
@@ -178,6 +180,24 @@ def test_sample_shards_are_few_spread_and_deterministic(tmp_path):
     assert firsts[0] == 0
     assert firsts[-1] >= 200_000
     assert list(sample_shards(source, 10**9)) == list(source.shards)
+
+
+def test_no_period_of_files_hides_one_kind_from_a_choice_of_them():
+    source = TableSource(table(400_000))
+    source = source.with_shards(pieces_of(source))
+    for few in (
+        sample_shards(source, 2**15, 8),
+        spread_shards(source, 2**15),
+        DescentSettings(held_out=0.1).divide(source.shards)[1],
+        hold_out(source)[1].shards,
+    ):
+        for period in (2, 5):
+            assert len({shard.index % period for shard in few}) > period // 2
+    for step in range(2, 40):
+        chosen = np.array(one_of_each(range(400 * step), 400))
+        for period in {2, step}:
+            shares = np.bincount(chosen % period, minlength=period) / len(chosen)
+            assert 0.5 / period < shares.min() <= shares.max() < 2.0 / period
 
 
 def test_profile_source_is_the_same_from_files_and_from_memory(tmp_path):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scalable.data.source import Source
 from scalable.execution.executors import Executor
+from scalable.execution.sampling import one_of_each
 from scalable.features.target import Labels
 from scalable.features.target_encoding.learn import Cells, learn_sums
 from scalable.features.target_encoding.means import TargetSums
@@ -53,7 +54,7 @@ def learn_means(
     tried = candidates(known) if two else ()
     step = -(-source.n_rows // SCREENED_ROWS)
     if tried and step > 1:
-        some = source.with_shards(source.shards[::step])
+        some = source.with_shards(one_of_each(source.shards, -(-len(source.shards) // step)))
         tried = chosen_pairs(tried, learn_sums(executor, some, tried, labels))
     sums = learn_sums(executor, source, (*hashed, *tried), labels) if hashed or tried else {}
     pairs = chosen_pairs(tried, sums) if step == 1 else tried

@@ -17,7 +17,7 @@ from scalable.execution.executors import Executor
 from scalable.execution.reader import BlockReader, in_passing
 from scalable.execution.reduction import run_reduction
 from scalable.execution.replicas import partition_rounds, run_round
-from scalable.execution.sampling import spread_shards
+from scalable.execution.sampling import one_of_each, spread_shards
 from scalable.kernels.linear import gradients, optimizers
 from scalable.kernels.linear import sgd as descent
 from scalable.linear.solvers.descent import Descent, DescentState, first_squares
@@ -107,14 +107,14 @@ class DescentSettings:
         """
         if not self.held_out:
             return list(shards), []
-        every = self.every
-        held = [shard for k, shard in enumerate(shards) if k % every == every - 1]
+        held = one_of_each(shards, len(shards) // self.every)
         if not held:
             raise DataError(
-                f"{len(shards)} shards are too few to hold out one in {every} for early stopping; "
+                f"{len(shards)} shards are too few to hold out one in {self.every} for early stopping; "
                 "raise validation_fraction, or set early_stopping=False"
             )
-        return [shard for k, shard in enumerate(shards) if k % every != every - 1], held
+        chosen = set(held)
+        return [shard for shard in shards if shard not in chosen], held
 
 
 @dataclass

@@ -16,7 +16,7 @@ from scalable.execution.threads import Threads
 from scalable.features.profile import profile_source
 from scalable.features.summary import columns_of, target_of
 from scalable.inference import load_model
-from scalable.linear import LogisticRegression, SGDClassifier, SGDRegressor, prepare
+from scalable.linear import LogisticRegression, SGDClassifier, SGDRegressor, gradient, prepare
 from scalable.linear.solvers import rounds
 
 ROWS = 150_000
@@ -100,6 +100,21 @@ def test_descent_looks_at_fewer_heads_than_solvers_that_need_exact_scales(tmp_pa
     assert asked["sgd"] < asked["auto"]
     few, many = (sample_shards(source, 2**17, asked[solver]) for solver in ("sgd", "auto"))
     assert len(few) < len(many)
+
+
+def test_the_start_of_newton_is_learned_from_all_kinds_of_row_groups_that_alternate(tmp_path, monkeypatch):
+    source, descend, seen = written(tmp_path / "d.parquet", *rows()), gradient.descend, []
+    monkeypatch.setattr(gradient, "SAMPLE_ROWS", ROWS // 3)
+    monkeypatch.setattr(gradient, "WARM_WORK", 0)
+
+    def noted(*args):
+        seen.extend(shard.index for shard in args[-1])
+        return descend(*args)
+
+    monkeypatch.setattr(gradient, "descend", noted)
+    LogisticRegression(solver="newton").fit(source)
+    assert len(seen) == -(-len(source.shards) // 3)
+    assert {index % 3 for index in seen} == {0, 1, 2}
 
 
 def test_a_class_beyond_the_spread_begins_anew_and_is_learned(tmp_path, monkeypatch):
