@@ -220,6 +220,35 @@ def test_statistics_that_leave_nothing_are_looked_into(lying):
         model.predict(source("right", "four"))
 
 
+@pytest.mark.parametrize("claimed", [0, 5])
+def test_counts_of_nulls_are_believed_by_nobody(tmp_path, claimed):
+    n, nulls = 10_000, 1_077
+    rng = np.random.default_rng(0)
+    x, noise = rng.normal(size=(2, n))
+    held = pa.array(x, mask=np.arange(n) < nulls)
+    pq.write_table(pa.table({"x": held, "y": (x > noise).astype(np.int64)}), tmp_path / "right")
+    content = (tmp_path / "right").read_bytes()
+    footer = len(content) - int.from_bytes(content[-8:-4], "little") - 8
+    told = bytes([2 * nulls & 127 | 128, 2 * nulls >> 7])  # Thrift's zigzag, seven bits a byte
+    assert told in content[footer:]
+    wrong = content[footer:].replace(told, bytes([2 * claimed | 128, 0]))
+    (tmp_path / "wrong").write_bytes(content[:footer] + wrong)
+    read = pq.ParquetFile(tmp_path / "wrong").metadata.row_group(0).column(0).statistics
+    assert read.null_count == claimed
+    for filters in (None, [("x", "==", x[5_000])], [("x", "!=", 0.0)], [("x", "<", 0.0)]):
+        right, other = (
+            [block.arrays for shard in source.shards for block in source.raw_blocks(shard)]
+            for source in (
+                ParquetSource(tmp_path / name, "y", filters=filters) for name in ("right", "wrong")
+            )
+        )
+        assert right == other
+    fitted = [
+        LogisticRegression().fit(ParquetSource(tmp_path / name, "y")).coef_ for name in ("right", "wrong")
+    ]
+    np.testing.assert_array_equal(*fitted)
+
+
 def test_without_a_target_too_training_begins_anew(lying):
     def source(name):
         where = lying / name
