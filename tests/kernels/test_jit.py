@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import zlib
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,13 @@ def test_a_shipped_kernel_is_what_compiling_makes_and_is_kept(project, run_in):
     assert run_in(project, plain)[:2] == ["3.5", "0"]
     shutil.rmtree(cache)
     assert run_in(project, plain)[:2] == ["3.5", "2"]  # damaged
+    file.write_bytes(zlib.compress(b"no pickle"))
+    shutil.rmtree(cache)
+    assert run_in(project, plain)[:2] == ["3.5", "2"]
+    file.write_bytes(packed)
+    checked = SHIPPED.format(before="import numba; numba.config.BOUNDSCHECK = 1")
+    assert run_in(project, checked)[:2] == ["3.5", "2"]  # neither shipped nor kept code checks bounds
+    assert run_in(project, checked)[:2] == ["3.5", "0"]
     file.write_bytes(packed)
     shutil.rmtree(cache)
     inner = project / "scalable" / "kernels" / "inner.py"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import sys
 import zlib
 from pathlib import Path
@@ -51,10 +52,10 @@ def pack(place: Path, code: bytes, payload: Any) -> None:
 def unpack(place: Path, target_context: Any) -> Any:
     """Return a compiled kernel made from a file, without an entry; None where it is missing or damaged."""
     try:
-        packed = zlib.decompress(place.read_bytes())
-    except (OSError, zlib.error):
+        kept = caching.pickle.loads(zlib.decompress(place.read_bytes()))
+    except (OSError, zlib.error, pickle.UnpicklingError, EOFError):
         return None
-    return rebuilt(target_context, caching.pickle.loads(packed), ShippedLibrary)
+    return rebuilt(target_context, kept, ShippedLibrary)
 
 
 class ShippedLibrary(FinishedLibrary):

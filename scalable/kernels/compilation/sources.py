@@ -18,6 +18,15 @@ _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n;]*)|import[ \t]+([^\n;]*))", re.MULTILINE
 )
 _COMMENT = re.compile("#[^\n]*")
+# What the environment may ask of Numba that makes other code: a run with checks of bounds must not meet code without.
+_SETTINGS = (
+    "OPT",
+    "LOOP_VECTORIZE",
+    "SLP_VECTORIZE",
+    "BOUNDSCHECK",
+    "DEBUGINFO_DEFAULT",
+    "LLVM_REFPRUNE_PASS",
+)
 _ENDS = (".py", f"{os.sep}__init__.py")
 ASKED = re.compile(
     r'get_host_cpu_features\(\)\.get\("(\w+)"\)'
@@ -50,7 +59,7 @@ def _text(file: str) -> str:
 
 @functools.cache
 def _sources(file: Path) -> tuple[bytes, frozenset[str]]:
-    """Return a hash of a kernel file, the project files it imports and Numba; and what they ask of the CPU."""
+    """Return a hash of a kernel file, what it imports, Numba and its settings; and what the files ask of the CPU."""
     pending, seen = {str(file), _JIT}, set[str]()
     digest = hashlib.sha256()
     while pending:
@@ -60,8 +69,12 @@ def _sources(file: Path) -> tuple[bytes, frozenset[str]]:
         digest.update(
             os.path.relpath(path, _ROOT).encode() + _text(path).encode()
         )  # a moved file is another module
-    for part in (numba.__version__, llvmlite.__version__):
-        digest.update(part.encode())
+    for part in (
+        numba.__version__,
+        llvmlite.__version__,
+        *(getattr(numba.config, name) for name in _SETTINGS),
+    ):
+        digest.update(str(part).encode())
     return digest.digest(), frozenset(name for path in seen for name in ASKED.findall(_text(path)))
 
 
