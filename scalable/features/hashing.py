@@ -90,8 +90,8 @@ def buckets_of(
     Parameters
     ----------
     array : pyarrow.DictionaryArray or numeric pyarrow.Array
-        Text, or integers of any width; equal numbers of different types share a bucket. Fractions, which no integer
-        column has, share one.
+        Text, or integers of any width; equal numbers of different types share a bucket. Of fractions the bits are
+        hashed.
     n_buckets : int
         A power of two.
     salt : int
@@ -143,9 +143,9 @@ def _wide(values: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _integers(values: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
-    """Return floats, which a frame makes of integers with nulls, as integers; what is none as the smallest one."""
+    """Return floats, which a frame makes of integers with nulls, as integers; of what is none, the bits."""
     wide = values.astype(np.float64)
-    out = np.full(len(wide), np.iinfo(np.int64).min)
+    out = wide.copy().view(np.int64)
     whole = wide == np.floor(wide)
     signed = whole & (wide >= -_TWO_63) & (wide < _TWO_63)
     out[signed] = wide[signed].astype(np.int64)

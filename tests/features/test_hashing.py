@@ -50,9 +50,10 @@ def test_nulls_anywhere_are_missing():
     assert len(buckets_of(pa.array([], pa.int64()), N)) == 0
 
 
-def test_what_is_no_integer_is_a_level_of_its_own():
-    found = buckets_of(pa.array([0.5, -1e300, float("inf"), 1.0]), N)
-    assert found[0] == found[1] == found[2] != found[3]
+def test_fractions_have_buckets_of_their_own():
+    found = buckets_of(pa.array([0.5, -1e300, float("inf"), 1.0, 0.75]), N)
+    assert len({*found.tolist()}) == 5
+    assert found[0] == buckets_of(pa.array([0.5], pa.float32()), N)[0]
 
 
 def test_texts_are_hashed_by_their_bytes_in_any_dictionary():

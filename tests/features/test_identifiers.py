@@ -118,3 +118,30 @@ def test_few_more_rows_are_learned_as_those_before():
     for part in (frame, pa.Table.from_pandas(frame[:10])):
         other.partial_fit(part, target[: len(part)])
     assert np.array_equal(one.predict(frame), other.predict(frame))
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_fractions_among_identifiers_are_told_apart_on_every_road(learner, tmp_path):
+    """As when the sample that decides has whole numbers only: equal fractions are one identifier, others are others."""
+    rng = np.random.default_rng(5)
+    ids = rng.integers(0, 200, N)
+    frame = pd.DataFrame({"card_id": ids, "amount": rng.normal(size=N)})
+    model = LEARNERS[learner]().fit(frame, (ids % 7 == 0) | (rng.random(N) < 0.1))
+    some = frame[:40].assign(card_id=[*np.arange(38) / 4 + 0.125, np.inf, -np.inf])
+    expected = model.predict_proba(some)[:, 1]
+    some.to_parquet(tmp_path / "some.parquet", index=False)
+    held = pa.Table.from_pandas(some, preserve_index=False)
+    for given in (held, ParquetSource(tmp_path / "some.parquet")):
+        np.testing.assert_array_equal(model.predict_proba(given)[:, 1], expected)
+    predictor = model.predictor()
+    alone = [predictor.predict_one(row) for row in some.to_dict("records")]
+    np.testing.assert_allclose(alone, expected, rtol=1e-12)
+
+
+def test_fractions_among_identifiers_are_learned_apart():
+    ids, target = np.tile(np.arange(200), 15), np.tile([-1.0, 1.0], N // 2)
+    frame, halves = (pd.DataFrame({"card_id": each}) for each in (ids, ids + 0.5))
+    model = SGDRegressor(random_state=0).partial_fit(frame, target)
+    for _ in range(5):
+        model.partial_fit(halves, target)
+    assert np.corrcoef(model.predict(halves), target)[0, 1] > 0.9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import struct
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -179,9 +180,9 @@ class Value:
         found = self.number(value)
         if found != found:  # noqa: PLR0124
             return None
-        # A fraction is no integer: as in a block, all of them share a bucket.
-        inside = found == np.floor(found) and LEAST <= found < MOST
-        return ((int(found) if inside else LEAST) % MOST).to_bytes(8, "little")
+        if found == np.floor(found) and LEAST <= found < MOST:
+            return (int(found) % MOST).to_bytes(8, "little")
+        return struct.pack("<d", found)  # as in a block, the bits of what is no integer
 
     def bucket(self, n_buckets: int) -> Cell:
         """Return the reader of texts that older models hash by CRC-32: a bucket, -1 where missing."""

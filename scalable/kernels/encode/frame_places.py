@@ -52,7 +52,7 @@ ENTRY = np.dtype(
 )
 _ENTRY, _TWO_63, _TWO_64 = np.uint64(ENTRY.itemsize), 2.0**63, 2.0**64
 MIX, SPREAD = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x9E3779B97F4A7C15)  # odd, their bits in no order
-_LEAST, _ONE, _ALL = -(2**63), np.uint64(1), np.uint64(2**64 - 1)
+_ONE, _ALL = np.uint64(1), np.uint64(2**64 - 1)
 
 
 @kernel(inline=True)
@@ -146,12 +146,13 @@ def _place(how: Any, column: Any, k: int) -> Any:
 
 @kernel(inline=True)
 def _integer(value: Any) -> Any:
-    """Return a float as an integer; what is none as the smallest one."""
-    if value != np.floor(value):
-        return _LEAST
-    if -_TWO_63 <= value < _TWO_63:
-        return np.int64(value)
-    return np.int64(np.uint64(value)) if _TWO_63 <= value < _TWO_64 else _LEAST
+    """Return a float as an integer; of what is none, the bits."""
+    if value == np.floor(value):
+        if -_TWO_63 <= value < _TWO_63:
+            return np.int64(value)
+        if _TWO_63 <= value < _TWO_64:
+            return np.int64(np.uint64(value))
+    return np.float64(value).view(np.int64)
 
 
 @kernel()
