@@ -59,7 +59,7 @@ class ParquetSource(Source):
         Operators are ``== != < <= > >= in`` and ``not in``; no condition holds for a missing value.
         Row groups whose statistics exclude them are not read; one that turns out to be wrong is a `StatisticsError`,
         after which a learner begins anew without them;
-        where all of them do, one of each file is looked into.
+        where all of them do, one of each file is looked into, of up to 32.
     group, time, entity : str, optional
         Columns of those roles, see `scalable.data.roles.Roles`.
     partitioning : str, mapping or None

@@ -220,6 +220,26 @@ def test_statistics_that_leave_nothing_are_looked_into(lying):
         model.predict(source("right", "four"))
 
 
+def test_of_many_files_of_which_nothing_is_left_few_are_looked_into(tmp_path, monkeypatch):
+    """One of each writer's, and a spread."""
+    for k in range(100):
+        table = pa.table({"g": np.arange(3), "x": np.ones(3), "y": np.arange(3.0)})
+        pq.write_table(table, tmp_path / f"{k:03}.parquet", use_dictionary=False)
+    content = (tmp_path / "098.parquet").read_bytes().replace(b"parquet-cpp", b"another-cpp")
+    (tmp_path / "098.parquet").write_bytes(content)
+    looked, usual = [], ParquetSource._look_into
+
+    def counted(self, doubted, footer, rows):
+        looked.append(footer.path)
+        usual(self, doubted, footer, rows)
+
+    monkeypatch.setattr(ParquetSource, "_look_into", counted)
+    with pytest.raises(DataError, match="statistics=False"):
+        ParquetSource(tmp_path, "y", ["x"], filters=[("g", "==", 7)])
+    assert 20 < len(looked) <= 33
+    assert str(tmp_path / "098.parquet") in looked
+
+
 @pytest.mark.parametrize("claimed", [0, 5])
 def test_counts_of_nulls_are_believed_by_nobody(tmp_path, claimed):
     n, nulls = 10_000, 1_077

@@ -17,6 +17,7 @@ from scalable.errors import StatisticsError
 
 Rows = tuple[int, int]
 Doubts = dict[int, tuple[int, list[tuple[Footer, Rows]]]]
+FILES = 32  # that are looked into, one of each writer's at least, where nothing of any is kept
 
 
 def possible_shards(
@@ -29,7 +30,7 @@ def possible_shards(
     kept : tuple of Shard
         The parts of the shards that lie in the others, numbered anew.
     left_out : dict
-        Of each file of which some are left out, the rows of one of these.
+        Of some files of which nothing is kept, the rows of one row group: of one of each writer's, and a spread.
     doubts : dict
         By file the row at which the first part that is kept begins, and what is to be looked into with it: what was
         left out of that file, and, with the first of all, a file of each writer's of which nothing is kept.
@@ -58,7 +59,8 @@ def possible_shards(
         looked_into += writers.values() if file == kept[0].file else ()
         if looked_into:
             doubts[file] = row, [(footers[other], left_out[other]) for other in looked_into]
-    return tuple(kept), left_out, doubts
+    spread = list(left_out)[:: -(-len(left_out) // FILES) or 1] if not kept else []
+    return tuple(kept), {file: left_out[file] for file in {*writers.values(), *spread}}, doubts
 
 
 def check_statistics(footer: Footer, names: Sequence[str], row: int, arrays: Mapping[str, pa.Array]) -> None:
