@@ -3,7 +3,8 @@
 ACCEPTED = "accepted"
 REFUSED = "refused"
 DIFFERENT = "different"  # from pyarrow, which accepts it
-UNDECIDED = "undecided"  # damaged where nothing says so: releases of zstd make other bytes of it
+# Damaged where nothing says so: one release of zstd makes other bytes of it, or refuses it.
+UNDECIDED = "undecided"
 ALONE = "accepted here, refused by pyarrow"
 ERROR = "error"  # an exception that is none of ours
 CRASH = "crash"

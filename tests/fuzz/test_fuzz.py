@@ -1,15 +1,19 @@
 """A short part of the fuzz, with the same mutants every time; ``make fuzz`` looks further."""
 
 import importlib
+from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from scalable.data.readers import compressed, pages
 from tests.fuzz.__main__ import make_corpus
 from tests.fuzz.driver import run
 from tests.fuzz.formats import FORMATS
 from tests.fuzz.mutations import changed_array, changed_arrays, changed_bytes, changed_json
-from tests.fuzz.outcomes import ACCEPTED, FAULTS, REFUSED
+from tests.fuzz.outcomes import ACCEPTED, ALONE, FAULTS, REFUSED, UNDECIDED
 
 MUTANTS = 300
 OTHERS = (
@@ -57,3 +61,19 @@ def test_mutations_are_repeated_by_their_seed():
 
     assert repr(all_of(1)) == repr(all_of(1))
     assert len({repr(all_of(seed)) for seed in range(20)}) > 15
+
+
+@pytest.mark.skipif(not compressed.IS_THERE, reason="no library of zstd")
+def test_what_releases_of_zstd_disagree_on_is_undecided(tmp_path, monkeypatch):
+    path, ids = tmp_path / "some.parquet", np.arange(100) % 7
+    pq.write_table(pa.table({"id": ids}), path, compression="zstd", use_dictionary=True)
+    monkeypatch.setattr(pages, "CODED", SimpleNamespace(pays=lambda work: True))
+    monkeypatch.setattr(pq.ParquetFile, "read", damaged)  # pyarrow refuses, as its release may
+    subject = importlib.import_module("tests.fuzz.subjects.parquet").Parquet(tmp_path)
+    assert subject.check(path, print) == ALONE
+    monkeypatch.setattr(compressed, "_zstd", lambda: SimpleNamespace(decompress=damaged))
+    assert subject.check(path, print) == UNDECIDED
+
+
+def damaged(*args, **options):
+    raise OSError("ZSTD decompression failed: Data corruption detected")
