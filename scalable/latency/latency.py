@@ -57,9 +57,9 @@ def _load(
         done = time.perf_counter()
         engine.predict(X[:1000])
         grown = max(0, process.memory_info().rss - before)
-        start = time.perf_counter()
+        again = time.perf_counter()
         engine.predict(X[:1000])
-        pace[name] = (time.perf_counter() - start) / len(X[:1000])
+        pace[name] = (time.perf_counter() - again) / len(X[:1000])
         results[name] = {
             "present": True,
             "load_seconds": ready - start,

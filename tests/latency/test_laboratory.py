@@ -50,6 +50,8 @@ def test_examine_returns_every_section(files):
         path / "m.txt", str(path / "d.parquet"), ("lightgbm", "scalable", "lleaves"), requests=100
     )
     json.dumps(sections)
+    for row in sections["latency"]["1"]:
+        assert row["engine"] == "lleaves" or 0 < row["load_seconds"] < row["first_prediction_seconds"]
     assert set(sections) == {"latency", "requests", "waterfall", "open_loop"}
     asked = {(row["request"], row["engine"]): row for row in sections["requests"]}
     assert asked["dict", "load_model"]["calls"] == 360
