@@ -37,7 +37,14 @@ ORDER = (
 RANKS = {
     name: rank for rank, names in enumerate(ORDER) for name in ([names] if isinstance(names, str) else names)
 }
-ANYONE = {"scalable", "scalable.deferred", "scalable.errors", "scalable.lazy", "scalable.progress"}
+ANYONE = {
+    "scalable",
+    "scalable.deferred",
+    "scalable.errors",
+    "scalable.lazy",
+    "scalable.openmp",
+    "scalable.progress",
+}
 FACADES = {"scalable", "scalable.inference"}  # documented names, loaded from elsewhere on first use
 HEAVY = (
     "numba",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scalable.lazy import lazily
+from scalable.openmp import load_patiently
 
 if TYPE_CHECKING:
     from scalable.boosting.estimators import LGBMClassifier, LGBMRegressor
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LGBMClassifier", "LGBMRanker", "LGBMRegressor", "train"]
 
+load_patiently()
 __getattr__, __dir__ = lazily(
     __name__,
     {

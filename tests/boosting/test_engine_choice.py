@@ -1,5 +1,8 @@
 """``engine="auto"``, the default: trees grown here where that is faster and possible, LightGBM's otherwise."""
 
+import os
+import subprocess
+import sys
 from contextlib import nullcontext
 from unittest.mock import MagicMock
 
@@ -90,3 +93,17 @@ def test_checkpoints_are_not_continued_by_the_other_engine(tmp_path):
     LGBMClassifier(engine="native", **FIT).fit(source, checkpoint=kept, checkpoint_every=1)
     with pytest.raises(UsageError, match="engine"):
         LGBMClassifier(engine="lightgbm", **FIT).fit(source, checkpoint=kept, resume=True)
+
+
+def test_openmp_waits_asleep_unless_told_otherwise():
+    """Spinning threads of LightGBM took the processors of all others, and of each other."""
+    code = "import os, scalable.boosting; print(os.environ.get('OMP_WAIT_POLICY'))"
+    plain = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    for given in ({}, {"OMP_WAIT_POLICY": "ACTIVE"}):
+        env = {**plain, "OMP_DISPLAY_ENV": "true", **given}
+        run = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+        )
+        assert run.stdout.split() == [given.get("OMP_WAIT_POLICY", "None")]
+        if sys.platform.startswith("linux"):  # it shows its settings when it is loaded
+            assert ("OMP_WAIT_POLICY = 'PASSIVE'" in run.stderr) == (not given)
