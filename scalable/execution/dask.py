@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any
 
 from scalable.errors import ClusterError
+from scalable.execution.fetching import reading
 from scalable.execution.liveness import Liveness
 from scalable.execution.merge_tree import Result, Results
 from scalable.execution.process_wide import large_tasks, one_blas_thread
@@ -214,10 +215,7 @@ def _run_part(work: Work, topic: str) -> list[Result]:
             worker.log_event(topic, {"rows": rows, "metrics": shown})
             last, rows = time.monotonic(), 0
 
-    try:
-        with one_blas_thread():
-            results = Results(work.task)
-            work.run(stopped, report, results)
-            return results.in_order()
-    finally:
-        work.reader.source.release()
+    with reading(work.reader), one_blas_thread():
+        results = Results(work.task)
+        work.run(stopped, report, results)
+        return results.in_order()

@@ -6,9 +6,9 @@ import functools
 import os
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from scalable.data.shard import Shard
@@ -17,8 +17,9 @@ SPARED = 8  # times as many rows are not asked for after some that were in the p
 SOURCES = 8  # of which that is remembered
 THREADS = 2  # one waits for the disk, which would wait for the next request while Python is busy
 BEHIND = 16  # shards read since, before one is forgotten: others of its row group want what that begins with
-_fetched = set[tuple[int, Shard]]()  # in passing, and not yet read, by the identity of their source
+_fetched = weakref.WeakKeyDictionary[Any, set[Shard]]()  # in passing, and not yet read, by their source
 _read = deque[tuple[weakref.ref[Any], Shard]]()  # to be forgotten, by whoever read them
+_asked = [object()]  # another one after each pass that is broken off: what was asked for before is left
 _spared: dict[int, int] = {}  # how many are left, by the identity of a source: one that is wrong costs a hint
 
 
@@ -50,16 +51,33 @@ def fetch(reader: Any, shards: Sequence[Shard]) -> Future[None] | None:
     with suppress(RuntimeError):
         wanted = shards and not reader.source.in_memory  # waking a thread takes as long as some thousand rows
         if wanted and not _spare(id(reader.source), sum(shard.n_rows for shard in shards)):
-            return _thread().submit(_expect, reader, tuple(shards))
+            return _thread().submit(_expect, reader, tuple(shards), _asked[0])
     return None
 
 
 def forget(reader: Any, shard: Shard) -> None:
     """Have a shard that was fetched let go, now that it was read, with some delay; what others had read stays."""
-    if _fetched and (key := (id(reader.source), shard)) in _fetched:
-        _fetched.discard(key)
+    fetched = _fetched.get(reader.source) if _fetched and getattr(reader, "passing", False) else None
+    if fetched and shard in fetched:
+        fetched.discard(shard)
         with suppress(RuntimeError):
             _thread().submit(_forget, reader, shard)
+
+
+@contextmanager
+def reading(reader: Any) -> Iterator[None]:
+    """Release a reader's source behind a pass; of one that is broken off, nothing more is read that was asked for.
+
+    The process may be about to end. Other passes lose a hint, and memory keeps what is at hand of theirs.
+    """
+    try:
+        yield
+    except BaseException:
+        _asked[0] = object()
+        _fetched.clear()
+        raise
+    finally:
+        reader.source.release()
 
 
 def _forget(reader: Any, shard: Shard) -> None:
@@ -78,8 +96,10 @@ def _spare(source: int, n_rows: int) -> bool:
     return left >= 0
 
 
-def _expect(reader: Any, shards: Sequence[Shard]) -> None:
+def _expect(reader: Any, shards: Sequence[Shard], asked: object) -> None:
     for shard in shards:
+        if asked is not _asked[0]:
+            return
         if _spare(id(reader.source), shard.n_rows):
             continue
         if reader.expect(shard):
@@ -88,6 +108,6 @@ def _expect(reader: Any, shards: Sequence[Shard]) -> None:
         else:
             _spared.pop(id(reader.source), None)
             if getattr(reader, "passing", False):
-                _fetched.add((id(reader.source), shard))
+                _fetched.setdefault(reader.source, set()).add(shard)
     for oldest in list(_spared)[:-SOURCES]:  # of sources that are gone; others lose a hint
         _spared.pop(oldest, None)

@@ -14,7 +14,7 @@ from typing import Any
 
 from scalable.data.shard import Shard
 from scalable.errors import UsageError
-from scalable.execution.fetching import fetch
+from scalable.execution.fetching import fetch, reading
 from scalable.execution.merge_tree import Results
 from scalable.execution.process_wide import one_blas_thread
 from scalable.execution.work import Group, GroupRows, InTurns, Report, StoppedError, Work, shards_ahead
@@ -45,10 +45,9 @@ class Threads:
         """Return the results in the order of their groups; the first failure stops the rest and is raised."""
         began = time.monotonic()
         try:
-            with one_blas_thread():
+            with reading(work.reader), one_blas_thread():
                 return self._run(work, report)
         finally:
-            work.reader.source.release()
             if time.monotonic() - began > GIVE_BACK_SECONDS:  # what follows may be no work on blocks
                 give_back(whole=True)
             else:

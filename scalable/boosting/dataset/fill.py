@@ -19,7 +19,7 @@ from scalable.data.block import RawBlock
 from scalable.data.shard import Shard
 from scalable.data.source import Source
 from scalable.errors import DataError
-from scalable.execution.fetching import fetch, forget
+from scalable.execution.fetching import fetch, forget, reading
 from scalable.execution.reader import BlockReader, Encoder, in_passing
 from scalable.features.tree_encoder import TreeEncoder, TreeRows
 
@@ -153,16 +153,16 @@ def pour(
                     tell(len(rows.label))
             forget(reader, shard)
 
-    if n_pushers == 1:
-        push(0)
-    else:
-        with ThreadPoolExecutor(n_pushers, thread_name_prefix="fill") as pool:
-            try:
-                for done in as_completed([pool.submit(push, pusher) for pusher in range(n_pushers)]):
-                    done.result()
-            finally:  # the first failure, or Ctrl-C, ends the others
-                stop.set()
-    source.release()
+    with reading(reader):
+        if n_pushers == 1:
+            push(0)
+        else:
+            with ThreadPoolExecutor(n_pushers, thread_name_prefix="fill") as pool:
+                try:
+                    for done in as_completed([pool.submit(push, pusher) for pusher in range(n_pushers)]):
+                        done.result()
+                finally:  # the first failure, or Ctrl-C, ends the others
+                    stop.set()
     if pushed != source.n_rows:
         raise DataError(
             f"{source.describe_place()}: {pushed:,} rows decoded where the footers promise {source.n_rows:,}; "

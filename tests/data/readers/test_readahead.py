@@ -1,6 +1,9 @@
 """What is asked of the system beforehand is what will be read, and asking never fails."""
 
+import gc
 import os
+import threading
+import weakref
 from collections import deque
 from itertools import accumulate
 from types import SimpleNamespace
@@ -222,6 +225,44 @@ def test_what_memory_cannot_keep_is_forgotten_behind_who_reads_it(path, asked, m
     assert found[0] == found[1]
     assert len(forgotten) == len(set(forgotten)) > len(source.shards) // 2
     assert set(forgotten) < set(asked)
+
+
+@pytest.mark.parametrize("read", [summed, filled])
+def test_of_a_pass_that_is_broken_off_nothing_more_is_read(path, monkeypatch, read):
+    """What waits for the disk would keep the process from its end; what follows is fetched as ever."""
+    kept = weakref.WeakKeyDictionary()
+    monkeypatch.setattr(fetching, "_fetched", kept)
+    go, begun, looked = threading.Semaphore(0), threading.Semaphore(0), []
+
+    class Slow(BlockReader):
+        def expect(self, shard):
+            looked.append(shard.index)
+            begun.release()
+            return not go.acquire(timeout=30)
+
+    source, shards = ParquetSource(path, target="y"), [Shard(k, 0, 0, 10, 0) for k in range(9)]
+    asked = [fetch(Slow(source, passing=True), shards) for _ in range(4)]
+    assert all(begun.acquire(timeout=30) for _ in range(fetching.THREADS))
+
+    def stopped(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ParquetSource, "raw_blocks", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        read(source)
+    for _ in range(40):
+        go.release()
+    for done in asked:
+        done.result(timeout=30)
+    assert looked == [0, 0]
+    fetch(Slow(source, passing=True), shards[:1]).result(timeout=30)
+    assert looked == [0, 0, 0]
+    assert shards[0] in kept[source]
+    fetching.forget(BlockReader(source), shards[0])  # of a pass that memory can keep
+    assert shards[0] in kept[source]
+    del source, asked
+    gc.collect()
+    assert not kept
 
 
 def test_nothing_is_asked_for_without_shards(path):
