@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from multiprocessing.connection import Connection
@@ -95,7 +96,29 @@ def _compared(
     found["scan_over_fit"] = statistics.median(a for a, _ in ratios)
     found["two_threads_over_one"] = statistics.median(b for _, b in ratios)
     found["two_processes_over_one"] = two_processes(place, target)
+    found["two_threads_of_sums_over_one"] = two_threads_of_sums(source.paths)
     return found
+
+
+def two_threads_of_sums(paths: Sequence[str], rounds: int = ROUNDS) -> float:
+    """Return how many times as fast two threads add up the bytes of mapped files as one: how far memory itself goes.
+
+    Pieces are of 2^20 bytes, taken in turn, and each is added up by one call that holds no lock.
+    """
+    words = [np.memmap(path, np.uint64, "r", shape=(Path(path).stat().st_size // 8,)) for path in paths]
+    pieces = [some[at : at + 2**17] for some in words for at in range(0, len(some), 2**17)]
+    ratios = []
+    with ThreadPoolExecutor(2) as two, ThreadPoolExecutor(1) as one:
+        for turn in range(rounds + 1):
+            taken = []
+            for pool in (one, two):
+                start = time.perf_counter()
+                for _ in pool.map(np.sum, pieces):
+                    pass
+                taken.append(time.perf_counter() - start)
+            if turn:  # the first brings the pages in
+                ratios.append(taken[0] / taken[1])
+    return statistics.median(ratios)
 
 
 def two_processes(place: Path, target: str, rounds: int = ROUNDS) -> float:
@@ -211,12 +234,13 @@ def log_loss(y: Any, p: Any) -> float:
 
 
 def _beside(data: Path, compression: str, rival: Any) -> dict[str, Any]:
-    mine, seconds = ours.Descent(), {"ours": list[float](), "theirs": list[float]()}
+    mine, seconds = ours.Descent(), {"ours": list[float](), "theirs": list[float](), "scan": list[float]()}
     rival.check()
     with tempfile.TemporaryDirectory() as scratch:
         task = Task("linear", 0, str(data), target="signal", threads=Threads().n_workers, scratch=scratch)
         rival.prepare(task)
         held_out, losses = task.held_out(), {}
+        whole, rows = ParquetSource(data, target="signal"), task.source.n_rows
         for turn in range(ROUNDS + 1):
             for who, contender in (("ours", mine), ("theirs", rival)):
                 if who == "theirs" and turn > 3:
@@ -227,7 +251,10 @@ def _beside(data: Path, compression: str, rival: Any) -> dict[str, Any]:
                     seconds[who].append(time.perf_counter() - start)
                 else:
                     losses[who] = log_loss(labels(held_out, "signal"), contender.predict(model, held_out))
-        rows = task.source.n_rows
+            start = time.perf_counter()
+            scan(whole)
+            if turn:
+                seconds["scan"].append((time.perf_counter() - start) * rows / whole.n_rows)
     medians = {who: statistics.median(times) for who, times in seconds.items()}
     return {
         "peer": f"{type(rival).__module__.rpartition('.')[2]}, {type(rival).__name__}",
@@ -236,6 +263,8 @@ def _beside(data: Path, compression: str, rival: Any) -> dict[str, Any]:
         "our_seconds": medians["ours"],
         "their_seconds": medians["theirs"],
         "times_as_fast": medians["theirs"] / medians["ours"],
+        "scan_seconds": medians["scan"],  # of as many rows
+        "times_as_fast_as_a_scan": medians["theirs"] / medians["scan"],
         "our_log_loss": losses["ours"],
         "their_log_loss": losses["theirs"],
     }

@@ -19,7 +19,10 @@ class OnDask(Learner):
 
     modules: ClassVar[tuple[str, ...]] = ("lightgbm.dask", "pandas")
     packages: ClassVar[tuple[str, ...]] = ("lightgbm", "dask", "pandas")
-    note = "one-thread workers; the frame is persisted first, for without that the fit fails"
+    note = (
+        "one-thread workers; the frame is persisted first, for without that the fit fails; of one's own data it "
+        "reads numbers made beforehand, codes of categories as plain ones"
+    )
 
     def start(self, task: Task) -> None:
         """Start a cluster of one-thread workers."""
