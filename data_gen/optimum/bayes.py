@@ -128,23 +128,17 @@ class BinaryTruth:
             key: {"expected": expected[key], "realised": realised[key]}
             for key in ("auc", "average_precision")
         }
-        score["auc"]["se"] = expected["auc_se"]
-        clusters = None if self.copies is None else self.copies[:, used].astype(float)
-        if clusters is not None:
-            score["auc"]["se"] = _ranked(positives.astype(float), (rows - positives).astype(float), clusters)[
-                "auc_se"
-            ]
+        # over the draw of the labels: of few positives, those drawn would say that their number is certain
+        clusters = (rows if self.copies is None else self.copies[:, used].sum(0)) / rows
+        positive, negative = clusters * mass, clusters * (rows - mass)
+        score["auc"]["se"] = _ranked(mass, rows - mass, (negative, positive))["auc_se"]
         score["average_precision"]["se"] = None
         hit, miss = -np.log(chance), -np.log1p(-chance)
         for key, one, zero in (("log_loss", hit, miss), ("brier", (1 - chance) ** 2, chance**2)):
             mean = (_dot(mass, one) + _dot(rows - mass, zero)) / n
-            square = (_dot(mass, one**2) + _dot(rows - mass, zero**2)) / n
             real = (_dot(positives, one) + _dot(rows - positives, zero)) / n
-            se = float(np.sqrt(max(square - mean**2, 0.0) / n))
-            if clusters is not None:
-                se = float(
-                    np.sqrt(_dot(clusters[1], (one - real) ** 2) + _dot(clusters[0], (zero - real) ** 2)) / n
-                )
+            variance = _dot(positive, (one - mean) ** 2) + _dot(negative, (zero - mean) ** 2)
+            se = float(np.sqrt(variance)) / n
             score[key] = {"expected": mean, "realised": real, "se": se}
         return {
             "rows": n,
@@ -159,7 +153,7 @@ def _dot(a: Array, b: Array) -> float:
     return float(np.sum(a * b))
 
 
-def _ranked(positive: Array, negative: Array, clusters: Array | None = None) -> dict[str, Any]:
+def _ranked(positive: Array, negative: Array, clusters: tuple[Array, Array] | None = None) -> dict[str, Any]:
     """Return AUC with DeLong's standard error and average precision of weights by ascending score.
 
     `clusters` holds the sums of squared cluster sizes of negatives and positives, where they are not single rows.

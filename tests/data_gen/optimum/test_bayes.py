@@ -96,6 +96,13 @@ def test_standard_errors_count_copies_as_one(duplicates):
         assert stated > (1.5 if duplicates == 0.5 else 4) * plain[f"se_{key}"]
 
 
+def test_standard_errors_hold_where_few_positives_are_drawn():
+    """With the labels drawn instead of their chances, some draws lay fifteen standard errors from what is expected."""
+    found = [data_gen.bayes_scores("fraud", [(i << 15, (i + 1) << 15)], duplicates=0.9) for i in range(24)]
+    for key in ("auc", "log_loss", "brier"):
+        assert max(abs(f[key] - f[f"expected_{key}"]) / f[f"se_{key}"] for f in found) < 4
+
+
 def test_clusters_add_up_in_any_order():
     p = data_gen.truth("fraud", 0, 5000, duplicates=0.5)
     y = data_gen.rows("fraud", 0, 5000, ["is_fraud"], duplicates=0.5)["is_fraud"].to_numpy()
