@@ -50,6 +50,11 @@ def listed(names: Sequence[str], most: int = 24) -> str:
     return ", ".join(names[:most]) + more
 
 
+def shown(value: Any, most: int = 80) -> str:
+    """Return a value for a message, in one line: arrays take several."""
+    return f"{' '.join(repr(value).split()):.{most}}"
+
+
 def whole_number(name: str, value: Any, least: int = 1) -> None:
     """Raise a UsageError unless a parameter is a whole number of so many or more."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:

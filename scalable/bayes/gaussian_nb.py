@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from scalable.bayes.within_classes import Moments, check_told, merged, moments_of
 from scalable.data.block import Block
-from scalable.errors import DataError, DataWarning, UsageError, not_negative
+from scalable.errors import DataError, DataWarning, UsageError, shown
 from scalable.features.number_encoder import NumberEncoder
 from scalable.features.target_summary import TargetSummary
 from scalable.models.arrays.model import Arrays
 from scalable.models.arrays.one_pass import OnePassClassifier
 from scalable.models.arrays.smoothing import hidden_columns
+from scalable.models.parameters import numbers_of
 
 Sums = tuple[Moments, NDArray[np.float64]]  # and the weights of the classes, (n_classes,)
 
@@ -97,13 +98,12 @@ class GaussianNB(OnePassClassifier):
     _weighs_classes = True
 
     def _reduction(self, encoder: NumberEncoder, target: TargetSummary) -> ClassMoments:
-        prior = None if self.priors is None else np.asarray(self.priors, np.float64)
+        prior = None if self.priors is None else numbers_of("priors", self.priors)
         k = len(target.classes)
         if prior is not None and (
-            prior.shape != (k,) or (prior < 0.0).any() or abs(prior.sum() - 1.0) > 1e-8
+            prior.shape != (k,) or not (prior >= 0.0).all() or abs(prior.sum() - 1.0) > 1e-8
         ):
-            raise UsageError(f"priors must be {k} shares that sum to 1, not {self.priors!r}")
-        not_negative("var_smoothing", self.var_smoothing)
+            raise UsageError(f"priors must be {k} shares that sum to 1, not {shown(self.priors)}")
         given = None if prior is None else tuple(prior.tolist())
         return ClassMoments(tuple(encoder.needed), target.classes, given, self.var_smoothing)
 

@@ -188,8 +188,6 @@ class BayesianLogisticRegression(OnePassClassifier):
     ) -> Arrays:
         if self.prior is not None and not self.prior > 0.0:
             raise UsageError(f"prior must be a positive precision or None, not {self.prior!r}")
-        if self.max_iter < 1:
-            raise UsageError(f"max_iter must be 1 or more, not {self.max_iter!r}")
         if len(target.classes) != 2:
             raise DataError(
                 f"Only binary classification is supported: the target has {len(target.classes)} classes, take "

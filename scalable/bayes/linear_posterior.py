@@ -164,15 +164,6 @@ class BayesianRidge(OnePassRegressor):
     def _reduction(self, encoder: NumberEncoder, target: TargetSummary) -> Posterior:
         hyper = (self.alpha_1, self.alpha_2, self.lambda_1, self.lambda_2)
         start = (self.alpha_init, self.lambda_init)
-        if not all(0.0 <= value < np.inf for value in hyper) or not all(
-            value is None or 0.0 < value < np.inf for value in start
-        ):
-            raise UsageError(
-                f"alpha_1, alpha_2, lambda_1 and lambda_2 must be finite and not negative, not {hyper}; alpha_init and "
-                f"lambda_init must be finite and positive, not {start}"
-            )
-        if self.max_iter < 1:
-            raise UsageError(f"max_iter must be 1 or more, not {self.max_iter!r}")
         return Posterior(
             tuple(encoder.needed), True, hyper, start, self.tol, self.max_iter, self.fit_intercept
         )

@@ -174,10 +174,6 @@ class TruncatedSVD(TransformerMixin, Unsupervised):
         }
 
     def _check(self, p: int) -> None:
-        for name, least in (("n_components", 1), ("n_iter", 1), ("n_oversamples", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-                raise UsageError(f"{name} must be a whole number of {least} or more, not {value!r}")
         if self.n_components > p:
             raise UsageError(
                 f"n_components={self.n_components} must be 1 to {p}: numbers and categories are so many columns"

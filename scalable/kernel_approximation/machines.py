@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scalable import lapack
 from scalable.bayes.laplace import Mode
 from scalable.data.block import Block
-from scalable.errors import DataError, UsageError, whole_number
+from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.iterate import iterate
 from scalable.execution.reader import BlockReader
@@ -43,7 +43,7 @@ class _Kernel(OnePassEstimator):
 
     kind: str = "fourier"
     n_components: int = 128
-    gamma: Any = "scale"
+    gamma: float | str = "scale"
     alpha: float = 1.0
     random_state: Any = None
     _finite: ClassVar[Literal["allow-nan"] | bool] = True
@@ -209,7 +209,6 @@ class KernelClassifier(OnePassClassifier, _Kernel):
         self, executor: Executor, reader: BlockReader, encoder: NumberEncoder, target: TargetSummary
     ) -> Arrays:
         weight = np.asarray(target.class_weight)
-        whole_number("max_iter", self.max_iter)
         self.solver_ = self._chosen(target.rows, len(weight))
         if len(weight) == 2:
             weight = weights_of_two(target)
@@ -296,7 +295,6 @@ class KernelSVC(Classifier, _Kernel):
     ) -> Arrays:
         if self.loss not in BENDS:
             raise UsageError(f"loss must be {' or '.join(map(repr, BENDS))}, not {self.loss!r}")
-        whole_number("max_iter", self.max_iter)
         loss = LossOfSteps(LOSSES[self.loss].code, BENDS[self.loss], (0.0,))
         weight = weights_of_two(target)
         return self._descended(executor, reader, target.rows, weight, loss, self.max_iter, self.tol)

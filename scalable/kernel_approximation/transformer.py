@@ -45,7 +45,7 @@ class KernelFeatures(TransformerMixin, Unsupervised):
 
     kind: str = "fourier"
     n_components: int = 128
-    gamma: Any = "scale"
+    gamma: float | str = "scale"
     random_state: Any = None
     _positional: ClassVar[tuple[str, ...]] = ("kind", "n_components")
 

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scalable.errors import UsageError
+from scalable.errors import UsageError, shown
 from scalable.execution.executors import get_executor
 from scalable.execution.reduction import run_reduction
 from scalable.linear.base import LinearEstimator
 from scalable.linear.least_squares import exact_options, squared_objective, unscaled
-from scalable.linear.parameters import check_strength
 from scalable.linear.prepare import Prepared, prepare
 from scalable.linear.solvers.elastic_net_path import alpha_grid, centred, elastic_net_path
 from scalable.linear.solvers.gram import GramReduction, Moments
 from scalable.linear.solvers.objective import Objective
 from scalable.models.linear import LinearModel
+from scalable.models.parameters import numbers_of
 from scalable.models.supervised import Regressor
 
 
@@ -85,9 +85,7 @@ class ElasticNet(_ElasticNetBase):
 
     def _train(self, X: Any, y: Any, sample_weight: Any) -> None:
         """Solve from one pass."""
-        alpha, ratio = check_strength("alpha", self.alpha), float(self.l1_ratio)
-        if not 0.0 <= ratio <= 1.0:
-            raise UsageError(f"l1_ratio must lie in [0, 1], not {ratio!r}")
+        alpha, ratio = float(self.alpha), float(self.l1_ratio)
         ready, objective, totals = gather(self, X, y, sample_weight, GramReduction)
         problem = centred(totals, objective, ready.encoder.n_columns)
         path = elastic_net_path(problem, np.array([alpha]), ratio, int(self.max_iter), float(self.tol))
@@ -162,8 +160,7 @@ class ElasticNetCV(_ElasticNetBase):
         """Choose the strength and solve, from one pass."""
         from scalable.linear.solvers.elastic_net_path import CrossValidationGrams
 
-        if not (isinstance(self.cv, (int, np.integer)) and self.cv >= 2):
-            raise UsageError(f"cv must be an integer of at least 2, not {self.cv!r}")
+        given = self._strengths()
         ready, objective, folds = gather(
             self, X, y, sample_weight, lambda objective: CrossValidationGrams(objective, int(self.cv))
         )
@@ -175,10 +172,7 @@ class ElasticNetCV(_ElasticNetBase):
             total = total + part
         whole = centred(total, objective, n_columns)
         ratio, sweeps, tol = float(self.l1_ratio), int(self.max_iter), float(self.tol)
-        if self.alphas is None:
-            alphas = alpha_grid(whole, ratio, int(self.n_alphas), float(self.eps))
-        else:
-            alphas = np.sort(np.asarray(self.alphas, np.float64))[::-1]
+        alphas = alpha_grid(whole, ratio, int(self.n_alphas), float(self.eps)) if given is None else given
         errors = np.empty((len(alphas), len(folds)))
         for k, held in enumerate(folds):
             others = [part for i, part in enumerate(folds) if i != k]
@@ -194,6 +188,17 @@ class ElasticNetCV(_ElasticNetBase):
         path = elastic_net_path(whole, alphas[: best + 1], ratio, sweeps, tol)
         self._report_sweeps(path.sweeps)
         self._publish(finished(path.coef[:, -1], objective, ready))
+
+    def _strengths(self) -> NDArray[np.float64] | None:
+        """Return the strengths that were given, from the largest on."""
+        if self.alphas is None:
+            return None
+        alphas = numbers_of("alphas", self.alphas)
+        if alphas.ndim != 1 or not alphas.size or not ((alphas >= 0.0) & (alphas < np.inf)).all():
+            raise UsageError(
+                f"alphas must be one or more numbers, finite and not negative, not {shown(self.alphas)}"
+            )
+        return np.sort(alphas)[::-1]
 
 
 def gather(

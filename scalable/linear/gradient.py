@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -75,8 +76,8 @@ class GradientEstimator(LinearEstimator):
     early_stopping: bool = False
     validation_fraction: float = 0.1
     n_iter_no_change: int = 3
-    cache: Any = None
-    checkpoint: Any = None
+    cache: str | os.PathLike[str] | None = None
+    checkpoint: str | os.PathLike[str] | None = None
     resume: bool = False
     random_state: Any = None
 

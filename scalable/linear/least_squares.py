@@ -14,7 +14,6 @@ from scalable.execution.reduction import run_reduction
 from scalable.features.linear_column import EncoderOptions
 from scalable.kernels.linear import losses
 from scalable.linear.base import LinearEstimator
-from scalable.linear.parameters import check_strength
 from scalable.linear.prepare import Prepared, prepare
 from scalable.linear.solvers.diagnostics import diagnose
 from scalable.linear.solvers.elastic_net_path import centred
@@ -86,7 +85,7 @@ class Ridge(Regressor, LinearEstimator):
 
     def _train(self, X: Any, y: Any, sample_weight: Any) -> None:
         """Solve from one pass, or two."""
-        alpha = check_strength("alpha", self.alpha)
+        alpha = float(self.alpha)
         source, plain = self._source(X, y, sample_weight)
         with get_executor(self.client, self.n_workers) as executor:
             ready = prepare(source, executor, exact_options(self, plain), False, None)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from scalable import lapack
 from scalable.data.block import Block
-from scalable.errors import UsageError, not_negative, whole_number
+from scalable.errors import UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.iterate import iterate
 from scalable.execution.reader import BlockReader
@@ -24,6 +24,7 @@ from scalable.models.arrays.model import Arrays
 from scalable.models.arrays.smoothing import hidden_columns
 from scalable.models.arrays.unsupervised import Unsupervised
 from scalable.models.links import apply_link
+from scalable.models.parameters import numbers_of
 
 LLOYD = 10  # of k-means on the sample, before EM
 SHAPE_CODES = tuple(SHAPES)
@@ -93,12 +94,8 @@ class GaussianMixture(DensityMixin, Unsupervised):
     def _arrays(self, executor: Executor, reader: BlockReader) -> Arrays:
         assert reader.encoder is not None
         names = tuple(reader.encoder.needed)
-        for name in ("n_components", "n_init", "max_iter"):
-            whole_number(name, getattr(self, name))
         if self.covariance_type not in SHAPES:
             raise UsageError(f"covariance_type must be {', '.join(SHAPES)}, not {self.covariance_type!r}")
-        for name in ("reg_covar", "tol"):
-            not_negative(name, getattr(self, name))
         algorithm = ExpectMaximize(self.covariance_type, names, self.tol, self.reg_covar)
         drawn = seeds(self.random_state, self.n_init)
         rows = sample_rows(executor, reader, drawn[0])
@@ -146,7 +143,7 @@ class GaussianMixture(DensityMixin, Unsupervised):
         for name, like in shapes.items():
             value = getattr(self, f"{name}_init")
             if value is not None:
-                given[name] = np.array(value, np.float64)
+                given[name] = numbers_of(f"{name}_init", value)
                 if given[name].shape != like.shape:
                     raise UsageError(f"{name}_init must have shape {like.shape}, not {given[name].shape}")
         if "precisions" in given:

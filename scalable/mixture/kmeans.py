@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from scalable.data.block import Block
 from scalable.data.source import Source
-from scalable.errors import DataError, UsageError, not_negative, whole_number
+from scalable.errors import DataError, UsageError
 from scalable.execution.executors import Executor
 from scalable.execution.iterate import Iterate, iterate
 from scalable.execution.reader import BlockReader
@@ -170,7 +170,6 @@ class KMeans(ClusterMixin, TransformerMixin, Unsupervised):
         drawn = seeds(self.random_state, self.n_init)
         rows = sample_rows(executor, reader, drawn[0])
         given = None if isinstance(self.init, str) else np.array(self.init, np.float64)
-        not_negative("tol", self.tol)
         algorithm = Lloyd(names, self.tol * float(rows.var(axis=0).mean()))
         starts = [given] if given is not None else [
             first_centers(rows, self.n_clusters, np.random.RandomState(seed)) for seed in drawn
@@ -192,8 +191,6 @@ class KMeans(ClusterMixin, TransformerMixin, Unsupervised):
         return {"cluster_centers": best.state.centers, "inertia": np.array(best.state.objective)}
 
     def _check(self, n_columns: int) -> None:
-        for name in ("n_clusters", "n_init", "max_iter"):
-            whole_number(name, getattr(self, name))
         if isinstance(self.init, str):
             if self.init != "k-means++":
                 raise UsageError(f"init must be 'k-means++' or an array of centers, not {self.init!r}")

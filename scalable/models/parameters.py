@@ -10,10 +10,16 @@ import ast
 import difflib
 import inspect
 import numbers
-from collections.abc import Iterable
-from typing import Any, ClassVar
+import os
+from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from scalable.errors import UsageError, listed
+from scalable.errors import UsageError, listed, shown
+from scalable.models.parameter_ranges import check_range
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Declared:
@@ -67,14 +73,19 @@ class Declared:
         return {name: str(one.annotation) for name, one in inspect.signature(cls).parameters.items()}
 
     def _check_kinds(self) -> None:
-        """Refuse values of another kind than is declared; who takes a word knows which, and says so."""
+        """Refuse values of another kind than is declared, and numbers that mean nothing.
+
+        Who takes a word knows which, and says so, but could not compare an array with it.
+        """
         for name, kinds in self.declared_kinds().items():
-            if (
-                name != self._open
-                and "str" not in kinds
-                and (wanted := wrong_kind(kinds, value := getattr(self, name)))
-            ):
-                raise UsageError(f"{name} must be {wanted}, not {value!r}")
+            if name == self._open:
+                continue
+            value = getattr(self, name)
+            wanted = wrong_kind(kinds, value)
+            if wanted and ("str" not in kinds or "Path" in kinds or not isinstance(value, Hashable)):
+                raise UsageError(f"{name} must be {wanted}, not {shown(value)}")
+            if {"int", "float"} & {*kinds.split(" | ")} and not wanted and isinstance(value, numbers.Real):
+                check_range(name, value)
 
     def set_params(self, **params: Any) -> Any:
         """Set parameters; those of no name that is declared are refused with the nearest one."""
@@ -100,6 +111,7 @@ _KINDS: dict[str, tuple[str, type | None]] = {
     "float": ("a number", numbers.Real),
     "bool": ("true or false", None),
     "str": ("a word", str),
+    "os.PathLike[str]": ("a path", os.PathLike),
     "None": ("none", type(None)),
 }
 
@@ -139,6 +151,22 @@ def names_of(what: str, given: Any) -> tuple[str, ...]:
     return tuple(listed)
 
 
+def numbers_of(name: str, given: Any) -> NDArray[np.float64]:
+    """Return a parameter that holds numbers as an array of its own.
+
+    Raises
+    ------
+    UsageError
+        When it holds anything else.
+    """
+    import numpy as np  # `scalable train --help` must not load it
+
+    try:
+        return np.array(given, np.float64)
+    except (TypeError, ValueError):
+        raise UsageError(f"{name} must be numbers, not {shown(given)}") from None
+
+
 def log_of(given: Any, plain: bool) -> bool | tuple[str, ...]:
     """Return what a learner's ``log`` means: "auto" is not done to plain arrays."""
     if isinstance(given, str) and given == "auto":
@@ -170,7 +198,7 @@ def seed_of(given: Any, least: int = 0) -> int | None:
         return int(given.integers(most))
     try:
         seed = int(given)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UsageError(f"random_state must be a number or a NumPy generator, found {given!r}") from None
     if not least <= seed < 2**32:  # as of NumPy's own
         raise UsageError(f"random_state must lie between {least} and 2**32 - 1, found {given!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import os
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -82,7 +82,7 @@ class Perceptron(Estimator):
     categorical: Any = None
     log: Any = "auto"
     missing: str = "indicator"
-    checkpoint: Any = None
+    checkpoint: str | os.PathLike[str] | None = None
     resume: bool = False
 
     _kind, _result = KIND, "model_"
@@ -292,8 +292,6 @@ class Perceptron(Estimator):
     def _check(self) -> None:
         """Refuse parameters that mean nothing."""
         self._hidden()
-        if not (float(self.n_replicas) >= 1 and int(self.n_replicas) == self.n_replicas):
-            raise UsageError(f"n_replicas must be a whole number of at least 1, not {self.n_replicas!r}")
         if self.client is not None and self.n_replicas == 1:
             raise UsageError(
                 "one replica is trained in this process: set n_replicas to as many as may learn side by side, or "
@@ -303,23 +301,13 @@ class Perceptron(Estimator):
             if getattr(self, name) not in allowed:
                 options = ", ".join(map(repr, allowed))
                 raise UsageError(f"{name} must be one of {options}, not {getattr(self, name)!r}")
-        for name in (
-            "max_iter", "learning_rate_init", "epsilon", "n_iter_no_change", "embedding_dim", "frequency_scale"
-        ):  # fmt: skip
-            if not 0.0 < float(getattr(self, name)) < math.inf:
-                raise UsageError(f"{name} must be positive, not {getattr(self, name)!r}")
-        for name in ("momentum", "beta_1", "beta_2", "dropout", "warmup"):
-            if not 0.0 <= float(getattr(self, name)) < 1.0:
-                raise UsageError(f"{name} must lie in [0, 1), not {getattr(self, name)!r}")
-        if not 0.0 <= float(self.alpha) < math.inf:
-            raise UsageError(f"alpha must be finite and not negative, not {self.alpha!r}")
-        if not 0.0 < float(self.validation_fraction) < 1.0:
-            raise UsageError(f"validation_fraction must lie in (0, 1), not {self.validation_fraction!r}")
+        if not self.epsilon > 0.0:
+            raise UsageError(f"epsilon must be positive, not {self.epsilon!r}")
         if self.batch_size != "auto" and (wrong_kind("int", self.batch_size) or self.batch_size < 1):
             raise UsageError(f"batch_size must be 'auto' or a whole number of rows, not {self.batch_size!r}")
         for name in ("pieces", "frequencies"):
             value = getattr(self, name)
-            if not (0 <= float(value) <= MOST_PIECES and int(value) == value):
+            if value > MOST_PIECES:
                 raise UsageError(f"{name} must be a whole number in [0, {MOST_PIECES}], not {value!r}")
         if self.pieces and self.frequencies:
             raise UsageError("a number becomes pieces or waves: give one of pieces and frequencies")

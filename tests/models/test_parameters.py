@@ -12,8 +12,10 @@ import pytest
 from sklearn.base import clone
 
 from scalable import boosting, linear
+from scalable.bayes import GaussianNB
 from scalable.errors import DataError, ModelError, UsageError
 from scalable.models import learners as registry
+from scalable.models.parameter_ranges import check_range
 from scalable.models.parameters import Declared, wrong_kind
 from scalable.models.saved.parameter_json import from_json, to_json
 
@@ -162,8 +164,8 @@ EACH = [
     (name, task) for name, each in registry.LEARNERS.items() for task in each.classes if task != "ranking"
 ]
 # what these mean is looked at where they are used
-ELSEWHERE = {"cache", "checkpoint", "client", "class_weight", "init", "alphas", "priors", "random_state",
-             "weights_init", "means_init", "precisions_init", "importance_type"}  # fmt: skip
+ELSEWHERE = {"client", "class_weight", "init", "random_state", "importance_type"}
+NO_NUMBERS = (np.zeros(2), [0.5], "zzz", np.nan, -np.inf, 2**70, 10**400)
 
 
 @pytest.mark.parametrize(("name", "task"), EACH, ids=str)
@@ -173,9 +175,13 @@ def test_another_kind_is_refused_by_name(name, task):
     for parameter, one in inspect.signature(cls).parameters.items():
         if parameter in ELSEWHERE or one.kind is one.VAR_KEYWORD:
             continue
-        for value in (object(), 1.5j):
-            with pytest.raises((UsageError, DataError), match=parameter):
+        numeric = not {"str", "Any", "bool"} & {*str(one.annotation).split(" | ")}
+        for value in (object(), 1.5j, {}, *(NO_NUMBERS if numeric else ())):
+            if isinstance(value, dict) and parameter in ("log", "categorical"):
+                continue  # no columns
+            with pytest.raises((UsageError, DataError), match=parameter) as caught:
                 cls(**{parameter: value}).fit(X, y)
+            assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +199,35 @@ def test_another_kind_is_refused_by_name(name, task):
 def test_kinds(annotation, right, wrong):
     assert [value for value in right if wrong_kind(annotation, value)] == []
     assert [value for value in wrong if not wrong_kind(annotation, value)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("max_iter", (1, np.int64(7)), (0, -1)),
+        ("cv", (2,), (1,)),
+        ("one_hot", (0, 3), (-1,)),
+        ("tol", (0.0, 5), (-1e-9, np.inf, np.nan)),
+        ("eps", (1e-3, 2.0), (0.0, -1.0, np.inf, np.nan)),
+        ("l1_ratio", (0.0, 1), (-0.1, 1.1, np.nan)),
+        ("validation_fraction", (0.1,), (0, 1.0, np.nan)),
+        ("momentum", (0, 0.9), (-0.1, 1, np.nan)),
+        ("unknown", (-5, 0.5, np.inf), (2**63,)),
+    ],
+)
+def test_ranges(name, right, wrong):
+    for value in right:
+        check_range(name, value)
+    for value in wrong:
+        with pytest.raises(UsageError, match=f"^{name} must .*, not [^\n]*$"):
+            check_range(name, value)
+
+
+@pytest.mark.parametrize("value", ["zzz", {}, [], [-1.0], [np.nan], np.zeros((2, 2)), 3])
+def test_numbers_that_are_given_as_such_are_refused_in_a_line(value):
+    for estimator, name in ((linear.ElasticNetCV, "alphas"), (GaussianNB, "priors")):
+        with pytest.raises(UsageError, match=f"^{name} must [^\n]*$"):
+            estimator(**{name: value}).fit(X, X[:, 0] if name == "alphas" else X[:, 0] > 0)
 
 
 def test_columns_are_given_by_name():

@@ -159,8 +159,8 @@ def test_source_saved_model_workers_and_command_line_agree(learner, tmp_path, da
 @pytest.mark.parametrize(
     ("model", "error", "line"),
     [
-        (BayesianRidge(alpha_init=-1.0), UsageError, "positive, not"),
-        (BayesianRidge(max_iter=0), UsageError, "max_iter must be 1"),
+        (BayesianRidge(alpha_init=-1.0), UsageError, "positive and finite, not"),
+        (BayesianRidge(max_iter=0), UsageError, "max_iter must be a whole number of 1 or more"),
         (BayesianLogisticRegression(prior=0.0), UsageError, "prior must be a positive precision"),
     ],
 )
