@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from sklearn import linear_model
 
+from scalable import ParquetSource
+from scalable.bayes import GaussianNB
+from scalable.decomposition import PCA
 from scalable.errors import DataError, DataWarning, UsageError
 from scalable.linear import (
     ElasticNet,
@@ -99,3 +105,37 @@ def test_a_column_whose_squares_are_beyond_floating_point_is_learned_from(learne
 def test_a_column_too_small_for_a_unit_is_refused_in_one_line():
     with pytest.raises(DataError, match=r"column 'x2' lies between -.*e-310 .*far outside the range"):
         LogisticRegression().fit(X * [1.0, 1.0, 1e-310], Y > 0)
+
+
+def test_columns_far_from_zero_are_learned_as_numpy_learns_them_centred(tmp_path, monkeypatch):
+    """Of float32, at a mean of a million: their squares have no digit left that tells of the spread."""
+    monkeypatch.setattr("scalable.linear.prepare.HELD_BYTES", 0)  # each pass reads the file, as of many rows
+    rng, n = np.random.default_rng(0), 5_000
+    X = rng.normal([1e6, -1e6, 0.0], 1.0, (n, 3)).astype(np.float32)
+    wide = X.astype(np.float64)
+    centred = wide - wide.mean(0)
+    score = centred @ [1.0, -0.5, 0.3]
+    number, yes = score + rng.normal(size=n), (rng.random(n) < 1 / (1 + np.exp(-score))).astype(np.int8)
+    count = rng.poisson(np.exp(0.3 * score))
+    columns = {f"x{k}": X[:, k] for k in range(3)}
+    pq.write_table(
+        pa.table({**columns, "number": number, "yes": yes, "count": count}), tmp_path / "a.parquet"
+    )
+
+    def source(target=None):
+        return ParquetSource(tmp_path / "a.parquet", target, list(columns))
+
+    gram, moment = centred.T @ centred, centred.T @ number
+    least, ridge = (np.linalg.solve(gram + alpha * np.eye(3), moment) for alpha in (0.0, 100.0))
+    logistic = linear_model.LogisticRegression(C=np.inf, tol=1e-10).fit(centred, yes).coef_
+    poisson = linear_model.PoissonRegressor(alpha=0.0, tol=1e-10).fit(centred, count).coef_
+    for model, target, expected in (
+        (LinearRegression(), "number", least), (Ridge(alpha=100.0), "number", ridge),
+        (LogisticRegression(penalty=None, solver="newton", tol=1e-9), "yes", logistic),
+        (SGDRegressor("poisson", alpha=0.0, solver="newton", tol=1e-9), "count", poisson),
+    ):  # fmt: skip
+        np.testing.assert_allclose(model.fit(source(target)).coef_, expected, rtol=1e-4, atol=1e-6)
+    variances = np.linalg.eigvalsh(np.cov(wide.T))[::-1]
+    np.testing.assert_allclose(PCA().fit(source()).explained_variance_, variances, rtol=1e-9)
+    within = [wide[yes == k].var(0) for k in (0, 1)]
+    np.testing.assert_allclose(GaussianNB().fit(source("yes")).var_, within, rtol=1e-6)
