@@ -17,6 +17,7 @@ from typing import IO, Any
 from scalable.boosting.workers.job import Outcome, WorkerJob, read_frame, write_frame
 from scalable.boosting.workers.life import processor_seconds
 from scalable.boosting.workers.life import stopped as stopped_for_good
+from scalable.openmp import short_waits
 
 PING_SECONDS = 2.0
 POLL_SECONDS = 0.1
@@ -89,8 +90,7 @@ def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
 
 def _start(job: WorkerJob) -> subprocess.Popen[bytes]:
     env = {
-        # OpenMP threads that spin while they wait made a fit five to twenty times slower on a busy machine.
-        "OMP_WAIT_POLICY": "PASSIVE",
+        **short_waits(os.environ),
         **os.environ,
         "OMP_NUM_THREADS": str(job.n_threads),
         # A worker's few dot products would wake threads that spin beside the other workers of its machine.
