@@ -28,7 +28,7 @@ from tests.fuzz.outcomes import ACCEPTED, ALONE, CRASH, DIFFERENT, ERROR, HANG, 
 
 PARQUET_SHARE = 0.4  # of the time
 BOUNDS_SHARE = 0.25  # of each format's time, with kernels that check every index
-MEANT = "tests/kernels/test_jit.py::test_options_are_passed_on"  # an index outside, to see that it is noticed
+MEANT = "tests/kernels/test_arithmetic.py::test_options_are_passed_on"  # an index outside, to see that it is noticed
 FIRST_MUTANTS = 12  # to compile for, before the time begins
 LEAST = {False: 300, True: 100}  # mutants of a format, without and with indices checked
 QUICK = 0.5  # of an even share of the time is a format's own; the rest is for those that need more
