@@ -147,13 +147,8 @@ class Dask:
                 return
             if self.client.status != "running":
                 raise ClusterError("the connection to the Dask scheduler was lost; restart it and resume")
+            liveness.check(FROZEN_SECONDS)
             ages = liveness.ages()
-            frozen = [address for address, age in (ages or {}).items() if age > FROZEN_SECONDS]
-            if frozen or liveness.scheduler_age() > FROZEN_SECONDS:
-                who = f"worker {frozen[0]}" if frozen else "the Dask scheduler"
-                raise ClusterError(
-                    f"{who} gave no sign of life for {FROZEN_SECONDS:.0f} s; restart it and run this again"
-                )
             if ages is None or (self._workers() if self._chosen else ages):
                 alone_since = None
             elif alone_since is None:

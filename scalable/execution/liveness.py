@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Any
+
+from scalable.errors import ClusterError
 
 CHECK_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
@@ -43,6 +46,23 @@ class Liveness:
         """Return the seconds since the scheduler's last answer."""
         self.ages()
         return time.monotonic() - self._answered
+
+    def check(self, seconds: float, among: Collection[str] | None = None) -> None:
+        """Raise a ClusterError where a worker, or the scheduler, gave no sign of life for so long.
+
+        Parameters
+        ----------
+        seconds : float
+        among : collection of str, optional
+            Addresses of the workers that matter; by default all.
+        """
+        ages = self.ages() or {}
+        frozen = [name for name, age in ages.items() if age > seconds and (among is None or name in among)]
+        if frozen or self.scheduler_age() > seconds:
+            who = f"worker {frozen[0]}" if frozen else "the Dask scheduler"
+            raise ClusterError(
+                f"{who} gave no sign of life for {seconds:.0f} s; restart it and run this again"
+            )
 
     def _ask(self) -> None:
         client = self._client

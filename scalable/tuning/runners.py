@@ -7,11 +7,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Protocol
 
 from scalable.boosting.workers.placement import Team, local_team, team_of
 from scalable.errors import ClusterError, UsageError
-from scalable.execution.dask import current
+from scalable.execution.dask import FROZEN_SECONDS, current
+from scalable.execution.liveness import Liveness
 from scalable.execution.local import preloads
 from scalable.execution.process_wide import one_blas_thread
 from scalable.kernels.processors import available_processors
@@ -19,6 +21,7 @@ from scalable.tuning.trials import Measured, Plan, forget, measure
 
 POLL_SECONDS = 1.0
 NO_WORKER_SECONDS = 30.0
+SEND_SECONDS, FORGET_SECONDS = 60.0, 5.0
 MOST_LOSSES = 3  # of workers that one trial may cost
 
 
@@ -99,7 +102,8 @@ class OnCluster:
 
     def __init__(self, client: Any, workers: Sequence[str], plan: Plan) -> None:
         self._client, self._plan, self._chosen = client, plan, set(workers)
-        self._sent = client.scatter(plan, broadcast=True, hash=False)
+        self._liveness = Liveness(client)
+        self._send()
         self._home: dict[int, str] = {}
         self._busy: dict[Any, tuple[int, str]] = {}
         self._losses: dict[int, int] = {}
@@ -116,6 +120,7 @@ class OnCluster:
                 name for name in workers if name in self._chosen
             ] or workers  # others, once all are lost
             self._requeue(waiting, present)
+            self._liveness.check(FROZEN_SECONDS, present)
             taken = {name for _, name in self._busy.values()}
             for worker in [name for name in present if name not in taken][: len(waiting)]:
                 self._start(worker, waiting, budget)
@@ -137,6 +142,19 @@ class OnCluster:
                 if found is not None:
                     self._home[trial] = worker
                     yield trial, found
+
+    def _send(self) -> None:
+        """Give the plan to all workers; one that is frozen would be waited for, for ever."""
+        from distributed import TimeoutError as Late
+
+        send = partial(self._client.scatter, self._plan, broadcast=True, hash=False, asynchronous=True)
+        try:
+            self._sent = self._client.sync(send, callback_timeout=SEND_SECONDS)
+        except (Late, TimeoutError) as error:
+            raise ClusterError(
+                f"the workers did not take the search's plan within {SEND_SECONDS:.0f} s; look at their logs, or "
+                "restart the frozen one, and resume the search"
+            ) from error
 
     def _start(self, worker: str, waiting: deque[int], budget: int) -> None:
         """Give a worker a trial that it began, or one that nobody did, or another's."""
@@ -166,7 +184,7 @@ class OnCluster:
             if isinstance(error, TimeoutError) and future.status != "error":  # else the trial's own
                 self._busy[future] = trial, worker  # asked for again, unless the worker turns out to be gone
                 return None
-            self._sent = self._client.scatter(self._plan, broadcast=True, hash=False)
+            self._send()
             self._lost(trial, str(error), waiting)
             return None
         return found
@@ -185,5 +203,5 @@ class OnCluster:
         """Stop what runs, and free the workers' memory."""
         for future in self._busy:
             future.cancel()
-        with suppress(Exception):  # workers that are gone have freed it
-            self._client.run(forget, self._plan.token, on_error="ignore")
+        with suppress(Exception):  # workers that are gone have freed it, one that is frozen is not waited for
+            self._client.run(forget, self._plan.token, on_error="ignore", callback_timeout=FORGET_SECONDS)

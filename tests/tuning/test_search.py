@@ -17,7 +17,7 @@ from scalable import ParquetSource, tune
 from scalable.boosting import LGBMClassifier, LGBMRegressor
 from scalable.data.fingerprint import Fingerprint
 from scalable.errors import ClusterError, DataError, UsageError
-from scalable.tuning import boosted
+from scalable.tuning import boosted, runners
 from scalable.tuning.boosted import common_engine
 from scalable.tuning.halving import Rung
 from scalable.tuning.journal import Journal
@@ -319,3 +319,27 @@ def test_too_few_rows_are_told(tmp_path):
     pq.write_table(pa.table({"x": [1.0, 2.0], "y": [0.0, 1.0]}), tmp_path / "few.parquet")
     with pytest.raises(DataError, match="too few to hold some out"):
         tune(LGBMRegressor, ParquetSource(tmp_path / "few.parquet", target="y"), "num_leaves=4|8")
+
+
+def test_a_frozen_worker_ends_a_search(halves, two_mortals, monkeypatch):
+    """SIGSTOP of a worker under a trial: it keeps its connections, and who searches waits for it no longer."""
+    start, stopped, pids = OnCluster._start, [], two_mortals.run(os.getpid)
+
+    def start_and_stop(self, worker, waiting, budget):
+        if not stopped:
+            os.kill(pids[worker], signal.SIGSTOP)
+            stopped.append(worker)
+        start(self, worker, waiting, budget)
+
+    monkeypatch.setattr(OnCluster, "_start", start_and_stop)
+    monkeypatch.setattr(runners, "FROZEN_SECONDS", 2.0)
+    monkeypatch.setattr(runners, "FORGET_SECONDS", 0.2)
+    how = {"n_trials": 9, "valid": halves[1], "budget": 9, "refit": False}
+    began = time.monotonic()
+    try:
+        with pytest.raises(ClusterError, match=r"worker tcp://.* gave no sign of life for 2 s; restart it"):
+            tune(LGBMClassifier, halves[0], SPACE, client=two_mortals, **how)
+        assert time.monotonic() - began < 25
+    finally:
+        for worker in stopped:
+            os.kill(pids[worker], signal.SIGCONT)
