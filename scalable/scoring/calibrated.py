@@ -100,6 +100,15 @@ def save_calibrated(
     return save_model(path, KIND, meta, inner.arrays, inner.texts)
 
 
+def refuse_others(model: str | os.PathLike[str]) -> None:
+    """Raise a ModelError where `model` is another library's file, which no curve can be written into."""
+    if os.path.isfile(model):
+        raise ModelError(
+            f"{model}: a curve is written into the directory that `train --model` wrote, not beside another library's "
+            "file; write the curve alone with --out, without --model"
+        )
+
+
 def read_calibrated(stored: StoredModel) -> CalibratedModel:
     """Return the predictor of what `save_calibrated` wrote."""
     inner = stored.meta["inner"]

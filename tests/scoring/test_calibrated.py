@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -76,7 +77,7 @@ def test_every_road_gives_the_corrected_probability(models, tmp_path, name, targ
         compile_model(tmp_path / "c.model")
 
 
-def test_the_command_line_takes_it_everywhere(models, tmp_path, capsys):
+def test_the_command_line_takes_it_everywhere(models, tmp_path, capsys, monkeypatch):
     data, out = str(models / "rows.parquet"), tmp_path / "c.model"
     command = [
         "calibrate",
@@ -105,6 +106,11 @@ def test_the_command_line_takes_it_everywhere(models, tmp_path, capsys):
         ["card", str(out), data, "--target", "y", "--out", str(tmp_path / "card.html")],
     ):
         assert run(build(), [*words, "--quiet"]) == 0, (words, capsys.readouterr().err)
+    shutil.copy(models / "forest.model" / "booster.txt", tmp_path / "forest.txt")
+    monkeypatch.setattr(Calibrator, "fit", pytest.fail)  # what cannot be written is not learned first
+    command[1] = str(tmp_path / "forest.txt")
+    assert run(build(), [*command, str(tmp_path / "d.model")]) == 1
+    assert "forest.txt: a curve is written into the directory" in capsys.readouterr().err
     assert run(build(), [*command[:5], "--model", str(tmp_path / "d.model")]) == 2
     assert "--model goes with --method" in capsys.readouterr().err
 

@@ -67,7 +67,7 @@ def command(
     from scalable.evaluate import Calibrator, Conformal
     from scalable.execution.executors import get_executor
     from scalable.models.predictors import load_model
-    from scalable.scoring.calibrated import save_calibrated
+    from scalable.scoring.calibrated import refuse_others, save_calibrated
 
     if calibrated is not None:
         if method is None:
@@ -75,6 +75,7 @@ def command(
                 "--model goes with --method: a curve belongs into the model, thresholds into --out"
             )
         refuse_overwriting(calibrated, overwrite)
+        refuse_others(model)
     predictor, high = load_model(model), None if upper is None else load_model(upper)
     needed = [*predictor.needed, *([] if high is None else high.needed), *([] if by is None else [by])]
     names = list(dict.fromkeys(needed))  # other columns may be of any type
