@@ -243,15 +243,18 @@ class Batches:
             del mixes  # those that are done must go, with their rows
             for step in range(self.step, self._steps):
                 start, stop = stop, self._start(step + 1, n_rows)
-                while here and here[0].stop <= start:
-                    here.popleft()
-                # Those that this batch needs, and one more that is read meanwhile.
-                while coming and (not here or here[-1].start < stop):
+                # Those that this batch needs, and one more that is read meanwhile: two in all, so that one that is done
+                # goes, with all views of its rows, before the next takes memory.
+                while coming and (len(here) < 2 or here[-1].stop < stop):
                     coming[0].submit(pool)
                     here.append(coming.popleft())
                 parts = [mix.rows(start, stop) for mix in here if mix.start < stop]
+                batch = parts[0] if len(parts) == 1 else _joined(parts)
+                del parts
+                while here and here[0].stop <= stop:
+                    here.popleft()
                 self.step = step + 1
-                yield parts[0] if len(parts) == 1 else _joined(parts)
+                yield batch
             self.epoch, self.step = self.epoch + 1, 0
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

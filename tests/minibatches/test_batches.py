@@ -3,6 +3,7 @@
 import json
 import os
 import tracemalloc
+import weakref
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pytest
 
 from scalable import ParquetSource, batches
 from scalable.errors import DataError, UsageError
+from scalable.minibatches.mix import Mix
 
 ROWS = 20_000
 
@@ -237,6 +239,21 @@ def test_bad_values_and_files_that_change_are_told(tmp_path):
 def test_parameters_that_are_off(given, message):
     with pytest.raises(UsageError, match=message):
         batches(np.random.default_rng(0).normal(size=(500, 3)), **given)
+
+
+def test_what_is_done_goes_before_the_next_takes_memory(files, monkeypatch):
+    alive, most, submit = weakref.WeakSet(), [], Mix.submit
+
+    def counted(mix, pool):
+        submit(mix, pool)
+        alive.add(mix)
+        most.append(len(alive))
+
+    monkeypatch.setattr(Mix, "submit", counted)
+    for _ in batches(source_of(files), 300, buffer_rows=4_000, n_workers=2):
+        pass
+    assert len(most) == 5
+    assert max(most) == 2
 
 
 def test_memory_does_not_grow_with_rows(tmp_path):
