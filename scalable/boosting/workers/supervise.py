@@ -21,6 +21,7 @@ from scalable.openmp import short_waits
 
 PING_SECONDS = 2.0
 POLL_SECONDS = 0.1
+SOON_SECONDS = 0.005  # for peers, which all workers wait for
 # This package is found where it is; the working folder comes last, for functions of the user's own. What he calls
 # data_gen.py or bench/ must not be taken for ours, nor his random.py for Python's.
 PATIENCE = 6  # times the silence for a process that lives but gets no processor
@@ -54,7 +55,7 @@ def supervise(
     job : WorkerJob
         What the worker does.
     mailbox : Mailbox
-        Read every tenth of a second.
+        Read every tenth of a second, and sooner while its peers are waited for.
     tell : callable
         Receives the worker's messages, each a dict with "kind" and the worker's "index" (Dask sets a "worker" itself).
     stopped : callable
@@ -130,6 +131,7 @@ def _converse(
 ) -> Outcome:
     """Pass messages until the worker has an outcome, or its process ended without one."""
     introduced, spoken, pinged, heard = False, False, 0.0, time.monotonic()
+    polled = POLL_SECONDS
     saved, used = None, 0.0
     tell({"kind": "started", "index": job.worker, "pid": child.pid})
     while True:
@@ -137,12 +139,12 @@ def _converse(
             return Outcome("stopped", job.worker, saved=saved)
         if mailbox.peers is not None and not introduced:
             outgoing.put({"kind": "peers", "peers": mailbox.peers})
-            introduced = True
+            introduced, polled = True, POLL_SECONDS
         if time.monotonic() - pinged > PING_SECONDS:
             pinged = time.monotonic()
             outgoing.put({"kind": "ping"})
         try:
-            message = messages.get(timeout=POLL_SECONDS)
+            message = messages.get(timeout=polled)
         except queue.Empty:
             # Its peers are quicker, and are first to say so; loading libraries may take its time.
             silent = time.monotonic() - heard
@@ -163,6 +165,8 @@ def _converse(
         if message["kind"] == "saved":
             saved = message["saved"]
             continue
+        if message["kind"] == "hello" and not introduced:
+            polled = SOON_SECONDS
         tell({**message, "index": job.worker})
 
 
