@@ -52,7 +52,12 @@ def _truth_rows(truth: dict[str, Any]) -> list[list[str]]:
     for name, score in truth.items():
         if isinstance(score, dict) and "realised" in score:
             values = (score.get("expected"), score["realised"], score.get("se"))
-            rows.append([name.replace("_", " "), *("" if v is None else f"{v:.6g}" for v in values)])
+            rows.append(
+                [
+                    name.replace("_", " "),
+                    *("" if v is None else f"{v:.6{'f' if abs(v) < 1 else 'g'}}" for v in values),
+                ]
+            )
     return rows
 
 
@@ -112,7 +117,7 @@ def _histogram(column: ColumnSummary) -> str:
 def _label_picture(description: Description) -> str:
     if len(description.label) < 2:
         return ""
-    figure, axes = _figure(9, 2.6, left=0.6)
+    figure, axes = _figure(9, 2.6, left=0.75)
     middle = [first + rows / 2 for first, rows, _ in description.label]
     mean = [m for _, _, m in description.label]
     binary = "auc" in description.truth
@@ -130,5 +135,9 @@ def _label_picture(description: Description) -> str:
     if binary:
         axes.axhline(description.truth["prevalence"], color=_RED, lw=1, label="mean of p(y=1|x)")
     axes.set_xlabel("row", fontsize=8, color=_GREY)
-    axes.legend(fontsize=7, frameon=False)
+    axes.set_ylabel(f"mean of {description.target}".replace("$", r"\$"), fontsize=8, color=_GREY)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.legend(
+        fontsize=7, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 0.97), borderaxespad=0
+    )
     return _svg(figure)
