@@ -207,7 +207,7 @@ class Future:
 
 
 def test_a_trials_own_timeout_is_not_taken_for_a_slow_fetch():
-    client = SimpleNamespace(scatter=None, sync=lambda *_, **__: None)
+    client = SimpleNamespace(scatter=print, sync=lambda *_, **__: None)
     runner, waiting = OnCluster(client, [], None), deque()
     assert runner._result(Future("finished"), 5, "here", waiting) is None
     assert not waiting  # fetched too slowly: asked for again
