@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from data_gen.errors import RequestError
+from scalable.cli.screen.interrupt import resume_hint
 from tests.cli.conftest import in_one_process
 
 Run = Callable[..., Any]
@@ -108,3 +110,17 @@ def test_what_a_fit_decided_is_said_in_a_pipe_too(scalable: Run, tmp_path: Path)
         re.fullmatch(r"scalable: \d+ of 300 iterations: no further split gains enough", line) for line in said
     )
     assert scalable(*words, "--model", tmp_path / "n", "-q").err == ""
+
+
+def test_quickstart_replaces_what_an_interrupted_one_left(tmp_path: Path) -> None:
+    """A stranger who ends the first run types the same again, and has no option to repair it with."""
+    from scalable.cli.bench import journey
+
+    (tmp_path / "data" / ".generation").mkdir(parents=True)
+    (tmp_path / "data" / "part-000000.parquet").write_bytes(b"begun")
+    assert journey.generate(tmp_path / "data", 1000, 0, []).rows == 1000
+    assert "half-written" not in resume_hint(["quickstart"])
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "part-000000.parquet").write_bytes(b"mine")
+    with pytest.raises(RequestError, match="something else"):
+        journey.generate(tmp_path / "mine", 1000, 0, [])

@@ -108,8 +108,8 @@ def generate(directory: Path, rows: int, seed: int, stages: list[Stage]) -> Any:
 
 
 def _is_ours(data: Path) -> bool:
-    """Return whether an earlier quickstart has written its dataset there."""
-    return (data / "manifest.json").is_file()
+    """Return whether an earlier quickstart has written its dataset there, or began to."""
+    return (data / "manifest.json").is_file() or (data / ".generation").is_dir()
 
 
 def train_logistic(

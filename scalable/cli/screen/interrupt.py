@@ -102,4 +102,5 @@ def resume_hint(argv: Sequence[str]) -> str:
     if argv and (argv[0] in RESUMABLE or " ".join(argv[:2]) in RESUMABLE):
         again = shlex.join(argv if "--resume" in argv else [*argv, "--resume"])
         return f"go on with: scalable {again}"
-    return "nothing half-written was left; run the same command again"
+    left = "" if argv[:1] == ["quickstart"] else "nothing half-written was left; "
+    return f"{left}run the same command again"
