@@ -48,6 +48,7 @@ WARM_WORK = 2**29  # where the rows must be read again, or rows times squared te
 SAMPLE_ROWS = 2**22
 SAMPLE_SHARE = 16
 FEW_STEPS = 5  # passes that Newton's method takes at least to be sure of what it has found
+MAJORIZED_STEPS = 100  # from here on it is nearer to the minimum of a kinked loss than descent
 MAJORIZED_ITER = 500  # convergence is linear only
 KINKED_TOL = 1e-8
 # Deviations, by a spread of rows, from the mean of all targets. One row farther away would double the deviation of a
@@ -260,6 +261,8 @@ class GradientEstimator(LinearEstimator):
             elif warm and rows > 2 * SAMPLE_ROWS and ready.reader.source.exact_rows and not ready.ordered:
                 shards = ready.reader.source.shards
                 first = one_of_each(shards, -(-len(shards) // (rows // SAMPLE_ROWS)))
+            # Noise of steps along a kinked loss over few rows hides for many passes that they still win.
+            noisy = cheap and self._loss().majorant is not None and tol is None
             settings = DescentSettings(
                 self.n_replicas,
                 1 if warm else max_iter,
@@ -267,7 +270,7 @@ class GradientEstimator(LinearEstimator):
                 bool(self.average),
                 self._seed(),
                 self.validation_fraction if self.early_stopping and not warm else 0.0,
-                self.n_iter_no_change if self.early_stopping else 1,
+                self.n_iter_no_change if self.early_stopping else (noisy and max_iter) or 1,
                 not hashed,
             )
             learner = self._descent(objective, ready.encoder)
@@ -310,7 +313,7 @@ class GradientEstimator(LinearEstimator):
     def _steps_as_usual(self) -> bool:
         """Whether nothing was asked of descent that another solver could not give: many passes are a bound."""
         asked = (self.learning_rate, self.batch_size, self.n_replicas)
-        enough = FEW_STEPS if self._loss().majorant is None else MAJORIZED_ITER
+        enough = FEW_STEPS if self._loss().majorant is None else MAJORIZED_STEPS
         bounded = self.max_iter is not None and self.max_iter < enough
         return all(value is None for value in asked) and not (bounded or self.early_stopping)
 

@@ -171,6 +171,20 @@ def test_many_passes_asked_of_few_rows_are_a_bound(rows):
     np.testing.assert_allclose(bounded.coef_, SGDClassifier("log_loss").fit(X, y).coef_, rtol=1e-4)
 
 
+@pytest.mark.parametrize("loss", ["huber", "quantile", "epsilon_insensitive"])
+def test_descent_along_kinks_is_converged_only_where_it_is(loss):
+    """Noise ended it after six passes of a hundred rows, 2 to 8 % above the minimum, as converged."""
+    rng = np.random.default_rng(1)
+    few = rng.normal(size=(100, 5))
+    y = few @ rng.normal(size=5) + 0.7 * rng.normal(size=100)
+    best = SGDRegressor(loss).fit(few, y)
+    enough = SGDRegressor(loss, max_iter=400).fit(few, y)
+    assert enough.converged_
+    np.testing.assert_allclose(enough.coef_, best.coef_, rtol=1e-3)
+    with pytest.warns(ConvergenceWarning, match="40 passes of the sgd solver"):
+        SGDRegressor(loss, max_iter=40).fit(few, y)
+
+
 @pytest.mark.parametrize("rows", [100, 330])
 def test_descent_over_few_rows_is_not_ended_by_noise(rows):
     """Of 33 rows in steps of 16, the last one counted sixteen times; and three passes were found enough."""
