@@ -145,8 +145,6 @@ class Dask:
                 wait(futures, timeout=1)
             if all(future.done() for future in futures) or any(f.status == "error" for f in futures):
                 return
-            if self.client.status != "running":
-                raise ClusterError("the connection to the Dask scheduler was lost; restart it and resume")
             liveness.check(FROZEN_SECONDS)
             ages = liveness.ages()
             if ages is None or (self._workers() if self._chosen else ages):

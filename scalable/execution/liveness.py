@@ -10,6 +10,7 @@ from scalable.errors import ClusterError
 
 CHECK_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
+LOST = "the connection to the Dask scheduler was lost; restart it and resume"
 
 
 class Liveness:
@@ -48,7 +49,7 @@ class Liveness:
         return time.monotonic() - self._answered
 
     def check(self, seconds: float, among: Collection[str] | None = None) -> None:
-        """Raise a ClusterError where a worker, or the scheduler, gave no sign of life for so long.
+        """Raise a ClusterError where the scheduler is lost, or it or a worker gave no sign of life for so long.
 
         Parameters
         ----------
@@ -56,6 +57,8 @@ class Liveness:
         among : collection of str, optional
             Addresses of the workers that matter; by default all.
         """
+        if self._client.status != "running":
+            raise ClusterError(LOST)
         ages = self.ages() or {}
         frozen = [name for name, age in ages.items() if age > seconds and (among is None or name in among)]
         if frozen or self.scheduler_age() > seconds:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from scalable.boosting.workers.placement import Team, local_team, team_of
 from scalable.errors import ClusterError, UsageError
 from scalable.execution.dask import FROZEN_SECONDS, current
-from scalable.execution.liveness import Liveness
+from scalable.execution.liveness import LOST, Liveness
 from scalable.execution.local import preloads
 from scalable.execution.process_wide import one_blas_thread
 from scalable.kernels.processors import available_processors
@@ -115,12 +115,15 @@ class OnCluster:
 
         waiting, since = deque(trials), time.monotonic()
         while waiting or self._busy:
-            workers = sorted(self._client.nthreads())
+            self._liveness.check(FROZEN_SECONDS, self._chosen.union(name for _, name in self._busy.values()))
+            try:
+                workers = sorted(self._client.nthreads())
+            except OSError as error:  # before the client's status tells it
+                raise ClusterError(LOST) from error
             present = [
                 name for name in workers if name in self._chosen
             ] or workers  # others, once all are lost
             self._requeue(waiting, present)
-            self._liveness.check(FROZEN_SECONDS, present)
             taken = {name for _, name in self._busy.values()}
             for worker in [name for name in present if name not in taken][: len(waiting)]:
                 self._start(worker, waiting, budget)
@@ -134,8 +137,10 @@ class OnCluster:
             if not self._busy:
                 time.sleep(POLL_SECONDS)
                 continue
-            with suppress(Late, TimeoutError), current(self._client):
+            with suppress(Late, TimeoutError, CancelledError), current(self._client):
                 wait(list(self._busy), timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
+            if self._client.status != "running":
+                continue
             for future in [each for each in self._busy if each.done()]:
                 trial, worker = self._busy.pop(future)
                 found = self._result(future, trial, worker, waiting)
