@@ -141,7 +141,7 @@ def _checked(found: dict[str, Choice | Range]) -> Space:
 
 def _of_text(name: str, form: str) -> Choice | Range:
     kind, colon, bounds = form.partition(":")
-    if not colon:
+    if not colon and ".." not in form:
         return _choice(name, [value_of(one.strip()) for one in form.split("|")])
     return _range(name, kind, [value_of(one) for one in bounds.split(":")])
 

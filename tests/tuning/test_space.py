@@ -28,6 +28,7 @@ def test_text_toml_and_mappings_say_the_same(tmp_path):
         ("rate=log:1:0.1", "the lower first"),
         ("rate=uniform:0:nan", "two numbers"),
         ("rate=power:1:2", "'power' is no range"),
+        ("rate=0.01..0.3", "'0.01..0.3' is no range; the forms are"),
         ("leaves=int:1.5:3", "whole numbers"),
         ("leaves=15||31", "a choice is empty"),
         ("a-b=1,a_b=2", "twice"),
