@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
-from scalable.errors import UsageError
+import numpy as np
+from numpy.typing import NDArray
+
+from scalable.errors import UsageError, shown
 
 
 def by_arity(function: Callable[..., Any], role: str, *, queries: bool = False) -> Callable[..., Any]:
@@ -43,6 +47,28 @@ def by_arity(function: Callable[..., Any], role: str, *, queries: bool = False) 
             f"{role} must take (y_true, y_pred) or (y_true, y_pred, weight){fourth}, but it takes {least} arguments"
         )
     return lambda *arguments: function(*arguments[:n])
+
+
+def derivatives(found: Any, shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the gradient and the hessian that a user's objective gave for predictions of this shape.
+
+    Raises
+    ------
+    UsageError
+        When it gave anything else than two arrays of so many numbers.
+    """
+    try:
+        gradient, hessian = (np.asarray(each) for each in found)
+        right = {gradient.size, hessian.size} == {math.prod(shape)} and gradient.dtype.kind in "biuf"
+        right = right and hessian.dtype.kind in "biuf"
+    except (TypeError, ValueError):
+        right = False
+    if not right:
+        raise UsageError(
+            f"objective must return two arrays of the shape of y_pred, {shape}: gradient and hessian, not "
+            f"{shown(found)}"
+        )
+    return gradient, hessian
 
 
 def takes_queries(function: Callable[..., Any]) -> bool:

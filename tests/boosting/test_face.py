@@ -167,6 +167,10 @@ def test_an_objective_of_two_arguments_gives_raw_scores_as_in_lightgbm():
     np.testing.assert_allclose(ours, theirs, atol=1e-7)
     with pytest.raises(UsageError, match="y_true, y_pred"):
         LGBMRegressor(objective=lambda y: y).fit(X, Y)
+    for wrong in (lambda y, z: z - y, lambda y, z: (z - y, 1.0), lambda y, z: None, lambda y, z: ("a", "b")):
+        for engine in ("native", "lightgbm"):
+            with pytest.raises(UsageError, match=r"^objective must return two arrays of the shape .*[^\n]*$"):
+                LGBMRegressor(objective=wrong, n_estimators=1, engine=engine).fit(X, Y)
 
 
 @pytest.mark.parametrize("seed", [np.random.RandomState, np.random.default_rng], ids=["state", "generator"])

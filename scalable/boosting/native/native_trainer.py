@@ -26,7 +26,7 @@ from scalable.boosting.native.rows import Rows
 from scalable.boosting.native.settings import Settings
 from scalable.boosting.native.text import model_text
 from scalable.boosting.training.row_pieces import by_pieces
-from scalable.boosting.user_functions import by_arity
+from scalable.boosting.user_functions import by_arity, derivatives
 from scalable.boosting.workers.job import WorkerJob
 from scalable.data.source import Source
 from scalable.features.tree_encoder import TreeEncoder
@@ -156,7 +156,7 @@ class NativeTrainer:
         shown = scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
         queries = self._job.sizes[:1]
         user = by_arity(self._job.watch.objective, "objective", queries=bool(queries))
-        found = [np.asarray(a) for a in user(label, shown, weight, *queries)]
+        found = derivatives(user(label, shown, weight, *queries), shown.shape)
         g, h = (a[None] if len(scores) == 1 else a.reshape(shown.shape).T for a in found)
         return g, h
 

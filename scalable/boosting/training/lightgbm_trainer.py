@@ -14,7 +14,7 @@ from scalable.boosting.dataset.datasets import datasets_of
 from scalable.boosting.native.settings import flag
 from scalable.boosting.ranking.seeds import seed_of
 from scalable.boosting.training.evaluation import scores_of
-from scalable.boosting.user_functions import by_arity
+from scalable.boosting.user_functions import by_arity, derivatives
 from scalable.boosting.workers.job import WorkerJob
 
 DEFAULT_RATE = 0.1  # LightGBM's own
@@ -102,7 +102,8 @@ def _gradients(objective: Callable[..., Any] | None, sizes: NDArray[Any] | None)
     queries = () if sizes is None else (sizes,)
 
     def of(prediction: NDArray[np.float64], data: lgb.Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
-        gradient, hessian = user(data.get_label(), prediction, data.get_weight(), *queries)
+        found = user(data.get_label(), prediction, data.get_weight(), *queries)
+        gradient, hessian = derivatives(found, prediction.shape)
         return np.asarray(gradient, np.float32), np.asarray(hessian, np.float32)
 
     return of
