@@ -6,7 +6,8 @@ from typing import Any
 
 from scalable.report.terminal import fitted
 
-WIDTH = 110  # narrower, the figures would be cut
+WHOLE = {"column", "missing", "distinct"}  # one word each
+WIDTH = 110  # narrower, figures would be folded; times and units have a place for it
 
 
 def show_datasets(datasets: Any) -> None:
@@ -31,7 +32,9 @@ def show_columns(description: Any) -> None:
     rows = description.table()
     for heading in rows[0]:
         left = heading in {"column", "type", "unit", "remarks"}
-        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
+        table.add_column(
+            heading, justify="left" if left else "right", overflow="fold", no_wrap=heading in WHOLE
+        )
     for row in rows[1:]:
         table.add_row(*(escape(str(cell)) for cell in row))
     fitted(least=WIDTH).print(table)

@@ -3,6 +3,7 @@
 import json
 import re
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import pytest
 from data_gen.describing.page import render
 from scalable.cli.app import build
 from scalable.cli.data.any_parquet import describe_parquet
+from scalable.cli.data.tables import show_columns
 from scalable.cli.screen.failure import run
 from scalable.execution.threads import Threads
 from scalable.report.figures.confusion import confusion
@@ -187,3 +189,22 @@ def test_bins_of_a_column_in_the_order_of_rows_are_as_wide_at_its_ends(tmp_path)
     (column,) = describe_parquet(str(tmp_path / "rows.parquet"), Threads(1)).columns
     widths = np.diff(column.edges)
     assert widths.max() < 1.01 * widths.min()
+
+
+def test_no_cell_is_cut_on_a_narrow_terminal(monkeypatch, capsys):
+    """A time is folded between its day and its hour; a figure with its last digits cut off would be another one."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    cells = [
+        "distance_home_km",
+        "timestamp[ms, UTC]",
+        "ms since 1970 UTC",
+        "54.3%",
+        "~199,970",
+        *["2020-01-01 09:08"] * 3,
+    ]
+    headings = ["column", "type", "unit", "missing", "distinct", "min", "mean", "max"]
+    show_columns(SimpleNamespace(table=lambda: [headings, cells]))
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert all(word in shown for cell in cells for word in cell.split())
