@@ -162,7 +162,7 @@ def main() -> None:
             "engine": "native",
             "leaves_per_round": int(sys.argv[5]),
         }
-        model = LGBMClassifier(trees, num_leaves=LEAVES, client=client, **growth)
+        model = LGBMClassifier(trees, num_leaves=LEAVES, client=client, n_workers=int(sys.argv[4]), **growth)
         model.fit(ParquetSource(directory, target="y"))
         stats = model.stats_
         found = {

@@ -56,7 +56,7 @@ def _logistic(client: Any) -> Any:
 
 
 def _forest(client: Any) -> Any:
-    return LGBMClassifier(TREES, num_leaves=63, random_state=0, verbosity=-1, client=client)
+    return LGBMClassifier(TREES, num_leaves=63, random_state=0, verbosity=-1, client=client, n_workers=2)
 
 
 LEARNERS: dict[str, Callable[[Any], Any]] = {"logistic": _logistic, "forest": _forest}

@@ -32,9 +32,8 @@ def stage(n_rows: int) -> dict[str, Any]:
         for _ in range(ROUNDS):
             for engine in ENGINES:
                 began = time.perf_counter()
-                model = LGBMClassifier(**trees_of(engine), engine=engine, random_state=0, client=client).fit(
-                    train
-                )
+                on = {"client": client, "n_workers": 2}
+                model = LGBMClassifier(**trees_of(engine), engine=engine, random_state=0, **on).fit(train)
                 seconds, workers = time.perf_counter() - began, model.stats_["workers"]
                 parts = {
                     "survey": model.stats_["prepare_seconds"],

@@ -54,6 +54,7 @@ class LGBMModel(Attributes, Estimator):
         A client, a scheduler's address, or None for this machine; clones share it, saved models keep its address.
     n_workers : int, optional
         Local worker processes, by default one with all processors; with a client, how many of its, by default all.
+        Few rows are learned from without any unless a number is given, where no other machine takes part.
     identifiers : bool
         Whether integer columns named like identifiers (``..._id``, ``..._key``, ``zip``) with many categories are
         encoded as each category's mean target and share of the rows; False passes them as numbers.

@@ -33,7 +33,7 @@ from scalable.boosting.training.metrics import metrics_of
 from scalable.boosting.workers.driver import Fit, train_here, train_there
 from scalable.boosting.workers.job import Outcome, Watch
 from scalable.boosting.workers.partition import check_rows, check_selection
-from scalable.boosting.workers.placement import Team, team_of
+from scalable.boosting.workers.placement import Team, here_instead, team_of
 from scalable.data.parquet import ParquetSource
 from scalable.data.source import Source
 from scalable.data.table import TableSource
@@ -104,7 +104,8 @@ def train(
         A client, a scheduler's address, or None for this machine.
     n_workers : int, optional
         Without a client: local worker processes, by default one with all processors, and none where rows are few or in
-        memory. With one: how many of its workers take part, by default all.
+        memory. With one: how many of its workers take part, by default all, and none where rows are few and all of them
+        are of this machine.
     **options
         The attributes of `scalable.boosting.options.Options`: ``valid``, ``early_stopping``,
         ``custom_metrics``, ``callbacks``, ``init_model``, ``checkpoint``, ``checkpoint_every``,
@@ -133,15 +134,25 @@ def train(
         # A process takes over a second to start: small fits are over before. It is for memory that can be given back.
         small = n_workers is None and source.n_rows * len(source.feature_names) <= MOST_VALUES_HERE
         in_process = alone and (small or isinstance(source, TableSource))
+        team = None
+        if client is not None and small:
+            with team_of(client, n_workers, _paths(source)) as cluster:
+                team = here_instead(cluster)
+            in_process = team is not None
         if not in_process:
             spill = _Spill(stack, remembered=chosen.checkpoint is not None)
             source = spill(source)
             chosen = replace(chosen, valid=tuple(spill(held) for held in chosen.valid))
-        paths: tuple[str, ...] = ()
-        if isinstance(source, ParquetSource):  # workers have working directories of their own
-            paths = tuple(store_of(path).absolute(path) for path in source.paths)
-        team = stack.enter_context(team_of(client, n_workers, paths))
+        if team is None:
+            team = stack.enter_context(team_of(client, n_workers, _paths(source)))
         return train_on(team, params, source, classify=classify, options=chosen, in_process=in_process)
+
+
+def _paths(source: Source) -> tuple[str, ...]:
+    """Return where the files of a source are for workers, who have working directories of their own."""
+    if not isinstance(source, ParquetSource):
+        return ()
+    return tuple(store_of(path).absolute(path) for path in source.paths)
 
 
 def train_on(

@@ -92,7 +92,9 @@ def test_addresses_that_do_not_answer_are_said(rows, monkeypatch):
 def test_relative_paths_are_those_of_the_caller(rows, dask_client, monkeypatch):
     monkeypatch.chdir(rows)
     source = ParquetSource("rows.parquet", target="y")
-    model = LGBMClassifier(n_estimators=2, client=dask_client).fit(source)  # workers stand elsewhere
+    model = LGBMClassifier(n_estimators=2, client=dask_client, n_workers=2).fit(
+        source
+    )  # workers stand elsewhere
     assert model.n_iter_ == 2
 
 

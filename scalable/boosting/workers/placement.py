@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from scalable import progress
 from scalable.boosting.estimates import MemoryEstimate, check_memory
 from scalable.boosting.workers.launchers import DaskLauncher, Launcher, LocalLauncher
 from scalable.errors import ClusterError, UsageError
@@ -133,6 +135,26 @@ def local_team(n_workers: int) -> Team:
         for worker in range(n_workers)
     )
     return Team(places, Threads(), LocalLauncher)
+
+
+def here_instead(team: Team) -> Team | None:
+    """Return one worker of this process, with as many threads, where all of a team's are of its machine; else None."""
+    if not all(map(_is_here, team.places)):
+        return None
+    (own,) = local_team(1).places
+    threads = min(own.n_threads, sum(place.n_threads for place in team.places))
+    progress.say(f"few rows: trained in this process; n_workers={len(team.places)} would use the cluster")
+    return Team((replace(own, n_threads=threads),), Threads(threads), LocalLauncher)
+
+
+def _is_here(place: Place) -> bool:
+    """Return whether a place is of this machine and of its network: containers may share a name."""
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    try:
+        socket.create_server((place.host, 0), family=family).close()
+    except OSError:
+        return False
+    return place.machine == platform.node()
 
 
 def _places(client: Any, n_workers: int | None, paths: tuple[str, ...]) -> tuple[Place, ...]:

@@ -11,7 +11,7 @@ the rarer categories are shown to training as if they were new, so that what is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scalable.features.hashing import buckets_of
 from scalable.features.target_encoding.groups import Groups
 from scalable.features.target_encoding.shrinkage import prior_rows, shrunk
+from scalable.features.target_encoding.sparse import SparseWhenPickled
 from scalable.kernels.encode import target_means as kernels
 
 MAX_MEANS = 8  # classes beyond this get shares only
@@ -32,7 +33,7 @@ HIDDEN_EVERY, HIDDEN_MOST = (
 
 
 @dataclass(frozen=True)
-class TargetMeans:
+class TargetMeans(SparseWhenPickled):
     """Mean targets and shares by cell, as prediction uses them.
 
     Attributes
@@ -109,7 +110,7 @@ class TargetMeans:
 
 
 @dataclass(frozen=True)
-class CrossFitted:
+class CrossFitted(SparseWhenPickled):
     """What a training row gets: means of the other folds' rows.
 
     Attributes
@@ -135,7 +136,7 @@ class CrossFitted:
 
 
 @dataclass(frozen=True)
-class TargetSums:
+class TargetSums(SparseWhenPickled):
     """Sums over the training rows, cell by cell and fold by fold.
 
     Attributes
@@ -167,14 +168,17 @@ class TargetSums:
 
     def finish(self, *, hide: bool = False) -> tuple[TargetMeans, CrossFitted]:
         """Return what prediction uses, and what training does: with some cells as new ones look, where they `hide`."""
-        by_fold, counts = self.counts[:-1], self.counts[:-1].sum(axis=1, dtype=np.float64)
+        # Cells without rows are most of them, and all alike.
+        used = np.flatnonzero(self.counts[:-1].any(axis=1))
+        by_fold, found = self.counts[used], self.sums[used]
+        counts = by_fold.sum(axis=1, dtype=np.float64)
         n_means, rows = self.sums.shape[2], max(1.0, float(counts.sum()))
-        total = np.empty((len(counts), n_means + 1), np.float32)
-        others = np.empty((len(counts), kernels.N_FOLDS * n_means + 1), np.float32)
+        total = np.empty((len(used), n_means + 1), np.float32)
+        others = np.empty((len(used), kernels.N_FOLDS * n_means + 1), np.float32)
         total[:, -1] = others[:, -1] = counts / rows
         priors, strengths = [], []
         for k in range(n_means):
-            sums = self.sums[:-1, :, k]
+            sums = found[:, :, k]
             all_sums = sums.sum(axis=1, dtype=np.float64)
             mean = float(all_sums.sum()) / rows
             weight = prior_rows(by_fold, sums, mean)
@@ -184,12 +188,22 @@ class TargetSums:
                 others[:, fold * n_means + k] = shrunk(*rest, mean, weight)
             priors.append(mean)
             strengths.append(weight)
-        if hide:
-            hidden = np.arange(0, len(counts), HIDDEN_EVERY)  # a bucket's number is a hash already
-            hidden = hidden[counts[hidden] <= HIDDEN_MOST * rows]
-            others[hidden] = [*np.repeat(priors, kernels.N_FOLDS), 0.0]
-        means = TargetMeans(_with_missing(total), tuple(priors), tuple(strengths))
-        return means, CrossFitted(_with_missing(others), n_means)
+        new = [*np.repeat(priors, kernels.N_FOLDS), 0.0]
+        if hide:  # a bucket's number is a hash already
+            others[(used % HIDDEN_EVERY == 0) & (counts <= HIDDEN_MOST * rows)] = new
+        n_cells = len(self.counts) - 1
+        means = TargetMeans(_whole(total, used, n_cells, [*priors, 0.0]), tuple(priors), tuple(strengths))
+        return means, CrossFitted(_whole(others, used, n_cells, new), n_means)
+
+
+def _whole(
+    rows: NDArray[np.float32], used: NDArray[np.intp], n_cells: int, new: Sequence[float]
+) -> NDArray[np.float32]:
+    """Return a table of `n_cells`, of which those not in `used` are `new`, and a row of NaN after its last."""
+    out = np.empty((n_cells + 1, rows.shape[1]), rows.dtype)
+    out[:], out[-1] = new, np.nan
+    out[used] = rows
+    return out
 
 
 def _with_missing(table: NDArray[Any]) -> NDArray[Any]:

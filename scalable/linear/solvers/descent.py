@@ -198,6 +198,9 @@ def merge_replicas(
     the models, which are given up, becomes the merged one: here all of them are in memory, and one more was the most
     that descent ever needed.
     """
+    if len(states) == 1:
+        learner.catch_up(states[0].table, np.asarray(learner.objective.factors, np.float64), states[0].steps)
+        return states[0]
     prior = held_back(learner) if _prior_of(learner) == optimizers.S0 else np.zeros(start.table.shape[1])
     factors = np.asarray(learner.objective.factors, np.float64)
     table = states[0].table

@@ -14,6 +14,7 @@ import pytest
 from scalable import ParquetSource
 from scalable.boosting import LGBMClassifier
 from scalable.boosting.estimates import rounds_of
+from scalable.boosting.workers import placement
 from scalable.boosting.workers.launchers import DaskLauncher
 from scalable.errors import ClusterError
 from tests.boosting.processes import worker_processes
@@ -55,7 +56,7 @@ def test_two_workers_train_the_model_of_one(dask_client, rows):
     params |= {"deterministic": True, "force_col_wise": True, "num_threads": 1}
     source = ParquetSource(rows, target="y")
     here = LGBMClassifier(**params).fit(source)
-    there = LGBMClassifier(**params, client=dask_client).fit(source)
+    there = LGBMClassifier(**params, client=dask_client, n_workers=2).fit(source)
     np.testing.assert_allclose(there.predict_proba(source), here.predict_proba(source), atol=1e-9)
     workers = there.stats_["workers"]
     assert [worker["rows"] for worker in workers] == [10_000, 10_000]
@@ -67,7 +68,7 @@ def test_two_workers_train_the_model_of_one(dask_client, rows):
 def test_leaves_are_split_together_in_few_exchanges_to_the_same_bits(dask_client, rows):
     source, params = ParquetSource(rows, target="y"), {"n_estimators": 3, "leaves_per_round": 4}
     here = LGBMClassifier(**params).fit(source)
-    there = LGBMClassifier(**params, client=dask_client).fit(source)
+    there = LGBMClassifier(**params, client=dask_client, n_workers=2).fit(source)
     assert here.engine_ == there.engine_ == "native"
     assert there.booster_.model_to_string() == here.booster_.model_to_string()
     one_by_one = 3 * (2 * len(rounds_of(31, 1)) + 3)
@@ -78,14 +79,28 @@ def test_arrays_are_streamed_to_workers_of_an_address_too(dask_client):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(5000, 3))
     y = np.where(X[:, 0] > 0, "up", "down")
-    model = LGBMClassifier(n_estimators=5, client=dask_client.scheduler.address)
+    model = LGBMClassifier(n_estimators=5, client=dask_client.scheduler.address, n_workers=2)
     model.fit(X, y, sample_weight=np.ones(5000))
     assert [worker["rows"] for worker in model.stats_["workers"]] == [2500, 2500]
     assert model.score(X, y) > 0.95
 
 
+def test_few_rows_are_trained_where_they_are_asked_for(dask_client, rows, monkeypatch):
+    """Where all workers are of this machine, they have nothing to give that this process has not."""
+    params = {"n_estimators": 3, "num_threads": 1, "client": dask_client}
+    source = ParquetSource(rows, target="y")
+    said = []
+    monkeypatch.setattr(placement.progress, "say", said.append)
+    (worker,) = LGBMClassifier(**params).fit(source).stats_["workers"]
+    assert worker["rows"] == 20_000
+    assert "few rows: trained in this process; n_workers=2 would use the cluster" in said
+    monkeypatch.setattr(placement.platform, "node", lambda: "another machine")  # than that of the workers
+    workers = LGBMClassifier(**params).fit(source).stats_["workers"]
+    assert [worker["rows"] for worker in workers] == [10_000, 10_000]
+
+
 def test_a_killed_worker_fails_the_fit_and_leaves_nobody(dask_client, rows, tmp_path):
-    model = LGBMClassifier(n_estimators=100_000, client=dask_client)
+    model = LGBMClassifier(n_estimators=100_000, client=dask_client, n_workers=2)
     begun = tmp_path / "begun"
     thread, result = in_background(
         model, ParquetSource(rows, target="y"), callbacks=[lambda env: begun.touch()]
@@ -108,7 +123,7 @@ def test_a_cancelled_task_ends_the_fit_and_its_processes(dask_client, rows, monk
         started.append(self)
 
     monkeypatch.setattr(DaskLauncher, "start", start)
-    model = LGBMClassifier(n_estimators=100_000, client=dask_client)
+    model = LGBMClassifier(n_estimators=100_000, client=dask_client, n_workers=2)
     thread, result = in_background(model, ParquetSource(rows, target="y"))
     wait_until(lambda: len(worker_processes()) == 2)
     dask_client.cancel(started[0]._futures[:1], force=True)
@@ -119,7 +134,9 @@ def test_a_cancelled_task_ends_the_fit_and_its_processes(dask_client, rows, monk
 
 
 def test_an_exception_on_one_worker_is_raised_as_it_was(dask_client, rows, tmp_path):
-    model = LGBMClassifier(client=dask_client, monotone_constraints=[1, 0])  # two of eight features
+    model = LGBMClassifier(
+        client=dask_client, n_workers=2, monotone_constraints=[1, 0]
+    )  # two of eight features
     with pytest.raises(Exception, match="monotone_constraints"):
         model.fit(ParquetSource(rows, target="y"))
     wait_until(lambda: not worker_processes(), 5)
@@ -138,7 +155,7 @@ def test_a_fit_carries_on_after_a_killed_rank(dask_client, rows, policy, tmp_pat
     source = ParquetSource(rows, target="y")
     params = {"n_estimators": 30, "num_leaves": 63, "min_child_samples": 1, "min_sum_hessian_in_leaf": 5.0}
     params |= {"deterministic": True, "force_col_wise": True, "num_threads": 1}
-    model = LGBMClassifier(**params, client=dask_client)
+    model = LGBMClassifier(**params, client=dask_client, n_workers=2)
     killed = str(tmp_path / "killed")
 
     def kill_one(env):  # the first worker that comes here
@@ -159,7 +176,10 @@ def test_a_fit_carries_on_after_a_killed_rank(dask_client, rows, policy, tmp_pat
 
 def test_two_fits_at_once_both_finish(dask_client, rows):
     source = ParquetSource(rows, target="y")
-    fits = [in_background(LGBMClassifier(n_estimators=6, client=dask_client), source) for _ in range(2)]
+    fits = [
+        in_background(LGBMClassifier(n_estimators=6, client=dask_client, n_workers=2), source)
+        for _ in range(2)
+    ]
     for thread, result in fits:
         thread.join(120)
         assert not thread.is_alive()
@@ -177,7 +197,9 @@ def test_a_worker_frozen_before_its_process_begins_is_named(dask_client, rows, m
 
     monkeypatch.setattr(DaskLauncher, "start", freeze_and_start)
     thread, result = in_background(
-        LGBMClassifier(n_estimators=100_000, client=dask_client), ParquetSource(rows, target="y"), silence=1.0
+        LGBMClassifier(n_estimators=100_000, client=dask_client, n_workers=2),
+        ParquetSource(rows, target="y"),
+        silence=1.0,
     )
     try:
         thread.join(45)
@@ -193,7 +215,7 @@ def test_a_worker_frozen_before_its_process_begins_is_named(dask_client, rows, m
 def test_a_worker_frozen_in_training_is_noticed_in_time(dask_client, rows):
     pid = dask_client.run(os.getpid).popitem()[1]
     thread, result = in_background(
-        LGBMClassifier(n_estimators=100_000, client=dask_client), ParquetSource(rows, target="y")
+        LGBMClassifier(n_estimators=100_000, client=dask_client, n_workers=2), ParquetSource(rows, target="y")
     )
     wait_until(lambda: len(worker_processes()) == 2)
     time.sleep(5.0)

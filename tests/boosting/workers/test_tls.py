@@ -58,7 +58,7 @@ def test_a_tls_cluster_trains_over_its_own_tls(over_tls, monkeypatch, engine):
         launchers, "supervise", lambda job, *rest: supervised.append(job) or supervise(job, *rest)
     )
     assert client.scheduler.address.startswith("tls://")
-    ours = LGBMRegressor(client=client, **fit).fit(X, y).predict(X)
+    ours = LGBMRegressor(client=client, n_workers=2, **fit).fit(X, y).predict(X)
     assert [job.credentials.certificate for job in supervised] == [Path(certificate).read_text()] * 2
     if engine == "lightgbm":
         alone = LGBMRegressor(n_workers=2, **fit).fit(X, y).predict(X)
