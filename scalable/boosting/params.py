@@ -200,7 +200,9 @@ def resolve(given: Mapping[str, Any], n_classes: int | None) -> Params:
     sample_rows = int(values.get("bin_construct_sample_cnt", 200_000))
     n_threads = max(0, int(values.pop("num_threads", 0)))
     class_weight = values.pop("class_weight", None)
-    values.pop("importance_type", None)
+    importance = values.pop("importance_type", "split")
+    if importance not in ("split", "gain"):
+        raise UsageError(f"importance_type must be 'split' or 'gain', not {importance!r}")
     coded = values.pop("categorical_feature", ())
     if isinstance(coded, str):
         coded = [

@@ -115,3 +115,9 @@ def test_a_parameter_nobody_knows_is_refused_with_the_nearest():
         train({"lerning_rate": 0.3}, as_source(np.zeros((20, 2)), np.arange(20.0)))
     with pytest.raises(UsageError, match=r"no option 'earlystopping'; did you mean 'early_stopping'\?"):
         train({}, as_source(np.zeros((20, 2)), np.arange(20.0)), earlystopping=3)
+
+
+def test_importance_is_of_one_of_two_types():
+    """LightGBM's own word for another is KeyError, after the fit."""
+    with pytest.raises(UsageError, match="importance_type must be 'split' or 'gain', not 'zzz'"):
+        resolve({"importance_type": "zzz"}, None)
