@@ -136,9 +136,11 @@ def train(
         in_process = alone and (small or isinstance(source, TableSource))
         team = None
         if client is not None and small:
-            with team_of(client, n_workers, _paths(source)) as cluster:
-                team = here_instead(cluster)
+            cluster = stack.enter_context(team_of(client, n_workers, _paths(source)))
+            team = here_instead(cluster)
             in_process = team is not None
+            if team is None and isinstance(source, ParquetSource):
+                team = cluster
         if not in_process:
             spill = _Spill(stack, remembered=chosen.checkpoint is not None)
             source = spill(source)

@@ -92,10 +92,8 @@ def test_addresses_that_do_not_answer_are_said(rows, monkeypatch):
 def test_relative_paths_are_those_of_the_caller(rows, dask_client, monkeypatch):
     monkeypatch.chdir(rows)
     source = ParquetSource("rows.parquet", target="y")
-    model = LGBMClassifier(n_estimators=2, client=dask_client, n_workers=2).fit(
-        source
-    )  # workers stand elsewhere
-    assert model.n_iter_ == 2
+    model = LGBMClassifier(n_estimators=2, client=dask_client, n_workers=2)
+    assert model.fit(source).n_iter_ == 2  # workers stand elsewhere
 
 
 def test_seeds_come_from_numbers_and_generators():

@@ -38,7 +38,8 @@ def test_tables_arrive_with_their_bits(n_rows, n_means, classes):
             assert after.flags.writeable
         if n_rows <= 5000:
             assert 2 * len(bytes_sent) < sum(getattr(each, name).nbytes for name in names)
-    assert (pickle.loads(pickle.dumps(means)).prior, means.strength) == (means.prior, means.strength)
+    arrived = pickle.loads(pickle.dumps(means))
+    assert (arrived.prior, arrived.strength) == (means.prior, means.strength)
 
 
 def test_sums_that_arrived_can_be_added_to():

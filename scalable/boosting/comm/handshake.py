@@ -63,8 +63,12 @@ def listen(host: str) -> socket.socket:
     """Open a listening socket on one interface, at a port the system chooses (never bind-and-release)."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.bind((host, 0))
-    listener.listen(128)
+    try:
+        listener.bind((host, 0))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from scalable import progress
+from scalable.boosting.comm.handshake import listen
 from scalable.boosting.estimates import MemoryEstimate, check_memory
 from scalable.boosting.workers.launchers import DaskLauncher, Launcher, LocalLauncher
 from scalable.errors import ClusterError, UsageError
@@ -149,9 +149,8 @@ def here_instead(team: Team) -> Team | None:
 
 def _is_here(place: Place) -> bool:
     """Return whether a place is of this machine and of its network: containers may share a name."""
-    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
     try:
-        socket.create_server((place.host, 0), family=family).close()
+        listen(place.host).close()
     except OSError:
         return False
     return place.machine == platform.node()

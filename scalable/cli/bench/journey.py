@@ -136,7 +136,7 @@ def train_trees(
             client = stack.enter_context(local_cluster(2))
             client.run(leave_lightgbm_alone)
         with _stage(stages, "train trees", train.n_rows):
-            # said, as so few rows would otherwise be left to this process
+            # n_workers, or few rows would be left to this process
             model = LGBMClassifier(**params, random_state=seed, client=client, n_workers=2)
             model.fit(train).save(path)
     return _evaluate("trees", path, held_out, stages)

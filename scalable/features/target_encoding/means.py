@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scalable.features.hashing import buckets_of
 from scalable.features.target_encoding.groups import Groups
 from scalable.features.target_encoding.shrinkage import prior_rows, shrunk
-from scalable.features.target_encoding.sparse import SparseWhenPickled
+from scalable.features.target_encoding.sparse import SparseWhenPickled, scattered
 from scalable.kernels.encode import target_means as kernels
 
 MAX_MEANS = 8  # classes beyond this get shares only
@@ -200,9 +200,8 @@ def _whole(
     rows: NDArray[np.float32], used: NDArray[np.intp], n_cells: int, new: Sequence[float]
 ) -> NDArray[np.float32]:
     """Return a table of `n_cells`, of which those not in `used` are `new`, and a row of NaN after its last."""
-    out = np.empty((n_cells + 1, rows.shape[1]), rows.dtype)
-    out[:], out[-1] = new, np.nan
-    out[used] = rows
+    out = scattered(n_cells + 1, new, used, rows)
+    out[-1] = np.nan
     return out
 
 

@@ -6,11 +6,11 @@ worker for some hundred thousand rows, of which an eighth says something.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import fields
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 _LOOKED_AT = 1024  # cells, to find what most are like
 _LEAST_BYTES = 2**16
@@ -24,52 +24,42 @@ class SparseWhenPickled:
         return _rebuilt, (type(self), [_sparse(value) for value in values])
 
 
+def scattered(
+    n_cells: int, usual: ArrayLike, places: NDArray[np.integer], others: NDArray[Any]
+) -> NDArray[Any]:
+    """Return an array of shape (n_cells, ...) that is `others`, of shape (n_other, ...), at `places`, else `usual`."""
+    out = np.empty((n_cells, *others.shape[1:]), others.dtype)
+    out[:] = usual
+    out[places] = others
+    return out
+
+
 def _rebuilt(kind: Any, values: list[Any]) -> Any:
-    return kind(*(value.whole() if isinstance(value, _Sparse) else value for value in values))
+    return kind(*(scattered(*value) if isinstance(value, _Sparse) else value for value in values))
 
 
-@dataclass(frozen=True, slots=True)
-class _Sparse:
-    """An array of shape (n_cells, ...) by the cells that are not like most.
-
-    Attributes
-    ----------
-    n_cells : int
-        Cells.
-    usual : array of shape (...)
-        Most cells.
-    places : int32 array of shape (n_other,)
-        The other cells.
-    others : array of shape (n_other, ...)
-        What they hold.
-    """
+class _Sparse(NamedTuple):
+    """What `scattered` makes an array of: cells that are not like most, and those that are."""
 
     n_cells: int
     usual: NDArray[Any]
     places: NDArray[np.int32]
     others: NDArray[Any]
 
-    def whole(self) -> NDArray[Any]:
-        out = np.empty((self.n_cells, *self.usual.shape), self.usual.dtype)
-        out[:] = self.usual
-        out[self.places] = self.others
-        return out
-
 
 def _sparse(value: Any) -> Any:
     """Return a large array of mostly equal cells as `_Sparse`, anything else as it is."""
     if not isinstance(value, np.ndarray) or value.ndim < 2 or value.nbytes < _LEAST_BYTES:
         return value
-    bits = (
-        np.ascontiguousarray(value).reshape(len(value), -1).view(np.uint32)
-    )  # NaN equals itself, -0.0 is not 0.0
-    some = bits[:: -(-len(bits) // _LOOKED_AT)]
-    kinds, counts = np.unique(some, axis=0, return_counts=True)
-    differs = bits[:, 0] != kinds[counts.argmax(), 0]
-    for word in range(1, bits.shape[1]):
-        differs |= bits[:, word] != kinds[counts.argmax(), word]
+    # As integers NaN equals itself, and -0.0 is not 0.0.
+    bits = np.ascontiguousarray(value).reshape(len(value), -1).view(np.uint32)
+    step = -(-len(bits) // _LOOKED_AT)
+    _, first, counts = np.unique(bits[::step], axis=0, return_index=True, return_counts=True)
+    usual = step * int(first[counts.argmax()])
+    differs = np.zeros(len(bits), bool)
+    for word in bits.T:
+        differs |= word != word[usual]
     places = np.flatnonzero(differs).astype(np.int32)
     if 2 * len(places) > len(value):
         return value
-    usual = value[int(np.flatnonzero(~differs)[0])].copy()
-    return _Sparse(len(value), usual, places, value[places])
+    return _Sparse(len(value), value[usual].copy(), places, value[places])

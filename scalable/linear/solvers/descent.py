@@ -199,8 +199,7 @@ def merge_replicas(
     that descent ever needed.
     """
     if len(states) == 1:
-        learner.catch_up(states[0].table, np.asarray(learner.objective.factors, np.float64), states[0].steps)
-        return states[0]
+        return learner.finish(states[0])
     prior = held_back(learner) if _prior_of(learner) == optimizers.S0 else np.zeros(start.table.shape[1])
     factors = np.asarray(learner.objective.factors, np.float64)
     table = states[0].table

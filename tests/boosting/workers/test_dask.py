@@ -134,9 +134,8 @@ def test_a_cancelled_task_ends_the_fit_and_its_processes(dask_client, rows, monk
 
 
 def test_an_exception_on_one_worker_is_raised_as_it_was(dask_client, rows, tmp_path):
-    model = LGBMClassifier(
-        client=dask_client, n_workers=2, monotone_constraints=[1, 0]
-    )  # two of eight features
+    constraints = {"monotone_constraints": [1, 0]}  # two of eight features
+    model = LGBMClassifier(client=dask_client, n_workers=2, **constraints)
     with pytest.raises(Exception, match="monotone_constraints"):
         model.fit(ParquetSource(rows, target="y"))
     wait_until(lambda: not worker_processes(), 5)
