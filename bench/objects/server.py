@@ -18,6 +18,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "testkey", "AWS_SECRET_ACCESS_KEY": "testsecret", "
 READER = {"AWS_ACCESS_KEY_ID": "readerkey", "AWS_SECRET_ACCESS_KEY": "readersecret"}  # of one bucket
 READ_BUCKET = "test-bucket"
 _STARTS_WITHIN = 60
+_ATTEMPTS = 3
 
 
 def _free_port() -> int:
@@ -51,8 +52,16 @@ def server(folder: Path) -> Iterator[str]:
         _identity("reader", READER, [f"Read:{READ_BUCKET}", f"List:{READ_BUCKET}"]),
     ]
     (folder / "s3.json").write_text(json.dumps({"identities": known}))
-    ports = {name: _free_port() for name in ("master.port", "volume.port", "filer.port", "s3.port")}
-    options = [f"-{name}={port}" for name, port in ports.items()]
+    process, port = _started(binary, folder)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()  # it may take 20 s to end when asked
+        process.wait()
+
+
+def _started(binary: str, folder: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """Start the server and wait for it; on other ports where it ends, as somebody took one before it could."""
     place = [
         "-dir=.",
         "-ip=127.0.0.1",
@@ -70,20 +79,32 @@ def server(folder: Path) -> Iterator[str]:
         "-filer.localSocket=filer.sock",  # else in /tmp, where they stay
         "-s3.localSocket=s3.sock",
     ]
-    process = subprocess.Popen(
-        [binary, "-logdir=.", "server", *place, *options, *others],
-        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        deadline = time.monotonic() + _STARTS_WITHIN
-        while not _answers(ports["s3.port"]):
-            assert process.poll() is None, "the server ended"
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{ports['s3.port']}"
-    finally:
-        process.kill()  # it may take 20 s to end when asked
-        process.wait()
+    for _ in range(_ATTEMPTS):
+        ports = {name: _free_port() for name in ("master.port", "volume.port", "filer.port", "s3.port")}
+        options = [f"-{name}={port}" for name, port in ports.items()]
+        process = subprocess.Popen(
+            [binary, "-logdir=.", "server", *place, *options, *others],
+            cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            if _ready(process, ports["s3.port"]):
+                return process, ports["s3.port"]
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+    raise AssertionError("the server ended")
+
+
+def _ready(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until the server answers; False where it ended."""
+    deadline = time.monotonic() + _STARTS_WITHIN
+    while process.poll() is None:
+        if _answers(port):
+            return True
+        assert time.monotonic() < deadline, "the server does not answer"
+        time.sleep(0.1)
+    return False
 
 
 def _answers(port: int) -> bool:
